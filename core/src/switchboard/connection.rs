@@ -1,0 +1,281 @@
+//! One connection, and the table of all of them.
+//!
+//! ```text
+//!            ┌──────────▶ Page ─────────────┐
+//!  Arrived ──┼─▶ Authenticating ─▶ Open ─▶ Closing ─▶ gone
+//!            │         │  ▲         ▲                  ▲
+//!            │         ▼  │         │                  │
+//!            │       AwaitingAuth ──┘                  │
+//!            └─▶ Refused ──────────────────────────────┘   (from each state before Open)
+//! ```
+//! A handshake seat is held in every state before `Open`, and in `Refused`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::limits::{Bucket, Strikes};
+use super::queue::Queue;
+use super::timers::Kind;
+use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
+
+/// No user, no room.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Where a connection stands.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Its request is being read.
+    Arrived,
+    /// It asked for a page, and the page is being made.
+    Page,
+    /// The application is asked who it is.
+    Authenticating(Box<Pending>),
+    /// Upgraded; its first message must say who it is.
+    AwaitingAuth(Box<Pending>),
+    /// Told no; it may read the answer and go.
+    Refused(Ending),
+    /// Admitted.
+    Open,
+    /// It was open; out of every index, and about to go.
+    Closing(Ending),
+}
+
+/// What is known of a connection that is not admitted yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    pub(super) lobby: Option<Arc<str>>,
+    /// The 101 response, until it is sent; `None` also where the application upgraded itself.
+    pub(super) response: Option<Vec<u8>>,
+}
+
+/// What is left to do for a connection that goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// Bytes read and discarded.
+    pub(super) discarded: usize,
+    /// What is queued need not go out.
+    pub(super) now: bool,
+    /// The write side has been shut down.
+    pub(super) shut: bool,
+    /// The peer's side has ended.
+    pub(super) eof: bool,
+    /// Why, for what is discarded later.
+    pub(super) reason: Option<CloseReason>,
+}
+
+/// Who may write to a connection's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// Nobody, and nothing waits.
+    Idle,
+    /// It stands in the list of connections that have something to write.
+    Dirty,
+    /// A writer has taken frames and has not reported yet.
+    Writing,
+    /// The socket takes no more until it is writable again.
+    Blocked,
+}
+
+/// Membership in a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Membership {
+    pub(super) room: u32,
+    /// The place in the room's list of members.
+    pub(super) index: u32,
+    /// It was entered by the URL.
+    pub(super) lobby: bool,
+    /// The version of the presence that was told last; 0: a full list is due.
+    pub(super) seen: u64,
+}
+
+/// The ping that was not answered yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outstanding {
+    pub(super) payload: u64,
+    /// In liveness time.
+    pub(super) sent: Time,
+    /// Whether a message must answer it: a `health_ping`.
+    pub(super) health: bool,
+}
+
+/// A question of `ping_user` to this connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    pub(super) payload: u64,
+    pub(super) sent: Time,
+    pub(super) ticket: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) queue: Queue,
+    pub(super) writer: Writer,
+    pub(super) generation: u32,
+    pub(super) user: u32,
+    pub(super) phase: Phase,
+    /// One bit per kind of timer that is armed.
+    pub(super) armed: u16,
+    /// It holds a seat of its address.
+    pub(super) ip_seat: bool,
+    /// It is not read, because a hook is busy or its queue is long.
+    pub(super) paused: bool,
+    /// The application is being asked.
+    pub(super) hook: bool,
+    /// It is in a message.
+    pub(super) in_message: bool,
+    pub(super) ip: IpKey,
+    pub(super) rooms: Vec<Membership>,
+    pub(super) messages: Bucket,
+    pub(super) bytes: Bucket,
+    pub(super) strikes: Option<Box<Strikes>>,
+    pub(super) probes: Vec<Probe>,
+    /// All in liveness time.
+    pub(super) last_heard: Time,
+    pub(super) deadline: Time,
+    pub(super) hook_deadline: Time,
+    pub(super) message_deadline: Time,
+    pub(super) stalled_from: Time,
+    pub(super) next_ping: Time,
+    pub(super) ping: Option<Outstanding>,
+    /// On the driver's clock.
+    pub(super) expires: Option<Time>,
+    pub(super) rtt: Option<Duration>,
+    /// Bytes of its unfinished message.
+    pub(super) partial: usize,
+}
+
+impl Connection {
+    pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
+        Self {
+            queue: Queue::new(),
+            writer: Writer::Idle,
+            generation: 0,
+            user: NONE,
+            phase: Phase::Arrived,
+            armed: 0,
+            ip_seat: false,
+            paused: false,
+            hook: false,
+            in_message: false,
+            ip,
+            rooms: Vec::new(),
+            messages: Bucket::default(),
+            bytes: Bucket::default(),
+            strikes: None,
+            probes: Vec::new(),
+            last_heard: now,
+            deadline,
+            hook_deadline: Time::MAX,
+            message_deadline: Time::MAX,
+            stalled_from: now,
+            next_ping: Time::MAX,
+            ping: None,
+            expires: None,
+            rtt: None,
+            partial: 0,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Closing(_) | Phase::Refused(_))
+    }
+
+    pub(super) fn holds_handshake_seat(&self) -> bool {
+        !matches!(self.phase, Phase::Open | Phase::Closing(_))
+    }
+
+    pub(super) fn ending(&mut self) -> Option<&mut Ending> {
+        match &mut self.phase {
+            Phase::Refused(ending) | Phase::Closing(ending) => Some(ending),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_armed(&self, kind: Kind) -> bool {
+        self.armed & kind.bit() != 0
+    }
+}
+
+/// The generation that is never given out.
+const RETIRED: u32 = u32::MAX;
+
+/// All connections, by slot; a generation per slot tells who lives there now.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    slots: Slab<Connection>,
+    /// The generation that the next inhabitant of a slot gets.
+    generations: Vec<u32>,
+    retired: usize,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.retired
+    }
+
+    pub(super) fn insert(&mut self, mut connection: Connection) -> ConnectionId {
+        let entry = self.slots.vacant_entry();
+        let slot = entry.key();
+        if slot == self.generations.len() {
+            self.generations.push(0);
+        }
+        connection.generation = self.generations[slot];
+        let id = ConnectionId { slot: slot as u32, generation: connection.generation };
+        entry.insert(connection);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) {
+        let slot = id.slot();
+        self.generations[slot] += 1;
+        if self.generations[slot] == RETIRED {
+            // The slot has had every generation there is: nobody lives there again.
+            self.slots[slot].generation = RETIRED;
+            self.retired += 1;
+        } else {
+            self.slots.remove(slot);
+        }
+        if self.slots.is_empty() {
+            self.slots.shrink_to_fit();
+        }
+    }
+
+    pub(super) fn get(&self, id: ConnectionId) -> Result<&Connection, StaleId> {
+        match self.slots.get(id.slot()) {
+            Some(found) if found.generation == id.generation => Ok(found),
+            _ => Err(StaleId(id)),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut Connection, StaleId> {
+        match self.slots.get_mut(id.slot()) {
+            Some(found) if found.generation == id.generation => Ok(found),
+            _ => Err(StaleId(id)),
+        }
+    }
+
+    /// The inhabitant of a slot that an index names, so that is known to be there.
+    pub(super) fn at(&self, slot: u32) -> &Connection {
+        &self.slots[slot as usize]
+    }
+
+    pub(super) fn at_mut(&mut self, slot: u32) -> &mut Connection {
+        &mut self.slots[slot as usize]
+    }
+
+    pub(super) fn id_at(&self, slot: u32) -> ConnectionId {
+        ConnectionId { slot, generation: self.slots[slot as usize].generation }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        self.slots.iter().filter(|(_, found)| found.generation != RETIRED).map(|(slot, found)| {
+            (ConnectionId { slot: slot as u32, generation: found.generation }, found)
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Seats and connect rates per address.
+
+use std::collections::BTreeSet;
+
+use super::limits::Bucket;
+use crate::hash::{Keyed, KeyedMap};
+use crate::{IpKey, Rate, Time};
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Connections that hold a seat.
+    seats: usize,
+    /// Connections whose request is not complete.
+    arriving: usize,
+    connects: Bucket,
+}
+
+/// All addresses that hold something, or have lately connected.
+#[derive(Debug)]
+pub(super) struct Ips {
+    entries: KeyedMap<IpKey, Entry>,
+    /// Addresses that hold nothing but a bucket, and when that is full again.
+    idle: BTreeSet<(Time, IpKey)>,
+}
+
+impl Ips {
+    pub(super) fn new(keyed: Keyed) -> Self {
+        Self { entries: KeyedMap::with_hasher(keyed), idle: BTreeSet::new() }
+    }
+
+    pub(super) fn arriving(&self, ip: IpKey) -> usize {
+        self.entries.get(&ip).map_or(0, |entry| entry.arriving)
+    }
+
+    pub(super) fn seats(&self, ip: IpKey) -> usize {
+        self.entries.get(&ip).map_or(0, |entry| entry.seats)
+    }
+
+    /// Addresses that are known.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn arrive(&mut self, ip: IpKey) {
+        self.entry(ip).arriving += 1;
+    }
+
+    /// A request is complete, or will never be.
+    pub(super) fn arrived(&mut self, ip: IpKey, now: Time) {
+        if let Some(entry) = self.entries.get_mut(&ip) {
+            entry.arriving -= 1;
+        }
+        self.settle(ip, now);
+    }
+
+    /// Takes a seat, if there is one under `limit` and the rate allows it.
+    pub(super) fn seat(&mut self, ip: IpKey, limit: usize, rate: Option<Rate>, now: Time) -> bool {
+        let entry = self.entry(ip);
+        let charged = rate.is_none_or(|rate| entry.connects.charge(now, rate, 1).is_ok());
+        let seated = charged && entry.seats < limit;
+        entry.seats += usize::from(seated);
+        self.settle(ip, now);
+        seated
+    }
+
+    pub(super) fn leave(&mut self, ip: IpKey, now: Time) {
+        if let Some(entry) = self.entries.get_mut(&ip) {
+            entry.seats -= 1;
+        }
+        self.settle(ip, now);
+    }
+
+    pub(super) fn next(&self) -> Option<Time> {
+        self.idle.first().map(|&(at, _)| at)
+    }
+
+    pub(super) fn tick(&mut self, now: Time) {
+        while let Some(&(at, ip)) = self.idle.first()
+            && at <= now
+        {
+            self.idle.pop_first();
+            self.entries.remove(&ip);
+        }
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    fn entry(&mut self, ip: IpKey) -> &mut Entry {
+        let entry = self.entries.entry(ip).or_default();
+        if entry.seats == 0 && entry.arriving == 0 {
+            self.idle.remove(&(entry.connects.full_at(), ip));
+        }
+        entry
+    }
+
+    /// Forgets an address that holds nothing, at once or when its bucket is full.
+    fn settle(&mut self, ip: IpKey, now: Time) {
+        let Some(entry) = self.entries.get(&ip) else { return };
+        if entry.seats == 0 && entry.arriving == 0 {
+            let full_at = entry.connects.full_at();
+            if full_at <= now {
+                self.entries.remove(&ip);
+            } else {
+                self.idle.insert((full_at, ip));
+            }
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The manager: all policy over all connections.
+//!
+//! Events and commands go in with the time at which they happened; what follows from them is
+//! polled. Nothing here reads a clock, a socket or a random source.
+
+mod admission;
+mod audit;
+mod commands;
+mod connection;
+mod delivery;
+mod drain;
+mod ending;
+mod health;
+mod inbound;
+mod ips;
+mod limits;
+mod outbound;
+mod presence;
+mod queue;
+mod rooms;
+mod stats;
+mod timers;
+mod users;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::admission::{Answer, Identity};
+pub use self::audit::Inconsistency;
+pub use self::commands::{Denied, Question};
+pub use self::delivery::{Exclude, Receipt, SendError};
+pub use self::drain::DrainReport;
+pub use self::health::PingResult;
+pub use self::inbound::{Event, Intake};
+pub use self::queue::Chunk;
+pub use self::rooms::JoinError;
+pub use self::stats::Stats;
+
+use self::connection::Table;
+use self::drain::Drain;
+use self::health::Probes;
+use self::ips::Ips;
+use self::presence::PresenceTimers;
+use self::queue::Pool;
+use self::rooms::RoomTable;
+use self::stats::Counters;
+use self::timers::{Kind, Timers};
+use self::users::Users;
+use crate::hash::Keyed;
+use crate::{CloseReason, Config, ConfigError, ConnectionId, Frame, Refused, StaleId, Time};
+
+/// The connection manager of one node.
+///
+/// # Use
+/// 1. Put in an event or a command, with the time.
+/// 2. Drain [`poll_action`](Self::poll_action).
+/// 3. Call [`tick`](Self::tick) when [`next_deadline`](Self::next_deadline) has come.
+///
+/// Any order of calls is legal. A call does an amount of work that is bounded by its input and,
+/// for what goes to many, by the number of those it goes to.
+#[derive(Debug)]
+pub struct Switchboard {
+    config: Config,
+    now: Time,
+    started: Time,
+    ticked: Time,
+    /// How long the host has stood still: liveness time is the driver's time less this.
+    stall: Duration,
+    /// Up to when standing still has been accounted for.
+    accounted: Time,
+    rng: fastrand::Rng,
+    connections: Table,
+    /// Connections that are open.
+    open: usize,
+    /// Connections that hold a handshake seat.
+    handshakes: usize,
+    /// Of those, the ones that make a page.
+    pages: usize,
+    /// Of those, the ones that have been refused.
+    refused: usize,
+    /// Connections that are closing.
+    closing: usize,
+    /// Bytes of unfinished messages.
+    unfinished: usize,
+    users: Users,
+    rooms: RoomTable,
+    ips: Ips,
+    pool: Pool,
+    timers: Timers,
+    /// Timers that are armed for connections that are there.
+    armed: usize,
+    presence_timers: PresenceTimers,
+    expiries: BTreeSet<(Time, ConnectionId)>,
+    probes: Probes,
+    drain: Option<Drain>,
+    dirty: VecDeque<Dirty>,
+    /// Counts what has been put into queues, to tell how far the writers are behind.
+    published: Published,
+    notices: VecDeque<Action>,
+    counters: Counters,
+    /// Members found slow during a broadcast, to be closed after it.
+    slow: Vec<ConnectionId>,
+}
+
+/// A connection that has something to write, and when it was put into the list.
+#[derive(Clone, Copy, Debug)]
+struct Dirty {
+    id: ConnectionId,
+    since: Published,
+}
+
+/// How much has been put into queues, a broadcast counted once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Published {
+    messages: u64,
+    bytes: u64,
+}
+
+/// What a driver has to do.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Bytes can be taken for this connection. The caller is its only writer until it reports
+    /// [`Event::Wrote`] or [`Event::Reset`].
+    Send(ConnectionId),
+    /// Everything is written: shut down the write side and go on reading.
+    ShutdownWrite(ConnectionId),
+    /// How this connection is to be read has changed: ask [`Switchboard::intake`].
+    Intake(ConnectionId),
+    /// The connection has gone: try once to write `last`, if there is any, and drop the socket.
+    Evict {
+        /// Which connection; the id is stale now.
+        id: ConnectionId,
+        /// A Close frame that may or may not get out.
+        last: Option<Frame>,
+    },
+    /// Something for the application or the log.
+    Notify(Notice),
+}
+
+/// Something for the application or the log.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A connection was admitted.
+    Opened {
+        /// Which.
+        id: ConnectionId,
+        /// Whose.
+        user: Arc<str>,
+    },
+    /// A connection was refused.
+    Refused {
+        /// Which.
+        id: ConnectionId,
+        /// Why.
+        refused: Refused,
+    },
+    /// An admitted connection has ended; it may take a moment until its socket is gone.
+    Closed {
+        /// Which.
+        id: ConnectionId,
+        /// Whose.
+        user: Arc<str>,
+        /// The rooms that it was in.
+        rooms: Vec<Arc<str>>,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A connection entered a room.
+    Joined {
+        /// Which connection.
+        id: ConnectionId,
+        /// Which room.
+        room: Arc<str>,
+    },
+    /// A connection left a room, or its end took it out.
+    Left {
+        /// Which connection.
+        id: ConnectionId,
+        /// Which room.
+        room: Arc<str>,
+    },
+    /// Who is in a room has changed.
+    Presence {
+        /// Which room.
+        room: Arc<str>,
+        /// How many users are there now.
+        count: usize,
+        /// Who came.
+        joined: Vec<Arc<str>>,
+        /// Who went.
+        left: Vec<Arc<str>>,
+    },
+    /// A limit was reached to this part for the first time.
+    NearLimit {
+        /// Which limit.
+        limit: &'static str,
+        /// How much of it: 80 or 100.
+        percent: u8,
+    },
+    /// The host stood still; the deadlines of its clients were moved by as much.
+    HostStalled {
+        /// For how long.
+        by: Duration,
+    },
+    /// The answer to [`Switchboard::ping_user`].
+    Pinged {
+        /// What `ping_user` returned.
+        ticket: u64,
+        /// One result per connection that the user had.
+        results: Vec<PingResult>,
+    },
+    /// Nobody is left.
+    Drained(DrainReport),
+}
+
+impl Switchboard {
+    /// A manager without connections.
+    ///
+    /// All that is random follows from `seed`: draw it from the operating system, or the keys of
+    /// the maps and the epochs of the rooms can be guessed.
+    pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let keyed = Keyed::new(&mut rng);
+        let rooms = RoomTable::new(keyed, rng.u64(..));
+        Ok(Self {
+            now,
+            started: now,
+            ticked: now,
+            stall: Duration::ZERO,
+            accounted: now,
+            rng,
+            connections: Table::default(),
+            open: 0,
+            handshakes: 0,
+            pages: 0,
+            refused: 0,
+            closing: 0,
+            unfinished: 0,
+            users: Users::new(keyed),
+            rooms,
+            ips: Ips::new(keyed),
+            pool: Pool::default(),
+            timers: Timers::default(),
+            armed: 0,
+            presence_timers: PresenceTimers::default(),
+            expiries: BTreeSet::new(),
+            probes: Probes::default(),
+            drain: None,
+            dirty: VecDeque::new(),
+            published: Published::default(),
+            notices: VecDeque::new(),
+            counters: Counters::default(),
+            slow: Vec::new(),
+            config,
+        })
+    }
+
+    /// The configuration it was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The next thing to do; `None` when all is done.
+    ///
+    /// Notices and ends come before `Send`. Dropping an action loses it.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.notices.pop_front().or_else(|| self.poll_send().map(Action::Send))
+    }
+
+    /// The next action that is not a `Send`.
+    #[must_use]
+    pub fn poll_notice(&mut self) -> Option<Action> {
+        let action = self.notices.pop_front();
+        if action.is_none() && self.notices.capacity() > 1 << 10 {
+            self.notices = VecDeque::new();
+        }
+        action
+    }
+
+    /// When [`tick`](Self::tick) has something to do; always after the last tick.
+    ///
+    /// Costs a comparison per kind of timer.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        [
+            self.timers.next().map(|at| at + self.stall),
+            self.probes.next().map(|at| at + self.stall),
+            self.presence_timers.next(),
+            self.expiries.first().map(|&(at, _)| at),
+            self.ips.next(),
+            self.drain.as_ref().and_then(Drain::next),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due. Early, late, repeated and backward calls do no harm.
+    pub fn tick(&mut self, now: Time) {
+        if now < self.now {
+            return;
+        }
+        self.enter(now);
+        self.tick_drain();
+        self.tick_expiries();
+        while let Some((_, kind, id)) = self.timers.pop(self.liveness()) {
+            self.fire(kind, id);
+        }
+        self.tick_probes();
+        self.tick_presence();
+        self.ips.tick(self.now);
+        self.pool.shrink();
+        self.ticked = self.now;
+    }
+
+    /// Notes the time of a call, and whether the host stood still before it.
+    fn enter(&mut self, now: Time) {
+        let now = now.max(self.now);
+        let threshold = self.config.health.stall_threshold;
+        if now.since(self.ticked) > threshold
+            && let Some(due) = self.next_deadline()
+        {
+            let late = now.since(due.max(self.accounted));
+            if late > threshold {
+                self.stall += late;
+                self.accounted = now;
+                self.notify(Notice::HostStalled { by: late });
+            }
+        }
+        self.now = now;
+    }
+
+    /// Now, on the clock that stands still with the host.
+    fn liveness(&self) -> Time {
+        self.now.before(self.stall)
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        self.notices.push_back(Action::Notify(notice));
+    }
+
+    /// Makes sure that a timer of this kind is armed, for its deadline or earlier.
+    fn arm(&mut self, id: ConnectionId, kind: Kind) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if connection.is_armed(kind) {
+            return;
+        }
+        if let Some(at) = connection.deadline(kind, &self.config) {
+            connection.armed |= kind.bit();
+            self.armed += 1;
+            self.timers.push(kind, at, id);
+            self.sweep_timers();
+        }
+    }
+
+    /// Keeps the timers of those who have gone fewer than those of who is there.
+    fn sweep_timers(&mut self) {
+        if self.timers.len() > 2 * self.armed + 64 {
+            let connections = &self.connections;
+            self.timers.retain(|kind, id| {
+                connections.get(id).is_ok_and(|connection| connection.is_armed(kind))
+            });
+        }
+    }
+
+    /// A timer has come due: for its time, or for an earlier one that has been moved since.
+    fn fire(&mut self, kind: Kind, id: ConnectionId) {
+        let now = self.liveness();
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        connection.armed &= !kind.bit();
+        self.armed -= 1;
+        match connection.deadline(kind, &self.config) {
+            None => {}
+            Some(at) if at > now => self.arm(id, kind),
+            Some(_) => self.due(kind, id),
+        }
+    }
+
+    fn due(&mut self, kind: Kind, id: ConnectionId) {
+        match kind {
+            Kind::Handshake => self.handshake_timed_out(id),
+            Kind::Hook => self.hook_failed(id),
+            Kind::Auth => self.end(id, CloseReason::AuthTimeout),
+            Kind::Linger | Kind::Close => self.remove(id, None),
+            Kind::Message => self.end(id, CloseReason::Policy),
+            Kind::PingTimeout => self.evict(id, CloseReason::HeartbeatTimeout),
+            Kind::WriteStall => self.end(id, CloseReason::SlowConsumer),
+            Kind::Ping => self.send_ping(id),
+        }
+    }
+
+    fn tick_expiries(&mut self) {
+        while let Some(&(at, id)) = self.expiries.first()
+            && at <= self.now
+        {
+            self.expiries.pop_first();
+            if let Ok(connection) = self.connections.get_mut(id) {
+                connection.expires = None;
+            }
+            self.end(id, CloseReason::TokenExpired);
+        }
+    }
+
+    fn check(&self, id: ConnectionId) -> Result<(), StaleId> {
+        self.connections.get(id).map(|_| ())
+    }
+}

@@ -1,0 +1,128 @@
+//! Deadlines of connections: one FIFO lane per kind, because each kind has one duration.
+//!
+//! A connection has at most one entry per kind, and it is re-armed lazily: the entry may come
+//! due before the true deadline has, which the owner recomputes then from the connection's state.
+//! What comes out of order (a first ping at random, a lazily moved deadline) goes to a heap.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use crate::{ConnectionId, Time};
+
+/// What a connection can be due for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// The head of the request is not complete.
+    Handshake,
+    /// A hook of the application has not answered.
+    Hook,
+    /// No `auth` message.
+    Auth,
+    /// A refused connection has not gone.
+    Linger,
+    /// A closed connection has not gone.
+    Close,
+    /// A message is not complete.
+    Message,
+    /// Nothing was heard after a ping.
+    PingTimeout,
+    /// Bytes wait and none go out.
+    WriteStall,
+    /// It is time for the next ping.
+    Ping,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Handshake,
+        Self::Hook,
+        Self::Auth,
+        Self::Linger,
+        Self::Close,
+        Self::Message,
+        Self::PingTimeout,
+        Self::WriteStall,
+        Self::Ping,
+    ];
+
+    pub(super) const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
+
+type Entry = (Time, ConnectionId);
+
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    lanes: [VecDeque<Entry>; Kind::ALL.len()],
+    heap: BinaryHeap<Reverse<(Time, Kind, ConnectionId)>>,
+    entries: usize,
+}
+
+impl Timers {
+    pub(super) fn push(&mut self, kind: Kind, at: Time, id: ConnectionId) {
+        self.entries += 1;
+        let lane = &mut self.lanes[kind as usize];
+        if lane.back().is_none_or(|&(last, _)| last <= at) {
+            lane.push_back((at, id));
+        } else {
+            self.heap.push(Reverse((at, kind, id)));
+        }
+    }
+
+    /// The earliest entry.
+    pub(super) fn next(&self) -> Option<Time> {
+        let lanes = self.lanes.iter().filter_map(|lane| lane.front().map(|&(at, _)| at)).min();
+        let heap = self.heap.peek().map(|&Reverse((at, ..))| at);
+        match (lanes, heap) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Takes the earliest entry that is due at `now`; of those at the same time the lower kind.
+    pub(super) fn pop(&mut self, now: Time) -> Option<(Time, Kind, ConnectionId)> {
+        let mut best: Option<(Time, Kind)> = None;
+        for kind in Kind::ALL {
+            if let Some(&(at, _)) = self.lanes[kind as usize].front()
+                && best.is_none_or(|best| (at, kind) < best)
+            {
+                best = Some((at, kind));
+            }
+        }
+        let from_heap = match (best, self.heap.peek()) {
+            (Some(best), Some(&Reverse((at, kind, _)))) => (at, kind) < best,
+            (None, Some(_)) => true,
+            _ => false,
+        };
+        let entry = if from_heap {
+            let Reverse(entry) = *self.heap.peek()?;
+            (entry.0 <= now).then(|| self.heap.pop())?;
+            entry
+        } else {
+            let (at, kind) = best.filter(|&(at, _)| at <= now)?;
+            let (_, id) = self.lanes[kind as usize].pop_front()?;
+            (at, kind, id)
+        };
+        self.entries -= 1;
+        Some(entry)
+    }
+
+    /// Entries, those of connections that have gone included.
+    pub(super) fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Forgets the entries that `keep` does not know.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(Kind, ConnectionId) -> bool) {
+        for kind in Kind::ALL {
+            let lane = &mut self.lanes[kind as usize];
+            lane.retain(|&(_, id)| keep(kind, id));
+            lane.shrink_to(lane.len() * 2);
+        }
+        self.heap.retain(|&Reverse((_, kind, id))| keep(kind, id));
+        self.heap.shrink_to(self.heap.len() * 2);
+        self.entries = self.lanes.iter().map(VecDeque::len).sum::<usize>() + self.heap.len();
+    }
+}

@@ -1,0 +1,119 @@
+//! Users: names, and the connections behind them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::Switchboard;
+use crate::hash::{Keyed, KeyedMap};
+use crate::{CloseReason, ConnectionId, Time};
+
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) name: Arc<str>,
+    pub(super) anonymous: bool,
+    /// Slots of its connections, the oldest first.
+    pub(super) connections: Vec<u32>,
+    /// Rooms in which it is still present without a connection.
+    pub(super) graces: u32,
+}
+
+/// All users that have a connection, or are still present somewhere.
+#[derive(Debug)]
+pub(super) struct Users {
+    by_name: KeyedMap<Arc<str>, u32>,
+    users: Slab<User>,
+}
+
+impl Users {
+    pub(super) fn new(keyed: Keyed) -> Self {
+        Self { by_name: KeyedMap::with_hasher(keyed), users: Slab::new() }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn at(&self, user: u32) -> &User {
+        &self.users[user as usize]
+    }
+
+    pub(super) fn connections(&self, name: &str) -> &[u32] {
+        self.find(name).map_or(&[], |user| &self.at(user).connections)
+    }
+
+    /// Adds a connection; the user comes to be with its first.
+    pub(super) fn add(&mut self, name: &str, anonymous: bool, slot: u32) -> u32 {
+        let user = self.find(name).unwrap_or_else(|| {
+            let name: Arc<str> = name.into();
+            let user = User { name: name.clone(), anonymous, connections: Vec::new(), graces: 0 };
+            let key = self.users.insert(user) as u32;
+            self.by_name.insert(name, key);
+            key
+        });
+        self.users[user as usize].connections.push(slot);
+        user
+    }
+
+    pub(super) fn remove(&mut self, user: u32, slot: u32) {
+        self.users[user as usize].connections.retain(|&found| found != slot);
+        self.settle(user);
+    }
+
+    pub(super) fn hold(&mut self, user: u32) {
+        self.users[user as usize].graces += 1;
+    }
+
+    pub(super) fn release(&mut self, user: u32) {
+        self.users[user as usize].graces -= 1;
+        self.settle(user);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &User)> {
+        self.users.iter().map(|(key, user)| (key as u32, user))
+    }
+
+    pub(super) fn named(&self) -> usize {
+        self.by_name.len()
+    }
+
+    fn settle(&mut self, user: u32) {
+        let found = &self.users[user as usize];
+        if found.connections.is_empty() && found.graces == 0 {
+            let found = self.users.remove(user as usize);
+            self.by_name.remove(&found.name);
+        }
+    }
+}
+
+impl Switchboard {
+    /// Whether the user has an admitted connection.
+    pub fn is_connected(&self, user: &str) -> bool {
+        !self.users.connections(user).is_empty()
+    }
+
+    /// The user's admitted connections, the oldest first.
+    pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
+        self.users.connections(user).iter().map(|&slot| self.connections.id_at(slot)).collect()
+    }
+
+    /// How long ago, at `now`, anything was heard from one of the user's connections; `None` if
+    /// it has none. The time that the host stood still does not count.
+    pub fn last_heard(&self, now: Time, user: &str) -> Option<Duration> {
+        let now = now.max(self.now).before(self.stall);
+        let slots = self.users.connections(user).iter();
+        slots.map(|&slot| now.since(self.connections.at(slot).last_heard)).min()
+    }
+
+    /// Ends all connections of the user; returns how many. With an application's reason a code
+    /// from 4400 to 4999 can be given, otherwise it is 4004 `kicked`.
+    pub fn disconnect_user(&mut self, now: Time, user: &str, reason: CloseReason) -> usize {
+        self.enter(now);
+        let ids = self.connections_of(user);
+        for &id in &ids {
+            self.end(id, reason);
+        }
+        ids.len()
+    }
+}
