@@ -6,6 +6,7 @@ mod frame;
 mod handshake;
 mod id;
 mod name;
+pub mod protocol;
 mod reason;
 mod request;
 mod time;

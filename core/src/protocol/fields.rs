@@ -1,0 +1,96 @@
+//! The one pass over a message: finds the fields we know and leaves their values as they stand.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A field of a client's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+pub(super) enum Key {
+    Type,
+    Id,
+    Channel,
+    To,
+    Content,
+    Echo,
+    Timestamp,
+    Token,
+    #[serde(other)]
+    Unknown,
+}
+
+impl Key {
+    /// In the order of the slots; `Unknown` has none.
+    const KNOWN: [Self; 8] = [
+        Self::Type,
+        Self::Id,
+        Self::Channel,
+        Self::To,
+        Self::Content,
+        Self::Echo,
+        Self::Timestamp,
+        Self::Token,
+    ];
+}
+
+#[derive(Clone, Copy)]
+enum Slot<'a> {
+    Absent,
+    Once(&'a RawValue),
+    Repeated,
+}
+
+/// The values of a message by field. It has a token in it: it must never be printed.
+pub(super) struct Fields<'a>([Slot<'a>; Key::KNOWN.len()]);
+
+impl<'a> Fields<'a> {
+    /// The value of a field that is given exactly once.
+    pub(super) fn value(&self, key: Key) -> Option<&'a RawValue> {
+        match self.0.get(key as usize) {
+            Some(Slot::Once(raw)) => Some(raw),
+            _ => None,
+        }
+    }
+
+    /// A field that is given more than once: which of its values counts would be a guess, and
+    /// two readers could guess differently.
+    pub(super) fn repeated(&self) -> Option<Key> {
+        let repeated = |key: &Key| matches!(self.0[*key as usize], Slot::Repeated);
+        Key::KNOWN.into_iter().find(repeated)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut slots = [Slot::Absent; Key::KNOWN.len()];
+        while let Some(key) = map.next_key::<Key>()? {
+            let Some(slot) = slots.get_mut(key as usize) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let raw = map.next_value()?;
+            *slot = match slot {
+                Slot::Absent => Slot::Once(raw),
+                Slot::Once(_) | Slot::Repeated => Slot::Repeated,
+            };
+        }
+        Ok(Fields(slots))
+    }
+}

@@ -1,0 +1,218 @@
+//! From a client's text to a command, or to the error it is answered with.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use super::content::{BadContent, check_nesting, check_strings};
+use super::fields::{Fields, Key};
+use super::{Command, Content, ErrorCode, MAX_ECHO_BYTES, MAX_NESTING, RequestId, Timestamp};
+use crate::{Token, check_name};
+
+/// Why a message was not understood; as a [`ServerMessage`](super::ServerMessage), the answer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected<'a> {
+    /// `BadRequest` or `UnknownType`.
+    pub code: ErrorCode,
+    /// The rule that was broken, for people. It never quotes the message.
+    pub message: &'static str,
+    /// The id of the request, if the text is a JSON object and has exactly one legal id.
+    pub id: Option<RequestId<'a>>,
+    /// The room it named, if that is legal as a name of at most [`MAX_ECHO_BYTES`] bytes.
+    pub channel: Option<Cow<'a, str>>,
+}
+
+impl fmt::Display for Rejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Rejected<'_> {}
+
+/// Reads one message of a client.
+///
+/// It takes time linear in the length of the text, whatever is in it, does not recurse, and
+/// allocates only for names with escapes, for a token, and one byte for each open bracket. Unknown
+/// fields are skipped; a known field given twice is refused.
+pub fn parse(text: &str) -> Result<Command<'_>, Rejected<'_>> {
+    let fields: Fields<'_> = serde_json::from_str(text).map_err(|_| Rejected {
+        code: ErrorCode::BadRequest,
+        message: "the message must be one JSON object",
+        id: None,
+        channel: None,
+    })?;
+    check(text, &fields)
+        .and_then(|()| command(&fields))
+        .map_err(|Fault(code, message)| Rejected {
+            code,
+            message,
+            id: fields.value(Key::Id).and_then(RequestId::new),
+            channel: fields
+                .value(Key::Channel)
+                .and_then(string)
+                .filter(|name| check_name(name, MAX_ECHO_BYTES).is_ok()),
+        })
+}
+
+struct Fault(ErrorCode, &'static str);
+
+const fn bad_request(message: &'static str) -> Fault {
+    Fault(ErrorCode::BadRequest, message)
+}
+
+/// The rules for every message, of whatever type.
+fn check(text: &str, fields: &Fields<'_>) -> Result<(), Fault> {
+    if let Some(key) = fields.repeated() {
+        return Err(bad_request(given_twice(key)));
+    }
+    check_nesting(text, MAX_NESTING)
+        .and_then(|()| check_strings(text))
+        .map_err(|bad: BadContent| bad_request(bad.as_str()))
+}
+
+const fn given_twice(key: Key) -> &'static str {
+    match key {
+        Key::Type => "`type` must be given once only",
+        Key::Id => "`id` must be given once only",
+        Key::Channel => "`channel` must be given once only",
+        Key::To => "`to` must be given once only",
+        Key::Content => "`content` must be given once only",
+        Key::Echo => "`echo` must be given once only",
+        Key::Timestamp => "`timestamp` must be given once only",
+        Key::Token => "`token` must be given once only",
+        Key::Unknown => "a field must be given once only",
+    }
+}
+
+fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
+    let id = match fields.value(Key::Id) {
+        None => None,
+        Some(raw) => Some(RequestId::new(raw).ok_or(bad_request(
+            "`id` must be an integer or a string, of at most 128 bytes",
+        ))?),
+    };
+    let kind = fields.value(Key::Type).and_then(string);
+    let kind = kind.ok_or(bad_request("`type` must be given, as a string"))?;
+    Ok(match &*kind {
+        "subscribe" => Command::Subscribe {
+            id,
+            channel: channel(fields)?,
+        },
+        "unsubscribe" => Command::Unsubscribe {
+            id,
+            channel: channel(fields)?,
+        },
+        "message" => Command::Message {
+            id,
+            channel: optional_channel(fields)?,
+            content: content(fields)?,
+            echo: echo(fields)?,
+        },
+        "direct" => Command::Direct {
+            id,
+            to: to(fields)?,
+            content: content(fields)?,
+        },
+        "ping" => Command::Ping {
+            id,
+            timestamp: ping_timestamp(fields)?,
+        },
+        "health_pong" => Command::HealthPong {
+            timestamp: pong_timestamp(fields)?,
+        },
+        "auth" => Command::Auth {
+            id,
+            token: token(fields)?,
+        },
+        _ => {
+            return Err(Fault(
+                ErrorCode::UnknownType,
+                "`type` must be subscribe, unsubscribe, message, direct, ping, health_pong or auth",
+            ));
+        }
+    })
+}
+
+fn channel<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
+    let channel = fields.value(Key::Channel).and_then(string);
+    channel.ok_or(bad_request("`channel` must be given, as a string"))
+}
+
+fn optional_channel<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Fault> {
+    match fields.value(Key::Channel) {
+        None => Ok(None),
+        Some(raw) => match string(raw) {
+            None => Err(bad_request("`channel` must be a string, or left out")),
+            channel => Ok(channel),
+        },
+    }
+}
+
+fn to<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
+    let to = fields.value(Key::To).and_then(string);
+    to.ok_or(bad_request("`to` must be given, as a string"))
+}
+
+fn content<'a>(fields: &Fields<'a>) -> Result<Content<'a>, Fault> {
+    let content = fields.value(Key::Content).map(Content::checked);
+    content.ok_or(bad_request("`content` must be given: any JSON"))
+}
+
+fn echo(fields: &Fields<'_>) -> Result<bool, Fault> {
+    match fields.value(Key::Echo).map(RawValue::get) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(bad_request("`echo` must be true or false, or left out")),
+    }
+}
+
+fn ping_timestamp<'a>(fields: &Fields<'a>) -> Result<Option<Timestamp<'a>>, Fault> {
+    match fields.value(Key::Timestamp) {
+        None => Ok(None),
+        Some(raw) => match Timestamp::new(raw) {
+            None => Err(bad_request(
+                "`timestamp` must be no array or object, and of at most 128 bytes",
+            )),
+            timestamp => Ok(timestamp),
+        },
+    }
+}
+
+fn pong_timestamp(fields: &Fields<'_>) -> Result<Option<u64>, Fault> {
+    let number = fields.value(Key::Timestamp).map(RawValue::get);
+    let number = number.filter(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
+    let number = number.ok_or(bad_request(
+        "`timestamp` must be the number of the `health_ping`",
+    ))?;
+    Ok(number.parse().ok().or_else(|| whole_float(number)))
+}
+
+/// The integer that a number with a fraction or an exponent stands for. Up to 2^53 that is exact.
+fn whole_float(number: &str) -> Option<u64> {
+    const LIMIT: f64 = (1_u64 << 53) as f64;
+    if number.len() > MAX_ECHO_BYTES {
+        return None;
+    }
+    let value: f64 = number.parse().ok()?;
+    (value.fract() == 0.0 && (0.0..LIMIT).contains(&value)).then_some(value as u64)
+}
+
+fn token(fields: &Fields<'_>) -> Result<Token, Fault> {
+    let token = fields.value(Key::Token).and_then(string);
+    token
+        .map(Token::new)
+        .ok_or(bad_request("`token` must be given, as a string"))
+}
+
+/// The string that a JSON value is, if it is one.
+fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let json = raw.get();
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str(json).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
