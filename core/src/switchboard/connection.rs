@@ -18,7 +18,7 @@ use slab::Slab;
 use super::limits::{Bucket, Strikes};
 use super::queue::Queue;
 use super::timers::Kind;
-use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
+use crate::{CloseReason, Config, ConnectionId, IpKey, StaleId, Time};
 
 /// No user, no room.
 pub(super) const NONE: u32 = u32::MAX;
@@ -42,6 +42,31 @@ pub(super) enum Phase {
     Closing(Ending),
 }
 
+/// What a phase is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seat {
+    Arrived,
+    Page,
+    Handshake,
+    Refused,
+    Open,
+    Closing,
+}
+
+impl Phase {
+    pub(super) fn seat(&self) -> Seat {
+        match self {
+            Self::Arrived => Seat::Arrived,
+            Self::Page => Seat::Page,
+            Self::Authenticating(_) | Self::AwaitingAuth(_) => Seat::Handshake,
+            Self::Refused(ending) if ending.page => Seat::Page,
+            Self::Refused(_) => Seat::Refused,
+            Self::Open => Seat::Open,
+            Self::Closing(_) => Seat::Closing,
+        }
+    }
+}
+
 /// What is known of a connection that is not admitted yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
@@ -61,6 +86,8 @@ pub(super) struct Ending {
     pub(super) shut: bool,
     /// The peer's side has ended.
     pub(super) eof: bool,
+    /// It asked for a page and got it.
+    pub(super) page: bool,
     /// Why, for what is discarded later.
     pub(super) reason: Option<CloseReason>,
 }
@@ -96,8 +123,12 @@ pub(super) struct Outstanding {
     pub(super) payload: u64,
     /// In liveness time.
     pub(super) sent: Time,
-    /// Whether a message must answer it: a `health_ping`.
+    /// When it is too late, in liveness time.
+    pub(super) deadline: Time,
+    /// Whether only a message counts as life: it was a `health_ping`.
     pub(super) health: bool,
+    /// The client has shown life since.
+    pub(super) heard: bool,
 }
 
 /// A question of `ping_user` to this connection.
@@ -182,19 +213,38 @@ impl Connection {
         matches!(self.phase, Phase::Open)
     }
 
-    pub(super) fn is_ending(&self) -> bool {
-        matches!(self.phase, Phase::Closing(_) | Phase::Refused(_))
-    }
-
-    pub(super) fn holds_handshake_seat(&self) -> bool {
-        !matches!(self.phase, Phase::Open | Phase::Closing(_))
-    }
-
     pub(super) fn ending(&mut self) -> Option<&mut Ending> {
         match &mut self.phase {
             Phase::Refused(ending) | Phase::Closing(ending) => Some(ending),
             _ => None,
         }
+    }
+
+    /// When this is due, in liveness time; `None` if it is not.
+    pub(super) fn deadline(&self, kind: Kind, config: &Config) -> Option<Time> {
+        let phase = |fits: bool| fits.then_some(self.deadline);
+        match kind {
+            Kind::Handshake => phase(matches!(self.phase, Phase::Arrived)),
+            Kind::Auth => phase(matches!(self.phase, Phase::AwaitingAuth(_)) && !self.hook),
+            Kind::Linger => phase(matches!(self.phase, Phase::Refused(_))),
+            Kind::Close => phase(matches!(self.phase, Phase::Closing(_))),
+            Kind::Hook => self.hook.then_some(self.hook_deadline),
+            Kind::Message => self.in_message.then_some(self.message_deadline),
+            Kind::PingTimeout => {
+                let ping = self.ping.filter(|ping| !ping.heard)?;
+                (self.is_open() && !self.is_paused(config)).then_some(ping.deadline)
+            }
+            Kind::WriteStall => {
+                let waits = self.is_open() && !self.queue.is_empty();
+                waits.then(|| self.stalled_from + config.timeouts.write_stall)
+            }
+            Kind::Ping => self.is_open().then_some(self.next_ping),
+        }
+    }
+
+    /// Whether we do not read from it, by our own choice.
+    pub(super) fn is_paused(&self, config: &Config) -> bool {
+        self.paused || config.limits.pause_reading.is_some_and(|most| self.queue.bytes() > most)
     }
 
     pub(super) fn is_armed(&self, kind: Kind) -> bool {

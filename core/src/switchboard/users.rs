@@ -24,11 +24,13 @@ pub(super) struct User {
 pub(super) struct Users {
     by_name: KeyedMap<Arc<str>, u32>,
     users: Slab<User>,
+    /// Users with a connection.
+    pub(super) connected: usize,
 }
 
 impl Users {
     pub(super) fn new(keyed: Keyed) -> Self {
-        Self { by_name: KeyedMap::with_hasher(keyed), users: Slab::new() }
+        Self { by_name: KeyedMap::with_hasher(keyed), users: Slab::new(), connected: 0 }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<u32> {
@@ -52,12 +54,16 @@ impl Users {
             self.by_name.insert(name, key);
             key
         });
-        self.users[user as usize].connections.push(slot);
+        let connections = &mut self.users[user as usize].connections;
+        connections.push(slot);
+        self.connected += usize::from(connections.len() == 1);
         user
     }
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {
-        self.users[user as usize].connections.retain(|&found| found != slot);
+        let connections = &mut self.users[user as usize].connections;
+        connections.retain(|&found| found != slot);
+        self.connected -= usize::from(connections.is_empty());
         self.settle(user);
     }
 

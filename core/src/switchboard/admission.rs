@@ -1,0 +1,520 @@
+//! Who comes in: seats, verdicts and their answers (spec, section 2).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connection::{Connection, Ending, NONE, Pending, Phase, Seat};
+use super::queue::Class;
+use super::stats::Level;
+use super::timers::Kind;
+use super::{Action, Notice, Switchboard};
+use crate::protocol::{RequestId, ServerMessage};
+use crate::{
+    BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, Request, StaleId, Time,
+    UserPolicy, Wire, check_name, client_address, response,
+};
+
+/// Seconds after which a refused client may try again, in `Retry-After`.
+const RETRY_AFTER: u32 = 5;
+
+/// Who a connection is, as the application says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// This user.
+    User {
+        /// The name.
+        name: String,
+        /// For how long from now; `None`: for ever.
+        expires_in: Option<Duration>,
+    },
+    /// Nobody in particular: the user is `anon-<connection>`, and no user policy applies.
+    Anonymous,
+    /// Its first message must say.
+    FirstMessage,
+}
+
+/// What a driver does with a complete request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Ask the application who it is, then call [`Switchboard::authenticated`].
+    Authenticate,
+    /// Make the page, then call [`Switchboard::answer_page`].
+    Page,
+    /// Nothing: it was refused.
+    Refused,
+}
+
+impl Switchboard {
+    /// A stream has been accepted: it gets a handshake seat.
+    ///
+    /// `Err` when there is none, and too many are being told so already: drop it.
+    pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
+        self.enter(now);
+        let limit = self.config.limits.handshakes;
+        if self.handshakes >= 2 * limit {
+            self.counters.refused(Refused::RefusalsFull);
+            return Err(Refused::RefusalsFull);
+        }
+        let ip = IpKey::of(peer);
+        // When seats get rare, one address gets no more of them than of connections.
+        let crowded = 2 * self.handshakes >= limit;
+        let greedy = crowded && self.ips.arriving(ip) >= self.config.limits.per_ip;
+        let full = self.handshakes >= limit;
+        let deadline = self.liveness() + self.config.timeouts.handshake;
+        let id = self.connections.insert(Connection::new(ip, self.liveness(), deadline));
+        self.take_seat(Seat::Arrived, ip);
+        if full || greedy {
+            let refused = if full { Refused::HandshakesFull } else { Refused::IpLimit };
+            self.refuse(id, refused);
+        } else {
+            self.note_level(Level::Handshakes, self.handshakes, limit);
+            self.arm(id, Kind::Handshake);
+        }
+        Ok(id)
+    }
+
+    /// The head of a request is complete.
+    pub fn request(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        request: &Request,
+    ) -> Result<Answer, StaleId> {
+        self.enter(now);
+        let connection = self.connections.get(id)?;
+        if !matches!(connection.phase, Phase::Arrived) {
+            return Ok(Answer::Refused);
+        }
+        if !request.is_upgrade() {
+            self.move_to(id, Phase::Page);
+            self.hook_started(id);
+            return Ok(Answer::Page);
+        }
+        let json = self.config.wire == Wire::Json;
+        let response = response::switching_protocols(request, json);
+        Ok(self.consider(id, request, Some(response)))
+    }
+
+    /// A stream that the application upgraded itself: its 101 response is sent already.
+    pub fn upgraded(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        request: &Request,
+    ) -> Result<Answer, StaleId> {
+        self.enter(now);
+        self.check(id)?;
+        Ok(self.consider(id, request, None))
+    }
+
+    /// The request breaks a rule.
+    pub fn malformed(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        bad: BadRequest,
+    ) -> Result<(), StaleId> {
+        self.enter(now);
+        self.check(id)?;
+        self.refuse(id, Refused::Malformed(bad));
+        Ok(())
+    }
+
+    /// The client's address, from the peer's and the request's.
+    pub fn client_address(&self, peer: IpAddr, request: &Request) -> IpAddr {
+        client_address(peer, request, &self.config.trusted_proxies)
+    }
+
+    /// The application has made the answer to a request that was no upgrade: the whole response.
+    pub fn answer_page(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        response: Vec<u8>,
+    ) -> Result<(), StaleId> {
+        self.enter(now);
+        if matches!(self.connections.get(id)?.phase, Phase::Page) {
+            self.finish_http(id, response, true);
+        }
+        Ok(())
+    }
+
+    /// The application has said who it is, or why it is not let in: `Unauthorized`, `Forbidden` or
+    /// `Internal`. Then, in one step: the user policy, a seat of the node, a seat of the lobby.
+    ///
+    /// `request` is the id of the `auth` message, where there was one. Has no effect on a
+    /// connection that has gone or does not wait for it.
+    pub fn authenticated(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) -> Result<(), StaleId> {
+        self.enter(now);
+        self.hook_done(id)?;
+        let first = match &self.connections.get(id)?.phase {
+            Phase::Authenticating(_) => false,
+            Phase::AwaitingAuth(_) => true,
+            Phase::Open => {
+                self.refreshed(id, verdict, request);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        let verdict = match verdict {
+            _ if self.drain.is_some() => Err(Refused::Restart),
+            Ok(Identity::FirstMessage) if first || self.config.wire == Wire::Raw => {
+                Err(Refused::Unauthorized)
+            }
+            Ok(Identity::FirstMessage) => {
+                self.await_auth(id);
+                return Ok(());
+            }
+            Ok(identity) => self.admit(id, identity, request),
+            Err(refused) => Err(refused),
+        };
+        if let Err(refused) = verdict {
+            self.refuse(id, refused);
+        }
+        Ok(())
+    }
+
+    /// Whether a connection to this room would be let in now, for an application that wants to
+    /// know before it sends somebody.
+    pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
+        if self.drain.is_some() {
+            return Err(Refused::Restart);
+        }
+        if self.open >= self.config.limits.connections {
+            return Err(Refused::ServerFull);
+        }
+        match room {
+            Some(name) => self.lobby_seat(name, None),
+            None => Ok(()),
+        }
+    }
+
+    /// Draining, origin, address; then the application is asked.
+    fn consider(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        response: Option<Vec<u8>>,
+    ) -> Answer {
+        let ip = IpKey::of(request.peer());
+        let pending = Pending { lobby: request.lobby().map(Arc::from), response };
+        self.move_to(id, Phase::Authenticating(Box::new(pending)));
+        if let Ok(connection) = self.connections.get_mut(id) {
+            connection.ip = ip;
+        }
+        let verdict = if self.drain.is_some() {
+            Err(Refused::Restart)
+        } else if !self.config.origins.allows(request) {
+            Err(Refused::Origin)
+        } else {
+            let limit = self.config.limits.per_ip;
+            let seated = self.ips.seat(ip, limit, self.config.rates.connects, self.now);
+            if let Ok(connection) = self.connections.get_mut(id) {
+                connection.ip_seat = seated;
+            }
+            if seated { Ok(()) } else { Err(Refused::IpLimit) }
+        };
+        match verdict {
+            Ok(()) => {
+                self.hook_started(id);
+                Answer::Authenticate
+            }
+            Err(refused) => {
+                self.refuse(id, refused);
+                Answer::Refused
+            }
+        }
+    }
+
+    fn await_auth(&mut self, id: ConnectionId) {
+        let deadline = self.liveness() + self.config.timeouts.auth;
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Phase::Authenticating(pending) = &mut connection.phase else { return };
+        let mut pending = std::mem::take(pending);
+        let response = pending.response.take();
+        connection.deadline = deadline;
+        self.move_to(id, Phase::AwaitingAuth(pending));
+        if let Some(response) = response {
+            self.push_urgent(id, Frame::raw(response), Class::HTTP);
+        }
+        self.arm(id, Kind::Auth);
+        self.notices.push_back(Action::Intake(id));
+    }
+
+    /// User policy, a seat of the node, a seat of the lobby; all or nothing.
+    fn admit(
+        &mut self,
+        id: ConnectionId,
+        identity: Identity,
+        request: Option<&RequestId<'_>>,
+    ) -> Result<(), Refused> {
+        let (name, anonymous, expires_in) = match identity {
+            Identity::User { name, expires_in } => (name, false, expires_in),
+            _ => (format!("anon-{id}"), true, None),
+        };
+        if !anonymous && check_name(&name, self.config.limits.name_bytes).is_err() {
+            return Err(Refused::Unauthorized);
+        }
+        let replaced = if anonymous { None } else { self.apply_user_policy(&name)? };
+        if self.open >= self.config.limits.connections + usize::from(replaced.is_some()) {
+            return Err(Refused::ServerFull);
+        }
+        let (Ok(Phase::Authenticating(pending)) | Ok(Phase::AwaitingAuth(pending))) =
+            self.connections.get_mut(id).map(|found| &mut found.phase)
+        else {
+            return Ok(());
+        };
+        let lobby = pending.lobby.clone();
+        if let Some(lobby) = &lobby {
+            self.lobby_seat(lobby, replaced)?;
+        }
+        self.open_connection(id, &name, anonymous, expires_in, request);
+        if let Some(lobby) = lobby {
+            // It fails only if the connection could not even take its welcome and was closed.
+            let _ = self.enter_room(id, &lobby, true);
+        }
+        // Only now, so that a room lives on in which the user was alone.
+        if let Some(replaced) = replaced {
+            self.end(replaced, CloseReason::Replaced);
+        }
+        self.note_level(Level::Connections, self.open, self.config.limits.connections);
+        Ok(())
+    }
+
+    fn open_connection(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        anonymous: bool,
+        expires_in: Option<Duration>,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let (Ok(Phase::Authenticating(pending)) | Ok(Phase::AwaitingAuth(pending))) =
+            self.connections.get_mut(id).map(|found| &mut found.phase)
+        else {
+            return;
+        };
+        let response = pending.response.take();
+        let first_message = matches!(
+            self.connections.get(id).map(|found| &found.phase),
+            Ok(Phase::AwaitingAuth(_))
+        );
+        self.move_to(id, Phase::Open);
+        let user = self.users.add(name, anonymous, id.slot);
+        let shared = self.users.at(user).name.clone();
+        if let Ok(connection) = self.connections.get_mut(id) {
+            connection.user = user;
+        }
+        if let Some(response) = response {
+            self.push_urgent(id, Frame::raw(response), Class::HTTP);
+        }
+        self.set_expiry(id, expires_in);
+        self.start_pings(id);
+        self.notify(Notice::Opened { id, user: shared.clone() });
+        self.notices.push_back(Action::Intake(id));
+        if first_message {
+            self.tell(id, &ServerMessage::Authenticated { user: &shared, id: request });
+        }
+        let welcome = ServerMessage::Welcome {
+            connection: &id.to_string(),
+            user: &shared,
+            ping_ms: self.config.health.ping_interval.as_millis() as u64,
+            max_bytes: self.config.limits.message_bytes as u64,
+        };
+        self.tell(id, &welcome);
+    }
+
+    /// Whom a newcomer of this user replaces, or why it is refused.
+    fn apply_user_policy(&self, name: &str) -> Result<Option<ConnectionId>, Refused> {
+        let devices = self.users.connections(name);
+        let most = match self.config.users {
+            UserPolicy::Replace => 1,
+            UserPolicy::Allow(most) => most,
+            UserPolicy::Reject if devices.is_empty() => return Ok(None),
+            UserPolicy::Reject => return Err(Refused::AlreadyConnected),
+        };
+        let oldest = devices.first().filter(|_| devices.len() >= most);
+        Ok(oldest.map(|&slot| self.connections.id_at(slot)))
+    }
+
+    /// Whether the lobby has a seat, for somebody who takes over the seats of `replaced`.
+    fn lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> Result<(), Refused> {
+        let limits = &self.config.limits;
+        let Some(key) = self.rooms.find(name) else {
+            let full = self.rooms.len() >= limits.rooms;
+            return if full { Err(Refused::LobbyFull) } else { Ok(()) };
+        };
+        let inside = replaced.is_some_and(|id| {
+            self.connections
+                .get(id)
+                .is_ok_and(|found| found.rooms.iter().any(|member| member.room == key))
+        });
+        if self.rooms.at(key).members.len() >= limits.room_members + usize::from(inside) {
+            return Err(Refused::LobbyFull);
+        }
+        Ok(())
+    }
+
+    /// An `auth` of an open connection: it stays for longer, as the same user.
+    fn refreshed(
+        &mut self,
+        id: ConnectionId,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let Ok(connection) = self.connections.get(id) else { return };
+        let user = self.users.at(connection.user).name.clone();
+        match verdict {
+            Ok(Identity::User { name, expires_in }) if *name == *user => {
+                self.set_expiry(id, expires_in);
+                self.tell(id, &ServerMessage::Authenticated { user: &user, id: request });
+            }
+            Err(Refused::Internal) => self.end(id, CloseReason::Internal),
+            _ => self.end(id, CloseReason::Unauthorized),
+        }
+    }
+
+    fn set_expiry(&mut self, id: ConnectionId, expires_in: Option<Duration>) {
+        let now = self.now;
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if let Some(at) = connection.expires.take() {
+            self.expiries.remove(&(at, id));
+        }
+        if let Some(expires_in) = expires_in {
+            let at = now + expires_in;
+            connection.expires = Some(at);
+            self.expiries.insert((at, id));
+        }
+    }
+
+    pub(super) fn handshake_timed_out(&mut self, id: ConnectionId) {
+        self.counters.closed(CloseReason::HandshakeTimeout);
+        self.finish_http(id, response::request_timeout(), false);
+    }
+
+    /// Tells a connection that is not open that it is not let in, and why.
+    pub(super) fn refuse(&mut self, id: ConnectionId, refused: Refused) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let (upgraded, response) = match &mut connection.phase {
+            Phase::AwaitingAuth(_) => (true, None),
+            Phase::Authenticating(pending) => {
+                let response = pending.response.take();
+                (response.is_none(), response)
+            }
+            Phase::Arrived | Phase::Page => (false, None),
+            Phase::Open | Phase::Closing(_) | Phase::Refused(_) => return,
+        };
+        // Half of the seats at most are for those who wait to read a Close frame.
+        let crowded = 2 * self.refused >= self.config.limits.handshakes.max(2);
+        let by_close = self.config.refusal == Refusal::Close && !crowded;
+        self.counters.refused(refused);
+        self.notify(Notice::Refused { id, refused });
+        match (refused.close(), response) {
+            (Some(reason), None) if upgraded => {
+                self.refuse_upgraded(id, super::ending::close_frame(reason));
+            }
+            (Some(reason), Some(response)) if by_close => {
+                self.push_urgent(id, Frame::raw(response), Class::HTTP);
+                self.refuse_upgraded(id, super::ending::close_frame(reason));
+            }
+            (None, _) if upgraded => {
+                self.refuse_upgraded(id, super::ending::close_frame(CloseReason::Policy));
+            }
+            (Some(_), Some(_)) if crowded && self.config.refusal == Refusal::Close => {
+                let answer = response::refusal(Refused::RefusalsFull, RETRY_AFTER);
+                self.finish_http(id, answer, false);
+            }
+            _ => {
+                let answer = response::refusal(refused, RETRY_AFTER);
+                self.finish_http(id, answer, false);
+            }
+        }
+    }
+
+    /// A Close frame, then a moment to read it.
+    pub(super) fn refuse_upgraded(&mut self, id: ConnectionId, frame: Option<Frame>) {
+        self.linger(id, false);
+        if let Some(frame) = frame {
+            self.push_last(id, frame);
+        }
+        self.settle(id);
+    }
+
+    /// An HTTP response, then a moment to read it.
+    fn finish_http(&mut self, id: ConnectionId, response: Vec<u8>, page: bool) {
+        self.linger(id, page);
+        if let Ok(connection) = self.connections.get_mut(id)
+            && std::mem::take(&mut connection.ip_seat)
+        {
+            // It never became a connection of this address.
+            let ip = connection.ip;
+            self.ips.leave(ip, self.now);
+        }
+        self.push_urgent(id, Frame::raw(response), Class::HTTP);
+        self.settle(id);
+    }
+
+    fn linger(&mut self, id: ConnectionId, page: bool) {
+        let timeouts = &self.config.timeouts;
+        let patience = if page { timeouts.close } else { timeouts.refusal };
+        let deadline = self.liveness() + patience;
+        self.move_to(id, Phase::Refused(Ending { page, ..Ending::default() }));
+        if let Ok(connection) = self.connections.get_mut(id) {
+            connection.deadline = deadline;
+            connection.hook = false;
+            connection.in_message = false;
+        }
+        self.arm(id, Kind::Linger);
+        self.notices.push_back(Action::Intake(id));
+    }
+
+    /// Changes the phase and with it what the connection is counted as.
+    pub(super) fn move_to(&mut self, id: ConnectionId, phase: Phase) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let (old, new, ip) = (connection.phase.seat(), phase.seat(), connection.ip);
+        connection.phase = phase;
+        self.take_seat(new, ip);
+        self.leave_seat(old, ip);
+    }
+
+    pub(super) fn take_seat(&mut self, seat: Seat, ip: IpKey) {
+        match seat {
+            Seat::Open => self.open += 1,
+            Seat::Closing => self.closing += 1,
+            _ => self.handshakes += 1,
+        }
+        match seat {
+            Seat::Arrived => self.ips.arrive(ip),
+            Seat::Page => self.pages += 1,
+            Seat::Refused => self.refused += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn leave_seat(&mut self, seat: Seat, ip: IpKey) {
+        match seat {
+            Seat::Open => self.open -= 1,
+            Seat::Closing => self.closing -= 1,
+            _ => self.handshakes -= 1,
+        }
+        match seat {
+            Seat::Arrived => self.ips.arrived(ip, self.now),
+            Seat::Page => self.pages -= 1,
+            Seat::Refused => self.refused -= 1,
+            _ => {}
+        }
+    }
+
+    /// The user of an open connection.
+    pub fn user_of(&self, id: ConnectionId) -> Option<Arc<str>> {
+        let user = self.connections.get(id).ok()?.user;
+        (user != NONE).then(|| self.users.at(user).name.clone())
+    }
+}

@@ -1,0 +1,374 @@
+//! What clients ask where JSON is spoken, and what the application says to it.
+
+use std::sync::Arc;
+
+use super::connection::Phase;
+use super::delivery::{Exclude, SendError};
+use super::outbound::encode;
+use super::rooms::JoinError;
+use super::{Switchboard, delivery};
+use crate::protocol::{Command, Content, ErrorCode, Rejected, RequestId, ServerMessage};
+use crate::{
+    BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
+};
+
+/// Something that only the application can answer. The answer goes into
+/// [`Switchboard::answer`], or for a token into [`Switchboard::authenticated`].
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// May this connection enter this room?
+    Join {
+        /// The room.
+        room: Arc<str>,
+        /// Of the request.
+        request: Option<RequestId<'static>>,
+    },
+    /// May this connection send to this user?
+    Direct {
+        /// The user.
+        to: Arc<str>,
+        /// The message, as it will go out.
+        frame: Frame,
+        /// Of the request.
+        request: Option<RequestId<'static>>,
+    },
+    /// A message to a room that the sender is in: may it go out?
+    Message {
+        /// The room.
+        room: Arc<str>,
+        /// The content: JSON text, as the client wrote it.
+        content: String,
+        /// Whether the sender wants it too.
+        echo: bool,
+        /// Of the request.
+        request: Option<RequestId<'static>>,
+    },
+    /// Whose token is this?
+    Token {
+        /// The secret.
+        token: Token,
+        /// Of the request.
+        request: Option<RequestId<'static>>,
+    },
+}
+
+/// The application's no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Who it is is not known, or not believed.
+    Unauthorized,
+    /// It is known, and may not.
+    Forbidden,
+}
+
+impl Switchboard {
+    /// A text message has been read: what it asks for, or why it was not understood.
+    ///
+    /// What needs the application's word is returned as a question.
+    pub fn command(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        command: Result<Command<'_>, Rejected<'_>>,
+    ) -> Result<Option<Question>, StaleId> {
+        self.enter(now);
+        match self.connections.get(id)?.phase {
+            Phase::Open => {}
+            Phase::AwaitingAuth(_) => return Ok(self.first_message(id, command)),
+            _ => return Ok(None),
+        }
+        Ok(match command {
+            Err(rejected) => {
+                self.tell(id, &ServerMessage::from(&rejected));
+                self.strike(id);
+                None
+            }
+            Ok(Command::Subscribe { id: request, channel }) => {
+                self.subscribe(id, &channel, request)
+            }
+            Ok(Command::Unsubscribe { id: request, channel }) => {
+                self.unsubscribe(id, &channel, request.as_ref());
+                None
+            }
+            Ok(Command::Message { id: request, channel, content, echo }) => {
+                self.route(id, channel.as_deref(), content, echo, request)
+            }
+            Ok(Command::Direct { id: request, to, content }) => {
+                self.direct(id, &to, content, request)
+            }
+            Ok(Command::Ping { id: request, timestamp }) => {
+                self.tell(id, &ServerMessage::Pong { timestamp, id: request.as_ref() });
+                None
+            }
+            Ok(Command::HealthPong { timestamp }) => {
+                timestamp.map(|timestamp| self.answered(id, timestamp));
+                None
+            }
+            Ok(Command::Auth { id: request, token }) => {
+                Some(Question::Token { token, request: request.map(RequestId::into_owned) })
+            }
+        })
+    }
+
+    /// The application has answered. Has no effect on a connection that has gone meanwhile.
+    pub fn answer(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        question: Question,
+        answer: Result<(), Denied>,
+    ) -> Result<(), StaleId> {
+        self.enter(now);
+        self.hook_done(id)?;
+        if !self.connections.get(id)?.is_open() {
+            return Ok(());
+        }
+        if let Err(denied) = answer {
+            self.deny(id, &question, denied);
+            return Ok(());
+        }
+        match question {
+            Question::Join { room, request } => self.enter_asked(id, &room, request.as_ref()),
+            Question::Direct { to, frame, request } => {
+                self.send_direct(id, &to, frame, request.as_ref());
+            }
+            Question::Message { room, content, echo, request } => {
+                if let Ok(content) = Content::parse(&content) {
+                    self.publish_from(id, &room, content, echo, request.as_ref());
+                }
+            }
+            Question::Token { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn first_message(
+        &mut self,
+        id: ConnectionId,
+        command: Result<Command<'_>, Rejected<'_>>,
+    ) -> Option<Question> {
+        if let Ok(Command::Auth { id: request, token }) = command {
+            return Some(Question::Token { token, request: request.map(RequestId::into_owned) });
+        }
+        self.end(id, CloseReason::Policy);
+        None
+    }
+
+    fn subscribe(
+        &mut self,
+        id: ConnectionId,
+        channel: &str,
+        request: Option<RequestId<'_>>,
+    ) -> Option<Question> {
+        if let Err(error) = self.may_enter(id, channel) {
+            self.join_failed(id, channel, error, request.as_ref());
+            return None;
+        }
+        if self.config.rooms == Rooms::Open {
+            let _ = self.enter_room_answering(id, channel, false, request.as_ref());
+            return None;
+        }
+        let request = request.map(RequestId::into_owned);
+        Some(Question::Join { room: channel.into(), request })
+    }
+
+    fn enter_asked(&mut self, id: ConnectionId, room: &str, request: Option<&RequestId<'_>>) {
+        match self.may_enter(id, room) {
+            Ok(()) => {
+                let _ = self.enter_room_answering(id, room, false, request);
+            }
+            Err(error) => self.join_failed(id, room, error, request),
+        }
+    }
+
+    fn join_failed(
+        &mut self,
+        id: ConnectionId,
+        channel: &str,
+        error: JoinError,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let code = match error {
+            JoinError::BadName(bad) => return self.bad_name(id, bad, request),
+            JoinError::AlreadyIn => ErrorCode::AlreadySubscribed,
+            JoinError::TooManyRooms | JoinError::NoMoreRooms => ErrorCode::LimitExceeded,
+            JoinError::RoomFull => ErrorCode::RoomFull,
+            JoinError::Stale(_) | JoinError::NotOpen => return,
+        };
+        self.fail(id, code, &error.to_string(), request, Some(channel));
+    }
+
+    fn unsubscribe(&mut self, id: ConnectionId, channel: &str, request: Option<&RequestId<'_>>) {
+        if let Err(bad) = check_name(channel, self.config.limits.name_bytes) {
+            return self.bad_name(id, bad, request);
+        }
+        match self.rooms.find(channel) {
+            Some(key) if self.leave_room(id, key, false) => {
+                self.tell(id, &ServerMessage::Unsubscribed { channel, id: request });
+            }
+            _ => self.not_in_channel(id, channel, request),
+        }
+    }
+
+    /// Finds out to which room a message goes, and whether its sender is in it.
+    fn route(
+        &mut self,
+        id: ConnectionId,
+        channel: Option<&str>,
+        content: Content<'_>,
+        echo: bool,
+        request: Option<RequestId<'_>>,
+    ) -> Option<Question> {
+        let Ok(connection) = self.connections.get(id) else { return None };
+        let key = match (channel, connection.rooms.as_slice()) {
+            (None, [only]) => only.room,
+            (None, _) => {
+                let message = "name a channel: you are not in exactly one";
+                self.fail(id, ErrorCode::BadRequest, message, request.as_ref(), None);
+                self.strike(id);
+                return None;
+            }
+            (Some(channel), _) => {
+                if let Err(bad) = check_name(channel, self.config.limits.name_bytes) {
+                    self.bad_name(id, bad, request.as_ref());
+                    return None;
+                }
+                match self.rooms.find(channel) {
+                    Some(key) if self.is_member(id, key) => key,
+                    _ => {
+                        self.not_in_channel(id, channel, request.as_ref());
+                        return None;
+                    }
+                }
+            }
+        };
+        Some(Question::Message {
+            room: self.room_name(key),
+            content: content.as_json().to_owned(),
+            echo,
+            request: request.map(RequestId::into_owned),
+        })
+    }
+
+    fn publish_from(
+        &mut self,
+        id: ConnectionId,
+        room: &str,
+        content: Content<'_>,
+        echo: bool,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let key = match self.rooms.find(room) {
+            Some(key) if self.is_member(id, key) => key,
+            _ => return self.not_in_channel(id, room, request),
+        };
+        let Some(sender) = self.user_of(id) else { return };
+        let own = [id];
+        let connections: &[ConnectionId] = if echo { &[] } else { &own };
+        let exclude = Exclude { connections, users: &[] };
+        match self.publish(key, content, Some(&sender), exclude) {
+            Ok(delivery::Receipt { seq: Some(seq), .. }) => {
+                if let Some(request) = request {
+                    self.tell(id, &ServerMessage::Ack { id: request, seq });
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.send_failed(id, error, request, Some(room)),
+        }
+    }
+
+    fn direct(
+        &mut self,
+        id: ConnectionId,
+        to: &str,
+        content: Content<'_>,
+        request: Option<RequestId<'_>>,
+    ) -> Option<Question> {
+        if let Err(bad) = check_name(to, self.config.limits.name_bytes) {
+            self.bad_name(id, bad, request.as_ref());
+            return None;
+        }
+        let sender = self.user_of(id)?;
+        let message = ServerMessage::Direct { content, sender: Some(&sender) };
+        let frame = encode(&message, content.as_json().len());
+        if let Err(error) = self.check_size(&frame) {
+            self.send_failed(id, error, request.as_ref(), None);
+            return None;
+        }
+        if self.config.direct == Direct::Open {
+            self.send_direct(id, to, frame, request.as_ref());
+            return None;
+        }
+        Some(Question::Direct {
+            to: to.into(),
+            frame,
+            request: request.map(RequestId::into_owned),
+        })
+    }
+
+    fn send_direct(
+        &mut self,
+        id: ConnectionId,
+        to: &str,
+        frame: Frame,
+        request: Option<&RequestId<'_>>,
+    ) {
+        if !self.is_connected(to) {
+            let message = "the user is not connected";
+            return self.fail(id, ErrorCode::NotConnected, message, request, None);
+        }
+        let delivered = self.send_to_devices(to, frame).queued as u64;
+        if let Some(request) = request {
+            self.tell(id, &ServerMessage::DirectAck { id: request, delivered });
+        }
+    }
+
+    fn deny(&mut self, id: ConnectionId, question: &Question, denied: Denied) {
+        let (request, channel) = match question {
+            Question::Join { room, request } => (request, Some(&**room)),
+            Question::Message { room, request, .. } => (request, Some(&**room)),
+            Question::Direct { request, .. } | Question::Token { request, .. } => (request, None),
+        };
+        let (code, message) = match denied {
+            Denied::Unauthorized => (ErrorCode::Unauthorized, "log in first"),
+            Denied::Forbidden => (ErrorCode::Forbidden, "you may not do that"),
+        };
+        self.fail(id, code, message, request.as_ref(), channel);
+    }
+
+    fn send_failed(
+        &mut self,
+        id: ConnectionId,
+        error: SendError,
+        request: Option<&RequestId<'_>>,
+        channel: Option<&str>,
+    ) {
+        if let SendError::TooLarge { .. } = error {
+            let message = "the message is more than a member's queue can hold";
+            self.fail(id, ErrorCode::TooLarge, message, request, channel);
+        }
+    }
+
+    fn bad_name(&mut self, id: ConnectionId, bad: BadName, request: Option<&RequestId<'_>>) {
+        self.fail(id, ErrorCode::BadRequest, &bad.to_string(), request, None);
+        self.strike(id);
+    }
+
+    fn not_in_channel(&mut self, id: ConnectionId, channel: &str, request: Option<&RequestId<'_>>) {
+        let message = "you are not in that channel: subscribe first";
+        self.fail(id, ErrorCode::NotInChannel, message, request, Some(channel));
+    }
+
+    fn fail(
+        &mut self,
+        id: ConnectionId,
+        code: ErrorCode,
+        message: &str,
+        request: Option<&RequestId<'_>>,
+        channel: Option<&str>,
+    ) {
+        let error =
+            ServerMessage::Error { code, message, id: request, channel, retry_after_ms: None };
+        self.tell(id, &error);
+    }
+}

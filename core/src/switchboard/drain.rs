@@ -1,0 +1,132 @@
+//! The planned end of the node (spec, section 9).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::connection::Phase;
+use super::{Notice, Switchboard};
+use crate::{CloseReason, ConnectionId, Refused, Time};
+
+/// How a drain went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Connections that were there when it began.
+    pub connections: usize,
+    /// Of these, the ones that were evicted at the deadline.
+    pub evicted: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Drain {
+    window: Duration,
+    deadline: Time,
+    /// When each connection is closed.
+    schedule: VecDeque<(Time, ConnectionId)>,
+    report: DrainReport,
+    done: bool,
+}
+
+/// The shortest delay that a client is told to wait before it comes back.
+const RECONNECT_FROM: Duration = Duration::from_millis(500);
+
+impl Drain {
+    pub(super) fn next(&self) -> Option<Time> {
+        let next = self.schedule.front().map(|&(at, _)| at);
+        (!self.done).then(|| next.map_or(self.deadline, |at| at.min(self.deadline)))
+    }
+}
+
+impl Switchboard {
+    /// Ends the node: newcomers are refused from now on, and those who are in are closed (1001)
+    /// one after the other, spread evenly over `window`, in random order. At the latest after
+    /// `deadline`, which is at least the window, whoever is left is evicted.
+    ///
+    /// [`Notice::Drained`] comes when nobody is left. A second call has no effect.
+    pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
+        self.enter(now);
+        if self.drain.is_some() {
+            return;
+        }
+        let mut open = Vec::new();
+        let mut pending = Vec::new();
+        for (id, connection) in self.connections.iter() {
+            match connection.phase {
+                Phase::Open => open.push(id),
+                Phase::Authenticating(_) | Phase::AwaitingAuth(_) => pending.push(id),
+                _ => {}
+            }
+        }
+        self.rng.shuffle(&mut open);
+        let share = window.as_nanos() / open.len().max(1) as u128;
+        let at = |index: usize| {
+            let nanos = share * (index as u128 + 1);
+            self.now + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        };
+        let schedule = open.iter().enumerate().map(|(index, &id)| (at(index), id)).collect();
+        self.drain = Some(Drain {
+            window,
+            deadline: self.now + deadline.max(window),
+            schedule,
+            report: DrainReport { connections: open.len(), evicted: 0 },
+            done: false,
+        });
+        for id in pending {
+            self.refuse(id, Refused::Restart);
+        }
+        self.tick_drain();
+    }
+
+    /// Whether a drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    pub(super) fn tick_drain(&mut self) {
+        while let Some(drain) = &mut self.drain
+            && let Some(&(at, id)) = drain.schedule.front()
+            && at <= self.now
+        {
+            drain.schedule.pop_front();
+            let window = drain.window;
+            let spread = u64::try_from(window.as_millis()).unwrap_or(u64::MAX / 2).max(1_000);
+            let wait = self.rng.u64(..=spread) + RECONNECT_FROM.as_millis() as u64;
+            if self.connections.get(id).is_ok_and(super::connection::Connection::is_open) {
+                self.end_draining(id, wait);
+            }
+        }
+        if self.drain.as_ref().is_some_and(|drain| !drain.done && drain.deadline <= self.now) {
+            self.evict_the_rest();
+        }
+        self.drain_progress();
+    }
+
+    fn evict_the_rest(&mut self) {
+        let all: Vec<_> = self.connections.iter().map(|(id, found)| (id, found.phase.seat())).collect();
+        for (id, seat) in all {
+            use super::connection::Seat;
+            match seat {
+                Seat::Open => self.evict(id, CloseReason::Draining),
+                Seat::Closing => self.remove(id, None),
+                _ => continue,
+            }
+            if let Some(drain) = &mut self.drain {
+                drain.report.evicted += 1;
+            }
+        }
+    }
+
+    /// Says so when nobody is left.
+    pub(super) fn drain_progress(&mut self) {
+        if self.open > 0 || self.closing > 0 {
+            return;
+        }
+        if let Some(drain) = &mut self.drain
+            && !drain.done
+        {
+            drain.done = true;
+            drain.schedule = VecDeque::new();
+            let report = drain.report;
+            self.notify(Notice::Drained(report));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! How connections go: closed in good order, or evicted.
+
+use super::connection::{Ending, NONE, Phase, Writer};
+use super::timers::Kind;
+use super::{Action, Notice, Switchboard};
+use crate::protocol::ServerMessage;
+use crate::{CloseFrame, CloseReason, ConnectionId, Frame, Wire};
+
+/// Bytes that are read and discarded before a socket is closed, so that unread input does not turn
+/// what was written last into a reset.
+const DISCARD: usize = 256 << 10;
+
+impl Switchboard {
+    /// Ends a connection for a reason; one that is ending already keeps its first.
+    pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason) {
+        let frame = close_frame(reason);
+        match self.connections.get(id).map(|found| &found.phase) {
+            Ok(Phase::Open) => match reason {
+                CloseReason::Eof | CloseReason::Reset | CloseReason::Shutdown => {
+                    self.evict(id, reason);
+                }
+                _ => self.close_open(id, reason, None, frame),
+            },
+            Ok(Phase::AwaitingAuth(_)) => {
+                self.counters.closed(reason);
+                self.refuse_upgraded(id, frame);
+            }
+            Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => self.remove(id, None),
+            Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
+        }
+    }
+
+    /// Ends a connection because the node drains, and says when to come back.
+    pub(super) fn end_draining(&mut self, id: ConnectionId, reconnect_in_ms: u64) {
+        let reason = CloseReason::Draining;
+        let bye = ServerMessage::Bye { code: 1001, reason: reason.as_str(), reconnect_in_ms };
+        let bye = (self.config.wire == Wire::Json).then(|| super::outbound::encode(&bye, 0));
+        self.close_open(id, reason, bye, close_frame(reason));
+    }
+
+    /// The client sent a Close frame: it is answered with its own code.
+    pub(super) fn peer_closed(&mut self, id: ConnectionId, close: Option<CloseFrame<'_>>) {
+        let answer = close
+            .and_then(|close| Frame::close(close.code, "").ok())
+            .unwrap_or_else(Frame::close_empty);
+        match self.connections.get(id).map(|found| &found.phase) {
+            Ok(Phase::Open) => {
+                self.close_open(id, CloseReason::ClientClosed, None, Some(answer));
+            }
+            Ok(Phase::AwaitingAuth(_)) => self.refuse_upgraded(id, Some(answer)),
+            _ => {}
+        }
+    }
+
+    /// Ends a connection at once; a Close frame gets one try.
+    pub(super) fn evict(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Ok(connection) = self.connections.get(id) else { return };
+        if !connection.is_open() {
+            return self.end(id, reason);
+        }
+        let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+        let last = if quiet { close_frame(reason) } else { None };
+        self.leave_everything(id, reason);
+        let ending = Ending { now: true, reason: Some(reason), ..Ending::default() };
+        self.move_to(id, Phase::Closing(ending));
+        self.remove(id, last);
+    }
+
+    fn close_open(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        last: Option<Frame>,
+        close: Option<Frame>,
+    ) {
+        self.leave_everything(id, reason);
+        let crowded = self.closing >= self.config.limits.closing;
+        let deadline = self.liveness() + self.config.timeouts.close;
+        let now = !reason.flushes();
+        self.move_to(
+            id,
+            Phase::Closing(Ending { now, reason: Some(reason), ..Ending::default() }),
+        );
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        connection.deadline = deadline;
+        if now {
+            let dropped = self.pool.discard(&mut connection.queue);
+            self.counters.dropped(reason.as_str(), u64::from(dropped));
+        }
+        if crowded {
+            let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+            return self.remove(id, close.filter(|_| quiet));
+        }
+        for frame in [last, close].into_iter().flatten() {
+            self.push_last(id, frame);
+        }
+        self.arm(id, Kind::Close);
+        self.notices.push_back(Action::Intake(id));
+        self.settle(id);
+    }
+
+    /// Takes an open connection out of every index and says so.
+    fn leave_everything(&mut self, id: ConnectionId, reason: CloseReason) {
+        let rooms = self.leave_rooms(id, reason);
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let user = std::mem::replace(&mut connection.user, NONE);
+        let expires = connection.expires.take();
+        let partial = std::mem::take(&mut connection.partial);
+        let seated = std::mem::take(&mut connection.ip_seat);
+        let ip = connection.ip;
+        self.unfinished -= partial;
+        if let Some(at) = expires {
+            self.expiries.remove(&(at, id));
+        }
+        let name = self.users.at(user).name.clone();
+        self.users.remove(user, id.slot);
+        if seated {
+            self.ips.leave(ip, self.now);
+        }
+        self.forget_probes(id);
+        self.counters.closed(reason);
+        self.notify(Notice::Closed { id, user: name, rooms, reason });
+    }
+
+    /// When everything is written: shut down the write side, or be gone if the peer's side has
+    /// ended too.
+    pub(super) fn settle(&mut self, id: ConnectionId) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if !connection.queue.is_empty() || connection.writer == Writer::Writing {
+            return;
+        }
+        let Some(ending) = connection.ending() else { return };
+        if ending.eof {
+            self.remove(id, None);
+        } else if !ending.shut {
+            ending.shut = true;
+            self.notices.push_back(Action::ShutdownWrite(id));
+        }
+    }
+
+    /// Bytes were read from a connection that is ending.
+    pub(super) fn discarded(&mut self, id: ConnectionId, bytes: usize) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Some(ending) = connection.ending() else { return };
+        ending.discarded += bytes;
+        if ending.discarded > DISCARD {
+            self.remove(id, None);
+        }
+    }
+
+    /// The peer's side has ended.
+    pub(super) fn peer_ended(&mut self, id: ConnectionId) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        match connection.ending() {
+            Some(ending) => {
+                ending.eof = true;
+                let waits = !connection.queue.is_empty() && connection.writer != Writer::Blocked;
+                if waits { self.settle(id) } else { self.remove(id, None) }
+            }
+            None => self.end(id, CloseReason::Eof),
+        }
+    }
+
+    /// The stream failed.
+    pub(super) fn peer_reset(&mut self, id: ConnectionId) {
+        match self.connections.get(id) {
+            Ok(connection) if connection.is_open() => self.evict(id, CloseReason::Reset),
+            Ok(_) => self.remove(id, None),
+            Err(_) => {}
+        }
+    }
+
+    /// Forgets a connection that is in no index any more, and gives back what it holds.
+    pub(super) fn remove(&mut self, id: ConnectionId, last: Option<Frame>) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        debug_assert!(!connection.is_open(), "an open connection is evicted, not removed");
+        let (seat, ip) = (connection.phase.seat(), connection.ip);
+        let ip_seat = std::mem::take(&mut connection.ip_seat);
+        let dropped = self.pool.clear(&mut connection.queue);
+        self.armed -= connection.armed.count_ones() as usize;
+        self.unfinished -= connection.partial;
+        if let Phase::Closing(Ending { reason: Some(reason), .. }) = connection.phase {
+            self.counters.dropped(reason.as_str(), u64::from(dropped));
+        }
+        self.connections.remove(id);
+        self.leave_seat(seat, ip);
+        if ip_seat {
+            self.ips.leave(ip, self.now);
+        }
+        self.sweep_timers();
+        self.notices.push_back(Action::Evict { id, last });
+        self.drain_progress();
+    }
+}
+
+/// The Close frame for a reason, if it has a code.
+pub(super) fn close_frame(reason: CloseReason) -> Option<Frame> {
+    Frame::close(reason.code()?, reason.as_str()).ok()
+}

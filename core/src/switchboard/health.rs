@@ -1,0 +1,198 @@
+//! Who is still there: pings, answers and the questions of the application.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::connection::{Outstanding, Probe};
+use super::queue::Class;
+use super::timers::Kind;
+use super::{Notice, Switchboard};
+use crate::protocol::ServerMessage;
+use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
+
+/// One connection's answer to [`Switchboard::ping_user`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PingResult {
+    /// Which connection.
+    pub id: ConnectionId,
+    /// The round-trip time; `None`: no answer in time, or it has gone.
+    pub rtt: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Question {
+    deadline: Time,
+    waiting: usize,
+    results: Vec<PingResult>,
+}
+
+/// The questions of `ping_user` that are not answered yet; all times are liveness time.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    questions: BTreeMap<u64, Question>,
+    deadlines: BTreeSet<(Time, u64)>,
+    /// The number in the latest ping; each is used once.
+    last: u64,
+}
+
+impl Probes {
+    pub(super) fn next(&self) -> Option<Time> {
+        self.deadlines.first().map(|&(at, _)| at)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.questions.len()
+    }
+
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+impl Switchboard {
+    /// Asks all devices of a user whether they are there, by `health_ping` where JSON is spoken
+    /// and else by a ping with a payload of its own.
+    ///
+    /// The answer is a [`Notice::Pinged`] with the ticket that is returned here, at the latest
+    /// after `timeout`; at once for a user who is not connected.
+    pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
+        self.enter(now);
+        let (ticket, sent) = (self.probes.number(), self.liveness());
+        let devices = self.connections_of(user);
+        let deadline = sent + timeout;
+        for &id in &devices {
+            let payload = self.probes.number();
+            if let Ok(connection) = self.connections.get_mut(id) {
+                connection.probes.push(Probe { payload, sent, ticket });
+            }
+            self.push_ping(id, payload, self.config.wire == Wire::Json);
+        }
+        let results = devices.iter().map(|&id| PingResult { id, rtt: None }).collect();
+        let question = Question { deadline, waiting: devices.len(), results };
+        self.probes.questions.insert(ticket, question);
+        self.probes.deadlines.insert((deadline, ticket));
+        if devices.is_empty() {
+            self.conclude(ticket);
+        }
+        ticket
+    }
+
+    /// The first ping falls at random in the interval.
+    pub(super) fn start_pings(&mut self, id: ConnectionId) {
+        let interval = self.config.health.ping_interval.as_nanos() as u64;
+        let wait = Duration::from_nanos(self.rng.u64(1..=interval));
+        let now = self.liveness();
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        connection.last_heard = now;
+        connection.next_ping = now + wait;
+        self.arm(id, Kind::Ping);
+    }
+
+    /// A ping is due: one per interval, unless the one before is not answered.
+    pub(super) fn send_ping(&mut self, id: ConnectionId) {
+        let now = self.liveness();
+        let health = self.config.health;
+        let asks = health.health_ping == HealthPing::All && self.config.wire == Wire::Json;
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let next = connection.next_ping + health.ping_interval;
+        connection.next_ping = if next > now { next } else { now + health.ping_interval };
+        if connection.ping.is_none_or(|ping| ping.heard) {
+            let payload = self.probes.number();
+            connection.ping = Some(Outstanding {
+                payload,
+                sent: now,
+                deadline: now + health.ping_timeout,
+                health: asks,
+                heard: false,
+            });
+            self.push_ping(id, payload, asks);
+            self.arm(id, Kind::PingTimeout);
+        }
+        self.arm(id, Kind::Ping);
+    }
+
+    fn push_ping(&mut self, id: ConnectionId, payload: u64, as_message: bool) {
+        if as_message {
+            let ping = ServerMessage::HealthPing { timestamp: payload };
+            self.push_urgent(id, super::outbound::encode(&ping, 0), Class::MESSAGE);
+        } else {
+            self.push_urgent(id, Frame::ping(&payload.to_be_bytes()), Class::CONTROL);
+        }
+    }
+
+    /// A pong: free if it answers us, charged if not.
+    pub(super) fn ponged(&mut self, id: ConnectionId, payload: &[u8]) {
+        let ours = <[u8; 8]>::try_from(payload).map(u64::from_be_bytes);
+        if !ours.is_ok_and(|payload| self.answered(id, payload)) {
+            self.charge(id, payload.len());
+        }
+    }
+
+    /// An answer to one of our pings, by whatever way; says whether it was one.
+    pub(super) fn answered(&mut self, id: ConnectionId, payload: u64) -> bool {
+        let now = self.liveness();
+        let Ok(connection) = self.connections.get_mut(id) else { return false };
+        if let Some(ping) = connection.ping
+            && ping.payload == payload
+        {
+            let rtt = now.since(ping.sent);
+            connection.rtt = Some(rtt);
+            connection.ping = None;
+            self.counters.rtt.record(rtt);
+            return true;
+        }
+        let Some(at) = connection.probes.iter().position(|probe| probe.payload == payload) else {
+            return false;
+        };
+        let probe = connection.probes.swap_remove(at);
+        let rtt = now.since(probe.sent);
+        connection.rtt = Some(rtt);
+        self.counters.rtt.record(rtt);
+        self.resolve(probe.ticket, id, Some(rtt));
+        true
+    }
+
+    /// A connection has gone: it answers no question any more.
+    pub(super) fn forget_probes(&mut self, id: ConnectionId) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        for probe in std::mem::take(&mut connection.probes) {
+            self.resolve(probe.ticket, id, None);
+        }
+    }
+
+    pub(super) fn tick_probes(&mut self) {
+        while let Some(&(at, ticket)) = self.probes.deadlines.first()
+            && at <= self.liveness()
+        {
+            self.conclude(ticket);
+        }
+    }
+
+    fn resolve(&mut self, ticket: u64, id: ConnectionId, rtt: Option<Duration>) {
+        let Some(question) = self.probes.questions.get_mut(&ticket) else { return };
+        if let Some(result) = question.results.iter_mut().find(|result| result.id == id) {
+            result.rtt = rtt;
+        }
+        question.waiting -= 1;
+        if question.waiting == 0 {
+            self.conclude(ticket);
+        }
+    }
+
+    fn conclude(&mut self, ticket: u64) {
+        let Some(question) = self.probes.questions.remove(&ticket) else { return };
+        self.probes.deadlines.remove(&(question.deadline, ticket));
+        for result in question.results.iter().filter(|result| result.rtt.is_none()) {
+            if let Ok(connection) = self.connections.get_mut(result.id) {
+                connection.probes.retain(|probe| probe.ticket != ticket);
+            }
+        }
+        self.notify(Notice::Pinged { ticket, results: question.results });
+    }
+
+    /// The latest round-trip time of a connection.
+    pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
+        self.connections.get(id).ok()?.rtt
+    }
+}

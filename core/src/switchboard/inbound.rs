@@ -1,0 +1,284 @@
+//! What happens on a connection's stream.
+
+use super::connection::Phase;
+use super::timers::Kind;
+use super::Switchboard;
+use crate::protocol::{ErrorCode, ServerMessage};
+use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
+
+/// The most bytes of the first message, where that is how a client logs in.
+const AUTH_BYTES: usize = 4 << 10;
+
+/// What happened on a connection's stream.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Bytes were read: a sign of life.
+    Heard,
+    /// What the decoder holds now of a message that is not complete.
+    Partial {
+        /// Whether a message has begun.
+        in_message: bool,
+        /// Bytes held.
+        bytes: usize,
+    },
+    /// A ping (RFC 6455, section 5.5.2).
+    Ping(&'a [u8]),
+    /// A pong (RFC 6455, section 5.5.3).
+    Pong(&'a [u8]),
+    /// A Close frame (RFC 6455, section 5.5.1).
+    Close(Option<CloseFrame<'a>>),
+    /// The client broke the protocol.
+    Violation(ProtocolError),
+    /// Bytes were read and thrown away, as [`Intake::Discard`] says.
+    Discarded(usize),
+    /// The peer's side of the stream has ended.
+    Eof,
+    /// Reading or writing failed.
+    Reset,
+    /// The writer is done: so many of the bytes it took are out. Fewer than it took means that
+    /// the socket takes no more.
+    Wrote(usize),
+    /// The socket takes bytes again.
+    Writable,
+    /// It is not read for a while, because a hook is busy.
+    Paused,
+    /// It is read again.
+    Resumed,
+    /// The application is asked something, and takes its time.
+    HookStarted,
+    /// The application has answered.
+    HookDone,
+    /// The application panicked.
+    HookFailed,
+}
+
+/// How a connection is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// Into a [`Handshake`](crate::Handshake).
+    Head,
+    /// Not now.
+    Wait,
+    /// Into a [`Decoder`](crate::Decoder).
+    Frames,
+    /// Read and thrown away; [`Event::Discarded`] tells how much.
+    Discard,
+}
+
+impl Switchboard {
+    /// Something happened on a connection's stream.
+    pub fn handle(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        event: Event<'_>,
+    ) -> Result<(), StaleId> {
+        self.enter(now);
+        self.check(id)?;
+        match event {
+            Event::Heard => self.heard(id),
+            Event::Partial { in_message, bytes } => self.partial(id, in_message, bytes),
+            Event::Ping(payload) => self.pinged(id, payload),
+            Event::Pong(payload) => self.ponged(id, payload),
+            Event::Close(close) => self.peer_closed(id, close),
+            Event::Violation(error) => self.end(id, error.close()),
+            Event::Discarded(bytes) => self.discarded(id, bytes),
+            Event::Eof => self.peer_ended(id),
+            Event::Reset => self.peer_reset(id),
+            Event::Wrote(bytes) => return self.wrote(id, bytes),
+            Event::Writable => return self.writable(id),
+            Event::Paused => self.connections.get_mut(id)?.paused = true,
+            Event::Resumed => {
+                self.connections.get_mut(id)?.paused = false;
+                self.reading_resumed(id);
+            }
+            Event::HookStarted => self.hook_started(id),
+            Event::HookDone => return self.hook_done(id),
+            Event::HookFailed => self.hook_failed(id),
+        }
+        Ok(())
+    }
+
+    /// How a connection is to be read now.
+    pub fn intake(&self, id: ConnectionId) -> Result<Intake, StaleId> {
+        let connection = self.connections.get(id)?;
+        Ok(match &connection.phase {
+            Phase::Arrived => Intake::Head,
+            Phase::Page | Phase::Authenticating(_) => Intake::Wait,
+            Phase::AwaitingAuth(_) | Phase::Open => {
+                let most = self.config.limits.pause_reading;
+                let long = most.is_some_and(|most| connection.queue.bytes() > most);
+                if long { Intake::Wait } else { Intake::Frames }
+            }
+            Phase::Refused(_) | Phase::Closing(_) => Intake::Discard,
+        })
+    }
+
+    /// A whole message has come in. Says whether it is to be processed: it is charged before
+    /// anybody looks into it (spec, section 7).
+    pub fn message(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        binary: bool,
+        bytes: usize,
+    ) -> Result<bool, StaleId> {
+        self.enter(now);
+        match self.connections.get(id)?.phase {
+            Phase::Open => {}
+            Phase::AwaitingAuth(_) => {
+                if binary || bytes > AUTH_BYTES {
+                    self.end(id, CloseReason::Policy);
+                    return Ok(false);
+                }
+            }
+            _ => return Ok(false),
+        }
+        self.counters.messages_in += 1;
+        if let Some(ping) = &mut self.connections.get_mut(id)?.ping {
+            ping.heard = true;
+        }
+        if binary && self.config.wire == Wire::Json {
+            self.end(id, CloseReason::UnsupportedData);
+            return Ok(false);
+        }
+        Ok(self.charge(id, bytes))
+    }
+
+    fn heard(&mut self, id: ConnectionId) {
+        let now = self.liveness();
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        connection.last_heard = now;
+        if let Some(ping) = &mut connection.ping {
+            ping.heard |= !ping.health;
+        }
+    }
+
+    fn partial(&mut self, id: ConnectionId, in_message: bool, bytes: usize) {
+        let deadline = self.liveness() + self.config.timeouts.message;
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let early = match connection.phase {
+            Phase::Open => false,
+            Phase::AwaitingAuth(_) => true,
+            _ => return,
+        };
+        self.unfinished = self.unfinished + bytes - connection.partial;
+        connection.partial = bytes;
+        if early && bytes > AUTH_BYTES {
+            return self.end(id, CloseReason::Policy);
+        }
+        let begins = in_message && !connection.in_message;
+        connection.in_message = in_message;
+        if begins {
+            connection.message_deadline = deadline;
+            self.arm(id, Kind::Message);
+        }
+        while self.unfinished > self.config.limits.unfinished_bytes {
+            let open = self.connections.iter().filter(|(_, found)| found.partial > 0);
+            let Some((_, id)) = open.map(|(id, found)| (found.partial, id)).max() else { return };
+            self.end(id, CloseReason::Policy);
+        }
+    }
+
+    fn pinged(&mut self, id: ConnectionId, payload: &[u8]) {
+        if !self.charge(id, payload.len()) {
+            return;
+        }
+        let now = self.liveness();
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
+            return;
+        }
+        if connection.queue.is_empty() {
+            connection.stalled_from = now;
+        }
+        self.pool.set_pong(&mut connection.queue, Frame::pong(payload));
+        self.mark_dirty(id);
+    }
+
+    /// Charges a message or a control frame; over the limit it is a strike, and the client is told.
+    pub(super) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
+        let (now, rates) = (self.now, self.config.rates);
+        let Ok(connection) = self.connections.get_mut(id) else { return false };
+        if connection.ending().is_some() {
+            return false;
+        }
+        let (mut messages, mut volume) = (connection.messages, connection.bytes);
+        let charged = rates
+            .messages
+            .map_or(Ok(()), |rate| messages.charge(now, rate, 1))
+            .and_then(|()| rates.bytes.map_or(Ok(()), |rate| volume.charge(now, rate, bytes as u64)));
+        match charged {
+            Ok(()) => {
+                (connection.messages, connection.bytes) = (messages, volume);
+                true
+            }
+            Err(wait) => {
+                let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000));
+                self.tell(
+                    id,
+                    &ServerMessage::Error {
+                        code: ErrorCode::RateLimited,
+                        message: "too many messages: wait before you send again",
+                        id: None,
+                        channel: None,
+                        retry_after_ms: Some(millis.unwrap_or(u64::MAX)),
+                    },
+                );
+                self.strike(id);
+                false
+            }
+        }
+    }
+
+    /// Notes a message that was over the limit or not understood; too many end the connection.
+    pub(super) fn strike(&mut self, id: ConnectionId) {
+        let rates = self.config.rates;
+        let limited = rates.messages.is_some() || rates.bytes.is_some();
+        let now = self.now;
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let strikes = connection.strikes.get_or_insert_default();
+        if limited && strikes.strike(now, rates.strike_window, rates.strikes) {
+            self.end(id, CloseReason::RateLimited);
+        }
+    }
+
+    pub(super) fn hook_started(&mut self, id: ConnectionId) {
+        let deadline = self.liveness() + self.config.timeouts.hook;
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if connection.ending().is_none() {
+            connection.hook = true;
+            connection.hook_deadline = deadline;
+            self.arm(id, Kind::Hook);
+        }
+    }
+
+    pub(super) fn hook_done(&mut self, id: ConnectionId) -> Result<(), StaleId> {
+        self.connections.get_mut(id)?.hook = false;
+        // The deadline of the first message stood still meanwhile.
+        self.arm(id, Kind::Auth);
+        Ok(())
+    }
+
+    /// A hook panicked or took too long: that costs this connection, and nothing else.
+    pub(super) fn hook_failed(&mut self, id: ConnectionId) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        connection.hook = false;
+        match connection.phase {
+            Phase::Open => self.end(id, CloseReason::Internal),
+            _ => self.refuse(id, crate::Refused::Internal),
+        }
+    }
+
+    /// A connection is read again: the time for the answer to a ping starts anew.
+    pub(super) fn reading_resumed(&mut self, id: ConnectionId) {
+        let deadline = self.liveness() + self.config.health.ping_timeout;
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if let Some(ping) = &mut connection.ping {
+            ping.deadline = deadline;
+            self.arm(id, Kind::PingTimeout);
+        }
+    }
+
+}

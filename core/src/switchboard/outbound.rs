@@ -1,0 +1,256 @@
+//! From queues to sockets: who has something to write, who may write it, and what became of it.
+//!
+//! ```text
+//!           push                take                    wrote, all
+//!   Idle ─────────▶ Dirty ─────────────▶ Writing ──────────────────▶ Idle or Dirty
+//!                     ▲                     │ wrote, part
+//!                     └──── writable ──── Blocked
+//! ```
+//! A connection has at most one writer; what is pushed while it writes makes it dirty again
+//! when the writer reports, so that no wake-up is lost.
+
+use super::connection::{Phase, Writer};
+use super::delivery::Offer;
+use super::queue::{Chunk, Class, NO_ROOM, StoredFrame};
+use super::timers::Kind;
+use super::{Action, Dirty, Published, Switchboard};
+use crate::protocol::ServerMessage;
+use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
+
+/// Room for the fields of a message around its content, in bytes.
+const ENVELOPE: usize = 160;
+
+pub(super) fn encode(message: &ServerMessage<'_>, content: usize) -> Frame {
+    Frame::text_with(content + ENVELOPE, |out| message.write(out))
+}
+
+impl Switchboard {
+    /// The next connection for which bytes can be taken. The caller becomes its writer.
+    #[must_use]
+    pub fn poll_send(&mut self) -> Option<ConnectionId> {
+        while let Some(Dirty { id, .. }) = self.dirty.pop_front() {
+            let Ok(connection) = self.connections.get_mut(id) else { continue };
+            if connection.writer != Writer::Dirty {
+                continue;
+            }
+            if connection.queue.is_empty() {
+                connection.writer = Writer::Idle;
+                continue;
+            }
+            connection.writer = Writer::Writing;
+            return Some(id);
+        }
+        None
+    }
+
+    /// Whether the writers are so far behind that more input should wait: what they have not even
+    /// tried to write must not make a connection look slow.
+    pub fn is_congested(&self) -> bool {
+        let limits = &self.config.limits;
+        self.dirty.front().is_some_and(|oldest| {
+            let messages = self.published.messages - oldest.since.messages;
+            let bytes = self.published.bytes - oldest.since.bytes;
+            messages > limits.queue_messages as u64 / 4 || bytes > limits.queue_bytes as u64 / 4
+        })
+    }
+
+    /// Takes about `budget` bytes for a connection's writer: small frames are appended to `out`,
+    /// a large one is lent.
+    ///
+    /// The frames stay in the queue until [`Event::Wrote`](super::Event::Wrote) says how much of
+    /// them is out.
+    pub fn transmit(&mut self, id: ConnectionId, out: &mut Vec<u8>, budget: usize) -> Chunk {
+        match self.connections.get_mut(id) {
+            Ok(connection) if connection.writer == Writer::Writing => {
+                self.pool.take(&mut connection.queue, out, budget)
+            }
+            _ => Chunk::Nothing,
+        }
+    }
+
+    pub(super) fn wrote(&mut self, id: ConnectionId, written: usize) -> Result<(), StaleId> {
+        let now = self.liveness();
+        let connection = self.connections.get_mut(id)?;
+        if connection.writer != Writer::Writing {
+            return Ok(());
+        }
+        let before = connection.queue.bytes();
+        let progress = self.pool.wrote(&mut connection.queue, written);
+        if written > 0 {
+            connection.stalled_from = now;
+        }
+        self.counters.messages_out += u64::from(progress.messages);
+        let discard = match connection.phase {
+            Phase::Closing(ending) if ending.now => ending.reason,
+            _ => None,
+        };
+        if let Some(reason) = discard {
+            let dropped = self.pool.discard(&mut connection.queue);
+            self.counters.dropped(reason.as_str(), u64::from(dropped));
+        }
+        let after = connection.queue.bytes();
+        if progress.blocked {
+            connection.writer = Writer::Blocked;
+            self.arm(id, Kind::WriteStall);
+        } else {
+            connection.writer = Writer::Idle;
+            if after > 0 {
+                self.mark_dirty(id);
+            }
+        }
+        if let Some(limit) = self.config.limits.pause_reading
+            && before > limit
+            && after <= limit
+        {
+            self.reading_resumed(id);
+            self.notices.push_back(Action::Intake(id));
+        }
+        self.settle(id);
+        Ok(())
+    }
+
+    pub(super) fn writable(&mut self, id: ConnectionId) -> Result<(), StaleId> {
+        let connection = self.connections.get_mut(id)?;
+        if connection.writer == Writer::Blocked {
+            connection.writer = Writer::Idle;
+            if !connection.queue.is_empty() {
+                self.mark_dirty(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a connection that has something to write into the list, once.
+    pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if connection.writer == Writer::Idle {
+            connection.writer = Writer::Dirty;
+            self.dirty.push_back(Dirty { id, since: self.published });
+        }
+    }
+
+    pub(super) fn count_published(&mut self, bytes: usize) {
+        self.published.messages += 1;
+        self.published.bytes += bytes as u64;
+    }
+
+    /// Offers a room's message to one member.
+    pub(super) fn offer(
+        &mut self,
+        slot: u32,
+        frame: StoredFrame,
+        room: u32,
+        policy: SlowPolicy,
+    ) -> Offer {
+        let limits = self.config.limits;
+        let fits = |queue: &super::queue::Queue| {
+            queue.bytes() + frame.len <= limits.queue_bytes
+                && (queue.messages() as usize) < limits.queue_messages
+        };
+        let now = self.now.before(self.stall);
+        let connection = self.connections.at_mut(slot);
+        let mut dropped = 0;
+        if !fits(&connection.queue) {
+            if policy == SlowPolicy::DropNewest {
+                return Offer::DroppedNewest;
+            }
+            dropped = self.pool.drop_oldest(&mut connection.queue, fits);
+            if !fits(&connection.queue) {
+                return Offer::Slow { dropped };
+            }
+        }
+        if connection.queue.is_empty() {
+            connection.stalled_from = now;
+        }
+        let class =
+            if policy == SlowPolicy::DropOldest { Class::DROPPABLE } else { Class::MESSAGE };
+        self.pool.push(&mut connection.queue, frame, room, class);
+        if connection.writer == Writer::Idle {
+            connection.writer = Writer::Dirty;
+            let id = ConnectionId { slot, generation: connection.generation };
+            self.dirty.push_back(Dirty { id, since: self.published });
+        }
+        Offer::Queued { dropped }
+    }
+
+    /// Queues one message for one connection; whom it does not fit is slow.
+    pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Frame) -> Offer {
+        self.count_published(frame.as_bytes().len());
+        let stored = self.pool.store(frame);
+        let offer = self.offer(id.slot, stored, NO_ROOM, SlowPolicy::Disconnect);
+        self.pool.release(stored);
+        match offer {
+            Offer::Queued { dropped } => self.count_dropped_oldest(dropped),
+            Offer::Slow { dropped } => {
+                self.count_dropped_oldest(dropped);
+                self.end(id, CloseReason::SlowConsumer);
+            }
+            Offer::DroppedNewest => {}
+        }
+        self.relieve();
+        offer
+    }
+
+    pub(super) fn count_dropped_oldest(&mut self, dropped: u32) {
+        self.counters.dropped("drop_oldest", u64::from(dropped));
+    }
+
+    /// Queues an answer or a notice, where JSON is spoken, for a connection that can be told.
+    pub(super) fn tell(&mut self, id: ConnectionId, message: &ServerMessage<'_>) {
+        let told = self
+            .connections
+            .get(id)
+            .is_ok_and(|found| matches!(found.phase, Phase::Open | Phase::AwaitingAuth(_)));
+        if told && self.config.wire == Wire::Json {
+            self.send_frame(id, encode(message, 0));
+        }
+    }
+
+    /// Queues a frame that goes before all data and has no limit of its own.
+    pub(super) fn push_urgent(&mut self, id: ConnectionId, frame: Frame, class: Class) {
+        let now = self.liveness();
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if connection.queue.is_empty() {
+            connection.stalled_from = now;
+        }
+        let stored = self.pool.store(frame);
+        self.pool.push_urgent(&mut connection.queue, stored, class);
+        self.pool.release(stored);
+        self.mark_dirty(id);
+    }
+
+    /// Queues a frame of the end: it comes last and has no limit.
+    pub(super) fn push_last(&mut self, id: ConnectionId, frame: Frame) {
+        let now = self.liveness();
+        let Ok(connection) = self.connections.get_mut(id) else { return };
+        if connection.queue.is_empty() {
+            connection.stalled_from = now;
+        }
+        self.pool.push_frame(&mut connection.queue, frame, Class::LAST);
+        self.mark_dirty(id);
+    }
+
+    /// Closes the connections with the most queued bytes until the node's bound is kept.
+    pub(super) fn relieve(&mut self) {
+        let limit = self.config.limits.queued_bytes;
+        self.note_level(super::stats::Level::QueuedBytes, self.pool.bytes, limit);
+        if self.pool.bytes <= limit {
+            return;
+        }
+        let mut queues: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, found)| !found.queue.is_empty())
+            .map(|(id, found)| (found.queue.bytes(), id))
+            .collect();
+        queues.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, id) in queues {
+            if self.pool.bytes <= limit {
+                return;
+            }
+            match self.connections.get(id) {
+                Ok(found) if found.is_open() => self.end(id, CloseReason::SlowConsumer),
+                _ => self.remove(id, None),
+            }
+        }
+}

@@ -1,0 +1,317 @@
+//! Who is there: per room and user, told at once to the joiner and in one go to the others.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::delivery::Offer;
+use super::outbound::encode;
+use super::rooms::{Member, Room};
+use super::{Notice, Switchboard};
+use crate::protocol::ServerMessage;
+use crate::{ConnectionId, Frame, SlowPolicy, Time, Wire};
+
+/// One user in one room.
+#[derive(Debug)]
+pub(super) struct Present {
+    pub(super) connections: u32,
+    /// The place in the order of joining.
+    order: u64,
+    /// It has no connection and may be back; which of its absences this is.
+    pub(super) grace: Option<u64>,
+}
+
+/// The users in one room.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    pub(super) users: BTreeMap<u32, Present>,
+    pub(super) order: BTreeMap<u64, u32>,
+    orders: u64,
+    /// Grows with each change.
+    version: u64,
+    /// The version at the last telling.
+    told: u64,
+    /// Whom the changes since then are about, and whether they were there before.
+    changes: BTreeMap<Arc<str>, bool>,
+    /// A telling is due.
+    pub(super) armed: bool,
+}
+
+/// What is due for rooms. Each list has one delay, so it is in order by itself.
+#[derive(Debug, Default)]
+pub(super) struct PresenceTimers {
+    tellings: VecDeque<(Time, u32, u64)>,
+    graces: VecDeque<Grace>,
+    absences: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Grace {
+    at: Time,
+    room: u32,
+    epoch: u64,
+    user: u32,
+    absence: u64,
+}
+
+impl PresenceTimers {
+    pub(super) fn next(&self) -> Option<Time> {
+        let telling = self.tellings.front().map(|&(at, ..)| at);
+        let grace = self.graces.front().map(|grace| grace.at);
+        [telling, grace].into_iter().flatten().min()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tellings.len() + self.graces.len()
+    }
+}
+
+impl Switchboard {
+    /// The users in a room, in the order of joining; without presence, of their connections.
+    pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
+        let Some(key) = self.rooms.find(room) else { return Vec::new() };
+        let room = self.rooms.at(key);
+        let name = |&user: &u32| self.users.at(user).name.clone();
+        match &room.crowd {
+            Some(crowd) => crowd.order.values().map(name).collect(),
+            None => {
+                let slots = room.members.iter().map(|member| member.slot);
+                let mut users: Vec<u32> = Vec::new();
+                let mut known = std::collections::BTreeSet::new();
+                for slot in slots {
+                    let user = self.connections.at(slot).user;
+                    if known.insert(user) {
+                        users.push(user);
+                    }
+                }
+                users.iter().map(name).collect()
+            }
+        }
+    }
+
+    /// A connection has entered a room: it is told who is there, the others will be.
+    pub(super) fn presence_joined(&mut self, id: ConnectionId, key: u32, user: u32) {
+        if !self.is_member(id, key) {
+            return;
+        }
+        let name = self.users.at(user).name.clone();
+        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else { return };
+        let mut returned = false;
+        match crowd.users.get_mut(&user) {
+            Some(present) => {
+                returned = present.grace.take().is_some();
+                present.connections += 1;
+            }
+            None => {
+                crowd.orders += 1;
+                let order = crowd.orders;
+                crowd.users.insert(user, Present { connections: 1, order, grace: None });
+                crowd.order.insert(order, user);
+                crowd.version += 1;
+                crowd.changes.entry(name).or_insert(false);
+            }
+        }
+        let changed = !crowd.changes.is_empty();
+        if returned {
+            self.users.release(user);
+        }
+        if self.config.wire == Wire::Json {
+            let list = self.list_frame(key);
+            self.tell_presence(id, key, list);
+        }
+        if changed {
+            self.arm_telling(key);
+        }
+    }
+
+    /// A connection has left a room; with `grace` its user may be back in a moment.
+    pub(super) fn presence_left(&mut self, key: u32, user: u32, grace: bool) {
+        let at = self.now + self.config.presence.leave_grace;
+        let room = self.rooms.at_mut(key);
+        let epoch = room.epoch;
+        let Some(crowd) = &mut room.crowd else { return };
+        let Some(present) = crowd.users.get_mut(&user) else { return };
+        present.connections -= 1;
+        if present.connections > 0 {
+            return;
+        }
+        if grace {
+            self.presence_timers.absences += 1;
+            let absence = self.presence_timers.absences;
+            present.grace = Some(absence);
+            self.users.hold(user);
+            self.presence_timers.graces.push_back(Grace { at, room: key, epoch, user, absence });
+        } else {
+            self.remove_present(key, user);
+        }
+    }
+
+    /// A room has gone, and with it everybody who might have come back to it.
+    pub(super) fn presence_ended(&mut self, room: Room) {
+        let Some(crowd) = room.crowd else { return };
+        for (user, present) in crowd.users {
+            if present.grace.is_some() {
+                self.users.release(user);
+            }
+        }
+    }
+
+    pub(super) fn tick_presence(&mut self) {
+        while let Some(&grace) = self.presence_timers.graces.front()
+            && grace.at <= self.now
+        {
+            self.presence_timers.graces.pop_front();
+            self.grace_over(grace);
+        }
+        while let Some(&(at, room, epoch)) = self.presence_timers.tellings.front()
+            && at <= self.now
+        {
+            self.presence_timers.tellings.pop_front();
+            if self.rooms.get_mut(room, epoch).is_some() {
+                self.tell_changes(room);
+            }
+        }
+    }
+
+    fn grace_over(&mut self, grace: Grace) {
+        let Some(room) = self.rooms.get_mut(grace.room, grace.epoch) else { return };
+        let Some(crowd) = &mut room.crowd else { return };
+        if crowd.users.get(&grace.user).is_some_and(|found| found.grace == Some(grace.absence)) {
+            self.remove_present(grace.room, grace.user);
+            self.users.release(grace.user);
+        }
+    }
+
+    fn remove_present(&mut self, key: u32, user: u32) {
+        let name = self.users.at(user).name.clone();
+        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else { return };
+        if let Some(present) = crowd.users.remove(&user) {
+            crowd.order.remove(&present.order);
+            crowd.version += 1;
+            crowd.changes.entry(name).or_insert(true);
+            self.arm_telling(key);
+        }
+    }
+
+    fn arm_telling(&mut self, key: u32) {
+        let at = self.now + self.config.presence.interval;
+        let room = self.rooms.at_mut(key);
+        let epoch = room.epoch;
+        if let Some(crowd) = &mut room.crowd
+            && !crowd.armed
+        {
+            crowd.armed = true;
+            self.presence_timers.tellings.push_back((at, key, epoch));
+        }
+    }
+
+    /// Tells the members what has changed since the last time, each change once.
+    fn tell_changes(&mut self, key: u32) {
+        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else { return };
+        crowd.armed = false;
+        let changes = std::mem::take(&mut crowd.changes);
+        let (told, version) = (crowd.told, crowd.version);
+        crowd.told = version;
+        let (joined, left) = self.net_changes(key, changes);
+        let news = !joined.is_empty() || !left.is_empty();
+        if self.config.wire == Wire::Json {
+            let list = self.list_frame(key);
+            let delta = self.delta_frame(key, &joined, &left).unwrap_or_else(|| list.clone());
+            // Who has been told since then, or missed something, gets the list.
+            for Member { slot, membership } in self.rooms.at(key).members.clone() {
+                let seen = self.connections.at(slot).rooms[membership as usize].seen;
+                let known = seen != 0 && seen == told;
+                if seen == version || (known && !news) {
+                    self.connections.at_mut(slot).rooms[membership as usize].seen = version;
+                    continue;
+                }
+                let frame = if known { delta.clone() } else { list.clone() };
+                self.tell_presence(self.connections.id_at(slot), key, frame);
+            }
+            self.relieve();
+        }
+        if news {
+            let room = self.room_name(key);
+            let count = self.crowd_size(key);
+            self.notify(Notice::Presence { room, count, joined, left });
+        }
+    }
+
+    /// Who of those that the changes are about has really come or gone.
+    fn net_changes(
+        &self,
+        key: u32,
+        changes: BTreeMap<Arc<str>, bool>,
+    ) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+        let (mut joined, mut left) = (Vec::new(), Vec::new());
+        let Some(crowd) = &self.rooms.at(key).crowd else { return (joined, left) };
+        for (name, was) in changes {
+            let is = self.users.find(&name).is_some_and(|user| crowd.users.contains_key(&user));
+            match (was, is) {
+                (false, true) => joined.push(name),
+                (true, false) => left.push(name),
+                _ => {}
+            }
+        }
+        (joined, left)
+    }
+
+    fn crowd_size(&self, key: u32) -> usize {
+        self.rooms.at(key).crowd.as_ref().map_or(0, |crowd| crowd.users.len())
+    }
+
+    /// All users of a room, or the first of them.
+    fn list_frame(&self, key: u32) -> Frame {
+        let room = self.rooms.at(key);
+        let most = self.config.presence.full;
+        let users: Vec<&str> = room.crowd.as_ref().map_or_else(Vec::new, |crowd| {
+            crowd.order.values().take(most).map(|&user| &*self.users.at(user).name).collect()
+        });
+        let message = ServerMessage::Presence {
+            channel: &room.name,
+            count: self.crowd_size(key) as u64,
+            users: &users,
+        };
+        encode(&message, users.iter().map(|name| name.len() + 3).sum())
+    }
+
+    /// What has changed, where there are too many users for a list.
+    fn delta_frame(&self, key: u32, joined: &[Arc<str>], left: &[Arc<str>]) -> Option<Frame> {
+        let most = self.config.presence.full;
+        let count = self.crowd_size(key);
+        if count <= most {
+            return None;
+        }
+        let names = joined.len() + left.len() <= most;
+        let list = |from: &[Arc<str>]| -> Vec<String> {
+            from.iter().filter(|_| names).map(ToString::to_string).collect()
+        };
+        let (joined, left) = (list(joined), list(left));
+        let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
+        let left: Vec<&str> = left.iter().map(String::as_str).collect();
+        let message = ServerMessage::PresenceChange {
+            channel: &self.rooms.at(key).name,
+            count: count as u64,
+            joined: &joined,
+            left: &left,
+        };
+        Some(encode(&message, 64 * (joined.len() + left.len())))
+    }
+
+    /// Queues a presence message; whom it does not fit gets a full list the next time.
+    fn tell_presence(&mut self, id: ConnectionId, key: u32, frame: Frame) {
+        self.count_published(frame.as_bytes().len());
+        let stored = self.pool.store(frame);
+        let offer = self.offer(id.slot, stored, key, SlowPolicy::DropNewest);
+        self.pool.release(stored);
+        let version = self.rooms.at(key).crowd.as_ref().map_or(0, |crowd| crowd.version);
+        let fitted = matches!(offer, Offer::Queued { .. });
+        if let Ok(connection) = self.connections.get_mut(id)
+            && let Some(member) = connection.rooms.iter_mut().find(|member| member.room == key)
+        {
+            member.seen = if fitted { version } else { 0 };
+        }
+        if !fitted {
+            self.arm_telling(key);
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Rooms and who is in them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::connection::Membership;
+use super::presence::Crowd;
+use super::stats::Level;
+use super::{Notice, Switchboard};
+use crate::hash::{Keyed, KeyedMap};
+use crate::protocol::ServerMessage;
+use crate::{BadName, CloseReason, ConnectionId, SlowPolicy, StaleId, Time, check_name};
+
+/// Why a connection did not get into a room.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinError {
+    /// The connection has gone.
+    Stale(StaleId),
+    /// The connection is not admitted yet, or ending.
+    NotOpen,
+    /// The room cannot be called so.
+    BadName(BadName),
+    /// It is in the room already; nothing changed.
+    AlreadyIn,
+    /// It is in as many rooms as it may be in.
+    TooManyRooms,
+    /// There are as many rooms as there may be.
+    NoMoreRooms,
+    /// Every seat of the room is taken.
+    RoomFull,
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale(stale) => stale.fmt(f),
+            Self::BadName(bad) => bad.fmt(f),
+            Self::NotOpen => f.write_str("the connection is not open"),
+            Self::AlreadyIn => f.write_str("the connection is in the room already"),
+            Self::TooManyRooms => f.write_str("the connection is in too many rooms"),
+            Self::NoMoreRooms => f.write_str("there are too many rooms"),
+            Self::RoomFull => f.write_str("the room is full"),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl From<StaleId> for JoinError {
+    fn from(stale: StaleId) -> Self {
+        Self::Stale(stale)
+    }
+}
+
+/// One connection in a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) slot: u32,
+    /// The place in the connection's list of rooms.
+    pub(super) membership: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) name: Arc<str>,
+    /// Which of the rooms that lived in this place.
+    pub(super) epoch: u64,
+    /// The last number used.
+    pub(super) seq: u64,
+    pub(super) members: Vec<Member>,
+    /// Members who entered by the URL.
+    pub(super) lobby_members: usize,
+    pub(super) slow: SlowPolicy,
+    pub(super) crowd: Option<Box<Crowd>>,
+}
+
+/// All rooms that somebody is in.
+#[derive(Debug)]
+pub(super) struct RoomTable {
+    by_name: KeyedMap<Arc<str>, u32>,
+    rooms: Slab<Room>,
+    /// Tells the epochs of this process from those of others.
+    node: u64,
+    epochs: u64,
+    /// Rooms with a member who entered by the URL.
+    pub(super) lobbies: usize,
+}
+
+impl RoomTable {
+    pub(super) fn new(keyed: Keyed, node: u64) -> Self {
+        let by_name = KeyedMap::with_hasher(keyed);
+        Self { by_name, rooms: Slab::new(), node, epochs: 0, lobbies: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn at(&self, key: u32) -> &Room {
+        &self.rooms[key as usize]
+    }
+
+    pub(super) fn at_mut(&mut self, key: u32) -> &mut Room {
+        &mut self.rooms[key as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, key: u32, epoch: u64) -> Option<&mut Room> {
+        self.rooms.get_mut(key as usize).filter(|room| room.epoch == epoch)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Room)> {
+        self.rooms.iter().map(|(key, room)| (key as u32, room))
+    }
+
+    pub(super) fn named(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// The epoch of a room as clients see it.
+    pub(super) fn epoch(&self, epoch: u64) -> String {
+        format!("{:x}-{epoch:x}", self.node)
+    }
+
+    fn create(&mut self, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
+        self.epochs += 1;
+        let name: Arc<str> = name.into();
+        let key = self.rooms.insert(Room {
+            name: name.clone(),
+            epoch: self.epochs,
+            seq: 0,
+            members: Vec::new(),
+            lobby_members: 0,
+            slow,
+            crowd: presence.then(Box::default),
+        }) as u32;
+        self.by_name.insert(name, key);
+        key
+    }
+
+    fn remove(&mut self, key: u32) -> Room {
+        let room = self.rooms.remove(key as usize);
+        self.by_name.remove(&room.name);
+        room
+    }
+}
+
+impl Switchboard {
+    /// Puts a connection into a room, by the application's wish. Where JSON is spoken the client
+    /// is told, as if it had asked.
+    pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
+        self.enter(now);
+        self.enter_room(id, room, false)
+    }
+
+    /// Takes a connection out of a room, by the application's wish: what is queued for it from
+    /// there is dropped. Says whether it was in.
+    pub fn leave(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
+        self.enter(now);
+        let connection = self.connections.get_mut(id)?;
+        let Some(key) = self.rooms.find(room) else { return Ok(false) };
+        let dropped = self.pool.purge(&mut connection.queue, key);
+        self.counters.dropped("left", u64::from(dropped));
+        let left = self.leave_room(id, key, false);
+        if left {
+            self.tell(id, &ServerMessage::Unsubscribed { channel: room, id: None });
+        }
+        Ok(left)
+    }
+
+    /// The connections in a room.
+    pub fn members(&self, room: &str) -> Vec<ConnectionId> {
+        let Some(key) = self.rooms.find(room) else { return Vec::new() };
+        let members = self.rooms.at(key).members.iter();
+        members.map(|member| self.connections.id_at(member.slot)).collect()
+    }
+
+    /// The rooms that a connection is in.
+    pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
+        let memberships = self.connections.get(id)?.rooms.iter();
+        Ok(memberships.map(|member| self.room_name(member.room)).collect())
+    }
+
+    pub(super) fn is_member(&self, id: ConnectionId, key: u32) -> bool {
+        self.connections
+            .get(id)
+            .is_ok_and(|found| found.rooms.iter().any(|member| member.room == key))
+    }
+
+    /// Whether a connection could enter a room now.
+    pub(super) fn may_enter(&self, id: ConnectionId, name: &str) -> Result<(), JoinError> {
+        let limits = &self.config.limits;
+        let connection = self.connections.get(id)?;
+        if !connection.is_open() {
+            return Err(JoinError::NotOpen);
+        }
+        check_name(name, limits.name_bytes).map_err(JoinError::BadName)?;
+        let key = self.rooms.find(name);
+        if key.is_some_and(|key| self.is_member(id, key)) {
+            return Err(JoinError::AlreadyIn);
+        }
+        if connection.rooms.len() >= limits.rooms_per_connection {
+            return Err(JoinError::TooManyRooms);
+        }
+        match key {
+            None if self.rooms.len() >= limits.rooms => Err(JoinError::NoMoreRooms),
+            Some(key) if self.rooms.at(key).members.len() >= limits.room_members => {
+                Err(JoinError::RoomFull)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Enters a room and tells the client: `subscribed`, then who is there. A lobby's seat has
+    /// been checked before.
+    pub(super) fn enter_room(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        lobby: bool,
+    ) -> Result<(), JoinError> {
+        if !lobby {
+            self.may_enter(id, name)?;
+        }
+        self.enter_room_answering(id, name, lobby, None)
+    }
+
+    /// [`Self::enter_room`] without its checks, as the answer to a request.
+    pub(super) fn enter_room_answering(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        lobby: bool,
+        request: Option<&crate::protocol::RequestId<'_>>,
+    ) -> Result<(), JoinError> {
+        if !self.connections.get(id)?.is_open() {
+            return Err(JoinError::NotOpen);
+        }
+        let key = self.rooms.find(name).unwrap_or_else(|| self.create_room(name));
+        let connection = self.connections.get_mut(id)?;
+        let user = connection.user;
+        let room = self.rooms.at_mut(key);
+        let membership = connection.rooms.len() as u32;
+        let index = room.members.len() as u32;
+        connection.rooms.push(Membership { room: key, index, lobby, seen: 0 });
+        room.members.push(Member { slot: id.slot, membership });
+        room.lobby_members += usize::from(lobby);
+        if lobby && room.lobby_members == 1 {
+            self.rooms.lobbies += 1;
+        }
+        let room = self.rooms.at(key);
+        let (channel, seq) = (room.name.clone(), room.seq);
+        let epoch = self.rooms.epoch(room.epoch);
+        self.notify(Notice::Joined { id, room: channel.clone() });
+        let message =
+            ServerMessage::Subscribed { channel: &channel, seq, epoch: &epoch, id: request };
+        self.tell(id, &message);
+        self.presence_joined(id, key, user);
+        Ok(())
+    }
+
+    /// Takes a connection out of one room. Says whether it was in.
+    pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32, grace: bool) -> bool {
+        let Ok(connection) = self.connections.get_mut(id) else { return false };
+        let Some(at) = connection.rooms.iter().position(|member| member.room == key) else {
+            return false;
+        };
+        let user = connection.user;
+        let membership = connection.rooms.swap_remove(at);
+        if let Some(moved) = connection.rooms.get(at) {
+            self.rooms.at_mut(moved.room).members[moved.index as usize].membership = at as u32;
+        }
+        let room = self.rooms.at_mut(key);
+        room.members.swap_remove(membership.index as usize);
+        if let Some(&moved) = room.members.get(membership.index as usize) {
+            self.connections.at_mut(moved.slot).rooms[moved.membership as usize].index =
+                membership.index;
+        }
+        room.lobby_members -= usize::from(membership.lobby);
+        if membership.lobby && room.lobby_members == 0 {
+            self.rooms.lobbies -= 1;
+        }
+        let name = self.room_name(key);
+        self.notify(Notice::Left { id, room: name });
+        self.presence_left(key, user, grace);
+        if self.rooms.at(key).members.is_empty() {
+            let room = self.rooms.remove(key);
+            self.presence_ended(room);
+        }
+        true
+    }
+
+    /// Takes a connection out of all its rooms; returns their names.
+    pub(super) fn leave_rooms(&mut self, id: ConnectionId, reason: CloseReason) -> Vec<Arc<str>> {
+        let Ok(connection) = self.connections.get(id) else { return Vec::new() };
+        let keys: Vec<u32> = connection.rooms.iter().map(|member| member.room).collect();
+        let names = keys.iter().map(|&key| self.room_name(key)).collect();
+        for key in keys {
+            self.leave_room(id, key, reason.by_itself());
+        }
+        if let Ok(connection) = self.connections.get_mut(id) {
+            connection.rooms = Vec::new();
+        }
+        names
+    }
+
+    fn create_room(&mut self, name: &str) -> u32 {
+        let rule = self.config.room_rules.iter().find(|rule| name.starts_with(&rule.prefix));
+        let slow = rule.and_then(|rule| rule.slow).unwrap_or(self.config.slow);
+        let presence = rule.and_then(|rule| rule.presence).unwrap_or(self.config.presence.enabled);
+        let key = self.rooms.create(name, slow, presence);
+        self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
+        key
+    }
+}
