@@ -64,6 +64,9 @@ pub struct Handshake {
     /// What came of a head that did not come at once.
     head: Vec<u8>,
     state: State,
+    /// How many bytes were copied or parsed, for the proof that each is a few times at most.
+    #[cfg(test)]
+    work: usize,
 }
 
 /// `Reading ─▶ Upgrading | Serving`, and from all but the last to `Refused`.
@@ -85,6 +88,8 @@ impl Handshake {
             scanner: Scanner::new(),
             head: Vec::new(),
             state: State::Reading,
+            #[cfg(test)]
+            work: 0,
         }
     }
 
@@ -118,6 +123,10 @@ impl Handshake {
             return Ok(None);
         };
         let (last, rest) = input.split_at(end);
+        #[cfg(test)]
+        {
+            self.work += self.head.len() + last.len();
+        }
         let request = if self.head.is_empty() {
             judge(&self.config, last)?
         } else {
@@ -133,6 +142,15 @@ impl Handshake {
     /// Grows by doubling, but never beyond the largest head.
     fn keep(&mut self, bytes: &[u8]) {
         let length = self.head.len() + bytes.len();
+        #[cfg(test)]
+        {
+            let moved = if length > self.head.capacity() {
+                length
+            } else {
+                bytes.len()
+            };
+            self.work += moved;
+        }
         if length > self.head.capacity() {
             let capacity = (self.head.capacity() * 2).min(HEAD_BYTES).max(length);
             self.head.reserve_exact(capacity - self.head.len());
