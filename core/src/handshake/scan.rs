@@ -40,7 +40,7 @@ pub(super) struct Scanner {
     at: At,
     bytes: usize,
     fields: usize,
-    /// How many steps the scanner took, for the proof that they grow with the bytes only.
+    /// How many bytes the scanner looked at, for the proof that it is each once.
     #[cfg(test)]
     pub(super) steps: usize,
 }
@@ -62,7 +62,7 @@ impl Scanner {
         let mut used = 0;
         while let Some(&byte) = allowed.get(used) {
             // Names and values make up most of a head, and a run of their bytes changes nothing.
-            used += match self.at {
+            let step = match self.at {
                 At::Name if is_token(byte) => run(&allowed[used..], is_token),
                 At::Value if is_value(byte) => run(&allowed[used..], is_value),
                 at => {
@@ -70,24 +70,21 @@ impl Scanner {
                     1
                 }
             };
+            #[cfg(test)]
+            {
+                self.steps += step;
+            }
+            used += step;
             if self.at == At::Done {
-                self.count(used);
+                self.bytes += used;
                 return Ok(Some(used));
             }
         }
-        self.count(used);
+        self.bytes += used;
         if self.bytes == HEAD_BYTES {
             return Err(BadRequest::HeadTooLarge);
         }
         Ok(None)
-    }
-
-    fn count(&mut self, used: usize) {
-        self.bytes += used;
-        #[cfg(test)]
-        {
-            self.steps += used;
-        }
     }
 
     fn step(&mut self, at: At, byte: u8) -> Result<At, BadRequest> {
