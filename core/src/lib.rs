@@ -1,20 +1,52 @@
-//! The pure heart of Switchboard.
-#![allow(missing_docs)] // skeleton
+//! The pure heart of Switchboard: a WebSocket connection manager that does no I/O.
+//!
+//! ```text
+//!         bytes                frames                    events                    actions
+//! socket ───────▶ Handshake ──▶ Decoder ──▶ protocol ──▶ Switchboard ──▶ Send / Close / Evict / Notify ──▶ socket, application
+//!                 (per connection, no lock)              (all connections, one lock, no I/O, no await)
+//! ```
+//!
+//! - [`Handshake`] and [`Decoder`] turn the bytes of one connection into a request and then into
+//!   messages, in bounded steps and in any split.
+//! - [`protocol`] reads and writes the JSON messages.
+//! - [`Switchboard`] holds all policy: admission, users, rooms, queues, health, limits, presence
+//!   and drain. Time comes in as an argument ([`Time`]), randomness as a seed.
+//! - [`Frame`] is encoded once and shared by everybody it goes to.
+//!
+//! This crate has no socket, clock, thread, task, global or random source. `switchboard-tokio` and
+//! `switchboard-smol` drive it over real sockets.
 
+mod address;
+mod config;
 mod decoder;
 mod frame;
 mod handshake;
+mod hash;
 mod id;
 mod name;
+mod origin;
 pub mod protocol;
 mod reason;
 mod request;
+pub mod response;
+mod switchboard;
 mod time;
 
+pub use address::{IpKey, client_address};
+pub use config::{
+    Config, ConfigError, Direct, Health, HealthPing, Limits, Presence, Rate, Rates, Refusal,
+    RoomRule, Rooms, SlowPolicy, Timeouts, UserPolicy, Wire,
+};
 pub use decoder::{Decoded, Decoder, DecoderLimits, Incoming, ProtocolError};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
+pub use handshake::{Endpoint, Handshake, HandshakeConfig};
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name};
+pub use origin::Origins;
 pub use reason::{BadRequest, CloseReason, Refused};
-pub use request::Token;
+pub use request::{Request, Token};
+pub use switchboard::{
+    Action, Answer, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, Intake,
+    JoinError, Notice, PingResult, Question, Receipt, SendError, Stats, Switchboard,
+};
 pub use time::Time;

@@ -1,1 +1,253 @@
 //! From the first bytes of a connection to a request (RFC 6455, section 4.2; RFC 9112).
+
+mod authority;
+mod head;
+mod headers;
+mod scan;
+mod target;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upgrade;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+pub(crate) use self::authority::Authority;
+use self::head::Head;
+pub(crate) use self::headers::Headers;
+pub(crate) use self::scan::is_token;
+use self::scan::{HEAD_BYTES, Scanner};
+use self::target::{Route, Target};
+pub(crate) use self::upgrade::JSON_PROTOCOL;
+use crate::request::Parts;
+use crate::{BadRequest, Request};
+
+/// What a [`Handshake`] takes for an upgrade, and what it does with the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandshakeConfig {
+    /// The paths that lead to the switchboard.
+    pub endpoint: Endpoint,
+    /// Whether other requests are handed on, for a page or a health check; otherwise they are
+    /// answered with 404. Never true of a request for an upgrade.
+    pub pages: bool,
+    /// Whether the subprotocol `switchboard.v1.json` is spoken. Only then may a token stand beside
+    /// it, as another subprotocol.
+    pub json: bool,
+    /// The longest name of a lobby, in bytes after decoding.
+    pub name_bytes: usize,
+}
+
+/// The paths that lead to the switchboard.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// This path (`/ws`; written decoded, slashes at its end do not count) and the paths with one
+    /// more segment, which names the lobby (`/ws/{room}`).
+    At(String),
+    /// Every path, and no lobby.
+    Any,
+}
+
+/// Turns the first bytes of a connection into a [`Request`], in any split.
+///
+/// It reads each byte once and keeps at most 64 KiB of an unfinished head. What cannot become a
+/// request is refused with the first byte that shows it. It does not know the time: whoever
+/// drives it gives it up after a while, and answers with [`request_timeout`].
+///
+/// [`request_timeout`]: crate::request_timeout
+pub struct Handshake {
+    config: Arc<HandshakeConfig>,
+    scanner: Scanner,
+    /// What came of a head that did not come at once.
+    head: Vec<u8>,
+    state: State,
+    /// How many bytes were copied or parsed, for the proof that each is a few times at most.
+    #[cfg(test)]
+    work: usize,
+}
+
+/// `Reading ─▶ Upgrading | Serving`, and from all but the last to `Refused`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    /// A request for an upgrade is complete: until its answer nothing may come.
+    Upgrading,
+    /// A request for a page is complete: its body is of no interest.
+    Serving,
+    Refused(BadRequest),
+}
+
+impl Handshake {
+    /// A handshake at the start of a connection.
+    pub fn new(config: Arc<HandshakeConfig>) -> Self {
+        Self {
+            config,
+            scanner: Scanner::new(),
+            head: Vec::new(),
+            state: State::Reading,
+            #[cfg(test)]
+            work: 0,
+        }
+    }
+
+    /// Takes the next bytes, as many or few as there are. `None`: it wants more.
+    ///
+    /// A request comes once. What arrives after it and before the answer 101 should be handed in
+    /// as well: frames that come too early are refused. An error stays: there is nothing behind
+    /// a refused request that may be read.
+    pub fn receive(&mut self, input: &[u8]) -> Result<Option<Request>, BadRequest> {
+        let outcome = match self.state {
+            State::Reading => self.read(input),
+            State::Upgrading if !input.is_empty() => Err(EARLY),
+            State::Upgrading | State::Serving => Ok(None),
+            State::Refused(bad) => Err(bad),
+        };
+        match &outcome {
+            Ok(None) => {}
+            Ok(Some(request)) if request.is_upgrade() => self.state = State::Upgrading,
+            Ok(Some(_)) => self.state = State::Serving,
+            Err(bad) => self.state = State::Refused(*bad),
+        }
+        if self.state != State::Reading {
+            self.head = Vec::new();
+        }
+        outcome
+    }
+
+    fn read(&mut self, input: &[u8]) -> Result<Option<Request>, BadRequest> {
+        let Some(end) = self.scanner.scan(input)? else {
+            self.keep(input);
+            return Ok(None);
+        };
+        let (last, rest) = input.split_at(end);
+        #[cfg(test)]
+        {
+            self.work += self.head.len() + last.len();
+        }
+        let request = if self.head.is_empty() {
+            judge(&self.config, last)?
+        } else {
+            self.keep(last);
+            judge(&self.config, &self.head)?
+        };
+        if request.is_upgrade() && !rest.is_empty() {
+            return Err(EARLY);
+        }
+        Ok(Some(request))
+    }
+
+    /// Grows by doubling, but never beyond the largest head.
+    fn keep(&mut self, bytes: &[u8]) {
+        let length = self.head.len() + bytes.len();
+        #[cfg(test)]
+        {
+            let moved = if length > self.head.capacity() {
+                length
+            } else {
+                bytes.len()
+            };
+            self.work += moved;
+        }
+        if length > self.head.capacity() {
+            let capacity = (self.head.capacity() * 2).min(HEAD_BYTES).max(length);
+            self.head.reserve_exact(capacity - self.head.len());
+        }
+        self.head.extend_from_slice(bytes);
+    }
+}
+
+/// Says how far it is, never what it read: a token may be in it.
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("state", &self.state)
+            .field("buffered", &self.head.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const EARLY: BadRequest = BadRequest::Syntax("nothing may be sent before the answer 101");
+
+/// Decides about a complete head. Of several faults the first in this order is told: syntax,
+/// path, method, upgrade, version, key, host, body, subprotocols, token.
+fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
+    let Head {
+        method,
+        target,
+        headers,
+    } = Head::parse(head)?;
+    let target = Target::parse(target)?;
+    match target.route(&config.endpoint, config.name_bytes)? {
+        Route::Upgrade { lobby } => upgrade(config, method, target, lobby, headers),
+        Route::Elsewhere if !config.pages || headers.list_has("upgrade", "websocket") => {
+            Err(BadRequest::NotFound)
+        }
+        Route::Elsewhere => page(method, target, headers),
+    }
+}
+
+fn upgrade(
+    config: &HandshakeConfig,
+    method: &str,
+    target: Target<'_>,
+    lobby: Option<String>,
+    headers: Headers,
+) -> Result<Request, BadRequest> {
+    let key = upgrade::check(method, &headers)?;
+    let accept_key = upgrade::accept_key(key);
+    let offer = upgrade::offer(&headers, config.json)?;
+    let token = token::find(&target.query, &headers, &offer.bearers)?;
+    Ok(Request::from(Parts {
+        method: "GET".into(),
+        path: target.path,
+        query: target.query,
+        headers,
+        protocols: offer.protocols,
+        json: offer.json,
+        token,
+        lobby,
+        upgrade: true,
+        accept_key: Some(accept_key),
+    }))
+}
+
+/// A page is no part of the WebSocket protocol: only what HTTP itself demands is checked. Of
+/// several tokens none counts.
+fn page(method: &str, target: Target<'_>, headers: Headers) -> Result<Request, BadRequest> {
+    upgrade::check_host(&headers)?;
+    let token = token::find(&target.query, &headers, &[]).unwrap_or(None);
+    Ok(Request::from(Parts {
+        method: method.to_owned().into(),
+        path: target.path,
+        query: target.query,
+        headers,
+        token,
+        ..Parts::default()
+    }))
+}
+
+/// A request that somebody else read and upgraded (see [`Request::upgraded`]).
+pub(crate) fn upgraded(
+    target: &str,
+    lobby: Option<String>,
+    headers: Headers,
+) -> Result<Request, BadRequest> {
+    let target = Target::parse(target)?;
+    let offer = upgrade::offer(&headers, true)?;
+    let token = token::find(&target.query, &headers, &offer.bearers)?;
+    Ok(Request::from(Parts {
+        method: "GET".into(),
+        path: target.path,
+        query: target.query,
+        headers,
+        protocols: offer.protocols,
+        json: offer.json,
+        token,
+        lobby,
+        upgrade: true,
+        accept_key: None,
+    }))
+}

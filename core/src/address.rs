@@ -1,0 +1,94 @@
+//! Whose seat a connection takes: the address of a client, and what counts as one address.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::Request;
+
+/// What limits per address count: an IPv4 address, or an IPv6 network of 64 bits, for that is what
+/// one customer has. An IPv4 address mapped into IPv6 is the IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IpKey(Key);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Key {
+    V4(u32),
+    /// The upper half.
+    V6(u64),
+}
+
+impl IpKey {
+    /// The key of an address.
+    pub const fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => Key::V4(address.to_bits()),
+            IpAddr::V6(address) => Key::V6((address.to_bits() >> 64) as u64),
+        })
+    }
+}
+
+impl fmt::Display for IpKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Key::V4(bits) => Ipv4Addr::from_bits(bits).fmt(f),
+            Key::V6(upper) => {
+                write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(upper) << 64))
+            }
+        }
+    }
+}
+
+/// The address of the client behind trusted proxies.
+///
+/// From a trusted peer it is the rightmost address in `X-Forwarded-For`, over all headers of that
+/// name, that is not trusted itself: what stands to the left of it was written by the client. An
+/// entry that is no address ends the search, as the start of the header does: then the last trusted
+/// address is the client. From any other peer the header is ignored. The work is bounded by the
+/// header, so by the head of the request.
+///
+/// An IPv4 address mapped into IPv6 is given as IPv4.
+pub fn client_address(peer: IpAddr, request: &Request, trusted: &[IpNet]) -> IpAddr {
+    let mut client = peer.to_canonical();
+    if !is_trusted(client, trusted) {
+        return client;
+    }
+    let entries = request
+        .header_values("x-forwarded-for")
+        .rev()
+        .flat_map(|list| list.rsplit(','));
+    for entry in entries {
+        let Some(address) = parse_entry(entry.trim_ascii()) else {
+            break;
+        };
+        client = address.to_canonical();
+        if !is_trusted(client, trusted) {
+            break;
+        }
+    }
+    client
+}
+
+/// A network may be written in IPv6 with IPv4 mapped into it.
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let mapped = match address {
+        IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),
+        IpAddr::V6(_) => None,
+    };
+    trusted
+        .iter()
+        .any(|network| network.contains(&address) || mapped.is_some_and(|it| network.contains(&it)))
+}
+
+/// An address, or an address and port; IPv6 with or without brackets.
+fn parse_entry(entry: &str) -> Option<IpAddr> {
+    if let Ok(address) = entry.parse() {
+        return Some(address);
+    }
+    if let Ok(socket) = entry.parse::<SocketAddr>() {
+        return Some(socket.ip());
+    }
+    let address = entry.strip_prefix('[')?.strip_suffix(']')?;
+    address.parse().ok().map(IpAddr::V6)
+}

@@ -1,0 +1,37 @@
+//! A complete head, taken apart.
+
+use super::headers::Headers;
+use super::scan::FIELDS;
+use crate::BadRequest;
+
+/// The request line and the fields of a head that the scanner let through.
+#[derive(Debug)]
+pub(super) struct Head<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) headers: Headers,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BadRequest> {
+        const ILLEGAL: BadRequest = BadRequest::Syntax("the head is not HTTP/1.1");
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        let mut request = httparse::Request::new(&mut fields);
+        match request.parse(bytes) {
+            Ok(httparse::Status::Complete(end)) if end == bytes.len() => {}
+            _ => return Err(ILLEGAL),
+        }
+        let (Some(method), Some(target)) = (request.method, request.path) else {
+            return Err(ILLEGAL);
+        };
+        let mut headers = Headers::with_capacity(request.headers.len(), bytes.len());
+        for field in request.headers.iter() {
+            headers.push(field.name, field.value);
+        }
+        Ok(Self {
+            method,
+            target,
+            headers,
+        })
+    }
+}

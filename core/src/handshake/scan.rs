@@ -1,0 +1,192 @@
+//! Finds the end of a request head, byte by byte, and the first byte that makes it illegal.
+
+use crate::BadRequest;
+
+/// The largest head, from the first byte to the empty line.
+pub(super) const HEAD_BYTES: usize = 64 * 1024;
+/// The most header fields.
+pub(super) const FIELDS: usize = 124;
+/// The longest request target.
+const TARGET_BYTES: usize = 8 * 1024;
+/// The longest method: of those registered, the longest has 17 letters.
+const METHOD_BYTES: usize = 32;
+
+/// Where a head stands. Every verdict follows from the bytes before it alone, never from how
+/// they were split into reads: each is as early as it can be.
+///
+/// ```text
+/// Start ─▶ Method ─▶ Target ─▶ Version ─▶ LineEnd ─▶ Line ─▶ Name ─▶ Value ─▶ LineEnd ─▶ Line
+///   │  ▲                                               └─▶ LastEnd ─▶ done
+///   └──┴─ one CRLF before it all
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Start { blank: bool },
+    BlankEnd,
+    Method(usize),
+    Target(usize),
+    Version(usize),
+    Line,
+    Name,
+    Value,
+    LineEnd,
+    LastEnd,
+    Done,
+}
+
+/// Reads a head once, in any split, in constant memory.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    at: At,
+    bytes: usize,
+    fields: usize,
+    /// How many bytes the scanner looked at, for the proof that it is each once.
+    #[cfg(test)]
+    pub(super) steps: usize,
+}
+
+impl Scanner {
+    pub(super) const fn new() -> Self {
+        Self {
+            at: At::Start { blank: false },
+            bytes: 0,
+            fields: 0,
+            #[cfg(test)]
+            steps: 0,
+        }
+    }
+
+    /// Takes bytes up to the end of the head; `Some(n)`: it ends after `n` bytes of this input.
+    pub(super) fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, BadRequest> {
+        let allowed = &input[..input.len().min(HEAD_BYTES - self.bytes)];
+        let mut used = 0;
+        while let Some(&byte) = allowed.get(used) {
+            // Names and values make up most of a head, and a run of their bytes changes nothing.
+            let step = match self.at {
+                At::Name if is_token(byte) => run(&allowed[used..], is_token),
+                At::Value if is_value(byte) => run(&allowed[used..], is_value),
+                at => {
+                    self.at = self.step(at, byte)?;
+                    1
+                }
+            };
+            #[cfg(test)]
+            {
+                self.steps += step;
+            }
+            used += step;
+            if self.at == At::Done {
+                self.bytes += used;
+                return Ok(Some(used));
+            }
+        }
+        self.bytes += used;
+        if self.bytes == HEAD_BYTES {
+            return Err(BadRequest::HeadTooLarge);
+        }
+        Ok(None)
+    }
+
+    fn step(&mut self, at: At, byte: u8) -> Result<At, BadRequest> {
+        let next = match (at, byte) {
+            (At::Start { blank: false }, b'\r') => At::BlankEnd,
+            (At::BlankEnd, b'\n') => At::Start { blank: true },
+            (At::Start { .. }, _) if is_token(byte) => At::Method(1),
+            (At::Start { .. } | At::BlankEnd, _) => {
+                return Err(BadRequest::Syntax("this is not HTTP"));
+            }
+            (At::Method(bytes), _) => return method(bytes, byte),
+            (At::Target(bytes), _) => return target(bytes, byte),
+            (At::Version(bytes), _) => return version(bytes, byte),
+            (At::LineEnd, b'\n') => At::Line,
+            (At::Line, b'\r') => At::LastEnd,
+            (At::Line, b' ' | b'\t') => {
+                return Err(BadRequest::Syntax("a header must not be folded"));
+            }
+            (At::Line, _) if is_token(byte) => {
+                self.fields += 1;
+                if self.fields > FIELDS {
+                    return Err(BadRequest::HeadTooLarge);
+                }
+                At::Name
+            }
+            (At::Name, b':') => At::Value,
+            (At::Line | At::Name, _) => {
+                return Err(BadRequest::Syntax("a header name has an illegal byte"));
+            }
+            (At::Value, b'\r') => At::LineEnd,
+            (At::Value, b'\n') => return Err(BadRequest::Syntax("a line must end with CR LF")),
+            (At::Value, _) => {
+                return Err(BadRequest::Syntax("a header value has an illegal byte"));
+            }
+            (At::LastEnd, b'\n') | (At::Done, _) => At::Done,
+            (At::LineEnd | At::LastEnd, _) => {
+                return Err(BadRequest::Syntax("a CR must be followed by LF"));
+            }
+        };
+        Ok(next)
+    }
+}
+
+fn method(bytes: usize, byte: u8) -> Result<At, BadRequest> {
+    match byte {
+        b' ' => Ok(At::Target(0)),
+        _ if !is_token(byte) => Err(BadRequest::Syntax("the method has an illegal byte")),
+        _ if bytes == METHOD_BYTES => Err(BadRequest::Syntax("the method is too long")),
+        _ => Ok(At::Method(bytes + 1)),
+    }
+}
+
+fn target(bytes: usize, byte: u8) -> Result<At, BadRequest> {
+    match byte {
+        b' ' if bytes > 0 => Ok(At::Version(0)),
+        b'!'..=b'~' if byte != b'#' => {
+            if bytes == TARGET_BYTES {
+                return Err(BadRequest::TargetTooLong);
+            }
+            Ok(At::Target(bytes + 1))
+        }
+        _ => Err(BadRequest::Syntax("the target has an illegal byte")),
+    }
+}
+
+/// `HTTP/` digit `.` digit (RFC 9112, section 2.3), and none but 1.1.
+fn version(bytes: usize, byte: u8) -> Result<At, BadRequest> {
+    const NAME: &[u8] = b"HTTP/";
+    match (bytes, byte) {
+        (0..5, _) if byte == NAME[bytes] => Ok(At::Version(bytes + 1)),
+        (5 | 7, b'1') | (6, b'.') => Ok(At::Version(bytes + 1)),
+        (5 | 7, b'0'..=b'9') => Err(BadRequest::HttpVersion),
+        (8, b'\r') => Ok(At::LineEnd),
+        (8, b'\n') => Err(BadRequest::Syntax("a line must end with CR LF")),
+        _ => Err(BadRequest::Syntax("the request line has no HTTP version")),
+    }
+}
+
+fn run(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| !belongs(byte))
+        .unwrap_or(bytes.len())
+}
+
+/// RFC 9110, section 5.5: visible bytes, space and tab; bytes from 0x80 on are allowed.
+const fn is_value(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// RFC 9110, section 5.6.2.
+pub(crate) const fn is_token(byte: u8) -> bool {
+    const TOKEN: [bool; 256] = {
+        let legal =
+            b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let mut table = [false; 256];
+        let mut index = 0;
+        while index < legal.len() {
+            table[legal[index] as usize] = true;
+            index += 1;
+        }
+        table
+    };
+    TOKEN[byte as usize]
+}

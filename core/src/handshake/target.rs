@@ -1,0 +1,158 @@
+//! The request target: its path, where that leads, and its query.
+
+use super::Endpoint;
+use crate::{BadName, BadRequest, check_name};
+
+/// The most parameters in a query.
+const PARAMETERS: usize = 100;
+
+const ENCODING: BadRequest =
+    BadRequest::Syntax("the path is not percent-encoded UTF-8 without control characters");
+
+/// Where a path leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To the switchboard, with the lobby that the path names.
+    Upgrade { lobby: Option<String> },
+    /// Anywhere else.
+    Elsewhere,
+}
+
+/// A path that was decoded once, and a query.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    raw_path: &'a str,
+    pub(super) path: String,
+    pub(super) query: Vec<(String, String)>,
+}
+
+impl<'a> Target<'a> {
+    /// Takes a target in origin form; all others (`http://host/path`, `*`, `host:port`) are not
+    /// found: their authority must not decide where a request goes.
+    pub(super) fn parse(target: &'a str) -> Result<Self, BadRequest> {
+        if !target.starts_with('/') {
+            return Err(BadRequest::NotFound);
+        }
+        let (raw_path, query) = target.split_once('?').unwrap_or((target, ""));
+        Ok(Self {
+            raw_path,
+            path: decode_path(raw_path)?,
+            query: parse_query(query)?,
+        })
+    }
+
+    /// Follows the path segment by segment, split before decoding: an encoded slash never
+    /// separates.
+    pub(super) fn route(
+        &self,
+        endpoint: &Endpoint,
+        name_bytes: usize,
+    ) -> Result<Route, BadRequest> {
+        let Endpoint::At(endpoint) = endpoint else {
+            return Ok(Route::Upgrade { lobby: None });
+        };
+        if self.raw_path.starts_with("//") {
+            return Err(BadRequest::NotFound);
+        }
+        let mut given = self.raw_path[1..].split('/');
+        let mut at_root = true;
+        for segment in endpoint.split('/').filter(|segment| !segment.is_empty()) {
+            at_root = false;
+            match given.next() {
+                Some(raw) if decode_path(raw)? == segment => {}
+                _ => return Ok(Route::Elsewhere),
+            }
+        }
+        match (given.next(), given.next()) {
+            (None, _) => Ok(Route::Upgrade { lobby: None }),
+            (Some(""), None) if at_root => Ok(Route::Upgrade { lobby: None }),
+            (Some(raw), None) if !raw.is_empty() => Ok(Route::Upgrade {
+                lobby: Some(lobby(raw, name_bytes)?),
+            }),
+            _ => Ok(Route::Elsewhere),
+        }
+    }
+}
+
+fn lobby(raw: &str, name_bytes: usize) -> Result<String, BadRequest> {
+    let name = decode_path(raw)?;
+    if name.contains('/') {
+        return Err(BadRequest::Syntax("a room name must not have a slash"));
+    }
+    check_name(&name, name_bytes).map_err(|bad| match bad {
+        BadName::TooLong(_) => BadRequest::Syntax("the room name is too long"),
+        BadName::Empty | BadName::Control => ENCODING,
+    })?;
+    Ok(name)
+}
+
+fn decode_path(raw: &str) -> Result<String, BadRequest> {
+    let (bytes, whole) = percent_decode(raw, false);
+    match String::from_utf8(bytes) {
+        Ok(path) if whole && !path.chars().any(char::is_control) => Ok(path),
+        _ => Err(ENCODING),
+    }
+}
+
+/// Reads a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space, a
+/// broken encoding stays as it is. Only the token has to be encoded well.
+fn parse_query(raw: &str) -> Result<Vec<(String, String)>, BadRequest> {
+    let mut query = Vec::new();
+    let mut token = false;
+    for parameter in raw.split('&').filter(|parameter| !parameter.is_empty()) {
+        if query.len() == PARAMETERS {
+            return Err(BadRequest::Syntax("the query has more than 100 parameters"));
+        }
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let (name, _) = form_decode(name);
+        let (value, well_encoded) = form_decode(value);
+        if name == "token" {
+            if !well_encoded {
+                return Err(BadRequest::Syntax("the token is not percent-encoded UTF-8"));
+            }
+            if std::mem::replace(&mut token, true) {
+                return Err(super::token::SEVERAL);
+            }
+        }
+        query.push((name, value));
+    }
+    Ok(query)
+}
+
+/// The text, and whether all of it was encoded well.
+fn form_decode(raw: &str) -> (String, bool) {
+    let (bytes, whole) = percent_decode(raw, true);
+    match String::from_utf8(bytes) {
+        Ok(text) => (text, whole),
+        Err(bad) => (String::from_utf8_lossy(bad.as_bytes()).into_owned(), false),
+    }
+}
+
+/// Decodes once; what is no `%` and two hexadecimal digits stays as it is, and is told.
+fn percent_decode(raw: &str, plus_is_space: bool) -> (Vec<u8>, bool) {
+    let raw = raw.as_bytes();
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut whole = true;
+    let mut index = 0;
+    while let Some(&byte) = raw.get(index) {
+        index += 1;
+        let digits = raw.get(index..index + 2).filter(|_| byte == b'%');
+        decoded.push(match (byte, digits.and_then(hex_pair)) {
+            (b'%', Some(byte)) => {
+                index += 2;
+                byte
+            }
+            (b'+', _) if plus_is_space => b' ',
+            _ => {
+                whole &= byte != b'%';
+                byte
+            }
+        });
+    }
+    (decoded, whole)
+}
+
+fn hex_pair(digits: &[u8]) -> Option<u8> {
+    let digit = |index: usize| char::from(digits[index]).to_digit(16);
+    Some((digit(0)? << 4 | digit(1)?) as u8)
+}

@@ -1,0 +1,120 @@
+//! What makes a request an upgrade to the WebSocket protocol (RFC 6455, section 4.2.1).
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
+use sha1::{Digest, Sha1};
+
+use super::authority::Authority;
+use super::headers::Headers;
+use super::scan::is_token;
+use super::token::BEARER_PROTOCOL;
+use crate::BadRequest;
+
+/// The subprotocol of the JSON messages.
+pub(crate) const JSON_PROTOCOL: &str = "switchboard.v1.json";
+
+/// The key is never used as bytes, so its spare bits may be anything.
+const KEY: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    PAD.with_decode_allow_trailing_bits(true),
+);
+
+/// The subprotocols that a client offers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// All but the one with a token.
+    pub(super) protocols: Vec<String>,
+    /// Whether the JSON messages are among them.
+    pub(super) json: bool,
+    /// The tokens, still encoded: none unless the JSON messages are offered beside them.
+    pub(super) bearers: Vec<String>,
+}
+
+/// Checks everything but the subprotocols, and finds the key. The order of the checks is part of
+/// the behaviour.
+pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, BadRequest> {
+    if method != "GET" {
+        return Err(BadRequest::Method);
+    }
+    let asks =
+        headers.list_has("upgrade", "websocket") && headers.list_has("connection", "upgrade");
+    if !asks {
+        return Err(BadRequest::NotAnUpgrade);
+    }
+    if headers.only("sec-websocket-version") != Some("13") {
+        return Err(BadRequest::Version);
+    }
+    let key = headers
+        .only("sec-websocket-key")
+        .ok_or(BadRequest::Syntax("there must be one Sec-WebSocket-Key"))?;
+    if !matches!(KEY.decode(key), Ok(bytes) if bytes.len() == 16) {
+        return Err(BadRequest::Syntax(
+            "Sec-WebSocket-Key must be 16 bytes in base64",
+        ));
+    }
+    check_host(headers)?;
+    let body = headers.all("transfer-encoding").next().is_some()
+        || match headers.only("content-length") {
+            Some(length) => length != "0",
+            None => headers.all("content-length").next().is_some(),
+        };
+    if body {
+        return Err(BadRequest::Syntax(
+            "an upgrade request must not have a body",
+        ));
+    }
+    Ok(key)
+}
+
+/// RFC 9112, section 3.2: exactly one, whatever is asked for.
+pub(super) fn check_host(headers: &Headers) -> Result<(), BadRequest> {
+    match headers.only("host").and_then(Authority::parse) {
+        Some(_) => Ok(()),
+        None => Err(BadRequest::Syntax(
+            "there must be one Host, with a legal name",
+        )),
+    }
+}
+
+/// Reads `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4), in time that grows with its bytes.
+///
+/// Without `json` the JSON messages are no subprotocol of ours, nor is what may stand beside them.
+pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> {
+    let mut offer = Offer::default();
+    let mut seen = BTreeSet::new();
+    for protocol in headers
+        .all("sec-websocket-protocol")
+        .flat_map(|list| list.split(','))
+        .map(str::trim_ascii)
+    {
+        if protocol.is_empty() || !protocol.bytes().all(is_token) {
+            return Err(BadRequest::Syntax(
+                "Sec-WebSocket-Protocol must be a list of tokens",
+            ));
+        }
+        if !seen.insert(protocol) {
+            return Err(BadRequest::Syntax("a subprotocol is offered twice"));
+        }
+        match protocol.strip_prefix(BEARER_PROTOCOL) {
+            None => offer.protocols.push(protocol.to_owned()),
+            Some(encoded) => offer.bearers.push(encoded.to_owned()),
+        }
+    }
+    offer.json = json && offer.protocols.iter().any(|it| it == JSON_PROTOCOL);
+    if !offer.json {
+        offer.bearers.clear();
+    }
+    Ok(offer)
+}
+
+/// The answer to a key (RFC 6455, section 4.2.2, step 5).
+pub(super) fn accept_key(key: &str) -> String {
+    let digest = Sha1::new()
+        .chain_update(key)
+        .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
+        .finalize();
+    STANDARD.encode(digest)
+}

@@ -1,0 +1,216 @@
+//! What is answered before a connection speaks WebSocket.
+
+use std::fmt;
+
+use crate::handshake::{JSON_PROTOCOL, is_token};
+use crate::{BadRequest, Refused, Request};
+
+/// The answer of a page function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageResponse {
+    /// The status, 200 to 599.
+    pub status: u16,
+    /// The value of `Content-Type`; empty: there is none.
+    pub content_type: String,
+    /// Further headers. `Connection` and `Content-Length` are not for a page to set.
+    pub headers: Vec<(String, String)>,
+    /// The body. An answer of status 204 or 304 has none.
+    pub body: Vec<u8>,
+}
+
+/// Why the answer of a page function cannot be sent.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadPage {
+    /// The status is not between 200 and 599.
+    Status(u16),
+    /// The content type has control characters.
+    ContentType,
+    /// The name of this header is no token (RFC 9110, section 5.6.2).
+    HeaderName(String),
+    /// The value of this header has control characters.
+    HeaderValue(String),
+    /// This header is written by us.
+    Reserved(String),
+}
+
+impl fmt::Display for BadPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "a page cannot have the status {status}"),
+            Self::ContentType => f.write_str("the content type has control characters"),
+            Self::HeaderName(name) => write!(f, "{name:?} is not the name of a header"),
+            Self::HeaderValue(name) => write!(f, "the header {name:?} has control characters"),
+            Self::Reserved(name) => write!(f, "a page must not set the header {name:?}"),
+        }
+    }
+}
+
+impl std::error::Error for BadPage {}
+
+/// The answer 101 to an upgrade request (RFC 6455, section 4.2.2).
+///
+/// The subprotocol is echoed if it is spoken (`json`) and was offered; extensions never are. For
+/// a request that is no upgrade this has no meaning.
+pub fn switching_protocols(request: &Request, json: bool) -> Vec<u8> {
+    let mut answer = Answer::new(101);
+    answer.header("Upgrade", "websocket");
+    answer.header("Connection", "Upgrade");
+    answer.header(
+        "Sec-WebSocket-Accept",
+        request.accept_key().unwrap_or_default(),
+    );
+    if json && request.speaks_json() {
+        answer.header("Sec-WebSocket-Protocol", JSON_PROTOCOL);
+    }
+    answer.end(&[])
+}
+
+/// The answer to a request that is not let in. Its body is the reason, and for a malformed
+/// request the rule that it breaks; nothing of what the client sent.
+///
+/// `retry_after_s` is told in seconds with 429 and 503.
+pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
+    let status = refused.status();
+    let mut answer = Answer::new(status);
+    match refused {
+        Refused::Malformed(BadRequest::Method) => answer.header("Allow", "GET"),
+        Refused::Malformed(BadRequest::NotAnUpgrade) => answer.header("Upgrade", "websocket"),
+        Refused::Malformed(BadRequest::Version) => {
+            answer.header("Upgrade", "websocket");
+            answer.header("Sec-WebSocket-Version", "13");
+        }
+        Refused::Unauthorized => answer.header("WWW-Authenticate", "Bearer"),
+        _ if matches!(status, 429 | 503) => {
+            answer.header("Retry-After", &retry_after_s.to_string());
+        }
+        _ => {}
+    }
+    let body = match refused {
+        Refused::Malformed(rule) => format!("{}: {rule}\n", refused.as_str()),
+        other => format!("{}\n", other.as_str()),
+    };
+    answer.text(&body)
+}
+
+/// The answer to a client that did not complete its request in time.
+pub fn request_timeout() -> Vec<u8> {
+    Answer::new(408).text("handshake_timeout\n")
+}
+
+/// The answer of a page function in bytes; `head_only` leaves out the body, for HEAD.
+///
+/// What could break out of a header, or contradict the length or the end of the answer, is an
+/// error, so that a value taken from a request cannot make up headers or another answer.
+pub fn page(page: &PageResponse, head_only: bool) -> Result<Vec<u8>, BadPage> {
+    if !(200..=599).contains(&page.status) {
+        return Err(BadPage::Status(page.status));
+    }
+    if !is_value(&page.content_type) {
+        return Err(BadPage::ContentType);
+    }
+    let mut answer = Answer::new(page.status);
+    answer.header("Connection", "close");
+    if !page.content_type.is_empty() {
+        answer.header("Content-Type", &page.content_type);
+    }
+    for (name, value) in &page.headers {
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(BadPage::HeaderName(name.clone()));
+        }
+        if RESERVED.iter().any(|it| name.eq_ignore_ascii_case(it)) {
+            return Err(BadPage::Reserved(name.clone()));
+        }
+        if !is_value(value) {
+            return Err(BadPage::HeaderValue(name.clone()));
+        }
+        answer.header(name, value);
+    }
+    // RFC 9110, sections 6.4.1 and 8.6: these have no body, and 204 not even a length.
+    let has_body = !matches!(page.status, 204 | 304);
+    if has_body {
+        answer.header("Content-Length", &page.body.len().to_string());
+    }
+    let body: &[u8] = if has_body && !head_only {
+        &page.body
+    } else {
+        &[]
+    };
+    Ok(answer.end(body))
+}
+
+/// What frames the answer, and what `page` writes itself.
+const RESERVED: [&str; 5] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "upgrade",
+];
+
+fn is_value(value: &str) -> bool {
+    !value.chars().any(|c| c.is_control() && c != '\t')
+}
+
+/// An answer under construction.
+struct Answer(Vec<u8>);
+
+impl Answer {
+    fn new(status: u16) -> Self {
+        let mut bytes = Vec::with_capacity(192);
+        bytes.extend_from_slice(format!("HTTP/1.1 {status} {}\r\n", phrase(status)).as_bytes());
+        Self(bytes)
+    }
+
+    /// Both must have been checked.
+    fn header(&mut self, name: &str, value: &str) {
+        for part in [name, ": ", value, "\r\n"] {
+            self.0.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn text(mut self, body: &str) -> Vec<u8> {
+        self.header("Connection", "close");
+        self.header("Content-Type", "text/plain; charset=utf-8");
+        self.header("Content-Length", &body.len().to_string());
+        self.end(body.as_bytes())
+    }
+
+    fn end(mut self, body: &[u8]) -> Vec<u8> {
+        self.0.extend_from_slice(b"\r\n");
+        self.0.extend_from_slice(body);
+        self.0
+    }
+}
+
+/// The words are for people: programs ignore them (RFC 9112, section 4).
+const fn phrase(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Other",
+    }
+}

@@ -1,0 +1,163 @@
+//! Which pages may connect: the attacks of A4, and the forms of one origin.
+
+mod support;
+
+use support::{accepted, config, upgrade_replacing};
+use switchboard_core::{Origins, Request};
+
+/// A request to this host with these `Origin` lines.
+fn request(host: &str, origins: &[&str]) -> Request {
+    let mut lines = format!("Host: {host}\r\n");
+    for origin in origins {
+        lines.extend(["Origin: ", origin, "\r\n"]);
+    }
+    accepted(&config(), upgrade_replacing("Host", &lines))
+}
+
+fn same(host: &str, origin: &str) -> bool {
+    Origins::Same.allows(&request(host, &[origin]))
+}
+
+fn list(entries: &[&str]) -> Origins {
+    Origins::List(entries.iter().map(ToString::to_string).collect())
+}
+
+/// Origins that are not `https://good.com`.
+const FOREIGN: [&str; 10] = [
+    "https://evil.com",
+    "https://good.com.evil",
+    "https://good.com.evil.com",
+    "https://evilgood.com",
+    "https://evil.good.com",
+    "https://good.co",
+    "https://good.com.",
+    "https://good.com:444",
+    "https://good.com:80",
+    "https://good.com:4430",
+];
+
+/// What is no origin.
+const MALFORMED: [&str; 19] = [
+    "null",
+    "https://good.com:443:443",
+    "https://good.com:+443",
+    "https://good.com@evil.com",
+    "https://evil.com@good.com",
+    "https://good.com/",
+    "https://good.com/path",
+    "https://good.com#",
+    "https://good.com?",
+    "https://good.com\\",
+    "https://good.com, https://good.com",
+    "https://*.com",
+    "*",
+    "good.com",
+    "//good.com",
+    "https:good.com",
+    "https://",
+    "file://",
+    "",
+];
+
+#[test]
+fn a_request_without_an_origin_is_let_through() {
+    for origins in [
+        Origins::Same,
+        Origins::Any,
+        list(&["https://good.com"]),
+        list(&[]),
+    ] {
+        assert!(origins.allows(&request("good.com", &[])));
+    }
+}
+
+#[test]
+fn a4_foreign_origins_are_refused() {
+    let allowed = list(&["https://good.com"]);
+    for origin in FOREIGN.iter().chain(&MALFORMED) {
+        assert!(!same("good.com", origin), "{origin}");
+        assert!(!allowed.allows(&request("other", &[origin])), "{origin}");
+        assert!(
+            Origins::Any.allows(&request("good.com", &[origin])),
+            "{origin}"
+        );
+    }
+}
+
+#[test]
+fn several_origins_are_refused() {
+    let twice = request("good.com", &["https://good.com", "https://good.com"]);
+    assert!(!Origins::Same.allows(&twice));
+    assert!(!list(&["https://good.com"]).allows(&twice));
+    assert!(Origins::Any.allows(&twice));
+}
+
+#[test]
+fn the_same_origin_has_the_same_host_and_port() {
+    assert!(same("good.com", "https://good.com"));
+    assert!(
+        same("good.com", "http://good.com"),
+        "the scheme is not compared"
+    );
+    assert!(same("GOOD.com", "https://good.COM"));
+    assert!(same("good.com", "HTTPS://good.com"));
+    assert!(same("good.com:443", "https://good.com"));
+    assert!(same("good.com", "https://good.com:443"));
+    assert!(same("good.com:80", "http://good.com"));
+    assert!(same("127.0.0.1:8080", "http://127.0.0.1:8080"));
+    assert!(same("[::1]:8080", "http://[::1]:8080"));
+    assert!(same("[::1]", "http://[::1]"));
+    assert!(same("a:9", "app://a:9"), "any scheme with a port");
+
+    assert!(!same("good.com:80", "https://good.com"));
+    assert!(!same("good.com:8080", "http://good.com"));
+    assert!(!same("good.com", "http://good.com:8080"));
+    assert!(!same("127.0.0.1:8080", "http://localhost:8080"));
+    assert!(!same("[::1]:8080", "http://[::2]:8080"));
+    assert!(
+        !same("abc", "chrome-extension://abc"),
+        "no port on either side"
+    );
+}
+
+#[test]
+fn a_list_compares_scheme_host_and_port() {
+    let allowed = list(&["https://good.com", "http://localhost:3000", "app://abc"]);
+    let allows = |origin| allowed.allows(&request("other:1", &[origin]));
+    assert!(allows("https://good.com"));
+    assert!(allows("https://GOOD.com:443"));
+    assert!(allows("http://localhost:3000"));
+    assert!(allows("app://abc"));
+    assert!(!allows("http://good.com"));
+    assert!(!allows("http://good.com:443"));
+    assert!(!allows("wss://good.com"));
+    assert!(!allows("http://localhost"));
+    assert!(
+        !allows("http://other:1"),
+        "the own host is not in it by itself"
+    );
+}
+
+#[test]
+fn a_list_is_checked() {
+    assert_eq!(Origins::Same.check(), Ok(()));
+    assert_eq!(Origins::Any.check(), Ok(()));
+    assert_eq!(
+        list(&["https://good.com", "http://[::1]:80", "app://x"]).check(),
+        Ok(())
+    );
+    assert_eq!(list(&FOREIGN).check(), Ok(()));
+    for origin in MALFORMED {
+        let bad = list(&["https://good.com", origin]).check().unwrap_err();
+        assert!(bad.contains(&format!("`{origin}`")), "{bad}");
+    }
+}
+
+#[test]
+fn origins_are_read_from_a_configuration() {
+    let read = |json| serde_json::from_str::<Origins>(json).unwrap();
+    assert_eq!(read(r#""same""#), Origins::Same);
+    assert_eq!(read(r#""any""#), Origins::Any);
+    assert_eq!(read(r#"{"list":["https://a"]}"#), list(&["https://a"]));
+    assert_eq!(Origins::default(), Origins::Same);
+}
