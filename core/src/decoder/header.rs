@@ -117,7 +117,8 @@ fn opcode(first: u8, fin: bool, context: Context) -> Result<Opcode, ProtocolErro
 /// Reads the length that `short` announces; gives it with what comes after it.
 ///
 /// A length in a longer form than it needs is taken: the RFC forbids it, but the stream stays in
-/// step and nothing else depends on it.
+/// step and nothing else depends on it. Not so in a control frame, which was refused before this
+/// at a `short` over 125.
 fn length(short: u8, bytes: &[u8]) -> Result<Option<(u64, &[u8])>, ProtocolError> {
     Ok(match short {
         126 => bytes
