@@ -1,6 +1,5 @@
 //! Frames for the wire, encoded once and shared (RFC 6455, section 5.2).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::iter;
 use std::sync::Arc;
@@ -68,9 +67,10 @@ impl Frame {
     pub fn text_with(scratch: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         scratch.clear();
         write(scratch);
-        match String::from_utf8_lossy(scratch) {
-            Cow::Borrowed(payload) => Self::text(payload),
-            Cow::Owned(payload) => Self::text(&payload),
+        // Checked first, since the lossy way goes byte by byte even through what is right.
+        match str::from_utf8(scratch) {
+            Ok(payload) => Self::text(payload),
+            Err(_) => Self::text(&String::from_utf8_lossy(scratch)),
         }
     }
 
