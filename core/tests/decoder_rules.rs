@@ -614,6 +614,17 @@ fn a_message_that_lies_whole_in_the_input_is_lent_from_there() {
 }
 
 #[test]
+fn a_ping_between_fragments_is_lent_from_the_input_although_a_part_is_held() {
+    let mut decoder = Decoder::new(LIMITS);
+    let mut outcome = Outcome::default();
+    assert!(outcome.feed(&mut decoder, &part(TEXT, "held").bytes()));
+    let mut bytes = frame(PING, "hello").bytes();
+    let step = decoder.decode(&mut bytes).expect("legal");
+    assert_eq!(step.incoming, Some(Incoming::Ping(b"hello")));
+    assert_eq!(decoder.buffered(), 4);
+}
+
+#[test]
 fn a_message_lent_from_the_buffer_is_given_back_by_the_next_call() {
     let bytes = frame(TEXT, "hello").bytes();
     let (head, tail) = bytes.split_at(8);
