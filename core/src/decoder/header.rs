@@ -37,10 +37,7 @@ impl FrameHead {
     /// # Errors
     /// The first broken rule in the order of the bytes, whether or not the header is complete, so
     /// that the answer does not depend on how the bytes were split.
-    pub(super) fn parse(
-        bytes: &[u8],
-        context: Context,
-    ) -> Result<Option<(Self, usize)>, ProtocolError> {
+    fn parse(bytes: &[u8], context: Context) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
         };
@@ -149,24 +146,46 @@ impl PartialHeader {
         len: 0,
     };
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len()]
-    }
-
-    pub(super) const fn len(&self) -> usize {
-        self.len as usize
-    }
-
     pub(super) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
+    /// Goes on with the next bytes of the stream; see [`FrameHead::parse`].
+    pub(super) fn completed_by(
+        &self,
+        more: &[u8],
+        context: Context,
+    ) -> Result<Progress, ProtocolError> {
+        if self.is_empty()
+            && let Some((head, len)) = FrameHead::parse(more, context)?
+        {
+            return Ok(Progress::Complete(head, len));
+        }
+        let gathered = self.followed_by(more);
+        Ok(match FrameHead::parse(gathered.as_bytes(), context)? {
+            Some((head, len)) => Progress::Complete(head, len - usize::from(self.len)),
+            None => Progress::Partial(gathered),
+        })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
     /// These bytes and as many of `more` as the longest header has room for.
-    pub(super) fn followed_by(mut self, more: &[u8]) -> Self {
+    fn followed_by(mut self, more: &[u8]) -> Self {
         let room = &mut self.bytes[usize::from(self.len)..];
         let taken = more.len().min(room.len());
         room[..taken].copy_from_slice(&more[..taken]);
         self.len += taken as u8;
         self
     }
+}
+
+/// How far a header is.
+pub(super) enum Progress {
+    /// It takes more than there is; all of that was taken.
+    Partial(PartialHeader),
+    /// It is complete, with so many of the bytes given.
+    Complete(FrameHead, usize),
 }

@@ -17,7 +17,7 @@ mod utf8;
 use std::fmt;
 
 pub use self::error::ProtocolError;
-use self::header::{Context, FrameHead, PartialHeader};
+use self::header::{Context, FrameHead, PartialHeader, Progress};
 pub use self::incoming::Incoming;
 use crate::frame::Opcode;
 
@@ -203,59 +203,51 @@ impl Decoder {
     fn advance(&mut self, input: &mut [u8]) -> Result<(usize, Option<Whole>), ProtocolError> {
         let mut at = 0;
         loop {
-            match self.stage {
+            let head = match &self.stage {
                 Stage::Over => return Ok((input.len(), None)),
-                Stage::Header(partial) => match self.take_header(partial, &input[at..])? {
-                    Some(taken) => at += taken,
-                    None => return Ok((input.len(), None)),
-                },
-                Stage::Payload(head) => {
-                    let start = at;
-                    at += (input.len() - start).min(head.left as usize);
-                    let chunk = &mut input[start..at];
-                    mask::unmask(chunk, head.mask);
-                    if chunk.len() < head.left as usize {
-                        self.keep(head, chunk)?;
-                        self.stage = Stage::Payload(head.without(chunk.len()));
-                        return Ok((at, None));
-                    }
-                    if let Some(whole) = self.finish(head, chunk, start)? {
-                        return Ok((at, Some(whole)));
+                Stage::Payload(head) => *head,
+                Stage::Header(partial) => {
+                    match partial.completed_by(&input[at..], self.context())? {
+                        Progress::Partial(partial) => {
+                            self.stage = Stage::Header(partial);
+                            return Ok((input.len(), None));
+                        }
+                        Progress::Complete(head, taken) => {
+                            at += taken;
+                            self.begin(head);
+                            head
+                        }
                     }
                 }
+            };
+            let start = at;
+            at += (input.len() - start).min(head.left as usize);
+            let chunk = &mut input[start..at];
+            mask::unmask(chunk, head.mask);
+            if chunk.len() < head.left as usize {
+                self.keep(head, chunk)?;
+                self.stage = Stage::Payload(head.without(chunk.len()));
+                return Ok((at, None));
+            }
+            if let Some(whole) = self.finish(head, chunk, start)? {
+                return Ok((at, Some(whole)));
             }
         }
     }
 
-    /// Takes the rest of a header, and tells how many bytes that was; `None` when all of `input`
-    /// is not enough.
-    fn take_header(
-        &mut self,
-        partial: PartialHeader,
-        input: &[u8],
-    ) -> Result<Option<usize>, ProtocolError> {
-        let context = Context {
+    fn context(&self) -> Context {
+        Context {
             message: self.message.opcode,
             fragment_left: self.message.fragments < self.fragments_max,
             bytes_left: self.bytes_max - self.message.len,
-        };
-        let gathered;
-        let bytes = if partial.is_empty() {
-            input
-        } else {
-            gathered = partial.followed_by(input);
-            gathered.as_bytes()
-        };
-        let Some((head, len)) = FrameHead::parse(bytes, context)? else {
-            self.stage = Stage::Header(partial.followed_by(input));
-            return Ok(None);
-        };
+        }
+    }
+
+    fn begin(&mut self, head: FrameHead) {
         if !head.opcode.is_control() {
             self.message.opcode = Some(head.opcode);
             self.message.fragments += 1;
         }
-        self.stage = Stage::Payload(head);
-        Ok(Some(len - partial.len()))
     }
 
     /// Ends a frame with the last of its payload, which lies in the input at `start`.
