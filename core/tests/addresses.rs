@@ -1,10 +1,10 @@
 //! Whose address counts, behind proxies and without.
 
-mod support;
+mod requests;
 
 use std::net::IpAddr;
 
-use support::{accepted, config, upgrade_with};
+use requests::{accepted, config, upgrade_with};
 use switchboard_core::{IpKey, client_address};
 
 /// The client of a request from `peer` with these `X-Forwarded-For` lines; `10.0.0.0/8` and

@@ -1,8 +1,8 @@
 //! What the handshake takes and what it refuses: the hostile inputs H1 to H21, in every split.
 
-mod support;
+mod requests;
 
-use support::{accepted, config, feed, outcome, status, upgrade, upgrade_replacing, upgrade_with};
+use requests::{accepted, config, feed, outcome, status, upgrade, upgrade_replacing, upgrade_with};
 use switchboard_core::{BadRequest, HandshakeConfig};
 
 #[track_caller]
@@ -319,7 +319,7 @@ fn h12_lines_are_strict() {
     assert_eq!(refused("\r\n".repeat(1000)), 400);
     let latin = [
         b"GET /ws HTTP/1.1\r\nX: \xe9\r\n",
-        support::FIELDS.as_bytes(),
+        requests::FIELDS.as_bytes(),
         b"\r\n",
     ]
     .concat();

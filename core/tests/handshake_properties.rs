@@ -1,7 +1,7 @@
 //! What holds for all bytes: no panic, one answer however they are split, agreement with
 //! tungstenite where it is right.
 
-mod support;
+mod requests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use support::{FIELDS, accepted, anywhere, config, feed, upgrade_replacing, with_pages};
+use requests::{FIELDS, accepted, anywhere, config, feed, upgrade_replacing, with_pages};
 use switchboard_core::{HandshakeConfig, Origins, client_address, refusal, switching_protocols};
 
 /// Pieces of requests, good and bad: put together at random they reach deep.

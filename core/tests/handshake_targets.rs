@@ -1,8 +1,8 @@
 //! Where a request goes: rooms in the path, pages, and the query.
 
-mod support;
+mod requests;
 
-use support::{FIELDS, accepted, anywhere, config, status, upgrade, with_pages};
+use requests::{FIELDS, accepted, anywhere, config, status, upgrade, with_pages};
 use switchboard_core::{Endpoint, HandshakeConfig};
 
 #[track_caller]

@@ -1,11 +1,11 @@
 //! Where a token may stand, that it stands in one place, and that it never shows.
 
-mod support;
+mod requests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use support::{accepted, config, feed, status, upgrade, upgrade_with, with_pages};
+use requests::{accepted, config, feed, status, upgrade, upgrade_with, with_pages};
 use switchboard_core::{Handshake, HandshakeConfig, Request, Token};
 
 /// `s3cret!` in base64url.

@@ -1,8 +1,8 @@
 //! Which pages may connect: the attacks of A4, and the forms of one origin.
 
-mod support;
+mod requests;
 
-use support::{accepted, config, upgrade_replacing};
+use requests::{accepted, config, upgrade_replacing};
 use switchboard_core::{Origins, Request};
 
 /// A request to this host with these `Origin` lines.

@@ -1,8 +1,8 @@
 //! What is answered before a connection speaks WebSocket.
 
-mod support;
+mod requests;
 
-use support::{accepted, config, upgrade, upgrade_with};
+use requests::{accepted, config, upgrade, upgrade_with};
 use switchboard_core::{
     BadPage, BadRequest, PageResponse, Refused, page, refusal, request_timeout, switching_protocols,
 };

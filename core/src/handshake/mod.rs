@@ -51,6 +51,13 @@ pub enum Endpoint {
     Any,
 }
 
+impl Default for Endpoint {
+    /// `/ws` and `/ws/{room}`.
+    fn default() -> Self {
+        Self::At("/ws".into())
+    }
+}
+
 /// Turns the first bytes of a connection into a [`Request`], in any split.
 ///
 /// It reads each byte once and keeps at most 64 KiB of an unfinished head. What cannot become a

@@ -21,7 +21,8 @@ use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
 const ENVELOPE: usize = 160;
 
 pub(super) fn encode(message: &ServerMessage<'_>, content: usize) -> Frame {
-    Frame::text_with(content + ENVELOPE, |out| message.write(out))
+    let mut scratch = Vec::with_capacity(content + ENVELOPE);
+    Frame::text_with(&mut scratch, |out| message.write(out))
 }
 
 impl Switchboard {

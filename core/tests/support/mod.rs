@@ -1,109 +1,194 @@
-//! What the tests of the handshake share.
-#![allow(dead_code)] // not every test file uses all of it
+//! A client's frames as bytes, legal or not, and what a decoder makes of bytes in a given split.
+#![allow(dead_code, unreachable_pub)] // each test binary uses its part of this
 
-use std::sync::Arc;
+pub mod scripts;
 
-use switchboard_core::{BadRequest, Endpoint, Handshake, HandshakeConfig, Request};
+use switchboard_core::{Decoder, DecoderLimits, Incoming, ProtocolError};
 
-/// The upgrade request of RFC 6455, section 1.2, without its request line.
-pub(crate) const FIELDS: &str = "Host: server.example.com\r\n\
-    Upgrade: websocket\r\n\
-    Connection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Version: 13\r\n";
+pub const CONTINUATION: u8 = 0x0;
+pub const TEXT: u8 = 0x1;
+pub const BINARY: u8 = 0x2;
+pub const CLOSE: u8 = 0x8;
+pub const PING: u8 = 0x9;
+pub const PONG: u8 = 0xA;
 
-pub(crate) fn config() -> HandshakeConfig {
-    HandshakeConfig {
-        endpoint: Endpoint::At("/ws".into()),
-        pages: false,
-        json: true,
-        name_bytes: 128,
+pub const LIMITS: DecoderLimits = DecoderLimits {
+    message_bytes: 65_536,
+    fragments: 1_024,
+};
+
+/// How a length is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    Shortest,
+    Bits16,
+    Bits64,
+    /// A lie, in 64 bits.
+    Declared(u64),
+}
+
+/// A client's frame, every field of which a test may set wrong.
+#[derive(Clone, Debug)]
+pub struct ClientFrame {
+    pub fin: bool,
+    pub rsv: u8,
+    pub opcode: u8,
+    pub mask: Option<[u8; 4]>,
+    pub length: Length,
+    pub payload: Vec<u8>,
+}
+
+/// A legal, final frame.
+pub fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> ClientFrame {
+    ClientFrame {
+        fin: true,
+        rsv: 0,
+        opcode,
+        mask: Some([0x37, 0xFA, 0x21, 0x3D]),
+        length: Length::Shortest,
+        payload: payload.as_ref().to_vec(),
     }
 }
 
-pub(crate) fn with_pages() -> HandshakeConfig {
-    HandshakeConfig {
-        pages: true,
-        ..config()
+/// A legal frame that is not the last of its message.
+pub fn part(opcode: u8, payload: impl AsRef<[u8]>) -> ClientFrame {
+    ClientFrame {
+        fin: false,
+        ..frame(opcode, payload)
     }
 }
 
-pub(crate) fn anywhere() -> HandshakeConfig {
-    HandshakeConfig {
-        endpoint: Endpoint::Any,
-        ..config()
+/// A Close frame with a code.
+pub fn close(code: u16, reason: impl AsRef<[u8]>) -> ClientFrame {
+    frame(CLOSE, [&code.to_be_bytes(), reason.as_ref()].concat())
+}
+
+impl ClientFrame {
+    /// The header alone.
+    pub fn header(&self) -> Vec<u8> {
+        let masked = if self.mask.is_some() { 0x80 } else { 0 };
+        let mut out = vec![
+            u8::from(self.fin) << 7 | (self.rsv & 7) << 4 | (self.opcode & 0xF),
+            masked,
+        ];
+        let len = self.payload.len() as u64;
+        let length = match self.length {
+            Length::Shortest if len <= 125 => Length::Shortest,
+            Length::Shortest if len > 0xFFFF => Length::Bits64,
+            Length::Shortest => Length::Bits16,
+            other => other,
+        };
+        match length {
+            Length::Shortest => out[1] += len as u8,
+            Length::Bits16 => {
+                out[1] += 126;
+                out.extend((len as u16).to_be_bytes());
+            }
+            Length::Bits64 => {
+                out[1] += 127;
+                out.extend(len.to_be_bytes());
+            }
+            Length::Declared(len) => {
+                out[1] += 127;
+                out.extend(len.to_be_bytes());
+            }
+        }
+        out.extend(self.mask.iter().flatten());
+        out
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let mask = self.mask.unwrap_or_default().into_iter().cycle();
+        let mut out = self.header();
+        out.extend(self.payload.iter().zip(mask).map(|(byte, key)| byte ^ key));
+        out
     }
 }
 
-/// A legal upgrade request for a target.
-pub(crate) fn upgrade(target: &str) -> String {
-    format!("GET {target} HTTP/1.1\r\n{FIELDS}\r\n")
+/// All frames as they go over the wire.
+pub fn wire(frames: &[ClientFrame]) -> Vec<u8> {
+    frames.iter().flat_map(ClientFrame::bytes).collect()
 }
 
-/// A legal upgrade request with more header lines, each ending with CR LF.
-pub(crate) fn upgrade_with(lines: &str) -> String {
-    format!("GET /ws HTTP/1.1\r\n{FIELDS}{lines}\r\n")
+/// [`Incoming`] that owns its payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<(u16, String)>),
 }
 
-/// A legal upgrade request in which the header line that begins with `name` is replaced.
-pub(crate) fn upgrade_replacing(name: &str, lines: &str) -> String {
-    let mut kept = String::new();
-    for line in FIELDS.split_inclusive("\r\n") {
-        kept.push_str(if line.starts_with(name) { lines } else { line });
-    }
-    assert_ne!(kept, FIELDS, "no line begins with {name}");
-    format!("GET /ws HTTP/1.1\r\n{kept}\r\n")
-}
-
-/// Hands the bytes over in these pieces: the request, unless an error came before or after it.
-pub(crate) fn feed<'a>(
-    config: &Arc<HandshakeConfig>,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<Option<Request>, BadRequest> {
-    let mut handshake = Handshake::new(Arc::clone(config));
-    let mut found = None;
-    for piece in pieces {
-        if let Some(request) = handshake.receive(piece)? {
-            assert!(found.is_none(), "a request comes once");
-            found = Some(request);
+impl From<Incoming<'_>> for Event {
+    fn from(incoming: Incoming<'_>) -> Self {
+        match incoming {
+            Incoming::Text(text) => Self::Text(text.to_owned()),
+            Incoming::Binary(bytes) => Self::Binary(bytes.to_vec()),
+            Incoming::Ping(bytes) => Self::Ping(bytes.to_vec()),
+            Incoming::Pong(bytes) => Self::Pong(bytes.to_vec()),
+            Incoming::Close(body) => {
+                Self::Close(body.map(|body| (body.code, body.reason.to_owned())))
+            }
         }
     }
-    Ok(found)
 }
 
-/// The outcome of these bytes, which must be the same however they are split: at once, in single
-/// bytes, and cut in two anywhere (of long inputs, at some hundred places).
-pub(crate) fn outcome(
-    config: &HandshakeConfig,
-    bytes: impl AsRef<[u8]>,
-) -> Result<Option<Request>, BadRequest> {
-    let bytes = bytes.as_ref();
-    let config = Arc::new(config.clone());
-    let whole = feed(&config, [bytes]);
-    assert_eq!(whole, feed(&config, bytes.chunks(1)), "in single bytes");
-    let stride = bytes.len() / 500 + 1;
-    for cut in (0..=bytes.len()).step_by(stride) {
-        let (front, back) = bytes.split_at(cut);
-        assert_eq!(whole, feed(&config, [front, back]), "cut at {cut}");
+/// What bytes came to: events, and the error that ended them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub events: Vec<Event>,
+    pub error: Option<ProtocolError>,
+}
+
+impl Outcome {
+    /// Feeds one read; true as long as there is no error.
+    pub fn feed(&mut self, decoder: &mut Decoder, input: &[u8]) -> bool {
+        let mut input = input.to_vec();
+        let mut rest = &mut input[..];
+        loop {
+            let taken = match decoder.decode(rest) {
+                Ok(step) => {
+                    let consumed = step.consumed;
+                    let Some(incoming) = step.incoming else {
+                        assert_eq!(consumed, rest.len(), "nothing whole, yet bytes are left");
+                        return true;
+                    };
+                    self.events.push(incoming.into());
+                    consumed
+                }
+                Err(error) => {
+                    assert_eq!(self.error.replace(error), None, "a second error");
+                    return false;
+                }
+            };
+            rest = &mut rest[taken..];
+        }
+    }
+}
+
+/// Decodes reads until the first error.
+pub fn decode<'a>(limits: DecoderLimits, reads: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut decoder = Decoder::new(limits);
+    let mut outcome = Outcome::default();
+    for read in reads {
+        if !outcome.feed(&mut decoder, read) {
+            assert_eq!(decoder.buffered(), 0, "bytes are held after an error");
+            break;
+        }
+    }
+    outcome
+}
+
+/// Decodes whole, byte by byte and cut in two at each point; all must come to the same.
+pub fn decode_in_every_split(limits: DecoderLimits, bytes: &[u8]) -> Outcome {
+    let whole = decode(limits, [bytes]);
+    assert_eq!(decode(limits, bytes.chunks(1)), whole, "byte by byte");
+    // Long payloads are cut near frame boundaries and in the middle: headers are short.
+    let step = (bytes.len() / 2_000).max(1);
+    for cut in (0..bytes.len()).filter(|cut| *cut < 600 || cut % step == 0) {
+        let (head, tail) = bytes.split_at(cut);
+        assert_eq!(decode(limits, [head, tail]), whole, "cut at {cut}");
     }
     whole
-}
-
-/// The request in these bytes.
-#[track_caller]
-pub(crate) fn accepted(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> Request {
-    match outcome(config, bytes) {
-        Ok(Some(request)) => request,
-        other => panic!("not accepted: {other:?}"),
-    }
-}
-
-/// The status with which these bytes are refused; 0: they are not.
-#[track_caller]
-pub(crate) fn status(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> u16 {
-    match outcome(config, bytes) {
-        Ok(Some(_)) => 0,
-        Ok(None) => panic!("it waits for more"),
-        Err(bad) => bad.status(),
-    }
 }

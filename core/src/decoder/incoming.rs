@@ -1,0 +1,57 @@
+//! What comes out of a decoder.
+
+use std::str;
+
+use super::ProtocolError;
+use crate::CloseFrame;
+use crate::frame::{Opcode, may_be_received};
+
+/// What a client sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// A whole text message (RFC 6455, section 5.6).
+    Text(&'a str),
+    /// A whole binary message (RFC 6455, section 5.6).
+    Binary(&'a [u8]),
+    /// A ping (RFC 6455, section 5.5.2).
+    Ping(&'a [u8]),
+    /// A pong (RFC 6455, section 5.5.3).
+    Pong(&'a [u8]),
+    /// A Close frame; nothing comes after it (RFC 6455, section 5.5.1).
+    Close(Option<CloseFrame<'a>>),
+}
+
+impl<'a> Incoming<'a> {
+    /// Reads the payload of a whole message or control frame.
+    pub(super) fn new(opcode: Opcode, payload: &'a [u8]) -> Result<Self, ProtocolError> {
+        Ok(match opcode {
+            Opcode::Text => Self::Text(text(payload)?),
+            Opcode::Binary => Self::Binary(payload),
+            Opcode::Ping => Self::Ping(payload),
+            Opcode::Pong => Self::Pong(payload),
+            Opcode::Close => Self::Close(CloseFrame::parse(payload)?),
+        })
+    }
+}
+
+impl<'a> CloseFrame<'a> {
+    fn parse(body: &'a [u8]) -> Result<Option<Self>, ProtocolError> {
+        let Some((code, reason)) = body.split_first_chunk() else {
+            return if body.is_empty() {
+                Ok(None)
+            } else {
+                Err(ProtocolError::CloseTooShort)
+            };
+        };
+        let code = u16::from_be_bytes(*code);
+        if !may_be_received(code) {
+            return Err(ProtocolError::CloseCode);
+        }
+        let reason = text(reason)?;
+        Ok(Some(Self { code, reason }))
+    }
+}
+
+fn text(payload: &[u8]) -> Result<&str, ProtocolError> {
+    str::from_utf8(payload).map_err(|_| ProtocolError::InvalidUtf8)
+}

@@ -1,0 +1,194 @@
+//! Recounts every index from scratch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::Switchboard;
+use super::connection::{NONE, Phase, Seat};
+use super::timers::Kind;
+use crate::IpKey;
+
+/// An index that says something else than what it is an index of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inconsistency {
+    /// Which.
+    pub what: &'static str,
+    /// What it says.
+    pub kept: String,
+    /// What the recount says.
+    pub counted: String,
+}
+
+impl fmt::Display for Inconsistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: kept {}, counted {}", self.what, self.kept, self.counted)
+    }
+}
+
+impl std::error::Error for Inconsistency {}
+
+fn same<T: PartialEq + fmt::Debug>(
+    what: &'static str,
+    kept: T,
+    counted: T,
+) -> Result<(), Inconsistency> {
+    if kept == counted {
+        return Ok(());
+    }
+    Err(Inconsistency { what, kept: format!("{kept:?}"), counted: format!("{counted:?}") })
+}
+
+impl Switchboard {
+    /// Recounts every index from scratch and compares. Costs a pass over everything; for tests,
+    /// and for a look at a live node.
+    pub fn audit(&self) -> Result<(), Inconsistency> {
+        self.audit_seats()?;
+        self.audit_rooms()?;
+        self.audit_users()?;
+        self.audit_queues()?;
+        self.audit_timers()
+    }
+
+    fn audit_seats(&self) -> Result<(), Inconsistency> {
+        let count = |seat: Seat| {
+            self.connections.iter().filter(|(_, found)| found.phase.seat() == seat).count()
+        };
+        same("open", self.open, count(Seat::Open))?;
+        same("closing", self.closing, count(Seat::Closing))?;
+        same("pages", self.pages, count(Seat::Page))?;
+        same("refused", self.refused, count(Seat::Refused))?;
+        let all = self.connections.len();
+        same("handshakes", self.handshakes, all - self.open - self.closing)?;
+        let mut seats: BTreeMap<IpKey, (usize, usize)> = BTreeMap::new();
+        for (_, found) in self.connections.iter() {
+            let entry = seats.entry(found.ip).or_default();
+            entry.0 += usize::from(found.ip_seat);
+            entry.1 += usize::from(matches!(found.phase, Phase::Arrived));
+        }
+        seats.retain(|_, &mut held| held != (0, 0));
+        for (&ip, &held) in &seats {
+            same("seats of an address", (self.ips.seats(ip), self.ips.arriving(ip)), held)?;
+        }
+        same("addresses", self.ips.len(), seats.len() + self.ips.idle())?;
+        let limits = &self.config.limits;
+        same("open <= limit", self.open <= limits.connections, true)?;
+        same("handshakes <= limit", self.handshakes <= 2 * limits.handshakes, true)?;
+        same("closing <= limit", self.closing <= limits.closing, true)?;
+        let most = seats.values().map(|&(seated, _)| seated).max().unwrap_or(0);
+        same("address <= limit", most <= limits.per_ip, true)
+    }
+
+    fn audit_rooms(&self) -> Result<(), Inconsistency> {
+        let limits = &self.config.limits;
+        let (mut members, mut lobbies) = (0, 0);
+        for (key, room) in self.rooms.iter() {
+            same("empty room", room.members.is_empty(), false)?;
+            same("room by name", self.rooms.find(&room.name), Some(key))?;
+            same("members <= limit", room.members.len() <= limits.room_members, true)?;
+            let mut entered = 0;
+            let mut users: BTreeMap<u32, u32> = BTreeMap::new();
+            for (index, member) in room.members.iter().enumerate() {
+                let connection = self.connections.at(member.slot);
+                let Some(membership) = connection.rooms.get(member.membership as usize) else {
+                    return same("membership", "missing", "there");
+                };
+                same("membership's room", membership.room, key)?;
+                same("membership's index", membership.index as usize, index)?;
+                same("member is open", connection.is_open(), true)?;
+                entered += usize::from(membership.lobby);
+                *users.entry(connection.user).or_default() += 1;
+            }
+            same("lobby members", room.lobby_members, entered)?;
+            lobbies += usize::from(entered > 0);
+            members += room.members.len();
+            let Some(crowd) = &room.crowd else { continue };
+            let present: BTreeMap<u32, u32> = crowd
+                .users
+                .iter()
+                .filter(|(_, present)| present.connections > 0)
+                .map(|(&user, present)| (user, present.connections))
+                .collect();
+            same("present", present, users)?;
+            same("order of presence", crowd.order.len(), crowd.users.len())?;
+        }
+        same("rooms by name", self.rooms.named(), self.rooms.len())?;
+        same("lobbies", self.rooms.lobbies, lobbies)?;
+        same("rooms <= limit", self.rooms.len() <= limits.rooms, true)?;
+        let mut memberships = 0;
+        for (_, connection) in self.connections.iter() {
+            let rooms: BTreeSet<u32> = connection.rooms.iter().map(|member| member.room).collect();
+            same("rooms of a connection", connection.rooms.len(), rooms.len())?;
+            same("rooms <= limit", rooms.len() <= limits.rooms_per_connection, true)?;
+            memberships += rooms.len();
+        }
+        same("memberships", memberships, members)
+    }
+
+    fn audit_users(&self) -> Result<(), Inconsistency> {
+        let (mut connections, mut connected) = (0, 0);
+        for (key, user) in self.users.iter() {
+            same("user by name", self.users.find(&user.name), Some(key))?;
+            same("user of nothing", user.connections.is_empty() && user.graces == 0, false)?;
+            connected += usize::from(!user.connections.is_empty());
+            connections += user.connections.len();
+            for &slot in &user.connections {
+                same("connection's user", self.connections.at(slot).user, key)?;
+            }
+            let graces = self
+                .rooms
+                .iter()
+                .filter_map(|(_, room)| room.crowd.as_ref()?.users.get(&key))
+                .filter(|present| present.grace.is_some())
+                .count();
+            same("graces", user.graces as usize, graces)?;
+            let anonymous = user.anonymous && user.connections.len() > 1;
+            same("anonymous user with devices", anonymous, false)?;
+        }
+        same("users by name", self.users.named(), self.users.iter().count())?;
+        same("users connected", self.users.connected, connected)?;
+        same("connections of users", connections, self.open)?;
+        let homeless =
+            self.connections.iter().filter(|(_, c)| c.is_open() && c.user == NONE).count();
+        same("open without a user", homeless, 0)
+    }
+
+    fn audit_queues(&self) -> Result<(), Inconsistency> {
+        let limits = &self.config.limits;
+        let (mut bytes, mut nodes, mut partial) = (0, 0, 0);
+        for (_, connection) in self.connections.iter() {
+            let queue = &connection.queue;
+            let (counted, messages, in_lists) = self.pool.recount(queue);
+            same("queued bytes", queue.bytes(), counted)?;
+            same("queued messages", queue.messages(), messages)?;
+            bytes += counted;
+            nodes += in_lists;
+            partial += connection.partial;
+        }
+        same("bytes in all queues", self.pool.bytes, bytes)?;
+        same("nodes", self.pool.in_use().0, nodes)?;
+        same("unfinished bytes", self.unfinished, partial)?;
+        same("queued bytes <= limit", bytes <= limits.queued_bytes, true)?;
+        same("unfinished <= limit", partial <= limits.unfinished_bytes, true)
+    }
+
+    fn audit_timers(&self) -> Result<(), Inconsistency> {
+        let mut armed = 0;
+        for (_, connection) in self.connections.iter() {
+            armed += connection.armed.count_ones() as usize;
+            for kind in Kind::ALL {
+                let due = connection.deadline(kind, &self.config).is_some();
+                // A timer of its own is armed for everything that has a deadline; a stall only
+                // once the socket takes no more.
+                let exempt = kind == Kind::WriteStall;
+                if due && !connection.is_armed(kind) && !exempt {
+                    return same("timer", format!("{kind:?} missing"), "armed".into());
+                }
+            }
+        }
+        same("armed timers", self.armed, armed)?;
+        same("stale timers", self.timers.len() <= 2 * armed + 64, true)?;
+        let expiring = self.connections.iter().filter(|(_, c)| c.expires.is_some()).count();
+        same("expiries", self.expiries.len(), expiring)?;
+        same("probes", self.probes.len() > 0, self.probes.next().is_some())
+    }
+}

@@ -1,0 +1,109 @@
+//! What the tests of the handshake share.
+#![allow(dead_code)] // not every test file uses all of it
+
+use std::sync::Arc;
+
+use switchboard_core::{BadRequest, Endpoint, Handshake, HandshakeConfig, Request};
+
+/// The upgrade request of RFC 6455, section 1.2, without its request line.
+pub(crate) const FIELDS: &str = "Host: server.example.com\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n";
+
+pub(crate) fn config() -> HandshakeConfig {
+    HandshakeConfig {
+        endpoint: Endpoint::At("/ws".into()),
+        pages: false,
+        json: true,
+        name_bytes: 128,
+    }
+}
+
+pub(crate) fn with_pages() -> HandshakeConfig {
+    HandshakeConfig {
+        pages: true,
+        ..config()
+    }
+}
+
+pub(crate) fn anywhere() -> HandshakeConfig {
+    HandshakeConfig {
+        endpoint: Endpoint::Any,
+        ..config()
+    }
+}
+
+/// A legal upgrade request for a target.
+pub(crate) fn upgrade(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\n{FIELDS}\r\n")
+}
+
+/// A legal upgrade request with more header lines, each ending with CR LF.
+pub(crate) fn upgrade_with(lines: &str) -> String {
+    format!("GET /ws HTTP/1.1\r\n{FIELDS}{lines}\r\n")
+}
+
+/// A legal upgrade request in which the header line that begins with `name` is replaced.
+pub(crate) fn upgrade_replacing(name: &str, lines: &str) -> String {
+    let mut kept = String::new();
+    for line in FIELDS.split_inclusive("\r\n") {
+        kept.push_str(if line.starts_with(name) { lines } else { line });
+    }
+    assert_ne!(kept, FIELDS, "no line begins with {name}");
+    format!("GET /ws HTTP/1.1\r\n{kept}\r\n")
+}
+
+/// Hands the bytes over in these pieces: the request, unless an error came before or after it.
+pub(crate) fn feed<'a>(
+    config: &Arc<HandshakeConfig>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Option<Request>, BadRequest> {
+    let mut handshake = Handshake::new(Arc::clone(config));
+    let mut found = None;
+    for piece in pieces {
+        if let Some(request) = handshake.receive(piece)? {
+            assert!(found.is_none(), "a request comes once");
+            found = Some(request);
+        }
+    }
+    Ok(found)
+}
+
+/// The outcome of these bytes, which must be the same however they are split: at once, in single
+/// bytes, and cut in two anywhere (of long inputs, at some hundred places).
+pub(crate) fn outcome(
+    config: &HandshakeConfig,
+    bytes: impl AsRef<[u8]>,
+) -> Result<Option<Request>, BadRequest> {
+    let bytes = bytes.as_ref();
+    let config = Arc::new(config.clone());
+    let whole = feed(&config, [bytes]);
+    assert_eq!(whole, feed(&config, bytes.chunks(1)), "in single bytes");
+    let stride = bytes.len() / 500 + 1;
+    for cut in (0..=bytes.len()).step_by(stride) {
+        let (front, back) = bytes.split_at(cut);
+        assert_eq!(whole, feed(&config, [front, back]), "cut at {cut}");
+    }
+    whole
+}
+
+/// The request in these bytes.
+#[track_caller]
+pub(crate) fn accepted(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> Request {
+    match outcome(config, bytes) {
+        Ok(Some(request)) => request,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+/// The status with which these bytes are refused; 0: they are not.
+#[track_caller]
+pub(crate) fn status(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> u16 {
+    match outcome(config, bytes) {
+        Ok(Some(_)) => 0,
+        Ok(None) => panic!("it waits for more"),
+        Err(bad) => bad.status(),
+    }
+}
