@@ -21,7 +21,8 @@ use self::header::{Context, FrameHead, PartialHeader, Progress};
 pub use self::incoming::Incoming;
 use crate::frame::Opcode;
 
-/// The first capacity of a buffer, where less was received: no client's byte costs an allocation.
+/// The first capacity of a buffer, where so much is to come: bytes that trickle in one by one do
+/// not cost an allocation each.
 const CAPACITY_MIN: usize = 64;
 
 /// What a decoder takes. Either limit counts as 2³² − 1 where it is larger.
@@ -36,8 +37,8 @@ pub struct DecoderLimits {
 /// Turns the bytes of one client into messages, in any split, in bounded steps.
 ///
 /// A message that lies whole in the input is lent from there; only an unfinished one is copied
-/// into a buffer, which grows with the bytes received (at most twice those, whatever a header
-/// declares) and is given back by the call after the one that lent it: at rest, when
+/// into a buffer, which grows with the bytes received (at most twice those, or 64 bytes, whatever
+/// a header declares) and is given back by the call after the one that lent it: at rest, when
 /// [`buffered`](Self::buffered) is zero, a decoder owns no heap.
 ///
 /// ```
@@ -274,8 +275,11 @@ impl Decoder {
             return Ok(None);
         }
         if opcode == Opcode::Close {
-            if let Place::Buffer(from) = place {
-                Incoming::new(opcode, &self.buffer[from..])?;
+            match place {
+                Place::Buffer(from) => {
+                    Incoming::new(opcode, &self.buffer[from..])?;
+                }
+                Place::Input(_) => self.buffer = Vec::new(),
             }
             self.stage = Stage::Over;
         }
