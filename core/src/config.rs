@@ -212,9 +212,18 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
-            messages: Some(Rate { per_second: 100, burst: 200 }),
-            bytes: Some(Rate { per_second: 1 << 20, burst: 2 << 20 }),
-            connects: Some(Rate { per_second: 50, burst: 1_000 }),
+            messages: Some(Rate {
+                per_second: 100,
+                burst: 200,
+            }),
+            bytes: Some(Rate {
+                per_second: 1 << 20,
+                burst: 2 << 20,
+            }),
+            connects: Some(Rate {
+                per_second: 50,
+                burst: 1_000,
+            }),
             strikes: 10,
             strike_window: Duration::from_secs(10),
         }
@@ -224,7 +233,12 @@ impl Default for Rates {
 impl Rates {
     /// No rate limit at all.
     pub fn unlimited() -> Self {
-        Self { messages: None, bytes: None, connects: None, ..Self::default() }
+        Self {
+            messages: None,
+            bytes: None,
+            connects: None,
+            ..Self::default()
+        }
     }
 }
 
@@ -431,7 +445,11 @@ impl Config {
             }
         }
         if limits.name_bytes > 4096 {
-            return Err(error("limits.name_bytes", limits.name_bytes, "must be at most 4096"));
+            return Err(error(
+                "limits.name_bytes",
+                limits.name_bytes,
+                "must be at most 4096",
+            ));
         }
         for (field, value) in [
             ("limits.message_bytes", limits.message_bytes),
@@ -464,7 +482,11 @@ impl Config {
             ("presence.interval", self.presence.interval),
         ] {
             if value.is_zero() || value > YEAR {
-                return Err(error(field, format_args!("{}", value.as_secs_f64()), LONGER));
+                return Err(error(
+                    field,
+                    format_args!("{}", value.as_secs_f64()),
+                    LONGER,
+                ));
             }
         }
         Ok(())
@@ -490,7 +512,11 @@ impl Config {
             return Err(error("rates.bytes", bytes.burst, rule));
         }
         if self.rates.strikes == 0 || self.rates.strikes > 1_000 {
-            return Err(error("rates.strikes", self.rates.strikes, "must be 1 to 1000"));
+            return Err(error(
+                "rates.strikes",
+                self.rates.strikes,
+                "must be 1 to 1000",
+            ));
         }
         if self.rates.strike_window.is_zero() {
             return Err(error("rates.strike_window", 0, LONGER));
@@ -500,7 +526,11 @@ impl Config {
 }
 
 fn error(field: &'static str, value: impl fmt::Display, rule: &'static str) -> ConfigError {
-    ConfigError { field, value: value.to_string(), rule }
+    ConfigError {
+        field,
+        value: value.to_string(),
+        rule,
+    }
 }
 
 /// Durations as a number of seconds.

@@ -62,10 +62,16 @@ impl Switchboard {
         let greedy = crowded && self.ips.arriving(ip) >= self.config.limits.per_ip;
         let full = self.handshakes >= limit;
         let deadline = self.liveness() + self.config.timeouts.handshake;
-        let id = self.connections.insert(Connection::new(ip, self.liveness(), deadline));
+        let id = self
+            .connections
+            .insert(Connection::new(ip, self.liveness(), deadline));
         self.take_seat(Seat::Arrived, ip);
         if full || greedy {
-            let refused = if full { Refused::HandshakesFull } else { Refused::IpLimit };
+            let refused = if full {
+                Refused::HandshakesFull
+            } else {
+                Refused::IpLimit
+            };
             self.refuse(id, refused);
         } else {
             self.note_level(Level::Handshakes, self.handshakes, limit);
@@ -204,7 +210,10 @@ impl Switchboard {
         response: Option<Vec<u8>>,
     ) -> Answer {
         let ip = IpKey::of(request.peer());
-        let pending = Pending { lobby: request.lobby().map(Arc::from), response };
+        let pending = Pending {
+            lobby: request.lobby().map(Arc::from),
+            response,
+        };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.ip = ip;
@@ -215,11 +224,17 @@ impl Switchboard {
             Err(Refused::Origin)
         } else {
             let limit = self.config.limits.per_ip;
-            let seated = self.ips.seat(ip, limit, self.config.rates.connects, self.now);
+            let seated = self
+                .ips
+                .seat(ip, limit, self.config.rates.connects, self.now);
             if let Ok(connection) = self.connections.get_mut(id) {
                 connection.ip_seat = seated;
             }
-            if seated { Ok(()) } else { Err(Refused::IpLimit) }
+            if seated {
+                Ok(())
+            } else {
+                Err(Refused::IpLimit)
+            }
         };
         match verdict {
             Ok(()) => {
@@ -235,8 +250,12 @@ impl Switchboard {
 
     fn await_auth(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.timeouts.auth;
-        let Ok(connection) = self.connections.get_mut(id) else { return };
-        let Phase::Authenticating(pending) = &mut connection.phase else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let Phase::Authenticating(pending) = &mut connection.phase else {
+            return;
+        };
         let mut pending = std::mem::take(pending);
         let response = pending.response.take();
         connection.deadline = deadline;
@@ -262,7 +281,11 @@ impl Switchboard {
         if !anonymous && check_name(&name, self.config.limits.name_bytes).is_err() {
             return Err(Refused::Unauthorized);
         }
-        let replaced = if anonymous { None } else { self.apply_user_policy(&name)? };
+        let replaced = if anonymous {
+            None
+        } else {
+            self.apply_user_policy(&name)?
+        };
         if self.open >= self.config.limits.connections + usize::from(replaced.is_some()) {
             return Err(Refused::ServerFull);
         }
@@ -284,7 +307,11 @@ impl Switchboard {
         if let Some(replaced) = replaced {
             self.end(replaced, CloseReason::Replaced);
         }
-        self.note_level(Level::Connections, self.open, self.config.limits.connections);
+        self.note_level(
+            Level::Connections,
+            self.open,
+            self.config.limits.connections,
+        );
         Ok(())
     }
 
@@ -317,10 +344,19 @@ impl Switchboard {
         }
         self.set_expiry(id, expires_in);
         self.start_pings(id);
-        self.notify(Notice::Opened { id, user: shared.clone() });
+        self.notify(Notice::Opened {
+            id,
+            user: shared.clone(),
+        });
         self.notices.push_back(Action::Intake(id));
         if first_message {
-            self.tell(id, &ServerMessage::Authenticated { user: &shared, id: request });
+            self.tell(
+                id,
+                &ServerMessage::Authenticated {
+                    user: &shared,
+                    id: request,
+                },
+            );
         }
         let welcome = ServerMessage::Welcome {
             connection: &id.to_string(),
@@ -349,7 +385,11 @@ impl Switchboard {
         let limits = &self.config.limits;
         let Some(key) = self.rooms.find(name) else {
             let full = self.rooms.len() >= limits.rooms;
-            return if full { Err(Refused::LobbyFull) } else { Ok(()) };
+            return if full {
+                Err(Refused::LobbyFull)
+            } else {
+                Ok(())
+            };
         };
         let inside = replaced.is_some_and(|id| {
             self.connections
@@ -369,12 +409,20 @@ impl Switchboard {
         verdict: Result<Identity, Refused>,
         request: Option<&RequestId<'_>>,
     ) {
-        let Ok(connection) = self.connections.get(id) else { return };
+        let Ok(connection) = self.connections.get(id) else {
+            return;
+        };
         let user = self.users.at(connection.user).name.clone();
         match verdict {
             Ok(Identity::User { name, expires_in }) if *name == *user => {
                 self.set_expiry(id, expires_in);
-                self.tell(id, &ServerMessage::Authenticated { user: &user, id: request });
+                self.tell(
+                    id,
+                    &ServerMessage::Authenticated {
+                        user: &user,
+                        id: request,
+                    },
+                );
             }
             Err(Refused::Internal) => self.end(id, CloseReason::Internal),
             _ => self.end(id, CloseReason::Unauthorized),
@@ -383,7 +431,9 @@ impl Switchboard {
 
     fn set_expiry(&mut self, id: ConnectionId, expires_in: Option<Duration>) {
         let now = self.now;
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if let Some(at) = connection.expires.take() {
             self.expiries.remove(&(at, id));
         }
@@ -401,7 +451,9 @@ impl Switchboard {
 
     /// Tells a connection that is not open that it is not let in, and why.
     pub(super) fn refuse(&mut self, id: ConnectionId, refused: Refused) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let (upgraded, response) = match &mut connection.phase {
             Phase::AwaitingAuth(_) => (true, None),
             Phase::Authenticating(pending) => {
@@ -463,9 +515,19 @@ impl Switchboard {
 
     fn linger(&mut self, id: ConnectionId, page: bool) {
         let timeouts = &self.config.timeouts;
-        let patience = if page { timeouts.close } else { timeouts.refusal };
+        let patience = if page {
+            timeouts.close
+        } else {
+            timeouts.refusal
+        };
         let deadline = self.liveness() + patience;
-        self.move_to(id, Phase::Refused(Ending { page, ..Ending::default() }));
+        self.move_to(
+            id,
+            Phase::Refused(Ending {
+                page,
+                ..Ending::default()
+            }),
+        );
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.deadline = deadline;
             connection.hook = false;
@@ -477,7 +539,9 @@ impl Switchboard {
 
     /// Changes the phase and with it what the connection is counted as.
     pub(super) fn move_to(&mut self, id: ConnectionId, phase: Phase) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let (old, new, ip) = (connection.phase.seat(), phase.seat(), connection.ip);
         connection.phase = phase;
         self.take_seat(new, ip);

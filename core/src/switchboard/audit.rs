@@ -21,7 +21,11 @@ pub struct Inconsistency {
 
 impl fmt::Display for Inconsistency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: kept {}, counted {}", self.what, self.kept, self.counted)
+        write!(
+            f,
+            "{}: kept {}, counted {}",
+            self.what, self.kept, self.counted
+        )
     }
 }
 
@@ -35,7 +39,11 @@ fn same<T: PartialEq + fmt::Debug>(
     if kept == counted {
         return Ok(());
     }
-    Err(Inconsistency { what, kept: format!("{kept:?}"), counted: format!("{counted:?}") })
+    Err(Inconsistency {
+        what,
+        kept: format!("{kept:?}"),
+        counted: format!("{counted:?}"),
+    })
 }
 
 impl Switchboard {
@@ -51,14 +59,21 @@ impl Switchboard {
 
     fn audit_seats(&self) -> Result<(), Inconsistency> {
         let count = |seat: Seat| {
-            self.connections.iter().filter(|(_, found)| found.phase.seat() == seat).count()
+            self.connections
+                .iter()
+                .filter(|(_, found)| found.phase.seat() == seat)
+                .count()
         };
         same("open", self.open, count(Seat::Open))?;
         same("closing", self.closing, count(Seat::Closing))?;
         same("pages", self.pages, count(Seat::Page))?;
         same("refused", self.refused, count(Seat::Refused))?;
         let all = self.connections.len();
-        same("handshakes", self.handshakes, all - self.open - self.closing)?;
+        same(
+            "handshakes",
+            self.handshakes,
+            all - self.open - self.closing,
+        )?;
         let mut seats: BTreeMap<IpKey, (usize, usize)> = BTreeMap::new();
         for (_, found) in self.connections.iter() {
             let entry = seats.entry(found.ip).or_default();
@@ -67,12 +82,20 @@ impl Switchboard {
         }
         seats.retain(|_, &mut held| held != (0, 0));
         for (&ip, &held) in &seats {
-            same("seats of an address", (self.ips.seats(ip), self.ips.arriving(ip)), held)?;
+            same(
+                "seats of an address",
+                (self.ips.seats(ip), self.ips.arriving(ip)),
+                held,
+            )?;
         }
         same("addresses", self.ips.len(), seats.len() + self.ips.idle())?;
         let limits = &self.config.limits;
         same("open <= limit", self.open <= limits.connections, true)?;
-        same("handshakes <= limit", self.handshakes <= 2 * limits.handshakes, true)?;
+        same(
+            "handshakes <= limit",
+            self.handshakes <= 2 * limits.handshakes,
+            true,
+        )?;
         same("closing <= limit", self.closing <= limits.closing, true)?;
         let most = seats.values().map(|&(seated, _)| seated).max().unwrap_or(0);
         same("address <= limit", most <= limits.per_ip, true)
@@ -84,7 +107,11 @@ impl Switchboard {
         for (key, room) in self.rooms.iter() {
             same("empty room", room.members.is_empty(), false)?;
             same("room by name", self.rooms.find(&room.name), Some(key))?;
-            same("members <= limit", room.members.len() <= limits.room_members, true)?;
+            same(
+                "members <= limit",
+                room.members.len() <= limits.room_members,
+                true,
+            )?;
             let mut entered = 0;
             let mut users: BTreeMap<u32, u32> = BTreeMap::new();
             for (index, member) in room.members.iter().enumerate() {
@@ -118,7 +145,11 @@ impl Switchboard {
         for (_, connection) in self.connections.iter() {
             let rooms: BTreeSet<u32> = connection.rooms.iter().map(|member| member.room).collect();
             same("rooms of a connection", connection.rooms.len(), rooms.len())?;
-            same("rooms <= limit", rooms.len() <= limits.rooms_per_connection, true)?;
+            same(
+                "rooms <= limit",
+                rooms.len() <= limits.rooms_per_connection,
+                true,
+            )?;
             memberships += rooms.len();
         }
         same("memberships", memberships, members)
@@ -128,7 +159,11 @@ impl Switchboard {
         let (mut connections, mut connected) = (0, 0);
         for (key, user) in self.users.iter() {
             same("user by name", self.users.find(&user.name), Some(key))?;
-            same("user of nothing", user.connections.is_empty() && user.graces == 0, false)?;
+            same(
+                "user of nothing",
+                user.connections.is_empty() && user.graces == 0,
+                false,
+            )?;
             connected += usize::from(!user.connections.is_empty());
             connections += user.connections.len();
             for &slot in &user.connections {
@@ -144,11 +179,18 @@ impl Switchboard {
             let anonymous = user.anonymous && user.connections.len() > 1;
             same("anonymous user with devices", anonymous, false)?;
         }
-        same("users by name", self.users.named(), self.users.iter().count())?;
+        same(
+            "users by name",
+            self.users.named(),
+            self.users.iter().count(),
+        )?;
         same("users connected", self.users.connected, connected)?;
         same("connections of users", connections, self.open)?;
-        let homeless =
-            self.connections.iter().filter(|(_, c)| c.is_open() && c.user == NONE).count();
+        let homeless = self
+            .connections
+            .iter()
+            .filter(|(_, c)| c.is_open() && c.user == NONE)
+            .count();
         same("open without a user", homeless, 0)
     }
 
@@ -168,7 +210,11 @@ impl Switchboard {
         same("nodes", self.pool.in_use().0, nodes)?;
         same("unfinished bytes", self.unfinished, partial)?;
         same("queued bytes <= limit", bytes <= limits.queued_bytes, true)?;
-        same("unfinished <= limit", partial <= limits.unfinished_bytes, true)
+        same(
+            "unfinished <= limit",
+            partial <= limits.unfinished_bytes,
+            true,
+        )
     }
 
     fn audit_timers(&self) -> Result<(), Inconsistency> {
@@ -187,8 +233,16 @@ impl Switchboard {
         }
         same("armed timers", self.armed, armed)?;
         same("stale timers", self.timers.len() <= 2 * armed + 64, true)?;
-        let expiring = self.connections.iter().filter(|(_, c)| c.expires.is_some()).count();
+        let expiring = self
+            .connections
+            .iter()
+            .filter(|(_, c)| c.expires.is_some())
+            .count();
         same("expiries", self.expiries.len(), expiring)?;
-        same("probes", self.probes.len() > 0, self.probes.next().is_some())
+        same(
+            "probes",
+            self.probes.len() > 0,
+            self.probes.next().is_some(),
+        )
     }
 }

@@ -83,30 +83,49 @@ impl Switchboard {
                 self.strike(id);
                 None
             }
-            Ok(Command::Subscribe { id: request, channel }) => {
-                self.subscribe(id, &channel, request)
-            }
-            Ok(Command::Unsubscribe { id: request, channel }) => {
+            Ok(Command::Subscribe {
+                id: request,
+                channel,
+            }) => self.subscribe(id, &channel, request),
+            Ok(Command::Unsubscribe {
+                id: request,
+                channel,
+            }) => {
                 self.unsubscribe(id, &channel, request.as_ref());
                 None
             }
-            Ok(Command::Message { id: request, channel, content, echo }) => {
-                self.route(id, channel.as_deref(), content, echo, request)
-            }
-            Ok(Command::Direct { id: request, to, content }) => {
-                self.direct(id, &to, content, request)
-            }
-            Ok(Command::Ping { id: request, timestamp }) => {
-                self.tell(id, &ServerMessage::Pong { timestamp, id: request.as_ref() });
+            Ok(Command::Message {
+                id: request,
+                channel,
+                content,
+                echo,
+            }) => self.route(id, channel.as_deref(), content, echo, request),
+            Ok(Command::Direct {
+                id: request,
+                to,
+                content,
+            }) => self.direct(id, &to, content, request),
+            Ok(Command::Ping {
+                id: request,
+                timestamp,
+            }) => {
+                self.tell(
+                    id,
+                    &ServerMessage::Pong {
+                        timestamp,
+                        id: request.as_ref(),
+                    },
+                );
                 None
             }
             Ok(Command::HealthPong { timestamp }) => {
                 timestamp.map(|timestamp| self.answered(id, timestamp));
                 None
             }
-            Ok(Command::Auth { id: request, token }) => {
-                Some(Question::Token { token, request: request.map(RequestId::into_owned) })
-            }
+            Ok(Command::Auth { id: request, token }) => Some(Question::Token {
+                token,
+                request: request.map(RequestId::into_owned),
+            }),
         })
     }
 
@@ -132,7 +151,12 @@ impl Switchboard {
             Question::Direct { to, frame, request } => {
                 self.send_direct(id, &to, frame, request.as_ref());
             }
-            Question::Message { room, content, echo, request } => {
+            Question::Message {
+                room,
+                content,
+                echo,
+                request,
+            } => {
                 if let Ok(content) = Content::parse(&content) {
                     self.publish_from(id, &room, content, echo, request.as_ref());
                 }
@@ -148,7 +172,10 @@ impl Switchboard {
         command: Result<Command<'_>, Rejected<'_>>,
     ) -> Option<Question> {
         if let Ok(Command::Auth { id: request, token }) = command {
-            return Some(Question::Token { token, request: request.map(RequestId::into_owned) });
+            return Some(Question::Token {
+                token,
+                request: request.map(RequestId::into_owned),
+            });
         }
         self.end(id, CloseReason::Policy);
         None
@@ -169,7 +196,10 @@ impl Switchboard {
             return None;
         }
         let request = request.map(RequestId::into_owned);
-        Some(Question::Join { room: channel.into(), request })
+        Some(Question::Join {
+            room: channel.into(),
+            request,
+        })
     }
 
     fn enter_asked(&mut self, id: ConnectionId, room: &str, request: Option<&RequestId<'_>>) {
@@ -204,7 +234,13 @@ impl Switchboard {
         }
         match self.rooms.find(channel) {
             Some(key) if self.leave_room(id, key, false) => {
-                self.tell(id, &ServerMessage::Unsubscribed { channel, id: request });
+                self.tell(
+                    id,
+                    &ServerMessage::Unsubscribed {
+                        channel,
+                        id: request,
+                    },
+                );
             }
             _ => self.not_in_channel(id, channel, request),
         }
@@ -219,7 +255,9 @@ impl Switchboard {
         echo: bool,
         request: Option<RequestId<'_>>,
     ) -> Option<Question> {
-        let Ok(connection) = self.connections.get(id) else { return None };
+        let Ok(connection) = self.connections.get(id) else {
+            return None;
+        };
         let key = match (channel, connection.rooms.as_slice()) {
             (None, [only]) => only.room,
             (None, _) => {
@@ -262,10 +300,15 @@ impl Switchboard {
             Some(key) if self.is_member(id, key) => key,
             _ => return self.not_in_channel(id, room, request),
         };
-        let Some(sender) = self.user_of(id) else { return };
+        let Some(sender) = self.user_of(id) else {
+            return;
+        };
         let own = [id];
         let connections: &[ConnectionId] = if echo { &[] } else { &own };
-        let exclude = Exclude { connections, users: &[] };
+        let exclude = Exclude {
+            connections,
+            users: &[],
+        };
         match self.publish(key, content, Some(&sender), exclude) {
             Ok(delivery::Receipt { seq: Some(seq), .. }) => {
                 if let Some(request) = request {
@@ -289,7 +332,10 @@ impl Switchboard {
             return None;
         }
         let sender = self.user_of(id)?;
-        let message = ServerMessage::Direct { content, sender: Some(&sender) };
+        let message = ServerMessage::Direct {
+            content,
+            sender: Some(&sender),
+        };
         let frame = encode(&message, content.as_json().len());
         if let Err(error) = self.check_size(&frame) {
             self.send_failed(id, error, request.as_ref(), None);
@@ -319,7 +365,13 @@ impl Switchboard {
         }
         let delivered = self.send_to_devices(to, frame).queued as u64;
         if let Some(request) = request {
-            self.tell(id, &ServerMessage::DirectAck { id: request, delivered });
+            self.tell(
+                id,
+                &ServerMessage::DirectAck {
+                    id: request,
+                    delivered,
+                },
+            );
         }
     }
 
@@ -367,8 +419,13 @@ impl Switchboard {
         request: Option<&RequestId<'_>>,
         channel: Option<&str>,
     ) {
-        let error =
-            ServerMessage::Error { code, message, id: request, channel, retry_after_ms: None };
+        let error = ServerMessage::Error {
+            code,
+            message,
+            id: request,
+            channel,
+            retry_after_ms: None,
+        };
         self.tell(id, &error);
     }
 }

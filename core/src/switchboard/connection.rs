@@ -244,7 +244,11 @@ impl Connection {
 
     /// Whether we do not read from it, by our own choice.
     pub(super) fn is_paused(&self, config: &Config) -> bool {
-        self.paused || config.limits.pause_reading.is_some_and(|most| self.queue.bytes() > most)
+        self.paused
+            || config
+                .limits
+                .pause_reading
+                .is_some_and(|most| self.queue.bytes() > most)
     }
 
     pub(super) fn is_armed(&self, kind: Kind) -> bool {
@@ -276,7 +280,10 @@ impl Table {
             self.generations.push(0);
         }
         connection.generation = self.generations[slot];
-        let id = ConnectionId { slot: slot as u32, generation: connection.generation };
+        let id = ConnectionId {
+            slot: slot as u32,
+            generation: connection.generation,
+        };
         entry.insert(connection);
         id
     }
@@ -320,12 +327,24 @@ impl Table {
     }
 
     pub(super) fn id_at(&self, slot: u32) -> ConnectionId {
-        ConnectionId { slot, generation: self.slots[slot as usize].generation }
+        ConnectionId {
+            slot,
+            generation: self.slots[slot as usize].generation,
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
-        self.slots.iter().filter(|(_, found)| found.generation != RETIRED).map(|(slot, found)| {
-            (ConnectionId { slot: slot as u32, generation: found.generation }, found)
-        })
+        self.slots
+            .iter()
+            .filter(|(_, found)| found.generation != RETIRED)
+            .map(|(slot, found)| {
+                (
+                    ConnectionId {
+                        slot: slot as u32,
+                        generation: found.generation,
+                    },
+                    found,
+                )
+            })
     }
 }

@@ -20,7 +20,10 @@ pub struct Exclude<'a> {
 
 impl Exclude<'_> {
     /// Nobody.
-    pub const NOBODY: Exclude<'static> = Exclude { connections: &[], users: &[] };
+    pub const NOBODY: Exclude<'static> = Exclude {
+        connections: &[],
+        users: &[],
+    };
 }
 
 /// What became of a message, when the call returned.
@@ -104,7 +107,9 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         self.enter(now);
-        let Some(key) = self.rooms.find(room) else { return Ok(Receipt::default()) };
+        let Some(key) = self.rooms.find(room) else {
+            return Ok(Receipt::default());
+        };
         self.publish(key, content, sender, exclude)
     }
 
@@ -118,7 +123,9 @@ impl Switchboard {
     ) -> Result<Receipt, SendError> {
         self.enter(now);
         self.check_size(&frame)?;
-        let Some(key) = self.rooms.find(room) else { return Ok(Receipt::default()) };
+        let Some(key) = self.rooms.find(room) else {
+            return Ok(Receipt::default());
+        };
         let room = self.rooms.at_mut(key);
         // The room stays as it is during the loop: who is found slow is closed after it.
         let members = std::mem::take(&mut room.members);
@@ -200,7 +207,12 @@ impl Switchboard {
     ) -> Result<Receipt, SendError> {
         let room = self.rooms.at_mut(key);
         let seq = room.seq + 1;
-        let message = ServerMessage::Message { channel: &room.name, content, sender, seq };
+        let message = ServerMessage::Message {
+            channel: &room.name,
+            content,
+            sender,
+            seq,
+        };
         let frame = encode(&message, content.as_json().len());
         check_size(&frame, self.config.limits.queue_bytes)?;
         room.seq = seq;
@@ -249,8 +261,10 @@ impl Switchboard {
             }
         }
         self.pool.release(stored);
-        self.counters.dropped("drop_oldest", receipt.dropped_oldest as u64);
-        self.counters.dropped("drop_newest", receipt.dropped_newest as u64);
+        self.counters
+            .dropped("drop_oldest", receipt.dropped_oldest as u64);
+        self.counters
+            .dropped("drop_newest", receipt.dropped_newest as u64);
         receipt
     }
 
@@ -270,14 +284,21 @@ impl Switchboard {
 
 fn check_size(frame: &Frame, limit: usize) -> Result<(), SendError> {
     let bytes = frame.as_bytes().len();
-    if bytes > limit { Err(SendError::TooLarge { bytes, limit }) } else { Ok(()) }
+    if bytes > limit {
+        Err(SendError::TooLarge { bytes, limit })
+    } else {
+        Ok(())
+    }
 }
 
 /// [`Exclude`] in terms that cost nothing where nobody is excluded.
 enum Excluded<'a> {
     Nobody,
     One(u32),
-    Some { connections: &'a [ConnectionId], users: Vec<u32> },
+    Some {
+        connections: &'a [ConnectionId],
+        users: Vec<u32>,
+    },
 }
 
 impl<'a> Excluded<'a> {
@@ -289,7 +310,10 @@ impl<'a> Excluded<'a> {
                 Err(_) => Self::Nobody,
             },
             (connections, users) => {
-                let users = users.iter().filter_map(|user| switchboard.users.find(user)).collect();
+                let users = users
+                    .iter()
+                    .filter_map(|user| switchboard.users.find(user))
+                    .collect();
                 Self::Some { connections, users }
             }
         }

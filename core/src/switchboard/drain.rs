@@ -62,12 +62,19 @@ impl Switchboard {
             let nanos = share * (index as u128 + 1);
             self.now + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
         };
-        let schedule = open.iter().enumerate().map(|(index, &id)| (at(index), id)).collect();
+        let schedule = open
+            .iter()
+            .enumerate()
+            .map(|(index, &id)| (at(index), id))
+            .collect();
         self.drain = Some(Drain {
             window,
             deadline: self.now + deadline.max(window),
             schedule,
-            report: DrainReport { connections: open.len(), evicted: 0 },
+            report: DrainReport {
+                connections: open.len(),
+                evicted: 0,
+            },
             done: false,
         });
         for id in pending {
@@ -88,20 +95,34 @@ impl Switchboard {
         {
             drain.schedule.pop_front();
             let window = drain.window;
-            let spread = u64::try_from(window.as_millis()).unwrap_or(u64::MAX / 2).max(1_000);
+            let spread = u64::try_from(window.as_millis())
+                .unwrap_or(u64::MAX / 2)
+                .max(1_000);
             let wait = self.rng.u64(..=spread) + RECONNECT_FROM.as_millis() as u64;
-            if self.connections.get(id).is_ok_and(super::connection::Connection::is_open) {
+            if self
+                .connections
+                .get(id)
+                .is_ok_and(super::connection::Connection::is_open)
+            {
                 self.end_draining(id, wait);
             }
         }
-        if self.drain.as_ref().is_some_and(|drain| !drain.done && drain.deadline <= self.now) {
+        if self
+            .drain
+            .as_ref()
+            .is_some_and(|drain| !drain.done && drain.deadline <= self.now)
+        {
             self.evict_the_rest();
         }
         self.drain_progress();
     }
 
     fn evict_the_rest(&mut self) {
-        let all: Vec<_> = self.connections.iter().map(|(id, found)| (id, found.phase.seat())).collect();
+        let all: Vec<_> = self
+            .connections
+            .iter()
+            .map(|(id, found)| (id, found.phase.seat()))
+            .collect();
         for (id, seat) in all {
             use super::connection::Seat;
             match seat {

@@ -33,7 +33,11 @@ impl Switchboard {
     /// Ends a connection because the node drains, and says when to come back.
     pub(super) fn end_draining(&mut self, id: ConnectionId, reconnect_in_ms: u64) {
         let reason = CloseReason::Draining;
-        let bye = ServerMessage::Bye { code: 1001, reason: reason.as_str(), reconnect_in_ms };
+        let bye = ServerMessage::Bye {
+            code: 1001,
+            reason: reason.as_str(),
+            reconnect_in_ms,
+        };
         let bye = (self.config.wire == Wire::Json).then(|| super::outbound::encode(&bye, 0));
         self.close_open(id, reason, bye, close_frame(reason));
     }
@@ -54,14 +58,20 @@ impl Switchboard {
 
     /// Ends a connection at once; a Close frame gets one try.
     pub(super) fn evict(&mut self, id: ConnectionId, reason: CloseReason) {
-        let Ok(connection) = self.connections.get(id) else { return };
+        let Ok(connection) = self.connections.get(id) else {
+            return;
+        };
         if !connection.is_open() {
             return self.end(id, reason);
         }
         let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
-        let ending = Ending { now: true, reason: Some(reason), ..Ending::default() };
+        let ending = Ending {
+            now: true,
+            reason: Some(reason),
+            ..Ending::default()
+        };
         self.move_to(id, Phase::Closing(ending));
         self.remove(id, last);
     }
@@ -79,9 +89,15 @@ impl Switchboard {
         let now = !reason.flushes();
         self.move_to(
             id,
-            Phase::Closing(Ending { now, reason: Some(reason), ..Ending::default() }),
+            Phase::Closing(Ending {
+                now,
+                reason: Some(reason),
+                ..Ending::default()
+            }),
         );
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.deadline = deadline;
         if now {
             let dropped = self.pool.discard(&mut connection.queue);
@@ -102,7 +118,9 @@ impl Switchboard {
     /// Takes an open connection out of every index and says so.
     fn leave_everything(&mut self, id: ConnectionId, reason: CloseReason) {
         let rooms = self.leave_rooms(id, reason);
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let user = std::mem::replace(&mut connection.user, NONE);
         let expires = connection.expires.take();
         let partial = std::mem::take(&mut connection.partial);
@@ -119,17 +137,26 @@ impl Switchboard {
         }
         self.forget_probes(id);
         self.counters.closed(reason);
-        self.notify(Notice::Closed { id, user: name, rooms, reason });
+        self.notify(Notice::Closed {
+            id,
+            user: name,
+            rooms,
+            reason,
+        });
     }
 
     /// When everything is written: shut down the write side, or be gone if the peer's side has
     /// ended too.
     pub(super) fn settle(&mut self, id: ConnectionId) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if !connection.queue.is_empty() || connection.writer == Writer::Writing {
             return;
         }
-        let Some(ending) = connection.ending() else { return };
+        let Some(ending) = connection.ending() else {
+            return;
+        };
         if ending.eof {
             self.remove(id, None);
         } else if !ending.shut {
@@ -140,8 +167,12 @@ impl Switchboard {
 
     /// Bytes were read from a connection that is ending.
     pub(super) fn discarded(&mut self, id: ConnectionId, bytes: usize) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
-        let Some(ending) = connection.ending() else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let Some(ending) = connection.ending() else {
+            return;
+        };
         ending.discarded += bytes;
         if ending.discarded > DISCARD {
             self.remove(id, None);
@@ -150,12 +181,18 @@ impl Switchboard {
 
     /// The peer's side has ended.
     pub(super) fn peer_ended(&mut self, id: ConnectionId) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         match connection.ending() {
             Some(ending) => {
                 ending.eof = true;
                 let waits = !connection.queue.is_empty() && connection.writer != Writer::Blocked;
-                if waits { self.settle(id) } else { self.remove(id, None) }
+                if waits {
+                    self.settle(id)
+                } else {
+                    self.remove(id, None)
+                }
             }
             None => self.end(id, CloseReason::Eof),
         }
@@ -172,14 +209,23 @@ impl Switchboard {
 
     /// Forgets a connection that is in no index any more, and gives back what it holds.
     pub(super) fn remove(&mut self, id: ConnectionId, last: Option<Frame>) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
-        debug_assert!(!connection.is_open(), "an open connection is evicted, not removed");
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        debug_assert!(
+            !connection.is_open(),
+            "an open connection is evicted, not removed"
+        );
         let (seat, ip) = (connection.phase.seat(), connection.ip);
         let ip_seat = std::mem::take(&mut connection.ip_seat);
         let dropped = self.pool.clear(&mut connection.queue);
         self.armed -= connection.armed.count_ones() as usize;
         self.unfinished -= connection.partial;
-        if let Phase::Closing(Ending { reason: Some(reason), .. }) = connection.phase {
+        if let Phase::Closing(Ending {
+            reason: Some(reason),
+            ..
+        }) = connection.phase
+        {
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
         self.connections.remove(id);

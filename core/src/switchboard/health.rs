@@ -64,12 +64,23 @@ impl Switchboard {
         for &id in &devices {
             let payload = self.probes.number();
             if let Ok(connection) = self.connections.get_mut(id) {
-                connection.probes.push(Probe { payload, sent, ticket });
+                connection.probes.push(Probe {
+                    payload,
+                    sent,
+                    ticket,
+                });
             }
             self.push_ping(id, payload, self.config.wire == Wire::Json);
         }
-        let results = devices.iter().map(|&id| PingResult { id, rtt: None }).collect();
-        let question = Question { deadline, waiting: devices.len(), results };
+        let results = devices
+            .iter()
+            .map(|&id| PingResult { id, rtt: None })
+            .collect();
+        let question = Question {
+            deadline,
+            waiting: devices.len(),
+            results,
+        };
         self.probes.questions.insert(ticket, question);
         self.probes.deadlines.insert((deadline, ticket));
         if devices.is_empty() {
@@ -83,7 +94,9 @@ impl Switchboard {
         let interval = self.config.health.ping_interval.as_nanos() as u64;
         let wait = Duration::from_nanos(self.rng.u64(1..=interval));
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.last_heard = now;
         connection.next_ping = now + wait;
         self.arm(id, Kind::Ping);
@@ -94,9 +107,15 @@ impl Switchboard {
         let now = self.liveness();
         let health = self.config.health;
         let asks = health.health_ping == HealthPing::All && self.config.wire == Wire::Json;
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let next = connection.next_ping + health.ping_interval;
-        connection.next_ping = if next > now { next } else { now + health.ping_interval };
+        connection.next_ping = if next > now {
+            next
+        } else {
+            now + health.ping_interval
+        };
         if connection.ping.is_none_or(|ping| ping.heard) {
             let payload = self.probes.number();
             connection.ping = Some(Outstanding {
@@ -132,7 +151,9 @@ impl Switchboard {
     /// An answer to one of our pings, by whatever way; says whether it was one.
     pub(super) fn answered(&mut self, id: ConnectionId, payload: u64) -> bool {
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else { return false };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
         if let Some(ping) = connection.ping
             && ping.payload == payload
         {
@@ -142,7 +163,11 @@ impl Switchboard {
             self.counters.rtt.record(rtt);
             return true;
         }
-        let Some(at) = connection.probes.iter().position(|probe| probe.payload == payload) else {
+        let Some(at) = connection
+            .probes
+            .iter()
+            .position(|probe| probe.payload == payload)
+        else {
             return false;
         };
         let probe = connection.probes.swap_remove(at);
@@ -155,7 +180,9 @@ impl Switchboard {
 
     /// A connection has gone: it answers no question any more.
     pub(super) fn forget_probes(&mut self, id: ConnectionId) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         for probe in std::mem::take(&mut connection.probes) {
             self.resolve(probe.ticket, id, None);
         }
@@ -170,7 +197,9 @@ impl Switchboard {
     }
 
     fn resolve(&mut self, ticket: u64, id: ConnectionId, rtt: Option<Duration>) {
-        let Some(question) = self.probes.questions.get_mut(&ticket) else { return };
+        let Some(question) = self.probes.questions.get_mut(&ticket) else {
+            return;
+        };
         if let Some(result) = question.results.iter_mut().find(|result| result.id == id) {
             result.rtt = rtt;
         }
@@ -181,14 +210,23 @@ impl Switchboard {
     }
 
     fn conclude(&mut self, ticket: u64) {
-        let Some(question) = self.probes.questions.remove(&ticket) else { return };
+        let Some(question) = self.probes.questions.remove(&ticket) else {
+            return;
+        };
         self.probes.deadlines.remove(&(question.deadline, ticket));
-        for result in question.results.iter().filter(|result| result.rtt.is_none()) {
+        for result in question
+            .results
+            .iter()
+            .filter(|result| result.rtt.is_none())
+        {
             if let Ok(connection) = self.connections.get_mut(result.id) {
                 connection.probes.retain(|probe| probe.ticket != ticket);
             }
         }
-        self.notify(Notice::Pinged { ticket, results: question.results });
+        self.notify(Notice::Pinged {
+            ticket,
+            results: question.results,
+        });
     }
 
     /// The latest round-trip time of a connection.

@@ -1,8 +1,8 @@
 //! What happens on a connection's stream.
 
+use super::Switchboard;
 use super::connection::Phase;
 use super::timers::Kind;
-use super::Switchboard;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
 
@@ -68,12 +68,7 @@ pub enum Intake {
 
 impl Switchboard {
     /// Something happened on a connection's stream.
-    pub fn handle(
-        &mut self,
-        now: Time,
-        id: ConnectionId,
-        event: Event<'_>,
-    ) -> Result<(), StaleId> {
+    pub fn handle(&mut self, now: Time, id: ConnectionId, event: Event<'_>) -> Result<(), StaleId> {
         self.enter(now);
         self.check(id)?;
         match event {
@@ -148,7 +143,9 @@ impl Switchboard {
 
     fn heard(&mut self, id: ConnectionId) {
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.last_heard = now;
         if let Some(ping) = &mut connection.ping {
             ping.heard |= !ping.health;
@@ -157,7 +154,9 @@ impl Switchboard {
 
     fn partial(&mut self, id: ConnectionId, in_message: bool, bytes: usize) {
         let deadline = self.liveness() + self.config.timeouts.message;
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let early = match connection.phase {
             Phase::Open => false,
             Phase::AwaitingAuth(_) => true,
@@ -175,8 +174,13 @@ impl Switchboard {
             self.arm(id, Kind::Message);
         }
         while self.unfinished > self.config.limits.unfinished_bytes {
-            let open = self.connections.iter().filter(|(_, found)| found.partial > 0);
-            let Some((_, id)) = open.map(|(id, found)| (found.partial, id)).max() else { return };
+            let open = self
+                .connections
+                .iter()
+                .filter(|(_, found)| found.partial > 0);
+            let Some((_, id)) = open.map(|(id, found)| (found.partial, id)).max() else {
+                return;
+            };
             self.end(id, CloseReason::Policy);
         }
     }
@@ -186,21 +190,26 @@ impl Switchboard {
             return;
         }
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
             return;
         }
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
-        self.pool.set_pong(&mut connection.queue, Frame::pong(payload));
+        self.pool
+            .set_pong(&mut connection.queue, Frame::pong(payload));
         self.mark_dirty(id);
     }
 
     /// Charges a message or a control frame; over the limit it is a strike, and the client is told.
     pub(super) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
         let (now, rates) = (self.now, self.config.rates);
-        let Ok(connection) = self.connections.get_mut(id) else { return false };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
         if connection.ending().is_some() {
             return false;
         }
@@ -208,7 +217,11 @@ impl Switchboard {
         let charged = rates
             .messages
             .map_or(Ok(()), |rate| messages.charge(now, rate, 1))
-            .and_then(|()| rates.bytes.map_or(Ok(()), |rate| volume.charge(now, rate, bytes as u64)));
+            .and_then(|()| {
+                rates
+                    .bytes
+                    .map_or(Ok(()), |rate| volume.charge(now, rate, bytes as u64))
+            });
         match charged {
             Ok(()) => {
                 (connection.messages, connection.bytes) = (messages, volume);
@@ -237,7 +250,9 @@ impl Switchboard {
         let rates = self.config.rates;
         let limited = rates.messages.is_some() || rates.bytes.is_some();
         let now = self.now;
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let strikes = connection.strikes.get_or_insert_default();
         if limited && strikes.strike(now, rates.strike_window, rates.strikes) {
             self.end(id, CloseReason::RateLimited);
@@ -246,7 +261,9 @@ impl Switchboard {
 
     pub(super) fn hook_started(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.timeouts.hook;
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.ending().is_none() {
             connection.hook = true;
             connection.hook_deadline = deadline;
@@ -263,7 +280,9 @@ impl Switchboard {
 
     /// A hook panicked or took too long: that costs this connection, and nothing else.
     pub(super) fn hook_failed(&mut self, id: ConnectionId) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.hook = false;
         match connection.phase {
             Phase::Open => self.end(id, CloseReason::Internal),
@@ -274,11 +293,12 @@ impl Switchboard {
     /// A connection is read again: the time for the answer to a ping starts anew.
     pub(super) fn reading_resumed(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.health.ping_timeout;
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if let Some(ping) = &mut connection.ping {
             ping.deadline = deadline;
             self.arm(id, Kind::PingTimeout);
         }
     }
-
 }

@@ -25,7 +25,10 @@ pub(super) struct Ips {
 
 impl Ips {
     pub(super) fn new(keyed: Keyed) -> Self {
-        Self { entries: KeyedMap::with_hasher(keyed), idle: BTreeSet::new() }
+        Self {
+            entries: KeyedMap::with_hasher(keyed),
+            idle: BTreeSet::new(),
+        }
     }
 
     pub(super) fn arriving(&self, ip: IpKey) -> usize {
@@ -97,7 +100,9 @@ impl Ips {
 
     /// Forgets an address that holds nothing, at once or when its bucket is full.
     fn settle(&mut self, ip: IpKey, now: Time) {
-        let Some(entry) = self.entries.get(&ip) else { return };
+        let Some(entry) = self.entries.get(&ip) else {
+            return;
+        };
         if entry.seats == 0 && entry.arriving == 0 {
             let full_at = entry.connects.full_at();
             if full_at <= now {

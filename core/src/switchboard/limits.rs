@@ -51,7 +51,10 @@ impl Strikes {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 10, burst: 3 };
+    const RATE: Rate = Rate {
+        per_second: 10,
+        burst: 3,
+    };
 
     #[test]
     fn a_burst_is_taken_at_once_and_then_one_per_interval() {
@@ -60,7 +63,10 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(bucket.charge(start, RATE, 1), Ok(()));
         }
-        assert_eq!(bucket.charge(start, RATE, 1), Err(Duration::from_millis(100)));
+        assert_eq!(
+            bucket.charge(start, RATE, 1),
+            Err(Duration::from_millis(100))
+        );
         let later = start + Duration::from_millis(100);
         assert_eq!(bucket.charge(later, RATE, 1), Ok(()));
         assert!(bucket.charge(later, RATE, 1).is_err());

@@ -269,7 +269,9 @@ impl Switchboard {
     /// Notices and ends come before `Send`. Dropping an action loses it.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.notices.pop_front().or_else(|| self.poll_send().map(Action::Send))
+        self.notices
+            .pop_front()
+            .or_else(|| self.poll_send().map(Action::Send))
     }
 
     /// The next action that is not a `Send`.
@@ -346,7 +348,9 @@ impl Switchboard {
 
     /// Makes sure that a timer of this kind is armed, for its deadline or earlier.
     fn arm(&mut self, id: ConnectionId, kind: Kind) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.is_armed(kind) {
             return;
         }
@@ -363,7 +367,9 @@ impl Switchboard {
         if self.timers.len() > 2 * self.armed + 64 {
             let connections = &self.connections;
             self.timers.retain(|kind, id| {
-                connections.get(id).is_ok_and(|connection| connection.is_armed(kind))
+                connections
+                    .get(id)
+                    .is_ok_and(|connection| connection.is_armed(kind))
             });
         }
     }
@@ -371,7 +377,9 @@ impl Switchboard {
     /// A timer has come due: for its time, or for an earlier one that has been moved since.
     fn fire(&mut self, kind: Kind, id: ConnectionId) {
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.armed &= !kind.bit();
         self.armed -= 1;
         match connection.deadline(kind, &self.config) {

@@ -13,7 +13,7 @@ use super::connection::{Phase, Writer};
 use super::delivery::Offer;
 use super::queue::{Chunk, Class, NO_ROOM, StoredFrame};
 use super::timers::Kind;
-use super::{Action, Dirty, Published, Switchboard};
+use super::{Action, Dirty, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
 
@@ -30,7 +30,9 @@ impl Switchboard {
     #[must_use]
     pub fn poll_send(&mut self) -> Option<ConnectionId> {
         while let Some(Dirty { id, .. }) = self.dirty.pop_front() {
-            let Ok(connection) = self.connections.get_mut(id) else { continue };
+            let Ok(connection) = self.connections.get_mut(id) else {
+                continue;
+            };
             if connection.writer != Writer::Dirty {
                 continue;
             }
@@ -123,10 +125,15 @@ impl Switchboard {
 
     /// Puts a connection that has something to write into the list, once.
     pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.writer == Writer::Idle {
             connection.writer = Writer::Dirty;
-            self.dirty.push_back(Dirty { id, since: self.published });
+            self.dirty.push_back(Dirty {
+                id,
+                since: self.published,
+            });
         }
     }
 
@@ -163,13 +170,22 @@ impl Switchboard {
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
-        let class =
-            if policy == SlowPolicy::DropOldest { Class::DROPPABLE } else { Class::MESSAGE };
+        let class = if policy == SlowPolicy::DropOldest {
+            Class::DROPPABLE
+        } else {
+            Class::MESSAGE
+        };
         self.pool.push(&mut connection.queue, frame, room, class);
         if connection.writer == Writer::Idle {
             connection.writer = Writer::Dirty;
-            let id = ConnectionId { slot, generation: connection.generation };
-            self.dirty.push_back(Dirty { id, since: self.published });
+            let id = ConnectionId {
+                slot,
+                generation: connection.generation,
+            };
+            self.dirty.push_back(Dirty {
+                id,
+                since: self.published,
+            });
         }
         Offer::Queued { dropped }
     }
@@ -210,7 +226,9 @@ impl Switchboard {
     /// Queues a frame that goes before all data and has no limit of its own.
     pub(super) fn push_urgent(&mut self, id: ConnectionId, frame: Frame, class: Class) {
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
@@ -223,11 +241,14 @@ impl Switchboard {
     /// Queues a frame of the end: it comes last and has no limit.
     pub(super) fn push_last(&mut self, id: ConnectionId, frame: Frame) {
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else { return };
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
-        self.pool.push_frame(&mut connection.queue, frame, Class::LAST);
+        self.pool
+            .push_frame(&mut connection.queue, frame, Class::LAST);
         self.mark_dirty(id);
     }
 
@@ -254,4 +275,5 @@ impl Switchboard {
                 _ => self.remove(id, None),
             }
         }
+    }
 }

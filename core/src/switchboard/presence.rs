@@ -59,16 +59,14 @@ impl PresenceTimers {
         let grace = self.graces.front().map(|grace| grace.at);
         [telling, grace].into_iter().flatten().min()
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.tellings.len() + self.graces.len()
-    }
 }
 
 impl Switchboard {
     /// The users in a room, in the order of joining; without presence, of their connections.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
-        let Some(key) = self.rooms.find(room) else { return Vec::new() };
+        let Some(key) = self.rooms.find(room) else {
+            return Vec::new();
+        };
         let room = self.rooms.at(key);
         let name = |&user: &u32| self.users.at(user).name.clone();
         match &room.crowd {
@@ -94,7 +92,9 @@ impl Switchboard {
             return;
         }
         let name = self.users.at(user).name.clone();
-        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else { return };
+        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
+            return;
+        };
         let mut returned = false;
         match crowd.users.get_mut(&user) {
             Some(present) => {
@@ -104,7 +104,14 @@ impl Switchboard {
             None => {
                 crowd.orders += 1;
                 let order = crowd.orders;
-                crowd.users.insert(user, Present { connections: 1, order, grace: None });
+                crowd.users.insert(
+                    user,
+                    Present {
+                        connections: 1,
+                        order,
+                        grace: None,
+                    },
+                );
                 crowd.order.insert(order, user);
                 crowd.version += 1;
                 crowd.changes.entry(name).or_insert(false);
@@ -129,7 +136,9 @@ impl Switchboard {
         let room = self.rooms.at_mut(key);
         let epoch = room.epoch;
         let Some(crowd) = &mut room.crowd else { return };
-        let Some(present) = crowd.users.get_mut(&user) else { return };
+        let Some(present) = crowd.users.get_mut(&user) else {
+            return;
+        };
         present.connections -= 1;
         if present.connections > 0 {
             return;
@@ -139,7 +148,13 @@ impl Switchboard {
             let absence = self.presence_timers.absences;
             present.grace = Some(absence);
             self.users.hold(user);
-            self.presence_timers.graces.push_back(Grace { at, room: key, epoch, user, absence });
+            self.presence_timers.graces.push_back(Grace {
+                at,
+                room: key,
+                epoch,
+                user,
+                absence,
+            });
         } else {
             self.remove_present(key, user);
         }
@@ -173,9 +188,15 @@ impl Switchboard {
     }
 
     fn grace_over(&mut self, grace: Grace) {
-        let Some(room) = self.rooms.get_mut(grace.room, grace.epoch) else { return };
+        let Some(room) = self.rooms.get_mut(grace.room, grace.epoch) else {
+            return;
+        };
         let Some(crowd) = &mut room.crowd else { return };
-        if crowd.users.get(&grace.user).is_some_and(|found| found.grace == Some(grace.absence)) {
+        if crowd
+            .users
+            .get(&grace.user)
+            .is_some_and(|found| found.grace == Some(grace.absence))
+        {
             self.remove_present(grace.room, grace.user);
             self.users.release(grace.user);
         }
@@ -183,7 +204,9 @@ impl Switchboard {
 
     fn remove_present(&mut self, key: u32, user: u32) {
         let name = self.users.at(user).name.clone();
-        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else { return };
+        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
+            return;
+        };
         if let Some(present) = crowd.users.remove(&user) {
             crowd.order.remove(&present.order);
             crowd.version += 1;
@@ -206,7 +229,9 @@ impl Switchboard {
 
     /// Tells the members what has changed since the last time, each change once.
     fn tell_changes(&mut self, key: u32) {
-        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else { return };
+        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
+            return;
+        };
         crowd.armed = false;
         let changes = std::mem::take(&mut crowd.changes);
         let (told, version) = (crowd.told, crowd.version);
@@ -215,7 +240,9 @@ impl Switchboard {
         let news = !joined.is_empty() || !left.is_empty();
         if self.config.wire == Wire::Json {
             let list = self.list_frame(key);
-            let delta = self.delta_frame(key, &joined, &left).unwrap_or_else(|| list.clone());
+            let delta = self
+                .delta_frame(key, &joined, &left)
+                .unwrap_or_else(|| list.clone());
             // Who has been told since then, or missed something, gets the list.
             for Member { slot, membership } in self.rooms.at(key).members.clone() {
                 let seen = self.connections.at(slot).rooms[membership as usize].seen;
@@ -232,7 +259,12 @@ impl Switchboard {
         if news {
             let room = self.room_name(key);
             let count = self.crowd_size(key);
-            self.notify(Notice::Presence { room, count, joined, left });
+            self.notify(Notice::Presence {
+                room,
+                count,
+                joined,
+                left,
+            });
         }
     }
 
@@ -243,9 +275,14 @@ impl Switchboard {
         changes: BTreeMap<Arc<str>, bool>,
     ) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
         let (mut joined, mut left) = (Vec::new(), Vec::new());
-        let Some(crowd) = &self.rooms.at(key).crowd else { return (joined, left) };
+        let Some(crowd) = &self.rooms.at(key).crowd else {
+            return (joined, left);
+        };
         for (name, was) in changes {
-            let is = self.users.find(&name).is_some_and(|user| crowd.users.contains_key(&user));
+            let is = self
+                .users
+                .find(&name)
+                .is_some_and(|user| crowd.users.contains_key(&user));
             match (was, is) {
                 (false, true) => joined.push(name),
                 (true, false) => left.push(name),
@@ -256,7 +293,11 @@ impl Switchboard {
     }
 
     fn crowd_size(&self, key: u32) -> usize {
-        self.rooms.at(key).crowd.as_ref().map_or(0, |crowd| crowd.users.len())
+        self.rooms
+            .at(key)
+            .crowd
+            .as_ref()
+            .map_or(0, |crowd| crowd.users.len())
     }
 
     /// All users of a room, or the first of them.
@@ -264,7 +305,12 @@ impl Switchboard {
         let room = self.rooms.at(key);
         let most = self.config.presence.full;
         let users: Vec<&str> = room.crowd.as_ref().map_or_else(Vec::new, |crowd| {
-            crowd.order.values().take(most).map(|&user| &*self.users.at(user).name).collect()
+            crowd
+                .order
+                .values()
+                .take(most)
+                .map(|&user| &*self.users.at(user).name)
+                .collect()
         });
         let message = ServerMessage::Presence {
             channel: &room.name,
@@ -283,7 +329,10 @@ impl Switchboard {
         }
         let names = joined.len() + left.len() <= most;
         let list = |from: &[Arc<str>]| -> Vec<String> {
-            from.iter().filter(|_| names).map(ToString::to_string).collect()
+            from.iter()
+                .filter(|_| names)
+                .map(ToString::to_string)
+                .collect()
         };
         let (joined, left) = (list(joined), list(left));
         let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
@@ -303,10 +352,18 @@ impl Switchboard {
         let stored = self.pool.store(frame);
         let offer = self.offer(id.slot, stored, key, SlowPolicy::DropNewest);
         self.pool.release(stored);
-        let version = self.rooms.at(key).crowd.as_ref().map_or(0, |crowd| crowd.version);
+        let version = self
+            .rooms
+            .at(key)
+            .crowd
+            .as_ref()
+            .map_or(0, |crowd| crowd.version);
         let fitted = matches!(offer, Offer::Queued { .. });
         if let Ok(connection) = self.connections.get_mut(id)
-            && let Some(member) = connection.rooms.iter_mut().find(|member| member.room == key)
+            && let Some(member) = connection
+                .rooms
+                .iter_mut()
+                .find(|member| member.room == key)
         {
             member.seen = if fitted { version } else { 0 };
         }

@@ -65,7 +65,10 @@ struct List {
 }
 
 impl List {
-    const EMPTY: Self = Self { head: NONE, tail: NONE };
+    const EMPTY: Self = Self {
+        head: NONE,
+        tail: NONE,
+    };
 
     const fn is_empty(self) -> bool {
         self.head == NONE
@@ -171,8 +174,14 @@ impl Pool {
     /// Keeps a frame until [`Pool::release`]; each queue that it is pushed to holds it longer.
     pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
         let len = frame.as_bytes().len();
-        let key = self.frames.insert(Stored { frame, references: 1 });
-        StoredFrame { key: key as u32, len }
+        let key = self.frames.insert(Stored {
+            frame,
+            references: 1,
+        });
+        StoredFrame {
+            key: key as u32,
+            len,
+        }
     }
 
     pub(super) fn release(&mut self, stored: StoredFrame) {
@@ -228,7 +237,12 @@ impl Pool {
         if queue.flight.is_empty() {
             match self.advance(queue) {
                 None => return Chunk::Nothing,
-                Some(node) => queue.flight = List { head: node, tail: node },
+                Some(node) => {
+                    queue.flight = List {
+                        head: node,
+                        tail: node,
+                    }
+                }
             }
         }
         let cut = queue.cut as usize;
@@ -255,7 +269,10 @@ impl Pool {
     /// `written` of the taken bytes are out; the rest goes back to the front.
     pub(super) fn wrote(&mut self, queue: &mut Queue, written: usize) -> Progress {
         let written = written.min(queue.taken as usize);
-        let mut progress = Progress { messages: 0, blocked: written < queue.taken as usize };
+        let mut progress = Progress {
+            messages: 0,
+            blocked: written < queue.taken as usize,
+        };
         let mut left = written;
         queue.taken = 0;
         while queue.flight.head != NONE {
@@ -332,11 +349,7 @@ impl Pool {
 
     /// Drops droppable messages, oldest first, until `bytes` and one message are free under the
     /// limits or none is left; returns how many.
-    pub(super) fn drop_oldest(
-        &mut self,
-        queue: &mut Queue,
-        fits: impl Fn(&Queue) -> bool,
-    ) -> u32 {
+    pub(super) fn drop_oldest(&mut self, queue: &mut Queue, fits: impl Fn(&Queue) -> bool) -> u32 {
         let data = std::mem::replace(&mut queue.data, List::EMPTY);
         let mut dropped = 0;
         let mut kept = List::EMPTY;
@@ -353,10 +366,16 @@ impl Pool {
         if at == NONE {
             queue.data = kept;
         } else if kept.is_empty() {
-            queue.data = List { head: at, tail: data.tail };
+            queue.data = List {
+                head: at,
+                tail: data.tail,
+            };
         } else {
             self.nodes[kept.tail as usize].next = at;
-            queue.data = List { head: kept.head, tail: data.tail };
+            queue.data = List {
+                head: kept.head,
+                tail: data.tail,
+            };
         }
         dropped
     }
@@ -399,28 +418,46 @@ impl Pool {
 
     fn node(&mut self, frame: u32, room: u32, class: Class) -> u32 {
         self.frames[frame as usize].references += 1;
-        self.nodes.insert(Node { frame, next: NONE, room, class }) as u32
+        self.nodes.insert(Node {
+            frame,
+            next: NONE,
+            room,
+            class,
+        }) as u32
     }
 
     fn append(&mut self, list: List, node: u32) -> List {
         self.nodes[node as usize].next = NONE;
         if list.is_empty() {
-            return List { head: node, tail: node };
+            return List {
+                head: node,
+                tail: node,
+            };
         }
         self.nodes[list.tail as usize].next = node;
-        List { head: list.head, tail: node }
+        List {
+            head: list.head,
+            tail: node,
+        }
     }
 
     fn peek(&self, queue: &Queue) -> Option<usize> {
-        let head = if queue.urgent.is_empty() { queue.data.head } else { queue.urgent.head };
+        let head = if queue.urgent.is_empty() {
+            queue.data.head
+        } else {
+            queue.urgent.head
+        };
         let node = self.nodes.get(head as usize)?;
         Some(self.frames[node.frame as usize].frame.as_bytes().len())
     }
 
     /// Takes the next node off the lists that wait: urgent before data.
     fn advance(&mut self, queue: &mut Queue) -> Option<u32> {
-        let list =
-            if queue.urgent.is_empty() { &mut queue.data } else { &mut queue.urgent };
+        let list = if queue.urgent.is_empty() {
+            &mut queue.data
+        } else {
+            &mut queue.urgent
+        };
         let node = list.head;
         if node == NONE {
             return None;
@@ -442,8 +479,14 @@ impl Pool {
         if queue.cut != 0 {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
-            queue.flight = List { head: rest.head, tail: rest.head };
-            rest = List { head: next, tail: if next == NONE { NONE } else { rest.tail } };
+            queue.flight = List {
+                head: rest.head,
+                tail: rest.head,
+            };
+            rest = List {
+                head: next,
+                tail: if next == NONE { NONE } else { rest.tail },
+            };
         } else {
             queue.flight = List::EMPTY;
         }
@@ -491,7 +534,14 @@ impl Pool {
     fn remove_head(&mut self, list: List) -> List {
         let node = self.nodes.remove(list.head as usize);
         self.unreference(node.frame);
-        if node.next == NONE { List::EMPTY } else { List { head: node.next, tail: list.tail } }
+        if node.next == NONE {
+            List::EMPTY
+        } else {
+            List {
+                head: node.next,
+                tail: list.tail,
+            }
+        }
     }
 
     fn unreference(&mut self, key: u32) {

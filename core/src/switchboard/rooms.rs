@@ -92,7 +92,13 @@ pub(super) struct RoomTable {
 impl RoomTable {
     pub(super) fn new(keyed: Keyed, node: u64) -> Self {
         let by_name = KeyedMap::with_hasher(keyed);
-        Self { by_name, rooms: Slab::new(), node, epochs: 0, lobbies: 0 }
+        Self {
+            by_name,
+            rooms: Slab::new(),
+            node,
+            epochs: 0,
+            lobbies: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -112,7 +118,9 @@ impl RoomTable {
     }
 
     pub(super) fn get_mut(&mut self, key: u32, epoch: u64) -> Option<&mut Room> {
-        self.rooms.get_mut(key as usize).filter(|room| room.epoch == epoch)
+        self.rooms
+            .get_mut(key as usize)
+            .filter(|room| room.epoch == epoch)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Room)> {
@@ -164,27 +172,41 @@ impl Switchboard {
     pub fn leave(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
         self.enter(now);
         let connection = self.connections.get_mut(id)?;
-        let Some(key) = self.rooms.find(room) else { return Ok(false) };
+        let Some(key) = self.rooms.find(room) else {
+            return Ok(false);
+        };
         let dropped = self.pool.purge(&mut connection.queue, key);
         self.counters.dropped("left", u64::from(dropped));
         let left = self.leave_room(id, key, false);
         if left {
-            self.tell(id, &ServerMessage::Unsubscribed { channel: room, id: None });
+            self.tell(
+                id,
+                &ServerMessage::Unsubscribed {
+                    channel: room,
+                    id: None,
+                },
+            );
         }
         Ok(left)
     }
 
     /// The connections in a room.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
-        let Some(key) = self.rooms.find(room) else { return Vec::new() };
+        let Some(key) = self.rooms.find(room) else {
+            return Vec::new();
+        };
         let members = self.rooms.at(key).members.iter();
-        members.map(|member| self.connections.id_at(member.slot)).collect()
+        members
+            .map(|member| self.connections.id_at(member.slot))
+            .collect()
     }
 
     /// The rooms that a connection is in.
     pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
         let memberships = self.connections.get(id)?.rooms.iter();
-        Ok(memberships.map(|member| self.room_name(member.room)).collect())
+        Ok(memberships
+            .map(|member| self.room_name(member.room))
+            .collect())
     }
 
     pub(super) fn is_member(&self, id: ConnectionId, key: u32) -> bool {
@@ -242,14 +264,25 @@ impl Switchboard {
         if !self.connections.get(id)?.is_open() {
             return Err(JoinError::NotOpen);
         }
-        let key = self.rooms.find(name).unwrap_or_else(|| self.create_room(name));
+        let key = self
+            .rooms
+            .find(name)
+            .unwrap_or_else(|| self.create_room(name));
         let connection = self.connections.get_mut(id)?;
         let user = connection.user;
         let room = self.rooms.at_mut(key);
         let membership = connection.rooms.len() as u32;
         let index = room.members.len() as u32;
-        connection.rooms.push(Membership { room: key, index, lobby, seen: 0 });
-        room.members.push(Member { slot: id.slot, membership });
+        connection.rooms.push(Membership {
+            room: key,
+            index,
+            lobby,
+            seen: 0,
+        });
+        room.members.push(Member {
+            slot: id.slot,
+            membership,
+        });
         room.lobby_members += usize::from(lobby);
         if lobby && room.lobby_members == 1 {
             self.rooms.lobbies += 1;
@@ -257,9 +290,16 @@ impl Switchboard {
         let room = self.rooms.at(key);
         let (channel, seq) = (room.name.clone(), room.seq);
         let epoch = self.rooms.epoch(room.epoch);
-        self.notify(Notice::Joined { id, room: channel.clone() });
-        let message =
-            ServerMessage::Subscribed { channel: &channel, seq, epoch: &epoch, id: request };
+        self.notify(Notice::Joined {
+            id,
+            room: channel.clone(),
+        });
+        let message = ServerMessage::Subscribed {
+            channel: &channel,
+            seq,
+            epoch: &epoch,
+            id: request,
+        };
         self.tell(id, &message);
         self.presence_joined(id, key, user);
         Ok(())
@@ -267,8 +307,14 @@ impl Switchboard {
 
     /// Takes a connection out of one room. Says whether it was in.
     pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32, grace: bool) -> bool {
-        let Ok(connection) = self.connections.get_mut(id) else { return false };
-        let Some(at) = connection.rooms.iter().position(|member| member.room == key) else {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
+        let Some(at) = connection
+            .rooms
+            .iter()
+            .position(|member| member.room == key)
+        else {
             return false;
         };
         let user = connection.user;
@@ -298,7 +344,9 @@ impl Switchboard {
 
     /// Takes a connection out of all its rooms; returns their names.
     pub(super) fn leave_rooms(&mut self, id: ConnectionId, reason: CloseReason) -> Vec<Arc<str>> {
-        let Ok(connection) = self.connections.get(id) else { return Vec::new() };
+        let Ok(connection) = self.connections.get(id) else {
+            return Vec::new();
+        };
         let keys: Vec<u32> = connection.rooms.iter().map(|member| member.room).collect();
         let names = keys.iter().map(|&key| self.room_name(key)).collect();
         for key in keys {
@@ -311,9 +359,15 @@ impl Switchboard {
     }
 
     fn create_room(&mut self, name: &str) -> u32 {
-        let rule = self.config.room_rules.iter().find(|rule| name.starts_with(&rule.prefix));
+        let rule = self
+            .config
+            .room_rules
+            .iter()
+            .find(|rule| name.starts_with(&rule.prefix));
         let slow = rule.and_then(|rule| rule.slow).unwrap_or(self.config.slow);
-        let presence = rule.and_then(|rule| rule.presence).unwrap_or(self.config.presence.enabled);
+        let presence = rule
+            .and_then(|rule| rule.presence)
+            .unwrap_or(self.config.presence.enabled);
         let key = self.rooms.create(name, slow, presence);
         self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
         key

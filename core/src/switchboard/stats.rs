@@ -114,7 +114,10 @@ pub(super) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { buckets: Box::new([0; Self::BUCKETS]), count: 0 }
+        Self {
+            buckets: Box::new([0; Self::BUCKETS]),
+            count: 0,
+        }
     }
 }
 
@@ -124,7 +127,11 @@ impl Histogram {
     pub(super) fn record(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
         let doubling = micros.ilog2();
-        let eighth = if doubling >= 3 { (micros >> (doubling - 3)) & 7 } else { 0 };
+        let eighth = if doubling >= 3 {
+            (micros >> (doubling - 3)) & 7
+        } else {
+            0
+        };
         let bucket = (doubling as usize * 8 + eighth as usize).min(Self::BUCKETS - 1);
         self.buckets[bucket] += 1;
         self.count += 1;
@@ -186,7 +193,10 @@ impl Switchboard {
         if *reached < mark {
             *reached = mark;
             let percent = if mark == 2 { 100 } else { 80 };
-            self.notify(Notice::NearLimit { limit: level.field(), percent });
+            self.notify(Notice::NearLimit {
+                limit: level.field(),
+                percent,
+            });
         }
     }
 }

@@ -73,7 +73,11 @@ impl Timers {
 
     /// The earliest entry.
     pub(super) fn next(&self) -> Option<Time> {
-        let lanes = self.lanes.iter().filter_map(|lane| lane.front().map(|&(at, _)| at)).min();
+        let lanes = self
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.front().map(|&(at, _)| at))
+            .min();
         let heap = self.heap.peek().map(|&Reverse((at, ..))| at);
         match (lanes, heap) {
             (Some(a), Some(b)) => Some(a.min(b)),

@@ -30,7 +30,11 @@ pub(super) struct Users {
 
 impl Users {
     pub(super) fn new(keyed: Keyed) -> Self {
-        Self { by_name: KeyedMap::with_hasher(keyed), users: Slab::new(), connected: 0 }
+        Self {
+            by_name: KeyedMap::with_hasher(keyed),
+            users: Slab::new(),
+            connected: 0,
+        }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<u32> {
@@ -42,14 +46,20 @@ impl Users {
     }
 
     pub(super) fn connections(&self, name: &str) -> &[u32] {
-        self.find(name).map_or(&[], |user| &self.at(user).connections)
+        self.find(name)
+            .map_or(&[], |user| &self.at(user).connections)
     }
 
     /// Adds a connection; the user comes to be with its first.
     pub(super) fn add(&mut self, name: &str, anonymous: bool, slot: u32) -> u32 {
         let user = self.find(name).unwrap_or_else(|| {
             let name: Arc<str> = name.into();
-            let user = User { name: name.clone(), anonymous, connections: Vec::new(), graces: 0 };
+            let user = User {
+                name: name.clone(),
+                anonymous,
+                connections: Vec::new(),
+                graces: 0,
+            };
             let key = self.users.insert(user) as u32;
             self.by_name.insert(name, key);
             key
@@ -101,7 +111,11 @@ impl Switchboard {
 
     /// The user's admitted connections, the oldest first.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
-        self.users.connections(user).iter().map(|&slot| self.connections.id_at(slot)).collect()
+        self.users
+            .connections(user)
+            .iter()
+            .map(|&slot| self.connections.id_at(slot))
+            .collect()
     }
 
     /// How long ago, at `now`, anything was heard from one of the user's connections; `None` if
@@ -109,7 +123,9 @@ impl Switchboard {
     pub fn last_heard(&self, now: Time, user: &str) -> Option<Duration> {
         let now = now.max(self.now).before(self.stall);
         let slots = self.users.connections(user).iter();
-        slots.map(|&slot| now.since(self.connections.at(slot).last_heard)).min()
+        slots
+            .map(|&slot| now.since(self.connections.at(slot).last_heard))
+            .min()
     }
 
     /// Ends all connections of the user; returns how many. With an application's reason a code
