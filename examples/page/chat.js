@@ -810,16 +810,21 @@ class Log {
   #toBottom = $('to-bottom');
   /** What the newest entry is, to join those of one sender. */
   #tail = { key: '', at: 0 };
+  /** Whether the newest entry is to stay in view: until the user scrolls up. */
+  #pinned = true;
 
   constructor() {
     this.#toBottom.addEventListener('click', () => { this.#scrollDown(); this.#box.focus(); });
-    this.#box.addEventListener('scroll', () => { if (this.#atBottom()) this.#toBottom.hidden = true; }, { passive: true });
-    new ResizeObserver(() => { if (this.#toBottom.hidden) this.#scrollDown(); }).observe(this.#box);
+    this.#box.addEventListener('scroll', () => {
+      this.#pinned = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 60;
+      if (this.#pinned) this.#toBottom.hidden = true;
+    }, { passive: true });
+    new ResizeObserver(() => { if (this.#pinned) this.#scrollDown(); }).observe(this.#box);
   }
 
   clear() {
     this.#box.replaceChildren(this.#empty);
-    this.#toBottom.hidden = true;
+    this.#scrollDown();
     this.#tail = { key: '', at: 0 };
   }
 
@@ -864,12 +869,13 @@ class Log {
     if (before?.parentNode === this.#box) {
       /** @type {Element} */ (before).classList.remove('follows');
       this.#box.insertBefore(row, before);
+      if (this.#pinned) this.#scrollDown();
     } else this.#append(row, false);
   }
 
   /** @param {HTMLElement} row @param {boolean} own */
   #append(row, own) {
-    const stay = own || this.#atBottom();
+    const stay = own || this.#pinned;
     this.#empty.remove();
     this.#box.append(row);
     while (this.#box.childElementCount > MAX_ENTRIES) this.#box.firstElementChild.remove();
@@ -877,28 +883,28 @@ class Log {
     else this.#toBottom.hidden = false;
   }
 
-  #atBottom() { return this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 60; }
+  /**
+   * Shows how an own message fares.
+   * @param {HTMLElement} row
+   * @param {'pending' | 'sent' | 'failed'} fate
+   * @param {string} words
+   * @param {() => void} [again]
+   */
+  fate(row, fate, words, again) {
+    row.classList.remove('pending', 'sent', 'failed');
+    row.classList.add(fate);
+    const line = row.querySelector('.delivery') ?? el('p', 'delivery');
+    line.replaceChildren(words);
+    if (again) line.append(' ', button('link-button', 'Send again', again));
+    row.querySelector('.entry-body')?.append(line);
+    if (this.#pinned) this.#scrollDown();
+  }
 
   #scrollDown() {
+    this.#pinned = true;
     this.#box.scrollTop = this.#box.scrollHeight;
     this.#toBottom.hidden = true;
   }
-}
-
-/**
- * Shows how an own message fares.
- * @param {HTMLElement} row
- * @param {'pending' | 'sent' | 'failed'} fate
- * @param {string} words
- * @param {() => void} [again]
- */
-function showFate(row, fate, words, again) {
-  row.classList.remove('pending', 'sent', 'failed');
-  row.classList.add(fate);
-  const line = row.querySelector('.delivery') ?? el('p', 'delivery');
-  line.replaceChildren(words);
-  if (again) line.append(' ', button('link-button', 'Send again', again));
-  row.querySelector('.entry-body')?.append(line);
 }
 
 const NAMES_SHOWN = 200;
@@ -1392,6 +1398,7 @@ class ServerPanel {
 // ---------------------------------------------------------------------------------------------
 
 const UNCONFIRMED_AFTER_MS = 10_000;
+const MAX_DOUBTFUL = 50;
 const GAP_GRACE_MS = 1_500;
 const PRESENCE_EXPECTED_MS = 2_000;
 const DEFAULT_ROOM = 'lobby';
@@ -1418,6 +1425,7 @@ class Chat {
   #seq = new SeqTracker();
   #gapTimer = 0;
   /** @type {Map<number, Pending>} */ #pending = new Map();
+  /** Given up on, but a late answer still counts. @type {Map<number, Pending>} */ #doubtful = new Map();
   #nextId = 1;
   #unconfirmed = 0;
   #maxBytes = Infinity;
@@ -1483,6 +1491,7 @@ class Chat {
     this.#room = '';
     for (const { timer } of this.#pending.values()) clearTimeout(timer);
     this.#pending.clear();
+    this.#doubtful.clear();
     this.onLeft();
   }
 
@@ -1524,6 +1533,7 @@ class Chat {
     this.rtt = NaN;
     this.#lostAt = Date.now();
     clearTimeout(this.#presenceTimer);
+    this.#composer.note('');
     this.#unconfirmed = this.#pending.size;
     for (const id of [...this.#pending.keys()]) this.#fail(id, 'Not confirmed: the connection ended first.');
     if (state.last && state.kind !== 'connecting') this.#log.notice(`${explain(state.last, this.#surroundings()).title}.`);
@@ -1606,7 +1616,7 @@ class Chat {
     const sender = isName(frame.sender) ? frame.sender : 'The server';
     const own = sender === this.#me;
     const row = this.#log.message({ sender, own, ...readable(frame.content) });
-    if (own) showFate(row, 'sent', 'From another window of yours');
+    if (own) this.#log.fate(row, 'sent', 'From another window of yours');
     else this.#arrived();
     if (!Number.isFinite(frame.seq)) return;
     this.#seq.see(frame.seq);
@@ -1681,17 +1691,18 @@ class Chat {
     const row = this.#log.message({ sender: this.#me, own: true, whisper: to ? `whisper to ${to}` : undefined, text });
     const timer = setTimeout(() => this.#fail(id, 'Not confirmed by the server yet.'), UNCONFIRMED_AFTER_MS);
     this.#pending.set(id, { row, text, to, timer });
-    showFate(row, 'pending', 'Sending…');
+    this.#log.fate(row, 'pending', 'Sending…');
     if (!this.#link?.send(this.#frame(text, to, id))) this.#fail(id, 'Not sent: the connection ended.');
   }
 
   /** @param {Frame} frame */
   #acknowledged(frame) {
-    const pending = this.#pending.get(frame.id);
+    const pending = this.#pending.get(frame.id) ?? this.#doubtful.get(frame.id);
     if (pending) {
       this.#settle(frame.id, pending);
+      this.#doubtful.delete(frame.id);
       const devices = pending.to && frame.delivered > 1 ? ` to ${frame.delivered} of their windows` : '';
-      showFate(pending.row, 'sent', pending.to ? `Delivered${devices}` : 'Sent');
+      this.#log.fate(pending.row, 'sent', pending.to ? `Delivered${devices}` : 'Sent');
     }
     if (!Number.isFinite(frame.seq)) return;
     this.#seq.see(frame.seq);
@@ -1703,9 +1714,12 @@ class Chat {
     const pending = this.#pending.get(id);
     if (!pending) return;
     this.#settle(id, pending);
-    showFate(pending.row, 'failed', words, () => {
+    this.#doubtful.set(id, pending);
+    if (this.#doubtful.size > MAX_DOUBTFUL) this.#doubtful.delete(this.#doubtful.keys().next().value ?? 0);
+    this.#log.fate(pending.row, 'failed', words, () => {
       if (this.#state.kind !== 'connected') return void this.#refuse('You are not connected yet.');
       pending.row.remove();
+      this.#doubtful.delete(id);
       this.#send(pending.text, pending.to);
       this.#composer.focus();
     });
