@@ -802,6 +802,7 @@ class Theme {
 
 const MAX_ENTRIES = 500;
 const FOLLOWS_WITHIN_MS = 3 * 60_000;
+const COMINGS_LENGTH = 120;
 
 /** The messages, and what happened between them. Keeps the newest 500. */
 class Log {
@@ -860,7 +861,7 @@ class Log {
   /**
    * A line of the page's own.
    * @param {string} text
-   * @param {'plain' | 'gap' | 'problem'} [kind]
+   * @param {'plain' | 'comings' | 'gap' | 'problem'} [kind]
    * @param {Node | null} [before] the entry it belongs before
    */
   notice(text, kind = 'plain', before = null) {
@@ -871,6 +872,15 @@ class Log {
       this.#box.insertBefore(row, before);
       if (this.#pinned) this.#scrollDown();
     } else this.#append(row, false);
+  }
+
+  /** Who came or went. Several in a row share a line. @param {string} text */
+  comings(text) {
+    const last = this.#box.lastElementChild;
+    const shared = last?.classList.contains('comings') ? `${last.textContent} ${text}` : '';
+    if (shared && shared.length <= COMINGS_LENGTH) setText(last, shared);
+    else this.notice(text, 'comings');
+    if (this.#pinned) this.#scrollDown();
   }
 
   /** @param {HTMLElement} row @param {boolean} own */
@@ -919,7 +929,7 @@ class People {
 
   /**
    * @param {Presence} presence
-   * @param {() => {me: string, whisperTo: string, silent: boolean}} context
+   * @param {() => {me: string, whisperTo: string, silent: boolean, connected: boolean}} context
    * @param {(name: string) => void} onPick
    */
   constructor(presence, context, onPick) {
@@ -936,7 +946,7 @@ class People {
 
   #drawNow() {
     const { presence } = this;
-    const { me, whisperTo, silent } = this.context();
+    const { me, whisperTo, silent, connected } = this.context();
     const sorted = [...presence.names].sort((a, b) => Number(b === me) - Number(a === me) || a.localeCompare(b));
     const shown = sorted.slice(0, NAMES_SHOWN);
     /** @type {Map<string, HTMLElement>} */
@@ -946,15 +956,17 @@ class People {
     this.#rows = rows;
     this.#list.replaceChildren(...rows.values());
     focused?.focus({ preventScroll: true });
-    for (const [name, row] of rows) row.firstElementChild?.setAttribute('aria-pressed', String(name === whisperTo));
+    for (const [name, row] of rows) row.querySelector('button')?.setAttribute('aria-pressed', String(name === whisperTo));
     for (const count of this.#counts) {
       setText(count, presence.count === null ? '' : formatCount(presence.count));
       count.hidden = presence.count === null;
     }
-    const note = this.#noteText(shown.length, silent);
+    const note = connected ? this.#noteText(shown.length, silent) : this.#noteOffline();
     setText(this.#note, note);
     this.#note.hidden = note === '';
   }
+
+  #noteOffline() { return this.presence.count === null ? '' : 'As it was when the connection ended.'; }
 
   /** @param {number} shown @param {boolean} silent */
   #noteText(shown, silent) {
@@ -968,13 +980,12 @@ class People {
 
   /** @param {string} name @param {boolean} isMe */
   #row(name, isMe) {
-    const parts = [face(name), el('span', 'person-name', name)];
-    if (isMe) return el('li', '', el('div', 'person', ...parts, el('span', 'person-tag', 'you')));
+    const shown = el('span', 'person-name', name);
+    if (isMe) return el('li', '', el('div', 'person', face(name), shown, el('span', 'person-tag', 'you')));
     const tag = el('span', 'person-tag', 'whisper');
     tag.setAttribute('aria-hidden', 'true');
     const pick = button('person', '', () => this.onPick(name));
-    pick.append(...parts, tag);
-    pick.setAttribute('aria-label', `Whisper to ${name}`);
+    pick.append(face(name), el('span', 'hidden', 'Whisper to '), shown, tag);
     pick.title = name;
     return el('li', '', pick);
   }
@@ -1136,6 +1147,7 @@ class StatusView {
     setText($('banner-code'), `close code ${end.code}${end.reason ? `, ${end.reason}` : ''}`);
     $('renew').hidden = !(stopped && end.action === 'token');
     setText($('banner-reconnect'), stopped ? 'Reconnect' : 'Try now');
+    $('banner-reconnect').hidden = !$('renew').hidden;
     if (!this.#banner.hidden) return;
     // What mends itself within half a second is not worth a banner.
     if (stopped) this.#reveal();
@@ -1510,7 +1522,11 @@ class Chat {
     this.#composer.enable(state.kind === 'connected');
     this.#status.show(state, state.last && explain(state.last, this.#surroundings()));
     if (before.kind === 'connected' && state.kind !== 'connected') this.#lost(state);
-    if (state.kind === 'connected') this.#composer.note('');
+    if (state.kind === 'connected') {
+      this.#composer.note('');
+      this.poller.now();
+    }
+    this.#people.draw();
     if (state.kind === 'waiting' && !state.last.opened) this.#lookAround();
     this.#title();
   }
@@ -1598,8 +1614,8 @@ class Chat {
     this.#withoutPresence = false;
     const { joined, left } = this.#presence.apply(frame);
     const others = joined.filter((name) => name !== this.#me);
-    if (others.length) this.#log.notice(`${nameList(others)} joined.`);
-    if (left.length) this.#log.notice(`${nameList(left)} left.`);
+    if (others.length) this.#log.comings(`${nameList(others)} joined.`);
+    if (left.length) this.#log.comings(`${nameList(left)} left.`);
     this.#people.draw();
   }
 
@@ -1750,7 +1766,12 @@ class Chat {
   // Small things
 
   #peopleContext() {
-    return { me: this.#me, whisperTo: this.#composer.whisperTo, silent: this.#withoutPresence };
+    return {
+      me: this.#me,
+      whisperTo: this.#composer.whisperTo,
+      silent: this.#withoutPresence,
+      connected: this.#state.kind === 'connected',
+    };
   }
 
   /** @param {string} name */
