@@ -775,6 +775,21 @@ const memory = {
   },
 };
 
+/** Whether this window is in a room, so that a reload goes on there; a second window does not. */
+const visit = {
+  /** @param {boolean} going */
+  remember(going) {
+    try {
+      if (going) sessionStorage.setItem('switchboard.visit', 'yes');
+      else sessionStorage.removeItem('switchboard.visit');
+    } catch { /* a reload shows the first screen then */ }
+  },
+  wasReloaded() {
+    const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'));
+    try { return navigation?.type === 'reload' && sessionStorage.getItem('switchboard.visit') === 'yes'; } catch { return false; }
+  },
+};
+
 /** Light or dark: the system's choice until the user makes another. */
 class Theme {
   #dark = matchMedia('(prefers-color-scheme: dark)');
@@ -1852,6 +1867,7 @@ class JoinForm {
 
   /** @param {(who: {name: string, room: string, token: string}) => void} onJoin */
   constructor(onJoin) {
+    this.onJoin = onJoin;
     const query = new URLSearchParams(location.search);
     const hash = new URLSearchParams(location.hash.slice(1));
     this.#name.value = query.get('name') ?? memory.get('name');
@@ -1862,13 +1878,19 @@ class JoinForm {
     if (hash.has('token')) history.replaceState(null, '', location.pathname + location.search);
     this.#form.addEventListener('submit', (/** @type {Event} */ event) => {
       event.preventDefault();
-      const who = this.#read();
-      if (who) onJoin(who);
+      this.submit();
     });
-    this.complete = query.has('room') && (query.has('name') || this.#token.value !== '');
+    const linked = query.has('room') && (query.has('name') || this.#token.value !== '');
+    /** Whether there is nothing to ask. */
+    this.complete = linked || visit.wasReloaded();
   }
 
-  submit() { this.#form.requestSubmit(); }
+  /** Joins with what the fields hold, where that will do. */
+  submit() {
+    const who = this.#read();
+    if (who) this.onJoin(who);
+    return who !== null;
+  }
 
   focus() { (this.#name.value ? this.#room : this.#name).focus(); }
 
@@ -1932,7 +1954,8 @@ function main() {
   const chat = new Chat(poller, () => show('join'));
   const form = new JoinForm((who) => {
     room = who.room;
-    // A reload comes back to this room. A name stays in the address only where it was given there.
+    // A reload comes back to this room, a token excepted. A name stays in the address only where it was given there.
+    visit.remember(who.token === '');
     const query = new URLSearchParams(location.search);
     query.set('room', who.room);
     if (query.has('name')) query.set('name', who.name);
@@ -1949,12 +1972,12 @@ function main() {
     $('chat').hidden = screen !== 'chat';
     if (screen === 'chat') return;
     document.title = 'Switchboard chat';
+    visit.remember(false);
     form.focus();
   }
 
   poller.start();
-  if (form.complete) form.submit();
-  else show('join');
+  if (!form.complete || !form.submit()) show('join');
 }
 
 main();
