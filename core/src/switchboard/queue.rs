@@ -322,9 +322,9 @@ impl Pool {
         self.unset_pong(queue);
         queue.pongs = 0;
         let urgent = std::mem::replace(&mut queue.urgent, List::EMPTY);
-        let (urgent, first) = self.filter(queue, urgent, |class| class.survives());
+        let (urgent, first) = self.filter(queue, urgent, Class::survives);
         let data = std::mem::replace(&mut queue.data, List::EMPTY);
-        let (data, second) = self.filter(queue, data, |class| class.survives());
+        let (data, second) = self.filter(queue, data, Class::survives);
         queue.urgent = urgent;
         queue.data = data;
         first + second
