@@ -34,6 +34,16 @@ pub enum Identity {
     FirstMessage,
 }
 
+impl Identity {
+    /// A user who stays for as long as the connection does.
+    pub fn user(name: impl Into<String>) -> Self {
+        Self::User {
+            name: name.into(),
+            expires_in: None,
+        }
+    }
+}
+
 /// What a driver does with a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
