@@ -1,5 +1,8 @@
 //! What a script can say, and how scripts and configurations are drawn.
 
+// The fields of a step say what they are by their names.
+#![allow(missing_docs)]
+
 use std::fmt;
 use std::time::Duration;
 

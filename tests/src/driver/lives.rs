@@ -9,7 +9,7 @@ use crate::wire::Heard;
 
 /// What has been said about a connection.
 #[derive(Clone, Debug, Default)]
-pub struct Life {
+pub(super) struct Life {
     pub(super) opened: bool,
     pub(super) refused: Option<String>,
     pub(super) closed: Option<String>,

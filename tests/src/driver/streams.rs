@@ -13,7 +13,7 @@ use crate::wire::{Heard, Peer};
 
 /// The other end of one connection.
 #[derive(Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     pub(super) peer: Peer,
     /// What a writer holds for it.
     pub(super) held: Option<Vec<u8>>,

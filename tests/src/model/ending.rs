@@ -9,7 +9,7 @@ use super::{Conn, Model, Note, Phase, nanos, texts};
 const DISCARD: usize = 256 << 10;
 
 /// The Close frame that says why.
-pub fn close_item(close: Option<(u16, String)>) -> Item {
+pub(super) fn close_item(close: Option<(u16, String)>) -> Item {
     let body = close.as_ref().map_or(0, |(_, reason)| 2 + reason.len());
     Item::new(framed(body), Is::Close(close), Kind::Last)
 }

@@ -3,6 +3,9 @@
 //! It says what each call must lead to. What is random in the system (phases of pings, the order
 //! of a drain, the delay in a `bye`) it takes from there, after a check that it is legal.
 
+// The fields of a phase say what they are by their names.
+#![allow(missing_docs)]
+
 mod admission;
 mod commands;
 mod ending;
