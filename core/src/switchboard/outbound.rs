@@ -61,7 +61,7 @@ impl Switchboard {
     /// a large one is lent.
     ///
     /// The frames stay in the queue until [`Event::Wrote`](super::Event::Wrote) says how much of
-    /// them is out.
+    /// them is out; until then a second call gets nothing.
     pub fn transmit(&mut self, id: ConnectionId, out: &mut Vec<u8>, budget: usize) -> Chunk {
         match self.connections.get_mut(id) {
             Ok(connection) if connection.writer == Writer::Writing => {

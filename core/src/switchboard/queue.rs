@@ -228,6 +228,9 @@ impl Pool {
 
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
     pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
+        if queue.taken > 0 {
+            return Chunk::Nothing;
+        }
         let start = out.len();
         if let Some(pong) = self.unset_pong(queue) {
             let stored = self.store(pong);
