@@ -473,13 +473,15 @@ impl Pool {
         Some(node)
     }
 
-    /// What was taken and not cut goes back to the front of the data.
+    /// What was taken and not cut goes back to the front of the data; only an answer by HTTP stays,
+    /// for a ping must not overtake it.
     fn put_back(&mut self, queue: &mut Queue) {
         let mut rest = queue.flight;
         if rest.is_empty() {
             return;
         }
-        if queue.cut != 0 {
+        let answer = self.nodes[rest.head as usize].class.has(Class::HTTP);
+        if queue.cut != 0 || answer {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
             queue.flight = List {
