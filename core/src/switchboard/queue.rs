@@ -163,11 +163,6 @@ impl Queue {
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
-
-    /// Whether the next byte is inside a frame.
-    pub(super) const fn is_cut(&self) -> bool {
-        self.cut != 0
-    }
 }
 
 impl Pool {
@@ -224,6 +219,16 @@ impl Pool {
         let stored = self.store(frame);
         self.push(queue, stored, NO_ROOM, class);
         self.release(stored);
+    }
+
+    /// Whether a frame that is in no queue may go out now: not inside a frame, and not before the
+    /// answer to the handshake.
+    pub(super) fn is_interruptible(&self, queue: &Queue) -> bool {
+        let first = [queue.flight.head, queue.urgent.head]
+            .into_iter()
+            .find(|&node| node != NONE);
+        let answer = first.is_some_and(|node| self.nodes[node as usize].class.has(Class::HTTP));
+        queue.cut == 0 && !answer
     }
 
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
