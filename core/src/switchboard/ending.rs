@@ -128,6 +128,7 @@ impl Switchboard {
         let partial = std::mem::take(&mut connection.partial);
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
+        connection.in_message = false;
         self.unfinished -= partial;
         if let Some(at) = expires {
             self.expiries.remove(&(at, id));
