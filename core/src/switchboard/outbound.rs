@@ -101,15 +101,24 @@ impl Switchboard {
                 self.mark_dirty(id);
             }
         }
-        if let Some(limit) = self.config.limits.pause_reading
-            && before > limit
-            && after <= limit
-        {
+        self.queue_shrank(id, before);
+        self.settle(id);
+        Ok(())
+    }
+
+    /// The queue of a connection had so many bytes, and has fewer: it may be read again.
+    pub(super) fn queue_shrank(&mut self, id: ConnectionId, before: usize) {
+        let Some(limit) = self.config.limits.pause_reading else {
+            return;
+        };
+        let after = self
+            .connections
+            .get(id)
+            .map_or(0, |found| found.queue.bytes());
+        if before > limit && after <= limit {
             self.reading_resumed(id);
             self.notices.push_back(Action::Intake(id));
         }
-        self.settle(id);
-        Ok(())
     }
 
     pub(super) fn writable(&mut self, id: ConnectionId) -> Result<(), StaleId> {
@@ -157,6 +166,11 @@ impl Switchboard {
         };
         let now = self.now.before(self.stall);
         let connection = self.connections.at_mut(slot);
+        let id = ConnectionId {
+            slot,
+            generation: connection.generation,
+        };
+        let before = connection.queue.bytes();
         let mut dropped = 0;
         if !fits(&connection.queue) {
             if policy == SlowPolicy::DropNewest {
@@ -178,14 +192,13 @@ impl Switchboard {
         self.pool.push(&mut connection.queue, frame, room, class);
         if connection.writer == Writer::Idle {
             connection.writer = Writer::Dirty;
-            let id = ConnectionId {
-                slot,
-                generation: connection.generation,
-            };
             self.dirty.push_back(Dirty {
                 id,
                 since: self.published,
             });
+        }
+        if dropped > 0 {
+            self.queue_shrank(id, before);
         }
         Offer::Queued { dropped }
     }
