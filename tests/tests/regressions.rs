@@ -205,6 +205,7 @@ fn every_queued_byte_counts_against_the_bound_of_the_node() {
         .into_iter()
         .map(|name| {
             let id = world.enter(name, Some("lobby"));
+            world.actions();
             world.audit();
             id
         })
@@ -212,6 +213,7 @@ fn every_queued_byte_counts_against_the_bound_of_the_node() {
     for payload in [[0; 120], [1; 120]] {
         for &id in &ids {
             let _ = world.sys.handle(world.now, id, Event::Ping(&payload));
+            world.actions();
             world.audit();
         }
     }
@@ -234,6 +236,7 @@ fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
     }
     for id in ids {
         let _ = world.sys.close(at, id, CloseReason::Kicked);
+        world.actions();
         world.audit();
     }
 }

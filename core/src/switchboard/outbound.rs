@@ -269,23 +269,23 @@ impl Switchboard {
     pub(super) fn relieve(&mut self) {
         let limit = self.config.limits.queued_bytes;
         self.note_level(super::stats::Level::QueuedBytes, self.pool.bytes, limit);
-        if self.pool.bytes <= limit {
-            return;
-        }
-        let mut queues: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, found)| !found.queue.is_empty())
-            .map(|(id, found)| (found.queue.bytes(), id))
-            .collect();
-        queues.sort_unstable_by(|a, b| b.cmp(a));
-        for (_, id) in queues {
-            if self.pool.bytes <= limit {
-                return;
-            }
-            match self.connections.get(id) {
-                Ok(found) if found.is_open() => self.end(id, CloseReason::SlowConsumer),
-                _ => self.remove(id, None),
+        // Who is closed may still hold a frame that is being written: then it goes as well.
+        while self.pool.bytes > limit {
+            let mut queues: Vec<_> = self
+                .connections
+                .iter()
+                .filter(|(_, found)| !found.queue.is_empty())
+                .map(|(id, found)| (found.queue.bytes(), id))
+                .collect();
+            queues.sort_unstable_by(|a, b| b.cmp(a));
+            for (_, id) in queues {
+                if self.pool.bytes <= limit {
+                    return;
+                }
+                match self.connections.get(id) {
+                    Ok(found) if found.is_open() => self.end(id, CloseReason::SlowConsumer),
+                    _ => self.remove(id, None),
+                }
             }
         }
     }
