@@ -220,7 +220,11 @@ impl Switchboard {
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.ip = ip;
         }
-        let verdict = if self.drain.is_some() {
+        let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
+        let verdict = if !request.lobby().is_none_or(named) {
+            let rule = "the room cannot be called so";
+            Err(Refused::Malformed(BadRequest::Syntax(rule)))
+        } else if self.drain.is_some() {
             Err(Refused::Restart)
         } else if !self.config.origins.allows(request) {
             Err(Refused::Origin)
