@@ -303,6 +303,7 @@ impl Switchboard {
         .into_iter()
         .flatten()
         .min()
+        .map(|at| at.max(self.ticked + Duration::from_nanos(1)))
     }
 
     /// Does what is due. Early, late, repeated and backward calls do no harm.
