@@ -289,3 +289,16 @@ fn a_room_of_which_the_last_member_is_slow_is_gone() {
     assert!(world.sys.user_of(id).is_none());
     assert!(world.sys.members("lobby").is_empty());
 }
+
+#[test]
+fn the_clock_of_clients_never_goes_back() {
+    let mut world = World::new(raw());
+    let id = world.enter("ann", None);
+    let _ = world.arrive_at(None);
+    let due = world.sys.next_deadline().expect("a hook is awaited");
+    let late = due + ms(900);
+    world.sys.handle(late, id, Event::Heard).expect("it is there");
+    let much_later = due + ms(1_500);
+    world.sys.handle(much_later, id, Event::Writable).expect("it is there");
+    assert_eq!(world.sys.last_heard(much_later, "ann"), Some(ms(600)));
+}

@@ -331,7 +331,8 @@ impl Switchboard {
         if now.since(self.ticked) > threshold
             && let Some(due) = self.next_deadline()
         {
-            let late = now.since(due.max(self.accounted));
+            // Up to the last call the host was there, whatever it had promised.
+            let late = now.since(due.max(self.accounted).max(self.now));
             if late > threshold {
                 self.stall += late;
                 self.accounted = now;

@@ -268,7 +268,7 @@ impl Model {
         if now - self.ticked > threshold
             && let Some(due) = promised
         {
-            let late = now.saturating_sub(due.max(self.accounted));
+            let late = now.saturating_sub(due.max(self.accounted).max(self.now));
             if late > threshold {
                 self.stall += late;
                 self.accounted = now;
