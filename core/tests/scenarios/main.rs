@@ -1,0 +1,6 @@
+//! What the specification promises, sentence by sentence, as scenarios in virtual time: a
+//! switchboard, a clock that is a variable, and clients that are vectors of bytes.
+
+mod admission;
+mod client;
+mod world;
