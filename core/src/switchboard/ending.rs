@@ -23,7 +23,12 @@ impl Switchboard {
             },
             Ok(Phase::AwaitingAuth(_)) => {
                 self.counters.closed(reason);
-                self.refuse_upgraded(id, frame);
+                match reason {
+                    CloseReason::Eof | CloseReason::Reset | CloseReason::Shutdown => {
+                        self.remove(id, None);
+                    }
+                    _ => self.refuse_upgraded(id, frame),
+                }
             }
             Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => self.remove(id, None),
             Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
