@@ -3,4 +3,8 @@
 
 mod admission;
 mod client;
+mod delivery;
+mod login;
+mod rooms;
+mod users;
 mod world;

@@ -252,12 +252,7 @@ impl World {
 
     /// Tries to come in as this user, into this lobby (none if empty), from this address.
     pub(crate) fn tries_from(&mut self, from: IpAddr, user: &str, lobby: &str) -> Client {
-        let target = if lobby.is_empty() {
-            "/ws".to_owned()
-        } else {
-            format!("/ws/{lobby}")
-        };
-        let (client, answer) = self.asks(from, &target, "");
+        let (client, answer) = self.asks(from, &target(lobby), "");
         if answer == Answer::Authenticate {
             self.authenticate(client, verdict(user));
         }
@@ -278,9 +273,17 @@ impl World {
 
     /// Upgraded, and to say who it is in its first message.
     pub(crate) fn connect_to_log_in(&mut self, lobby: &str) -> Client {
-        let (client, _) = self.asks(self.new_address(), &format!("/ws/{lobby}"), "");
+        let (client, _) = self.asks(self.new_address(), &target(lobby), "");
         self.authenticate(client, Ok(Identity::FirstMessage));
         client
+    }
+}
+
+fn target(lobby: &str) -> String {
+    if lobby.is_empty() {
+        "/ws".to_owned()
+    } else {
+        format!("/ws/{lobby}")
     }
 }
 
