@@ -69,7 +69,8 @@ impl Switchboard {
         if !connection.is_open() {
             return self.end(id, reason);
         }
-        let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+        let quiet =
+            connection.writer != Writer::Writing && self.pool.may_be_overtaken(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -109,7 +110,8 @@ impl Switchboard {
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
         if crowded {
-            let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+            let quiet = connection.writer != Writer::Writing
+                && self.pool.may_be_overtaken(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
