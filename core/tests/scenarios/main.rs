@@ -4,7 +4,9 @@
 mod admission;
 mod client;
 mod delivery;
+mod ending;
 mod login;
 mod rooms;
+mod slow;
 mod users;
 mod world;
