@@ -91,25 +91,31 @@ impl Switchboard {
             let dropped = self.pool.discard(&mut connection.queue);
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
-        let after = connection.queue.bytes();
+        let waits = !connection.queue.is_empty();
         if progress.blocked {
             connection.writer = Writer::Blocked;
             self.arm(id, Kind::WriteStall);
         } else {
             connection.writer = Writer::Idle;
-            if after > 0 {
+            if waits {
                 self.mark_dirty(id);
             }
         }
+        self.queue_shrank(id, before);
+        self.settle(id);
+        Ok(())
+    }
+
+    /// Reads on where a queue that was too long for it is so no more.
+    pub(super) fn queue_shrank(&mut self, id: ConnectionId, before: usize) {
         if let Some(limit) = self.config.limits.pause_reading
             && before > limit
-            && after <= limit
+            && let Ok(connection) = self.connections.get(id)
+            && connection.queue.bytes() <= limit
         {
             self.reading_resumed(id);
             self.notices.push_back(Action::Intake(id));
         }
-        self.settle(id);
-        Ok(())
     }
 
     pub(super) fn writable(&mut self, id: ConnectionId) -> Result<(), StaleId> {
@@ -157,6 +163,7 @@ impl Switchboard {
         };
         let now = self.now.before(self.stall);
         let connection = self.connections.at_mut(slot);
+        let before = connection.queue.bytes();
         let mut dropped = 0;
         if !fits(&connection.queue) {
             if policy == SlowPolicy::DropNewest {
@@ -186,6 +193,9 @@ impl Switchboard {
                 id,
                 since: self.published,
             });
+        }
+        if dropped > 0 {
+            self.queue_shrank(self.connections.id_at(slot), before);
         }
         Offer::Queued { dropped }
     }

@@ -175,8 +175,10 @@ impl Switchboard {
         let Some(key) = self.rooms.find(room) else {
             return Ok(false);
         };
+        let before = connection.queue.bytes();
         let dropped = self.pool.purge(&mut connection.queue, key);
         self.counters.dropped("left", u64::from(dropped));
+        self.queue_shrank(id, before);
         let left = self.leave_room(id, key, false);
         if left {
             self.tell(
