@@ -3,8 +3,10 @@
 
 mod admission;
 mod client;
+mod clock;
 mod delivery;
 mod ending;
+mod health;
 mod login;
 mod rooms;
 mod slow;
