@@ -131,7 +131,10 @@ impl Switchboard {
             _ => return Ok(false),
         }
         self.counters.messages_in += 1;
-        if let Some(ping) = &mut self.connections.get_mut(id)?.ping {
+        let connection = self.connections.get_mut(id)?;
+        // What is unfinished after this is another message, with a deadline of its own.
+        connection.in_message = false;
+        if let Some(ping) = &mut connection.ping {
             ping.heard = true;
         }
         if binary && self.config.wire == Wire::Json {
