@@ -532,6 +532,7 @@ impl Switchboard {
             connection.deadline = deadline;
             connection.hook = false;
             connection.in_message = false;
+            self.unfinished -= std::mem::take(&mut connection.partial);
         }
         self.arm(id, Kind::Linger);
         self.notices.push_back(Action::Intake(id));

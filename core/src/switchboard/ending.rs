@@ -131,6 +131,7 @@ impl Switchboard {
         let user = std::mem::replace(&mut connection.user, NONE);
         let expires = connection.expires.take();
         let partial = std::mem::take(&mut connection.partial);
+        connection.in_message = false;
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
         self.unfinished -= partial;
