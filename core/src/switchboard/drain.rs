@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::{Notice, Switchboard};
 use crate::{CloseReason, ConnectionId, Refused, Time};
 
@@ -99,11 +99,7 @@ impl Switchboard {
                 .unwrap_or(u64::MAX / 2)
                 .max(1_000);
             let wait = self.rng.u64(..=spread) + RECONNECT_FROM.as_millis() as u64;
-            if self
-                .connections
-                .get(id)
-                .is_ok_and(super::connection::Connection::is_open)
-            {
+            if self.connections.get(id).is_ok_and(Connection::is_open) {
                 self.end_draining(id, wait);
             }
         }

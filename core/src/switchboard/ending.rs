@@ -1,6 +1,6 @@
 //! How connections go: closed in good order, or evicted.
 
-use super::connection::{Ending, NONE, Phase, Writer};
+use super::connection::{Connection, Ending, NONE, Phase, Writer};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
@@ -43,8 +43,24 @@ impl Switchboard {
             reason: reason.as_str(),
             reconnect_in_ms,
         };
-        let bye = (self.config.wire == Wire::Json).then(|| super::outbound::encode(&bye, 0));
-        self.close_open(id, reason, bye, close_frame(reason));
+        self.end_with(id, reason, &bye);
+    }
+
+    /// Ends a connection with a last word, which goes out with the Close frame.
+    pub(super) fn end_with(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        last: &ServerMessage<'_>,
+    ) {
+        if self.connections.get(id).is_ok_and(Connection::is_open) {
+            let json = self.config.wire == Wire::Json;
+            let last = json.then(|| super::outbound::encode(last, 0));
+            self.close_open(id, reason, last, close_frame(reason));
+        } else {
+            self.tell(id, last);
+            self.end(id, reason);
+        }
     }
 
     /// The client sent a Close frame: it is answered with its own code.
