@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, Seat};
 use super::{Notice, Switchboard};
 use crate::{CloseReason, ConnectionId, Refused, Time};
 
@@ -114,20 +114,21 @@ impl Switchboard {
     }
 
     fn evict_the_rest(&mut self) {
-        let all: Vec<_> = self
+        let rest: Vec<_> = self
             .connections
             .iter()
             .map(|(id, found)| (id, found.phase.seat()))
+            .filter(|(_, seat)| matches!(seat, Seat::Open | Seat::Closing))
             .collect();
-        for (id, seat) in all {
-            use super::connection::Seat;
-            match seat {
-                Seat::Open => self.evict(id, CloseReason::Draining),
-                Seat::Closing => self.remove(id, None),
-                _ => continue,
-            }
-            if let Some(drain) = &mut self.drain {
-                drain.report.evicted += 1;
+        // Before the last of them goes: that is when the report goes out.
+        if let Some(drain) = &mut self.drain {
+            drain.report.evicted = rest.len();
+        }
+        for (id, seat) in rest {
+            if seat == Seat::Open {
+                self.evict(id, CloseReason::Draining);
+            } else {
+                self.remove(id, None);
             }
         }
     }
