@@ -110,7 +110,9 @@ impl Switchboard {
         request: &Request,
     ) -> Result<Answer, StaleId> {
         self.enter(now);
-        self.check(id)?;
+        if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
+            return Ok(Answer::Refused);
+        }
         Ok(self.consider(id, request, None))
     }
 
