@@ -9,7 +9,7 @@
 //! A connection has at most one writer; what is pushed while it writes makes it dirty again
 //! when the writer reports, so that no wake-up is lost.
 
-use super::connection::{Phase, Writer};
+use super::connection::{Connection, Phase, Writer};
 use super::delivery::Offer;
 use super::queue::{Chunk, Class, NO_ROOM, StoredFrame};
 use super::timers::Kind;
@@ -280,9 +280,15 @@ impl Switchboard {
             if self.pool.bytes <= limit {
                 return;
             }
-            match self.connections.get(id) {
-                Ok(found) if found.is_open() => self.end(id, CloseReason::SlowConsumer),
-                _ => self.remove(id, None),
+            let found = self.connections.get(id);
+            let stuck = found.is_ok_and(|found| found.queue.is_stuck());
+            let open = found.is_ok_and(Connection::is_open);
+            if open {
+                self.end(id, CloseReason::SlowConsumer);
+            }
+            // What a close cannot discard must not cost others their connection.
+            if !open || (stuck && self.pool.bytes > limit) {
+                self.remove(id, None);
             }
         }
     }

@@ -165,6 +165,12 @@ impl Queue {
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
+
+    /// Whether there is something that a discard leaves: a frame that is cut, or in a writer's
+    /// hands.
+    pub(super) const fn is_stuck(&self) -> bool {
+        !self.flight.is_empty()
+    }
 }
 
 impl Pool {
