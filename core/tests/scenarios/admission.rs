@@ -684,3 +684,34 @@ fn in_raw_mode_verdicts_are_close_codes_and_there_is_no_first_message_authentica
     let late = world.connect_to_log_in("lobby");
     assert_eq!(world.told(late), (101, Some((4001, "unauthorized".into()))));
 }
+
+#[test]
+fn requests_out_of_turn_change_nothing() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    let (asked, _) = world.asks(HOME, "/ws/lobby", "");
+    let request = world.request("/ws/other", "", HOME);
+    for client in [ann, asked] {
+        let (now, id) = (world.now, world.id(client));
+        assert_eq!(world.board.request(now, id, &request), Ok(Answer::Refused));
+        assert_eq!(world.board.upgraded(now, id, &request), Ok(Answer::Refused));
+        assert_eq!(world.board.answer_page(now, id, Vec::new()), Ok(()));
+        world.flush();
+    }
+    world
+        .board
+        .malformed(world.now, world.id(ann), BadRequest::Method)
+        .unwrap();
+    world.flush();
+    assert!(world.is_open(ann));
+    world.authenticate(asked, crate::world::verdict("bob"));
+    assert_eq!(world.board.members("lobby").len(), 2);
+}
+
+#[test]
+fn a_queue_too_small_for_the_welcome_ends_the_connection_and_nothing_else() {
+    let mut world = World::with(|config| config.limits.queue_bytes = 10);
+    let ann = world.tries("ann", "lobby");
+    assert_eq!(world.told(ann), (101, Some((4101, "slow_consumer".into()))));
+    assert_eq!(world.stats().active_rooms, 0);
+}

@@ -351,3 +351,30 @@ fn pings_and_pongs_go_ahead_of_data() {
     assert_eq!(frames[2..], [text("data"), text("more")]);
     assert!(frames[..2].contains(&Received::Pong(b"hello".to_vec())));
 }
+
+#[test]
+fn large_frames_that_are_cut_do_not_cost_everybody_the_connection() {
+    let mut world = World::with(|config| {
+        config.limits.queue_bytes = 20_000;
+        config.limits.queued_bytes = 100_000;
+        config.presence.enabled = false;
+    });
+    let clients: Vec<_> = (0..20)
+        .map(|n| world.connect(&format!("u{n}"), "lobby"))
+        .collect();
+    for &client in &clients {
+        world.stops_reading_after(client, 1);
+    }
+    // In two steps, so that all of the first frames are cut: what is cut cannot be discarded.
+    for size in [9_000, 1_000] {
+        let frame = Frame::text(&"x".repeat(size));
+        let sent = world
+            .board
+            .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
+        assert!(sent.is_ok());
+        world.flush();
+    }
+    let open = clients.iter().filter(|&&client| world.is_open(client));
+    assert_eq!(open.count(), 9, "nine times 10 004 fit");
+    assert!(world.stats().queued_bytes <= 100_000);
+}

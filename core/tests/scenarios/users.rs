@@ -181,3 +181,18 @@ fn disconnect_user_takes_a_code_of_the_application() {
     assert_eq!(world.close(ann), Some((4_500, "application".into())));
     assert_eq!(world.stats().closes["application"], 1);
 }
+
+#[test]
+fn a_user_whose_connection_is_closing_may_come_back_even_where_a_second_is_rejected() {
+    let mut world = World::with(|config| config.users = UserPolicy::Reject);
+    let old = world.connect("ann", "lobby");
+    world.falls_silent(old);
+    world
+        .board
+        .close(world.now, world.id(old), CloseReason::Kicked)
+        .unwrap();
+    let new = world.connect("ann", "lobby");
+    world.advance(secs(5));
+    assert!(world.is_gone(old));
+    assert_eq!(world.board.connections_of("ann"), [world.id(new)]);
+}
