@@ -52,7 +52,9 @@ impl World {
         let peer = "10.0.0.1".parse().expect("an address");
         let id = self.sys.connect(self.now, peer).expect("a seat");
         let request = Self::request(lobby);
-        self.sys.upgraded(self.now, id, &request).expect("it is there");
+        self.sys
+            .upgraded(self.now, id, &request)
+            .expect("it is there");
         id
     }
 
@@ -83,7 +85,9 @@ impl World {
         };
         let request = Handshake::new(config.into()).receive(head.as_bytes());
         let request = request.expect("legal").expect("whole");
-        self.sys.request(self.now, id, &request).expect("it is there");
+        self.sys
+            .request(self.now, id, &request)
+            .expect("it is there");
         let (name, expires_in) = (name.to_owned(), None);
         self.admit(id, Identity::User { name, expires_in });
         id
