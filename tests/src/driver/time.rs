@@ -24,11 +24,15 @@ impl Driver {
         for again in [self.now, self.now - 1] {
             self.sys.tick(Time::from_nanos(again));
             self.gather();
-            ensure(self.fresh.is_empty(), || format!("a second tick gave {:?}", self.fresh))?;
+            ensure(self.fresh.is_empty(), || {
+                format!("a second tick gave {:?}", self.fresh)
+            })?;
         }
         let overdue = self.model.as_ref().and_then(crate::model::Model::overdue);
         let overdue = overdue.filter(|_| self.setup.family == Family::Health);
-        ensure(overdue.is_none(), || format!("{overdue:?} is silent and still there"))
+        ensure(overdue.is_none(), || {
+            format!("{overdue:?} is silent and still there")
+        })
     }
 
     /// To the next deadline, and not a nanosecond further.
@@ -66,7 +70,9 @@ impl Driver {
             self.sys.tick(Time::from_nanos(earlier));
             self.gather();
             let tick = earlier < self.last_tick;
-            ensure(self.fresh.is_empty() || !tick, || format!("a tick back gave {:?}", self.fresh))?;
+            ensure(self.fresh.is_empty() || !tick, || {
+                format!("a tick back gave {:?}", self.fresh)
+            })?;
         }
         let _ = self.act_at(earlier, |sys, at| sys.handle(at, id, Event::Heard));
         if let Some(model) = &mut self.model {

@@ -26,11 +26,17 @@ pub struct Crowd {
 
 impl Model {
     pub(crate) fn presence_joined(&mut self, id: ConnectionId, name: &str) {
-        let Some(conn) = self.conns.get(&id) else { return };
+        let Some(conn) = self.conns.get(&id) else {
+            return;
+        };
         let member = conn.rooms.iter().any(|(room, _)| room == name);
         let user = conn.user.clone();
         let at = self.now + nanos(self.config.presence.interval);
-        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+        let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        else {
             return;
         };
         if !member {
@@ -55,12 +61,18 @@ impl Model {
 
     pub(crate) fn presence_left(&mut self, name: &str, user: &str, grace: bool) {
         let until = self.now + nanos(self.config.presence.leave_grace);
-        let Some(room) = self.rooms.get(name) else { return };
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
         let here = |id: &ConnectionId| self.conns.get(id).is_some_and(|conn| conn.user == user);
         if room.members.iter().any(here) {
             return;
         }
-        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+        let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        else {
             return;
         };
         if grace {
@@ -74,7 +86,11 @@ impl Model {
 
     fn forget_user(&mut self, name: &str, user: &str) {
         let at = self.now + nanos(self.config.presence.interval);
-        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+        let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        else {
             return;
         };
         let before = crowd.users.len();
@@ -87,7 +103,11 @@ impl Model {
     }
 
     fn arm(&mut self, name: &str, at: Nanos) {
-        if let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) {
+        if let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        {
             crowd.telling.get_or_insert(at);
         }
     }
@@ -110,7 +130,9 @@ impl Model {
         let len = framed(text.len());
         let fits = self.fits(id, len);
         let again = self.now + nanos(self.config.presence.interval);
-        let Some(room) = self.rooms.get_mut(name) else { return };
+        let Some(room) = self.rooms.get_mut(name) else {
+            return;
+        };
         let life = room.life;
         if let Some(crowd) = &mut room.crowd {
             crowd.knows.insert(id, fits.then_some(crowd.changes.0));
@@ -132,14 +154,21 @@ impl Model {
                 continue;
             };
             let over = |&(_, until): &&(String, Option<Nanos>)| until.is_some_and(|at| at <= now);
-            let gone: Vec<String> =
-                crowd.users.iter().filter(over).map(|(user, _)| user.clone()).collect();
+            let gone: Vec<String> = crowd
+                .users
+                .iter()
+                .filter(over)
+                .map(|(user, _)| user.clone())
+                .collect();
             for user in gone {
                 self.forget_user(name, &user);
             }
         }
         for name in &rooms {
-            let crowd = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut());
+            let crowd = self
+                .rooms
+                .get_mut(name)
+                .and_then(|room| room.crowd.as_mut());
             if let Some(crowd) = crowd
                 && crowd.telling.is_some_and(|at| at <= now)
             {
@@ -151,7 +180,9 @@ impl Model {
 
     fn tell_changes(&mut self, name: &str) {
         let names = self.names(name);
-        let Some(room) = self.rooms.get_mut(name) else { return };
+        let Some(room) = self.rooms.get_mut(name) else {
+            return;
+        };
         let members = room.members.clone();
         let Some(crowd) = &mut room.crowd else { return };
         let now: BTreeSet<String> = names.iter().cloned().collect();
@@ -189,7 +220,11 @@ impl Model {
     }
 
     fn knows(&mut self, name: &str, id: ConnectionId, version: u64) {
-        if let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) {
+        if let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        {
             crowd.knows.insert(id, Some(version));
         }
     }
@@ -202,8 +237,11 @@ impl Model {
         if room.crowd.is_some() {
             return self.names(name);
         }
-        let mut users: Vec<String> =
-            room.members.iter().map(|id| self.conns[id].user.clone()).collect();
+        let mut users: Vec<String> = room
+            .members
+            .iter()
+            .map(|id| self.conns[id].user.clone())
+            .collect();
         users.sort();
         users.dedup();
         users

@@ -128,7 +128,11 @@ impl Model {
         }
         self.notes.push(Note::Left(id, name.to_owned()));
         self.presence_left(name, &user, grace);
-        if self.rooms.get(name).is_some_and(|room| room.members.is_empty()) {
+        if self
+            .rooms
+            .get(name)
+            .is_some_and(|room| room.members.is_empty())
+        {
             self.rooms.remove(name);
         }
         true
@@ -155,10 +159,15 @@ impl Model {
     /// Rooms that somebody entered by the URL.
     pub fn lobbies(&self) -> usize {
         let entered = |id: &ConnectionId, name: &str| {
-            self.conns[id].rooms.iter().any(|(room, lobby)| room == name && *lobby)
+            self.conns[id]
+                .rooms
+                .iter()
+                .any(|(room, lobby)| room == name && *lobby)
         };
         let rooms = self.rooms.iter();
-        rooms.filter(|(name, room)| room.members.iter().any(|id| entered(id, name))).count()
+        rooms
+            .filter(|(name, room)| room.members.iter().any(|id| entered(id, name)))
+            .count()
     }
 
     /// A numbered message to a room.
