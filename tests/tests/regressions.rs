@@ -356,3 +356,23 @@ fn the_clock_of_clients_never_goes_back() {
         .expect("it is there");
     assert_eq!(world.sys.last_heard(much_later, "ann"), Some(ms(600)));
 }
+
+#[test]
+fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_presence() {
+    let mut config = Config::default();
+    config.users = switchboard_core::UserPolicy::Allow(2);
+    config.limits.queue_messages = 3;
+    let mut world = World::new(config);
+    let _ = world.enter("ann", Some("lobby"));
+    let slow = world.enter("ann", None);
+    for _ in 0..2 {
+        world
+            .sys
+            .send(world.now, slow, Frame::text("x"))
+            .expect("there is room");
+    }
+    let _ = world.sys.join(world.now, slow, "lobby");
+    assert!(world.sys.user_of(slow).is_none());
+    world.audit();
+    assert_eq!(world.sys.room_users("lobby"), ["ann".into()]);
+}
