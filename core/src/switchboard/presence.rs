@@ -256,7 +256,6 @@ impl Switchboard {
                 let frame = if known { delta.clone() } else { list.clone() };
                 self.tell_presence(self.connections.id_at(slot), key, frame);
             }
-            self.relieve();
         }
         if news {
             let room = self.room_name(key);
@@ -268,6 +267,8 @@ impl Switchboard {
                 left,
             });
         }
+        // Last, for it may end the room.
+        self.relieve();
     }
 
     /// Who of those that the changes are about has really come or gone.
