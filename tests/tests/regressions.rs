@@ -356,3 +356,41 @@ fn the_clock_of_clients_never_goes_back() {
         .expect("it is there");
     assert_eq!(world.sys.last_heard(much_later, "ann"), Some(ms(600)));
 }
+
+#[test]
+fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_presence() {
+    let mut config = Config::default();
+    config.users = switchboard_core::UserPolicy::Allow(2);
+    config.limits.queue_messages = 3;
+    let mut world = World::new(config);
+    let _ = world.enter("ann", Some("lobby"));
+    let slow = world.enter("ann", None);
+    for _ in 0..2 {
+        world
+            .sys
+            .send(world.now, slow, Frame::text("x"))
+            .expect("there is room");
+    }
+    let _ = world.sys.join(world.now, slow, "lobby");
+    assert!(world.sys.user_of(slow).is_none());
+    world.audit();
+    assert_eq!(world.sys.room_users("lobby"), ["ann".into()]);
+}
+
+#[test]
+fn telling_who_is_there_survives_the_end_of_the_room() {
+    let mut config = Config::default();
+    (config.limits.queue_bytes, config.limits.queued_bytes) = (10_000, 10_000);
+    let mut world = World::new(config);
+    let id = world.enter("ann", Some("lobby"));
+    let other = world.enter("bob", Some("lobby"));
+    // Only so much is free that the list for one of them still fits.
+    let queued = world.sys.stats(world.now).queued_bytes;
+    let frame = Frame::text(&"x".repeat(10_000 - queued - 40));
+    world.sys.send(world.now, id, frame).expect("there is room");
+    let _ = world.sys.close(world.now, other, CloseReason::Kicked);
+    world.wait(ms(300));
+    world.actions();
+    world.audit();
+    assert!(world.sys.members("lobby").is_empty());
+}

@@ -304,7 +304,6 @@ impl Driver {
 
     /// Everybody goes, and nothing is left.
     pub(super) fn finish(&mut self) -> Result<(), Fault> {
-        self.ended = true;
         for id in self.sockets.keys().copied().collect::<Vec<_>>() {
             let _ = self.act(|sys, now| sys.handle(now, id, Event::Reset));
             if let Some(model) = &mut self.model {

@@ -132,6 +132,8 @@ impl Driver {
         reply: Reply,
     ) -> Result<(), Fault> {
         self.requests += 1;
+        // What is no JSON has no id.
+        let tagged = tagged && !matches!(message, Message::Garbage(choice) if choice % 4 == 0);
         let tag = tagged.then(|| self.requests.to_string());
         let (text, said) = self.text_of(id, message, tag.as_deref());
         self.say_text(id, &text, said, tag, reply)

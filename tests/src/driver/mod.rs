@@ -90,8 +90,8 @@ pub struct Driver {
     /// Each numbered message, by its room's epoch and number.
     numbered: BTreeMap<(String, u64), String>,
     requests: u64,
-    last_tick: u64,
-    ended: bool,
+    /// The latest time of a call.
+    seen: u64,
     figures: Figures,
 }
 
@@ -117,8 +117,7 @@ impl Driver {
             fresh: Vec::new(),
             numbered: BTreeMap::new(),
             requests: 0,
-            last_tick: start,
-            ended: false,
+            seen: start,
             figures: Figures::default(),
         })
     }
@@ -146,6 +145,7 @@ impl Driver {
         let promised = self.sys.next_deadline().map(Time::as_nanos);
         let result = call(&mut self.sys, Time::from_nanos(at));
         self.gather();
+        self.seen = self.seen.max(at);
         if let Some(model) = &mut self.model {
             model.enter(at, promised);
         }

@@ -51,7 +51,7 @@ impl Socket {
         let field = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let number = |key: &str| value[key].as_u64().unwrap_or_default();
         let (kind, channel) = (field("type"), field("channel"));
-        let early = ["authenticated", "error"].contains(&kind.as_str());
+        let early = ["authenticated", "error", "health_ping"].contains(&kind.as_str());
         ensure(self.welcomed || early || kind == "welcome", || {
             format!("before welcome: {text}")
         })?;

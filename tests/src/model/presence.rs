@@ -25,12 +25,7 @@ pub struct Crowd {
 }
 
 impl Model {
-    pub(crate) fn presence_joined(&mut self, id: ConnectionId, name: &str) {
-        let Some(conn) = self.conns.get(&id) else {
-            return;
-        };
-        let member = conn.rooms.iter().any(|(room, _)| room == name);
-        let user = conn.user.clone();
+    pub(crate) fn presence_joined(&mut self, name: &str, user: &str) {
         let at = self.now + nanos(self.config.presence.interval);
         let Some(crowd) = self
             .rooms
@@ -39,23 +34,25 @@ impl Model {
         else {
             return;
         };
-        if !member {
-            return;
-        }
-        if let Some(found) = crowd.users.iter_mut().find(|(other, _)| *other == user) {
+        if let Some(found) = crowd.users.iter_mut().find(|(other, _)| other == user) {
             found.1 = None;
         } else {
-            crowd.users.push((user, None));
+            crowd.users.push((user.to_owned(), None));
             crowd.changes.0 += 1;
             crowd.news = true;
         }
-        let news = crowd.news;
-        if self.json() {
+        if crowd.news {
+            self.arm(name, at);
+        }
+    }
+
+    /// Who has entered is told who is there, if it could be told anything so far.
+    pub(crate) fn tell_list(&mut self, id: ConnectionId, name: &str) {
+        let there = self.rooms.get(name);
+        let there = there.filter(|room| room.crowd.is_some() && room.members.contains(&id));
+        if there.is_some() && self.json() {
             let list = self.list(name);
             self.tell_presence(id, name, list);
-        }
-        if news {
-            self.arm(name, at);
         }
     }
 

@@ -103,13 +103,14 @@ impl Model {
         };
         room.members.push(id);
         let (seq, life) = (room.seq, room.life);
-        if let Some(conn) = self.conn(id) {
-            conn.rooms.push((name.to_owned(), lobby));
-        }
+        let Some(conn) = self.conn(id) else { return };
+        conn.rooms.push((name.to_owned(), lobby));
+        let user = conn.user.clone();
         self.notes.push(Note::Joined(id, name.to_owned()));
+        self.presence_joined(name, &user);
         let epoch = format!("{}-{life:x}", self.node);
         self.tell(id, texts::subscribed(name, seq, &epoch, request));
-        self.presence_joined(id, name);
+        self.tell_list(id, name);
     }
 
     /// Takes a connection out of a room; says whether it was in.

@@ -58,10 +58,11 @@ impl Model {
         let drain = self.drain.as_ref().filter(|drain| !drain.done);
         let turn = drain.map(|drain| drain.turns.first().copied().unwrap_or(drain.deadline));
         let expiry = self.next_expiry().map(|(at, _)| at);
-        [live, turn, expiry, self.next_presence()]
+        let first = [live, turn, expiry, self.next_presence()]
             .into_iter()
             .flatten()
-            .min()
+            .min();
+        first.map(|at| at.max(self.ticked + 1))
     }
 
     fn next_due(&self) -> Option<(Nanos, Due, ConnectionId)> {
