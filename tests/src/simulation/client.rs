@@ -116,7 +116,7 @@ impl World {
             (Some(_), false) => {}
         }
         let mean = match self.clients[c as usize].kind {
-            _ if self.calm => 500 * MILLI,
+            _ if self.calm => 4 * SECOND,
             Kind::Flooder => 20 * MILLI,
             Kind::Quiet => 5 * SECOND,
             Kind::Chatter => 400 * MILLI,
@@ -157,10 +157,7 @@ impl World {
             };
         }
         self.links.push(link);
-        self.accept(l);
-        if self.links[l as usize].id.is_none() {
-            return;
-        }
+        self.schedule.push(self.now, Step::Accept(l));
         if !self.calm && self.first_bytes_go_wrong(c, l, kind) {
             return;
         }

@@ -182,8 +182,10 @@ impl World {
         {
             let _ = self.socket_write(l, last);
         }
-        if self.drain_due.is_some_and(|(_, due)| due <= self.core_now)
-            && matches!(phase, Phase::Closing)
+        if self.ticking
+            && self.drain_due.is_some_and(|(_, due)| due <= self.core_now)
+            && !self.oracle.drained
+            && phase == Phase::Closing
         {
             self.oracle.drain_evicted += 1;
         }

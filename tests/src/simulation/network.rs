@@ -84,7 +84,7 @@ impl World {
             _ if self.calm || gone => free,
             Take::All => free,
             Take::Part => self.rng.usize(..=free),
-            Take::One => free.min(1 + usize::from(self.rng.u8(..4) == 0) * 40),
+            Take::One => free.min([0, 1, 1, 2, 300, 2_000][self.rng.usize(..6)]),
         };
         let taken = bytes.len().min(most);
         if taken < bytes.len() {
@@ -176,6 +176,7 @@ impl World {
     pub(super) fn wait_writable(&mut self, l: u32) {
         let link = &mut self.links[l as usize];
         link.blocked = true;
+        link.shadow.ever_blocked = true;
         if link.client_gone || link.unread < link.window {
             let soon = MICRO + self.rng.u64(..2 * MILLI);
             self.schedule.push(self.now + soon, Step::Writable(l));

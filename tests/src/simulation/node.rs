@@ -69,6 +69,7 @@ impl World {
 
     pub(super) fn event(&mut self, l: u32, event: Event<'_>) {
         if let Some(id) = self.links[l as usize].id {
+            self.note(|| format!("link {l} {event:?}"));
             let _ = self.call(|board, now| board.handle(now, id, event));
         }
     }
@@ -129,6 +130,9 @@ impl World {
         let mut frames = FRAMES;
         for _ in 0..READS {
             self.heed(l);
+            if self.links[l as usize].id.is_none() {
+                return;
+            }
             if self.links[l as usize].node_gone || self.broken.is_some() || !self.may_read(l) {
                 return;
             }

@@ -148,7 +148,7 @@ pub(super) fn hash_text(text: &str) -> u64 {
 impl World {
     /// Moves a connection on, and counts it there (invariant 1).
     pub(super) fn move_to(&mut self, l: u32, to: Phase) {
-        let (now, frozen) = (self.core_now, self.frozen);
+        let (now, frozen) = (self.core_time(), self.frozen);
         let shadow = &mut self.links[l as usize].shadow;
         let from = shadow.phase;
         shadow.phase = to;
@@ -279,12 +279,15 @@ impl World {
             let late = shadow.expires.is_some_and(|at| at <= self.last_tick);
             self.check(32, !late, || format!("link {l}: open after its expiry"));
             let link = &self.links[l as usize];
-            let paused = link.shadow.paused_since || link.hooks.paused;
+            // A long queue pauses reading as well, and each end of that gives a ping more time.
+            let queue = self.plan.config.limits.pause_reading.is_some() && link.shadow.ever_blocked;
+            let paused = link.shadow.paused_since || link.hooks.paused || queue;
             let silence = self
                 .last_tick
                 .saturating_sub(link.shadow.last_heard)
                 .saturating_sub(self.frozen - link.shadow.frozen_at_heard);
-            let bound = health.ping_interval + health.ping_timeout;
+            let late = std::time::Duration::from_nanos(2 * self.plan.tick_jitter + 1_000);
+            let bound = health.ping_interval + health.ping_timeout + late;
             let silent = u128::from(silence) > bound.as_nanos() && !paused;
             self.check(22, !silent, || format!("link {l}: silent for {silence} ns"));
         }

@@ -70,7 +70,7 @@ impl Plan {
         draw_times(rng, &mut config);
         draw_rates(rng, &mut config);
         draw_policies(rng, &mut config);
-        let safety = rng.u64(20..=200) * SECOND;
+        let safety = rng.u64(10..=80) * SECOND;
         let calm = rng.u8(..100) < 5;
         let drain = (rng.u8(..100) < 30).then(|| DrainPlan {
             at: rng.u64(safety / 4..=safety),

@@ -164,9 +164,12 @@ impl World {
     }
 
     fn expect_direct(&mut self, l: u32, id: Option<u64>, to: &str) {
-        let devices = self.oracle.users.get(to).map_or(0, Vec::len) as u64;
-        // Members of tiny queues may be closed for it: then fewer get it.
-        let answer = if devices == 0 || self.plan.tiny_queue {
+        let devices = self.oracle.users.get(to).map_or(&[][..], Vec::as_slice);
+        // For a queue that is full or tiny it may be too much: then fewer get it.
+        let full = |&l: &u32| self.links[l as usize].shadow.ever_blocked;
+        let unsure = self.plan.tiny_queue || devices.iter().any(full);
+        let devices = devices.len() as u64;
+        let answer = if devices == 0 || unsure {
             Answer::Any
         } else {
             Answer::Delivered(devices)

@@ -8,6 +8,8 @@ use std::collections::BinaryHeap;
 pub(super) enum Step {
     /// A client does what it does next.
     Client(u32),
+    /// A stream waits to be accepted.
+    Accept(u32),
     /// Bytes of a client have arrived at the node.
     Arrive(u32),
     /// Bytes of the node have arrived at the client.

@@ -47,6 +47,7 @@ pub(super) struct World {
     pub(super) alarm: u64,
     pub(super) flushing: bool,
     pub(super) last_tick: u64,
+    pub(super) ticking: bool,
     /// No faults any more.
     pub(super) calm: bool,
     /// Clients say nothing by themselves.
@@ -90,6 +91,7 @@ impl World {
             alarm: u64::MAX,
             flushing: false,
             last_tick: start,
+            ticking: false,
             calm: false,
             quiet: false,
             drain_due: None,
@@ -223,7 +225,7 @@ impl World {
     fn step(&mut self, step: Step) {
         let (kind, which) = match step {
             Step::Client(client) => (1, client),
-            Step::Arrive(link) => (2, link),
+            Step::Arrive(link) | Step::Accept(link) => (2, link),
             Step::Deliver(link) => (3, link),
             Step::Writable(link) => (4, link),
             Step::Report(link) => (5, link),
@@ -235,6 +237,7 @@ impl World {
         self.hash(self.now ^ (kind << 60) ^ u64::from(which) << 32);
         match step {
             Step::Client(client) => self.client_acts(client),
+            Step::Accept(link) => self.accept(link),
             Step::Arrive(link) => self.arrive(link),
             Step::Deliver(link) => self.deliver(link),
             Step::Writable(link) => self.writable(link),
@@ -293,7 +296,9 @@ impl World {
         self.tally.events += 1;
         self.board.tick(time);
         self.core_now = self.now;
+        self.ticking = true;
         self.collect();
+        self.ticking = false;
         let next = self.board.next_deadline();
         self.check(18, next.is_none_or(|next| next > time), || {
             format!("the next deadline {next:?} is not after the tick at {time:?}, was {earlier:?}")
