@@ -17,6 +17,8 @@ use super::world::World;
 /// Reads, and messages, before everybody else gets a turn.
 const READS: usize = 8;
 const FRAMES: usize = 64;
+/// Bytes that are read at a time.
+const SCRATCH: usize = 64 << 10;
 
 /// Some addresses are IPv4, some IPv6 networks, some IPv4 written as IPv6.
 pub(super) fn address(number: u32, link: u32) -> IpAddr {
@@ -151,7 +153,7 @@ impl World {
             if most < waiting {
                 self.fault(if most == 1 { Fault::ReadByByte } else { Fault::ReadSplit });
             }
-            let size = if self.calm { waiting } else { waiting.min(most) };
+            let size = waiting.min(SCRATCH).min(if self.calm { SCRATCH } else { most });
             let link = &mut self.links[l as usize];
             let mut chunk = link.rx[link.rx_at..link.rx_at + size].to_vec();
             let used = self.receive(l, &mut chunk, &mut frames);

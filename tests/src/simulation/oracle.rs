@@ -280,7 +280,7 @@ impl World {
             self.check(32, !late, || format!("link {l}: open after its expiry"));
             let link = &self.links[l as usize];
             // A long queue pauses reading as well, and each end of that gives a ping more time.
-            let queue = self.plan.config.limits.pause_reading.is_some() && link.shadow.ever_blocked;
+            let queue = self.plan.config.limits.pause_reading.is_some();
             let paused = link.shadow.paused_since || link.hooks.paused || queue;
             let silence = self
                 .last_tick

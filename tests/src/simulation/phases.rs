@@ -14,6 +14,9 @@ impl World {
     pub(super) fn run(&mut self) {
         let start = self.now;
         self.run_until(start + self.plan.safety);
+        if self.broken.is_none() && self.frozen_until > self.now {
+            self.run_until(self.frozen_until + MILLI);
+        }
         if self.broken.is_none() {
             self.end_faults();
             if self.drain_due.is_some() {

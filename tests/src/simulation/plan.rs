@@ -145,7 +145,8 @@ fn draw_limits(rng: &mut Rng, config: &mut Config, clients: usize) -> [bool; 3] 
         limits.queue_bytes = rng.usize(2_048..=16_384);
         limits.queue_messages = rng.usize(12..=64);
     }
-    let tiny_pool = tiny_queue && rng.u8(..100) < 35;
+    // A bound that one message to all of a large room passes would keep nobody in.
+    let tiny_pool = tiny_queue && clients < 10 && rng.u8(..100) < 50;
     if tiny_pool {
         limits.queued_bytes = limits.queue_bytes * rng.usize(1..=4);
     }
