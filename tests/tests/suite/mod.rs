@@ -1,0 +1,9 @@
+//! One suite, compiled once per runtime: `crate::rt` is the runtime, everything else is here.
+
+mod app;
+mod frames;
+mod logs;
+mod peer;
+mod server;
+
+mod delivery;
