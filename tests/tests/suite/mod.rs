@@ -7,3 +7,5 @@ mod peer;
 mod server;
 
 mod delivery;
+mod framing;
+mod malformed;
