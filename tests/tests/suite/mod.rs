@@ -2,10 +2,16 @@
 
 mod app;
 mod frames;
+mod gate;
 mod logs;
 mod peer;
 mod server;
 
+mod admission;
 mod delivery;
 mod framing;
+mod hooks;
 mod malformed;
+mod panics;
+mod reentrant;
+mod users;

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::SinkExt;
 use futures_util::StreamExt;
 use smol::channel::{Sender, unbounded};
 use smol::io::{AsyncRead, AsyncWrite};

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub(crate) struct Server {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
     pub(crate) runtime: rt::Runtime,
-    pub(crate) report: Receiver<DrainReport>,
+    report: Arc<OnceLock<DrainReport>>,
 }
 
 impl Server {
@@ -55,14 +55,15 @@ impl Server {
             .spawn_on(runtime.executor());
         let listener = runtime.run(rt::bind());
         let address = listener.local_addr().expect("an address");
-        let (sender, report) = channel();
+        let report = Arc::new(OnceLock::new());
+        let served = report.clone();
         let serve = rt::serve(listener, hub.clone());
         runtime.spawn(async move {
-            let served = match pages {
+            let report = match pages {
                 Some(pages) => serve.with_pages(pages).await,
                 None => serve.await,
             };
-            let _ = sender.send(served.expect("a report"));
+            let _ = served.set(report.expect("a report"));
         });
         Self {
             hub,
@@ -70,6 +71,11 @@ impl Server {
             runtime,
             report,
         }
+    }
+
+    /// What `serve` has returned, if it has.
+    pub(crate) fn report(&self) -> Option<DrainReport> {
+        self.report.get().copied()
     }
 
     /// A stream without a request.
