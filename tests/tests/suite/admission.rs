@@ -129,6 +129,7 @@ fn a_refusal_is_told_by_close_or_by_status() {
         let waits = [429, 503].contains(&row.status);
         assert_eq!(head.header("Retry-After").is_some(), waits);
         assert_eq!(second.rest().1, End::Eof);
+        drop(second);
         first.leave();
         server.until_empty();
     }
@@ -235,6 +236,7 @@ fn handshakes_have_seats_and_a_deadline() {
         assert_eq!(peer.rest().1, End::Eof);
     }
     assert!(begun.elapsed() >= Duration::from_millis(400));
+    drop(fourth);
     server.until_empty();
     assert_eq!(server.closes("handshake_timeout"), 3);
     assert_eq!(server.refused("handshakes_full"), 1);
@@ -257,6 +259,7 @@ fn one_byte_now_and_then_is_no_handshake() {
         thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(slow.head().status, 408);
+    drop(slow);
     server.until_empty();
 }
 

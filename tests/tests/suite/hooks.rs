@@ -329,6 +329,8 @@ fn an_authentication_that_takes_too_long_is_refused() {
         assert_eq!(peer.head().status, expected);
         if expected == 101 {
             assert_eq!(peer.closed(1011), "internal");
+        } else {
+            drop(peer);
         }
         server.until_empty();
         assert_eq!(server.refused("internal"), 1);

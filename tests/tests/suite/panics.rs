@@ -119,6 +119,7 @@ fn before_admission_it_is_told_by_status_or_close() {
         let mut peer = scene.server.tcp();
         peer.send(&upgrade("/ws/blue?token=s3cr3t-ann", &[]));
         assert_eq!(peer.head().status, 500, "{at}");
+        drop(peer);
         assert_eq!(scene.server.refused("internal"), 1);
         assert_eq!(scene.log.count("disconnect ann"), 0);
         scene.unharmed();
