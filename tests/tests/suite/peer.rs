@@ -88,6 +88,11 @@ impl Peer {
         }
     }
 
+    /// The same stream, to be written to from another thread.
+    pub(crate) fn clone_for_writing(&self) -> Self {
+        Self::of(self.stream.try_clone().expect("a second handle"))
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("sent");
