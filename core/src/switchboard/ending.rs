@@ -1,6 +1,6 @@
 //! How connections go: closed in good order, or evicted.
 
-use super::connection::{Ending, NONE, Phase, Writer};
+use super::connection::{Connection, Ending, NONE, Phase, Writer};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
@@ -23,7 +23,12 @@ impl Switchboard {
             },
             Ok(Phase::AwaitingAuth(_)) => {
                 self.counters.closed(reason);
-                self.refuse_upgraded(id, frame);
+                match reason {
+                    CloseReason::Eof | CloseReason::Reset | CloseReason::Shutdown => {
+                        self.remove(id, None);
+                    }
+                    _ => self.refuse_upgraded(id, frame),
+                }
             }
             Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => self.remove(id, None),
             Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
@@ -40,9 +45,9 @@ impl Switchboard {
             .collect();
         for (id, open) in all {
             if open {
-                self.evict(id, CloseReason::Shutdown)
+                self.evict(id, CloseReason::Shutdown);
             } else {
-                self.remove(id, None)
+                self.remove(id, None);
             }
         }
     }
@@ -55,8 +60,24 @@ impl Switchboard {
             reason: reason.as_str(),
             reconnect_in_ms,
         };
-        let bye = (self.config.wire == Wire::Json).then(|| super::outbound::encode(&bye, 0));
-        self.close_open(id, reason, bye, close_frame(reason));
+        self.end_with(id, reason, &bye);
+    }
+
+    /// Ends a connection with a last word, which goes out with the Close frame.
+    pub(super) fn end_with(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        last: &ServerMessage<'_>,
+    ) {
+        if self.connections.get(id).is_ok_and(Connection::is_open) {
+            let json = self.config.wire == Wire::Json;
+            let last = json.then(|| super::outbound::encode(last, 0));
+            self.close_open(id, reason, last, close_frame(reason));
+        } else {
+            self.tell(id, last);
+            self.end(id, reason);
+        }
     }
 
     /// The client sent a Close frame: it is answered with its own code.
@@ -81,7 +102,8 @@ impl Switchboard {
         if !connection.is_open() {
             return self.end(id, reason);
         }
-        let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+        let quiet =
+            connection.writer != Writer::Writing && self.pool.may_be_overtaken(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -121,7 +143,8 @@ impl Switchboard {
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
         if crowded {
-            let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+            let quiet = connection.writer != Writer::Writing
+                && self.pool.may_be_overtaken(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
@@ -141,8 +164,10 @@ impl Switchboard {
         let user = std::mem::replace(&mut connection.user, NONE);
         let expires = connection.expires.take();
         let partial = std::mem::take(&mut connection.partial);
+        connection.in_message = false;
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
+        connection.in_message = false;
         self.unfinished -= partial;
         if let Some(at) = expires {
             self.expiries.remove(&(at, id));
@@ -208,9 +233,9 @@ impl Switchboard {
                 ending.eof = true;
                 let waits = !connection.queue.is_empty() && connection.writer != Writer::Blocked;
                 if waits {
-                    self.settle(id)
+                    self.settle(id);
                 } else {
-                    self.remove(id, None)
+                    self.remove(id, None);
                 }
             }
             None => self.end(id, CloseReason::Eof),

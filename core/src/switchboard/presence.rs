@@ -69,64 +69,62 @@ impl Switchboard {
         };
         let room = self.rooms.at(key);
         let name = |&user: &u32| self.users.at(user).name.clone();
-        match &room.crowd {
-            Some(crowd) => crowd.order.values().map(name).collect(),
-            None => {
-                let slots = room.members.iter().map(|member| member.slot);
-                let mut users: Vec<u32> = Vec::new();
-                let mut known = std::collections::BTreeSet::new();
-                for slot in slots {
-                    let user = self.connections.at(slot).user;
-                    if known.insert(user) {
-                        users.push(user);
-                    }
+        if let Some(crowd) = &room.crowd {
+            crowd.order.values().map(name).collect()
+        } else {
+            let slots = room.members.iter().map(|member| member.slot);
+            let mut users: Vec<u32> = Vec::new();
+            let mut known = std::collections::BTreeSet::new();
+            for slot in slots {
+                let user = self.connections.at(slot).user;
+                if known.insert(user) {
+                    users.push(user);
                 }
-                users.iter().map(name).collect()
             }
+            users.iter().map(name).collect()
         }
     }
 
-    /// A connection has entered a room: it is told who is there, the others will be.
-    pub(super) fn presence_joined(&mut self, id: ConnectionId, key: u32, user: u32) {
-        if !self.is_member(id, key) {
-            return;
-        }
+    /// A connection of this user has entered a room: the others will be told.
+    pub(super) fn presence_joined(&mut self, key: u32, user: u32) {
         let name = self.users.at(user).name.clone();
         let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
             return;
         };
         let mut returned = false;
-        match crowd.users.get_mut(&user) {
-            Some(present) => {
-                returned = present.grace.take().is_some();
-                present.connections += 1;
-            }
-            None => {
-                crowd.orders += 1;
-                let order = crowd.orders;
-                crowd.users.insert(
-                    user,
-                    Present {
-                        connections: 1,
-                        order,
-                        grace: None,
-                    },
-                );
-                crowd.order.insert(order, user);
-                crowd.version += 1;
-                crowd.changes.entry(name).or_insert(false);
-            }
+        if let Some(present) = crowd.users.get_mut(&user) {
+            returned = present.grace.take().is_some();
+            present.connections += 1;
+        } else {
+            crowd.orders += 1;
+            let order = crowd.orders;
+            crowd.users.insert(
+                user,
+                Present {
+                    connections: 1,
+                    order,
+                    grace: None,
+                },
+            );
+            crowd.order.insert(order, user);
+            crowd.version += 1;
+            crowd.changes.entry(name).or_insert(false);
         }
         let changed = !crowd.changes.is_empty();
         if returned {
             self.users.release(user);
         }
-        if self.config.wire == Wire::Json {
-            let list = self.list_frame(key);
-            self.tell_presence(id, key, list);
-        }
         if changed {
             self.arm_telling(key);
+        }
+    }
+
+    /// Tells one who has entered a room who is there, itself included; if it still is.
+    pub(super) fn tell_list(&mut self, id: ConnectionId, key: u32) {
+        let there = self.is_member(id, key) && self.rooms.at(key).crowd.is_some();
+        if there && self.config.wire == Wire::Json {
+            let list = self.list_frame(key);
+            self.tell_presence(id, key, list);
         }
     }
 
@@ -254,7 +252,6 @@ impl Switchboard {
                 let frame = if known { delta.clone() } else { list.clone() };
                 self.tell_presence(self.connections.id_at(slot), key, frame);
             }
-            self.relieve();
         }
         if news {
             let room = self.room_name(key);
@@ -266,6 +263,8 @@ impl Switchboard {
                 left,
             });
         }
+        // Last, for it may end the room.
+        self.relieve();
     }
 
     /// Who of those that the changes are about has really come or gone.
@@ -350,7 +349,8 @@ impl Switchboard {
     fn tell_presence(&mut self, id: ConnectionId, key: u32, frame: Frame) {
         self.count_published(frame.as_bytes().len());
         let stored = self.pool.store(frame);
-        let offer = self.offer(id.slot, stored, key, SlowPolicy::DropNewest);
+        let tag = self.rooms.at(key).tag();
+        let offer = self.offer(id.slot, stored, tag, SlowPolicy::DropNewest);
         self.pool.release(stored);
         let version = self
             .rooms
