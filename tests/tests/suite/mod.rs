@@ -17,5 +17,8 @@ mod malformed;
 mod pages;
 mod panics;
 mod reentrant;
+mod secrets;
 mod slow;
+mod streams;
+mod threads;
 mod users;
