@@ -1,7 +1,7 @@
 //! What happens on a connection's stream.
 
 use super::Switchboard;
-use super::connection::Phase;
+use super::connection::{Phase, Writer};
 use super::timers::Kind;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
@@ -13,7 +13,7 @@ const AUTH_BYTES: usize = 4 << 10;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Bytes were read: a sign of life.
+    /// Bytes were read, and made no message yet: a sign of life, as every message is.
     Heard,
     /// What the decoder holds now of a message that is not complete.
     Partial {
@@ -74,8 +74,14 @@ impl Switchboard {
         match event {
             Event::Heard => self.heard(id),
             Event::Partial { in_message, bytes } => self.partial(id, in_message, bytes),
-            Event::Ping(payload) => self.pinged(id, payload),
-            Event::Pong(payload) => self.ponged(id, payload),
+            Event::Ping(payload) => {
+                self.heard(id);
+                self.pinged(id, payload);
+            }
+            Event::Pong(payload) => {
+                self.heard(id);
+                self.ponged(id, payload);
+            }
             Event::Close(close) => self.peer_closed(id, close),
             Event::Violation(error) => self.end(id, error.close()),
             Event::Discarded(bytes) => self.discarded(id, bytes),
@@ -131,6 +137,7 @@ impl Switchboard {
             _ => return Ok(false),
         }
         self.counters.messages_in += 1;
+        self.heard(id);
         let connection = self.connections.get_mut(id)?;
         // What is unfinished after this is another message, with a deadline of its own.
         connection.in_message = false;
@@ -202,8 +209,9 @@ impl Switchboard {
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
+        let blocked = connection.writer == Writer::Blocked;
         self.pool
-            .set_pong(&mut connection.queue, Frame::pong(payload));
+            .push_pong(&mut connection.queue, Frame::pong(payload), blocked);
         self.mark_dirty(id);
     }
 

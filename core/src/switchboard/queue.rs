@@ -83,9 +83,11 @@ pub(super) struct Queue {
     flight: List,
     urgent: List,
     data: List,
-    /// The answer to the latest ping; an earlier one that has not been taken is forgotten
+    /// The answer to the latest ping, where earlier ones may be forgotten
     /// (RFC 6455, section 5.5.3).
     pong: Option<Frame>,
+    /// Pongs among the urgent frames that have not been taken.
+    pongs: u8,
     /// Bytes of the first frame that are out already.
     cut: u32,
     /// Bytes that a writer has taken.
@@ -137,6 +139,9 @@ pub(super) struct Progress {
     pub(super) blocked: bool,
 }
 
+/// Pongs that wait for one turn of a writer.
+const PONGS: u8 = 32;
+
 /// Frames from this size on are not copied into the writer's buffer.
 const SHARED_FROM: usize = 8 << 10;
 
@@ -147,6 +152,7 @@ impl Queue {
             urgent: List::EMPTY,
             data: List::EMPTY,
             pong: None,
+            pongs: 0,
             cut: 0,
             taken: 0,
             bytes: 0,
@@ -218,8 +224,20 @@ impl Pool {
         self.count(queue, frame.len, class);
     }
 
-    /// Sets the pong that goes out next.
-    pub(super) fn set_pong(&mut self, queue: &mut Queue, frame: Frame) {
+    /// Answers a ping. Each ping of a burst gets its answer; but while the socket takes nothing, or
+    /// the burst is long, only the latest does.
+    pub(super) fn push_pong(&mut self, queue: &mut Queue, frame: Frame, blocked: bool) {
+        if !blocked && queue.pongs < PONGS {
+            queue.pongs += 1;
+            let stored = self.store(frame);
+            self.push_urgent(queue, stored, Class::PONG);
+            self.release(stored);
+            return;
+        }
+        self.set_pong(queue, frame);
+    }
+
+    fn set_pong(&mut self, queue: &mut Queue, frame: Frame) {
         self.unset_pong(queue);
         let len = frame.as_bytes().len();
         queue.bytes += len;
@@ -244,6 +262,7 @@ impl Pool {
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
     pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
         let start = out.len();
+        queue.pongs = 0;
         if let Some(pong) = self.unset_pong(queue) {
             let stored = self.store(pong);
             self.push_urgent(queue, stored, Class::PONG);
@@ -320,10 +339,11 @@ impl Pool {
     /// What a writer has taken is thrown away by a second call, after [`Pool::wrote`].
     pub(super) fn discard(&mut self, queue: &mut Queue) -> u32 {
         self.unset_pong(queue);
+        queue.pongs = 0;
         let urgent = std::mem::replace(&mut queue.urgent, List::EMPTY);
-        let (urgent, first) = self.filter(queue, urgent, |class| class.survives());
+        let (urgent, first) = self.filter(queue, urgent, Class::survives);
         let data = std::mem::replace(&mut queue.data, List::EMPTY);
-        let (data, second) = self.filter(queue, data, |class| class.survives());
+        let (data, second) = self.filter(queue, data, Class::survives);
         queue.urgent = urgent;
         queue.data = data;
         first + second
@@ -506,7 +526,7 @@ impl Pool {
         } else {
             queue.flight = List::EMPTY;
         }
-        let rest = self.put_back_pong(queue, rest);
+        let rest = self.put_back_pongs(queue, rest);
         if rest.is_empty() {
             return;
         }
@@ -517,22 +537,25 @@ impl Pool {
         queue.data.head = rest.head;
     }
 
-    /// A pong is the latest again if none has been set since, and is forgotten if one has.
-    fn put_back_pong(&mut self, queue: &mut Queue, list: List) -> List {
-        let (mut kept, mut at) = (List::EMPTY, list.head);
+    /// Of the pongs that the socket did not take the latest waits, unless there is a later one.
+    fn put_back_pongs(&mut self, queue: &mut Queue, list: List) -> List {
+        let (mut kept, mut latest, mut at) = (List::EMPTY, None, list.head);
         while at != NONE {
             let node = &self.nodes[at as usize];
             let next = node.next;
             if node.class == Class::PONG {
-                let pong = self.frames[node.frame as usize].frame.clone();
+                latest = Some(self.frames[node.frame as usize].frame.clone());
                 self.drop_node(queue, at);
-                if queue.pong.is_none() {
-                    self.set_pong(queue, pong);
-                }
             } else {
                 kept = self.append(kept, at);
             }
             at = next;
+        }
+        if let Some(frame) = latest
+            && queue.pongs == 0
+            && queue.pong.is_none()
+        {
+            self.set_pong(queue, frame);
         }
         kept
     }
