@@ -34,6 +34,16 @@ pub enum Identity {
     FirstMessage,
 }
 
+impl Identity {
+    /// A user who stays for as long as the connection does.
+    pub fn user(name: impl Into<String>) -> Self {
+        Self::User {
+            name: name.into(),
+            expires_in: None,
+        }
+    }
+}
+
 /// What a driver does with a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -220,7 +230,11 @@ impl Switchboard {
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.ip = ip;
         }
-        let verdict = if self.drain.is_some() {
+        let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
+        let verdict = if !request.lobby().is_none_or(named) {
+            let rule = "the room cannot be called so";
+            Err(Refused::Malformed(BadRequest::Syntax(rule)))
+        } else if self.drain.is_some() {
             Err(Refused::Restart)
         } else if !self.config.origins.allows(request) {
             Err(Refused::Origin)

@@ -103,7 +103,7 @@ impl Switchboard {
             return self.end(id, reason);
         }
         let quiet =
-            connection.writer != Writer::Writing && self.pool.may_be_overtaken(&connection.queue);
+            connection.writer != Writer::Writing && self.pool.is_interruptible(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -144,7 +144,7 @@ impl Switchboard {
         }
         if crowded {
             let quiet = connection.writer != Writer::Writing
-                && self.pool.may_be_overtaken(&connection.queue);
+                && self.pool.is_interruptible(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
@@ -164,9 +164,9 @@ impl Switchboard {
         let user = std::mem::replace(&mut connection.user, NONE);
         let expires = connection.expires.take();
         let partial = std::mem::take(&mut connection.partial);
-        connection.in_message = false;
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
+        connection.in_message = false;
         self.unfinished -= partial;
         if let Some(at) = expires {
             self.expiries.remove(&(at, id));

@@ -180,18 +180,6 @@ impl Queue {
 }
 
 impl Pool {
-    /// Whether a frame may go out before all that waits: not into a cut frame, and not before an
-    /// HTTP response.
-    pub(super) fn may_be_overtaken(&self, queue: &Queue) -> bool {
-        let first = if queue.flight.is_empty() {
-            queue.urgent.head
-        } else {
-            queue.flight.head
-        };
-        let node = self.nodes.get(first as usize);
-        queue.cut == 0 && node.is_none_or(|node| node.class != Class::HTTP)
-    }
-
     /// Keeps a frame until [`Pool::release`]; each queue that it is pushed to holds it longer.
     pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
         let len = frame.as_bytes().len();
@@ -259,8 +247,21 @@ impl Pool {
         self.release(stored);
     }
 
+    /// Whether a frame that is in no queue may go out now: not inside a frame, and not before the
+    /// answer to the handshake.
+    pub(super) fn is_interruptible(&self, queue: &Queue) -> bool {
+        let first = [queue.flight.head, queue.urgent.head]
+            .into_iter()
+            .find(|&node| node != NONE);
+        let answer = first.is_some_and(|node| self.nodes[node as usize].class.has(Class::HTTP));
+        queue.cut == 0 && !answer
+    }
+
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
     pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
+        if queue.taken > 0 {
+            return Chunk::Nothing;
+        }
         let start = out.len();
         queue.pongs = 0;
         if let Some(pong) = self.unset_pong(queue) {
@@ -505,14 +506,15 @@ impl Pool {
         Some(node)
     }
 
-    /// What was taken goes back to the front of the data, but for what must go out first: a frame
-    /// that is cut, an HTTP response.
+    /// What was taken and not cut goes back to the front of the data; only an answer by HTTP stays,
+    /// for a ping must not overtake it.
     fn put_back(&mut self, queue: &mut Queue) {
         let mut rest = queue.flight;
         if rest.is_empty() {
             return;
         }
-        if !self.may_be_overtaken(queue) {
+        let answer = self.nodes[rest.head as usize].class.has(Class::HTTP);
+        if queue.cut != 0 || answer {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
             queue.flight = List {
