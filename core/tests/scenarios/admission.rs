@@ -365,10 +365,10 @@ fn every_exit_gives_the_seats_back() {
         ("eof", |world, client| world.happens(client, Event::Eof)),
         ("reset", |world, client| world.happens(client, Event::Reset)),
         ("client's close", |world, client| {
-            world.happens(client, Event::Close(None))
+            world.happens(client, Event::Close(None));
         }),
         ("panic", |world, client| {
-            world.happens(client, Event::HookFailed)
+            world.happens(client, Event::HookFailed);
         }),
         ("slow hook", |world, client| {
             world.happens(client, Event::HookStarted);
@@ -409,23 +409,23 @@ fn exits_before_admission_give_the_seats_back_too() {
     type Exit = fn(&mut World, Client);
     let exits: [(&str, bool, Exit); 7] = [
         ("eof", true, |world, client| {
-            world.happens(client, Event::Eof)
+            world.happens(client, Event::Eof);
         }),
         ("reset", true, |world, client| {
-            world.happens(client, Event::Reset)
+            world.happens(client, Event::Reset);
         }),
         ("panic", true, |world, client| {
-            world.happens(client, Event::HookFailed)
+            world.happens(client, Event::HookFailed);
         }),
         ("slow hook", true, |world, _| world.advance(secs(10))),
         ("handshake timeout", false, |world, _| {
-            world.advance(secs(10))
+            world.advance(secs(10));
         }),
         ("eof in the request", false, |world, client| {
-            world.happens(client, Event::Eof)
+            world.happens(client, Event::Eof);
         }),
         ("reset in the request", false, |world, client| {
-            world.happens(client, Event::Reset)
+            world.happens(client, Event::Reset);
         }),
     ];
     for (name, asks, exit) in exits {

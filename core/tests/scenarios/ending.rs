@@ -404,7 +404,7 @@ fn a_slow_member_is_closed_without_harm_to_the_broadcast_that_found_it() {
         .map(|n| world.connect(&format!("u{n}"), "lobby"))
         .collect();
     world.advance(millis(300));
-    for &slow in [clients[0], clients[2], clients[5]].iter() {
+    for slow in [clients[0], clients[2], clients[5]] {
         world.stops_reading_after(slow, 0);
     }
     world.forget();

@@ -223,10 +223,7 @@ fn every_other_end_leaves_at_once() {
         },
         |world, client| world.says(client, json!({"type": "unsubscribe", "channel": "lobby"})),
         |world, client| {
-            world
-                .sends_binary(client, 1)
-                .then_some(())
-                .unwrap_or_default()
+            world.sends_binary(client, 1);
         },
     ];
     for end in ends {
