@@ -3,7 +3,6 @@
 use serde_json::json;
 use switchboard_core::{
     CloseFrame, CloseReason, Event, Exclude, Frame, Intake, Notice, ProtocolError, SlowPolicy,
-    StaleId,
 };
 
 use crate::client::Received;
@@ -353,45 +352,6 @@ fn frames_in_a_writers_hands_are_discarded_when_it_lets_go() {
     let kicked = Received::Close(Some((4004, "kicked".into())));
     assert_eq!(world.frames(ann), [text("0"), text("1"), kicked]);
     assert_eq!(world.stats().dropped["kicked"], 1);
-}
-
-#[test]
-fn late_events_of_a_connection_that_is_gone_are_stale_and_do_nothing() {
-    let mut world = World::new();
-    let ann = world.connect("ann", "lobby");
-    let id = world.id(ann);
-    world.happens(ann, Event::Reset);
-    let bob = world.connect("bob", "lobby");
-    assert_eq!(world.id(bob).slot(), id.slot());
-    for event in [
-        Event::Heard,
-        Event::Partial {
-            in_message: true,
-            bytes: 9,
-        },
-        Event::Ping(b""),
-        Event::Pong(b""),
-        Event::Close(None),
-        Event::Violation(ProtocolError::InvalidUtf8),
-        Event::Discarded(9),
-        Event::Eof,
-        Event::Reset,
-        Event::Wrote(9),
-        Event::Writable,
-        Event::Paused,
-        Event::Resumed,
-        Event::HookStarted,
-        Event::HookDone,
-        Event::HookFailed,
-    ] {
-        assert_eq!(
-            world.board.handle(world.now, id, event),
-            Err(StaleId(id)),
-            "{event:?}"
-        );
-    }
-    assert!(world.is_open(bob));
-    assert_eq!(world.board.audit(), Ok(()));
 }
 
 #[test]

@@ -208,8 +208,7 @@ fn an_earlier_grace_does_not_end_a_later_one() {
 
 #[test]
 fn every_other_end_leaves_at_once() {
-    type End = fn(&mut World, Client);
-    let ends: [End; 4] = [
+    let ends: [fn(&mut World, Client); 4] = [
         |world, client| {
             let id = world.id(client);
             world
