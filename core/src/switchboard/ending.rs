@@ -103,7 +103,7 @@ impl Switchboard {
             return self.end(id, reason);
         }
         let quiet =
-            connection.writer != Writer::Writing && self.pool.is_interruptible(&connection.queue);
+            connection.writer != Writer::Writing && self.pool.may_be_overtaken(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -144,7 +144,7 @@ impl Switchboard {
         }
         if crowded {
             let quiet = connection.writer != Writer::Writing
-                && self.pool.is_interruptible(&connection.queue);
+                && self.pool.may_be_overtaken(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {

@@ -274,6 +274,7 @@ impl Switchboard {
     pub(super) fn relieve(&mut self) {
         let limit = self.config.limits.queued_bytes;
         self.note_level(super::stats::Level::QueuedBytes, self.pool.bytes, limit);
+        // Who is closed may still hold more than fits: then it goes as well.
         while self.pool.bytes > limit {
             let mut queues: Vec<_> = self
                 .connections

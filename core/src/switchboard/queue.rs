@@ -180,6 +180,18 @@ impl Queue {
 }
 
 impl Pool {
+    /// Whether a frame may go out before all that waits: not into a cut frame, and not before an
+    /// HTTP response.
+    pub(super) fn may_be_overtaken(&self, queue: &Queue) -> bool {
+        let first = if queue.flight.is_empty() {
+            queue.urgent.head
+        } else {
+            queue.flight.head
+        };
+        let node = self.nodes.get(first as usize);
+        queue.cut == 0 && node.is_none_or(|node| node.class != Class::HTTP)
+    }
+
     /// Keeps a frame until [`Pool::release`]; each queue that it is pushed to holds it longer.
     pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
         let len = frame.as_bytes().len();
@@ -245,16 +257,6 @@ impl Pool {
         let stored = self.store(frame);
         self.push(queue, stored, NO_ROOM, class);
         self.release(stored);
-    }
-
-    /// Whether a frame that is in no queue may go out now: not inside a frame, and not before the
-    /// answer to the handshake.
-    pub(super) fn is_interruptible(&self, queue: &Queue) -> bool {
-        let first = [queue.flight.head, queue.urgent.head]
-            .into_iter()
-            .find(|&node| node != NONE);
-        let answer = first.is_some_and(|node| self.nodes[node as usize].class.has(Class::HTTP));
-        queue.cut == 0 && !answer
     }
 
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
@@ -506,15 +508,14 @@ impl Pool {
         Some(node)
     }
 
-    /// What was taken and not cut goes back to the front of the data; only an answer by HTTP stays,
-    /// for a ping must not overtake it.
+    /// What was taken goes back to the front of the data, but for what must go out first: a frame
+    /// that is cut, an HTTP response.
     fn put_back(&mut self, queue: &mut Queue) {
         let mut rest = queue.flight;
         if rest.is_empty() {
             return;
         }
-        let answer = self.nodes[rest.head as usize].class.has(Class::HTTP);
-        if queue.cut != 0 || answer {
+        if !self.may_be_overtaken(queue) {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
             queue.flight = List {
@@ -528,7 +529,7 @@ impl Pool {
         } else {
             queue.flight = List::EMPTY;
         }
-        let rest = self.put_back_pongs(queue, rest);
+        let rest = self.put_back_pong(queue, rest);
         if rest.is_empty() {
             return;
         }
@@ -539,25 +540,23 @@ impl Pool {
         queue.data.head = rest.head;
     }
 
-    /// Of the pongs that the socket did not take the latest waits, unless there is a later one.
-    fn put_back_pongs(&mut self, queue: &mut Queue, list: List) -> List {
-        let (mut kept, mut latest, mut at) = (List::EMPTY, None, list.head);
+    /// The latest of the pongs is kept if none has been set since; the others are forgotten.
+    fn put_back_pong(&mut self, queue: &mut Queue, list: List) -> List {
+        let later = queue.pong.is_some() || queue.pongs > 0;
+        let (mut kept, mut at) = (List::EMPTY, list.head);
         while at != NONE {
             let node = &self.nodes[at as usize];
             let next = node.next;
             if node.class == Class::PONG {
-                latest = Some(self.frames[node.frame as usize].frame.clone());
+                let pong = self.frames[node.frame as usize].frame.clone();
                 self.drop_node(queue, at);
+                if !later {
+                    self.set_pong(queue, pong);
+                }
             } else {
                 kept = self.append(kept, at);
             }
             at = next;
-        }
-        if let Some(frame) = latest
-            && queue.pongs == 0
-            && queue.pong.is_none()
-        {
-            self.set_pong(queue, frame);
         }
         kept
     }
