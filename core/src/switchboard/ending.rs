@@ -4,7 +4,7 @@ use super::connection::{Ending, NONE, Phase, Writer};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
-use crate::{CloseFrame, CloseReason, ConnectionId, Frame, Wire};
+use crate::{CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
 /// Bytes that are read and discarded before a socket is closed, so that unread input does not turn
 /// what was written last into a reset.
@@ -27,6 +27,15 @@ impl Switchboard {
             }
             Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => self.remove(id, None),
             Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
+        }
+    }
+
+    /// Ends every connection at once: the driver goes.
+    pub fn shut_down(&mut self, now: Time) {
+        self.enter(now);
+        let all: Vec<_> = self.connections.iter().map(|(id, found)| (id, found.is_open())).collect();
+        for (id, open) in all {
+            if open { self.evict(id, CloseReason::Shutdown) } else { self.remove(id, None) }
         }
     }
 

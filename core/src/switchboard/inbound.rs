@@ -13,7 +13,7 @@ const AUTH_BYTES: usize = 4 << 10;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Bytes were read: a sign of life.
+    /// Bytes were read, and made no message yet: a sign of life, as every message is.
     Heard,
     /// What the decoder holds now of a message that is not complete.
     Partial {
@@ -74,8 +74,14 @@ impl Switchboard {
         match event {
             Event::Heard => self.heard(id),
             Event::Partial { in_message, bytes } => self.partial(id, in_message, bytes),
-            Event::Ping(payload) => self.pinged(id, payload),
-            Event::Pong(payload) => self.ponged(id, payload),
+            Event::Ping(payload) => {
+                self.heard(id);
+                self.pinged(id, payload);
+            }
+            Event::Pong(payload) => {
+                self.heard(id);
+                self.ponged(id, payload);
+            }
             Event::Close(close) => self.peer_closed(id, close),
             Event::Violation(error) => self.end(id, error.close()),
             Event::Discarded(bytes) => self.discarded(id, bytes),
@@ -131,6 +137,7 @@ impl Switchboard {
             _ => return Ok(false),
         }
         self.counters.messages_in += 1;
+        self.heard(id);
         if let Some(ping) = &mut self.connections.get_mut(id)?.ping {
             ping.heard = true;
         }

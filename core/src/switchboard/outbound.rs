@@ -46,6 +46,11 @@ impl Switchboard {
         None
     }
 
+    /// Whether [`poll_send`](Self::poll_send) may have somebody.
+    pub fn wants_write(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     /// Whether the writers are so far behind that more input should wait: what they have not even
     /// tried to write must not make a connection look slow.
     pub fn is_congested(&self) -> bool {
