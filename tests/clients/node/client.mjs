@@ -106,12 +106,14 @@ export class Client {
     await this.end();
   }
 
-  /** Who came or went in its rooms, as told from message number `from` on. */
-  namesInPresence(from = 0) {
-    return this.messages
-      .slice(from)
-      .filter((it) => it.type === 'presence')
-      .flatMap((it) => [...(it.joined ?? []), ...(it.left ?? [])]);
+  /** Who was there, in each list that it was told from message number `from` on. */
+  presences(from = 0) {
+    return this.messages.slice(from).filter((it) => it.type === 'presence').map((it) => it.users);
+  }
+
+  /** Waits until it is told that exactly `users` are in a room. */
+  async sees(...users) {
+    return this.next({ type: 'presence', count: users.length, users });
   }
 
   toString() {

@@ -16,6 +16,7 @@ async function assertRefused(flags, words) {
 }
 
 const LISTEN = ['--listen', '127.0.0.1:0'];
+const listening = (flags) => (flags.includes('--listen') ? flags : [...LISTEN, ...flags]);
 
 for (const flag of [
   '--max-connections',
@@ -63,7 +64,7 @@ for (const [flag, value] of [
   ['--drain-window', '-1'],
 ]) {
   test(`${flag} ${value || '(empty)'} is refused with field, value and rule`, () =>
-    assertRefused([...LISTEN, flag, value], [flag.slice(2), value]));
+    assertRefused(listening([flag, value]), [flag.slice(2), value]));
 }
 
 test('an unknown flag, a missing value and a stray word are refused', async () => {
@@ -72,9 +73,6 @@ test('an unknown flag, a missing value and a stray word are refused', async () =
   await assertRefused([...LISTEN, 'word'], ['word']);
 });
 
-test('a flag given without its dashes is not guessed at', () =>
-  assertRefused([...LISTEN, '-max-connections', '3'], ['-max-connections']));
-
 test('an occupied port is told with its address', async (t) => {
   const occupant = net.createServer().listen(0, '127.0.0.1');
   t.after(() => occupant.close());
@@ -82,9 +80,6 @@ test('an occupied port is told with its address', async (t) => {
   const address = `127.0.0.1:${occupant.address().port}`;
   await assertRefused(['--listen', address], [address]);
 });
-
-test('a drain deadline before the end of its window is refused', () =>
-  assertRefused([...LISTEN, '--drain-window', '5', '--drain-deadline', '2'], ['2']));
 
 test('--help names every flag with its default and exits 0', async () => {
   const { code, stdout, stderr } = await run(['--help']);

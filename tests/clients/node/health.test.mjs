@@ -14,10 +14,10 @@ test('a stopped client is gone within interval and timeout, its presence with it
   const server = await chat(t, ...brisk);
   const witness = await Client.as(server, 'witness', 'den');
   const dead = await sleeper(t, server, '/ws/den?token=ann');
-  await witness.next({ type: 'presence', joined: ['ann'] });
+  await witness.sees('witness', 'ann');
   const stopped = performance.now();
   dead.stop();
-  await witness.next({ type: 'presence', left: ['ann'], count: 1 });
+  await witness.sees('witness');
   const took = performance.now() - stopped;
   assert.ok(took < LONGEST, `${took} ms`);
   const stats = await server.reaches({ total_connections: 1, users: 1, closing: 0 });
@@ -83,7 +83,7 @@ test('a quick reconnect shows in nobody’s presence', async (t) => {
   const server = await chat(t, '--leave-grace', 1);
   const witness = await Client.as(server, 'witness', 'den');
   let ann = await Client.as(server, 'ann', 'den');
-  await witness.next({ type: 'presence', joined: ['ann'], count: 2 });
+  await witness.sees('witness', 'ann');
   const seen = witness.messages.length;
   for (const end of ['terminate', 'close', 'terminate']) {
     ann.socket[end]();
@@ -92,19 +92,19 @@ test('a quick reconnect shows in nobody’s presence', async (t) => {
   }
   await timePasses(1500);
   await Client.as(server, 'carl', 'den');
-  await witness.next({ type: 'presence', joined: ['carl'], count: 3 });
-  assert.deepEqual(witness.namesInPresence(seen), ['carl']);
+  await witness.sees('witness', 'ann', 'carl');
+  assert.deepEqual(witness.presences(seen), [['witness', 'ann', 'carl']]);
   ann.socket.terminate();
-  await witness.next({ type: 'presence', left: ['ann'], count: 2 });
+  await witness.sees('witness', 'carl');
 });
 
 test('who leaves by its own request is told at once', async (t) => {
   const server = await chat(t, '--leave-grace', 30);
   const witness = await Client.as(server, 'witness', 'den');
   const ann = await Client.as(server, 'ann', 'den');
-  await witness.next({ type: 'presence', joined: ['ann'] });
+  await witness.sees('witness', 'ann');
   ann.send({ type: 'unsubscribe', channel: 'den' });
-  await witness.next({ type: 'presence', left: ['ann'] });
+  await witness.sees('witness');
 });
 
 test('with --presence off nobody is told who is there', async (t) => {

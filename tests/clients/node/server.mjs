@@ -24,14 +24,13 @@ export const chat = (t, ...flags) => serve(t, SWITCHBOARD_CHAT, flags);
 /** A running echo server; it is killed after the test. */
 export const echo = (t, ...flags) => serve(t, SWITCHBOARD_ECHO, flags);
 
-/** Runs chat with flags it should not accept, to its end. */
+/** Runs chat to its end, or until it listens though it should not. */
 export async function run(flags, env = {}) {
   const server = new Server(SWITCHBOARD_CHAT, flags, env);
-  const end = await Promise.race([
-    server.exited,
-    until(() => server.stdout.includes('\n'), 'an end or a listener').then(() => server.exited),
-  ]).finally(() => server.kill());
-  return { ...end, stdout: server.stdout, stderr: server.stderr };
+  await until(() => server.stdout.startsWith('listening') || server.ended, 'an end or a listener');
+  server.kill();
+  await server.exited;
+  return { ...server.ended, stdout: server.stdout, stderr: server.stderr };
 }
 
 async function serve(t, binary, flags) {

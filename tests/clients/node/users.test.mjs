@@ -46,13 +46,13 @@ test('a replaced connection is missed by nobody: its user never left', async (t)
   const server = await chat(t, '--leave-grace', 0.05);
   const bob = await Client.as(server, 'bob', 'den');
   await Client.as(server, 'ann', 'den');
-  await bob.next({ type: 'presence', joined: ['ann'] });
+  await bob.sees('bob', 'ann');
   const seen = bob.messages.length;
   for (let round = 0; round < 5; round += 1) await Client.as(server, 'ann', 'den');
   await server.reaches({ total_connections: 2, closing: 0 });
   await Client.as(server, 'carl', 'den');
-  await bob.next({ type: 'presence', joined: ['carl'] });
-  assert.deepEqual(bob.namesInPresence(seen), ['carl']);
+  await bob.sees('bob', 'ann', 'carl');
+  assert.deepEqual(bob.presences(seen), [['bob', 'ann', 'carl']]);
 });
 
 test('with --users reject the newcomer is told that the user is connected', async (t) => {
