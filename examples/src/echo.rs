@@ -42,7 +42,10 @@ impl Options {
                 ..Limits::default()
             },
             rates: Rates::unlimited(),
-            presence: Presence { enabled: false, ..Presence::default() },
+            presence: Presence {
+                enabled: false,
+                ..Presence::default()
+            },
             wire: Wire::Raw,
             origins: Origins::Any,
             endpoint: Endpoint::Any,

@@ -34,7 +34,9 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn seconds_or_zero(text: &str) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| "must be a number of seconds".to_owned())?;
+    let number: f64 = text
+        .parse()
+        .map_err(|_| "must be a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(number)
         .ok()
         .filter(|time| time.as_secs() <= 365 * 86_400)

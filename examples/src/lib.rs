@@ -29,5 +29,7 @@ pub fn announce(address: SocketAddr) {
 
 /// An address that cannot be listened on.
 pub fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> ! {
-    fail(format_args!("--listen {address}: {error}: choose a free address of this machine"))
+    fail(format_args!(
+        "--listen {address}: {error}: choose a free address of this machine"
+    ))
 }

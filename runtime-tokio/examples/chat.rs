@@ -18,7 +18,10 @@ fn main() -> std::io::Result<()> {
 fn runtime(threads: usize) -> std::io::Result<Runtime> {
     match threads {
         1 => Builder::new_current_thread().enable_all().build(),
-        _ => Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+        _ => Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build(),
     }
 }
 
@@ -27,19 +30,22 @@ async fn run(options: Options) -> std::io::Result<()> {
     let hub = Hub::new(options.config(), chat.clone()).unwrap_or_else(|error| fail(error));
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.unwrap_or_else(|error| cannot_listen(options.listen, &error));
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     announce(listener.local_addr()?);
 
     let pages = pages((*hub).clone(), &chat, &options);
     let serving = tokio::spawn(serve(listener, hub.clone()).with_pages(pages).into_future());
     tokio::spawn(async move {
-        let next = async || tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () };
-        let mut next = next;
-        next().await;
+        let mut signalled = async || {
+            tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () }
+        };
+        signalled().await;
         let (window, deadline) = (options.drain_window, options.drain_deadline());
         tokio::spawn(async move { hub.drain(window, deadline).await });
-        next().await;
+        signalled().await;
         exit(1)
     });
     serving.await.map_err(std::io::Error::other)??;

@@ -23,20 +23,27 @@
 //! }
 //! ```
 
-mod hub;
 mod rt;
-mod serve;
 mod socket;
 
-pub use self::hub::Hub;
-pub use self::rt::Executor;
-pub use self::serve::{Serve, serve};
+pub use self::rt::{Executor, Tokio};
 
 pub use switchboard_core::response::PageResponse;
 pub use switchboard_core::{
     self as core, CloseReason, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport,
-    Endpoint, Exclude, Frame, Identity, JoinError, Limits, Notice, Origins, Presence, Rate, Rates,
-    Receipt, Refusal, Refused, Request, RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats,
-    Timeouts, Token, UserPolicy, Wire,
+    Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError, Limits, Notice, Origins,
+    PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule, Rooms,
+    SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, UserPolicy, Wire,
 };
 pub use switchboard_runtime::{Application, BroadcastError, Client, Entry, Message};
+
+/// A handle on one node's connections: cheap to clone, usable from any task or thread.
+pub type Hub = switchboard_runtime::RuntimeHub<Tokio>;
+
+/// A listener at work; await it.
+pub type Serve = switchboard_runtime::Serve<Tokio>;
+
+/// Takes every connection of a listener into the hub, until the hub is drained.
+pub fn serve(listener: tokio::net::TcpListener, hub: Hub) -> Serve {
+    Serve::new(listener, hub)
+}

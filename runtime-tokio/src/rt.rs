@@ -1,37 +1,72 @@
 //! tokio's tasks and timers.
 
 use std::future::Future;
+use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use switchboard_runtime::{Runtime, Timer};
+use switchboard_runtime::{Polls, Runtime, Timer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::socket::{Polled, Tcp};
 
 /// Where a hub's tasks run.
 pub type Executor = tokio::runtime::Handle;
 
 /// The runtime, as the driver wants it.
-#[derive(Clone, Debug)]
-pub(crate) struct Tokio(pub(crate) Executor);
+#[derive(Debug)]
+pub enum Tokio {}
 
 impl Runtime for Tokio {
+    type Executor = Executor;
     type Timer = Sleep;
+    type Listener = TcpListener;
+    type TcpStream = TcpStream;
+    type TcpSocket = Tcp;
 
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(future);
+    fn executor() -> Executor {
+        Executor::current()
+    }
+
+    fn threads(executor: &Executor) -> usize {
+        executor.metrics().num_workers()
+    }
+
+    fn spawn(executor: &Executor, future: impl Future<Output = ()> + Send + 'static) {
+        executor.spawn(future);
     }
 
     fn yield_now() -> impl Future<Output = ()> + Send {
         tokio::task::yield_now()
     }
 
-    fn threads(&self) -> usize {
-        self.0.metrics().num_workers()
+    fn poll_accept(
+        listener: &TcpListener,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<TcpStream>> {
+        listener.poll_accept(context).map_ok(|(stream, _)| stream)
+    }
+
+    fn socket(stream: TcpStream) -> io::Result<(Tcp, IpAddr)> {
+        let peer = stream.peer_addr()?.ip();
+        stream.set_nodelay(true)?;
+        Ok((Tcp(stream), peer))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Polls<T> for Tokio {
+    type Stream = Polled<T>;
+
+    fn adapt(stream: T) -> Polled<T> {
+        Polled(stream)
     }
 }
 
 /// tokio's timer.
-pub(crate) struct Sleep(Pin<Box<tokio::time::Sleep>>);
+pub struct Sleep(Pin<Box<tokio::time::Sleep>>);
 
 impl Timer for Sleep {
     fn new(at: Instant) -> Self {

@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A TCP stream, written from whatever thread has something to write.
-pub(crate) struct Tcp(pub(crate) TcpStream);
+#[derive(Debug)]
+pub struct Tcp(pub(crate) TcpStream);
 
 impl Socket for Tcp {
     fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -50,7 +51,8 @@ impl Socket for Tcp {
 }
 
 /// Any other stream.
-pub(crate) struct Polled<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct Polled<T>(pub(crate) T);
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for Polled<T> {
     fn poll_read(

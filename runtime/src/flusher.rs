@@ -76,15 +76,24 @@ async fn wait(shared: &Shared, index: usize) {
 fn take(shared: &Shared, buffer: &mut Vec<u8>, turn: &mut Vec<Share>, index: usize) -> bool {
     let more = shared.with(|locked, _| {
         while turn.len() < TURN && buffer.len() < BUFFER {
-            let Some(id) = locked.switchboard.poll_send() else { break };
-            let Some(link) = locked.link(id) else { continue };
+            let Some(id) = locked.switchboard.poll_send() else {
+                break;
+            };
+            let Some(link) = locked.link(id) else {
+                continue;
+            };
             let start = buffer.len();
             let what = match locked.switchboard.transmit(id, buffer, CHUNK) {
                 Chunk::Copied(bytes) => What::Copied(start..start + bytes),
                 Chunk::Shared(frame, from) => What::Shared(frame, from),
                 Chunk::Nothing => What::Copied(start..start),
             };
-            turn.push(Share { id, link, what, outcome: Ok(0) });
+            turn.push(Share {
+                id,
+                link,
+                what,
+                outcome: Ok(0),
+            });
         }
         locked.switchboard.wants_write()
     });

@@ -48,8 +48,14 @@ struct Inner<T> {
 impl<T: Stream> Foreign<T> {
     /// Wraps a stream.
     pub fn new(stream: T) -> Self {
-        let inner = Inner { stream: Box::pin(stream), waker: None };
-        Self { inner: Mutex::new(inner), stuck: AtomicBool::new(false) }
+        let inner = Inner {
+            stream: Box::pin(stream),
+            waker: None,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            stuck: AtomicBool::new(false),
+        }
     }
 
     fn with<R>(

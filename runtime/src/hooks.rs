@@ -105,7 +105,9 @@ impl<R: Runtime> Hooks<R> {
 
     pub(crate) fn event(&self, event: Event<'_>) {
         // Stale: the connection went meanwhile, and the task is about to hear of it.
-        let _ = self.shared.with(|locked, now| locked.switchboard.handle(now, self.id, event));
+        let _ = self
+            .shared
+            .with(|locked, now| locked.switchboard.handle(now, self.id, event));
     }
 
     /// Asks who it is.
@@ -118,8 +120,12 @@ impl<R: Runtime> Hooks<R> {
     pub(crate) fn make_page(&mut self, pages: &Pages, request: Request) {
         let head_only = request.method() == "HEAD";
         let page = catch_unwind(AssertUnwindSafe(|| pages(request)));
-        let Ok(page) = page else { return self.event(Event::HookFailed) };
-        self.start(true, async move { Outcome::Page(render(&page.await, head_only)) });
+        let Ok(page) = page else {
+            return self.event(Event::HookFailed);
+        };
+        self.start(true, async move {
+            Outcome::Page(render(&page.await, head_only))
+        });
     }
 
     /// The connection has ended: what waits is not done any more, except to say so.
@@ -183,7 +189,9 @@ impl<R: Runtime> Hooks<R> {
 
     /// Says whether the hook is over.
     fn poll_hook(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(hook) = &mut self.hook else { return true };
+        let Some(hook) = &mut self.hook else {
+            return true;
+        };
         let polled = catch_unwind(AssertUnwindSafe(|| hook.future.as_mut().poll(context)));
         match polled {
             Ok(Poll::Ready(outcome)) => {
@@ -218,8 +226,9 @@ impl<R: Runtime> Hooks<R> {
             return false;
         }
         let limit = self.shared.config.timeouts.hook;
-        let timer =
-            self.patience.get_or_insert_with(|| Box::new(R::Timer::new(Instant::now() + limit)));
+        let timer = self
+            .patience
+            .get_or_insert_with(|| Box::new(R::Timer::new(Instant::now() + limit)));
         if timer.poll(context).is_pending() {
             return false;
         }
@@ -239,15 +248,18 @@ impl<R: Runtime> Hooks<R> {
                     .with(|locked, now| locked.switchboard.answer(now, id, question, answer));
             }
             Outcome::Page(page) => {
-                let _ =
-                    self.shared.with(|locked, now| locked.switchboard.answer_page(now, id, page));
+                let _ = self
+                    .shared
+                    .with(|locked, now| locked.switchboard.answer_page(now, id, page));
             }
             Outcome::Took(Err(denied)) => {
                 let reason = match denied {
                     Denied::Unauthorized => CloseReason::Unauthorized,
                     Denied::Forbidden => CloseReason::Forbidden,
                 };
-                let _ = self.shared.with(|locked, now| locked.switchboard.close(now, id, reason));
+                let _ = self
+                    .shared
+                    .with(|locked, now| locked.switchboard.close(now, id, reason));
             }
             Outcome::Connected | Outcome::Took(Ok(())) => {
                 if told {
@@ -258,11 +270,7 @@ impl<R: Runtime> Hooks<R> {
         }
     }
 
-    fn identified(
-        &mut self,
-        verdict: Result<Identity, Refused>,
-        request: Option<&RequestId<'_>>,
-    ) {
+    fn identified(&mut self, verdict: Result<Identity, Refused>, request: Option<&RequestId<'_>>) {
         let id = self.id;
         let first = matches!(verdict, Ok(Identity::FirstMessage));
         let user = self.shared.with(|locked, now| {
@@ -293,7 +301,9 @@ impl<R: Runtime> Hooks<R> {
         // From here on it is nobody's connection: the time of the hook is watched over here.
         self.user = None;
         self.start(false, async move {
-            application.on_disconnect(client, ended.rooms, ended.reason).await;
+            application
+                .on_disconnect(client, ended.rooms, ended.reason)
+                .await;
             Outcome::Disconnected
         });
     }
@@ -302,9 +312,12 @@ impl<R: Runtime> Hooks<R> {
         match item {
             Item::Text(text) => self.process_text(&text),
             Item::Binary(bytes) => self.hand_over(Message::Binary(bytes)),
-            Item::Close(close) => self.event(Event::Close(
-                close.as_ref().map(|(code, reason)| CloseFrame { code: *code, reason }),
-            )),
+            Item::Close(close) => self.event(Event::Close(close.as_ref().map(|(code, reason)| {
+                CloseFrame {
+                    code: *code,
+                    reason,
+                }
+            }))),
             Item::Violation(violation) => self.event(Event::Violation(violation)),
             Item::Eof => self.event(Event::Eof),
         }
@@ -316,8 +329,9 @@ impl<R: Runtime> Hooks<R> {
         }
         let command = protocol::parse(text);
         let id = self.id;
-        let question =
-            self.shared.with(|locked, now| locked.switchboard.command(now, id, command));
+        let question = self
+            .shared
+            .with(|locked, now| locked.switchboard.command(now, id, command));
         if let Ok(Some(question)) = question {
             self.ask(question);
         }
@@ -340,13 +354,18 @@ impl<R: Runtime> Hooks<R> {
         self.start(false, async move {
             let answer = match &question {
                 Question::Join { room, .. } => {
-                    application.authorize_join(client, room.clone(), Entry::Subscribe).await
+                    application
+                        .authorize_join(client, room.clone(), Entry::Subscribe)
+                        .await
                 }
                 Question::Direct { to, .. } => {
                     application.authorize_direct(client, to.clone()).await
                 }
                 Question::Message { room, content, .. } => {
-                    let message = Message::Room { room: room.clone(), content: content.clone() };
+                    let message = Message::Room {
+                        room: room.clone(),
+                        content: content.clone(),
+                    };
                     application.on_message(client, message).await
                 }
                 _ => Err(Denied::Forbidden),
@@ -365,12 +384,20 @@ impl<R: Runtime> Hooks<R> {
     }
 
     fn start(&mut self, entrance: bool, call: impl Future<Output = Outcome> + Send + 'static) {
-        self.hook = Some(Box::new(Hook { future: Box::pin(call), entrance, told: false }));
+        self.hook = Some(Box::new(Hook {
+            future: Box::pin(call),
+            entrance,
+            told: false,
+        }));
     }
 
     fn client(&self) -> Option<Client> {
         let user = self.user.clone()?;
-        Some(Client { id: self.id, user, hub: Hub::of(&self.shared) })
+        Some(Client {
+            id: self.id,
+            user,
+            hub: Hub::of(&self.shared),
+        })
     }
 
     fn context(&self) -> Asker {
@@ -392,12 +419,13 @@ struct Asker {
 }
 
 /// Who it is, and whether the lobby is open to it.
-async fn identify(
-    asker: Asker,
-    request: Request,
-    answers: Option<RequestId<'static>>,
-) -> Outcome {
-    let Asker { application, hub, id, ask_lobby } = asker;
+async fn identify(asker: Asker, request: Request, answers: Option<RequestId<'static>>) -> Outcome {
+    let Asker {
+        application,
+        hub,
+        id,
+        ask_lobby,
+    } = asker;
     let refused = |denied| match denied {
         Denied::Unauthorized => Refused::Unauthorized,
         Denied::Forbidden => Refused::Forbidden,
@@ -414,7 +442,10 @@ async fn identify(
     };
     if let Some(lobby) = lobby.filter(|_| ask_lobby) {
         let client = Client { id, user, hub };
-        if let Err(denied) = application.authorize_join(client, lobby, Entry::Lobby).await {
+        if let Err(denied) = application
+            .authorize_join(client, lobby, Entry::Lobby)
+            .await
+        {
             return Outcome::Identified(Err(refused(denied)), answers);
         }
     }

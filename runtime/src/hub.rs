@@ -73,7 +73,9 @@ impl Hub {
         let switchboard = Switchboard::new(config.clone(), seed, switchboard_core::Time::ZERO)?;
         let application: Arc<dyn DynApplication> = Arc::new(application);
         let shared = Arc::new(Shared::new(config, switchboard, application, origin));
-        let hub = Self(Arc::new(Handle { shared: shared.clone() }));
+        let hub = Self(Arc::new(Handle {
+            shared: shared.clone(),
+        }));
         shared.set_handle(Arc::downgrade(&hub.0) as _);
         Ok(hub)
     }
@@ -98,7 +100,11 @@ impl Hub {
     ) -> Result<Receipt, BroadcastError> {
         let content = Content::parse(content).map_err(BroadcastError::Content)?;
         self.shared()
-            .with(|locked, now| locked.switchboard.broadcast(now, room, content, sender, exclude))
+            .with(|locked, now| {
+                locked
+                    .switchboard
+                    .broadcast(now, room, content, sender, exclude)
+            })
             .map_err(BroadcastError::Send)
     }
 
@@ -115,37 +121,44 @@ impl Hub {
 
     /// Sends a frame to all connections as it is.
     pub fn broadcast_all(&self, frame: Frame, exclude: Exclude<'_>) -> Result<Receipt, SendError> {
-        self.shared().with(|locked, now| locked.switchboard.broadcast_all(now, frame, exclude))
+        self.shared()
+            .with(|locked, now| locked.switchboard.broadcast_all(now, frame, exclude))
     }
 
     /// Sends a frame to one connection as it is.
     pub fn send(&self, id: ConnectionId, frame: Frame) -> Result<(), SendError> {
-        self.shared().with(|locked, now| locked.switchboard.send(now, id, frame))
+        self.shared()
+            .with(|locked, now| locked.switchboard.send(now, id, frame))
     }
 
     /// Sends a frame to all connections of a user as it is.
     pub fn send_to_user(&self, user: &str, frame: Frame) -> Result<Receipt, SendError> {
-        self.shared().with(|locked, now| locked.switchboard.send_to_user(now, user, frame))
+        self.shared()
+            .with(|locked, now| locked.switchboard.send_to_user(now, user, frame))
     }
 
     /// Puts a connection into a room.
     pub fn join(&self, id: ConnectionId, room: &str) -> Result<(), JoinError> {
-        self.shared().with(|locked, now| locked.switchboard.join(now, id, room))
+        self.shared()
+            .with(|locked, now| locked.switchboard.join(now, id, room))
     }
 
     /// Takes a connection out of a room; says whether it was in.
     pub fn leave(&self, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
-        self.shared().with(|locked, now| locked.switchboard.leave(now, id, room))
+        self.shared()
+            .with(|locked, now| locked.switchboard.leave(now, id, room))
     }
 
     /// Ends a connection.
     pub fn close(&self, id: ConnectionId, reason: CloseReason) -> Result<(), StaleId> {
-        self.shared().with(|locked, now| locked.switchboard.close(now, id, reason))
+        self.shared()
+            .with(|locked, now| locked.switchboard.close(now, id, reason))
     }
 
     /// Ends all connections of a user; returns how many.
     pub fn disconnect_user(&self, user: &str, reason: CloseReason) -> usize {
-        self.shared().with(|locked, now| locked.switchboard.disconnect_user(now, user, reason))
+        self.shared()
+            .with(|locked, now| locked.switchboard.disconnect_user(now, user, reason))
     }
 
     /// Asks all devices of a user whether they are there; done when all have answered, or after
@@ -162,7 +175,8 @@ impl Hub {
     /// one after the other, spread over `window`; at the latest after `deadline` whoever is left is
     /// evicted. Done when nobody is left. May be called again, and waits for the same end.
     pub async fn drain(&self, window: Duration, deadline: Duration) -> DrainReport {
-        self.shared().with(|locked, now| locked.switchboard.drain(now, window, deadline));
+        self.shared()
+            .with(|locked, now| locked.switchboard.drain(now, window, deadline));
         self.drained().await
     }
 
@@ -179,29 +193,37 @@ impl Hub {
     /// messages would fill the queues of everybody.
     pub async fn ready(&self) {
         poll_fn(|context| {
-            if self.shared().gated(context) { Poll::Pending } else { Poll::Ready(()) }
+            if self.shared().gated(context) {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
         })
         .await;
     }
 
     /// Whether a connection to this room would be let in now.
     pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
-        self.shared().read(|switchboard, _| switchboard.can_accept(room))
+        self.shared()
+            .read(|switchboard, _| switchboard.can_accept(room))
     }
 
     /// Whether the user has a connection.
     pub fn is_connected(&self, user: &str) -> bool {
-        self.shared().read(|switchboard, _| switchboard.is_connected(user))
+        self.shared()
+            .read(|switchboard, _| switchboard.is_connected(user))
     }
 
     /// The user's connections, the oldest first.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
-        self.shared().read(|switchboard, _| switchboard.connections_of(user))
+        self.shared()
+            .read(|switchboard, _| switchboard.connections_of(user))
     }
 
     /// How long ago anything was heard from the user.
     pub fn last_heard(&self, user: &str) -> Option<Duration> {
-        self.shared().read(|switchboard, now| switchboard.last_heard(now, user))
+        self.shared()
+            .read(|switchboard, now| switchboard.last_heard(now, user))
     }
 
     /// Whose connection this is.
@@ -211,22 +233,26 @@ impl Hub {
 
     /// The connections in a room.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
-        self.shared().read(|switchboard, _| switchboard.members(room))
+        self.shared()
+            .read(|switchboard, _| switchboard.members(room))
     }
 
     /// The users in a room, in the order of joining.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
-        self.shared().read(|switchboard, _| switchboard.room_users(room))
+        self.shared()
+            .read(|switchboard, _| switchboard.room_users(room))
     }
 
     /// The rooms that a connection is in.
     pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
-        self.shared().read(|switchboard, _| switchboard.rooms_of(id))
+        self.shared()
+            .read(|switchboard, _| switchboard.rooms_of(id))
     }
 
     /// The latest round-trip time of a connection.
     pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
-        self.shared().read(|switchboard, _| switchboard.round_trip(id))
+        self.shared()
+            .read(|switchboard, _| switchboard.round_trip(id))
     }
 
     /// The statistics.
@@ -239,17 +265,16 @@ impl Hub {
         self.shared().read(|switchboard, _| switchboard.audit())
     }
 
-    /// Takes a stream, for the crates that know how to make a [`Socket`] of one. `early` are bytes
-    /// that were read from it before.
-    pub fn attach<R: Runtime, S: Socket>(
+    /// Takes a socket. `early` are bytes that were read from it before.
+    pub(crate) fn attach<R: Runtime, S: Socket>(
         &self,
-        runtime: &R,
+        executor: &R::Executor,
         socket: S,
         peer: IpAddr,
         arrival: Arrival,
         early: Vec<u8>,
     ) {
-        self.start(runtime);
+        self.start::<R>(executor);
         let link = Arc::new(Link::new(socket));
         let id = self.shared().with(|locked, now| {
             let id = locked.switchboard.connect(now, peer)?;
@@ -258,9 +283,11 @@ impl Hub {
         });
         match id {
             Ok(id) => {
-                let task: Task<R, S> =
-                    Task::new(self.shared().clone(), link, id, peer, arrival, early);
-                runtime.spawn(task);
+                let shared = self.shared().clone();
+                R::spawn(
+                    executor,
+                    Task::<R, S>::new(shared, link, id, peer, arrival, early),
+                );
             }
             Err(refused) => {
                 let answer: Vec<u8> = response::refusal(refused, 1);
@@ -270,12 +297,13 @@ impl Hub {
     }
 
     /// Starts what every connection needs, once.
-    pub fn start<R: Runtime>(&self, runtime: &R) {
+    pub(crate) fn start<R: Runtime>(&self, executor: &R::Executor) {
         let shared = self.shared();
-        if shared.set_flushers(runtime.threads().max(1)) {
-            runtime.spawn(tick::<R>(shared.clone()));
-            for index in 0..runtime.threads().max(1) {
-                runtime.spawn(flush::<R>(shared.clone(), index));
+        let threads = R::threads(executor).max(1);
+        if shared.set_flushers(threads) {
+            R::spawn(executor, tick::<R>(shared.clone()));
+            for index in 0..threads {
+                R::spawn(executor, flush::<R>(shared.clone(), index));
             }
         }
     }
@@ -286,8 +314,14 @@ impl Hub {
 
     /// A handle for a hook: the one that the application holds, or a last one.
     pub(crate) fn of(shared: &Arc<Shared>) -> Self {
-        let handle = shared.handle().and_then(|any| any.downcast::<Handle>().ok());
-        Self(handle.unwrap_or_else(|| Arc::new(Handle { shared: shared.clone() })))
+        let handle = shared
+            .handle()
+            .and_then(|any| any.downcast::<Handle>().ok());
+        Self(handle.unwrap_or_else(|| {
+            Arc::new(Handle {
+                shared: shared.clone(),
+            })
+        }))
     }
 }
 

@@ -19,6 +19,7 @@ mod foreign;
 mod hooks;
 mod hub;
 mod runtime;
+mod serve;
 mod shared;
 mod socket;
 mod task;
@@ -27,8 +28,8 @@ mod ticker;
 pub use self::application::{Application, Client, Entry, Message};
 pub use self::foreign::{Foreign, Stream};
 pub use self::hub::{BroadcastError, Hub};
-pub use self::runtime::{BoxFuture, Runtime, Timer};
+pub use self::runtime::{BoxFuture, Polls, Runtime, Timer};
+pub use self::serve::{RuntimeHub, Serve};
 pub use self::socket::Socket;
-pub use self::task::{Arrival, Pages};
 
 pub use switchboard_core as core;

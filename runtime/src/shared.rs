@@ -98,8 +98,13 @@ impl Locked {
 
     fn collect_notice(&mut self, notice: Notice, effects: &mut Vec<Effect>) {
         match &notice {
-            Notice::Closed { id, rooms, reason, .. } => {
-                let ended = Ended { rooms: rooms.clone(), reason: *reason };
+            Notice::Closed {
+                id, rooms, reason, ..
+            } => {
+                let ended = Ended {
+                    rooms: rooms.clone(),
+                    reason: *reason,
+                };
                 effects.extend(self.link(*id).map(|link| Effect::Ended(link, ended)));
             }
             Notice::Pinged { ticket, results } => {
@@ -154,7 +159,11 @@ impl Shared {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.with(|locked, now| locked.switchboard.shut_down(now));
             self.ticker.wake();
-            self.flushers.get().into_iter().flatten().for_each(AtomicWaker::wake);
+            self.flushers
+                .get()
+                .into_iter()
+                .flatten()
+                .for_each(AtomicWaker::wake);
         }
     }
 
@@ -180,7 +189,8 @@ impl Shared {
             let result = call(&mut locked, now);
             locked.collect(&mut effects);
             let waits = locked.switchboard.wants_write();
-            self.congested.store(locked.switchboard.is_congested(), Ordering::Release);
+            self.congested
+                .store(locked.switchboard.is_congested(), Ordering::Release);
             (result, waits, self.earlier_alarm(&locked))
         };
         self.perform(effects);
@@ -200,7 +210,10 @@ impl Shared {
 
     /// Takes note of the next deadline; says whether the ticker sleeps too long for it.
     fn earlier_alarm(&self, locked: &Locked) -> bool {
-        let next = locked.switchboard.next_deadline().map_or(u64::MAX, Time::as_nanos);
+        let next = locked
+            .switchboard
+            .next_deadline()
+            .map_or(u64::MAX, Time::as_nanos);
         next < self.alarm.load(Ordering::Relaxed) && {
             self.alarm.store(next, Ordering::Relaxed);
             true
@@ -211,7 +224,8 @@ impl Shared {
     pub(crate) fn set_alarm(&self) -> Option<Time> {
         let locked = self.lock();
         let next = locked.switchboard.next_deadline();
-        self.alarm.store(next.map_or(u64::MAX, Time::as_nanos), Ordering::Relaxed);
+        self.alarm
+            .store(next.map_or(u64::MAX, Time::as_nanos), Ordering::Relaxed);
         next
     }
 
@@ -223,7 +237,9 @@ impl Shared {
     }
 
     pub(crate) fn set_flushers(&self, count: usize) -> bool {
-        self.flushers.set((0..count).map(|_| AtomicWaker::new()).collect()).is_ok()
+        self.flushers
+            .set((0..count).map(|_| AtomicWaker::new()).collect())
+            .is_ok()
     }
 
     pub(crate) fn flusher(&self, index: usize) -> Option<&AtomicWaker> {
@@ -269,7 +285,10 @@ impl Shared {
     /// The report of the drain, once it is over; until then the task is woken for it.
     pub(crate) fn drained(&self, context: Option<&Context<'_>>) -> Option<DrainReport> {
         if let Some(context) = context {
-            let mut waiters = self.drain_waiters.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiters = self
+                .drain_waiters
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             waiters.retain(|waker| !waker.will_wake(context.waker()));
             waiters.push(context.waker().clone());
         }
@@ -308,16 +327,25 @@ impl Shared {
         match notice {
             Notice::Opened { id, user } => debug!(%id, %user, "connected"),
             Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
-            Notice::Closed { id, user, reason, .. } => debug!(%id, %user, %reason, "disconnected"),
+            Notice::Closed {
+                id, user, reason, ..
+            } => debug!(%id, %user, %reason, "disconnected"),
             Notice::Joined { id, room } => trace!(%id, %room, "joined"),
             Notice::Left { id, room } => trace!(%id, %room, "left"),
             Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
             Notice::HostStalled { by } => warn!(?by, "the host stood still"),
             Notice::Drained(report) => {
-                info!(connections = report.connections, evicted = report.evicted, "drained");
+                info!(
+                    connections = report.connections,
+                    evicted = report.evicted,
+                    "drained"
+                );
                 let _ = self.drained.set(*report);
                 let waiters = std::mem::take(
-                    &mut *self.drain_waiters.lock().unwrap_or_else(PoisonError::into_inner),
+                    &mut *self
+                        .drain_waiters
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner),
                 );
                 waiters.into_iter().for_each(Waker::wake);
             }

@@ -73,7 +73,10 @@ impl<S> Link<S> {
     }
 
     pub(crate) fn take_ended(&self) -> Option<Box<Ended>> {
-        self.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        self.ended
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -85,8 +88,10 @@ impl<S: ?Sized> Link<S> {
     }
 
     pub(crate) fn end(&self, ended: Ended) {
-        *self.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Box::new(ended));
+        *self
+            .ended
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(ended));
         self.signal(ENDED);
     }
 }

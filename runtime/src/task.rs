@@ -24,10 +24,10 @@ use crate::shared::Shared;
 use crate::socket::{BLOCKED, ENDED, GONE, INTAKE, Link, Socket};
 
 /// Makes the answers to requests that are no upgrade.
-pub type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
+pub(crate) type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
 
 /// How a stream comes.
-pub enum Arrival {
+pub(crate) enum Arrival {
     /// From its first byte on: a request is expected. Without pages, one that is no upgrade is
     /// answered with 404.
     Fresh(Option<Pages>),
@@ -92,7 +92,12 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         early: Vec<u8>,
     ) -> Self {
         let config = &shared.config;
-        let leftover = (!early.is_empty()).then(|| Box::new(Leftover { bytes: early, at: 0 }));
+        let leftover = (!early.is_empty()).then(|| {
+            Box::new(Leftover {
+                bytes: early,
+                at: 0,
+            })
+        });
         let (input, request) = match arrival {
             Arrival::Fresh(pages) => {
                 let config = HandshakeConfig {
@@ -170,7 +175,8 @@ impl<R: Runtime, S: Socket> Task<R, S> {
                 self.input = Input::Nothing;
                 self.hooks.abandon_entrance();
                 if let Some(leftover) = self.leftover.take() {
-                    self.hooks.event(Event::Discarded(leftover.bytes.len() - leftover.at));
+                    self.hooks
+                        .event(Event::Discarded(leftover.bytes.len() - leftover.at));
                 }
             }
             _ => {}
@@ -277,9 +283,9 @@ impl<R: Runtime, S: Socket> Task<R, S> {
                     }
                     Err(bad) => {
                         let id = self.id();
-                        let _ = self.shared().with(|locked, now| {
-                            locked.switchboard.malformed(now, id, bad)
-                        });
+                        let _ = self
+                            .shared()
+                            .with(|locked, now| locked.switchboard.malformed(now, id, bad));
                     }
                 }
                 bytes.len()
@@ -289,7 +295,10 @@ impl<R: Runtime, S: Socket> Task<R, S> {
                 let (in_message, held) = (decoder.in_message(), decoder.buffered());
                 if in_message || self.partial {
                     self.partial = in_message;
-                    self.hooks.event(Event::Partial { in_message, bytes: held });
+                    self.hooks.event(Event::Partial {
+                        in_message,
+                        bytes: held,
+                    });
                 }
                 used
             }
@@ -344,7 +353,9 @@ fn decode<R: Runtime, S>(
             }
         };
         used += decoded.consumed;
-        let Some(incoming) = decoded.incoming else { break };
+        let Some(incoming) = decoded.incoming else {
+            break;
+        };
         *frames -= 1;
         heard = true;
         hand_on(hooks, incoming);
@@ -363,8 +374,9 @@ fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, incoming: Incoming<'_>) {
     let id = hooks.id;
     let admit = |binary: bool, bytes: usize| {
         trace!(%id, binary, bytes, "message");
-        let admitted =
-            hooks.shared.with(|locked, now| locked.switchboard.message(now, id, binary, bytes));
+        let admitted = hooks
+            .shared
+            .with(|locked, now| locked.switchboard.message(now, id, binary, bytes));
         admitted == Ok(true)
     };
     match incoming {
@@ -381,7 +393,9 @@ fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, incoming: Incoming<'_>) {
         Incoming::Ping(payload) => hooks.event(Event::Ping(payload)),
         Incoming::Pong(payload) => hooks.event(Event::Pong(payload)),
         Incoming::Close(close) => {
-            hooks.take(Item::Close(close.map(|close| (close.code, close.reason.to_owned()))));
+            hooks.take(Item::Close(
+                close.map(|close| (close.code, close.reason.to_owned())),
+            ));
         }
     }
 }
@@ -414,6 +428,10 @@ impl<R: Runtime, S: Socket> Future for Task<R, S> {
             idle = task.hooks.poll(context);
             task.heed();
         }
-        if task.gone && idle && task.hooks.poll(context) { Poll::Ready(()) } else { Poll::Pending }
+        if task.gone && idle && task.hooks.poll(context) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }

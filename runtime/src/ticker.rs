@@ -41,7 +41,9 @@ pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
         })
         .await;
         // Input that is in the sockets already comes before deadlines.
-        let late = shared.alarm().is_some_and(|due| shared.now().since(due) > LATE);
+        let late = shared
+            .alarm()
+            .is_some_and(|due| shared.now().since(due) > LATE);
         for _ in 0..if late { 64 } else { 2 } {
             R::yield_now().await;
         }

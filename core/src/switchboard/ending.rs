@@ -33,9 +33,17 @@ impl Switchboard {
     /// Ends every connection at once: the driver goes.
     pub fn shut_down(&mut self, now: Time) {
         self.enter(now);
-        let all: Vec<_> = self.connections.iter().map(|(id, found)| (id, found.is_open())).collect();
+        let all: Vec<_> = self
+            .connections
+            .iter()
+            .map(|(id, found)| (id, found.is_open()))
+            .collect();
         for (id, open) in all {
-            if open { self.evict(id, CloseReason::Shutdown) } else { self.remove(id, None) }
+            if open {
+                self.evict(id, CloseReason::Shutdown)
+            } else {
+                self.remove(id, None)
+            }
         }
     }
 

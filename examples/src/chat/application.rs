@@ -39,13 +39,21 @@ impl Chat {
     pub fn new(options: &Options) -> Self {
         let secret = options.secret.as_ref();
         let key = secret.map(|secret| Arc::new(DecodingKey::from_secret(secret.as_bytes())));
-        Self { key, panics: PanicList::default() }
+        Self {
+            key,
+            panics: PanicList::default(),
+        }
     }
 
     fn identify(&self, request: &Request) -> Result<Identity, Denied> {
-        let Some(token) = request.token() else { return Ok(Identity::FirstMessage) };
+        let Some(token) = request.token() else {
+            return Ok(Identity::FirstMessage);
+        };
         let Some(key) = &self.key else {
-            return Ok(Identity::User { name: token.reveal().to_owned(), expires_in: None });
+            return Ok(Identity::User {
+                name: token.reveal().to_owned(),
+                expires_in: None,
+            });
         };
         let mut rules = Validation::new(Algorithm::HS256);
         rules.leeway = LEEWAY;
@@ -54,11 +62,20 @@ impl Chat {
         let claims = decode::<Claims>(token.reveal(), key, &rules)
             .map_err(|_| Denied::Unauthorized)?
             .claims;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
         // Who was let in by the leeway stays for the rest of it.
-        let until = if claims.exp > now { claims.exp } else { claims.exp.saturating_add(LEEWAY) };
+        let until = if claims.exp > now {
+            claims.exp
+        } else {
+            claims.exp.saturating_add(LEEWAY)
+        };
         let expires_in = Some(Duration::from_secs(until.saturating_sub(now)));
-        Ok(Identity::User { name: claims.sub, expires_in })
+        Ok(Identity::User {
+            name: claims.sub,
+            expires_in,
+        })
     }
 }
 

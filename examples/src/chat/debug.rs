@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_core::{CloseReason, Request};
 use switchboard_core::response::PageResponse;
+use switchboard_core::{CloseReason, Request};
 use switchboard_runtime::Hub;
 
 use super::pages::{json_page, text_page};
@@ -20,12 +20,19 @@ pub(super) struct PanicList(Arc<Mutex<HashSet<String>>>);
 
 impl PanicList {
     fn add(&self, user: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(user.to_owned());
     }
 
     /// Panics if that was asked for.
     pub(super) fn check(&self, user: &str) {
-        let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+        let asked = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(user);
         assert!(!asked, "asked for by /debug/panic");
     }
 }
@@ -60,7 +67,10 @@ pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> Pag
                     })
                 })
                 .collect();
-            json_page(200, &json!({ "user": user, "connections": results.len(), "results": results }))
+            json_page(
+                200,
+                &json!({ "user": user, "connections": results.len(), "results": results }),
+            )
         }
         "/debug/panic" => {
             panics.add(user);

@@ -1,5 +1,6 @@
 //! The flags of the chat.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -92,7 +93,12 @@ pub struct Options {
     #[arg(long)]
     pub debug_endpoints: bool,
     /// The key of tokens (JWT, HS256); without it the token is the name, for trying out
-    #[arg(long, value_name = "KEY", env = "SWITCHBOARD_SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "SWITCHBOARD_SECRET",
+        hide_env_values = true
+    )]
     pub(super) secret: Option<String>,
 }
 
@@ -128,7 +134,11 @@ impl Options {
         let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|error| {
             crate::fail(format_args!("--log {}: {error}", options.log));
         });
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let colours = std::io::stderr().is_terminal();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(colours);
+        log.with_writer(std::io::stderr).init();
         if options.secret.is_none() && !options.listen.ip().is_loopback() {
             tracing::warn!(
                 address = %options.listen,
@@ -140,7 +150,8 @@ impl Options {
 
     /// When a drain is over at the latest.
     pub fn drain_deadline(&self) -> Duration {
-        self.drain_deadline.unwrap_or(self.drain_window + Duration::from_secs(5))
+        self.drain_deadline
+            .unwrap_or(self.drain_window + Duration::from_secs(5))
     }
 
     /// The configuration of the switchboard.
@@ -167,7 +178,10 @@ impl Options {
         config.rates = match self.rate {
             0 => Rates::unlimited(),
             rate => Rates {
-                messages: Some(Rate { per_second: rate, burst: rate.saturating_mul(2) }),
+                messages: Some(Rate {
+                    per_second: rate,
+                    burst: rate.saturating_mul(2),
+                }),
                 ..Rates::default()
             },
         };

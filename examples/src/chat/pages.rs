@@ -15,9 +15,21 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const FILES: [(&str, &str, &str); 3] = [
-    ("/", "text/html; charset=utf-8", include_str!("../../page/index.html")),
-    ("/chat.css", "text/css; charset=utf-8", include_str!("../../page/chat.css")),
-    ("/chat.js", "text/javascript; charset=utf-8", include_str!("../../page/chat.js")),
+    (
+        "/",
+        "text/html; charset=utf-8",
+        include_str!("../../page/index.html"),
+    ),
+    (
+        "/chat.css",
+        "text/css; charset=utf-8",
+        include_str!("../../page/chat.css"),
+    ),
+    (
+        "/chat.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../page/chat.js"),
+    ),
 ];
 
 /// Answers what is no upgrade.
@@ -62,7 +74,11 @@ fn page(hub: &Hub, request: &Request) -> PageResponse {
 }
 
 pub(super) fn text_page(status: u16, text: &str) -> PageResponse {
-    answer(status, "text/plain; charset=utf-8", text.as_bytes().to_vec())
+    answer(
+        status,
+        "text/plain; charset=utf-8",
+        text.as_bytes().to_vec(),
+    )
 }
 
 pub(super) fn json_page(status: u16, value: &impl Serialize) -> PageResponse {
@@ -80,7 +96,10 @@ fn answer(status: u16, kind: &str, body: Vec<u8>) -> PageResponse {
     PageResponse {
         status,
         content_type: kind.to_owned(),
-        headers: headers.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
+        headers: headers
+            .iter()
+            .map(|&(name, value)| (name.into(), value.into()))
+            .collect(),
         body,
     }
 }
