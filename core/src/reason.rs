@@ -91,8 +91,11 @@ impl CloseReason {
             Self::HeartbeatTimeout => 4201,
             Self::TokenExpired => 4202,
             Self::Application(code) => code,
-            Self::ClientClosed | Self::Eof | Self::Reset | Self::HandshakeTimeout => return None,
-            Self::Shutdown => return None,
+            Self::ClientClosed
+            | Self::Eof
+            | Self::Reset
+            | Self::HandshakeTimeout
+            | Self::Shutdown => return None,
         })
     }
 

@@ -289,7 +289,7 @@ impl Switchboard {
         if self.open >= self.config.limits.connections + usize::from(replaced.is_some()) {
             return Err(Refused::ServerFull);
         }
-        let (Ok(Phase::Authenticating(pending)) | Ok(Phase::AwaitingAuth(pending))) =
+        let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
             self.connections.get_mut(id).map(|found| &mut found.phase)
         else {
             return Ok(());
@@ -323,7 +323,7 @@ impl Switchboard {
         expires_in: Option<Duration>,
         request: Option<&RequestId<'_>>,
     ) {
-        let (Ok(Phase::Authenticating(pending)) | Ok(Phase::AwaitingAuth(pending))) =
+        let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
             self.connections.get_mut(id).map(|found| &mut found.phase)
         else {
             return;

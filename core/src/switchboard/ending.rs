@@ -40,9 +40,9 @@ impl Switchboard {
             .collect();
         for (id, open) in all {
             if open {
-                self.evict(id, CloseReason::Shutdown)
+                self.evict(id, CloseReason::Shutdown);
             } else {
-                self.remove(id, None)
+                self.remove(id, None);
             }
         }
     }
@@ -206,9 +206,9 @@ impl Switchboard {
                 ending.eof = true;
                 let waits = !connection.queue.is_empty() && connection.writer != Writer::Blocked;
                 if waits {
-                    self.settle(id)
+                    self.settle(id);
                 } else {
-                    self.remove(id, None)
+                    self.remove(id, None);
                 }
             }
             None => self.end(id, CloseReason::Eof),

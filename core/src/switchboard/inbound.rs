@@ -1,7 +1,7 @@
 //! What happens on a connection's stream.
 
 use super::Switchboard;
-use super::connection::Phase;
+use super::connection::{Phase, Writer};
 use super::timers::Kind;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
@@ -206,8 +206,9 @@ impl Switchboard {
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
+        let blocked = connection.writer == Writer::Blocked;
         self.pool
-            .set_pong(&mut connection.queue, Frame::pong(payload));
+            .push_pong(&mut connection.queue, Frame::pong(payload), blocked);
         self.mark_dirty(id);
     }
 

@@ -81,9 +81,11 @@ pub(super) struct Queue {
     flight: List,
     urgent: List,
     data: List,
-    /// The answer to the latest ping; an earlier one that has not been taken is forgotten
+    /// The answer to the latest ping, where earlier ones may be forgotten
     /// (RFC 6455, section 5.5.3).
     pong: Option<Frame>,
+    /// Pongs among the urgent frames that have not been taken.
+    pongs: u8,
     /// Bytes of the first frame that are out already.
     cut: u32,
     /// Bytes that a writer has taken.
@@ -135,6 +137,9 @@ pub(super) struct Progress {
     pub(super) blocked: bool,
 }
 
+/// Pongs that wait for one turn of a writer.
+const PONGS: u8 = 32;
+
 /// Frames from this size on are not copied into the writer's buffer.
 const SHARED_FROM: usize = 8 << 10;
 
@@ -145,6 +150,7 @@ impl Queue {
             urgent: List::EMPTY,
             data: List::EMPTY,
             pong: None,
+            pongs: 0,
             cut: 0,
             taken: 0,
             bytes: 0,
@@ -203,8 +209,16 @@ impl Pool {
         self.count(queue, frame.len, class);
     }
 
-    /// Sets the pong that goes out next.
-    pub(super) fn set_pong(&mut self, queue: &mut Queue, frame: Frame) {
+    /// Answers a ping. Each ping of a burst gets its answer; but while the socket takes nothing, or
+    /// the burst is long, only the latest does.
+    pub(super) fn push_pong(&mut self, queue: &mut Queue, frame: Frame, blocked: bool) {
+        if !blocked && queue.pongs < PONGS {
+            queue.pongs += 1;
+            let stored = self.store(frame);
+            self.push_urgent(queue, stored, Class::CONTROL);
+            self.release(stored);
+            return;
+        }
         self.unset_pong(queue);
         let len = frame.as_bytes().len();
         queue.bytes += len;
@@ -229,6 +243,7 @@ impl Pool {
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
     pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
         let start = out.len();
+        queue.pongs = 0;
         if let Some(pong) = self.unset_pong(queue) {
             let stored = self.store(pong);
             self.push_urgent(queue, stored, Class::CONTROL);
@@ -305,10 +320,11 @@ impl Pool {
     /// What a writer has taken is thrown away by a second call, after [`Pool::wrote`].
     pub(super) fn discard(&mut self, queue: &mut Queue) -> u32 {
         self.unset_pong(queue);
+        queue.pongs = 0;
         let urgent = std::mem::replace(&mut queue.urgent, List::EMPTY);
-        let (urgent, first) = self.filter(queue, urgent, |class| class.survives());
+        let (urgent, first) = self.filter(queue, urgent, Class::survives);
         let data = std::mem::replace(&mut queue.data, List::EMPTY);
-        let (data, second) = self.filter(queue, data, |class| class.survives());
+        let (data, second) = self.filter(queue, data, Class::survives);
         queue.urgent = urgent;
         queue.data = data;
         first + second

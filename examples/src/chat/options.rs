@@ -86,7 +86,7 @@ pub struct Options {
     /// Threads
     #[arg(long, value_name = "N", default_value = "1", value_parser = flags::at_least_one)]
     pub threads: usize,
-    /// What is logged to standard error, as in "info" or "switchboard_runtime=debug"
+    /// What is logged to standard error, as in "info" or "`switchboard_runtime=debug`"
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
     /// POST /debug/kick, /debug/ping and /debug/panic, for requests from this machine
