@@ -61,7 +61,7 @@ test('while it drains newcomers are told to come back, and those inside work on'
     assert.equal(inside.closed?.code, 1001, error);
   });
   assert.equal((await server.exited).code, 0);
-  for (const client of clients) assert.equal(client.closed.code, 1001);
+  for (const client of clients) assert.equal((await client.end()).code, 1001);
 });
 
 test('with --refuse http a draining server answers 503 with Retry-After', async (t) => {

@@ -123,10 +123,11 @@ class Server {
     return stats;
   }
 
-  /** Resident memory in bytes. */
+  /** Resident memory in bytes; nothing once it has ended. */
   memory() {
     const status = readFileSync(`/proc/${this.process.pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+) kB/.exec(status)[1]) * 1024;
+    const kib = /VmRSS:\s+(\d+) kB/.exec(status)?.[1];
+    return kib && Number(kib) * 1024;
   }
 }
 

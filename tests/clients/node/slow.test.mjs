@@ -59,7 +59,9 @@ test('a member that reads nothing while its room gets 50 MB is closed, and nobod
   stalled.socket.pause();
   const before = server.memory();
   let peak = before;
-  const watch = setInterval(() => (peak = Math.max(peak, server.memory())), 20);
+  const watch = setInterval(() => {
+    peak = Math.max(peak, server.memory() ?? 0);
+  }, 20);
   t.after(() => clearInterval(watch));
   const each = 420;
   const given = await Promise.all(publishers.map((it) => publish(it, 'den', each)));

@@ -191,6 +191,7 @@ class Conversations(unittest.TestCase):
             change = {"type": "presence", "channel": "den", "count": 121, "joined": ["late"]}
             self.assertEqual(members[0].next(type="presence"), change)
             late.socket.close()
+            server.reaches(closes={"client_closed": 1}, total_connections=120)
             change = {"type": "presence", "channel": "den", "count": 120, "left": ["late"]}
             self.assertEqual(members[0].next(type="presence"), change)
 
