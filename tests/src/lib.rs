@@ -1,1 +1,16 @@
+//! Tests of the whole, apart from what they test: nothing here shares code with the core.
+//!
+//! - [`model`]: the manager once more, naive and plain.
+//! - [`driver`]: plays a script against the real one and the model, and compares.
+//! - [`script`]: what a script can say, and how one is drawn.
+//! - [`wire`]: a small reader of what a server sends.
 
+pub mod driver;
+pub mod model;
+pub mod script;
+pub mod wire;
+
+/// The embeddings in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

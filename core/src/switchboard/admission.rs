@@ -34,6 +34,16 @@ pub enum Identity {
     FirstMessage,
 }
 
+impl Identity {
+    /// A user who stays for as long as the connection does.
+    pub fn user(name: impl Into<String>) -> Self {
+        Self::User {
+            name: name.into(),
+            expires_in: None,
+        }
+    }
+}
+
 /// What a driver does with a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -110,7 +120,9 @@ impl Switchboard {
         request: &Request,
     ) -> Result<Answer, StaleId> {
         self.enter(now);
-        self.check(id)?;
+        if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
+            return Ok(Answer::Refused);
+        }
         Ok(self.consider(id, request, None))
     }
 
@@ -218,7 +230,11 @@ impl Switchboard {
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.ip = ip;
         }
-        let verdict = if self.drain.is_some() {
+        let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
+        let verdict = if !request.lobby().is_none_or(named) {
+            let rule = "the room cannot be called so";
+            Err(Refused::Malformed(BadRequest::Syntax(rule)))
+        } else if self.drain.is_some() {
             Err(Refused::Restart)
         } else if !self.config.origins.allows(request) {
             Err(Refused::Origin)
@@ -532,6 +548,7 @@ impl Switchboard {
             connection.deadline = deadline;
             connection.hook = false;
             connection.in_message = false;
+            self.unfinished -= std::mem::take(&mut connection.partial);
         }
         self.arm(id, Kind::Linger);
         self.notices.push_back(Action::Intake(id));

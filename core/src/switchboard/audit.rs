@@ -47,7 +47,7 @@ fn same<T: PartialEq + fmt::Debug>(
 }
 
 impl Switchboard {
-    /// Recounts every index from scratch and compares. Costs a pass over everything; for tests,
+    /// Recounts every index from scratch and compares, when all actions have been polled. Costs a pass over everything; for tests,
     /// and for a look at a live node.
     pub fn audit(&self) -> Result<(), Inconsistency> {
         self.audit_seats()?;

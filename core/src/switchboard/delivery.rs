@@ -129,9 +129,9 @@ impl Switchboard {
         let room = self.rooms.at_mut(key);
         // The room stays as it is during the loop: who is found slow is closed after it.
         let members = std::mem::take(&mut room.members);
-        let policy = room.slow;
+        let (tag, policy) = (room.tag(), room.slow);
         let slots = members.iter().map(|member| member.slot);
-        let receipt = self.fan_out(slots, frame, key, policy, exclude);
+        let receipt = self.fan_out(slots, frame, tag, policy, exclude);
         self.rooms.at_mut(key).members = members;
         self.close_slow();
         Ok(receipt)
@@ -216,10 +216,10 @@ impl Switchboard {
         let frame = encode(&message, content.as_json().len());
         check_size(&frame, self.config.limits.queue_bytes)?;
         room.seq = seq;
-        let policy = room.slow;
+        let (tag, policy) = (room.tag(), room.slow);
         let members = std::mem::take(&mut room.members);
         let slots = members.iter().map(|member| member.slot);
-        let mut receipt = self.fan_out(slots, frame, key, policy, exclude);
+        let mut receipt = self.fan_out(slots, frame, tag, policy, exclude);
         self.rooms.at_mut(key).members = members;
         self.close_slow();
         receipt.seq = Some(seq);

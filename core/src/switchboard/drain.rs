@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::connection::Phase;
+use super::connection::{Phase, Seat};
 use super::{Notice, Switchboard};
 use crate::{CloseReason, ConnectionId, Refused, Time};
 
@@ -124,14 +124,16 @@ impl Switchboard {
             .map(|(id, found)| (id, found.phase.seat()))
             .collect();
         for (id, seat) in all {
-            use super::connection::Seat;
-            match seat {
-                Seat::Open => self.evict(id, CloseReason::Draining),
-                Seat::Closing => self.remove(id, None),
-                _ => continue,
+            if !matches!(seat, Seat::Open | Seat::Closing) {
+                continue;
             }
+            // Counted first: the last to go completes the report.
             if let Some(drain) = &mut self.drain {
                 drain.report.evicted += 1;
+            }
+            match seat {
+                Seat::Open => self.evict(id, CloseReason::Draining),
+                _ => self.remove(id, None),
             }
         }
     }

@@ -23,7 +23,10 @@ impl Switchboard {
             },
             Ok(Phase::AwaitingAuth(_)) => {
                 self.counters.closed(reason);
-                self.refuse_upgraded(id, frame);
+                match reason {
+                    CloseReason::Eof => self.remove(id, None),
+                    _ => self.refuse_upgraded(id, frame),
+                }
             }
             Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => self.remove(id, None),
             Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
@@ -81,7 +84,8 @@ impl Switchboard {
         if !connection.is_open() {
             return self.end(id, reason);
         }
-        let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+        let quiet =
+            connection.writer != Writer::Writing && self.pool.is_interruptible(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -121,7 +125,8 @@ impl Switchboard {
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
         if crowded {
-            let quiet = connection.writer != Writer::Writing && !connection.queue.is_cut();
+            let quiet = connection.writer != Writer::Writing
+                && self.pool.is_interruptible(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
@@ -143,6 +148,7 @@ impl Switchboard {
         let partial = std::mem::take(&mut connection.partial);
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
+        connection.in_message = false;
         self.unfinished -= partial;
         if let Some(at) = expires {
             self.expiries.remove(&(at, id));

@@ -269,14 +269,17 @@ impl Switchboard {
     /// Notices and ends come before `Send`. Dropping an action loses it.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.notices
-            .pop_front()
+        self.poll_notice()
             .or_else(|| self.poll_send().map(Action::Send))
     }
 
     /// The next action that is not a `Send`.
     #[must_use]
     pub fn poll_notice(&mut self) -> Option<Action> {
+        if self.notices.is_empty() {
+            // What has no limit of its own (pings, pongs, Close frames) counts as well.
+            self.relieve();
+        }
         let action = self.notices.pop_front();
         if action.is_none() && self.notices.capacity() > 1 << 10 {
             self.notices = VecDeque::new();
@@ -300,6 +303,7 @@ impl Switchboard {
         .into_iter()
         .flatten()
         .min()
+        .map(|at| at.max(self.ticked + Duration::from_nanos(1)))
     }
 
     /// Does what is due. Early, late, repeated and backward calls do no harm.
@@ -327,7 +331,8 @@ impl Switchboard {
         if now.since(self.ticked) > threshold
             && let Some(due) = self.next_deadline()
         {
-            let late = now.since(due.max(self.accounted));
+            // Up to the last call the host was there, whatever it had promised.
+            let late = now.since(due.max(self.accounted).max(self.now));
             if late > threshold {
                 self.stall += late;
                 self.accounted = now;

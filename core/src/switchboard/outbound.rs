@@ -66,7 +66,7 @@ impl Switchboard {
     /// a large one is lent.
     ///
     /// The frames stay in the queue until [`Event::Wrote`](super::Event::Wrote) says how much of
-    /// them is out.
+    /// them is out; until then a second call gets nothing.
     pub fn transmit(&mut self, id: ConnectionId, out: &mut Vec<u8>, budget: usize) -> Chunk {
         match self.connections.get_mut(id) {
             Ok(connection) if connection.writer == Writer::Writing => {
@@ -106,15 +106,24 @@ impl Switchboard {
                 self.mark_dirty(id);
             }
         }
-        if let Some(limit) = self.config.limits.pause_reading
-            && before > limit
-            && after <= limit
-        {
+        self.queue_shrank(id, before);
+        self.settle(id);
+        Ok(())
+    }
+
+    /// The queue of a connection had so many bytes, and has fewer: it may be read again.
+    pub(super) fn queue_shrank(&mut self, id: ConnectionId, before: usize) {
+        let Some(limit) = self.config.limits.pause_reading else {
+            return;
+        };
+        let after = self
+            .connections
+            .get(id)
+            .map_or(0, |found| found.queue.bytes());
+        if before > limit && after <= limit {
             self.reading_resumed(id);
             self.notices.push_back(Action::Intake(id));
         }
-        self.settle(id);
-        Ok(())
     }
 
     pub(super) fn writable(&mut self, id: ConnectionId) -> Result<(), StaleId> {
@@ -162,6 +171,11 @@ impl Switchboard {
         };
         let now = self.now.before(self.stall);
         let connection = self.connections.at_mut(slot);
+        let id = ConnectionId {
+            slot,
+            generation: connection.generation,
+        };
+        let before = connection.queue.bytes();
         let mut dropped = 0;
         if !fits(&connection.queue) {
             if policy == SlowPolicy::DropNewest {
@@ -183,14 +197,13 @@ impl Switchboard {
         self.pool.push(&mut connection.queue, frame, room, class);
         if connection.writer == Writer::Idle {
             connection.writer = Writer::Dirty;
-            let id = ConnectionId {
-                slot,
-                generation: connection.generation,
-            };
             self.dirty.push_back(Dirty {
                 id,
                 since: self.published,
             });
+        }
+        if dropped > 0 {
+            self.queue_shrank(id, before);
         }
         Offer::Queued { dropped }
     }
@@ -261,23 +274,23 @@ impl Switchboard {
     pub(super) fn relieve(&mut self) {
         let limit = self.config.limits.queued_bytes;
         self.note_level(super::stats::Level::QueuedBytes, self.pool.bytes, limit);
-        if self.pool.bytes <= limit {
-            return;
-        }
-        let mut queues: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, found)| !found.queue.is_empty())
-            .map(|(id, found)| (found.queue.bytes(), id))
-            .collect();
-        queues.sort_unstable_by(|a, b| b.cmp(a));
-        for (_, id) in queues {
-            if self.pool.bytes <= limit {
-                return;
-            }
-            match self.connections.get(id) {
-                Ok(found) if found.is_open() => self.end(id, CloseReason::SlowConsumer),
-                _ => self.remove(id, None),
+        // Who is closed may still hold a frame that is being written: then it goes as well.
+        while self.pool.bytes > limit {
+            let mut queues: Vec<_> = self
+                .connections
+                .iter()
+                .filter(|(_, found)| !found.queue.is_empty())
+                .map(|(id, found)| (found.queue.bytes(), id))
+                .collect();
+            queues.sort_unstable_by(|a, b| b.cmp(a));
+            for (_, id) in queues {
+                if self.pool.bytes <= limit {
+                    return;
+                }
+                match self.connections.get(id) {
+                    Ok(found) if found.is_open() => self.end(id, CloseReason::SlowConsumer),
+                    _ => self.remove(id, None),
+                }
             }
         }
     }

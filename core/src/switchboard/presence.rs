@@ -346,7 +346,8 @@ impl Switchboard {
     fn tell_presence(&mut self, id: ConnectionId, key: u32, frame: Frame) {
         self.count_published(frame.as_bytes().len());
         let stored = self.pool.store(frame);
-        let offer = self.offer(id.slot, stored, key, SlowPolicy::DropNewest);
+        let tag = self.rooms.at(key).tag();
+        let offer = self.offer(id.slot, stored, tag, SlowPolicy::DropNewest);
         self.pool.release(stored);
         let version = self
             .rooms

@@ -169,11 +169,6 @@ impl Queue {
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
-
-    /// Whether the next byte is inside a frame.
-    pub(super) const fn is_cut(&self) -> bool {
-        self.cut != 0
-    }
 }
 
 impl Pool {
@@ -240,8 +235,21 @@ impl Pool {
         self.release(stored);
     }
 
+    /// Whether a frame that is in no queue may go out now: not inside a frame, and not before the
+    /// answer to the handshake.
+    pub(super) fn is_interruptible(&self, queue: &Queue) -> bool {
+        let first = [queue.flight.head, queue.urgent.head]
+            .into_iter()
+            .find(|&node| node != NONE);
+        let answer = first.is_some_and(|node| self.nodes[node as usize].class.has(Class::HTTP));
+        queue.cut == 0 && !answer
+    }
+
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
     pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
+        if queue.taken > 0 {
+            return Chunk::Nothing;
+        }
         let start = out.len();
         queue.pongs = 0;
         if let Some(pong) = self.unset_pong(queue) {
@@ -486,13 +494,15 @@ impl Pool {
         Some(node)
     }
 
-    /// What was taken and not cut goes back to the front of the data.
+    /// What was taken and not cut goes back to the front of the data; only an answer by HTTP stays,
+    /// for a ping must not overtake it.
     fn put_back(&mut self, queue: &mut Queue) {
         let mut rest = queue.flight;
         if rest.is_empty() {
             return;
         }
-        if queue.cut != 0 {
+        let answer = self.nodes[rest.head as usize].class.has(Class::HTTP);
+        if queue.cut != 0 || answer {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
             queue.flight = List {

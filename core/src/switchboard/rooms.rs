@@ -7,6 +7,7 @@ use slab::Slab;
 
 use super::connection::Membership;
 use super::presence::Crowd;
+use super::queue::NO_ROOM;
 use super::stats::Level;
 use super::{Notice, Switchboard};
 use crate::hash::{Keyed, KeyedMap};
@@ -75,6 +76,13 @@ pub(super) struct Room {
     pub(super) lobby_members: usize,
     pub(super) slow: SlowPolicy,
     pub(super) crowd: Option<Box<Crowd>>,
+}
+
+impl Room {
+    /// What its messages carry in the queues: not its place, which another room gets after it.
+    pub(super) const fn tag(&self) -> u32 {
+        (self.epoch % NO_ROOM as u64) as u32
+    }
 }
 
 /// All rooms that somebody is in.
@@ -175,19 +183,23 @@ impl Switchboard {
         let Some(key) = self.rooms.find(room) else {
             return Ok(false);
         };
-        let dropped = self.pool.purge(&mut connection.queue, key);
-        self.counters.dropped("left", u64::from(dropped));
-        let left = self.leave_room(id, key, false);
-        if left {
-            self.tell(
-                id,
-                &ServerMessage::Unsubscribed {
-                    channel: room,
-                    id: None,
-                },
-            );
+        if !connection.rooms.iter().any(|member| member.room == key) {
+            return Ok(false);
         }
-        Ok(left)
+        let before = connection.queue.bytes();
+        let tag = self.rooms.at(key).tag();
+        let dropped = self.pool.purge(&mut connection.queue, tag);
+        self.counters.dropped("left", u64::from(dropped));
+        self.queue_shrank(id, before);
+        self.leave_room(id, key, false);
+        self.tell(
+            id,
+            &ServerMessage::Unsubscribed {
+                channel: room,
+                id: None,
+            },
+        );
+        Ok(true)
     }
 
     /// The connections in a room.

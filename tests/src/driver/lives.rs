@@ -1,0 +1,165 @@
+//! What may be said about one connection, in which order.
+
+use switchboard_core::{Action, ConnectionId, Notice};
+
+use super::{Driver, Fault, ensure};
+use crate::model::texts::{close_code, status};
+use crate::model::{Note, nanos};
+use crate::wire::Heard;
+
+/// What has been said about a connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
+    pub(super) opened: bool,
+    pub(super) refused: Option<String>,
+    pub(super) closed: Option<String>,
+    pub(super) gone: bool,
+    rooms: Vec<String>,
+}
+
+impl Driver {
+    /// Takes the actions of the last call: each must fit the life of its connection.
+    pub(super) fn live_through(&mut self) -> Result<Vec<Note>, Fault> {
+        let mut notes = Vec::new();
+        for action in std::mem::take(&mut self.fresh) {
+            self.figures.checks += 1;
+            self.check_life(&action)
+                .map_err(|fault| format!("{action:?}: {fault}"))?;
+            notes.extend(note(&action));
+        }
+        Ok(notes)
+    }
+
+    fn check_life(&mut self, action: &Action) -> Result<(), Fault> {
+        let Some(id) = id_of(action) else { return Ok(()) };
+        let life = self.lives.get_mut(&id).ok_or("an id before its connect")?;
+        ensure(!life.gone, || "after its end".into())?;
+        match action {
+            Action::Notify(Notice::Opened { .. }) => {
+                ensure(!life.opened && life.refused.is_none(), || "opened twice, or refused".into())?;
+                life.opened = true;
+            }
+            Action::Notify(Notice::Refused { refused, .. }) => {
+                ensure(!life.opened && life.refused.is_none(), || "refused twice, or open".into())?;
+                life.refused = Some(refused.as_str().to_owned());
+            }
+            Action::Notify(Notice::Closed { reason, .. }) => {
+                ensure(life.opened && life.closed.is_none(), || "closed twice, or not open".into())?;
+                ensure(life.rooms.is_empty(), || "closed before it left its rooms".into())?;
+                life.closed = Some(reason.as_str().to_owned());
+            }
+            Action::Notify(Notice::Joined { room, .. }) => {
+                ensure(life.opened && life.closed.is_none(), || "joined when not open".into())?;
+                ensure(!life.rooms.contains(&room.to_string()), || "joined twice".into())?;
+                life.rooms.push(room.to_string());
+            }
+            Action::Notify(Notice::Left { room, .. }) => {
+                let before = life.rooms.len();
+                life.rooms.retain(|other| **other != **room);
+                ensure(life.rooms.len() < before, || "left and was not in".into())?;
+            }
+            Action::Evict { last, .. } => {
+                ensure(life.opened == life.closed.is_some(), || "gone before closed".into())?;
+                life.gone = true;
+                let reason = life.closed.clone();
+                let bytes = last.as_ref().map(|frame| frame.as_bytes().to_vec());
+                self.last_words(id, reason, bytes)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What an evicted connection gets on its way must be readable where its stream stands.
+    fn last_words(
+        &mut self,
+        id: ConnectionId,
+        reason: Option<String>,
+        bytes: Option<Vec<u8>>,
+    ) -> Result<(), Fault> {
+        let socket = self.sockets.remove(&id);
+        let (Some(mut socket), Some(bytes)) = (socket, bytes) else {
+            return Ok(());
+        };
+        ensure(socket.held.is_none(), || "last words beside a writer".into())?;
+        let heard = socket.peer.read(&bytes)?;
+        let code = reason.and_then(|reason| close_code(&reason));
+        let right = matches!(&heard[..], [Heard::Close(Some((given, _)))] if Some(*given) == code);
+        ensure(right, || format!("last words {heard:?}"))
+    }
+
+    /// The Close frame that a peer has read must say why its connection ended.
+    pub(super) fn check_close(&self, id: ConnectionId, heard: &Heard) -> Result<(), Fault> {
+        let life = &self.lives[&id];
+        match (heard, &life.refused, &life.closed) {
+            (Heard::Http(101), ..) => Ok(()),
+            (Heard::Http(code), Some(refused), _) => {
+                let told = [status(refused), 503];
+                ensure(told.contains(code), || format!("HTTP {code} for {refused}"))
+            }
+            (Heard::Close(Some((code, reason))), Some(refused), _) => {
+                let right = close_code(refused) == Some(*code) && reason == refused;
+                ensure(right || *code == 1008, || format!("{code} {reason} for {refused}"))
+            }
+            (Heard::Close(Some((code, reason))), _, Some(closed)) if closed != "client_closed" => {
+                let right = close_code(closed) == Some(*code) && reason == closed;
+                ensure(right, || format!("{code} {reason} for {closed}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn id_of(action: &Action) -> Option<ConnectionId> {
+    Some(match action {
+        Action::Send(id) | Action::ShutdownWrite(id) | Action::Intake(id) => *id,
+        Action::Evict { id, .. } => *id,
+        Action::Notify(
+            Notice::Opened { id, .. }
+            | Notice::Refused { id, .. }
+            | Notice::Closed { id, .. }
+            | Notice::Joined { id, .. }
+            | Notice::Left { id, .. },
+        ) => *id,
+        _ => return None,
+    })
+}
+
+/// An action in the model's words; `None` for what the model does not speak of.
+fn note(action: &Action) -> Option<Note> {
+    let names = |names: &[std::sync::Arc<str>]| {
+        let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        names.sort();
+        names
+    };
+    Some(match action {
+        Action::ShutdownWrite(id) => Note::Shut(*id),
+        Action::Evict { id, last } => {
+            let code = last.as_ref().map(|frame| {
+                let bytes = frame.as_bytes();
+                u16::from_be_bytes([bytes[2], bytes[3]])
+            });
+            Note::Evict(*id, code)
+        }
+        Action::Notify(notice) => match notice {
+            Notice::Opened { id, user } => Note::Opened(*id, user.to_string()),
+            Notice::Refused { id, refused } => Note::Refused(*id, refused.as_str().into()),
+            Notice::Closed { id, user, rooms, reason } => {
+                Note::Closed(*id, user.to_string(), names(rooms), reason.as_str().into())
+            }
+            Notice::Joined { id, room } => Note::Joined(*id, room.to_string()),
+            Notice::Left { id, room } => Note::Left(*id, room.to_string()),
+            Notice::Presence { room, count, joined, left } => {
+                Note::Presence(room.to_string(), *count, names(joined), names(left))
+            }
+            Notice::HostStalled { by } => Note::Stalled(nanos(*by)),
+            Notice::Pinged { ticket, results } => {
+                let results = results.iter().map(|it| (it.id, it.rtt.is_some()));
+                Note::Pinged(*ticket, results.collect())
+            }
+            Notice::Drained(report) => Note::Drained(report.connections, report.evicted),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}

@@ -1,0 +1,194 @@
+//! Plays a script against the manager and its model, in virtual time, and compares.
+//!
+//! Invariants by their numbers in the list that the project keeps, and where they are checked:
+//!
+//! | number | what | where |
+//! |---|---|---|
+//! | 1, 2, 3, 4 | phases, one terminal action, no action before or after, ids used once | [`lives`] |
+//! | 5, 6, 7, 8 | every index equals a recount; nothing empty stays | `audit`, [`compare`] |
+//! | 9 | caps | `audit`, [`compare`] |
+//! | 10 | a refusal changes nothing else | [`compare`]: the model changes nothing else |
+//! | 11 | receipts add up; queued = written + dropped | [`commands`], [`compare`] |
+//! | 12, 13 | order, before joining, after leaving | [`streams`] |
+//! | 14 | queued bytes | `audit`, [`compare`] |
+//! | 15, 16 | whole frames, nothing after Close, legal control frames | [`crate::wire`] |
+//! | 17 | one pong, one unanswered ping | [`streams`] |
+//! | 18, 19, 21 | deadlines; `tick` twice, `tick` back | [`time`], `audit` |
+//! | 20 | rates | the model's buckets, [`streams`] |
+//! | 22 | the silent go, those who answer stay | [`time`], the model |
+
+mod commands;
+mod compare;
+mod inputs;
+mod lives;
+mod streams;
+mod time;
+mod writers;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use switchboard_core::{
+    Action, Config, ConnectionId, Identity, Question, Switchboard, Time, Wire,
+};
+
+use crate::model::{Ask, Model};
+use crate::script::{Case, Family, Setup};
+
+use self::lives::Life;
+use self::streams::{Socket, node_of};
+
+/// What went wrong.
+pub type Fault = String;
+
+/// What a case did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Calls of the manager.
+    pub events: u64,
+    /// Comparisons.
+    pub checks: u64,
+    /// Frames that peers read.
+    pub frames: u64,
+}
+
+/// Names of rooms: the last three are illegal.
+pub const ROOMS: [&str; 8] = [
+    "lobby", "old-a", "new-b", "mute-c", "blue", "", "much-too-long", "bell\u{7}",
+];
+
+/// Names of users: the last is illegal.
+pub const USERS: [&str; 6] = ["ann", "bob", "cyd", "dan", "eve", "much-too-long"];
+
+/// Addresses, and as whose they count.
+const ADDRESSES: [(&str, u8); 5] = [
+    ("10.0.0.1", 0),
+    ("::ffff:10.0.0.1", 0),
+    ("10.0.0.2", 1),
+    ("2001:db8::1", 2),
+    ("2001:db8::2", 2),
+];
+
+/// The manager, its model, and the world around them.
+pub struct Driver {
+    sys: Switchboard,
+    config: Config,
+    setup: Setup,
+    model: Option<Model>,
+    now: u64,
+    sockets: BTreeMap<ConnectionId, Socket>,
+    lives: BTreeMap<ConnectionId, Life>,
+    ids: Vec<ConnectionId>,
+    questions: Vec<(ConnectionId, Question, Ask)>,
+    /// Actions of the call under way.
+    fresh: Vec<Action>,
+    /// Each numbered message, by its room's epoch and number.
+    numbered: BTreeMap<(String, u64), String>,
+    requests: u64,
+    last_tick: u64,
+    ended: bool,
+    figures: Figures,
+}
+
+impl Driver {
+    /// A manager and a model at the start.
+    pub fn new(setup: &Setup) -> Result<Self, Fault> {
+        let config = setup.config();
+        let start = 1_000_000_000;
+        let sys = Switchboard::new(config.clone(), setup.seed, Time::from_nanos(start))
+            .map_err(|error| error.to_string())?;
+        let model = (setup.family != Family::Pressure)
+            .then(|| Model::new(config.clone(), start, node_of(setup.seed)));
+        Ok(Self {
+            sys,
+            config,
+            setup: setup.clone(),
+            model,
+            now: start,
+            sockets: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            ids: Vec::new(),
+            questions: Vec::new(),
+            fresh: Vec::new(),
+            numbered: BTreeMap::new(),
+            requests: 0,
+            last_tick: start,
+            ended: false,
+            figures: Figures::default(),
+        })
+    }
+
+    /// Plays a case to its end.
+    pub fn play(case: &Case) -> Result<Figures, Fault> {
+        let mut driver = Self::new(&case.setup)?;
+        for (number, op) in case.ops.iter().enumerate() {
+            driver
+                .step(op)
+                .map_err(|fault| format!("step {number}, {op:?}: {fault}"))?;
+        }
+        driver.finish().map_err(|fault| format!("at the end: {fault}"))?;
+        Ok(driver.figures)
+    }
+
+    /// One call of the manager, with the time.
+    fn act<R>(&mut self, call: impl FnOnce(&mut Switchboard, Time) -> R) -> R {
+        self.act_at(self.now, call)
+    }
+
+    fn act_at<R>(&mut self, at: u64, call: impl FnOnce(&mut Switchboard, Time) -> R) -> R {
+        let promised = self.sys.next_deadline().map(Time::as_nanos);
+        let result = call(&mut self.sys, Time::from_nanos(at));
+        self.gather();
+        if let Some(model) = &mut self.model {
+            model.enter(at, promised);
+        }
+        result
+    }
+
+    fn gather(&mut self) {
+        self.figures.events += 1;
+        while let Some(action) = self.sys.poll_notice() {
+            self.fresh.push(action);
+        }
+    }
+
+    fn json(&self) -> bool {
+        self.config.wire == Wire::Json
+    }
+
+    /// A connection: mostly one that is there.
+    fn pick(&self, c: u8) -> Option<ConnectionId> {
+        let live: Vec<ConnectionId> = self.sockets.keys().copied().collect();
+        let from = if c >= 240 || live.is_empty() { &self.ids } else { &live };
+        (!from.is_empty()).then(|| from[usize::from(c) % from.len()])
+    }
+}
+
+fn room(number: u8) -> &'static str {
+    ROOMS[usize::from(number) % ROOMS.len()]
+}
+
+fn user(number: u8) -> &'static str {
+    USERS[usize::from(number) % USERS.len()]
+}
+
+fn address(number: u8) -> Result<(IpAddr, u8), Fault> {
+    let (text, key) = ADDRESSES[usize::from(number) % ADDRESSES.len()];
+    let address: IpAddr = text.parse().map_err(|error| format!("{error}"))?;
+    Ok((address, key))
+}
+
+fn named(name: &str, expires_in: Option<std::time::Duration>) -> Identity {
+    Identity::User {
+        name: name.to_owned(),
+        expires_in,
+    }
+}
+
+fn ensure(holds: bool, what: impl FnOnce() -> Fault) -> Result<(), Fault> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, sys: &T, model: &T) -> Result<(), Fault> {
+    ensure(sys == model, || format!("{what}: it is {sys:?}, foreseen {model:?}"))
+}

@@ -1,0 +1,194 @@
+//! What peers read, and what must hold of it whatever was foreseen.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use switchboard_core::{
+    Chunk, Config, ConnectionId, Identity, Request, Switchboard, Time,
+};
+
+use super::{Driver, Fault, ensure};
+use crate::model::queue::{Is, Item};
+use crate::wire::{Heard, Peer};
+
+/// The other end of one connection.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) peer: Peer,
+    /// What a writer holds for it.
+    pub(super) held: Option<Vec<u8>>,
+    /// It takes no more.
+    pub(super) blocked: bool,
+    /// It answers pings.
+    pub(super) answers: bool,
+    /// Pings that it has read and not answered: number, and whether by message.
+    pub(super) pings: Vec<(u64, bool)>,
+    /// Rooms that it believes to be in: epoch and last number.
+    rooms: BTreeMap<String, (String, u64)>,
+    /// It has been welcomed.
+    welcomed: bool,
+    /// How it was to be read, at the last look.
+    pub(super) intake: Option<switchboard_core::Intake>,
+    /// When its messages were accepted.
+    pub(super) accepted: Vec<u64>,
+}
+
+impl Socket {
+    pub(super) fn new(answers: bool) -> Self {
+        Self {
+            peer: Peer::new(true),
+            held: None,
+            blocked: false,
+            answers,
+            pings: Vec::new(),
+            rooms: BTreeMap::new(),
+            welcomed: false,
+            intake: None,
+            accepted: Vec::new(),
+        }
+    }
+
+    /// A JSON message has been read.
+    fn told(&mut self, text: &str, value: &Value) -> Result<Option<(String, u64)>, Fault> {
+        let field = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        let number = |key: &str| value[key].as_u64().unwrap_or_default();
+        let (kind, channel) = (field("type"), field("channel"));
+        let early = ["authenticated", "error"].contains(&kind.as_str());
+        ensure(self.welcomed || early || kind == "welcome", || format!("before welcome: {text}"))?;
+        match kind.as_str() {
+            "welcome" => {
+                ensure(!self.welcomed, || "welcomed twice".into())?;
+                self.welcomed = true;
+            }
+            "subscribed" => {
+                let state = (field("epoch"), number("seq"));
+                let before = self.rooms.insert(channel, state);
+                ensure(before.is_none(), || format!("subscribed twice: {text}"))?;
+            }
+            "unsubscribed" => {
+                let before = self.rooms.remove(&channel);
+                ensure(before.is_some(), || format!("was not subscribed: {text}"))?;
+            }
+            "message" => {
+                let room = self.rooms.get_mut(&channel);
+                let (epoch, last) = room.ok_or_else(|| format!("not subscribed: {text}"))?;
+                let seq = number("seq");
+                ensure(seq > *last, || format!("number {seq} after {last}: {text}"))?;
+                *last = seq;
+                return Ok(Some((epoch.clone(), seq)));
+            }
+            "presence" => {
+                ensure(self.rooms.contains_key(&channel), || format!("not subscribed: {text}"))?;
+            }
+            "health_ping" => self.pings.push((number("timestamp"), true)),
+            _ => {}
+        }
+        Ok(None)
+    }
+}
+
+impl Driver {
+    /// A peer has read something.
+    pub(super) fn hears(&mut self, id: ConnectionId, heard: &Heard) -> Result<(), Fault> {
+        self.figures.frames += 1;
+        self.check_close(id, heard)?;
+        let json = self.json();
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return Ok(());
+        };
+        match heard {
+            Heard::Ping(payload) => {
+                let number = <[u8; 8]>::try_from(&payload[..]).map_err(|_| "a strange ping")?;
+                socket.pings.push((u64::from_be_bytes(number), false));
+            }
+            Heard::Text(text) if json => {
+                let Ok(value) = serde_json::from_str::<Value>(text) else {
+                    return Ok(());
+                };
+                let Some(key) = socket.told(text, &value)? else {
+                    return Ok(());
+                };
+                let first = self.numbered.entry(key).or_insert_with(|| text.clone());
+                ensure(first == text, || format!("two messages of one number: {first}, {text}"))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What was written must be what was foreseen, frame by frame.
+    pub(super) fn compare_stream(heard: &[Heard], items: &[Item]) -> Result<(), Fault> {
+        let foreseen = |items: &[Item]| format!("{:?}", items.iter().map(|it| &it.is).collect::<Vec<_>>());
+        ensure(heard.len() == items.len(), || {
+            format!("read {heard:?}, foreseen {}", foreseen(items))
+        })?;
+        for (heard, item) in heard.iter().zip(items) {
+            ensure(is(heard, &item.is), || format!("read {heard:?}, foreseen {:?}", item.is))?;
+        }
+        Ok(())
+    }
+
+    /// Accepted messages in any window are within burst and rate.
+    pub(super) fn accepted(&mut self, id: ConnectionId) -> Result<(), Fault> {
+        let (now, rate) = (self.now, self.config.rates.messages);
+        let (Some(rate), Some(socket)) = (rate, self.sockets.get_mut(&id)) else {
+            return Ok(());
+        };
+        socket.accepted.push(now);
+        for (index, &from) in socket.accepted.iter().enumerate() {
+            let count = (socket.accepted.len() - index) as u64;
+            let most = rate.burst + rate.per_second * (now - from) / 1_000_000_000;
+            ensure(count <= most, || format!("{count} messages accepted in a window for {most}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn is(heard: &Heard, is: &Is) -> bool {
+    let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+    match (heard, is) {
+        (Heard::Http(heard), Is::Http(status)) => heard == status,
+        // Contents pass through byte for byte: where the fields' order is ours, so is the text.
+        (Heard::Text(heard), Is::Json(text)) => {
+            heard == text || (json(heard) == json(text) && !text.contains("content"))
+        }
+        (Heard::Text(heard), Is::Text(text)) => heard == text,
+        (Heard::Text(heard), Is::Bye) => json(heard).is_some_and(|bye| {
+            bye["type"] == "bye" && bye["code"] == 1001 && bye["reason"] == "draining"
+        }),
+        (Heard::Ping(heard), Is::Ping(number)) => {
+            number.is_none_or(|number| heard[..] == number.to_be_bytes())
+        }
+        (Heard::Pong(heard), Is::Pong(payload)) => heard == payload,
+        (Heard::Close(heard), Is::Close(close)) => heard == close,
+        _ => false,
+    }
+}
+
+/// What stands before a room's number in its epoch: drawn by the system from its seed, and read
+/// from a manager of the same seed.
+pub(super) fn node_of(seed: u64) -> String {
+    let now = Time::ZERO;
+    let read = || -> Option<String> {
+        let mut sys = Switchboard::new(Config::default(), seed, now).ok()?;
+        let id = sys.connect(now, "10.0.0.1".parse().ok()?).ok()?;
+        let request =
+            Request::upgraded("/ws", Some("lobby".into()), std::iter::empty::<(&str, &str)>());
+        sys.upgraded(now, id, &request.ok()?).ok()?;
+        sys.authenticated(now, id, Ok(Identity::Anonymous), None).ok()?;
+        let mut out = Vec::new();
+        let id = sys.poll_send()?;
+        let Chunk::Copied(_) = sys.transmit(id, &mut out, 1 << 16) else {
+            return None;
+        };
+        let mut peer = Peer::new(false);
+        let heard = peer.read(&out).ok()?;
+        heard.iter().find_map(|heard| {
+            let Heard::Text(text) = heard else { return None };
+            let value: Value = serde_json::from_str(text).ok()?;
+            let epoch = value["epoch"].as_str()?;
+            Some(epoch.split('-').next()?.to_owned())
+        })
+    };
+    read().unwrap_or_default()
+}

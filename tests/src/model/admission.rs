@@ -1,0 +1,418 @@
+//! Who comes in.
+
+use switchboard_core::response::refusal;
+use switchboard_core::{BadRequest, ConnectionId, Refusal, Refused, UserPolicy, check_name};
+
+use super::ending::close_item;
+use super::queue::{Is, Item, Kind, Queue};
+use super::{Conn, Model, Nanos, Note, Phase, charge, nanos, texts};
+
+/// What the application says about a newcomer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// This user, for so many nanoseconds.
+    User(String, Option<Nanos>),
+    /// Nobody in particular.
+    Anonymous,
+    /// Its first message will say.
+    FirstMessage,
+    /// No: `unauthorized`, `forbidden` or `internal`.
+    No(&'static str),
+}
+
+impl Model {
+    /// A stream has come from address `ip`, and got an id if the system gave it one.
+    pub fn connect(&mut self, id: Option<ConnectionId>, ip: u8) {
+        let limit = self.config.limits.handshakes;
+        let seats = self.handshakes();
+        let Some(id) = id else {
+            if seats < 2 * limit {
+                self.fault("a stream was dropped though it could be told why");
+            }
+            return self.count_refused("refusals_full");
+        };
+        if seats >= 2 * limit {
+            self.fault("a stream got a seat that does not exist");
+        }
+        let live = self.live();
+        let arriving = self.count(|conn| conn.phase == Phase::Arrived && conn.ip == ip);
+        let conn = Conn {
+            phase: Phase::Arrived,
+            ip,
+            ip_seat: false,
+            user: String::new(),
+            anonymous: false,
+            rooms: Vec::new(),
+            queue: Queue::default(),
+            hook: None,
+            deadline: live + nanos(self.config.timeouts.handshake),
+            message_deadline: None,
+            partial: 0,
+            expires: None,
+            last_heard: live,
+            last_life: live,
+            opened: live,
+            stalled_from: live,
+            stall_check: None,
+            paused: false,
+            messages: (0, 0),
+            bytes: (0, 0),
+            strikes: Vec::new(),
+            probes: Vec::new(),
+            writing: false,
+            blocked: false,
+            shut: false,
+            eof: false,
+            discarded: 0,
+        };
+        self.conns.insert(id, conn);
+        if seats >= limit {
+            self.refuse(id, "handshakes_full");
+        } else if 2 * seats >= limit && arriving >= self.config.limits.per_ip {
+            self.refuse(id, "ip_limit");
+        }
+    }
+
+    fn count_refused(&mut self, key: &str) {
+        *self.counts.refused.entry(key.into()).or_default() += 1;
+    }
+
+    /// The head of a request is complete. Says what the system must answer.
+    pub fn request(
+        &mut self,
+        id: ConnectionId,
+        ip: u8,
+        lobby: Option<&str>,
+        good_origin: bool,
+        response: Option<usize>,
+    ) -> &'static str {
+        if self.conns.get(&id).is_none_or(|conn| conn.phase != Phase::Arrived) {
+            return "refused";
+        }
+        let lobby = lobby.map(str::to_owned);
+        let bad_name = lobby
+            .as_deref()
+            .is_some_and(|name| check_name(name, self.config.limits.name_bytes).is_err());
+        if let Some(conn) = self.conn(id) {
+            conn.phase = Phase::Authenticating { lobby, response };
+            conn.ip = ip;
+        }
+        self.rule = "the room cannot be called so";
+        let refused = if bad_name {
+            Some("malformed")
+        } else if self.drain.is_some() {
+            Some("restart")
+        } else if !good_origin {
+            Some("origin")
+        } else if !self.seat_address(id, ip) {
+            Some("ip_limit")
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            self.refuse(id, refused);
+            return "refused";
+        }
+        self.hook_started(id);
+        "authenticate"
+    }
+
+    fn seat_address(&mut self, id: ConnectionId, ip: u8) -> bool {
+        let seats = self.count(|conn| conn.ip == ip && conn.ip_seat);
+        if let Some(rate) = self.config.rates.connects {
+            let level = self.connects.get(&ip).copied().unwrap_or_default();
+            match charge(level, self.now, rate, 1) {
+                Ok(level) => self.connects.insert(ip, level),
+                Err(_) => return false,
+            };
+        }
+        if seats >= self.config.limits.per_ip {
+            return false;
+        }
+        self.conn(id).is_some_and(|conn| {
+            conn.ip_seat = true;
+            true
+        })
+    }
+
+    /// A request for a page.
+    pub fn page_request(&mut self, id: ConnectionId) -> &'static str {
+        if self.conns.get(&id).is_none_or(|conn| conn.phase != Phase::Arrived) {
+            return "refused";
+        }
+        if let Some(conn) = self.conn(id) {
+            conn.phase = Phase::Page;
+        }
+        self.hook_started(id);
+        "page"
+    }
+
+    /// The page has been made.
+    pub fn answer_page(&mut self, id: ConnectionId, status: u16, len: usize) {
+        if self.conns.get(&id).is_some_and(|conn| conn.phase == Phase::Page) {
+            self.answer_http(id, status, len, true);
+        }
+    }
+
+    /// The request breaks this rule.
+    pub fn malformed(&mut self, id: ConnectionId, rule: &'static str) {
+        self.rule = rule;
+        self.refuse(id, "malformed");
+    }
+
+    /// The application has said who it is.
+    pub fn authenticated(&mut self, id: ConnectionId, verdict: Verdict, request: Option<&str>) {
+        let Some(conn) = self.conn(id) else { return };
+        conn.hook = None;
+        let first = match conn.phase {
+            Phase::Authenticating { .. } => false,
+            Phase::AwaitingAuth { .. } => true,
+            Phase::Open => return self.refreshed(id, &verdict, request),
+            _ => return,
+        };
+        let refused = match verdict {
+            _ if self.drain.is_some() => Err("restart"),
+            Verdict::No(key) => Err(key),
+            Verdict::FirstMessage if first || !self.json() => Err("unauthorized"),
+            Verdict::FirstMessage => {
+                self.await_auth(id);
+                Ok(())
+            }
+            Verdict::Anonymous => self.admit(id, &format!("anon-{id}"), true, None, request),
+            Verdict::User(name, expires) => self.admit(id, &name, false, expires, request),
+        };
+        if let Err(key) = refused {
+            self.refuse(id, key);
+        }
+    }
+
+    fn await_auth(&mut self, id: ConnectionId) {
+        let deadline = self.live() + nanos(self.config.timeouts.auth);
+        let Some(conn) = self.conn(id) else { return };
+        let Phase::Authenticating { lobby, response } = conn.phase.clone() else {
+            return;
+        };
+        conn.phase = Phase::AwaitingAuth { lobby };
+        conn.deadline = deadline;
+        if let Some(len) = response {
+            self.push(id, Item::new(len, Is::Http(101), Kind::Http));
+        }
+    }
+
+    fn admit(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        anonymous: bool,
+        expires: Option<Nanos>,
+        request: Option<&str>,
+    ) -> Result<(), &'static str> {
+        if !anonymous && check_name(name, self.config.limits.name_bytes).is_err() {
+            return Err("unauthorized");
+        }
+        let devices = self.users.get(name).cloned().unwrap_or_default();
+        let replaced = match self.config.users {
+            _ if anonymous || devices.is_empty() => None,
+            UserPolicy::Reject => return Err("already_connected"),
+            UserPolicy::Replace => Some(devices[0]),
+            UserPolicy::Allow(most) => (devices.len() >= most).then(|| devices[0]),
+        };
+        if self.open() >= self.config.limits.connections + usize::from(replaced.is_some()) {
+            return Err("server_full");
+        }
+        let lobby = match &self.conns[&id].phase {
+            Phase::Authenticating { lobby, .. } | Phase::AwaitingAuth { lobby } => lobby.clone(),
+            _ => return Ok(()),
+        };
+        if let Some(lobby) = &lobby
+            && !self.has_lobby_seat(lobby, replaced)
+        {
+            return Err("lobby_full");
+        }
+        self.open_up(id, name, anonymous, expires, request);
+        if let Some(lobby) = lobby
+            && self.conns.get(&id).is_some_and(Conn::is_open)
+        {
+            self.enter_room(id, &lobby, true, None);
+        }
+        if let Some(replaced) = replaced {
+            self.end(replaced, "replaced", None);
+        }
+        Ok(())
+    }
+
+    fn open_up(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        anonymous: bool,
+        expires: Option<Nanos>,
+        request: Option<&str>,
+    ) {
+        let (now, live) = (self.now, self.live());
+        let Some(conn) = self.conn(id) else { return };
+        let before = std::mem::replace(&mut conn.phase, Phase::Open);
+        conn.user = name.to_owned();
+        conn.anonymous = anonymous;
+        conn.expires = expires.map(|after| now + after);
+        conn.last_heard = live;
+        conn.last_life = live;
+        conn.opened = live;
+        self.users.entry(name.to_owned()).or_default().push(id);
+        self.notes.push(Note::Opened(id, name.to_owned()));
+        match before {
+            Phase::Authenticating { response: Some(len), .. } => {
+                self.push(id, Item::new(len, Is::Http(101), Kind::Http));
+            }
+            Phase::AwaitingAuth { .. } => self.tell(id, texts::authenticated(name, request)),
+            _ => {}
+        }
+        let interval = self.config.health.ping_interval.as_millis();
+        let most = self.config.limits.message_bytes;
+        self.tell(id, texts::welcome(&id.to_string(), name, interval, most));
+    }
+
+    /// Whether a lobby has a seat, or one that `replaced` gives up.
+    fn has_lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> bool {
+        let Some(room) = self.rooms.get(name) else {
+            return self.rooms.len() < self.config.limits.rooms;
+        };
+        let given = replaced.is_some_and(|id| room.members.contains(&id));
+        room.members.len() < self.config.limits.room_members + usize::from(given)
+    }
+
+    /// Whether a newcomer would be let in.
+    pub fn can_accept(&self, room: Option<&str>) -> Result<(), &'static str> {
+        if self.drain.is_some() {
+            return Err("restart");
+        }
+        if self.open() >= self.config.limits.connections {
+            return Err("server_full");
+        }
+        match room {
+            Some(name) if !self.has_lobby_seat(name, None) => Err("lobby_full"),
+            _ => Ok(()),
+        }
+    }
+
+    fn refreshed(&mut self, id: ConnectionId, verdict: &Verdict, request: Option<&str>) {
+        let now = self.now;
+        let Some(conn) = self.conn(id) else { return };
+        match verdict {
+            Verdict::User(name, expires) if *name == conn.user => {
+                conn.expires = expires.map(|after| now + after);
+                self.tell(id, texts::authenticated(name, request));
+            }
+            Verdict::No("internal") => self.end(id, "internal", None),
+            _ => self.end(id, "unauthorized", None),
+        }
+    }
+
+    /// A connection that is not in is told no.
+    pub(crate) fn refuse(&mut self, id: ConnectionId, key: &'static str) {
+        let Some(conn) = self.conns.get(&id) else {
+            return;
+        };
+        let (upgraded, response) = match conn.phase {
+            Phase::AwaitingAuth { .. } => (true, None),
+            Phase::Authenticating { response, .. } => (response.is_none(), response),
+            Phase::Arrived | Phase::Page => (false, None),
+            _ => return,
+        };
+        let lingering = self.count(|conn| conn.phase == Phase::Refused { page: false });
+        let crowded = 2 * lingering >= self.config.limits.handshakes.max(2);
+        self.count_refused(key);
+        self.notes.push(Note::Refused(id, key.into()));
+        let http = matches!(key, "malformed" | "origin" | "handshakes_full" | "refusals_full");
+        if upgraded {
+            let code = if http { "policy" } else { key };
+            let close = texts::close_code(code).map(|number| (number, code.to_owned()));
+            return self.linger(id, Some(close_item(close)));
+        }
+        if let (false, Some(len)) = (http, response)
+            && self.config.refusal == Refusal::Close
+        {
+            if crowded {
+                return self.answer_refusal(id, "refusals_full");
+            }
+            self.push(id, Item::new(len, Is::Http(101), Kind::Http));
+            let close = texts::close_code(key).map(|number| (number, key.to_owned()));
+            return self.linger(id, Some(close_item(close)));
+        }
+        self.answer_refusal(id, key);
+    }
+
+    fn answer_refusal(&mut self, id: ConnectionId, key: &str) {
+        let len = refusal_len(key, self.rule);
+        self.answer_http(id, texts::status(key), len, false);
+    }
+
+    /// A close for somebody who is not in, and a moment to read it.
+    pub(crate) fn linger(&mut self, id: ConnectionId, close: Option<Item>) {
+        self.refused_phase(id, false);
+        if let Some(close) = close {
+            self.push(id, close);
+        }
+        self.settle(id);
+    }
+
+    pub(crate) fn answer_http(&mut self, id: ConnectionId, status: u16, len: usize, page: bool) {
+        self.refused_phase(id, page);
+        if let Some(conn) = self.conn(id) {
+            conn.ip_seat = false;
+        }
+        self.push(id, Item::new(len, Is::Http(status), Kind::Http));
+        self.settle(id);
+    }
+
+    fn refused_phase(&mut self, id: ConnectionId, page: bool) {
+        let timeouts = &self.config.timeouts;
+        let patience = nanos(if page { timeouts.close } else { timeouts.refusal });
+        let deadline = self.live() + patience;
+        let Some(conn) = self.conn(id) else { return };
+        conn.phase = Phase::Refused { page };
+        conn.deadline = deadline;
+        conn.hook = None;
+        conn.message_deadline = None;
+        conn.partial = 0;
+    }
+
+    pub(crate) fn hook_started(&mut self, id: ConnectionId) {
+        let deadline = self.live() + nanos(self.config.timeouts.hook);
+        if let Some(conn) = self.conn(id)
+            && !conn.is_ending()
+        {
+            conn.hook = Some(deadline);
+        }
+    }
+
+    /// A hook of the application panicked or took too long.
+    pub fn hook_failed(&mut self, id: ConnectionId) {
+        let Some(conn) = self.conn(id) else { return };
+        conn.hook = None;
+        if conn.is_open() {
+            self.end(id, "internal", None);
+        } else {
+            self.refuse(id, "internal");
+        }
+    }
+}
+
+/// How long an HTTP refusal is: its text is the business of other tests.
+fn refusal_len(key: &str, rule: &'static str) -> usize {
+    let refused = match key {
+        "malformed" => Refused::Malformed(BadRequest::Syntax(rule)),
+        "restart" => Refused::Restart,
+        "origin" => Refused::Origin,
+        "ip_limit" => Refused::IpLimit,
+        "handshakes_full" => Refused::HandshakesFull,
+        "refusals_full" => Refused::RefusalsFull,
+        "unauthorized" => Refused::Unauthorized,
+        "forbidden" => Refused::Forbidden,
+        "already_connected" => Refused::AlreadyConnected,
+        "server_full" => Refused::ServerFull,
+        "lobby_full" => Refused::LobbyFull,
+        _ => Refused::Internal,
+    };
+    refusal(refused, 5).len()
+}

@@ -1,0 +1,469 @@
+//! What clients say.
+
+use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
+
+use super::queue::{Is, Item, Kind, framed};
+use super::{Conn, Excluded, Model, Phase, charge, nanos, texts};
+
+/// The most bytes of a first message.
+const AUTH_BYTES: usize = 4 << 10;
+
+/// A client's message, understood or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Let me in.
+    Subscribe(String),
+    /// Let me out.
+    Unsubscribe(String),
+    /// To a room: its name, the content, and whether the sender wants it too.
+    Message(Option<String>, String, bool),
+    /// To a user.
+    Direct(String, String),
+    /// Are you there? With a timestamp.
+    Ping(Option<String>),
+    /// I am.
+    HealthPong(Option<u64>),
+    /// This is who I am.
+    Auth,
+    /// Not understood: code, words, room.
+    Rejected(String, String, Option<String>),
+}
+
+/// A question that the application has to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// About what.
+    pub said: Said,
+    /// The id of the request.
+    pub request: Option<String>,
+}
+
+impl Model {
+    /// Bytes have come.
+    pub fn heard(&mut self, id: ConnectionId) {
+        let (live, all) = (self.live(), self.counts_messages_only());
+        if let Some(conn) = self.conn(id) {
+            conn.last_heard = live;
+            if !all {
+                conn.last_life = live;
+            }
+        }
+    }
+
+    /// Whether only a message is a sign of life.
+    fn counts_messages_only(&self) -> bool {
+        self.json() && self.config.health.health_ping == switchboard_core::HealthPing::All
+    }
+
+    /// The state of an unfinished message.
+    pub fn partial(&mut self, id: ConnectionId, in_message: bool, bytes: usize) {
+        let deadline = self.live() + nanos(self.config.timeouts.message);
+        let Some(conn) = self.conn(id).filter(|conn| conn.hears()) else {
+            return;
+        };
+        conn.partial = bytes;
+        if !conn.is_open() && bytes > AUTH_BYTES {
+            return self.end(id, "policy", None);
+        }
+        if in_message {
+            conn.message_deadline.get_or_insert(deadline);
+        } else {
+            conn.message_deadline = None;
+        }
+        while self.conns.values().map(|conn| conn.partial).sum::<usize>()
+            > self.config.limits.unfinished_bytes
+        {
+            let largest = self.conns.iter().map(|(&id, conn)| (conn.partial, id)).max();
+            let Some((_, id)) = largest else { return };
+            self.end(id, "policy", None);
+        }
+    }
+
+    /// A whole message; says whether it is to be processed.
+    pub fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
+        let live = self.live();
+        let Some(conn) = self.conn(id) else { return false };
+        match conn.phase {
+            Phase::Open => {}
+            Phase::AwaitingAuth { .. } if binary || bytes > AUTH_BYTES => {
+                self.end(id, "policy", None);
+                return false;
+            }
+            Phase::AwaitingAuth { .. } => {}
+            _ => return false,
+        }
+        conn.last_life = live;
+        self.counts.messages_in += 1;
+        if binary && self.config.wire == Wire::Json {
+            self.end(id, "unsupported_data", None);
+            return false;
+        }
+        self.charge(id, bytes)
+    }
+
+    /// A ping.
+    pub fn pinged(&mut self, id: ConnectionId, payload: &[u8]) {
+        if !self.charge(id, payload.len()) {
+            return;
+        }
+        let live = self.live();
+        if let Some(conn) = self.conn(id).filter(|conn| conn.hears()) {
+            if conn.queue.is_empty() {
+                conn.stalled_from = live;
+            }
+            conn.queue.pong = Some(payload.to_vec());
+        }
+    }
+
+    /// A pong; `ours` says that it answers a ping of the interval.
+    pub fn ponged(&mut self, id: ConnectionId, payload: &[u8], ours: bool) {
+        let number = <[u8; 8]>::try_from(payload).ok().map(u64::from_be_bytes);
+        let live = self.live();
+        if ours {
+            if let Some(conn) = self.conn(id) {
+                conn.last_life = live;
+            }
+        } else if !number.is_some_and(|number| self.answered(id, number)) {
+            self.charge(id, payload.len());
+        }
+    }
+
+    pub(crate) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
+        let (now, rates) = (self.now, self.config.rates);
+        let Some(conn) = self.conn(id) else { return false };
+        if conn.is_ending() {
+            return false;
+        }
+        let one = rates.messages.map_or(Ok(conn.messages), |rate| {
+            charge(conn.messages, now, rate, 1)
+        });
+        let volume = rates.bytes.map_or(Ok(conn.bytes), |rate| {
+            charge(conn.bytes, now, rate, bytes as u64)
+        });
+        match one.and_then(|one| volume.map(|volume| (one, volume))) {
+            Ok(levels) => {
+                (conn.messages, conn.bytes) = levels;
+                true
+            }
+            Err(wait) => {
+                let millis = wait.div_ceil(1_000_000);
+                let words = texts::words("rate_limited");
+                self.tell(id, texts::error("rate_limited", words, None, None, Some(millis)));
+                self.strike(id);
+                false
+            }
+        }
+    }
+
+    fn strike(&mut self, id: ConnectionId) {
+        let (now, rates) = (self.now, self.config.rates);
+        if rates.messages.is_none() && rates.bytes.is_none() {
+            return;
+        }
+        let Some(conn) = self.conn(id) else { return };
+        conn.strikes.push(now);
+        let window = nanos(rates.strike_window);
+        let recent = conn.strikes.iter().filter(|&&at| now - at < window).count();
+        if recent >= rates.strikes as usize {
+            self.end(id, "rate_limited", None);
+        }
+    }
+
+    /// A text message that is to be processed; what the application must be asked.
+    pub fn command(&mut self, id: ConnectionId, said: Said, request: Option<String>) -> Option<Ask> {
+        match self.conns.get(&id)?.phase {
+            Phase::Open => {}
+            Phase::AwaitingAuth { .. } if said == Said::Auth => return Some(Ask { said, request }),
+            Phase::AwaitingAuth { .. } => {
+                self.end(id, "policy", None);
+                return None;
+            }
+            _ => return None,
+        }
+        let tag = request.as_deref();
+        match &said {
+            Said::Rejected(code, words, channel) => {
+                self.tell(id, texts::error(code, words, tag, channel.as_deref(), None));
+                self.strike(id);
+                None
+            }
+            Said::Subscribe(room) => match self.may_enter(id, room) {
+                Err(why) => {
+                    self.join_failed(id, room, why, tag);
+                    None
+                }
+                Ok(()) if self.config.rooms == Rooms::Open => {
+                    self.enter_room(id, room, false, tag);
+                    None
+                }
+                Ok(()) => Some(Ask { said, request }),
+            },
+            Said::Unsubscribe(room) => {
+                self.unsubscribe(id, room, tag);
+                None
+            }
+            Said::Message(room, content, echo) => {
+                let room = self.route(id, room.as_deref(), tag)?;
+                let said = Said::Message(Some(room), content.clone(), *echo);
+                Some(Ask { said, request })
+            }
+            Said::Direct(to, content) => {
+                if let Err(bad) = check_name(to, self.config.limits.name_bytes) {
+                    self.bad_name(id, bad, tag);
+                    return None;
+                }
+                let text = texts::direct(content, &self.conns[&id].user);
+                if framed(text.len()) > self.config.limits.queue_bytes {
+                    self.fail(id, "too_large", "too_large", tag, None);
+                    return None;
+                }
+                if self.config.direct == Direct::Open {
+                    self.send_direct(id, to, &text, tag);
+                    return None;
+                }
+                Some(Ask { said: Said::Direct(to.clone(), text), request })
+            }
+            Said::Ping(stamp) => {
+                self.tell(id, texts::pong(stamp.as_deref(), tag));
+                None
+            }
+            Said::HealthPong(number) => {
+                number.map(|number| self.answered(id, number));
+                None
+            }
+            Said::Auth => Some(Ask { said, request }),
+        }
+    }
+
+    /// The application has answered, but not about a token; `no` is its refusal.
+    pub fn answer(&mut self, id: ConnectionId, ask: &Ask, no: Option<&'static str>) {
+        let Some(conn) = self.conn(id) else { return };
+        conn.hook = None;
+        if !conn.is_open() {
+            return;
+        }
+        let user = conn.user.clone();
+        let tag = ask.request.as_deref();
+        if let Some(no) = no {
+            let channel = match &ask.said {
+                Said::Subscribe(room) => Some(room.as_str()),
+                Said::Message(room, ..) => room.as_deref(),
+                _ => None,
+            };
+            return self.fail(id, no, no, tag, channel);
+        }
+        match &ask.said {
+            Said::Subscribe(room) => match self.may_enter(id, room) {
+                Ok(()) => self.enter_room(id, room, false, tag),
+                Err(why) => self.join_failed(id, room, why, tag),
+            },
+            Said::Direct(to, text) => self.send_direct(id, to, text, tag),
+            Said::Message(Some(room), content, echo) => {
+                self.publish_from(id, &user, room, content, *echo, tag);
+            }
+            _ => {}
+        }
+    }
+
+    fn route(&mut self, id: ConnectionId, room: Option<&str>, tag: Option<&str>) -> Option<String> {
+        let rooms = self.conns[&id].rooms.clone();
+        let Some(room) = room else {
+            if let [(only, _)] = rooms.as_slice() {
+                return Some(only.clone());
+            }
+            self.fail(id, "bad_request", "no_channel", tag, None);
+            self.strike(id);
+            return None;
+        };
+        if let Err(bad) = check_name(room, self.config.limits.name_bytes) {
+            self.bad_name(id, bad, tag);
+            return None;
+        }
+        if rooms.iter().any(|(name, _)| name == room) {
+            return Some(room.to_owned());
+        }
+        self.fail(id, "not_in_channel", "not_in_channel", tag, Some(room));
+        None
+    }
+
+    fn publish_from(
+        &mut self,
+        id: ConnectionId,
+        user: &str,
+        room: &str,
+        content: &str,
+        echo: bool,
+        tag: Option<&str>,
+    ) {
+        if !self.conns[&id].rooms.iter().any(|(name, _)| name == room) {
+            return self.fail(id, "not_in_channel", "not_in_channel", tag, Some(room));
+        }
+        let exclude = Excluded {
+            connections: if echo { Vec::new() } else { vec![id] },
+            users: Vec::new(),
+        };
+        match self.publish(room, content, Some(user), &exclude) {
+            Ok(tally) => {
+                if let (Some(tag), Some(seq)) = (tag, tally.seq) {
+                    self.tell(id, texts::ack(tag, seq));
+                }
+            }
+            Err(_) => self.fail(id, "too_large", "too_large", tag, Some(room)),
+        }
+    }
+
+    fn send_direct(&mut self, id: ConnectionId, to: &str, text: &str, tag: Option<&str>) {
+        if !self.users.contains_key(to) {
+            return self.fail(id, "not_connected", "not_connected", tag, None);
+        }
+        let item = Item::new(framed(text.len()), Is::Json(text.to_owned()), Kind::Message);
+        let delivered = self.send_to_devices(to, &item).queued as u64;
+        if let Some(tag) = tag {
+            self.tell(id, texts::direct_ack(tag, delivered));
+        }
+    }
+
+    fn unsubscribe(&mut self, id: ConnectionId, room: &str, tag: Option<&str>) {
+        if let Err(bad) = check_name(room, self.config.limits.name_bytes) {
+            return self.bad_name(id, bad, tag);
+        }
+        if self.leave_room(id, room, false) {
+            self.tell(id, texts::unsubscribed(room, tag));
+        } else {
+            self.fail(id, "not_in_channel", "not_in_channel", tag, Some(room));
+        }
+    }
+
+    fn join_failed(&mut self, id: ConnectionId, room: &str, why: &str, tag: Option<&str>) {
+        match why {
+            "bad_name" => {
+                if let Err(bad) = check_name(room, self.config.limits.name_bytes) {
+                    self.bad_name(id, bad, tag);
+                }
+            }
+            "too_many_rooms" | "no_more_rooms" => {
+                self.fail(id, "limit_exceeded", why, tag, Some(room));
+            }
+            "already_subscribed" | "room_full" => self.fail(id, why, why, tag, Some(room)),
+            _ => {}
+        }
+    }
+
+    fn bad_name(&mut self, id: ConnectionId, bad: BadName, tag: Option<&str>) {
+        let words = match bad {
+            BadName::Empty => texts::words("empty_name").to_owned(),
+            BadName::Control => texts::words("control").to_owned(),
+            BadName::TooLong(most) => format!("a name may have at most {most} bytes"),
+            _ => String::new(),
+        };
+        self.tell(id, texts::error("bad_request", &words, tag, None, None));
+        self.strike(id);
+    }
+
+    fn fail(
+        &mut self,
+        id: ConnectionId,
+        code: &str,
+        words: &str,
+        tag: Option<&str>,
+        channel: Option<&str>,
+    ) {
+        let words = texts::words(words);
+        self.tell(id, texts::error(code, words, tag, channel, None));
+    }
+
+    /// Whether somebody waits for this number, who has it now.
+    pub(crate) fn answered(&mut self, id: ConnectionId, number: u64) -> bool {
+        let Some(conn) = self.conn(id) else { return false };
+        let Some(at) = conn.probes.iter().position(|&(payload, _)| payload == number) else {
+            return false;
+        };
+        let (_, ticket) = conn.probes.remove(at);
+        self.resolve(ticket, id, true);
+        true
+    }
+
+    /// A question to all devices of a user; `ticket` is the system's name for it.
+    pub fn ping_user(&mut self, ticket: u64, user: &str, timeout: u64) {
+        let deadline = self.live() + timeout;
+        let devices = self.users.get(user).cloned().unwrap_or_default();
+        let waiting = devices.iter().map(|&id| (id, true, false)).collect();
+        self.questions.insert(ticket, (deadline, waiting));
+        for (number, &id) in (ticket + 1..).zip(&devices) {
+            let mut item = if self.json() {
+                let text = texts::health_ping(number);
+                Item::new(framed(text.len()), Is::Json(text), Kind::Message)
+            } else {
+                Item::new(framed(8), Is::Ping(Some(number)), Kind::Control)
+            };
+            item.urgent = true;
+            if let Some(conn) = self.conn(id) {
+                conn.probes.push((number, ticket));
+            }
+            self.push(id, item);
+        }
+        self.conclude_if_answered(ticket);
+    }
+
+    pub(crate) fn forget_probes(&mut self, id: ConnectionId) {
+        let probes = self.conn(id).map(|conn| std::mem::take(&mut conn.probes));
+        for (_, ticket) in probes.unwrap_or_default() {
+            self.resolve(ticket, id, false);
+        }
+    }
+
+    fn resolve(&mut self, ticket: u64, id: ConnectionId, answered: bool) {
+        if let Some((_, waiting)) = self.questions.get_mut(&ticket) {
+            for entry in waiting.iter_mut().filter(|entry| entry.0 == id) {
+                (entry.1, entry.2) = (false, answered);
+            }
+        }
+        self.conclude_if_answered(ticket);
+    }
+
+    fn conclude_if_answered(&mut self, ticket: u64) {
+        let open = |(_, waiting): &(u64, Vec<(ConnectionId, bool, bool)>)| {
+            waiting.iter().any(|entry| entry.1)
+        };
+        if self.questions.get(&ticket).is_some_and(|question| !open(question)) {
+            self.conclude(ticket);
+        }
+    }
+
+    fn conclude(&mut self, ticket: u64) {
+        if let Some((_, waiting)) = self.questions.remove(&ticket) {
+            for &(id, ..) in &waiting {
+                if let Some(conn) = self.conn(id) {
+                    conn.probes.retain(|&(_, other)| other != ticket);
+                }
+            }
+            let results = waiting.iter().map(|&(id, _, answered)| (id, answered)).collect();
+            self.notes.push(super::Note::Pinged(ticket, results));
+        }
+    }
+
+    pub(crate) fn tick_questions(&mut self) {
+        let live = self.live();
+        let over = self.questions.iter().filter(|(_, question)| question.0 <= live);
+        let over: Vec<u64> = over.map(|(&ticket, _)| ticket).collect();
+        for ticket in over {
+            self.conclude(ticket);
+        }
+    }
+
+    /// When a question is over, in liveness time.
+    pub(crate) fn next_question(&self) -> Option<u64> {
+        self.questions.values().map(|question| question.0).min()
+    }
+
+    /// How long ago one of a user's devices was heard.
+    pub fn silence(&self, user: &str) -> Option<u64> {
+        let devices = self.users.get(user)?;
+        let heard = devices.iter().filter_map(|id| self.conns.get(id).map(heard_at)).max()?;
+        Some(self.live().saturating_sub(heard))
+    }
+}
+
+fn heard_at(conn: &Conn) -> u64 {
+    conn.last_heard
+}

@@ -1,0 +1,221 @@
+//! Who is said to be in a room.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchboard_core::ConnectionId;
+
+use super::queue::{Is, Item, Kind, framed};
+use super::{Model, Nanos, Note, nanos, texts};
+
+/// The users of one room.
+#[derive(Clone, Debug, Default)]
+pub struct Crowd {
+    /// In the order of coming; when an absent one is given up.
+    pub users: Vec<(String, Option<Nanos>)>,
+    /// Who was there at the last telling.
+    told: BTreeSet<String>,
+    /// Counts the changes; the count at the last telling.
+    changes: (u64, u64),
+    /// What each member knows: the count of changes when it was told; none: too little.
+    knows: BTreeMap<ConnectionId, Option<u64>>,
+    /// When the next telling is.
+    telling: Option<Nanos>,
+    /// Something has changed since the last telling.
+    news: bool,
+}
+
+impl Model {
+    pub(crate) fn presence_joined(&mut self, id: ConnectionId, name: &str) {
+        let Some(conn) = self.conns.get(&id) else { return };
+        let member = conn.rooms.iter().any(|(room, _)| room == name);
+        let user = conn.user.clone();
+        let at = self.now + nanos(self.config.presence.interval);
+        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+            return;
+        };
+        if !member {
+            return;
+        }
+        if let Some(found) = crowd.users.iter_mut().find(|(other, _)| *other == user) {
+            found.1 = None;
+        } else {
+            crowd.users.push((user, None));
+            crowd.changes.0 += 1;
+            crowd.news = true;
+        }
+        let news = crowd.news;
+        if self.json() {
+            let list = self.list(name);
+            self.tell_presence(id, name, list);
+        }
+        if news {
+            self.arm(name, at);
+        }
+    }
+
+    pub(crate) fn presence_left(&mut self, name: &str, user: &str, grace: bool) {
+        let until = self.now + nanos(self.config.presence.leave_grace);
+        let Some(room) = self.rooms.get(name) else { return };
+        let here = |id: &ConnectionId| self.conns.get(id).is_some_and(|conn| conn.user == user);
+        if room.members.iter().any(here) {
+            return;
+        }
+        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+            return;
+        };
+        if grace {
+            for found in crowd.users.iter_mut().filter(|(other, _)| other == user) {
+                found.1 = Some(until);
+            }
+        } else {
+            self.forget_user(name, user);
+        }
+    }
+
+    fn forget_user(&mut self, name: &str, user: &str) {
+        let at = self.now + nanos(self.config.presence.interval);
+        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+            return;
+        };
+        let before = crowd.users.len();
+        crowd.users.retain(|(other, _)| other != user);
+        if crowd.users.len() < before {
+            crowd.changes.0 += 1;
+            crowd.news = true;
+            self.arm(name, at);
+        }
+    }
+
+    fn arm(&mut self, name: &str, at: Nanos) {
+        if let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) {
+            crowd.telling.get_or_insert(at);
+        }
+    }
+
+    fn names(&self, name: &str) -> Vec<String> {
+        let crowd = self.rooms.get(name).and_then(|room| room.crowd.as_ref());
+        crowd.map_or(Vec::new(), |crowd| {
+            crowd.users.iter().map(|(user, _)| user.clone()).collect()
+        })
+    }
+
+    fn list(&self, name: &str) -> String {
+        let names = self.names(name);
+        let told = names.len().min(self.config.presence.full);
+        texts::presence(name, names.len(), &names[..told])
+    }
+
+    /// A presence message that does not fit is made up for by a full list next time.
+    fn tell_presence(&mut self, id: ConnectionId, name: &str, text: String) {
+        let len = framed(text.len());
+        let fits = self.fits(id, len);
+        let again = self.now + nanos(self.config.presence.interval);
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        let life = room.life;
+        if let Some(crowd) = &mut room.crowd {
+            crowd.knows.insert(id, fits.then_some(crowd.changes.0));
+        }
+        if fits {
+            let mut item = Item::new(len, Is::Json(text), Kind::Message);
+            item.room = Some(life);
+            self.push(id, item);
+        } else {
+            self.arm(name, again);
+        }
+    }
+
+    pub(crate) fn tick_presence(&mut self) {
+        let now = self.now;
+        let rooms: Vec<String> = self.rooms.keys().cloned().collect();
+        for name in &rooms {
+            let Some(crowd) = self.rooms.get(name).and_then(|room| room.crowd.as_ref()) else {
+                continue;
+            };
+            let over = |&(_, until): &&(String, Option<Nanos>)| until.is_some_and(|at| at <= now);
+            let gone: Vec<String> =
+                crowd.users.iter().filter(over).map(|(user, _)| user.clone()).collect();
+            for user in gone {
+                self.forget_user(name, &user);
+            }
+        }
+        for name in &rooms {
+            let crowd = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut());
+            if let Some(crowd) = crowd
+                && crowd.telling.is_some_and(|at| at <= now)
+            {
+                crowd.telling = None;
+                self.tell_changes(name);
+            }
+        }
+    }
+
+    fn tell_changes(&mut self, name: &str) {
+        let names = self.names(name);
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        let members = room.members.clone();
+        let Some(crowd) = &mut room.crowd else { return };
+        let now: BTreeSet<String> = names.iter().cloned().collect();
+        let joined: Vec<String> = now.difference(&crowd.told).cloned().collect();
+        let left: Vec<String> = crowd.told.difference(&now).cloned().collect();
+        let (version, told) = crowd.changes;
+        crowd.changes.1 = version;
+        crowd.told = now;
+        crowd.news = false;
+        let knows = crowd.knows.clone();
+        let news = !joined.is_empty() || !left.is_empty();
+        if self.json() {
+            let list = self.list(name);
+            let most = self.config.presence.full;
+            let delta = if names.len() <= most {
+                list.clone()
+            } else if joined.len() + left.len() > most {
+                texts::changes(name, names.len(), &[], &[])
+            } else {
+                texts::changes(name, names.len(), &joined, &left)
+            };
+            for id in members {
+                match knows.get(&id).copied().flatten() {
+                    Some(seen) if seen == version => {}
+                    Some(seen) if seen == told && !news => self.knows(name, id, version),
+                    Some(seen) if seen == told => self.tell_presence(id, name, delta.clone()),
+                    _ => self.tell_presence(id, name, list.clone()),
+                }
+            }
+        }
+        if news {
+            let note = Note::Presence(name.to_owned(), names.len(), joined, left);
+            self.notes.push(note);
+        }
+    }
+
+    fn knows(&mut self, name: &str, id: ConnectionId, version: u64) {
+        if let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) {
+            crowd.knows.insert(id, Some(version));
+        }
+    }
+
+    /// The users in a room, in the order of coming, or of their connections.
+    pub fn room_users(&self, name: &str) -> Vec<String> {
+        let Some(room) = self.rooms.get(name) else {
+            return Vec::new();
+        };
+        if room.crowd.is_some() {
+            return self.names(name);
+        }
+        let mut users: Vec<String> =
+            room.members.iter().map(|id| self.conns[id].user.clone()).collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+
+    /// When something of presence is due.
+    pub(crate) fn next_presence(&self) -> Option<Nanos> {
+        let crowds = self.rooms.values().filter_map(|room| room.crowd.as_ref());
+        let times = |crowd: &Crowd| {
+            let graces = crowd.users.iter().filter_map(|&(_, until)| until);
+            graces.chain(crowd.telling).min()
+        };
+        crowds.filter_map(times).min()
+    }
+}

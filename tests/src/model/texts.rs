@@ -1,0 +1,193 @@
+//! What is said on the wire: the fields by the specification, section 10.
+
+use serde_json::Value;
+
+/// A JSON string.
+pub fn quote(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn tail(id: Option<&str>) -> String {
+    id.map_or(String::new(), |id| format!(r#","id":{id}"#))
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    format!("[{}]", quoted.join(","))
+}
+
+/// `welcome`.
+pub fn welcome(connection: &str, user: &str, ping_ms: u128, max_bytes: usize) -> String {
+    format!(
+        r#"{{"type":"welcome","connection":"{connection}","user":{},"ping_ms":{ping_ms},"max_bytes":{max_bytes}}}"#,
+        quote(user)
+    )
+}
+
+/// `authenticated`.
+pub fn authenticated(user: &str, id: Option<&str>) -> String {
+    format!(r#"{{"type":"authenticated","user":{}{}}}"#, quote(user), tail(id))
+}
+
+/// `subscribed`.
+pub fn subscribed(channel: &str, seq: u64, epoch: &str, id: Option<&str>) -> String {
+    format!(
+        r#"{{"type":"subscribed","channel":{},"seq":{seq},"epoch":"{epoch}"{}}}"#,
+        quote(channel),
+        tail(id)
+    )
+}
+
+/// `unsubscribed`.
+pub fn unsubscribed(channel: &str, id: Option<&str>) -> String {
+    format!(r#"{{"type":"unsubscribed","channel":{}{}}}"#, quote(channel), tail(id))
+}
+
+/// `message`.
+pub fn message(channel: &str, content: &str, sender: Option<&str>, seq: u64) -> String {
+    let sender = sender.map_or(String::new(), |name| format!(r#","sender":{}"#, quote(name)));
+    format!(
+        r#"{{"type":"message","channel":{},"content":{content}{sender},"seq":{seq}}}"#,
+        quote(channel)
+    )
+}
+
+/// `direct`.
+pub fn direct(content: &str, sender: &str) -> String {
+    format!(r#"{{"type":"direct","content":{content},"sender":{}}}"#, quote(sender))
+}
+
+/// `ack` of a `message`.
+pub fn ack(id: &str, seq: u64) -> String {
+    format!(r#"{{"type":"ack","id":{id},"seq":{seq}}}"#)
+}
+
+/// `ack` of a `direct`.
+pub fn direct_ack(id: &str, delivered: u64) -> String {
+    format!(r#"{{"type":"ack","id":{id},"delivered":{delivered}}}"#)
+}
+
+/// `pong`.
+pub fn pong(timestamp: Option<&str>, id: Option<&str>) -> String {
+    let stamp = timestamp.map_or(String::new(), |stamp| format!(r#","timestamp":{stamp}"#));
+    format!(r#"{{"type":"pong"{stamp}{}}}"#, tail(id))
+}
+
+/// `health_ping`.
+pub fn health_ping(timestamp: u64) -> String {
+    format!(r#"{{"type":"health_ping","timestamp":{timestamp}}}"#)
+}
+
+/// `presence` with a list.
+pub fn presence(channel: &str, count: usize, users: &[String]) -> String {
+    format!(
+        r#"{{"type":"presence","channel":{},"count":{count},"users":{}}}"#,
+        quote(channel),
+        list(users)
+    )
+}
+
+/// `presence` with changes.
+pub fn changes(channel: &str, count: usize, joined: &[String], left: &[String]) -> String {
+    let part = |key: &str, names: &[String]| {
+        if names.is_empty() {
+            String::new()
+        } else {
+            format!(r#","{key}":{}"#, list(names))
+        }
+    };
+    format!(
+        r#"{{"type":"presence","channel":{},"count":{count}{}{}}}"#,
+        quote(channel),
+        part("joined", joined),
+        part("left", left)
+    )
+}
+
+/// `error`.
+pub fn error(
+    code: &str,
+    message: &str,
+    id: Option<&str>,
+    channel: Option<&str>,
+    retry_after_ms: Option<u64>,
+) -> String {
+    let channel = channel.map_or(String::new(), |name| format!(r#","channel":{}"#, quote(name)));
+    let retry = retry_after_ms.map_or(String::new(), |ms| format!(r#","retry_after_ms":{ms}"#));
+    format!(
+        r#"{{"type":"error","code":"{code}","message":{}{}{channel}{retry}}}"#,
+        quote(message),
+        tail(id)
+    )
+}
+
+/// The words for people in an `error`, by its code; they matter for its length only.
+pub fn words(what: &str) -> &'static str {
+    match what {
+        "no_channel" => "name a channel: you are not in exactly one",
+        "not_connected" => "the user is not connected",
+        "too_large" => "the message is more than a member's queue can hold",
+        "unauthorized" => "log in first",
+        "forbidden" => "you may not do that",
+        "not_in_channel" => "you are not in that channel: subscribe first",
+        "rate_limited" => "too many messages: wait before you send again",
+        "empty_name" => "a name must not be empty",
+        "control" => "a name must not have control characters",
+        "already_subscribed" => "the connection is in the room already",
+        "too_many_rooms" => "the connection is in too many rooms",
+        "no_more_rooms" => "there are too many rooms",
+        "room_full" => "the room is full",
+        _ => "",
+    }
+}
+
+/// The close code of each reason (specification, section 10); `None`: it has none of ours.
+pub fn close_code(reason: &str) -> Option<u16> {
+    Some(match reason {
+        "replaced" => 1000,
+        "draining" => 1001,
+        "protocol_error" => 1002,
+        "unsupported_data" => 1003,
+        "invalid_utf8" => 1007,
+        "too_big" => 1009,
+        "policy" => 1008,
+        "internal" => 1011,
+        "restart" => 1012,
+        "unauthorized" => 4001,
+        "server_full" | "lobby_full" => 4002,
+        "forbidden" => 4003,
+        "kicked" => 4004,
+        "already_connected" => 4005,
+        "ip_limit" => 4100,
+        "slow_consumer" => 4101,
+        "rate_limited" => 4102,
+        "auth_timeout" => 4103,
+        "heartbeat_timeout" => 4201,
+        "token_expired" => 4202,
+        "application" => 4400,
+        _ => return None,
+    })
+}
+
+/// The HTTP status of each refusal (specification, section 2).
+pub fn status(refusal: &str) -> u16 {
+    match refusal {
+        "malformed" => 400,
+        "unauthorized" => 401,
+        "origin" | "forbidden" => 403,
+        "already_connected" => 409,
+        "ip_limit" => 429,
+        "internal" => 500,
+        _ => 503,
+    }
+}
+
+/// Whether what is queued is sent before this end (specification, section 5).
+pub fn flushes(reason: &str) -> bool {
+    matches!(reason, "draining" | "replaced" | "token_expired" | "application")
+}
+
+/// Whether the connection ended by itself (specification, section 8).
+pub fn by_itself(reason: &str) -> bool {
+    matches!(reason, "reset" | "eof" | "client_closed")
+}

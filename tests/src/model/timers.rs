@@ -1,0 +1,276 @@
+//! What time does.
+
+use switchboard_core::ConnectionId;
+
+use super::ending::close_item;
+use super::queue::{Is, Item, Kind};
+use super::{Conn, Drain, Model, Nanos, Note, Phase, nanos};
+
+/// What a connection can be due for, in the order in which it counts at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Handshake,
+    Hook,
+    Auth,
+    Linger,
+    Close,
+    Message,
+    Stall,
+}
+
+impl Model {
+    /// Time has come to `now`.
+    pub fn tick(&mut self, now: Nanos, promised: Option<Nanos>) {
+        if now < self.now {
+            return;
+        }
+        self.enter(now, promised);
+        self.tick_drain();
+        while let Some((_, id)) = self.next_expiry().filter(|&(at, _)| at <= self.now) {
+            if let Some(conn) = self.conn(id) {
+                conn.expires = None;
+            }
+            self.end(id, "token_expired", None);
+        }
+        self.evict_the_silent();
+        while let Some((_, due, id)) = self.next_due().filter(|&(at, ..)| at <= self.live()) {
+            self.fire(due, id);
+        }
+        self.tick_questions();
+        self.tick_presence();
+        self.ticked = self.now;
+    }
+
+    fn next_expiry(&self) -> Option<(Nanos, ConnectionId)> {
+        let conns = self.conns.iter();
+        conns.filter_map(|(&id, conn)| Some((conn.expires?, id))).min()
+    }
+
+    /// The latest time at which the system must wake up.
+    pub fn latest_deadline(&self) -> Option<Nanos> {
+        let live = self.next_due().map(|(at, ..)| at).into_iter();
+        let live = live.chain(self.next_question()).min().map(|at| at + self.stall);
+        let drain = self.drain.as_ref().filter(|drain| !drain.done);
+        let turn = drain.map(|drain| drain.turns.first().copied().unwrap_or(drain.deadline));
+        let expiry = self.next_expiry().map(|(at, _)| at);
+        [live, turn, expiry, self.next_presence()].into_iter().flatten().min()
+    }
+
+    fn next_due(&self) -> Option<(Nanos, Due, ConnectionId)> {
+        self.conns.iter().filter_map(|(&id, conn)| due(conn).map(|(at, due)| (at, due, id))).min()
+    }
+
+    fn fire(&mut self, due: Due, id: ConnectionId) {
+        let write_stall = nanos(self.config.timeouts.write_stall);
+        match due {
+            Due::Handshake => {
+                self.closed("handshake_timeout");
+                let len = switchboard_core::response::request_timeout().len();
+                self.answer_http(id, 408, len, false);
+            }
+            Due::Hook => self.hook_failed(id),
+            Due::Auth => self.end(id, "auth_timeout", None),
+            Due::Linger | Due::Close => self.remove(id, None),
+            Due::Message => self.end(id, "policy", None),
+            Due::Stall => {
+                let live = self.live();
+                let Some(conn) = self.conn(id) else { return };
+                let over = conn.stalled_from + write_stall;
+                conn.stall_check = None;
+                if conn.queue.is_empty() || !conn.is_open() {
+                    return;
+                }
+                if over > live {
+                    conn.stall_check = Some(over);
+                } else {
+                    self.end(id, "slow_consumer", None);
+                }
+            }
+        }
+    }
+
+    /// The system says who did not answer its pings; that must be true.
+    fn evict_the_silent(&mut self) {
+        let (live, timeout) = (self.live(), nanos(self.config.health.ping_timeout));
+        for (id, _) in self.chosen_by("heartbeat_timeout") {
+            let silent = |conn: &Conn| conn.is_open() && live - conn.last_life >= timeout;
+            match self.conns.get(&id) {
+                Some(conn) if silent(conn) && !conn.paused => {}
+                found => {
+                    let life = found.map(|conn| conn.last_life);
+                    self.fault(format!("{id} was taken for dead at {live}: alive at {life:?}"));
+                }
+            }
+            self.evict(id, "heartbeat_timeout");
+        }
+    }
+
+    fn chosen_by(&mut self, key: &str) -> Vec<(ConnectionId, String)> {
+        let (mine, rest) = self.chosen.drain(..).partition(|(_, reason)| reason == key);
+        self.chosen = rest;
+        mine
+    }
+
+    /// Who is silent for so long that it must be gone, although the host may be late twice.
+    pub fn overdue(&self) -> Option<ConnectionId> {
+        let health = &self.config.health;
+        let slack = 2 * nanos(health.stall_threshold);
+        let most = nanos(health.ping_interval) + nanos(health.ping_timeout) + slack;
+        let silent = |conn: &&Conn| {
+            conn.is_open() && !conn.paused && self.live() - conn.last_life.max(conn.opened) > most
+        };
+        self.conns.iter().find(|(_, conn)| silent(conn)).map(|(&id, _)| id)
+    }
+
+    /// The node is to end.
+    pub fn drain(&mut self, window: Nanos, deadline: Nanos) {
+        if self.drain.is_some() {
+            return;
+        }
+        let open = self.conns.iter().filter(|(_, conn)| conn.is_open());
+        let there: Vec<ConnectionId> = open.map(|(&id, _)| id).collect();
+        let share = window / there.len().max(1) as u64;
+        let turns = (1..=there.len() as u64).map(|turn| self.now + share * turn).collect();
+        let pending = |conn: &Conn| {
+            matches!(conn.phase, Phase::Authenticating { .. } | Phase::AwaitingAuth { .. })
+        };
+        let pending = self.conns.iter().filter(|(_, conn)| pending(conn));
+        let pending: Vec<ConnectionId> = pending.map(|(&id, _)| id).collect();
+        self.drain = Some(Drain {
+            turns,
+            there,
+            deadline: self.now + deadline.max(window),
+            evicted: 0,
+            done: false,
+        });
+        for id in pending {
+            self.refuse(id, "restart");
+        }
+        self.tick_drain();
+    }
+
+    fn tick_drain(&mut self) {
+        let now = self.now;
+        let Some(drain) = self.drain.as_mut().filter(|drain| !drain.done) else {
+            return;
+        };
+        let due = drain.turns.iter().filter(|&&at| at <= now).count();
+        drain.turns.drain(..due);
+        let (over, last) = (drain.deadline <= now, drain.turns.is_empty());
+        let there = drain.there.clone();
+        let turn = self.chosen_by("draining");
+        if turn.len() > due {
+            self.fault(format!("{} were closed in {due} turns of the drain", turn.len()));
+        }
+        for (id, _) in turn {
+            if !there.contains(&id) {
+                self.fault(format!("{id} was drained and was not there"));
+            }
+            let bye = Item::new(0, Is::Bye, Kind::Last);
+            let bye = self.json().then_some(bye);
+            let close = close_item(Some((1001, "draining".to_owned())));
+            self.close(id, "draining", bye, Some(close));
+        }
+        if last && self.open() > 0 {
+            self.fault("somebody was left out of the drain");
+        }
+        if over {
+            let closing = self.conns.iter();
+            let closing = closing.filter(|(_, conn)| matches!(conn.phase, Phase::Closing { .. }));
+            let closing: Vec<ConnectionId> = closing.map(|(&id, _)| id).collect();
+            if let Some(drain) = &mut self.drain {
+                drain.evicted += closing.len();
+            }
+            for id in closing {
+                self.remove(id, None);
+            }
+        }
+        self.drain_progress();
+    }
+
+    pub(crate) fn drain_progress(&mut self) {
+        let left = self.open() + self.closing();
+        if let Some(drain) = &mut self.drain
+            && left == 0
+            && !drain.done
+        {
+            drain.done = true;
+            drain.turns.clear();
+            let note = Note::Drained(drain.there.len(), drain.evicted);
+            self.notes.push(note);
+        }
+    }
+
+    /// Bytes in all queues; `None` while the length of something in them is not known.
+    pub fn queued_bytes(&self) -> Option<usize> {
+        let unknown = |item: &Item| item.is == Is::Bye && item.len == 0;
+        let conns = || self.conns.values();
+        if conns().any(|conn| conn.queue.items.iter().any(unknown)) {
+            return None;
+        }
+        Some(conns().map(|conn| conn.queue.bytes()).sum())
+    }
+
+    /// Learns from what a writer got the length of a `bye`, and pings of the interval.
+    pub fn adopt(&mut self, id: ConnectionId, bytes: &[u8], pings: bool) {
+        let Some(conn) = self.conn(id) else { return };
+        conn.writing = true;
+        conn.queue.settle_pong();
+        let queue = &mut conn.queue;
+        let (mut at, mut index) = (0, 0);
+        if queue.cut > 0 {
+            at = queue.items[0].len - queue.cut;
+            index = 1;
+        }
+        while at + 2 <= bytes.len() {
+            let Some(found) = bytes.get(at..) else { return };
+            let wanted = queue.items.get(index).cloned();
+            if let Some(item) = queue.items.get_mut(index)
+                && item.is == Is::Bye
+                && item.len == 0
+            {
+                item.len = 2 + usize::from(found[1]);
+            } else if let Some(ping) = interval_ping(found, wanted.as_ref()).filter(|_| pings) {
+                queue.items.insert(index, ping);
+            }
+            let Some(item) = queue.items.get(index) else { return };
+            at += item.len;
+            index += 1;
+        }
+    }
+}
+
+/// A ping that is not the one wanted here.
+fn interval_ping(found: &[u8], wanted: Option<&Item>) -> Option<Item> {
+    let len = 2 + usize::from(found[1]);
+    let payload = found.get(2..len)?;
+    let item = match found[0] {
+        0x89 => {
+            let number = u64::from_be_bytes(payload.try_into().ok()?);
+            Item::new(len, Is::Ping(Some(number)), Kind::Control)
+        }
+        0x81 if payload.starts_with(br#"{"type":"health_ping""#) => {
+            let text = String::from_utf8(payload.to_vec()).ok()?;
+            let mut item = Item::new(len, Is::Json(text), Kind::Message);
+            item.urgent = true;
+            item
+        }
+        _ => return None,
+    };
+    let same = wanted.is_some_and(|wanted| wanted.is == item.is);
+    (!same).then_some(item)
+}
+
+fn due(conn: &Conn) -> Option<(Nanos, Due)> {
+    let phase = match conn.phase {
+        Phase::Arrived => Some((conn.deadline, Due::Handshake)),
+        Phase::AwaitingAuth { .. } if conn.hook.is_none() => Some((conn.deadline, Due::Auth)),
+        Phase::Refused { .. } => Some((conn.deadline, Due::Linger)),
+        Phase::Closing { .. } => Some((conn.deadline, Due::Close)),
+        _ => None,
+    };
+    let hook = conn.hook.map(|at| (at, Due::Hook));
+    let message = conn.message_deadline.map(|at| (at, Due::Message));
+    let stall = conn.stall_check.map(|at| (at, Due::Stall));
+    [phase, hook, message, stall].into_iter().flatten().min()
+}

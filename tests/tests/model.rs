@@ -1,0 +1,42 @@
+//! The manager against its model, on scripts that are drawn.
+
+use std::cell::RefCell;
+
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use switchboard_tests::driver::{Driver, Figures};
+use switchboard_tests::script::cases;
+
+/// `SWITCHBOARD_CASES` raises the number of cases, `SWITCHBOARD_SEED` draws others.
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[test]
+fn the_manager_does_what_its_model_says() {
+    let count = number("SWITCHBOARD_CASES").unwrap_or(400);
+    let config = Config {
+        cases: u32::try_from(count).unwrap_or(u32::MAX),
+        rng_seed: RngSeed::Fixed(number("SWITCHBOARD_SEED").unwrap_or(1)),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let sum = RefCell::new((0_u64, Figures::default()));
+    let result = TestRunner::new(config).run(&cases(120), |case| {
+        let figures = Driver::play(&case).map_err(TestCaseError::fail)?;
+        let (cases, all) = &mut *sum.borrow_mut();
+        *cases += 1;
+        all.events += figures.events;
+        all.checks += figures.checks;
+        all.frames += figures.frames;
+        Ok(())
+    });
+    let (cases, all) = *sum.borrow();
+    println!(
+        "model: {cases} cases, {} events, {} checks, {} frames read",
+        all.events, all.checks, all.frames
+    );
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}

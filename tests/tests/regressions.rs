@@ -1,0 +1,304 @@
+//! Bugs that the model has found, each as the sentence that was not true.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{World, evictions, ms};
+use switchboard_core::protocol::Content;
+use switchboard_core::{
+    Action, Chunk, CloseReason, Config, Event, Exclude, Frame, Identity, Intake, Notice, Refused,
+    SlowPolicy, Wire,
+};
+
+fn raw() -> Config {
+    Config {
+        wire: Wire::Raw,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn bytes_are_lent_to_a_writer_once() {
+    let mut world = World::new(raw());
+    let id = world.enter("ann", None);
+    let at = world.now;
+    for text in ["one", "two", "three"] {
+        world.sys.send(at, id, Frame::text(text)).expect("it is open");
+    }
+    assert_eq!(world.sys.poll_send(), Some(id));
+    let mut out = Vec::new();
+    assert!(matches!(world.sys.transmit(id, &mut out, 8), Chunk::Copied(_)));
+    assert_eq!(world.sys.transmit(id, &mut out, 1 << 10), Chunk::Nothing);
+    world.handle(id, Event::Wrote(out.len()));
+    out.extend(world.read(id));
+    let all: Vec<u8> = ["one", "two", "three"]
+        .iter()
+        .flat_map(|text| Frame::text(text).as_bytes().to_vec())
+        .collect();
+    assert_eq!(out, all);
+}
+
+#[test]
+fn an_open_connection_is_not_upgraded_again() {
+    let mut world = World::new(raw());
+    let id = world.enter("ann", Some("lobby"));
+    let request = World::request(Some("lobby"));
+    let answer = world.sys.upgraded(world.now, id, &request);
+    assert_eq!(answer, Ok(switchboard_core::Answer::Refused));
+    assert_eq!(world.sys.members("lobby"), [id]);
+    world.audit();
+}
+
+#[test]
+fn nothing_overtakes_the_answer_to_a_handshake() {
+    let mut world = World::new(raw());
+    let id = world.enter_by_http("ann");
+    assert_eq!(world.sys.poll_send(), Some(id));
+    let mut out = Vec::new();
+    let _ = world.sys.transmit(id, &mut out, 1 << 10);
+    world.handle(id, Event::Wrote(0));
+    world.handle(id, Event::Ping(b"x"));
+    let _ = world.sys.ping_user(world.now, "ann", ms(500));
+    world.handle(id, Event::Writable);
+    assert!(world.read(id).starts_with(b"HTTP/1.1 101"));
+}
+
+#[test]
+fn no_close_frame_goes_out_before_the_answer_to_a_handshake() {
+    let mut config = raw();
+    config.health.ping_interval = ms(1_000);
+    config.health.ping_timeout = ms(1_000);
+    let mut world = World::new(config);
+    let _ = world.enter_by_http("ann");
+    world.actions();
+    world.wait(ms(5_000));
+    let last = world.actions().into_iter().find_map(|action| match action {
+        Action::Evict { last, .. } => Some(last),
+        _ => None,
+    });
+    assert_eq!(last, Some(None));
+}
+
+#[test]
+fn a_refused_connection_holds_no_unfinished_message() {
+    let mut config = Config::default();
+    config.limits.unfinished_bytes = 3_000;
+    let mut world = World::new(config);
+    let refused = world.arrive();
+    world.admit(refused, Identity::FirstMessage);
+    world.handle(refused, Event::Partial { in_message: true, bytes: 2_500 });
+    world.sys.close(world.now, refused, CloseReason::Kicked).expect("it is there");
+    world.audit();
+    let open = world.enter("ann", None);
+    world.handle(open, Event::Partial { in_message: true, bytes: 2_000 });
+    assert!(world.sys.user_of(open).is_some());
+}
+
+#[test]
+fn an_ending_connection_waits_for_no_message() {
+    let mut config = raw();
+    config.timeouts.message = ms(500);
+    let mut world = World::new(config);
+    let id = world.enter("ann", None);
+    world.handle(id, Event::Partial { in_message: true, bytes: 10 });
+    world.sys.close(world.now, id, CloseReason::Kicked).expect("it is there");
+    world.wait(ms(1_000));
+    world.audit();
+}
+
+#[test]
+fn a_drain_counts_everybody_whom_it_evicts() {
+    let mut world = World::new(raw());
+    for name in ["ann", "bob", "cyd"] {
+        let _ = world.enter(name, None);
+    }
+    world.sys.drain(world.now, ms(100), ms(200));
+    world.wait(ms(300));
+    let report = world.actions().into_iter().find_map(|action| match action {
+        Action::Notify(Notice::Drained(report)) => Some(report),
+        _ => None,
+    });
+    assert_eq!(report.map(|it| (it.connections, it.evicted)), Some((3, 3)));
+}
+
+#[test]
+fn who_is_read_again_because_its_messages_were_dropped_is_told_so() {
+    let mut config = raw();
+    config.limits.pause_reading = Some(100);
+    let mut world = World::new(config);
+    let id = world.enter("ann", Some("lobby"));
+    let frame = Frame::text(&"x".repeat(120));
+    let sent = world.sys.broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
+    assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
+    world.actions();
+    assert_eq!(world.sys.leave(world.now, id, "lobby"), Ok(true));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
+    assert!(world.actions().contains(&Action::Intake(id)));
+}
+
+#[test]
+fn who_is_read_again_because_older_messages_made_way_is_told_so() {
+    let mut config = raw();
+    config.slow = SlowPolicy::DropOldest;
+    config.limits.queue_messages = 1;
+    config.limits.pause_reading = Some(100);
+    let mut world = World::new(config);
+    let id = world.enter("ann", Some("lobby"));
+    for len in [120, 20] {
+        let frame = Frame::text(&"x".repeat(len));
+        world.actions();
+        let sent = world.sys.broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
+        assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
+    }
+    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
+    assert!(world.actions().contains(&Action::Intake(id)));
+}
+
+#[test]
+fn a_client_that_goes_before_it_logs_in_is_gone_at_once() {
+    let mut world = World::new(Config::default());
+    let id = world.arrive();
+    world.admit(id, Identity::FirstMessage);
+    world.actions();
+    world.handle(id, Event::Eof);
+    assert_eq!(evictions(&world.actions()), [id]);
+}
+
+#[test]
+fn leaving_a_room_drops_nothing_of_another_room() {
+    let mut world = World::new(raw());
+    let id = world.enter("ann", None);
+    let at = world.now;
+    world.sys.join(at, id, "first").expect("it may");
+    let sent = world.sys.broadcast_raw(at, "first", Frame::text("kept"), Exclude::NOBODY);
+    assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
+    world.unsubscribe(id, "first");
+    world.sys.join(at, id, "second").expect("it may");
+    assert_eq!(world.sys.leave(at, id, "second"), Ok(true));
+    assert_eq!(world.sys.leave(at, id, "first"), Ok(false));
+    assert_eq!(world.read(id), Frame::text("kept").as_bytes());
+}
+
+#[test]
+fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
+    let mut world = World::new(raw());
+    let id = world.enter("ann", Some("lobby"));
+    let other = world.enter("bob", Some("lobby"));
+    let at = world.now;
+    let sent = world.sys.broadcast_raw(at, "lobby", Frame::text("kept"), Exclude::NOBODY);
+    assert_eq!(sent.map(|receipt| receipt.queued), Ok(2));
+    world.sys.close(at, id, CloseReason::Application(4400)).expect("it is there");
+    assert_eq!(world.sys.leave(at, id, "lobby"), Ok(false));
+    assert!(world.read(id).starts_with(Frame::text("kept").as_bytes()));
+    assert_eq!(world.sys.members("lobby"), [other]);
+}
+
+#[test]
+fn every_queued_byte_counts_against_the_bound_of_the_node() {
+    let mut config = Config::default();
+    config.limits.queue_bytes = 600;
+    config.limits.queued_bytes = 600;
+    let mut world = World::new(config);
+    let ids: Vec<_> = ["ann", "bob", "cyd", "dan", "eve"]
+        .into_iter()
+        .map(|name| {
+            let id = world.enter(name, Some("lobby"));
+            world.actions();
+            world.audit();
+            id
+        })
+        .collect();
+    for payload in [[0; 120], [1; 120]] {
+        for &id in &ids {
+            let _ = world.sys.handle(world.now, id, Event::Ping(&payload));
+            world.actions();
+            world.audit();
+        }
+    }
+}
+
+#[test]
+fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
+    let mut config = raw();
+    config.limits.queue_bytes = 100;
+    config.limits.queued_bytes = 100;
+    let mut world = World::new(config);
+    let ids = ["ann", "bob", "cyd", "dan"].map(|name| world.enter(name, None));
+    let at = world.now;
+    for id in ids {
+        let _ = world.sys.send(at, id, Frame::text("0123456789012345678901"));
+        assert_eq!(world.sys.poll_send(), Some(id));
+        let mut out = Vec::new();
+        let _ = world.sys.transmit(id, &mut out, 1 << 10);
+        world.audit();
+    }
+    for id in ids {
+        let _ = world.sys.close(at, id, CloseReason::Kicked);
+        world.actions();
+        world.audit();
+    }
+}
+
+#[test]
+fn a_lobby_has_a_legal_name_whoever_upgraded_the_connection() {
+    let mut world = World::new(raw());
+    let name = "x".repeat(129);
+    let id = world.arrive_at(Some(&name));
+    world.admit(id, Identity::Anonymous);
+    assert!(world.sys.members(&name).is_empty());
+    let refused = world.actions().into_iter().any(|action| {
+        matches!(
+            action,
+            Action::Notify(Notice::Refused { refused: Refused::Malformed(_), .. })
+        )
+    });
+    assert!(refused);
+}
+
+#[test]
+fn the_next_deadline_lies_after_the_last_tick() {
+    let mut world = World::new(Config::default());
+    let id = world.arrive();
+    world.admit(id, Identity::FirstMessage);
+    world.handle(id, Event::HookStarted);
+    world.wait(ms(6_000));
+    let ticked = world.now;
+    world.handle(id, Event::HookDone);
+    world.audit();
+    assert!(world.sys.next_deadline().is_none_or(|at| at > ticked));
+    let _ = world.sys.ping_user(ticked, "nobody", Duration::ZERO);
+    let user = world.enter("ann", None);
+    let _ = world.sys.ping_user(ticked, "ann", Duration::ZERO);
+    assert!(world.sys.user_of(user).is_some());
+    assert!(world.sys.next_deadline().is_none_or(|at| at > ticked));
+}
+
+#[test]
+fn a_room_of_which_the_last_member_is_slow_is_gone() {
+    let mut config = Config::default();
+    config.limits.queue_messages = 4;
+    let mut world = World::new(config);
+    let id = world.enter("ann", Some("lobby"));
+    let content = Content::parse("1").expect("JSON");
+    for _ in 0..3 {
+        let _ = world.sys.broadcast(world.now, "lobby", content, None, Exclude::NOBODY);
+        world.audit();
+    }
+    assert!(world.sys.user_of(id).is_none());
+    assert!(world.sys.members("lobby").is_empty());
+}
+
+#[test]
+fn the_clock_of_clients_never_goes_back() {
+    let mut world = World::new(raw());
+    let id = world.enter("ann", None);
+    let _ = world.arrive_at(None);
+    let due = world.sys.next_deadline().expect("a hook is awaited");
+    let late = due + ms(900);
+    world.sys.handle(late, id, Event::Heard).expect("it is there");
+    let much_later = due + ms(1_500);
+    world.sys.handle(much_later, id, Event::Writable).expect("it is there");
+    assert_eq!(world.sys.last_heard(much_later, "ann"), Some(ms(600)));
+}

@@ -1,0 +1,137 @@
+//! A manager and its driver, for tests of one sentence.
+
+use std::time::Duration;
+
+use switchboard_core::protocol::parse;
+use switchboard_core::{
+    Action, Chunk, Config, ConnectionId, Event, Handshake, HandshakeConfig, Identity, Request,
+    Switchboard, Time,
+};
+
+/// Milliseconds.
+pub fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Who has gone.
+pub fn evictions(actions: &[Action]) -> Vec<ConnectionId> {
+    let gone = actions.iter().filter_map(|action| match action {
+        Action::Evict { id, .. } => Some(*id),
+        _ => None,
+    });
+    gone.collect()
+}
+
+/// A manager in virtual time.
+pub struct World {
+    pub sys: Switchboard,
+    pub now: Time,
+}
+
+impl World {
+    pub fn new(config: Config) -> Self {
+        let now = Time::from_millis(1_000);
+        let sys = Switchboard::new(config, 1, now).expect("a legal configuration");
+        Self { sys, now }
+    }
+
+    pub fn request(lobby: Option<&str>) -> Request {
+        let headers = std::iter::empty::<(&str, &str)>();
+        let mut request =
+            Request::upgraded("/ws", lobby.map(str::to_owned), headers).expect("a legal request");
+        request.set_peer("10.0.0.1".parse().expect("an address"));
+        request
+    }
+
+    /// A connection whose request has been read.
+    pub fn arrive(&mut self) -> ConnectionId {
+        self.arrive_at(None)
+    }
+
+    pub fn arrive_at(&mut self, lobby: Option<&str>) -> ConnectionId {
+        let peer = "10.0.0.1".parse().expect("an address");
+        let id = self.sys.connect(self.now, peer).expect("a seat");
+        let request = Self::request(lobby);
+        self.sys.upgraded(self.now, id, &request).expect("it is there");
+        id
+    }
+
+    pub fn admit(&mut self, id: ConnectionId, identity: Identity) {
+        let _ = self.sys.authenticated(self.now, id, Ok(identity), None);
+    }
+
+    /// An open connection of a user.
+    pub fn enter(&mut self, name: &str, lobby: Option<&str>) -> ConnectionId {
+        let id = self.arrive_at(lobby);
+        let (name, expires_in) = (name.to_owned(), None);
+        self.admit(id, Identity::User { name, expires_in });
+        id
+    }
+
+    /// The same, with an HTTP answer that has not been written.
+    pub fn enter_by_http(&mut self, name: &str) -> ConnectionId {
+        let peer = "10.0.0.1".parse().expect("an address");
+        let id = self.sys.connect(self.now, peer).expect("a seat");
+        let head = "GET /ws HTTP/1.1\r\nHost: here.test\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let config = HandshakeConfig {
+            endpoint: switchboard_core::Endpoint::default(),
+            pages: false,
+            json: true,
+            name_bytes: 128,
+        };
+        let request = Handshake::new(config.into()).receive(head.as_bytes());
+        let request = request.expect("legal").expect("whole");
+        self.sys.request(self.now, id, &request).expect("it is there");
+        let (name, expires_in) = (name.to_owned(), None);
+        self.admit(id, Identity::User { name, expires_in });
+        id
+    }
+
+    pub fn handle(&mut self, id: ConnectionId, event: Event<'_>) {
+        self.sys.handle(self.now, id, event).expect("it is there");
+    }
+
+    pub fn unsubscribe(&mut self, id: ConnectionId, room: &str) {
+        let text = format!(r#"{{"type":"unsubscribe","channel":"{room}"}}"#);
+        let _ = self.sys.command(self.now, id, parse(&text));
+    }
+
+    /// Lets time pass, with a tick at each deadline.
+    pub fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.sys.next_deadline().filter(|&at| at <= until) {
+            self.now = at.max(self.now);
+            self.sys.tick(self.now);
+        }
+        self.now = until;
+        self.sys.tick(until);
+    }
+
+    pub fn actions(&mut self) -> Vec<Action> {
+        std::iter::from_fn(|| self.sys.poll_notice()).collect()
+    }
+
+    /// Everything that waits for one connection; what waits for others is lost.
+    pub fn read(&mut self, id: ConnectionId) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(next) = self.sys.poll_send() {
+            let mut out = Vec::new();
+            if let Chunk::Shared(frame, from) = self.sys.transmit(next, &mut out, 1 << 16) {
+                out.extend_from_slice(&frame.as_bytes()[from..]);
+            }
+            self.handle(next, Event::Wrote(out.len()));
+            if next == id {
+                all.extend(out);
+            }
+        }
+        all
+    }
+
+    pub fn audit(&self) {
+        if let Err(inconsistency) = self.sys.audit() {
+            panic!("{inconsistency}");
+        }
+    }
+}
