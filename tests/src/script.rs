@@ -48,7 +48,13 @@ pub enum Op {
     /// A stream comes.
     Connect { ip: u8 },
     /// It asks.
-    Request { c: u8, ip: u8, lobby: Option<u8>, origin: bool, kind: Kind },
+    Request {
+        c: u8,
+        ip: u8,
+        lobby: Option<u8>,
+        origin: bool,
+        kind: Kind,
+    },
     /// It breaks a rule of HTTP.
     Malformed { c: u8 },
     /// The page is made.
@@ -56,7 +62,12 @@ pub enum Op {
     /// The application says who it is.
     Verdict { c: u8, who: Who },
     /// A text message, and what the application says if it is asked.
-    Say { c: u8, message: Message, tagged: bool, reply: Reply },
+    Say {
+        c: u8,
+        message: Message,
+        tagged: bool,
+        reply: Reply,
+    },
     /// The application answers an old question.
     Answer { q: u8, reply: Reply },
     /// A binary message.
@@ -80,7 +91,12 @@ pub enum Op {
     /// The socket takes bytes again.
     Writable { c: u8 },
     /// The application sends to a room.
-    Broadcast { room: u8, size: u16, sender: bool, except: Except },
+    Broadcast {
+        room: u8,
+        size: u16,
+        sender: bool,
+        except: Except,
+    },
     /// The same, as it is.
     Raw { room: u8, size: u16, except: Except },
     /// To everybody.
@@ -145,7 +161,11 @@ pub enum Message {
     /// `unsubscribe`.
     Unsubscribe(u8),
     /// `message`, with a content of this size.
-    Message { room: Option<u8>, size: u16, echo: bool },
+    Message {
+        room: Option<u8>,
+        size: u16,
+        echo: bool,
+    },
     /// `direct`.
     Direct { user: u8, size: u16 },
     /// `ping`.
@@ -255,12 +275,20 @@ impl Setup {
             _ => Rates::unlimited(),
         };
         let far = Duration::from_secs(365 * 86_400);
-        let slow = [SlowPolicy::Disconnect, SlowPolicy::DropOldest, SlowPolicy::DropNewest];
+        let slow = [
+            SlowPolicy::Disconnect,
+            SlowPolicy::DropOldest,
+            SlowPolicy::DropNewest,
+        ];
         Config {
             limits: self.limits(),
             timeouts: self.timeouts(),
             health: Health {
-                ping_interval: if health || pressure { Duration::from_secs(5) } else { far },
+                ping_interval: if health || pressure {
+                    Duration::from_secs(5)
+                } else {
+                    far
+                },
                 ping_timeout: Duration::from_millis(2_000),
                 health_ping: pick([HealthPing::Off, HealthPing::All, HealthPing::Demand], c[1]),
                 stall_threshold: Duration::from_secs(1),
@@ -302,7 +330,11 @@ impl Setup {
         let pressure = self.family == Family::Pressure;
         let health = self.family == Family::Health;
         let roomy = health || (!pressure && s[7] % 3 == 0);
-        let queue_bytes = if roomy { 1 << 20 } else { small(s[0] * 37, 300, 1_500) };
+        let queue_bytes = if roomy {
+            1 << 20
+        } else {
+            small(s[0] * 37, 300, 1_500)
+        };
         Limits {
             connections: small(s[1], 2, 6),
             handshakes: small(s[2], 2, 6),
@@ -316,7 +348,11 @@ impl Setup {
             unfinished_bytes: small(s[5] * 101, 500, 12_000),
             queue_bytes,
             queue_messages: if roomy { 1_000 } else { small(s[6], 3, 9) },
-            queued_bytes: if pressure { queue_bytes.min(1_500) * 3 / 2 } else { 1 << 30 },
+            queued_bytes: if pressure {
+                queue_bytes.min(1_500) * 3 / 2
+            } else {
+                1 << 30
+            },
             closing: if pressure { 1 + s[7] % 3 } else { 1_000 },
             pause_reading: (!health && s[4] % 2 == 0).then_some(queue_bytes.min(1_500) / 2),
         }
@@ -427,7 +463,12 @@ fn coming() -> BoxedStrategy<Op> {
 
 fn talking() -> BoxedStrategy<Op> {
     let c = any::<u8>;
-    let code = prop_oneof![Just(None), Just(Some(1000)), Just(Some(1001)), Just(Some(4242))];
+    let code = prop_oneof![
+        Just(None),
+        Just(Some(1000)),
+        Just(Some(1001)),
+        Just(Some(4242))
+    ];
     prop_oneof![
         14 => (c(), message(), any::<bool>(), reply())
             .prop_map(|(c, message, tagged, reply)| Op::Say { c, message, tagged, reply }),
@@ -504,7 +545,13 @@ pub fn cases(most: usize) -> impl Strategy<Value = Case> {
         2 => Just(Family::Health),
         2 => Just(Family::Pressure),
     ];
-    let setup = (family, any::<bool>(), any::<u64>(), any::<[u8; 8]>(), any::<[u8; 12]>());
+    let setup = (
+        family,
+        any::<bool>(),
+        any::<u64>(),
+        any::<[u8; 8]>(),
+        any::<[u8; 12]>(),
+    );
     let setup = setup.prop_map(|(family, flush, seed, sizes, choices)| Setup {
         family,
         flush: flush || family == Family::Health,

@@ -24,11 +24,17 @@ fn bytes_are_lent_to_a_writer_once() {
     let id = world.enter("ann", None);
     let at = world.now;
     for text in ["one", "two", "three"] {
-        world.sys.send(at, id, Frame::text(text)).expect("it is open");
+        world
+            .sys
+            .send(at, id, Frame::text(text))
+            .expect("it is open");
     }
     assert_eq!(world.sys.poll_send(), Some(id));
     let mut out = Vec::new();
-    assert!(matches!(world.sys.transmit(id, &mut out, 8), Chunk::Copied(_)));
+    assert!(matches!(
+        world.sys.transmit(id, &mut out, 8),
+        Chunk::Copied(_)
+    ));
     assert_eq!(world.sys.transmit(id, &mut out, 1 << 10), Chunk::Nothing);
     world.handle(id, Event::Wrote(out.len()));
     out.extend(world.read(id));
@@ -87,11 +93,26 @@ fn a_refused_connection_holds_no_unfinished_message() {
     let mut world = World::new(config);
     let refused = world.arrive();
     world.admit(refused, Identity::FirstMessage);
-    world.handle(refused, Event::Partial { in_message: true, bytes: 2_500 });
-    world.sys.close(world.now, refused, CloseReason::Kicked).expect("it is there");
+    world.handle(
+        refused,
+        Event::Partial {
+            in_message: true,
+            bytes: 2_500,
+        },
+    );
+    world
+        .sys
+        .close(world.now, refused, CloseReason::Kicked)
+        .expect("it is there");
     world.audit();
     let open = world.enter("ann", None);
-    world.handle(open, Event::Partial { in_message: true, bytes: 2_000 });
+    world.handle(
+        open,
+        Event::Partial {
+            in_message: true,
+            bytes: 2_000,
+        },
+    );
     assert!(world.sys.user_of(open).is_some());
 }
 
@@ -101,8 +122,17 @@ fn an_ending_connection_waits_for_no_message() {
     config.timeouts.message = ms(500);
     let mut world = World::new(config);
     let id = world.enter("ann", None);
-    world.handle(id, Event::Partial { in_message: true, bytes: 10 });
-    world.sys.close(world.now, id, CloseReason::Kicked).expect("it is there");
+    world.handle(
+        id,
+        Event::Partial {
+            in_message: true,
+            bytes: 10,
+        },
+    );
+    world
+        .sys
+        .close(world.now, id, CloseReason::Kicked)
+        .expect("it is there");
     world.wait(ms(1_000));
     world.audit();
 }
@@ -129,7 +159,9 @@ fn who_is_read_again_because_its_messages_were_dropped_is_told_so() {
     let mut world = World::new(config);
     let id = world.enter("ann", Some("lobby"));
     let frame = Frame::text(&"x".repeat(120));
-    let sent = world.sys.broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
+    let sent = world
+        .sys
+        .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
     assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
     world.actions();
@@ -149,7 +181,9 @@ fn who_is_read_again_because_older_messages_made_way_is_told_so() {
     for len in [120, 20] {
         let frame = Frame::text(&"x".repeat(len));
         world.actions();
-        let sent = world.sys.broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
+        let sent = world
+            .sys
+            .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
         assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
     }
     assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
@@ -172,7 +206,9 @@ fn leaving_a_room_drops_nothing_of_another_room() {
     let id = world.enter("ann", None);
     let at = world.now;
     world.sys.join(at, id, "first").expect("it may");
-    let sent = world.sys.broadcast_raw(at, "first", Frame::text("kept"), Exclude::NOBODY);
+    let sent = world
+        .sys
+        .broadcast_raw(at, "first", Frame::text("kept"), Exclude::NOBODY);
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
     world.unsubscribe(id, "first");
     world.sys.join(at, id, "second").expect("it may");
@@ -187,9 +223,14 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
     let id = world.enter("ann", Some("lobby"));
     let other = world.enter("bob", Some("lobby"));
     let at = world.now;
-    let sent = world.sys.broadcast_raw(at, "lobby", Frame::text("kept"), Exclude::NOBODY);
+    let sent = world
+        .sys
+        .broadcast_raw(at, "lobby", Frame::text("kept"), Exclude::NOBODY);
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(2));
-    world.sys.close(at, id, CloseReason::Application(4400)).expect("it is there");
+    world
+        .sys
+        .close(at, id, CloseReason::Application(4400))
+        .expect("it is there");
     assert_eq!(world.sys.leave(at, id, "lobby"), Ok(false));
     assert!(world.read(id).starts_with(Frame::text("kept").as_bytes()));
     assert_eq!(world.sys.members("lobby"), [other]);
@@ -228,7 +269,9 @@ fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
     let ids = ["ann", "bob", "cyd", "dan"].map(|name| world.enter(name, None));
     let at = world.now;
     for id in ids {
-        let _ = world.sys.send(at, id, Frame::text("0123456789012345678901"));
+        let _ = world
+            .sys
+            .send(at, id, Frame::text("0123456789012345678901"));
         assert_eq!(world.sys.poll_send(), Some(id));
         let mut out = Vec::new();
         let _ = world.sys.transmit(id, &mut out, 1 << 10);
@@ -251,7 +294,10 @@ fn a_lobby_has_a_legal_name_whoever_upgraded_the_connection() {
     let refused = world.actions().into_iter().any(|action| {
         matches!(
             action,
-            Action::Notify(Notice::Refused { refused: Refused::Malformed(_), .. })
+            Action::Notify(Notice::Refused {
+                refused: Refused::Malformed(_),
+                ..
+            })
         )
     });
     assert!(refused);
@@ -283,7 +329,9 @@ fn a_room_of_which_the_last_member_is_slow_is_gone() {
     let id = world.enter("ann", Some("lobby"));
     let content = Content::parse("1").expect("JSON");
     for _ in 0..3 {
-        let _ = world.sys.broadcast(world.now, "lobby", content, None, Exclude::NOBODY);
+        let _ = world
+            .sys
+            .broadcast(world.now, "lobby", content, None, Exclude::NOBODY);
         world.audit();
     }
     assert!(world.sys.user_of(id).is_none());
@@ -297,8 +345,52 @@ fn the_clock_of_clients_never_goes_back() {
     let _ = world.arrive_at(None);
     let due = world.sys.next_deadline().expect("a hook is awaited");
     let late = due + ms(900);
-    world.sys.handle(late, id, Event::Heard).expect("it is there");
+    world
+        .sys
+        .handle(late, id, Event::Heard)
+        .expect("it is there");
     let much_later = due + ms(1_500);
-    world.sys.handle(much_later, id, Event::Writable).expect("it is there");
+    world
+        .sys
+        .handle(much_later, id, Event::Writable)
+        .expect("it is there");
     assert_eq!(world.sys.last_heard(much_later, "ann"), Some(ms(600)));
+}
+
+#[test]
+fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_presence() {
+    let mut config = Config::default();
+    config.users = switchboard_core::UserPolicy::Allow(2);
+    config.limits.queue_messages = 3;
+    let mut world = World::new(config);
+    let _ = world.enter("ann", Some("lobby"));
+    let slow = world.enter("ann", None);
+    for _ in 0..2 {
+        world
+            .sys
+            .send(world.now, slow, Frame::text("x"))
+            .expect("there is room");
+    }
+    let _ = world.sys.join(world.now, slow, "lobby");
+    assert!(world.sys.user_of(slow).is_none());
+    world.audit();
+    assert_eq!(world.sys.room_users("lobby"), ["ann".into()]);
+}
+
+#[test]
+fn telling_who_is_there_survives_the_end_of_the_room() {
+    let mut config = Config::default();
+    (config.limits.queue_bytes, config.limits.queued_bytes) = (10_000, 10_000);
+    let mut world = World::new(config);
+    let id = world.enter("ann", Some("lobby"));
+    let other = world.enter("bob", Some("lobby"));
+    // Only so much is free that the list for one of them still fits.
+    let queued = world.sys.stats(world.now).queued_bytes;
+    let frame = Frame::text(&"x".repeat(10_000 - queued - 40));
+    world.sys.send(world.now, id, frame).expect("there is room");
+    let _ = world.sys.close(world.now, other, CloseReason::Kicked);
+    world.wait(ms(300));
+    world.actions();
+    world.audit();
+    assert!(world.sys.members("lobby").is_empty());
 }

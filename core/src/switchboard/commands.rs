@@ -79,8 +79,7 @@ impl Switchboard {
         }
         Ok(match command {
             Err(rejected) => {
-                self.tell(id, &ServerMessage::from(&rejected));
-                self.strike(id);
+                self.strike(id, &ServerMessage::from(&rejected));
                 None
             }
             Ok(Command::Subscribe {
@@ -262,8 +261,7 @@ impl Switchboard {
             (None, [only]) => only.room,
             (None, _) => {
                 let message = "name a channel: you are not in exactly one";
-                self.fail(id, ErrorCode::BadRequest, message, request.as_ref(), None);
-                self.strike(id);
+                self.bad_request(id, message, request.as_ref());
                 return None;
             }
             (Some(channel), _) => {
@@ -402,8 +400,18 @@ impl Switchboard {
     }
 
     fn bad_name(&mut self, id: ConnectionId, bad: BadName, request: Option<&RequestId<'_>>) {
-        self.fail(id, ErrorCode::BadRequest, &bad.to_string(), request, None);
-        self.strike(id);
+        self.bad_request(id, &bad.to_string(), request);
+    }
+
+    fn bad_request(&mut self, id: ConnectionId, message: &str, request: Option<&RequestId<'_>>) {
+        let error = ServerMessage::Error {
+            code: ErrorCode::BadRequest,
+            message,
+            id: request,
+            channel: None,
+            retry_after_ms: None,
+        };
+        self.strike(id, &error);
     }
 
     fn not_in_channel(&mut self, id: ConnectionId, channel: &str, request: Option<&RequestId<'_>>) {

@@ -220,8 +220,12 @@ impl Connection {
         }
     }
 
-    /// When this is due, in liveness time; `None` if it is not.
+    /// When this is due, in liveness time; `None` if it is not, or not before the end of time.
     pub(super) fn deadline(&self, kind: Kind, config: &Config) -> Option<Time> {
+        self.promised(kind, config).filter(|&at| at < Time::MAX)
+    }
+
+    fn promised(&self, kind: Kind, config: &Config) -> Option<Time> {
         let phase = |fits: bool| fits.then_some(self.deadline);
         match kind {
             Kind::Handshake => phase(matches!(self.phase, Phase::Arrived)),

@@ -1,6 +1,6 @@
 //! How connections go: closed in good order, or evicted.
 
-use super::connection::{Ending, NONE, Phase, Writer};
+use super::connection::{Connection, Ending, NONE, Phase, Writer};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
@@ -24,7 +24,9 @@ impl Switchboard {
             Ok(Phase::AwaitingAuth(_)) => {
                 self.counters.closed(reason);
                 match reason {
-                    CloseReason::Eof => self.remove(id, None),
+                    CloseReason::Eof | CloseReason::Reset | CloseReason::Shutdown => {
+                        self.remove(id, None);
+                    }
                     _ => self.refuse_upgraded(id, frame),
                 }
             }
@@ -58,8 +60,24 @@ impl Switchboard {
             reason: reason.as_str(),
             reconnect_in_ms,
         };
-        let bye = (self.config.wire == Wire::Json).then(|| super::outbound::encode(&bye, 0));
-        self.close_open(id, reason, bye, close_frame(reason));
+        self.end_with(id, reason, &bye);
+    }
+
+    /// Ends a connection with a last word, which goes out with the Close frame.
+    pub(super) fn end_with(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        last: &ServerMessage<'_>,
+    ) {
+        if self.connections.get(id).is_ok_and(Connection::is_open) {
+            let json = self.config.wire == Wire::Json;
+            let last = json.then(|| super::outbound::encode(last, 0));
+            self.close_open(id, reason, last, close_frame(reason));
+        } else {
+            self.tell(id, last);
+            self.end(id, reason);
+        }
     }
 
     /// The client sent a Close frame: it is answered with its own code.
@@ -85,7 +103,7 @@ impl Switchboard {
             return self.end(id, reason);
         }
         let quiet =
-            connection.writer != Writer::Writing && self.pool.is_interruptible(&connection.queue);
+            connection.writer != Writer::Writing && self.pool.may_be_overtaken(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -126,7 +144,7 @@ impl Switchboard {
         }
         if crowded {
             let quiet = connection.writer != Writer::Writing
-                && self.pool.is_interruptible(&connection.queue);
+                && self.pool.may_be_overtaken(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
@@ -146,6 +164,7 @@ impl Switchboard {
         let user = std::mem::replace(&mut connection.user, NONE);
         let expires = connection.expires.take();
         let partial = std::mem::take(&mut connection.partial);
+        connection.in_message = false;
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
         connection.in_message = false;

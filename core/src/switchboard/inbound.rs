@@ -138,7 +138,10 @@ impl Switchboard {
         }
         self.counters.messages_in += 1;
         self.heard(id);
-        if let Some(ping) = &mut self.connections.get_mut(id)?.ping {
+        let connection = self.connections.get_mut(id)?;
+        // What is unfinished after this is another message, with a deadline of its own.
+        connection.in_message = false;
+        if let Some(ping) = &mut connection.ping {
             ping.heard = true;
         }
         if binary && self.config.wire == Wire::Json {
@@ -237,24 +240,22 @@ impl Switchboard {
             }
             Err(wait) => {
                 let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000));
-                self.tell(
-                    id,
-                    &ServerMessage::Error {
-                        code: ErrorCode::RateLimited,
-                        message: "too many messages: wait before you send again",
-                        id: None,
-                        channel: None,
-                        retry_after_ms: Some(millis.unwrap_or(u64::MAX)),
-                    },
-                );
-                self.strike(id);
+                let error = ServerMessage::Error {
+                    code: ErrorCode::RateLimited,
+                    message: "too many messages: wait before you send again",
+                    id: None,
+                    channel: None,
+                    retry_after_ms: Some(millis.unwrap_or(u64::MAX)),
+                };
+                self.strike(id, &error);
                 false
             }
         }
     }
 
-    /// Notes a message that was over the limit or not understood; too many end the connection.
-    pub(super) fn strike(&mut self, id: ConnectionId) {
+    /// Tells of a message that was over the limit or not understood; too many of them end the
+    /// connection, and the last error goes out with the Close frame.
+    pub(super) fn strike(&mut self, id: ConnectionId, error: &ServerMessage<'_>) {
         let rates = self.config.rates;
         let limited = rates.messages.is_some() || rates.bytes.is_some();
         let now = self.now;
@@ -263,7 +264,9 @@ impl Switchboard {
         };
         let strikes = connection.strikes.get_or_insert_default();
         if limited && strikes.strike(now, rates.strike_window, rates.strikes) {
-            self.end(id, CloseReason::RateLimited);
+            self.end_with(id, CloseReason::RateLimited, error);
+        } else {
+            self.tell(id, error);
         }
     }
 

@@ -85,11 +85,8 @@ impl Switchboard {
         }
     }
 
-    /// A connection has entered a room: it is told who is there, the others will be.
-    pub(super) fn presence_joined(&mut self, id: ConnectionId, key: u32, user: u32) {
-        if !self.is_member(id, key) {
-            return;
-        }
+    /// A connection of this user has entered a room: the others will be told.
+    pub(super) fn presence_joined(&mut self, key: u32, user: u32) {
         let name = self.users.at(user).name.clone();
         let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
             return;
@@ -117,12 +114,17 @@ impl Switchboard {
         if returned {
             self.users.release(user);
         }
-        if self.config.wire == Wire::Json {
-            let list = self.list_frame(key);
-            self.tell_presence(id, key, list);
-        }
         if changed {
             self.arm_telling(key);
+        }
+    }
+
+    /// Tells one who has entered a room who is there, itself included; if it still is.
+    pub(super) fn tell_list(&mut self, id: ConnectionId, key: u32) {
+        let there = self.is_member(id, key) && self.rooms.at(key).crowd.is_some();
+        if there && self.config.wire == Wire::Json {
+            let list = self.list_frame(key);
+            self.tell_presence(id, key, list);
         }
     }
 
@@ -250,7 +252,6 @@ impl Switchboard {
                 let frame = if known { delta.clone() } else { list.clone() };
                 self.tell_presence(self.connections.id_at(slot), key, frame);
             }
-            self.relieve();
         }
         if news {
             let room = self.room_name(key);
@@ -262,6 +263,8 @@ impl Switchboard {
                 left,
             });
         }
+        // Last, for it may end the room.
+        self.relieve();
     }
 
     /// Who of those that the changes are about has really come or gone.

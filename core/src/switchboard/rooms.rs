@@ -306,6 +306,8 @@ impl Switchboard {
             id,
             room: channel.clone(),
         });
+        // Before anything is told: whom that is too much for leaves again.
+        self.presence_joined(key, user);
         let message = ServerMessage::Subscribed {
             channel: &channel,
             seq,
@@ -313,7 +315,7 @@ impl Switchboard {
             id: request,
         };
         self.tell(id, &message);
-        self.presence_joined(id, key, user);
+        self.tell_list(id, key);
         Ok(())
     }
 

@@ -39,7 +39,10 @@ impl Driver {
             Op::Answer { q, reply } => self.answer(q, reply)?,
             Op::Take { budget } => drop(self.take(budget.into())?),
             Op::Report { w, bytes } => {
-                let writing = self.sockets.iter().filter(|(_, socket)| socket.held.is_some());
+                let writing = self
+                    .sockets
+                    .iter()
+                    .filter(|(_, socket)| socket.held.is_some());
                 let writing: Vec<ConnectionId> = writing.map(|(&id, _)| id).collect();
                 if !writing.is_empty() {
                     let id = writing[usize::from(w) % writing.len()];
@@ -47,10 +50,19 @@ impl Driver {
                 }
             }
             Op::Flush { n, bytes } => self.flush(n.into(), amount(bytes))?,
-            Op::Broadcast { room: number, size, sender, except } => {
+            Op::Broadcast {
+                room: number,
+                size,
+                sender,
+                except,
+            } => {
                 self.broadcast(room(number), size, sender, except)?;
             }
-            Op::Raw { room: number, size, except } => self.raw(Some(room(number)), size, except)?,
+            Op::Raw {
+                room: number,
+                size,
+                except,
+            } => self.raw(Some(room(number)), size, except)?,
             Op::All { size, except } => self.raw(None, size, except)?,
             Op::SendToUser { user: number, size } => self.send_to_user(user(number), size)?,
             Op::DisconnectUser { user: number, own } => self.disconnect_user(user(number), own)?,
@@ -98,15 +110,28 @@ impl Driver {
         match *op {
             Op::AnswerPage { .. } => self.answer_page(id),
             Op::Malformed { .. } => self.malformed(id),
-            Op::Request { ip, lobby, origin, kind, .. } => self.request(id, ip, lobby, origin, kind),
+            Op::Request {
+                ip,
+                lobby,
+                origin,
+                kind,
+                ..
+            } => self.request(id, ip, lobby, origin, kind),
             Op::Verdict { who, .. } => self.verdict(id, who),
-            Op::Say { message, tagged, reply, .. } => self.say(id, message, tagged, reply),
+            Op::Say {
+                message,
+                tagged,
+                reply,
+                ..
+            } => self.say(id, message, tagged, reply),
             Op::Binary { len, .. } => self.binary(id, len.into()),
             Op::Ping { len, .. } => self.ping(id, len),
             Op::Pong { right, .. } => self.pong(id, right),
             Op::Close { code, .. } => self.peer_close(id, code),
             Op::Stream { what, .. } => self.stream(id, what),
-            Op::Partial { in_message, bytes, .. } => self.partial(id, in_message, bytes.into()),
+            Op::Partial {
+                in_message, bytes, ..
+            } => self.partial(id, in_message, bytes.into()),
             Op::Writable { .. } => self.writable(id),
             Op::Send { size, .. } => self.send(id, size),
             Op::Join { room: number, .. } => self.join(id, room(number)),
@@ -167,7 +192,11 @@ impl Driver {
         let text = "~".repeat(size.into());
         let members = match room {
             Some(room) => self.sys.members(room).len(),
-            None => self.sys.stats(switchboard_core::Time::ZERO).total_connections,
+            None => {
+                self.sys
+                    .stats(switchboard_core::Time::ZERO)
+                    .total_connections
+            }
         };
         let frame = Frame::text(&text);
         let result = self.act(|sys, now| match room {
@@ -275,7 +304,6 @@ impl Driver {
 
     /// Everybody goes, and nothing is left.
     pub(super) fn finish(&mut self) -> Result<(), Fault> {
-        self.ended = true;
         for id in self.sockets.keys().copied().collect::<Vec<_>>() {
             let _ = self.act(|sys, now| sys.handle(now, id, Event::Reset));
             if let Some(model) = &mut self.model {
@@ -304,7 +332,11 @@ impl Driver {
 }
 
 fn amount(bytes: u16) -> usize {
-    if bytes == u16::MAX { usize::MAX } else { bytes.into() }
+    if bytes == u16::MAX {
+        usize::MAX
+    } else {
+        bytes.into()
+    }
 }
 
 fn reason_of(own: bool) -> (CloseReason, &'static str) {

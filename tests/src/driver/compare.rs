@@ -41,7 +41,10 @@ impl Driver {
     /// Who is to be read again is told so.
     fn check_intake(&mut self, told: &[ConnectionId]) -> Result<(), Fault> {
         for (id, socket) in &mut self.sockets {
-            let intake = self.sys.intake(*id).map_err(|stale| format!("{stale}, without an end"))?;
+            let intake = self
+                .sys
+                .intake(*id)
+                .map_err(|stale| format!("{stale}, without an end"))?;
             let before = socket.intake.replace(intake);
             let news = before.is_some_and(|before| before != intake) && intake != Intake::Wait;
             ensure(!news || told.contains(id), || {
@@ -58,7 +61,11 @@ impl Driver {
             ("rooms", stats.active_rooms, limits.rooms),
             ("closing", stats.closing, limits.closing),
             ("queued bytes", stats.queued_bytes, limits.queued_bytes),
-            ("handshakes", stats.pending_handshakes, 2 * limits.handshakes),
+            (
+                "handshakes",
+                stats.pending_handshakes,
+                2 * limits.handshakes,
+            ),
         ] {
             ensure(is <= most, || format!("{is} {what}, at most {most}"))?;
         }
@@ -72,12 +79,22 @@ impl Driver {
         same("users", &stats.users, &model.users.len())?;
         let page = |phase: &Phase| matches!(phase, Phase::Page | Phase::Refused { page: true });
         let pages = model.count(|conn| page(&conn.phase));
-        same("pending_handshakes", &stats.pending_handshakes, &(model.handshakes() - pages))?;
+        same(
+            "pending_handshakes",
+            &stats.pending_handshakes,
+            &(model.handshakes() - pages),
+        )?;
         same("closing", &stats.closing, &model.closing())?;
         same("messages_in", &stats.messages_in, &model.counts.messages_in)?;
-        same("messages_out", &stats.messages_out, &model.counts.messages_out)?;
+        same(
+            "messages_out",
+            &stats.messages_out,
+            &model.counts.messages_out,
+        )?;
         let owned = |map: &BTreeMap<&'static str, u64>| -> BTreeMap<String, u64> {
-            map.iter().map(|(&key, &count)| (key.to_owned(), count)).collect()
+            map.iter()
+                .map(|(&key, &count)| (key.to_owned(), count))
+                .collect()
         };
         same("closes", &owned(&stats.closes), &model.counts.closes)?;
         same("refused", &owned(&stats.refused), &model.counts.refused)?;
@@ -92,7 +109,9 @@ impl Driver {
                 _ => 0,
             };
             let close = (bytes..=bytes + pings).contains(&stats.queued_bytes);
-            ensure(close, || format!("{} bytes queued, foreseen {bytes}", stats.queued_bytes))?;
+            ensure(close, || {
+                format!("{} bytes queued, foreseen {bytes}", stats.queued_bytes)
+            })?;
         }
         Ok(())
     }
@@ -103,7 +122,11 @@ impl Driver {
         same("who is there", &sockets, &conns)?;
         for (id, conn) in &model.conns {
             let user = self.sys.user_of(*id).map(|name| name.to_string());
-            same("the user", &user, &conn.is_open().then(|| conn.user.clone()))?;
+            same(
+                "the user",
+                &user,
+                &conn.is_open().then(|| conn.user.clone()),
+            )?;
             let mut rooms: Vec<String> = self
                 .sys
                 .rooms_of(*id)
@@ -131,8 +154,16 @@ impl Driver {
         let now = Time::from_nanos(model.now);
         for name in USERS {
             let devices = model.users.get(name).cloned().unwrap_or_default();
-            same("connections of a user", &self.sys.connections_of(name), &devices)?;
-            same("is connected", &self.sys.is_connected(name), &!devices.is_empty())?;
+            same(
+                "connections of a user",
+                &self.sys.connections_of(name),
+                &devices,
+            )?;
+            same(
+                "is connected",
+                &self.sys.is_connected(name),
+                &!devices.is_empty(),
+            )?;
             let heard = self.sys.last_heard(now, name).map(crate::model::nanos);
             same("last heard", &heard, &model.silence(name))?;
         }
@@ -155,7 +186,11 @@ impl Driver {
                 users.sort();
             }
             same("room_users", &users, &model.room_users(name))?;
-            same("can_accept", &asked(Some(name)), &model.can_accept(Some(name)))?;
+            same(
+                "can_accept",
+                &asked(Some(name)),
+                &model.can_accept(Some(name)),
+            )?;
         }
         Ok(())
     }
@@ -180,7 +215,15 @@ fn intake_of(action: &Action) -> Option<ConnectionId> {
 }
 
 fn compare_notes(notes: &[Note], foreseen: &[Note]) -> Result<(), Fault> {
-    let missing: Vec<&Note> = foreseen.iter().filter(|note| !notes.contains(note)).collect();
-    let surplus: Vec<&Note> = notes.iter().filter(|note| !foreseen.contains(note)).collect();
-    ensure(notes == foreseen, || format!("not foreseen: {surplus:?}; missing: {missing:?}"))
+    let missing: Vec<&Note> = foreseen
+        .iter()
+        .filter(|note| !notes.contains(note))
+        .collect();
+    let surplus: Vec<&Note> = notes
+        .iter()
+        .filter(|note| !foreseen.contains(note))
+        .collect();
+    ensure(notes == foreseen, || {
+        format!("not foreseen: {surplus:?}; missing: {missing:?}")
+    })
 }

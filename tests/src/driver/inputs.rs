@@ -24,7 +24,9 @@ impl Driver {
             model.connect(result.ok(), key);
         }
         if let Ok(id) = result {
-            ensure(!self.lives.contains_key(&id), || format!("{id} is used twice"))?;
+            ensure(!self.lives.contains_key(&id), || {
+                format!("{id} is used twice")
+            })?;
             self.lives.insert(id, super::Life::default());
             self.ids.push(id);
             let socket = Socket::new(self.ids.len() % 3 != 0);
@@ -113,7 +115,9 @@ impl Driver {
 
     /// Bytes have come from a peer.
     fn bytes_came(&mut self, id: ConnectionId) -> bool {
-        let known = self.act(|sys, now| sys.handle(now, id, Event::Heard)).is_ok();
+        let known = self
+            .act(|sys, now| sys.handle(now, id, Event::Heard))
+            .is_ok();
         if let Some(model) = &mut self.model {
             model.heard(id);
         }
@@ -128,6 +132,8 @@ impl Driver {
         reply: Reply,
     ) -> Result<(), Fault> {
         self.requests += 1;
+        // What is no JSON has no id.
+        let tagged = tagged && !matches!(message, Message::Garbage(choice) if choice % 4 == 0);
         let tag = tagged.then(|| self.requests.to_string());
         let (text, said) = self.text_of(id, message, tag.as_deref());
         self.say_text(id, &text, said, tag, reply)
@@ -291,7 +297,10 @@ impl Driver {
 
     pub(super) fn peer_close(&mut self, id: ConnectionId, code: Option<u16>) -> Result<(), Fault> {
         self.bytes_came(id);
-        let close = code.map(|code| CloseFrame { code, reason: "bye" });
+        let close = code.map(|code| CloseFrame {
+            code,
+            reason: "bye",
+        });
         let _ = self.act(|sys, now| sys.handle(now, id, Event::Close(close)));
         if let Some(model) = &mut self.model {
             model.peer_closed(id, code);
@@ -371,12 +380,21 @@ impl Driver {
             }
             Message::Unsubscribe(number) => {
                 let name = room(number);
-                let text = format!(r#"{{"type":"unsubscribe","channel":{}{field}}}"#, quote(name));
+                let text = format!(
+                    r#"{{"type":"unsubscribe","channel":{}{field}}}"#,
+                    quote(name)
+                );
                 (text, Said::Unsubscribe(name.into()))
             }
-            Message::Message { room: number, size, echo } => {
+            Message::Message {
+                room: number,
+                size,
+                echo,
+            } => {
                 let (name, content) = (number.map(room), content(size));
-                let channel = name.map_or(String::new(), |name| format!(r#","channel":{}"#, quote(name)));
+                let channel = name.map_or(String::new(), |name| {
+                    format!(r#","channel":{}"#, quote(name))
+                });
                 let text = format!(
                     r#"{{"type":"message","content":{content},"echo":{echo}{channel}{field}}}"#
                 );
@@ -392,18 +410,26 @@ impl Driver {
             }
             Message::Ping(stamp) => {
                 let stamp = stamp.map(|stamp| stamp.to_string());
-                let given = stamp.as_ref().map_or(String::new(), |it| format!(r#","timestamp":{it}"#));
-                (format!(r#"{{"type":"ping"{given}{field}}}"#), Said::Ping(stamp))
+                let given = stamp
+                    .as_ref()
+                    .map_or(String::new(), |it| format!(r#","timestamp":{it}"#));
+                (
+                    format!(r#"{{"type":"ping"{given}{field}}}"#),
+                    Said::Ping(stamp),
+                )
             }
             Message::HealthPong(right) => {
                 let known = self.sockets.get(&id).and_then(|socket| socket.pings.last());
-                let number = known.filter(|_| right).map_or(987_654, |&(number, _)| number);
+                let number = known
+                    .filter(|_| right)
+                    .map_or(987_654, |&(number, _)| number);
                 let text = format!(r#"{{"type":"health_pong","timestamp":{number}}}"#);
                 (text, Said::HealthPong(Some(number)))
             }
-            Message::Auth => {
-                (format!(r#"{{"type":"auth","token":"t"{field}}}"#), Said::Auth)
-            }
+            Message::Auth => (
+                format!(r#"{{"type":"auth","token":"t"{field}}}"#),
+                Said::Auth,
+            ),
             Message::Garbage(choice) => garbage(choice, &field),
         }
     }
@@ -455,7 +481,11 @@ fn verdict_of(who: Who) -> (Result<Identity, Refused>, Verdict) {
 }
 
 fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Request, Fault> {
-    let origin = if good_origin { "http://here.test" } else { "http://there.test" };
+    let origin = if good_origin {
+        "http://here.test"
+    } else {
+        "http://there.test"
+    };
     if kind == Kind::Upgraded {
         let headers = [("Host", "here.test"), ("Origin", origin)];
         let made = Request::upgraded("/ws", lobby.map(str::to_owned), headers);
@@ -475,7 +505,8 @@ fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Requ
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     };
-    let head = format!("GET {path} HTTP/1.1\r\nHost: here.test\r\nOrigin: {origin}\r\n{upgrade}\r\n");
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: here.test\r\nOrigin: {origin}\r\n{upgrade}\r\n");
     let config = HandshakeConfig {
         endpoint: switchboard_core::Endpoint::default(),
         pages: true,
@@ -483,5 +514,7 @@ fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Requ
         name_bytes: 8,
     };
     let request = Handshake::new(Arc::new(config)).receive(head.as_bytes());
-    request.map_err(|bad| bad.to_string())?.ok_or_else(|| "no whole request".into())
+    request
+        .map_err(|bad| bad.to_string())?
+        .ok_or_else(|| "no whole request".into())
 }

@@ -31,26 +31,40 @@ impl Driver {
     }
 
     fn check_life(&mut self, action: &Action) -> Result<(), Fault> {
-        let Some(id) = id_of(action) else { return Ok(()) };
+        let Some(id) = id_of(action) else {
+            return Ok(());
+        };
         let life = self.lives.get_mut(&id).ok_or("an id before its connect")?;
         ensure(!life.gone, || "after its end".into())?;
         match action {
             Action::Notify(Notice::Opened { .. }) => {
-                ensure(!life.opened && life.refused.is_none(), || "opened twice, or refused".into())?;
+                ensure(!life.opened && life.refused.is_none(), || {
+                    "opened twice, or refused".into()
+                })?;
                 life.opened = true;
             }
             Action::Notify(Notice::Refused { refused, .. }) => {
-                ensure(!life.opened && life.refused.is_none(), || "refused twice, or open".into())?;
+                ensure(!life.opened && life.refused.is_none(), || {
+                    "refused twice, or open".into()
+                })?;
                 life.refused = Some(refused.as_str().to_owned());
             }
             Action::Notify(Notice::Closed { reason, .. }) => {
-                ensure(life.opened && life.closed.is_none(), || "closed twice, or not open".into())?;
-                ensure(life.rooms.is_empty(), || "closed before it left its rooms".into())?;
+                ensure(life.opened && life.closed.is_none(), || {
+                    "closed twice, or not open".into()
+                })?;
+                ensure(life.rooms.is_empty(), || {
+                    "closed before it left its rooms".into()
+                })?;
                 life.closed = Some(reason.as_str().to_owned());
             }
             Action::Notify(Notice::Joined { room, .. }) => {
-                ensure(life.opened && life.closed.is_none(), || "joined when not open".into())?;
-                ensure(!life.rooms.contains(&room.to_string()), || "joined twice".into())?;
+                ensure(life.opened && life.closed.is_none(), || {
+                    "joined when not open".into()
+                })?;
+                ensure(!life.rooms.contains(&room.to_string()), || {
+                    "joined twice".into()
+                })?;
                 life.rooms.push(room.to_string());
             }
             Action::Notify(Notice::Left { room, .. }) => {
@@ -59,7 +73,9 @@ impl Driver {
                 ensure(life.rooms.len() < before, || "left and was not in".into())?;
             }
             Action::Evict { last, .. } => {
-                ensure(life.opened == life.closed.is_some(), || "gone before closed".into())?;
+                ensure(life.opened == life.closed.is_some(), || {
+                    "gone before closed".into()
+                })?;
                 life.gone = true;
                 let reason = life.closed.clone();
                 let bytes = last.as_ref().map(|frame| frame.as_bytes().to_vec());
@@ -81,8 +97,15 @@ impl Driver {
         let (Some(mut socket), Some(bytes)) = (socket, bytes) else {
             return Ok(());
         };
-        ensure(socket.held.is_none(), || "last words beside a writer".into())?;
+        ensure(socket.held.is_none(), || {
+            "last words beside a writer".into()
+        })?;
         let heard = socket.peer.read(&bytes)?;
+        if reason.as_deref() == Some("client_closed") {
+            // It gets its own code back.
+            let right = matches!(heard[..], [Heard::Close(_)]);
+            return ensure(right, || format!("last words {heard:?}"));
+        }
         let code = reason.and_then(|reason| close_code(&reason));
         let right = matches!(&heard[..], [Heard::Close(Some((given, _)))] if Some(*given) == code);
         ensure(right, || format!("last words {heard:?}"))
@@ -99,7 +122,9 @@ impl Driver {
             }
             (Heard::Close(Some((code, reason))), Some(refused), _) => {
                 let right = close_code(refused) == Some(*code) && reason == refused;
-                ensure(right || *code == 1008, || format!("{code} {reason} for {refused}"))
+                ensure(right || *code == 1008, || {
+                    format!("{code} {reason} for {refused}")
+                })
             }
             (Heard::Close(Some((code, reason))), _, Some(closed)) if closed != "client_closed" => {
                 let right = close_code(closed) == Some(*code) && reason == closed;
@@ -144,14 +169,20 @@ fn note(action: &Action) -> Option<Note> {
         Action::Notify(notice) => match notice {
             Notice::Opened { id, user } => Note::Opened(*id, user.to_string()),
             Notice::Refused { id, refused } => Note::Refused(*id, refused.as_str().into()),
-            Notice::Closed { id, user, rooms, reason } => {
-                Note::Closed(*id, user.to_string(), names(rooms), reason.as_str().into())
-            }
+            Notice::Closed {
+                id,
+                user,
+                rooms,
+                reason,
+            } => Note::Closed(*id, user.to_string(), names(rooms), reason.as_str().into()),
             Notice::Joined { id, room } => Note::Joined(*id, room.to_string()),
             Notice::Left { id, room } => Note::Left(*id, room.to_string()),
-            Notice::Presence { room, count, joined, left } => {
-                Note::Presence(room.to_string(), *count, names(joined), names(left))
-            }
+            Notice::Presence {
+                room,
+                count,
+                joined,
+                left,
+            } => Note::Presence(room.to_string(), *count, names(joined), names(left)),
             Notice::HostStalled { by } => Note::Stalled(nanos(*by)),
             Notice::Pinged { ticket, results } => {
                 let results = results.iter().map(|it| (it.id, it.rtt.is_some()));

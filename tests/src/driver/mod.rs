@@ -28,9 +28,7 @@ mod writers;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use switchboard_core::{
-    Action, Config, ConnectionId, Identity, Question, Switchboard, Time, Wire,
-};
+use switchboard_core::{Action, Config, ConnectionId, Identity, Question, Switchboard, Time, Wire};
 
 use crate::model::{Ask, Model};
 use crate::script::{Case, Family, Setup};
@@ -54,7 +52,14 @@ pub struct Figures {
 
 /// Names of rooms: the last three are illegal.
 pub const ROOMS: [&str; 8] = [
-    "lobby", "old-a", "new-b", "mute-c", "blue", "", "much-too-long", "bell\u{7}",
+    "lobby",
+    "old-a",
+    "new-b",
+    "mute-c",
+    "blue",
+    "",
+    "much-too-long",
+    "bell\u{7}",
 ];
 
 /// Names of users: the last is illegal.
@@ -85,8 +90,8 @@ pub struct Driver {
     /// Each numbered message, by its room's epoch and number.
     numbered: BTreeMap<(String, u64), String>,
     requests: u64,
-    last_tick: u64,
-    ended: bool,
+    /// The latest time of a call.
+    seen: u64,
     figures: Figures,
 }
 
@@ -112,8 +117,7 @@ impl Driver {
             fresh: Vec::new(),
             numbered: BTreeMap::new(),
             requests: 0,
-            last_tick: start,
-            ended: false,
+            seen: start,
             figures: Figures::default(),
         })
     }
@@ -126,7 +130,9 @@ impl Driver {
                 .step(op)
                 .map_err(|fault| format!("step {number}, {op:?}: {fault}"))?;
         }
-        driver.finish().map_err(|fault| format!("at the end: {fault}"))?;
+        driver
+            .finish()
+            .map_err(|fault| format!("at the end: {fault}"))?;
         Ok(driver.figures)
     }
 
@@ -139,6 +145,7 @@ impl Driver {
         let promised = self.sys.next_deadline().map(Time::as_nanos);
         let result = call(&mut self.sys, Time::from_nanos(at));
         self.gather();
+        self.seen = self.seen.max(at);
         if let Some(model) = &mut self.model {
             model.enter(at, promised);
         }
@@ -159,7 +166,11 @@ impl Driver {
     /// A connection: mostly one that is there.
     fn pick(&self, c: u8) -> Option<ConnectionId> {
         let live: Vec<ConnectionId> = self.sockets.keys().copied().collect();
-        let from = if c >= 240 || live.is_empty() { &self.ids } else { &live };
+        let from = if c >= 240 || live.is_empty() {
+            &self.ids
+        } else {
+            &live
+        };
         (!from.is_empty()).then(|| from[usize::from(c) % from.len()])
     }
 }
@@ -190,5 +201,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> Fault) -> Result<(), Fault> {
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, sys: &T, model: &T) -> Result<(), Fault> {
-    ensure(sys == model, || format!("{what}: it is {sys:?}, foreseen {model:?}"))
+    ensure(sys == model, || {
+        format!("{what}: it is {sys:?}, foreseen {model:?}")
+    })
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use switchboard_core::{
-    Chunk, Config, ConnectionId, Identity, Request, Switchboard, Time,
-};
+use switchboard_core::{Chunk, Config, ConnectionId, Identity, Request, Switchboard, Time};
 
 use super::{Driver, Fault, ensure};
 use crate::model::queue::{Is, Item};
@@ -53,8 +51,10 @@ impl Socket {
         let field = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let number = |key: &str| value[key].as_u64().unwrap_or_default();
         let (kind, channel) = (field("type"), field("channel"));
-        let early = ["authenticated", "error"].contains(&kind.as_str());
-        ensure(self.welcomed || early || kind == "welcome", || format!("before welcome: {text}"))?;
+        let early = ["authenticated", "error", "health_ping"].contains(&kind.as_str());
+        ensure(self.welcomed || early || kind == "welcome", || {
+            format!("before welcome: {text}")
+        })?;
         match kind.as_str() {
             "welcome" => {
                 ensure(!self.welcomed, || "welcomed twice".into())?;
@@ -78,7 +78,9 @@ impl Socket {
                 return Ok(Some((epoch.clone(), seq)));
             }
             "presence" => {
-                ensure(self.rooms.contains_key(&channel), || format!("not subscribed: {text}"))?;
+                ensure(self.rooms.contains_key(&channel), || {
+                    format!("not subscribed: {text}")
+                })?;
             }
             "health_ping" => self.pings.push((number("timestamp"), true)),
             _ => {}
@@ -109,7 +111,9 @@ impl Driver {
                     return Ok(());
                 };
                 let first = self.numbered.entry(key).or_insert_with(|| text.clone());
-                ensure(first == text, || format!("two messages of one number: {first}, {text}"))?;
+                ensure(first == text, || {
+                    format!("two messages of one number: {first}, {text}")
+                })?;
             }
             _ => {}
         }
@@ -118,12 +122,15 @@ impl Driver {
 
     /// What was written must be what was foreseen, frame by frame.
     pub(super) fn compare_stream(heard: &[Heard], items: &[Item]) -> Result<(), Fault> {
-        let foreseen = |items: &[Item]| format!("{:?}", items.iter().map(|it| &it.is).collect::<Vec<_>>());
+        let foreseen =
+            |items: &[Item]| format!("{:?}", items.iter().map(|it| &it.is).collect::<Vec<_>>());
         ensure(heard.len() == items.len(), || {
             format!("read {heard:?}, foreseen {}", foreseen(items))
         })?;
         for (heard, item) in heard.iter().zip(items) {
-            ensure(is(heard, &item.is), || format!("read {heard:?}, foreseen {:?}", item.is))?;
+            ensure(is(heard, &item.is), || {
+                format!("read {heard:?}, foreseen {:?}", item.is)
+            })?;
         }
         Ok(())
     }
@@ -138,7 +145,9 @@ impl Driver {
         for (index, &from) in socket.accepted.iter().enumerate() {
             let count = (socket.accepted.len() - index) as u64;
             let most = rate.burst + rate.per_second * (now - from) / 1_000_000_000;
-            ensure(count <= most, || format!("{count} messages accepted in a window for {most}"))?;
+            ensure(count <= most, || {
+                format!("{count} messages accepted in a window for {most}")
+            })?;
         }
         Ok(())
     }
@@ -172,10 +181,14 @@ pub(super) fn node_of(seed: u64) -> String {
     let read = || -> Option<String> {
         let mut sys = Switchboard::new(Config::default(), seed, now).ok()?;
         let id = sys.connect(now, "10.0.0.1".parse().ok()?).ok()?;
-        let request =
-            Request::upgraded("/ws", Some("lobby".into()), std::iter::empty::<(&str, &str)>());
+        let request = Request::upgraded(
+            "/ws",
+            Some("lobby".into()),
+            std::iter::empty::<(&str, &str)>(),
+        );
         sys.upgraded(now, id, &request.ok()?).ok()?;
-        sys.authenticated(now, id, Ok(Identity::Anonymous), None).ok()?;
+        sys.authenticated(now, id, Ok(Identity::Anonymous), None)
+            .ok()?;
         let mut out = Vec::new();
         let id = sys.poll_send()?;
         let Chunk::Copied(_) = sys.transmit(id, &mut out, 1 << 16) else {
@@ -184,7 +197,9 @@ pub(super) fn node_of(seed: u64) -> String {
         let mut peer = Peer::new(false);
         let heard = peer.read(&out).ok()?;
         heard.iter().find_map(|heard| {
-            let Heard::Text(text) = heard else { return None };
+            let Heard::Text(text) = heard else {
+                return None;
+            };
             let value: Value = serde_json::from_str(text).ok()?;
             let epoch = value["epoch"].as_str()?;
             Some(epoch.split('-').next()?.to_owned())

@@ -16,7 +16,7 @@ impl Driver {
             model.tick(self.now, promised);
         }
         self.settle()?;
-        self.last_tick = self.now;
+        self.seen = self.now;
         let before = self.sys.next_deadline();
         ensure(before.is_none_or(|at| at.as_nanos() > self.now), || {
             format!("after a tick at {} the next is at {before:?}", self.now)
@@ -24,11 +24,15 @@ impl Driver {
         for again in [self.now, self.now - 1] {
             self.sys.tick(Time::from_nanos(again));
             self.gather();
-            ensure(self.fresh.is_empty(), || format!("a second tick gave {:?}", self.fresh))?;
+            ensure(self.fresh.is_empty(), || {
+                format!("a second tick gave {:?}", self.fresh)
+            })?;
         }
         let overdue = self.model.as_ref().and_then(crate::model::Model::overdue);
         let overdue = overdue.filter(|_| self.setup.family == Family::Health);
-        ensure(overdue.is_none(), || format!("{overdue:?} is silent and still there"))
+        ensure(overdue.is_none(), || {
+            format!("{overdue:?} is silent and still there")
+        })
     }
 
     /// To the next deadline, and not a nanosecond further.
@@ -61,13 +65,12 @@ impl Driver {
 
     /// The clock of a call goes back: nothing is undone, and nothing happens twice.
     pub(super) fn back(&mut self, id: ConnectionId, nanos: u64) -> Result<(), Fault> {
-        let earlier = self.now.saturating_sub(nanos);
-        if earlier < self.now {
-            self.sys.tick(Time::from_nanos(earlier));
-            self.gather();
-            let tick = earlier < self.last_tick;
-            ensure(self.fresh.is_empty() || !tick, || format!("a tick back gave {:?}", self.fresh))?;
-        }
+        let earlier = self.seen.saturating_sub(nanos);
+        self.sys.tick(Time::from_nanos(earlier));
+        self.gather();
+        ensure(self.fresh.is_empty(), || {
+            format!("a tick back gave {:?}", self.fresh)
+        })?;
         let _ = self.act_at(earlier, |sys, at| sys.handle(at, id, Event::Heard));
         if let Some(model) = &mut self.model {
             model.heard(id);

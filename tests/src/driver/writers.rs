@@ -13,8 +13,12 @@ impl Driver {
             return Ok(None);
         };
         let socket = self.sockets.get_mut(&id).ok_or("bytes for nobody")?;
-        ensure(socket.held.is_none(), || format!("a second writer for {id}"))?;
-        ensure(!socket.blocked, || format!("bytes for {id}, which is blocked"))?;
+        ensure(socket.held.is_none(), || {
+            format!("a second writer for {id}")
+        })?;
+        ensure(!socket.blocked, || {
+            format!("bytes for {id}, which is blocked")
+        })?;
         let mut out = Vec::new();
         match self.sys.transmit(id, &mut out, budget) {
             Chunk::Nothing => return Err(format!("nothing for {id}")),
@@ -22,7 +26,9 @@ impl Driver {
             Chunk::Shared(frame, from) => out.extend_from_slice(&frame.as_bytes()[from..]),
         }
         let again = self.sys.transmit(id, &mut Vec::new(), budget);
-        ensure(again == Chunk::Nothing, || format!("bytes for {id} were lent twice"))?;
+        ensure(again == Chunk::Nothing, || {
+            format!("bytes for {id} were lent twice")
+        })?;
         if let Some(model) = &mut self.model {
             model.adopt(id, &out, self.setup.family == Family::Health);
             model.taken(id, out.len());
@@ -100,7 +106,11 @@ impl Driver {
             if let Some(socket) = self.sockets.get_mut(&id) {
                 socket.blocked = false;
             }
-            if let Some(conn) = self.model.as_mut().and_then(|model| model.conns.get_mut(&id)) {
+            if let Some(conn) = self
+                .model
+                .as_mut()
+                .and_then(|model| model.conns.get_mut(&id))
+            {
                 conn.blocked = false;
             }
         }

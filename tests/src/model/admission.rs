@@ -86,7 +86,11 @@ impl Model {
         good_origin: bool,
         response: Option<usize>,
     ) -> &'static str {
-        if self.conns.get(&id).is_none_or(|conn| conn.phase != Phase::Arrived) {
+        if self
+            .conns
+            .get(&id)
+            .is_none_or(|conn| conn.phase != Phase::Arrived)
+        {
             return "refused";
         }
         let lobby = lobby.map(str::to_owned);
@@ -137,7 +141,11 @@ impl Model {
 
     /// A request for a page.
     pub fn page_request(&mut self, id: ConnectionId) -> &'static str {
-        if self.conns.get(&id).is_none_or(|conn| conn.phase != Phase::Arrived) {
+        if self
+            .conns
+            .get(&id)
+            .is_none_or(|conn| conn.phase != Phase::Arrived)
+        {
             return "refused";
         }
         if let Some(conn) = self.conn(id) {
@@ -149,7 +157,11 @@ impl Model {
 
     /// The page has been made.
     pub fn answer_page(&mut self, id: ConnectionId, status: u16, len: usize) {
-        if self.conns.get(&id).is_some_and(|conn| conn.phase == Phase::Page) {
+        if self
+            .conns
+            .get(&id)
+            .is_some_and(|conn| conn.phase == Phase::Page)
+        {
             self.answer_http(id, status, len, true);
         }
     }
@@ -261,7 +273,10 @@ impl Model {
         self.users.entry(name.to_owned()).or_default().push(id);
         self.notes.push(Note::Opened(id, name.to_owned()));
         match before {
-            Phase::Authenticating { response: Some(len), .. } => {
+            Phase::Authenticating {
+                response: Some(len),
+                ..
+            } => {
                 self.push(id, Item::new(len, Is::Http(101), Kind::Http));
             }
             Phase::AwaitingAuth { .. } => self.tell(id, texts::authenticated(name, request)),
@@ -323,7 +338,10 @@ impl Model {
         let crowded = 2 * lingering >= self.config.limits.handshakes.max(2);
         self.count_refused(key);
         self.notes.push(Note::Refused(id, key.into()));
-        let http = matches!(key, "malformed" | "origin" | "handshakes_full" | "refusals_full");
+        let http = matches!(
+            key,
+            "malformed" | "origin" | "handshakes_full" | "refusals_full"
+        );
         if upgraded {
             let code = if http { "policy" } else { key };
             let close = texts::close_code(code).map(|number| (number, code.to_owned()));
@@ -367,7 +385,11 @@ impl Model {
 
     fn refused_phase(&mut self, id: ConnectionId, page: bool) {
         let timeouts = &self.config.timeouts;
-        let patience = nanos(if page { timeouts.close } else { timeouts.refusal });
+        let patience = nanos(if page {
+            timeouts.close
+        } else {
+            timeouts.refusal
+        });
         let deadline = self.live() + patience;
         let Some(conn) = self.conn(id) else { return };
         conn.phase = Phase::Refused { page };

@@ -73,7 +73,11 @@ impl Model {
         while self.conns.values().map(|conn| conn.partial).sum::<usize>()
             > self.config.limits.unfinished_bytes
         {
-            let largest = self.conns.iter().map(|(&id, conn)| (conn.partial, id)).max();
+            let largest = self
+                .conns
+                .iter()
+                .map(|(&id, conn)| (conn.partial, id))
+                .max();
             let Some((_, id)) = largest else { return };
             self.end(id, "policy", None);
         }
@@ -82,7 +86,9 @@ impl Model {
     /// A whole message; says whether it is to be processed.
     pub fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
         let live = self.live();
-        let Some(conn) = self.conn(id) else { return false };
+        let Some(conn) = self.conn(id) else {
+            return false;
+        };
         match conn.phase {
             Phase::Open => {}
             Phase::AwaitingAuth { .. } if binary || bytes > AUTH_BYTES => {
@@ -92,7 +98,10 @@ impl Model {
             Phase::AwaitingAuth { .. } => {}
             _ => return false,
         }
+        conn.last_heard = live;
         conn.last_life = live;
+        // What is unfinished after this is another message.
+        conn.message_deadline = None;
         self.counts.messages_in += 1;
         if binary && self.config.wire == Wire::Json {
             self.end(id, "unsupported_data", None);
@@ -130,7 +139,9 @@ impl Model {
 
     pub(crate) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
         let (now, rates) = (self.now, self.config.rates);
-        let Some(conn) = self.conn(id) else { return false };
+        let Some(conn) = self.conn(id) else {
+            return false;
+        };
         if conn.is_ending() {
             return false;
         }
@@ -148,7 +159,10 @@ impl Model {
             Err(wait) => {
                 let millis = wait.div_ceil(1_000_000);
                 let words = texts::words("rate_limited");
-                self.tell(id, texts::error("rate_limited", words, None, None, Some(millis)));
+                self.tell(
+                    id,
+                    texts::error("rate_limited", words, None, None, Some(millis)),
+                );
                 self.strike(id);
                 false
             }
@@ -170,7 +184,12 @@ impl Model {
     }
 
     /// A text message that is to be processed; what the application must be asked.
-    pub fn command(&mut self, id: ConnectionId, said: Said, request: Option<String>) -> Option<Ask> {
+    pub fn command(
+        &mut self,
+        id: ConnectionId,
+        said: Said,
+        request: Option<String>,
+    ) -> Option<Ask> {
         match self.conns.get(&id)?.phase {
             Phase::Open => {}
             Phase::AwaitingAuth { .. } if said == Said::Auth => return Some(Ask { said, request }),
@@ -221,7 +240,10 @@ impl Model {
                     self.send_direct(id, to, &text, tag);
                     return None;
                 }
-                Some(Ask { said: Said::Direct(to.clone(), text), request })
+                Some(Ask {
+                    said: Said::Direct(to.clone(), text),
+                    request,
+                })
             }
             Said::Ping(stamp) => {
                 self.tell(id, texts::pong(stamp.as_deref(), tag));
@@ -374,8 +396,14 @@ impl Model {
 
     /// Whether somebody waits for this number, who has it now.
     pub(crate) fn answered(&mut self, id: ConnectionId, number: u64) -> bool {
-        let Some(conn) = self.conn(id) else { return false };
-        let Some(at) = conn.probes.iter().position(|&(payload, _)| payload == number) else {
+        let Some(conn) = self.conn(id) else {
+            return false;
+        };
+        let Some(at) = conn
+            .probes
+            .iter()
+            .position(|&(payload, _)| payload == number)
+        else {
             return false;
         };
         let (_, ticket) = conn.probes.remove(at);
@@ -425,7 +453,11 @@ impl Model {
         let open = |(_, waiting): &(u64, Vec<(ConnectionId, bool, bool)>)| {
             waiting.iter().any(|entry| entry.1)
         };
-        if self.questions.get(&ticket).is_some_and(|question| !open(question)) {
+        if self
+            .questions
+            .get(&ticket)
+            .is_some_and(|question| !open(question))
+        {
             self.conclude(ticket);
         }
     }
@@ -437,14 +469,20 @@ impl Model {
                     conn.probes.retain(|&(_, other)| other != ticket);
                 }
             }
-            let results = waiting.iter().map(|&(id, _, answered)| (id, answered)).collect();
+            let results = waiting
+                .iter()
+                .map(|&(id, _, answered)| (id, answered))
+                .collect();
             self.notes.push(super::Note::Pinged(ticket, results));
         }
     }
 
     pub(crate) fn tick_questions(&mut self) {
         let live = self.live();
-        let over = self.questions.iter().filter(|(_, question)| question.0 <= live);
+        let over = self
+            .questions
+            .iter()
+            .filter(|(_, question)| question.0 <= live);
         let over: Vec<u64> = over.map(|(&ticket, _)| ticket).collect();
         for ticket in over {
             self.conclude(ticket);
@@ -459,7 +497,10 @@ impl Model {
     /// How long ago one of a user's devices was heard.
     pub fn silence(&self, user: &str) -> Option<u64> {
         let devices = self.users.get(user)?;
-        let heard = devices.iter().filter_map(|id| self.conns.get(id).map(heard_at)).max()?;
+        let heard = devices
+            .iter()
+            .filter_map(|id| self.conns.get(id).map(heard_at))
+            .max()?;
         Some(self.live().saturating_sub(heard))
     }
 }

@@ -41,7 +41,10 @@ pub enum Phase {
     /// It waits for a page.
     Page,
     /// The application is asked who it is; the length of the 101 that waits, if it is ours.
-    Authenticating { lobby: Option<String>, response: Option<usize> },
+    Authenticating {
+        lobby: Option<String>,
+        response: Option<usize>,
+    },
     /// Its first message must say who it is.
     AwaitingAuth { lobby: Option<String> },
     /// It was told no, or a page.

@@ -25,42 +25,51 @@ pub struct Crowd {
 }
 
 impl Model {
-    pub(crate) fn presence_joined(&mut self, id: ConnectionId, name: &str) {
-        let Some(conn) = self.conns.get(&id) else { return };
-        let member = conn.rooms.iter().any(|(room, _)| room == name);
-        let user = conn.user.clone();
+    pub(crate) fn presence_joined(&mut self, name: &str, user: &str) {
         let at = self.now + nanos(self.config.presence.interval);
-        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+        let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        else {
             return;
         };
-        if !member {
-            return;
-        }
-        if let Some(found) = crowd.users.iter_mut().find(|(other, _)| *other == user) {
+        if let Some(found) = crowd.users.iter_mut().find(|(other, _)| other == user) {
             found.1 = None;
         } else {
-            crowd.users.push((user, None));
+            crowd.users.push((user.to_owned(), None));
             crowd.changes.0 += 1;
             crowd.news = true;
         }
-        let news = crowd.news;
-        if self.json() {
+        if crowd.news {
+            self.arm(name, at);
+        }
+    }
+
+    /// Who has entered is told who is there, if it could be told anything so far.
+    pub(crate) fn tell_list(&mut self, id: ConnectionId, name: &str) {
+        let there = self.rooms.get(name);
+        let there = there.filter(|room| room.crowd.is_some() && room.members.contains(&id));
+        if there.is_some() && self.json() {
             let list = self.list(name);
             self.tell_presence(id, name, list);
-        }
-        if news {
-            self.arm(name, at);
         }
     }
 
     pub(crate) fn presence_left(&mut self, name: &str, user: &str, grace: bool) {
         let until = self.now + nanos(self.config.presence.leave_grace);
-        let Some(room) = self.rooms.get(name) else { return };
+        let Some(room) = self.rooms.get(name) else {
+            return;
+        };
         let here = |id: &ConnectionId| self.conns.get(id).is_some_and(|conn| conn.user == user);
         if room.members.iter().any(here) {
             return;
         }
-        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+        let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        else {
             return;
         };
         if grace {
@@ -74,7 +83,11 @@ impl Model {
 
     fn forget_user(&mut self, name: &str, user: &str) {
         let at = self.now + nanos(self.config.presence.interval);
-        let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) else {
+        let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        else {
             return;
         };
         let before = crowd.users.len();
@@ -87,7 +100,11 @@ impl Model {
     }
 
     fn arm(&mut self, name: &str, at: Nanos) {
-        if let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) {
+        if let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        {
             crowd.telling.get_or_insert(at);
         }
     }
@@ -110,7 +127,9 @@ impl Model {
         let len = framed(text.len());
         let fits = self.fits(id, len);
         let again = self.now + nanos(self.config.presence.interval);
-        let Some(room) = self.rooms.get_mut(name) else { return };
+        let Some(room) = self.rooms.get_mut(name) else {
+            return;
+        };
         let life = room.life;
         if let Some(crowd) = &mut room.crowd {
             crowd.knows.insert(id, fits.then_some(crowd.changes.0));
@@ -132,14 +151,21 @@ impl Model {
                 continue;
             };
             let over = |&(_, until): &&(String, Option<Nanos>)| until.is_some_and(|at| at <= now);
-            let gone: Vec<String> =
-                crowd.users.iter().filter(over).map(|(user, _)| user.clone()).collect();
+            let gone: Vec<String> = crowd
+                .users
+                .iter()
+                .filter(over)
+                .map(|(user, _)| user.clone())
+                .collect();
             for user in gone {
                 self.forget_user(name, &user);
             }
         }
         for name in &rooms {
-            let crowd = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut());
+            let crowd = self
+                .rooms
+                .get_mut(name)
+                .and_then(|room| room.crowd.as_mut());
             if let Some(crowd) = crowd
                 && crowd.telling.is_some_and(|at| at <= now)
             {
@@ -151,7 +177,9 @@ impl Model {
 
     fn tell_changes(&mut self, name: &str) {
         let names = self.names(name);
-        let Some(room) = self.rooms.get_mut(name) else { return };
+        let Some(room) = self.rooms.get_mut(name) else {
+            return;
+        };
         let members = room.members.clone();
         let Some(crowd) = &mut room.crowd else { return };
         let now: BTreeSet<String> = names.iter().cloned().collect();
@@ -189,7 +217,11 @@ impl Model {
     }
 
     fn knows(&mut self, name: &str, id: ConnectionId, version: u64) {
-        if let Some(crowd) = self.rooms.get_mut(name).and_then(|room| room.crowd.as_mut()) {
+        if let Some(crowd) = self
+            .rooms
+            .get_mut(name)
+            .and_then(|room| room.crowd.as_mut())
+        {
             crowd.knows.insert(id, Some(version));
         }
     }
@@ -202,8 +234,11 @@ impl Model {
         if room.crowd.is_some() {
             return self.names(name);
         }
-        let mut users: Vec<String> =
-            room.members.iter().map(|id| self.conns[id].user.clone()).collect();
+        let mut users: Vec<String> = room
+            .members
+            .iter()
+            .map(|id| self.conns[id].user.clone())
+            .collect();
         users.sort();
         users.dedup();
         users

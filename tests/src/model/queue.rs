@@ -97,7 +97,10 @@ pub struct Queue {
 impl Queue {
     /// Bytes that are not out.
     pub fn bytes(&self) -> usize {
-        let pong = self.pong.as_ref().map_or(0, |payload| framed(payload.len()));
+        let pong = self
+            .pong
+            .as_ref()
+            .map_or(0, |payload| framed(payload.len()));
         self.items.iter().map(|item| item.len).sum::<usize>() + pong - self.cut
     }
 
@@ -125,7 +128,12 @@ impl Queue {
         let fixed = |(index, item): (usize, &Item)| {
             item.taken || item.urgent || item.kind == Kind::Http || (index == 0 && cut)
         };
-        let at = self.items.iter().enumerate().take_while(|&it| fixed(it)).count();
+        let at = self
+            .items
+            .iter()
+            .enumerate()
+            .take_while(|&it| fixed(it))
+            .count();
         self.items.insert(at, item);
     }
 

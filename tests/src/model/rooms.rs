@@ -103,13 +103,14 @@ impl Model {
         };
         room.members.push(id);
         let (seq, life) = (room.seq, room.life);
-        if let Some(conn) = self.conn(id) {
-            conn.rooms.push((name.to_owned(), lobby));
-        }
+        let Some(conn) = self.conn(id) else { return };
+        conn.rooms.push((name.to_owned(), lobby));
+        let user = conn.user.clone();
         self.notes.push(Note::Joined(id, name.to_owned()));
+        self.presence_joined(name, &user);
         let epoch = format!("{}-{life:x}", self.node);
         self.tell(id, texts::subscribed(name, seq, &epoch, request));
-        self.presence_joined(id, name);
+        self.tell_list(id, name);
     }
 
     /// Takes a connection out of a room; says whether it was in.
@@ -128,7 +129,11 @@ impl Model {
         }
         self.notes.push(Note::Left(id, name.to_owned()));
         self.presence_left(name, &user, grace);
-        if self.rooms.get(name).is_some_and(|room| room.members.is_empty()) {
+        if self
+            .rooms
+            .get(name)
+            .is_some_and(|room| room.members.is_empty())
+        {
             self.rooms.remove(name);
         }
         true
@@ -155,10 +160,15 @@ impl Model {
     /// Rooms that somebody entered by the URL.
     pub fn lobbies(&self) -> usize {
         let entered = |id: &ConnectionId, name: &str| {
-            self.conns[id].rooms.iter().any(|(room, lobby)| room == name && *lobby)
+            self.conns[id]
+                .rooms
+                .iter()
+                .any(|(room, lobby)| room == name && *lobby)
         };
         let rooms = self.rooms.iter();
-        rooms.filter(|(name, room)| room.members.iter().any(|id| entered(id, name))).count()
+        rooms
+            .filter(|(name, room)| room.members.iter().any(|id| entered(id, name)))
+            .count()
     }
 
     /// A numbered message to a room.

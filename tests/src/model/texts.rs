@@ -26,7 +26,11 @@ pub fn welcome(connection: &str, user: &str, ping_ms: u128, max_bytes: usize) ->
 
 /// `authenticated`.
 pub fn authenticated(user: &str, id: Option<&str>) -> String {
-    format!(r#"{{"type":"authenticated","user":{}{}}}"#, quote(user), tail(id))
+    format!(
+        r#"{{"type":"authenticated","user":{}{}}}"#,
+        quote(user),
+        tail(id)
+    )
 }
 
 /// `subscribed`.
@@ -40,12 +44,18 @@ pub fn subscribed(channel: &str, seq: u64, epoch: &str, id: Option<&str>) -> Str
 
 /// `unsubscribed`.
 pub fn unsubscribed(channel: &str, id: Option<&str>) -> String {
-    format!(r#"{{"type":"unsubscribed","channel":{}{}}}"#, quote(channel), tail(id))
+    format!(
+        r#"{{"type":"unsubscribed","channel":{}{}}}"#,
+        quote(channel),
+        tail(id)
+    )
 }
 
 /// `message`.
 pub fn message(channel: &str, content: &str, sender: Option<&str>, seq: u64) -> String {
-    let sender = sender.map_or(String::new(), |name| format!(r#","sender":{}"#, quote(name)));
+    let sender = sender.map_or(String::new(), |name| {
+        format!(r#","sender":{}"#, quote(name))
+    });
     format!(
         r#"{{"type":"message","channel":{},"content":{content}{sender},"seq":{seq}}}"#,
         quote(channel)
@@ -54,7 +64,10 @@ pub fn message(channel: &str, content: &str, sender: Option<&str>, seq: u64) -> 
 
 /// `direct`.
 pub fn direct(content: &str, sender: &str) -> String {
-    format!(r#"{{"type":"direct","content":{content},"sender":{}}}"#, quote(sender))
+    format!(
+        r#"{{"type":"direct","content":{content},"sender":{}}}"#,
+        quote(sender)
+    )
 }
 
 /// `ack` of a `message`.
@@ -112,7 +125,9 @@ pub fn error(
     channel: Option<&str>,
     retry_after_ms: Option<u64>,
 ) -> String {
-    let channel = channel.map_or(String::new(), |name| format!(r#","channel":{}"#, quote(name)));
+    let channel = channel.map_or(String::new(), |name| {
+        format!(r#","channel":{}"#, quote(name))
+    });
     let retry = retry_after_ms.map_or(String::new(), |ms| format!(r#","retry_after_ms":{ms}"#));
     format!(
         r#"{{"type":"error","code":"{code}","message":{}{}{channel}{retry}}}"#,
@@ -184,7 +199,10 @@ pub fn status(refusal: &str) -> u16 {
 
 /// Whether what is queued is sent before this end (specification, section 5).
 pub fn flushes(reason: &str) -> bool {
-    matches!(reason, "draining" | "replaced" | "token_expired" | "application")
+    matches!(
+        reason,
+        "draining" | "replaced" | "token_expired" | "application"
+    )
 }
 
 /// Whether the connection ended by itself (specification, section 8).

@@ -43,21 +43,33 @@ impl Model {
 
     fn next_expiry(&self) -> Option<(Nanos, ConnectionId)> {
         let conns = self.conns.iter();
-        conns.filter_map(|(&id, conn)| Some((conn.expires?, id))).min()
+        conns
+            .filter_map(|(&id, conn)| Some((conn.expires?, id)))
+            .min()
     }
 
     /// The latest time at which the system must wake up.
     pub fn latest_deadline(&self) -> Option<Nanos> {
         let live = self.next_due().map(|(at, ..)| at).into_iter();
-        let live = live.chain(self.next_question()).min().map(|at| at + self.stall);
+        let live = live
+            .chain(self.next_question())
+            .min()
+            .map(|at| at + self.stall);
         let drain = self.drain.as_ref().filter(|drain| !drain.done);
         let turn = drain.map(|drain| drain.turns.first().copied().unwrap_or(drain.deadline));
         let expiry = self.next_expiry().map(|(at, _)| at);
-        [live, turn, expiry, self.next_presence()].into_iter().flatten().min()
+        let first = [live, turn, expiry, self.next_presence()]
+            .into_iter()
+            .flatten()
+            .min();
+        first.map(|at| at.max(self.ticked + 1))
     }
 
     fn next_due(&self) -> Option<(Nanos, Due, ConnectionId)> {
-        self.conns.iter().filter_map(|(&id, conn)| due(conn).map(|(at, due)| (at, due, id))).min()
+        self.conns
+            .iter()
+            .filter_map(|(&id, conn)| due(conn).map(|(at, due)| (at, due, id)))
+            .min()
     }
 
     fn fire(&mut self, due: Due, id: ConnectionId) {
@@ -98,7 +110,9 @@ impl Model {
                 Some(conn) if silent(conn) && !conn.paused => {}
                 found => {
                     let life = found.map(|conn| conn.last_life);
-                    self.fault(format!("{id} was taken for dead at {live}: alive at {life:?}"));
+                    self.fault(format!(
+                        "{id} was taken for dead at {live}: alive at {life:?}"
+                    ));
                 }
             }
             self.evict(id, "heartbeat_timeout");
@@ -119,7 +133,10 @@ impl Model {
         let silent = |conn: &&Conn| {
             conn.is_open() && !conn.paused && self.live() - conn.last_life.max(conn.opened) > most
         };
-        self.conns.iter().find(|(_, conn)| silent(conn)).map(|(&id, _)| id)
+        self.conns
+            .iter()
+            .find(|(_, conn)| silent(conn))
+            .map(|(&id, _)| id)
     }
 
     /// The node is to end.
@@ -130,9 +147,14 @@ impl Model {
         let open = self.conns.iter().filter(|(_, conn)| conn.is_open());
         let there: Vec<ConnectionId> = open.map(|(&id, _)| id).collect();
         let share = window / there.len().max(1) as u64;
-        let turns = (1..=there.len() as u64).map(|turn| self.now + share * turn).collect();
+        let turns = (1..=there.len() as u64)
+            .map(|turn| self.now + share * turn)
+            .collect();
         let pending = |conn: &Conn| {
-            matches!(conn.phase, Phase::Authenticating { .. } | Phase::AwaitingAuth { .. })
+            matches!(
+                conn.phase,
+                Phase::Authenticating { .. } | Phase::AwaitingAuth { .. }
+            )
         };
         let pending = self.conns.iter().filter(|(_, conn)| pending(conn));
         let pending: Vec<ConnectionId> = pending.map(|(&id, _)| id).collect();
@@ -160,7 +182,10 @@ impl Model {
         let there = drain.there.clone();
         let turn = self.chosen_by("draining");
         if turn.len() > due {
-            self.fault(format!("{} were closed in {due} turns of the drain", turn.len()));
+            self.fault(format!(
+                "{} were closed in {due} turns of the drain",
+                turn.len()
+            ));
         }
         for (id, _) in turn {
             if !there.contains(&id) {
@@ -233,7 +258,9 @@ impl Model {
             } else if let Some(ping) = interval_ping(found, wanted.as_ref()).filter(|_| pings) {
                 queue.items.insert(index, ping);
             }
-            let Some(item) = queue.items.get(index) else { return };
+            let Some(item) = queue.items.get(index) else {
+                return;
+            };
             at += item.len;
             index += 1;
         }

@@ -9,12 +9,12 @@ use switchboard_core::{
 };
 
 /// Milliseconds.
-pub fn ms(millis: u64) -> Duration {
+pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// Who has gone.
-pub fn evictions(actions: &[Action]) -> Vec<ConnectionId> {
+pub(crate) fn evictions(actions: &[Action]) -> Vec<ConnectionId> {
     let gone = actions.iter().filter_map(|action| match action {
         Action::Evict { id, .. } => Some(*id),
         _ => None,
@@ -23,19 +23,19 @@ pub fn evictions(actions: &[Action]) -> Vec<ConnectionId> {
 }
 
 /// A manager in virtual time.
-pub struct World {
-    pub sys: Switchboard,
-    pub now: Time,
+pub(crate) struct World {
+    pub(crate) sys: Switchboard,
+    pub(crate) now: Time,
 }
 
 impl World {
-    pub fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         let now = Time::from_millis(1_000);
         let sys = Switchboard::new(config, 1, now).expect("a legal configuration");
         Self { sys, now }
     }
 
-    pub fn request(lobby: Option<&str>) -> Request {
+    pub(crate) fn request(lobby: Option<&str>) -> Request {
         let headers = std::iter::empty::<(&str, &str)>();
         let mut request =
             Request::upgraded("/ws", lobby.map(str::to_owned), headers).expect("a legal request");
@@ -44,24 +44,26 @@ impl World {
     }
 
     /// A connection whose request has been read.
-    pub fn arrive(&mut self) -> ConnectionId {
+    pub(crate) fn arrive(&mut self) -> ConnectionId {
         self.arrive_at(None)
     }
 
-    pub fn arrive_at(&mut self, lobby: Option<&str>) -> ConnectionId {
+    pub(crate) fn arrive_at(&mut self, lobby: Option<&str>) -> ConnectionId {
         let peer = "10.0.0.1".parse().expect("an address");
         let id = self.sys.connect(self.now, peer).expect("a seat");
         let request = Self::request(lobby);
-        self.sys.upgraded(self.now, id, &request).expect("it is there");
+        self.sys
+            .upgraded(self.now, id, &request)
+            .expect("it is there");
         id
     }
 
-    pub fn admit(&mut self, id: ConnectionId, identity: Identity) {
+    pub(crate) fn admit(&mut self, id: ConnectionId, identity: Identity) {
         let _ = self.sys.authenticated(self.now, id, Ok(identity), None);
     }
 
     /// An open connection of a user.
-    pub fn enter(&mut self, name: &str, lobby: Option<&str>) -> ConnectionId {
+    pub(crate) fn enter(&mut self, name: &str, lobby: Option<&str>) -> ConnectionId {
         let id = self.arrive_at(lobby);
         let (name, expires_in) = (name.to_owned(), None);
         self.admit(id, Identity::User { name, expires_in });
@@ -69,7 +71,7 @@ impl World {
     }
 
     /// The same, with an HTTP answer that has not been written.
-    pub fn enter_by_http(&mut self, name: &str) -> ConnectionId {
+    pub(crate) fn enter_by_http(&mut self, name: &str) -> ConnectionId {
         let peer = "10.0.0.1".parse().expect("an address");
         let id = self.sys.connect(self.now, peer).expect("a seat");
         let head = "GET /ws HTTP/1.1\r\nHost: here.test\r\nUpgrade: websocket\r\n\
@@ -83,23 +85,25 @@ impl World {
         };
         let request = Handshake::new(config.into()).receive(head.as_bytes());
         let request = request.expect("legal").expect("whole");
-        self.sys.request(self.now, id, &request).expect("it is there");
+        self.sys
+            .request(self.now, id, &request)
+            .expect("it is there");
         let (name, expires_in) = (name.to_owned(), None);
         self.admit(id, Identity::User { name, expires_in });
         id
     }
 
-    pub fn handle(&mut self, id: ConnectionId, event: Event<'_>) {
+    pub(crate) fn handle(&mut self, id: ConnectionId, event: Event<'_>) {
         self.sys.handle(self.now, id, event).expect("it is there");
     }
 
-    pub fn unsubscribe(&mut self, id: ConnectionId, room: &str) {
+    pub(crate) fn unsubscribe(&mut self, id: ConnectionId, room: &str) {
         let text = format!(r#"{{"type":"unsubscribe","channel":"{room}"}}"#);
         let _ = self.sys.command(self.now, id, parse(&text));
     }
 
     /// Lets time pass, with a tick at each deadline.
-    pub fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(at) = self.sys.next_deadline().filter(|&at| at <= until) {
             self.now = at.max(self.now);
@@ -109,12 +113,12 @@ impl World {
         self.sys.tick(until);
     }
 
-    pub fn actions(&mut self) -> Vec<Action> {
+    pub(crate) fn actions(&mut self) -> Vec<Action> {
         std::iter::from_fn(|| self.sys.poll_notice()).collect()
     }
 
     /// Everything that waits for one connection; what waits for others is lost.
-    pub fn read(&mut self, id: ConnectionId) -> Vec<u8> {
+    pub(crate) fn read(&mut self, id: ConnectionId) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(next) = self.sys.poll_send() {
             let mut out = Vec::new();
@@ -129,7 +133,7 @@ impl World {
         all
     }
 
-    pub fn audit(&self) {
+    pub(crate) fn audit(&self) {
         if let Err(inconsistency) = self.sys.audit() {
             panic!("{inconsistency}");
         }
