@@ -78,7 +78,12 @@ install_python_packages() {
   cp tests/clients/requirements.txt "$stamp"
 }
 
-build_examples() { cargo build --release --workspace --examples --locked; }
+# What an earlier run built is not tested in place of what does not build.
+built=
+build_examples() {
+  built=no
+  cargo build --release --workspace --examples --locked && built=yes
+}
 
 rust_tests() { cargo test --workspace --locked; }
 
@@ -86,6 +91,10 @@ rust_tests() { cargo test --workspace --locked; }
 with_servers() {
   local bin=$target/release/examples chat=$1 echo=$2
   shift 2
+  if [ "$built" = no ] || [ ! -x "$bin/$chat" ] || [ ! -x "$bin/$echo" ]; then
+    echo "$chat and $echo are not built"
+    return 1
+  fi
   SWITCHBOARD_CHAT=$bin/$chat SWITCHBOARD_ECHO=$bin/$echo "$@"
 }
 

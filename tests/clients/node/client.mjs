@@ -20,13 +20,16 @@ export class Client {
   opened = false;
   #read = 0;
 
+  /** The options of ws, `protocols`, and what to do with each message as it comes: `answer`. */
   constructor(server, path, options = {}) {
-    const { protocols = [], ...rest } = options;
+    const { protocols = [], answer = () => {}, ...rest } = options;
     const url = `ws://${server.host}${path}`;
     this.socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...rest });
     this.socket.on('open', () => (this.opened = true));
     this.socket.on('message', (data, binary) => {
-      this.messages.push(binary ? data : JSON.parse(data.toString()));
+      const message = binary ? data : JSON.parse(data.toString());
+      this.messages.push(message);
+      answer(message, this);
     });
     this.socket.on('ping', () => (this.pings += 1));
     this.socket.on('error', (error) => (this.error = error));
