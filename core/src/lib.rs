@@ -16,6 +16,9 @@
 //! This crate has no socket, clock, thread, task, global or random source. `switchboard-tokio` and
 //! `switchboard-smol` drive it over real sockets.
 
+// With core/clippy.toml: the order of a hash map is not deterministic.
+#![warn(clippy::iter_over_hash_type)]
+
 mod address;
 mod config;
 mod decoder;
