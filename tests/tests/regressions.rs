@@ -396,3 +396,17 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     world.audit();
     assert!(world.sys.members("lobby").is_empty());
 }
+
+#[test]
+fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
+    let mut config = raw();
+    config.limits.pause_reading = Some(60);
+    let mut world = World::new(config);
+    let id = world.enter("ann", None);
+    world.handle(id, Event::Ping(&[1; 100]));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
+    world.actions();
+    world.handle(id, Event::Ping(&[]));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
+    assert!(world.actions().contains(&Action::Intake(id)));
+}

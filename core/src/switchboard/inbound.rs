@@ -199,8 +199,10 @@ impl Switchboard {
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
+        let before = connection.queue.bytes();
         self.pool
             .set_pong(&mut connection.queue, Frame::pong(payload));
+        self.queue_shrank(id, before);
         self.mark_dirty(id);
     }
 
