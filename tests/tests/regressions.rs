@@ -384,13 +384,29 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     let mut world = World::new(config);
     let id = world.enter("ann", Some("lobby"));
     let other = world.enter("bob", Some("lobby"));
-    // Only so much is free that the list for one of them still fits.
+    let _ = world
+        .sys
+        .close(world.now, other, CloseReason::Application(4400));
+    // So little is free that the list for the one who is left passes the bound of the node.
     let queued = world.sys.stats(world.now).queued_bytes;
     let frame = Frame::text(&"x".repeat(10_000 - queued - 40));
     world.sys.send(world.now, id, frame).expect("there is room");
-    let _ = world.sys.close(world.now, other, CloseReason::Kicked);
     world.wait(ms(300));
     world.actions();
     world.audit();
     assert!(world.sys.members("lobby").is_empty());
+}
+
+#[test]
+fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
+    let mut config = raw();
+    config.limits.pause_reading = Some(60);
+    let mut world = World::new(config);
+    let id = world.enter("ann", None);
+    world.handle(id, Event::Ping(&[1; 100]));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
+    world.actions();
+    world.handle(id, Event::Ping(&[]));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
+    assert!(world.actions().contains(&Action::Intake(id)));
 }
