@@ -229,7 +229,7 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(2));
     world
         .sys
-        .close(at, id, CloseReason::Application(4400))
+        .close(at, id, CloseReason::application(4400).unwrap())
         .expect("it is there");
     assert_eq!(world.sys.leave(at, id, "lobby"), Ok(false));
     assert!(world.read(id).starts_with(Frame::text("kept").as_bytes()));
@@ -386,7 +386,7 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     let other = world.enter("bob", Some("lobby"));
     let _ = world
         .sys
-        .close(world.now, other, CloseReason::Application(4400));
+        .close(world.now, other, CloseReason::application(4400).unwrap());
     // So little is free that the list for the one who is left passes the bound of the node.
     let queued = world.sys.stats(world.now).queued_bytes;
     let frame = Frame::text(&"x".repeat(10_000 - queued - 40));

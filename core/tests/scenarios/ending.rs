@@ -62,7 +62,7 @@ fn close_flush_sends_what_is_queued_first() {
         CloseReason::Draining,
         CloseReason::Replaced,
         CloseReason::TokenExpired,
-        CloseReason::Application(4_400),
+        CloseReason::application(4_400).unwrap(),
     ] {
         let (mut world, ann) = with_three_queued();
         close(&mut world, ann, reason);
@@ -318,7 +318,7 @@ fn what_was_sent_before_the_applications_close_arrives_in_order() {
             .send(world.now, world.id(ann), Frame::text(&n.to_string()))
             .unwrap();
     }
-    close(&mut world, ann, CloseReason::Application(4_400));
+    close(&mut world, ann, CloseReason::application(4_400).unwrap());
     let frames = world.frames(ann);
     assert_eq!(texts(&frames), 100);
     assert_eq!(frames[99], Received::Text("99".into()));
