@@ -222,7 +222,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let Some(ending) = connection.ending() else {
+        // What comes while ours still goes out is bounded by the time that this may take: it must
+        // not cost the peer the answer.
+        let Some(ending) = connection.ending().filter(|ending| ending.shut) else {
             return;
         };
         ending.discarded += bytes;
