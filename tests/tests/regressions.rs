@@ -403,6 +403,14 @@ fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
     config.limits.pause_reading = Some(60);
     let mut world = World::new(config);
     let id = world.enter("ann", None);
+    // Her socket takes nothing, so that only the latest pong waits.
+    world.handle(id, Event::Ping(&[]));
+    while world.sys.poll_send().is_some() {}
+    assert!(matches!(
+        world.sys.transmit(id, &mut Vec::new(), 1_000),
+        Chunk::Copied(_)
+    ));
+    world.handle(id, Event::Wrote(0));
     world.handle(id, Event::Ping(&[1; 100]));
     assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
     world.actions();

@@ -200,7 +200,7 @@ fn an_end_that_flushes_delivers_what_was_queued_first() {
     config.timeouts.close = Duration::from_secs(8);
     let server = Server::start(config, Plain::default());
     for (reason, all) in [
-        (CloseReason::Application(4500), true),
+        (CloseReason::application(4500).unwrap(), true),
         (CloseReason::Kicked, false),
     ] {
         let mut late = stuck(&server, "/ws?token=s3cr3t-late");
