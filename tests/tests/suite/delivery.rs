@@ -179,7 +179,7 @@ fn the_application_sends_to_rooms_users_connections_and_all() {
     hub.join(id, "red").expect("joined");
     assert_eq!(ben.find("subscribed")["channel"], "red");
     assert_eq!(hub.leave(id, "red"), Ok(true));
-    hub.close(id, CloseReason::Application(4499))
+    hub.close(id, CloseReason::application(4499).unwrap())
         .expect("closed");
     ben.closed(4499);
     assert!(matches!(

@@ -38,7 +38,7 @@ impl Application for Reentrant {
             }
             "leave" => self.log.add(format!("left {:?}", hub.leave(id, "entered"))),
             "close" => hub
-                .close(id, CloseReason::Application(4400))
+                .close(id, CloseReason::application(4400).unwrap())
                 .expect("closed"),
             "kick" => self.log.add(format!(
                 "kicked {}",
