@@ -16,7 +16,7 @@ use switchboard_core::{
 use tracing::{debug, info, trace, warn};
 
 use crate::application::DynApplication;
-use crate::socket::{Ended, GONE, INTAKE, Link, Socket};
+use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
 
 pub(crate) type DynLink = Arc<Link<dyn Socket>>;
 
@@ -51,7 +51,6 @@ enum Effect {
     Signal(DynLink, u8),
     Shutdown(DynLink),
     Evict(DynLink, Option<Frame>),
-    Ended(DynLink, Ended),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
     Notice(Notice),
 }
@@ -105,7 +104,12 @@ impl Locked {
                     rooms: rooms.clone(),
                     reason: *reason,
                 };
-                effects.extend(self.link(*id).map(|link| Effect::Ended(link, ended)));
+                // Under the lock: whoever finds out later that the connection has gone must find
+                // this too. Only the waking comes after it.
+                effects.extend(self.link(*id).map(|link| {
+                    link.end(ended);
+                    Effect::Signal(link, ENDED)
+                }));
             }
             Notice::Pinged { ticket, results } => {
                 if let Some(sender) = self.pings.remove(ticket) {
@@ -314,7 +318,6 @@ impl Shared {
                     }
                     link.signal(GONE);
                 }
-                Effect::Ended(link, ended) => link.end(ended),
                 Effect::Pinged(sender, results) => {
                     let _ = sender.send(results);
                 }

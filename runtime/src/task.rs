@@ -144,13 +144,17 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         }
         self.blocked |= flags & BLOCKED != 0;
         self.gone |= flags & GONE != 0;
-        if flags & ENDED != 0
-            && let Some(ended) = self.link.take_ended()
-        {
-            self.hooks.end(ended);
+        if flags & ENDED != 0 {
+            self.heed_end();
         }
         if flags & (INTAKE | GONE) != 0 {
             self.ask_intake();
+        }
+    }
+
+    fn heed_end(&mut self) {
+        if let Some(ended) = self.link.take_ended() {
+            self.hooks.end(ended);
         }
     }
 
@@ -160,6 +164,8 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         let Ok(intake) = intake else {
             self.gone = true;
             self.hooks.abandon_entrance();
+            // The signal of its end may still be on its way.
+            self.heed_end();
             return;
         };
         self.intake = intake;
