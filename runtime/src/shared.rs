@@ -187,15 +187,15 @@ impl Shared {
     /// Calls the core, and does what follows from it.
     pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Locked, Time) -> T) -> T {
         let mut effects = Vec::new();
-        let (result, waits, alarm) = {
+        let (result, waits, alarm, relieved) = {
             let mut locked = self.lock();
             let now = self.now();
             let result = call(&mut locked, now);
             locked.collect(&mut effects);
             let waits = locked.switchboard.wants_write();
-            self.congested
-                .store(locked.switchboard.is_congested(), Ordering::Release);
-            (result, waits, self.earlier_alarm(&locked))
+            let congested = locked.switchboard.is_congested();
+            let relieved = self.congested.swap(congested, Ordering::AcqRel) && !congested;
+            (result, waits, self.earlier_alarm(&locked), relieved)
         };
         self.perform(effects);
         if alarm {
@@ -203,6 +203,9 @@ impl Shared {
         }
         if waits {
             self.wake_flusher(0);
+        }
+        if relieved {
+            self.open_gate();
         }
         result
     }
@@ -276,7 +279,7 @@ impl Shared {
         self.congested.load(Ordering::Acquire)
     }
 
-    pub(crate) fn open_gate(&self) {
+    fn open_gate(&self) {
         let wakers = {
             let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *gate)
