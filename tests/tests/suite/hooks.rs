@@ -210,6 +210,44 @@ fn the_end_of_a_connection_waits_for_its_hook_and_drops_what_else_waits() {
     server.until_empty();
 }
 
+/// Says goodbye to nobody before the gate opens.
+struct Mourns(Log, Gate);
+
+impl Application for Mourns {
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+        self.0.add("message");
+        self.1.wait().await;
+        Ok(())
+    }
+
+    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], reason: CloseReason) {
+        self.0.add(format!("disconnect {reason}"));
+        self.1.wait().await;
+        self.0.add("over");
+    }
+}
+
+#[test]
+fn a_peer_that_is_evicted_does_not_wait_for_the_hooks() {
+    for says in [false, true] {
+        let (log, gate) = (Log::default(), Gate::default());
+        let mut config = raw();
+        config.health.ping_interval = Duration::from_millis(100);
+        config.health.ping_timeout = Duration::from_millis(100);
+        let server = Server::start(config, Mourns(log.clone(), gate.clone()));
+        let mut silent = server.client("/ws");
+        if says {
+            silent.say("hello");
+            log.until_has("message");
+        }
+        silent.rest();
+        assert_eq!(server.closes("heartbeat_timeout"), 1);
+        assert_eq!(log.count("over"), 0);
+        gate.open();
+        log.until_has("over");
+    }
+}
+
 #[test]
 fn a_hook_that_takes_too_long_costs_its_connection_and_no_other() {
     let (log, gate) = (Log::default(), Gate::default());

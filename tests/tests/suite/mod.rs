@@ -8,6 +8,7 @@ mod peer;
 mod server;
 
 mod admission;
+mod defaults;
 mod delivery;
 mod drain;
 mod framing;

@@ -79,7 +79,7 @@ fn a_page_takes_a_body_without_reading_it() {
     let server = server(Config::default());
     let mut peer = server.tcp();
     peer.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");
-    peer.try_send(&[b'x'; 100_000]);
+    peer.try_send(&vec![b'x'; 100_000]);
     assert_eq!(read(peer).1, "POST");
     server.until_empty();
 }

@@ -37,7 +37,7 @@ fn scene(threads: usize, wire: Wire) -> Scene {
     config.limits.queue_messages = 1 << 20;
     config.limits.message_bytes = 1 << 20;
     config.timeouts.write_stall = Duration::from_secs(300);
-    config.health.ping_interval = Duration::from_secs(300);
+    config.health.ping_interval = Duration::from_secs(300 * 86_400);
     let hub = Hub::new(config, app)
         .expect("a configuration")
         .spawn_on(runtime.executor());
