@@ -74,6 +74,8 @@ pub(crate) struct Task<R: Runtime, S> {
     intake: Intake,
     blocked: bool,
     gone: bool,
+    /// The peer has been shown that.
+    hung_up: bool,
     /// The read side has ended, and that has been passed on.
     ended: bool,
     /// The core has been told of a message that is not complete.
@@ -119,6 +121,7 @@ impl<R: Runtime, S: Socket> Task<R, S> {
             intake: Intake::Head,
             blocked: false,
             gone: false,
+            hung_up: false,
             ended: false,
             partial: false,
         };
@@ -186,6 +189,13 @@ impl<R: Runtime, S: Socket> Task<R, S> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The application still has to hear of the end; the peer need not wait for that.
+    fn hang_up(&mut self) {
+        if !std::mem::replace(&mut self.hung_up, true) {
+            let _ = self.link.socket.shutdown_write();
         }
     }
 
@@ -434,9 +444,12 @@ impl<R: Runtime, S: Socket> Future for Task<R, S> {
             idle = task.hooks.poll(context);
             task.heed();
         }
-        if task.gone && idle && task.hooks.poll(context) {
+        if !task.gone {
+            Poll::Pending
+        } else if idle && task.hooks.poll(context) {
             Poll::Ready(())
         } else {
+            task.hang_up();
             Poll::Pending
         }
     }
