@@ -46,7 +46,7 @@ pub use handshake::{Endpoint, Handshake, HandshakeConfig};
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name};
 pub use origin::Origins;
-pub use reason::{BadRequest, CloseReason, Refused};
+pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use request::{Request, Token};
 pub use switchboard::{
     Action, Answer, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, Intake,

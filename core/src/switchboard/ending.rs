@@ -4,7 +4,7 @@ use super::connection::{Connection, Ending, NONE, Phase, Writer};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
-use crate::{CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
+use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
 /// Bytes that are read and discarded before a socket is closed, so that unread input does not turn
 /// what was written last into a reset.
@@ -76,6 +76,17 @@ impl Switchboard {
             self.close_open(id, reason, last, close_frame(reason));
         } else {
             self.tell(id, last);
+            self.end(id, reason);
+        }
+    }
+
+    /// Ends a connection for a reason of the application's own.
+    pub(super) fn end_application(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
+        let reason = CloseReason::Application(code);
+        if self.connections.get(id).is_ok_and(Connection::is_open) {
+            let frame = reason.code().and_then(|code| Frame::close(code, text).ok());
+            self.close_open(id, reason, None, frame);
+        } else {
             self.end(id, reason);
         }
     }
@@ -164,7 +175,6 @@ impl Switchboard {
         let user = std::mem::replace(&mut connection.user, NONE);
         let expires = connection.expires.take();
         let partial = std::mem::take(&mut connection.partial);
-        connection.in_message = false;
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
         connection.in_message = false;
@@ -212,7 +222,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let Some(ending) = connection.ending() else {
+        // What comes while ours still goes out is bounded by the time that this may take: it must
+        // not cost the peer the answer.
+        let Some(ending) = connection.ending().filter(|ending| ending.shut) else {
             return;
         };
         ending.discarded += bytes;

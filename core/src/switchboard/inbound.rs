@@ -209,9 +209,11 @@ impl Switchboard {
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
+        let before = connection.queue.bytes();
         let blocked = connection.writer == Writer::Blocked;
         self.pool
             .push_pong(&mut connection.queue, Frame::pong(payload), blocked);
+        self.queue_shrank(id, before);
         self.mark_dirty(id);
     }
 

@@ -542,7 +542,7 @@ impl Pool {
 
     /// The latest of the pongs is kept if none has been set since; the others are forgotten.
     fn put_back_pong(&mut self, queue: &mut Queue, list: List) -> List {
-        let later = queue.pong.is_some();
+        let later = queue.pong.is_some() || queue.pongs > 0;
         let (mut kept, mut at) = (List::EMPTY, list.head);
         while at != NONE {
             let node = &self.nodes[at as usize];

@@ -161,8 +161,8 @@ fn note(action: &Action) -> Option<Note> {
         Action::ShutdownWrite(id) => Note::Shut(*id),
         Action::Evict { id, last } => {
             let code = last.as_ref().map(|frame| {
-                let bytes = frame.as_bytes();
-                u16::from_be_bytes([bytes[2], bytes[3]])
+                let body = frame.as_bytes().get(2..4);
+                body.map_or(1005, |code| u16::from_be_bytes([code[0], code[1]]))
             });
             Note::Evict(*id, code)
         }

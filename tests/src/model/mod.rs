@@ -233,6 +233,8 @@ pub struct Model {
     pub notes: Vec<Note>,
     /// Ends that the system chose in the call under way: heartbeats and drains.
     pub chosen: Vec<(ConnectionId, String)>,
+    /// Counts what presence has put on its list of things to do.
+    turns: u64,
     /// The rule that a malformed request broke.
     rule: &'static str,
     /// What was found wrong.
@@ -259,6 +261,7 @@ impl Model {
             questions: BTreeMap::new(),
             notes: Vec::new(),
             chosen: Vec::new(),
+            turns: 0,
             rule: "",
             faults: Vec::new(),
         }

@@ -169,7 +169,12 @@ impl Queue {
     pub fn wrote(&mut self, bytes: usize) -> Vec<Item> {
         let mut left = bytes + self.cut;
         let mut done = Vec::new();
-        while self.items.first().is_some_and(|item| item.len <= left) {
+        // A `bye` that nobody has taken has no length yet.
+        while self
+            .items
+            .first()
+            .is_some_and(|item| (1..=left).contains(&item.len))
+        {
             let item = self.items.remove(0);
             left -= item.len;
             done.push(item);
