@@ -85,7 +85,7 @@ build_examples() {
   cargo build --release --workspace --examples --locked && built=yes
 }
 
-rust_tests() { cargo test --workspace --locked; }
+rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
 # with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
 with_servers() {
