@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::app::Plain;
+use super::app::{Log, Plain};
 use super::frames::{PING, PONG, frame};
 use super::server::Server;
-use crate::rt::{Config, HealthPing, UserPolicy, Wire};
+use crate::rt::{
+    Application, Client, Config, Denied, HealthPing, Message, Notice, Rates, UserPolicy, Wire,
+};
 
 const INTERVAL: Duration = Duration::from_millis(150);
 const TIMEOUT: Duration = Duration::from_millis(150);
@@ -144,5 +146,54 @@ fn where_messages_count_a_pong_is_no_life() {
         }
         server.until_closed("heartbeat_timeout", 1);
         assert!(server.hub.is_connected("answers"));
+    });
+}
+
+/// Stops the thread that everybody shares.
+struct Stalls(Log);
+
+impl Application for Stalls {
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        if message == Message::Text("stall".into()) {
+            thread::sleep(Duration::from_millis(1_500));
+            let _ = client.send_text("over");
+        }
+        Ok(())
+    }
+
+    fn on_notice(&self, notice: &Notice) {
+        if let Notice::HostStalled { .. } = notice {
+            self.0.add("stalled");
+        }
+    }
+}
+
+#[test]
+fn a_stall_of_the_host_is_not_a_stall_of_its_clients() {
+    let log = Log::default();
+    let mut config = brisk(Wire::Raw);
+    config.health.stall_threshold = Duration::from_millis(400);
+    config.health.ping_timeout = Duration::from_millis(400);
+    config.rates = Rates::unlimited();
+    let server = Server::start(config, Stalls(log.clone()));
+    let mut stalls = server.client("/ws");
+    let mut quiet = server.client("/ws");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let ping = quiet.try_frame().expect("a ping");
+                quiet.send(&frame(PONG, &ping.payload));
+            }
+        });
+        stalls.say("stall");
+        assert_eq!(stalls.text(), "over");
+        for _ in 0..5 {
+            let ping = stalls.try_frame().expect("a ping");
+            stalls.send(&frame(PONG, &ping.payload));
+        }
+        log.until_has("stalled");
+        assert_eq!(server.closes("heartbeat_timeout"), 0);
+        over.store(true, Ordering::Relaxed);
     });
 }

@@ -10,18 +10,18 @@ use crate::rt::{Config, Refusal};
 #[test]
 fn no_line_of_the_log_has_a_token() {
     let bearer = "Sec-WebSocket-Protocol: switchboard.v1.json, \
-                  base64url.bearer.switchboard.czNjcjN0LWxvZ3M";
+                  base64url.bearer.switchboard.czNjcjN0LXdhdGNoZWQ";
     let requests = [
-        upgrade("/ws/logs?token=s3cr3t-logs", &[]),
-        upgrade("/ws/logs?token=s3cr3t-forbidden", &[]),
-        upgrade("/ws/logs?token=s3cr3t-logs&token=s3cr3t-logs", &[]),
-        upgrade("/ws/logs", &["Authorization: Bearer s3cr3t-logs"]),
-        upgrade("/ws/logs", &["Cookie: token=s3cr3t-logs"]),
-        upgrade("/ws/logs", &[bearer]),
-        upgrade("/s3cr3t-path?token=s3cr3t-logs", &[]),
-        upgrade("/ws/logs?token=s3cr3t-%ff", &[]),
-        upgrade("/ws/logs?token=s3cr3t-logs", &["X: \u{1}"]),
-        b"s3cr3t-logs\r\n\r\n".to_vec(),
+        upgrade("/ws/watched?token=s3cr3t-watched", &[]),
+        upgrade("/ws/watched?token=s3cr3t-forbidden", &[]),
+        upgrade("/ws/watched?token=s3cr3t-watched&token=s3cr3t-watched", &[]),
+        upgrade("/ws/watched", &["Authorization: Bearer s3cr3t-watched"]),
+        upgrade("/ws/watched", &["Cookie: token=s3cr3t-watched"]),
+        upgrade("/ws/watched", &[bearer]),
+        upgrade("/s3cr3t-path?token=s3cr3t-watched", &[]),
+        upgrade("/ws/watched?token=s3cr3t-%ff", &[]),
+        upgrade("/ws/watched?token=s3cr3t-watched", &["X: \u{1}"]),
+        b"s3cr3t-watched\r\n\r\n".to_vec(),
     ];
     for refusal in [Refusal::Close, Refusal::Http] {
         let config = Config {
@@ -35,31 +35,30 @@ fn no_line_of_the_log_has_a_token() {
             if peer.head().status == 101 {
                 peer.try_send(&frame(
                     TEXT,
-                    br#"{"type":"auth","token":"s3cr3t-logs","id":1}"#,
+                    br#"{"type":"auth","token":"s3cr3t-watched","id":1}"#,
                 ));
-                peer.try_send(&frame(TEXT, br#"{"type":"ping","token":"s3cr3t-logs"}"#));
+                peer.try_send(&frame(TEXT, br#"{"type":"ping","token":"s3cr3t-watched"}"#));
                 peer.try_send(&frame(TEXT, br#"{"type":"auth","token":"s3cr3t-x"}"#));
-                peer.try_send(&frame(PING, b"s3cr3t-logs"));
+                peer.try_send(&frame(PING, b"s3cr3t-watched"));
                 peer.finish();
                 peer.rest();
             }
         }
-        let mut first = server.client("/ws/logs");
+        let mut first = server.client("/ws/watched");
         first.say(r#"{"type":"auth","token":"s3cr3t-unauthorized"}"#);
         first.closed(4001);
-        let mut first = server.client("/ws/logs");
-        first.say(r#"{"type":"auth","token":"s3cr3t-logs"}"#);
+        let mut first = server.client("/ws/watched");
+        first.say(r#"{"type":"auth","token":"s3cr3t-watched"}"#);
         first.expect("authenticated");
         first.leave();
         server.until_empty();
     }
     logs::check();
-    assert!(
-        logs::logged(&["connected", "logs"]),
-        "something was captured"
-    );
-    assert!(
-        logs::logged(&["TRACE", "message"]),
-        "down to the least level"
-    );
+    for words in [
+        ["DEBUG", "connected"],
+        ["DEBUG", "disconnected"],
+        ["TRACE", "joined"],
+    ] {
+        assert!(logs::logged(&words), "{words:?}");
+    }
 }
