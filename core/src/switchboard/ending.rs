@@ -6,9 +6,10 @@ use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
-/// Bytes that are read and discarded before a socket is closed, so that unread input does not turn
-/// what was written last into a reset.
-const DISCARD: usize = 256 << 10;
+/// Bytes that are read and discarded of a connection that is ending, so that unread input does not
+/// turn what was written last into a reset. Of who sends more nothing is read any more; its socket
+/// stays open until the deadline, so that it can read our last word first.
+pub(super) const DISCARD: usize = 256 << 10;
 
 impl Switchboard {
     /// Ends a connection for a reason; one that is ending already keeps its first.
@@ -227,9 +228,10 @@ impl Switchboard {
         let Some(ending) = connection.ending().filter(|ending| ending.shut) else {
             return;
         };
+        let before = ending.discarded;
         ending.discarded += bytes;
-        if ending.discarded > DISCARD {
-            self.remove(id, None);
+        if before <= DISCARD && ending.discarded > DISCARD {
+            self.notices.push_back(Action::Intake(id));
         }
     }
 

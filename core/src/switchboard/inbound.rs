@@ -2,6 +2,7 @@
 
 use super::Switchboard;
 use super::connection::{Phase, Writer};
+use super::ending::DISCARD;
 use super::timers::Kind;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
@@ -111,6 +112,9 @@ impl Switchboard {
                 let most = self.config.limits.pause_reading;
                 let long = most.is_some_and(|most| connection.queue.bytes() > most);
                 if long { Intake::Wait } else { Intake::Frames }
+            }
+            Phase::Refused(ending) | Phase::Closing(ending) if ending.discarded > DISCARD => {
+                Intake::Wait
             }
             Phase::Refused(_) | Phase::Closing(_) => Intake::Discard,
         })

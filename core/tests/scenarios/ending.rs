@@ -272,14 +272,18 @@ fn each_violation_is_closed_with_its_code() {
 }
 
 #[test]
-fn up_to_256_kib_are_discarded_from_who_is_closing() {
+fn of_who_is_closing_256_kib_are_discarded_and_then_nothing_is_read() {
     let mut world = World::new();
     let ann = world.connect("ann", "lobby");
     world.falls_silent(ann);
     close(&mut world, ann, CloseReason::Kicked);
     world.happens(ann, Event::Discarded(256 << 10));
-    assert!(!world.is_gone(ann));
+    assert_eq!(world.board.intake(world.id(ann)), Ok(Intake::Discard));
     world.happens(ann, Event::Discarded(1));
+    // The socket stays open, so that she can read our Close before the reset.
+    assert_eq!(world.board.intake(world.id(ann)), Ok(Intake::Wait));
+    assert!(!world.is_gone(ann));
+    world.advance(secs(5));
     assert!(world.is_gone(ann));
 }
 

@@ -353,7 +353,8 @@ impl Driver {
             Stream::Eof => model.peer_ended(id),
             Stream::Reset => model.peer_reset(id),
             Stream::Violation(_) => model.close_by(id, key),
-            Stream::Discarded(bytes) => model.discarded(id, bytes as usize),
+            // It changes how the connection is read, and nothing else.
+            Stream::Discarded(_) => {}
             Stream::HookStarted => model.hook_started(id),
             Stream::HookFailed => model.hook_failed(id),
             Stream::Paused | Stream::Resumed | Stream::HookDone => {

@@ -63,7 +63,6 @@ impl Model {
             blocked: false,
             shut: false,
             eof: false,
-            discarded: 0,
         };
         self.conns.insert(id, conn);
         if seats >= limit {

@@ -110,8 +110,6 @@ pub struct Conn {
     pub shut: bool,
     /// The peer's side has ended.
     pub eof: bool,
-    /// Bytes read and thrown away.
-    pub discarded: usize,
 }
 
 impl Conn {
