@@ -11,6 +11,7 @@ mod admission;
 mod defaults;
 mod delivery;
 mod drain;
+mod exhausted;
 mod floods;
 mod framing;
 mod health;
