@@ -122,6 +122,25 @@ fn a_large_page_reaches_a_slow_reader_whole() {
 }
 
 #[test]
+fn who_has_asked_may_end_its_side_before_it_reads() {
+    let server = server(Config::default());
+    for path in ["/", "/large"] {
+        let mut peer = Peer::connect_narrow(server.address);
+        peer.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        peer.finish();
+        thread::sleep(Duration::from_millis(100));
+        let head = peer.head();
+        let (body, end) = peer.rest();
+        let length = body.len().to_string();
+        assert_eq!(
+            (head.header("Content-Length"), end),
+            (Some(&*length), End::Eof)
+        );
+    }
+    server.until_empty();
+}
+
+#[test]
 fn pages_are_answered_when_the_house_is_full_and_while_it_drains() {
     let limits = Limits {
         connections: 1,
