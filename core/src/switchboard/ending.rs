@@ -243,7 +243,9 @@ impl Switchboard {
         match connection.ending() {
             Some(ending) => {
                 ending.eof = true;
-                let waits = !connection.queue.is_empty() && connection.writer != Writer::Blocked;
+                // Who asks for a page may end its side and read on; it has its time for that.
+                let reads = ending.page || connection.writer != Writer::Blocked;
+                let waits = !connection.queue.is_empty() && reads;
                 if waits {
                     self.settle(id);
                 } else {

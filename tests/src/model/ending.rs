@@ -154,7 +154,8 @@ impl Model {
             return self.end(id, "eof", None);
         }
         conn.eof = true;
-        if conn.queue.is_empty() || conn.blocked {
+        let page = matches!(conn.phase, Phase::Refused { page: true });
+        if conn.queue.is_empty() || (conn.blocked && !page) {
             self.remove(id, None);
         }
     }
