@@ -1,6 +1,7 @@
 //! The manager against its model, on scripts that are drawn.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use switchboard_tests::driver::{Driver, Figures};
@@ -10,6 +11,9 @@ use switchboard_tests::script::cases;
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
+
+/// What must have happened in some case, or the scripts are not worth much.
+const RARE: &[&str] = &[];
 
 #[test]
 fn the_manager_does_what_its_model_says() {
@@ -22,8 +26,10 @@ fn the_manager_does_what_its_model_says() {
         ..Config::default()
     };
     let sum = RefCell::new((0_u64, Figures::default()));
+    let seen = RefCell::new(BTreeMap::new());
     let result = TestRunner::new(config).run(&cases(120), |case| {
-        let figures = Driver::play(&case).map_err(TestCaseError::fail)?;
+        let figures = Driver::play(&case, &mut seen.borrow_mut());
+        let figures = figures.map_err(TestCaseError::fail)?;
         let (cases, all) = &mut *sum.borrow_mut();
         *cases += 1;
         all.events += figures.events;
@@ -36,7 +42,14 @@ fn the_manager_does_what_its_model_says() {
         "model: {cases} cases, {} events, {} checks, {} frames read",
         all.events, all.checks, all.frames
     );
+    let seen = seen.into_inner();
+    for (what, count) in &seen {
+        println!("  {count:7} {what}");
+    }
     if let Err(error) = result {
         panic!("{error}");
+    }
+    for what in RARE {
+        assert!(seen.contains_key(*what), "no case came to this: {what}");
     }
 }

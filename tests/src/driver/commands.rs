@@ -7,7 +7,7 @@ use switchboard_core::{
     CloseReason, ConnectionId, Event, Exclude, Frame, JoinError, Receipt, SendError,
 };
 
-use super::inputs::content;
+use super::says::content;
 use super::{Driver, Fault, ensure, room, same, user};
 use crate::model::{Excluded, Tally};
 use crate::script::{Except, Op};
@@ -68,7 +68,7 @@ impl Driver {
             Op::DisconnectUser { user: number, own } => self.disconnect_user(user(number), own)?,
             Op::PingUser { user: number, ms } => self.ping_user(user(number), ms)?,
             Op::Drain { window, more } => self.drain(window, more)?,
-            Op::Step => self.to_next_deadline()?,
+            Op::Step => self.next_deadline()?,
             Op::Wait { ms } => self.wait(u64::from(ms) * MS)?,
             Op::Idle { ms } => self.now += u64::from(ms) * MS,
             Op::Jump { ms } => {
@@ -275,7 +275,8 @@ impl Driver {
 
     fn end(&mut self, id: ConnectionId, own: bool) -> Result<(), Fault> {
         let (reason, key) = reason_of(own);
-        let _ = self.act(|sys, now| sys.close(now, id, reason));
+        let known = self.act(|sys, now| sys.close(now, id, reason)).is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.close_by(id, key);
         }
@@ -305,7 +306,10 @@ impl Driver {
     /// Everybody goes, and nothing is left.
     pub(super) fn finish(&mut self) -> Result<(), Fault> {
         for id in self.sockets.keys().copied().collect::<Vec<_>>() {
-            let _ = self.act(|sys, now| sys.handle(now, id, Event::Reset));
+            let known = self
+                .act(|sys, now| sys.handle(now, id, Event::Reset))
+                .is_ok();
+            self.is_known(id, known)?;
             if let Some(model) = &mut self.model {
                 model.peer_reset(id);
             }

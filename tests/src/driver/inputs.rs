@@ -11,7 +11,7 @@ use switchboard_core::{
 
 use super::streams::Socket;
 use super::{Driver, Fault, address, ensure, named, room, same, user};
-use crate::model::{Ask, Said, Verdict, texts};
+use crate::model::{Ask, Said, Verdict};
 use crate::script::{Kind, Message, Reply, Stream, Who};
 
 const RULE: &str = "this is not HTTP";
@@ -29,7 +29,7 @@ impl Driver {
             })?;
             self.lives.insert(id, super::Life::default());
             self.ids.push(id);
-            let socket = Socket::new(self.ids.len() % 3 != 0);
+            let socket = Socket::new(!self.ids.len().is_multiple_of(3));
             self.sockets.insert(id, socket);
         }
         self.settle()?;
@@ -88,7 +88,8 @@ impl Driver {
 
     pub(super) fn malformed(&mut self, id: ConnectionId) -> Result<(), Fault> {
         let bad = BadRequest::Syntax(RULE);
-        let _ = self.act(|sys, now| sys.malformed(now, id, bad));
+        let known = self.act(|sys, now| sys.malformed(now, id, bad)).is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.malformed(id, RULE);
         }
@@ -97,7 +98,10 @@ impl Driver {
 
     pub(super) fn answer_page(&mut self, id: ConnectionId) -> Result<(), Fault> {
         let page = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        let _ = self.act(|sys, now| sys.answer_page(now, id, page.to_vec()));
+        let known = self
+            .act(|sys, now| sys.answer_page(now, id, page.to_vec()))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.answer_page(id, 200, page.len());
         }
@@ -106,7 +110,10 @@ impl Driver {
 
     pub(super) fn verdict(&mut self, id: ConnectionId, who: Who) -> Result<(), Fault> {
         let (verdict, foreseen) = verdict_of(who);
-        let _ = self.act(|sys, now| sys.authenticated(now, id, verdict, None));
+        let known = self
+            .act(|sys, now| sys.authenticated(now, id, verdict, None))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.authenticated(id, foreseen, None);
         }
@@ -216,7 +223,10 @@ impl Driver {
                     _ => Who::No(0),
                 };
                 let (verdict, foreseen) = verdict_of(who);
-                let _ = self.act(|sys, now| sys.authenticated(now, id, verdict, request.as_ref()));
+                let known = self
+                    .act(|sys, now| sys.authenticated(now, id, verdict, request.as_ref()))
+                    .is_ok();
+                self.is_known(id, known)?;
                 if let Some(model) = &mut self.model {
                     model.authenticated(id, foreseen, ask.request.as_deref());
                 }
@@ -227,7 +237,10 @@ impl Driver {
                     Reply::No(false) => (Err(Denied::Forbidden), Some("forbidden")),
                     _ => (Ok(()), None),
                 };
-                let _ = self.act(|sys, now| sys.answer(now, id, question, answer));
+                let known = self
+                    .act(|sys, now| sys.answer(now, id, question, answer))
+                    .is_ok();
+                self.is_known(id, known)?;
                 if let Some(model) = &mut self.model {
                     model.answer(id, &ask, foreseen);
                 }
@@ -255,7 +268,10 @@ impl Driver {
     pub(super) fn ping(&mut self, id: ConnectionId, len: u8) -> Result<(), Fault> {
         self.bytes_came(id);
         let payload = vec![len; usize::from(len)];
-        let _ = self.act(|sys, now| sys.handle(now, id, Event::Ping(&payload)));
+        let known = self
+            .act(|sys, now| sys.handle(now, id, Event::Ping(&payload)))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.pinged(id, &payload);
         }
@@ -288,7 +304,10 @@ impl Driver {
 
     fn pong_with(&mut self, id: ConnectionId, payload: &[u8]) -> Result<(), Fault> {
         self.bytes_came(id);
-        let _ = self.act(|sys, now| sys.handle(now, id, Event::Pong(payload)));
+        let known = self
+            .act(|sys, now| sys.handle(now, id, Event::Pong(payload)))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.ponged(id, payload, false);
         }
@@ -301,7 +320,10 @@ impl Driver {
             code,
             reason: "bye",
         });
-        let _ = self.act(|sys, now| sys.handle(now, id, Event::Close(close)));
+        let known = self
+            .act(|sys, now| sys.handle(now, id, Event::Close(close)))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.peer_closed(id, code);
         }
@@ -317,7 +339,8 @@ impl Driver {
         let bytes = if in_message { bytes } else { 0 };
         self.bytes_came(id);
         let event = Event::Partial { in_message, bytes };
-        let _ = self.act(|sys, now| sys.handle(now, id, event));
+        let known = self.act(|sys, now| sys.handle(now, id, event)).is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.partial(id, in_message, bytes);
         }
@@ -343,7 +366,8 @@ impl Driver {
             Stream::HookDone => Event::HookDone,
             Stream::HookFailed => Event::HookFailed,
         };
-        let _ = self.act(|sys, now| sys.handle(now, id, event));
+        let known = self.act(|sys, now| sys.handle(now, id, event)).is_ok();
+        self.is_known(id, known)?;
         let Some(model) = &mut self.model else {
             return self.settle();
         };
@@ -369,99 +393,10 @@ impl Driver {
         self.settle()
     }
 
-    fn text_of(&self, id: ConnectionId, message: Message, tag: Option<&str>) -> (String, Said) {
-        let field = tag.map_or(String::new(), |tag| format!(r#","id":{tag}"#));
-        let quote = texts::quote;
-        match message {
-            Message::Subscribe(number) => {
-                let name = room(number);
-                let text = format!(r#"{{"type":"subscribe","channel":{}{field}}}"#, quote(name));
-                (text, Said::Subscribe(name.into()))
-            }
-            Message::Unsubscribe(number) => {
-                let name = room(number);
-                let text = format!(
-                    r#"{{"type":"unsubscribe","channel":{}{field}}}"#,
-                    quote(name)
-                );
-                (text, Said::Unsubscribe(name.into()))
-            }
-            Message::Message {
-                room: number,
-                size,
-                echo,
-            } => {
-                let (name, content) = (number.map(room), content(size));
-                let channel = name.map_or(String::new(), |name| {
-                    format!(r#","channel":{}"#, quote(name))
-                });
-                let text = format!(
-                    r#"{{"type":"message","content":{content},"echo":{echo}{channel}{field}}}"#
-                );
-                (text, Said::Message(name.map(str::to_owned), content, echo))
-            }
-            Message::Direct { user: number, size } => {
-                let (name, content) = (user(number), content(size));
-                let text = format!(
-                    r#"{{"type":"direct","to":{},"content":{content}{field}}}"#,
-                    quote(name)
-                );
-                (text, Said::Direct(name.into(), content))
-            }
-            Message::Ping(stamp) => {
-                let stamp = stamp.map(|stamp| stamp.to_string());
-                let given = stamp
-                    .as_ref()
-                    .map_or(String::new(), |it| format!(r#","timestamp":{it}"#));
-                (
-                    format!(r#"{{"type":"ping"{given}{field}}}"#),
-                    Said::Ping(stamp),
-                )
-            }
-            Message::HealthPong(right) => {
-                let known = self.sockets.get(&id).and_then(|socket| socket.pings.last());
-                let number = known
-                    .filter(|_| right)
-                    .map_or(987_654, |&(number, _)| number);
-                let text = format!(r#"{{"type":"health_pong","timestamp":{number}}}"#);
-                (text, Said::HealthPong(Some(number)))
-            }
-            Message::Auth => (
-                format!(r#"{{"type":"auth","token":"t"{field}}}"#),
-                Said::Auth,
-            ),
-            Message::Garbage(choice) => garbage(choice, &field),
-        }
-    }
-
     /// Whether pings of the interval go out as messages.
     pub(super) fn asks_by_message(&self) -> bool {
         self.json() && self.config.health.health_ping == HealthPing::All
     }
-}
-
-/// Texts that are not understood; what is said to them is the parser's affair.
-fn garbage(choice: u8, field: &str) -> (String, Said) {
-    let text = match choice % 4 {
-        0 => "hello".to_owned(),
-        1 => format!(r#"{{"type":"dance"{field}}}"#),
-        2 => format!(r#"{{"type":"subscribe"{field}}}"#),
-        _ => format!(r#"{{"type":"message","channel":"lobby"{field}}}"#),
-    };
-    let said = match parse(&text) {
-        Err(rejected) => Said::Rejected(
-            rejected.code.as_str().to_owned(),
-            rejected.message.to_owned(),
-            rejected.channel.map(std::borrow::Cow::into_owned),
-        ),
-        Ok(_) => Said::Rejected(String::new(), String::new(), None),
-    };
-    (text, said)
-}
-
-/// JSON whose spelling must survive.
-pub(super) fn content(size: u16) -> String {
-    format!(r#"{{ "x": 1.0,"s":"{}"}}"#, "x".repeat(usize::from(size)))
 }
 
 fn verdict_of(who: Who) -> (Result<Identity, Refused>, Verdict) {
