@@ -262,7 +262,7 @@ impl Model {
         let (now, live) = (self.now, self.live());
         let Some(conn) = self.conn(id) else { return };
         let before = std::mem::replace(&mut conn.phase, Phase::Open);
-        conn.user = name.to_owned();
+        name.clone_into(&mut conn.user);
         conn.anonymous = anonymous;
         conn.expires = expires.map(|after| now + after);
         conn.last_heard = live;

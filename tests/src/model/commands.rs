@@ -90,12 +90,11 @@ impl Model {
             return false;
         };
         match conn.phase {
-            Phase::Open => {}
             Phase::AwaitingAuth { .. } if binary || bytes > AUTH_BYTES => {
                 self.end(id, "policy", None);
                 return false;
             }
-            Phase::AwaitingAuth { .. } => {}
+            Phase::Open | Phase::AwaitingAuth { .. } => {}
             _ => return false,
         }
         conn.last_life = live;

@@ -60,6 +60,8 @@ pub enum Phase {
 }
 
 /// One connection.
+// Plain flags: what they mean together is for the manager to know.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub struct Conn {
     /// Where it stands.
@@ -205,6 +207,9 @@ pub enum Note {
     Evict(ConnectionId, Option<u16>),
 }
 
+/// Who is asked: whether the answer is awaited, and whether it came.
+type Asked = (ConnectionId, bool, bool);
+
 /// The model.
 #[derive(Debug)]
 pub struct Model {
@@ -231,8 +236,8 @@ pub struct Model {
     pub node: String,
     /// The drain.
     pub drain: Option<Drain>,
-    /// Questions: ticket, deadline, who has not answered, results.
-    questions: BTreeMap<u64, (Nanos, Vec<(ConnectionId, bool, bool)>)>,
+    /// Questions by their tickets: the deadline, and who is asked.
+    questions: BTreeMap<u64, (Nanos, Vec<Asked>)>,
     /// What the call under way must give.
     pub notes: Vec<Note>,
     /// Ends that the system chose in the call under way: heartbeats and drains.

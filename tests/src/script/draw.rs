@@ -37,8 +37,8 @@ fn message() -> impl Strategy<Value = Message> {
         3 => (0..6_u8, 0..300_u16).prop_map(|(user, size)| Message::Direct { user, size }),
         2 => proptest::option::of(any::<u8>()).prop_map(Message::Ping),
         2 => any::<bool>().prop_map(Message::HealthPong),
-        2 => Just(Message::Auth),
-        2 => any::<u8>().prop_map(Message::Garbage),
+        1 => Just(Message::Auth),
+        4 => any::<u8>().prop_map(Message::Garbage),
     ]
 }
 
@@ -81,7 +81,7 @@ fn coming() -> BoxedStrategy<Op> {
         }),
         1 => any::<u8>().prop_map(|c| Op::Malformed { c }),
         1 => any::<u8>().prop_map(|c| Op::AnswerPage { c }),
-        3 => (any::<u8>(), who()).prop_map(|(c, who)| Op::Verdict { c, who }),
+        1 => (any::<u8>(), who()).prop_map(|(c, who)| Op::Verdict { c, who }),
     ]
     .boxed()
 }
@@ -154,11 +154,11 @@ fn passing() -> BoxedStrategy<Op> {
 fn op() -> impl Strategy<Value = Op> {
     let drain = (0..6_000_u16, 0..3_000_u16);
     prop_oneof![
-        50 => coming(),
-        50 => talking(),
-        30 => writing(),
-        40 => commanding(),
-        30 => passing(),
+        200 => coming(),
+        200 => talking(),
+        120 => writing(),
+        160 => commanding(),
+        120 => passing(),
         1 => drain.prop_map(|(window, more)| Op::Drain { window, more }),
     ]
 }

@@ -52,13 +52,13 @@ impl Setup {
                 } else {
                     far
                 },
-                ping_timeout: Duration::from_millis(2_000),
+                ping_timeout: Duration::from_secs(2),
                 health_ping: pick([HealthPing::Off, HealthPing::All, HealthPing::Demand], c[1]),
                 stall_threshold: Duration::from_secs(1),
             },
             rates,
             presence: Presence {
-                enabled: c[2] % 4 != 0,
+                enabled: !c[2].is_multiple_of(4),
                 leave_grace: Duration::from_millis(700),
                 interval: Duration::from_millis(250),
                 full: pick([50, 1, 2], c[3]),
@@ -100,7 +100,7 @@ impl Setup {
         };
         Limits {
             connections: small(s[1], 2, 6),
-            handshakes: small(s[2], 2, 6),
+            handshakes: small(s[2], 2, 9),
             per_ip: small(s[3], 1, 4),
             room_members: small(s[4], 2, 4),
             rooms_per_connection: small(s[5], 1, 3),
@@ -125,13 +125,13 @@ impl Setup {
         let c = self.choices;
         let health = self.family == Family::Health;
         Timeouts {
-            handshake: Duration::from_millis(3_000),
+            handshake: Duration::from_secs(3),
             hook: Duration::from_millis(pick([2_500, 6_000], c[10])),
-            auth: Duration::from_millis(2_000),
+            auth: Duration::from_secs(2),
             message: Duration::from_millis(pick([3_000, 900], c[11])),
-            write_stall: Duration::from_millis(if health { 10_000_000 } else { 2_200 }),
+            write_stall: Duration::from_millis(if health { 9_999_999 } else { 2_200 }),
             close: Duration::from_millis(1_500),
-            refusal: Duration::from_millis(1_000),
+            refusal: Duration::from_secs(1),
         }
     }
 }
