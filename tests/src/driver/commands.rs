@@ -10,7 +10,7 @@ use switchboard_core::{
 use super::says::content;
 use super::{Driver, Fault, ensure, room, same, user};
 use crate::model::{Excluded, Tally};
-use crate::script::{Except, Op};
+use crate::script::{Except, Family, Op};
 
 const MS: u64 = 1_000_000;
 
@@ -19,7 +19,8 @@ impl Driver {
         match *op {
             Op::Enter { ip, lobby, who } => self.enter(ip, lobby, who)?,
             Op::Connect { ip } => drop(self.connect(ip)?),
-            Op::AnswerPage { .. }
+            Op::Return { .. }
+            | Op::AnswerPage { .. }
             | Op::Malformed { .. }
             | Op::Request { .. }
             | Op::Verdict { .. }
@@ -84,7 +85,8 @@ impl Driver {
 
     /// A step that names a connection; without any, nothing happens.
     fn step_of_one(&mut self, op: &Op) -> Result<(), Fault> {
-        let (Op::AnswerPage { c }
+        let (Op::Return { c, .. }
+        | Op::AnswerPage { c }
         | Op::Malformed { c }
         | Op::Request { c, .. }
         | Op::Verdict { c, .. }
@@ -108,6 +110,7 @@ impl Driver {
             return Ok(());
         };
         match *op {
+            Op::Return { ip, ms, .. } => self.come_back(id, ip, u64::from(ms) * MS),
             Op::AnswerPage { .. } => self.answer_page(id),
             Op::Malformed { .. } => self.malformed(id),
             Op::Request {
@@ -305,6 +308,10 @@ impl Driver {
 
     /// Everybody goes, and nothing is left.
     pub(super) fn finish(&mut self) -> Result<(), Fault> {
+        if self.setup.family == Family::Health {
+            // Long enough for the silent to be found out.
+            self.wait(12_000 * MS)?;
+        }
         for id in self.sockets.keys().copied().collect::<Vec<_>>() {
             let known = self
                 .act(|sys, now| sys.handle(now, id, Event::Reset))

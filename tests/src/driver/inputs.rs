@@ -10,7 +10,7 @@ use switchboard_core::{
 };
 
 use super::streams::Socket;
-use super::{Driver, Fault, address, ensure, named, room, same, user};
+use super::{Driver, Fault, ROOMS, USERS, address, ensure, named, room, same, user};
 use crate::model::{Ask, Said, Verdict};
 use crate::script::{Kind, Message, Reply, Stream, Who};
 
@@ -42,6 +42,25 @@ impl Driver {
             self.verdict(id, who)?;
         }
         Ok(())
+    }
+
+    /// A client loses its stream; its user enters again, where it was.
+    pub(super) fn come_back(&mut self, id: ConnectionId, ip: u8, after: u64) -> Result<(), Fault> {
+        let user = self.sys.user_of(id);
+        let number = USERS.iter().position(|name| user.as_deref() == Some(*name));
+        let rooms = self.sys.rooms_of(id).unwrap_or_default();
+        let lobby = ROOMS
+            .iter()
+            .position(|name| rooms.iter().any(|room| **room == **name));
+        self.stream(id, Stream::Eof)?;
+        self.wait(after)?;
+        match number {
+            Some(number) => {
+                let who = Who::User(number as u8, None);
+                self.enter(ip, lobby.map(|number| number as u8), who)
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn request(

@@ -74,6 +74,7 @@ fn coming() -> BoxedStrategy<Op> {
     let lobby = || proptest::option::weighted(0.7, room());
     prop_oneof![
         10 => (0..5_u8, lobby(), who()).prop_map(|(ip, lobby, who)| Op::Enter { ip, lobby, who }),
+        3 => (any::<u8>(), 0..5_u8, 0..900_u16).prop_map(|(c, ip, ms)| Op::Return { c, ip, ms }),
         2 => (0..5_u8).prop_map(|ip| Op::Connect { ip }),
         3 => (any::<u8>(), 0..5_u8, lobby(), any::<u8>()).prop_map(|(c, ip, lobby, choice)| {
             let kind = pick([Kind::Http, Kind::Http, Kind::Http, Kind::Upgraded, Kind::Page], choice);

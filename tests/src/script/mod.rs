@@ -42,6 +42,8 @@ pub struct Setup {
 pub enum Op {
     /// A stream comes, asks and is answered at once.
     Enter { ip: u8, lobby: Option<u8>, who: Who },
+    /// A client loses its stream, and after so many milliseconds its user enters again.
+    Return { c: u8, ip: u8, ms: u16 },
     /// A stream comes.
     Connect { ip: u8 },
     /// It asks.
