@@ -17,6 +17,7 @@
 //! | 20 | rates | the model's buckets, [`streams`] |
 //! | 22 | the silent go, those who answer stay | [`time`], the model |
 
+mod arrivals;
 mod commands;
 mod compare;
 mod inputs;
