@@ -12,7 +12,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use requests::{FIELDS, accepted, anywhere, config, feed, upgrade_replacing, with_pages};
-use switchboard_core::{HandshakeConfig, Origins, client_address, refusal, switching_protocols};
+use switchboard_core::response::{refusal, switching_protocols};
+use switchboard_core::{HandshakeConfig, Origins, client_address};
 
 /// Pieces of requests, good and bad: put together at random they reach deep.
 const PIECES: [&str; 30] = [

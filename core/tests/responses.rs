@@ -3,9 +3,10 @@
 mod requests;
 
 use requests::{accepted, config, upgrade, upgrade_with};
-use switchboard_core::{
-    BadPage, BadRequest, PageResponse, Refused, page, refusal, request_timeout, switching_protocols,
+use switchboard_core::response::{
+    BadPage, PageResponse, page, refusal, request_timeout, switching_protocols,
 };
+use switchboard_core::{BadRequest, Refused};
 
 /// The head of an answer and its body; the length of the body must be the one told.
 fn split(answer: Vec<u8>) -> (String, String) {

@@ -9,3 +9,8 @@ pub mod driver;
 pub mod model;
 pub mod script;
 pub mod wire;
+
+/// The embeddings in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -229,7 +229,7 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(2));
     world
         .sys
-        .close(at, id, CloseReason::Application(4400))
+        .close(at, id, CloseReason::application(4400).unwrap())
         .expect("it is there");
     assert_eq!(world.sys.leave(at, id, "lobby"), Ok(false));
     assert!(world.read(id).starts_with(Frame::text("kept").as_bytes()));
@@ -388,7 +388,7 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     let other = world.enter("bob", Some("lobby"));
     let _ = world
         .sys
-        .close(world.now, other, CloseReason::Application(4400));
+        .close(world.now, other, CloseReason::application(4400).unwrap());
     // So little is free that the list for the one who is left passes the bound of the node.
     let queued = world.sys.stats(world.now).queued_bytes;
     let frame = Frame::text(&"x".repeat(10_000 - queued - 40));
@@ -405,6 +405,14 @@ fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
     config.limits.pause_reading = Some(60);
     let mut world = World::new(config);
     let id = world.enter("ann", None);
+    // Her socket takes nothing, so that only the latest pong waits.
+    world.handle(id, Event::Ping(&[]));
+    while world.sys.poll_send().is_some() {}
+    assert!(matches!(
+        world.sys.transmit(id, &mut Vec::new(), 1_000),
+        Chunk::Copied(_)
+    ));
+    world.handle(id, Event::Wrote(0));
     world.handle(id, Event::Ping(&[1; 100]));
     assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
     world.actions();

@@ -34,6 +34,16 @@ pub enum Identity {
     FirstMessage,
 }
 
+impl Identity {
+    /// A user who stays for as long as the connection does.
+    pub fn user(name: impl Into<String>) -> Self {
+        Self::User {
+            name: name.into(),
+            expires_in: None,
+        }
+    }
+}
+
 /// What a driver does with a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -295,7 +305,7 @@ impl Switchboard {
         if self.open >= self.config.limits.connections + usize::from(replaced.is_some()) {
             return Err(Refused::ServerFull);
         }
-        let (Ok(Phase::Authenticating(pending)) | Ok(Phase::AwaitingAuth(pending))) =
+        let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
             self.connections.get_mut(id).map(|found| &mut found.phase)
         else {
             return Ok(());
@@ -306,6 +316,9 @@ impl Switchboard {
         }
         self.open_connection(id, &name, anonymous, expires_in, request);
         if let Some(lobby) = lobby {
+            if let Ok(connection) = self.connections.get_mut(id) {
+                connection.lobby = Some(lobby.clone());
+            }
             // It fails only if the connection could not even take its welcome and was closed.
             let _ = self.enter_room(id, &lobby, true);
         }
@@ -329,7 +342,7 @@ impl Switchboard {
         expires_in: Option<Duration>,
         request: Option<&RequestId<'_>>,
     ) {
-        let (Ok(Phase::Authenticating(pending)) | Ok(Phase::AwaitingAuth(pending))) =
+        let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
             self.connections.get_mut(id).map(|found| &mut found.phase)
         else {
             return;

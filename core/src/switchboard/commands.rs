@@ -20,6 +20,8 @@ pub enum Question {
     Join {
         /// The room.
         room: Arc<str>,
+        /// Whether it is the one that the connection's URL named: it comes back to it.
+        lobby: bool,
         /// Of the request.
         request: Option<RequestId<'static>>,
     },
@@ -79,8 +81,7 @@ impl Switchboard {
         }
         Ok(match command {
             Err(rejected) => {
-                self.tell(id, &ServerMessage::from(&rejected));
-                self.strike(id);
+                self.strike(id, &ServerMessage::from(&rejected));
                 None
             }
             Ok(Command::Subscribe {
@@ -147,7 +148,7 @@ impl Switchboard {
             return Ok(());
         }
         match question {
-            Question::Join { room, request } => self.enter_asked(id, &room, request.as_ref()),
+            Question::Join { room, request, .. } => self.enter_asked(id, &room, request.as_ref()),
             Question::Direct { to, frame, request } => {
                 self.send_direct(id, &to, frame, request.as_ref());
             }
@@ -196,8 +197,13 @@ impl Switchboard {
             return None;
         }
         let request = request.map(RequestId::into_owned);
+        let lobby = self
+            .connections
+            .get(id)
+            .is_ok_and(|found| found.lobby.as_deref() == Some(channel));
         Some(Question::Join {
             room: channel.into(),
+            lobby,
             request,
         })
     }
@@ -262,8 +268,7 @@ impl Switchboard {
             (None, [only]) => only.room,
             (None, _) => {
                 let message = "name a channel: you are not in exactly one";
-                self.fail(id, ErrorCode::BadRequest, message, request.as_ref(), None);
-                self.strike(id);
+                self.bad_request(id, message, request.as_ref());
                 return None;
             }
             (Some(channel), _) => {
@@ -377,8 +382,9 @@ impl Switchboard {
 
     fn deny(&mut self, id: ConnectionId, question: &Question, denied: Denied) {
         let (request, channel) = match question {
-            Question::Join { room, request } => (request, Some(&**room)),
-            Question::Message { room, request, .. } => (request, Some(&**room)),
+            Question::Join { room, request, .. } | Question::Message { room, request, .. } => {
+                (request, Some(&**room))
+            }
             Question::Direct { request, .. } | Question::Token { request, .. } => (request, None),
         };
         let (code, message) = match denied {
@@ -402,8 +408,18 @@ impl Switchboard {
     }
 
     fn bad_name(&mut self, id: ConnectionId, bad: BadName, request: Option<&RequestId<'_>>) {
-        self.fail(id, ErrorCode::BadRequest, &bad.to_string(), request, None);
-        self.strike(id);
+        self.bad_request(id, &bad.to_string(), request);
+    }
+
+    fn bad_request(&mut self, id: ConnectionId, message: &str, request: Option<&RequestId<'_>>) {
+        let error = ServerMessage::Error {
+            code: ErrorCode::BadRequest,
+            message,
+            id: request,
+            channel: None,
+            retry_after_ms: None,
+        };
+        self.strike(id, &error);
     }
 
     fn not_in_channel(&mut self, id: ConnectionId, channel: &str, request: Option<&RequestId<'_>>) {

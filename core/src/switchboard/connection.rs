@@ -158,6 +158,8 @@ pub(super) struct Connection {
     pub(super) in_message: bool,
     pub(super) ip: IpKey,
     pub(super) rooms: Vec<Membership>,
+    /// The room that its URL named.
+    pub(super) lobby: Option<Arc<str>>,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
     pub(super) strikes: Option<Box<Strikes>>,
@@ -192,6 +194,7 @@ impl Connection {
             in_message: false,
             ip,
             rooms: Vec::new(),
+            lobby: None,
             messages: Bucket::default(),
             bytes: Bucket::default(),
             strikes: None,
@@ -220,8 +223,12 @@ impl Connection {
         }
     }
 
-    /// When this is due, in liveness time; `None` if it is not.
+    /// When this is due, in liveness time; `None` if it is not, or not before the end of time.
     pub(super) fn deadline(&self, kind: Kind, config: &Config) -> Option<Time> {
+        self.promised(kind, config).filter(|&at| at < Time::MAX)
+    }
+
+    fn promised(&self, kind: Kind, config: &Config) -> Option<Time> {
         let phase = |fits: bool| fits.then_some(self.deadline);
         match kind {
             Kind::Handshake => phase(matches!(self.phase, Phase::Arrived)),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::connection::{Phase, Seat};
+use super::connection::{Connection, Phase, Seat};
 use super::{Notice, Switchboard};
 use crate::{CloseReason, ConnectionId, Refused, Time};
 
@@ -99,11 +99,7 @@ impl Switchboard {
                 .unwrap_or(u64::MAX / 2)
                 .max(1_000);
             let wait = self.rng.u64(..=spread) + RECONNECT_FROM.as_millis() as u64;
-            if self
-                .connections
-                .get(id)
-                .is_ok_and(super::connection::Connection::is_open)
-            {
+            if self.connections.get(id).is_ok_and(Connection::is_open) {
                 self.end_draining(id, wait);
             }
         }
@@ -118,22 +114,21 @@ impl Switchboard {
     }
 
     fn evict_the_rest(&mut self) {
-        let all: Vec<_> = self
+        let rest: Vec<_> = self
             .connections
             .iter()
             .map(|(id, found)| (id, found.phase.seat()))
+            .filter(|(_, seat)| matches!(seat, Seat::Open | Seat::Closing))
             .collect();
-        for (id, seat) in all {
-            if !matches!(seat, Seat::Open | Seat::Closing) {
-                continue;
-            }
-            // Counted first: the last to go completes the report.
-            if let Some(drain) = &mut self.drain {
-                drain.report.evicted += 1;
-            }
-            match seat {
-                Seat::Open => self.evict(id, CloseReason::Draining),
-                _ => self.remove(id, None),
+        // Before the last of them goes: that is when the report goes out.
+        if let Some(drain) = &mut self.drain {
+            drain.report.evicted = rest.len();
+        }
+        for (id, seat) in rest {
+            if seat == Seat::Open {
+                self.evict(id, CloseReason::Draining);
+            } else {
+                self.remove(id, None);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! How connections go: closed in good order, or evicted.
 
-use super::connection::{Ending, NONE, Phase, Writer};
+use super::connection::{Connection, Ending, NONE, Phase, Writer};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
-use crate::{CloseFrame, CloseReason, ConnectionId, Frame, Wire};
+use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
 /// Bytes that are read and discarded before a socket is closed, so that unread input does not turn
 /// what was written last into a reset.
@@ -24,12 +24,31 @@ impl Switchboard {
             Ok(Phase::AwaitingAuth(_)) => {
                 self.counters.closed(reason);
                 match reason {
-                    CloseReason::Eof => self.remove(id, None),
+                    CloseReason::Eof | CloseReason::Reset | CloseReason::Shutdown => {
+                        self.remove(id, None);
+                    }
                     _ => self.refuse_upgraded(id, frame),
                 }
             }
             Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => self.remove(id, None),
             Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
+        }
+    }
+
+    /// Ends every connection at once: the driver goes.
+    pub fn shut_down(&mut self, now: Time) {
+        self.enter(now);
+        let all: Vec<_> = self
+            .connections
+            .iter()
+            .map(|(id, found)| (id, found.is_open()))
+            .collect();
+        for (id, open) in all {
+            if open {
+                self.evict(id, CloseReason::Shutdown);
+            } else {
+                self.remove(id, None);
+            }
         }
     }
 
@@ -41,8 +60,35 @@ impl Switchboard {
             reason: reason.as_str(),
             reconnect_in_ms,
         };
-        let bye = (self.config.wire == Wire::Json).then(|| super::outbound::encode(&bye, 0));
-        self.close_open(id, reason, bye, close_frame(reason));
+        self.end_with(id, reason, &bye);
+    }
+
+    /// Ends a connection with a last word, which goes out with the Close frame.
+    pub(super) fn end_with(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        last: &ServerMessage<'_>,
+    ) {
+        if self.connections.get(id).is_ok_and(Connection::is_open) {
+            let json = self.config.wire == Wire::Json;
+            let last = json.then(|| super::outbound::encode(last, 0));
+            self.close_open(id, reason, last, close_frame(reason));
+        } else {
+            self.tell(id, last);
+            self.end(id, reason);
+        }
+    }
+
+    /// Ends a connection for a reason of the application's own.
+    pub(super) fn end_application(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
+        let reason = CloseReason::Application(code);
+        if self.connections.get(id).is_ok_and(Connection::is_open) {
+            let frame = reason.code().and_then(|code| Frame::close(code, text).ok());
+            self.close_open(id, reason, None, frame);
+        } else {
+            self.end(id, reason);
+        }
     }
 
     /// The client sent a Close frame: it is answered with its own code.
@@ -68,7 +114,7 @@ impl Switchboard {
             return self.end(id, reason);
         }
         let quiet =
-            connection.writer != Writer::Writing && self.pool.is_interruptible(&connection.queue);
+            connection.writer != Writer::Writing && self.pool.may_be_overtaken(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -109,7 +155,7 @@ impl Switchboard {
         }
         if crowded {
             let quiet = connection.writer != Writer::Writing
-                && self.pool.is_interruptible(&connection.queue);
+                && self.pool.may_be_overtaken(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
@@ -176,7 +222,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let Some(ending) = connection.ending() else {
+        // What comes while ours still goes out is bounded by the time that this may take: it must
+        // not cost the peer the answer.
+        let Some(ending) = connection.ending().filter(|ending| ending.shut) else {
             return;
         };
         ending.discarded += bytes;
@@ -195,9 +243,9 @@ impl Switchboard {
                 ending.eof = true;
                 let waits = !connection.queue.is_empty() && connection.writer != Writer::Blocked;
                 if waits {
-                    self.settle(id)
+                    self.settle(id);
                 } else {
-                    self.remove(id, None)
+                    self.remove(id, None);
                 }
             }
             None => self.end(id, CloseReason::Eof),

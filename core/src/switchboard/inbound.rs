@@ -1,7 +1,7 @@
 //! What happens on a connection's stream.
 
 use super::Switchboard;
-use super::connection::Phase;
+use super::connection::{Phase, Writer};
 use super::timers::Kind;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
@@ -13,7 +13,7 @@ const AUTH_BYTES: usize = 4 << 10;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Bytes were read: a sign of life.
+    /// Bytes were read, and made no message yet: a sign of life, as every message is.
     Heard,
     /// What the decoder holds now of a message that is not complete.
     Partial {
@@ -74,8 +74,14 @@ impl Switchboard {
         match event {
             Event::Heard => self.heard(id),
             Event::Partial { in_message, bytes } => self.partial(id, in_message, bytes),
-            Event::Ping(payload) => self.pinged(id, payload),
-            Event::Pong(payload) => self.ponged(id, payload),
+            Event::Ping(payload) => {
+                self.heard(id);
+                self.pinged(id, payload);
+            }
+            Event::Pong(payload) => {
+                self.heard(id);
+                self.ponged(id, payload);
+            }
             Event::Close(close) => self.peer_closed(id, close),
             Event::Violation(error) => self.end(id, error.close()),
             Event::Discarded(bytes) => self.discarded(id, bytes),
@@ -131,7 +137,11 @@ impl Switchboard {
             _ => return Ok(false),
         }
         self.counters.messages_in += 1;
-        if let Some(ping) = &mut self.connections.get_mut(id)?.ping {
+        self.heard(id);
+        let connection = self.connections.get_mut(id)?;
+        // What is unfinished after this is another message, with a deadline of its own.
+        connection.in_message = false;
+        if let Some(ping) = &mut connection.ping {
             ping.heard = true;
         }
         if binary && self.config.wire == Wire::Json {
@@ -200,8 +210,9 @@ impl Switchboard {
             connection.stalled_from = now;
         }
         let before = connection.queue.bytes();
+        let blocked = connection.writer == Writer::Blocked;
         self.pool
-            .set_pong(&mut connection.queue, Frame::pong(payload));
+            .push_pong(&mut connection.queue, Frame::pong(payload), blocked);
         self.queue_shrank(id, before);
         self.mark_dirty(id);
     }
@@ -231,24 +242,22 @@ impl Switchboard {
             }
             Err(wait) => {
                 let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000));
-                self.tell(
-                    id,
-                    &ServerMessage::Error {
-                        code: ErrorCode::RateLimited,
-                        message: "too many messages: wait before you send again",
-                        id: None,
-                        channel: None,
-                        retry_after_ms: Some(millis.unwrap_or(u64::MAX)),
-                    },
-                );
-                self.strike(id);
+                let error = ServerMessage::Error {
+                    code: ErrorCode::RateLimited,
+                    message: "too many messages: wait before you send again",
+                    id: None,
+                    channel: None,
+                    retry_after_ms: Some(millis.unwrap_or(u64::MAX)),
+                };
+                self.strike(id, &error);
                 false
             }
         }
     }
 
-    /// Notes a message that was over the limit or not understood; too many end the connection.
-    pub(super) fn strike(&mut self, id: ConnectionId) {
+    /// Tells of a message that was over the limit or not understood; too many of them end the
+    /// connection, and the last error goes out with the Close frame.
+    pub(super) fn strike(&mut self, id: ConnectionId, error: &ServerMessage<'_>) {
         let rates = self.config.rates;
         let limited = rates.messages.is_some() || rates.bytes.is_some();
         let now = self.now;
@@ -257,7 +266,9 @@ impl Switchboard {
         };
         let strikes = connection.strikes.get_or_insert_default();
         if limited && strikes.strike(now, rates.strike_window, rates.strikes) {
-            self.end(id, CloseReason::RateLimited);
+            self.end_with(id, CloseReason::RateLimited, error);
+        } else {
+            self.tell(id, error);
         }
     }
 

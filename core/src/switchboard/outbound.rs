@@ -9,7 +9,7 @@
 //! A connection has at most one writer; what is pushed while it writes makes it dirty again
 //! when the writer reports, so that no wake-up is lost.
 
-use super::connection::{Phase, Writer};
+use super::connection::{Connection, Phase, Writer};
 use super::delivery::Offer;
 use super::queue::{Chunk, Class, NO_ROOM, StoredFrame};
 use super::timers::Kind;
@@ -44,6 +44,11 @@ impl Switchboard {
             return Some(id);
         }
         None
+    }
+
+    /// Whether [`poll_send`](Self::poll_send) may have somebody.
+    pub fn wants_write(&self) -> bool {
+        !self.dirty.is_empty()
     }
 
     /// Whether the writers are so far behind that more input should wait: what they have not even
@@ -91,13 +96,13 @@ impl Switchboard {
             let dropped = self.pool.discard(&mut connection.queue);
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
-        let after = connection.queue.bytes();
+        let waits = !connection.queue.is_empty();
         if progress.blocked {
             connection.writer = Writer::Blocked;
             self.arm(id, Kind::WriteStall);
         } else {
             connection.writer = Writer::Idle;
-            if after > 0 {
+            if waits {
                 self.mark_dirty(id);
             }
         }
@@ -269,7 +274,7 @@ impl Switchboard {
     pub(super) fn relieve(&mut self) {
         let limit = self.config.limits.queued_bytes;
         self.note_level(super::stats::Level::QueuedBytes, self.pool.bytes, limit);
-        // Who is closed may still hold a frame that is being written: then it goes as well.
+        // Who is closed may still hold more than fits: then it goes as well.
         while self.pool.bytes > limit {
             let mut queues: Vec<_> = self
                 .connections
@@ -282,9 +287,15 @@ impl Switchboard {
                 if self.pool.bytes <= limit {
                     return;
                 }
-                match self.connections.get(id) {
-                    Ok(found) if found.is_open() => self.end(id, CloseReason::SlowConsumer),
-                    _ => self.remove(id, None),
+                let found = self.connections.get(id);
+                let stuck = found.is_ok_and(|found| found.queue.is_stuck());
+                let open = found.is_ok_and(Connection::is_open);
+                if open {
+                    self.end(id, CloseReason::SlowConsumer);
+                }
+                // What a close cannot discard must not cost others their connection.
+                if !open || (stuck && self.pool.bytes > limit) {
+                    self.remove(id, None);
                 }
             }
         }

@@ -69,20 +69,19 @@ impl Switchboard {
         };
         let room = self.rooms.at(key);
         let name = |&user: &u32| self.users.at(user).name.clone();
-        match &room.crowd {
-            Some(crowd) => crowd.order.values().map(name).collect(),
-            None => {
-                let slots = room.members.iter().map(|member| member.slot);
-                let mut users: Vec<u32> = Vec::new();
-                let mut known = std::collections::BTreeSet::new();
-                for slot in slots {
-                    let user = self.connections.at(slot).user;
-                    if known.insert(user) {
-                        users.push(user);
-                    }
+        if let Some(crowd) = &room.crowd {
+            crowd.order.values().map(name).collect()
+        } else {
+            let slots = room.members.iter().map(|member| member.slot);
+            let mut users: Vec<u32> = Vec::new();
+            let mut known = std::collections::BTreeSet::new();
+            for slot in slots {
+                let user = self.connections.at(slot).user;
+                if known.insert(user) {
+                    users.push(user);
                 }
-                users.iter().map(name).collect()
             }
+            users.iter().map(name).collect()
         }
     }
 
@@ -93,26 +92,23 @@ impl Switchboard {
             return;
         };
         let mut returned = false;
-        match crowd.users.get_mut(&user) {
-            Some(present) => {
-                returned = present.grace.take().is_some();
-                present.connections += 1;
-            }
-            None => {
-                crowd.orders += 1;
-                let order = crowd.orders;
-                crowd.users.insert(
-                    user,
-                    Present {
-                        connections: 1,
-                        order,
-                        grace: None,
-                    },
-                );
-                crowd.order.insert(order, user);
-                crowd.version += 1;
-                crowd.changes.entry(name).or_insert(false);
-            }
+        if let Some(present) = crowd.users.get_mut(&user) {
+            returned = present.grace.take().is_some();
+            present.connections += 1;
+        } else {
+            crowd.orders += 1;
+            let order = crowd.orders;
+            crowd.users.insert(
+                user,
+                Present {
+                    connections: 1,
+                    order,
+                    grace: None,
+                },
+            );
+            crowd.order.insert(order, user);
+            crowd.version += 1;
+            crowd.changes.entry(name).or_insert(false);
         }
         let changed = !crowd.changes.is_empty();
         if returned {

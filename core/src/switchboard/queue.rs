@@ -30,8 +30,10 @@ impl Class {
     pub(super) const DROPPABLE: Self = Self(1 | 2);
     /// The end: what is left when all else is discarded.
     pub(super) const LAST: Self = Self(4);
-    /// An HTTP response: never discarded.
+    /// An HTTP response: never discarded, and never overtaken.
     pub(super) const HTTP: Self = Self(8);
+    /// An answer to a ping: of those that wait the latest counts.
+    pub(super) const PONG: Self = Self(16);
 
     const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -81,9 +83,11 @@ pub(super) struct Queue {
     flight: List,
     urgent: List,
     data: List,
-    /// The answer to the latest ping; an earlier one that has not been taken is forgotten
+    /// The answer to the latest ping, where earlier ones may be forgotten
     /// (RFC 6455, section 5.5.3).
     pong: Option<Frame>,
+    /// Pongs among the urgent frames that have not been taken.
+    pongs: u8,
     /// Bytes of the first frame that are out already.
     cut: u32,
     /// Bytes that a writer has taken.
@@ -135,6 +139,9 @@ pub(super) struct Progress {
     pub(super) blocked: bool,
 }
 
+/// Pongs that wait for one turn of a writer.
+const PONGS: u8 = 32;
+
 /// Frames from this size on are not copied into the writer's buffer.
 const SHARED_FROM: usize = 8 << 10;
 
@@ -145,6 +152,7 @@ impl Queue {
             urgent: List::EMPTY,
             data: List::EMPTY,
             pong: None,
+            pongs: 0,
             cut: 0,
             taken: 0,
             bytes: 0,
@@ -163,9 +171,27 @@ impl Queue {
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
+
+    /// Whether there is something that a discard leaves: a frame that is cut, or in a writer's
+    /// hands.
+    pub(super) const fn is_stuck(&self) -> bool {
+        !self.flight.is_empty()
+    }
 }
 
 impl Pool {
+    /// Whether a frame may go out before all that waits: not into a cut frame, and not before an
+    /// HTTP response.
+    pub(super) fn may_be_overtaken(&self, queue: &Queue) -> bool {
+        let first = if queue.flight.is_empty() {
+            queue.urgent.head
+        } else {
+            queue.flight.head
+        };
+        let node = self.nodes.get(first as usize);
+        queue.cut == 0 && node.is_none_or(|node| node.class != Class::HTTP)
+    }
+
     /// Keeps a frame until [`Pool::release`]; each queue that it is pushed to holds it longer.
     pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
         let len = frame.as_bytes().len();
@@ -198,8 +224,20 @@ impl Pool {
         self.count(queue, frame.len, class);
     }
 
-    /// Sets the pong that goes out next.
-    pub(super) fn set_pong(&mut self, queue: &mut Queue, frame: Frame) {
+    /// Answers a ping. Each ping of a burst gets its answer; but while the socket takes nothing, or
+    /// the burst is long, only the latest does.
+    pub(super) fn push_pong(&mut self, queue: &mut Queue, frame: Frame, blocked: bool) {
+        if !blocked && queue.pongs < PONGS {
+            queue.pongs += 1;
+            let stored = self.store(frame);
+            self.push_urgent(queue, stored, Class::PONG);
+            self.release(stored);
+            return;
+        }
+        self.set_pong(queue, frame);
+    }
+
+    fn set_pong(&mut self, queue: &mut Queue, frame: Frame) {
         self.unset_pong(queue);
         let len = frame.as_bytes().len();
         queue.bytes += len;
@@ -221,25 +259,16 @@ impl Pool {
         self.release(stored);
     }
 
-    /// Whether a frame that is in no queue may go out now: not inside a frame, and not before the
-    /// answer to the handshake.
-    pub(super) fn is_interruptible(&self, queue: &Queue) -> bool {
-        let first = [queue.flight.head, queue.urgent.head]
-            .into_iter()
-            .find(|&node| node != NONE);
-        let answer = first.is_some_and(|node| self.nodes[node as usize].class.has(Class::HTTP));
-        queue.cut == 0 && !answer
-    }
-
     /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
     pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
         if queue.taken > 0 {
             return Chunk::Nothing;
         }
         let start = out.len();
+        queue.pongs = 0;
         if let Some(pong) = self.unset_pong(queue) {
             let stored = self.store(pong);
-            self.push_urgent(queue, stored, Class::CONTROL);
+            self.push_urgent(queue, stored, Class::PONG);
             self.release(stored);
         }
         if queue.flight.is_empty() {
@@ -313,10 +342,11 @@ impl Pool {
     /// What a writer has taken is thrown away by a second call, after [`Pool::wrote`].
     pub(super) fn discard(&mut self, queue: &mut Queue) -> u32 {
         self.unset_pong(queue);
+        queue.pongs = 0;
         let urgent = std::mem::replace(&mut queue.urgent, List::EMPTY);
-        let (urgent, first) = self.filter(queue, urgent, |class| class.survives());
+        let (urgent, first) = self.filter(queue, urgent, Class::survives);
         let data = std::mem::replace(&mut queue.data, List::EMPTY);
-        let (data, second) = self.filter(queue, data, |class| class.survives());
+        let (data, second) = self.filter(queue, data, Class::survives);
         queue.urgent = urgent;
         queue.data = data;
         first + second
@@ -478,15 +508,14 @@ impl Pool {
         Some(node)
     }
 
-    /// What was taken and not cut goes back to the front of the data; only an answer by HTTP stays,
-    /// for a ping must not overtake it.
+    /// What was taken goes back to the front of the data, but for what must go out first: a frame
+    /// that is cut, an HTTP response.
     fn put_back(&mut self, queue: &mut Queue) {
         let mut rest = queue.flight;
         if rest.is_empty() {
             return;
         }
-        let answer = self.nodes[rest.head as usize].class.has(Class::HTTP);
-        if queue.cut != 0 || answer {
+        if !self.may_be_overtaken(queue) {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
             queue.flight = List {
@@ -500,6 +529,7 @@ impl Pool {
         } else {
             queue.flight = List::EMPTY;
         }
+        let rest = self.put_back_pong(queue, rest);
         if rest.is_empty() {
             return;
         }
@@ -508,6 +538,27 @@ impl Pool {
             queue.data.tail = rest.tail;
         }
         queue.data.head = rest.head;
+    }
+
+    /// The latest of the pongs is kept if none has been set since; the others are forgotten.
+    fn put_back_pong(&mut self, queue: &mut Queue, list: List) -> List {
+        let later = queue.pong.is_some() || queue.pongs > 0;
+        let (mut kept, mut at) = (List::EMPTY, list.head);
+        while at != NONE {
+            let node = &self.nodes[at as usize];
+            let next = node.next;
+            if node.class == Class::PONG {
+                let pong = self.frames[node.frame as usize].frame.clone();
+                self.drop_node(queue, at);
+                if !later {
+                    self.set_pong(queue, pong);
+                }
+            } else {
+                kept = self.append(kept, at);
+            }
+            at = next;
+        }
+        kept
     }
 
     fn filter(

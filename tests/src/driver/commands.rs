@@ -352,7 +352,7 @@ fn amount(bytes: u16) -> usize {
 
 fn reason_of(own: bool) -> (CloseReason, &'static str) {
     if own {
-        (CloseReason::Application(4400), "application")
+        (CloseReason::application(4400).unwrap(), "application")
     } else {
         (CloseReason::Kicked, "kicked")
     }

@@ -97,7 +97,10 @@ impl Model {
             Phase::Open | Phase::AwaitingAuth { .. } => {}
             _ => return false,
         }
+        conn.last_heard = live;
         conn.last_life = live;
+        // What is unfinished after this is another message.
+        conn.message_deadline = None;
         self.counts.messages_in += 1;
         if binary && self.config.wire == Wire::Json {
             self.end(id, "unsupported_data", None);

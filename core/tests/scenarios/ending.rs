@@ -1,0 +1,381 @@
+//! Section 5: how connections go.
+
+use serde_json::json;
+use switchboard_core::{
+    CloseFrame, CloseReason, Event, Exclude, Frame, Intake, Notice, ProtocolError, SlowPolicy,
+};
+
+use crate::client::Received;
+use crate::world::{Client, World, millis, secs};
+
+/// A client with three messages queued, of which the first is cut.
+fn with_three_queued() -> (World, Client) {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.advance(millis(300));
+    world.forget();
+    world.stops_reading_after(ann, 5);
+    for n in 0..3 {
+        world.send(ann, &format!("message {n}"));
+    }
+    (world, ann)
+}
+
+fn close(world: &mut World, client: Client, reason: CloseReason) {
+    world
+        .board
+        .close(world.now, world.id(client), reason)
+        .unwrap();
+    world.flush();
+}
+
+fn texts(frames: &[Received]) -> usize {
+    let is_text = |frame: &&Received| matches!(frame, Received::Text(_));
+    frames.iter().filter(is_text).count()
+}
+
+#[test]
+fn close_now_finishes_the_cut_frame_discards_the_rest_and_counts_it() {
+    for reason in [
+        CloseReason::Kicked,
+        CloseReason::SlowConsumer,
+        CloseReason::ProtocolError,
+        CloseReason::Policy,
+        CloseReason::TooBig,
+        CloseReason::RateLimited,
+    ] {
+        let (mut world, ann) = with_three_queued();
+        close(&mut world, ann, reason);
+        world.reads_all(ann);
+        let frames = world.frames(ann);
+        assert_eq!(frames[0], Received::Text("message 0".into()), "{reason}");
+        let close = (reason.code().unwrap(), reason.as_str().to_owned());
+        assert_eq!(frames[1..], [Received::Close(Some(close))], "{reason}");
+        assert_eq!(world.stats().dropped[reason.as_str()], 2);
+        assert!(world.is_gone(ann));
+    }
+}
+
+#[test]
+fn close_flush_sends_what_is_queued_first() {
+    for reason in [
+        CloseReason::Draining,
+        CloseReason::Replaced,
+        CloseReason::TokenExpired,
+        CloseReason::application(4_400).unwrap(),
+    ] {
+        let (mut world, ann) = with_three_queued();
+        close(&mut world, ann, reason);
+        world.reads_all(ann);
+        let frames = world.frames(ann);
+        assert_eq!(texts(&frames), 3, "{reason}");
+        assert_eq!(world.close(ann).unwrap().0, reason.code().unwrap());
+        assert_eq!(world.stats().dropped.len(), 0, "{reason}");
+    }
+}
+
+#[test]
+fn both_are_bounded_by_the_close_timeout_and_count_what_did_not_go_out() {
+    for (reason, dropped) in [(CloseReason::Kicked, 3), (CloseReason::Replaced, 3)] {
+        let (mut world, ann) = with_three_queued();
+        close(&mut world, ann, reason);
+        world.advance(millis(4_999));
+        assert!(!world.is_gone(ann));
+        world.advance(millis(1));
+        assert!(world.is_gone(ann));
+        assert_eq!(world.stats().dropped[reason.as_str()], dropped);
+        assert_eq!(world.stats().closing, 0);
+        assert_eq!(world.stats().queued_bytes, 0);
+    }
+}
+
+#[test]
+fn a_close_that_is_never_answered_ends_after_the_close_timeout() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.falls_silent(ann);
+    close(&mut world, ann, CloseReason::Kicked);
+    assert!(
+        world.peer(ann).shut,
+        "the write side is shut down after the last byte"
+    );
+    assert_eq!(world.board.intake(world.id(ann)), Ok(Intake::Discard));
+    world.advance(millis(4_999));
+    assert!(!world.is_gone(ann));
+    world.advance(millis(1));
+    assert!(world.is_gone(ann));
+}
+
+#[test]
+fn from_the_decision_on_it_is_out_of_everything_and_its_seats_are_free() {
+    let mut world = World::with(|config| {
+        config.limits.connections = 1;
+        config.limits.per_ip = 1;
+    });
+    let home = "192.0.2.1".parse().unwrap();
+    let ann = world.tries_from(home, "ann", "lobby");
+    world.falls_silent(ann);
+    world
+        .board
+        .close(world.now, world.id(ann), CloseReason::Kicked)
+        .unwrap();
+    let stats = world.stats();
+    assert_eq!(
+        (stats.total_connections, stats.users, stats.active_rooms),
+        (0, 0, 0)
+    );
+    assert_eq!((stats.closing, stats.closes["kicked"]), (1, 1));
+    world.flush();
+    let bob = world.tries_from(home, "bob", "lobby");
+    assert!(world.is_open(bob));
+    assert!(!world.is_gone(ann));
+}
+
+#[test]
+fn the_first_reason_counts_and_is_told_once() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.falls_silent(ann);
+    close(&mut world, ann, CloseReason::Kicked);
+    close(&mut world, ann, CloseReason::Replaced);
+    world.happens(ann, Event::Violation(ProtocolError::InvalidUtf8));
+    world.happens(ann, Event::Close(None));
+    world.happens(ann, Event::HookFailed);
+    world.happens(ann, Event::Reset);
+    assert_eq!(world.stats().closes.len(), 1);
+    assert_eq!(world.close(ann), Some((4004, "kicked".into())));
+    let closed = |notice: &&Notice| matches!(notice, Notice::Closed { .. });
+    assert_eq!(world.notices.iter().filter(closed).count(), 1);
+}
+
+#[test]
+fn the_notice_of_an_end_tells_user_rooms_and_reason() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    let id = world.id(ann);
+    world.board.join(world.now, id, "more").unwrap();
+    world.forget();
+    close(&mut world, ann, CloseReason::Kicked);
+    let closed = Notice::Closed {
+        id,
+        user: "ann".into(),
+        rooms: vec!["lobby".into(), "more".into()],
+        reason: CloseReason::Kicked,
+    };
+    assert!(world.notices.contains(&closed), "{:?}", world.notices);
+}
+
+#[test]
+fn more_than_the_limit_of_closing_connections_are_evicted() {
+    let mut world = World::with(|config| config.limits.closing = 2);
+    let clients: Vec<_> = (0..4)
+        .map(|n| world.connect(&format!("u{n}"), "lobby"))
+        .collect();
+    for &client in &clients {
+        world.falls_silent(client);
+        close(&mut world, client, CloseReason::Kicked);
+    }
+    assert_eq!(world.stats().closing, 2);
+    for &client in &clients[2..] {
+        assert!(world.is_gone(client));
+        assert_eq!(
+            world.close(client),
+            Some((4004, "kicked".into())),
+            "one try is made"
+        );
+    }
+    assert_eq!(world.stats().closes["kicked"], 4);
+}
+
+#[test]
+fn an_eviction_never_writes_into_a_cut_frame_or_before_the_answer_101() {
+    let mut world = World::with(|config| config.limits.closing = 1);
+    let first = world.connect("first", "");
+    world.falls_silent(first);
+    close(&mut world, first, CloseReason::Kicked);
+    let cut = world.connect("cut", "");
+    world.stops_reading_after(cut, 3);
+    world.send(cut, "message");
+    world.peer_mut(cut).room = None;
+    close(&mut world, cut, CloseReason::Kicked);
+    assert!(world.is_gone(cut));
+    assert_eq!(world.peer(cut).cut(), 3);
+    let (early, _) = world.asks(world.new_address(), "/ws", "");
+    world.stops_reading_after(early, 0);
+    world.authenticate(early, crate::world::verdict("early"));
+    world.peer_mut(early).room = None;
+    close(&mut world, early, CloseReason::Kicked);
+    assert!(world.is_gone(early));
+    assert_eq!(
+        world.peer(early).cut(),
+        0,
+        "a Close frame is no answer to a request"
+    );
+}
+
+#[test]
+fn a_clients_close_is_answered_with_its_code() {
+    for (body, answer) in [
+        (
+            Some(CloseFrame {
+                code: 1000,
+                reason: "bye",
+            }),
+            (1000, String::new()),
+        ),
+        (
+            Some(CloseFrame {
+                code: 4_321,
+                reason: "",
+            }),
+            (4_321, String::new()),
+        ),
+        (None, (1005, String::new())),
+    ] {
+        let mut world = World::new();
+        let ann = world.connect("ann", "lobby");
+        world.happens(ann, Event::Close(body));
+        assert_eq!(world.close(ann), Some(answer));
+        assert_eq!(world.stats().closes["client_closed"], 1);
+        assert!(world.is_gone(ann));
+    }
+}
+
+#[test]
+fn the_end_of_the_stream_and_a_reset_end_it_at_once() {
+    for (event, reason) in [(Event::Eof, "eof"), (Event::Reset, "reset")] {
+        let mut world = World::new();
+        let ann = world.connect("ann", "lobby");
+        world.stops_reading_after(ann, 0);
+        world.broadcast("lobby", "0", Exclude::NOBODY);
+        world.happens(ann, event);
+        assert!(world.is_gone(ann));
+        assert_eq!(world.stats().closes[reason], 1);
+        assert_eq!(world.stats().dropped[reason], 1);
+        assert_eq!(world.stats().total_connections, 0);
+    }
+}
+
+#[test]
+fn each_violation_is_closed_with_its_code() {
+    for (violation, code) in [
+        (ProtocolError::InvalidUtf8, 1007),
+        (ProtocolError::TooBig, 1009),
+        (ProtocolError::TooManyFragments, 1008),
+        (ProtocolError::CloseCode, 1002),
+    ] {
+        let mut world = World::new();
+        let ann = world.connect("ann", "lobby");
+        world.happens(ann, Event::Violation(violation));
+        assert_eq!(world.close(ann).unwrap().0, code);
+    }
+}
+
+#[test]
+fn up_to_256_kib_are_discarded_from_who_is_closing() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.falls_silent(ann);
+    close(&mut world, ann, CloseReason::Kicked);
+    world.happens(ann, Event::Discarded(256 << 10));
+    assert!(!world.is_gone(ann));
+    world.happens(ann, Event::Discarded(1));
+    assert!(world.is_gone(ann));
+}
+
+#[test]
+fn messages_of_who_is_closing_are_not_processed() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.falls_silent(ann);
+    close(&mut world, ann, CloseReason::Kicked);
+    world.forget();
+    world.says(ann, json!({"type": "subscribe", "channel": "more"}));
+    world.happens(ann, Event::Ping(b"x"));
+    assert_eq!(world.frames(ann), []);
+    assert_eq!(world.stats().active_rooms, 0);
+}
+
+#[test]
+fn the_end_of_the_peers_side_ends_a_close_as_soon_as_all_is_written() {
+    let (mut world, ann) = with_three_queued();
+    world.keeps_its_side_open(ann);
+    close(&mut world, ann, CloseReason::Replaced);
+    world.reads_all(ann);
+    assert!(!world.is_gone(ann));
+    world.happens(ann, Event::Eof);
+    assert!(world.is_gone(ann));
+}
+
+#[test]
+fn what_was_sent_before_the_applications_close_arrives_in_order() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "");
+    world.forget();
+    for n in 0..100 {
+        world
+            .board
+            .send(world.now, world.id(ann), Frame::text(&n.to_string()))
+            .unwrap();
+    }
+    close(&mut world, ann, CloseReason::application(4_400).unwrap());
+    let frames = world.frames(ann);
+    assert_eq!(texts(&frames), 100);
+    assert_eq!(frames[99], Received::Text("99".into()));
+    assert_eq!(world.close(ann).unwrap().0, 4_400);
+}
+
+#[test]
+fn frames_in_a_writers_hands_are_discarded_when_it_lets_go() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "");
+    world.forget();
+    let id = world.id(ann);
+    for n in 0..3 {
+        world
+            .board
+            .send(world.now, id, Frame::text(&n.to_string()))
+            .unwrap();
+    }
+    assert_eq!(world.board.poll_send(), Some(id));
+    let mut taken = Vec::new();
+    let _ = world.board.transmit(id, &mut taken, 1 << 20);
+    world
+        .board
+        .close(world.now, id, CloseReason::Kicked)
+        .unwrap();
+    // The socket took one frame and a byte of the second: that is finished, the third is not sent.
+    world.peer_mut(ann).receive(&taken[..4]);
+    world.happens(ann, Event::Wrote(4));
+    world.reads_all(ann);
+    let text = |text: &str| Received::Text(text.into());
+    let kicked = Received::Close(Some((4004, "kicked".into())));
+    assert_eq!(world.frames(ann), [text("0"), text("1"), kicked]);
+    assert_eq!(world.stats().dropped["kicked"], 1);
+}
+
+#[test]
+fn a_slow_member_is_closed_without_harm_to_the_broadcast_that_found_it() {
+    let mut world = World::with(|config| {
+        config.limits.queue_messages = 4;
+        config.slow = SlowPolicy::Disconnect;
+    });
+    let clients: Vec<_> = (0..6)
+        .map(|n| world.connect(&format!("u{n}"), "lobby"))
+        .collect();
+    world.advance(millis(300));
+    for slow in [clients[0], clients[2], clients[5]] {
+        world.stops_reading_after(slow, 0);
+    }
+    world.forget();
+    for _ in 0..4 {
+        world.broadcast("lobby", "0", Exclude::NOBODY);
+    }
+    let receipt = world.broadcast("lobby", "0", Exclude::NOBODY);
+    assert_eq!((receipt.queued, receipt.closed), (3, 3));
+    for client in [clients[1], clients[3], clients[4]] {
+        assert_eq!(world.messages_of(client, "message").len(), 5);
+    }
+    world.advance(secs(10));
+    assert_eq!(world.board.members("lobby").len(), 3);
+}

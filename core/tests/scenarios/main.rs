@@ -1,0 +1,23 @@
+//! What the specification promises, sentence by sentence, as scenarios in virtual time: a
+//! switchboard, a clock that is a variable, and clients that are vectors of bytes.
+
+mod admission;
+mod client;
+mod clock;
+mod delivery;
+mod drain;
+mod ending;
+mod errors;
+mod health;
+mod limits;
+mod login;
+mod presence;
+mod probes;
+mod protocol;
+mod refusals;
+mod rooms;
+mod seen;
+mod slow;
+mod stats;
+mod users;
+mod world;

@@ -1,0 +1,380 @@
+//! Section 5: members that do not keep up.
+
+use serde_json::json;
+use switchboard_core::{Config, Event, Exclude, Frame, RoomRule, SlowPolicy};
+
+use crate::client::Received;
+use crate::world::{Client, World, millis, secs};
+
+/// A member of `lobby` that takes nothing more, with room for four messages in its queue.
+fn stalled(slow: SlowPolicy) -> (World, Client) {
+    stalled_with(|config| config.slow = slow)
+}
+
+fn stalled_with(change: impl FnOnce(&mut Config)) -> (World, Client) {
+    let mut world = World::with(|config| {
+        config.limits.queue_messages = 4;
+        change(config);
+    });
+    let ann = world.connect("ann", "lobby");
+    world.advance(millis(300));
+    world.forget();
+    world.stops_reading_after(ann, 0);
+    (world, ann)
+}
+
+fn seqs(world: &mut World, client: Client) -> Vec<u64> {
+    let messages = world.messages_of(client, "message").into_iter();
+    messages
+        .filter_map(|message| message["seq"].as_u64())
+        .collect()
+}
+
+#[test]
+fn by_default_a_slow_member_is_closed_4101_and_the_others_lose_nothing() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    let bob = world.connect("bob", "lobby");
+    world.stops_reading_after(ann, 0);
+    world.forget();
+    let mut closed = 0;
+    for _ in 0..6 {
+        closed += world.broadcast("lobby", "0", Exclude::NOBODY).closed;
+    }
+    assert_eq!(closed, 1);
+    assert_eq!(world.stats().closes["slow_consumer"], 1);
+    assert_eq!(seqs(&mut world, bob), [1, 2, 3, 4, 5, 6]);
+    world.reads_all(ann);
+    assert_eq!(world.close(ann), Some((4101, "slow_consumer".into())));
+    assert_eq!(world.stats().dropped["slow_consumer"], 4);
+}
+
+#[test]
+fn drop_oldest_keeps_the_newest_and_spends_the_numbers() {
+    let (mut world, ann) = stalled(SlowPolicy::DropOldest);
+    let dropped: usize = (0..10)
+        .map(|_| {
+            world
+                .broadcast("lobby", "0", Exclude::NOBODY)
+                .dropped_oldest
+        })
+        .sum();
+    assert_eq!(dropped, 6);
+    assert_eq!(world.stats().dropped["drop_oldest"], 6);
+    world.reads_all(ann);
+    assert_eq!(seqs(&mut world, ann), [7, 8, 9, 10]);
+    assert!(world.is_open(ann));
+}
+
+#[test]
+fn drop_newest_keeps_the_oldest_and_spends_the_numbers() {
+    let (mut world, ann) = stalled(SlowPolicy::DropNewest);
+    let receipts: Vec<_> = (0..10)
+        .map(|_| world.broadcast("lobby", "0", Exclude::NOBODY))
+        .collect();
+    assert_eq!((receipts[9].queued, receipts[9].dropped_newest), (0, 1));
+    assert_eq!(world.stats().dropped["drop_newest"], 6);
+    world.reads_all(ann);
+    assert_eq!(seqs(&mut world, ann), [1, 2, 3, 4]);
+    world.broadcast("lobby", "0", Exclude::NOBODY);
+    assert_eq!(seqs(&mut world, ann), [11]);
+}
+
+#[test]
+fn a_frame_that_is_partly_written_is_never_dropped() {
+    let (mut world, ann) = stalled(SlowPolicy::DropOldest);
+    world.stops_reading_after(ann, 5);
+    for _ in 0..10 {
+        world.broadcast("lobby", "0", Exclude::NOBODY);
+    }
+    world.reads_all(ann);
+    assert_eq!(seqs(&mut world, ann), [1, 8, 9, 10]);
+}
+
+#[test]
+fn answers_notices_and_the_messages_of_other_rooms_are_never_dropped() {
+    let (mut world, ann) = stalled_with(|config| {
+        config.room_rules = vec![RoomRule {
+            prefix: "ticker".into(),
+            slow: Some(SlowPolicy::DropOldest),
+            presence: Some(false),
+        }];
+    });
+    world
+        .board
+        .join(world.now, world.id(ann), "ticker/eur")
+        .unwrap();
+    world.reads_all(ann);
+    world.forget();
+    world.stops_reading_after(ann, 0);
+    world.broadcast("ticker/eur", "1", Exclude::NOBODY);
+    world.says(ann, json!({"type": "ping", "id": 1}));
+    world.broadcast("lobby", "2", Exclude::NOBODY);
+    world.send(ann, r#"{"mine":1}"#);
+    for _ in 0..3 {
+        let receipt = world.broadcast("ticker/eur", "3", Exclude::NOBODY);
+        assert_eq!(receipt.dropped_oldest, 1);
+    }
+    world.reads_all(ann);
+    let kinds: Vec<_> = world.messages(ann);
+    assert_eq!(kinds.len(), 4);
+    assert_eq!(kinds[0], json!({"type": "pong", "id": 1}));
+    assert_eq!(
+        (&kinds[1]["channel"], &kinds[2]["mine"]),
+        (&json!("lobby"), &json!(1))
+    );
+    assert_eq!(
+        (&kinds[3]["channel"], &kinds[3]["seq"]),
+        (&json!("ticker/eur"), &json!(4))
+    );
+}
+
+#[test]
+fn where_dropping_frees_too_little_the_member_is_slow() {
+    let (mut world, ann) = stalled(SlowPolicy::DropOldest);
+    world.broadcast("lobby", "0", Exclude::NOBODY);
+    for n in 0..4 {
+        world.says(ann, json!({"type": "ping", "id": n}));
+    }
+    assert!(world.is_open(ann), "a message of the room made way");
+    assert_eq!(world.stats().dropped["drop_oldest"], 1);
+    world.says(ann, json!({"type": "ping"}));
+    assert!(!world.is_open(ann));
+    assert_eq!(world.stats().closes["slow_consumer"], 1);
+}
+
+#[test]
+fn the_queue_is_bounded_in_bytes_too() {
+    let (mut world, ann) = stalled_with(|config| {
+        config.limits.queue_messages = 1_000;
+        config.limits.queue_bytes = 1_000;
+    });
+    for _ in 0..9 {
+        world.send(ann, &"x".repeat(98));
+    }
+    assert_eq!(world.stats().queued_bytes, 900);
+    world.send(ann, &"x".repeat(98));
+    assert!(world.is_open(ann), "at the limit is not over it");
+    world.send(ann, "x");
+    assert!(!world.is_open(ann));
+}
+
+#[test]
+fn a_reader_that_swings_below_the_limit_stays_and_loses_nothing() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    for _ in 0..50 {
+        for _ in 0..4 {
+            world.broadcast("lobby", "0", Exclude::NOBODY);
+        }
+        world.reads_all(ann);
+        world.stops_reading_after(ann, 0);
+        assert_eq!(world.stats().queued_bytes, 0);
+    }
+    assert_eq!(seqs(&mut world, ann), (1..=200).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_rule_for_a_room_overrides_the_hubs_policy() {
+    let (mut world, ann) = stalled_with(|config| {
+        config.slow = SlowPolicy::DropOldest;
+        config.room_rules = vec![RoomRule {
+            prefix: "lob".into(),
+            slow: Some(SlowPolicy::DropNewest),
+            presence: None,
+        }];
+    });
+    for _ in 0..6 {
+        world.broadcast("lobby", "0", Exclude::NOBODY);
+    }
+    world.reads_all(ann);
+    assert_eq!(seqs(&mut world, ann), [1, 2, 3, 4]);
+}
+
+#[test]
+fn over_the_nodes_bound_those_with_the_most_queued_bytes_are_closed_until_it_fits() {
+    let mut world = World::with(|config| {
+        config.limits.queue_bytes = 10_000;
+        config.limits.queued_bytes = 20_000;
+    });
+    let clients: Vec<_> = (0..4)
+        .map(|n| world.connect(&format!("u{n}"), ""))
+        .collect();
+    for (n, &client) in clients.iter().enumerate() {
+        world.stops_reading_after(client, 0);
+        for _ in 0..=n {
+            world.send(client, &"x".repeat(1_996));
+        }
+    }
+    assert_eq!(world.stats().queued_bytes, 20_000);
+    world.send(clients[0], "one more");
+    let open = clients.iter().map(|&client| world.is_open(client));
+    assert_eq!(open.collect::<Vec<_>>(), [true, true, true, false]);
+    assert!(world.stats().queued_bytes <= 12_100);
+    assert_eq!(world.stats().closes["slow_consumer"], 1);
+}
+
+#[test]
+fn each_queued_copy_counts_for_the_nodes_bound() {
+    let mut world = World::with(|config| {
+        config.limits.queue_bytes = 10_000;
+        config.limits.queued_bytes = 10_000;
+        config.presence.enabled = false;
+    });
+    for n in 0..11 {
+        let client = world.connect(&format!("u{n}"), "lobby");
+        world.stops_reading_after(client, 0);
+    }
+    let receipt = world.board.broadcast_raw(
+        world.now,
+        "lobby",
+        Frame::text(&"x".repeat(990)),
+        Exclude::NOBODY,
+    );
+    assert_eq!(receipt.unwrap().queued, 11);
+    world.flush();
+    assert_eq!(world.stats().closes["slow_consumer"], 1);
+}
+
+#[test]
+fn bytes_that_wait_for_30_s_without_one_going_out_make_a_connection_slow() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    world.broadcast("lobby", "0", Exclude::NOBODY);
+    for _ in 0..29 {
+        world.advance(secs(1));
+        world.happens(ann, Event::Heard);
+    }
+    world.advance(millis(999));
+    assert!(world.is_open(ann));
+    world.advance(millis(1));
+    assert!(!world.is_open(ann));
+    assert_eq!(world.stats().closes["slow_consumer"], 1);
+}
+
+#[test]
+fn a_reader_of_one_byte_in_29_s_is_not_stalled() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    world.broadcast("lobby", r#""some text""#, Exclude::NOBODY);
+    for _ in 0..20 {
+        world.advance(secs(9));
+        world.happens(ann, Event::Heard);
+        world.advance(secs(9));
+        world.happens(ann, Event::Heard);
+        world.advance(secs(9));
+        world.happens(ann, Event::Heard);
+        world.reads(ann, 1);
+    }
+    assert!(world.is_open(ann));
+}
+
+#[test]
+fn an_empty_queue_is_never_stalled() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    world.peer_mut(ann).room = None;
+    world.advance(secs(1_000));
+    assert!(world.is_open(ann));
+}
+
+#[test]
+fn a_broadcast_to_stalled_members_waits_for_nobody() {
+    let mut world = World::new();
+    let clients: Vec<_> = (0..20)
+        .map(|n| world.connect(&format!("u{n}"), "lobby"))
+        .collect();
+    world.advance(millis(300));
+    world.forget();
+    for &client in &clients[1..] {
+        world.stops_reading_after(client, 3);
+    }
+    world.broadcast("lobby", "0", Exclude::NOBODY);
+    assert_eq!(seqs(&mut world, clients[0]), [1]);
+    for &client in &clients[1..] {
+        assert_eq!(world.peer(client).cut(), 3);
+        world.reads_all(client);
+        assert_eq!(seqs(&mut world, client), [1]);
+    }
+}
+
+#[test]
+fn an_answer_to_an_http_request_is_not_overtaken_by_a_ping() {
+    let mut world = World::new();
+    let (ann, _) = world.asks(world.new_address(), "/ws/lobby", "");
+    world.stops_reading_after(ann, 0);
+    world.authenticate(ann, crate::world::verdict("ann"));
+    assert!(world.peer(ann).blocked);
+    world.board.ping_user(world.now, "ann", secs(2));
+    world.reads_all(ann);
+    assert_eq!(world.peer(ann).status, Some(101));
+    world.peer_mut(ann).seen = 0;
+    assert_eq!(world.frames(ann).len(), 4);
+}
+
+#[test]
+fn of_many_pings_only_the_latest_that_waits_is_answered() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    for n in 0..100_u8 {
+        world.happens(ann, Event::Ping(&[n]));
+        world.reads(ann, 0);
+    }
+    assert!(
+        world.stats().queued_bytes <= 3,
+        "{}",
+        world.stats().queued_bytes
+    );
+    world.reads_all(ann);
+    assert_eq!(world.frames(ann), [Received::Pong(vec![99])]);
+}
+
+#[test]
+fn a_pong_that_is_cut_is_finished_and_then_the_latest_follows() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    world.stops_reading_after(ann, 1);
+    for n in 0..50_u8 {
+        world.happens(ann, Event::Ping(&[n, n, n]));
+    }
+    world.reads_all(ann);
+    let pongs = [Received::Pong(vec![0; 3]), Received::Pong(vec![49; 3])];
+    assert_eq!(world.frames(ann), pongs);
+}
+
+#[test]
+fn pings_and_pongs_go_ahead_of_data() {
+    let (mut world, ann) = stalled_with(|config| config.wire = switchboard_core::Wire::Raw);
+    world.peer_mut(ann).answers = false;
+    world.send(ann, "data");
+    world.send(ann, "more");
+    world.happens(ann, Event::Ping(b"hello"));
+    world.board.ping_user(world.now, "ann", secs(2));
+    world.flush();
+    world.reads_all(ann);
+    let frames = world.frames(ann);
+    let text = |text: &str| Received::Text(text.into());
+    assert_eq!(frames.len(), 4, "{frames:?}");
+    assert_eq!(frames[2..], [text("data"), text("more")]);
+    assert!(frames[..2].contains(&Received::Pong(b"hello".to_vec())));
+}
+
+#[test]
+fn large_frames_that_are_cut_do_not_cost_everybody_the_connection() {
+    let mut world = World::with(|config| {
+        config.limits.queue_bytes = 20_000;
+        config.limits.queued_bytes = 100_000;
+        config.presence.enabled = false;
+    });
+    let clients: Vec<_> = (0..20)
+        .map(|n| world.connect(&format!("u{n}"), "lobby"))
+        .collect();
+    for &client in &clients {
+        world.stops_reading_after(client, 1);
+    }
+    // In two steps, so that all of the first frames are cut: what is cut cannot be discarded.
+    for size in [9_000, 1_000] {
+        let frame = Frame::text(&"x".repeat(size));
+        let sent = world
+            .board
+            .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
+        assert!(sent.is_ok());
+        world.flush();
+    }
+    let open = clients.iter().filter(|&&client| world.is_open(client));
+    assert_eq!(open.count(), 9, "nine times 10 004 fit");
+    assert!(world.stats().queued_bytes <= 100_000);
+}

@@ -1,0 +1,81 @@
+//! Endpoints to try out what cannot be provoked from outside.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use switchboard_core::response::PageResponse;
+use switchboard_core::{CloseReason, Request};
+use switchboard_runtime::Hub;
+
+use super::pages::{json_page, text_page};
+
+/// How long `/debug/ping` waits for an answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Users whose next hook panics.
+#[derive(Clone, Default)]
+pub(super) struct PanicList(Arc<Mutex<HashSet<String>>>);
+
+impl PanicList {
+    fn add(&self, user: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(user.to_owned());
+    }
+
+    /// Panics if that was asked for.
+    pub(super) fn check(&self, user: &str) {
+        let asked = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(user);
+        assert!(!asked, "asked for by /debug/panic");
+    }
+}
+
+pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> PageResponse {
+    if !request.peer().is_loopback() {
+        return text_page(403, "only for requests from this machine\n");
+    }
+    if request.method() != "POST" {
+        let mut page = text_page(405, "the method must be POST\n");
+        page.headers.push(("Allow".into(), "POST".into()));
+        return page;
+    }
+    let Some(user) = request.query("user").filter(|user| !user.is_empty()) else {
+        return text_page(400, "say which user: ?user=NAME\n");
+    };
+    match request.path() {
+        "/debug/kick" => {
+            let disconnected = hub.disconnect_user(user, CloseReason::Kicked);
+            json_page(200, &json!({ "user": user, "disconnected": disconnected }))
+        }
+        "/debug/ping" => {
+            let results = hub.ping_user(user, PING_TIMEOUT).await;
+            let results: Vec<_> = results
+                .iter()
+                .map(|result| {
+                    let millis = result.rtt.map(|rtt| rtt.as_secs_f64() * 1e3);
+                    json!({
+                        "connection": result.id.to_string(),
+                        "alive": millis.is_some(),
+                        "rtt_ms": millis,
+                    })
+                })
+                .collect();
+            json_page(
+                200,
+                &json!({ "user": user, "connections": results.len(), "results": results }),
+            )
+        }
+        "/debug/panic" => {
+            panics.add(user);
+            json_page(200, &json!({ "user": user, "panics": true }))
+        }
+        _ => text_page(404, "no such path\n"),
+    }
+}

@@ -1,0 +1,10 @@
+//! The chat: rooms, names, whispers, presence.
+
+mod application;
+mod debug;
+mod options;
+mod pages;
+
+pub use application::Chat;
+pub use options::{Options, Switch};
+pub use pages::pages;

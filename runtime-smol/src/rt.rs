@@ -1,0 +1,131 @@
+//! smol's tasks and timers.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use smol::Async;
+use smol::io::{AsyncRead, AsyncWrite};
+use smol::net::{TcpListener, TcpStream};
+use switchboard_runtime::{Polls, Runtime, Timer};
+
+use crate::socket::{Polled, Tcp};
+
+/// Where a hub's tasks run.
+#[derive(Clone)]
+pub struct Executor {
+    /// `None`: smol's global one.
+    executor: Option<Arc<smol::Executor<'static>>>,
+    threads: usize,
+}
+
+impl Executor {
+    /// An executor that so many threads run.
+    pub fn new(executor: Arc<smol::Executor<'static>>, threads: usize) -> Self {
+        Self {
+            executor: Some(executor),
+            threads,
+        }
+    }
+
+    /// The global executor of smol, which has one thread unless `SMOL_THREADS` says otherwise.
+    pub fn global() -> Self {
+        let threads = std::env::var("SMOL_THREADS")
+            .ok()
+            .and_then(|threads| threads.parse().ok());
+        Self {
+            executor: None,
+            threads: threads.unwrap_or(1),
+        }
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor")
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The runtime, as the driver wants it.
+#[derive(Debug)]
+pub enum Smol {}
+
+impl Runtime for Smol {
+    type Executor = Executor;
+    type Timer = Sleep;
+    type Listener = TcpListener;
+    type TcpStream = TcpStream;
+    type TcpSocket = Tcp;
+
+    fn executor() -> Executor {
+        Executor::global()
+    }
+
+    fn threads(executor: &Executor) -> usize {
+        executor.threads
+    }
+
+    fn spawn(executor: &Executor, future: impl Future<Output = ()> + Send + 'static) {
+        match &executor.executor {
+            Some(executor) => executor.spawn(future).detach(),
+            None => smol::spawn(future).detach(),
+        }
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        smol::future::yield_now()
+    }
+
+    fn poll_accept(
+        listener: &TcpListener,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<TcpStream>> {
+        let listener: Arc<Async<std::net::TcpListener>> = listener.clone().into();
+        loop {
+            match listener.get_ref().accept() {
+                Ok((stream, _)) => return Poll::Ready(Async::new(stream).map(TcpStream::from)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            ready!(listener.poll_readable(context))?;
+        }
+    }
+
+    fn socket(stream: TcpStream) -> io::Result<(Tcp, IpAddr)> {
+        let peer = stream.peer_addr()?.ip();
+        stream.set_nodelay(true)?;
+        Ok((Tcp::new(stream), peer))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Polls<T> for Smol {
+    type Stream = Polled<T>;
+
+    fn adapt(stream: T) -> Polled<T> {
+        Polled(stream)
+    }
+}
+
+/// smol's timer.
+pub struct Sleep(smol::Timer);
+
+impl Timer for Sleep {
+    fn new(at: Instant) -> Self {
+        Self(smol::Timer::at(at))
+    }
+
+    fn set(&mut self, at: Instant) {
+        self.0.set_at(at);
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(context).map(|_| ())
+    }
+}

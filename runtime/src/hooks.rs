@@ -1,0 +1,473 @@
+//! The calls of the application for one connection: one at a time, in the order of arrival.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use switchboard_core::protocol::{self, RequestId};
+use switchboard_core::response::{self, PageResponse};
+use switchboard_core::{
+    CloseFrame, CloseReason, ConnectionId, Denied, Event, Identity, ProtocolError, Question,
+    Refused, Request, Rooms, Token, Wire,
+};
+use tracing::error;
+
+use crate::application::{Client, DynApplication, Entry, Message};
+use crate::hub::Hub;
+use crate::runtime::{BoxFuture, Runtime, Timer};
+use crate::shared::Shared;
+use crate::socket::Ended;
+use crate::task::Pages;
+
+/// Messages that wait for a hook before reading pauses.
+pub(crate) const BACKLOG: usize = 32;
+
+/// What came in and waits for its turn.
+pub(crate) enum Item {
+    Text(String),
+    Binary(Vec<u8>),
+    Close(Option<(u16, String)>),
+    Violation(ProtocolError),
+    Eof,
+}
+
+/// What a hook's answer leads to.
+enum Outcome {
+    Identified(Result<Identity, Refused>, Option<RequestId<'static>>),
+    Answered(Question, Result<(), Denied>),
+    Page(Vec<u8>),
+    Connected,
+    Took(Result<(), Denied>),
+    Disconnected,
+}
+
+struct Hook {
+    future: BoxFuture<Outcome>,
+    /// It is for somebody who is not in yet: nobody cares once that is refused.
+    entrance: bool,
+    /// The core knows that it takes its time.
+    told: bool,
+}
+
+/// The hooks of one connection, and what waits for them.
+pub(crate) struct Hooks<R: Runtime> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: ConnectionId,
+    peer: IpAddr,
+    hook: Option<Box<Hook>>,
+    backlog: VecDeque<Item>,
+    paused: bool,
+    user: Option<Arc<str>>,
+    /// The request of a connection whose first message has yet to say who it is.
+    request: Option<Box<Request>>,
+    ended: Option<Box<Ended>>,
+    /// How long a hook of a connection that has ended may still take.
+    patience: Option<Box<R::Timer>>,
+}
+
+impl<R: Runtime> Hooks<R> {
+    pub(crate) fn new(shared: Arc<Shared>, id: ConnectionId, peer: IpAddr) -> Self {
+        Self {
+            shared,
+            id,
+            peer,
+            hook: None,
+            backlog: VecDeque::new(),
+            paused: false,
+            user: None,
+            request: None,
+            ended: None,
+            patience: None,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.hook.is_some()
+    }
+
+    /// Whether reading pauses because too much waits.
+    pub(crate) fn is_full(&mut self) -> bool {
+        let full = self.backlog.len() >= BACKLOG;
+        if full && !self.paused {
+            self.paused = true;
+            self.event(Event::Paused);
+        }
+        full
+    }
+
+    pub(crate) fn event(&self, event: Event<'_>) {
+        // Stale: the connection went meanwhile, and the task is about to hear of it.
+        let _ = self
+            .shared
+            .with(|locked, now| locked.switchboard.handle(now, self.id, event));
+    }
+
+    /// Asks who it is.
+    pub(crate) fn identify(&mut self, request: Request) {
+        self.request = Some(Box::new(request.clone()));
+        self.start(true, identify(self.context(), request, None));
+    }
+
+    /// Makes a page.
+    pub(crate) fn make_page(&mut self, pages: &Pages, request: Request) {
+        let head_only = request.method() == "HEAD";
+        let page = catch_unwind(AssertUnwindSafe(|| pages(request)));
+        let Ok(page) = page else {
+            return self.event(Event::HookFailed);
+        };
+        self.start(true, async move {
+            Outcome::Page(render(&page.await, head_only))
+        });
+    }
+
+    /// The connection has ended: what waits is not done any more, except to say so.
+    pub(crate) fn end(&mut self, ended: Box<Ended>) {
+        self.backlog = VecDeque::new();
+        if ended.reason == CloseReason::Internal {
+            // Its hook took too long.
+            self.hook = None;
+        }
+        self.ended = Some(ended);
+    }
+
+    /// The connection is not to be let in any more.
+    pub(crate) fn abandon_entrance(&mut self) {
+        if self.hook.as_ref().is_some_and(|hook| hook.entrance) {
+            self.hook = None;
+        }
+    }
+
+    /// Something came in: now, or after what came before it.
+    pub(crate) fn take(&mut self, item: Item) {
+        if self.is_busy() || !self.backlog.is_empty() {
+            self.backlog.push_back(item);
+        } else {
+            self.process(item);
+        }
+    }
+
+    /// A text came in; it is borrowed where it can be used at once.
+    pub(crate) fn take_text(&mut self, text: &str) {
+        if self.is_busy() || !self.backlog.is_empty() {
+            self.backlog.push_back(Item::Text(text.to_owned()));
+        } else {
+            self.process_text(text);
+        }
+    }
+
+    /// Runs what can be run. Says whether the application has nothing left to hear.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        loop {
+            if self.hook.is_some() {
+                if !self.poll_hook(context) {
+                    return false;
+                }
+            } else if let Some(item) = self.backlog.pop_front() {
+                self.process(item);
+                if self.paused && self.backlog.len() < BACKLOG {
+                    self.paused = false;
+                    self.event(Event::Resumed);
+                }
+            } else if let Some(ended) = self.ended.take() {
+                if self.backlog.capacity() > 0 {
+                    self.backlog = VecDeque::new();
+                }
+                self.disconnect(*ended);
+            } else {
+                return true;
+            }
+        }
+    }
+
+    /// Says whether the hook is over.
+    fn poll_hook(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(hook) = &mut self.hook else {
+            return true;
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| hook.future.as_mut().poll(context)));
+        match polled {
+            Ok(Poll::Ready(outcome)) => {
+                let told = hook.told;
+                self.hook = None;
+                self.patience = None;
+                self.conclude(outcome, told);
+                true
+            }
+            Ok(Poll::Pending) => {
+                if !hook.told {
+                    hook.told = true;
+                    self.event(Event::HookStarted);
+                }
+                self.lose_patience(context)
+            }
+            Err(panic) => {
+                error!(id = %self.id, message = panic_message(&*panic), "a hook panicked");
+                self.hook = None;
+                self.patience = None;
+                self.event(Event::HookFailed);
+                true
+            }
+        }
+    }
+
+    /// The core watches over the hooks of connections that are there; for one that has ended, the
+    /// same time is given here.
+    fn lose_patience(&mut self, context: &mut Context<'_>) -> bool {
+        let over = self.ended.is_some() || self.user.is_none();
+        if !over {
+            return false;
+        }
+        let limit = self.shared.config.timeouts.hook;
+        let timer = self
+            .patience
+            .get_or_insert_with(|| Box::new(R::Timer::new(Instant::now() + limit)));
+        if timer.poll(context).is_pending() {
+            return false;
+        }
+        error!(id = %self.id, "a hook takes too long");
+        self.hook = None;
+        self.patience = None;
+        true
+    }
+
+    fn conclude(&mut self, outcome: Outcome, told: bool) {
+        let id = self.id;
+        match outcome {
+            Outcome::Identified(verdict, request) => self.identified(verdict, request.as_ref()),
+            Outcome::Answered(question, answer) => {
+                let _ = self
+                    .shared
+                    .with(|locked, now| locked.switchboard.answer(now, id, question, answer));
+            }
+            Outcome::Page(page) => {
+                let _ = self
+                    .shared
+                    .with(|locked, now| locked.switchboard.answer_page(now, id, page));
+            }
+            Outcome::Took(Err(denied)) => {
+                let reason = match denied {
+                    Denied::Unauthorized => CloseReason::Unauthorized,
+                    Denied::Forbidden => CloseReason::Forbidden,
+                };
+                let _ = self
+                    .shared
+                    .with(|locked, now| locked.switchboard.close(now, id, reason));
+            }
+            Outcome::Connected | Outcome::Took(Ok(())) => {
+                if told {
+                    self.event(Event::HookDone);
+                }
+            }
+            Outcome::Disconnected => self.user = None,
+        }
+    }
+
+    fn identified(&mut self, verdict: Result<Identity, Refused>, request: Option<&RequestId<'_>>) {
+        let id = self.id;
+        let first = matches!(verdict, Ok(Identity::FirstMessage));
+        let user = self.shared.with(|locked, now| {
+            let _ = locked.switchboard.authenticated(now, id, verdict, request);
+            locked.switchboard.user_of(id)
+        });
+        if !first {
+            self.request = None;
+        }
+        if self.user.is_none()
+            && let Some(user) = user
+        {
+            self.user = Some(user);
+            if let Some(client) = self.client() {
+                let application = self.shared.application.clone();
+                let call = async move {
+                    application.on_connect(client).await;
+                    Outcome::Connected
+                };
+                self.start(false, call);
+            }
+        }
+    }
+
+    fn disconnect(&mut self, ended: Ended) {
+        let Some(client) = self.client() else { return };
+        let application = self.shared.application.clone();
+        // From here on it is nobody's connection: the time of the hook is watched over here.
+        self.user = None;
+        self.start(false, async move {
+            application
+                .on_disconnect(client, ended.rooms, ended.reason)
+                .await;
+            Outcome::Disconnected
+        });
+    }
+
+    fn process(&mut self, item: Item) {
+        match item {
+            Item::Text(text) => self.process_text(&text),
+            Item::Binary(bytes) => self.hand_over(Message::Binary(bytes)),
+            Item::Close(close) => self.event(Event::Close(close.as_ref().map(|(code, reason)| {
+                CloseFrame {
+                    code: *code,
+                    reason,
+                }
+            }))),
+            Item::Violation(violation) => self.event(Event::Violation(violation)),
+            Item::Eof => self.event(Event::Eof),
+        }
+    }
+
+    fn process_text(&mut self, text: &str) {
+        if self.shared.config.wire == Wire::Raw {
+            return self.hand_over(Message::Text(text.to_owned()));
+        }
+        let command = protocol::parse(text);
+        let id = self.id;
+        let question = self
+            .shared
+            .with(|locked, now| locked.switchboard.command(now, id, command));
+        if let Ok(Some(question)) = question {
+            self.ask(question);
+        }
+    }
+
+    fn hand_over(&mut self, message: Message) {
+        let Some(client) = self.client() else { return };
+        let application = self.shared.application.clone();
+        self.start(false, async move {
+            Outcome::Took(application.on_message(client, message).await)
+        });
+    }
+
+    fn ask(&mut self, question: Question) {
+        if let Question::Token { token, request } = question {
+            return self.ask_token(token, request);
+        }
+        let Some(client) = self.client() else { return };
+        let application = self.shared.application.clone();
+        self.start(false, async move {
+            let answer = match &question {
+                Question::Join { room, lobby, .. } => {
+                    let entry = if *lobby {
+                        Entry::Lobby
+                    } else {
+                        Entry::Subscribe
+                    };
+                    application
+                        .authorize_join(client, room.clone(), entry)
+                        .await
+                }
+                Question::Direct { to, .. } => {
+                    application.authorize_direct(client, to.clone()).await
+                }
+                Question::Message { room, content, .. } => {
+                    let message = Message::Room {
+                        room: room.clone(),
+                        content: content.clone(),
+                    };
+                    application.on_message(client, message).await
+                }
+                _ => Err(Denied::Forbidden),
+            };
+            Outcome::Answered(question, answer)
+        });
+    }
+
+    fn ask_token(&mut self, token: Token, request: Option<RequestId<'static>>) {
+        let entrance = self.user.is_none();
+        let asked = match &self.request {
+            Some(request) => (**request).clone().with_token(token),
+            None => Request::for_refresh(self.peer, token),
+        };
+        self.start(entrance, identify(self.context(), asked, request));
+    }
+
+    fn start(&mut self, entrance: bool, call: impl Future<Output = Outcome> + Send + 'static) {
+        self.hook = Some(Box::new(Hook {
+            future: Box::pin(call),
+            entrance,
+            told: false,
+        }));
+    }
+
+    fn client(&self) -> Option<Client> {
+        let user = self.user.clone()?;
+        Some(Client {
+            id: self.id,
+            user,
+            hub: Hub::of(&self.shared),
+        })
+    }
+
+    fn context(&self) -> Asker {
+        Asker {
+            application: self.shared.application.clone(),
+            hub: Hub::of(&self.shared),
+            id: self.id,
+            ask_lobby: self.shared.config.rooms == Rooms::Ask && self.user.is_none(),
+        }
+    }
+}
+
+/// What it takes to find out who somebody is.
+struct Asker {
+    application: Arc<dyn DynApplication>,
+    hub: Hub,
+    id: ConnectionId,
+    ask_lobby: bool,
+}
+
+/// Who it is, and whether the lobby is open to it.
+async fn identify(asker: Asker, request: Request, answers: Option<RequestId<'static>>) -> Outcome {
+    let Asker {
+        application,
+        hub,
+        id,
+        ask_lobby,
+    } = asker;
+    let refused = |denied| match denied {
+        Denied::Unauthorized => Refused::Unauthorized,
+        Denied::Forbidden => Refused::Forbidden,
+    };
+    let lobby: Option<Arc<str>> = request.lobby().map(Into::into);
+    let identity = match application.clone().authenticate(request).await {
+        Ok(identity) => identity,
+        Err(denied) => return Outcome::Identified(Err(refused(denied)), answers),
+    };
+    let user: Arc<str> = match &identity {
+        Identity::User { name, .. } => name.as_str().into(),
+        Identity::Anonymous => format!("anon-{id}").into(),
+        Identity::FirstMessage => return Outcome::Identified(Ok(identity), answers),
+    };
+    if let Some(lobby) = lobby.filter(|_| ask_lobby) {
+        let client = Client { id, user, hub };
+        if let Err(denied) = application
+            .authorize_join(client, lobby, Entry::Lobby)
+            .await
+        {
+            return Outcome::Identified(Err(refused(denied)), answers);
+        }
+    }
+    Outcome::Identified(Ok(identity), answers)
+}
+
+fn render(page: &PageResponse, head_only: bool) -> Vec<u8> {
+    response::page(page, head_only).unwrap_or_else(|bad| {
+        error!(%bad, "a page cannot be sent");
+        response::refusal(Refused::Internal, 0)
+    })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(not a text)")
+}

@@ -1,0 +1,71 @@
+//! What a runtime has to bring.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::foreign::Stream;
+use crate::socket::Socket;
+
+/// A future that can be kept and sent.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a runtime has to bring.
+pub trait Runtime: Debug + Send + Sync + 'static {
+    /// Where its tasks run.
+    type Executor: Clone + Debug + Send + Sync + 'static;
+    /// Its timer.
+    type Timer: Timer;
+    /// Its TCP listener.
+    type Listener: Send + Sync + 'static;
+    /// Its TCP stream.
+    type TcpStream: Send + 'static;
+    /// The same, to be read by one and written by all.
+    type TcpSocket: Socket;
+
+    /// Where tasks run if nobody says otherwise.
+    fn executor() -> Self::Executor;
+
+    /// How many threads run what is spawned there.
+    fn threads(executor: &Self::Executor) -> usize;
+
+    /// Runs a future to its end, in the background.
+    fn spawn(executor: &Self::Executor, future: impl Future<Output = ()> + Send + 'static);
+
+    /// Lets everything else that is ready run, input included, before it is done.
+    fn yield_now() -> impl Future<Output = ()> + Send;
+
+    /// The next connection.
+    fn poll_accept(
+        listener: &Self::Listener,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Self::TcpStream>>;
+
+    /// Makes a socket of a stream, without Nagle's delay, and says whose it is.
+    fn socket(stream: Self::TcpStream) -> io::Result<(Self::TcpSocket, IpAddr)>;
+}
+
+/// A runtime that knows how to poll streams of this type.
+pub trait Polls<T>: Runtime {
+    /// The stream in the driver's shape.
+    type Stream: Stream;
+
+    /// Brings it into that shape.
+    fn adapt(stream: T) -> Self::Stream;
+}
+
+/// A timer that can be set again.
+pub trait Timer: Send + 'static {
+    /// A timer that is done at `at`.
+    fn new(at: Instant) -> Self;
+
+    /// Sets it anew.
+    fn set(&mut self, at: Instant);
+
+    /// Whether its time has come.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
+}

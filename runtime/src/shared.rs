@@ -1,0 +1,357 @@
+//! The core behind its lock, and what follows from each call of it.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use atomic_waker::AtomicWaker;
+use futures_channel::oneshot;
+use switchboard_core::{
+    Action, Config, ConnectionId, DrainReport, Frame, Notice, PingResult, Switchboard, Time,
+};
+use tracing::{debug, info, trace, warn};
+
+use crate::application::DynApplication;
+use crate::socket::{Ended, GONE, INTAKE, Link, Socket};
+
+pub(crate) type DynLink = Arc<Link<dyn Socket>>;
+
+/// What every handle, task and driver of one hub shares.
+pub(crate) struct Shared {
+    locked: Mutex<Locked>,
+    pub(crate) config: Config,
+    pub(crate) application: Arc<dyn DynApplication>,
+    origin: Instant,
+    /// When the ticker wakes next, in nanoseconds.
+    alarm: AtomicU64,
+    pub(crate) ticker: AtomicWaker,
+    flushers: OnceLock<Box<[AtomicWaker]>>,
+    congested: AtomicBool,
+    /// Tasks that wait for the writers to catch up.
+    gate: Mutex<Vec<Waker>>,
+    drained: OnceLock<DrainReport>,
+    drain_waiters: Mutex<Vec<Waker>>,
+    handle: OnceLock<Weak<dyn Any + Send + Sync>>,
+    closed: AtomicBool,
+}
+
+pub(crate) struct Locked {
+    pub(crate) switchboard: Switchboard,
+    /// By slot.
+    links: Vec<Option<(ConnectionId, DynLink)>>,
+    pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
+}
+
+/// Something that follows from a call, to be done without the lock.
+enum Effect {
+    Signal(DynLink, u8),
+    Shutdown(DynLink),
+    Evict(DynLink, Option<Frame>),
+    Ended(DynLink, Ended),
+    Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
+    Notice(Notice),
+}
+
+impl Locked {
+    pub(crate) fn link(&self, id: ConnectionId) -> Option<DynLink> {
+        match self.links.get(id.slot())? {
+            Some((found, link)) if *found == id => Some(link.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn insert(&mut self, id: ConnectionId, link: DynLink) {
+        if self.links.len() <= id.slot() {
+            self.links.resize_with(id.slot() + 1, || None);
+        }
+        self.links[id.slot()] = Some((id, link));
+    }
+
+    pub(crate) fn expect_ping(&mut self, ticket: u64) -> oneshot::Receiver<Vec<PingResult>> {
+        let (sender, receiver) = oneshot::channel();
+        self.pings.insert(ticket, sender);
+        receiver
+    }
+
+    fn collect(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(action) = self.switchboard.poll_notice() {
+            match action {
+                Action::Intake(id) => {
+                    effects.extend(self.link(id).map(|link| Effect::Signal(link, INTAKE)));
+                }
+                Action::ShutdownWrite(id) => effects.extend(self.link(id).map(Effect::Shutdown)),
+                Action::Evict { id, last } => {
+                    if let Some(link) = self.link(id) {
+                        self.links[id.slot()] = None;
+                        effects.push(Effect::Evict(link, last));
+                    }
+                }
+                Action::Notify(notice) => self.collect_notice(notice, effects),
+                _ => {}
+            }
+        }
+    }
+
+    fn collect_notice(&mut self, notice: Notice, effects: &mut Vec<Effect>) {
+        match &notice {
+            Notice::Closed {
+                id, rooms, reason, ..
+            } => {
+                let ended = Ended {
+                    rooms: rooms.clone(),
+                    reason: *reason,
+                };
+                effects.extend(self.link(*id).map(|link| Effect::Ended(link, ended)));
+            }
+            Notice::Pinged { ticket, results } => {
+                if let Some(sender) = self.pings.remove(ticket) {
+                    effects.push(Effect::Pinged(sender, results.clone()));
+                }
+            }
+            _ => {}
+        }
+        effects.push(Effect::Notice(notice));
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        switchboard: Switchboard,
+        application: Arc<dyn DynApplication>,
+        origin: Instant,
+    ) -> Self {
+        Self {
+            locked: Mutex::new(Locked {
+                switchboard,
+                links: Vec::new(),
+                pings: BTreeMap::new(),
+            }),
+            config,
+            application,
+            origin,
+            alarm: AtomicU64::new(u64::MAX),
+            ticker: AtomicWaker::new(),
+            flushers: OnceLock::new(),
+            congested: AtomicBool::new(false),
+            gate: Mutex::new(Vec::new()),
+            drained: OnceLock::new(),
+            drain_waiters: Mutex::new(Vec::new()),
+            handle: OnceLock::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn set_handle(&self, handle: Weak<dyn Any + Send + Sync>) {
+        let _ = self.handle.set(handle);
+    }
+
+    pub(crate) fn handle(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.handle.get()?.upgrade()
+    }
+
+    /// Ends everything: the last handle has gone.
+    pub(crate) fn shut_down(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.with(|locked, now| locked.switchboard.shut_down(now));
+            self.ticker.wake();
+            self.flushers
+                .get()
+                .into_iter()
+                .flatten()
+                .for_each(AtomicWaker::wake);
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        let nanos = self.origin.elapsed().as_nanos();
+        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn instant(&self, time: Time) -> Instant {
+        self.origin + time.since(Time::ZERO)
+    }
+
+    /// Calls the core, and does what follows from it.
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Locked, Time) -> T) -> T {
+        let mut effects = Vec::new();
+        let (result, waits, alarm) = {
+            let mut locked = self.lock();
+            let now = self.now();
+            let result = call(&mut locked, now);
+            locked.collect(&mut effects);
+            let waits = locked.switchboard.wants_write();
+            self.congested
+                .store(locked.switchboard.is_congested(), Ordering::Release);
+            (result, waits, self.earlier_alarm(&locked))
+        };
+        self.perform(effects);
+        if alarm {
+            self.ticker.wake();
+        }
+        if waits {
+            self.wake_flusher(0);
+        }
+        result
+    }
+
+    /// Looks at the core without changing it.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Switchboard, Time) -> T) -> T {
+        look(&self.lock().switchboard, self.now())
+    }
+
+    /// Takes note of the next deadline; says whether the ticker sleeps too long for it.
+    fn earlier_alarm(&self, locked: &Locked) -> bool {
+        let next = locked
+            .switchboard
+            .next_deadline()
+            .map_or(u64::MAX, Time::as_nanos);
+        next < self.alarm.load(Ordering::Relaxed) && {
+            self.alarm.store(next, Ordering::Relaxed);
+            true
+        }
+    }
+
+    /// The next deadline, for the ticker to sleep until.
+    pub(crate) fn set_alarm(&self) -> Option<Time> {
+        let locked = self.lock();
+        let next = locked.switchboard.next_deadline();
+        self.alarm
+            .store(next.map_or(u64::MAX, Time::as_nanos), Ordering::Relaxed);
+        next
+    }
+
+    pub(crate) fn alarm(&self) -> Option<Time> {
+        match self.alarm.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            nanos => Some(Time::from_nanos(nanos)),
+        }
+    }
+
+    pub(crate) fn set_flushers(&self, count: usize) -> bool {
+        self.flushers
+            .set((0..count).map(|_| AtomicWaker::new()).collect())
+            .is_ok()
+    }
+
+    pub(crate) fn flusher(&self, index: usize) -> Option<&AtomicWaker> {
+        self.flushers.get()?.get(index)
+    }
+
+    pub(crate) fn wake_flusher(&self, index: usize) {
+        if let Some(waker) = self.flusher(index) {
+            waker.wake();
+        }
+    }
+
+    /// Whether input should wait for the writers; if so, the task is woken when it need not.
+    pub(crate) fn gated(&self, context: &Context<'_>) -> bool {
+        if !self.is_congested() {
+            return false;
+        }
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.push(context.waker().clone());
+        drop(gate);
+        // It may have been opened before we stood there.
+        if self.is_congested() {
+            return true;
+        }
+        self.open_gate();
+        false
+    }
+
+    pub(crate) fn is_congested(&self) -> bool {
+        self.congested.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn open_gate(&self) {
+        let wakers = {
+            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *gate)
+        };
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// The report of the drain, once it is over; until then the task is woken for it.
+    pub(crate) fn drained(&self, context: Option<&Context<'_>>) -> Option<DrainReport> {
+        if let Some(context) = context {
+            let mut waiters = self
+                .drain_waiters
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            waiters.retain(|waker| !waker.will_wake(context.waker()));
+            waiters.push(context.waker().clone());
+        }
+        self.drained.get().copied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Locked> {
+        // The core does not panic; if it ever does, the others are better served than let down.
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn perform(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Signal(link, flag) => link.signal(flag),
+                Effect::Shutdown(link) => {
+                    // Whatever it says: the read side tells when the peer is gone.
+                    let _ = link.socket.shutdown_write();
+                }
+                Effect::Evict(link, last) => {
+                    if let Some(frame) = last {
+                        let _ = link.socket.try_write(frame.as_bytes());
+                    }
+                    link.signal(GONE);
+                }
+                Effect::Ended(link, ended) => link.end(ended),
+                Effect::Pinged(sender, results) => {
+                    let _ = sender.send(results);
+                }
+                Effect::Notice(notice) => self.report(&notice),
+            }
+        }
+    }
+
+    fn report(&self, notice: &Notice) {
+        match notice {
+            Notice::Opened { id, user } => debug!(%id, %user, "connected"),
+            Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
+            Notice::Closed {
+                id, user, reason, ..
+            } => debug!(%id, %user, %reason, "disconnected"),
+            Notice::Joined { id, room } => trace!(%id, %room, "joined"),
+            Notice::Left { id, room } => trace!(%id, %room, "left"),
+            Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
+            Notice::HostStalled { by } => warn!(?by, "the host stood still"),
+            Notice::Drained(report) => {
+                info!(
+                    connections = report.connections,
+                    evicted = report.evicted,
+                    "drained"
+                );
+                let _ = self.drained.set(*report);
+                let waiters = std::mem::take(
+                    &mut *self
+                        .drain_waiters
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+                waiters.into_iter().for_each(Waker::wake);
+            }
+            _ => {}
+        }
+        // Their panics are theirs.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.application.on_notice(notice)));
+    }
+}

@@ -1,0 +1,437 @@
+//! The task of one connection: reads, decodes, asks the application, waits for writability.
+//!
+//! It owns no buffer while nothing has arrived: bytes are read into a buffer that all tasks of a
+//! thread share, and only what cannot be used at once is kept.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use switchboard_core::response::PageResponse;
+use switchboard_core::{
+    Answer, ConnectionId, Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming,
+    Intake, Request, Wire,
+};
+use tracing::trace;
+
+use crate::hooks::{Hooks, Item};
+use crate::runtime::{BoxFuture, Runtime};
+use crate::shared::Shared;
+use crate::socket::{BLOCKED, ENDED, GONE, INTAKE, Link, Socket};
+
+/// Makes the answers to requests that are no upgrade.
+pub(crate) type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
+
+/// How a stream comes.
+pub(crate) enum Arrival {
+    /// From its first byte on: a request is expected. Without pages, one that is no upgrade is
+    /// answered with 404.
+    Fresh(Option<Pages>),
+    /// The application has read the request and sent the 101 response.
+    Upgraded(Box<Request>),
+}
+
+/// Bytes that are read at a time.
+const SCRATCH: usize = 64 << 10;
+/// Reads before everybody else gets a turn.
+const READS: usize = 8;
+/// Messages before everybody else gets a turn.
+const FRAMES: usize = 64;
+
+thread_local! {
+    /// Where all connections of a thread are read into.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What the bytes mean.
+enum Input {
+    Head(Box<Head>),
+    Frames(Decoder),
+    Nothing,
+}
+
+struct Head {
+    handshake: Handshake,
+    pages: Option<Pages>,
+}
+
+/// Bytes that were read and not used.
+struct Leftover {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+/// The task of one connection.
+pub(crate) struct Task<R: Runtime, S> {
+    link: Arc<Link<S>>,
+    hooks: Hooks<R>,
+    input: Input,
+    leftover: Option<Box<Leftover>>,
+    intake: Intake,
+    blocked: bool,
+    gone: bool,
+    /// The read side has ended, and that has been passed on.
+    ended: bool,
+    /// The core has been told of a message that is not complete.
+    partial: bool,
+}
+
+impl<R: Runtime, S> Unpin for Task<R, S> {}
+
+impl<R: Runtime, S: Socket> Task<R, S> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        link: Arc<Link<S>>,
+        id: ConnectionId,
+        peer: IpAddr,
+        arrival: Arrival,
+        early: Vec<u8>,
+    ) -> Self {
+        let config = &shared.config;
+        let leftover = (!early.is_empty()).then(|| {
+            Box::new(Leftover {
+                bytes: early,
+                at: 0,
+            })
+        });
+        let (input, request) = match arrival {
+            Arrival::Fresh(pages) => {
+                let config = HandshakeConfig {
+                    endpoint: config.endpoint.clone(),
+                    pages: pages.is_some(),
+                    json: config.wire == Wire::Json,
+                    name_bytes: config.limits.name_bytes,
+                };
+                let handshake = Handshake::new(Arc::new(config));
+                (Input::Head(Box::new(Head { handshake, pages })), None)
+            }
+            Arrival::Upgraded(request) => (Input::Nothing, Some(request)),
+        };
+        let mut task = Self {
+            link,
+            hooks: Hooks::new(shared, id, peer),
+            input,
+            leftover,
+            intake: Intake::Head,
+            blocked: false,
+            gone: false,
+            ended: false,
+            partial: false,
+        };
+        if let Some(request) = request {
+            task.take_upgraded(peer, *request);
+        }
+        task
+    }
+
+    fn id(&self) -> ConnectionId {
+        self.hooks.id
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.hooks.shared
+    }
+
+    /// Takes note of what others have told this task.
+    fn heed(&mut self) {
+        let flags = self.link.take_flags();
+        if flags == 0 {
+            return;
+        }
+        self.blocked |= flags & BLOCKED != 0;
+        self.gone |= flags & GONE != 0;
+        if flags & ENDED != 0
+            && let Some(ended) = self.link.take_ended()
+        {
+            self.hooks.end(ended);
+        }
+        if flags & (INTAKE | GONE) != 0 {
+            self.ask_intake();
+        }
+    }
+
+    fn ask_intake(&mut self) {
+        let id = self.id();
+        let intake = self.shared().read(|switchboard, _| switchboard.intake(id));
+        let Ok(intake) = intake else {
+            self.gone = true;
+            self.hooks.abandon_entrance();
+            return;
+        };
+        self.intake = intake;
+        match intake {
+            Intake::Frames if !matches!(self.input, Input::Frames(_)) => {
+                let limits = &self.shared().config.limits;
+                self.input = Input::Frames(Decoder::new(DecoderLimits {
+                    message_bytes: limits.message_bytes,
+                    fragments: limits.fragments,
+                }));
+            }
+            Intake::Discard => {
+                self.input = Input::Nothing;
+                self.hooks.abandon_entrance();
+                if let Some(leftover) = self.leftover.take() {
+                    self.hooks
+                        .event(Event::Discarded(leftover.bytes.len() - leftover.at));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads what there is, but not for ever.
+    fn read(&mut self, context: &mut Context<'_>) {
+        let mut frames = FRAMES;
+        for _ in 0..READS {
+            if !self.may_read(context) {
+                return;
+            }
+            if let Some(mut leftover) = self.leftover.take() {
+                let used = self.receive(context, &mut leftover.bytes[leftover.at..], &mut frames);
+                leftover.at += used;
+                if leftover.at < leftover.bytes.len() && !self.gone {
+                    self.leftover = Some(leftover);
+                }
+            } else if !self.read_once(context, &mut frames) {
+                return;
+            }
+            self.heed();
+            if frames == 0 {
+                break;
+            }
+        }
+        context.waker().wake_by_ref();
+    }
+
+    fn may_read(&mut self, context: &Context<'_>) -> bool {
+        if self.shared().config.limits.pause_reading.is_some() {
+            self.ask_intake();
+        }
+        match self.intake {
+            Intake::Wait => false,
+            _ if self.gone || self.ended => false,
+            Intake::Frames => !self.hooks.is_full() && !self.shared().gated(context),
+            Intake::Head | Intake::Discard => true,
+        }
+    }
+
+    /// Says whether it is worth reading once more.
+    fn read_once(&mut self, context: &mut Context<'_>, frames: &mut usize) -> bool {
+        let mut buffer = BUFFER.take();
+        buffer.resize(SCRATCH, 0);
+        let polled = self.link.socket.poll_read(context, &mut buffer);
+        let more = match polled {
+            Poll::Pending => false,
+            Poll::Ready(Ok(0)) => {
+                self.ended = true;
+                self.end_of_input();
+                false
+            }
+            Poll::Ready(Ok(bytes)) => {
+                let used = self.receive(context, &mut buffer[..bytes], frames);
+                if used < bytes && !self.gone {
+                    let bytes = buffer[used..bytes].to_vec();
+                    self.leftover = Some(Box::new(Leftover { bytes, at: 0 }));
+                }
+                true
+            }
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => true,
+            Poll::Ready(Err(_)) => {
+                self.ended = true;
+                self.hooks.event(Event::Reset);
+                false
+            }
+        };
+        BUFFER.set(buffer);
+        if !more {
+            self.heed();
+        }
+        more
+    }
+
+    fn end_of_input(&mut self) {
+        if matches!(self.input, Input::Frames(_)) {
+            // After what came before it.
+            self.hooks.take(Item::Eof);
+        } else {
+            self.hooks.event(Event::Eof);
+        }
+    }
+
+    /// Uses bytes; says how many. What is not used is to be offered again.
+    fn receive(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+        frames: &mut usize,
+    ) -> usize {
+        match (&mut self.input, self.intake) {
+            (_, Intake::Discard) | (Input::Nothing, _) => {
+                self.hooks.event(Event::Discarded(bytes.len()));
+                bytes.len()
+            }
+            (Input::Head(head), _) => {
+                match head.handshake.receive(bytes) {
+                    Ok(None) => {}
+                    Ok(Some(request)) => {
+                        let pages = head.pages.take();
+                        self.take_request(request, pages);
+                    }
+                    Err(bad) => {
+                        let id = self.id();
+                        let _ = self
+                            .shared()
+                            .with(|locked, now| locked.switchboard.malformed(now, id, bad));
+                    }
+                }
+                bytes.len()
+            }
+            (Input::Frames(decoder), _) => {
+                let used = decode(decoder, &mut self.hooks, &self.link, context, bytes, frames);
+                let (in_message, held) = (decoder.in_message(), decoder.buffered());
+                if in_message || self.partial {
+                    self.partial = in_message;
+                    self.hooks.event(Event::Partial {
+                        in_message,
+                        bytes: held,
+                    });
+                }
+                used
+            }
+        }
+    }
+
+    fn take_request(&mut self, mut request: Request, pages: Option<Pages>) {
+        let id = self.id();
+        let peer = self.hooks.peer();
+        let answer = self.shared().with(|locked, now| {
+            request.set_peer(locked.switchboard.client_address(peer, &request));
+            locked.switchboard.request(now, id, &request)
+        });
+        self.input = Input::Nothing;
+        self.ask_intake();
+        match (answer, pages) {
+            (Ok(Answer::Authenticate), _) => self.hooks.identify(request),
+            (Ok(Answer::Page), Some(pages)) => self.hooks.make_page(&pages, request),
+            _ => {}
+        }
+    }
+
+    fn take_upgraded(&mut self, peer: IpAddr, mut request: Request) {
+        let id = self.id();
+        let answer = self.shared().with(|locked, now| {
+            request.set_peer(locked.switchboard.client_address(peer, &request));
+            locked.switchboard.upgraded(now, id, &request)
+        });
+        self.ask_intake();
+        if answer == Ok(Answer::Authenticate) {
+            self.hooks.identify(request);
+        }
+    }
+}
+
+/// Decodes and hands on, up to a number of messages; says how many bytes are used.
+fn decode<R: Runtime, S>(
+    decoder: &mut Decoder,
+    hooks: &mut Hooks<R>,
+    link: &Link<S>,
+    context: &mut Context<'_>,
+    bytes: &mut [u8],
+    frames: &mut usize,
+) -> usize {
+    let (mut used, mut heard) = (0, false);
+    while *frames > 0 && !hooks.is_full() && !hooks.shared.is_congested() && !link.is_signalled() {
+        let decoded = match decoder.decode(&mut bytes[used..]) {
+            Ok(decoded) => decoded,
+            Err(violation) => {
+                hooks.take(Item::Violation(violation));
+                return bytes.len();
+            }
+        };
+        used += decoded.consumed;
+        let Some(incoming) = decoded.incoming else {
+            break;
+        };
+        *frames -= 1;
+        heard = true;
+        hand_on(hooks, incoming);
+        // Most hooks answer at once, and what follows need not be kept for later then.
+        if hooks.is_busy() {
+            hooks.poll(context);
+        }
+    }
+    if !heard {
+        hooks.event(Event::Heard);
+    }
+    used
+}
+
+fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, incoming: Incoming<'_>) {
+    let id = hooks.id;
+    let admit = |binary: bool, bytes: usize| {
+        trace!(%id, binary, bytes, "message");
+        let admitted = hooks
+            .shared
+            .with(|locked, now| locked.switchboard.message(now, id, binary, bytes));
+        admitted == Ok(true)
+    };
+    match incoming {
+        Incoming::Text(text) => {
+            if admit(false, text.len()) {
+                hooks.take_text(text);
+            }
+        }
+        Incoming::Binary(bytes) => {
+            if admit(true, bytes.len()) {
+                hooks.take(Item::Binary(bytes.to_vec()));
+            }
+        }
+        Incoming::Ping(payload) => hooks.event(Event::Ping(payload)),
+        Incoming::Pong(payload) => hooks.event(Event::Pong(payload)),
+        Incoming::Close(close) => {
+            hooks.take(Item::Close(
+                close.map(|close| (close.code, close.reason.to_owned())),
+            ));
+        }
+    }
+}
+
+impl<R: Runtime, S: Socket> Future for Task<R, S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let task = self.get_mut();
+        task.link.register(context);
+        task.heed();
+        if task.blocked {
+            match task.link.socket.poll_writable(context) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => {
+                    task.blocked = false;
+                    task.hooks.event(Event::Writable);
+                }
+                Poll::Ready(Err(_)) => {
+                    task.blocked = false;
+                    task.hooks.event(Event::Reset);
+                }
+            }
+        }
+        let mut idle = task.hooks.poll(context);
+        task.heed();
+        if !task.gone {
+            task.read(context);
+            task.heed();
+            idle = task.hooks.poll(context);
+            task.heed();
+        }
+        if task.gone && idle && task.hooks.poll(context) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Sleeps until the next deadline.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::runtime::{Runtime, Timer};
+use crate::shared::Shared;
+
+/// How long it sleeps when there is no deadline.
+const IDLE: Duration = Duration::from_secs(3_600);
+/// Later than this, everything that has piled up meanwhile is read before deadlines are judged.
+const LATE: Duration = Duration::from_millis(500);
+
+pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
+    let mut set = Instant::now() + IDLE;
+    let mut timer = R::Timer::new(set);
+    shared.set_alarm();
+    while !shared.is_closed() {
+        poll_fn(|context| {
+            shared.ticker.register(context.waker());
+            if shared.is_closed() {
+                return Poll::Ready(());
+            }
+            let due = shared.alarm().map(|at| shared.instant(at));
+            let wanted = due.unwrap_or_else(|| Instant::now() + IDLE);
+            if due.is_some() && wanted <= Instant::now() {
+                return Poll::Ready(());
+            }
+            if wanted != set {
+                set = wanted;
+                timer.set(wanted);
+            }
+            // A timer may be early by its own granularity: the clock decides.
+            if timer.poll(context).is_ready() {
+                set = Instant::now();
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await;
+        // Input that is in the sockets already comes before deadlines.
+        let late = shared
+            .alarm()
+            .is_some_and(|due| shared.now().since(due) > LATE);
+        for _ in 0..if late { 64 } else { 2 } {
+            R::yield_now().await;
+        }
+        shared.with(|locked, now| locked.switchboard.tick(now));
+        shared.set_alarm();
+    }
+}
