@@ -2,6 +2,7 @@
 
 use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
 
+use super::ending::close_item;
 use super::queue::{Is, Item, Kind, framed};
 use super::{Excluded, Model, Phase, charge, nanos, texts};
 
@@ -119,7 +120,8 @@ impl Model {
             if conn.queue.is_empty() {
                 conn.stalled_from = live;
             }
-            conn.queue.pong = Some(payload.to_vec());
+            let blocked = conn.blocked;
+            conn.queue.answer(payload, blocked);
         }
     }
 
@@ -158,26 +160,33 @@ impl Model {
             Err(wait) => {
                 let millis = wait.div_ceil(1_000_000);
                 let words = texts::words("rate_limited");
-                self.tell(
-                    id,
-                    texts::error("rate_limited", words, None, None, Some(millis)),
-                );
-                self.strike(id);
+                let error = texts::error("rate_limited", words, None, None, Some(millis));
+                self.strike(id, error);
                 false
             }
         }
     }
 
-    fn strike(&mut self, id: ConnectionId) {
+    /// An error that counts; the last that is tolerated goes out with the Close frame.
+    fn strike(&mut self, id: ConnectionId, error: String) {
         let (now, rates) = (self.now, self.config.rates);
         if rates.messages.is_none() && rates.bytes.is_none() {
-            return;
+            return self.tell(id, error);
         }
+        let window = nanos(rates.strike_window);
         let Some(conn) = self.conn(id) else { return };
         conn.strikes.push(now);
-        let window = nanos(rates.strike_window);
-        let recent = conn.strikes.iter().filter(|&&at| now - at < window).count();
-        if recent >= rates.strikes as usize {
+        let open = conn.is_open();
+        let recent = conn.strikes.iter().filter(|&&at| now - at < window);
+        if recent.count() < rates.strikes as usize {
+            self.tell(id, error);
+        } else if open {
+            let last = Item::new(framed(error.len()), Is::Json(error), Kind::Last);
+            let last = self.json().then_some(last);
+            let close = close_item(Some((4102, "rate_limited".to_owned())));
+            self.close(id, "rate_limited", last, Some(close));
+        } else {
+            self.tell(id, error);
             self.end(id, "rate_limited", None);
         }
     }
@@ -201,8 +210,7 @@ impl Model {
         let tag = request.as_deref();
         match &said {
             Said::Rejected(code, words, channel) => {
-                self.tell(id, texts::error(code, words, tag, channel.as_deref(), None));
-                self.strike(id);
+                self.strike(id, texts::error(code, words, tag, channel.as_deref(), None));
                 None
             }
             Said::Subscribe(room) => match self.may_enter(id, room) {
@@ -292,8 +300,8 @@ impl Model {
             if let [(only, _)] = rooms.as_slice() {
                 return Some(only.clone());
             }
-            self.fail(id, "bad_request", "no_channel", tag, None);
-            self.strike(id);
+            let words = texts::words("no_channel");
+            self.strike(id, texts::error("bad_request", words, tag, None, None));
             return None;
         };
         if let Err(bad) = check_name(room, self.config.limits.name_bytes) {
@@ -377,8 +385,7 @@ impl Model {
             BadName::TooLong(most) => format!("a name may have at most {most} bytes"),
             _ => String::new(),
         };
-        self.tell(id, texts::error("bad_request", &words, tag, None, None));
-        self.strike(id);
+        self.strike(id, texts::error("bad_request", &words, tag, None, None));
     }
 
     fn fail(

@@ -173,7 +173,8 @@ impl Model {
     /// Bytes were read and thrown away.
     pub fn discarded(&mut self, id: ConnectionId, bytes: usize) {
         let Some(conn) = self.conn(id) else { return };
-        if conn.is_ending() {
+        // What comes before all is written costs nobody the answer.
+        if conn.is_ending() && conn.shut {
             conn.discarded += bytes;
             if conn.discarded > DISCARD {
                 self.remove(id, None);
