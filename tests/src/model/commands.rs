@@ -2,7 +2,6 @@
 
 use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
 
-use super::ending::close_item;
 use super::queue::{Is, Item, Kind, framed};
 use super::{Excluded, Model, Phase, charge, nanos, texts};
 
@@ -164,30 +163,6 @@ impl Model {
                 self.strike(id, error);
                 false
             }
-        }
-    }
-
-    /// An error that counts; the last that is tolerated goes out with the Close frame.
-    fn strike(&mut self, id: ConnectionId, error: String) {
-        let (now, rates) = (self.now, self.config.rates);
-        if rates.messages.is_none() && rates.bytes.is_none() {
-            return self.tell(id, error);
-        }
-        let window = nanos(rates.strike_window);
-        let Some(conn) = self.conn(id) else { return };
-        conn.strikes.push(now);
-        let open = conn.is_open();
-        let recent = conn.strikes.iter().filter(|&&at| now - at < window);
-        if recent.count() < rates.strikes as usize {
-            self.tell(id, error);
-        } else if open {
-            let last = Item::new(framed(error.len()), Is::Json(error), Kind::Last);
-            let last = self.json().then_some(last);
-            let close = close_item(Some((4102, "rate_limited".to_owned())));
-            self.close(id, "rate_limited", last, Some(close));
-        } else {
-            self.tell(id, error);
-            self.end(id, "rate_limited", None);
         }
     }
 

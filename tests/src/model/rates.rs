@@ -1,8 +1,36 @@
 //! How much a client may send.
 
-use switchboard_core::Rate;
+use switchboard_core::{ConnectionId, Rate};
 
-use super::Nanos;
+use super::ending::close_item;
+use super::queue::{Is, Item, Kind, framed};
+use super::{Model, Nanos, nanos};
+
+impl Model {
+    /// An error that counts; the last that is tolerated goes out with the Close frame.
+    pub(crate) fn strike(&mut self, id: ConnectionId, error: String) {
+        let (now, rates) = (self.now, self.config.rates);
+        if rates.messages.is_none() && rates.bytes.is_none() {
+            return self.tell(id, error);
+        }
+        let window = nanos(rates.strike_window);
+        let Some(conn) = self.conn(id) else { return };
+        conn.strikes.push(now);
+        let open = conn.is_open();
+        let recent = conn.strikes.iter().filter(|&&at| now - at < window);
+        if recent.count() < rates.strikes as usize {
+            self.tell(id, error);
+        } else if open {
+            let last = Item::new(framed(error.len()), Is::Json(error), Kind::Last);
+            let last = self.json().then_some(last);
+            let close = close_item(Some((4102, "rate_limited".to_owned())));
+            self.close(id, "rate_limited", last, Some(close));
+        } else {
+            self.tell(id, error);
+            self.end(id, "rate_limited", None);
+        }
+    }
+}
 
 /// A bucket of the generic cell rate algorithm, as a level that runs dry at a constant rate:
 /// the cost of `units` is taken if the level stays within the burst.
