@@ -9,10 +9,12 @@ mod server;
 
 mod admission;
 mod delivery;
+mod drain;
 mod framing;
 mod health;
 mod hooks;
 mod malformed;
+mod pages;
 mod panics;
 mod reentrant;
 mod slow;
