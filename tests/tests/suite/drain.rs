@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::app::Plain;
 use super::peer::{End, Peer, upgrade};
 use super::server::{Server, until};
-use crate::rt::{Config, DrainReport, Refusal, Wire};
+use crate::rt::{self, Config, DrainReport, Frame, Refusal, Wire};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -175,7 +175,7 @@ fn a_drain_sends_what_is_queued_first() {
     let mut peer = Peer::connect_narrow(server.address).upgrade("/ws?token=s3cr3t-ann", &[]);
     server.until_connected(1);
     for _ in 0..4 {
-        let frame = crate::rt::Frame::binary(&vec![9; 1 << 20]);
+        let frame = Frame::binary(&vec![9; 1 << 20]);
         server.hub.send_to_user("ann", frame).expect("sent");
     }
     begin(&server, Duration::ZERO, LONG);
@@ -184,4 +184,28 @@ fn a_drain_sends_what_is_queued_first() {
     }
     peer.closed(1001);
     assert_eq!(report(&server).evicted, 0);
+}
+
+#[test]
+fn one_hub_may_serve_several_listeners_and_each_returns_its_report() {
+    let server = Server::start(Config::default(), Plain::default());
+    let hub = server.hub.clone();
+    let (sender, second) = std::sync::mpsc::channel();
+    let listener = server.runtime.run(rt::bind());
+    let address = listener.local_addr().expect("an address");
+    server.runtime.spawn(async move {
+        let _ = sender.send(rt::serve(listener, hub).await.expect("a report"));
+    });
+    let mut ann = server.user("ann", "blue");
+    let mut ben = Peer::connect(address).upgrade("/ws/blue?token=s3cr3t-ben", &[]);
+    ben.expect("welcome");
+    ben.say(r#"{"type":"message","content":1}"#);
+    assert_eq!(ann.expect("message")["sender"], "ben");
+    begin(&server, Duration::ZERO, LONG);
+    ann.closed(1001);
+    ben.closed(1001);
+    let report = report(&server);
+    assert_eq!(report.connections, 2);
+    let second = second.recv_timeout(super::peer::PATIENCE);
+    assert_eq!(second.expect("it returned too"), report);
 }

@@ -21,10 +21,10 @@ pub(crate) fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     if length < 126 {
         bytes.push(0x80 | length as u8);
     } else if let Ok(short) = u16::try_from(length) {
-        bytes.push(0x80 | 126);
+        bytes.push(0x80 | 0x7e);
         bytes.extend(short.to_be_bytes());
     } else {
-        bytes.push(0x80 | 127);
+        bytes.push(0x80 | 0x7f);
         bytes.extend((length as u64).to_be_bytes());
     }
     masked(&mut bytes, payload);
@@ -33,7 +33,7 @@ pub(crate) fn part(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A frame whose length is written in eight bytes, and says whatever it wants.
 pub(crate) fn long(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first, 0x80 | 127];
+    let mut bytes = vec![first, 0x80 | 0x7f];
     bytes.extend(length.to_be_bytes());
     masked(&mut bytes, payload);
     bytes
@@ -41,7 +41,7 @@ pub(crate) fn long(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
 
 /// A frame whose length is written in two bytes.
 pub(crate) fn medium(first: u8, length: u16, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first, 0x80 | 126];
+    let mut bytes = vec![first, 0x80 | 0x7e];
     bytes.extend(length.to_be_bytes());
     masked(&mut bytes, payload);
     bytes

@@ -100,7 +100,7 @@ fn fragments() -> Vec<Row> {
     let empties: Vec<Vec<u8>> = (0..40).map(|_| more(b"")).collect();
     let endless = [start(b""), joined(&empties)].concat();
     let pinged = joined(&[start(b"a"), frame(PING, b"p"), more(b"b"), last(b"c")]);
-    let ponged = joined(&[start(b"a"), frame(PONG, b"p"), last(b"c")]);
+    let unasked = joined(&[start(b"a"), frame(PONG, b"p"), last(b"c")]);
     let closed = joined(&[start(b"a"), close(1000, b"")]);
     vec![
         closes(
@@ -139,7 +139,7 @@ fn fragments() -> Vec<Row> {
             pinged,
             &[(PONG, b"p"), (TEXT, b"abc")],
         ),
-        answers("F16", "pong between fragments", ponged, &[(TEXT, b"ac")]),
+        answers("F16", "pong between fragments", unasked, &[(TEXT, b"ac")]),
         closes("F21", "Close between fragments", closed, 1000),
     ]
 }

@@ -1,14 +1,17 @@
 //! Who is still there (spec, section 6).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::app::Plain;
+use super::app::{Log, Plain};
 use super::frames::{PING, PONG, frame};
 use super::server::Server;
-use crate::rt::{Config, HealthPing, UserPolicy, Wire};
+use crate::rt::{
+    Application, Client, Config, Denied, HealthPing, Message, Notice, Rates, UserPolicy, Wire,
+};
 
 const INTERVAL: Duration = Duration::from_millis(150);
 const TIMEOUT: Duration = Duration::from_millis(150);
@@ -51,19 +54,28 @@ fn a_silent_peer_is_gone_within_interval_and_timeout() {
 
 #[test]
 fn a_quiet_peer_that_answers_stays_and_so_does_one_that_only_talks() {
-    let server = Server::start(brisk(Wire::Raw), Plain::default());
+    let mut config = brisk(Wire::Raw);
+    config.health.ping_timeout = 3 * TIMEOUT;
+    let server = Server::start(config, Plain::default());
     let mut quiet = server.client("/ws?token=s3cr3t-quiet");
     let mut talks = server.client("/ws?token=s3cr3t-talks");
-    let begun = Instant::now();
     let mut pongs = 0;
-    while begun.elapsed() < 6 * (INTERVAL + TIMEOUT) / 2 {
-        let ping = quiet.try_frame().expect("a ping");
-        assert_eq!(ping.first, 0x80 | PING);
-        quiet.send(&frame(PONG, &ping.payload));
-        talks.say("not a pong");
-        pongs += 1;
-    }
-    assert!(pongs >= 3);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                talks.say("not a pong");
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        while pongs < 8 {
+            let ping = quiet.try_frame().expect("a ping");
+            assert_eq!(ping.first, 0x80 | PING);
+            quiet.send(&frame(PONG, &ping.payload));
+            pongs += 1;
+        }
+        over.store(true, Ordering::Relaxed);
+    });
     assert_eq!(server.hub.stats().total_connections, 2);
     let id = server.hub.connections_of("quiet")[0];
     assert!(server.hub.round_trip(id).is_some());
@@ -134,5 +146,54 @@ fn where_messages_count_a_pong_is_no_life() {
         }
         server.until_closed("heartbeat_timeout", 1);
         assert!(server.hub.is_connected("answers"));
+    });
+}
+
+/// Stops the thread that everybody shares.
+struct Stalls(Log);
+
+impl Application for Stalls {
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        if message == Message::Text("stall".into()) {
+            thread::sleep(Duration::from_millis(1_500));
+            let _ = client.send_text("over");
+        }
+        Ok(())
+    }
+
+    fn on_notice(&self, notice: &Notice) {
+        if let Notice::HostStalled { .. } = notice {
+            self.0.add("stalled");
+        }
+    }
+}
+
+#[test]
+fn a_stall_of_the_host_is_not_a_stall_of_its_clients() {
+    let log = Log::default();
+    let mut config = brisk(Wire::Raw);
+    config.health.stall_threshold = Duration::from_millis(400);
+    config.health.ping_timeout = Duration::from_millis(400);
+    config.rates = Rates::unlimited();
+    let server = Server::start(config, Stalls(log.clone()));
+    let mut stalls = server.client("/ws");
+    let mut quiet = server.client("/ws");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let ping = quiet.try_frame().expect("a ping");
+                quiet.send(&frame(PONG, &ping.payload));
+            }
+        });
+        stalls.say("stall");
+        assert_eq!(stalls.text(), "over");
+        for _ in 0..5 {
+            let ping = stalls.try_frame().expect("a ping");
+            stalls.send(&frame(PONG, &ping.payload));
+        }
+        log.until_has("stalled");
+        assert_eq!(server.closes("heartbeat_timeout"), 0);
+        over.store(true, Ordering::Relaxed);
     });
 }

@@ -130,7 +130,7 @@ impl Peer {
     fn fill(&mut self, wanted: usize) -> Result<(), End> {
         let deadline = Instant::now() + PATIENCE;
         while self.buffer.len() - self.at < wanted {
-            let mut chunk = [0; 64 << 10];
+            let mut chunk = [0; 16 << 10];
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(End::Eof),
                 Ok(bytes) => self.buffer.extend(&chunk[..bytes]),
@@ -278,13 +278,9 @@ impl Peer {
 
     /// The stream ends without a Close frame.
     pub(crate) fn gone(mut self) {
-        let end = loop {
-            match self.try_frame() {
-                Ok(frame) => assert_ne!(frame.first, 0x80 | CLOSE, "{frame:?}"),
-                Err(end) => break end,
-            }
-        };
-        drop(end);
+        while let Ok(frame) = self.try_frame() {
+            assert_ne!(frame.first, 0x80 | CLOSE, "{frame:?}");
+        }
     }
 
     /// Ends our side, and goes on reading.

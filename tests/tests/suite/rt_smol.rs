@@ -67,6 +67,11 @@ impl Runtime {
     }
 }
 
+/// Where smol itself runs what is spawned.
+pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
+    smol::spawn(future).detach();
+}
+
 pub(crate) async fn sleep(time: Duration) {
     smol::Timer::after(time).await;
 }

@@ -71,6 +71,11 @@ impl Drop for Runtime {
     }
 }
 
+/// In the runtime of the caller.
+pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(future);
+}
+
 pub(crate) async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
 }
