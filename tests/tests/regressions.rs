@@ -359,8 +359,10 @@ fn the_clock_of_clients_never_goes_back() {
 
 #[test]
 fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_presence() {
-    let mut config = Config::default();
-    config.users = switchboard_core::UserPolicy::Allow(2);
+    let mut config = Config {
+        users: switchboard_core::UserPolicy::Allow(2),
+        ..Config::default()
+    };
     config.limits.queue_messages = 3;
     let mut world = World::new(config);
     let _ = world.enter("ann", Some("lobby"));
