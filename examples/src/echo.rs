@@ -10,7 +10,7 @@ use crate::flags;
 
 /// Sends every WebSocket message back to its sender.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, allow_negative_numbers = true)]
+#[command(version, max_term_width = 100)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]

@@ -373,7 +373,7 @@ impl<R: Runtime> Hooks<R> {
                     };
                     application.on_message(client, message).await
                 }
-                _ => Err(Denied::Forbidden),
+                Question::Token { .. } => Err(Denied::Forbidden),
             };
             Outcome::Answered(question, answer)
         });

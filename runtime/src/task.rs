@@ -361,15 +361,15 @@ fn decode<R: Runtime, S>(
 ) -> usize {
     let (mut used, mut heard) = (0, false);
     while *frames > 0 && !hooks.is_full() && !hooks.shared.is_congested() && !link.is_signalled() {
-        let decoded = match decoder.decode(&mut bytes[used..]) {
-            Ok(decoded) => decoded,
+        let step = match decoder.decode(&mut bytes[used..]) {
+            Ok(step) => step,
             Err(violation) => {
                 hooks.take(Item::Violation(violation));
                 return bytes.len();
             }
         };
-        used += decoded.consumed;
-        let Some(incoming) = decoded.incoming else {
+        used += step.consumed;
+        let Some(incoming) = step.incoming else {
             break;
         };
         *frames -= 1;

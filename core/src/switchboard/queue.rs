@@ -515,7 +515,9 @@ impl Pool {
         if rest.is_empty() {
             return;
         }
-        if !self.may_be_overtaken(queue) {
+        if self.may_be_overtaken(queue) {
+            queue.flight = List::EMPTY;
+        } else {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
             queue.flight = List {
@@ -526,8 +528,6 @@ impl Pool {
                 head: next,
                 tail: if next == NONE { NONE } else { rest.tail },
             };
-        } else {
-            queue.flight = List::EMPTY;
         }
         let rest = self.put_back_pong(queue, rest);
         if rest.is_empty() {
