@@ -66,7 +66,11 @@ test('a member that reads nothing while its room gets 50 MB is closed, and nobod
   const each = 420;
   const given = await Promise.all(publishers.map((it) => publish(it, 'den', each)));
   const total = 20 + 2 * each;
-  await until(() => heard.every((it) => it.length >= total), 'every message everywhere', 30_000);
+  const short = () => `${total} messages everywhere, not ${heard.map((it) => it.length)}`;
+  await until(() => heard.every((it) => it.length >= total), short, 30_000).catch(async (error) => {
+    error.message += `; ${JSON.stringify(await server.stats())}; ${readers.join('; ')}`;
+    throw error;
+  });
   for (const numbers of heard) assert.deepEqual(numbers, upTo(total));
   assert.deepEqual(given.flat().sort((a, b) => a - b), upTo(total).slice(20));
 
