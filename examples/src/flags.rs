@@ -34,6 +34,11 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+pub(crate) fn whole(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "must be a whole number, 0 or more".into())
+}
+
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     match seconds_or_zero(text) {
         Ok(time) if time.is_zero() => Err("must be more than 0 seconds".into()),

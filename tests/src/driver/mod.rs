@@ -4,18 +4,18 @@
 //!
 //! | number | what | where |
 //! |---|---|---|
-//! | 1, 2, 3, 4 | phases, one terminal action, no action before or after, ids used once | [`lives`] |
-//! | 5, 6, 7, 8 | every index equals a recount; nothing empty stays | `audit`, [`compare`] |
-//! | 9 | caps | `audit`, [`compare`] |
-//! | 10 | a refusal changes nothing else | [`compare`]: the model changes nothing else |
-//! | 11 | receipts add up; queued = written + dropped | [`commands`], [`compare`] |
-//! | 12, 13 | order, before joining, after leaving | [`streams`] |
-//! | 14 | queued bytes | `audit`, [`compare`] |
-//! | 15, 16 | whole frames, nothing after Close, legal control frames | [`crate::wire`] |
-//! | 17 | one pong, one unanswered ping | [`streams`] |
-//! | 18, 19, 21 | deadlines; `tick` twice, `tick` back | [`time`], `audit` |
-//! | 20 | rates | the model's buckets, [`streams`] |
-//! | 22 | the silent go, those who answer stay | [`time`], the model |
+//! | 1, 2, 3, 4 | phases, one terminal action, no action before or after, ids used once | `lives` |
+//! | 5, 6, 7, 8 | every index equals a recount; nothing empty stays | `audit`, `compare` |
+//! | 9 | caps | `audit`, `compare` |
+//! | 10 | a refusal changes nothing else | `compare`: the model changes nothing else |
+//! | 11 | receipts add up; queued = written + dropped | `commands`, `compare` |
+//! | 12, 13 | order, before joining, after leaving | `streams` |
+//! | 14 | queued bytes | `audit`, `compare` |
+//! | 15, 16 | whole frames, nothing after Close, legal control frames | `crate::wire` |
+//! | 17 | one pong, one unanswered ping | `streams` |
+//! | 18, 19, 21 | deadlines; `tick` twice, `tick` back | `time`, `audit` |
+//! | 20 | rates | the model's buckets, `streams` |
+//! | 22 | the silent go, those who answer stay | `time`, the model |
 
 mod arrivals;
 mod commands;
