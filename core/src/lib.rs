@@ -16,6 +16,9 @@
 //! This crate has no socket, clock, thread, task, global or random source. `switchboard-tokio` and
 //! `switchboard-smol` drive it over real sockets.
 
+// With core/clippy.toml: the order of a hash map is not deterministic.
+#![warn(clippy::iter_over_hash_type)]
+
 mod address;
 mod config;
 mod decoder;
@@ -43,7 +46,7 @@ pub use handshake::{Endpoint, Handshake, HandshakeConfig};
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name};
 pub use origin::Origins;
-pub use reason::{BadRequest, CloseReason, Refused};
+pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use request::{Request, Token};
 pub use switchboard::{
     Action, Answer, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, Intake,

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::BadCloseCode;
+
 /// Why an admitted connection ended (spec, section 10).
 ///
 /// Its number tells a client what to do; its text is the Close frame's reason, the log's word and
@@ -53,7 +55,7 @@ pub enum CloseReason {
     /// 4202: the principal expired.
     TokenExpired,
     /// 4400 to 4999: the application's own.
-    Application(u16),
+    Application(ApplicationCode),
     /// The client sent a Close frame.
     ClientClosed,
     /// The client's end of the stream without a Close frame.
@@ -66,7 +68,19 @@ pub enum CloseReason {
     Shutdown,
 }
 
+/// A close code of the application: 4400 to 4499 tell a client to reconnect, 4500 to 4999 to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApplicationCode(u16);
+
 impl CloseReason {
+    /// A reason of the application's own; the code must be 4400 to 4999.
+    pub const fn application(code: u16) -> Result<Self, BadCloseCode> {
+        match code {
+            4400..=4999 => Ok(Self::Application(ApplicationCode(code))),
+            _ => Err(BadCloseCode(code)),
+        }
+    }
+
     /// The code in the Close frame; `None` for ends that carry no code of ours.
     pub const fn code(self) -> Option<u16> {
         Some(match self {
@@ -90,7 +104,7 @@ impl CloseReason {
             Self::AuthTimeout => 4103,
             Self::HeartbeatTimeout => 4201,
             Self::TokenExpired => 4202,
-            Self::Application(code) => code,
+            Self::Application(code) => code.0,
             Self::ClientClosed
             | Self::Eof
             | Self::Reset

@@ -9,7 +9,15 @@ use switchboard_core::{Origins, SlowPolicy, UserPolicy};
 
 /// Reads the flags; what is wrong is told in one line (2).
 pub(crate) fn parse<T: Parser>() -> T {
-    T::try_parse().unwrap_or_else(|error| {
+    // A negative number is a value, so that the error names the flag that it was meant for.
+    let command = T::command().mut_args(|arg| {
+        let takes_value = arg.get_action().takes_values();
+        arg.allow_negative_numbers(takes_value)
+    });
+    let parsed = command
+        .try_get_matches()
+        .and_then(|found| T::from_arg_matches(&found));
+    parsed.unwrap_or_else(|error| {
         if error.use_stderr() {
             let rendered = error.to_string();
             let first = rendered.lines().next().unwrap_or_default();
@@ -24,6 +32,11 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("must be a whole number, at least 1".into()),
         Ok(number) => Ok(number),
     }
+}
+
+pub(crate) fn whole(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "must be a whole number, 0 or more".into())
 }
 
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {

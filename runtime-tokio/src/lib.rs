@@ -30,10 +30,10 @@ pub use self::rt::{Executor, Tokio};
 
 pub use switchboard_core::response::PageResponse;
 pub use switchboard_core::{
-    self as core, CloseReason, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport,
-    Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError, Limits, Notice, Origins,
-    PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule, Rooms,
-    SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, UserPolicy, Wire,
+    self as core, ApplicationCode, CloseReason, Config, ConfigError, ConnectionId, Denied, Direct,
+    DrainReport, Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError, Limits, Notice,
+    Origins, PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule,
+    Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, UserPolicy, Wire,
 };
 pub use switchboard_runtime::{Application, BroadcastError, Client, Entry, Message};
 

@@ -100,7 +100,7 @@ pub trait Application: Send + Sync + 'static {
 /// How a client wants to enter a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// As the lobby of its URL, on connecting.
+    /// As the lobby of its URL: on connecting, or when it comes back to it.
     Lobby,
     /// By a `subscribe` message.
     Subscribe,

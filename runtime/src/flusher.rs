@@ -139,7 +139,4 @@ fn report(shared: &Shared, turn: &mut Vec<Share>) {
             share.link.signal(BLOCKED);
         }
     }
-    if !shared.is_congested() {
-        shared.open_gate();
-    }
 }

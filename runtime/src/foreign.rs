@@ -3,8 +3,10 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use atomic_waker::AtomicWaker;
 
 use crate::socket::Socket;
 
@@ -31,86 +33,128 @@ pub trait Stream: Send + 'static {
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// A [`Socket`] made of a [`Stream`]: whoever writes does so with the waker of the connection's own
-/// task, which is woken when there is a reason to try again.
+/// A [`Socket`] made of a [`Stream`]. The stream has one waker for reading and writing, whoever
+/// calls it: it wakes the connection's own task, and notes that there is a reason to try again.
 pub struct Foreign<T> {
     inner: Mutex<Inner<T>>,
-    /// The last attempt to write did not get through, and nothing has happened since.
-    stuck: AtomicBool,
+    reason: Arc<Reason>,
+    waker: Waker,
 }
 
 struct Inner<T> {
     stream: Pin<Box<T>>,
-    /// Of the connection's task.
-    waker: Option<Waker>,
+    write_side: WriteSide,
+}
+
+#[derive(Clone, Copy)]
+enum WriteSide {
+    Open,
+    /// It is to be ended, which may take several attempts.
+    Closing,
+    Closed,
+}
+
+impl<T: Stream> Inner<T> {
+    /// What a stream has taken is only sent when it is flushed, or closed, to the end.
+    fn poll_onward(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.write_side {
+            WriteSide::Open => self.stream.as_mut().poll_flush(context),
+            WriteSide::Closing => {
+                let closed = self.stream.as_mut().poll_close(context);
+                if closed.is_ready() {
+                    self.write_side = WriteSide::Closed;
+                }
+                closed
+            }
+            WriteSide::Closed => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// A reason to try again.
+struct Reason {
+    given: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Reason {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.given.store(true, Ordering::Release);
+        self.task.wake();
+    }
 }
 
 impl<T: Stream> Foreign<T> {
     /// Wraps a stream.
     pub fn new(stream: T) -> Self {
-        let inner = Inner {
-            stream: Box::pin(stream),
-            waker: None,
-        };
+        let reason = Arc::new(Reason {
+            given: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        });
         Self {
-            inner: Mutex::new(inner),
-            stuck: AtomicBool::new(false),
+            inner: Mutex::new(Inner {
+                stream: Box::pin(stream),
+                write_side: WriteSide::Open,
+            }),
+            waker: reason.clone().into(),
+            reason,
         }
     }
 
     fn with<R>(
         &self,
-        call: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<R>>,
-    ) -> io::Result<R> {
+        call: impl FnOnce(&mut Inner<T>, &mut Context<'_>) -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { stream, waker } = &mut *inner;
-        let waker = waker.as_ref().unwrap_or(Waker::noop());
-        match call(stream.as_mut(), &mut Context::from_waker(waker)) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        call(&mut inner, &mut Context::from_waker(&self.waker))
+    }
+}
+
+fn or_would_block<R>(polled: Poll<io::Result<R>>) -> io::Result<R> {
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
     }
 }
 
 impl<T: Stream> Socket for Foreign<T> {
     fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { stream, waker } = &mut *inner;
-        match waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => *waker = Some(context.waker().clone()),
-        }
-        // What a stream has taken is only sent when it is flushed to the end.
-        let _ = stream.as_mut().poll_flush(context);
-        stream.as_mut().poll_read(context, buffer)
+        self.reason.task.register(context.waker());
+        self.with(|inner, context| {
+            let _ = inner.poll_onward(context);
+            inner.stream.as_mut().poll_read(context, buffer)
+        })
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.with(|stream, context| stream.poll_write(context, bytes));
-        match &written {
-            Ok(_) => {
-                let _ = self.with(Stream::poll_flush);
+        or_would_block(self.with(|inner, context| {
+            // Before the attempt: a reason that comes after it must not be lost.
+            self.reason.given.store(false, Ordering::Release);
+            let written = inner.stream.as_mut().poll_write(context, bytes);
+            if matches!(written, Poll::Ready(Ok(_))) {
+                let _ = inner.poll_onward(context);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.stuck.store(true, Ordering::Release);
-            }
-            Err(_) => {}
-        }
-        written
+            written
+        }))
     }
 
-    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The stream has our task's waker: the next time we come here there is a reason.
-        if self.stuck.swap(false, Ordering::AcqRel) {
-            return Poll::Pending;
-        }
-        match self.with(Stream::poll_flush) {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Poll::Ready(Err(error)),
-            _ => Poll::Ready(Ok(())),
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.reason.task.register(context.waker());
+        if self.reason.given.load(Ordering::Acquire) {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
         }
     }
 
     fn shutdown_write(&self) -> io::Result<()> {
-        self.with(Stream::poll_close)
+        or_would_block(self.with(|inner, context| {
+            inner.write_side = WriteSide::Closing;
+            inner.poll_onward(context)
+        }))
     }
 }

@@ -353,9 +353,14 @@ impl<R: Runtime> Hooks<R> {
         let application = self.shared.application.clone();
         self.start(false, async move {
             let answer = match &question {
-                Question::Join { room, .. } => {
+                Question::Join { room, lobby, .. } => {
+                    let entry = if *lobby {
+                        Entry::Lobby
+                    } else {
+                        Entry::Subscribe
+                    };
                     application
-                        .authorize_join(client, room.clone(), Entry::Subscribe)
+                        .authorize_join(client, room.clone(), entry)
                         .await
                 }
                 Question::Direct { to, .. } => {
@@ -368,7 +373,7 @@ impl<R: Runtime> Hooks<R> {
                     };
                     application.on_message(client, message).await
                 }
-                _ => Err(Denied::Forbidden),
+                Question::Token { .. } => Err(Denied::Forbidden),
             };
             Outcome::Answered(question, answer)
         });

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use switchboard_core::protocol::{BadContent, Content};
 use switchboard_core::{
-    CloseReason, Config, ConfigError, ConnectionId, DrainReport, Exclude, Frame, Inconsistency,
-    JoinError, PingResult, Receipt, Refused, SendError, StaleId, Stats, Switchboard, response,
+    ApplicationCode, CloseReason, Config, ConfigError, ConnectionId, DrainReport, Exclude, Frame,
+    Inconsistency, JoinError, PingResult, Receipt, Refused, SendError, StaleId, Stats, Switchboard,
+    response,
 };
 
 use crate::application::{Application, DynApplication};
@@ -153,6 +154,17 @@ impl Hub {
     pub fn close(&self, id: ConnectionId, reason: CloseReason) -> Result<(), StaleId> {
         self.shared()
             .with(|locked, now| locked.switchboard.close(now, id, reason))
+    }
+
+    /// Ends a connection for a reason of the application's own, with a text for people.
+    pub fn close_with(
+        &self,
+        id: ConnectionId,
+        code: ApplicationCode,
+        text: &str,
+    ) -> Result<(), StaleId> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.close_with(now, id, code, text))
     }
 
     /// Ends all connections of a user; returns how many.

@@ -16,7 +16,7 @@ use switchboard_core::{
 use tracing::{debug, info, trace, warn};
 
 use crate::application::DynApplication;
-use crate::socket::{Ended, GONE, INTAKE, Link, Socket};
+use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
 
 pub(crate) type DynLink = Arc<Link<dyn Socket>>;
 
@@ -51,7 +51,6 @@ enum Effect {
     Signal(DynLink, u8),
     Shutdown(DynLink),
     Evict(DynLink, Option<Frame>),
-    Ended(DynLink, Ended),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
     Notice(Notice),
 }
@@ -105,7 +104,12 @@ impl Locked {
                     rooms: rooms.clone(),
                     reason: *reason,
                 };
-                effects.extend(self.link(*id).map(|link| Effect::Ended(link, ended)));
+                // Under the lock: whoever finds out later that the connection has gone must find
+                // this too. Only the waking comes after it.
+                effects.extend(self.link(*id).map(|link| {
+                    link.end(ended);
+                    Effect::Signal(link, ENDED)
+                }));
             }
             Notice::Pinged { ticket, results } => {
                 if let Some(sender) = self.pings.remove(ticket) {
@@ -183,15 +187,15 @@ impl Shared {
     /// Calls the core, and does what follows from it.
     pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Locked, Time) -> T) -> T {
         let mut effects = Vec::new();
-        let (result, waits, alarm) = {
+        let (result, waits, alarm, relieved) = {
             let mut locked = self.lock();
             let now = self.now();
             let result = call(&mut locked, now);
             locked.collect(&mut effects);
             let waits = locked.switchboard.wants_write();
-            self.congested
-                .store(locked.switchboard.is_congested(), Ordering::Release);
-            (result, waits, self.earlier_alarm(&locked))
+            let congested = locked.switchboard.is_congested();
+            let relieved = self.congested.swap(congested, Ordering::AcqRel) && !congested;
+            (result, waits, self.earlier_alarm(&locked), relieved)
         };
         self.perform(effects);
         if alarm {
@@ -199,6 +203,9 @@ impl Shared {
         }
         if waits {
             self.wake_flusher(0);
+        }
+        if relieved {
+            self.open_gate();
         }
         result
     }
@@ -272,7 +279,7 @@ impl Shared {
         self.congested.load(Ordering::Acquire)
     }
 
-    pub(crate) fn open_gate(&self) {
+    fn open_gate(&self) {
         let wakers = {
             let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *gate)
@@ -314,7 +321,6 @@ impl Shared {
                     }
                     link.signal(GONE);
                 }
-                Effect::Ended(link, ended) => link.end(ended),
                 Effect::Pinged(sender, results) => {
                     let _ = sender.send(results);
                 }

@@ -28,7 +28,7 @@ pub trait Socket: Send + Sync + 'static {
 pub(crate) const INTAKE: u8 = 1;
 /// The socket took less than it was given.
 pub(crate) const BLOCKED: u8 = 2;
-/// The connection has ended; [`Link::ended`] says how.
+/// The connection has ended; [`Link::take_ended`] says how.
 pub(crate) const ENDED: u8 = 4;
 /// The connection has gone.
 pub(crate) const GONE: u8 = 8;
@@ -87,11 +87,11 @@ impl<S: ?Sized> Link<S> {
         self.waker.wake();
     }
 
+    /// Leaves word of the end; the task is told by a signal.
     pub(crate) fn end(&self, ended: Ended) {
         *self
             .ended
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(ended));
-        self.signal(ENDED);
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Task<R: Runtime, S> {
     intake: Intake,
     blocked: bool,
     gone: bool,
+    /// The peer has been shown that.
+    hung_up: bool,
     /// The read side has ended, and that has been passed on.
     ended: bool,
     /// The core has been told of a message that is not complete.
@@ -119,6 +121,7 @@ impl<R: Runtime, S: Socket> Task<R, S> {
             intake: Intake::Head,
             blocked: false,
             gone: false,
+            hung_up: false,
             ended: false,
             partial: false,
         };
@@ -144,13 +147,17 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         }
         self.blocked |= flags & BLOCKED != 0;
         self.gone |= flags & GONE != 0;
-        if flags & ENDED != 0
-            && let Some(ended) = self.link.take_ended()
-        {
-            self.hooks.end(ended);
+        if flags & ENDED != 0 {
+            self.heed_end();
         }
         if flags & (INTAKE | GONE) != 0 {
             self.ask_intake();
+        }
+    }
+
+    fn heed_end(&mut self) {
+        if let Some(ended) = self.link.take_ended() {
+            self.hooks.end(ended);
         }
     }
 
@@ -160,6 +167,8 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         let Ok(intake) = intake else {
             self.gone = true;
             self.hooks.abandon_entrance();
+            // The signal of its end may still be on its way.
+            self.heed_end();
             return;
         };
         self.intake = intake;
@@ -180,6 +189,13 @@ impl<R: Runtime, S: Socket> Task<R, S> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The application still has to hear of the end; the peer need not wait for that.
+    fn hang_up(&mut self) {
+        if !std::mem::replace(&mut self.hung_up, true) {
+            let _ = self.link.socket.shutdown_write();
         }
     }
 
@@ -345,15 +361,15 @@ fn decode<R: Runtime, S>(
 ) -> usize {
     let (mut used, mut heard) = (0, false);
     while *frames > 0 && !hooks.is_full() && !hooks.shared.is_congested() && !link.is_signalled() {
-        let decoded = match decoder.decode(&mut bytes[used..]) {
-            Ok(decoded) => decoded,
+        let step = match decoder.decode(&mut bytes[used..]) {
+            Ok(step) => step,
             Err(violation) => {
                 hooks.take(Item::Violation(violation));
                 return bytes.len();
             }
         };
-        used += decoded.consumed;
-        let Some(incoming) = decoded.incoming else {
+        used += step.consumed;
+        let Some(incoming) = step.incoming else {
             break;
         };
         *frames -= 1;
@@ -428,9 +444,12 @@ impl<R: Runtime, S: Socket> Future for Task<R, S> {
             idle = task.hooks.poll(context);
             task.heed();
         }
-        if task.gone && idle && task.hooks.poll(context) {
+        if !task.gone {
+            Poll::Pending
+        } else if idle && task.hooks.poll(context) {
             Poll::Ready(())
         } else {
+            task.hang_up();
             Poll::Pending
         }
     }

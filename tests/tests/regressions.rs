@@ -229,7 +229,7 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(2));
     world
         .sys
-        .close(at, id, CloseReason::Application(4400))
+        .close(at, id, CloseReason::application(4400).unwrap())
         .expect("it is there");
     assert_eq!(world.sys.leave(at, id, "lobby"), Ok(false));
     assert!(world.read(id).starts_with(Frame::text("kept").as_bytes()));
@@ -359,8 +359,10 @@ fn the_clock_of_clients_never_goes_back() {
 
 #[test]
 fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_presence() {
-    let mut config = Config::default();
-    config.users = switchboard_core::UserPolicy::Allow(2);
+    let mut config = Config {
+        users: switchboard_core::UserPolicy::Allow(2),
+        ..Config::default()
+    };
     config.limits.queue_messages = 3;
     let mut world = World::new(config);
     let _ = world.enter("ann", Some("lobby"));
@@ -384,13 +386,37 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     let mut world = World::new(config);
     let id = world.enter("ann", Some("lobby"));
     let other = world.enter("bob", Some("lobby"));
-    // Only so much is free that the list for one of them still fits.
+    let _ = world
+        .sys
+        .close(world.now, other, CloseReason::application(4400).unwrap());
+    // So little is free that the list for the one who is left passes the bound of the node.
     let queued = world.sys.stats(world.now).queued_bytes;
     let frame = Frame::text(&"x".repeat(10_000 - queued - 40));
     world.sys.send(world.now, id, frame).expect("there is room");
-    let _ = world.sys.close(world.now, other, CloseReason::Kicked);
     world.wait(ms(300));
     world.actions();
     world.audit();
     assert!(world.sys.members("lobby").is_empty());
+}
+
+#[test]
+fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
+    let mut config = raw();
+    config.limits.pause_reading = Some(60);
+    let mut world = World::new(config);
+    let id = world.enter("ann", None);
+    // Her socket takes nothing, so that only the latest pong waits.
+    world.handle(id, Event::Ping(&[]));
+    while world.sys.poll_send().is_some() {}
+    assert!(matches!(
+        world.sys.transmit(id, &mut Vec::new(), 1_000),
+        Chunk::Copied(_)
+    ));
+    world.handle(id, Event::Wrote(0));
+    world.handle(id, Event::Ping(&[1; 100]));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
+    world.actions();
+    world.handle(id, Event::Ping(&[]));
+    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
+    assert!(world.actions().contains(&Action::Intake(id)));
 }

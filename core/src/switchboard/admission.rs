@@ -316,6 +316,9 @@ impl Switchboard {
         }
         self.open_connection(id, &name, anonymous, expires_in, request);
         if let Some(lobby) = lobby {
+            if let Ok(connection) = self.connections.get_mut(id) {
+                connection.lobby = Some(lobby.clone());
+            }
             // It fails only if the connection could not even take its welcome and was closed.
             let _ = self.enter_room(id, &lobby, true);
         }

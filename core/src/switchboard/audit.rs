@@ -31,6 +31,7 @@ impl fmt::Display for Inconsistency {
 
 impl std::error::Error for Inconsistency {}
 
+#[allow(clippy::needless_pass_by_value)] // most of what is compared is made for it
 fn same<T: PartialEq + fmt::Debug>(
     what: &'static str,
     kept: T,

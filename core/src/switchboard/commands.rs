@@ -20,6 +20,8 @@ pub enum Question {
     Join {
         /// The room.
         room: Arc<str>,
+        /// Whether it is the one that the connection's URL named: it comes back to it.
+        lobby: bool,
         /// Of the request.
         request: Option<RequestId<'static>>,
     },
@@ -146,7 +148,7 @@ impl Switchboard {
             return Ok(());
         }
         match question {
-            Question::Join { room, request } => self.enter_asked(id, &room, request.as_ref()),
+            Question::Join { room, request, .. } => self.enter_asked(id, &room, request.as_ref()),
             Question::Direct { to, frame, request } => {
                 self.send_direct(id, &to, frame, request.as_ref());
             }
@@ -195,8 +197,13 @@ impl Switchboard {
             return None;
         }
         let request = request.map(RequestId::into_owned);
+        let lobby = self
+            .connections
+            .get(id)
+            .is_ok_and(|found| found.lobby.as_deref() == Some(channel));
         Some(Question::Join {
             room: channel.into(),
+            lobby,
             request,
         })
     }
@@ -375,8 +382,9 @@ impl Switchboard {
 
     fn deny(&mut self, id: ConnectionId, question: &Question, denied: Denied) {
         let (request, channel) = match question {
-            Question::Join { room, request } => (request, Some(&**room)),
-            Question::Message { room, request, .. } => (request, Some(&**room)),
+            Question::Join { room, request, .. } | Question::Message { room, request, .. } => {
+                (request, Some(&**room))
+            }
             Question::Direct { request, .. } | Question::Token { request, .. } => (request, None),
         };
         let (code, message) = match denied {

@@ -158,6 +158,8 @@ pub(super) struct Connection {
     pub(super) in_message: bool,
     pub(super) ip: IpKey,
     pub(super) rooms: Vec<Membership>,
+    /// The room that its URL named.
+    pub(super) lobby: Option<Arc<str>>,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
     pub(super) strikes: Option<Box<Strikes>>,
@@ -192,6 +194,7 @@ impl Connection {
             in_message: false,
             ip,
             rooms: Vec::new(),
+            lobby: None,
             messages: Bucket::default(),
             bytes: Bucket::default(),
             strikes: None,

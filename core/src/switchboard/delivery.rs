@@ -7,7 +7,7 @@ use super::Switchboard;
 use super::outbound::encode;
 use super::queue::NO_ROOM;
 use crate::protocol::{Content, ServerMessage};
-use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
+use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
 
 /// Who is left out of a broadcast.
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,7 +148,8 @@ impl Switchboard {
         self.check_size(&frame)?;
         let open = self.connections.iter().filter(|(_, found)| found.is_open());
         let slots: Vec<u32> = open.map(|(id, _)| id.slot).collect();
-        let policy = self.config.slow;
+        // Only a room's messages can be dropped.
+        let policy = SlowPolicy::Disconnect;
         let receipt = self.fan_out(slots.into_iter(), frame, NO_ROOM, policy, exclude);
         self.close_slow();
         Ok(receipt)
@@ -187,6 +188,21 @@ impl Switchboard {
         self.enter(now);
         self.check(id)?;
         self.end(id, reason);
+        Ok(())
+    }
+
+    /// Ends a connection for a reason of the application's own, with a text for people; it is cut at
+    /// 123 bytes (RFC 6455, section 5.5).
+    pub fn close_with(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        code: ApplicationCode,
+        text: &str,
+    ) -> Result<(), StaleId> {
+        self.enter(now);
+        self.check(id)?;
+        self.end_application(id, code, text);
         Ok(())
     }
 

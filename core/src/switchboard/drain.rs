@@ -130,10 +130,6 @@ impl Switchboard {
             } else {
                 self.remove(id, None);
             }
-            match seat {
-                Seat::Open => self.evict(id, CloseReason::Draining),
-                _ => self.remove(id, None),
-            }
         }
     }
 

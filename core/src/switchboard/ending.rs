@@ -4,11 +4,12 @@ use super::connection::{Connection, Ending, NONE, Phase, Writer};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
-use crate::{CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
+use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
-/// Bytes that are read and discarded before a socket is closed, so that unread input does not turn
-/// what was written last into a reset.
-const DISCARD: usize = 256 << 10;
+/// Bytes that are read and discarded of a connection that is ending, so that unread input does not
+/// turn what was written last into a reset. Of who sends more nothing is read any more; its socket
+/// stays open until the deadline, so that it can read our last word first.
+pub(super) const DISCARD: usize = 256 << 10;
 
 impl Switchboard {
     /// Ends a connection for a reason; one that is ending already keeps its first.
@@ -76,6 +77,17 @@ impl Switchboard {
             self.close_open(id, reason, last, close_frame(reason));
         } else {
             self.tell(id, last);
+            self.end(id, reason);
+        }
+    }
+
+    /// Ends a connection for a reason of the application's own.
+    pub(super) fn end_application(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
+        let reason = CloseReason::Application(code);
+        if self.connections.get(id).is_ok_and(Connection::is_open) {
+            let frame = reason.code().and_then(|code| Frame::close(code, text).ok());
+            self.close_open(id, reason, None, frame);
+        } else {
             self.end(id, reason);
         }
     }
@@ -164,7 +176,6 @@ impl Switchboard {
         let user = std::mem::replace(&mut connection.user, NONE);
         let expires = connection.expires.take();
         let partial = std::mem::take(&mut connection.partial);
-        connection.in_message = false;
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
         connection.in_message = false;
@@ -212,12 +223,15 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let Some(ending) = connection.ending() else {
+        // What comes while ours still goes out is bounded by the time that this may take: it must
+        // not cost the peer the answer.
+        let Some(ending) = connection.ending().filter(|ending| ending.shut) else {
             return;
         };
+        let before = ending.discarded;
         ending.discarded += bytes;
-        if ending.discarded > DISCARD {
-            self.remove(id, None);
+        if before <= DISCARD && ending.discarded > DISCARD {
+            self.notices.push_back(Action::Intake(id));
         }
     }
 
@@ -229,7 +243,9 @@ impl Switchboard {
         match connection.ending() {
             Some(ending) => {
                 ending.eof = true;
-                let waits = !connection.queue.is_empty() && connection.writer != Writer::Blocked;
+                // Who asks for a page may end its side and read on; it has its time for that.
+                let reads = ending.page || connection.writer != Writer::Blocked;
+                let waits = !connection.queue.is_empty() && reads;
                 if waits {
                     self.settle(id);
                 } else {

@@ -2,6 +2,7 @@
 
 use super::Switchboard;
 use super::connection::{Phase, Writer};
+use super::ending::DISCARD;
 use super::timers::Kind;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
@@ -112,6 +113,9 @@ impl Switchboard {
                 let long = most.is_some_and(|most| connection.queue.bytes() > most);
                 if long { Intake::Wait } else { Intake::Frames }
             }
+            Phase::Refused(ending) | Phase::Closing(ending) if ending.discarded > DISCARD => {
+                Intake::Wait
+            }
             Phase::Refused(_) | Phase::Closing(_) => Intake::Discard,
         })
     }
@@ -209,9 +213,11 @@ impl Switchboard {
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
+        let before = connection.queue.bytes();
         let blocked = connection.writer == Writer::Blocked;
         self.pool
             .push_pong(&mut connection.queue, Frame::pong(payload), blocked);
+        self.queue_shrank(id, before);
         self.mark_dirty(id);
     }
 

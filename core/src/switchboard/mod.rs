@@ -95,6 +95,8 @@ pub struct Switchboard {
     probes: Probes,
     drain: Option<Drain>,
     dirty: VecDeque<Dirty>,
+    /// Those that were taken from there and may still be written, the oldest first.
+    writing: VecDeque<Dirty>,
     /// Counts what has been put into queues, to tell how far the writers are behind.
     published: Published,
     notices: VecDeque<Action>,
@@ -251,6 +253,7 @@ impl Switchboard {
             probes: Probes::default(),
             drain: None,
             dirty: VecDeque::new(),
+            writing: VecDeque::new(),
             published: Published::default(),
             notices: VecDeque::new(),
             counters: Counters::default(),

@@ -29,7 +29,13 @@ impl Switchboard {
     /// The next connection for which bytes can be taken. The caller becomes its writer.
     #[must_use]
     pub fn poll_send(&mut self) -> Option<ConnectionId> {
-        while let Some(Dirty { id, .. }) = self.dirty.pop_front() {
+        while let Some(taken) = self.writing.front()
+            && !self.is_writing(taken.id)
+        {
+            self.writing.pop_front();
+        }
+        while let Some(taken) = self.dirty.pop_front() {
+            let id = taken.id;
             let Ok(connection) = self.connections.get_mut(id) else {
                 continue;
             };
@@ -41,9 +47,16 @@ impl Switchboard {
                 continue;
             }
             connection.writer = Writer::Writing;
+            self.writing.push_back(taken);
             return Some(id);
         }
         None
+    }
+
+    fn is_writing(&self, id: ConnectionId) -> bool {
+        self.connections
+            .get(id)
+            .is_ok_and(|connection| connection.writer == Writer::Writing)
     }
 
     /// Whether [`poll_send`](Self::poll_send) may have somebody.
@@ -52,10 +65,12 @@ impl Switchboard {
     }
 
     /// Whether the writers are so far behind that more input should wait: what they have not even
-    /// tried to write must not make a connection look slow.
+    /// tried to write must not make a connection look slow, nor what came while they were at it.
     pub fn is_congested(&self) -> bool {
         let limits = &self.config.limits;
-        self.dirty.front().is_some_and(|oldest| {
+        let mut writing = self.writing.iter();
+        let oldest = writing.find(|taken| self.is_writing(taken.id));
+        oldest.or(self.dirty.front()).is_some_and(|oldest| {
             let messages = self.published.messages - oldest.since.messages;
             let bytes = self.published.bytes - oldest.since.bytes;
             messages > limits.queue_messages as u64 / 4 || bytes > limits.queue_bytes as u64 / 4

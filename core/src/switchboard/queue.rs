@@ -515,7 +515,9 @@ impl Pool {
         if rest.is_empty() {
             return;
         }
-        if !self.may_be_overtaken(queue) {
+        if self.may_be_overtaken(queue) {
+            queue.flight = List::EMPTY;
+        } else {
             let next = self.nodes[rest.head as usize].next;
             self.nodes[rest.head as usize].next = NONE;
             queue.flight = List {
@@ -526,8 +528,6 @@ impl Pool {
                 head: next,
                 tail: if next == NONE { NONE } else { rest.tail },
             };
-        } else {
-            queue.flight = List::EMPTY;
         }
         let rest = self.put_back_pong(queue, rest);
         if rest.is_empty() {
@@ -542,7 +542,7 @@ impl Pool {
 
     /// The latest of the pongs is kept if none has been set since; the others are forgotten.
     fn put_back_pong(&mut self, queue: &mut Queue, list: List) -> List {
-        let later = queue.pong.is_some();
+        let later = queue.pong.is_some() || queue.pongs > 0;
         let (mut kept, mut at) = (List::EMPTY, list.head);
         while at != NONE {
             let node = &self.nodes[at as usize];

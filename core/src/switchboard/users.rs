@@ -23,7 +23,7 @@ pub(super) struct User {
 #[derive(Debug)]
 pub(super) struct Users {
     by_name: KeyedMap<Arc<str>, u32>,
-    users: Slab<User>,
+    slots: Slab<User>,
     /// Users with a connection.
     pub(super) connected: usize,
 }
@@ -32,7 +32,7 @@ impl Users {
     pub(super) fn new(keyed: Keyed) -> Self {
         Self {
             by_name: KeyedMap::with_hasher(keyed),
-            users: Slab::new(),
+            slots: Slab::new(),
             connected: 0,
         }
     }
@@ -42,7 +42,7 @@ impl Users {
     }
 
     pub(super) fn at(&self, user: u32) -> &User {
-        &self.users[user as usize]
+        &self.slots[user as usize]
     }
 
     pub(super) fn connections(&self, name: &str) -> &[u32] {
@@ -60,34 +60,34 @@ impl Users {
                 connections: Vec::new(),
                 graces: 0,
             };
-            let key = self.users.insert(user) as u32;
+            let key = self.slots.insert(user) as u32;
             self.by_name.insert(name, key);
             key
         });
-        let connections = &mut self.users[user as usize].connections;
+        let connections = &mut self.slots[user as usize].connections;
         connections.push(slot);
         self.connected += usize::from(connections.len() == 1);
         user
     }
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {
-        let connections = &mut self.users[user as usize].connections;
+        let connections = &mut self.slots[user as usize].connections;
         connections.retain(|&found| found != slot);
         self.connected -= usize::from(connections.is_empty());
         self.settle(user);
     }
 
     pub(super) fn hold(&mut self, user: u32) {
-        self.users[user as usize].graces += 1;
+        self.slots[user as usize].graces += 1;
     }
 
     pub(super) fn release(&mut self, user: u32) {
-        self.users[user as usize].graces -= 1;
+        self.slots[user as usize].graces -= 1;
         self.settle(user);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &User)> {
-        self.users.iter().map(|(key, user)| (key as u32, user))
+        self.slots.iter().map(|(key, user)| (key as u32, user))
     }
 
     pub(super) fn named(&self) -> usize {
@@ -95,9 +95,9 @@ impl Users {
     }
 
     fn settle(&mut self, user: u32) {
-        let found = &self.users[user as usize];
+        let found = &self.slots[user as usize];
         if found.connections.is_empty() && found.graces == 0 {
-            let found = self.users.remove(user as usize);
+            let found = self.slots.remove(user as usize);
             self.by_name.remove(&found.name);
         }
     }

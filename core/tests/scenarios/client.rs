@@ -15,6 +15,10 @@ pub(crate) enum Received {
 }
 
 /// A simulated client, seen through the bytes that reached it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, set by a test"
+)]
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: ConnectionId,

@@ -1,17 +1,19 @@
 //! Section 10: every message of a client, with and without an id, and every error.
 
 use serde_json::{Value, json};
-use switchboard_core::{Denied, Direct, Event, UserPolicy, Wire};
+use switchboard_core::{Direct, Event, UserPolicy, Wire};
 
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 /// Two in a lobby, who have heard of each other.
-fn pair() -> (World, Client, Client) {
+pub(crate) fn pair() -> (World, Client, Client) {
     pair_with(|_| {})
 }
 
-fn pair_with(change: impl FnOnce(&mut switchboard_core::Config)) -> (World, Client, Client) {
+pub(crate) fn pair_with(
+    change: impl FnOnce(&mut switchboard_core::Config),
+) -> (World, Client, Client) {
     let mut world = World::with(change);
     let [ann, bob] = [world.connect("ann", "lobby"), world.connect("bob", "lobby")];
     world.advance(millis(300));
@@ -20,7 +22,7 @@ fn pair_with(change: impl FnOnce(&mut switchboard_core::Config)) -> (World, Clie
 }
 
 /// The answer to a request: with these fields, and something for people if it is an error.
-fn answers(world: &mut World, client: Client, request: Value, expected: &Value) {
+pub(crate) fn answers(world: &mut World, client: Client, request: &Value, expected: &Value) {
     world.says(client, request.clone());
     let mut answer = world.messages(client).remove(0);
     if answer["type"] == "error" {
@@ -30,12 +32,12 @@ fn answers(world: &mut World, client: Client, request: Value, expected: &Value) 
     assert_eq!(&answer, expected, "to {request}");
 }
 
-fn error(code: &str) -> Value {
+pub(crate) fn error(code: &str) -> Value {
     json!({"type": "error", "code": code})
 }
 
 /// Sends a request bare, with an integer and with a string as id; its answer carries that back.
-fn answers_with_any_id(change: fn(&mut World), request: &Value, expected: &Value) {
+pub(crate) fn answers_with_any_id(change: fn(&mut World), request: &Value, expected: &Value) {
     for id in [None, Some(json!(7)), Some(json!("seven"))] {
         let (mut world, ann, _) = pair();
         change(&mut world);
@@ -44,7 +46,7 @@ fn answers_with_any_id(change: fn(&mut World), request: &Value, expected: &Value
             request["id"] = id.clone();
             expected["id"] = id;
         }
-        answers(&mut world, ann, request, &expected);
+        answers(&mut world, ann, &request, &expected);
     }
 }
 
@@ -88,19 +90,6 @@ fn subscribe_is_answered_by_subscribed_and_then_presence() {
 }
 
 #[test]
-fn to_subscribe_again_is_already_subscribed_and_changes_nothing() {
-    let request = json!({"type": "subscribe", "channel": "lobby"});
-    let mut expected = error("already_subscribed");
-    expected["channel"] = json!("lobby");
-    answers_with_any_id(|_| {}, &request, &expected);
-    let (mut world, ann, bob) = pair();
-    world.says(ann, request);
-    world.advance(secs(1));
-    assert_eq!(world.board.members("lobby").len(), 2);
-    assert_eq!(world.frames(bob), []);
-}
-
-#[test]
 fn unsubscribe_is_answered_by_unsubscribed() {
     let request = json!({"type": "unsubscribe", "channel": "lobby"});
     let expected = json!({"type": "unsubscribed", "channel": "lobby"});
@@ -124,7 +113,7 @@ fn a_message_reaches_the_members_but_not_the_sending_connection() {
     let message = json!({
         "type": "message", "channel": "lobby", "content": {"a": [1, null]}, "sender": "ann", "seq": 1,
     });
-    assert_eq!(world.messages(bob), [message.clone()]);
+    assert_eq!(world.last(bob), message);
     assert_eq!(world.messages(second), [message], "the user's other device");
     assert_eq!(world.frames(ann), []);
 }
@@ -150,7 +139,7 @@ fn a_message_with_an_id_is_acknowledged_with_its_number() {
         answers(
             &mut world,
             ann,
-            request,
+            &request,
             &json!({"type": "ack", "id": id, "seq": seq}),
         );
     }
@@ -172,19 +161,6 @@ fn without_a_channel_it_goes_to_the_only_room_or_is_a_bad_request() {
     let nowhere = world.connect("cem", "");
     world.says(nowhere, json!({"type": "message", "content": 1}));
     assert_eq!(world.last(nowhere)["code"], "bad_request");
-}
-
-#[test]
-fn a_message_to_a_room_one_is_not_in_reaches_nobody() {
-    let request = json!({"type": "message", "channel": "other", "content": 1});
-    let mut expected = error("not_in_channel");
-    expected["channel"] = json!("other");
-    answers_with_any_id(|_| {}, &request, &expected);
-    let (mut world, ann, _) = pair();
-    let cem = world.connect("cem", "other");
-    world.forget();
-    world.says(ann, request);
-    assert_eq!(world.frames(cem), []);
 }
 
 #[test]
@@ -253,21 +229,10 @@ fn a_direct_reaches_all_connections_of_the_user_and_is_acknowledged() {
         answers(
             &mut world,
             ann,
-            request,
+            &request,
             &json!({"type": "ack", "id": id, "delivered": 2}),
         );
     }
-}
-
-#[test]
-fn a_direct_to_nobody_is_not_connected() {
-    let request = json!({"type": "direct", "to": "nobody", "content": 1});
-    answers_with_any_id(|_| {}, &request, &error("not_connected"));
-    answers_with_any_id(
-        |world| world.denies = Some(Denied::Forbidden),
-        &request,
-        &error("forbidden"),
-    );
 }
 
 #[test]
@@ -297,146 +262,9 @@ fn auth_is_answered_by_authenticated() {
 }
 
 #[test]
-fn an_unknown_type_is_an_error_and_not_a_close() {
-    let expected = error("unknown_type");
-    answers_with_any_id(|_| {}, &json!({"type": "teleport"}), &expected);
-    let (mut world, ann, _) = pair();
-    world.says(ann, json!({"type": "Subscribe", "channel": "x"}));
-    assert!(world.is_open(ann));
-}
-
-#[test]
-fn what_is_not_understood_is_a_bad_request_and_changes_nothing() {
-    for text in [
-        "",
-        "{",
-        "null",
-        "[]",
-        "5",
-        "\u{feff}{}",
-        "{}",
-        r#"{"type":5}"#,
-        r#"{"type":"subscribe"}"#,
-        r#"{"type":"subscribe","channel":7}"#,
-        r#"{"type":"subscribe","channel":"a","channel":"b"}"#,
-        r#"{"type":"message"}"#,
-        r#"{"type":"message","content":1,"echo":1}"#,
-        r#"{"type":"message","content":"\ud800"}"#,
-        r#"{"type":"direct","content":1}"#,
-        r#"{"type":"ping","id":1.5}"#,
-        r#"{"type":"ping"} trailing"#,
-    ] {
-        let (mut world, ann, bob) = pair();
-        world.says(ann, text);
-        assert_eq!(world.last(ann)["code"], "bad_request", "{text}");
-        assert!(world.is_open(ann) && world.frames(bob).is_empty(), "{text}");
-        assert_eq!(world.stats().active_rooms, 1, "{text}");
-    }
-    let nested = format!(r#"{{"type":"message","content":{}}}"#, "[".repeat(60_000));
-    let (mut world, ann, _) = pair();
-    world.says(ann, &*nested);
-    assert_eq!(world.last(ann)["code"], "bad_request");
-}
-
-#[test]
-fn a_bad_or_too_long_name_is_a_bad_request() {
-    for name in [
-        String::new(),
-        "x".repeat(129),
-        "a\u{7f}".into(),
-        "\u{0}".into(),
-    ] {
-        for kind in ["subscribe", "unsubscribe", "message"] {
-            let request = json!({"type": kind, "channel": name, "content": 1});
-            let (mut world, ann, _) = pair();
-            world.says(ann, request);
-            assert_eq!(world.last(ann)["code"], "bad_request", "{kind} {name:?}");
-        }
-        let (mut world, ann, _) = pair();
-        world.says(
-            ann,
-            json!({"type": "direct", "to": name, "content": 1, "id": 2}),
-        );
-        let told = world.last(ann);
-        assert_eq!(
-            (&told["code"], &told["id"]),
-            (&json!("bad_request"), &json!(2))
-        );
-    }
-}
-
-#[test]
 fn unknown_fields_are_ignored() {
     let request = json!({"type": "ping", "x": {"y": [1]}, "trace": "abc"});
     answers_with_any_id(|_| {}, &request, &json!({"type": "pong"}));
-}
-
-#[test]
-fn what_the_application_denies_is_forbidden_or_unauthorized() {
-    for (denied, code) in [
-        (Denied::Forbidden, "forbidden"),
-        (Denied::Unauthorized, "unauthorized"),
-    ] {
-        for (request, channel) in [
-            (
-                json!({"type": "subscribe", "channel": "vip", "id": 1}),
-                Some("vip"),
-            ),
-            (
-                json!({"type": "message", "channel": "lobby", "content": 1, "id": 1}),
-                Some("lobby"),
-            ),
-            (
-                json!({"type": "direct", "to": "bob", "content": 1, "id": 1}),
-                None,
-            ),
-        ] {
-            let (mut world, ann, bob) = pair();
-            world.denies = Some(denied);
-            let mut expected = error(code);
-            expected["id"] = json!(1);
-            if let Some(channel) = channel {
-                expected["channel"] = json!(channel);
-            }
-            answers(&mut world, ann, request, &expected);
-            assert_eq!(world.frames(bob), []);
-        }
-    }
-}
-
-#[test]
-fn limits_of_rooms_are_limit_exceeded_and_a_full_room_is_room_full() {
-    let mut expected = error("limit_exceeded");
-    expected["channel"] = json!("more");
-    let request = json!({"type": "subscribe", "channel": "more"});
-    let (mut world, ann, _) = pair_with(|config| config.limits.rooms_per_connection = 1);
-    answers(&mut world, ann, request.clone(), &expected);
-    let (mut world, ann, _) = pair_with(|config| config.limits.rooms = 1);
-    answers(&mut world, ann, request.clone(), &expected);
-    let (mut world, ann, _) = pair_with(|config| config.limits.room_members = 2);
-    for user in ["x", "y"] {
-        world.connect(user, "more");
-    }
-    expected["code"] = json!("room_full");
-    answers(&mut world, ann, request, &expected);
-}
-
-#[test]
-fn what_no_member_can_ever_hold_is_too_large() {
-    for request in [
-        json!({"type": "message", "channel": "lobby", "content": "x".repeat(1_000), "id": 1}),
-        json!({"type": "direct", "to": "bob", "content": "x".repeat(1_000), "id": 1}),
-    ] {
-        let (mut world, ann, bob) = pair_with(|config| config.limits.queue_bytes = 1_000);
-        let mut expected = error("too_large");
-        expected["id"] = json!(1);
-        if request["type"] == "message" {
-            expected["channel"] = json!("lobby");
-        }
-        answers(&mut world, ann, request, &expected);
-        assert_eq!(world.frames(bob), []);
-        assert!(world.is_open(ann) && world.is_open(bob));
-    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use switchboard_core::{
-    CloseReason, Event, Exclude, Frame, JoinError, Notice, SendError, StaleId, UserPolicy,
+    CloseReason, Event, Exclude, Frame, JoinError, Notice, ProtocolError, SendError, StaleId,
+    UserPolicy,
 };
 
 use crate::world::{World, millis, secs};
@@ -255,4 +256,67 @@ fn one_seed_and_one_script_give_one_history() {
         (format!("{:?}", world.notices), world.messages(ann))
     };
     assert_eq!(play(), play());
+}
+
+#[test]
+fn late_events_of_a_connection_that_is_gone_are_stale_and_do_nothing() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    let id = world.id(ann);
+    world.happens(ann, Event::Reset);
+    let bob = world.connect("bob", "lobby");
+    assert_eq!(world.id(bob).slot(), id.slot());
+    for event in [
+        Event::Heard,
+        Event::Partial {
+            in_message: true,
+            bytes: 9,
+        },
+        Event::Ping(b""),
+        Event::Pong(b""),
+        Event::Close(None),
+        Event::Violation(ProtocolError::InvalidUtf8),
+        Event::Discarded(9),
+        Event::Eof,
+        Event::Reset,
+        Event::Wrote(9),
+        Event::Writable,
+        Event::Paused,
+        Event::Resumed,
+        Event::HookStarted,
+        Event::HookDone,
+        Event::HookFailed,
+    ] {
+        assert_eq!(
+            world.board.handle(world.now, id, event),
+            Err(StaleId(id)),
+            "{event:?}"
+        );
+    }
+    assert!(world.is_open(bob));
+    assert_eq!(world.board.audit(), Ok(()));
+}
+
+#[test]
+fn reaching_80_and_100_percent_of_a_limit_is_noticed_once() {
+    let mut world = World::with(|config| config.limits.connections = 5);
+    let near = |world: &World| -> Vec<u8> {
+        let notices = world.notices.iter();
+        notices
+            .filter_map(|notice| match notice {
+                Notice::NearLimit {
+                    limit: "limits.connections",
+                    percent,
+                } => Some(*percent),
+                _ => None,
+            })
+            .collect()
+    };
+    let clients: Vec<_> = (0..5)
+        .map(|n| world.connect(&format!("u{n}"), ""))
+        .collect();
+    assert_eq!(near(&world), [80, 100]);
+    world.happens(clients[0], Event::Eof);
+    world.connect("again", "");
+    assert_eq!(near(&world), [80, 100]);
 }

@@ -176,7 +176,7 @@ fn disconnect_user_takes_a_code_of_the_application() {
     let ann = world.connect("ann", "a");
     world
         .board
-        .disconnect_user(world.now, "ann", CloseReason::Application(4_500));
+        .disconnect_user(world.now, "ann", CloseReason::application(4_500).unwrap());
     world.flush();
     assert_eq!(world.close(ann), Some((4_500, "application".into())));
     assert_eq!(world.stats().closes["application"], 1);

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use switchboard_core::protocol::{Content, parse};
+use switchboard_core::protocol::parse;
 use switchboard_core::{
-    Action, Answer, Chunk, Config, ConnectionId, Denied, Event, Exclude, Frame, Handshake,
-    HandshakeConfig, Identity, Notice, Question, Receipt, Refused, Request, Stats, Switchboard,
-    Time, Wire,
+    Action, Answer, Chunk, Config, ConnectionId, Denied, Event, Handshake, HandshakeConfig,
+    Identity, Notice, Question, Refused, Request, Switchboard, Time, Wire,
 };
 
-use crate::client::{Peer, Received, json};
+use crate::client::{Peer, Received};
 
 /// One of the clients of a [`World`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Client(usize);
+pub(crate) struct Client(pub(crate) usize);
 
 /// What a client says: JSON, or any text.
 pub(crate) struct Said(String);
@@ -44,7 +43,7 @@ pub(crate) struct World {
     pub(crate) denies: Option<Denied>,
     /// The order in which bytes went to clients.
     pub(crate) sends: usize,
-    peers: Vec<Peer>,
+    pub(crate) peers: Vec<Peer>,
     by_id: BTreeMap<ConnectionId, usize>,
 }
 
@@ -385,94 +384,5 @@ impl World {
 
     pub(crate) fn keeps_its_side_open(&mut self, client: Client) {
         self.peer_mut(client).polite = false;
-    }
-}
-
-/// What clients have got.
-impl World {
-    pub(crate) fn id(&self, client: Client) -> ConnectionId {
-        self.peer(client).id
-    }
-
-    pub(crate) fn peer(&self, client: Client) -> &Peer {
-        &self.peers[client.0]
-    }
-
-    pub(crate) fn peer_mut(&mut self, client: Client) -> &mut Peer {
-        &mut self.peers[client.0]
-    }
-
-    pub(crate) fn is_open(&self, client: Client) -> bool {
-        self.board.user_of(self.id(client)).is_some()
-    }
-
-    /// The frames that it has got since the last look.
-    pub(crate) fn frames(&mut self, client: Client) -> Vec<Received> {
-        self.flush();
-        let peer = self.peer_mut(client);
-        let new = peer.frames[peer.seen..].to_vec();
-        peer.seen = peer.frames.len();
-        new
-    }
-
-    /// The JSON messages that it has got since the last look.
-    pub(crate) fn messages(&mut self, client: Client) -> Vec<Value> {
-        self.frames(client).iter().filter_map(json).collect()
-    }
-
-    /// Of these, the ones of a type.
-    pub(crate) fn messages_of(&mut self, client: Client, kind: &str) -> Vec<Value> {
-        let mut all = self.messages(client);
-        all.retain(|message| message["type"] == kind);
-        all
-    }
-
-    /// The last JSON message that it has got since the last look.
-    pub(crate) fn last(&mut self, client: Client) -> Value {
-        self.messages(client).pop().expect("a message")
-    }
-
-    /// The code and reason of the Close frame that it has got, if it has.
-    pub(crate) fn close(&self, client: Client) -> Option<(u16, String)> {
-        self.peer(client).close()
-    }
-
-    /// What came of a try: the HTTP status, and the code after an upgrade.
-    pub(crate) fn told(&self, client: Client) -> (u16, Option<(u16, String)>) {
-        (
-            self.peer(client).status.expect("an answer"),
-            self.close(client),
-        )
-    }
-
-    pub(crate) fn is_gone(&self, client: Client) -> bool {
-        self.peer(client).gone
-    }
-
-    /// Whether everybody has looked at what there is: from here on only what is new counts.
-    pub(crate) fn forget(&mut self) {
-        self.flush();
-        for peer in &mut self.peers {
-            peer.seen = peer.frames.len();
-        }
-        self.notices.clear();
-    }
-
-    pub(crate) fn stats(&self) -> Stats {
-        self.board.stats(self.now)
-    }
-
-    pub(crate) fn broadcast(&mut self, room: &str, content: &str, exclude: Exclude<'_>) -> Receipt {
-        let content = Content::parse(content).expect("JSON");
-        let receipt = self.board.broadcast(self.now, room, content, None, exclude);
-        self.flush();
-        receipt.expect("a message that fits")
-    }
-
-    pub(crate) fn send(&mut self, client: Client, text: &str) {
-        let id = self.id(client);
-        let sent = self.board.send(self.now, id, Frame::text(text));
-        assert_eq!(sent, Ok(()));
-        self.flush();
     }
 }

@@ -54,7 +54,7 @@ pub struct Options {
     #[arg(long, value_name = "POLICY", default_value = "replace", value_parser = flags::users)]
     users: UserPolicy,
     /// Messages per second and connection; 0: no rate limit at all
-    #[arg(long, value_name = "MSGS_PER_S", default_value = "100")]
+    #[arg(long, value_name = "MSGS_PER_S", default_value = "100", value_parser = flags::whole)]
     rate: u64,
     /// Bytes queued for one connection
     #[arg(long, value_name = "BYTES", default_value = "1048576", value_parser = flags::at_least_one)]
@@ -130,6 +130,13 @@ impl Options {
         let options: Self = flags::parse();
         if options.secret.as_deref() == Some("") {
             crate::fail("--secret: must not be empty");
+        }
+        if options.drain_deadline() < options.drain_window {
+            crate::fail(format_args!(
+                "--drain-deadline {}: must be at least --drain-window, {}",
+                options.drain_deadline().as_secs_f64(),
+                options.drain_window.as_secs_f64()
+            ));
         }
         let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|error| {
             crate::fail(format_args!("--log {}: {error}", options.log));

@@ -7,10 +7,10 @@ use switchboard_core::{
     CloseReason, ConnectionId, Event, Exclude, Frame, JoinError, Receipt, SendError,
 };
 
-use super::inputs::content;
+use super::says::content;
 use super::{Driver, Fault, ensure, room, same, user};
 use crate::model::{Excluded, Tally};
-use crate::script::{Except, Op};
+use crate::script::{Except, Family, Op};
 
 const MS: u64 = 1_000_000;
 
@@ -19,7 +19,8 @@ impl Driver {
         match *op {
             Op::Enter { ip, lobby, who } => self.enter(ip, lobby, who)?,
             Op::Connect { ip } => drop(self.connect(ip)?),
-            Op::AnswerPage { .. }
+            Op::Return { .. }
+            | Op::AnswerPage { .. }
             | Op::Malformed { .. }
             | Op::Request { .. }
             | Op::Verdict { .. }
@@ -68,7 +69,7 @@ impl Driver {
             Op::DisconnectUser { user: number, own } => self.disconnect_user(user(number), own)?,
             Op::PingUser { user: number, ms } => self.ping_user(user(number), ms)?,
             Op::Drain { window, more } => self.drain(window, more)?,
-            Op::Step => self.to_next_deadline()?,
+            Op::Step => self.next_deadline()?,
             Op::Wait { ms } => self.wait(u64::from(ms) * MS)?,
             Op::Idle { ms } => self.now += u64::from(ms) * MS,
             Op::Jump { ms } => {
@@ -84,7 +85,8 @@ impl Driver {
 
     /// A step that names a connection; without any, nothing happens.
     fn step_of_one(&mut self, op: &Op) -> Result<(), Fault> {
-        let (Op::AnswerPage { c }
+        let (Op::Return { c, .. }
+        | Op::AnswerPage { c }
         | Op::Malformed { c }
         | Op::Request { c, .. }
         | Op::Verdict { c, .. }
@@ -108,6 +110,7 @@ impl Driver {
             return Ok(());
         };
         match *op {
+            Op::Return { ip, ms, .. } => self.come_back(id, ip, u64::from(ms) * MS),
             Op::AnswerPage { .. } => self.answer_page(id),
             Op::Malformed { .. } => self.malformed(id),
             Op::Request {
@@ -275,7 +278,8 @@ impl Driver {
 
     fn end(&mut self, id: ConnectionId, own: bool) -> Result<(), Fault> {
         let (reason, key) = reason_of(own);
-        let _ = self.act(|sys, now| sys.close(now, id, reason));
+        let known = self.act(|sys, now| sys.close(now, id, reason)).is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.close_by(id, key);
         }
@@ -304,8 +308,15 @@ impl Driver {
 
     /// Everybody goes, and nothing is left.
     pub(super) fn finish(&mut self) -> Result<(), Fault> {
+        if self.setup.family == Family::Health {
+            // Long enough for the silent to be found out.
+            self.wait(12_000 * MS)?;
+        }
         for id in self.sockets.keys().copied().collect::<Vec<_>>() {
-            let _ = self.act(|sys, now| sys.handle(now, id, Event::Reset));
+            let known = self
+                .act(|sys, now| sys.handle(now, id, Event::Reset))
+                .is_ok();
+            self.is_known(id, known)?;
             if let Some(model) = &mut self.model {
                 model.peer_reset(id);
             }
@@ -341,7 +352,7 @@ fn amount(bytes: u16) -> usize {
 
 fn reason_of(own: bool) -> (CloseReason, &'static str) {
     if own {
-        (CloseReason::Application(4400), "application")
+        (CloseReason::application(4400).unwrap(), "application")
     } else {
         (CloseReason::Kicked, "kicked")
     }

@@ -171,7 +171,11 @@ impl Driver {
     }
 
     fn compare_rooms(&self, model: &Model) -> Result<(), Fault> {
-        let asked = |room: Option<&str>| self.sys.can_accept(room).map_err(|no| no.as_str());
+        let asked = |room: Option<&str>| {
+            self.sys
+                .can_accept(room)
+                .map_err(switchboard_core::Refused::as_str)
+        };
         same("can_accept", &asked(None), &model.can_accept(None))?;
         for name in ROOMS {
             let mut members = self.sys.members(name);

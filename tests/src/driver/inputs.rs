@@ -1,118 +1,16 @@
 //! What clients do.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use switchboard_core::protocol::parse;
 use switchboard_core::{
-    Answer, BadRequest, CloseFrame, ConnectionId, Denied, Event, Handshake, HandshakeConfig,
-    HealthPing, Identity, ProtocolError, Question, Refused, Request, response,
+    CloseFrame, ConnectionId, Denied, Event, HealthPing, ProtocolError, Question,
 };
 
-use super::streams::Socket;
-use super::{Driver, Fault, address, ensure, named, room, same, user};
-use crate::model::{Ask, Said, Verdict, texts};
-use crate::script::{Kind, Message, Reply, Stream, Who};
-
-const RULE: &str = "this is not HTTP";
+use super::arrivals::verdict_of;
+use super::{Driver, Fault, ensure, same};
+use crate::model::{Ask, Said};
+use crate::script::{Message, Reply, Stream, Who};
 
 impl Driver {
-    pub(super) fn connect(&mut self, ip: u8) -> Result<Option<ConnectionId>, Fault> {
-        let (peer, key) = address(ip)?;
-        let result = self.act(|sys, now| sys.connect(now, peer));
-        if let Some(model) = &mut self.model {
-            model.connect(result.ok(), key);
-        }
-        if let Ok(id) = result {
-            ensure(!self.lives.contains_key(&id), || {
-                format!("{id} is used twice")
-            })?;
-            self.lives.insert(id, super::Life::default());
-            self.ids.push(id);
-            let socket = Socket::new(self.ids.len() % 3 != 0);
-            self.sockets.insert(id, socket);
-        }
-        self.settle()?;
-        Ok(result.ok())
-    }
-
-    pub(super) fn enter(&mut self, ip: u8, lobby: Option<u8>, who: Who) -> Result<(), Fault> {
-        if let Some(id) = self.connect(ip)? {
-            self.request(id, ip, lobby.map(|it| it % 5), true, Kind::Http)?;
-            self.verdict(id, who)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn request(
-        &mut self,
-        id: ConnectionId,
-        ip: u8,
-        lobby: Option<u8>,
-        good_origin: bool,
-        kind: Kind,
-    ) -> Result<(), Fault> {
-        let (peer, key) = address(ip)?;
-        let lobby = lobby.map(room);
-        let mut request = request_of(lobby, good_origin, kind)?;
-        request.set_peer(peer);
-        let arrived = self.sys.intake(id) == Ok(switchboard_core::Intake::Head);
-        let result = if kind == Kind::Upgraded {
-            self.act(|sys, now| sys.upgraded(now, id, &request))
-        } else {
-            self.act(|sys, now| sys.request(now, id, &request))
-        };
-        if kind == Kind::Upgraded
-            && arrived
-            && let Some(socket) = self.sockets.get_mut(&id)
-        {
-            socket.peer.skip_head();
-        }
-        if let (Some(model), Ok(answer)) = (&mut self.model, result) {
-            let json = self.config.wire == switchboard_core::Wire::Json;
-            let len = response::switching_protocols(&request, json).len();
-            let len = (kind == Kind::Http).then_some(len);
-            let foreseen = match kind {
-                Kind::Page => model.page_request(id),
-                _ => model.request(id, key, request.lobby(), good_origin, len),
-            };
-            let answer = match answer {
-                Answer::Authenticate => "authenticate",
-                Answer::Page => "page",
-                Answer::Refused => "refused",
-            };
-            same("the answer", &answer, &foreseen)?;
-        }
-        self.settle()
-    }
-
-    pub(super) fn malformed(&mut self, id: ConnectionId) -> Result<(), Fault> {
-        let bad = BadRequest::Syntax(RULE);
-        let _ = self.act(|sys, now| sys.malformed(now, id, bad));
-        if let Some(model) = &mut self.model {
-            model.malformed(id, RULE);
-        }
-        self.settle()
-    }
-
-    pub(super) fn answer_page(&mut self, id: ConnectionId) -> Result<(), Fault> {
-        let page = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        let _ = self.act(|sys, now| sys.answer_page(now, id, page.to_vec()));
-        if let Some(model) = &mut self.model {
-            model.answer_page(id, 200, page.len());
-        }
-        self.settle()
-    }
-
-    pub(super) fn verdict(&mut self, id: ConnectionId, who: Who) -> Result<(), Fault> {
-        let (verdict, foreseen) = verdict_of(who);
-        let _ = self.act(|sys, now| sys.authenticated(now, id, verdict, None));
-        if let Some(model) = &mut self.model {
-            model.authenticated(id, foreseen, None);
-        }
-        self.settle()
-    }
-
     /// Bytes have come from a peer.
     fn bytes_came(&mut self, id: ConnectionId) -> bool {
         let known = self
@@ -216,7 +114,10 @@ impl Driver {
                     _ => Who::No(0),
                 };
                 let (verdict, foreseen) = verdict_of(who);
-                let _ = self.act(|sys, now| sys.authenticated(now, id, verdict, request.as_ref()));
+                let known = self
+                    .act(|sys, now| sys.authenticated(now, id, verdict, request.as_ref()))
+                    .is_ok();
+                self.is_known(id, known)?;
                 if let Some(model) = &mut self.model {
                     model.authenticated(id, foreseen, ask.request.as_deref());
                 }
@@ -227,7 +128,10 @@ impl Driver {
                     Reply::No(false) => (Err(Denied::Forbidden), Some("forbidden")),
                     _ => (Ok(()), None),
                 };
-                let _ = self.act(|sys, now| sys.answer(now, id, question, answer));
+                let known = self
+                    .act(|sys, now| sys.answer(now, id, question, answer))
+                    .is_ok();
+                self.is_known(id, known)?;
                 if let Some(model) = &mut self.model {
                     model.answer(id, &ask, foreseen);
                 }
@@ -255,7 +159,10 @@ impl Driver {
     pub(super) fn ping(&mut self, id: ConnectionId, len: u8) -> Result<(), Fault> {
         self.bytes_came(id);
         let payload = vec![len; usize::from(len)];
-        let _ = self.act(|sys, now| sys.handle(now, id, Event::Ping(&payload)));
+        let known = self
+            .act(|sys, now| sys.handle(now, id, Event::Ping(&payload)))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.pinged(id, &payload);
         }
@@ -288,7 +195,10 @@ impl Driver {
 
     fn pong_with(&mut self, id: ConnectionId, payload: &[u8]) -> Result<(), Fault> {
         self.bytes_came(id);
-        let _ = self.act(|sys, now| sys.handle(now, id, Event::Pong(payload)));
+        let known = self
+            .act(|sys, now| sys.handle(now, id, Event::Pong(payload)))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.ponged(id, payload, false);
         }
@@ -301,7 +211,10 @@ impl Driver {
             code,
             reason: "bye",
         });
-        let _ = self.act(|sys, now| sys.handle(now, id, Event::Close(close)));
+        let known = self
+            .act(|sys, now| sys.handle(now, id, Event::Close(close)))
+            .is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.peer_closed(id, code);
         }
@@ -317,7 +230,8 @@ impl Driver {
         let bytes = if in_message { bytes } else { 0 };
         self.bytes_came(id);
         let event = Event::Partial { in_message, bytes };
-        let _ = self.act(|sys, now| sys.handle(now, id, event));
+        let known = self.act(|sys, now| sys.handle(now, id, event)).is_ok();
+        self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.partial(id, in_message, bytes);
         }
@@ -343,7 +257,8 @@ impl Driver {
             Stream::HookDone => Event::HookDone,
             Stream::HookFailed => Event::HookFailed,
         };
-        let _ = self.act(|sys, now| sys.handle(now, id, event));
+        let known = self.act(|sys, now| sys.handle(now, id, event)).is_ok();
+        self.is_known(id, known)?;
         let Some(model) = &mut self.model else {
             return self.settle();
         };
@@ -353,7 +268,8 @@ impl Driver {
             Stream::Eof => model.peer_ended(id),
             Stream::Reset => model.peer_reset(id),
             Stream::Violation(_) => model.close_by(id, key),
-            Stream::Discarded(bytes) => model.discarded(id, bytes as usize),
+            // It changes how the connection is read, and nothing else.
+            Stream::Discarded(_) => {}
             Stream::HookStarted => model.hook_started(id),
             Stream::HookFailed => model.hook_failed(id),
             Stream::Paused | Stream::Resumed | Stream::HookDone => {
@@ -369,152 +285,8 @@ impl Driver {
         self.settle()
     }
 
-    fn text_of(&self, id: ConnectionId, message: Message, tag: Option<&str>) -> (String, Said) {
-        let field = tag.map_or(String::new(), |tag| format!(r#","id":{tag}"#));
-        let quote = texts::quote;
-        match message {
-            Message::Subscribe(number) => {
-                let name = room(number);
-                let text = format!(r#"{{"type":"subscribe","channel":{}{field}}}"#, quote(name));
-                (text, Said::Subscribe(name.into()))
-            }
-            Message::Unsubscribe(number) => {
-                let name = room(number);
-                let text = format!(
-                    r#"{{"type":"unsubscribe","channel":{}{field}}}"#,
-                    quote(name)
-                );
-                (text, Said::Unsubscribe(name.into()))
-            }
-            Message::Message {
-                room: number,
-                size,
-                echo,
-            } => {
-                let (name, content) = (number.map(room), content(size));
-                let channel = name.map_or(String::new(), |name| {
-                    format!(r#","channel":{}"#, quote(name))
-                });
-                let text = format!(
-                    r#"{{"type":"message","content":{content},"echo":{echo}{channel}{field}}}"#
-                );
-                (text, Said::Message(name.map(str::to_owned), content, echo))
-            }
-            Message::Direct { user: number, size } => {
-                let (name, content) = (user(number), content(size));
-                let text = format!(
-                    r#"{{"type":"direct","to":{},"content":{content}{field}}}"#,
-                    quote(name)
-                );
-                (text, Said::Direct(name.into(), content))
-            }
-            Message::Ping(stamp) => {
-                let stamp = stamp.map(|stamp| stamp.to_string());
-                let given = stamp
-                    .as_ref()
-                    .map_or(String::new(), |it| format!(r#","timestamp":{it}"#));
-                (
-                    format!(r#"{{"type":"ping"{given}{field}}}"#),
-                    Said::Ping(stamp),
-                )
-            }
-            Message::HealthPong(right) => {
-                let known = self.sockets.get(&id).and_then(|socket| socket.pings.last());
-                let number = known
-                    .filter(|_| right)
-                    .map_or(987_654, |&(number, _)| number);
-                let text = format!(r#"{{"type":"health_pong","timestamp":{number}}}"#);
-                (text, Said::HealthPong(Some(number)))
-            }
-            Message::Auth => (
-                format!(r#"{{"type":"auth","token":"t"{field}}}"#),
-                Said::Auth,
-            ),
-            Message::Garbage(choice) => garbage(choice, &field),
-        }
-    }
-
     /// Whether pings of the interval go out as messages.
     pub(super) fn asks_by_message(&self) -> bool {
         self.json() && self.config.health.health_ping == HealthPing::All
     }
-}
-
-/// Texts that are not understood; what is said to them is the parser's affair.
-fn garbage(choice: u8, field: &str) -> (String, Said) {
-    let text = match choice % 4 {
-        0 => "hello".to_owned(),
-        1 => format!(r#"{{"type":"dance"{field}}}"#),
-        2 => format!(r#"{{"type":"subscribe"{field}}}"#),
-        _ => format!(r#"{{"type":"message","channel":"lobby"{field}}}"#),
-    };
-    let said = match parse(&text) {
-        Err(rejected) => Said::Rejected(
-            rejected.code.as_str().to_owned(),
-            rejected.message.to_owned(),
-            rejected.channel.map(std::borrow::Cow::into_owned),
-        ),
-        Ok(_) => Said::Rejected(String::new(), String::new(), None),
-    };
-    (text, said)
-}
-
-/// JSON whose spelling must survive.
-pub(super) fn content(size: u16) -> String {
-    format!(r#"{{ "x": 1.0,"s":"{}"}}"#, "x".repeat(usize::from(size)))
-}
-
-fn verdict_of(who: Who) -> (Result<Identity, Refused>, Verdict) {
-    match who {
-        Who::User(number, expires) => {
-            let expires = expires.map(|ms| Duration::from_millis(ms.into()));
-            let nanos = expires.map(crate::model::nanos);
-            let name = user(number);
-            (Ok(named(name, expires)), Verdict::User(name.into(), nanos))
-        }
-        Who::Anonymous => (Ok(Identity::Anonymous), Verdict::Anonymous),
-        Who::First => (Ok(Identity::FirstMessage), Verdict::FirstMessage),
-        Who::No(0) => (Err(Refused::Unauthorized), Verdict::No("unauthorized")),
-        Who::No(1) => (Err(Refused::Forbidden), Verdict::No("forbidden")),
-        Who::No(_) => (Err(Refused::Internal), Verdict::No("internal")),
-    }
-}
-
-fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Request, Fault> {
-    let origin = if good_origin {
-        "http://here.test"
-    } else {
-        "http://there.test"
-    };
-    if kind == Kind::Upgraded {
-        let headers = [("Host", "here.test"), ("Origin", origin)];
-        let made = Request::upgraded("/ws", lobby.map(str::to_owned), headers);
-        return made.map_err(|bad| bad.to_string());
-    }
-    let path = match (kind, lobby) {
-        (Kind::Page, _) => "/".to_owned(),
-        // An illegal name does not come through a handshake.
-        (_, Some(name)) if name.len() <= 8 && !name.is_empty() && !name.contains('\u{7}') => {
-            format!("/ws/{name}")
-        }
-        _ => "/ws".to_owned(),
-    };
-    let upgrade = if kind == Kind::Page {
-        ""
-    } else {
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    };
-    let head =
-        format!("GET {path} HTTP/1.1\r\nHost: here.test\r\nOrigin: {origin}\r\n{upgrade}\r\n");
-    let config = HandshakeConfig {
-        endpoint: switchboard_core::Endpoint::default(),
-        pages: true,
-        json: true,
-        name_bytes: 8,
-    };
-    let request = Handshake::new(Arc::new(config)).receive(head.as_bytes());
-    request
-        .map_err(|bad| bad.to_string())?
-        .ok_or_else(|| "no whole request".into())
 }

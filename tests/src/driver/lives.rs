@@ -25,9 +25,20 @@ impl Driver {
             self.figures.checks += 1;
             self.check_life(&action)
                 .map_err(|fault| format!("{action:?}: {fault}"))?;
+            if let Action::Notify(notice) = &action {
+                *self.seen_notices.entry(kind(notice)).or_default() += 1;
+            }
             notes.extend(note(&action));
         }
         Ok(notes)
+    }
+
+    /// A call has taken an id for that of somebody who is there, or not: it must be right.
+    pub(super) fn is_known(&self, id: ConnectionId, known: bool) -> Result<(), Fault> {
+        let there = self.sockets.contains_key(&id);
+        ensure(known == there, || {
+            format!("{id} is known: {known}, there: {there}")
+        })
     }
 
     fn check_life(&mut self, action: &Action) -> Result<(), Fault> {
@@ -137,9 +148,11 @@ impl Driver {
 
 fn id_of(action: &Action) -> Option<ConnectionId> {
     Some(match action {
-        Action::Send(id) | Action::ShutdownWrite(id) | Action::Intake(id) => *id,
-        Action::Evict { id, .. } => *id,
-        Action::Notify(
+        Action::Send(id)
+        | Action::ShutdownWrite(id)
+        | Action::Intake(id)
+        | Action::Evict { id, .. }
+        | Action::Notify(
             Notice::Opened { id, .. }
             | Notice::Refused { id, .. }
             | Notice::Closed { id, .. }
@@ -161,8 +174,8 @@ fn note(action: &Action) -> Option<Note> {
         Action::ShutdownWrite(id) => Note::Shut(*id),
         Action::Evict { id, last } => {
             let code = last.as_ref().map(|frame| {
-                let bytes = frame.as_bytes();
-                u16::from_be_bytes([bytes[2], bytes[3]])
+                let body = frame.as_bytes().get(2..4);
+                body.map_or(1005, |code| u16::from_be_bytes([code[0], code[1]]))
             });
             Note::Evict(*id, code)
         }
@@ -193,4 +206,18 @@ fn note(action: &Action) -> Option<Note> {
         },
         _ => return None,
     })
+}
+
+const fn kind(notice: &Notice) -> &'static str {
+    match notice {
+        Notice::Opened { .. } => "opened",
+        Notice::Joined { .. } => "joined",
+        Notice::Left { .. } => "left",
+        Notice::Presence { .. } => "presence",
+        Notice::NearLimit { .. } => "near limit",
+        Notice::HostStalled { .. } => "host stalled",
+        Notice::Pinged { .. } => "pinged",
+        Notice::Drained(_) => "drained",
+        _ => "an end",
+    }
 }

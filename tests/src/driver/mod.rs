@@ -4,23 +4,25 @@
 //!
 //! | number | what | where |
 //! |---|---|---|
-//! | 1, 2, 3, 4 | phases, one terminal action, no action before or after, ids used once | [`lives`] |
-//! | 5, 6, 7, 8 | every index equals a recount; nothing empty stays | `audit`, [`compare`] |
-//! | 9 | caps | `audit`, [`compare`] |
-//! | 10 | a refusal changes nothing else | [`compare`]: the model changes nothing else |
-//! | 11 | receipts add up; queued = written + dropped | [`commands`], [`compare`] |
-//! | 12, 13 | order, before joining, after leaving | [`streams`] |
-//! | 14 | queued bytes | `audit`, [`compare`] |
-//! | 15, 16 | whole frames, nothing after Close, legal control frames | [`crate::wire`] |
-//! | 17 | one pong, one unanswered ping | [`streams`] |
-//! | 18, 19, 21 | deadlines; `tick` twice, `tick` back | [`time`], `audit` |
-//! | 20 | rates | the model's buckets, [`streams`] |
-//! | 22 | the silent go, those who answer stay | [`time`], the model |
+//! | 1, 2, 3, 4 | phases, one terminal action, no action before or after, ids used once | `lives` |
+//! | 5, 6, 7, 8 | every index equals a recount; nothing empty stays | `audit`, `compare` |
+//! | 9 | caps | `audit`, `compare` |
+//! | 10 | a refusal changes nothing else | `compare`: the model changes nothing else |
+//! | 11 | receipts add up; queued = written + dropped | `commands`, `compare` |
+//! | 12, 13 | order, before joining, after leaving | `streams` |
+//! | 14 | queued bytes | `audit`, `compare` |
+//! | 15, 16 | whole frames, nothing after Close, legal control frames | `crate::wire` |
+//! | 17 | one pong, one unanswered ping | `streams` |
+//! | 18, 19, 21 | deadlines; `tick` twice, `tick` back | `time`, `audit` |
+//! | 20 | rates | the model's buckets, `streams` |
+//! | 22 | the silent go, those who answer stay | `time`, the model |
 
+mod arrivals;
 mod commands;
 mod compare;
 mod inputs;
 mod lives;
+mod says;
 mod streams;
 mod time;
 mod writers;
@@ -93,6 +95,8 @@ pub struct Driver {
     /// The latest time of a call.
     seen: u64,
     figures: Figures,
+    /// Notices that neither refuse nor close, by their kind.
+    seen_notices: BTreeMap<&'static str, u64>,
 }
 
 impl Driver {
@@ -119,11 +123,12 @@ impl Driver {
             requests: 0,
             seen: start,
             figures: Figures::default(),
+            seen_notices: BTreeMap::new(),
         })
     }
 
-    /// Plays a case to its end.
-    pub fn play(case: &Case) -> Result<Figures, Fault> {
+    /// Plays a case to its end; `seen` counts what happened in it, by its name in the statistics.
+    pub fn play(case: &Case, seen: &mut BTreeMap<String, u64>) -> Result<Figures, Fault> {
         let mut driver = Self::new(&case.setup)?;
         for (number, op) in case.ops.iter().enumerate() {
             driver
@@ -133,7 +138,22 @@ impl Driver {
         driver
             .finish()
             .map_err(|fault| format!("at the end: {fault}"))?;
+        driver.count_what_was_seen(seen);
         Ok(driver.figures)
+    }
+
+    fn count_what_was_seen(&self, seen: &mut BTreeMap<String, u64>) {
+        let stats = self.sys.stats(Time::from_nanos(self.now));
+        for (kind, counts) in [
+            ("refused", &stats.refused),
+            ("closed", &stats.closes),
+            ("dropped", &stats.dropped),
+            ("seen", &self.seen_notices),
+        ] {
+            for (key, count) in counts {
+                *seen.entry(format!("{kind} {key}")).or_default() += count;
+            }
+        }
     }
 
     /// One call of the manager, with the time.

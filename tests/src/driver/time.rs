@@ -36,7 +36,7 @@ impl Driver {
     }
 
     /// To the next deadline, and not a nanosecond further.
-    pub(super) fn to_next_deadline(&mut self) -> Result<(), Fault> {
+    pub(super) fn next_deadline(&mut self) -> Result<(), Fault> {
         if let Some(at) = self.sys.next_deadline() {
             // Pings that lie years off are not waited for.
             if at.as_nanos() < self.now.saturating_add(60_000_000_000) {
@@ -52,7 +52,7 @@ impl Driver {
         let until = self.now + nanos;
         for _ in 0..10_000 {
             match self.sys.next_deadline() {
-                Some(at) if at.as_nanos() <= until => self.to_next_deadline()?,
+                Some(at) if at.as_nanos() <= until => self.next_deadline()?,
                 _ => break,
             }
             if self.setup.flush {

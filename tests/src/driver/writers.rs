@@ -88,11 +88,11 @@ impl Driver {
     pub(super) fn flush_all(&mut self) -> Result<(), Fault> {
         for _ in 0..20 {
             self.flush(1_000, usize::MAX)?;
-            let answering = self
+            let mut answering = self
                 .sockets
                 .iter()
                 .filter(|(_, socket)| socket.answers && !socket.pings.is_empty());
-            let Some((&id, _)) = answering.last() else {
+            let Some((&id, _)) = answering.next() else {
                 return Ok(());
             };
             self.answer_pings(id)?;

@@ -3,7 +3,7 @@
 use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
 
 use super::queue::{Is, Item, Kind, framed};
-use super::{Conn, Excluded, Model, Phase, charge, nanos, texts};
+use super::{Excluded, Model, Phase, charge, nanos, texts};
 
 /// The most bytes of a first message.
 const AUTH_BYTES: usize = 4 << 10;
@@ -90,12 +90,11 @@ impl Model {
             return false;
         };
         match conn.phase {
-            Phase::Open => {}
             Phase::AwaitingAuth { .. } if binary || bytes > AUTH_BYTES => {
                 self.end(id, "policy", None);
                 return false;
             }
-            Phase::AwaitingAuth { .. } => {}
+            Phase::Open | Phase::AwaitingAuth { .. } => {}
             _ => return false,
         }
         conn.last_heard = live;
@@ -120,7 +119,8 @@ impl Model {
             if conn.queue.is_empty() {
                 conn.stalled_from = live;
             }
-            conn.queue.pong = Some(payload.to_vec());
+            let blocked = conn.blocked;
+            conn.queue.answer(payload, blocked);
         }
     }
 
@@ -159,27 +159,10 @@ impl Model {
             Err(wait) => {
                 let millis = wait.div_ceil(1_000_000);
                 let words = texts::words("rate_limited");
-                self.tell(
-                    id,
-                    texts::error("rate_limited", words, None, None, Some(millis)),
-                );
-                self.strike(id);
+                let error = texts::error("rate_limited", words, None, None, Some(millis));
+                self.strike(id, error);
                 false
             }
-        }
-    }
-
-    fn strike(&mut self, id: ConnectionId) {
-        let (now, rates) = (self.now, self.config.rates);
-        if rates.messages.is_none() && rates.bytes.is_none() {
-            return;
-        }
-        let Some(conn) = self.conn(id) else { return };
-        conn.strikes.push(now);
-        let window = nanos(rates.strike_window);
-        let recent = conn.strikes.iter().filter(|&&at| now - at < window).count();
-        if recent >= rates.strikes as usize {
-            self.end(id, "rate_limited", None);
         }
     }
 
@@ -202,8 +185,7 @@ impl Model {
         let tag = request.as_deref();
         match &said {
             Said::Rejected(code, words, channel) => {
-                self.tell(id, texts::error(code, words, tag, channel.as_deref(), None));
-                self.strike(id);
+                self.strike(id, texts::error(code, words, tag, channel.as_deref(), None));
                 None
             }
             Said::Subscribe(room) => match self.may_enter(id, room) {
@@ -293,8 +275,8 @@ impl Model {
             if let [(only, _)] = rooms.as_slice() {
                 return Some(only.clone());
             }
-            self.fail(id, "bad_request", "no_channel", tag, None);
-            self.strike(id);
+            let words = texts::words("no_channel");
+            self.strike(id, texts::error("bad_request", words, tag, None, None));
             return None;
         };
         if let Err(bad) = check_name(room, self.config.limits.name_bytes) {
@@ -378,8 +360,7 @@ impl Model {
             BadName::TooLong(most) => format!("a name may have at most {most} bytes"),
             _ => String::new(),
         };
-        self.tell(id, texts::error("bad_request", &words, tag, None, None));
-        self.strike(id);
+        self.strike(id, texts::error("bad_request", &words, tag, None, None));
     }
 
     fn fail(
@@ -393,118 +374,4 @@ impl Model {
         let words = texts::words(words);
         self.tell(id, texts::error(code, words, tag, channel, None));
     }
-
-    /// Whether somebody waits for this number, who has it now.
-    pub(crate) fn answered(&mut self, id: ConnectionId, number: u64) -> bool {
-        let Some(conn) = self.conn(id) else {
-            return false;
-        };
-        let Some(at) = conn
-            .probes
-            .iter()
-            .position(|&(payload, _)| payload == number)
-        else {
-            return false;
-        };
-        let (_, ticket) = conn.probes.remove(at);
-        self.resolve(ticket, id, true);
-        true
-    }
-
-    /// A question to all devices of a user; `ticket` is the system's name for it.
-    pub fn ping_user(&mut self, ticket: u64, user: &str, timeout: u64) {
-        let deadline = self.live() + timeout;
-        let devices = self.users.get(user).cloned().unwrap_or_default();
-        let waiting = devices.iter().map(|&id| (id, true, false)).collect();
-        self.questions.insert(ticket, (deadline, waiting));
-        for (number, &id) in (ticket + 1..).zip(&devices) {
-            let mut item = if self.json() {
-                let text = texts::health_ping(number);
-                Item::new(framed(text.len()), Is::Json(text), Kind::Message)
-            } else {
-                Item::new(framed(8), Is::Ping(Some(number)), Kind::Control)
-            };
-            item.urgent = true;
-            if let Some(conn) = self.conn(id) {
-                conn.probes.push((number, ticket));
-            }
-            self.push(id, item);
-        }
-        self.conclude_if_answered(ticket);
-    }
-
-    pub(crate) fn forget_probes(&mut self, id: ConnectionId) {
-        let probes = self.conn(id).map(|conn| std::mem::take(&mut conn.probes));
-        for (_, ticket) in probes.unwrap_or_default() {
-            self.resolve(ticket, id, false);
-        }
-    }
-
-    fn resolve(&mut self, ticket: u64, id: ConnectionId, answered: bool) {
-        if let Some((_, waiting)) = self.questions.get_mut(&ticket) {
-            for entry in waiting.iter_mut().filter(|entry| entry.0 == id) {
-                (entry.1, entry.2) = (false, answered);
-            }
-        }
-        self.conclude_if_answered(ticket);
-    }
-
-    fn conclude_if_answered(&mut self, ticket: u64) {
-        let open = |(_, waiting): &(u64, Vec<(ConnectionId, bool, bool)>)| {
-            waiting.iter().any(|entry| entry.1)
-        };
-        if self
-            .questions
-            .get(&ticket)
-            .is_some_and(|question| !open(question))
-        {
-            self.conclude(ticket);
-        }
-    }
-
-    fn conclude(&mut self, ticket: u64) {
-        if let Some((_, waiting)) = self.questions.remove(&ticket) {
-            for &(id, ..) in &waiting {
-                if let Some(conn) = self.conn(id) {
-                    conn.probes.retain(|&(_, other)| other != ticket);
-                }
-            }
-            let results = waiting
-                .iter()
-                .map(|&(id, _, answered)| (id, answered))
-                .collect();
-            self.notes.push(super::Note::Pinged(ticket, results));
-        }
-    }
-
-    pub(crate) fn tick_questions(&mut self) {
-        let live = self.live();
-        let over = self
-            .questions
-            .iter()
-            .filter(|(_, question)| question.0 <= live);
-        let over: Vec<u64> = over.map(|(&ticket, _)| ticket).collect();
-        for ticket in over {
-            self.conclude(ticket);
-        }
-    }
-
-    /// When a question is over, in liveness time.
-    pub(crate) fn next_question(&self) -> Option<u64> {
-        self.questions.values().map(|question| question.0).min()
-    }
-
-    /// How long ago one of a user's devices was heard.
-    pub fn silence(&self, user: &str) -> Option<u64> {
-        let devices = self.users.get(user)?;
-        let heard = devices
-            .iter()
-            .filter_map(|id| self.conns.get(id).map(heard_at))
-            .max()?;
-        Some(self.live().saturating_sub(heard))
-    }
-}
-
-fn heard_at(conn: &Conn) -> u64 {
-    conn.last_heard
 }

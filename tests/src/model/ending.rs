@@ -5,9 +5,6 @@ use switchboard_core::ConnectionId;
 use super::queue::{Is, Item, Kind, framed};
 use super::{Conn, Model, Note, Phase, nanos, texts};
 
-/// Bytes that are read and thrown away before the socket is dropped (specification, section 5).
-const DISCARD: usize = 256 << 10;
-
 /// The Close frame that says why.
 pub(super) fn close_item(close: Option<(u16, String)>) -> Item {
     let body = close.as_ref().map_or(0, |(_, reason)| 2 + reason.len());
@@ -157,7 +154,8 @@ impl Model {
             return self.end(id, "eof", None);
         }
         conn.eof = true;
-        if conn.queue.is_empty() || conn.blocked {
+        let page = matches!(conn.phase, Phase::Refused { page: true });
+        if conn.queue.is_empty() || (conn.blocked && !page) {
             self.remove(id, None);
         }
     }
@@ -167,17 +165,6 @@ impl Model {
         match self.conns.get(&id) {
             Some(conn) if conn.is_open() => self.evict(id, "reset"),
             _ => self.remove(id, None),
-        }
-    }
-
-    /// Bytes were read and thrown away.
-    pub fn discarded(&mut self, id: ConnectionId, bytes: usize) {
-        let Some(conn) = self.conn(id) else { return };
-        if conn.is_ending() {
-            conn.discarded += bytes;
-            if conn.discarded > DISCARD {
-                self.remove(id, None);
-            }
         }
     }
 

@@ -9,8 +9,11 @@
 mod admission;
 mod commands;
 mod ending;
+mod health;
 mod presence;
 pub mod queue;
+mod rates;
+mod refusals;
 mod rooms;
 pub mod texts;
 mod timers;
@@ -20,6 +23,7 @@ use std::collections::BTreeMap;
 use switchboard_core::{Config, ConnectionId, Wire};
 
 use self::queue::{Is, Item, Kind, Queue, framed};
+use self::rates::charge;
 
 pub use self::admission::Verdict;
 pub use self::commands::{Ask, Said};
@@ -56,6 +60,8 @@ pub enum Phase {
 }
 
 /// One connection.
+// Plain flags: what they mean together is for the manager to know.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub struct Conn {
     /// Where it stands.
@@ -110,8 +116,6 @@ pub struct Conn {
     pub shut: bool,
     /// The peer's side has ended.
     pub eof: bool,
-    /// Bytes read and thrown away.
-    pub discarded: usize,
 }
 
 impl Conn {
@@ -201,6 +205,9 @@ pub enum Note {
     Evict(ConnectionId, Option<u16>),
 }
 
+/// Who is asked: whether the answer is awaited, and whether it came.
+type Asked = (ConnectionId, bool, bool);
+
 /// The model.
 #[derive(Debug)]
 pub struct Model {
@@ -227,12 +234,14 @@ pub struct Model {
     pub node: String,
     /// The drain.
     pub drain: Option<Drain>,
-    /// Questions: ticket, deadline, who has not answered, results.
-    questions: BTreeMap<u64, (Nanos, Vec<(ConnectionId, bool, bool)>)>,
+    /// Questions by their tickets: the deadline, and who is asked.
+    questions: BTreeMap<u64, (Nanos, Vec<Asked>)>,
     /// What the call under way must give.
     pub notes: Vec<Note>,
     /// Ends that the system chose in the call under way: heartbeats and drains.
     pub chosen: Vec<(ConnectionId, String)>,
+    /// Counts what presence has put on its list of things to do.
+    turns: u64,
     /// The rule that a malformed request broke.
     rule: &'static str,
     /// What was found wrong.
@@ -259,6 +268,7 @@ impl Model {
             questions: BTreeMap::new(),
             notes: Vec::new(),
             chosen: Vec::new(),
+            turns: 0,
             rule: "",
             faults: Vec::new(),
         }
@@ -384,21 +394,4 @@ impl Model {
         }
         dropped
     }
-}
-
-/// A bucket of the generic cell rate algorithm, as a level that runs dry at a constant rate:
-/// the cost of `units` is taken if the level stays within the burst.
-pub(crate) fn charge(
-    level: (Nanos, Nanos),
-    now: Nanos,
-    rate: switchboard_core::Rate,
-    units: u64,
-) -> Result<(Nanos, Nanos), Nanos> {
-    let cost = |units: u64| (units * 1_000_000_000).div_ceil(rate.per_second);
-    let left = level.0.saturating_sub(now - level.1);
-    let next = left + cost(units);
-    if next > cost(rate.burst) {
-        return Err(next - cost(rate.burst));
-    }
-    Ok((next, now))
 }

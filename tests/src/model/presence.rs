@@ -7,11 +7,14 @@ use switchboard_core::ConnectionId;
 use super::queue::{Is, Item, Kind, framed};
 use super::{Model, Nanos, Note, nanos, texts};
 
+/// When something is due, and which of what is due at one time comes first.
+type Turn = (Nanos, u64);
+
 /// The users of one room.
 #[derive(Clone, Debug, Default)]
 pub struct Crowd {
     /// In the order of coming; when an absent one is given up.
-    pub users: Vec<(String, Option<Nanos>)>,
+    pub users: Vec<(String, Option<Turn>)>,
     /// Who was there at the last telling.
     told: BTreeSet<String>,
     /// Counts the changes; the count at the last telling.
@@ -19,7 +22,7 @@ pub struct Crowd {
     /// What each member knows: the count of changes when it was told; none: too little.
     knows: BTreeMap<ConnectionId, Option<u64>>,
     /// When the next telling is.
-    telling: Option<Nanos>,
+    telling: Option<Turn>,
     /// Something has changed since the last telling.
     news: bool,
 }
@@ -57,7 +60,9 @@ impl Model {
     }
 
     pub(crate) fn presence_left(&mut self, name: &str, user: &str, grace: bool) {
+        self.turns += 1;
         let until = self.now + nanos(self.config.presence.leave_grace);
+        let until = (until, self.turns);
         let Some(room) = self.rooms.get(name) else {
             return;
         };
@@ -100,12 +105,14 @@ impl Model {
     }
 
     fn arm(&mut self, name: &str, at: Nanos) {
+        self.turns += 1;
+        let turn = self.turns;
         if let Some(crowd) = self
             .rooms
             .get_mut(name)
             .and_then(|room| room.crowd.as_mut())
         {
-            crowd.telling.get_or_insert(at);
+            crowd.telling.get_or_insert((at, turn));
         }
     }
 
@@ -145,34 +152,39 @@ impl Model {
 
     pub(crate) fn tick_presence(&mut self) {
         let now = self.now;
-        let rooms: Vec<String> = self.rooms.keys().cloned().collect();
-        for name in &rooms {
-            let Some(crowd) = self.rooms.get(name).and_then(|room| room.crowd.as_ref()) else {
-                continue;
-            };
-            let over = |&(_, until): &&(String, Option<Nanos>)| until.is_some_and(|at| at <= now);
-            let gone: Vec<String> = crowd
-                .users
-                .iter()
-                .filter(over)
-                .map(|(user, _)| user.clone())
-                .collect();
-            for user in gone {
-                self.forget_user(name, &user);
-            }
+        let mut gone: Vec<(Turn, String, String)> = Vec::new();
+        for (name, crowd) in self.crowds() {
+            let over = crowd.users.iter().filter_map(|(user, until)| {
+                let turn = until.filter(|&(at, _)| at <= now)?;
+                Some((turn, name.clone(), user.clone()))
+            });
+            gone.extend(over);
         }
-        for name in &rooms {
+        gone.sort();
+        for (_, name, user) in gone {
+            self.forget_user(&name, &user);
+        }
+        let due = |crowd: &Crowd| crowd.telling.filter(|&(at, _)| at <= now);
+        let crowds = self.crowds();
+        let mut told: Vec<(Turn, String)> = crowds
+            .filter_map(|(name, crowd)| Some((due(crowd)?, name.clone())))
+            .collect();
+        told.sort();
+        for (_, name) in told {
             let crowd = self
                 .rooms
-                .get_mut(name)
+                .get_mut(&name)
                 .and_then(|room| room.crowd.as_mut());
-            if let Some(crowd) = crowd
-                && crowd.telling.is_some_and(|at| at <= now)
-            {
+            if let Some(crowd) = crowd {
                 crowd.telling = None;
-                self.tell_changes(name);
+                self.tell_changes(&name);
             }
         }
+    }
+
+    fn crowds(&self) -> impl Iterator<Item = (&String, &Crowd)> {
+        let rooms = self.rooms.iter();
+        rooms.filter_map(|(name, room)| Some((name, room.crowd.as_ref()?)))
     }
 
     fn tell_changes(&mut self, name: &str) {
@@ -246,11 +258,10 @@ impl Model {
 
     /// When something of presence is due.
     pub(crate) fn next_presence(&self) -> Option<Nanos> {
-        let crowds = self.rooms.values().filter_map(|room| room.crowd.as_ref());
-        let times = |crowd: &Crowd| {
+        let times = |(_, crowd): (&String, &Crowd)| {
             let graces = crowd.users.iter().filter_map(|&(_, until)| until);
             graces.chain(crowd.telling).min()
         };
-        crowds.filter_map(times).min()
+        self.crowds().filter_map(times).min().map(|(at, _)| at)
     }
 }

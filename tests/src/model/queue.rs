@@ -83,6 +83,9 @@ pub fn framed(payload: usize) -> usize {
         }
 }
 
+/// Pongs that wait for one writer to come.
+const PONGS: u8 = 32;
+
 /// The list.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
@@ -90,8 +93,10 @@ pub struct Queue {
     pub items: Vec<Item>,
     /// Bytes of the first that are out.
     pub cut: usize,
-    /// The pong that goes out next.
+    /// The latest pong, where earlier ones are forgotten.
     pub pong: Option<Vec<u8>>,
+    /// Pongs that have come since a writer came.
+    pongs: u8,
 }
 
 impl Queue {
@@ -137,8 +142,20 @@ impl Queue {
         self.items.insert(at, item);
     }
 
-    /// A writer comes: the pong takes its place.
+    /// A ping is answered: each of a burst, but only the latest while the socket takes nothing.
+    pub fn answer(&mut self, payload: &[u8], blocked: bool) {
+        if blocked || self.pongs >= PONGS {
+            self.pong = Some(payload.to_vec());
+        } else {
+            self.pongs += 1;
+            let is = Is::Pong(payload.to_vec());
+            self.push(Item::new(framed(payload.len()), is, Kind::Control));
+        }
+    }
+
+    /// A writer comes: the latest pong takes its place.
     pub fn settle_pong(&mut self) {
+        self.pongs = 0;
         if let Some(payload) = self.pong.take() {
             let len = framed(payload.len());
             self.push(Item::new(len, Is::Pong(payload), Kind::Control));
@@ -169,19 +186,38 @@ impl Queue {
     pub fn wrote(&mut self, bytes: usize) -> Vec<Item> {
         let mut left = bytes + self.cut;
         let mut done = Vec::new();
-        while self.items.first().is_some_and(|item| item.len <= left) {
+        // A `bye` that nobody has taken has no length yet.
+        while self
+            .items
+            .first()
+            .is_some_and(|item| (1..=left).contains(&item.len))
+        {
             let item = self.items.remove(0);
             left -= item.len;
             done.push(item);
         }
         self.cut = left;
-        for item in self.items.iter_mut().filter(|item| item.taken) {
-            item.taken = false;
-            item.urgent = false;
-        }
-        // What nobody holds any more is data again; what is cut, or an answer by HTTP, stays first.
+        // What nobody holds any more is data again, of the pongs among it the latest if none came
+        // since; what is cut, or an answer by HTTP, stays first.
         let first = self.items.first();
         let pinned = first.is_some_and(|item| self.cut > 0 || item.kind == Kind::Http);
+        let later = self.pong.is_some() || self.pongs > 0;
+        for item in std::mem::take(&mut self.items) {
+            let first = self.items.is_empty() && pinned;
+            match item.is {
+                Is::Pong(payload) if item.taken && !first => {
+                    if !later {
+                        self.pong = Some(payload);
+                    }
+                }
+                is => self.items.push(Item {
+                    urgent: item.urgent && !item.taken,
+                    taken: false,
+                    is,
+                    ..item
+                }),
+            }
+        }
         self.items[usize::from(pinned)..].sort_by_key(|item| !item.urgent);
         done
     }
@@ -205,6 +241,7 @@ impl Queue {
     /// Throws away all that may be thrown away.
     pub fn discard(&mut self) -> u64 {
         self.pong = None;
+        self.pongs = 0;
         self.remove(|item| !item.survives())
     }
 }

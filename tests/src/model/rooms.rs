@@ -221,8 +221,7 @@ impl Model {
         let item = self.raw_item(text)?;
         let open = self.conns.iter().filter(|(_, conn)| conn.is_open());
         let ids: Vec<ConnectionId> = open.map(|(&id, _)| id).collect();
-        let policy = self.config.slow;
-        Ok(self.fan_out(&ids, &item, policy, exclude))
+        Ok(self.fan_out(&ids, &item, SlowPolicy::Disconnect, exclude))
     }
 
     /// A message to a user's devices.

@@ -109,9 +109,9 @@ impl Model {
             match self.conns.get(&id) {
                 Some(conn) if silent(conn) && !conn.paused => {}
                 found => {
-                    let life = found.map(|conn| conn.last_life);
+                    let heard = found.map(|conn| conn.last_life);
                     self.fault(format!(
-                        "{id} was taken for dead at {live}: alive at {life:?}"
+                        "{id} was taken for dead at {live}: alive at {heard:?}"
                     ));
                 }
             }

@@ -117,7 +117,7 @@ kinds! {
         TooManyRooms => "too many rooms",
         ClosingCrowded => "too many closing, evicted",
         CloseTimedOut => "close not answered, dropped",
-        DiscardBound => "too much input after the end, dropped",
+        DiscardBound => "too much input after the end, not read",
         DrainPending => "drain refused a pending handshake",
         DrainEvicted => "drain evicted at its deadline",
         DrainInStall => "drain went on through a stall",

@@ -229,11 +229,6 @@ impl World {
                 self.probe(Probe::ClosingCrowded);
             }
         }
-        let link = &self.links[l as usize];
-        let discards = link.rx.len() > 200_000;
-        if discards && told {
-            self.probe(Probe::DiscardBound);
-        }
         let decided = matches!(phase, Phase::Closing | Phase::Refused);
         let excused = told || silent || hindered || pressed;
         self.check(29, !decided || excused, || {

@@ -116,6 +116,7 @@ impl World {
                 self.links[l as usize].input = Input::Nothing;
                 self.abandon_entrance(l);
             }
+            Intake::Wait if before == Intake::Discard => self.probe(Probe::DiscardBound),
             Intake::Wait if before == Intake::Frames => {
                 self.probe(Probe::IntakeWait);
                 self.links[l as usize].shadow.paused_since = true;

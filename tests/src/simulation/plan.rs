@@ -60,10 +60,10 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let (clients, audit_every) = match rng.u8(..100) {
-            0..45 => (rng.usize(2..=9), 1),
-            45..85 => (rng.usize(10..=50), rng.u64(20..=60)),
-            85..97 => (rng.usize(60..=150), rng.u64(200..=400)),
-            _ => (rng.usize(200..=400), rng.u64(800..=1_500)),
+            0..55 => (rng.usize(2..=9), 1),
+            55..88 => (rng.usize(10..=50), rng.u64(20..=60)),
+            88..98 => (rng.usize(50..=120), rng.u64(200..=400)),
+            _ => (rng.usize(150..=300), rng.u64(800..=1_500)),
         };
         let mut config = Config::default();
         let [tiny_queue, tiny_pool, tiny_unfinished] = draw_limits(rng, &mut config, clients);

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# The one test command: every suite of the repository, on this machine and its loopback only.
+#
+#   tests/run.sh [PART...]      all parts, or those named: build rust clients
+#
+# It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
+# tests/clients/node_modules, Python packages into tests/.cache. Ends with one line per part and
+# its time; the exit code is not 0 if any failed.
+set -u -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+root=$PWD
+target=${CARGO_TARGET_DIR:-$root/target}
+cache=$root/tests/.cache
+wanted=("$@")
+lines=()
+passed=0
+failed=0
+
+say() { printf '\n=== %s\n' "$*"; }
+
+# part NAME TITLE COMMAND...: runs one part, remembers its verdict and its time.
+part() {
+  local name=$1 title=$2 from=$SECONDS verdict
+  shift 2
+  if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then return 0; fi
+  say "$title"
+  if "$@"; then
+    verdict=ok passed=$((passed + 1))
+  else
+    verdict=FAILED failed=$((failed + 1))
+  fi
+  lines+=("$(printf '%-6s %4d s  %s' "$verdict" $((SECONDS - from)) "$title")")
+}
+
+# A thousand clients and their server need more than the usual 1024 open files.
+raise_open_files() {
+  local hard
+  hard=$(ulimit -Hn)
+  if [ "$hard" = unlimited ] || [ "$hard" -gt 16384 ]; then hard=16384; fi
+  if [ "$(ulimit -n)" != unlimited ] && [ "$(ulimit -n)" -lt "$hard" ]; then ulimit -n "$hard"; fi
+  echo "open files: $(ulimit -n)"
+}
+
+apt_get() {
+  local sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo -n)
+  echo "installing with apt-get: $*"
+  "${sudo[@]}" apt-get update -qq && "${sudo[@]}" apt-get install -y -qq "$@"
+}
+
+install_node_packages() {
+  local stamp=tests/clients/node_modules/.lock
+  command -v node >/dev/null || { echo "node is missing: install Node 20 or newer"; return 1; }
+  if cmp -s tests/clients/package-lock.json "$stamp"; then
+    echo "npm packages: present"
+    return 0
+  fi
+  echo "npm packages: installing what tests/clients/package-lock.json names"
+  (cd tests/clients && npm ci --no-audit --no-fund) || return 1
+  cp tests/clients/package-lock.json "$stamp"
+}
+
+install_python_packages() {
+  local stamp=$cache/venv/requirements.txt
+  command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.11 or newer"; return 1; }
+  if cmp -s tests/clients/requirements.txt "$stamp"; then
+    echo "Python packages: present"
+    return 0
+  fi
+  echo "Python packages: installing what tests/clients/requirements.txt names into tests/.cache/venv"
+  mkdir -p "$cache"
+  # Debian ships the module venv without the package that fills one.
+  python3 -m venv --clear "$cache/venv" ||
+    { apt_get python3-venv && python3 -m venv --clear "$cache/venv"; } || return 1
+  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check \
+    -r tests/clients/requirements.txt || return 1
+  cp tests/clients/requirements.txt "$stamp"
+}
+
+# What an earlier run built is not tested in place of what does not build.
+built=
+build_examples() {
+  built=no
+  cargo build --release --workspace --examples --locked && built=yes
+}
+
+rust_tests() { cargo test --workspace --locked --no-fail-fast; }
+
+# with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
+with_servers() {
+  local bin=$target/release/examples chat=$1 echo=$2
+  shift 2
+  if [ "$built" = no ] || [ ! -x "$bin/$chat" ] || [ ! -x "$bin/$echo" ]; then
+    echo "$chat and $echo are not built"
+    return 1
+  fi
+  SWITCHBOARD_CHAT=$bin/$chat SWITCHBOARD_ECHO=$bin/$echo "$@"
+}
+
+node_clients() {
+  install_node_packages &&
+    with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=120000 \
+      tests/clients/node/*.test.mjs
+}
+
+python_clients() {
+  install_python_packages &&
+    with_servers "$1" "$2" "$cache/venv/bin/python" -B -m unittest discover -v \
+      -s tests/clients/python
+}
+
+raise_open_files
+part build "Release examples" build_examples
+part rust "Rust: cargo test --workspace" rust_tests
+for runtime in tokio smol; do
+  suffix=
+  [ "$runtime" = tokio ] || suffix=-$runtime
+  part clients "npm ws against chat$suffix and echo$suffix" node_clients "chat$suffix" "echo$suffix"
+  part clients "PyPI websockets against chat$suffix and echo$suffix" \
+    python_clients "chat$suffix" "echo$suffix"
+done
+
+say "Summary of tests/run.sh (${SECONDS} s)"
+printf '%s\n' "${lines[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

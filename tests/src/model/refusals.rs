@@ -1,0 +1,125 @@
+//! Who is told no, and how.
+
+use switchboard_core::response::refusal;
+use switchboard_core::{BadRequest, ConnectionId, Refusal, Refused};
+
+use super::ending::close_item;
+use super::queue::{Is, Item, Kind};
+use super::{Model, Note, Phase, nanos, texts};
+
+impl Model {
+    /// A connection that is not in is told no.
+    pub(crate) fn refuse(&mut self, id: ConnectionId, key: &'static str) {
+        let Some(conn) = self.conns.get(&id) else {
+            return;
+        };
+        let (upgraded, response) = match conn.phase {
+            Phase::AwaitingAuth { .. } => (true, None),
+            Phase::Authenticating { response, .. } => (response.is_none(), response),
+            Phase::Arrived | Phase::Page => (false, None),
+            _ => return,
+        };
+        let lingering = self.count(|conn| conn.phase == Phase::Refused { page: false });
+        let crowded = 2 * lingering >= self.config.limits.handshakes.max(2);
+        self.count_refused(key);
+        self.notes.push(Note::Refused(id, key.into()));
+        let http = matches!(
+            key,
+            "malformed" | "origin" | "handshakes_full" | "refusals_full"
+        );
+        if upgraded {
+            let code = if http { "policy" } else { key };
+            let close = texts::close_code(code).map(|number| (number, code.to_owned()));
+            return self.linger(id, Some(close_item(close)));
+        }
+        if let (false, Some(len)) = (http, response)
+            && self.config.refusal == Refusal::Close
+        {
+            if crowded {
+                return self.answer_refusal(id, "refusals_full");
+            }
+            self.push(id, Item::new(len, Is::Http(101), Kind::Http));
+            let close = texts::close_code(key).map(|number| (number, key.to_owned()));
+            return self.linger(id, Some(close_item(close)));
+        }
+        self.answer_refusal(id, key);
+    }
+
+    fn answer_refusal(&mut self, id: ConnectionId, key: &str) {
+        let len = refusal_len(key, self.rule);
+        self.answer_http(id, texts::status(key), len, false);
+    }
+
+    /// A close for somebody who is not in, and a moment to read it.
+    pub(crate) fn linger(&mut self, id: ConnectionId, close: Option<Item>) {
+        self.refused_phase(id, false);
+        if let Some(close) = close {
+            self.push(id, close);
+        }
+        self.settle(id);
+    }
+
+    pub(crate) fn answer_http(&mut self, id: ConnectionId, status: u16, len: usize, page: bool) {
+        self.refused_phase(id, page);
+        if let Some(conn) = self.conn(id) {
+            conn.ip_seat = false;
+        }
+        self.push(id, Item::new(len, Is::Http(status), Kind::Http));
+        self.settle(id);
+    }
+
+    fn refused_phase(&mut self, id: ConnectionId, page: bool) {
+        let timeouts = &self.config.timeouts;
+        let patience = nanos(if page {
+            timeouts.close
+        } else {
+            timeouts.refusal
+        });
+        let deadline = self.live() + patience;
+        let Some(conn) = self.conn(id) else { return };
+        conn.phase = Phase::Refused { page };
+        conn.deadline = deadline;
+        conn.hook = None;
+        conn.message_deadline = None;
+        conn.partial = 0;
+    }
+
+    pub(crate) fn hook_started(&mut self, id: ConnectionId) {
+        let deadline = self.live() + nanos(self.config.timeouts.hook);
+        if let Some(conn) = self.conn(id)
+            && !conn.is_ending()
+        {
+            conn.hook = Some(deadline);
+        }
+    }
+
+    /// A hook of the application panicked or took too long.
+    pub fn hook_failed(&mut self, id: ConnectionId) {
+        let Some(conn) = self.conn(id) else { return };
+        conn.hook = None;
+        if conn.is_open() {
+            self.end(id, "internal", None);
+        } else {
+            self.refuse(id, "internal");
+        }
+    }
+}
+
+/// How long an HTTP refusal is: its text is the business of other tests.
+fn refusal_len(key: &str, rule: &'static str) -> usize {
+    let refused = match key {
+        "malformed" => Refused::Malformed(BadRequest::Syntax(rule)),
+        "restart" => Refused::Restart,
+        "origin" => Refused::Origin,
+        "ip_limit" => Refused::IpLimit,
+        "handshakes_full" => Refused::HandshakesFull,
+        "refusals_full" => Refused::RefusalsFull,
+        "unauthorized" => Refused::Unauthorized,
+        "forbidden" => Refused::Forbidden,
+        "already_connected" => Refused::AlreadyConnected,
+        "server_full" => Refused::ServerFull,
+        "lobby_full" => Refused::LobbyFull,
+        _ => Refused::Internal,
+    };
+    refusal(refused, 5).len()
+}

@@ -1,0 +1,131 @@
+//! The application that most tests use: it knows everybody by their token, allows what the token
+//! says, and writes down what it is told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::server::until;
+use crate::rt::{Application, Client, CloseReason, Denied, Entry, Identity, Message, Request};
+
+/// What an application was told, in the order in which it was told.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub(crate) fn add(&self, line: impl Into<String>) {
+        self.lock().push(line.into());
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    pub(crate) fn count(&self, start: &str) -> usize {
+        let lines = self.lock();
+        lines.iter().filter(|line| line.starts_with(start)).count()
+    }
+
+    pub(crate) fn until(&self, expected: &[&str]) {
+        let what = format!("the log says {expected:?}");
+        until(&what, || self.lines() == expected, || self.lines());
+    }
+
+    pub(crate) fn until_has(&self, line: &str) {
+        until(line, || self.count(line) > 0, || self.lines());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See the top of this file. The token `s3cr3t-ann` is ann's; `s3cr3t-ann,300` is ann's for 300 ms;
+/// `s3cr3t-unauthorized` and `s3cr3t-forbidden` are nobody's.
+#[derive(Clone, Default)]
+pub(crate) struct Plain {
+    pub(crate) log: Log,
+    /// Who has no token says so in the first message; otherwise they are anonymous.
+    pub(crate) first_message: bool,
+}
+
+impl Plain {
+    pub(crate) fn first_message() -> Self {
+        Self {
+            first_message: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// Who has this token.
+pub(crate) fn identify(request: &Request) -> Option<Result<Identity, Denied>> {
+    let token = request.token()?.reveal();
+    let Some(name) = token.strip_prefix("s3cr3t-") else {
+        return Some(Err(Denied::Unauthorized));
+    };
+    let (name, expires_in) = match name.split_once(',') {
+        Some((name, millis)) => (
+            name,
+            Some(Duration::from_millis(millis.parse().expect("a time"))),
+        ),
+        None => (name, None),
+    };
+    Some(match name {
+        "unauthorized" => Err(Denied::Unauthorized),
+        "forbidden" => Err(Denied::Forbidden),
+        _ => Ok(Identity::User {
+            name: name.to_owned(),
+            expires_in,
+        }),
+    })
+}
+
+impl Application for Plain {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        identify(request).unwrap_or(Ok(if self.first_message {
+            Identity::FirstMessage
+        } else {
+            Identity::Anonymous
+        }))
+    }
+
+    async fn authorize_join(&self, _: &Client, room: &str, _: Entry) -> Result<(), Denied> {
+        if room.starts_with("private") {
+            return Err(Denied::Forbidden);
+        }
+        Ok(())
+    }
+
+    async fn authorize_direct(&self, _: &Client, _: &str) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn on_connect(&self, client: &Client) {
+        self.log.add(format!("connect {}", client.user()));
+    }
+
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        let user = client.user();
+        match message {
+            Message::Text(text) => {
+                self.log.add(format!("text {user} {}", text.len()));
+                let _ = client.send_text(&text);
+            }
+            Message::Binary(bytes) => {
+                self.log.add(format!("binary {user} {}", bytes.len()));
+                let _ = client.send_binary(&bytes);
+            }
+            Message::Room { room, content } => {
+                self.log
+                    .add(format!("message {user} {room} {}", content.len()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_disconnect(&self, client: &Client, rooms: &[Arc<str>], reason: CloseReason) {
+        let rooms = rooms.join(",");
+        let line = format!("disconnect {} [{rooms}] {reason}", client.user());
+        self.log.add(line);
+    }
+}

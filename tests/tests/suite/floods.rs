@@ -1,0 +1,150 @@
+//! Too much of everything: rows L1 to L8 of the catalogue of hostile inputs.
+
+use std::thread;
+use std::time::Duration;
+
+use super::app::Plain;
+use super::frames::{PING, PONG, TEXT, frame};
+use super::server::Server;
+use crate::rt::{Config, Limits, Rate, Rates, Rooms, Wire};
+
+fn open() -> Config {
+    Config {
+        rooms: Rooms::Open,
+        rates: Rates::unlimited(),
+        ..Config::default()
+    }
+}
+
+#[test]
+fn a_flood_of_pings_is_answered_and_starves_nobody() {
+    // L1
+    let server = Server::start(open(), Plain::default());
+    let mut flood = server.user("flood", "");
+    let mut other = server.user("other", "");
+    let mut writer = flood.clone_for_writing();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let pings: Vec<u8> = (0..10_000_u32)
+                .flat_map(|n| frame(PING, &n.to_be_bytes()))
+                .collect();
+            writer.send(&pings);
+        });
+        for _ in 0..20 {
+            other.roundtrip();
+        }
+        let last = 9_999_u32.to_be_bytes();
+        while flood.frame().payload != last {}
+    });
+    flood.roundtrip();
+}
+
+#[test]
+fn pings_and_unasked_pongs_are_charged() {
+    // L2
+    for opcode in [PING, PONG] {
+        let mut config = open();
+        config.rates.messages = Some(Rate {
+            per_second: 1,
+            burst: 10,
+        });
+        config.rates.strikes = 5;
+        let server = Server::start(config, Plain::default());
+        let mut peer = server.user("ann", "");
+        for _ in 0..40 {
+            peer.try_send(&frame(opcode, b"unasked"));
+        }
+        assert_eq!(peer.closed(4102), "rate_limited");
+        server.until_empty();
+    }
+}
+
+#[test]
+fn a_hundred_thousand_tiny_messages_starve_nobody() {
+    // L4
+    let mut config = open();
+    config.wire = Wire::Raw;
+    let app = Plain::default();
+    let server = Server::start(config, app.clone());
+    let mut flood = server.client("/ws?token=s3cr3t-flood");
+    let mut other = server.client("/ws?token=s3cr3t-other");
+    let mut writer = flood.clone_for_writing();
+    let count = 20_000;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let packet = frame(TEXT, b"x").repeat(count);
+            writer.send(&packet);
+        });
+        let reader = scope.spawn(|| {
+            for _ in 0..count {
+                assert_eq!(flood.frame().payload, b"x");
+            }
+        });
+        for _ in 0..20 {
+            other.say("hello");
+            assert_eq!(other.text(), "hello");
+        }
+        reader.join().expect("all came back");
+    });
+    assert_eq!(app.log.count("text flood"), count);
+}
+
+#[test]
+fn rooms_of_a_connection_have_a_limit() {
+    // L7
+    let mut config = open();
+    config.limits = Limits {
+        rooms_per_connection: 5,
+        ..Limits::default()
+    };
+    let server = Server::start(config, Plain::default());
+    let mut peer = server.user("ann", "blue");
+    for n in 0..20 {
+        peer.say(&format!(r#"{{"type":"subscribe","channel":"r{n}"}}"#));
+    }
+    for _ in 0..4 {
+        peer.expect("subscribed");
+    }
+    for _ in 0..16 {
+        assert_eq!(peer.expect("error")["code"], "limit_exceeded");
+    }
+    assert_eq!(server.hub.stats().active_rooms, 5);
+}
+
+#[test]
+fn rooms_that_are_left_leave_nothing() {
+    // L8
+    let server = Server::start(open(), Plain::default());
+    let mut peer = server.user("ann", "");
+    for n in 0..2_000 {
+        let room = format!(r#""channel":"r{n}""#);
+        peer.say(&format!(r#"{{"type":"subscribe",{room}}}"#));
+        peer.say(&format!(r#"{{"type":"unsubscribe",{room}}}"#));
+        peer.find("unsubscribed");
+    }
+    assert_eq!(server.hub.stats().active_rooms, 0);
+    server.audit();
+}
+
+#[test]
+fn a_message_in_pieces_is_no_silence() {
+    // S3: an upload that takes long is not taken for dead while it goes on.
+    let mut config = open();
+    config.wire = Wire::Raw;
+    config.health.ping_interval = Duration::from_millis(100);
+    config.health.ping_timeout = Duration::from_millis(300);
+    let server = Server::start(config, Plain::default());
+    let mut peer = server.client("/ws");
+    let upload = frame(TEXT, &[b'x'; 100]);
+    for byte in upload.chunks(4) {
+        peer.send(byte);
+        thread::sleep(Duration::from_millis(25));
+    }
+    loop {
+        let frame = peer.try_frame().expect("the echo");
+        if frame.first == 0x81 {
+            assert_eq!(frame.payload.len(), 100);
+            break;
+        }
+    }
+}

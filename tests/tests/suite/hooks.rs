@@ -1,0 +1,279 @@
+//! The application's calls: their order, their time, and what they may do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::app::{Log, Plain, identify};
+use super::frames::{PING, TEXT, frame, joined};
+use super::gate::Gate;
+use super::server::Server;
+use crate::rt::{
+    Application, Client, CloseReason, Config, Denied, Direct, Entry, Identity, Message, Rates,
+    Request, Rooms, Wire, sleep,
+};
+
+fn raw() -> Config {
+    Config {
+        wire: Wire::Raw,
+        rates: Rates::unlimited(),
+        ..Config::default()
+    }
+}
+
+/// Every hook takes a moment, and says when it begins and ends.
+struct Slow {
+    log: Log,
+    running: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    async fn step(&self, what: String) {
+        assert_eq!(
+            self.running.fetch_add(1, Ordering::SeqCst),
+            0,
+            "one at a time"
+        );
+        sleep(Duration::from_millis(5)).await;
+        self.log.add(what);
+        self.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Application for Slow {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        self.step("authenticate".into()).await;
+        identify(request).unwrap_or(Ok(Identity::Anonymous))
+    }
+
+    async fn authorize_join(&self, _: &Client, room: &str, entry: Entry) -> Result<(), Denied> {
+        self.step(format!("join {room} {entry:?}")).await;
+        Ok(())
+    }
+
+    async fn authorize_direct(&self, _: &Client, to: &str) -> Result<(), Denied> {
+        self.step(format!("direct {to}")).await;
+        Ok(())
+    }
+
+    async fn on_connect(&self, _: &Client) {
+        self.step("connect".into()).await;
+    }
+
+    async fn on_message(&self, _: &Client, message: Message) -> Result<(), Denied> {
+        let Message::Room { room, content } = message else {
+            return Err(Denied::Forbidden);
+        };
+        self.step(format!("message {room} {content}")).await;
+        Ok(())
+    }
+
+    async fn on_disconnect(&self, _: &Client, rooms: &[Arc<str>], reason: CloseReason) {
+        self.step(format!("disconnect {} {reason}", rooms.join(",")))
+            .await;
+    }
+}
+
+#[test]
+fn hooks_run_one_at_a_time_in_the_order_of_what_came() {
+    let log = Log::default();
+    let app = Slow {
+        log: log.clone(),
+        running: Arc::default(),
+    };
+    let server = Server::start(Config::default(), app);
+    let mut ann = server.client("/ws/blue?token=s3cr3t-ann");
+    let packet = [
+        r#"{"type":"subscribe","channel":"a","id":1}"#,
+        r#"{"type":"message","channel":"a","content":1,"id":2}"#,
+        r#"{"type":"message","channel":"a","content":2,"id":3}"#,
+        r#"{"type":"unsubscribe","channel":"blue","id":4}"#,
+        r#"{"type":"direct","to":"ann","content":0,"id":5}"#,
+        r#"{"type":"ping","id":6}"#,
+    ];
+    let packet = packet.map(|text| frame(TEXT, text.as_bytes()));
+    ann.send(&joined(&packet));
+    ann.expect("welcome");
+    assert_eq!(ann.expect("subscribed")["channel"], "blue");
+    let subscribed = ann.expect("subscribed");
+    assert_eq!(
+        (&subscribed["channel"], &subscribed["id"]),
+        (&json!("a"), &json!(1))
+    );
+    assert_eq!(ann.expect("ack"), json!({"type":"ack","id":2,"seq":1}));
+    assert_eq!(ann.expect("ack"), json!({"type":"ack","id":3,"seq":2}));
+    ann.expect("unsubscribed");
+    ann.expect("direct");
+    assert_eq!(ann.expect("ack")["delivered"], 1);
+    ann.expect("pong");
+    drop(ann);
+    log.until(&[
+        "authenticate",
+        "join blue Lobby",
+        "connect",
+        "join a Subscribe",
+        "message a 1",
+        "message a 2",
+        "direct ann",
+        "disconnect a eof",
+    ]);
+    server.until_empty();
+}
+
+/// Takes messages only while the gate is open.
+struct Gated {
+    log: Log,
+    gate: Gate,
+}
+
+impl Application for Gated {
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        self.gate.wait().await;
+        if let Message::Text(text) = message {
+            self.log.add(text.clone());
+            let _ = client.send_text(&text);
+        }
+        Ok(())
+    }
+
+    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], reason: CloseReason) {
+        self.log.add(format!("disconnect {reason}"));
+    }
+}
+
+#[test]
+fn what_waits_for_a_hook_is_bounded_and_reading_pauses() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let app = Gated {
+        log: log.clone(),
+        gate: gate.clone(),
+    };
+    let mut config = raw();
+    config.health.ping_interval = Duration::from_millis(30);
+    config.health.ping_timeout = Duration::from_millis(150);
+    let server = Server::start(config, app);
+    let mut peer = server.client("/ws");
+    let count = 200;
+    for n in 0..count {
+        peer.say(&n.to_string());
+    }
+    // One in the hook, 32 that wait, and no more is taken in.
+    server.until("33 are in", |stats| stats.messages_in >= 33);
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.hub.stats().messages_in, 33);
+    // Meanwhile pings went unanswered for longer than their timeout: that is not its fault.
+    server.until_connected(1);
+    gate.open();
+    for n in 0..count {
+        assert_eq!(peer.text(), n.to_string());
+    }
+    peer.leave();
+    log.until_has("disconnect client_closed");
+}
+
+#[test]
+fn pings_are_answered_while_a_hook_is_busy() {
+    let gate = Gate::default();
+    let app = Gated {
+        log: Log::default(),
+        gate: gate.clone(),
+    };
+    let server = Server::start(raw(), app);
+    let mut peer = server.client("/ws");
+    peer.say("first");
+    peer.send(&frame(PING, b"alive?"));
+    let pong = peer.try_frame().expect("a pong");
+    assert_eq!((pong.first, &pong.payload[..]), (0x8a, &b"alive?"[..]));
+    gate.open();
+    assert_eq!(peer.text(), "first");
+}
+
+#[test]
+fn the_end_of_a_connection_waits_for_its_hook_and_drops_what_else_waits() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let app = Gated {
+        log: log.clone(),
+        gate: gate.clone(),
+    };
+    let server = Server::start(raw(), app);
+    let mut peer = server.client("/ws");
+    peer.say("first");
+    server.until("it is in", |stats| stats.messages_in == 1);
+    peer.reset();
+    server.until_closed("reset", 1);
+    gate.open();
+    log.until(&["first", "disconnect reset"]);
+    server.until_empty();
+}
+
+#[test]
+fn a_hook_that_takes_too_long_costs_its_connection_and_no_other() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let app = Gated {
+        log: log.clone(),
+        gate: gate.clone(),
+    };
+    let mut config = raw();
+    config.timeouts.hook = Duration::from_millis(100);
+    let server = Server::start(config, app);
+    let other = server.client("/ws");
+    let mut peer = server.client("/ws");
+    peer.say("never answered");
+    assert_eq!(peer.closed(1011), "internal");
+    log.until(&["disconnect internal"]);
+    assert_eq!(server.hub.stats().total_connections, 1);
+    other.leave();
+    server.until_empty();
+}
+
+#[test]
+fn without_hooks_a_client_is_only_in_its_lobby() {
+    struct Nothing;
+    impl Application for Nothing {}
+    let server = Server::start(Config::default(), Nothing);
+    let mut peer = server.member("/ws/blue");
+    peer.say(r#"{"type":"subscribe","channel":"red"}"#);
+    assert_eq!(peer.expect("error")["code"], "forbidden");
+    peer.say(r#"{"type":"direct","to":"x","content":1}"#);
+    assert_eq!(peer.expect("error")["code"], "forbidden");
+    drop(server);
+    let open = Config {
+        rooms: Rooms::Open,
+        direct: Direct::Open,
+        ..Config::default()
+    };
+    let server = Server::start(open, Nothing);
+    let mut peer = server.member("/ws");
+    peer.say(r#"{"type":"subscribe","channel":"red"}"#);
+    peer.expect("subscribed");
+    peer.say(r#"{"type":"direct","to":"x","content":1}"#);
+    assert_eq!(peer.expect("error")["code"], "not_connected");
+}
+
+#[test]
+fn connect_is_heard_before_and_disconnect_after_all_messages() {
+    let app = Plain::default();
+    let server = Server::start(raw(), app.clone());
+    for _ in 0..20 {
+        let mut peer = server.client("/ws/blue?token=s3cr3t-ann");
+        peer.say("x");
+        peer.say("yy");
+        drop(peer);
+        server.until_empty();
+    }
+    let round = [
+        "connect ann",
+        "text ann 1",
+        "text ann 2",
+        "disconnect ann [blue] eof",
+    ];
+    server.until("all are over", |_| app.log.count("disconnect") == 20);
+    for lines in app.log.lines().chunks(4) {
+        let ended = lines.last().map_or("", String::as_str);
+        assert!(lines[..3] == round[..3], "{lines:?}");
+        assert!(ended.starts_with("disconnect ann [blue] "), "{lines:?}");
+    }
+}

@@ -1,0 +1,30 @@
+//! One suite, compiled once per runtime: `crate::rt` is the runtime, everything else is here.
+
+mod app;
+mod frames;
+mod gate;
+mod logs;
+mod peer;
+mod server;
+
+mod admission;
+mod defaults;
+mod delivery;
+mod drain;
+mod exhausted;
+mod floods;
+mod framing;
+mod health;
+mod hooks;
+mod json;
+mod late;
+mod malformed;
+mod pages;
+mod panics;
+mod reentrant;
+mod seats;
+mod secrets;
+mod slow;
+mod streams;
+mod threads;
+mod users;

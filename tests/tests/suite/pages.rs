@@ -1,0 +1,168 @@
+//! Requests that are no upgrade.
+
+use std::thread;
+use std::time::Duration;
+
+use super::app::Plain;
+use super::peer::{End, Head, Peer, upgrade};
+use super::server::Server;
+use crate::rt::{Config, Limits, PageResponse, Request, sleep};
+
+fn page(status: u16, body: &[u8]) -> PageResponse {
+    PageResponse {
+        status,
+        content_type: "text/plain".into(),
+        headers: vec![("X-Made-By".into(), "a page".into())],
+        body: body.to_vec(),
+    }
+}
+
+async fn pages(request: Request) -> PageResponse {
+    match request.path() {
+        "/" => page(200, request.method().as_bytes()),
+        "/large" => page(200, &vec![b'L'; 8 << 20]),
+        "/slow" => {
+            sleep(Duration::from_secs(60)).await;
+            page(200, b"late")
+        }
+        "/panic" => panic!("a page function panics"),
+        "/early-panic" => page(200, b""),
+        "/broken" => PageResponse {
+            headers: vec![("X".into(), "a\r\nSet-Cookie: evil".into())],
+            ..page(200, b"")
+        },
+        _ => page(404, b"nothing here"),
+    }
+}
+
+fn server(config: Config) -> Server {
+    Server::with_pages(config, Plain::default(), |request| {
+        assert_ne!(request.path(), "/early-panic", "before its first await");
+        Box::pin(pages(request))
+    })
+}
+
+fn ask(server: &Server, method: &str, path: &str) -> (Head, String) {
+    let mut peer = server.tcp();
+    peer.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+    read(peer)
+}
+
+fn read(mut peer: Peer) -> (Head, String) {
+    let head = peer.head();
+    let (body, end) = peer.rest();
+    assert_eq!(end, End::Eof);
+    assert_eq!(head.header("Connection"), Some("close"));
+    (head, String::from_utf8(body).expect("text"))
+}
+
+#[test]
+fn pages_are_answered_by_method_and_path() {
+    let app = Plain::default();
+    let server = server(Config::default());
+    let (head, body) = ask(&server, "GET", "/");
+    assert_eq!((head.status, &*body), (200, "GET"));
+    assert_eq!(head.header("X-Made-By"), Some("a page"));
+    let (head, body) = ask(&server, "HEAD", "/");
+    assert_eq!((head.status, &*body), (200, ""));
+    assert_eq!(head.header("Content-Length"), Some("4"));
+    let (head, body) = ask(&server, "POST", "/?x=1");
+    assert_eq!((head.status, &*body), (200, "POST"));
+    assert_eq!(ask(&server, "GET", "/elsewhere").0.status, 404);
+    assert_eq!(ask(&server, "GET", "/ws").0.status, 426);
+    server.until_empty();
+    assert_eq!(app.log.lines(), [""; 0]);
+}
+
+#[test]
+fn a_page_takes_a_body_without_reading_it() {
+    let server = server(Config::default());
+    let mut peer = server.tcp();
+    peer.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");
+    peer.try_send(&vec![b'x'; 100_000]);
+    assert_eq!(read(peer).1, "POST");
+    server.until_empty();
+}
+
+#[test]
+fn without_pages_there_is_nothing() {
+    let server = Server::start(Config::default(), Plain::default());
+    assert_eq!(ask(&server, "GET", "/").0.status, 404);
+    server.until_empty();
+}
+
+#[test]
+fn a_page_function_that_fails_is_answered_with_500() {
+    let mut config = Config::default();
+    config.timeouts.hook = Duration::from_millis(100);
+    let server = server(config);
+    for path in ["/panic", "/early-panic", "/broken", "/slow"] {
+        let (head, body) = ask(&server, "GET", path);
+        assert_eq!(head.status, 500, "{path}");
+        assert!(!body.contains("evil") && !head.text.contains("evil"));
+    }
+    assert_eq!(ask(&server, "GET", "/").0.status, 200);
+    server.until_empty();
+}
+
+#[test]
+fn a_large_page_reaches_a_slow_reader_whole() {
+    let server = server(Config::default());
+    let mut peer = Peer::connect_narrow(server.address);
+    peer.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // It waits until the network is full.
+    server.until("some of it waits", |stats| stats.queued_bytes > 0);
+    thread::sleep(Duration::from_millis(100));
+    let head = peer.head();
+    assert_eq!(head.header("Content-Length"), Some("8388608"));
+    let (body, end) = peer.rest();
+    assert_eq!((body.len(), end), (8 << 20, End::Eof));
+    assert!(body.iter().all(|&byte| byte == b'L'));
+    server.until_empty();
+}
+
+#[test]
+fn who_has_asked_may_end_its_side_before_it_reads() {
+    let server = server(Config::default());
+    for path in ["/", "/large"] {
+        let mut peer = Peer::connect_narrow(server.address);
+        peer.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        peer.finish();
+        thread::sleep(Duration::from_millis(100));
+        let head = peer.head();
+        let (body, end) = peer.rest();
+        let length = body.len().to_string();
+        assert_eq!(
+            (head.header("Content-Length"), end),
+            (Some(&*length), End::Eof)
+        );
+    }
+    server.until_empty();
+}
+
+#[test]
+fn pages_are_answered_when_the_house_is_full_and_while_it_drains() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = server(Config {
+        limits,
+        ..Config::default()
+    });
+    let member = server.member("/ws");
+    server.client("/ws").closed(4002);
+    assert_eq!(ask(&server, "GET", "/").0.status, 200);
+    let hub = server.hub.clone();
+    let wait = Duration::from_secs(30);
+    server.runtime.spawn(async move {
+        hub.drain(wait, wait).await;
+    });
+    server.until("it drains", |stats| stats.draining);
+    assert_eq!(ask(&server, "GET", "/").0.status, 200);
+    let mut newcomer = server.tcp();
+    newcomer.send(&upgrade("/ws", &[]));
+    assert_eq!(newcomer.head().status, 101);
+    newcomer.closed(1012);
+    member.leave();
+}

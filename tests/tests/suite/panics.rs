@@ -1,0 +1,185 @@
+//! A panic in a hook costs its connection, and nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::app::{Log, identify};
+use super::peer::{Peer, upgrade};
+use super::server::Server;
+use crate::rt::{
+    Application, Client, CloseReason, Config, Denied, Entry, Identity, Message, Notice, Refusal,
+    Request, sleep,
+};
+
+/// Panics where it is told to, once it is armed, and once.
+struct Panics {
+    log: Log,
+    at: &'static str,
+    armed: Arc<AtomicBool>,
+}
+
+impl Panics {
+    fn step(&self, at: &str) {
+        assert!(
+            at != self.at || !self.armed.swap(false, Ordering::SeqCst),
+            "told to panic in {at}"
+        );
+    }
+}
+
+impl Application for Panics {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        self.step("authenticate");
+        identify(request).unwrap_or(Ok(Identity::FirstMessage))
+    }
+
+    async fn authorize_join(&self, _: &Client, _: &str, entry: Entry) -> Result<(), Denied> {
+        match entry {
+            Entry::Lobby => self.step("lobby"),
+            Entry::Subscribe => self.step("join"),
+        }
+        Ok(())
+    }
+
+    async fn authorize_direct(&self, _: &Client, _: &str) -> Result<(), Denied> {
+        self.step("direct");
+        Ok(())
+    }
+
+    async fn on_connect(&self, _: &Client) {
+        self.step("connect");
+    }
+
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+        sleep(Duration::from_millis(1)).await;
+        self.step("message");
+        Ok(())
+    }
+
+    async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], reason: CloseReason) {
+        self.step("disconnect");
+        self.log
+            .add(format!("disconnect {} {reason}", client.user()));
+    }
+
+    fn on_notice(&self, _: &Notice) {
+        self.step("notice");
+    }
+}
+
+struct Scene {
+    server: Server,
+    log: Log,
+    armed: Arc<AtomicBool>,
+    other: Peer,
+}
+
+/// Somebody is there already; from now on the hook panics.
+fn scene(at: &'static str, refusal: Refusal) -> Scene {
+    let (log, armed) = (Log::default(), Arc::new(AtomicBool::new(false)));
+    let app = Panics {
+        log: log.clone(),
+        at,
+        armed: armed.clone(),
+    };
+    let config = Config {
+        refusal,
+        ..Config::default()
+    };
+    let server = Server::start(config, app);
+    let other = server.user("other", "blue");
+    armed.store(true, Ordering::SeqCst);
+    Scene {
+        server,
+        log,
+        armed,
+        other,
+    }
+}
+
+impl Scene {
+    /// The other one is served as before, and so is a newcomer.
+    fn unharmed(mut self) {
+        assert!(!self.armed.load(Ordering::SeqCst), "it did panic");
+        self.other.roundtrip();
+        let newcomer = self.server.user("newcomer", "blue");
+        newcomer.leave();
+        self.other.leave();
+        self.server.until_empty();
+        self.log.until_has("disconnect other client_closed");
+        self.log.until_has("disconnect newcomer client_closed");
+    }
+}
+
+#[test]
+fn before_admission_it_is_told_by_status_or_close() {
+    for at in ["authenticate", "lobby"] {
+        let scene = scene(at, Refusal::Http);
+        let mut peer = scene.server.tcp();
+        peer.send(&upgrade("/ws/blue?token=s3cr3t-ann", &[]));
+        assert_eq!(peer.head().status, 500, "{at}");
+        drop(peer);
+        assert_eq!(scene.server.refused("internal"), 1);
+        assert_eq!(scene.log.count("disconnect ann"), 0);
+        scene.unharmed();
+    }
+    for at in ["authenticate", "lobby"] {
+        let scene = scene(at, Refusal::Close);
+        let peer = scene.server.client("/ws/blue?token=s3cr3t-ann");
+        assert_eq!(peer.closed(1011), "internal", "{at}");
+        scene.unharmed();
+    }
+}
+
+#[test]
+fn in_the_first_message_it_closes() {
+    let scene = scene("lobby", Refusal::Http);
+    let mut peer = scene.server.client("/ws/blue");
+    peer.say(r#"{"type":"auth","token":"s3cr3t-ann"}"#);
+    assert_eq!(peer.closed(1011), "internal");
+    scene.unharmed();
+}
+
+#[test]
+fn after_admission_it_closes() {
+    let said = [
+        ("connect", ""),
+        ("join", r#"{"type":"subscribe","channel":"a"}"#),
+        ("direct", r#"{"type":"direct","to":"other","content":1}"#),
+        ("message", r#"{"type":"message","content":1}"#),
+        ("authenticate", r#"{"type":"auth","token":"s3cr3t-ann"}"#),
+    ];
+    for (at, text) in said {
+        let scene = scene(at, Refusal::Close);
+        let armed = scene.armed.swap(at == "connect", Ordering::SeqCst);
+        let mut peer = scene.server.client("/ws/blue?token=s3cr3t-ann");
+        if at != "connect" {
+            peer.expect("welcome");
+            scene.armed.store(armed, Ordering::SeqCst);
+            peer.say(text);
+        }
+        assert_eq!(peer.closed(1011), "internal", "{at}");
+        scene.log.until_has("disconnect ann internal");
+        scene.unharmed();
+    }
+}
+
+#[test]
+fn in_the_last_hook_it_costs_nothing_more() {
+    let scene = scene("disconnect", Refusal::Close);
+    scene.server.user("ann", "blue").leave();
+    scene.server.until_connected(1);
+    let armed = scene.armed.clone();
+    scene
+        .server
+        .until("it did panic", |_| !armed.load(Ordering::SeqCst));
+    scene.unharmed();
+}
+
+#[test]
+fn in_a_notice_it_costs_nothing() {
+    let scene = scene("notice", Refusal::Close);
+    scene.server.user("ann", "blue").leave();
+    scene.unharmed();
+}

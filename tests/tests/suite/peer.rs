@@ -1,0 +1,311 @@
+//! A client with full control over its bytes: a blocking socket, and nothing hidden.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::frames::{self, CLOSE, PING, PONG, TEXT};
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+/// A frame of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) first: u8,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Eof,
+    Reset,
+}
+
+/// The head of the server's answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Head {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.text.lines().find_map(|line| {
+            let (given, value) = line.split_once(':')?;
+            given.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+/// A legal upgrade request.
+pub(crate) fn upgrade(path: &str, headers: &[&str]) -> Vec<u8> {
+    let mut request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    );
+    for header in headers {
+        request.push_str(header);
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    request.into_bytes()
+}
+
+impl Peer {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self::of(TcpStream::connect(address).expect("a connection"))
+    }
+
+    /// A client that the network gives little room.
+    pub(crate) fn connect_narrow(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4 << 10).expect("a size");
+        socket.connect(&address.into()).expect("a connection");
+        Self::of(socket.into())
+    }
+
+    fn of(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("an option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+        stream.set_write_timeout(Some(PATIENCE)).expect("an option");
+        Self {
+            stream,
+            buffer: Vec::new(),
+            at: 0,
+        }
+    }
+
+    /// The same stream, to be written to from another thread.
+    pub(crate) fn clone_for_writing(&self) -> Self {
+        Self::of(self.stream.try_clone().expect("a second handle"))
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("sent");
+    }
+
+    /// Sends bytes; that nobody wants them any more is no fault.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Sends each byte in a packet of its own.
+    pub(crate) fn send_bytewise(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if self.stream.write_all(&[*byte]).is_err() {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Sends a text message.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.send(&frames::frame(TEXT, text.as_bytes()));
+    }
+
+    /// Asks for an upgrade and gets it.
+    pub(crate) fn upgrade(mut self, path: &str, headers: &[&str]) -> Self {
+        self.send(&upgrade(path, headers));
+        let head = self.head();
+        assert_eq!(head.status, 101, "{}", head.text);
+        self
+    }
+
+    /// The next bytes, at least this many unless the stream ends.
+    fn fill(&mut self, wanted: usize) -> Result<(), End> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.buffer.len() - self.at < wanted {
+            let mut chunk = [0; 16 << 10];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(End::Eof),
+                Ok(bytes) => self.buffer.extend(&chunk[..bytes]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                    return Err(End::Reset);
+                }
+                Err(error) => panic!("nothing came: {error}"),
+            }
+            assert!(Instant::now() < deadline, "it did not come to an end");
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let taken = self.buffer[self.at..self.at + bytes].to_vec();
+        self.at += bytes;
+        if self.at > 1 << 16 {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+        }
+        taken
+    }
+
+    /// The head of an HTTP response, or the end.
+    pub(crate) fn try_head(&mut self) -> Result<Head, End> {
+        loop {
+            let bytes = &self.buffer[self.at..];
+            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                let text = String::from_utf8(self.take(end + 4)).expect("text");
+                let status = text[9..12].parse().expect("a status");
+                return Ok(Head { status, text });
+            }
+            self.fill(self.buffer.len() - self.at + 1)?;
+        }
+    }
+
+    pub(crate) fn head(&mut self) -> Head {
+        self.try_head().expect("an answer")
+    }
+
+    /// All bytes up to the end, and what the end was.
+    pub(crate) fn rest(&mut self) -> (Vec<u8>, End) {
+        loop {
+            if let Err(end) = self.fill(self.buffer.len() - self.at + 1) {
+                return (self.take(self.buffer.len() - self.at), end);
+            }
+        }
+    }
+
+    /// The next frame, or the end.
+    pub(crate) fn try_frame(&mut self) -> Result<Received, End> {
+        self.fill(2)?;
+        let (first, length) = (self.buffer[self.at], self.buffer[self.at + 1]);
+        assert_eq!(length & 0x80, 0, "a server does not mask");
+        let (header, length) = match length {
+            126 => {
+                self.fill(4)?;
+                let short: [u8; 2] = self.buffer[self.at + 2..][..2].try_into().expect("two");
+                (4, u16::from_be_bytes(short) as usize)
+            }
+            127 => {
+                self.fill(10)?;
+                let long: [u8; 8] = self.buffer[self.at + 2..][..8].try_into().expect("eight");
+                (10, u64::from_be_bytes(long) as usize)
+            }
+            short => (2, short as usize),
+        };
+        self.fill(header + length)?;
+        self.take(header);
+        let payload = self.take(length);
+        Ok(Received { first, payload })
+    }
+
+    /// The next frame that is no ping; pings are answered.
+    pub(crate) fn frame(&mut self) -> Received {
+        loop {
+            let frame = self.try_frame().expect("a frame");
+            if frame.first == 0x80 | PING {
+                self.try_send(&frames::frame(PONG, &frame.payload));
+            } else {
+                return frame;
+            }
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> String {
+        let frame = self.frame();
+        assert_eq!(frame.first, 0x80 | TEXT, "{frame:?}");
+        String::from_utf8(frame.payload).expect("UTF-8")
+    }
+
+    pub(crate) fn json(&mut self) -> Value {
+        serde_json::from_str(&self.text()).expect("JSON")
+    }
+
+    /// The next message of this type; presence that comes before it is skipped.
+    pub(crate) fn expect(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.json();
+            if message["type"] == kind {
+                return message;
+            }
+            assert_eq!(message["type"], "presence", "instead of {kind}: {message}");
+        }
+    }
+
+    /// The next message of this type, whatever comes before it.
+    pub(crate) fn find(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.json();
+            if message["type"] == kind {
+                return message;
+            }
+        }
+    }
+
+    /// The code and reason of the Close frame; what comes before it is skipped.
+    pub(crate) fn close(&mut self) -> (u16, String) {
+        self.try_close()
+            .unwrap_or_else(|end| panic!("no Close frame, but {end:?}"))
+    }
+
+    pub(crate) fn try_close(&mut self) -> Result<(u16, String), End> {
+        loop {
+            let frame = self.try_frame()?;
+            if frame.first == 0x80 | CLOSE {
+                let Some((code, reason)) = frame.payload.split_first_chunk() else {
+                    return Ok((1005, String::new()));
+                };
+                let reason = String::from_utf8(reason.to_vec()).expect("UTF-8");
+                return Ok((u16::from_be_bytes(*code), reason));
+            }
+        }
+    }
+
+    /// A Close frame with this code comes, then the end of the stream, and nothing in between.
+    pub(crate) fn closed(mut self, code: u16) -> String {
+        let (given, reason) = self.close();
+        assert_eq!(given, code, "{reason}");
+        self.try_send(&frames::close(code, b""));
+        assert_eq!(self.rest(), (Vec::new(), End::Eof));
+        reason
+    }
+
+    /// The stream ends without a Close frame.
+    pub(crate) fn gone(mut self) {
+        while let Ok(frame) = self.try_frame() {
+            assert_ne!(frame.first, 0x80 | CLOSE, "{frame:?}");
+        }
+    }
+
+    /// Ends our side, and goes on reading.
+    pub(crate) fn finish(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection by a reset.
+    pub(crate) fn reset(self) {
+        let linger = Some(Duration::ZERO);
+        SockRef::from(&self.stream)
+            .set_linger(linger)
+            .expect("an option");
+    }
+
+    /// Says goodbye and waits for the answer.
+    pub(crate) fn leave(mut self) {
+        self.send(&frames::close(1000, b""));
+        assert_eq!(self.close().0, 1000);
+        assert_eq!(self.rest(), (Vec::new(), End::Eof));
+    }
+
+    /// Asks for an echo of the server, and with that for an answer to all that was said before.
+    pub(crate) fn roundtrip(&mut self) {
+        self.say(r#"{"type":"ping"}"#);
+        self.find("pong");
+    }
+}

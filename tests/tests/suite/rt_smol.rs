@@ -1,0 +1,156 @@
+//! What the suite needs of smol.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use smol::channel::{Sender, unbounded};
+use smol::io::{AsyncRead, AsyncWrite};
+use smol::net::TcpStream;
+
+pub(crate) use async_tungstenite::tungstenite::Message as WebSocketMessage;
+pub(crate) use smol::io::{AsyncReadExt, AsyncWriteExt};
+pub(crate) use smol::net::TcpListener;
+pub(crate) use switchboard_smol::*;
+
+/// An executor of its own for one server, run by so many threads.
+pub(crate) struct Runtime {
+    executor: Arc<smol::Executor<'static>>,
+    threads: usize,
+    /// Dropped, it stops the threads.
+    _running: Sender<()>,
+}
+
+impl Runtime {
+    pub(crate) fn new(threads: usize) -> Self {
+        let executor = Arc::new(smol::Executor::new());
+        let (running, stop) = unbounded::<()>();
+        for _ in 0..threads {
+            let (executor, stop) = (executor.clone(), stop.clone());
+            thread::spawn(move || {
+                let _ = smol::block_on(executor.run(stop.recv()));
+            });
+        }
+        Self {
+            executor,
+            threads,
+            _running: running,
+        }
+    }
+
+    pub(crate) fn executor(&self) -> Executor {
+        Executor::new(self.executor.clone(), self.threads)
+    }
+
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.executor.spawn(future).detach();
+    }
+
+    /// Runs a future there, and waits for it here.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let (sender, receiver) = mpsc::channel();
+        self.spawn(async move {
+            let _ = sender.send(future.await);
+        });
+        receiver
+            .recv_timeout(Duration::from_secs(20))
+            .expect("an end within 20 s")
+    }
+}
+
+/// Where smol itself runs what is spawned.
+pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
+    smol::spawn(future).detach();
+}
+
+pub(crate) async fn sleep(time: Duration) {
+    smol::Timer::after(time).await;
+}
+
+pub(crate) async fn bind() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.expect("a port")
+}
+
+/// Two ends of a stream in memory that holds so many bytes each way.
+pub(crate) fn pipe(bytes: usize) -> (Pipe, Pipe) {
+    let (near_reader, far_writer) = piper::pipe(bytes);
+    let (far_reader, near_writer) = piper::pipe(bytes);
+    let near = Pipe {
+        reader: near_reader,
+        writer: Some(near_writer),
+    };
+    let far = Pipe {
+        reader: far_reader,
+        writer: Some(far_writer),
+    };
+    (near, far)
+}
+
+/// One end of a stream in memory.
+pub(crate) struct Pipe {
+    reader: piper::Reader,
+    writer: Option<piper::Writer>,
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.reader).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.writer {
+            Some(writer) => Pin::new(writer).poll_write(context, bytes),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A client made by somebody else.
+pub(crate) struct WebSocket(async_tungstenite::WebSocketStream<TcpStream>);
+
+impl WebSocket {
+    pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        let url = format!("ws://{address}{path}");
+        let (socket, _) = async_tungstenite::client_async(url, stream)
+            .await
+            .expect("an upgrade");
+        Self(socket)
+    }
+
+    pub(crate) async fn send(&mut self, message: WebSocketMessage) {
+        self.0.send(message).await.expect("sent");
+    }
+
+    pub(crate) async fn receive(&mut self) -> Option<WebSocketMessage> {
+        self.0.next().await?.ok()
+    }
+}

@@ -1,0 +1,112 @@
+//! What the suite needs of tokio.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use futures_util::StreamExt;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::Notify;
+
+pub(crate) use switchboard_tokio::*;
+pub(crate) use tokio::io::{AsyncReadExt, AsyncWriteExt};
+pub(crate) use tokio::net::TcpListener;
+pub(crate) use tokio_tungstenite::tungstenite::Message as WebSocketMessage;
+
+/// A runtime of its own for one server: with one thread the single-threaded one.
+pub(crate) struct Runtime {
+    handle: Handle,
+    stop: Arc<Notify>,
+}
+
+impl Runtime {
+    pub(crate) fn new(threads: usize) -> Self {
+        let mut builder = match threads {
+            1 => Builder::new_current_thread(),
+            _ => Builder::new_multi_thread(),
+        };
+        if threads > 1 {
+            builder.worker_threads(threads);
+        }
+        let runtime = builder.enable_all().build().expect("a runtime");
+        let (handle, stop) = (runtime.handle().clone(), Arc::new(Notify::new()));
+        let stopped = stop.clone();
+        thread::spawn(move || {
+            runtime.block_on(stopped.notified());
+            runtime.shutdown_background();
+        });
+        Self { handle, stop }
+    }
+
+    pub(crate) fn executor(&self) -> Executor {
+        self.handle.clone()
+    }
+
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(future);
+    }
+
+    /// Runs a future there, and waits for it here.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let (sender, receiver) = mpsc::channel();
+        self.spawn(async move {
+            let _ = sender.send(future.await);
+        });
+        receiver
+            .recv_timeout(Duration::from_secs(20))
+            .expect("an end within 20 s")
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+    }
+}
+
+/// In the runtime of the caller.
+pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(future);
+}
+
+pub(crate) async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+pub(crate) async fn bind() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.expect("a port")
+}
+
+/// Two ends of a stream in memory that holds so many bytes each way.
+pub(crate) fn pipe(bytes: usize) -> (tokio::io::DuplexStream, tokio::io::DuplexStream) {
+    tokio::io::duplex(bytes)
+}
+
+/// A client made by somebody else.
+pub(crate) struct WebSocket(tokio_tungstenite::WebSocketStream<TcpStream>);
+
+impl WebSocket {
+    pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        let url = format!("ws://{address}{path}");
+        let (socket, _) = tokio_tungstenite::client_async(url, stream)
+            .await
+            .expect("an upgrade");
+        Self(socket)
+    }
+
+    pub(crate) async fn send(&mut self, message: WebSocketMessage) {
+        self.0.send(message).await.expect("sent");
+    }
+
+    pub(crate) async fn receive(&mut self) -> Option<WebSocketMessage> {
+        self.0.next().await?.ok()
+    }
+}

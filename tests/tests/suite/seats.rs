@@ -1,0 +1,92 @@
+//! Many at once, and exactly as many seats as there are.
+
+use std::sync::Barrier;
+use std::thread;
+
+use super::app::Plain;
+use super::peer::{Peer, upgrade};
+use super::server::Server;
+use crate::rt::{CloseReason, Config, Limits, Refusal};
+
+/// So many at once; says how many were let in.
+fn storm(server: &Server, clients: usize, path: &str) -> usize {
+    let barrier = Barrier::new(clients);
+    let peers: Vec<Option<Peer>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..clients)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut peer = server.tcp();
+                    barrier.wait();
+                    peer.send(&upgrade(path, &[]));
+                    let status = peer.head().status;
+                    (status == 101).then_some(peer)
+                })
+            })
+            .collect();
+        let joined = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it ran"));
+        joined.collect()
+    });
+    let stats = server.hub.stats();
+    let admitted = peers.iter().flatten().count();
+    assert_eq!(stats.total_connections, admitted);
+    server.audit();
+    for peer in peers.into_iter().flatten() {
+        peer.leave();
+    }
+    server.until_empty();
+    admitted
+}
+
+#[test]
+fn of_many_at_once_exactly_as_many_as_there_are_seats_are_let_in() {
+    let limits = Limits::default();
+    let rows = [
+        Limits {
+            connections: 7,
+            ..limits
+        },
+        Limits {
+            room_members: 7,
+            ..limits
+        },
+        Limits {
+            per_ip: 7,
+            ..limits
+        },
+    ];
+    for limits in rows {
+        let config = Config {
+            limits,
+            refusal: Refusal::Http,
+            ..Config::default()
+        };
+        let server = Server::with_threads(2, config, Plain::default());
+        for _ in 0..3 {
+            assert_eq!(storm(&server, 16, "/ws/blue"), 7, "{limits:?}");
+        }
+    }
+}
+
+#[test]
+fn of_many_devices_at_once_of_one_user_one_is_left() {
+    let server = Server::with_threads(2, Config::default(), Plain::default());
+    let path = "/ws/blue?token=s3cr3t-ann";
+    thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                let mut peer = server.client(path);
+                let end = peer.try_close();
+                assert!(matches!(end, Ok((1000 | 4004, _))), "{end:?}");
+            });
+        }
+        server.until("eleven are replaced", |stats| {
+            stats.closes.get("replaced") == Some(&11)
+        });
+        assert_eq!(server.hub.connections_of("ann").len(), 1);
+        assert_eq!(server.hub.members("blue").len(), 1);
+        server.hub.disconnect_user("ann", CloseReason::Kicked);
+    });
+    server.until_empty();
+}

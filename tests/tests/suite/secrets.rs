@@ -1,0 +1,64 @@
+//! A token is in no line of the log, wherever it came in and whatever became of it.
+
+use super::app::Plain;
+use super::frames::{PING, TEXT, frame};
+use super::logs;
+use super::peer::upgrade;
+use super::server::Server;
+use crate::rt::{Config, Refusal};
+
+#[test]
+fn no_line_of_the_log_has_a_token() {
+    let bearer = "Sec-WebSocket-Protocol: switchboard.v1.json, \
+                  base64url.bearer.switchboard.czNjcjN0LXdhdGNoZWQ";
+    let requests = [
+        upgrade("/ws/watched?token=s3cr3t-watched", &[]),
+        upgrade("/ws/watched?token=s3cr3t-forbidden", &[]),
+        upgrade("/ws/watched?token=s3cr3t-watched&token=s3cr3t-watched", &[]),
+        upgrade("/ws/watched", &["Authorization: Bearer s3cr3t-watched"]),
+        upgrade("/ws/watched", &["Cookie: token=s3cr3t-watched"]),
+        upgrade("/ws/watched", &[bearer]),
+        upgrade("/s3cr3t-path?token=s3cr3t-watched", &[]),
+        upgrade("/ws/watched?token=s3cr3t-%ff", &[]),
+        upgrade("/ws/watched?token=s3cr3t-watched", &["X: \u{1}"]),
+        b"s3cr3t-watched\r\n\r\n".to_vec(),
+    ];
+    for refusal in [Refusal::Close, Refusal::Http] {
+        let config = Config {
+            refusal,
+            ..Config::default()
+        };
+        let server = Server::start(config, Plain::first_message());
+        for request in &requests {
+            let mut peer = server.tcp();
+            peer.send(request);
+            if peer.head().status == 101 {
+                peer.try_send(&frame(
+                    TEXT,
+                    br#"{"type":"auth","token":"s3cr3t-watched","id":1}"#,
+                ));
+                peer.try_send(&frame(TEXT, br#"{"type":"ping","token":"s3cr3t-watched"}"#));
+                peer.try_send(&frame(TEXT, br#"{"type":"auth","token":"s3cr3t-x"}"#));
+                peer.try_send(&frame(PING, b"s3cr3t-watched"));
+                peer.finish();
+                peer.rest();
+            }
+        }
+        let mut first = server.client("/ws/watched");
+        first.say(r#"{"type":"auth","token":"s3cr3t-unauthorized"}"#);
+        first.closed(4001);
+        let mut first = server.client("/ws/watched");
+        first.say(r#"{"type":"auth","token":"s3cr3t-watched"}"#);
+        first.expect("authenticated");
+        first.leave();
+        server.until_empty();
+    }
+    logs::check();
+    for words in [
+        ["DEBUG", "connected"],
+        ["DEBUG", "disconnected"],
+        ["TRACE", "joined"],
+    ] {
+        assert!(logs::logged(&words), "{words:?}");
+    }
+}

@@ -1,0 +1,178 @@
+//! A server on a port of its own.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::logs;
+use super::peer::{PATIENCE, Peer};
+use crate::rt::{self, Application, Config, DrainReport, Hub, PageResponse, Request, Stats};
+
+type PageFuture = Pin<Box<dyn Future<Output = PageResponse> + Send>>;
+
+/// A hub that serves a port of its own, on a runtime of its own.
+pub(crate) struct Server {
+    pub(crate) hub: Hub,
+    pub(crate) address: SocketAddr,
+    pub(crate) runtime: rt::Runtime,
+    report: Arc<OnceLock<DrainReport>>,
+}
+
+impl Server {
+    pub(crate) fn start(config: Config, application: impl Application) -> Self {
+        Self::with_threads(1, config, application)
+    }
+
+    pub(crate) fn with_threads(
+        threads: usize,
+        config: Config,
+        application: impl Application,
+    ) -> Self {
+        Self::serve(threads, config, application, None)
+    }
+
+    pub(crate) fn with_pages(
+        config: Config,
+        application: impl Application,
+        pages: fn(Request) -> PageFuture,
+    ) -> Self {
+        Self::serve(1, config, application, Some(pages))
+    }
+
+    fn serve(
+        threads: usize,
+        config: Config,
+        application: impl Application,
+        pages: Option<fn(Request) -> PageFuture>,
+    ) -> Self {
+        logs::capture();
+        let runtime = rt::Runtime::new(threads);
+        let hub = Hub::new(config, application)
+            .expect("a configuration")
+            .spawn_on(runtime.executor());
+        let listener = runtime.run(rt::bind());
+        let address = listener.local_addr().expect("an address");
+        let report = Arc::new(OnceLock::new());
+        let served = report.clone();
+        let serve = rt::serve(listener, hub.clone());
+        runtime.spawn(async move {
+            let report = match pages {
+                Some(pages) => serve.with_pages(pages).await,
+                None => serve.await,
+            };
+            let _ = served.set(report.expect("a report"));
+        });
+        Self {
+            hub,
+            address,
+            runtime,
+            report,
+        }
+    }
+
+    /// What `serve` has returned, if it has.
+    pub(crate) fn report(&self) -> Option<DrainReport> {
+        self.report.get().copied()
+    }
+
+    /// A stream without a request.
+    pub(crate) fn tcp(&self) -> Peer {
+        Peer::connect(self.address)
+    }
+
+    /// A connection, upgraded.
+    pub(crate) fn client(&self, path: &str) -> Peer {
+        self.tcp().upgrade(path, &[])
+    }
+
+    /// A connection that is in, where JSON is spoken.
+    pub(crate) fn member(&self, path: &str) -> Peer {
+        let mut peer = self.client(path);
+        peer.expect("welcome");
+        if path.trim_start_matches("/ws").starts_with('/') {
+            peer.expect("subscribed");
+        }
+        peer
+    }
+
+    /// A connection of this user in this lobby (`""`: in none).
+    pub(crate) fn user(&self, name: &str, lobby: &str) -> Peer {
+        let slash = if lobby.is_empty() { "" } else { "/" };
+        self.member(&format!("/ws{slash}{lobby}?token=s3cr3t-{name}"))
+    }
+
+    /// Waits until it is so.
+    pub(crate) fn until(&self, what: &str, so: impl Fn(&Stats) -> bool) {
+        until(what, || so(&self.hub.stats()), || self.hub.stats());
+    }
+
+    /// Waits until this many connections are in.
+    pub(crate) fn until_connected(&self, count: usize) {
+        let what = format!("{count} connections");
+        self.until(&what, |stats| stats.total_connections == count);
+    }
+
+    /// Waits until every seat has been given back, and counts again.
+    pub(crate) fn until_empty(&self) {
+        self.until("everybody has left", |stats| {
+            let counts = [
+                stats.total_connections,
+                stats.pending_handshakes,
+                stats.closing,
+                stats.users,
+                stats.active_rooms,
+                stats.active_lobbies,
+                stats.queued_bytes,
+            ];
+            counts == [0; 7]
+        });
+        self.audit();
+    }
+
+    /// How often a connection was closed for this.
+    pub(crate) fn closes(&self, reason: &str) -> u64 {
+        count(&self.hub.stats().closes, reason)
+    }
+
+    pub(crate) fn until_closed(&self, reason: &str, times: u64) {
+        let what = format!("{times} closed for {reason}");
+        self.until(&what, |stats| count(&stats.closes, reason) == times);
+    }
+
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        count(&self.hub.stats().refused, reason)
+    }
+
+    pub(crate) fn audit(&self) {
+        assert_eq!(self.hub.audit(), Ok(()));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.audit();
+            logs::check();
+        }
+    }
+}
+
+fn count(counters: &std::collections::BTreeMap<&'static str, u64>, key: &str) -> u64 {
+    counters.get(key).copied().unwrap_or_default()
+}
+
+/// Waits until it is so; otherwise shows what it is instead.
+pub(crate) fn until<T: std::fmt::Debug>(
+    what: &str,
+    so: impl Fn() -> bool,
+    instead: impl Fn() -> T,
+) {
+    let deadline = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < deadline, "{what}: {:#?}", instead());
+        thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,238 @@
+//! A user with several connections, and connections whose user is not known yet or not for ever.
+
+use std::time::Duration;
+
+use super::app::Plain;
+use super::frames::{BINARY, TEXT, frame};
+use super::peer::{End, Peer, upgrade};
+use super::server::Server;
+use crate::rt::{CloseReason, Config, Frame, Limits, UserPolicy, Wire};
+
+fn with(users: UserPolicy) -> Config {
+    Config {
+        users,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn the_newer_connection_replaces_the_older() {
+    let app = Plain::default();
+    let limits = Limits {
+        connections: 1,
+        room_members: 1,
+        ..Limits::default()
+    };
+    let config = Config {
+        limits,
+        ..with(UserPolicy::Replace)
+    };
+    let server = Server::start(config, app.clone());
+    let mut old = server.user("ann", "blue");
+    // It takes over the seats of the other: a full house is no reason to refuse it.
+    let mut new = server.user("ann", "blue");
+    assert_eq!(old.close(), (1000, "replaced".into()));
+    // The old one goes late: that must not touch its successor.
+    server.until("one closes, one is in", |stats| {
+        (stats.closing, stats.total_connections) == (1, 1)
+    });
+    drop(old);
+    server.until("the old one has gone", |stats| stats.closing == 0);
+    assert!(server.hub.is_connected("ann"));
+    let sent = server.hub.send_to_user("ann", Frame::text("reached"));
+    assert_eq!(sent.expect("sent").queued, 1);
+    assert_eq!(server.hub.broadcast("blue", "1").expect("JSON").queued, 1);
+    loop {
+        if new.text() == "reached" {
+            break;
+        }
+    }
+    new.leave();
+    server.until_empty();
+    app.log.until_has("disconnect ann [blue] replaced");
+    app.log.until_has("disconnect ann [blue] client_closed");
+}
+
+#[test]
+fn the_newer_connection_may_be_rejected_instead() {
+    let server = Server::start(with(UserPolicy::Reject), Plain::default());
+    let old = server.user("ann", "");
+    let new = server.client("/ws?token=s3cr3t-ann");
+    assert_eq!(new.closed(4005), "already_connected");
+    old.leave();
+    server.until_empty();
+    server.user("ann", "").leave();
+}
+
+#[test]
+fn a_user_may_have_some_devices_and_the_oldest_goes() {
+    let server = Server::start(with(UserPolicy::Allow(2)), Plain::default());
+    let first = server.user("ann", "");
+    let mut second = server.user("ann", "");
+    let mut third = server.user("ann", "");
+    assert_eq!(first.closed(1000), "replaced");
+    assert_eq!(server.hub.connections_of("ann").len(), 2);
+    let sent = server.hub.send_to_user("ann", Frame::text("all devices"));
+    assert_eq!(sent.expect("sent").queued, 2);
+    assert_eq!(
+        [second.text(), third.text()],
+        ["all devices", "all devices"]
+    );
+    assert_eq!(server.hub.disconnect_user("ann", CloseReason::Kicked), 2);
+    second.closed(4004);
+    third.closed(4004);
+    server.until_empty();
+}
+
+#[test]
+fn anonymous_connections_are_each_their_own_user() {
+    let server = Server::start(with(UserPolicy::Reject), Plain::default());
+    let one = server.client("/ws").json();
+    let mut two = server.client("/ws");
+    let two_welcome = two.json();
+    assert_ne!(one["user"], two_welcome["user"]);
+    let name = two_welcome["user"].as_str().expect("a name");
+    assert_eq!(
+        name,
+        format!(
+            "anon-{}",
+            two_welcome["connection"].as_str().expect("an id")
+        )
+    );
+}
+
+fn awaiting(server: &Server) -> Peer {
+    let peer = server.client("/ws/blue");
+    server.until("it counts as a handshake", |stats| {
+        (stats.pending_handshakes, stats.total_connections) == (1, 0)
+    });
+    peer
+}
+
+#[test]
+fn the_first_message_may_say_who_it_is() {
+    let app = Plain::first_message();
+    let server = Server::start(Config::default(), app.clone());
+    let mut peer = awaiting(&server);
+    let packet = [
+        frame(TEXT, br#"{"type":"auth","token":"s3cr3t-ann","id":1}"#),
+        frame(TEXT, br#"{"type":"message","content":1,"id":2}"#),
+    ];
+    peer.send(&packet.concat());
+    let authenticated = peer.json();
+    assert_eq!(authenticated["type"], "authenticated");
+    assert_eq!(
+        (&authenticated["user"], &authenticated["id"]),
+        (&"ann".into(), &1.into())
+    );
+    assert_eq!(peer.json()["type"], "welcome");
+    assert_eq!(peer.json()["type"], "subscribed");
+    assert_eq!(peer.expect("ack")["id"], 2);
+    peer.leave();
+    server.until_empty();
+}
+
+#[test]
+fn a_first_message_that_says_nothing_is_the_last() {
+    let app = Plain::first_message();
+    let mut config = Config::default();
+    config.timeouts.auth = Duration::from_millis(150);
+    let server = Server::start(config, app.clone());
+    assert_eq!(awaiting(&server).closed(4103), "auth_timeout");
+    let large = format!(
+        r#"{{"type":"auth","token":"s3cr3t-{}"}}"#,
+        "x".repeat(5_000)
+    );
+    let rows = [
+        (frame(TEXT, br#"{"type":"auth","token":"wrong"}"#), 4001),
+        (
+            frame(TEXT, br#"{"type":"auth","token":"s3cr3t-forbidden"}"#),
+            4003,
+        ),
+        (frame(TEXT, br#"{"type":"ping"}"#), 1008),
+        (frame(TEXT, b"hello"), 1008),
+        (frame(BINARY, b"hello"), 1008),
+        (frame(TEXT, large.as_bytes()), 1008),
+        (vec![0x01, 0x80, 1, 2, 3, 4, 0x81], 1002),
+    ];
+    for (input, code) in rows {
+        server.until_empty();
+        let mut peer = awaiting(&server);
+        peer.send(&input);
+        let reason = peer.closed(code);
+        assert!(!reason.is_empty(), "{code}");
+    }
+    server.until_empty();
+    assert_eq!(app.log.lines(), [""; 0]);
+}
+
+#[test]
+fn in_raw_mode_there_is_no_first_message() {
+    let config = Config {
+        wire: Wire::Raw,
+        ..Config::default()
+    };
+    let server = Server::start(config, Plain::first_message());
+    server.client("/ws").closed(4001);
+}
+
+#[test]
+fn a_token_expires_and_may_be_refreshed() {
+    let server = Server::start(Config::default(), Plain::default());
+    let expires = server.member("/ws?token=s3cr3t-ann,200");
+    assert_eq!(expires.closed(4202), "token_expired");
+    let mut refreshed = server.member("/ws?token=s3cr3t-ben,400");
+    refreshed.say(r#"{"type":"auth","token":"s3cr3t-ben","id":"r"}"#);
+    let authenticated = refreshed.expect("authenticated");
+    assert_eq!(
+        (&authenticated["user"], &authenticated["id"]),
+        (&"ben".into(), &"r".into())
+    );
+    let shortened = server.member("/ws?token=s3cr3t-cat");
+    let mut shortened = shortened;
+    shortened.say(r#"{"type":"auth","token":"s3cr3t-cat,600"}"#);
+    assert_eq!(shortened.closed(4202), "token_expired");
+    refreshed.roundtrip();
+    for token in ["s3cr3t-ann", "wrong", "s3cr3t-forbidden"] {
+        let mut peer = server.user("ben", "");
+        peer.say(&format!(r#"{{"type":"auth","token":"{token}"}}"#));
+        assert_eq!(peer.closed(4001), "unauthorized", "{token}");
+    }
+    assert_eq!(refreshed.close().0, 1000, "replaced by the next");
+}
+
+#[test]
+fn a_token_may_come_in_five_places_but_only_in_one() {
+    let bearer = "Sec-WebSocket-Protocol: switchboard.v1.json, \
+                  base64url.bearer.switchboard.czNjcjN0LWFubg";
+    let header = "Authorization: Bearer s3cr3t-ann";
+    let cookie = "Cookie: a=b; token=s3cr3t-ann";
+    let places: [(&str, &[&str]); 4] = [
+        ("/ws?token=s3cr3t-ann", &[]),
+        ("/ws", &[header]),
+        ("/ws", &[cookie]),
+        ("/ws", &[bearer]),
+    ];
+    let server = Server::start(Config::default(), Plain::default());
+    for (path, headers) in places {
+        let mut peer = server.tcp();
+        peer.send(&upgrade(path, headers));
+        let head = peer.head();
+        assert_eq!(head.status, 101, "{headers:?}");
+        assert!(!head.text.contains("czNj"), "the token is not echoed");
+        assert_eq!(peer.expect("welcome")["user"], "ann", "{headers:?}");
+        peer.leave();
+    }
+    let several: [(&str, &[&str]); 3] = [
+        ("/ws?token=s3cr3t-ann", &[header]),
+        ("/ws", &[header, cookie]),
+        ("/ws", &[cookie, bearer]),
+    ];
+    for (path, headers) in several {
+        let mut peer = server.tcp();
+        peer.send(&upgrade(path, headers));
+        assert_eq!(peer.head().status, 400, "{headers:?}");
+        assert_eq!(peer.rest().1, End::Eof);
+    }
+    server.until_empty();
+}
