@@ -266,7 +266,9 @@ impl World {
         let Some((l, id)) = self.some_link() else { return };
         let code = self.rng.u16(4_400..4_999);
         self.allow(l, "application");
-        let reason = CloseReason::Application(code);
+        let Ok(reason) = CloseReason::application(code) else {
+            return self.fail(39, format!("the code {code} was refused"));
+        };
         let phase = self.links[l as usize].shadow.phase;
         if phase < Phase::Open && phase != Phase::Refused {
             // Who is not in yet is none of the application's connections.
