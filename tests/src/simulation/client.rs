@@ -276,7 +276,8 @@ impl World {
                     self.send(l, bytes);
                 } else if self.rng.bool() {
                     self.fault(Fault::InputAfterEnd);
-                    let size = self.rng.usize(1..400_000);
+                    let most = if self.links[l as usize].read_size < 64 { 1_000 } else { 400_000 };
+                    let size = self.rng.usize(1..most);
                     self.send(l, vec![0x55; size]);
                     return;
                 }

@@ -61,7 +61,14 @@ impl World {
                 self.see(l, end, Seen::Ping(payload.to_vec()));
                 Ok(())
             }
-            Sent::Pong(_) => Ok(()),
+            Sent::Pong(_) => {
+                let shadow = &mut self.links[l as usize].shadow;
+                shadow.pongs += 1;
+                if shadow.pongs > shadow.pings {
+                    return Err((17, "a pong that nobody asked for".into()));
+                }
+                Ok(())
+            }
             Sent::Close(close) => {
                 self.see(l, end, Seen::Close(close.map(|(code, _)| code)));
                 self.close_went_out(l, close)

@@ -81,6 +81,7 @@ impl World {
 
     /// Takes what follows from a call, in its order.
     pub(super) fn collect(&mut self) {
+        self.collecting = true;
         while let Some(action) = self.board.poll_notice() {
             self.note(|| format!("{action:?}"));
             self.follow(action);
@@ -88,6 +89,7 @@ impl World {
                 return;
             }
         }
+        self.collecting = false;
         for l in std::mem::take(&mut self.oracle.left_now) {
             self.links[l as usize].shadow.left_now.clear();
         }
@@ -360,14 +362,18 @@ impl World {
         if link.held.is_some() {
             self.tally.probe(Probe::ClosedWhileWriting);
         }
-        self.probe_end(reason);
+        self.probe_end(l, reason);
         self.move_to(l, Phase::Closing);
         self.signal(l);
         self.schedule.push(self.now, Step::Arrive(l));
     }
 
-    fn probe_end(&mut self, reason: &str) {
+    fn probe_end(&mut self, l: u32, reason: &str) {
         let probe = match reason {
+            "policy" if self.links[l as usize].partial && self.plan.tiny_unfinished => {
+                Probe::UnfinishedBound
+            }
+            "policy" if self.links[l as usize].partial => Probe::MessageTimeout,
             "heartbeat_timeout" => Probe::Heartbeat,
             "token_expired" => Probe::Expired,
             "rate_limited" => Probe::Strikes,
@@ -402,15 +408,7 @@ impl World {
                 silence >= self.plan.config.health.ping_timeout.as_nanos()
             }
             "policy" => {
-                let partial = link.partial;
-                if partial {
-                    self.probe(if self.plan.tiny_unfinished {
-                        Probe::UnfinishedBound
-                    } else {
-                        Probe::MessageTimeout
-                    });
-                }
-                partial
+                link.partial
             }
             "slow_consumer" => {
                 let stalled = link.blocked || link.held.is_some() || shadow.ever_blocked;

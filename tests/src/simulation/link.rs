@@ -120,7 +120,9 @@ pub(super) struct Shadow {
     pub(super) fuzzy: bool,
     pub(super) ever_blocked: bool,
     pub(super) lobby_in: Option<u32>,
-    pub(super) probed: bool,
+    /// Pings that were let in, and pongs that went out.
+    pub(super) pings: u64,
+    pub(super) pongs: u64,
     pub(super) connected: u8,
     pub(super) disconnected: u8,
 }
@@ -158,7 +160,8 @@ impl Shadow {
             fuzzy: false,
             ever_blocked: false,
             lobby_in: None,
-            probed: false,
+            pings: 0,
+            pongs: 0,
             connected: 0,
             disconnected: 0,
         }

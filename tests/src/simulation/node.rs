@@ -150,7 +150,8 @@ impl World {
                 }
                 return;
             }
-            let most = link.read_size;
+            // Byte by byte through something long would be more of the same.
+            let most = if waiting > 3_000 { usize::MAX } else { link.read_size };
             if most < waiting {
                 self.fault(if most == 1 { Fault::ReadByByte } else { Fault::ReadSplit });
             }
@@ -232,6 +233,8 @@ impl World {
             }
             Input::Frames(mut decoder) => {
                 let used = self.decode(l, &mut decoder, bytes, frames);
+                // What was lent is given back, also where the turn ended before the input did.
+                let _ = decoder.decode(&mut []);
                 let (in_message, held) = (decoder.in_message(), decoder.buffered());
                 let link = &mut self.links[l as usize];
                 if matches!(link.input, Input::Nothing) && link.intake != Intake::Discard {
@@ -312,6 +315,7 @@ impl World {
             }
             Incoming::Ping(payload) => {
                 self.predict_control(l, payload.len(), false);
+                self.links[l as usize].shadow.pings += 1;
                 self.event(l, Event::Ping(payload));
                 self.predicted_charge(l);
             }

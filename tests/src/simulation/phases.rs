@@ -175,6 +175,10 @@ impl World {
 
     fn check_link_at_rest(&mut self, l: u32) {
         let waiting = self.links[l as usize].shadow.answers.len();
+        let shadow = &self.links[l as usize].shadow;
+        if shadow.pongs < shadow.pings && shadow.ever_blocked {
+            self.probe(Probe::PongsMerged);
+        }
         let answers = self.links[l as usize].shadow.answers.clone();
         self.check(11, waiting == 0, || format!("link {l}: not answered: {answers:?}"));
         for r in self.links[l as usize].shadow.rooms.clone() {

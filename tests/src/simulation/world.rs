@@ -48,6 +48,7 @@ pub(super) struct World {
     pub(super) flushing: bool,
     pub(super) last_tick: u64,
     pub(super) ticking: bool,
+    pub(super) collecting: bool,
     /// No faults any more.
     pub(super) calm: bool,
     /// Clients say nothing by themselves.
@@ -92,6 +93,7 @@ impl World {
             flushing: false,
             last_tick: start,
             ticking: false,
+            collecting: false,
             calm: false,
             quiet: false,
             drain_due: None,
@@ -181,6 +183,9 @@ impl World {
 
     /// What the core will take the time of the next call for.
     pub(super) fn core_time(&self) -> u64 {
+        if self.collecting {
+            return self.core_now;
+        }
         self.core_now.max(self.now.saturating_sub(self.rewind))
     }
 
