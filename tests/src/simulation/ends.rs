@@ -330,7 +330,9 @@ impl World {
         }
         let allowed = self.may_end(l, reason) || self.may_end_now(l, reason);
         self.check(29, allowed, || format!("link {l}: closed {reason} without a cause"));
-        let mut left = self.links[l as usize].shadow.left_now.clone();
+        // It may have left another room before, in the same call.
+        let left = &self.links[l as usize].shadow.left_now;
+        let mut left = left[left.len().saturating_sub(rooms.len())..].to_vec();
         rooms.sort_unstable();
         left.sort_unstable();
         let inside = self.links[l as usize].shadow.rooms.clone();

@@ -23,6 +23,7 @@
 //! | 22 | heartbeat | `oracle::audit_ages`, `ends::may_end_now` |
 //! | 23 | one seed, one trace | [`run`] twice, by [`Budget`] |
 //! | 24 | any split of the input | every read is split at random |
+//! | 25 | nothing feeds on its own output | `world::run_until` |
 //! | 27 | drain | `world::begin_drain`, `deeds::was_drained`, `ends::opened` |
 //! | 28 | after our Close | `delivery`, `oracle::audit_ages` |
 //! | 29 | each end has its cause, each cause its code | `ends`, `admission`, `delivery` |
@@ -34,7 +35,7 @@
 //! | 39 | no panic | [`run`] |
 //! | 41 | each fault and each rare path | [`Tally::dead_probes`], [`Tally::dead_faults`] |
 //!
-//! Not here: 25 and 26 (work and memory per call have tests of their own), 34 to 36 (several
+//! Not here: 26 and the bounds of 25 (work and memory per call have tests of their own), 34 to 36 (several
 //! nodes), 40 (clients).
 
 mod acts;

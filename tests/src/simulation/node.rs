@@ -52,7 +52,9 @@ impl World {
             Ok(id) => {
                 self.check(9, expected, || format!("link {l}: taken over the limit"));
                 if self.links[l as usize].id.is_none() {
+                    self.collecting = true;
                     self.adopt(l, id);
+                    self.collecting = false;
                 }
                 let config = HandshakeConfig {
                     endpoint: self.plan.config.endpoint.clone(),

@@ -79,6 +79,7 @@ fn change(stay: &mut Stay, count: usize, message: &Message<'_>) {
         names
     });
     // A change without names tells the count only.
-    let names = names.filter(|names| names.len() == count);
+    let told = message.joined.is_some() || message.left.is_some();
+    let names = names.filter(|names| told && names.len() == count);
     stay.presence = Some((count, names));
 }

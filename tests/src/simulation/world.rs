@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) frozen: u64,
     pub(super) alarm: u64,
     pub(super) flushing: bool,
+    /// Steps at the present instant.
+    at_once: u32,
     pub(super) last_tick: u64,
     pub(super) ticking: bool,
     pub(super) collecting: bool,
@@ -91,6 +93,7 @@ impl World {
             frozen: 0,
             alarm: u64::MAX,
             flushing: false,
+            at_once: 0,
             last_tick: start,
             ticking: false,
             collecting: false,
@@ -211,7 +214,12 @@ impl World {
             let Some((at, step)) = self.schedule.pop_until(end) else {
                 break;
             };
+            self.at_once = if at > self.now { 0 } else { self.at_once + 1 };
             self.now = self.now.max(at);
+            if self.at_once > 1_000_000 {
+                // Invariant 25: nothing feeds on its own output.
+                self.fail(25, format!("no end of steps at one instant: {step:?}"));
+            }
             if step.is_of_node() && self.now < self.frozen_until {
                 // What has come meanwhile is read before deadlines are judged.
                 let late = if step == Step::Tick { MICRO } else { 0 };
