@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use switchboard_tests::simulation::{Budget, Report, run_logged};
 
+/// Seeds that once broke a promise.
+const KEPT: &str = include_str!("../../simulation.seeds");
+
 fn main() -> ExitCode {
     let Some(arguments) = Arguments::parse() else {
         eprintln!("simulate --seeds N | --minutes M [--seed S] [--threads T] [--log]");
@@ -63,7 +66,8 @@ impl Arguments {
                 "--seed" => parsed.seed = value.parse().ok()?,
                 "--seeds" => parsed.seeds = value.parse().ok()?,
                 "--minutes" => {
-                    parsed.time = Duration::try_from_secs_f64(60.0 * value.parse::<f64>().ok()?).ok()?;
+                    parsed.time =
+                        Duration::try_from_secs_f64(60.0 * value.parse::<f64>().ok()?).ok()?;
                 }
                 "--threads" => parsed.threads = value.parse().ok().filter(|&count| count > 0)?,
                 _ => return None,
@@ -74,6 +78,13 @@ impl Arguments {
     }
 
     fn run(&self) -> Report {
+        let mut all = Report::default();
+        for seed in KEPT
+            .lines()
+            .filter_map(|line| line.split(' ').next()?.parse().ok())
+        {
+            all.run_seed(seed, false);
+        }
         let threads: Vec<_> = (0..self.threads)
             .map(|index| {
                 let budget = Budget {
@@ -85,7 +96,6 @@ impl Arguments {
                 thread::spawn(move || budget.run())
             })
             .collect();
-        let mut all = Report::default();
         for thread in threads {
             if let Ok(report) = thread.join() {
                 all.add(report);

@@ -22,7 +22,7 @@ pub(super) const BACKLOG: usize = 32;
 #[derive(Debug)]
 pub(super) enum Item {
     Text(String),
-    Binary(Vec<u8>),
+    Binary,
     Close(Option<(u16, String)>),
     Violation(ProtocolError),
     Eof,
@@ -138,11 +138,12 @@ impl World {
     fn process(&mut self, l: u32, item: Item) {
         match item {
             Item::Text(text) => self.process_text(l, &text),
-            Item::Binary(_) => self.hand_over(l),
+            Item::Binary => self.hand_over(l),
             Item::Close(close) => {
-                let frame = close
-                    .as_ref()
-                    .map(|(code, reason)| CloseFrame { code: *code, reason });
+                let frame = close.as_ref().map(|(code, reason)| CloseFrame {
+                    code: *code,
+                    reason,
+                });
                 self.event(l, Event::Close(frame));
             }
             Item::Violation(violation) => self.event(l, Event::Violation(violation)),
@@ -245,9 +246,15 @@ impl World {
             self.fault(Fault::HookDenied);
         }
         match hook.call {
-            Call::Identify(token, request) => self.identified(l, token.as_ref(), request.as_ref(), denied),
+            Call::Identify(token, request) => {
+                self.identified(l, token.as_ref(), request.as_ref(), denied)
+            }
             Call::Ask(question) => {
-                let answer = if denied { Err(Denied::Forbidden) } else { Ok(()) };
+                let answer = if denied {
+                    Err(Denied::Forbidden)
+                } else {
+                    Ok(())
+                };
                 self.predict_answer(l, &question, answer);
                 let _ = self.call(|board, now| board.answer(now, id, question, answer));
                 self.predicted_command(l);

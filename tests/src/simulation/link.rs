@@ -248,17 +248,4 @@ impl Link {
     pub(super) fn is_broken(&self, now: u64) -> bool {
         self.reset_at.is_some_and(|at| at <= now)
     }
-
-    /// Forgets what a dead link holds.
-    pub(super) fn clear(&mut self) {
-        self.up = VecDeque::new();
-        self.rx = Vec::new();
-        self.rx_at = 0;
-        self.seen = VecDeque::new();
-        self.held = None;
-        self.input = Input::Nothing;
-        self.shadow.stays = BTreeMap::new();
-        self.shadow.answers = BTreeMap::new();
-        self.shadow.pings_out = Vec::new();
-    }
 }

@@ -31,7 +31,6 @@ pub(super) struct Plan {
     /// Their sum is bounded so tightly that any connection may be closed for it.
     pub(super) tiny_pool: bool,
     pub(super) tiny_unfinished: bool,
-    pub(super) clients: usize,
     pub(super) users: u32,
     pub(super) rooms: u32,
     pub(super) addresses: u32,
@@ -90,7 +89,6 @@ impl Plan {
             tiny_queue,
             tiny_pool,
             tiny_unfinished,
-            clients,
             users: (clients as u32 * rng.u32(60..=110) / 100).max(1),
             rooms: rng.u32(1..=6).min(clients as u32),
             addresses: (clients as u32 / rng.u32(1..=6)).max(1),
@@ -107,7 +105,11 @@ impl Plan {
                 [rng.u8(0..=30), rng.u8(0..=2), rng.u8(0..=2), rng.u8(0..=6)]
             },
             late_writers: if rng.bool() { rng.u8(1..=30) } else { 0 },
-            tick_jitter: if rng.bool() { 0 } else { rng.u64(0..=400) * MILLI },
+            tick_jitter: if rng.bool() {
+                0
+            } else {
+                rng.u64(0..=400) * MILLI
+            },
             audit_every,
             config,
         }
@@ -175,7 +177,12 @@ fn draw_times(rng: &mut Rng, config: &mut Config) {
     config.presence.enabled = rng.u8(..100) < 90;
     config.health.health_ping = pick(
         rng,
-        &[HealthPing::Off, HealthPing::Off, HealthPing::All, HealthPing::Demand],
+        &[
+            HealthPing::Off,
+            HealthPing::Off,
+            HealthPing::All,
+            HealthPing::Demand,
+        ],
     );
 }
 

@@ -45,6 +45,8 @@ pub(super) struct World {
     /// For how long it has stood still so far.
     pub(super) frozen: u64,
     pub(super) alarm: u64,
+    /// The deadline that it is set for; it may ring later than that.
+    alarm_for: u64,
     pub(super) flushing: bool,
     /// Steps at the present instant.
     at_once: u32,
@@ -92,6 +94,7 @@ impl World {
             frozen_until: 0,
             frozen: 0,
             alarm: u64::MAX,
+            alarm_for: u64::MAX,
             flushing: false,
             at_once: 0,
             last_tick: start,
@@ -271,19 +274,25 @@ impl World {
         }
         if self.board.wants_write() && !self.flushing {
             self.flushing = true;
-            let late = if self.calm { 0 } else { self.rng.u64(..200 * MICRO) };
+            let late = if self.calm {
+                0
+            } else {
+                self.rng.u64(..200 * MICRO)
+            };
             self.schedule.push(self.now + late, Step::Flush);
         }
         if let Some(next) = self.board.next_deadline()
-            && next.as_nanos() < self.alarm
+            && next.as_nanos() < self.alarm_for
         {
             let late = if self.calm || self.plan.tick_jitter == 0 {
                 0
             } else {
                 self.rng.u64(..=self.plan.tick_jitter)
             };
-            self.alarm = next.as_nanos().max(self.now).saturating_add(late);
-            if self.alarm < u64::MAX {
+            self.alarm_for = next.as_nanos();
+            let alarm = next.as_nanos().max(self.now).saturating_add(late);
+            if alarm < self.alarm {
+                self.alarm = alarm;
                 self.schedule.push(self.alarm, Step::Tick);
             }
         }
@@ -297,6 +306,7 @@ impl World {
             self.fault(Fault::TickSpurious);
         } else {
             self.alarm = u64::MAX;
+            self.alarm_for = u64::MAX;
         }
         if let Some(due) = self.board.next_deadline()
             && self.now > due.as_nanos()
@@ -345,7 +355,8 @@ impl World {
         let deadline = drain.deadline.max(drain.window).as_nanos() as u64;
         self.drain_due = Some((self.now, self.now + deadline));
         self.oracle.drain_open = self.oracle.open;
-        let pending = self.oracle.count(Phase::Authenticating) + self.oracle.count(Phase::AwaitingAuth);
+        let pending =
+            self.oracle.count(Phase::Authenticating) + self.oracle.count(Phase::AwaitingAuth);
         if pending > 0 {
             self.probe(Probe::DrainPending);
         }

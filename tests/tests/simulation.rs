@@ -1,0 +1,40 @@
+//! The simulation on a fixed budget. Many more seeds, or minutes:
+//! `cargo run --release -p switchboard-tests --bin simulate -- --minutes 5`.
+
+use switchboard_tests::simulation::{Report, run};
+
+const KEPT: &str = include_str!("../simulation.seeds");
+
+fn kept_seeds() -> impl Iterator<Item = u64> {
+    KEPT.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(' ').next()?.parse().ok())
+}
+
+#[test]
+fn seeds_that_once_broke_a_promise_keep_it() {
+    let mut report = Report::default();
+    for seed in kept_seeds() {
+        report.run_seed(seed, false);
+    }
+    assert!(report.seeds > 0);
+    assert!(report.broken.is_empty(), "{report}");
+}
+
+#[test]
+fn no_promise_is_broken_on_new_seeds() {
+    let mut report = Report::default();
+    for seed in 100_000..100_010 {
+        report.run_seed(seed, false);
+    }
+    assert!(report.broken.is_empty(), "{report}");
+}
+
+#[test]
+fn one_seed_is_one_trace() {
+    for seed in 100_100..100_102 {
+        let (first, again) = (run(seed), run(seed));
+        assert_eq!(first.trace, again.trace, "seed {seed}");
+        assert_eq!(first.tally.events, again.tally.events, "seed {seed}");
+    }
+}
