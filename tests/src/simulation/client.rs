@@ -3,8 +3,8 @@
 use fastrand::Rng;
 
 use super::counters::Fault;
-use super::frames::{self, KEY, PING, PONG, TEXT};
-use super::link::{Link, Seen, Take};
+use super::frames::{self, PING, PONG, TEXT};
+use super::link::Seen;
 use super::plan::{MICRO, MILLI, Plan, SECOND};
 use super::schedule::Step;
 use super::world::World;
@@ -126,114 +126,6 @@ impl World {
         self.schedule.push(self.now + wait, Step::Client(c));
     }
 
-    /// A new connection, with its first bytes.
-    pub(super) fn dial(&mut self, c: u32) {
-        let client = &mut self.clients[c as usize];
-        client.tries += 1;
-        client.upgraded = false;
-        client.welcomed = false;
-        client.rooms.clear();
-        client.mute = false;
-        let (kind, address) = (client.kind, client.address);
-        let l = self.links.len() as u32;
-        client.link = Some(l);
-        self.tally.dialled += 1;
-        let mut link = Link::new(c, address, self.now, self.frozen);
-        if !self.calm {
-            link.read_size = match self.rng.u8(..12) {
-                0 => 1,
-                1..4 => self.rng.usize(2..64),
-                _ => usize::MAX,
-            };
-            link.take = match self.rng.u8(..16) {
-                0 => Take::One,
-                1..4 => Take::Part,
-                _ => Take::All,
-            };
-            link.window = match self.rng.u8(..8) {
-                0 => self.rng.usize(16..512),
-                1..4 => self.rng.usize(512..8_192),
-                _ => 128 << 10,
-            };
-        }
-        self.links.push(link);
-        self.schedule.push(self.now, Step::Accept(l));
-        if !self.calm && self.first_bytes_go_wrong(c, l, kind) {
-            return;
-        }
-        let request = self.good_request(c, kind);
-        self.send(l, request);
-    }
-
-    fn first_bytes_go_wrong(&mut self, c: u32, l: u32, kind: Kind) -> bool {
-        match kind {
-            Kind::BadHandshake if self.rng.u8(..4) != 0 => {
-                if self.rng.u8(..5) == 0 {
-                    self.fault(Fault::Slowloris);
-                    self.send(l, b"GET /ws HT".to_vec());
-                } else {
-                    self.fault(Fault::BadHandshake);
-                    let (bytes, status) = frames::bad_request(&mut self.rng);
-                    self.links[l as usize].shadow.asked = Some(status);
-                    self.send(l, bytes);
-                }
-                true
-            }
-            Kind::Visitor if self.rng.bool() => {
-                self.send(l, b"GET /stats HTTP/1.1\r\nHost: sim\r\n\r\n".to_vec());
-                true
-            }
-            Kind::Reconnector if self.rng.u8(..6) == 0 => {
-                // Gone before, while or just after it asks.
-                let request = self.good_request(c, kind);
-                let part = self.rng.usize(..=request.len());
-                self.send(l, request[..part].to_vec());
-                self.client_ends(l);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn good_request(&mut self, c: u32, kind: Kind) -> Vec<u8> {
-        let client = &self.clients[c as usize];
-        let lobby = client
-            .lobby
-            .map_or(String::new(), |room| format!("/r{room}"));
-        let mut token = format!("u{}", client.user);
-        if kind == Kind::Expiring && !self.calm {
-            token = format!("{token}:{}", self.rng.u32(200..20_000));
-        }
-        if self.trouble(2) {
-            self.fault(Fault::BadToken);
-            token = "bad".into();
-        } else if self.trouble(3) {
-            token = "anon".into();
-        }
-        let first = kind == Kind::FirstMessage && self.plan.json;
-        let (query, header) = match self.rng.u8(..3) {
-            _ if first => (String::new(), String::new()),
-            0 => (String::new(), format!("Authorization: Bearer {token}\r\n")),
-            1 => (String::new(), format!("Cookie: a=b; token={token}\r\n")),
-            _ => (format!("?token={token}"), String::new()),
-        };
-        let origin = if self.trouble(2) {
-            self.fault(Fault::ForeignOrigin);
-            "Origin: http://evil.example\r\n"
-        } else if self.rng.bool() {
-            "Origin: http://sim\r\n"
-        } else {
-            ""
-        };
-        format!(
-            "GET /ws{lobby}{query} HTTP/1.1\r\nHost: sim\r\nUpgrade: h2c, websocket\r\n\
-             Connection: keep-alive\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: switchboard.v1.json\r\n\
-             {header}{origin}\r\n"
-        )
-        .into_bytes()
-    }
-
     /// Something of the node has reached a client.
     pub(super) fn client_sees(&mut self, l: u32, seen: Seen) {
         let c = self.links[l as usize].client;
@@ -288,7 +180,6 @@ impl World {
                     };
                     let size = self.rng.usize(1..most);
                     self.send(l, vec![0x55; size]);
-                    return;
                 }
             }
         }
@@ -348,31 +239,31 @@ impl World {
                 self.tally.fault(Fault::PeerReset);
                 link.reset_at = Some(now);
                 link.client_gone = true;
-                link.shadow.causes |= super::ends::bit("reset");
+                link.shadow.causes |= super::causes::bit("reset");
             }
             1 | 2 => {
                 self.tally.fault(Fault::AbruptEnd);
                 link.fin_at = Some(link.last_arrival.max(now));
                 link.client_gone = true;
                 // Writing to who has gone fails sooner or later.
-                link.shadow.causes |= super::ends::bit("eof") | super::ends::bit("reset");
+                link.shadow.causes |= super::causes::bit("eof") | super::causes::bit("reset");
             }
             3 => {
                 self.tally.fault(Fault::HalfClose);
                 link.fin_at = Some(link.last_arrival.max(now));
-                link.shadow.causes |= super::ends::bit("eof");
+                link.shadow.causes |= super::causes::bit("eof");
             }
             _ => {
                 let code = [1000, 1001, 3000, 4999][self.rng.usize(..4)];
                 let bytes = frames::close(&mut self.rng, code);
-                link.shadow.causes |= super::ends::bit("client_closed");
+                link.shadow.causes |= super::causes::bit("client_closed");
                 if self.clients[c as usize].upgraded {
                     self.send(l, bytes);
                 } else {
                     let link = &mut self.links[l as usize];
                     link.fin_at = Some(link.last_arrival.max(now));
                     link.client_gone = true;
-                    link.shadow.causes |= super::ends::bit("eof") | super::ends::bit("reset");
+                    link.shadow.causes |= super::causes::bit("eof") | super::causes::bit("reset");
                 }
             }
         }

@@ -129,8 +129,8 @@ kinds! {
         LeavePurged => "queued messages of a left room purged",
         SlotReused => "slot lived in again",
         PageServed => "page served",
-        PingUserAnswered => "ping_user answered",
-        PingUserTimedOut => "ping_user timed out",
+        PingUserAnswered => "question to a user answered",
+        PingUserTimedOut => "question to a user timed out",
         TooLarge => "message too large for a queue",
         HalfClosedGotClose => "half-closed client still got its answer",
     }

@@ -1,8 +1,8 @@
 //! What goes out to each client: in order, to whom it may concern, and nothing after the end
 //! (invariants 11 to 13, 15, 28, 29, 31, 32).
 
+use super::causes::{bit, flushes};
 use super::counters::Probe;
-use super::ends::{bit, flushes};
 use super::link::{Answer, Phase, Seen, Stay};
 use super::oracle::{hash_text, room_number};
 use super::output::{Message, Output, Sent};
@@ -19,7 +19,7 @@ impl World {
         let mut output = std::mem::replace(&mut self.links[l as usize].output, Output::new());
         let mut broken = None;
         let fed = output.feed(bytes, |end, sent| {
-            if let Err((invariant, what)) = self.went_out(l, end, sent) {
+            if let Err((invariant, what)) = self.went_out(l, end, &sent) {
                 broken.get_or_insert((invariant, what));
             }
             Ok(())
@@ -33,10 +33,10 @@ impl World {
         }
     }
 
-    fn went_out(&mut self, l: u32, end: u64, sent: Sent<'_>) -> Checked {
+    fn went_out(&mut self, l: u32, end: u64, sent: &Sent<'_>) -> Checked {
         self.tally.frames += 1;
-        self.note(|| format!("link {l} sent {}", shorten(&sent)));
-        match sent {
+        self.note(|| format!("link {l} sent {}", shorten(sent)));
+        match *sent {
             Sent::Http(status) => {
                 self.hash(u64::from(status));
                 self.see(l, end, Seen::Http(status));

@@ -31,11 +31,11 @@ fn header(out: &mut Vec<u8>, fin: bool, opcode: u8, length: usize) {
     match length {
         0..126 => out.push(0x80 | length as u8),
         126..65_536 => {
-            out.push(0x80 | 126);
+            out.push(0x80 | 0x7e);
             out.extend_from_slice(&(length as u16).to_be_bytes());
         }
         _ => {
-            out.push(0x80 | 127);
+            out.push(0x80 | 0x7f);
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }

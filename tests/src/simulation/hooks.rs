@@ -247,7 +247,7 @@ impl World {
         }
         match hook.call {
             Call::Identify(token, request) => {
-                self.identified(l, token.as_ref(), request.as_ref(), denied)
+                self.identified(l, token.as_ref(), request.as_ref(), denied);
             }
             Call::Ask(question) => {
                 let answer = if denied {

@@ -50,6 +50,9 @@ pub(super) enum Phase {
     Gone,
 }
 
+/// The code in a Close frame; `None` for one without a body.
+pub(super) type Code = Option<u16>;
+
 /// One stay of a connection in a room.
 #[derive(Clone, Debug)]
 pub(super) struct Stay {
@@ -95,7 +98,7 @@ pub(super) struct Shadow {
     /// Why it ended.
     pub(super) closed: Option<&'static str>,
     /// The code that its Close frame must have; for an answer to its own, that one.
-    pub(super) close_code: Option<Option<u16>>,
+    pub(super) close_code: Option<Code>,
     /// The status that its malformed request deserves.
     pub(super) asked: Option<u16>,
     pub(super) http: Option<u16>,

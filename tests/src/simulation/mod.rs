@@ -14,20 +14,20 @@
 //! | 1 | phases move forward | `oracle::move_to` |
 //! | 2, 3, 4 | one end per id, nothing for who is not there, no id twice | `ends` |
 //! | 5, 6, 7, 8, 14, 17, 19, 37 | indexes and gauges, by the core's recount and by ours | `oracle::audit` |
-//! | 9, 10 | limits hold, refusals change nothing else | `admission`, `deeds`, `ends::joined` |
+//! | 9, 10 | limits hold, refusals change nothing else | `admission`, `deeds`, `stays` |
 //! | 11 | every copy is accounted for, every request answered | `deeds`, `delivery` |
 //! | 12, 13 | order, no repeats, nothing before joining or after leaving, presence | `delivery`, `presence` |
 //! | 15, 16 | whole legal frames, nothing after Close | `output` |
 //! | 18, 21 | deadlines and idle ticks | `world::tick` |
 //! | 20 | rate limits | `rates` |
-//! | 22 | heartbeat | `oracle::audit_ages`, `ends::may_end_now` |
+//! | 22 | heartbeat | `oracle::audit_ages`, `causes` |
 //! | 23 | one seed, one trace | [`run`] twice, by [`Budget`] |
 //! | 24 | any split of the input | every read is split at random |
 //! | 25 | nothing feeds on its own output | `world::run_until` |
 //! | 27 | drain | `world::begin_drain`, `deeds::was_drained`, `ends::opened` |
 //! | 28 | after our Close | `delivery`, `oracle::audit_ages` |
-//! | 29 | each end has its cause, each cause its code | `ends`, `admission`, `delivery` |
-//! | 30 | order of hooks | `hooks`, `ends::closed` |
+//! | 29 | each end has its cause, each cause its code | `causes`, `admission`, `delivery` |
+//! | 30 | order of hooks | `hooks`, `causes`, `stays` |
 //! | 31 | senders are true | `delivery` |
 //! | 32 | nothing before authentication, after expiry or a kick | `delivery`, `oracle::audit_ages` |
 //! | 33 | rejected JSON changes nothing | `oracle::audit`, after each event of a small run |
@@ -41,10 +41,12 @@
 mod acts;
 mod admission;
 mod budget;
+mod causes;
 mod client;
 mod counters;
 mod deeds;
 mod delivery;
+mod dialling;
 mod ends;
 mod frames;
 mod hooks;
@@ -58,6 +60,7 @@ mod plan;
 mod presence;
 mod rates;
 mod schedule;
+mod stays;
 mod trouble;
 mod world;
 mod writer;
@@ -95,7 +98,6 @@ pub fn run_logged(seed: u64) -> (Outcome, Vec<String>) {
 fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
     let mut world = World::new(seed);
     world.log = logged.then(Vec::new);
-    world.note(|| String::new());
     let plan = format!("{:?}", world.plan);
     world.note(|| plan);
     let ran = catch_unwind(AssertUnwindSafe(|| world.run()));

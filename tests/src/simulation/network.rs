@@ -103,7 +103,7 @@ impl World {
                 _ => Fault::WriteShort,
             });
         }
-        self.hash(taken as u64 ^ (l as u64) << 40);
+        self.hash(taken as u64 ^ u64::from(l) << 40);
         self.sent(l, &bytes[..taken]);
         let link = &mut self.links[l as usize];
         if !gone {

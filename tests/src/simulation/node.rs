@@ -298,15 +298,15 @@ impl World {
             && !self.board.is_congested()
             && !self.links[l as usize].signalled
         {
-            let decoded = match decoder.decode(&mut bytes[used..]) {
-                Ok(decoded) => decoded,
+            let step = match decoder.decode(&mut bytes[used..]) {
+                Ok(step) => step,
                 Err(violation) => {
                     self.take_item(l, Item::Violation(violation));
                     return bytes.len();
                 }
             };
-            used += decoded.consumed;
-            let Some(incoming) = decoded.incoming else {
+            used += step.consumed;
+            let Some(incoming) = step.incoming else {
                 break;
             };
             *frames -= 1;

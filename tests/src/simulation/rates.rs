@@ -23,12 +23,11 @@ impl World {
     /// Whether a message must be admitted; `None` where that cannot be known.
     pub(super) fn predict_message(&mut self, l: u32, binary: bool, bytes: usize) -> Option<bool> {
         match self.links[l as usize].shadow.phase {
-            Phase::Open => {}
             Phase::AwaitingAuth if binary || bytes > 4_096 => {
                 self.allow(l, "policy");
                 return Some(false);
             }
-            Phase::AwaitingAuth => {}
+            Phase::Open | Phase::AwaitingAuth => {}
             _ => return Some(false),
         }
         if binary && self.plan.json {
@@ -133,7 +132,8 @@ impl World {
         let id = asked.id.as_ref().and_then(serde_json::Value::as_u64);
         match asked.kind {
             "message" if asked.channel.is_none() => {
-                if self.links[l as usize].shadow.rooms.len() != 1 {
+                let only = self.links[l as usize].shadow.rooms.len() == 1;
+                if !only {
                     self.strike(l);
                     self.expect_answer(l, id, Answer::Any);
                 }

@@ -1,0 +1,104 @@
+//! Stays in rooms: who came, who went, who may be back in a moment (invariants 9, 12, 13, 30).
+
+use super::causes::by_itself;
+use super::counters::Probe;
+use super::link::{Phase, Stay};
+use super::world::World;
+
+impl World {
+    pub(super) fn joined(&mut self, l: u32, r: u32) {
+        self.hash(u64::from(l) << 8 ^ u64::from(r) ^ 0x24);
+        let limits = self.plan.config.limits;
+        let shadow = &self.links[l as usize].shadow;
+        let lobby = shadow.lobby == Some(r) && shadow.stays.is_empty();
+        let fits = shadow.phase == Phase::Open
+            && !shadow.rooms.contains(&r)
+            && shadow.rooms.len() < limits.rooms_per_connection;
+        self.check(9, fits, || {
+            format!("link {l}: joined r{r} beyond its limits")
+        });
+        let user = self.shared_user(l);
+        let now = self.core_now;
+        let room = &mut self.oracle.rooms[r as usize];
+        if room.members.is_empty() {
+            room.lives.push(Vec::new());
+            room.epochs.push(None);
+            room.graces.clear();
+        }
+        room.members.push(l);
+        room.lobby_members += usize::from(lobby);
+        let (members, seq, life) = (room.members.len(), room.seq(), room.lives.len() as u32 - 1);
+        if let Some(user) = user
+            && let Some(until) = room.graces.remove(&user)
+            && room.presence
+        {
+            self.tally.probe(if until > now {
+                Probe::GraceRejoin
+            } else {
+                Probe::GraceOver
+            });
+        }
+        // A newcomer that replaces a member sits beside it for the moment.
+        self.check(
+            9,
+            members <= limits.room_members + usize::from(lobby),
+            || format!("{members} members in r{r}"),
+        );
+        let shadow = &mut self.links[l as usize].shadow;
+        if lobby {
+            shadow.lobby_in = Some(r);
+        }
+        shadow.rooms.push(r);
+        shadow.stays.entry(r).or_default().push_back(Stay {
+            life,
+            from: seq,
+            until: None,
+            told: false,
+            seen: seq,
+            purged: false,
+            presence: None,
+        });
+    }
+
+    pub(super) fn left(&mut self, l: u32, r: u32) {
+        self.hash(u64::from(l) << 8 ^ u64::from(r) ^ 0x25);
+        let inside = self.links[l as usize].shadow.rooms.contains(&r);
+        self.check(30, inside, || {
+            format!("link {l}: left r{r}, where it was not")
+        });
+        let room = &mut self.oracle.rooms[r as usize];
+        room.members.retain(|&other| other != l);
+        let seq = room.seq();
+        let shadow = &mut self.links[l as usize].shadow;
+        if shadow.lobby_in == Some(r) {
+            shadow.lobby_in = None;
+            room.lobby_members -= 1;
+        }
+        shadow.rooms.retain(|&other| other != r);
+        shadow.left_now.push(r);
+        if let Some(stay) = shadow.stays.get_mut(&r).and_then(|stays| stays.back_mut()) {
+            stay.until = Some(seq);
+        }
+        self.oracle.left_now.push(l);
+    }
+
+    pub(super) fn note_graces(&mut self, l: u32, rooms: &[u32], reason: &str) {
+        let Some(user) = self.shared_user(l) else {
+            return;
+        };
+        if !by_itself(reason) {
+            return;
+        }
+        let until = self.core_now + self.plan.config.presence.leave_grace.as_nanos() as u64;
+        for &r in rooms {
+            let others = self.oracle.rooms[r as usize]
+                .members
+                .iter()
+                .any(|&other| self.links[other as usize].shadow.user.as_ref() == Some(&user));
+            let room = &mut self.oracle.rooms[r as usize];
+            if !others && !room.members.is_empty() && room.presence {
+                room.graces.insert(user.clone(), until);
+            }
+        }
+    }
+}
