@@ -87,24 +87,29 @@ impl World {
                 true
             }
             Kind::Unfinished if self.rng.bool() => {
-                self.fault(Fault::UnfinishedMessage);
-                let most = self.plan.config.limits.message_bytes;
-                let size = self.rng.usize(1..=most.min(5_000));
-                let whole = frames::frame(&mut self.rng, true, TEXT, &vec![b'x'; size]);
-                let part = self.rng.usize(1..whole.len());
-                self.allow(l, "policy");
-                // Whatever it says next is part of that message.
-                self.allow(l, "invalid_utf8");
-                self.allow(l, "protocol_error");
-                self.allow(l, "too_big");
-                self.links[l as usize].shadow.strikes.clear();
-                self.send(l, whole[..part].to_vec());
-                self.clients[c as usize].mute = true;
-                self.clients[c as usize].stopped_until = self.now + 40 * SECOND;
+                self.leave_unfinished(c, l);
                 true
             }
             _ => false,
         }
+    }
+
+    /// The first part of a message, and nothing for a long time.
+    fn leave_unfinished(&mut self, c: u32, l: u32) {
+        self.fault(Fault::UnfinishedMessage);
+        let most = self.plan.config.limits.message_bytes;
+        let size = self.rng.usize(1..=most.min(5_000));
+        let whole = frames::frame(&mut self.rng, true, TEXT, &vec![b'x'; size]);
+        let part = self.rng.usize(1..whole.len());
+        self.allow(l, "policy");
+        // Whatever it says next is part of that message.
+        self.allow(l, "invalid_utf8");
+        self.allow(l, "protocol_error");
+        self.allow(l, "too_big");
+        self.links[l as usize].shadow.strikes.clear();
+        self.send(l, whole[..part].to_vec());
+        self.clients[c as usize].mute = true;
+        self.clients[c as usize].stopped_until = self.now + 40 * SECOND;
     }
 
     fn flood(&mut self, c: u32, l: u32) -> bool {
@@ -184,6 +189,17 @@ impl World {
         )
     }
 
+    /// To some user, who may not be there.
+    fn send_direct(&mut self, l: u32, id: u64) {
+        let to = self.rng.usize(..self.clients.len());
+        let to = self.clients[to].user;
+        let content = format!("\"d {l} u{to} {id}\"");
+        self.send_text(
+            l,
+            &format!("{{\"type\":\"direct\",\"to\":\"u{to}\",\"content\":{content},\"id\":{id}}}"),
+        );
+    }
+
     fn chat(&mut self, c: u32, l: u32) {
         let room = self.rng.u32(..self.plan.rooms);
         let id = self.next_id();
@@ -211,17 +227,7 @@ impl World {
                 l,
                 &format!("{{\"type\":\"unsubscribe\",\"channel\":\"r{room}\",\"id\":{id}}}"),
             ),
-            72..82 => {
-                let to = self.rng.usize(..self.clients.len());
-                let to = self.clients[to].user;
-                let content = format!("\"d {l} u{to} {id}\"");
-                self.send_text(
-                    l,
-                    &format!(
-                        "{{\"type\":\"direct\",\"to\":\"u{to}\",\"content\":{content},\"id\":{id}}}"
-                    ),
-                );
-            }
+            72..82 => self.send_direct(l, id),
             82..90 => self.send_text(
                 l,
                 &format!("{{\"type\":\"ping\",\"timestamp\":{id},\"id\":{id}}}"),

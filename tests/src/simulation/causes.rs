@@ -99,14 +99,7 @@ impl World {
         self.check(29, same, || {
             format!("link {l}: {reason} is {theirs:?}, not {code:?}")
         });
-        if let Some(user) = self.shared_user(l)
-            && let Some(devices) = self.oracle.users.get_mut(&user)
-        {
-            devices.retain(|&other| other != l);
-            if devices.is_empty() {
-                self.oracle.users.remove(&user);
-            }
-        }
+        self.forget_device(l);
         self.give_back_address(l);
         let link = &mut self.links[l as usize];
         link.shadow.closed = Some(reason);
@@ -123,6 +116,17 @@ impl World {
         self.move_to(l, Phase::Closing);
         self.signal(l);
         self.schedule.push(self.now, Step::Arrive(l));
+    }
+
+    fn forget_device(&mut self, l: u32) {
+        if let Some(user) = self.shared_user(l)
+            && let Some(devices) = self.oracle.users.get_mut(&user)
+        {
+            devices.retain(|&other| other != l);
+            if devices.is_empty() {
+                self.oracle.users.remove(&user);
+            }
+        }
     }
 
     fn probe_end(&mut self, l: u32, reason: &str) {

@@ -258,20 +258,22 @@ impl World {
             } => {
                 self.presence_told(&room, count, &joined, &left);
             }
-            Notice::HostStalled { by } => {
-                self.probe(Probe::StallMovedDeadline);
-                if self.drain_due.is_some() {
-                    self.probe(Probe::DrainInStall);
-                }
-                let most = u128::from(self.frozen) + 1_500_000_000;
-                self.check(22, by.as_nanos() <= most, || {
-                    format!("the host stood still for {by:?}?")
-                });
-            }
+            Notice::HostStalled { by } => self.host_stalled(by),
             Notice::Pinged { ticket, results } => self.pinged(ticket, &results),
             Notice::Drained(report) => self.was_drained(report),
             _ => {}
         }
+    }
+
+    fn host_stalled(&mut self, by: std::time::Duration) {
+        self.probe(Probe::StallMovedDeadline);
+        if self.drain_due.is_some() {
+            self.probe(Probe::DrainInStall);
+        }
+        let most = u128::from(self.frozen) + 1_500_000_000;
+        self.check(22, by.as_nanos() <= most, || {
+            format!("the host stood still for {by:?}?")
+        });
     }
 
     fn opened(&mut self, l: u32, id: ConnectionId, user: &std::sync::Arc<str>) {

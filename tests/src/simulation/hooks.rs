@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::{
-    CloseFrame, CloseReason, Denied, Event, Identity, ProtocolError, Question, Refused, Token,
+    CloseFrame, CloseReason, ConnectionId, Denied, Event, Identity, ProtocolError, Question,
+    Refused, Token,
 };
 
 use super::counters::{Fault, Probe};
@@ -249,16 +250,7 @@ impl World {
             Call::Identify(token, request) => {
                 self.identified(l, token.as_ref(), request.as_ref(), denied);
             }
-            Call::Ask(question) => {
-                let answer = if denied {
-                    Err(Denied::Forbidden)
-                } else {
-                    Ok(())
-                };
-                self.predict_answer(l, &question, answer);
-                let _ = self.call(|board, now| board.answer(now, id, question, answer));
-                self.predicted_command(l);
-            }
+            Call::Ask(question) => self.answer(l, id, question, denied),
             Call::Page => {
                 self.probe(Probe::PageServed);
                 let page = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
@@ -286,6 +278,17 @@ impl World {
                 });
             }
         }
+    }
+
+    fn answer(&mut self, l: u32, id: ConnectionId, question: Question, denied: bool) {
+        let answer = if denied {
+            Err(Denied::Forbidden)
+        } else {
+            Ok(())
+        };
+        self.predict_answer(l, &question, answer);
+        let _ = self.call(|board, now| board.answer(now, id, question, answer));
+        self.predicted_command(l);
     }
 
     /// What a token says: `u7` is that user, `u7:500` for half a second.
