@@ -400,11 +400,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   }
 
   function checkAlive(): void {
-    if (phase !== Phase.Ready) return;
-    const waitsUntil = probeUntil;
-    ping(Ms.Probe);
-    // Being asked again and again does not put off the end.
-    if (waitsUntil > time) probeUntil = Math.min(probeUntil, waitsUntil);
+    if (phase === Phase.Ready) ping(Ms.Probe);
   }
 
   // Time
@@ -445,10 +441,10 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     return probeUntil === NEVER ? heardAt + pingMs : probeUntil;
   }
 
-  /** Asks for a sign of life within so long. */
+  /** Asks for a sign of life within so long. Asking again and again does not put off the end. */
   function ping(within: number): void {
     pingedAt = time;
-    probeUntil = time + within;
+    probeUntil = Math.min(time + within, probeUntil > time ? probeUntil : NEVER);
     send({ type: 'ping', timestamp: Math.floor(time) });
   }
 
