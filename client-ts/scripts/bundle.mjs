@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 const target = new URL('../../examples/page/switchboard.js', import.meta.url);
 
 const { outputFiles: [bundle] } = await build({
-  entryPoints: [fileURLToPath(new URL('../src/index.ts', import.meta.url))],
+  absWorkingDir: fileURLToPath(new URL('..', import.meta.url)), entryPoints: ['src/index.ts'],
   bundle: true, write: false, format: 'esm', target: 'es2022', charset: 'utf8', legalComments: 'none',
   banner: { js: '// Made from client-ts/src by client-ts/scripts/bundle.mjs. Do not edit.' },
 });
