@@ -143,7 +143,9 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   /** Uses a channel: enters it now and on every connection, until the last use of it is closed. */
   subscribe<K extends keyof Topics & string>(channel: K, { signal }: { signal?: AbortSignal | undefined } = {}): Subscription<Topics[K]> {
     const uses = this.#channels.get(channel) ?? new Set();
+    let off = (): void => {};
     const subscription = new Subscription<Topics[K]>(channel, () => {
+      off();
       uses.delete(subscription as never);
       if (uses.size) return;
       this.#channels.delete(channel);
@@ -152,7 +154,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     for (const { status } of uses) subscription.status = status;
     this.#channels.set(channel, uses.add(subscription as never));
     this.#run({ type: 'subscribe', channel });
-    whenAborted(signal, () => subscription.close());
+    off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
 
@@ -170,13 +172,12 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     const id = this.#nextId();
     // The event has all that the message will have, and a little more.
     event.bytes = new TextEncoder().encode(JSON.stringify({ ...event, id })).length;
-    const promise = new Promise<number>((...waiter) => {
-      this.#waiters.set(id, waiter);
+    const promise = new Promise<number>((resolve, reject) => {
+      this.#waiters.set(id, [resolve, reject]);
       this.#run(event);
-      whenAborted(signal, () => this.#run({ type: 'cancel', id }));
     });
     // Whoever does not look at the promise does not care.
-    promise.catch(() => {});
+    promise.finally(whenAborted(signal, () => this.#run({ type: 'cancel', id }))).catch(() => {});
     return promise;
   }
 
@@ -215,7 +216,9 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   #each(channel: string, what: (subscription: Subscription<never>) => void): void { this.#channels.get(channel)?.forEach(what); }
 }
 
-function whenAborted(signal: AbortSignal | undefined, what: () => void): void {
+/** Returns the way to wait no longer. */
+function whenAborted(signal: AbortSignal | undefined, what: () => void): () => void {
   if (signal?.aborted) what();
   signal?.addEventListener('abort', what);
+  return () => signal?.removeEventListener('abort', what);
 }

@@ -163,7 +163,6 @@ interface Item {
 
 const NEVER = Infinity;
 
-
 export interface Machine {
   /** Takes an event that happens now, and says what is to be done for it, in order. */
   handle: (now: number, event: Event) => Action[];
@@ -483,7 +482,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       }
       case 'message': see(frame.channel, frame.seq);
     }
-    emit({ type: 'deliver', frame: frame });
+    emit({ type: 'deliver', frame });
   }
 
   function welcomed(frame: Frame): void {
@@ -518,7 +517,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     if (channel?.id !== id) {
       if (!request.over) fail(id, code, frame);
     } else if (!channel!.active || code !== 'already_subscribed') {
-      // That one was entered by the URL, as `subscribed` has told.
+      // Otherwise it was entered by the URL, as `subscribed` has told, and this is nobody's business.
       channel!.id = Id.Refused;
       emit({ type: 'refused', channel: name, frame });
       reject(to(name), code);

@@ -183,6 +183,18 @@ describe('channels', () => {
     assert.deepEqual([sub.status, refusals], ['refused', ['room_full']]);
   });
 
+  it('end with their signal, which is let go of when they end before', () => {
+    const client = make();
+    assert.equal(client.subscribe('a', { signal: AbortSignal.abort() }).status, 'closed');
+    const { signal } = new AbortController();
+    let listeners = 0;
+    mock.method(signal, 'addEventListener', () => { listeners += 1; });
+    mock.method(signal, 'removeEventListener', () => { listeners -= 1; });
+    client.subscribe('a', { signal }).close();
+    assert.equal(listeners, 0);
+    assert.deepEqual(FakeSocket.last.welcome().take(), []);
+  });
+
   it('for await, until closed', async () => {
     const client = make();
     const abort = new AbortController();
@@ -270,6 +282,17 @@ describe('sending', () => {
     assert.deepEqual(FakeSocket.last.take().map(({ content }) => content), [2]);
     FakeSocket.last.receive({ type: 'ack', id: 2, seq: 1 });
     assert.equal(await two, 1);
+  });
+
+  it('lets go of the signal once there is an answer', async () => {
+    const client = make();
+    const { signal } = new AbortController();
+    let listeners = 0;
+    mock.method(signal, 'addEventListener', () => { listeners += 1; });
+    mock.method(signal, 'removeEventListener', () => { listeners -= 1; });
+    await assert.rejects(client.publish('a', 1, { signal }), { code: 'not_connected' });
+    await settle();
+    assert.equal(listeners, 0);
   });
 
   it('what a listener sends goes after what is being done', () => {
