@@ -4,7 +4,7 @@
 #   tests/run.sh [PART...]      all parts, or those named: build rust clients client
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# tests/clients/node_modules, Python packages into tests/.cache. Ends with one line per part and
+# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache. Ends with one line per part and
 # its time; the exit code is not 0 if any failed.
 set -u -o pipefail
 
