@@ -103,6 +103,11 @@ impl<R: Runtime> Hooks<R> {
         full
     }
 
+    /// Whether [`Self::is_full`] has said so, and it still is.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     pub(crate) fn event(&self, event: Event<'_>) {
         // Stale: the connection went meanwhile, and the task is about to hear of it.
         let _ = self
