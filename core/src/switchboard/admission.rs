@@ -9,6 +9,7 @@ use super::queue::Class;
 use super::stats::Level;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
+use crate::address::is_trusted;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
@@ -64,9 +65,12 @@ impl Switchboard {
             return Err(Refused::RefusalsFull);
         }
         let ip = IpKey::of(peer);
-        // When seats get rare, one address gets no more of them than of connections.
+        // When seats get rare, one address gets no more of them than of connections. Of a proxy it is
+        // not known yet whose they are.
         let crowded = 2 * self.handshakes >= limit;
-        let greedy = crowded && self.ips.arriving(ip) >= self.config.limits.per_ip;
+        let greedy = crowded
+            && self.ips.arriving(ip) >= self.config.limits.per_ip
+            && !is_trusted(peer.to_canonical(), &self.config.trusted_proxies);
         let full = self.handshakes >= limit;
         let deadline = self.liveness() + self.config.timeouts.handshake;
         let id = self
