@@ -324,6 +324,7 @@ impl Switchboard {
         }
         self.tick_probes();
         self.tick_presence();
+        self.sweep_timers();
         self.ips.tick(self.now);
         self.pool.shrink();
         self.ticked = self.now;
