@@ -308,6 +308,9 @@ impl<R: Runtime, S: Socket> Task<R, S> {
             }
             (Input::Frames(decoder), _) => {
                 let used = decode(decoder, &mut self.hooks, &self.link, context, bytes, frames);
+                // What was lent is given back, also where the turn ended before the input did: it is
+                // nothing that waits for its rest.
+                let _ = decoder.decode(&mut []);
                 let (in_message, held) = (decoder.in_message(), decoder.buffered());
                 if in_message || self.partial {
                     self.partial = in_message;
