@@ -167,7 +167,7 @@ impl<R: Runtime> Serve<R> {
         let mut turn: usize = 0;
         loop {
             turn += 1;
-            if turn % ACCEPTS == 0 {
+            if turn.is_multiple_of(ACCEPTS) {
                 R::yield_now().await;
             }
             let accepted = poll_fn(|context| match drained.as_mut().poll(context) {

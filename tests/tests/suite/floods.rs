@@ -167,9 +167,9 @@ fn a_flood_of_connections_starves_nobody() {
     let seen = Arc::new(AtomicUsize::new(0));
     let saw = seen.clone();
     // The listener gets the first turn, and somebody else the second.
-    let (begin, begun) = mpsc::channel::<()>();
+    let (begin, waits) = mpsc::channel::<()>();
     runtime.spawn(async move {
-        let _ = begun.recv();
+        let _ = waits.recv();
     });
     runtime.spawn(async move {
         let _ = rt::serve(listener, serving).await;
