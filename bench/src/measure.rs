@@ -17,6 +17,11 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Members of a room where rooms do not matter.
 const SMALL: usize = 10;
 
+/// Messages that are more than a socket and a queue can hold, at 2 KiB each; and how long that may
+/// take.
+const FILL: f64 = 8_000.0;
+const FILL_TIME: Duration = Duration::from_secs(60);
+
 /// What one workload on one server showed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Run {
@@ -171,10 +176,24 @@ impl Trial {
         let rest = self.reading()?;
         self.publish(rooms.pace)?;
         if rooms.stalled > 0 {
+            self.publish_until_full(rooms.pace)?;
             let peak = self.reading()?.peak.saturating_sub(rest.resident);
             self.run.set("peak_mib", Some(peak as f64 / 1_024.0));
             let closed = self.load.count_closed_stalled();
             self.run.set("slow_closed", Some(closed as f64));
+        }
+        Ok(())
+    }
+
+    /// Goes on until whoever reads nothing has more to come than sockets and queues can hold.
+    fn publish_until_full(&mut self, pace: Pace) -> io::Result<()> {
+        let end = Instant::now() + FILL_TIME;
+        let mut published = self.run.figures.get("published").copied().unwrap_or(0.0);
+        while published < FILL && Instant::now() < end {
+            self.load.run(pace, Duration::from_millis(500))?;
+            let tally = self.load.take_tally();
+            self.run.check(&tally);
+            published += tally.published as f64;
         }
         Ok(())
     }
@@ -199,10 +218,15 @@ impl Trial {
         let tally = self.load.take_tally();
         self.run.cpu(&before, &after, tally.deliveries);
         self.run.deliveries(&tally, time);
-        let sends = sent.map(|(after, before)| after.saturating_sub(before) as f64);
-        self.run
-            .set("sends", sends.map(|sends| sends / tally.deliveries as f64));
+        self.sends(sent, tally.deliveries);
         Ok(())
+    }
+
+    /// Sends per so many of something, from two counts.
+    fn sends(&mut self, counts: Option<(u64, u64)>, events: u64) {
+        let sends = counts.map(|(after, before)| after.saturating_sub(before) as f64);
+        self.run
+            .set("sends", sends.map(|sends| sends / events as f64));
     }
 
     fn heartbeats(&mut self, connections: usize) -> io::Result<()> {
@@ -226,14 +250,17 @@ impl Trial {
         let (warm, all) = (100, 100 + self.scale.storm);
         self.open_small_rooms(0, warm)?;
         self.load.settle(SETTLE)?;
+        let sent = segments_sent(self.process.address);
         let (before, start) = (self.reading()?, Instant::now());
         self.open_small_rooms(warm, all)?;
         let time = start.elapsed();
         self.load.settle(SETTLE)?;
         let after = self.reading()?;
+        let sent = segments_sent(self.process.address).zip(sent);
         let tally = self.load.take_tally();
         self.run.check(&tally);
         self.run.cpu(&before, &after, (all - warm) as u64);
+        self.sends(sent, (all - warm) as u64);
         self.run
             .set("rate", Some((all - warm) as f64 / time.as_secs_f64()));
         Ok(())

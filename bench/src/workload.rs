@@ -28,7 +28,7 @@ pub(crate) enum Workload {
     Direct,
     /// One direct message at a time to an otherwise idle server, 500 a second
     Rest,
-    /// One room of 1 000 of which 10 read nothing, 16 publishers, messages of 1 KiB
+    /// One room of 1 000 of which 10 read nothing, 16 publishers, messages of 2 KiB
     Stalled,
     /// 2 000 connections that only answer pings, one a second each
     Heartbeats,
@@ -141,6 +141,7 @@ const STORM: &[Column] = &[
     column("cpu_us", "CPU µs/connect", 1),
     column("user_us", "user", 1),
     column("system_us", "system", 1),
+    column("sends", "sends/connect", 2),
     column("rate", "connects/s", 0),
 ];
 
@@ -202,7 +203,7 @@ impl Workload {
             Self::Stalled => Kind::Rooms(Rooms {
                 publishers: 16,
                 stalled: 10,
-                content: 1 << 10,
+                content: 2 << 10,
                 ..ROOM
             }),
             Self::Heartbeats => Kind::Heartbeats { connections: 2_000 },
