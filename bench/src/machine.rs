@@ -5,7 +5,7 @@ use std::io;
 use std::process::Command;
 use std::thread::available_parallelism;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ pub(crate) struct Machine {
     pub(crate) rustc: String,
     pub(crate) node: String,
     pub(crate) date: String,
+    /// Load average over a minute, before anything was measured.
+    pub(crate) load: f64,
 }
 
 impl Machine {
@@ -32,6 +34,11 @@ impl Machine {
         let memory = read("/proc/meminfo");
         let kib = memory.split_ascii_whitespace().nth(1);
         let kib: u64 = kib.and_then(|kib| kib.parse().ok()).unwrap_or(0);
+        let load = read("/proc/loadavg");
+        let load = load
+            .split_ascii_whitespace()
+            .next()
+            .and_then(|load| load.parse().ok());
         Self {
             cpu: cpu.unwrap_or_else(|| "unknown".to_owned()),
             cpus: available_parallelism().map_or(1, usize::from),
@@ -41,6 +48,7 @@ impl Machine {
             rustc: output("rustc", "--version"),
             node: output("node", "--version"),
             date: output("date", "-uI"),
+            load: load.unwrap_or(0.0),
         }
     }
 }
@@ -61,8 +69,18 @@ fn output(program: &str, argument: &str) -> String {
 /// Lets this thread, and what it starts, run on these CPUs only.
 pub(crate) fn pin(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
-    cpus.iter().for_each(|&cpu| set.set(cpu));
+    for &cpu in cpus {
+        set.set(cpu);
+    }
     Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Lets this process, and what it starts, go before or after others.
+pub(crate) fn be_nice(by: i32) -> io::Result<()> {
+    if by != 0 {
+        nice(by)?;
+    }
+    Ok(())
 }
 
 /// Allows as many open files as may be; how many.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::runtime::Builder;
 
-use self::machine::{Machine, pin, raise_open_files};
+use self::machine::{Machine, be_nice, pin, raise_open_files};
 use self::measure::measure;
 use self::options::{Action, Builtin, Compare, Options};
 use self::report::Results;
@@ -85,9 +85,9 @@ fn compare(compare: &Compare) -> io::Result<bool> {
         );
     }
     let (servers, missing) = place.prepare(&compare.servers());
-    missing
-        .iter()
-        .for_each(|line| eprintln!("left out: {line}"));
+    for line in &missing {
+        eprintln!("left out: {line}");
+    }
     let arguments: Vec<String> = env::args().skip(1).collect();
     let mut results = Results {
         machine: Machine::this(),
@@ -98,12 +98,13 @@ fn compare(compare: &Compare) -> io::Result<bool> {
         missing,
         runs: Vec::new(),
     };
+    be_nice(compare.nice)?;
     pin(&[compare.cpus().load])?;
     for workload in compare.workloads() {
         for round in 0..workload.rounds(scale.rounds) {
             for &server in &servers {
                 let run = measure(&place, server, workload, scale, compare.cpus(), round);
-                results.tell(&run, workload);
+                Results::tell(&run, workload);
                 results.runs.push(run);
             }
         }

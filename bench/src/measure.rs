@@ -151,12 +151,12 @@ impl Trial {
             ..
         } = rooms;
         self.load.set_content(rooms.content);
-        self.load.open((0..rooms.rooms * members).map(|user| Plan {
+        self.load.open((0..rooms.count * members).map(|user| Plan {
             room: user / members,
             user,
             stalled: user % members >= members - stalled,
         }))?;
-        for room in 0..rooms.rooms {
+        for room in 0..rooms.count {
             (0..publishers).for_each(|member| self.load.publish_to_room(room * members + member));
         }
         self.load.settle(SETTLE)

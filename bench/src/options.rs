@@ -82,6 +82,14 @@ pub(crate) struct Compare {
     /// The CPU of the load generator
     #[arg(long, default_value = "1", value_name = "CPU")]
     load_cpu: usize,
+    /// Niceness of servers and generator: below zero, other work on the machine disturbs less
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "N",
+        allow_hyphen_values = true
+    )]
+    pub(crate) nice: i32,
     /// Where results.json, RESULTS.md and plots/ go [default: bench, or target/bench with --quick]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

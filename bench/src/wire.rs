@@ -66,13 +66,13 @@ pub(crate) fn put_header(out: &mut Vec<u8>, opcode: u8, payload: usize, masked: 
     let bit = u8::from(masked) << 7;
     out.push(0x80 | opcode);
     match payload {
-        0..=125 => out.push(bit | payload as u8),
+        0..=0x7D => out.push(bit | payload as u8),
         126..=0xFFFF => {
-            out.push(bit | 126);
+            out.push(bit | 0x7E);
             out.extend((payload as u16).to_be_bytes());
         }
         _ => {
-            out.push(bit | 127);
+            out.push(bit | 0x7F);
             out.extend((payload as u64).to_be_bytes());
         }
     }

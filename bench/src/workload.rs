@@ -61,7 +61,7 @@ pub(crate) enum Kind {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rooms {
-    pub(crate) rooms: usize,
+    pub(crate) count: usize,
     pub(crate) members: usize,
     /// In each room.
     pub(crate) publishers: usize,
@@ -76,7 +76,7 @@ pub(crate) struct Rooms {
 pub(crate) const CONTENT: usize = 36;
 
 const ROOM: Rooms = Rooms {
-    rooms: 1,
+    count: 1,
     members: 1_000,
     publishers: 1,
     stalled: 0,
@@ -180,12 +180,12 @@ impl Workload {
                 ..ROOM
             }),
             Self::Rooms100 => Kind::Rooms(Rooms {
-                rooms: 100,
+                count: 100,
                 members: 10,
                 ..ROOM
             }),
             Self::Rooms1000 => Kind::Rooms(Rooms {
-                rooms: 1_000,
+                count: 1_000,
                 members: 10,
                 pace: Pace::Open(4_000.0),
                 ..ROOM

@@ -51,7 +51,7 @@ impl Results {
     }
 
     /// Says how one run went, as it goes.
-    pub(crate) fn tell(&self, run: &Run, workload: Workload) {
+    pub(crate) fn tell(run: &Run, workload: Workload) {
         let round = run.round + 1;
         let first = workload.columns()[0];
         let said = match (&run.error, run.figures.get(first.key)) {
@@ -73,13 +73,16 @@ impl Results {
         for summary in summaries(&self.runs) {
             println!("\n{}: {}", summary.workload, summary.workload.title());
             print!("{}", table::plain(&summary));
-            table::remarks(&summary)
-                .iter()
-                .for_each(|remark| println!("{remark}"));
+            for remark in table::remarks(&summary) {
+                println!("{remark}");
+            }
         }
-        self.missing
-            .iter()
-            .for_each(|line| println!("\nleft out: {line}"));
+        for line in &self.missing {
+            println!(
+                "
+left out: {line}"
+            );
+        }
     }
 
     /// Whether every run of a server of ours was without a fault.

@@ -1,5 +1,7 @@
 //! The page.
 
+use std::fmt::{self, Write};
+
 use super::Results;
 use super::plot::Plot;
 use super::summary::Summary;
@@ -20,7 +22,14 @@ Switchboard's two servers are the examples `chat` and `chat-smol` with presence,
 heartbeats, sequence numbers and JSON on; `switchboard-tokio-raw` forwards text without JSON. The
 peers forward the client's text and do none of this. All are written for their best: Nagle's delay
 off, small buffers, what waits for a member written together, no compression.
+
+Heartbeats: Switchboard spreads its pings evenly over the interval; the floor, `ws` and Bun send all
+of them in one turn, tokio-tungstenite and axum as their connections came, so they wake up less often
+for the same number of pings.
 ";
+
+/// Load averages above this are somebody else's work.
+const QUIET: f64 = 0.5;
 
 pub(super) fn page(results: &Results, summaries: &[Summary], plots: &[Plot]) -> String {
     let machine = &results.machine;
@@ -37,30 +46,46 @@ pub(super) fn page(results: &Results, summaries: &[Summary], plots: &[Plot]) -> 
         machine.rustc,
         machine.node,
     );
+    // Writing to a string does not fail.
+    let _ = put_rest(&mut out, results, summaries, plots);
+    out
+}
+
+fn put_rest(
+    out: &mut String,
+    results: &Results,
+    summaries: &[Summary],
+    plots: &[Plot],
+) -> fmt::Result {
+    let load = results.machine.load;
+    if load > QUIET {
+        writeln!(
+            out,
+            "\n**The machine was not quiet: its load average was {load:.1} before the first \
+             measurement. Ratios within a round hold better than absolute figures; latencies do \
+             not hold.**"
+        )?;
+    }
     for plot in plots {
-        out += &format!("\n![{}](plots/{})\n", plot.title, plot.file);
+        writeln!(out, "\n![{}](plots/{})", plot.title, plot.file)?;
     }
     for summary in summaries {
-        out += &format!(
-            "\n## {}\n\n{}.\n\n",
-            summary.workload,
-            summary.workload.title()
-        );
-        out += &markdown(summary);
-        let remarks: String = remarks(summary)
-            .iter()
-            .map(|line| format!("- {line}\n"))
-            .collect();
-        if !remarks.is_empty() {
-            out += &format!("\n{remarks}");
-        }
+        let workload = summary.workload;
+        write!(
+            out,
+            "\n## {workload}\n\n{}.\n\n{}",
+            workload.title(),
+            markdown(summary)
+        )?;
+        put_list(out, "\n", &remarks(summary))?;
     }
-    if !results.missing.is_empty() {
-        out += "\n## Left out\n\n";
-        results
-            .missing
-            .iter()
-            .for_each(|line| out += &format!("- {line}\n"));
+    put_list(out, "\n## Left out\n\n", &results.missing)
+}
+
+fn put_list(out: &mut String, head: &str, lines: &[String]) -> fmt::Result {
+    if lines.is_empty() {
+        return Ok(());
     }
-    out
+    out.write_str(head)?;
+    lines.iter().try_for_each(|line| writeln!(out, "- {line}"))
 }

@@ -65,7 +65,7 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration) -> io::Result<()> {
     loop {
         let left = due.saturating_duration_since(Instant::now());
         let timeout = Timespec {
-            tv_sec: left.as_secs() as i64,
+            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
         };
         let (ready, _) = match epoll::wait(&floor.epoll, &mut events[..], Some(&timeout)) {
@@ -77,7 +77,7 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration) -> io::Result<()> {
             match data.u64() {
                 LISTENER => floor.accept(listener)?,
                 index if flags.contains(EventFlags::OUT) => floor.drain(index as usize),
-                index => floor.read(index as usize)?,
+                index => floor.read(index as usize),
             }
         }
         if left.is_zero() {
@@ -109,16 +109,16 @@ impl Floor {
         }
     }
 
-    fn read(&mut self, index: usize) -> io::Result<()> {
+    fn read(&mut self, index: usize) {
         let Some(connection) = &mut self.connections[index] else {
-            return Ok(());
+            return;
         };
         let mut scratch = take(&mut self.scratch);
         let kept = connection.rest.len();
         scratch[..kept].copy_from_slice(&connection.rest);
-        connection.rest.clear();
         match read(&connection.fd, &mut scratch[kept..]) {
             Ok(bytes) if bytes > 0 => {
+                connection.rest.clear();
                 let input = &mut scratch[..kept + bytes];
                 if connection.room == NOBODY {
                     self.upgrade(index, input);
@@ -130,7 +130,6 @@ impl Floor {
             Ok(_) | Err(_) => self.remove(index),
         }
         self.scratch = scratch;
-        Ok(())
     }
 
     fn upgrade(&mut self, index: usize, input: &[u8]) {
