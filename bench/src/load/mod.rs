@@ -381,6 +381,9 @@ impl Load {
                 ));
             }
             self.tally.closed += 1;
+            if self.tally.closed == self.opened as u64 {
+                return Err(io::Error::other("the server has ended all connections"));
+            }
         }
         Ok(())
     }

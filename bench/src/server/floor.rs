@@ -176,8 +176,11 @@ impl Floor {
             connection.rest.extend(&input[used..]);
             let room = connection.room;
             if !brought.room.is_empty() {
-                for at in 0..self.rooms[room].len() {
-                    self.write(self.rooms[room][at], &brought.room);
+                let mut at = 0;
+                while let Some(&member) = self.rooms[room].get(at) {
+                    self.write(member, &brought.room);
+                    // It may have been removed, for not keeping up.
+                    at += usize::from(self.rooms[room].get(at) == Some(&member));
                 }
             }
         }
