@@ -19,7 +19,7 @@ const SMALL: usize = 10;
 
 /// Messages that are more than a socket and a queue can hold, at 2 KiB each; and how long that may
 /// take.
-const FILL: f64 = 8_000.0;
+const FILL: f64 = 5_000.0;
 const FILL_TIME: Duration = Duration::from_secs(60);
 
 /// What one workload on one server showed.

@@ -28,7 +28,7 @@ pub(crate) enum Workload {
     Direct,
     /// One direct message at a time to an otherwise idle server, 500 a second
     Rest,
-    /// One room of 1 000 of which 10 read nothing, 16 publishers, messages of 2 KiB
+    /// One room of 300 of which 3 read nothing, 16 publishers, messages of 2 KiB
     Stalled,
     /// 2 000 connections that only answer pings, one a second each
     Heartbeats,
@@ -126,7 +126,7 @@ const STALLED: &[Column] = &[
     column("system_us", "system", 2),
     column("p50_us", "p50 µs", 0),
     column("p99_us", "p99 µs", 0),
-    column("slow_closed", "slow ones closed of 10", 0),
+    column("slow_closed", "slow ones closed of 3", 0),
     column("peak_mib", "memory at most, MiB over rest", 1),
 ];
 
@@ -202,7 +202,8 @@ impl Workload {
             },
             Self::Stalled => Kind::Rooms(Rooms {
                 publishers: 16,
-                stalled: 10,
+                members: 300,
+                stalled: 3,
                 content: 2 << 10,
                 ..ROOM
             }),
