@@ -20,8 +20,9 @@ sockets, as `ss` tells them.
 
 Switchboard's two servers are the examples `chat` and `chat-smol` with presence, rate limits,
 heartbeats, sequence numbers and JSON on; `switchboard-tokio-raw` forwards text without JSON. The
-peers forward the client's text and do none of this. All are written for their best: Nagle's delay
-off, small buffers, what waits for a member written together, no compression.
+peers forward the client's text and ping; they have no presence, rate limits or numbers. All are
+written for their best: Nagle's delay off, small buffers, what waits for a member written together,
+no compression.
 
 Heartbeats: Switchboard spreads its pings evenly over the interval; the floor, `ws` and Bun send all
 of them in one turn, tokio-tungstenite and axum as their connections came, so they wake up less often
