@@ -1,0 +1,303 @@
+//! Who must be let in, and what others must be told (invariants 2, 9, 10, 29).
+
+use switchboard_core::protocol::RequestId;
+use switchboard_core::{Identity, Refusal, Refused, Request, UserPolicy};
+
+use super::counters::Probe;
+use super::link::{Answer, Phase};
+use super::oracle::{Verdict, room_number};
+use super::plan::SECOND;
+use super::world::World;
+
+/// What a refusal is told as: the HTTP status, and the code where it may be told by a Close
+/// (spec, section 2).
+const REFUSALS: &[(&str, u16, Option<u16>)] = &[
+    ("server_full", 503, Some(4002)),
+    ("lobby_full", 503, Some(4002)),
+    ("ip_limit", 429, Some(4100)),
+    ("unauthorized", 401, Some(4001)),
+    ("forbidden", 403, Some(4003)),
+    ("already_connected", 409, Some(4005)),
+    ("restart", 503, Some(1012)),
+    ("internal", 500, Some(1011)),
+    ("origin", 403, None),
+    ("handshakes_full", 503, None),
+    ("refusals_full", 503, None),
+    ("malformed", 400, None),
+];
+
+impl World {
+    fn predict(&mut self, l: u32, verdict: Verdict) {
+        self.oracle.predicted = Some((l, verdict));
+    }
+
+    /// Whether a stream is taken at all.
+    pub(super) fn predict_connect(&mut self, l: u32) -> bool {
+        let limits = self.plan.config.limits;
+        let handshakes = self.oracle.handshakes();
+        if handshakes >= 2 * limits.handshakes {
+            return false;
+        }
+        let address = self.links[l as usize].address;
+        let arriving = self.oracle.addresses.get(&address).map_or(0, |entry| entry.arriving);
+        if handshakes >= limits.handshakes {
+            self.predict(l, Verdict::Refused("handshakes_full"));
+        } else if 2 * handshakes >= limits.handshakes && arriving >= limits.per_ip {
+            self.predict(l, Verdict::Refused("ip_limit"));
+        }
+        true
+    }
+
+    pub(super) fn settle_accepted(&mut self, l: u32) {
+        self.predicted_admission(l);
+        self.heed(l);
+    }
+
+    /// A request is malformed, as its client meant it.
+    pub(super) fn predict_malformed(&mut self, l: u32, status: u16) {
+        let asked = self.links[l as usize].shadow.asked;
+        self.check(29, asked == Some(status), || {
+            format!("link {l}: malformed with {status}, not {asked:?}")
+        });
+        self.predict(l, Verdict::Refused("malformed"));
+    }
+
+    /// Draining, origin, address; then the application is asked.
+    pub(super) fn predict_request(&mut self, l: u32, request: &Request) {
+        let asked = self.links[l as usize].shadow.asked;
+        self.check(29, asked.is_none(), || {
+            format!("link {l}: taken, and not {asked:?}")
+        });
+        if !request.is_upgrade() {
+            return self.move_to(l, Phase::Page);
+        }
+        self.links[l as usize].shadow.lobby = request.lobby().and_then(room_number);
+        self.move_to(l, Phase::Authenticating);
+        let foreign = request.header("origin").is_some_and(|origin| origin.contains("evil"));
+        if self.drain_due.is_some() {
+            self.predict(l, Verdict::Refused("restart"));
+        } else if foreign {
+            self.predict(l, Verdict::Refused("origin"));
+        } else if !self.seat_address(l) {
+            self.predict(l, Verdict::Refused("ip_limit"));
+        }
+    }
+
+    /// A seat of the address, under its limit and its rate.
+    fn seat_address(&mut self, l: u32) -> bool {
+        let now = self.core_time();
+        let limit = self.plan.config.limits.per_ip;
+        let address = self.links[l as usize].address;
+        let entry = self.oracle.addresses.entry(address).or_default();
+        if let Some(rate) = self.plan.config.rates.connects {
+            let each = SECOND / rate.per_second;
+            let full = entry.full.max(now) + each;
+            if full > now + each * rate.burst {
+                self.probe(Probe::IpRate);
+                return false;
+            }
+            entry.full = full;
+        }
+        if entry.seats >= limit {
+            self.probe(Probe::IpCount);
+            return false;
+        }
+        entry.seats += 1;
+        self.links[l as usize].shadow.ip_seat = true;
+        true
+    }
+
+    /// The application has said who it is.
+    pub(super) fn predict_admission(
+        &mut self,
+        l: u32,
+        verdict: &Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let phase = self.links[l as usize].shadow.phase;
+        if phase == Phase::Open {
+            return self.predict_refresh(l, verdict, request);
+        }
+        if !matches!(phase, Phase::Authenticating | Phase::AwaitingAuth) {
+            return;
+        }
+        let first = phase == Phase::AwaitingAuth;
+        let expected = match verdict {
+            _ if self.drain_due.is_some() => Verdict::Refused("restart"),
+            Ok(Identity::FirstMessage) if first || !self.plan.json => Verdict::Refused("unauthorized"),
+            Ok(Identity::FirstMessage) => return self.move_to(l, Phase::AwaitingAuth),
+            Ok(Identity::User { name, expires_in }) => {
+                let expires = expires_in.map(|after| self.core_time() + after.as_nanos() as u64);
+                self.expect_open(l, Some(name), expires)
+            }
+            Ok(_) => self.expect_open(l, None, None),
+            Err(Refused::Forbidden) => Verdict::Refused("forbidden"),
+            Err(_) => Verdict::Refused("unauthorized"),
+        };
+        if first && matches!(expected, Verdict::Open { .. }) {
+            self.probe(Probe::FirstMessageAuth);
+        }
+        self.predict(l, expected);
+    }
+
+    /// User policy, a seat of the node, a seat of the lobby; all or nothing.
+    fn expect_open(&mut self, l: u32, name: Option<&str>, expires: Option<u64>) -> Verdict {
+        let limits = self.plan.config.limits;
+        let devices = name
+            .and_then(|name| self.oracle.users.get(name))
+            .map_or(&[][..], Vec::as_slice);
+        let replaced = match self.plan.config.users {
+            UserPolicy::Reject if !devices.is_empty() => {
+                self.probe(Probe::AlreadyConnected);
+                return Verdict::Refused("already_connected");
+            }
+            UserPolicy::Reject => None,
+            UserPolicy::Replace => devices.first().copied(),
+            UserPolicy::Allow(most) => devices.first().copied().filter(|_| devices.len() >= most),
+        };
+        if self.oracle.open >= limits.connections + usize::from(replaced.is_some()) {
+            self.probe(Probe::ServerFull);
+            return Verdict::Refused("server_full");
+        }
+        let mut takes_seat = false;
+        if let Some(lobby) = self.links[l as usize].shadow.lobby {
+            let room = &self.oracle.rooms[lobby as usize];
+            let inside = replaced.is_some_and(|other| room.members.contains(&other));
+            let full = if room.members.is_empty() {
+                self.oracle.active_rooms() >= limits.rooms
+            } else {
+                room.members.len() >= limits.room_members + usize::from(inside)
+            };
+            takes_seat = inside && room.members.len() >= limits.room_members;
+            if full {
+                self.probe(Probe::LobbyFull);
+                return Verdict::Refused("lobby_full");
+            }
+        }
+        if let Some(other) = replaced {
+            if takes_seat {
+                self.probe(Probe::ReplacedAtLobbyLimit);
+            }
+            if self.oracle.open >= limits.connections {
+                self.probe(Probe::ReplacedAtServerLimit);
+            }
+            self.probe_replacement(other);
+        }
+        Verdict::Open { replaced, expires }
+    }
+
+    fn probe_replacement(&mut self, other: u32) {
+        if matches!(self.plan.config.users, UserPolicy::Allow(most) if most > 1) {
+            self.probe(Probe::OldestDeviceReplaced);
+        }
+        self.fault(super::counters::Fault::DuplicateLogin);
+        self.allow(other, "replaced");
+        let user = self.shared_user(other);
+        let closing = self.oracle.live.iter().any(|&l| {
+            let shadow = &self.links[l as usize].shadow;
+            shadow.phase == Phase::Closing && shadow.closed == Some("replaced") && shadow.user == user
+        });
+        if closing {
+            self.probe(Probe::ReplacedWhileClosing);
+        }
+    }
+
+    fn predict_refresh(
+        &mut self,
+        l: u32,
+        verdict: &Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let now = self.core_time();
+        let own = self.shared_user(l);
+        match verdict {
+            Ok(Identity::User { name, expires_in }) if Some(&**name) == own.as_deref() => {
+                self.links[l as usize].shadow.expires =
+                    expires_in.map(|after| now + after.as_nanos() as u64);
+                self.probe(Probe::Refreshed);
+                if let Some(id) = request.and_then(|id| id.as_json().parse().ok()) {
+                    self.links[l as usize].shadow.answers.insert(id, Answer::Any);
+                }
+            }
+            _ => {
+                self.allow(l, "unauthorized");
+                self.predict(l, Verdict::Closed("unauthorized"));
+            }
+        }
+    }
+
+    /// What had to come of the call has come of it.
+    pub(super) fn predicted_admission(&mut self, l: u32) {
+        if let Some((_, verdict)) = self.oracle.predicted.take() {
+            self.fail(29, format!("link {l}: this did not happen: {verdict:?}"));
+        }
+    }
+
+    /// A hook failed: it costs this connection.
+    pub(super) fn predict_hook_failure(&mut self, l: u32) {
+        self.allow(l, "internal");
+    }
+
+    pub(super) fn predict_page(&mut self, l: u32) {
+        if self.links[l as usize].shadow.phase == Phase::Page {
+            self.links[l as usize].shadow.http = Some(200);
+            let now = self.core_now;
+            self.links[l as usize].shadow.since = now;
+        }
+    }
+
+    /// The node says that it has refused somebody.
+    pub(super) fn was_refused(&mut self, l: u32, what: &'static str) {
+        match self.oracle.predicted.take() {
+            Some((of, Verdict::Refused(expected))) if of == l => {
+                self.check(29, expected == what, || {
+                    format!("link {l}: refused {what}, not {expected}")
+                });
+            }
+            other => {
+                self.oracle.predicted = other;
+                let hook = self.links[l as usize].hooks.busy.is_some();
+                let pending = what == "restart" && self.drain_due.is_some();
+                let failed = what == "internal"
+                    && (hook || self.may_end(l, "internal"));
+                self.check(29, pending || failed, || {
+                    format!("link {l}: refused {what} without a reason")
+                });
+                if failed && hook {
+                    self.probe(Probe::HookTimedOut);
+                }
+            }
+        }
+        self.expect_refusal(l, what);
+    }
+
+    /// How a refusal must be told: the status, or the code after an upgrade.
+    fn expect_refusal(&mut self, l: u32, what: &'static str) {
+        let Some(&(_, status, code)) = REFUSALS.iter().find(|(name, ..)| *name == what) else {
+            return self.fail(29, format!("link {l}: an unknown refusal {what}"));
+        };
+        let crowded = 2 * self.oracle.count(Phase::Refused) >= self.plan.config.limits.handshakes.max(2);
+        let by_close = self.plan.config.refusal == Refusal::Close;
+        let shadow = &mut self.links[l as usize].shadow;
+        let asked = shadow.asked;
+        shadow.closed = Some(what);
+        match shadow.phase {
+            Phase::AwaitingAuth => shadow.close_code = Some(code.or(Some(1008))),
+            Phase::Authenticating if code.is_some() && by_close && !crowded => {
+                shadow.close_code = Some(code);
+            }
+            Phase::Authenticating if code.is_some() && by_close => shadow.http = Some(503),
+            _ => shadow.http = Some(asked.filter(|_| what == "malformed").unwrap_or(status)),
+        }
+        if self.links[l as usize].shadow.http.is_some() {
+            self.give_back_address(l);
+            if by_close && crowded && code.is_some() {
+                self.probe(Probe::RefusalByHttp);
+            }
+        }
+        if what == "handshakes_full" {
+            self.probe(Probe::HandshakesFull);
+        }
+        self.move_to(l, Phase::Refused);
+    }
+}

@@ -1,0 +1,327 @@
+//! What the application does by itself and out of its hooks, and what must come of it.
+
+use std::time::Duration;
+
+use switchboard_core::protocol::Content;
+use switchboard_core::{
+    CloseReason, ConnectionId, DrainReport, Exclude, Frame, JoinError, PingResult, Receipt, SendError,
+};
+
+use super::counters::{Fault, Probe};
+use super::link::Phase;
+use super::schedule::Step;
+use super::world::World;
+
+impl World {
+    pub(super) fn application_acts(&mut self) {
+        if self.calm {
+            return;
+        }
+        self.deed();
+        let wait = self.rng.u64(..2 * self.plan.deeds);
+        self.schedule.push(self.now + wait, Step::Application);
+    }
+
+    fn some_link(&mut self) -> Option<(u32, ConnectionId)> {
+        let live = self.oracle.live.len();
+        if live == 0 {
+            return None;
+        }
+        let nth = self.rng.usize(..live);
+        let l = self.oracle.live.iter().nth(nth).copied()?;
+        Some((l, self.links[l as usize].id?))
+    }
+
+    /// One thing of all that an application can do.
+    pub(super) fn deed(&mut self) {
+        if self.rng.u8(..12) == 0 {
+            return self.stale_deed();
+        }
+        let r = self.rng.u32(..self.plan.rooms);
+        match self.rng.u8(..100) {
+            0..35 => self.broadcast(r),
+            35..45 => self.broadcast_raw(r),
+            45..50 => self.broadcast_all(),
+            50..58 => self.send_somebody(),
+            58..66 => self.join_somebody(r),
+            66..74 => self.leave_somebody(r),
+            74..84 => self.ping_somebody(),
+            84..88 if !self.calm => self.kick_somebody(),
+            88..92 if !self.calm => self.close_somebody(),
+            _ => self.look(),
+        }
+    }
+
+    /// In raw mode, what comes in is answered by the application.
+    pub(super) fn raw_deed(&mut self, l: u32) {
+        match self.rng.u8(..3) {
+            0 => {
+                if let Some(id) = self.links[l as usize].id {
+                    let _ = self.call(|board, now| board.send(now, id, Frame::text("echo")));
+                }
+            }
+            1 => {
+                let r = self.rng.u32(..self.plan.rooms);
+                self.broadcast_raw(r);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn broadcast(&mut self, r: u32) {
+        let number = self.next_id();
+        let filler = if self.trouble(10) { self.rng.usize(..20_000) } else { 0 };
+        let content = format!("{{\"app\": {number} ,\"f\":\"{}\"}}", "z".repeat(filler));
+        let members = self.oracle.rooms[r as usize].members.clone();
+        let excluded = match self.rng.u8(..4) {
+            0 if !members.is_empty() => vec![members[self.rng.usize(..members.len())]],
+            _ => Vec::new(),
+        };
+        let ids: Vec<ConnectionId> = excluded.iter().filter_map(|&l| self.links[l as usize].id).collect();
+        let by_user = self.rng.u8(..8) == 0;
+        let users: Vec<_> = excluded
+            .iter()
+            .filter(|_| by_user)
+            .filter_map(|&l| self.shared_user(l))
+            .collect();
+        let names: Vec<&str> = users.iter().map(|user| &**user).collect();
+        let left_out: Vec<u32> = members
+            .iter()
+            .copied()
+            .filter(|l| {
+                excluded.contains(l)
+                    || self.shared_user(*l).is_some_and(|user| names.contains(&&*user))
+            })
+            .collect();
+        let expected = if members.is_empty() {
+            Some(None)
+        } else {
+            self.say(r, &content, None, left_out.clone()).map(Some)
+        };
+        let exclude = Exclude { connections: &ids, users: &names };
+        let Ok(parsed) = Content::parse(&content) else {
+            return self.fail(39, "good content was refused");
+        };
+        let room = Self::room_name(r);
+        let result = self.call(|board, now| board.broadcast(now, &room, parsed, None, exclude));
+        let seq = result.map(|receipt| receipt.seq).ok();
+        self.check(11, seq == expected, || {
+            format!("a broadcast to r{r}: {result:?}, not {expected:?}")
+        });
+        if let Ok(receipt) = result {
+            self.check_receipt(&receipt, members.len(), left_out.len());
+        }
+    }
+
+    /// A receipt adds up (invariant 11).
+    fn check_receipt(&mut self, receipt: &Receipt, members: usize, excluded: usize) {
+        let sum = receipt.queued + receipt.excluded + receipt.dropped_newest + receipt.closed;
+        self.check(11, sum == members && receipt.excluded == excluded, || {
+            format!("{receipt:?} for {members} members, {excluded} of them excluded")
+        });
+        if receipt.dropped_oldest > 0 {
+            self.probe(Probe::DroppedOldest);
+        }
+        if receipt.dropped_newest > 0 {
+            self.probe(Probe::DroppedNewest);
+        }
+    }
+
+    fn app_frame(&mut self) -> Frame {
+        if self.rng.u8(..4) == 0 {
+            Frame::binary(b"binary")
+        } else {
+            let number = self.next_id();
+            let filler = if self.trouble(10) { self.rng.usize(..12_000) } else { 0 };
+            Frame::text(&format!("{{\"type\":\"app\",\"n\":{number},\"f\":\"{}\"}}", "w".repeat(filler)))
+        }
+    }
+
+    fn broadcast_raw(&mut self, r: u32) {
+        let frame = self.app_frame();
+        let members = self.oracle.rooms[r as usize].members.len();
+        let fits = frame.len() <= self.plan.config.limits.queue_bytes;
+        let room = Self::room_name(r);
+        let result = self.call(|board, now| board.broadcast_raw(now, &room, frame, Exclude::NOBODY));
+        self.check(11, result.is_ok() == fits, || format!("{result:?}"));
+        if let Ok(receipt) = result {
+            self.check_receipt(&receipt, members, 0);
+        }
+    }
+
+    fn broadcast_all(&mut self) {
+        let frame = self.app_frame();
+        let open = self.oracle.open;
+        let result = self.call(|board, now| board.broadcast_all(now, frame, Exclude::NOBODY));
+        if let Ok(receipt) = result {
+            self.check_receipt(&receipt, open, 0);
+        }
+    }
+
+    fn send_somebody(&mut self) {
+        let Some((l, id)) = self.some_link() else { return };
+        let frame = self.app_frame();
+        let open = self.links[l as usize].shadow.phase == Phase::Open;
+        if self.rng.bool() {
+            let result = self.call(|board, now| board.send(now, id, frame));
+            let refused = result == Err(SendError::NotOpen);
+            self.check(29, refused != open, || format!("link {l}: sent {result:?}"));
+        } else if let Some(user) = self.shared_user(l) {
+            let devices = self.oracle.users.get(&user).map_or(0, Vec::len);
+            let result = self.call(|board, now| board.send_to_user(now, &user, frame));
+            if let Ok(receipt) = result {
+                self.check_receipt(&receipt, devices, 0);
+            }
+        }
+    }
+
+    fn join_somebody(&mut self, r: u32) {
+        let Some((l, id)) = self.some_link() else { return };
+        let limits = self.plan.config.limits;
+        let shadow = &self.links[l as usize].shadow;
+        let room = &self.oracle.rooms[r as usize];
+        let expected = if shadow.phase != Phase::Open {
+            Err(JoinError::NotOpen)
+        } else if shadow.rooms.contains(&r) {
+            Err(JoinError::AlreadyIn)
+        } else if shadow.rooms.len() >= limits.rooms_per_connection {
+            Err(JoinError::TooManyRooms)
+        } else if room.members.is_empty() && self.oracle.active_rooms() >= limits.rooms {
+            Err(JoinError::NoMoreRooms)
+        } else if room.members.len() >= limits.room_members {
+            Err(JoinError::RoomFull)
+        } else {
+            Ok(())
+        };
+        let name = Self::room_name(r);
+        let result = self.call(|board, now| board.join(now, id, &name));
+        self.check(9, result == expected, || {
+            format!("link {l}: join of r{r}: {result:?}, not {expected:?}")
+        });
+    }
+
+    fn leave_somebody(&mut self, r: u32) {
+        let Some((l, id)) = self.some_link() else { return };
+        let shadow = &mut self.links[l as usize].shadow;
+        let inside = shadow.rooms.contains(&r);
+        if inside && let Some(stay) = shadow.stays.get_mut(&r).and_then(|stays| stays.back_mut()) {
+            stay.purged = true;
+        }
+        if inside && self.links[l as usize].blocked {
+            self.probe(Probe::LeavePurged);
+        }
+        let name = Self::room_name(r);
+        let result = self.call(|board, now| board.leave(now, id, &name));
+        self.check(6, result == Ok(inside), || format!("link {l}: left r{r}: {result:?}"));
+    }
+
+    fn ping_somebody(&mut self) {
+        let Some((l, _)) = self.some_link() else { return };
+        let user = self.shared_user(l);
+        let user = user.as_deref().unwrap_or("nobody");
+        let devices = self.oracle.users.get(user).map_or(0, Vec::len);
+        let timeout = Duration::from_millis(self.rng.u64(500..3_000));
+        let user = user.to_owned();
+        // The answer may come within the call.
+        self.tickets.insert(u64::MAX, devices);
+        let ticket = self.call(|board, now| board.ping_user(now, &user, timeout));
+        if self.tickets.remove(&u64::MAX).is_some() {
+            self.tickets.insert(ticket, devices);
+        }
+    }
+
+    pub(super) fn pinged(&mut self, ticket: u64, results: &[PingResult]) {
+        let expected = match self.tickets.remove(&ticket) {
+            Some(devices) => Some(devices),
+            None => self.tickets.remove(&u64::MAX),
+        };
+        self.check(11, expected == Some(results.len()), || {
+            format!("ping {ticket}: {results:?} for {expected:?} devices")
+        });
+        for result in results {
+            self.probe(if result.rtt.is_some() {
+                Probe::PingUserAnswered
+            } else {
+                Probe::PingUserTimedOut
+            });
+        }
+    }
+
+    fn kick_somebody(&mut self) {
+        let Some((l, _)) = self.some_link() else { return };
+        let Some(user) = self.shared_user(l) else { return };
+        let devices = self.oracle.users.get(&user).cloned().unwrap_or_default();
+        for &device in &devices {
+            self.allow(device, "kicked");
+        }
+        let reason = CloseReason::Kicked;
+        let ended = self.call(|board, now| board.disconnect_user(now, &user, reason));
+        let connected = self.board.is_connected(&user);
+        self.check(32, ended == devices.len() && !connected, || {
+            format!("{user}: {ended} of {} devices kicked", devices.len())
+        });
+    }
+
+    fn close_somebody(&mut self) {
+        let Some((l, id)) = self.some_link() else { return };
+        let code = self.rng.u16(4_400..4_999);
+        self.allow(l, "application");
+        let Ok(reason) = CloseReason::application(code) else {
+            return self.fail(39, format!("the code {code} was refused"));
+        };
+        let phase = self.links[l as usize].shadow.phase;
+        if phase < Phase::Open && phase != Phase::Refused {
+            // Who is not in yet is none of the application's connections.
+            return;
+        }
+        let _ = self.call(|board, now| board.close(now, id, reason));
+        let open = self.links[l as usize].shadow.phase == Phase::Open;
+        self.check(32, !open, || format!("link {l}: open after its close"));
+    }
+
+    /// An id that is no more: a typed error, and nothing else.
+    fn stale_deed(&mut self) {
+        if self.old_ids.is_empty() {
+            return;
+        }
+        self.fault(Fault::StaleId);
+        let at = self.rng.usize(..self.old_ids.len());
+        let id = self.old_ids[at];
+        let stale = self.call(|board, now| {
+            board.close(now, id, CloseReason::Kicked).is_err()
+                && board.leave(now, id, "r0").is_err()
+                && board.join(now, id, "r0").is_err()
+                && board.send(now, id, Frame::text("x")).is_err()
+                && board.handle(now, id, switchboard_core::Event::Eof).is_err()
+                && board.handle(now, id, switchboard_core::Event::Wrote(5)).is_err()
+                && board.intake(id).is_err()
+                && board.user_of(id).is_none()
+                && board.rooms_of(id).is_err()
+        });
+        self.check(3, stale, || format!("{id} has gone, and yet it does something"));
+    }
+
+    /// Looking changes nothing, and agrees with the oracle.
+    fn look(&mut self) {
+        let Some((l, _)) = self.some_link() else { return };
+        let Some(user) = self.shared_user(l) else { return };
+        let devices = self.oracle.users.get(&user).map_or(0, Vec::len);
+        let theirs = self.board.connections_of(&user).len();
+        self.check(7, theirs == devices, || {
+            format!("{user} has {theirs} connections, not {devices}")
+        });
+        let heard = self.board.last_heard(switchboard_core::Time::from_nanos(self.now), &user);
+        self.check(7, heard.is_some() == (devices > 0), || format!("{user} heard {heard:?}"));
+    }
+
+    pub(super) fn was_drained(&mut self, report: DrainReport) {
+        let again = std::mem::replace(&mut self.oracle.drained, true);
+        let left = self.oracle.open + self.oracle.count(Phase::Closing);
+        let began = self.oracle.drain_open;
+        let evicted = self.oracle.drain_evicted;
+        let right = !again && left == 0 && report.connections == began && report.evicted == evicted;
+        self.check(27, right, || {
+            format!("{report:?}: {left} left of {began}, {evicted} evicted, again: {again}")
+        });
+    }
+}

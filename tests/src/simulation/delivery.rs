@@ -1,0 +1,339 @@
+//! What goes out to each client: in order, to whom it may concern, and nothing after the end
+//! (invariants 11 to 13, 15, 28, 29, 31, 32).
+
+use super::counters::Probe;
+use super::ends::{bit, flushes};
+use super::link::{Answer, Phase, Seen, Stay};
+use super::oracle::{hash_text, room_number};
+use super::output::{Message, Output, Sent};
+use super::world::World;
+
+type Checked = Result<(), (u8, String)>;
+
+impl World {
+    /// A socket took these bytes.
+    pub(super) fn sent(&mut self, l: u32, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut output = std::mem::replace(&mut self.links[l as usize].output, Output::new());
+        let mut broken = None;
+        let fed = output.feed(bytes, |end, sent| {
+            if let Err((invariant, what)) = self.went_out(l, end, sent) {
+                broken.get_or_insert((invariant, what));
+            }
+            Ok(())
+        });
+        self.links[l as usize].output = output;
+        if let Err(what) = fed {
+            self.fail(15, format!("link {l}: {what}"));
+        }
+        if let Some((invariant, what)) = broken {
+            self.fail(invariant, format!("link {l}: {what}"));
+        }
+    }
+
+    fn went_out(&mut self, l: u32, end: u64, sent: Sent<'_>) -> Checked {
+        self.tally.frames += 1;
+        self.note(|| format!("link {l} sent {}", shorten(&sent)));
+        match sent {
+            Sent::Http(status) => {
+                self.hash(u64::from(status));
+                self.see(l, end, Seen::Http(status));
+                self.http_went_out(l, status)
+            }
+            Sent::Text(text) => {
+                self.hash(hash_text(text));
+                self.data_went_out(l, text)?;
+                if self.plan.json {
+                    return self.message_went_out(l, end, text);
+                }
+                Ok(())
+            }
+            Sent::Binary(_) => self.data_went_out(l, "binary"),
+            Sent::Ping(payload) => {
+                let now = self.now;
+                let shadow = &mut self.links[l as usize].shadow;
+                shadow.pings_out.push((now, payload.to_vec()));
+                if shadow.pings_out.len() > 64 {
+                    shadow.pings_out.remove(0);
+                }
+                self.see(l, end, Seen::Ping(payload.to_vec()));
+                Ok(())
+            }
+            Sent::Pong(_) => {
+                let shadow = &mut self.links[l as usize].shadow;
+                shadow.pongs += 1;
+                if shadow.pongs > shadow.pings {
+                    return Err((17, "a pong that nobody asked for".into()));
+                }
+                Ok(())
+            }
+            Sent::Close(close) => {
+                self.see(l, end, Seen::Close(close.map(|(code, _)| code)));
+                self.close_went_out(l, close)
+            }
+        }
+    }
+
+    fn see(&mut self, l: u32, end: u64, seen: Seen) {
+        let link = &mut self.links[l as usize];
+        if !link.client_gone {
+            link.seen.push_back((end, seen));
+        }
+    }
+
+    fn http_went_out(&mut self, l: u32, status: u16) -> Checked {
+        let shadow = &mut self.links[l as usize].shadow;
+        shadow.http_sent = Some(status);
+        let fits = match shadow.http {
+            Some(expected) => expected == status,
+            None => status == 101 && shadow.phase > Phase::Authenticating || shadow.user.is_some(),
+        };
+        if fits {
+            return Ok(());
+        }
+        let (http, phase) = (shadow.http, shadow.phase);
+        Err((29, format!("answered {status} in {phase:?}, not {http:?}")))
+    }
+
+    /// A message may go out to who is in, and to who goes in good order.
+    fn data_went_out(&mut self, l: u32, text: &str) -> Checked {
+        let shadow = &self.links[l as usize].shadow;
+        let last_word = text.starts_with("{\"type\":\"error\"") || text.starts_with("{\"type\":\"bye\"");
+        if shadow.user.is_none() && !last_word {
+            return Err((32, format!("told before it is in: {text}")));
+        }
+        if let Some(reason) = shadow.closed
+            && !flushes(reason)
+            && !shadow.grace_bytes
+            && !last_word
+        {
+            return Err((28, format!("told after it was closed {reason}: {text}")));
+        }
+        Ok(())
+    }
+
+    fn close_went_out(&mut self, l: u32, close: Option<(u16, &str)>) -> Checked {
+        let link = &mut self.links[l as usize];
+        let shadow = &mut link.shadow;
+        shadow.close_sent = true;
+        let code = close.map(|(code, _)| code);
+        let reason = close.map_or("", |(_, reason)| reason);
+        self.hash(u64::from(code.unwrap_or(0)));
+        let link = &self.links[l as usize];
+        let shadow = &link.shadow;
+        if shadow.phase == Phase::Open {
+            return Err((28, format!("a Close {code:?} to who is open")));
+        }
+        if link.fin_at.is_some() {
+            self.probe(Probe::HalfClosedGotClose);
+        }
+        let shadow = &self.links[l as usize].shadow;
+        if shadow.grace_bytes && !shadow.closed.is_some_and(flushes) {
+            self.probe(Probe::CloseOvertook);
+        }
+        let shadow = &self.links[l as usize].shadow;
+        let silent = shadow.close_code.is_none();
+        if silent {
+            // Before it logged in: nobody was told why.
+            let allowed = reason == "auth_timeout" || shadow.causes & bit(reason) != 0;
+            if reason == "auth_timeout" {
+                self.probe(Probe::AuthTimeout);
+            }
+            return if allowed || reason == "policy" {
+                Ok(())
+            } else {
+                Err((29, format!("closed {code:?} {reason} before it logged in")))
+            };
+        }
+        let echo = shadow.closed.is_none_or(|closed| closed == "client_closed");
+        let expected = shadow.close_code.unwrap_or_default();
+        let words = echo || Some(reason) == shadow.closed || expected == Some(1008);
+        if expected == code && words {
+            return Ok(());
+        }
+        let closed = shadow.closed;
+        Err((29, format!("closed {code:?} {reason}, not {expected:?} {closed:?}")))
+    }
+
+    fn message_went_out(&mut self, l: u32, end: u64, text: &str) -> Checked {
+        let message: Message<'_> =
+            serde_json::from_str(text).map_err(|error| (16, format!("{error} in {text}")))?;
+        let stale = || (13, format!("for who is not there: {text}"));
+        match message.kind {
+            "welcome" => {
+                self.see(l, end, Seen::Welcome);
+                let user = self.links[l as usize].shadow.user.as_deref();
+                return if user == message.user {
+                    Ok(())
+                } else {
+                    Err((31, format!("welcomed as {:?}", message.user)))
+                };
+            }
+            "subscribed" => {
+                let r = message.channel.and_then(room_number).ok_or_else(stale)?;
+                self.see(l, end, Seen::Entered(r));
+                self.entered(l, r, &message)?;
+            }
+            "unsubscribed" => {
+                let r = message.channel.and_then(room_number).ok_or_else(stale)?;
+                self.see(l, end, Seen::Left(r));
+                self.left_room(l, r)?;
+            }
+            "message" => {
+                let r = message.channel.and_then(room_number).ok_or_else(stale)?;
+                self.room_message(l, r, &message)?;
+            }
+            "direct" => self.direct_message(l, &message)?,
+            "health_ping" => {
+                if let Some(timestamp) = message.timestamp {
+                    self.see(l, end, Seen::HealthPing(timestamp));
+                }
+            }
+            "presence" => {
+                let r = message.channel.and_then(room_number).ok_or_else(stale)?;
+                self.presence_message(l, r, &message)?;
+            }
+            "error" => self.probe_error(&message),
+            "bye" => {
+                if self.links[l as usize].shadow.closed != Some("draining") {
+                    return Err((27, "a bye without a drain".into()));
+                }
+            }
+            "ack" | "pong" | "authenticated" | "app" => {}
+            other => return Err((16, format!("an unknown message {other}"))),
+        }
+        self.answered(l, &message)
+    }
+
+    /// An answer carries the id of a request that waits for one.
+    fn answered(&mut self, l: u32, message: &Message<'_>) -> Checked {
+        let Some(id) = message.id.and_then(|id| id.get().parse::<u64>().ok()) else {
+            return Ok(());
+        };
+        let answer = self.links[l as usize].shadow.answers.remove(&id);
+        let fits = match answer {
+            Some(Answer::Any) => true,
+            Some(Answer::Seq(seq)) => message.kind == "ack" && message.seq == Some(seq),
+            Some(Answer::Delivered(to)) => message.kind == "ack" && message.delivered == Some(to),
+            None => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err((11, format!("an answer {message:?} where {answer:?} was due")))
+    }
+
+    fn stay(&mut self, l: u32, r: u32) -> Option<&mut Stay> {
+        let stays = self.links[l as usize].shadow.stays.get_mut(&r)?;
+        stays.front_mut()
+    }
+
+    fn entered(&mut self, l: u32, r: u32, message: &Message<'_>) -> Checked {
+        let Some(stay) = self.stay(l, r).filter(|stay| !stay.told) else {
+            return Err((13, format!("subscribed to r{r} without having joined")));
+        };
+        stay.told = true;
+        let (from, life) = (stay.from, stay.life as usize);
+        if message.seq != Some(from) {
+            return Err((12, format!("subscribed to r{r} at {:?}, not {from}", message.seq)));
+        }
+        let epoch = message.epoch.unwrap_or_default();
+        let known = &mut self.oracle.rooms[r as usize].epochs[life];
+        match known {
+            Some(known) if known != epoch => Err((12, format!("epoch {epoch}, not {known}"))),
+            Some(_) => Ok(()),
+            None => {
+                *known = Some(epoch.to_owned());
+                if self.oracle.epochs.insert(epoch.to_owned()) {
+                    Ok(())
+                } else {
+                    Err((12, format!("the epoch {epoch} comes twice")))
+                }
+            }
+        }
+    }
+
+    fn left_room(&mut self, l: u32, r: u32) -> Checked {
+        let gone = |stay: &Stay| stay.told && stay.until.is_some();
+        let Some(stay) = self.stay(l, r).filter(|stay| gone(stay)).cloned() else {
+            return Err((13, format!("unsubscribed from r{r}, where it is")));
+        };
+        if let Some(stays) = self.links[l as usize].shadow.stays.get_mut(&r) {
+            stays.pop_front();
+        }
+        if stay.purged {
+            return Ok(());
+        }
+        self.check_gap(l, r, &stay, stay.until.unwrap_or(stay.seen) + 1)
+    }
+
+    /// What is missing before `next` was not meant for this client, or dropped by a room that
+    /// drops.
+    pub(super) fn check_gap(&mut self, l: u32, r: u32, stay: &Stay, next: u64) -> Checked {
+        let room = &self.oracle.rooms[r as usize];
+        let log = &room.lives[stay.life as usize];
+        let missed = (stay.seen + 1..next)
+            .filter(|&seq| !log[seq as usize - 1].excluded.contains(&l))
+            .count() as u64;
+        if missed > 0 && !room.drops {
+            return Err((12, format!("r{r}: {missed} lost between {} and {next}", stay.seen)));
+        }
+        self.oracle.gaps += missed;
+        Ok(())
+    }
+
+    fn room_message(&mut self, l: u32, r: u32, message: &Message<'_>) -> Checked {
+        let Some(stay) = self.stay(l, r).filter(|stay| stay.told).cloned() else {
+            return Err((13, format!("a message of r{r}, where it is not: {message:?}")));
+        };
+        let seq = message.seq.unwrap_or(0);
+        if seq <= stay.seen || stay.until.is_some_and(|until| seq > until) {
+            return Err((12, format!("r{r}: number {seq} in {stay:?}")));
+        }
+        let log = &self.oracle.rooms[r as usize].lives[stay.life as usize];
+        let Some(entry) = log.get(seq as usize - 1) else {
+            return Err((12, format!("r{r}: number {seq} was never given out")));
+        };
+        let content = message.content.map_or("", serde_json::value::RawValue::get);
+        if entry.content != hash_text(content) || entry.sender.as_deref() != message.sender {
+            return Err((31, format!("r{r}: {content} of {:?} is not {entry:?}", message.sender)));
+        }
+        if entry.excluded.contains(&l) {
+            return Err((11, format!("r{r}: {seq} was not meant for it")));
+        }
+        self.check_gap(l, r, &stay, seq)?;
+        if let Some(stay) = self.stay(l, r) {
+            stay.seen = seq;
+        }
+        Ok(())
+    }
+
+    /// `"d <link> <to> <number>"`, from the user of that link.
+    fn direct_message(&mut self, l: u32, message: &Message<'_>) -> Checked {
+        let content = message.content.map_or("", serde_json::value::RawValue::get);
+        let mut words = content.trim_matches('"').split(' ').skip(1);
+        let from: Option<u32> = words.next().and_then(|link| link.parse().ok());
+        let to = words.next();
+        let sender = from.and_then(|from| self.shared_user(from));
+        let own = self.shared_user(l);
+        if sender.is_some() && sender.as_deref() == message.sender && own.as_deref() == to {
+            return Ok(());
+        }
+        Err((31, format!("{content} to {own:?} of {:?}, not {sender:?}", message.sender)))
+    }
+
+    fn probe_error(&mut self, message: &Message<'_>) {
+        match message.code.as_ref().and_then(serde_json::Value::as_str) {
+            Some("room_full") => self.probe(Probe::RoomFull),
+            Some("limit_exceeded") => self.probe(Probe::TooManyRooms),
+            _ => {}
+        }
+    }
+}
+
+fn shorten(sent: &Sent<'_>) -> String {
+    let text = format!("{sent:?}");
+    text.chars().take(160).collect()
+}

@@ -1,0 +1,118 @@
+//! A whole node and its clients over a simulated network, in virtual time, from one seed.
+//!
+//! The node is the core with its handshake, decoder and protocol under a small driver of the same
+//! shape as the real one. Clients, network, host and application misbehave as the seed says. An
+//! oracle that shares no code with the core predicts what must come of it and reads every byte
+//! that goes out. First everything may go wrong (safety); then faults stop, and within a stated
+//! virtual time everybody who wants in and fits is in, nothing waits, and a probe reaches all
+//! (liveness); then all leave, and nothing is left.
+//!
+//! # Where the invariants are checked
+//!
+//! | number | what | where |
+//! |---|---|---|
+//! | 1 | phases move forward | `oracle::move_to` |
+//! | 2, 3, 4 | one end per id, nothing for who is not there, no id twice | `ends` |
+//! | 5, 6, 7, 8, 14, 17, 19, 37 | indexes and gauges, by the core's recount and by ours | `oracle::audit` |
+//! | 9, 10 | limits hold, refusals change nothing else | `admission`, `deeds`, `ends::joined` |
+//! | 11 | every copy is accounted for, every request answered | `deeds`, `delivery` |
+//! | 12, 13 | order, no repeats, nothing before joining or after leaving, presence | `delivery`, `presence` |
+//! | 15, 16 | whole legal frames, nothing after Close | `output` |
+//! | 18, 21 | deadlines and idle ticks | `world::tick` |
+//! | 20 | rate limits | `rates` |
+//! | 22 | heartbeat | `oracle::audit_ages`, `ends::may_end_now` |
+//! | 23 | one seed, one trace | [`run`] twice, by [`Budget`] |
+//! | 24 | any split of the input | every read is split at random |
+//! | 25 | nothing feeds on its own output | `world::run_until` |
+//! | 27 | drain | `world::begin_drain`, `deeds::was_drained`, `ends::opened` |
+//! | 28 | after our Close | `delivery`, `oracle::audit_ages` |
+//! | 29 | each end has its cause, each cause its code | `ends`, `admission`, `delivery` |
+//! | 30 | order of hooks | `hooks`, `ends::closed` |
+//! | 31 | senders are true | `delivery` |
+//! | 32 | nothing before authentication, after expiry or a kick | `delivery`, `oracle::audit_ages` |
+//! | 33 | rejected JSON changes nothing | `oracle::audit`, after each event of a small run |
+//! | 38 | liveness | `phases` |
+//! | 39 | no panic | [`run`] |
+//! | 41 | each fault and each rare path | [`Tally::dead_probes`], [`Tally::dead_faults`] |
+//!
+//! Not here: 26 and the bounds of 25 (work and memory per call have tests of their own), 34 to 36 (several
+//! nodes), 40 (clients).
+
+mod acts;
+mod admission;
+mod budget;
+mod client;
+mod counters;
+mod deeds;
+mod delivery;
+mod ends;
+mod frames;
+mod hooks;
+mod link;
+mod network;
+mod node;
+mod oracle;
+mod output;
+mod phases;
+mod plan;
+mod presence;
+mod rates;
+mod schedule;
+mod trouble;
+mod world;
+mod writer;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use self::budget::{Budget, Report};
+pub use self::counters::{Fault, Probe, Tally};
+pub use self::world::Broken;
+use self::world::World;
+
+/// What became of a seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What was counted.
+    pub tally: Tally,
+    /// A hash over everything that happened.
+    pub trace: u64,
+    /// The first promise that was not kept.
+    pub broken: Option<Broken>,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64) -> Outcome {
+    run_with(seed, false).0
+}
+
+/// Runs one seed and keeps a log of what happened.
+pub fn run_logged(seed: u64) -> (Outcome, Vec<String>) {
+    run_with(seed, true)
+}
+
+fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
+    let mut world = World::new(seed);
+    world.log = logged.then(Vec::new);
+    world.note(|| String::new());
+    let plan = format!("{:?}", world.plan);
+    world.note(|| plan);
+    let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
+    if let Err(panic) = ran {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        // A panic comes first, whatever else was seen: it is the node's own.
+        world.broken = None;
+        world.fail(39, format!("a panic: {}", message.unwrap_or_default()));
+    }
+    let outcome = Outcome {
+        seed,
+        tally: world.tally,
+        trace: world.trace,
+        broken: world.broken,
+    };
+    (outcome, world.log.unwrap_or_default())
+}

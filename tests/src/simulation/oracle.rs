@@ -1,0 +1,295 @@
+//! What the oracle keeps: who is where, by its own count, fed by what was put in and by what the
+//! node said of it. It shares no code with the core.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::link::Phase;
+use super::plan::Plan;
+use super::world::World;
+
+/// One message of a room.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// A hash of the content, as it was written.
+    pub(super) content: u64,
+    pub(super) sender: Option<Arc<str>>,
+    pub(super) excluded: Vec<u32>,
+}
+
+/// A room over all its lives.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    pub(super) members: Vec<u32>,
+    pub(super) lobby_members: usize,
+    /// What was said in each life.
+    pub(super) lives: Vec<Vec<Entry>>,
+    pub(super) epochs: Vec<Option<String>>,
+    /// Users who have gone by themselves, and until when they are still there.
+    pub(super) graces: BTreeMap<Arc<str>, u64>,
+    pub(super) drops: bool,
+    pub(super) presence: bool,
+}
+
+impl Room {
+    pub(super) fn seq(&self) -> u64 {
+        self.lives.last().map_or(0, |log| log.len() as u64)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Address {
+    pub(super) seats: usize,
+    pub(super) arriving: usize,
+    /// When its bucket is full again.
+    pub(super) full: u64,
+}
+
+/// What a call must lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Refused(&'static str),
+    Open {
+        replaced: Option<u32>,
+        expires: Option<u64>,
+    },
+    Closed(&'static str),
+}
+
+#[derive(Debug)]
+pub(super) struct Oracle {
+    pub(super) open: usize,
+    counts: [usize; 8],
+    pub(super) users: BTreeMap<Arc<str>, Vec<u32>>,
+    pub(super) rooms: Vec<Room>,
+    pub(super) addresses: BTreeMap<u32, Address>,
+    pub(super) epochs: BTreeSet<String>,
+    pub(super) predicted: Option<(u32, Verdict)>,
+    /// A link whose id is about to be known.
+    pub(super) arriving: Option<u32>,
+    pub(super) drain_open: usize,
+    pub(super) drained: bool,
+    /// Evicted since the drain's deadline.
+    pub(super) drain_evicted: usize,
+    pub(super) gaps: u64,
+    /// Links that left a room during this call.
+    pub(super) left_now: Vec<u32>,
+    pub(super) live: BTreeSet<u32>,
+}
+
+impl Oracle {
+    pub(super) fn new(plan: &Plan) -> Self {
+        use switchboard_core::SlowPolicy;
+        let rooms = (0..plan.rooms)
+            .map(|room| {
+                let rule = plan.config.room_rules.iter().find(|_| room == 1);
+                let slow = rule.and_then(|rule| rule.slow).unwrap_or(plan.config.slow);
+                let presence = rule.and_then(|rule| rule.presence);
+                Room {
+                    drops: slow != SlowPolicy::Disconnect,
+                    presence: presence.unwrap_or(plan.config.presence.enabled),
+                    ..Room::default()
+                }
+            })
+            .collect();
+        Self {
+            open: 0,
+            counts: [0; 8],
+            users: BTreeMap::new(),
+            rooms,
+            addresses: BTreeMap::new(),
+            epochs: BTreeSet::new(),
+            predicted: None,
+            arriving: None,
+            drain_open: 0,
+            drained: false,
+            drain_evicted: 0,
+            gaps: 0,
+            left_now: Vec::new(),
+            live: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn count(&self, phase: Phase) -> usize {
+        self.counts[phase as usize]
+    }
+
+    /// Who holds a handshake seat.
+    pub(super) fn handshakes(&self) -> usize {
+        [
+            Phase::Arrived,
+            Phase::Page,
+            Phase::Authenticating,
+            Phase::AwaitingAuth,
+            Phase::Refused,
+        ]
+        .into_iter()
+        .map(|phase| self.count(phase))
+        .sum()
+    }
+
+    pub(super) fn active_rooms(&self) -> usize {
+        self.rooms.iter().filter(|room| !room.members.is_empty()).count()
+    }
+}
+
+/// Parses `r7`.
+pub(super) fn room_number(name: &str) -> Option<u32> {
+    name.strip_prefix('r')?.parse().ok()
+}
+
+/// A hash of a text (FNV-1a).
+pub(super) fn hash_text(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+impl World {
+    /// Moves a connection on, and counts it there (invariant 1).
+    pub(super) fn move_to(&mut self, l: u32, to: Phase) {
+        let (now, frozen) = (self.core_time(), self.frozen);
+        let shadow = &mut self.links[l as usize].shadow;
+        let from = shadow.phase;
+        shadow.phase = to;
+        shadow.since = now;
+        shadow.frozen_then = frozen;
+        let legal = match to {
+            Phase::Arrived => from == Phase::Gone,
+            Phase::Closing => from == Phase::Open,
+            Phase::Open => matches!(from, Phase::Authenticating | Phase::AwaitingAuth),
+            Phase::Gone => true,
+            _ => from < to,
+        };
+        self.check(1, legal, || format!("link {l}: from {from:?} to {to:?}"));
+        let address = self.links[l as usize].address;
+        let entry = self.oracle.addresses.entry(address).or_default();
+        if from == Phase::Arrived {
+            entry.arriving -= 1;
+        }
+        if to == Phase::Arrived {
+            entry.arriving += 1;
+            self.oracle.live.insert(l);
+        } else if to == Phase::Gone {
+            self.oracle.live.remove(&l);
+        }
+        if from != Phase::Gone {
+            self.oracle.counts[from as usize] -= 1;
+        }
+        if to != Phase::Gone {
+            self.oracle.counts[to as usize] += 1;
+        }
+        self.oracle.open = self.oracle.count(Phase::Open);
+    }
+
+    pub(super) fn give_back_address(&mut self, l: u32) {
+        let link = &mut self.links[l as usize];
+        if std::mem::take(&mut link.shadow.ip_seat)
+            && let Some(entry) = self.oracle.addresses.get_mut(&link.address)
+        {
+            entry.seats -= 1;
+        }
+    }
+
+    /// A recount by the core of its own, and the oracle's of it (invariants 5 to 9, 14, 17, 19, 37).
+    pub(super) fn audit(&mut self) {
+        self.tally.audits += 1;
+        if let Err(inconsistency) = self.board.audit() {
+            return self.fail(5, inconsistency.to_string());
+        }
+        let stats = self.board.stats(switchboard_core::Time::from_nanos(self.core_now));
+        let oracle = &self.oracle;
+        let lobbies = oracle.rooms.iter().filter(|room| room.lobby_members > 0).count();
+        let ours = [
+            oracle.open,
+            oracle.count(Phase::Closing),
+            oracle.handshakes() - oracle.count(Phase::Page),
+            oracle.active_rooms(),
+            lobbies,
+            oracle.users.len(),
+        ];
+        let theirs = [
+            stats.total_connections,
+            stats.closing,
+            stats.pending_handshakes,
+            stats.active_rooms,
+            stats.active_lobbies,
+            stats.users,
+        ];
+        let names = "open, closing, pending, rooms, lobbies, users";
+        self.check(37, ours == theirs, || {
+            format!("{names}: the node says {theirs:?}, the oracle {ours:?}")
+        });
+        let limit = self.plan.config.limits.queued_bytes;
+        self.check(14, stats.queued_bytes <= limit, || {
+            format!("{} bytes queued of {limit}", stats.queued_bytes)
+        });
+        self.audit_members();
+        self.audit_ages();
+    }
+
+    /// Membership, one room at a time (invariants 6 and 7).
+    fn audit_members(&mut self) {
+        let room = self.rng.u32(..self.plan.rooms);
+        let theirs: BTreeSet<_> = self
+            .board
+            .members(&Self::room_name(room))
+            .into_iter()
+            .map(|id| self.link_of(id))
+            .collect();
+        let ours: BTreeSet<_> = self.oracle.rooms[room as usize]
+            .members
+            .iter()
+            .map(|&l| Some(l))
+            .collect();
+        self.check(6, ours == theirs, || {
+            format!("in r{room}: the node says {theirs:?}, the oracle {ours:?}")
+        });
+    }
+
+    /// Nobody stays in a state beyond its time (invariants 19, 22, 28, 32).
+    fn audit_ages(&mut self) {
+        let timeouts = self.plan.config.timeouts;
+        let health = self.plan.config.health;
+        let live: Vec<u32> = self.oracle.live.iter().copied().collect();
+        for l in live {
+            let link = &self.links[l as usize];
+            let shadow = &link.shadow;
+            let age = self
+                .last_tick
+                .saturating_sub(shadow.since)
+                .saturating_sub(self.frozen - shadow.frozen_then);
+            let most = match shadow.phase {
+                Phase::Arrived => timeouts.handshake,
+                Phase::Refused => timeouts.refusal,
+                Phase::Closing => timeouts.close,
+                Phase::Authenticating => timeouts.hook,
+                Phase::AwaitingAuth => timeouts.auth + timeouts.hook,
+                Phase::Page => timeouts.hook + timeouts.close,
+                Phase::Open | Phase::Gone => std::time::Duration::MAX,
+            };
+            let phase = shadow.phase;
+            self.check(28, u128::from(age) <= most.as_nanos(), || {
+                format!("link {l}: {phase:?} for {age} ns")
+            });
+            let shadow = &self.links[l as usize].shadow;
+            if phase != Phase::Open {
+                continue;
+            }
+            let late = shadow.expires.is_some_and(|at| at <= self.last_tick);
+            self.check(32, !late, || format!("link {l}: open after its expiry"));
+            let link = &self.links[l as usize];
+            // A long queue pauses reading as well, and each end of that gives a ping more time.
+            let queue = self.plan.config.limits.pause_reading.is_some();
+            let paused = link.shadow.paused_since || link.hooks.paused || queue;
+            let silence = self
+                .last_tick
+                .saturating_sub(link.shadow.last_heard)
+                .saturating_sub(self.frozen - link.shadow.frozen_at_heard);
+            let late = std::time::Duration::from_nanos(2 * self.plan.tick_jitter + 1_000);
+            let bound = health.ping_interval + health.ping_timeout + late;
+            let silent = u128::from(silence) > bound.as_nanos() && !paused;
+            self.check(22, !silent, || format!("link {l}: silent for {silence} ns"));
+        }
+    }
+}

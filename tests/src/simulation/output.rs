@@ -1,0 +1,239 @@
+//! What goes out on one socket, taken apart byte by byte: an HTTP answer, then frames, then
+//! nothing (invariants 15 and 16). It shares no code with what wrote it.
+
+use super::frames::{ACCEPT, BINARY, CLOSE, PING, PONG, TEXT};
+
+/// How far a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Head,
+    Frames,
+    /// After a Close frame, or after an HTTP answer that is no 101.
+    Over,
+}
+
+/// The reader of one stream.
+#[derive(Debug)]
+pub(super) struct Output {
+    state: State,
+    partial: Vec<u8>,
+    /// Bytes that went out.
+    pub(super) bytes: u64,
+}
+
+/// Something whole that went out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent<'a> {
+    /// An HTTP answer with this status.
+    Http(u16),
+    Text(&'a str),
+    Binary(&'a [u8]),
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+    Close(Option<(u16, &'a str)>),
+}
+
+impl Output {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Head,
+            partial: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Whether the last byte was inside a frame or an answer.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
+    /// Whether nothing may follow.
+    pub(super) fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// Takes what a socket took; what is whole goes to `each`, with where it ends in the stream.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(u64, Sent<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let start = self.bytes;
+        self.bytes += bytes.len() as u64;
+        let held = self.partial.len() as u64;
+        let mut joined = std::mem::take(&mut self.partial);
+        let input = if joined.is_empty() {
+            bytes
+        } else {
+            joined.extend_from_slice(bytes);
+            &joined
+        };
+        let mut at = 0;
+        while at < input.len() {
+            if self.state == State::Over {
+                return Err(format!("{} bytes after the end", input.len() - at));
+            }
+            let step = match self.state {
+                State::Head => self.head(&input[at..])?,
+                _ => self.frame(&input[at..])?,
+            };
+            let Some((sent, used)) = step else { break };
+            at += used;
+            each(start + at as u64 - held, sent)?;
+        }
+        let rest = input[at..].to_vec();
+        self.partial = rest;
+        Ok(())
+    }
+
+    fn head<'a>(&mut self, input: &'a [u8]) -> Result<Option<(Sent<'a>, usize)>, String> {
+        const START: &[u8] = b"HTTP/1.1 ";
+        let seen = input.len().min(START.len());
+        if input[..seen] != START[..seen] {
+            return Err(format!("no HTTP answer: {:?}", String::from_utf8_lossy(input)));
+        }
+        let Some(end) = input.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return Ok(None);
+        };
+        let head = str::from_utf8(&input[..end]).map_err(|_| "the answer is not text")?;
+        let status: u16 = head
+            .get(9..12)
+            .and_then(|digits| digits.parse().ok())
+            .ok_or("the answer has no status")?;
+        let field = |name: &str| {
+            head.split("\r\n")
+                .filter_map(|line| line.split_once(": "))
+                .find_map(|(given, value)| given.eq_ignore_ascii_case(name).then_some(value))
+        };
+        let mut used = end + 4;
+        if status == 101 {
+            if field("sec-websocket-accept") != Some(ACCEPT) {
+                return Err(format!("a wrong accept key: {head:?}"));
+            }
+            if field("sec-websocket-extensions").is_some() {
+                return Err("an extension was agreed on".into());
+            }
+            self.state = State::Frames;
+        } else {
+            let length: usize = field("content-length")
+                .and_then(|length| length.parse().ok())
+                .ok_or("the answer has no length")?;
+            if field("connection") != Some("close") {
+                return Err("the answer does not say that it is the last".into());
+            }
+            used += length;
+            if input.len() < used {
+                return Ok(None);
+            }
+            self.state = State::Over;
+        }
+        Ok(Some((Sent::Http(status), used)))
+    }
+
+    fn frame<'a>(&mut self, input: &'a [u8]) -> Result<Option<(Sent<'a>, usize)>, String> {
+        let [first, second, rest @ ..] = input else {
+            return Ok(None);
+        };
+        if first & 0x80 == 0 || first & 0x70 != 0 || second & 0x80 != 0 {
+            return Err(format!("an illegal frame header: {first:x} {second:x}"));
+        }
+        let extra = match second {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        if rest.len() < extra {
+            return Ok(None);
+        }
+        let (extended, rest) = rest.split_at(extra);
+        let length = if extra == 0 {
+            usize::from(*second)
+        } else {
+            extended
+                .iter()
+                .fold(0, |sum, &byte| sum << 8 | usize::from(byte))
+        };
+        if (extra == 2 && length < 126) || (extra == 8 && length < 65_536) {
+            return Err("a length that is not minimal".into());
+        }
+        let opcode = first & 15;
+        if opcode >= 8 && length > 125 {
+            return Err("a control frame that is too long".into());
+        }
+        let Some(payload) = rest.get(..length) else {
+            return Ok(None);
+        };
+        let text = |bytes: &'a [u8]| str::from_utf8(bytes).map_err(|_| "text that is not UTF-8");
+        let sent = match opcode {
+            TEXT => Sent::Text(text(payload)?),
+            BINARY => Sent::Binary(payload),
+            PING => Sent::Ping(payload),
+            PONG => Sent::Pong(payload),
+            CLOSE => {
+                self.state = State::Over;
+                Sent::Close(match payload {
+                    [] => None,
+                    [high, low, reason @ ..] => {
+                        let code = u16::from_be_bytes([*high, *low]);
+                        if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+                            return Err(format!("a Close with code {code}"));
+                        }
+                        Some((code, text(reason)?))
+                    }
+                    _ => return Err("a Close of one byte".into()),
+                })
+            }
+            other => return Err(format!("a frame of opcode {other}")),
+        };
+        Ok(Some((sent, 2 + extra + length)))
+    }
+}
+
+/// A message of the server, as far as it is looked at.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Message<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'a str,
+    pub(super) channel: Option<&'a str>,
+    pub(super) seq: Option<u64>,
+    pub(super) epoch: Option<&'a str>,
+    pub(super) sender: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) content: Option<&'a serde_json::value::RawValue>,
+    #[serde(borrow)]
+    pub(super) id: Option<&'a serde_json::value::RawValue>,
+    pub(super) user: Option<&'a str>,
+    pub(super) code: Option<serde_json::Value>,
+    pub(super) timestamp: Option<u64>,
+    pub(super) delivered: Option<u64>,
+    pub(super) count: Option<usize>,
+    pub(super) users: Option<Vec<&'a str>>,
+    pub(super) joined: Option<Vec<&'a str>>,
+    pub(super) left: Option<Vec<&'a str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_read_alike_in_any_split() {
+        let head = format!("HTTP/1.1 101 x\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n");
+        let mut stream = head.into_bytes();
+        stream.extend_from_slice(b"\x81\x02hi\x89\x00\x88\x02\x03\xe8");
+        for cut in 0..=stream.len() {
+            let (mut output, mut seen) = (Output::new(), Vec::new());
+            for part in [&stream[..cut], &stream[cut..]] {
+                let fed = output.feed(part, |end, sent| {
+                    seen.push((end, format!("{sent:?}")));
+                    Ok(())
+                });
+                assert_eq!(fed, Ok(()));
+            }
+            assert_eq!(seen.len(), 4, "{seen:?}");
+            assert_eq!(seen.last().map(|(end, _)| *end), Some(stream.len() as u64));
+            assert!(output.is_over());
+            assert!(output.feed(b"x", |_, _| Ok(())).is_err());
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Rate limits and strikes, by tokens that are counted in time (invariants 17 and 20).
+
+use switchboard_core::{Denied, Direct, Question};
+
+use super::counters::Probe;
+use super::frames;
+use super::link::{Answer, Phase};
+use super::oracle::{Entry, Verdict, hash_text, room_number};
+use super::plan::SECOND;
+use super::world::World;
+
+/// What a client asks, as the oracle reads it.
+#[derive(serde::Deserialize)]
+struct Asked<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    channel: Option<&'a str>,
+    to: Option<&'a str>,
+    id: Option<serde_json::Value>,
+}
+
+impl World {
+    /// Whether a message must be admitted; `None` where that cannot be known.
+    pub(super) fn predict_message(&mut self, l: u32, binary: bool, bytes: usize) -> Option<bool> {
+        match self.links[l as usize].shadow.phase {
+            Phase::Open => {}
+            Phase::AwaitingAuth if binary || bytes > 4_096 => {
+                self.allow(l, "policy");
+                return Some(false);
+            }
+            Phase::AwaitingAuth => {}
+            _ => return Some(false),
+        }
+        if binary && self.plan.json {
+            self.allow(l, "unsupported_data");
+            return Some(false);
+        }
+        let charged = self.charge(l, bytes);
+        (!self.links[l as usize].shadow.fuzzy).then_some(charged)
+    }
+
+    /// Ping and pong are charged, but for the pong to our own ping.
+    pub(super) fn predict_control(&mut self, l: u32, bytes: usize, free: bool) {
+        let phase = self.links[l as usize].shadow.phase;
+        if !free && matches!(phase, Phase::Open | Phase::AwaitingAuth) {
+            self.charge(l, bytes);
+        }
+    }
+
+    /// Takes tokens, or notes a strike.
+    fn charge(&mut self, l: u32, bytes: usize) -> bool {
+        let now = self.core_time();
+        let rates = self.plan.config.rates;
+        let shadow = &mut self.links[l as usize].shadow;
+        let (mut messages, mut volume) = (shadow.messages_full, shadow.bytes_full);
+        let mut fits = true;
+        if let Some(rate) = rates.messages {
+            let each = SECOND / rate.per_second;
+            messages = messages.max(now) + each;
+            fits &= messages <= now + each * rate.burst;
+        }
+        if let Some(rate) = rates.bytes {
+            let each = SECOND / rate.per_second;
+            volume = volume.max(now) + each * bytes as u64;
+            fits &= volume <= now + each * rate.burst;
+        }
+        if fits {
+            (shadow.messages_full, shadow.bytes_full) = (messages, volume);
+        } else {
+            self.strike(l);
+        }
+        fits
+    }
+
+    pub(super) fn strike(&mut self, l: u32) {
+        let now = self.core_time();
+        let rates = self.plan.config.rates;
+        if rates.messages.is_none() && rates.bytes.is_none() {
+            return;
+        }
+        let window = rates.strike_window.as_nanos() as u64;
+        let shadow = &mut self.links[l as usize].shadow;
+        shadow.strikes.retain(|&at| now - at < window);
+        shadow.strikes.push(now);
+        let (count, fuzzy, phase) = (shadow.strikes.len(), shadow.fuzzy, shadow.phase);
+        if count >= rates.strikes as usize || fuzzy {
+            self.allow(l, "rate_limited");
+            if !fuzzy && phase == Phase::Open {
+                self.oracle.predicted = Some((l, Verdict::Closed("rate_limited")));
+            }
+        }
+    }
+
+    pub(super) fn predicted_charge(&mut self, l: u32) {
+        self.predicted_admission(l);
+    }
+
+    /// Whether a pong is free. Where pings may have crossed, that cannot be known.
+    pub(super) fn answers_ping(&mut self, l: u32, payload: &[u8]) -> bool {
+        let now = self.now;
+        let shadow = &mut self.links[l as usize].shadow;
+        let Some(at) = shadow.pings_out.iter().position(|(_, out)| out == payload) else {
+            return false;
+        };
+        let (sent, _) = shadow.pings_out.remove(at);
+        if shadow.ever_blocked || now - sent > SECOND / 4 {
+            shadow.fuzzy = true;
+        }
+        true
+    }
+
+    /// What a message of a client must lead to, as far as it is known before the application is
+    /// asked.
+    pub(super) fn predict_command(&mut self, l: u32, text: &str) {
+        if self.links[l as usize].shadow.phase == Phase::AwaitingAuth {
+            if !text.starts_with("{\"type\":\"auth\",\"token\"") {
+                self.allow(l, "policy");
+            }
+            return;
+        }
+        if self.links[l as usize].shadow.phase != Phase::Open {
+            return;
+        }
+        if frames::is_bad_json(text) {
+            return self.strike(l);
+        }
+        let Ok(asked) = serde_json::from_str::<Asked<'_>>(text) else {
+            let unfinished = text.starts_with('x') || text.starts_with(' ');
+            return self.check(29, unfinished, || {
+                format!("link {l}: a message that no client wrote: {text:?}")
+            });
+        };
+        let id = asked.id.as_ref().and_then(serde_json::Value::as_u64);
+        match asked.kind {
+            "message" if asked.channel.is_none() => {
+                if self.links[l as usize].shadow.rooms.len() != 1 {
+                    self.strike(l);
+                    self.expect_answer(l, id, Answer::Any);
+                }
+            }
+            "message" => {
+                let room = asked.channel.and_then(room_number);
+                let inside = room.is_some_and(|r| self.links[l as usize].shadow.rooms.contains(&r));
+                if !inside {
+                    self.expect_answer(l, id, Answer::Any);
+                }
+            }
+            "subscribe" | "unsubscribe" | "ping" => self.expect_answer(l, id, Answer::Any),
+            "direct" if self.plan.config.direct == Direct::Open => {
+                self.expect_direct(l, id, asked.to.unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn predicted_command(&mut self, l: u32) {
+        self.predicted_admission(l);
+    }
+
+    fn expect_answer(&mut self, l: u32, id: Option<u64>, answer: Answer) {
+        if let Some(id) = id {
+            self.links[l as usize].shadow.answers.insert(id, answer);
+        }
+    }
+
+    fn expect_direct(&mut self, l: u32, id: Option<u64>, to: &str) {
+        let devices = self.oracle.users.get(to).map_or(&[][..], Vec::as_slice);
+        // For a queue that is full or tiny it may be too much: then fewer get it.
+        let full = |&l: &u32| self.links[l as usize].shadow.ever_blocked;
+        let unsure = self.plan.tiny_queue || devices.iter().any(full);
+        let devices = devices.len() as u64;
+        let answer = if devices == 0 || unsure {
+            Answer::Any
+        } else {
+            Answer::Delivered(devices)
+        };
+        self.expect_answer(l, id, answer);
+    }
+
+    /// The application has answered: what is said to the room, and the number it gets.
+    pub(super) fn predict_answer(&mut self, l: u32, question: &Question, answer: Result<(), Denied>) {
+        if self.links[l as usize].shadow.phase != Phase::Open {
+            return;
+        }
+        match question {
+            Question::Message { room, content, echo, request } => {
+                let id = request.as_ref().and_then(|id| id.as_json().parse().ok());
+                if answer.is_err() {
+                    return self.expect_answer(l, id, Answer::Any);
+                }
+                let answer = self.expect_message(l, room, content, *echo);
+                self.expect_answer(l, id, answer);
+            }
+            Question::Direct { to, request, .. } => {
+                let id = request.as_ref().and_then(|id| id.as_json().parse().ok());
+                if answer.is_err() {
+                    return self.expect_answer(l, id, Answer::Any);
+                }
+                self.expect_direct(l, id, to);
+            }
+            _ => {}
+        }
+    }
+
+    fn expect_message(&mut self, l: u32, room: &str, content: &str, echo: bool) -> Answer {
+        let sender = self.shared_user(l);
+        let Some(r) = room_number(room).filter(|&r| self.links[l as usize].shadow.rooms.contains(&r))
+        else {
+            return Answer::Any;
+        };
+        let excluded = if echo { Vec::new() } else { vec![l] };
+        match self.say(r, content, sender, excluded) {
+            Some(seq) => Answer::Seq(seq),
+            None => Answer::Any,
+        }
+    }
+
+    /// A message gets the next number of its room, unless it is too large for any queue.
+    pub(super) fn say(
+        &mut self,
+        r: u32,
+        content: &str,
+        sender: Option<std::sync::Arc<str>>,
+        excluded: Vec<u32>,
+    ) -> Option<u64> {
+        let limit = self.plan.config.limits.queue_bytes;
+        let seq = self.oracle.rooms[r as usize].seq() + 1;
+        let fields = r#"{"type":"message","channel":"","content":,"seq":}"#.len();
+        let named = sender.as_ref().map_or(0, |name| name.len() + r#","sender":"""#.len());
+        let payload = fields
+            + named
+            + Self::room_name(r).len()
+            + content.len()
+            + seq.to_string().len();
+        let header = match payload {
+            0..126 => 2,
+            126..65_536 => 4,
+            _ => 10,
+        };
+        if payload + header > limit {
+            self.probe(Probe::TooLarge);
+            return None;
+        }
+        let entry = Entry {
+            content: hash_text(content),
+            sender,
+            excluded,
+        };
+        self.oracle.rooms[r as usize].lives.last_mut()?.push(entry);
+        Some(seq)
+    }
+}
