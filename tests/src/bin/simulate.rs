@@ -63,7 +63,8 @@ impl Arguments {
                 "--seed" => parsed.seed = value.parse().ok()?,
                 "--seeds" => parsed.seeds = value.parse().ok()?,
                 "--minutes" => {
-                    parsed.time = Duration::try_from_secs_f64(60.0 * value.parse::<f64>().ok()?).ok()?;
+                    parsed.time =
+                        Duration::try_from_secs_f64(60.0 * value.parse::<f64>().ok()?).ok()?;
                 }
                 "--threads" => parsed.threads = value.parse().ok().filter(|&count| count > 0)?,
                 _ => return None,

@@ -14,7 +14,11 @@ impl World {
         if self.quiet || link.fin_at.is_some() || link.reset_at.is_some() || link.client_gone {
             return;
         }
-        let kind = if self.calm { Kind::Chatter } else { client.kind };
+        let kind = if self.calm {
+            Kind::Chatter
+        } else {
+            client.kind
+        };
         if kind == Kind::FirstMessage && !client.welcomed {
             return;
         }
@@ -164,14 +168,20 @@ impl World {
             0 => String::new(),
             _ => format!(",\"id\":{number}"),
         };
-        let echo = if self.rng.u8(..4) == 0 { ",\"echo\":true" } else { "" };
+        let echo = if self.rng.u8(..4) == 0 {
+            ",\"echo\":true"
+        } else {
+            ""
+        };
         let channel = match rooms.as_slice() {
             [_] if self.rng.u8(..4) == 0 => String::new(),
             [] => format!(",\"channel\":\"r{}\"", self.rng.u32(..self.plan.rooms)),
             some => format!(",\"channel\":\"r{}\"", some[self.rng.usize(..some.len())]),
         };
         // What it claims to be has no effect (J7).
-        format!("{{\"type\":\"message\"{channel},\"sender\":\"u0\",\"content\":{content}{echo}{id}}}")
+        format!(
+            "{{\"type\":\"message\"{channel},\"sender\":\"u0\",\"content\":{content}{echo}{id}}}"
+        )
     }
 
     fn chat(&mut self, c: u32, l: u32) {
@@ -207,10 +217,15 @@ impl World {
                 let content = format!("\"d {l} u{to} {id}\"");
                 self.send_text(
                     l,
-                    &format!("{{\"type\":\"direct\",\"to\":\"u{to}\",\"content\":{content},\"id\":{id}}}"),
+                    &format!(
+                        "{{\"type\":\"direct\",\"to\":\"u{to}\",\"content\":{content},\"id\":{id}}}"
+                    ),
                 );
             }
-            82..90 => self.send_text(l, &format!("{{\"type\":\"ping\",\"timestamp\":{id},\"id\":{id}}}")),
+            82..90 => self.send_text(
+                l,
+                &format!("{{\"type\":\"ping\",\"timestamp\":{id},\"id\":{id}}}"),
+            ),
             90..95 => self.control(l),
             // A subscription and a message in one packet, and then it may go in the same one.
             95..97 => {

@@ -39,7 +39,11 @@ impl World {
             return false;
         }
         let address = self.links[l as usize].address;
-        let arriving = self.oracle.addresses.get(&address).map_or(0, |entry| entry.arriving);
+        let arriving = self
+            .oracle
+            .addresses
+            .get(&address)
+            .map_or(0, |entry| entry.arriving);
         if handshakes >= limits.handshakes {
             self.predict(l, Verdict::Refused("handshakes_full"));
         } else if 2 * handshakes >= limits.handshakes && arriving >= limits.per_ip {
@@ -73,7 +77,9 @@ impl World {
         }
         self.links[l as usize].shadow.lobby = request.lobby().and_then(room_number);
         self.move_to(l, Phase::Authenticating);
-        let foreign = request.header("origin").is_some_and(|origin| origin.contains("evil"));
+        let foreign = request
+            .header("origin")
+            .is_some_and(|origin| origin.contains("evil"));
         if self.drain_due.is_some() {
             self.predict(l, Verdict::Refused("restart"));
         } else if foreign {
@@ -124,7 +130,9 @@ impl World {
         let first = phase == Phase::AwaitingAuth;
         let expected = match verdict {
             _ if self.drain_due.is_some() => Verdict::Refused("restart"),
-            Ok(Identity::FirstMessage) if first || !self.plan.json => Verdict::Refused("unauthorized"),
+            Ok(Identity::FirstMessage) if first || !self.plan.json => {
+                Verdict::Refused("unauthorized")
+            }
             Ok(Identity::FirstMessage) => return self.move_to(l, Phase::AwaitingAuth),
             Ok(Identity::User { name, expires_in }) => {
                 let expires = expires_in.map(|after| self.core_time() + after.as_nanos() as u64);
@@ -195,7 +203,9 @@ impl World {
         let user = self.shared_user(other);
         let closing = self.oracle.live.iter().any(|&l| {
             let shadow = &self.links[l as usize].shadow;
-            shadow.phase == Phase::Closing && shadow.closed == Some("replaced") && shadow.user == user
+            shadow.phase == Phase::Closing
+                && shadow.closed == Some("replaced")
+                && shadow.user == user
         });
         if closing {
             self.probe(Probe::ReplacedWhileClosing);
@@ -216,7 +226,10 @@ impl World {
                     expires_in.map(|after| now + after.as_nanos() as u64);
                 self.probe(Probe::Refreshed);
                 if let Some(id) = request.and_then(|id| id.as_json().parse().ok()) {
-                    self.links[l as usize].shadow.answers.insert(id, Answer::Any);
+                    self.links[l as usize]
+                        .shadow
+                        .answers
+                        .insert(id, Answer::Any);
                 }
             }
             _ => {
@@ -258,8 +271,7 @@ impl World {
                 self.oracle.predicted = other;
                 let hook = self.links[l as usize].hooks.busy.is_some();
                 let pending = what == "restart" && self.drain_due.is_some();
-                let failed = what == "internal"
-                    && (hook || self.may_end(l, "internal"));
+                let failed = what == "internal" && (hook || self.may_end(l, "internal"));
                 self.check(29, pending || failed, || {
                     format!("link {l}: refused {what} without a reason")
                 });
@@ -276,7 +288,8 @@ impl World {
         let Some(&(_, status, code)) = REFUSALS.iter().find(|(name, ..)| *name == what) else {
             return self.fail(29, format!("link {l}: an unknown refusal {what}"));
         };
-        let crowded = 2 * self.oracle.count(Phase::Refused) >= self.plan.config.limits.handshakes.max(2);
+        let crowded =
+            2 * self.oracle.count(Phase::Refused) >= self.plan.config.limits.handshakes.max(2);
         let by_close = self.plan.config.refusal == Refusal::Close;
         let shadow = &mut self.links[l as usize].shadow;
         let asked = shadow.asked;

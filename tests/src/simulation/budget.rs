@@ -40,7 +40,8 @@ impl Budget {
         let started = Instant::now();
         let mut report = Report::default();
         let mut seed = self.first;
-        while report.seeds < self.seeds && started.elapsed() < self.time && report.broken.len() < 5 {
+        while report.seeds < self.seeds && started.elapsed() < self.time && report.broken.len() < 5
+        {
             report.run_seed(seed, seed.is_multiple_of(20));
             seed = seed.wrapping_add(self.step);
         }
@@ -70,7 +71,8 @@ impl Report {
             self.tally.events += again.tally.events;
         }
         self.tally.add(&outcome.tally);
-        self.broken.extend(outcome.broken.map(|broken| (seed, broken)));
+        self.broken
+            .extend(outcome.broken.map(|broken| (seed, broken)));
     }
 
     /// Adds another report; the longer time counts.
@@ -89,15 +91,27 @@ impl fmt::Display for Report {
         let hours = tally.nanos as f64 / 3.6e12;
         let rate = tally.events as f64 / self.took.as_secs_f64().max(1e-9);
         writeln!(f, "seeds             {}", self.seeds)?;
-        writeln!(f, "run twice         {}, with the same trace", self.repeated)?;
+        writeln!(
+            f,
+            "run twice         {}, with the same trace",
+            self.repeated
+        )?;
         writeln!(f, "events            {}", tally.events)?;
         writeln!(f, "events per second {rate:.0}")?;
         writeln!(f, "virtual hours     {hours:.1}")?;
-        writeln!(f, "connections       {} dialled, {} admitted", tally.dialled, tally.admitted)?;
+        writeln!(
+            f,
+            "connections       {} dialled, {} admitted",
+            tally.dialled, tally.admitted
+        )?;
         writeln!(f, "frames checked    {}", tally.frames)?;
         writeln!(f, "audits            {}", tally.audits)?;
         let faults: u64 = tally.faults.iter().sum();
-        writeln!(f, "faults            {faults}, of {} kinds:", Fault::ALL.len())?;
+        writeln!(
+            f,
+            "faults            {faults}, of {} kinds:",
+            Fault::ALL.len()
+        )?;
         for (fault, count) in Fault::ALL.iter().zip(&tally.faults) {
             writeln!(f, "  {count:>12}  {}", fault.text())?;
         }
@@ -106,8 +120,15 @@ impl fmt::Display for Report {
             writeln!(f, "  {count:>12}  {}", probe.text())?;
         }
         for (seed, broken) in &self.broken {
-            let Broken { invariant, what, at } = broken;
-            writeln!(f, "BROKEN seed {seed}: invariant {invariant} at {at} ns: {what}")?;
+            let Broken {
+                invariant,
+                what,
+                at,
+            } = broken;
+            writeln!(
+                f,
+                "BROKEN seed {seed}: invariant {invariant} at {at} ns: {what}"
+            )?;
             writeln!(
                 f,
                 "  replay: cargo run --release -p switchboard-tests --bin simulate -- --seed {seed} --seeds 1 --log"

@@ -197,7 +197,9 @@ impl World {
 
     fn good_request(&mut self, c: u32, kind: Kind) -> Vec<u8> {
         let client = &self.clients[c as usize];
-        let lobby = client.lobby.map_or(String::new(), |room| format!("/r{room}"));
+        let lobby = client
+            .lobby
+            .map_or(String::new(), |room| format!("/r{room}"));
         let mut token = format!("u{}", client.user);
         if kind == Kind::Expiring && !self.calm {
             token = format!("{token}:{}", self.rng.u32(200..20_000));
@@ -266,7 +268,10 @@ impl World {
             }
             Seen::HealthPing(timestamp) => {
                 if !client.mute {
-                    self.send_text(l, &format!("{{\"type\":\"health_pong\",\"timestamp\":{timestamp}}}"));
+                    self.send_text(
+                        l,
+                        &format!("{{\"type\":\"health_pong\",\"timestamp\":{timestamp}}}"),
+                    );
                 }
             }
             Seen::Close(code) => {
@@ -276,7 +281,11 @@ impl World {
                     self.send(l, bytes);
                 } else if self.rng.bool() {
                     self.fault(Fault::InputAfterEnd);
-                    let most = if self.links[l as usize].read_size < 64 { 1_000 } else { 400_000 };
+                    let most = if self.links[l as usize].read_size < 64 {
+                        1_000
+                    } else {
+                        400_000
+                    };
                     let size = self.rng.usize(1..most);
                     self.send(l, vec![0x55; size]);
                     return;

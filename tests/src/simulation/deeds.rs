@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use switchboard_core::protocol::Content;
 use switchboard_core::{
-    CloseReason, ConnectionId, DrainReport, Exclude, Frame, JoinError, PingResult, Receipt, SendError,
+    CloseReason, ConnectionId, DrainReport, Exclude, Frame, JoinError, PingResult, Receipt,
+    SendError,
 };
 
 use super::counters::{Fault, Probe};
@@ -70,14 +71,21 @@ impl World {
 
     pub(super) fn broadcast(&mut self, r: u32) {
         let number = self.next_id();
-        let filler = if self.trouble(10) { self.rng.usize(..20_000) } else { 0 };
+        let filler = if self.trouble(10) {
+            self.rng.usize(..20_000)
+        } else {
+            0
+        };
         let content = format!("{{\"app\": {number} ,\"f\":\"{}\"}}", "z".repeat(filler));
         let members = self.oracle.rooms[r as usize].members.clone();
         let excluded = match self.rng.u8(..4) {
             0 if !members.is_empty() => vec![members[self.rng.usize(..members.len())]],
             _ => Vec::new(),
         };
-        let ids: Vec<ConnectionId> = excluded.iter().filter_map(|&l| self.links[l as usize].id).collect();
+        let ids: Vec<ConnectionId> = excluded
+            .iter()
+            .filter_map(|&l| self.links[l as usize].id)
+            .collect();
         let by_user = self.rng.u8(..8) == 0;
         let users: Vec<_> = excluded
             .iter()
@@ -90,7 +98,9 @@ impl World {
             .copied()
             .filter(|l| {
                 excluded.contains(l)
-                    || self.shared_user(*l).is_some_and(|user| names.contains(&&*user))
+                    || self
+                        .shared_user(*l)
+                        .is_some_and(|user| names.contains(&&*user))
             })
             .collect();
         let expected = if members.is_empty() {
@@ -98,7 +108,10 @@ impl World {
         } else {
             self.say(r, &content, None, left_out.clone()).map(Some)
         };
-        let exclude = Exclude { connections: &ids, users: &names };
+        let exclude = Exclude {
+            connections: &ids,
+            users: &names,
+        };
         let Ok(parsed) = Content::parse(&content) else {
             return self.fail(39, "good content was refused");
         };
@@ -132,8 +145,15 @@ impl World {
             Frame::binary(b"binary")
         } else {
             let number = self.next_id();
-            let filler = if self.trouble(10) { self.rng.usize(..12_000) } else { 0 };
-            Frame::text(&format!("{{\"type\":\"app\",\"n\":{number},\"f\":\"{}\"}}", "w".repeat(filler)))
+            let filler = if self.trouble(10) {
+                self.rng.usize(..12_000)
+            } else {
+                0
+            };
+            Frame::text(&format!(
+                "{{\"type\":\"app\",\"n\":{number},\"f\":\"{}\"}}",
+                "w".repeat(filler)
+            ))
         }
     }
 
@@ -142,7 +162,8 @@ impl World {
         let members = self.oracle.rooms[r as usize].members.len();
         let fits = frame.len() <= self.plan.config.limits.queue_bytes;
         let room = Self::room_name(r);
-        let result = self.call(|board, now| board.broadcast_raw(now, &room, frame, Exclude::NOBODY));
+        let result =
+            self.call(|board, now| board.broadcast_raw(now, &room, frame, Exclude::NOBODY));
         self.check(11, result.is_ok() == fits, || format!("{result:?}"));
         if let Ok(receipt) = result {
             self.check_receipt(&receipt, members, 0);
@@ -159,7 +180,9 @@ impl World {
     }
 
     fn send_somebody(&mut self) {
-        let Some((l, id)) = self.some_link() else { return };
+        let Some((l, id)) = self.some_link() else {
+            return;
+        };
         let frame = self.app_frame();
         let open = self.links[l as usize].shadow.phase == Phase::Open;
         if self.rng.bool() {
@@ -176,7 +199,9 @@ impl World {
     }
 
     fn join_somebody(&mut self, r: u32) {
-        let Some((l, id)) = self.some_link() else { return };
+        let Some((l, id)) = self.some_link() else {
+            return;
+        };
         let limits = self.plan.config.limits;
         let shadow = &self.links[l as usize].shadow;
         let room = &self.oracle.rooms[r as usize];
@@ -201,7 +226,9 @@ impl World {
     }
 
     fn leave_somebody(&mut self, r: u32) {
-        let Some((l, id)) = self.some_link() else { return };
+        let Some((l, id)) = self.some_link() else {
+            return;
+        };
         let shadow = &mut self.links[l as usize].shadow;
         let inside = shadow.rooms.contains(&r);
         if inside && let Some(stay) = shadow.stays.get_mut(&r).and_then(|stays| stays.back_mut()) {
@@ -212,11 +239,15 @@ impl World {
         }
         let name = Self::room_name(r);
         let result = self.call(|board, now| board.leave(now, id, &name));
-        self.check(6, result == Ok(inside), || format!("link {l}: left r{r}: {result:?}"));
+        self.check(6, result == Ok(inside), || {
+            format!("link {l}: left r{r}: {result:?}")
+        });
     }
 
     fn ping_somebody(&mut self) {
-        let Some((l, _)) = self.some_link() else { return };
+        let Some((l, _)) = self.some_link() else {
+            return;
+        };
         let user = self.shared_user(l);
         let user = user.as_deref().unwrap_or("nobody");
         let devices = self.oracle.users.get(user).map_or(0, Vec::len);
@@ -248,8 +279,12 @@ impl World {
     }
 
     fn kick_somebody(&mut self) {
-        let Some((l, _)) = self.some_link() else { return };
-        let Some(user) = self.shared_user(l) else { return };
+        let Some((l, _)) = self.some_link() else {
+            return;
+        };
+        let Some(user) = self.shared_user(l) else {
+            return;
+        };
         let devices = self.oracle.users.get(&user).cloned().unwrap_or_default();
         for &device in &devices {
             self.allow(device, "kicked");
@@ -263,7 +298,9 @@ impl World {
     }
 
     fn close_somebody(&mut self) {
-        let Some((l, id)) = self.some_link() else { return };
+        let Some((l, id)) = self.some_link() else {
+            return;
+        };
         let code = self.rng.u16(4_400..4_999);
         self.allow(l, "application");
         let Ok(reason) = CloseReason::application(code) else {
@@ -293,25 +330,37 @@ impl World {
                 && board.join(now, id, "r0").is_err()
                 && board.send(now, id, Frame::text("x")).is_err()
                 && board.handle(now, id, switchboard_core::Event::Eof).is_err()
-                && board.handle(now, id, switchboard_core::Event::Wrote(5)).is_err()
+                && board
+                    .handle(now, id, switchboard_core::Event::Wrote(5))
+                    .is_err()
                 && board.intake(id).is_err()
                 && board.user_of(id).is_none()
                 && board.rooms_of(id).is_err()
         });
-        self.check(3, stale, || format!("{id} has gone, and yet it does something"));
+        self.check(3, stale, || {
+            format!("{id} has gone, and yet it does something")
+        });
     }
 
     /// Looking changes nothing, and agrees with the oracle.
     fn look(&mut self) {
-        let Some((l, _)) = self.some_link() else { return };
-        let Some(user) = self.shared_user(l) else { return };
+        let Some((l, _)) = self.some_link() else {
+            return;
+        };
+        let Some(user) = self.shared_user(l) else {
+            return;
+        };
         let devices = self.oracle.users.get(&user).map_or(0, Vec::len);
         let theirs = self.board.connections_of(&user).len();
         self.check(7, theirs == devices, || {
             format!("{user} has {theirs} connections, not {devices}")
         });
-        let heard = self.board.last_heard(switchboard_core::Time::from_nanos(self.now), &user);
-        self.check(7, heard.is_some() == (devices > 0), || format!("{user} heard {heard:?}"));
+        let heard = self
+            .board
+            .last_heard(switchboard_core::Time::from_nanos(self.now), &user);
+        self.check(7, heard.is_some() == (devices > 0), || {
+            format!("{user} heard {heard:?}")
+        });
     }
 
     pub(super) fn was_drained(&mut self, report: DrainReport) {

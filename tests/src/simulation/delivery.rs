@@ -100,7 +100,8 @@ impl World {
     /// A message may go out to who is in, and to who goes in good order.
     fn data_went_out(&mut self, l: u32, text: &str) -> Checked {
         let shadow = &self.links[l as usize].shadow;
-        let last_word = text.starts_with("{\"type\":\"error\"") || text.starts_with("{\"type\":\"bye\"");
+        let last_word =
+            text.starts_with("{\"type\":\"error\"") || text.starts_with("{\"type\":\"bye\"");
         if shadow.user.is_none() && !last_word {
             return Err((32, format!("told before it is in: {text}")));
         }
@@ -154,7 +155,10 @@ impl World {
             return Ok(());
         }
         let closed = shadow.closed;
-        Err((29, format!("closed {code:?} {reason}, not {expected:?} {closed:?}")))
+        Err((
+            29,
+            format!("closed {code:?} {reason}, not {expected:?} {closed:?}"),
+        ))
     }
 
     fn message_went_out(&mut self, l: u32, end: u64, text: &str) -> Checked {
@@ -222,7 +226,10 @@ impl World {
         if fits {
             return Ok(());
         }
-        Err((11, format!("an answer {message:?} where {answer:?} was due")))
+        Err((
+            11,
+            format!("an answer {message:?} where {answer:?} was due"),
+        ))
     }
 
     fn stay(&mut self, l: u32, r: u32) -> Option<&mut Stay> {
@@ -237,7 +244,10 @@ impl World {
         stay.told = true;
         let (from, life) = (stay.from, stay.life as usize);
         if message.seq != Some(from) {
-            return Err((12, format!("subscribed to r{r} at {:?}, not {from}", message.seq)));
+            return Err((
+                12,
+                format!("subscribed to r{r} at {:?}, not {from}", message.seq),
+            ));
         }
         let epoch = message.epoch.unwrap_or_default();
         let known = &mut self.oracle.rooms[r as usize].epochs[life];
@@ -278,7 +288,10 @@ impl World {
             .filter(|&seq| !log[seq as usize - 1].excluded.contains(&l))
             .count() as u64;
         if missed > 0 && !room.drops {
-            return Err((12, format!("r{r}: {missed} lost between {} and {next}", stay.seen)));
+            return Err((
+                12,
+                format!("r{r}: {missed} lost between {} and {next}", stay.seen),
+            ));
         }
         self.oracle.gaps += missed;
         Ok(())
@@ -286,7 +299,10 @@ impl World {
 
     fn room_message(&mut self, l: u32, r: u32, message: &Message<'_>) -> Checked {
         let Some(stay) = self.stay(l, r).filter(|stay| stay.told).cloned() else {
-            return Err((13, format!("a message of r{r}, where it is not: {message:?}")));
+            return Err((
+                13,
+                format!("a message of r{r}, where it is not: {message:?}"),
+            ));
         };
         let seq = message.seq.unwrap_or(0);
         if seq <= stay.seen || stay.until.is_some_and(|until| seq > until) {
@@ -298,7 +314,10 @@ impl World {
         };
         let content = message.content.map_or("", serde_json::value::RawValue::get);
         if entry.content != hash_text(content) || entry.sender.as_deref() != message.sender {
-            return Err((31, format!("r{r}: {content} of {:?} is not {entry:?}", message.sender)));
+            return Err((
+                31,
+                format!("r{r}: {content} of {:?} is not {entry:?}", message.sender),
+            ));
         }
         if entry.excluded.contains(&l) {
             return Err((11, format!("r{r}: {seq} was not meant for it")));
@@ -321,7 +340,13 @@ impl World {
         if sender.is_some() && sender.as_deref() == message.sender && own.as_deref() == to {
             return Ok(());
         }
-        Err((31, format!("{content} to {own:?} of {:?}, not {sender:?}", message.sender)))
+        Err((
+            31,
+            format!(
+                "{content} to {own:?} of {:?}, not {sender:?}",
+                message.sender
+            ),
+        ))
     }
 
     fn probe_error(&mut self, message: &Message<'_>) {

@@ -65,7 +65,10 @@ impl World {
     pub(super) fn adopt(&mut self, l: u32, id: ConnectionId) {
         let key = (id.slot(), id.generation());
         let fresh = self.known_ids.insert(key);
-        let newest = self.known_ids.range((key.0, 0)..=(key.0, u32::MAX)).next_back();
+        let newest = self
+            .known_ids
+            .range((key.0, 0)..=(key.0, u32::MAX))
+            .next_back();
         let grows = newest == Some(&key);
         self.check(4, fresh && grows, || format!("{id} is given out again"));
         if id.generation() > 0 {
@@ -129,7 +132,9 @@ impl World {
                     let link = &mut self.links[l as usize];
                     link.node_shut = true;
                     let over = link.output.is_over();
-                    self.check(28, over, || format!("link {l}: shut down without its last word"));
+                    self.check(28, over, || {
+                        format!("link {l}: shut down without its last word")
+                    });
                     self.wake_client(l);
                 }
             }
@@ -160,7 +165,9 @@ impl World {
             Phase::Arrived => {
                 let asked = self.plan.config.timeouts.handshake.as_nanos() as u64;
                 let age = self.core_now - self.links[l as usize].shadow.since;
-                self.check(29, age >= asked, || format!("link {l}: timed out after {age} ns"));
+                self.check(29, age >= asked, || {
+                    format!("link {l}: timed out after {age} ns")
+                });
                 self.probe(Probe::HandshakeTimeout);
                 self.links[l as usize].shadow.http = Some(408);
                 self.move_to(l, Phase::Refused);
@@ -173,11 +180,15 @@ impl World {
     fn evicted(&mut self, l: u32, id: ConnectionId, last: Option<&[u8]>) {
         let shadow = &self.links[l as usize].shadow;
         let phase = shadow.phase;
-        self.check(2, phase != Phase::Open, || format!("link {l}: gone without an end"));
+        self.check(2, phase != Phase::Open, || {
+            format!("link {l}: gone without an end")
+        });
         self.check_last_word(l);
         if self.links[l as usize].held.is_some() {
             self.probe(Probe::EvictedWhileWriting);
-            self.check(15, last.is_none(), || format!("link {l}: two writers at once"));
+            self.check(15, last.is_none(), || {
+                format!("link {l}: two writers at once")
+            });
         }
         if let Some(last) = last
             && !self.links[l as usize].output.is_cut()
@@ -227,7 +238,11 @@ impl World {
                     Probe::RefusalLingered
                 });
             }
-            if phase == Phase::Closing && !told && !silent && self.plan.config.limits.closing < 1_000 {
+            if phase == Phase::Closing
+                && !told
+                && !silent
+                && self.plan.config.limits.closing < 1_000
+            {
                 self.probe(Probe::ClosingCrowded);
             }
         }
@@ -252,10 +267,16 @@ impl World {
                     self.was_refused(l, refused.as_str());
                 }
             }
-            Notice::Closed { id, user, rooms, reason } => {
+            Notice::Closed {
+                id,
+                user,
+                rooms,
+                reason,
+            } => {
                 if let Some(l) = self.named(id) {
                     self.hash(id.slot() as u64 ^ 0x23);
-                    let rooms: Vec<u32> = rooms.iter().filter_map(|room| room_number(room)).collect();
+                    let rooms: Vec<u32> =
+                        rooms.iter().filter_map(|room| room_number(room)).collect();
                     let own = self.shared_user(l);
                     self.check(31, own.as_deref() == Some(&*user), || {
                         format!("link {l}: closed as {user}, not {own:?}")
@@ -273,7 +294,12 @@ impl World {
                     self.left(l, room);
                 }
             }
-            Notice::Presence { room, count, joined, left } => {
+            Notice::Presence {
+                room,
+                count,
+                joined,
+                left,
+            } => {
                 self.presence_told(&room, count, &joined, &left);
             }
             Notice::HostStalled { by } => {
@@ -282,7 +308,9 @@ impl World {
                     self.probe(Probe::DrainInStall);
                 }
                 let most = u128::from(self.frozen) + 1_500_000_000;
-                self.check(22, by.as_nanos() <= most, || format!("the host stood still for {by:?}?"));
+                self.check(22, by.as_nanos() <= most, || {
+                    format!("the host stood still for {by:?}?")
+                });
             }
             Notice::Pinged { ticket, results } => self.pinged(ticket, &results),
             Notice::Drained(report) => self.was_drained(report),
@@ -298,7 +326,9 @@ impl World {
         let anonymous = **user == *format!("anon-{id}");
         let fits = of == l && (anonymous || user.starts_with('u'));
         self.check(9, fits, || format!("link {l}: let in as {user}"));
-        self.check(27, self.drain_due.is_none(), || format!("link {l}: let in while draining"));
+        self.check(27, self.drain_due.is_none(), || {
+            format!("link {l}: let in while draining")
+        });
         self.tally.admitted += 1;
         self.move_to(l, Phase::Open);
         let most = self.plan.config.limits.connections + usize::from(replaced.is_some());
@@ -316,7 +346,9 @@ impl World {
 
     fn closed(&mut self, l: u32, mut rooms: Vec<u32>, reason: &'static str, theirs: Option<u16>) {
         let phase = self.links[l as usize].shadow.phase;
-        self.check(2, phase == Phase::Open, || format!("link {l}: closed in {phase:?}"));
+        self.check(2, phase == Phase::Open, || {
+            format!("link {l}: closed in {phase:?}")
+        });
         if let Some((of, Verdict::Closed(expected))) = &self.oracle.predicted
             && *of == l
         {
@@ -329,7 +361,9 @@ impl World {
             self.oracle.predicted = None;
         }
         let allowed = self.may_end(l, reason) || self.may_end_now(l, reason);
-        self.check(29, allowed, || format!("link {l}: closed {reason} without a cause"));
+        self.check(29, allowed, || {
+            format!("link {l}: closed {reason} without a cause")
+        });
         // It may have left another room before, in the same call.
         let left = &self.links[l as usize].shadow.left_now;
         let mut left = left[left.len().saturating_sub(rooms.len())..].to_vec();
@@ -343,7 +377,9 @@ impl World {
         let ours = ENDS.iter().find(|(name, _)| *name == reason);
         let code = ours.and_then(|(_, code)| *code);
         let same = ours.is_some() && (code == theirs || reason == "application");
-        self.check(29, same, || format!("link {l}: {reason} is {theirs:?}, not {code:?}"));
+        self.check(29, same, || {
+            format!("link {l}: {reason} is {theirs:?}, not {code:?}")
+        });
         if let Some(user) = self.shared_user(l)
             && let Some(devices) = self.oracle.users.get_mut(&user)
         {
@@ -405,13 +441,15 @@ impl World {
             "heartbeat_timeout" => {
                 let messages =
                     self.plan.json && self.plan.config.health.health_ping == HealthPing::All;
-                let last = if messages { shadow.last_message } else { shadow.last_heard };
+                let last = if messages {
+                    shadow.last_message
+                } else {
+                    shadow.last_heard
+                };
                 let silence = u128::from(now.saturating_sub(last));
                 silence >= self.plan.config.health.ping_timeout.as_nanos()
             }
-            "policy" => {
-                link.partial
-            }
+            "policy" => link.partial,
             "slow_consumer" => {
                 let stalled = link.blocked || link.held.is_some() || shadow.ever_blocked;
                 self.probe(if self.plan.tiny_pool {
@@ -435,7 +473,9 @@ impl World {
         let fits = shadow.phase == Phase::Open
             && !shadow.rooms.contains(&r)
             && shadow.rooms.len() < limits.rooms_per_connection;
-        self.check(9, fits, || format!("link {l}: joined r{r} beyond its limits"));
+        self.check(9, fits, || {
+            format!("link {l}: joined r{r} beyond its limits")
+        });
         let user = self.shared_user(l);
         let now = self.core_now;
         let room = &mut self.oracle.rooms[r as usize];
@@ -451,12 +491,18 @@ impl World {
             && let Some(until) = room.graces.remove(&user)
             && room.presence
         {
-            self.tally.probe(if until > now { Probe::GraceRejoin } else { Probe::GraceOver });
+            self.tally.probe(if until > now {
+                Probe::GraceRejoin
+            } else {
+                Probe::GraceOver
+            });
         }
         // A newcomer that replaces a member sits beside it for the moment.
-        self.check(9, members <= limits.room_members + usize::from(lobby), || {
-            format!("{members} members in r{r}")
-        });
+        self.check(
+            9,
+            members <= limits.room_members + usize::from(lobby),
+            || format!("{members} members in r{r}"),
+        );
         let shadow = &mut self.links[l as usize].shadow;
         if lobby {
             shadow.lobby_in = Some(r);
@@ -476,7 +522,9 @@ impl World {
     fn left(&mut self, l: u32, r: u32) {
         self.hash(u64::from(l) << 8 ^ u64::from(r) ^ 0x25);
         let inside = self.links[l as usize].shadow.rooms.contains(&r);
-        self.check(30, inside, || format!("link {l}: left r{r}, where it was not"));
+        self.check(30, inside, || {
+            format!("link {l}: left r{r}, where it was not")
+        });
         let room = &mut self.oracle.rooms[r as usize];
         room.members.retain(|&other| other != l);
         let seq = room.seq();
@@ -494,7 +542,9 @@ impl World {
     }
 
     fn note_graces(&mut self, l: u32, rooms: &[u32], reason: &str) {
-        let Some(user) = self.shared_user(l) else { return };
+        let Some(user) = self.shared_user(l) else {
+            return;
+        };
         if !BY_ITSELF.contains(&reason) {
             return;
         }

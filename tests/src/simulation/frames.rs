@@ -53,7 +53,11 @@ pub(super) fn fragments(rng: &mut Rng, payload: &[u8], most: usize) -> Vec<u8> {
     let mut rest = payload;
     for piece in 0..pieces {
         let last = piece + 1 == pieces;
-        let take = if last { rest.len() } else { rng.usize(0..=rest.len()) };
+        let take = if last {
+            rest.len()
+        } else {
+            rng.usize(0..=rest.len())
+        };
         let (now, later) = rest.split_at(take);
         rest = later;
         let opcode = if piece == 0 { TEXT } else { 0 };
@@ -63,7 +67,11 @@ pub(super) fn fragments(rng: &mut Rng, payload: &[u8], most: usize) -> Vec<u8> {
 }
 
 /// Illegal frames, each with the close that answers it.
-pub(super) fn bad_frame(rng: &mut Rng, message_bytes: usize, most: usize) -> (Vec<u8>, &'static str) {
+pub(super) fn bad_frame(
+    rng: &mut Rng,
+    message_bytes: usize,
+    most: usize,
+) -> (Vec<u8>, &'static str) {
     const PROTOCOL: &str = "protocol_error";
     match rng.u8(..16) {
         0 => (vec![0x81, 2, b'h', b'i'], PROTOCOL),
@@ -163,28 +171,50 @@ pub(super) fn is_bad_json(text: &str) -> bool {
 
 /// Malformed requests, each with the status that answers it.
 pub(super) fn bad_request(rng: &mut Rng) -> (Vec<u8>, u16) {
-    let good = "Host: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+    let good =
+        "Host: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
     let key = format!("Sec-WebSocket-Key: {KEY}\r\n");
     let get = "GET /ws/r0 HTTP/1.1\r\n";
     let (text, status) = match rng.u8(..20) {
         0 => (format!("POST /ws HTTP/1.1\r\n{good}{key}\r\n"), 405),
         1 => (format!("GET /ws HTTP/1.0\r\n{good}{key}\r\n"), 505),
-        2 => (format!("{get}Host: sim\r\nConnection: Upgrade\r\n{key}\r\n"), 426),
+        2 => (
+            format!("{get}Host: sim\r\nConnection: Upgrade\r\n{key}\r\n"),
+            426,
+        ),
         3 => (format!("{get}{}{key}\r\n", good.replace("13", "8")), 426),
         4 => (format!("{get}{good}\r\n"), 400),
         5 => (format!("{get}{good}Sec-WebSocket-Key: short\r\n\r\n"), 400),
-        6 => (format!("{get}{}{key}\r\n", good.replace("Host: sim\r\n", "")), 400),
+        6 => (
+            format!("{get}{}{key}\r\n", good.replace("Host: sim\r\n", "")),
+            400,
+        ),
         7 => (format!("{get}Host: other\r\n{good}{key}\r\n"), 400),
         8 => (format!("{get}{good}{key}Content-Length: 5\r\n\r\n"), 400),
-        9 => (format!("{get}{good}{key}Transfer-Encoding: chunked\r\n\r\n"), 400),
+        9 => (
+            format!("{get}{good}{key}Transfer-Encoding: chunked\r\n\r\n"),
+            400,
+        ),
         10 => (format!("GET /ws HTTP/1.1\n{good}{key}\n"), 400),
         11 => (format!("GET /ws/%zz HTTP/1.1\r\n{good}{key}\r\n"), 400),
         12 => (format!("GET /ws/%00 HTTP/1.1\r\n{good}{key}\r\n"), 400),
-        13 => (format!("GET http://evil/ws HTTP/1.1\r\n{good}{key}\r\n"), 404),
+        13 => (
+            format!("GET http://evil/ws HTTP/1.1\r\n{good}{key}\r\n"),
+            404,
+        ),
         14 => (format!("GET /nowhere HTTP/1.1\r\n{good}{key}\r\n"), 404),
-        15 => (format!("GET /{} HTTP/1.1\r\n{good}{key}\r\n", "a".repeat(9_000)), 414),
-        16 => (format!("{get}{good}{key}{}\r\n", "X: y\r\n".repeat(130)), 431),
-        17 => (format!("GET /ws?token=a&token=b HTTP/1.1\r\n{good}{key}\r\n"), 400),
+        15 => (
+            format!("GET /{} HTTP/1.1\r\n{good}{key}\r\n", "a".repeat(9_000)),
+            414,
+        ),
+        16 => (
+            format!("{get}{good}{key}{}\r\n", "X: y\r\n".repeat(130)),
+            431,
+        ),
+        17 => (
+            format!("GET /ws?token=a&token=b HTTP/1.1\r\n{good}{key}\r\n"),
+            400,
+        ),
         18 => (format!("{get}{good}{key} folded\r\n\r\n"), 400),
         _ => ("\u{16}\u{3}\u{1}\u{2}\u{0}".to_owned(), 400),
     };

@@ -140,9 +140,10 @@ impl World {
             Item::Text(text) => self.process_text(l, &text),
             Item::Binary(_) => self.hand_over(l),
             Item::Close(close) => {
-                let frame = close
-                    .as_ref()
-                    .map(|(code, reason)| CloseFrame { code: *code, reason });
+                let frame = close.as_ref().map(|(code, reason)| CloseFrame {
+                    code: *code,
+                    reason,
+                });
                 self.event(l, Event::Close(frame));
             }
             Item::Violation(violation) => self.event(l, Event::Violation(violation)),
@@ -245,9 +246,15 @@ impl World {
             self.fault(Fault::HookDenied);
         }
         match hook.call {
-            Call::Identify(token, request) => self.identified(l, token.as_ref(), request.as_ref(), denied),
+            Call::Identify(token, request) => {
+                self.identified(l, token.as_ref(), request.as_ref(), denied)
+            }
             Call::Ask(question) => {
-                let answer = if denied { Err(Denied::Forbidden) } else { Ok(()) };
+                let answer = if denied {
+                    Err(Denied::Forbidden)
+                } else {
+                    Ok(())
+                };
                 self.predict_answer(l, &question, answer);
                 let _ = self.call(|board, now| board.answer(now, id, question, answer));
                 self.predicted_command(l);

@@ -10,10 +10,15 @@ impl World {
     /// A client sends bytes: they arrive in one piece or in several, in order.
     pub(super) fn send(&mut self, l: u32, bytes: Vec<u8>) {
         let link = &self.links[l as usize];
-        if link.client_gone || link.fin_at.is_some() || link.reset_at.is_some() || bytes.is_empty() {
+        if link.client_gone || link.fin_at.is_some() || link.reset_at.is_some() || bytes.is_empty()
+        {
             return;
         }
-        let pieces = if self.calm { 1 } else { [1, 1, 1, 2, 3][self.rng.usize(..5)] };
+        let pieces = if self.calm {
+            1
+        } else {
+            [1, 1, 1, 2, 3][self.rng.usize(..5)]
+        };
         if pieces > 1 {
             self.fault(Fault::ReadSplit);
         }
@@ -74,7 +79,11 @@ impl World {
             return Err(());
         }
         let gone = link.client_gone;
-        let free = if gone { bytes.len() } else { link.window.saturating_sub(link.unread) };
+        let free = if gone {
+            bytes.len()
+        } else {
+            link.window.saturating_sub(link.unread)
+        };
         if gone && self.rng.u8(..4) == 0 {
             self.fault(Fault::WriteFailed);
             self.allow(l, "reset");

@@ -24,8 +24,13 @@ const SCRATCH: usize = 64 << 10;
 pub(super) fn address(number: u32, link: u32) -> IpAddr {
     match number % 3 {
         0 => Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
-        1 => Ipv6Addr::from_bits(u128::from(0x2001_0db8_0000_0000 + u64::from(number)) << 64 | u128::from(link)).into(),
-        _ => Ipv4Addr::from_bits(0x0a00_0000 + number).to_ipv6_mapped().into(),
+        1 => Ipv6Addr::from_bits(
+            u128::from(0x2001_0db8_0000_0000 + u64::from(number)) << 64 | u128::from(link),
+        )
+        .into(),
+        _ => Ipv4Addr::from_bits(0x0a00_0000 + number)
+            .to_ipv6_mapped()
+            .into(),
     }
 }
 
@@ -153,11 +158,21 @@ impl World {
                 return;
             }
             // Byte by byte through something long would be more of the same.
-            let most = if waiting > 3_000 { usize::MAX } else { link.read_size };
+            let most = if waiting > 3_000 {
+                usize::MAX
+            } else {
+                link.read_size
+            };
             if most < waiting {
-                self.fault(if most == 1 { Fault::ReadByByte } else { Fault::ReadSplit });
+                self.fault(if most == 1 {
+                    Fault::ReadByByte
+                } else {
+                    Fault::ReadSplit
+                });
             }
-            let size = waiting.min(SCRATCH).min(if self.calm { SCRATCH } else { most });
+            let size = waiting
+                .min(SCRATCH)
+                .min(if self.calm { SCRATCH } else { most });
             let link = &mut self.links[l as usize];
             let mut chunk = link.rx[link.rx_at..link.rx_at + size].to_vec();
             let used = self.receive(l, &mut chunk, &mut frames);
@@ -270,7 +285,13 @@ impl World {
         }
     }
 
-    fn decode(&mut self, l: u32, decoder: &mut Decoder, bytes: &mut [u8], frames: &mut usize) -> usize {
+    fn decode(
+        &mut self,
+        l: u32,
+        decoder: &mut Decoder,
+        bytes: &mut [u8],
+        frames: &mut usize,
+    ) -> usize {
         let (mut used, mut heard) = (0, false);
         while *frames > 0
             && !self.backlog_full(l)
@@ -330,7 +351,8 @@ impl World {
             Incoming::Close(close) => {
                 let close = close.map(|close| (close.code, close.reason.to_owned()));
                 self.allow(l, "client_closed");
-                self.links[l as usize].shadow.close_code = Some(close.as_ref().map(|(code, _)| *code));
+                self.links[l as usize].shadow.close_code =
+                    Some(close.as_ref().map(|(code, _)| *code));
                 self.take_item(l, Item::Close(close));
             }
         }
@@ -343,9 +365,11 @@ impl World {
         self.links[l as usize].shadow.last_message = self.now;
         let expected = self.predict_message(l, binary, bytes);
         let admitted = self.call(|board, now| board.message(now, id, binary, bytes)) == Ok(true);
-        self.check(20, expected.is_none_or(|expected| expected == admitted), || {
-            format!("link {l}: a message of {bytes} bytes, admitted: {admitted}")
-        });
+        self.check(
+            20,
+            expected.is_none_or(|expected| expected == admitted),
+            || format!("link {l}: a message of {bytes} bytes, admitted: {admitted}"),
+        );
         self.predicted_charge(l);
         admitted
     }

@@ -129,7 +129,10 @@ impl Oracle {
     }
 
     pub(super) fn active_rooms(&self) -> usize {
-        self.rooms.iter().filter(|room| !room.members.is_empty()).count()
+        self.rooms
+            .iter()
+            .filter(|room| !room.members.is_empty())
+            .count()
     }
 }
 
@@ -197,9 +200,15 @@ impl World {
         if let Err(inconsistency) = self.board.audit() {
             return self.fail(5, inconsistency.to_string());
         }
-        let stats = self.board.stats(switchboard_core::Time::from_nanos(self.core_now));
+        let stats = self
+            .board
+            .stats(switchboard_core::Time::from_nanos(self.core_now));
         let oracle = &self.oracle;
-        let lobbies = oracle.rooms.iter().filter(|room| room.lobby_members > 0).count();
+        let lobbies = oracle
+            .rooms
+            .iter()
+            .filter(|room| room.lobby_members > 0)
+            .count();
         let ours = [
             oracle.open,
             oracle.count(Phase::Closing),

@@ -90,7 +90,10 @@ impl Output {
         const START: &[u8] = b"HTTP/1.1 ";
         let seen = input.len().min(START.len());
         if input[..seen] != START[..seen] {
-            return Err(format!("no HTTP answer: {:?}", String::from_utf8_lossy(input)));
+            return Err(format!(
+                "no HTTP answer: {:?}",
+                String::from_utf8_lossy(input)
+            ));
         }
         let Some(end) = input.windows(4).position(|four| four == b"\r\n\r\n") else {
             return Ok(None);

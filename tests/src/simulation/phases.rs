@@ -73,7 +73,11 @@ impl World {
             self.schedule.push(at, Step::Client(c));
         }
         if !self.oracle.drained {
-            self.oracle.live.clone().into_iter().for_each(|l| self.free_link(l));
+            self.oracle
+                .live
+                .clone()
+                .into_iter()
+                .for_each(|l| self.free_link(l));
         }
     }
 
@@ -88,7 +92,9 @@ impl World {
     }
 
     fn finish_drain(&mut self) {
-        let Some((_, due)) = self.drain_due else { return };
+        let Some((_, due)) = self.drain_due else {
+            return;
+        };
         self.run_until(self.now.max(due).max(self.frozen_until) + 2 * SECOND);
         let drained = self.oracle.drained;
         self.check(27, drained, || "not drained by the deadline".into());
@@ -127,7 +133,11 @@ impl World {
             .link
             .is_some_and(|l| self.links[l as usize].shadow.phase == Phase::Open && !self.plan.json);
         let limits = &self.plan.config.limits;
-        let seats = self.oracle.addresses.get(&client.address).map_or(0, |entry| entry.seats);
+        let seats = self
+            .oracle
+            .addresses
+            .get(&client.address)
+            .map_or(0, |entry| entry.seats);
         let name = format!("u{}", client.user);
         let connected = self.oracle.users.contains_key(&*name);
         let lobby = client.lobby.is_some_and(|r| {
@@ -144,20 +154,26 @@ impl World {
         let phase = link.map(|l| self.links[l as usize].shadow.phase);
         let tries = client.tries;
         self.check(38, excused, || {
-            format!("client {c} is not in: link {link:?} in {phase:?}, {tries} tries, {seats} seats")
+            format!(
+                "client {c} is not in: link {link:?} in {phase:?}, {tries} tries, {seats} seats"
+            )
         });
     }
 
     /// Nothing waits, nothing is missing, and everybody knows who is there.
     fn check_at_rest(&mut self) {
         for _ in 0..8 {
-            let stats = self.board.stats(switchboard_core::Time::from_nanos(self.now));
+            let stats = self
+                .board
+                .stats(switchboard_core::Time::from_nanos(self.now));
             if stats.queued_bytes == 0 {
                 break;
             }
             self.run_until(self.now + 300 * MILLI);
         }
-        let stats = self.board.stats(switchboard_core::Time::from_nanos(self.now));
+        let stats = self
+            .board
+            .stats(switchboard_core::Time::from_nanos(self.now));
         self.check(38, stats.queued_bytes == 0, || {
             format!("{} bytes are queued at rest", stats.queued_bytes)
         });
@@ -169,7 +185,9 @@ impl World {
             }
         }
         let gaps = self.oracle.gaps;
-        self.check(11, gaps <= dropped, || format!("{gaps} missing, {dropped} counted as dropped"));
+        self.check(11, gaps <= dropped, || {
+            format!("{gaps} missing, {dropped} counted as dropped")
+        });
         self.audit();
     }
 
@@ -180,10 +198,14 @@ impl World {
             self.probe(Probe::PongsMerged);
         }
         let answers = self.links[l as usize].shadow.answers.clone();
-        self.check(11, waiting == 0, || format!("link {l}: not answered: {answers:?}"));
+        self.check(11, waiting == 0, || {
+            format!("link {l}: not answered: {answers:?}")
+        });
         for r in self.links[l as usize].shadow.rooms.clone() {
             let stays = self.links[l as usize].shadow.stays.get(&r).cloned();
-            let Some(stay) = stays.filter(|stays| stays.len() == 1).and_then(|mut stays| stays.pop_front())
+            let Some(stay) = stays
+                .filter(|stays| stays.len() == 1)
+                .and_then(|mut stays| stays.pop_front())
             else {
                 return self.fail(13, format!("link {l}: in r{r} without a stay"));
             };
@@ -200,7 +222,8 @@ impl World {
                 Some((count, names)) => {
                     *count == there.len()
                         && names.as_ref().is_none_or(|names| {
-                            names.len() == there.len() && there.iter().all(|user| names.contains(&**user))
+                            names.len() == there.len()
+                                && there.iter().all(|user| names.contains(&**user))
                         })
                 }
             };
@@ -231,7 +254,12 @@ impl World {
             return;
         }
         for r in self.links[l as usize].shadow.rooms.clone() {
-            let stay = self.links[l as usize].shadow.stays.get(&r).and_then(|stays| stays.front()).cloned();
+            let stay = self.links[l as usize]
+                .shadow
+                .stays
+                .get(&r)
+                .and_then(|stays| stays.front())
+                .cloned();
             let Some(stay) = stay else { continue };
             let next = self.oracle.rooms[r as usize].seq();
             let log = self.oracle.rooms[r as usize].lives.last();
@@ -239,7 +267,10 @@ impl World {
                 .and_then(|log| log.last())
                 .is_some_and(|entry| entry.excluded.contains(&l));
             self.check(38, stay.seen == next || excluded, || {
-                format!("link {l}: the probe of r{r} is {next}, it has {}", stay.seen)
+                format!(
+                    "link {l}: the probe of r{r} is {next}, it has {}",
+                    stay.seen
+                )
             });
         }
     }
@@ -255,7 +286,9 @@ impl World {
         }
         let settled = self.plan.config.presence.leave_grace.as_nanos() as u64;
         self.run_until(self.now + self.sum_of_timeouts() + settled + 30 * SECOND);
-        let stats = self.board.stats(switchboard_core::Time::from_nanos(self.now));
+        let stats = self
+            .board
+            .stats(switchboard_core::Time::from_nanos(self.now));
         let left = [
             stats.total_connections,
             stats.active_rooms,
@@ -272,14 +305,18 @@ impl World {
             .iter()
             .map(|&l| (l, self.links[l as usize].shadow.phase))
             .collect();
-        self.check(37, left == [0; 8], || format!("left over: {left:?}, {live:?}"));
+        self.check(37, left == [0; 8], || {
+            format!("left over: {left:?}, {live:?}")
+        });
         if self.broken.is_none() {
             self.audit();
         }
         // Addresses are remembered until their buckets are full.
         self.run_until(self.now + 150 * SECOND);
         let next = self.board.next_deadline();
-        self.check(19, next.is_none(), || format!("a timer of nobody: {next:?}"));
+        self.check(19, next.is_none(), || {
+            format!("a timer of nobody: {next:?}")
+        });
         if self.tickets.is_empty() {
             return;
         }

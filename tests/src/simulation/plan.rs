@@ -107,7 +107,11 @@ impl Plan {
                 [rng.u8(0..=30), rng.u8(0..=2), rng.u8(0..=2), rng.u8(0..=6)]
             },
             late_writers: if rng.bool() { rng.u8(1..=30) } else { 0 },
-            tick_jitter: if rng.bool() { 0 } else { rng.u64(0..=400) * MILLI },
+            tick_jitter: if rng.bool() {
+                0
+            } else {
+                rng.u64(0..=400) * MILLI
+            },
             audit_every,
             config,
         }
@@ -175,7 +179,12 @@ fn draw_times(rng: &mut Rng, config: &mut Config) {
     config.presence.enabled = rng.u8(..100) < 90;
     config.health.health_ping = pick(
         rng,
-        &[HealthPing::Off, HealthPing::Off, HealthPing::All, HealthPing::Demand],
+        &[
+            HealthPing::Off,
+            HealthPing::Off,
+            HealthPing::All,
+            HealthPing::Demand,
+        ],
     );
 }
 

@@ -20,24 +20,42 @@ impl World {
     }
 
     /// The application hears who came and went: those who came are there, those who went are not.
-    pub(super) fn presence_told(&mut self, room: &str, count: usize, joined: &[Arc<str>], left: &[Arc<str>]) {
+    pub(super) fn presence_told(
+        &mut self,
+        room: &str,
+        count: usize,
+        joined: &[Arc<str>],
+        left: &[Arc<str>],
+    ) {
         let Some(r) = room_number(room) else { return };
         let now = self.core_now;
         let mut there = self.present(r);
         let graces = &self.oracle.rooms[r as usize].graces;
-        there.extend(graces.iter().filter(|(_, until)| **until > now).map(|(user, _)| user.clone()));
+        there.extend(
+            graces
+                .iter()
+                .filter(|(_, until)| **until > now)
+                .map(|(user, _)| user.clone()),
+        );
         let wrong = joined.iter().any(|user| !there.contains(user))
             || left.iter().any(|user| there.contains(user));
         self.check(12, !wrong && there.len() == count, || {
             format!("r{r}: {count} there, {joined:?} came, {left:?} went; in truth {there:?}")
         });
-        self.oracle.rooms[r as usize].graces.retain(|_, until| *until > now);
+        self.oracle.rooms[r as usize]
+            .graces
+            .retain(|_, until| *until > now);
         if !left.is_empty() {
             self.probe(Probe::GraceOver);
         }
     }
 
-    pub(super) fn presence_message(&mut self, l: u32, r: u32, message: &Message<'_>) -> Result<(), (u8, String)> {
+    pub(super) fn presence_message(
+        &mut self,
+        l: u32,
+        r: u32,
+        message: &Message<'_>,
+    ) -> Result<(), (u8, String)> {
         let full = self.plan.config.presence.full;
         let count = message.count.unwrap_or(0);
         let wrong = |what: &str| Err((12, format!("presence of r{r}: {what}: {message:?}")));
@@ -45,7 +63,10 @@ impl World {
             return wrong("told where it is off");
         }
         let stay = self.links[l as usize].shadow.stays.get_mut(&r);
-        let Some(stay) = stay.and_then(|stays| stays.front_mut()).filter(|stay| stay.told) else {
+        let Some(stay) = stay
+            .and_then(|stays| stays.front_mut())
+            .filter(|stay| stay.told)
+        else {
             return wrong("not in the room");
         };
         if let Some(users) = &message.users {
@@ -57,7 +78,11 @@ impl World {
             self.probe(Probe::PresenceList);
             return Ok(());
         }
-        let names = message.joined.iter().flatten().chain(message.left.iter().flatten());
+        let names = message
+            .joined
+            .iter()
+            .flatten()
+            .chain(message.left.iter().flatten());
         if names.count() > full {
             return wrong("too many names");
         }

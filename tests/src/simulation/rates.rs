@@ -178,12 +178,22 @@ impl World {
     }
 
     /// The application has answered: what is said to the room, and the number it gets.
-    pub(super) fn predict_answer(&mut self, l: u32, question: &Question, answer: Result<(), Denied>) {
+    pub(super) fn predict_answer(
+        &mut self,
+        l: u32,
+        question: &Question,
+        answer: Result<(), Denied>,
+    ) {
         if self.links[l as usize].shadow.phase != Phase::Open {
             return;
         }
         match question {
-            Question::Message { room, content, echo, request } => {
+            Question::Message {
+                room,
+                content,
+                echo,
+                request,
+            } => {
                 let id = request.as_ref().and_then(|id| id.as_json().parse().ok());
                 if answer.is_err() {
                     return self.expect_answer(l, id, Answer::Any);
@@ -204,7 +214,8 @@ impl World {
 
     fn expect_message(&mut self, l: u32, room: &str, content: &str, echo: bool) -> Answer {
         let sender = self.shared_user(l);
-        let Some(r) = room_number(room).filter(|&r| self.links[l as usize].shadow.rooms.contains(&r))
+        let Some(r) =
+            room_number(room).filter(|&r| self.links[l as usize].shadow.rooms.contains(&r))
         else {
             return Answer::Any;
         };
@@ -226,12 +237,11 @@ impl World {
         let limit = self.plan.config.limits.queue_bytes;
         let seq = self.oracle.rooms[r as usize].seq() + 1;
         let fields = r#"{"type":"message","channel":"","content":,"seq":}"#.len();
-        let named = sender.as_ref().map_or(0, |name| name.len() + r#","sender":"""#.len());
-        let payload = fields
-            + named
-            + Self::room_name(r).len()
-            + content.len()
-            + seq.to_string().len();
+        let named = sender
+            .as_ref()
+            .map_or(0, |name| name.len() + r#","sender":"""#.len());
+        let payload =
+            fields + named + Self::room_name(r).len() + content.len() + seq.to_string().len();
         let header = match payload {
             0..126 => 2,
             126..65_536 => 4,

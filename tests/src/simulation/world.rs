@@ -271,7 +271,11 @@ impl World {
         }
         if self.board.wants_write() && !self.flushing {
             self.flushing = true;
-            let late = if self.calm { 0 } else { self.rng.u64(..200 * MICRO) };
+            let late = if self.calm {
+                0
+            } else {
+                self.rng.u64(..200 * MICRO)
+            };
             self.schedule.push(self.now + late, Step::Flush);
         }
         if let Some(next) = self.board.next_deadline()
@@ -345,7 +349,8 @@ impl World {
         let deadline = drain.deadline.max(drain.window).as_nanos() as u64;
         self.drain_due = Some((self.now, self.now + deadline));
         self.oracle.drain_open = self.oracle.open;
-        let pending = self.oracle.count(Phase::Authenticating) + self.oracle.count(Phase::AwaitingAuth);
+        let pending =
+            self.oracle.count(Phase::Authenticating) + self.oracle.count(Phase::AwaitingAuth);
         if pending > 0 {
             self.probe(Probe::DrainPending);
         }
