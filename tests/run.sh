@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust clients
+#   tests/run.sh [PART...]      all parts, or those named: build rust simulation clients client
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# tests/clients/node_modules, Python packages into tests/.cache. Ends with one line per part and
+# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache. Ends with one line per part and
 # its time; the exit code is not 0 if any failed.
 set -u -o pipefail
 
@@ -85,6 +85,11 @@ build_examples() {
   cargo build --release --workspace --examples --locked && built=yes
 }
 
+# A fixed budget, so a fixed set of runs: it fails too when a rare path or a fault never happened.
+simulation() {
+  cargo run --release --locked -p switchboard-tests --bin simulate -- --seeds 1000 --threads 2
+}
+
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
 # with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
@@ -110,9 +115,26 @@ python_clients() {
       -s tests/clients/python
 }
 
+# The TypeScript client: its types, its lint, its decisions against the vectors, its size, and whether
+# the chat page embeds what its source says. With a server, also against that.
+typescript_client() {
+  local stamp=client-ts/node_modules/.lock
+  command -v node >/dev/null || { echo "node is missing: install Node 20 or newer"; return 1; }
+  if cmp -s client-ts/package-lock.json "$stamp"; then
+    echo "npm packages of client-ts: present"
+  else
+    echo "npm packages of client-ts: installing what client-ts/package-lock.json names"
+    (cd client-ts && npm ci --no-audit --no-fund) || return 1
+    cp client-ts/package-lock.json "$stamp"
+  fi
+  (cd client-ts && npm run check && npm run lint && npm run size && npm run bundle -- --check) &&
+    with_servers "$1" "$2" npm --prefix client-ts test
+}
+
 raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
+part simulation "Simulation: 1000 seeds" simulation
 for runtime in tokio smol; do
   suffix=
   [ "$runtime" = tokio ] || suffix=-$runtime
@@ -120,6 +142,7 @@ for runtime in tokio smol; do
   part clients "PyPI websockets against chat$suffix and echo$suffix" \
     python_clients "chat$suffix" "echo$suffix"
 done
+part client "TypeScript client against its vectors and chat" typescript_client chat echo
 
 say "Summary of tests/run.sh (${SECONDS} s)"
 printf '%s\n' "${lines[@]}"

@@ -71,7 +71,7 @@ pub fn client_address(peer: IpAddr, request: &Request, trusted: &[IpNet]) -> IpA
 }
 
 /// A network may be written in IPv6 with IPv4 mapped into it.
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     let mapped = match address {
         IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),
         IpAddr::V6(_) => None,

@@ -2,453 +2,25 @@
 /**
  * The chat page: one room over one WebSocket that speaks `switchboard.v1.json`.
  *
- * 1. The connection: `connect()` and what a close code means. It knows nothing of the page.
- * 2. The room: gaps in the numbering, who is here, what the user typed. No page either.
- * 3. The page: small views over the elements of index.html.
- * 4. The application: puts the three together.
+ * The connection is the TypeScript client's (client-ts), bundled as switchboard.js.
+ * 1. The room: who is here, what the user typed, what a close means in words. No page.
+ * 2. The page: small views over the elements of index.html.
+ * 3. The application: puts the two and the client together.
+ */
+
+import { Switchboard, decide } from './switchboard.js';
+
+/**
+ * @typedef {import('../../client-ts/src/index.js').State} State
+ * @typedef {import('../../client-ts/src/index.js').Close} Close how a connection ended
+ * @typedef {import('../../client-ts/src/index.js').Frame} Frame
+ * @typedef {import('../../client-ts/src/index.js').Gap} Gap
+ * @typedef {import('../../client-ts/src/index.js').SwitchboardError} SwitchboardError
  */
 
 // ---------------------------------------------------------------------------------------------
-// 1. The connection
+// 1. The room
 // ---------------------------------------------------------------------------------------------
-
-const PROTOCOL = 'switchboard.v1.json';
-const TOKEN_PROTOCOL = 'base64url.bearer.switchboard.';
-
-const BACKOFF_MIN_MS = 500;
-const BACKOFF_MAX_MS = 20_000;
-const FULL_MIN_MS = 5_000;
-const JITTER_MS = 1_000;
-const STABLE_MS = 5_000;
-const OPEN_TIMEOUT_MS = 5_000;
-const WELCOME_TIMEOUT_MS = 10_000;
-const RTT_EVERY_MS = 5_000;
-const PROBE_TIMEOUT_MS = 10_000;
-const WAKE_PROBE_TIMEOUT_MS = 3_000;
-const BEAT_MS = 1_000;
-
-/**
- * What to do after a close: stay away; back off; back off from five seconds; come back at once with
- * jitter; come back after the delay that the server told; ask the user for a new token first.
- * @typedef {'stop' | 'backoff' | 'full' | 'now' | 'told' | 'token'} Action
- */
-
-/**
- * How a connection ended.
- * @typedef {object} End
- * @property {number} code the close code; 1006 when there was none
- * @property {string} reason the server's word for it; may be empty
- * @property {Action} action
- * @property {boolean} opened whether the WebSocket was ever open
- * @property {boolean} welcomed whether the server had let us in
- * @property {boolean} silent whether we gave up on a server that did not answer
- */
-
-/**
- * @typedef {{type: string, [field: string]: any}} Frame
- *
- * @typedef {{kind: 'connecting', last: End | null}} Connecting
- * @typedef {{kind: 'connected', welcome: Frame, last: End | null}} Connected
- * @typedef {{kind: 'waiting', until: number, why: 'backoff' | 'full' | 'now' | 'told' | 'offline', last: End}} Waiting
- * @typedef {{kind: 'stopped', last: End | null}} Stopped
- * @typedef {Connecting | Connected | Waiting | Stopped} LinkState `until` is a `Date.now()`
- */
-
-/**
- * @typedef {object} ConnectOptions
- * @property {() => string} url asked anew for each attempt
- * @property {() => string[]} protocols asked anew for each attempt
- * @property {() => boolean} usesToken whether an expired sign-in needs a new token from the user
- * @property {(state: LinkState) => void} onState
- * @property {(frame: Frame) => void} onFrame every frame but the answers to our own pings
- * @property {(ms: number) => void} onRoundTrip
- */
-
-/**
- * What a client does after a close, by code and reason. For a code without a meaning of its own its
- * band decides: 3000 to 4099 and 4500 to 4999 stop, 4200 to 4299 come back at once.
- * @param {number} code
- * @param {string} reason
- * @returns {Action}
- */
-export function actionAfter(code, reason) {
-  switch (code) {
-    case 1000: return reason === 'replaced' ? 'stop' : 'backoff';
-    case 1001: return 'told';
-    case 1002: case 1003: case 1007: case 1008: case 1009: return 'stop';
-    case 4001: return 'token';
-    case 4002: return reason === 'lobby_full' ? 'stop' : 'full';
-    case 4202: return 'token';
-  }
-  if (code >= 3000 && code <= 4099) return 'stop';
-  if (code >= 4200 && code <= 4299) return 'now';
-  if (code >= 4500 && code <= 4999) return 'stop';
-  return 'backoff';
-}
-
-/**
- * How long to wait before attempt number `attempt` (from 0). Full jitter: a thousand clients that
- * lost the same server do not come back in one moment.
- * @param {Action} action
- * @param {number} attempt
- */
-export function delayBefore(action, attempt) {
-  const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** attempt);
-  if (action === 'full') {
-    const span = Math.min(BACKOFF_MAX_MS - FULL_MIN_MS, FULL_MIN_MS * 2 ** attempt);
-    return FULL_MIN_MS + Math.random() * span;
-  }
-  if (action === 'now' && attempt === 0) return Math.random() * JITTER_MS;
-  if (action === 'told') return Math.random() * Math.max(ceiling, FULL_MIN_MS);
-  return Math.random() * ceiling;
-}
-
-/** Keeps one room's WebSocket alive, and knows when to leave it alone. */
-class Link {
-  /** @type {ConnectOptions} */ #options;
-  /** @type {LinkState} */ #state = { kind: 'stopped', last: null };
-  /** @type {WebSocket | null} */ #socket = null;
-  #attempt = 0;
-  #opened = false;
-  /** @type {Frame | null} */ #bye = null;
-  /** @type {End | null} */ #last = null;
-
-  #openTimer = 0;
-  #retryTimer = 0;
-  #stableTimer = 0;
-  #beatTimer = 0;
-
-  #pingMs = 25_000;
-  #heardAt = 0;
-  #pingedAt = 0;
-  #pingStamp = 0;
-  /** When nothing heard since a ping means the end; 0 while no ping waits. */
-  #probeUntil = 0;
-  #beatAt = 0;
-  #overslept = false;
-  #suspended = false;
-
-  /** @param {ConnectOptions} options */
-  constructor(options) {
-    this.#options = options;
-    this.#listen();
-    this.#open();
-  }
-
-  get state() { return this.#state; }
-
-  /**
-   * Sends one frame, if the server has let us in. Nothing is queued for later.
-   * @param {Frame} frame
-   */
-  send(frame) {
-    if (this.#state.kind !== 'connected' || this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(frame));
-    return true;
-  }
-
-  /** Starts over at once, whatever the state. */
-  reconnect() {
-    this.#attempt = 0;
-    const old = this.#drop();
-    if (old?.readyState !== WebSocket.OPEN) return this.#open();
-    // Let the old one go first, so that a server that allows one per user does not refuse us.
-    this.#set({ kind: 'connecting', last: this.#last });
-    const next = () => { clearTimeout(limit); old.onclose = null; if (this.#state.kind === 'connecting') this.#open(); };
-    const limit = setTimeout(next, 1_000);
-    old.onclose = next;
-    old.close(1000);
-  }
-
-  /** Ends it for good: this object is not used again. */
-  leave() {
-    this.#drop()?.close(1000);
-    this.#unlisten.abort();
-    this.#last = null;
-    this.#set({ kind: 'stopped', last: null });
-  }
-
-  // Opening
-
-  #open() {
-    this.#drop()?.close();
-    this.#opened = false;
-    this.#bye = null;
-    this.#set({ kind: 'connecting', last: this.#last });
-
-    const socket = new WebSocket(this.#options.url(), this.#options.protocols());
-    this.#socket = socket;
-    this.#openTimer = setTimeout(() => this.#giveUp(), OPEN_TIMEOUT_MS);
-    socket.onopen = () => {
-      this.#opened = true;
-      clearTimeout(this.#openTimer);
-      this.#openTimer = setTimeout(() => this.#giveUp(), WELCOME_TIMEOUT_MS);
-    };
-    socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#ended(event.code, event.reason, false);
-  }
-
-  /** Forgets the socket: none of its events matter any more. */
-  #drop() {
-    clearTimeout(this.#openTimer);
-    clearTimeout(this.#retryTimer);
-    clearTimeout(this.#stableTimer);
-    clearInterval(this.#beatTimer);
-    const socket = this.#socket;
-    this.#socket = null;
-    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
-    return socket;
-  }
-
-  /** The server is silent: closing it properly can hang for minutes, so nobody waits for that. */
-  #giveUp() {
-    const socket = this.#drop();
-    this.#ended(1006, '', true);
-    socket?.close();
-  }
-
-  // Receiving
-
-  /** @param {unknown} data */
-  #receive(data) {
-    this.#heardAt = performance.now();
-    this.#probeUntil = 0;
-    this.#overslept = false;
-    const frame = parseFrame(data);
-    if (!frame) return;
-    switch (frame.type) {
-      case 'welcome': return this.#welcomed(frame);
-      case 'health_ping': return void this.#raw({ type: 'health_pong', timestamp: frame.timestamp });
-      case 'pong': return this.#ponged(frame);
-      case 'bye': this.#bye = frame;
-    }
-    this.#options.onFrame(frame);
-  }
-
-  /** @param {Frame} frame */
-  #welcomed(frame) {
-    clearTimeout(this.#openTimer);
-    if (frame.ping_ms > 0) this.#pingMs = frame.ping_ms;
-    this.#stableTimer = setTimeout(() => { this.#attempt = 0; }, STABLE_MS);
-    this.#beatAt = Date.now();
-    this.#beatTimer = setInterval(() => this.#beat(), BEAT_MS);
-    this.#set({ kind: 'connected', welcome: frame, last: this.#last });
-    this.#options.onFrame(frame);
-    this.#ping(PROBE_TIMEOUT_MS);
-  }
-
-  /** @param {Frame} frame */
-  #ponged(frame) {
-    if (frame.timestamp !== this.#pingStamp) return;
-    this.#options.onRoundTrip(performance.now() - this.#pingedAt);
-  }
-
-  // Ending
-
-  /**
-   * @param {number} code
-   * @param {string} reason
-   * @param {boolean} silent
-   */
-  #ended(code, reason, silent) {
-    const welcomed = this.#state.kind === 'connected';
-    this.#drop();
-    const bye = this.#bye;
-    if (bye && (code === 1006 || code === 1005)) ({ code = 1001, reason = '' } = bye);
-    let action = actionAfter(code, reason);
-    if (code === 4202 && !this.#options.usesToken()) action = 'now';
-    if (silent && welcomed) action = 'now';
-    /** @type {End} */
-    const end = { code, reason, action, opened: this.#opened, welcomed, silent };
-    this.#last = end;
-    if (action === 'stop' || action === 'token') return this.#set({ kind: 'stopped', last: end });
-
-    const told = bye?.reconnect_in_ms;
-    const delay = told >= 0 ? told : delayBefore(action, this.#attempt);
-    this.#attempt += 1;
-    this.#wait(delay, told >= 0 ? 'told' : action, end);
-  }
-
-  /**
-   * @param {number} delay
-   * @param {Waiting['why']} why
-   * @param {End} end
-   */
-  #wait(delay, why, end) {
-    if (!navigator.onLine && why !== 'told') {
-      // The `online` event ends this wait; a server on this very machine is found without it.
-      why = 'offline';
-      delay = Math.max(delay, FULL_MIN_MS);
-    }
-    this.#set({ kind: 'waiting', until: Date.now() + delay, why, last: end });
-    this.#retryTimer = setTimeout(() => this.#open(), delay);
-  }
-
-  // Liveness
-
-  /** Once a second while connected: measure, and notice a server that fell silent. */
-  #beat() {
-    const slept = Date.now() - this.#beatAt > BEAT_MS + 2_000;
-    this.#beatAt = Date.now();
-    const now = performance.now();
-    if (slept && !this.#overslept) {
-      // It was us who did not run, so ask before judging.
-      this.#overslept = true;
-      return this.#ping(WAKE_PROBE_TIMEOUT_MS);
-    }
-    if (this.#probeUntil && now > this.#probeUntil) return this.#giveUp();
-    if (this.#probeUntil) return;
-    const silent = now - this.#heardAt > this.#pingMs;
-    const measure = document.visibilityState === 'visible' && now - this.#pingedAt > RTT_EVERY_MS;
-    if (silent || measure) this.#ping(PROBE_TIMEOUT_MS);
-  }
-
-  /** @param {number} timeout */
-  #ping(timeout) {
-    this.#pingedAt = performance.now();
-    this.#pingStamp = Math.round(this.#pingedAt);
-    this.#probeUntil = this.#pingedAt + timeout;
-    this.#raw({ type: 'ping', timestamp: this.#pingStamp });
-  }
-
-  /** @param {Frame} frame */
-  #raw(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
-  }
-
-  // The page and the network
-
-  #unlisten = new AbortController();
-
-  #listen() {
-    const { signal } = this.#unlisten;
-    const woke = () => this.#woke();
-    addEventListener('online', woke, { signal });
-    addEventListener('offline', () => this.#offline(), { signal });
-    document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') woke(); }, { signal });
-    document.addEventListener('resume', woke, { signal });
-    addEventListener('pagehide', (event) => { if (event.persisted) this.#suspend(); }, { signal });
-    addEventListener('pageshow', (event) => { if (event.persisted) this.#resume(); }, { signal });
-  }
-
-  /** Something may have changed: check what is open, hurry what is waiting. */
-  #woke() {
-    const { kind } = this.#state;
-    if (kind === 'connected') return this.#ping(WAKE_PROBE_TIMEOUT_MS);
-    // A delay that the server asked for stands.
-    if (kind === 'waiting' && this.#state.why !== 'told' && this.#state.why !== 'full') this.#open();
-  }
-
-  #offline() {
-    if (this.#state.kind === 'connected') this.#ping(WAKE_PROBE_TIMEOUT_MS);
-    if (this.#state.kind === 'waiting' && this.#state.why !== 'told') {
-      clearTimeout(this.#retryTimer);
-      this.#wait(BACKOFF_MAX_MS, 'offline', this.#state.last);
-    }
-  }
-
-  /** The page goes into the back/forward cache, where an open socket must not be. */
-  #suspend() {
-    if (this.#state.kind === 'stopped') return;
-    this.#suspended = true;
-    this.#drop()?.close(1000, 'bfcache');
-  }
-
-  #resume() {
-    if (!this.#suspended) return;
-    this.#suspended = false;
-    this.#open();
-  }
-
-  /** @param {LinkState} state */
-  #set(state) {
-    this.#state = state;
-    this.#options.onState(state);
-  }
-}
-
-/**
- * Opens a connection and keeps it: the one entrance to this part.
- * @param {ConnectOptions} options
- */
-export function connect(options) {
-  return new Link(options);
-}
-
-/**
- * @param {unknown} data
- * @returns {Frame | null}
- */
-function parseFrame(data) {
-  if (typeof data !== 'string') return null;
-  try {
-    const frame = JSON.parse(data);
-    return typeof frame?.type === 'string' ? frame : null;
-  } catch {
-    return null;
-  }
-}
-
-// ---------------------------------------------------------------------------------------------
-// 2. The room
-// ---------------------------------------------------------------------------------------------
-
-/** Finds the numbers of a room's messages that never came. */
-export class SeqTracker {
-  #epoch = '';
-  #last = 0;
-  /** @type {[number, number][]} what is missing, in order */
-  #ranges = [];
-  #forgotten = 0;
-
-  /**
-   * Begins anew after `subscribed`. Returns how many messages went by meanwhile, or null where the
-   * room itself is another one and nobody can say.
-   * @param {string} epoch
-   * @param {number} seq
-   * @returns {number | null}
-   */
-  begin(epoch, seq) {
-    const missed = epoch === this.#epoch ? Math.max(0, seq - this.#last) + this.missing : null;
-    this.#epoch = epoch;
-    this.#last = seq;
-    this.take();
-    return missed;
-  }
-
-  /** @param {number} seq a number that came, in a message or in an acknowledgement */
-  see(seq) {
-    if (seq > this.#last) {
-      if (seq > this.#last + 1) this.#ranges.push([this.#last + 1, seq - 1]);
-      this.#last = seq;
-      if (this.#ranges.length > 100) this.#forget();
-      return;
-    }
-    const at = this.#ranges.findIndex(([from, to]) => from <= seq && seq <= to);
-    if (at < 0) return;
-    const [from, to] = this.#ranges[at];
-    /** @type {[number, number][]} */
-    const rest = [[from, seq - 1], [seq + 1, to]];
-    this.#ranges.splice(at, 1, ...rest.filter(([a, b]) => a <= b));
-  }
-
-  get missing() {
-    return this.#ranges.reduce((sum, [from, to]) => sum + to - from + 1, this.#forgotten);
-  }
-
-  /** How many are missing; they are not counted again. */
-  take() {
-    const { missing } = this;
-    this.#ranges = [];
-    this.#forgotten = 0;
-    return missing;
-  }
-
-  #forget() {
-    const range = this.#ranges.shift();
-    if (range) this.#forgotten += range[1] - range[0] + 1;
-  }
-}
 
 const NAMES_KEPT = 1_000;
 
@@ -537,17 +109,11 @@ export function nameProblem(name, what) {
 /** @param {string} text */
 function byteLength(text) { return new TextEncoder().encode(text).length; }
 
-/** @param {string} text */
-export function base64url(text) {
-  const binary = String.fromCharCode(...new TextEncoder().encode(text));
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-}
-
 /**
  * Why the connection ended, in plain words.
  * @typedef {{title: string, text: string, advice: string}} Words
  * @typedef {{room: string, usesToken: boolean, reachable: boolean | null, draining: boolean, full: boolean}} Surroundings
- * @param {End} end
+ * @param {Close} end
  * @param {Surroundings} around
  * @returns {Words}
  */
@@ -557,15 +123,15 @@ export function explain(end, around) {
     const [title, text, advice] = words(around);
     return { title, text, advice };
   }
-  if (!end.opened) return explainUnreachable(around);
-  if (end.silent && !end.welcomed) {
+  if (end.phase === 'dialing') return explainUnreachable(around);
+  if (end.silent && end.phase === 'opened') {
     return { title: 'The server did not answer', text: 'The connection opened, but the server did not let this page in within ten seconds.', advice: '' };
   }
   if (end.silent) return { title: 'The server fell silent', text: 'Nothing came back, so this page stopped waiting and opens a new connection.', advice: '' };
   return explainByBand(end);
 }
 
-/** @param {End} end */
+/** @param {Close} end */
 function keyOf(end) {
   if (end.code === 4002) return end.reason === 'lobby_full' ? 'lobby_full' : 'server_full';
   if (end.code === 1000) return end.reason === 'replaced' ? 'replaced' : '';
@@ -625,10 +191,10 @@ function explainUnreachable(around) {
   return { title: 'The connection could not be opened', text: 'The server may be restarting, or your network may be down.', advice: '' };
 }
 
-/** @param {End} end @returns {Words} */
-function explainByBand({ code, reason, action }) {
+/** @param {Close} end @returns {Words} */
+function explainByBand({ code, reason }) {
   const said = reason ? ` It said: “${reason}”.` : '';
-  if (code >= 3000 && action === 'stop') {
+  if (code >= 3000 && decide(code, reason) === 'stop') {
     return { title: 'The application ended the connection', text: `It asked this page not to come back by itself.${said}`, advice: 'Choose Reconnect if you think you may come back.' };
   }
   if (code >= 4000) return { title: 'The application asked to reconnect', text: `It ended this connection.${said}`, advice: '' };
@@ -651,7 +217,7 @@ const ERROR_WORDS = {
   internal: 'something failed on the server',
 };
 
-/** @param {Frame} frame */
+/** @param {{code: string, message?: unknown}} frame */
 function errorWords(frame) {
   const known = ERROR_WORDS[frame.code];
   if (known) return known;
@@ -659,7 +225,7 @@ function errorWords(frame) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// 3. The page
+// 2. The page
 // ---------------------------------------------------------------------------------------------
 
 /**
@@ -1101,7 +667,7 @@ class StatusView {
   #announcer = $('announcer');
   #tick = 0;
   #delay = 0;
-  /** @type {LinkState['kind'] | ''} */ #announced = '';
+  /** @type {State['status'] | ''} */ #announced = '';
 
   /** @param {{onReconnect: () => void, onLeave: () => void, onToken: (token: string) => void}} handlers */
   constructor({ onReconnect, onLeave, onToken }) {
@@ -1116,15 +682,15 @@ class StatusView {
   }
 
   /**
-   * @param {LinkState} state
+   * @param {State} state
    * @param {Words | null} words
    */
   show(state, words) {
     clearInterval(this.#tick);
-    this.#pill.dataset.state = state.kind;
-    if (state.kind !== 'connected') setText(this.#rtt, '');
+    this.#pill.dataset.state = state.status;
+    if (state.status !== 'connected') setText(this.#rtt, '');
     this.#count(state);
-    if (state.kind === 'waiting') this.#tick = setInterval(() => this.#count(state), 250);
+    if (state.status === 'waiting') this.#tick = setInterval(() => this.#count(state), 250);
     this.#showBanner(state, words);
     this.#announce(state);
   }
@@ -1132,35 +698,35 @@ class StatusView {
   /** @param {number} ms */
   roundTrip(ms) { setText(this.#rtt, formatMs(ms)); }
 
-  /** @param {LinkState} state */
+  /** @param {State} state */
   #count(state) {
-    if (state.kind !== 'waiting') {
-      setText(this.#pillText, { connecting: 'Connecting…', connected: 'Connected', stopped: 'Stopped' }[state.kind]);
-      setText(this.#countdown, state.kind === 'connecting' && state.last ? 'Connecting now…' : '');
+    if (state.status !== 'waiting') {
+      setText(this.#pillText, { idle: '', connecting: 'Connecting…', connected: 'Connected', stopped: 'Stopped' }[state.status]);
+      setText(this.#countdown, state.status === 'connecting' && state.last ? 'Connecting now…' : '');
       return;
     }
-    const seconds = Math.max(1, Math.ceil((state.until - Date.now()) / 1000));
+    const seconds = Math.max(1, Math.ceil(((state.until ?? 0) - Date.now()) / 1000));
     setText(this.#pillText, `Reconnecting in ${seconds} s`);
     const offline = state.why === 'offline' ? 'This device says it is offline. ' : '';
     setText(this.#countdown, `${offline}Trying again in ${seconds} s.`);
   }
 
-  /** @param {LinkState} state @param {Words | null} words */
+  /** @param {State} state @param {Words | null} words */
   #showBanner(state, words) {
     const end = state.last;
-    if (state.kind === 'connected' || !end || !words) {
+    if (state.status === 'connected' || !end || !words) {
       clearTimeout(this.#delay);
       this.#delay = 0;
       this.#banner.hidden = true;
       return;
     }
-    const stopped = state.kind === 'stopped';
+    const stopped = state.status === 'stopped';
     this.#banner.dataset.tone = stopped ? 'bad' : 'wait';
     setText($('banner-title'), words.title);
     setText($('banner-text'), words.text);
     setText($('banner-advice'), words.advice);
     setText($('banner-code'), `close code ${end.code}${end.reason ? `, ${end.reason}` : ''}`);
-    $('renew').hidden = !(stopped && end.action === 'token');
+    $('renew').hidden = !(stopped && (end.code === 4001 || end.code === 4202));
     setText($('banner-reconnect'), stopped ? 'Reconnect' : 'Try now');
     $('banner-reconnect').hidden = !$('renew').hidden;
     if (!this.#banner.hidden) return;
@@ -1176,12 +742,12 @@ class StatusView {
     if (!$('renew').hidden) $('renew-token').focus();
   }
 
-  /** @param {LinkState} state */
-  #announce({ kind }) {
-    if (kind === this.#announced) return;
-    if (kind === 'connected') setText(this.#announcer, 'Connected.');
-    if (kind === 'connecting') setText(this.#announcer, 'Connecting.');
-    this.#announced = kind;
+  /** @param {State} state */
+  #announce({ status }) {
+    if (status === this.#announced) return;
+    if (status === 'connected') setText(this.#announcer, 'Connected.');
+    if (status === 'connecting') setText(this.#announcer, 'Connecting.');
+    this.#announced = status;
   }
 }
 
@@ -1421,18 +987,17 @@ class ServerPanel {
 }
 
 // ---------------------------------------------------------------------------------------------
-// 4. The application
+// 3. The application
 // ---------------------------------------------------------------------------------------------
 
 const UNCONFIRMED_AFTER_MS = 10_000;
-const MAX_DOUBTFUL = 50;
-const GAP_GRACE_MS = 1_500;
+const RTT_EVERY_MS = 5_000;
 const PRESENCE_EXPECTED_MS = 2_000;
 const DEFAULT_ROOM = 'lobby';
 
 /**
  * A message of ours that the server has not answered yet.
- * @typedef {{row: HTMLElement, text: string, to: string, timer: number}} Pending
+ * @typedef {{row: HTMLElement, text: string, to: string, timer: number, again: boolean}} Pending `again`: it was sent once more
  */
 
 /** The room on the screen, from "Join" to "Leave", any number of times. */
@@ -1443,17 +1008,15 @@ class Chat {
   #composer;
   #status;
   #tabs;
-  /** @type {Link | null} */ #link = null;
-  /** @type {LinkState} */ #state = { kind: 'stopped', last: null };
+  /** @type {Switchboard | null} */ #client = null;
+  /** @type {State} */ #state = { status: 'idle', last: null };
   #me = '';
   #room = '';
   #token = '';
+  /** Whether the server has seen this token: one that it refused, or that expired, is of no more use. */
+  #tokenUsed = false;
 
-  #seq = new SeqTracker();
-  #gapTimer = 0;
-  /** @type {Map<number, Pending>} */ #pending = new Map();
-  /** Given up on, but a late answer still counts. @type {Map<number, Pending>} */ #doubtful = new Map();
-  #nextId = 1;
+  /** Without an answer, oldest first. @type {Set<Pending>} */ #pending = new Set();
   #unconfirmed = 0;
   #maxBytes = Infinity;
   #pausedUntil = 0;
@@ -1477,19 +1040,20 @@ class Chat {
     this.#people = new People(this.#presence, () => this.#peopleContext(), (name) => this.#whisperTo(name));
     this.#tabs = new Tabs(() => this.#markRead());
     this.#status = new StatusView({
-      onReconnect: () => this.#link?.reconnect(),
+      onReconnect: () => this.#client?.reconnect(),
       onLeave: () => this.leave(),
-      onToken: (token) => { this.#token = token; this.#link?.reconnect(); },
+      onToken: (token) => { this.#useToken(token); this.#client?.reconnect(); },
     });
     document.addEventListener('visibilitychange', () => this.#markRead());
+    setInterval(() => { if (document.visibilityState === 'visible') this.#client?.ping(); }, RTT_EVERY_MS);
   }
 
   /** @param {{name: string, room: string, token: string}} who */
   enter({ name, room, token }) {
     this.#me = token ? '' : name;
     this.#room = room;
-    this.#token = token;
-    this.#seq = new SeqTracker();
+    this.#useToken(token);
+    this.#state = { status: 'idle', last: null };
     this.#everIn = false;
     this.#unread = 0;
     this.#lostAt = 0;
@@ -1500,49 +1064,79 @@ class Chat {
     setText($('room-title'), room);
     this.#showName();
     this.#title();
-    this.#link = connect({
-      url: () => this.#url(),
-      protocols: () => this.#token ? [PROTOCOL, TOKEN_PROTOCOL + base64url(this.#token)] : [PROTOCOL],
-      usesToken: () => this.#token !== '',
-      onState: (state) => this.#changed(state),
-      onFrame: (frame) => this.#receive(frame),
-      onRoundTrip: (ms) => { this.rtt = ms; this.#status.roundTrip(ms); },
-    });
+    this.#open();
     this.#composer.focus();
   }
 
   leave() {
-    this.#link?.leave();
-    this.#link = null;
+    const client = this.#client;
+    this.#client = null;
+    client?.close();
+    this.rtt = NaN;
+    clearTimeout(this.#presenceTimer);
     this.#token = '';
     this.#room = '';
-    for (const { timer } of this.#pending.values()) clearTimeout(timer);
+    for (const { timer } of this.#pending) clearTimeout(timer);
     this.#pending.clear();
-    this.#doubtful.clear();
     this.onLeft();
   }
 
-  #url() {
+  /** One client from entering to leaving, and what it tells while it is the one in use. */
+  #open() {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const query = this.#token ? '' : `?token=${encodeURIComponent(this.#me)}`;
-    return `${scheme}://${location.host}/ws/${encodeURIComponent(this.#room)}${query}`;
+    const client = new Switchboard(`${scheme}://${location.host}/ws/${encodeURIComponent(this.#room)}`, {
+      autoConnect: false,
+      getToken: ({ reason }) => this.#nextToken(reason),
+    });
+    this.#client = client;
+    const room = client.subscribe(this.#room);
+    /** @type {<T>(what: (event: T) => void) => (event: T) => void} */
+    const here = (what) => (event) => { if (this.#client === client) what(event); };
+    client.on('state', here((state) => this.#changed(state)));
+    client.on('direct', here((frame) => this.#whispered(frame)));
+    client.on('error', here((error) => this.#failed(error)));
+    client.on('rtt', here((ms) => { this.rtt = ms; this.#status.roundTrip(ms); }));
+    client.on('frame', here((frame) => this.#told(frame)));
+    room.on('subscribed', here(() => this.#subscribed()));
+    room.on('presence', here((frame) => this.#presenceChanged(frame)));
+    room.on('message', here((frame) => this.#message(frame)));
+    room.on('gap', here((gap) => this.#reportGap(gap)));
+    room.on('epoch', here(() => this.#log.notice('The room was started anew meanwhile, so nobody can say whether you missed something.', 'gap')));
+    room.on('refused', here(({ frame }) => this.#failed(frame)));
+    client.connect();
+  }
+
+  /** @param {string} token */
+  #useToken(token) {
+    this.#token = token;
+    this.#tokenUsed = false;
+  }
+
+  /**
+   * What to sign in with; empty where only the user can say. A name can be said again when a session expires.
+   * @param {string} reason
+   */
+  #nextToken(reason) {
+    if (!this.#token) return reason === 'unauthorized' ? '' : this.#me;
+    const fresh = !this.#tokenUsed || reason === 'connect';
+    this.#tokenUsed = true;
+    return fresh ? this.#token : '';
   }
 
   // The state of the connection
 
-  /** @param {LinkState} state */
+  /** @param {State} state */
   #changed(state) {
+    // A socket that is let go of to open another: nothing to count down to.
+    if (state.status === 'waiting' && state.why === 'asked') state = { status: 'connecting', last: state.last };
     const before = this.#state;
     this.#state = state;
-    this.#composer.enable(state.kind === 'connected');
+    this.#composer.enable(state.status === 'connected');
     this.#status.show(state, state.last && explain(state.last, this.#surroundings()));
-    if (before.kind === 'connected' && state.kind !== 'connected') this.#lost(state);
-    if (state.kind === 'connected') {
-      this.#composer.note('');
-      this.poller.now();
-    }
+    if (before.status === 'connected' && state.status !== 'connected') this.#lost(state);
+    if (state.status === 'connected') this.#welcomed(state.welcome);
     this.#people.draw();
-    if (state.kind === 'waiting' && !state.last.opened) this.#lookAround();
+    if (state.status === 'waiting' && state.last?.phase === 'dialing') this.#lookAround();
     this.#title();
   }
 
@@ -1550,7 +1144,7 @@ class Chat {
   async #lookAround() {
     await this.poller.now();
     const { last } = this.#state;
-    if (this.#state.kind !== 'connected' && last) this.#status.show(this.#state, explain(last, this.#surroundings()));
+    if (this.#state.status !== 'connected' && last) this.#status.show(this.#state, explain(last, this.#surroundings()));
   }
 
   /** @returns {Surroundings} */
@@ -1559,38 +1153,31 @@ class Chat {
     return { room: this.#room, usesToken: this.#token !== '', reachable, draining, full };
   }
 
-  /** @param {LinkState} state */
+  /** @param {State} state */
   #lost(state) {
     this.rtt = NaN;
     this.#lostAt = Date.now();
     clearTimeout(this.#presenceTimer);
     this.#composer.note('');
     this.#unconfirmed = this.#pending.size;
-    for (const id of [...this.#pending.keys()]) this.#fail(id, 'Not confirmed: the connection ended first.');
-    if (state.last && state.kind !== 'connecting') this.#log.notice(`${explain(state.last, this.#surroundings()).title}.`);
+    if (state.last && state.status !== 'connecting') this.#log.notice(`${explain(state.last, this.#surroundings()).title}.`);
   }
 
   // Frames
 
   /** @param {Frame} frame */
-  #receive(frame) {
-    switch (frame.type) {
-      case 'welcome': return this.#welcomed(frame);
-      case 'authenticated': return this.#named(frame.user);
-      case 'subscribed': return this.#subscribed(frame);
-      case 'presence': return this.#presenceChanged(frame);
-      case 'message': return this.#message(frame);
-      case 'direct': return this.#whispered(frame);
-      case 'ack': return this.#acknowledged(frame);
-      case 'error': return this.#failed(frame);
-      case 'bye': return this.#composer.note('The server is about to close this connection; the page comes back by itself.', { calm: true });
-    }
+  #told(frame) {
+    if (frame.type === 'authenticated') this.#named(frame.user);
+    if (frame.type === 'bye') this.#composer.note('The server is about to close this connection; the page comes back by itself.', { calm: true });
   }
 
   /** @param {Frame} frame */
   #welcomed(frame) {
+    this.#composer.note('');
+    this.poller.now();
     if (frame.max_bytes > 0) this.#maxBytes = frame.max_bytes;
     this.#named(frame.user);
+    this.#client?.ping();
   }
 
   /** @param {unknown} user who the server says we are */
@@ -1600,31 +1187,18 @@ class Chat {
     this.#showName();
   }
 
-  /** @param {Frame} frame */
-  #subscribed(frame) {
-    if (frame.channel !== this.#room) return;
-    const missed = this.#seq.begin(String(frame.epoch), Number(frame.seq) || 0);
-    if (this.#everIn) this.#returned(missed);
+  #subscribed() {
+    if (this.#everIn) {
+      const away = this.#lostAt ? ` after ${formatSpan(Math.max(1, (Date.now() - this.#lostAt) / 1000))}` : '';
+      this.#log.notice(`Connected again${away}.`);
+    }
     this.#everIn = true;
     this.#forgetPresence();
     this.#presenceTimer = setTimeout(() => { this.#withoutPresence = true; this.#people.draw(); }, PRESENCE_EXPECTED_MS);
   }
 
-  /** @param {number | null} missed */
-  #returned(missed) {
-    const away = this.#lostAt ? ` after ${formatSpan(Math.max(1, (Date.now() - this.#lostAt) / 1000))}` : '';
-    this.#log.notice(`Connected again${away}.`);
-    if (missed === null) this.#log.notice('The room was started anew meanwhile, so nobody can say whether you missed something.', 'gap');
-    else if (missed > 0) {
-      const own = this.#unconfirmed ? ' Your own unconfirmed ones may be among them.' : '';
-      this.#log.notice(`${plural(missed, 'message')} ${missed === 1 ? 'was' : 'were'} sent while you were away and ${missed === 1 ? 'is' : 'are'} not shown here.${own}`, 'gap');
-    }
-    this.#unconfirmed = 0;
-  }
-
   /** @param {Frame} frame */
   #presenceChanged(frame) {
-    if (frame.channel !== this.#room) return;
     clearTimeout(this.#presenceTimer);
     this.#withoutPresence = false;
     const { joined, left } = this.#presence.apply(frame);
@@ -1641,46 +1215,32 @@ class Chat {
     this.#people.draw();
   }
 
-  /** @param {Frame} frame */
+  /** @param {{sender?: unknown, content: unknown}} frame */
   #message(frame) {
-    if (frame.channel !== this.#room) return;
     const sender = isName(frame.sender) ? frame.sender : 'The server';
     const own = sender === this.#me;
     const row = this.#log.message({ sender, own, ...readable(frame.content) });
     if (own) this.#log.fate(row, 'sent', 'From another window of yours');
     else this.#arrived();
-    if (!Number.isFinite(frame.seq)) return;
-    this.#seq.see(frame.seq);
-    this.#checkGap(row);
   }
 
-  /** @param {Frame} frame */
+  /** @param {{sender?: string, content: unknown}} frame */
   #whispered(frame) {
-    const sender = isName(frame.sender) ? frame.sender : 'The server';
+    const from = frame.sender;
+    const sender = isName(from) ? from : 'The server';
     this.#log.message({
       sender, own: false, whisper: 'whispers to you', ...readable(frame.content),
-      onReply: isName(frame.sender) ? () => this.#whisperTo(frame.sender) : undefined,
+      onReply: isName(from) ? () => this.#whisperTo(from) : undefined,
     });
     this.#arrived();
   }
 
-  /**
-   * A gap is a loss, once our own messages have their numbers.
-   * @param {Node | null} row the entry that followed the gap
-   */
-  #checkGap(row) {
-    if (this.#seq.missing === 0) return;
-    const ownOnTheWay = [...this.#pending.values()].some(({ to }) => to === '');
-    if (!ownOnTheWay) return this.#reportGap(row);
-    clearTimeout(this.#gapTimer);
-    this.#gapTimer = setTimeout(() => this.#reportGap(row), GAP_GRACE_MS);
-  }
-
-  /** @param {Node | null} row */
-  #reportGap(row) {
-    clearTimeout(this.#gapTimer);
-    const lost = this.#seq.take();
-    if (lost) this.#log.notice(`${plural(lost, 'message')} ${lost === 1 ? 'was' : 'were'} not delivered to you.`, 'gap', row);
+  /** @param {Gap} gap */
+  #reportGap({ from, to, away }) {
+    const lost = to - from + 1;
+    if (!away) return this.#log.notice(`${plural(lost, 'message')} ${lost === 1 ? 'was' : 'were'} not delivered to you.`, 'gap');
+    const own = this.#unconfirmed ? ' Your own unconfirmed ones may be among them.' : '';
+    this.#log.notice(`${plural(lost, 'message')} ${lost === 1 ? 'was' : 'were'} sent while you were away and ${lost === 1 ? 'is' : 'are'} not shown here.${own}`, 'gap');
   }
 
   // Sending
@@ -1696,10 +1256,10 @@ class Chat {
     }
     const to = intent.kind === 'whisper' ? intent.to : whisperTo;
     if (to === this.#me) return this.#refuse('That is you. Choose someone else to whisper to.');
-    if (this.#state.kind !== 'connected') return this.#refuse('You are not connected, so nothing was sent. Your text stays here.');
+    if (this.#state.status !== 'connected') return this.#refuse('You are not connected, so nothing was sent. Your text stays here.');
     const wait = this.#pausedUntil - Date.now();
     if (wait > 0) return this.#refuse(`Too many messages too fast. Try again in ${Math.ceil(wait / 1000)} s.`);
-    const bytes = byteLength(JSON.stringify(this.#frame(intent.text, to, this.#nextId)));
+    const bytes = byteLength(JSON.stringify({ type: 'message', channel: this.#room, to, content: intent.text, id: 2 ** 53 }));
     if (bytes > this.#maxBytes) return this.#refuse(`This is too long to send: ${formatBytes(bytes)}, and the server takes ${formatBytes(this.#maxBytes)}.`);
     this.#send(intent.text, to);
     return true;
@@ -1711,71 +1271,69 @@ class Chat {
     return false;
   }
 
-  /** @param {string} text @param {string} to @param {number} id @returns {Frame} */
-  #frame(text, to, id) {
-    return to ? { type: 'direct', to, content: text, id } : { type: 'message', channel: this.#room, content: text, id };
-  }
-
   /** @param {string} text @param {string} to whom; empty for the room */
   #send(text, to) {
-    const id = this.#nextId++;
+    const client = this.#client;
+    if (!client) return;
     const row = this.#log.message({ sender: this.#me, own: true, whisper: to ? `whisper to ${to}` : undefined, text });
-    const timer = setTimeout(() => this.#fail(id, 'Not confirmed by the server yet.'), UNCONFIRMED_AFTER_MS);
-    this.#pending.set(id, { row, text, to, timer });
+    /** @type {Pending} */
+    const pending = { row, text, to, timer: 0, again: false };
+    pending.timer = setTimeout(() => this.#fail(pending, 'Not confirmed by the server yet.'), UNCONFIRMED_AFTER_MS);
+    this.#pending.add(pending);
     this.#log.fate(row, 'pending', 'Sending…');
-    if (!this.#link?.send(this.#frame(text, to, id))) this.#fail(id, 'Not sent: the connection ended.');
+    const sent = to ? client.direct(to, text) : client.publish(this.#room, text);
+    sent.then((n) => this.#acknowledged(pending, n), (error) => this.#notSent(pending, error));
   }
 
-  /** @param {Frame} frame */
-  #acknowledged(frame) {
-    const pending = this.#pending.get(frame.id) ?? this.#doubtful.get(frame.id);
-    if (pending) {
-      this.#settle(frame.id, pending);
-      this.#doubtful.delete(frame.id);
-      const devices = pending.to && frame.delivered > 1 ? ` to ${frame.delivered} of their windows` : '';
-      this.#log.fate(pending.row, 'sent', pending.to ? `Delivered${devices}` : 'Sent');
-    }
-    if (!Number.isFinite(frame.seq)) return;
-    this.#seq.see(frame.seq);
-    this.#checkGap(pending?.row ?? null);
+  /**
+   * Also after it was given up on: a late answer still counts.
+   * @param {Pending} pending
+   * @param {number} n to how many a whisper was delivered
+   */
+  #acknowledged(pending, n) {
+    this.#settle(pending);
+    if (pending.again) return;
+    const devices = pending.to && n > 1 ? ` to ${n} of their windows` : '';
+    this.#log.fate(pending.row, 'sent', pending.to ? `Delivered${devices}` : 'Sent');
   }
 
-  /** @param {number} id @param {string} words */
-  #fail(id, words) {
-    const pending = this.#pending.get(id);
-    if (!pending) return;
-    this.#settle(id, pending);
-    this.#doubtful.set(id, pending);
-    if (this.#doubtful.size > MAX_DOUBTFUL) this.#doubtful.delete(this.#doubtful.keys().next().value ?? 0);
+  /** @param {Pending} pending @param {SwitchboardError} error */
+  #notSent(pending, { code, frame }) {
+    if (code === 'unconfirmed') return this.#fail(pending, 'Not confirmed: the connection ended first.');
+    const ended = !frame && (code === 'not_connected' || code === 'stopped');
+    this.#fail(pending, ended ? 'Not sent: the connection ended.' : `Not sent: ${errorWords(frame ?? { code })}.`);
+  }
+
+  /** @param {Pending} pending @param {string} words */
+  #fail(pending, words) {
+    if (!this.#pending.has(pending)) return;
+    this.#settle(pending);
     this.#log.fate(pending.row, 'failed', words, () => {
-      if (this.#state.kind !== 'connected') return void this.#refuse('You are not connected yet.');
+      if (this.#state.status !== 'connected') return void this.#refuse('You are not connected yet.');
       pending.row.remove();
-      this.#doubtful.delete(id);
+      pending.again = true;
       this.#send(pending.text, pending.to);
       this.#composer.focus();
     });
   }
 
-  /** @param {number} id @param {Pending} pending */
-  #settle(id, { timer }) {
-    clearTimeout(timer);
-    this.#pending.delete(id);
+  /** @param {Pending} pending */
+  #settle(pending) {
+    clearTimeout(pending.timer);
+    this.#pending.delete(pending);
   }
 
-  /** An `error` goes where it belongs: to its message, to the box, or into the log. @param {Frame} frame */
-  #failed(frame) {
-    const words = errorWords(frame);
-    if (this.#pending.has(frame.id)) return this.#fail(frame.id, `Not sent: ${words}.`);
-    if (frame.code === 'rate_limited') return this.#slowDown(Number(frame.retry_after_ms) || 1_000);
-    this.#log.notice(`The server answered with an error: ${words}.`, 'problem');
+  /** An `error` that answers no message: to the box, or into the log. @param {any} error */
+  #failed(error) {
+    if (error instanceof Error) throw error;
+    if (error.code === 'rate_limited') return this.#slowDown(Number(error.retry_after_ms) || 1_000);
+    this.#log.notice(`The server answered with an error: ${errorWords(error)}.`, 'problem');
   }
 
-  /** The server did not read what was over the limit, so it cannot say which it was: the oldest unanswered. @param {number} ms */
+  /** The message that was over the limit fails by itself. @param {number} ms */
   #slowDown(ms) {
     this.#pausedUntil = Date.now() + ms;
     this.#composer.note(`Too many messages too fast. Try again in ${Math.ceil(ms / 1000)} s.`, { forMs: ms });
-    const [oldest] = this.#pending.keys();
-    if (oldest !== undefined) this.#fail(oldest, `Not sent: ${ERROR_WORDS.rate_limited}.`);
   }
 
   // Small things
@@ -1785,7 +1343,7 @@ class Chat {
       me: this.#me,
       whisperTo: this.#composer.whisperTo,
       silent: this.#withoutPresence,
-      connected: this.#state.kind === 'connected',
+      connected: this.#state.status === 'connected',
     };
   }
 

@@ -13,7 +13,7 @@ use crate::flags;
 #[command(version, max_term_width = 100)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = flags::address)]
     pub listen: SocketAddr,
 }
 

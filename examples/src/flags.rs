@@ -1,5 +1,7 @@
 //! Values of flags, each with its rule.
 
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,28 +11,56 @@ use switchboard_core::{Origins, SlowPolicy, UserPolicy};
 
 /// Reads the flags; what is wrong is told in one line (2).
 pub(crate) fn parse<T: Parser>() -> T {
+    read(std::env::args_os()).unwrap_or_else(|error| {
+        if error.use_stderr() {
+            crate::fail(one_line(&error));
+        }
+        error.exit()
+    })
+}
+
+fn read<T: Parser>(from: impl IntoIterator<Item = OsString>) -> Result<T, clap::Error> {
     // A negative number is a value, so that the error names the flag that it was meant for.
     let command = T::command().mut_args(|arg| {
         let takes_value = arg.get_action().takes_values();
         arg.allow_negative_numbers(takes_value)
     });
-    let parsed = command
-        .try_get_matches()
-        .and_then(|found| T::from_arg_matches(&found));
-    parsed.unwrap_or_else(|error| {
-        if error.use_stderr() {
-            let rendered = error.to_string();
-            let first = rendered.lines().next().unwrap_or_default();
-            crate::fail(first.trim_start_matches("error: "));
-        }
-        error.exit()
-    })
+    command
+        .try_get_matches_from(from)
+        .and_then(|found| T::from_arg_matches(&found))
+}
+
+/// What is wrong and what would be right, without the advice that comes after an empty line.
+fn one_line(error: &clap::Error) -> String {
+    let rendered = error.to_string();
+    let lines: Vec<&str> = rendered
+        .trim_start_matches("error: ")
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim)
+        .collect();
+    lines.join(" ")
+}
+
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "must be an address and a port, such as 127.0.0.1:8080".into())
 }
 
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("must be a whole number, at least 1".into()),
         Ok(number) => Ok(number),
+    }
+}
+
+/// More threads than any machine has processors, and few enough to be started.
+const THREADS: usize = 1_024;
+
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=THREADS) => Ok(number),
+        _ => Err("must be a whole number, from 1 to 1024".into()),
     }
 }
 
@@ -93,4 +123,35 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     IpNet::from_str(text)
         .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
         .map_err(|_| "must be a network such as 10.0.0.0/8, or an address".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{chat, echo};
+
+    fn wrong<T: Parser + std::fmt::Debug>(flags: &[&str]) -> String {
+        let all = ["program"].iter().chain(flags).map(OsString::from);
+        one_line(&read::<T>(all).expect_err("a mistake"))
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_the_flag_the_value_and_the_rule() {
+        for (flags, rule) in [
+            (["--presence", "maybe"], "[possible values: on, off]"),
+            (["--refuse", "maybe"], "[possible values: close, http]"),
+            (["--listen", "maybe"], "must be an address and a port"),
+            (["--threads", "100000"], "must be a whole number, from 1 to"),
+            (["--threads", "0"], "must be a whole number, from 1 to"),
+            (["--ping-timeout", "0"], "must be more than 0 seconds"),
+            (["--rate", "-1"], "must be a whole number, 0 or more"),
+        ] {
+            let line = wrong::<chat::Options>(&flags);
+            let parts = [flags[0], flags[1], rule];
+            assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+            assert!(!line.contains('\n'), "{line}");
+        }
+        let line = wrong::<echo::Options>(&["--listen", "maybe"]);
+        assert!(line.contains("must be an address and a port"), "{line}");
+    }
 }

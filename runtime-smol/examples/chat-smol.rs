@@ -9,7 +9,7 @@ use async_signal::{Signal, Signals};
 use smol::net::TcpListener;
 use smol::stream::StreamExt;
 use switchboard_examples::chat::{Chat, Options, pages};
-use switchboard_examples::{announce, cannot_listen, fail};
+use switchboard_examples::{cannot_listen, fail};
 use switchboard_smol::{Executor, Hub, serve};
 
 fn main() -> std::io::Result<()> {
@@ -30,7 +30,7 @@ async fn run(options: Options, executor: Arc<smol::Executor<'static>>) -> std::i
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.unwrap_or_else(|error| cannot_listen(options.listen, &error));
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    announce(listener.local_addr()?);
+    options.announce(listener.local_addr()?);
 
     let pages = pages((*hub).clone(), &chat, &options);
     let serving = executor.spawn(serve(listener, hub.clone()).with_pages(pages).into_future());

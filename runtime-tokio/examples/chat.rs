@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::process::exit;
 
 use switchboard_examples::chat::{Chat, Options, pages};
-use switchboard_examples::{announce, cannot_listen, fail};
+use switchboard_examples::{cannot_listen, fail};
 use switchboard_tokio::{Hub, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -34,7 +34,7 @@ async fn run(options: Options) -> std::io::Result<()> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    announce(listener.local_addr()?);
+    options.announce(listener.local_addr()?);
 
     let pages = pages((*hub).clone(), &chat, &options);
     let serving = tokio::spawn(serve(listener, hub.clone()).with_pages(pages).into_future());

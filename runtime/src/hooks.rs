@@ -103,6 +103,11 @@ impl<R: Runtime> Hooks<R> {
         full
     }
 
+    /// Whether [`Self::is_full`] has said so, and it still is.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     pub(crate) fn event(&self, event: Event<'_>) {
         // Stale: the connection went meanwhile, and the task is about to hear of it.
         let _ = self
@@ -133,7 +138,7 @@ impl<R: Runtime> Hooks<R> {
         self.backlog = VecDeque::new();
         if ended.reason == CloseReason::Internal {
             // Its hook took too long.
-            self.hook = None;
+            self.drop_hook();
         }
         self.ended = Some(ended);
     }
@@ -141,7 +146,7 @@ impl<R: Runtime> Hooks<R> {
     /// The connection is not to be let in any more.
     pub(crate) fn abandon_entrance(&mut self) {
         if self.hook.as_ref().is_some_and(|hook| hook.entrance) {
-            self.hook = None;
+            self.drop_hook();
         }
     }
 
@@ -233,9 +238,18 @@ impl<R: Runtime> Hooks<R> {
             return false;
         }
         error!(id = %self.id, "a hook takes too long");
-        self.hook = None;
+        self.drop_hook();
         self.patience = None;
         true
+    }
+
+    /// Drops a hook that has not ended. What it holds may panic then, which is the hook's panic: it
+    /// must not be the task's.
+    fn drop_hook(&mut self) {
+        let hook = self.hook.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
+            error!(id = %self.id, message = panic_message(&*panic), "a hook panicked");
+        }
     }
 
     fn conclude(&mut self, outcome: Outcome, told: bool) {

@@ -23,6 +23,9 @@ use crate::task::{Arrival, Pages};
 /// How long accepting rests after an error that others cause, such as too many open files.
 const REST: Duration = Duration::from_millis(50);
 
+/// Connections that are accepted before everybody else gets a turn.
+const ACCEPTS: usize = 16;
+
 /// A [`Hub`] that knows its runtime, and so the ways into it: cheap to clone, usable from any task
 /// or thread. What does not take a stream stands at [`Hub`], to which it dereferences.
 pub struct RuntimeHub<R: Runtime> {
@@ -161,7 +164,12 @@ impl<R: Runtime> Serve<R> {
         } = self;
         hub.hub.start::<R>(&hub.executor());
         let mut drained = pin!(hub.drained());
+        let mut turn: usize = 0;
         loop {
+            turn += 1;
+            if turn.is_multiple_of(ACCEPTS) {
+                R::yield_now().await;
+            }
             let accepted = poll_fn(|context| match drained.as_mut().poll(context) {
                 Poll::Ready(report) => Poll::Ready(Err(report)),
                 Poll::Pending => R::poll_accept(&listener, context).map(Ok),

@@ -444,8 +444,13 @@ impl<R: Runtime, S: Socket> Future for Task<R, S> {
         if !task.gone {
             task.read(context);
             task.heed();
+            let paused = task.hooks.is_paused();
             idle = task.hooks.poll(context);
             task.heed();
+            if paused && !task.hooks.is_paused() {
+                // There is room again, and nobody else who would say so.
+                context.waker().wake_by_ref();
+            }
         }
         if !task.gone {
             Poll::Pending

@@ -64,7 +64,7 @@ impl Default for Endpoint {
 /// request is refused with the first byte that shows it. It does not know the time: whoever
 /// drives it gives it up after a while, and answers with [`request_timeout`].
 ///
-/// [`request_timeout`]: crate::request_timeout
+/// [`request_timeout`]: crate::response::request_timeout
 pub struct Handshake {
     config: Arc<HandshakeConfig>,
     scanner: Scanner,

@@ -22,6 +22,8 @@ pub(super) struct Drain {
     deadline: Time,
     /// When each connection is closed.
     schedule: VecDeque<(Time, ConnectionId)>,
+    /// Those who were about to come in, until they have been told and are gone.
+    pending: Vec<ConnectionId>,
     report: DrainReport,
     done: bool,
 }
@@ -41,7 +43,8 @@ impl Switchboard {
     /// one after the other, spread evenly over `window`, in random order. At the latest after
     /// `deadline`, which is at least the window, whoever is left is evicted.
     ///
-    /// [`Notice::Drained`] comes when nobody is left. A second call has no effect.
+    /// [`Notice::Drained`] comes when nobody is left, nor anybody of those who were about to come in
+    /// and are being told. A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
         self.enter(now);
         if self.drain.is_some() {
@@ -71,6 +74,7 @@ impl Switchboard {
             window,
             deadline: self.now + deadline.max(window),
             schedule,
+            pending: pending.clone(),
             report: DrainReport {
                 connections: open.len(),
                 evicted: 0,
@@ -123,6 +127,7 @@ impl Switchboard {
         // Before the last of them goes: that is when the report goes out.
         if let Some(drain) = &mut self.drain {
             drain.report.evicted = rest.len();
+            drain.pending = Vec::new();
         }
         for (id, seat) in rest {
             if seat == Seat::Open {
@@ -138,9 +143,13 @@ impl Switchboard {
         if self.open > 0 || self.closing > 0 {
             return;
         }
-        if let Some(drain) = &mut self.drain
-            && !drain.done
+        let Some(drain) = &mut self.drain else { return };
+        while let Some(&id) = drain.pending.last()
+            && self.connections.get(id).is_err()
         {
+            drain.pending.pop();
+        }
+        if !drain.done && drain.pending.is_empty() {
             drain.done = true;
             drain.schedule = VecDeque::new();
             let report = drain.report;

@@ -11,7 +11,8 @@
 
 use super::connection::{Connection, Phase, Writer};
 use super::delivery::Offer;
-use super::queue::{Chunk, Class, NO_ROOM, StoredFrame};
+use super::pool::{Chunk, StoredFrame};
+use super::queue::{Class, NO_ROOM};
 use super::timers::Kind;
 use super::{Action, Dirty, Switchboard};
 use crate::protocol::ServerMessage;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::Switchboard;
+use super::connection::NONE;
 use crate::hash::{Keyed, KeyedMap};
 use crate::{CloseReason, ConnectionId, Time};
 
@@ -137,5 +138,11 @@ impl Switchboard {
             self.end(id, reason);
         }
         ids.len()
+    }
+
+    /// The user of an open connection.
+    pub fn user_of(&self, id: ConnectionId) -> Option<Arc<str>> {
+        let user = self.connections.get(id).ok()?.user;
+        (user != NONE).then(|| self.users.at(user).name.clone())
     }
 }

@@ -113,6 +113,21 @@ fn connects_of_an_address_are_limited_by_rate() {
     assert!(world.is_open(fifth));
 }
 
+#[test]
+fn a_trusted_proxy_brings_as_many_handshakes_as_there_are_seats() {
+    let mut world = World::with(|config| {
+        config.limits.handshakes = 8;
+        config.limits.per_ip = 2;
+        config.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+    });
+    let arrived: Vec<_> = (0..8).map(|_| world.arrives(HOME).unwrap()).collect();
+    for (n, client) in arrived.into_iter().enumerate() {
+        let headers = format!("X-Forwarded-For: 198.51.100.{n}\r\n");
+        let answer = world.asks_on(client, HOME, "/ws", &headers);
+        assert_eq!(answer, Answer::Authenticate, "{n}");
+    }
+}
+
 /// A way out.
 type Exit = fn(&mut World, Client);
 

@@ -189,6 +189,22 @@ fn a_drain_of_nobody_is_over_at_once() {
 }
 
 #[test]
+fn who_was_about_to_come_in_is_told_before_the_end() {
+    let mut world = World::new();
+    let (pending, _) = world.asks(world.new_address(), "/ws/lobby", "");
+    world.keeps_its_side_open(pending);
+    drain(&mut world, 10, 15);
+    assert_eq!(drained(&world), [], "it may not have read its answer yet");
+    assert_eq!(
+        world.told(pending),
+        (101, Some((1012, "restart".to_owned())))
+    );
+    world.advance(secs(1));
+    assert_eq!(drained(&world), [DrainReport::default()]);
+    assert!(world.is_gone(pending));
+}
+
+#[test]
 fn drained_comes_once_as_soon_as_nobody_is_left() {
     let (mut world, clients) = room_of(3);
     drain(&mut world, 10, 15);

@@ -31,7 +31,8 @@ impl fmt::Debug for Chat {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
-    exp: u64,
+    /// Seconds, not always whole (RFC 7519, section 2).
+    exp: f64,
 }
 
 impl Chat {
@@ -58,20 +59,22 @@ impl Chat {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.leeway = LEEWAY;
         rules.validate_aud = false;
+        rules.validate_nbf = true;
         rules.set_required_spec_claims(&["sub", "exp"]);
         let claims = decode::<Claims>(token.reveal(), key, &rules)
             .map_err(|_| Denied::Unauthorized)?
             .claims;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs());
+            .map_or(0.0, |time| time.as_secs_f64());
         // Who was let in by the leeway stays for the rest of it.
-        let until = if claims.exp > now {
-            claims.exp
+        let left = if claims.exp > now {
+            claims.exp - now
         } else {
-            claims.exp.saturating_add(LEEWAY)
+            claims.exp + LEEWAY as f64 - now
         };
-        let expires_in = Some(Duration::from_secs(until.saturating_sub(now)));
+        // More than can be told is for ever.
+        let expires_in = Duration::try_from_secs_f64(left.max(0.0)).ok();
         Ok(Identity::User {
             name: claims.sub,
             expires_in,
@@ -95,5 +98,55 @@ impl Application for Chat {
 
     async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], _: CloseReason) {
         self.panics.check(client.user());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use clap::Parser;
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use serde_json::{Value, json};
+    use switchboard_core::Token;
+
+    use super::*;
+
+    fn identify(claims: &Value) -> Result<Identity, Denied> {
+        let chat = Chat::new(&Options::parse_from(["chat", "--secret", "key"]));
+        let key = EncodingKey::from_secret(b"key");
+        let token = encode(&Header::default(), claims, &key).expect("a token");
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        chat.identify(&Request::for_refresh(peer, Token::new(token)))
+    }
+
+    fn now() -> f64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.expect("a time").as_secs_f64()
+    }
+
+    #[test]
+    fn a_time_need_not_be_whole_seconds() {
+        let Ok(Identity::User { name, expires_in }) =
+            identify(&json!({ "sub": "ann", "exp": now().floor() + 60.5 }))
+        else {
+            panic!("a user")
+        };
+        let left = expires_in.expect("an end").as_secs_f64();
+        assert!(name == "ann" && (55.0..=60.5).contains(&left), "{left}");
+    }
+
+    #[test]
+    fn a_token_counts_from_its_beginning_to_its_end_with_a_leeway() {
+        for (begin, end, good) in [
+            (0.0, 60.0, true),
+            (2.0, 60.0, true),
+            (60.0, 90.0, false),
+            (0.0, -2.0, true),
+            (0.0, -60.0, false),
+        ] {
+            let claims = json!({ "sub": "ann", "nbf": now() + begin, "exp": now() + end });
+            assert_eq!(identify(&claims).is_ok(), good, "{begin} {end}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::flags;
 #[command(version, max_term_width = 100)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = flags::address)]
     pub listen: SocketAddr,
     /// Connections in all
     #[arg(long, value_name = "N", default_value = "500", value_parser = flags::at_least_one)]
@@ -84,7 +84,7 @@ pub struct Options {
     #[arg(long, value_name = "S", value_parser = flags::seconds)]
     drain_deadline: Option<Duration>,
     /// Threads
-    #[arg(long, value_name = "N", default_value = "1", value_parser = flags::at_least_one)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = flags::threads)]
     pub threads: usize,
     /// What is logged to standard error, as in "info" or "`switchboard_runtime=debug`"
     #[arg(long, value_name = "FILTER", default_value = "info")]
@@ -146,13 +146,19 @@ impl Options {
             .with_env_filter(filter)
             .with_ansi(colours);
         log.with_writer(std::io::stderr).init();
-        if options.secret.is_none() && !options.listen.ip().is_loopback() {
+        options
+    }
+
+    /// Says on standard output where the program listens, and in the log what is unwise about it:
+    /// not before, so that an address that cannot be had is told in one line.
+    pub fn announce(&self, address: SocketAddr) {
+        crate::announce(address);
+        if self.secret.is_none() && !address.ip().is_loopback() {
             tracing::warn!(
-                address = %options.listen,
+                %address,
                 "without --secret everybody can log in as anybody, and this address is not loopback"
             );
         }
-        options
     }
 
     /// When a drain is over at the latest.

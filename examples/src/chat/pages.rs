@@ -14,7 +14,7 @@ use super::{Chat, Options};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -29,6 +29,11 @@ const FILES: [(&str, &str, &str); 3] = [
         "/chat.js",
         "text/javascript; charset=utf-8",
         include_str!("../../page/chat.js"),
+    ),
+    (
+        "/switchboard.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../page/switchboard.js"),
     ),
 ];
 

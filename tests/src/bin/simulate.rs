@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     print!("{report}");
     let (probes, faults) = (report.tally.dead_probes(), report.tally.dead_faults());
     // A handful of seeds cannot take every path.
-    let full = report.seeds >= 2_000;
+    let full = report.seeds >= 1_000;
     for dead in probes.iter().chain(&faults) {
         println!("NEVER HAPPENED: {dead}");
     }

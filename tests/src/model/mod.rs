@@ -170,6 +170,8 @@ pub struct Drain {
     pub turns: Vec<Nanos>,
     /// Who was there.
     pub there: Vec<ConnectionId>,
+    /// Who was about to come in, and is told.
+    pub pending: Vec<ConnectionId>,
     /// The end.
     pub deadline: Nanos,
     /// Who was evicted then.

@@ -161,6 +161,7 @@ impl Model {
         self.drain = Some(Drain {
             turns,
             there,
+            pending: pending.clone(),
             deadline: self.now + deadline.max(window),
             evicted: 0,
             done: false,
@@ -205,6 +206,7 @@ impl Model {
             let closing: Vec<ConnectionId> = closing.map(|(&id, _)| id).collect();
             if let Some(drain) = &mut self.drain {
                 drain.evicted += closing.len();
+                drain.pending.clear();
             }
             for id in closing {
                 self.remove(id, None);
@@ -215,8 +217,10 @@ impl Model {
 
     pub(crate) fn drain_progress(&mut self) {
         let left = self.open() + self.closing();
+        let conns = &self.conns;
         if let Some(drain) = &mut self.drain
             && left == 0
+            && !drain.pending.iter().any(|id| conns.contains_key(id))
             && !drain.done
         {
             drain.done = true;

@@ -1,12 +1,15 @@
 //! Too much of everything: rows L1 to L8 of the catalogue of hostile inputs.
 
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use super::app::Plain;
 use super::frames::{PING, PONG, TEXT, frame};
-use super::server::Server;
-use crate::rt::{Config, Limits, Rate, Rates, Rooms, Wire};
+use super::server::{Server, until};
+use crate::rt::{self, Config, Hub, Limits, Rate, Rates, Rooms, Wire};
 
 fn open() -> Config {
     Config {
@@ -147,4 +150,39 @@ fn a_message_in_pieces_is_no_silence() {
             break;
         }
     }
+}
+
+#[test]
+fn a_flood_of_connections_starves_nobody() {
+    let runtime = rt::Runtime::new(1);
+    let listener = runtime.run(rt::bind());
+    let address = listener.local_addr().expect("an address");
+    let flood: Vec<_> = (0..100)
+        .map(|_| TcpStream::connect(address).expect("a place in the backlog"))
+        .collect();
+    let hub = Hub::new(open(), Plain::default())
+        .expect("a configuration")
+        .spawn_on(runtime.executor());
+    let (serving, asking) = (hub.clone(), hub.clone());
+    let seen = Arc::new(AtomicUsize::new(0));
+    let saw = seen.clone();
+    // The listener gets the first turn, and somebody else the second.
+    let (begin, waits) = mpsc::channel::<()>();
+    runtime.spawn(async move {
+        let _ = waits.recv();
+    });
+    runtime.spawn(async move {
+        let _ = rt::serve(listener, serving).await;
+    });
+    runtime.spawn(async move {
+        saw.store(1 + asking.stats().pending_handshakes, Ordering::SeqCst);
+    });
+    drop(begin);
+    until(
+        "all are accepted",
+        || hub.stats().pending_handshakes == flood.len(),
+        || hub.stats(),
+    );
+    let seen = seen.load(Ordering::SeqCst);
+    assert!((1..=32).contains(&seen), "{seen}");
 }

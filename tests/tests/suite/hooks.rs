@@ -1,7 +1,9 @@
 //! The application's calls: their order, their time, and what they may do.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -275,5 +277,48 @@ fn connect_is_heard_before_and_disconnect_after_all_messages() {
         let ended = lines.last().map_or("", String::as_str);
         assert!(lines[..3] == round[..3], "{lines:?}");
         assert!(ended.starts_with("disconnect ann [blue] "), "{lines:?}");
+    }
+}
+
+/// A hook that would be told by a timer, and looks at the clock first: it finds that its time has come
+/// when it is asked for the last time in a turn, and the timer is cancelled.
+struct OnTheDot;
+
+impl Application for OnTheDot {
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        let Message::Text(text) = message else {
+            return Err(Denied::Forbidden);
+        };
+        if text == "first" {
+            // Asked once when it begins, and once for each of the 32 that may wait for it.
+            let mut asked = 0;
+            poll_fn(|_| {
+                asked += 1;
+                if asked > 33 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
+        let _ = client.send_text(&text);
+        Ok(())
+    }
+}
+
+#[test]
+fn reading_goes_on_when_a_hook_ends_at_the_end_of_a_turn() {
+    let server = Server::start(raw(), OnTheDot);
+    let mut peer = server.client("/ws");
+    server.until_connected(1);
+    let mut packet = frame(TEXT, b"first");
+    for n in 0..50 {
+        packet.extend(frame(TEXT, n.to_string().as_bytes()));
+    }
+    peer.send(&packet);
+    assert_eq!(peer.text(), "first");
+    for n in 0..50 {
+        assert_eq!(peer.text(), n.to_string());
     }
 }

@@ -183,3 +183,41 @@ fn in_a_notice_it_costs_nothing() {
     scene.server.user("ann", "blue").leave();
     scene.unharmed();
 }
+
+/// Panics when it is given up.
+struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        panic!("given up");
+    }
+}
+
+/// Its messages take for ever, and hold such a guard.
+#[derive(Default)]
+struct Guarded(Log);
+
+impl Application for Guarded {
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+        let _guard = Guard;
+        std::future::pending().await
+    }
+
+    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], reason: CloseReason) {
+        self.0.add(format!("disconnect {reason}"));
+    }
+}
+
+#[test]
+fn of_what_a_hook_holds_it_costs_nothing_more() {
+    let mut config = Config::default();
+    config.timeouts.hook = Duration::from_millis(50);
+    let app = Guarded::default();
+    let log = app.0.clone();
+    let server = Server::start(config, app);
+    let mut peer = server.member("/ws/blue");
+    peer.say(r#"{"type":"message","content":1}"#);
+    assert_eq!(peer.closed(1011), "internal");
+    server.until_empty();
+    log.until(&["disconnect internal"]);
+}

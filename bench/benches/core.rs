@@ -1,0 +1,138 @@
+//! What single operations of the core cost: `cargo bench -p switchboard-bench --bench core`.
+//!
+//! "item/s" counts members, heartbeats or joins, as the name of the benchmark says.
+#![allow(missing_docs)]
+
+mod world;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+
+use self::world::{World, client_frame, config, decoder};
+
+fn main() {
+    divan::main();
+}
+
+const MEMBERS: [usize; 3] = [10, 1_000, 100_000];
+const CONNECTIONS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
+
+/// Putting a message into the queue of each member.
+#[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 300)]
+fn broadcast(bencher: Bencher<'_, '_>, members: usize) {
+    let world = RefCell::new(World::new(config(), members, members));
+    bencher
+        .counter(ItemsCount::new(members))
+        .with_inputs(|| world.borrow_mut().flush())
+        .bench_local_values(|_| assert_eq!(world.borrow_mut().broadcast("r0"), members));
+}
+
+/// Taking what waits for each member for its writer, and reporting what was written.
+#[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 300)]
+fn write_broadcast(bencher: Bencher<'_, '_>, members: usize) {
+    let world = RefCell::new(World::new(config(), members, members));
+    bencher
+        .counter(ItemsCount::new(members))
+        .with_inputs(|| world.borrow_mut().broadcast("r0"))
+        .bench_local_values(|_| assert_eq!(world.borrow_mut().flush(), members));
+}
+
+/// The same with 16 messages for each.
+#[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 100)]
+fn write_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
+    let world = RefCell::new(World::new(config(), members, members));
+    bencher
+        .counter(ItemsCount::new(16 * members))
+        .with_inputs(|| (0..16).for_each(|_| _ = world.borrow_mut().broadcast("r0")))
+        .bench_local_values(|()| assert_eq!(world.borrow_mut().flush(), members));
+}
+
+/// One connection enters a room of ten and leaves it, among so many; without presence.
+#[divan::bench(args = CONNECTIONS, sample_size = 100, sample_count = 100)]
+fn join_and_leave(bencher: Bencher<'_, '_>, connections: usize) {
+    let mut config = config();
+    config.presence.enabled = false;
+    let mut world = World::new(config, connections, 10);
+    let (mut at, rooms) = (0, connections / 10);
+    bencher.bench_local(|| {
+        at += 1;
+        let (id, room) = (
+            world.ids[at * 7 % connections],
+            format!("r{}", (at * 13 + 1) % rooms),
+        );
+        if world.switchboard.join(world.now, id, &room).is_ok() {
+            let _ = black_box(world.switchboard.leave(world.now, id, &room));
+        }
+        world.forget_notices();
+    });
+}
+
+/// One connection comes, logs in, is welcomed and goes, among so many.
+#[divan::bench(args = CONNECTIONS, sample_size = 100, sample_count = 100)]
+fn connect_and_disconnect(bencher: Bencher<'_, '_>, connections: usize) {
+    let mut world = World::new(config(), connections, 10);
+    bencher.bench_local(|| {
+        let id = world.connect(None);
+        world.flush();
+        world.disconnect(id);
+        world.pass(Duration::from_micros(10));
+    });
+}
+
+/// A message of 100 bytes is decoded, parsed and routed to the nine others of its room, among so
+/// many.
+#[divan::bench(args = CONNECTIONS, sample_size = 50, sample_count = 100)]
+fn receive(bencher: Bencher<'_, '_>, connections: usize) {
+    let world = RefCell::new(World::new(config(), connections, 10));
+    let (mut at, mut decoder) = (0, decoder());
+    bencher
+        .with_inputs(|| {
+            at = (at + 7) % connections;
+            world.borrow_mut().flush();
+            (world.borrow().ids[at], client_frame(at / 10))
+        })
+        .bench_local_refs(|(id, input)| world.borrow_mut().receive(*id, &mut decoder, input));
+}
+
+/// A simulated second in which idle connections are pinged once in 25 s, and answer; after the
+/// first interval, in which the first pings fall at random.
+#[divan::bench(args = CONNECTIONS, sample_size = 1, sample_count = 20)]
+fn heartbeats_of_a_second(bencher: Bencher<'_, '_>, connections: usize) {
+    let mut world = World::new(config(), connections, 0);
+    (0..26).for_each(|_| _ = world.heartbeats());
+    bencher
+        .counter(ItemsCount::new(connections / 25))
+        .bench_local(|| world.heartbeats());
+}
+
+/// 10 000 connections join a room at once; all are told who is there.
+#[divan::bench(sample_size = 1, sample_count = 10)]
+fn presence_of_10_000_joins(bencher: Bencher<'_, '_>) {
+    const JOINS: usize = 10_000;
+    let world = RefCell::new(World::new(config(), JOINS, 0));
+    bencher
+        .counter(ItemsCount::new(JOINS))
+        .with_inputs(|| {
+            let mut world = world.borrow_mut();
+            for at in 0..JOINS {
+                let (id, now) = (world.ids[at], world.now);
+                let _ = world.switchboard.leave(now, id, "storm");
+            }
+            world.settle();
+        })
+        .bench_local_values(|()| {
+            let mut world = world.borrow_mut();
+            for at in 0..JOINS {
+                let (id, now) = (world.ids[at], world.now);
+                world
+                    .switchboard
+                    .join(now, id, "storm")
+                    .expect("there is room");
+            }
+            world.pass(Duration::from_millis(300));
+            world.flush()
+        });
+}

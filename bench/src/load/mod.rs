@@ -1,0 +1,390 @@
+//! The load generator: one thread, one epoll set, and a check of every delivery.
+
+mod connection;
+mod histogram;
+mod publisher;
+mod receive;
+
+use std::io;
+use std::mem::{MaybeUninit, take};
+use std::net::SocketAddrV4;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::{Errno, read};
+
+pub(crate) use self::connection::Plan;
+use self::connection::{Connection, Stage};
+pub(crate) use self::histogram::Histogram;
+use self::publisher::Publisher;
+use crate::wire::{self, Reader, TEXT, To};
+
+/// Events taken at a time.
+const EVENTS: usize = 512;
+/// Bytes read at a time.
+const SCRATCH: usize = 256 << 10;
+/// Connections on their way at a time: fewer than a listener's backlog or a server's seats.
+const PENDING: usize = 64;
+/// How long a connect, or the last delivery, may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) deliveries: u64,
+    pub(crate) published: u64,
+    pub(crate) bytes: u64,
+    pub(crate) pings: u64,
+    /// Messages that are the server's own: welcomes, presence.
+    pub(crate) notices: u64,
+    /// Gaps in a publisher's numbers, and what has not come at the end.
+    pub(crate) lost: u64,
+    pub(crate) reordered: u64,
+    /// Damaged, or at a connection that it was not for.
+    pub(crate) wrong: u64,
+    /// Connections that the server ended and should not have.
+    pub(crate) closed: u64,
+    pub(crate) latency: Histogram,
+}
+
+/// How messages follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// So many of each publisher are under way at any time.
+    Closed(usize),
+    /// So many a second of all publishers in turn, whatever becomes of them.
+    Open(f64),
+}
+
+/// The load generator.
+pub(crate) struct Load {
+    epoll: OwnedFd,
+    server: SocketAddrV4,
+    started: Instant,
+    connections: Vec<Connection>,
+    rooms: Vec<Vec<usize>>,
+    publishers: Vec<Publisher>,
+    /// Publishers whose message has arrived everywhere.
+    ready: Vec<usize>,
+    /// Connections that have something to write.
+    writing: Vec<usize>,
+    opened: usize,
+    now: u64,
+    scratch: Vec<u8>,
+    reader: Reader,
+    /// Bytes of a message's content.
+    content: usize,
+    text: Vec<u8>,
+    pub(crate) tally: Tally,
+}
+
+impl Load {
+    pub(crate) fn new(server: SocketAddrV4, content: usize) -> io::Result<Self> {
+        Ok(Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            server,
+            started: Instant::now(),
+            connections: Vec::new(),
+            rooms: Vec::new(),
+            publishers: Vec::new(),
+            ready: Vec::new(),
+            writing: Vec::new(),
+            opened: 0,
+            now: 0,
+            scratch: vec![0; SCRATCH],
+            reader: Reader::new(),
+            content: content.max(wire::CONTENT_MIN),
+            text: Vec::new(),
+            tally: Tally::default(),
+        })
+    }
+
+    /// Opens connections until all are upgraded.
+    pub(crate) fn open(&mut self, plans: impl IntoIterator<Item = Plan>) -> io::Result<()> {
+        let mut plans = plans.into_iter();
+        let mut last = Instant::now();
+        loop {
+            let before = self.opened;
+            while self.connections.len() - self.opened < PENDING {
+                let Some(plan) = plans.next() else { break };
+                self.start(plan)?;
+            }
+            if self.opened == self.connections.len() {
+                return Ok(());
+            }
+            self.turn(Duration::from_millis(100))?;
+            if self.opened > before {
+                last = Instant::now();
+            } else if last.elapsed() > PATIENCE {
+                return Err(io::Error::other("connections are not accepted"));
+            }
+        }
+    }
+
+    fn start(&mut self, plan: Plan) -> io::Result<()> {
+        let connection = Connection::start(self.server, plan)?;
+        let index = self.connections.len();
+        epoll::add(
+            &self.epoll,
+            &connection.fd,
+            EventData::new_u64(index as u64),
+            EventFlags::OUT,
+        )?;
+        if self.rooms.len() <= plan.room {
+            self.rooms.resize_with(plan.room + 1, Vec::new);
+        }
+        self.rooms[plan.room].push(index);
+        self.connections.push(connection);
+        Ok(())
+    }
+
+    /// Makes a connection publish to its room.
+    pub(crate) fn publish_to_room(&mut self, connection: usize) {
+        let room = self.connections[connection].plan.room;
+        let members = &self.rooms[room];
+        let mut audience = 0;
+        let place = self.connections[members[0]].next.len();
+        for &member in members {
+            self.connections[member].next.push(0);
+            audience += u32::from(!self.connections[member].plan.stalled);
+        }
+        let publisher = Publisher::new(connection, To::Room(room), place, audience);
+        self.publishers.push(publisher);
+    }
+
+    /// Makes a connection publish to another's user.
+    pub(crate) fn publish_to_user(&mut self, connection: usize, to: usize) {
+        let place = self.connections[to].next.len();
+        self.connections[to].next.push(0);
+        let to = To::User(self.connections[to].plan.user);
+        self.publishers
+            .push(Publisher::new(connection, to, place, 1));
+    }
+
+    /// How many bytes of content the next messages have.
+    pub(crate) fn set_content(&mut self, bytes: usize) {
+        self.content = bytes.max(wire::CONTENT_MIN);
+    }
+
+    /// Only receives, for so long.
+    pub(crate) fn settle(&mut self, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            self.turn(left)?;
+        }
+        Ok(())
+    }
+
+    /// Every publisher publishes once.
+    pub(crate) fn publish_once(&mut self) -> io::Result<()> {
+        for publisher in 0..self.publishers.len() {
+            self.now = self.nanos();
+            self.publish(publisher, self.now)?;
+            self.turn(Duration::ZERO)?;
+        }
+        self.finish()
+    }
+
+    /// Publishes for so long, then waits until everything has arrived.
+    pub(crate) fn run(&mut self, pace: Pace, time: Duration) -> io::Result<()> {
+        match pace {
+            Pace::Closed(window) => self.run_closed(window, time),
+            Pace::Open(rate) => self.run_open(rate, time),
+        }?;
+        self.finish()
+    }
+
+    fn run_closed(&mut self, window: usize, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time;
+        self.now = self.nanos();
+        self.ready.clear();
+        for publisher in 0..self.publishers.len() {
+            for _ in 0..window {
+                self.publish(publisher, self.now)?;
+            }
+        }
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            self.turn(left)?;
+            self.now = self.nanos();
+            while let Some(publisher) = self.ready.pop() {
+                self.publish(publisher, self.now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Latency counts from when a message was due, so that a server that holds up the generator
+    /// does not look the better for it.
+    fn run_open(&mut self, rate: f64, time: Duration) -> io::Result<()> {
+        let (start, mut number) = (Instant::now(), 0_u64);
+        let offset = self.nanos();
+        while start.elapsed() < time {
+            let elapsed = start.elapsed().as_secs_f64();
+            while (number as f64) < elapsed * rate {
+                let due = offset + (number as f64 / rate * 1e9) as u64;
+                let publisher = number as usize % self.publishers.len();
+                self.publish(publisher, due)?;
+                number += 1;
+            }
+            self.turn(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while !self.publishers.iter().all(Publisher::is_done) && Instant::now() < end {
+            self.turn(Duration::from_millis(10))?;
+        }
+        self.ready.clear();
+        self.tally.lost += self.publishers.iter().map(Publisher::missing).sum::<u64>();
+        Ok(())
+    }
+
+    /// Starts counting anew.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        take(&mut self.tally)
+    }
+
+    /// How many of those that read nothing have been closed; reads what they were sent.
+    pub(crate) fn count_closed_stalled(&mut self) -> usize {
+        let mut buffer = take(&mut self.scratch);
+        let end = Instant::now() + Duration::from_secs(3);
+        let mut open: Vec<usize> = (0..self.connections.len())
+            .filter(|&index| self.connections[index].plan.stalled)
+            .collect();
+        let all = open.len();
+        while !open.is_empty() && Instant::now() < end {
+            open.retain(
+                |&index| match read(&self.connections[index].fd, &mut buffer[..]) {
+                    Ok(0) => false,
+                    Ok(_) | Err(Errno::AGAIN) => true,
+                    Err(_) => false,
+                },
+            );
+        }
+        self.scratch = buffer;
+        all - open.len()
+    }
+
+    fn nanos(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    /// Each message is a write of its own, as it is where messages have nothing to do with each
+    /// other: what a server finds in one read is up to it.
+    fn publish(&mut self, publisher: usize, since: u64) -> io::Result<()> {
+        let found = &mut self.publishers[publisher];
+        let number = found.publish(since);
+        self.text.clear();
+        wire::put_message(&mut self.text, &found.to, publisher, number, self.content);
+        let index = found.connection;
+        wire::put_client_frame(&mut self.connections[index].out, TEXT, &self.text);
+        self.tally.published += 1;
+        self.write(index)
+    }
+
+    fn write_all(&mut self) -> io::Result<()> {
+        while let Some(index) = self.writing.pop() {
+            self.write(index)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, index: usize) -> io::Result<()> {
+        let connection = &mut self.connections[index];
+        if connection.stage == Stage::Closed {
+            connection.out.clear();
+            return Ok(());
+        }
+        match connection.flush() {
+            Ok(true) => Ok(()),
+            Ok(false) => self.watch(index, EventFlags::IN | EventFlags::OUT),
+            Err(_) => self.lose(index),
+        }
+    }
+
+    fn watch(&self, index: usize, flags: EventFlags) -> io::Result<()> {
+        let data = EventData::new_u64(index as u64);
+        Ok(epoll::modify(
+            &self.epoll,
+            &self.connections[index].fd,
+            data,
+            flags,
+        )?)
+    }
+
+    /// Waits for events, and handles them.
+    fn turn(&mut self, timeout: Duration) -> io::Result<()> {
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        let mut events = [MaybeUninit::<Event>::uninit(); EVENTS];
+        let (events, _) = match epoll::wait(&self.epoll, &mut events[..], Some(&timeout)) {
+            Ok(events) => events,
+            Err(Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for event in &*events {
+            let (data, flags) = (event.data, event.flags);
+            let index = data.u64() as usize;
+            if flags.contains(EventFlags::OUT) {
+                self.writable(index)?;
+            }
+            if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
+                self.readable(index)?;
+            }
+        }
+        self.write_all()
+    }
+
+    fn writable(&mut self, index: usize) -> io::Result<()> {
+        let server = self.server;
+        if self.connections[index].stage == Stage::Connecting {
+            self.connections[index].request(server)?;
+            return self.watch(index, EventFlags::IN);
+        }
+        if self.connections[index].flush().is_ok_and(|all| all) {
+            self.watch(index, EventFlags::IN)?;
+        }
+        Ok(())
+    }
+
+    fn readable(&mut self, index: usize) -> io::Result<()> {
+        let connection = &mut self.connections[index];
+        if matches!(connection.stage, Stage::Closed | Stage::Connecting) {
+            return Ok(());
+        }
+        let mut scratch = take(&mut self.scratch);
+        match read(&connection.fd, &mut scratch[..]) {
+            Ok(bytes) if bytes > 0 => self.receive(index, &scratch[..bytes])?,
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Ok(_) | Err(_) => self.lose(index)?,
+        }
+        self.scratch = scratch;
+        Ok(())
+    }
+
+    /// The server has ended a connection.
+    fn lose(&mut self, index: usize) -> io::Result<()> {
+        let connection = &mut self.connections[index];
+        if connection.stage != Stage::Closed {
+            let upgraded = connection.stage == Stage::Open;
+            connection.stage = Stage::Closed;
+            epoll::delete(&self.epoll, &connection.fd)?;
+            if !upgraded {
+                return Err(io::Error::other(
+                    "a connection ended before it was upgraded",
+                ));
+            }
+            self.tally.closed += 1;
+            if self.tally.closed == self.opened as u64 {
+                return Err(io::Error::other("the server has ended all connections"));
+            }
+        }
+        Ok(())
+    }
+}

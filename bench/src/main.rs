@@ -1,0 +1,117 @@
+//! Speed and memory of Switchboard beside its peers, in one command:
+//! `cargo run --release -p switchboard-bench`.
+
+mod load;
+mod machine;
+mod measure;
+mod meter;
+mod options;
+mod report;
+mod server;
+mod wire;
+mod workload;
+
+use std::env;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::runtime::Builder;
+
+use self::machine::{Machine, be_nice, pin, raise_open_files};
+use self::measure::measure;
+use self::options::{Action, Builtin, Compare, Options};
+use self::report::Results;
+use self::server::{Place, axum, floor, raw, tungstenite};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match &options.command {
+        Some(Action::Serve {
+            which,
+            ping_interval,
+            listen,
+        }) => serve(*which, *ping_interval, *listen).map(|()| true),
+        Some(Action::Report) => report(&options.compare),
+        None => compare(&options.compare),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("switchboard-bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(which: Builtin, ping: Duration, listen: SocketAddr) -> io::Result<()> {
+    raise_open_files();
+    let listener = TcpListener::bind(listen)?;
+    println!("listening on {}", listener.local_addr()?);
+    if let Builtin::Floor = which {
+        return floor::serve(&listener, ping);
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match which {
+            Builtin::Floor => Ok(()),
+            Builtin::Raw => raw::serve(listener, ping).await,
+            Builtin::Tungstenite => tungstenite::serve(listener, ping).await,
+            Builtin::Axum => axum::serve(listener, ping).await,
+        }
+    })
+}
+
+fn report(compare: &Compare) -> io::Result<bool> {
+    let out = compare.out();
+    let results = Results::read(&out)?;
+    results.print();
+    results.write(&out)?;
+    Ok(results.ours_are_clean())
+}
+
+/// Measures everything; says whether nothing of ours was lost.
+fn compare(compare: &Compare) -> io::Result<bool> {
+    let (mut scale, place) = (compare.scale(), Place::find()?);
+    let files = usize::try_from(raise_open_files()).unwrap_or(usize::MAX);
+    if scale.idle + 200 > files {
+        scale.idle = files - 200;
+        eprintln!(
+            "only {} connections at rest: the limit of open files is {files}",
+            scale.idle
+        );
+    }
+    let (servers, missing) = place.prepare(&compare.servers());
+    for line in &missing {
+        eprintln!("left out: {line}");
+    }
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let mut results = Results {
+        machine: Machine::this(),
+        command: format!(
+            "cargo run --release -p switchboard-bench -- {}",
+            arguments.join(" ")
+        ),
+        missing,
+        runs: Vec::new(),
+    };
+    be_nice(compare.nice)?;
+    pin(&[compare.cpus().load])?;
+    for workload in compare.workloads() {
+        for round in 0..workload.rounds(scale.rounds) {
+            for &server in &servers {
+                let run = measure(&place, server, workload, scale, compare.cpus(), round);
+                Results::tell(&run, workload);
+                results.runs.push(run);
+            }
+        }
+        // What has been measured is not lost with what follows.
+        results.write(&compare.out())?;
+    }
+    results.print();
+    println!("\nwritten to {}", compare.out().display());
+    Ok(results.ours_are_clean())
+}

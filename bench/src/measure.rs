@@ -1,0 +1,323 @@
+//! One workload on one server, once.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::load::{Load, Pace, Plan, Tally};
+use crate::meter::{Reading, segments_sent};
+use crate::options::{Cpus, Scale};
+use crate::server::{Place, Process, Server};
+use crate::workload::{CONTENT, Kind, Rooms, Workload};
+
+/// For joins and their notices to come to rest.
+const SETTLE: Duration = Duration::from_millis(500);
+/// Members of a room where rooms do not matter.
+const SMALL: usize = 10;
+
+/// Messages that are more than a socket and a queue can hold, at 2 KiB each; and how long that may
+/// take.
+const FILL: f64 = 5_000.0;
+const FILL_TIME: Duration = Duration::from_secs(60);
+
+/// What one workload on one server showed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) workload: String,
+    pub(crate) server: String,
+    pub(crate) round: usize,
+    pub(crate) figures: BTreeMap<String, f64>,
+    /// Deliveries that did not come, came twice or in the wrong order, or to the wrong one, and
+    /// connections that were lost.
+    pub(crate) lost: u64,
+    pub(crate) reordered: u64,
+    pub(crate) wrong: u64,
+    pub(crate) closed: u64,
+    /// Why it has no figures.
+    pub(crate) error: Option<String>,
+}
+
+impl Run {
+    pub(crate) fn is_clean(&self) -> bool {
+        self.error.is_none() && self.faults() == 0
+    }
+
+    pub(crate) fn faults(&self) -> u64 {
+        self.lost + self.reordered + self.wrong + self.closed
+    }
+
+    fn set(&mut self, key: &str, figure: Option<f64>) {
+        if let Some(figure) = figure.filter(|figure| figure.is_finite()) {
+            self.figures.insert(key.to_owned(), figure);
+        }
+    }
+
+    fn check(&mut self, tally: &Tally) {
+        self.lost += tally.lost;
+        self.reordered += tally.reordered;
+        self.wrong += tally.wrong;
+        self.closed += tally.closed;
+    }
+
+    /// CPU time per so many of something.
+    fn cpu(&mut self, before: &Reading, after: &Reading, count: u64) {
+        let used = after.since(before);
+        let each = |time: f64| (count > 0).then(|| time / count as f64);
+        self.set("cpu_us", each(used.all));
+        self.set("user_us", each(used.user));
+        self.set("system_us", each(used.all - used.user));
+    }
+
+    fn deliveries(&mut self, tally: &Tally, time: Duration) {
+        self.check(tally);
+        self.set("p50_us", tally.latency.quantile(0.5));
+        self.set("p99_us", tally.latency.quantile(0.99));
+        self.set("p999_us", tally.latency.quantile(0.999));
+        self.set("rate", Some(tally.deliveries as f64 / time.as_secs_f64()));
+        self.set("deliveries", Some(tally.deliveries as f64));
+        self.set("published", Some(tally.published as f64));
+    }
+}
+
+/// One server under load.
+struct Trial {
+    process: Process,
+    load: Load,
+    scale: Scale,
+    run: Run,
+}
+
+/// Starts a server, loads it, ends it.
+pub(crate) fn measure(
+    place: &Place,
+    server: Server,
+    workload: Workload,
+    scale: Scale,
+    cpus: Cpus,
+    round: usize,
+) -> Run {
+    let mut run = Run {
+        workload: workload.to_string(),
+        server: server.to_string(),
+        round,
+        ..Run::default()
+    };
+    let trial = place
+        .start(server, workload.ping_interval(), cpus)
+        .and_then(|process| {
+            let load = Load::new(process.address, CONTENT)?;
+            let mut trial = Trial {
+                process,
+                load,
+                scale,
+                run: run.clone(),
+            };
+            trial.go(workload)?;
+            Ok(trial.run)
+        });
+    trial.unwrap_or_else(|error| {
+        run.error = Some(error.to_string());
+        run
+    })
+}
+
+impl Trial {
+    fn go(&mut self, workload: Workload) -> io::Result<()> {
+        match workload.kind() {
+            Kind::Rooms(rooms) => self.rooms(rooms),
+            Kind::Direct {
+                pairs,
+                connections,
+                pace,
+            } => self.direct(pairs, connections, pace),
+            Kind::Heartbeats { connections } => self.heartbeats(connections),
+            Kind::Storm => self.storm(),
+            Kind::Idle => self.idle(),
+            Kind::Burst(rooms) => self.burst(rooms),
+        }
+    }
+
+    fn reading(&self) -> io::Result<Reading> {
+        Reading::of(self.process.id())
+    }
+
+    fn open_rooms(&mut self, rooms: Rooms) -> io::Result<()> {
+        let Rooms {
+            members,
+            publishers,
+            stalled,
+            ..
+        } = rooms;
+        self.load.set_content(rooms.content);
+        self.load.open((0..rooms.count * members).map(|user| Plan {
+            room: user / members,
+            user,
+            stalled: user % members >= members - stalled,
+        }))?;
+        for room in 0..rooms.count {
+            (0..publishers).for_each(|member| self.load.publish_to_room(room * members + member));
+        }
+        self.load.settle(SETTLE)
+    }
+
+    fn open_small_rooms(&mut self, from: usize, to: usize) -> io::Result<()> {
+        let plan = |user| Plan {
+            room: user / SMALL,
+            user,
+            stalled: false,
+        };
+        self.load.open((from..to).map(plan))
+    }
+
+    fn rooms(&mut self, rooms: Rooms) -> io::Result<()> {
+        self.open_rooms(rooms)?;
+        let rest = self.reading()?;
+        self.publish(rooms.pace)?;
+        if rooms.stalled > 0 {
+            self.publish_until_full(rooms.pace)?;
+            let peak = self.reading()?.peak.saturating_sub(rest.resident);
+            self.run.set("peak_mib", Some(peak as f64 / 1_024.0));
+            let closed = self.load.count_closed_stalled();
+            self.run.set("slow_closed", Some(closed as f64));
+        }
+        Ok(())
+    }
+
+    /// Goes on until whoever reads nothing has more to come than sockets and queues can hold.
+    fn publish_until_full(&mut self, pace: Pace) -> io::Result<()> {
+        let end = Instant::now() + FILL_TIME;
+        let mut published = self.run.figures.get("published").copied().unwrap_or(0.0);
+        while published < FILL && Instant::now() < end {
+            self.load.run(pace, Duration::from_millis(500))?;
+            let tally = self.load.take_tally();
+            self.run.check(&tally);
+            published += tally.published as f64;
+        }
+        Ok(())
+    }
+
+    fn direct(&mut self, pairs: usize, connections: usize, pace: Pace) -> io::Result<()> {
+        self.open_small_rooms(0, connections)?;
+        (0..pairs).for_each(|pair| self.load.publish_to_user(2 * pair, 2 * pair + 1));
+        self.load.settle(SETTLE)?;
+        self.publish(pace)
+    }
+
+    fn publish(&mut self, pace: Pace) -> io::Result<()> {
+        self.load.run(pace, self.scale.warm_up)?;
+        self.load.settle(SETTLE / 10)?;
+        let warm_up = self.load.take_tally();
+        self.run.check(&warm_up);
+        let sent = segments_sent(self.process.address);
+        let (before, start) = (self.reading()?, Instant::now());
+        self.load.run(pace, self.scale.time)?;
+        let (after, time) = (self.reading()?, start.elapsed());
+        let sent = segments_sent(self.process.address).zip(sent);
+        let tally = self.load.take_tally();
+        self.run.cpu(&before, &after, tally.deliveries);
+        self.run.deliveries(&tally, time);
+        self.sends(sent, tally.deliveries);
+        Ok(())
+    }
+
+    /// Sends per so many of something, from two counts.
+    fn sends(&mut self, counts: Option<(u64, u64)>, events: u64) {
+        let sends = counts.map(|(after, before)| after.saturating_sub(before) as f64);
+        self.run
+            .set("sends", sends.map(|sends| sends / events as f64));
+    }
+
+    fn heartbeats(&mut self, connections: usize) -> io::Result<()> {
+        self.open_small_rooms(0, connections)?;
+        // The first pings fall anywhere in their interval.
+        self.load.settle(Duration::from_secs(2))?;
+        self.load.take_tally();
+        let (before, start) = (self.reading()?, Instant::now());
+        self.load
+            .settle(self.scale.time.max(Duration::from_secs(3)))?;
+        let (after, time) = (self.reading()?, start.elapsed());
+        let tally = self.load.take_tally();
+        self.run.check(&tally);
+        self.run.cpu(&before, &after, tally.pings);
+        let pings = tally.pings as f64 / connections as f64 / time.as_secs_f64();
+        self.run.set("pings", Some(pings));
+        Ok(())
+    }
+
+    fn storm(&mut self) -> io::Result<()> {
+        let (warm, all) = (100, 100 + self.scale.storm);
+        self.open_small_rooms(0, warm)?;
+        self.load.settle(SETTLE)?;
+        let sent = segments_sent(self.process.address);
+        let (before, start) = (self.reading()?, Instant::now());
+        self.open_small_rooms(warm, all)?;
+        let time = start.elapsed();
+        self.load.settle(SETTLE)?;
+        let after = self.reading()?;
+        let sent = segments_sent(self.process.address).zip(sent);
+        let tally = self.load.take_tally();
+        self.run.check(&tally);
+        self.run.cpu(&before, &after, (all - warm) as u64);
+        self.sends(sent, (all - warm) as u64);
+        self.run
+            .set("rate", Some((all - warm) as f64 / time.as_secs_f64()));
+        Ok(())
+    }
+
+    /// Every connection has sent and received before its memory is looked at, and has been pinged.
+    fn idle(&mut self) -> io::Result<()> {
+        let (warm, all) = (SMALL, SMALL + self.scale.idle);
+        self.open_small_rooms(0, warm)?;
+        (0..warm).for_each(|index| self.load.publish_to_room(index));
+        self.load.publish_once()?;
+        let before = self.reading()?;
+        self.open_small_rooms(warm, all)?;
+        (warm..all).for_each(|index| self.load.publish_to_room(index));
+        self.load.publish_once()?;
+        self.load
+            .settle(Workload::Idle.ping_interval() + Duration::from_secs(1))?;
+        let after = self.reading()?;
+        let tally = self.load.take_tally();
+        self.run.check(&tally);
+        let grown = after.resident.saturating_sub(before.resident) as f64;
+        self.run.set("idle_kib", Some(grown / (all - warm) as f64));
+        self.run
+            .set("resident_mib", Some(after.resident as f64 / 1_024.0));
+        self.run.set("connections", Some(all as f64));
+        Ok(())
+    }
+
+    fn burst(&mut self, rooms: Rooms) -> io::Result<()> {
+        self.open_rooms(rooms)?;
+        self.load.set_content(CONTENT);
+        self.load.publish_once()?;
+        self.load.settle(SETTLE * 2)?;
+        let before = self.reading()?;
+        self.run.check(&self.load.take_tally());
+        self.load.set_content(rooms.content);
+        let start = Instant::now();
+        self.load.run(rooms.pace, self.scale.time)?;
+        let time = start.elapsed();
+        let tally = self.load.take_tally();
+        self.run.check(&tally);
+        self.load.settle(self.scale.after_burst)?;
+        let after = self.reading()?;
+        let megabytes = tally.bytes as f64 / 1e6;
+        self.run
+            .set("rate_mb", Some(megabytes / time.as_secs_f64()));
+        for (key, kib) in [
+            ("before_mib", before.resident),
+            ("after_mib", after.resident),
+            ("peak_mib", after.peak),
+        ] {
+            self.run.set(key, Some(kib as f64 / 1_024.0));
+        }
+        self.run.set(
+            "after_ratio",
+            Some(after.resident as f64 / before.resident as f64),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! The flags.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::server::Server;
+use crate::workload::Workload;
+
+/// Speed and memory of Switchboard beside its peers: builds and starts them in turn, loads them,
+/// checks every delivery, and prints a table.
+#[derive(Debug, Parser)]
+#[command(max_term_width = 100)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Option<Action>,
+    #[command(flatten)]
+    pub(crate) compare: Compare,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Be one of the servers that are compared
+    Serve {
+        #[arg(value_enum)]
+        which: Builtin,
+        /// Seconds between pings
+        #[arg(long, default_value = "25", value_parser = seconds)]
+        ping_interval: Duration,
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: std::net::SocketAddr,
+    },
+    /// Make the table, the page and the plots anew from results.json
+    Report,
+}
+
+/// A server that is part of this program.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Builtin {
+    Floor,
+    Raw,
+    Tungstenite,
+    Axum,
+}
+
+impl fmt::Display for Builtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.pad(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Compare {
+    /// A short look instead of a measurement: one round of half a second each, smaller memory tests
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Workloads [default: all]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) workloads: Vec<Workload>,
+    /// Servers [default: all but switchboard-tokio-bare and -two]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) servers: Vec<Server>,
+    /// Rounds: each measures every server once [default: 5, or 1 with --quick]
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Seconds of load per round [default: 3, or 0.5 with --quick]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    time: Option<Duration>,
+    /// Seconds from the end of a burst to the look at memory [default: 60, or 5 with --quick]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    after_burst: Option<Duration>,
+    /// Connections for memory at rest [default: 16000, or 4000 with --quick]
+    #[arg(long, value_name = "N")]
+    idle: Option<usize>,
+    /// The CPU of the servers
+    #[arg(long, default_value = "0", value_name = "CPU")]
+    server_cpu: usize,
+    /// The CPU of the load generator
+    #[arg(long, default_value = "1", value_name = "CPU")]
+    load_cpu: usize,
+    /// Niceness of servers and generator: below zero, other work on the machine disturbs less
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "N",
+        allow_hyphen_values = true
+    )]
+    pub(crate) nice: i32,
+    /// Where results.json, RESULTS.md and plots/ go [default: bench, or target/bench with --quick]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Which CPU does what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpus {
+    pub(crate) server: usize,
+    pub(crate) load: usize,
+}
+
+/// How big the tests are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    pub(crate) rounds: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) time: Duration,
+    pub(crate) after_burst: Duration,
+    pub(crate) idle: usize,
+    pub(crate) storm: usize,
+}
+
+impl Compare {
+    pub(crate) fn cpus(&self) -> Cpus {
+        Cpus {
+            server: self.server_cpu,
+            load: self.load_cpu,
+        }
+    }
+
+    pub(crate) fn scale(&self) -> Scale {
+        let pick =
+            |quick: f64, full: f64| Duration::from_secs_f64(if self.quick { quick } else { full });
+        Scale {
+            rounds: self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1),
+            warm_up: pick(0.2, 1.0),
+            time: self.time.unwrap_or(pick(0.5, 3.0)),
+            after_burst: self.after_burst.unwrap_or(pick(5.0, 60.0)),
+            idle: self.idle.unwrap_or(if self.quick { 4_000 } else { 16_000 }),
+            storm: if self.quick { 2_000 } else { 8_000 },
+        }
+    }
+
+    pub(crate) fn servers(&self) -> Vec<Server> {
+        if self.servers.is_empty() {
+            Server::USUAL.to_vec()
+        } else {
+            self.servers.clone()
+        }
+    }
+
+    pub(crate) fn workloads(&self) -> Vec<Workload> {
+        if self.workloads.is_empty() {
+            Workload::value_variants().to_vec()
+        } else {
+            self.workloads.clone()
+        }
+    }
+
+    pub(crate) fn out(&self) -> PathBuf {
+        let here = concat!(env!("CARGO_MANIFEST_DIR"));
+        let usual = if self.quick {
+            format!("{here}/../target/bench")
+        } else {
+            here.to_owned()
+        };
+        self.out.clone().unwrap_or_else(|| usual.into())
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "must be a number of seconds".to_owned())?;
+    if seconds > 0.0 && seconds < 86_400.0 {
+        return Ok(Duration::from_secs_f64(seconds));
+    }
+    Err("must be more than 0 and less than a day".to_owned())
+}

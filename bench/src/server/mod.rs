@@ -1,0 +1,278 @@
+//! The servers that are compared, and their processes.
+
+pub(crate) mod axum;
+pub(crate) mod floor;
+mod floor_frames;
+pub(crate) mod raw;
+pub(crate) mod tungstenite;
+
+use std::env;
+use std::fmt;
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::machine::pin;
+use crate::options::{Builtin, Cpus};
+
+/// Bytes or messages that may wait for one connection, wherever there is a queue: Switchboard's
+/// default.
+pub(crate) const QUEUE_BYTES: usize = 1 << 20;
+pub(crate) const QUEUE_MESSAGES: usize = 1_024;
+/// Bytes read at a time by the peers that keep a buffer per connection.
+pub(crate) const READ_BUFFER: usize = 4 << 10;
+/// Frames written before a flush.
+pub(crate) const BATCH: usize = 64;
+
+/// A server that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Server {
+    /// A bare loop that writes one prepared buffer per member
+    Floor,
+    /// The example `chat`: presence, limits and heartbeats on
+    SwitchboardTokio,
+    /// The example `chat-smol`: presence, limits and heartbeats on
+    SwitchboardSmol,
+    /// The example `chat` without presence and rate limits
+    SwitchboardTokioBare,
+    /// `switchboard-tokio` in raw mode: forwards what it gets
+    SwitchboardTokioRaw,
+    /// The example `chat` on two threads and both CPUs, which it shares with the generator
+    SwitchboardTokioTwo,
+    /// tokio-tungstenite by hand: a task and a channel per connection
+    TokioTungstenite,
+    /// axum with a broadcast channel per room
+    Axum,
+    /// The npm package `ws` on Node
+    Ws,
+    /// Bun with its own publish
+    Bun,
+}
+
+impl Server {
+    /// Those that are measured if nobody says otherwise.
+    pub(crate) const USUAL: [Self; 8] = [
+        Self::Floor,
+        Self::SwitchboardTokio,
+        Self::SwitchboardSmol,
+        Self::SwitchboardTokioRaw,
+        Self::TokioTungstenite,
+        Self::Axum,
+        Self::Ws,
+        Self::Bun,
+    ];
+
+    /// Whether it is one of ours.
+    pub(crate) fn is_ours(self) -> bool {
+        self.to_string().starts_with("switchboard")
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.pad(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// Where things are.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The program itself.
+    program: PathBuf,
+    /// Where cargo puts what it builds.
+    target: PathBuf,
+    /// Scripts and packages of peers that are not Rust.
+    peers: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn find() -> io::Result<Self> {
+        let program = env::current_exe()?;
+        let target = program.ancestors().nth(2).map(Path::to_path_buf);
+        Ok(Self {
+            target: target.unwrap_or_default(),
+            peers: Path::new(env!("CARGO_MANIFEST_DIR")).join("peers"),
+            program,
+        })
+    }
+
+    /// Builds or installs what these servers need; those that cannot be had are left out, and why.
+    pub(crate) fn prepare(&self, servers: &[Server]) -> (Vec<Server>, Vec<String>) {
+        let (mut left, mut missing) = (Vec::new(), Vec::new());
+        for &server in servers {
+            match self.provide(server) {
+                Ok(()) => left.push(server),
+                Err(error) => missing.push(format!("{server}: {error}")),
+            }
+        }
+        (left, missing)
+    }
+
+    fn provide(&self, server: Server) -> io::Result<()> {
+        match server {
+            Server::SwitchboardTokio
+            | Server::SwitchboardTokioBare
+            | Server::SwitchboardTokioTwo => self.build("switchboard-tokio", "chat"),
+            Server::SwitchboardSmol => self.build("switchboard-smol", "chat-smol"),
+            Server::Ws => self
+                .install()
+                .and_then(|()| run(Command::new("node").arg("--version"))),
+            Server::Bun => {
+                self.install()?;
+                run(Command::new(self.bun()?).arg("--version"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn build(&self, package: &str, example: &str) -> io::Result<()> {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args([
+            "build",
+            "--release",
+            "--package",
+            package,
+            "--example",
+            example,
+        ]);
+        command
+            .arg("--manifest-path")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        run(command.arg("--target-dir").arg(&self.target))
+    }
+
+    fn install(&self) -> io::Result<()> {
+        if self.peers.join("node_modules/ws").is_dir() {
+            return Ok(());
+        }
+        let mut npm = Command::new("npm");
+        run(npm
+            .args(["install", "--silent", "--no-audit", "--no-fund"])
+            .current_dir(&self.peers))
+    }
+
+    /// The program itself, not the script that starts it.
+    fn bun(&self) -> io::Result<PathBuf> {
+        let packages = self.peers.join("node_modules");
+        let names = [
+            "bun/bin/bun.exe",
+            "@oven/bun-linux-x64/bin/bun",
+            "@oven/bun-linux-aarch64/bin/bun",
+        ];
+        let found = names
+            .iter()
+            .map(|name| packages.join(name))
+            .find(|path| path.is_file());
+        found.ok_or_else(|| io::Error::other("npm has not brought its program"))
+    }
+
+    fn command(&self, server: Server, ping: Duration) -> io::Result<Command> {
+        let ping = ping.as_secs_f64().to_string();
+        let ping = ["--ping-interval", &ping];
+        let examples = self.target.join("release/examples");
+        let builtin = |which: Builtin| {
+            let mut command = Command::new(&self.program);
+            command.arg("serve").arg(which.to_string()).args(ping);
+            command
+        };
+        let chat = |name: &str, presence: &str, rate: &str| {
+            let mut command = Command::new(examples.join(name));
+            command
+                .args(["--listen", "127.0.0.1:0", "--log", "off"])
+                .args(ping);
+            command.args(["--max-connections", "30000", "--max-per-room", "30000"]);
+            command.args(["--presence", presence, "--rate", rate]);
+            command
+        };
+        Ok(match server {
+            Server::Floor => builtin(Builtin::Floor),
+            Server::SwitchboardTokio => chat("chat", "on", "1000000"),
+            Server::SwitchboardSmol => chat("chat-smol", "on", "1000000"),
+            Server::SwitchboardTokioBare => chat("chat", "off", "0"),
+            Server::SwitchboardTokioTwo => {
+                let mut command = chat("chat", "on", "1000000");
+                command.args(["--threads", "2"]);
+                command
+            }
+            Server::SwitchboardTokioRaw => builtin(Builtin::Raw),
+            Server::TokioTungstenite => builtin(Builtin::Tungstenite),
+            Server::Axum => builtin(Builtin::Axum),
+            Server::Ws => {
+                let mut command = Command::new("node");
+                command.arg(self.peers.join("ws.mjs")).args(ping);
+                command
+            }
+            Server::Bun => {
+                let mut command = Command::new(self.bun()?);
+                command.arg(self.peers.join("bun.ts")).args(ping);
+                command
+            }
+        })
+    }
+
+    /// Starts a server on its CPU; it is ready to be connected to.
+    pub(crate) fn start(&self, server: Server, ping: Duration, cpus: Cpus) -> io::Result<Process> {
+        let mut command = self.command(server, ping)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .env("NODE_ENV", "production");
+        match server {
+            Server::SwitchboardTokioTwo => pin(&[cpus.server, cpus.load])?,
+            _ => pin(&[cpus.server])?,
+        }
+        let child = command.spawn();
+        pin(&[cpus.load])?;
+        let mut process = Process {
+            child: child?,
+            address: SocketAddrV4::new([127, 0, 0, 1].into(), 0),
+        };
+        let mut line = String::new();
+        if let Some(output) = process.child.stdout.take() {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        let address = line
+            .trim()
+            .strip_prefix("listening on ")
+            .and_then(|text| text.parse().ok());
+        process.address =
+            address.ok_or_else(|| io::Error::other(format!("{server} does not listen")))?;
+        Ok(process)
+    }
+}
+
+fn run(command: &mut Command) -> io::Result<()> {
+    let status = command.stdout(Stdio::null()).status()?;
+    if status.success() {
+        return Ok(());
+    }
+    let program = command.get_program().to_string_lossy().into_owned();
+    Err(io::Error::other(format!("{program}: {status}")))
+}
+
+/// A server at work; it ends with this.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddrV4,
+}
+
+impl Process {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

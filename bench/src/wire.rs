@@ -1,0 +1,226 @@
+//! What is said on the wire: frames, requests and the one message that is published.
+
+use memchr::memmem::Finder;
+
+/// The room's messages start like this, whoever serves.
+pub(crate) const MESSAGE: &[u8] = br#"{"type":"message""#;
+/// Direct messages start like this, whoever serves.
+pub(crate) const DIRECT: &[u8] = br#"{"type":"direct""#;
+
+/// A key that no server can skip.
+const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+/// The key of RFC 6455, section 1.3, and the answer to it.
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Hexadecimal digits of a publisher and of its sequence number.
+const PUBLISHER: usize = 4;
+const SEQUENCE: usize = 8;
+/// The shortest content.
+pub(crate) const CONTENT_MIN: usize = PUBLISHER + SEQUENCE;
+
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xA;
+
+/// A frame's header, in either direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) opcode: u8,
+    pub(crate) mask: Option<[u8; 4]>,
+    /// Bytes of the header itself.
+    pub(crate) bytes: usize,
+    pub(crate) payload: usize,
+}
+
+/// The header at the start of `input`, or `None` if it is not all there.
+pub(crate) fn header(input: &[u8]) -> Option<Header> {
+    let (&first, &second) = (input.first()?, input.get(1)?);
+    let (payload, mut bytes) = match second & 0x7F {
+        126 => (
+            usize::from(u16::from_be_bytes(*input.get(2..)?.first_chunk()?)),
+            4,
+        ),
+        127 => (
+            u64::from_be_bytes(*input.get(2..)?.first_chunk()?) as usize,
+            10,
+        ),
+        short => (usize::from(short), 2),
+    };
+    let mut mask = None;
+    if second & 0x80 != 0 {
+        mask = Some(*input.get(bytes..)?.first_chunk()?);
+        bytes += 4;
+    }
+    Some(Header {
+        opcode: first & 0xF,
+        mask,
+        bytes,
+        payload,
+    })
+}
+
+/// Appends the header of a final frame.
+pub(crate) fn put_header(out: &mut Vec<u8>, opcode: u8, payload: usize, masked: bool) {
+    let bit = u8::from(masked) << 7;
+    out.push(0x80 | opcode);
+    match payload {
+        0..=0x7D => out.push(bit | payload as u8),
+        126..=0xFFFF => {
+            out.push(bit | 0x7E);
+            out.extend((payload as u16).to_be_bytes());
+        }
+        _ => {
+            out.push(bit | 0x7F);
+            out.extend((payload as u64).to_be_bytes());
+        }
+    }
+}
+
+/// Appends a client's frame.
+pub(crate) fn put_client_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    put_header(out, opcode, payload.len(), true);
+    out.extend(MASK);
+    let start = out.len();
+    out.extend(payload);
+    unmask(&mut out[start..], MASK);
+}
+
+/// Masks or unmasks, eight bytes at a time.
+pub(crate) fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (chunks, rest) = bytes.as_chunks_mut::<8>();
+    for chunk in chunks {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+/// Where a published message goes.
+#[derive(Clone, Debug)]
+pub(crate) enum To {
+    Room(usize),
+    User(usize),
+}
+
+/// The text of a published message.
+pub(crate) fn put_message(
+    out: &mut Vec<u8>,
+    to: &To,
+    publisher: usize,
+    sequence: u32,
+    content: usize,
+) {
+    let head = match to {
+        To::Room(room) => format!(r#"{{"type":"message","channel":"r{room}","content":""#),
+        To::User(user) => format!(r#"{{"type":"direct","to":"u{user}","content":""#),
+    };
+    out.extend(head.as_bytes());
+    out.extend(format!("{publisher:04x}{sequence:08x}").as_bytes());
+    out.resize(out.len() + content - CONTENT_MIN, b'.');
+    let tail: &[u8] = match to {
+        To::Room(_) => br#"","echo":true}"#,
+        To::User(_) => br#""}"#,
+    };
+    out.extend(tail);
+}
+
+/// Finds what was published in what was delivered.
+pub(crate) struct Reader {
+    content: Finder<'static>,
+}
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        Self {
+            content: Finder::new(br#""content":""#),
+        }
+    }
+
+    /// The publisher and its sequence number; `None` if the message was damaged on its way.
+    pub(crate) fn read(&self, payload: &[u8], content: usize) -> Option<(usize, u32)> {
+        let at = self.content.find(payload)? + self.content.needle().len();
+        let digits = payload.get(at..at + content)?;
+        if payload.get(at + content) != Some(&b'"') {
+            return None;
+        }
+        let (publisher, rest) = digits.split_at(PUBLISHER);
+        Some((
+            hexadecimal(publisher)? as usize,
+            hexadecimal(&rest[..SEQUENCE])?,
+        ))
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |value, &digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u32::from(digit))
+    })
+}
+
+/// What follows `key` up to the next quote.
+pub(crate) fn field<'a>(text: &'a [u8], key: &str) -> Option<&'a [u8]> {
+    let at = memchr::memmem::find(text, key.as_bytes())? + key.len();
+    let end = memchr::memchr(b'"', &text[at..])?;
+    Some(&text[at..at + end])
+}
+
+/// The user that a direct message is for.
+pub(crate) fn addressee(text: &[u8]) -> Option<&str> {
+    str::from_utf8(field(text, r#""to":""#)?).ok()
+}
+
+/// The room and the user of a request's target, `/ws/ROOM?token=USER`.
+pub(crate) fn target(target: &str) -> Option<(String, String)> {
+    let (path, query) = target.split_once('?')?;
+    let room = path.strip_prefix("/ws/")?;
+    let user = query.strip_prefix("token=")?;
+    Some((room.to_owned(), user.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_published_is_read_again() {
+        let (mut text, mut frame) = (Vec::new(), Vec::new());
+        put_message(&mut text, &To::Room(7), 0xab, 0x1234_5678, 36);
+        put_client_frame(&mut frame, TEXT, &text);
+        let head = header(&frame).expect("a whole header");
+        assert_eq!((head.opcode, head.payload), (TEXT, text.len()));
+        let payload = &mut frame[head.bytes..];
+        unmask(payload, head.mask.expect("a mask"));
+        assert_eq!(payload, text);
+        assert_eq!(Reader::new().read(payload, 36), Some((0xab, 0x1234_5678)));
+        assert_eq!(Reader::new().read(payload, 35), None);
+    }
+
+    #[test]
+    fn a_header_that_is_not_all_there_is_none() {
+        for payload in [3, 300, 70_000] {
+            let mut out = Vec::new();
+            put_header(&mut out, TEXT, payload, false);
+            assert_eq!(header(&out).map(|head| head.payload), Some(payload));
+            assert_eq!(header(&out[..out.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn addressees_and_targets_are_found() {
+        let mut text = Vec::new();
+        put_message(&mut text, &To::User(12), 1, 1, 20);
+        assert_eq!(addressee(&text), Some("u12"));
+        assert_eq!(target("/ws/r1?token=u2"), Some(("r1".into(), "u2".into())));
+        assert_eq!(target("/other"), None);
+    }
+}

@@ -1,0 +1,277 @@
+//! What the servers are given to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::load::Pace;
+
+/// Something that servers are given to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Workload {
+    /// One room of 1 000, one publisher, 1 message in flight
+    OneRoom,
+    /// One room of 1 000, one publisher, 16 messages in flight
+    #[value(name = "one-room-16")]
+    OneRoom16,
+    /// One room of 1 000, 16 publishers with 1 message in flight each
+    #[value(name = "publishers-16")]
+    Publishers16,
+    /// 100 rooms of 10, 1 message in flight in each
+    #[value(name = "rooms-100")]
+    Rooms100,
+    /// 1 000 rooms of 10, 4 000 messages a second, come what may
+    #[value(name = "rooms-1000")]
+    Rooms1000,
+    /// 100 pairs of users, 1 direct message in flight in each, among 1 000 connections
+    Direct,
+    /// One direct message at a time to an otherwise idle server, 500 a second
+    Rest,
+    /// One room of 300 of which 3 read nothing, 16 publishers, messages of 2 KiB
+    Stalled,
+    /// 2 000 connections that only answer pings, one a second each
+    Heartbeats,
+    /// Connect, upgrade and join a room of 10, as many as the server takes
+    Storm,
+    /// Memory of connections at rest, each of which has published and received
+    Idle,
+    /// Memory after a burst: 16 KiB messages to a room of 1 000, as fast as they go
+    Burst,
+}
+
+/// How a workload is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// Messages to rooms.
+    Rooms(Rooms),
+    /// Messages to users.
+    Direct {
+        pairs: usize,
+        connections: usize,
+        pace: Pace,
+    },
+    Heartbeats {
+        connections: usize,
+    },
+    Storm,
+    Idle,
+    Burst(Rooms),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rooms {
+    pub(crate) count: usize,
+    pub(crate) members: usize,
+    /// In each room.
+    pub(crate) publishers: usize,
+    /// In each room.
+    pub(crate) stalled: usize,
+    /// Bytes of content.
+    pub(crate) content: usize,
+    pub(crate) pace: Pace,
+}
+
+/// The content that makes a frame of about 100 bytes.
+pub(crate) const CONTENT: usize = 36;
+
+const ROOM: Rooms = Rooms {
+    count: 1,
+    members: 1_000,
+    publishers: 1,
+    stalled: 0,
+    content: CONTENT,
+    pace: Pace::Closed(1),
+};
+
+/// A figure that is shown, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    pub(crate) key: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) decimals: usize,
+}
+
+const fn column(key: &'static str, name: &'static str, decimals: usize) -> Column {
+    Column {
+        key,
+        name,
+        decimals,
+    }
+}
+
+const DELIVERY: &[Column] = &[
+    column("cpu_us", "CPU µs/delivery", 2),
+    column("user_us", "user", 2),
+    column("system_us", "system", 2),
+    column("sends", "sends/delivery", 3),
+    column("rate", "deliveries/s", 0),
+    column("p50_us", "p50 µs", 0),
+    column("p99_us", "p99 µs", 0),
+    column("p999_us", "p99.9 µs", 0),
+];
+
+const REST: &[Column] = &[
+    column("p50_us", "p50 µs", 1),
+    column("p99_us", "p99 µs", 1),
+    column("p999_us", "p99.9 µs", 1),
+    column("cpu_us", "CPU µs/delivery", 2),
+    column("user_us", "user", 2),
+    column("system_us", "system", 2),
+];
+
+const STALLED: &[Column] = &[
+    column("cpu_us", "CPU µs/delivery", 2),
+    column("user_us", "user", 2),
+    column("system_us", "system", 2),
+    column("p50_us", "p50 µs", 0),
+    column("p99_us", "p99 µs", 0),
+    column("slow_closed", "slow ones closed of 3", 0),
+    column("peak_mib", "memory at most, MiB over rest", 1),
+];
+
+const HEARTBEATS: &[Column] = &[
+    column("cpu_us", "CPU µs/ping", 2),
+    column("user_us", "user", 2),
+    column("system_us", "system", 2),
+    column("pings", "pings per connection and second", 2),
+];
+
+const STORM: &[Column] = &[
+    column("cpu_us", "CPU µs/connect", 1),
+    column("user_us", "user", 1),
+    column("system_us", "system", 1),
+    column("sends", "sends/connect", 2),
+    column("rate", "connects/s", 0),
+];
+
+const IDLE: &[Column] = &[
+    column("idle_kib", "KiB/connection", 2),
+    column("resident_mib", "resident MiB", 1),
+    column("connections", "connections", 0),
+];
+
+const BURST: &[Column] = &[
+    column("after_ratio", "after : before", 2),
+    column("before_mib", "before MiB", 1),
+    column("peak_mib", "most MiB", 1),
+    column("after_mib", "after MiB", 1),
+    column("rate_mb", "MB/s delivered", 0),
+];
+
+/// What is to be reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Goal {
+    pub(crate) most: f64,
+    /// Of what the floor needs; else of the figure itself.
+    pub(crate) of_floor: bool,
+}
+
+impl Workload {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::OneRoom => Kind::Rooms(ROOM),
+            Self::OneRoom16 => Kind::Rooms(Rooms {
+                pace: Pace::Closed(16),
+                ..ROOM
+            }),
+            Self::Publishers16 => Kind::Rooms(Rooms {
+                publishers: 16,
+                ..ROOM
+            }),
+            Self::Rooms100 => Kind::Rooms(Rooms {
+                count: 100,
+                members: 10,
+                ..ROOM
+            }),
+            Self::Rooms1000 => Kind::Rooms(Rooms {
+                count: 1_000,
+                members: 10,
+                pace: Pace::Open(4_000.0),
+                ..ROOM
+            }),
+            Self::Direct => Kind::Direct {
+                pairs: 100,
+                connections: 1_000,
+                pace: Pace::Closed(1),
+            },
+            Self::Rest => Kind::Direct {
+                pairs: 1,
+                connections: 2,
+                pace: Pace::Open(500.0),
+            },
+            Self::Stalled => Kind::Rooms(Rooms {
+                publishers: 16,
+                members: 300,
+                stalled: 3,
+                content: 2 << 10,
+                ..ROOM
+            }),
+            Self::Heartbeats => Kind::Heartbeats { connections: 2_000 },
+            Self::Storm => Kind::Storm,
+            Self::Idle => Kind::Idle,
+            Self::Burst => Kind::Burst(Rooms {
+                publishers: 8,
+                content: 16 << 10,
+                ..ROOM
+            }),
+        }
+    }
+
+    /// Seconds between the pings of the servers.
+    pub(crate) fn ping_interval(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Heartbeats => 1,
+            Self::Idle => 5,
+            _ => 25,
+        })
+    }
+
+    /// Memory does not vary from round to round as time does.
+    pub(crate) fn rounds(self, asked: usize) -> usize {
+        match self {
+            Self::Idle | Self::Burst => asked.min(2),
+            _ => asked,
+        }
+    }
+
+    /// What is shown of it; the first column is what counts.
+    pub(crate) fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Rest => REST,
+            Self::Stalled => STALLED,
+            Self::Heartbeats => HEARTBEATS,
+            Self::Storm => STORM,
+            Self::Idle => IDLE,
+            Self::Burst => BURST,
+            _ => DELIVERY,
+        }
+    }
+
+    pub(crate) fn goal(self) -> Option<Goal> {
+        let (most, of_floor) = match self {
+            Self::OneRoom | Self::Rooms100 => (1.05, true),
+            Self::OneRoom16 => (0.60, true),
+            Self::Rest => (1.10, true),
+            Self::Storm => (1.15, true),
+            Self::Idle => (1.25, false),
+            Self::Burst => (1.20, false),
+            _ => return None,
+        };
+        Some(Goal { most, of_floor })
+    }
+
+    /// What it is, in a line.
+    pub(crate) fn title(self) -> String {
+        let value = self.to_possible_value();
+        let help = value.as_ref().and_then(|value| value.get_help());
+        help.map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.pad(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}

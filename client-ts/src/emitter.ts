@@ -1,0 +1,22 @@
+/** Typed listeners. One that throws does not keep the others from being called. */
+export class Emitter<Events extends object> {
+  readonly #listeners: Partial<Record<keyof Events, Set<(value: never) => void>>> = {};
+
+  /** Calls `listener` for each event of this type until the returned function is called. */
+  on<K extends keyof Events>(type: K, listener: (value: Events[K]) => void): () => void {
+    const all = this.#listeners[type] ??= new Set();
+    all.add(listener);
+    return () => void all.delete(listener);
+  }
+
+  /** @internal */
+  emit<K extends keyof Events>(type: K, value: Events[K]): void {
+    this.#listeners[type]?.forEach((listener) => {
+      try {
+        (listener as (value: Events[K]) => void)(value);
+      } catch (error) {
+        queueMicrotask(() => { throw error; });
+      }
+    });
+  }
+}

@@ -1,0 +1,224 @@
+import { Emitter } from './emitter.js';
+import { type Event, type Frame, type State } from './machine.js';
+import { createTransport, type Notice, type Options, type Transport, type Url } from './transport.js';
+
+export { decide, type Verdict } from './machine.js';
+export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './machine.js';
+export type { Options, Socket, Url } from './transport.js';
+
+const BUFFERED = 1_024;
+
+/** Why a message was not sent, or not known to have arrived. */
+export class SwitchboardError extends Error {
+  /**
+   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer),
+   *   `queue_full`, `expired`, `too_large`, `unsubscribed`, `stopped`, `overflow`
+   * @param frame the server's `error`, where it is one
+   */
+  constructor(readonly code: string, readonly frame?: Frame) {
+    super(frame?.message ?? code);
+  }
+}
+
+export interface Message<T = unknown> {
+  readonly content: T;
+  /** The user who sent it; left out where the server itself did. */
+  readonly sender?: string;
+  readonly seq: number;
+}
+
+/** Messages that were not delivered. `away`: they were sent between two connections; unconfirmed ones of our own may be among them. */
+export interface Gap { readonly channel: string; readonly from: number; readonly to: number; readonly away: boolean }
+
+/** A channel that began anew, so that nobody can say what was missed. */
+export interface NewEpoch { readonly channel: string; readonly from: string; readonly to: string }
+
+export type SubscriptionStatus = 'pending' | 'active' | 'refused' | 'closed';
+
+export interface SubscriptionEvents<T> {
+  message: Message<T>;
+  /** The server's `presence`: `count`, and `users`, or `joined` and `left`. */
+  presence: Frame;
+  gap: Gap;
+  epoch: NewEpoch;
+  status: SubscriptionStatus;
+  /** The server's `subscribed`, on each connection. */
+  subscribed: Frame;
+  /** The server's `error`, where it does not let us in. It is asked again on the next connection. */
+  refused: { readonly frame: Frame };
+}
+
+/** One use of a channel. The channel is left when the last of them is closed. */
+export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
+  status: SubscriptionStatus = 'pending';
+  readonly #leave: () => void;
+
+  /** @internal */
+  constructor(readonly channel: string, leave: () => void) {
+    super();
+    this.#leave = leave;
+  }
+
+  close(): void {
+    if (this.status === 'closed') return;
+    this.#leave();
+    this.mark('closed');
+  }
+
+  /** @internal */
+  mark(status: SubscriptionStatus): void {
+    if (this.status === status) return;
+    this.status = status;
+    this.emit('status', status);
+  }
+
+  /** The messages from now on, until the subscription is closed. One that is read too slowly fails with `overflow`. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message<T>, void, undefined> {
+    const buffer: Message<T>[] = [];
+    let wake: (() => void) | undefined;
+    const off = [this.on('message', (message) => { buffer.push(message); wake?.(); }), this.on('status', () => wake?.())];
+    try {
+      for (;;) {
+        if (buffer.length > BUFFERED) throw new SwitchboardError('overflow');
+        if (buffer.length) yield buffer.shift()!;
+        else if (this.status === 'closed') return;
+        else await new Promise<void>((resolve) => { wake = resolve; });
+      }
+    } finally {
+      off.forEach((end) => end());
+    }
+  }
+}
+
+export interface SwitchboardEvents {
+  state: State;
+  /** A message to this user. */
+  direct: { readonly content: unknown; readonly sender?: string };
+  /** The round trip of a `ping` in milliseconds. */
+  rtt: number;
+  /** An `error` of the server that answers no request, or what `getToken`, the address or the WebSocket constructor threw. */
+  error: unknown;
+  /** Every message of the protocol that is not the client's own business. */
+  frame: Frame;
+}
+
+export interface SendOptions {
+  /** Gives up: a message that waits is not sent; one that was sent may arrive all the same. */
+  signal?: AbortSignal | undefined;
+  /** Whether to wait for a connection; as the option `queue` otherwise. */
+  queue?: boolean | undefined;
+}
+
+type Waiter = [resolve: (value: number) => void, reject: (reason: unknown) => void];
+
+/** A connection to a Switchboard server that comes back by itself, and knows when to stay away. */
+export class Switchboard<Topics extends object = Record<string, unknown>> extends Emitter<SwitchboardEvents> {
+  /** With the last close and the time of the next attempt (`until`, as of `Date.now()`). */
+  state: State = { status: 'idle', last: null };
+  readonly #run: Transport['run'];
+  readonly #nextId: Transport['nextId'];
+  readonly #channels = new Map<string, Set<Subscription<never>>>();
+  readonly #waiters = new Map<number, Waiter>();
+
+  constructor(url: Url, options: Options = {}) {
+    super();
+    const { signal, autoConnect = true } = options;
+    ({ run: this.#run, nextId: this.#nextId } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error)));
+    if (autoConnect && !signal?.aborted) this.connect();
+    whenAborted(signal, () => this.close());
+  }
+
+  /** Connects, after `autoConnect: false` or after it stopped. */
+  connect(): void { this.#run({ type: 'start' }); }
+
+  /** Starts over at once, whatever the state. */
+  reconnect(): void { this.#run({ type: 'reconnect' }); }
+
+  /** Closes the connection and stays away until `connect()`. Subscriptions are kept. */
+  close(): void { this.#run({ type: 'stop' }); }
+
+  /** Measures the round trip (event `rtt`), if there is a connection, and checks that it lives. */
+  ping(): void { this.#run({ type: 'ping' }); }
+
+  /** Uses a channel: enters it now and on every connection, until the last use of it is closed. */
+  subscribe<K extends keyof Topics & string>(channel: K, { signal }: { signal?: AbortSignal | undefined } = {}): Subscription<Topics[K]> {
+    const uses = this.#channels.get(channel) ?? new Set();
+    let off = (): void => {};
+    const subscription = new Subscription<Topics[K]>(channel, () => {
+      off();
+      uses.delete(subscription as never);
+      if (uses.size) return;
+      this.#channels.delete(channel);
+      this.#run({ type: 'unsubscribe', channel });
+    });
+    for (const { status } of uses) subscription.status = status;
+    this.#channels.set(channel, uses.add(subscription as never));
+    this.#run({ type: 'subscribe', channel });
+    off = whenAborted(signal, () => subscription.close());
+    return subscription;
+  }
+
+  /** Sends to a channel. The promise gives the message's `seq` once the server has it. */
+  publish<K extends keyof Topics & string>(channel: K, content: Topics[K], { signal, queue, echo }: SendOptions & { echo?: boolean | undefined } = {}): Promise<number> {
+    return this.#post({ type: 'publish', channel, content, bytes: 0, queue, echo }, signal);
+  }
+
+  /** Sends to all connections of a user. The promise gives the number of them. */
+  direct(to: string, content: unknown, { signal, queue }: SendOptions = {}): Promise<number> {
+    return this.#post({ type: 'direct', to, content, bytes: 0, queue }, signal);
+  }
+
+  #post(event: Event & { bytes: number }, signal: AbortSignal | undefined): Promise<number> {
+    const id = this.#nextId();
+    // The event has all that the message will have, and a little more.
+    event.bytes = new TextEncoder().encode(JSON.stringify({ ...event, id })).length;
+    const promise = new Promise<number>((resolve, reject) => {
+      this.#waiters.set(id, [resolve, reject]);
+      this.#run(event);
+    });
+    // Whoever does not look at the promise does not care.
+    promise.finally(whenAborted(signal, () => this.#run({ type: 'cancel', id }))).catch(() => {});
+    return promise;
+  }
+
+  #settle(id: number): Waiter | undefined {
+    const waiter = this.#waiters.get(id);
+    this.#waiters.delete(id);
+    return waiter;
+  }
+
+  #take(notice: Notice): void {
+    switch (notice.type) {
+      case 'state':
+        this.state = notice.state;
+        for (const channel of this.#channels.keys()) this.#each(channel, (one) => one.mark('pending'));
+        return this.emit('state', this.state);
+      case 'done': return this.#settle(notice.id)?.[0](notice.value);
+      case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
+      case 'rtt': return this.emit('rtt', notice.ms);
+      case 'gap': case 'epoch': case 'refused':
+        return this.#each(notice.channel, (one) => {
+          if (notice.type === 'refused') one.mark('refused');
+          one.emit(notice.type, notice);
+        });
+    }
+    const { frame } = notice;
+    const { type, channel, id } = frame;
+    this.#each(channel, (one) => {
+      if (type === 'subscribed') one.mark('active');
+      if (type === 'unsubscribed' && id === undefined) one.mark('refused');
+      one.emit(type as never, frame as never);
+    });
+    if (type === 'direct' || type === 'error') this.emit(type, frame);
+    this.emit('frame', frame);
+  }
+
+  #each(channel: string, what: (subscription: Subscription<never>) => void): void { this.#channels.get(channel)?.forEach(what); }
+}
+
+/** Returns the way to wait no longer. */
+function whenAborted(signal: AbortSignal | undefined, what: () => void): () => void {
+  if (signal?.aborted) what();
+  signal?.addEventListener('abort', what);
+  return () => signal?.removeEventListener('abort', what);
+}

@@ -1,0 +1,143 @@
+import { createContext, createElement, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore, type ReactElement, type ReactNode } from 'react';
+import { Switchboard, type Frame, type Gap, type Message, type NewEpoch, type Options, type State, type Subscription, type SubscriptionStatus, type Url } from './index.js';
+
+const Context = createContext<Switchboard | null>(null);
+
+export interface ProviderProps {
+  /** A client that somebody else opens and closes. */
+  client?: Switchboard;
+  /** Where to connect to, and how: read once, when the provider is mounted. */
+  url?: Url;
+  options?: Options;
+  children?: ReactNode;
+}
+
+/** One socket for everything below it, from mounting to unmounting. */
+export function SwitchboardProvider({ client, url, options, children }: ProviderProps): ReactElement {
+  const [own] = useState(() => client ?? new Switchboard(url ?? '', { ...options, autoConnect: false }));
+  const mounted = useRef(false);
+  const value = client ?? own;
+  useEffect(() => {
+    if (client) return;
+    mounted.current = true;
+    own.connect();
+    return () => {
+      mounted.current = false;
+      // A strict development build unmounts and mounts again at once: that is no reason to hang up.
+      queueMicrotask(() => { if (!mounted.current) own.close(); });
+    };
+  }, [client, own]);
+  return createElement(Context.Provider, { value }, children);
+}
+
+function useClient(): Switchboard {
+  const client = useContext(Context);
+  if (!client) throw new Error('useSwitchboard and useChannel need a SwitchboardProvider above them');
+  return client;
+}
+
+/** The client, and its state as it changes. */
+export function useSwitchboard(): { client: Switchboard; state: State } {
+  const client = useClient();
+  const subscribe = useCallback((changed: () => void) => client.on('state', changed), [client]);
+  const state = useSyncExternalStore(subscribe, () => client.state, () => client.state);
+  return { client, state };
+}
+
+export interface ChannelHandlers<T> {
+  onMessage?: (message: Message<T>) => void;
+  onGap?: (gap: Gap) => void;
+  onEpoch?: (epoch: NewEpoch) => void;
+  /** Why the server does not let us in. */
+  onRefused?: (refused: { readonly frame: Frame }) => void;
+}
+
+export interface Channel<T> {
+  status: SubscriptionStatus;
+  /** How many users are in the channel, and their names as far as the server tells; `null` until it does. */
+  presence: { readonly count: number; readonly users: readonly string[] } | null;
+  publish: (content: T, options?: { echo?: boolean; queue?: boolean }) => Promise<number>;
+}
+
+/** What all hooks of one channel share. */
+interface Shared {
+  subscription: Subscription;
+  uses: number;
+  presence: Channel<unknown>['presence'];
+  changed: Set<() => void>;
+}
+
+const registry = new WeakMap<Switchboard, Map<string, Shared>>();
+
+function share(client: Switchboard, channel: string): Shared {
+  const all = registry.get(client) ?? new Map<string, Shared>();
+  registry.set(client, all);
+  const known = all.get(channel);
+  if (known) return known;
+  const made: Shared = { subscription: client.subscribe(channel), uses: 0, presence: null, changed: new Set() };
+  const tell = (): void => made.changed.forEach((changed) => changed());
+  made.subscription.on('status', (status) => {
+    if (status !== 'active') made.presence = null;
+    tell();
+  });
+  made.subscription.on('presence', (frame) => {
+    made.presence = merge(made.presence, frame);
+    tell();
+  });
+  all.set(channel, made);
+  return made;
+}
+
+function release(client: Switchboard, channel: string, shared: Shared): void {
+  if (shared.uses > 0) return;
+  const all = registry.get(client);
+  if (all?.get(channel) === shared) all.delete(channel);
+  shared.subscription.close();
+}
+
+/**
+ * Uses a channel while the component is mounted. All components that use it share one subscription, which ends with
+ * the last of them. The handlers may be other functions at each rendering.
+ */
+export function useChannel<T = unknown>(channel: string, handlers: ChannelHandlers<T> = {}): Channel<T> {
+  const client = useClient();
+  const latest = useRef(handlers);
+  useEffect(() => { latest.current = handlers; });
+  const [shared, setShared] = useState<Shared | null>(null);
+
+  useEffect(() => {
+    const mine = share(client, channel);
+    mine.uses += 1;
+    setShared(mine);
+    const subscription = mine.subscription as Subscription<T>;
+    const offs = [
+      subscription.on('message', (message) => latest.current.onMessage?.(message)),
+      subscription.on('gap', (gap) => latest.current.onGap?.(gap)),
+      subscription.on('epoch', (epoch) => latest.current.onEpoch?.(epoch)),
+      subscription.on('refused', (refused) => latest.current.onRefused?.(refused)),
+    ];
+    return () => {
+      offs.forEach((off) => off());
+      mine.uses -= 1;
+      // Another use in the same commit, or the second mount of a strict build, takes it over.
+      queueMicrotask(() => release(client, channel, mine));
+    };
+  }, [client, channel]);
+
+  const current = shared?.subscription.channel === channel ? shared : null;
+  const subscribe = useCallback((changed: () => void) => {
+    current?.changed.add(changed);
+    return () => void current?.changed.delete(changed);
+  }, [current]);
+  const status = useSyncExternalStore(subscribe, () => current?.subscription.status ?? 'pending', () => 'pending' as const);
+  const presence = useSyncExternalStore(subscribe, () => current?.presence ?? null, () => null);
+  const publish = useCallback<Channel<T>['publish']>((content, options) => client.publish(channel, content, options), [client, channel]);
+  return { status, presence, publish };
+}
+
+function merge(before: Channel<unknown>['presence'], { count, users, joined = [], left = [] }: Frame): Channel<unknown>['presence'] {
+  const names = new Set<string>(users ?? before?.users);
+  for (const name of joined as string[]) names.add(name);
+  for (const name of left as string[]) names.delete(name);
+  return { count: count as number, users: [...names] };
+}

@@ -1,0 +1,179 @@
+import { createMachine, type Action, type Close, type Event, type Frame, type TokenReason } from './machine.js';
+
+/** What is needed of a `WebSocket`. */
+export interface Socket {
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** Where to connect to; a function is asked anew for each attempt. */
+export type Url = string | URL | (() => string | URL);
+
+export interface Options {
+  /** The constructor to open sockets with: `globalThis.WebSocket`, or in Node 20 the one of the package `ws`. */
+  webSocket?: new (url: string, protocols: string[]) => Socket;
+  /** Subprotocols to offer beside `switchboard.v1.json`. */
+  protocols?: string[];
+  /**
+   * Asked for a token before the first connection, after a close with 4001 (once), and after 4202. An empty one
+   * stops the client. `signal` is aborted when the answer is of no use any more.
+   */
+  getToken?: (request: { reason: TokenReason; signal: AbortSignal }) => string | null | Promise<string | null>;
+  /** Sends the token as `?token=` instead of a subprotocol: it will be in the logs of everything between. */
+  tokenInQuery?: boolean;
+  /** Closes the client when it is aborted. */
+  signal?: AbortSignal;
+  /** Whether to connect at once (the default) or with `connect()`. */
+  autoConnect?: boolean;
+  /** The delays before coming back, in milliseconds: 500 to 20 000, times 2, always a random part of it. */
+  backoff?: { min?: number; max?: number; factor?: number };
+  /** How many attempts without a stable connection before giving up. Without it there is no limit. */
+  maxAttempts?: number;
+  /** Messages wait for a connection: `true` for up to 100 messages, 256 KiB, 30 s. Without it publishing fails while there is none. */
+  queue?: boolean | { count?: number; bytes?: number; age?: number };
+  /** Of the random delays. Without it `Math.random()` chooses. */
+  seed?: number;
+}
+
+/** The actions that are not about sockets and tokens. */
+export type Notice = Exclude<Action, { type: 'dial' | 'close' | 'send' | 'get_token' }>;
+
+export interface Transport {
+  run: (event: Event) => void;
+  nextId: () => number;
+}
+
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
+export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts } = options;
+  const machine = createMachine({
+    ...backoff, ...(queue as object),
+    seed: seed ?? Math.random() * 2 ** 32,
+    attempts: maxAttempts ?? 0,
+    token: !!getToken,
+    queue: !!queue,
+  });
+  let socket: Socket | undefined;
+  let token = '';
+  let asking = new AbortController();
+  let page: AbortController | undefined;
+  let timer: ReturnType<typeof setTimeout>;
+  let armed = Infinity;
+  let running = false;
+  const actions: Action[] = [];
+  return { run, nextId: machine.nextId };
+
+  /** Hands an event to the machine and does what it says, in its order even where a listener calls back in. */
+  function run(event: Event): void {
+    actions.push(...machine.handle(clock(), event));
+    if (running) return;
+    running = true;
+    for (let action; (action = actions.shift());) perform(action);
+    running = false;
+    const at = machine.deadline();
+    if (armed <= at) return;
+    clearTimeout(timer);
+    armed = at;
+    timer = setTimeout(() => {
+      armed = Infinity;
+      run({ type: 'tick' });
+    }, Math.min(at - clock(), LONGEST_TIMEOUT));
+  }
+
+  function perform(action: Action): void {
+    switch (action.type) {
+      case 'dial': return dial();
+      case 'close':
+        if (!socket) return;
+        // None of its events matter any more.
+        socket.onopen = socket.onmessage = socket.onclose = null;
+        return socket.close(1000, action.reason);
+      case 'send': return socket?.send(JSON.stringify(action.frame));
+      case 'get_token': return ask(action.reason);
+      case 'state':
+        asking.abort();
+        if (action.state.status === 'stopped') page = page?.abort() as undefined;
+        else page ??= watch();
+        if (action.state.status === 'waiting' && action.state.until) action.state = { ...action.state, until: action.state.until - clock() + Date.now() };
+    }
+    notify(action);
+  }
+
+  function dial(): void {
+    try {
+      const url = new URL(typeof address === 'function' ? address() : address);
+      const offered = ['switchboard.v1.json', ...protocols];
+      if (tokenInQuery && token) url.searchParams.set('token', token);
+      else if (token) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
+      socket = new (webSocket ?? WebSocket)(url.href, offered);
+      socket.onopen = () => run({ type: 'opened' });
+      socket.onmessage = ({ data }: { data: unknown }) => run({ type: 'message', frame: parse(data) });
+      socket.onclose = ({ code, reason }: Close) => run({ type: 'closed', code, reason });
+      socket.onerror = () => {};
+    } catch (error) {
+      warn(error);
+      run({ type: 'closed', code: 1006, reason: '' });
+    }
+  }
+
+  function ask(reason: TokenReason): void {
+    const { signal } = asking = new AbortController();
+    Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
+      if (signal.aborted) return;
+      token = answer ?? '';
+      run(token ? { type: 'token' } : { type: 'token_failed', final: true });
+    }, (error: unknown) => {
+      if (signal.aborted) return;
+      warn(error);
+      run({ type: 'token_failed' });
+    });
+  }
+
+  /** Listens to the page and the network, where there are any, until it is aborted. */
+  function watch(): AbortController {
+    const end = new AbortController();
+    const { document, navigator } = globalThis as Partial<typeof globalThis>;
+    const on = (target: EventTarget, name: string, type: (event: PageTransitionEvent) => unknown = () => name): void =>
+      target.addEventListener?.(name, (event) => run({ type: type(event as PageTransitionEvent) } as Event), end);
+    on(globalThis, 'online');
+    on(globalThis, 'offline');
+    on(globalThis, 'pageshow', () => 'resume');
+    on(globalThis, 'pagehide', (event) => event.persisted && 'suspend');
+    if (document) {
+      on(document, 'resume');
+      on(document, 'visibilitychange', () => document.visibilityState);
+    }
+    if (navigator?.onLine === false) run({ type: 'offline' });
+    return end;
+  }
+}
+
+let skew = 0;
+let slept = 0;
+
+/** Milliseconds that do not go back, and go on while the machine sleeps, when not all clocks do. */
+function clock(): number {
+  const now = performance.now();
+  const before = skew;
+  skew = Date.now() - now;
+  if (skew > before + 1_000) slept += skew - before;
+  return now + slept;
+}
+
+function parse(data: unknown): Frame | null {
+  try {
+    return JSON.parse(data as string) as Frame;
+  } catch {
+    return null;
+  }
+}
+
+function base64url(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
+}

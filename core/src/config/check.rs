@@ -1,0 +1,158 @@
+//! Whether the parts of a configuration go together.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Config, ConfigError, UserPolicy};
+use crate::Endpoint;
+
+const POSITIVE: &str = "must be at least 1";
+const LONGER: &str = "must be longer than 0 and at most a year";
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+impl Config {
+    /// Whether the parts go together; the first that does not is named.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_limits()?;
+        self.check_times()?;
+        self.check_rates()?;
+        if self.presence.full == 0 {
+            return Err(error("presence.full", 0, POSITIVE));
+        }
+        if self.users == UserPolicy::Allow(0) {
+            return Err(error("users.allow", 0, POSITIVE));
+        }
+        self.origins.check().map_err(|value| ConfigError {
+            field: "origins",
+            value,
+            rule: "must be an origin such as https://example.org or http://localhost:3000",
+        })?;
+        if let Endpoint::At(path) = &self.endpoint
+            && (!path.starts_with('/') || path.ends_with('/') || path.contains("//"))
+        {
+            return Err(error("endpoint", path, "must be a path such as /ws"));
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        for (field, value) in [
+            ("limits.connections", limits.connections),
+            ("limits.handshakes", limits.handshakes),
+            ("limits.per_ip", limits.per_ip),
+            ("limits.room_members", limits.room_members),
+            ("limits.rooms_per_connection", limits.rooms_per_connection),
+            ("limits.rooms", limits.rooms),
+            ("limits.name_bytes", limits.name_bytes),
+            ("limits.message_bytes", limits.message_bytes),
+            ("limits.fragments", limits.fragments),
+            ("limits.unfinished_bytes", limits.unfinished_bytes),
+            ("limits.queue_bytes", limits.queue_bytes),
+            ("limits.queue_messages", limits.queue_messages),
+            ("limits.queued_bytes", limits.queued_bytes),
+            ("limits.closing", limits.closing),
+        ] {
+            if value == 0 {
+                return Err(error(field, value, POSITIVE));
+            }
+        }
+        for (field, value) in [
+            ("limits.connections", limits.connections),
+            ("limits.handshakes", limits.handshakes),
+            ("limits.room_members", limits.room_members),
+            ("limits.rooms", limits.rooms),
+            ("limits.queue_messages", limits.queue_messages),
+        ] {
+            if value > 1 << 30 {
+                return Err(error(field, value, "must be at most 1073741824"));
+            }
+        }
+        if limits.name_bytes > 4096 {
+            return Err(error(
+                "limits.name_bytes",
+                limits.name_bytes,
+                "must be at most 4096",
+            ));
+        }
+        for (field, value) in [
+            ("limits.message_bytes", limits.message_bytes),
+            ("limits.queue_bytes", limits.queue_bytes),
+        ] {
+            if value > 1 << 31 {
+                return Err(error(field, value, "must be at most 2147483648"));
+            }
+        }
+        if limits.queued_bytes < limits.queue_bytes {
+            let rule = "must be at least limits.queue_bytes";
+            return Err(error("limits.queued_bytes", limits.queued_bytes, rule));
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        for (field, value) in [
+            ("timeouts.handshake", self.timeouts.handshake),
+            ("timeouts.hook", self.timeouts.hook),
+            ("timeouts.auth", self.timeouts.auth),
+            ("timeouts.message", self.timeouts.message),
+            ("timeouts.write_stall", self.timeouts.write_stall),
+            ("timeouts.close", self.timeouts.close),
+            ("timeouts.refusal", self.timeouts.refusal),
+            ("health.ping_interval", self.health.ping_interval),
+            ("health.ping_timeout", self.health.ping_timeout),
+            ("health.stall_threshold", self.health.stall_threshold),
+            ("presence.leave_grace", self.presence.leave_grace),
+            ("presence.interval", self.presence.interval),
+        ] {
+            if value.is_zero() || value > YEAR {
+                return Err(error(
+                    field,
+                    format_args!("{}", value.as_secs_f64()),
+                    LONGER,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_rates(&self) -> Result<(), ConfigError> {
+        for (field, rate) in [
+            ("rates.messages", self.rates.messages),
+            ("rates.bytes", self.rates.bytes),
+            ("rates.connects", self.rates.connects),
+        ] {
+            if let Some(rate) = rate
+                && (rate.per_second == 0 || rate.burst == 0)
+            {
+                let value = format!("{} per second, burst {}", rate.per_second, rate.burst);
+                return Err(error(field, value, POSITIVE));
+            }
+        }
+        if let Some(bytes) = self.rates.bytes
+            && bytes.burst < self.limits.message_bytes as u64
+        {
+            let rule = "the burst must be at least limits.message_bytes";
+            return Err(error("rates.bytes", bytes.burst, rule));
+        }
+        if self.rates.strikes == 0 || self.rates.strikes > 1_000 {
+            return Err(error(
+                "rates.strikes",
+                self.rates.strikes,
+                "must be 1 to 1000",
+            ));
+        }
+        if self.rates.strike_window.is_zero() {
+            return Err(error("rates.strike_window", 0, LONGER));
+        }
+        Ok(())
+    }
+}
+
+fn error(field: &'static str, value: impl fmt::Display, rule: &'static str) -> ConfigError {
+    ConfigError {
+        field,
+        value: value.to_string(),
+        rule,
+    }
+}

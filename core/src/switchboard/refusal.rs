@@ -1,0 +1,145 @@
+//! How somebody is told no, and what every phase is counted as.
+
+use super::connection::{Ending, Phase, Seat};
+use super::queue::Class;
+use super::timers::Kind;
+use super::{Action, Notice, Switchboard};
+use crate::{CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, response};
+
+/// Seconds after which a refused client may try again, in `Retry-After`.
+const RETRY_AFTER: u32 = 5;
+
+impl Switchboard {
+    pub(super) fn handshake_timed_out(&mut self, id: ConnectionId) {
+        self.counters.closed(CloseReason::HandshakeTimeout);
+        self.finish_http(id, response::request_timeout(), false);
+    }
+
+    /// Tells a connection that is not open that it is not let in, and why.
+    pub(super) fn refuse(&mut self, id: ConnectionId, refused: Refused) {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let (upgraded, response) = match &mut connection.phase {
+            Phase::AwaitingAuth(_) => (true, None),
+            Phase::Authenticating(pending) => {
+                let response = pending.response.take();
+                (response.is_none(), response)
+            }
+            Phase::Arrived | Phase::Page => (false, None),
+            Phase::Open | Phase::Closing(_) | Phase::Refused(_) => return,
+        };
+        // Half of the seats at most are for those who wait to read a Close frame.
+        let crowded = 2 * self.refused >= self.config.limits.handshakes.max(2);
+        let by_close = self.config.refusal == Refusal::Close && !crowded;
+        self.counters.refused(refused);
+        self.notify(Notice::Refused { id, refused });
+        match (refused.close(), response) {
+            (Some(reason), None) if upgraded => {
+                self.refuse_upgraded(id, super::ending::close_frame(reason));
+            }
+            (Some(reason), Some(response)) if by_close => {
+                self.push_urgent(id, Frame::raw(response), Class::HTTP);
+                self.refuse_upgraded(id, super::ending::close_frame(reason));
+            }
+            (None, _) if upgraded => {
+                self.refuse_upgraded(id, super::ending::close_frame(CloseReason::Policy));
+            }
+            (Some(_), Some(_)) if crowded && self.config.refusal == Refusal::Close => {
+                let answer = response::refusal(Refused::RefusalsFull, RETRY_AFTER);
+                self.finish_http(id, answer, false);
+            }
+            _ => {
+                let answer = response::refusal(refused, RETRY_AFTER);
+                self.finish_http(id, answer, false);
+            }
+        }
+    }
+
+    /// A Close frame, then a moment to read it.
+    pub(super) fn refuse_upgraded(&mut self, id: ConnectionId, frame: Option<Frame>) {
+        self.linger(id, false);
+        if let Some(frame) = frame {
+            self.push_last(id, frame);
+        }
+        self.settle(id);
+    }
+
+    /// An HTTP response, then a moment to read it.
+    pub(super) fn finish_http(&mut self, id: ConnectionId, response: Vec<u8>, page: bool) {
+        self.linger(id, page);
+        if let Ok(connection) = self.connections.get_mut(id)
+            && std::mem::take(&mut connection.ip_seat)
+        {
+            // It never became a connection of this address.
+            let ip = connection.ip;
+            self.ips.leave(ip, self.now);
+        }
+        self.push_urgent(id, Frame::raw(response), Class::HTTP);
+        self.settle(id);
+    }
+
+    fn linger(&mut self, id: ConnectionId, page: bool) {
+        let timeouts = &self.config.timeouts;
+        let patience = if page {
+            timeouts.close
+        } else {
+            timeouts.refusal
+        };
+        let deadline = self.liveness() + patience;
+        self.move_to(
+            id,
+            Phase::Refused(Ending {
+                page,
+                ..Ending::default()
+            }),
+        );
+        if let Ok(connection) = self.connections.get_mut(id) {
+            connection.deadline = deadline;
+            connection.hook = false;
+            connection.in_message = false;
+            self.unfinished -= std::mem::take(&mut connection.partial);
+        }
+        self.arm(id, Kind::Linger);
+        self.notices.push_back(Action::Intake(id));
+    }
+
+    /// Changes the phase and with it what the connection is counted as.
+    pub(super) fn move_to(&mut self, id: ConnectionId, phase: Phase) {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let (old, new, ip) = (connection.phase.seat(), phase.seat(), connection.ip);
+        connection.phase = phase;
+        self.take_seat(new, ip);
+        self.leave_seat(old, ip);
+    }
+
+    pub(super) fn take_seat(&mut self, seat: Seat, ip: IpKey) {
+        match seat {
+            Seat::Open => self.open += 1,
+            Seat::Closing => self.closing += 1,
+            _ => self.handshakes += 1,
+        }
+        match seat {
+            Seat::Arrived => self.ips.arrive(ip),
+            Seat::Page => self.pages += 1,
+            Seat::Refused => self.refused += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn leave_seat(&mut self, seat: Seat, ip: IpKey) {
+        match seat {
+            Seat::Open => self.open -= 1,
+            Seat::Closing => self.closing -= 1,
+            _ => self.handshakes -= 1,
+        }
+        match seat {
+            Seat::Arrived => self.ips.arrived(ip, self.now),
+            Seat::Page => self.pages -= 1,
+            Seat::Refused => self.refused -= 1,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,787 @@
+// Made from client-ts/src by client-ts/scripts/bundle.mjs. Do not edit.
+
+// src/emitter.ts
+var Emitter = class {
+  #listeners = {};
+  /** Calls `listener` for each event of this type until the returned function is called. */
+  on(type, listener) {
+    const all = this.#listeners[type] ??= /* @__PURE__ */ new Set();
+    all.add(listener);
+    return () => void all.delete(listener);
+  }
+  /** @internal */
+  emit(type, value) {
+    this.#listeners[type]?.forEach((listener) => {
+      try {
+        listener(value);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    });
+  }
+};
+
+// src/machine.ts
+var DEFAULTS = {
+  seed: 1,
+  min: 500,
+  max: 2e4,
+  factor: 2,
+  attempts: 0,
+  token: false,
+  queue: false,
+  count: 100,
+  bytes: 262144,
+  age: 3e4
+};
+function decide(code, reason) {
+  if (code === 1e3) return reason === "replaced" ? "stop" : "backoff";
+  if (code === 4001) return "token";
+  if (code === 4002) return reason === "lobby_full" ? "stop" : "full";
+  if (code === 4201) return "jitter";
+  if (code === 4202) return "expired";
+  const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
+  const halfBand = Math.floor(code / 500);
+  return stop.includes(code) || halfBand === 6 || halfBand === 7 || halfBand === 9 ? "stop" : "backoff";
+}
+var PHASES = ["dialing", "opened", "welcomed"];
+var NEVER = Infinity;
+function createMachine(options = {}) {
+  const config = { ...DEFAULTS, ...options };
+  let seed = config.seed;
+  let actions = [];
+  let time = 0;
+  let phase = 0 /* Idle */;
+  let endsAt = NEVER;
+  let waitsFor = "backoff";
+  let lastClose = null;
+  let lastBye = null;
+  let isOnline = true;
+  let attempts = 0;
+  let tries = 0;
+  let stableAt = NEVER;
+  let wanted = "connect";
+  let tokenRefused = false;
+  let pingMs = 0;
+  let heardAt = 0;
+  let pingedAt = 0;
+  let probeUntil = NEVER;
+  let overslept = false;
+  let nextId = 1;
+  let maxBytes = NEVER;
+  const channels = /* @__PURE__ */ new Map();
+  const requests = /* @__PURE__ */ new Map();
+  let held = [];
+  let againAt = NEVER;
+  return {
+    handle,
+    nextId: () => nextId,
+    deadline: () => Math.min(endsAt, stableAt, silenceAt(), againAt, (held[0]?.at ?? NEVER) + config.age)
+  };
+  function handle(now, event) {
+    time = now;
+    actions = [];
+    switch (event.type) {
+      case "start":
+        if (isOff()) startOver();
+        break;
+      case "stop":
+        if (!isOff()) {
+          leave("");
+          halt("asked");
+        }
+        break;
+      case "reconnect":
+        startOver();
+        break;
+      case "token":
+        if (phase === 3 /* Token */) {
+          wanted = null;
+          dial();
+        }
+        break;
+      case "token_failed":
+        if (phase === 3 /* Token */) {
+          if (event.final) halt("token");
+          else comeBackLater("backoff");
+        }
+        break;
+      case "opened":
+        if (phase === 4 /* Dialing */) {
+          phase = 5 /* Opened */;
+          endsAt = time + 1e4 /* Welcome */;
+        }
+        break;
+      case "closed":
+        if (hasSocket()) ended(event.code, event.reason, false);
+        break;
+      case "message":
+        if (phase >= 5 /* Opened */) receive(event.frame);
+        break;
+      case "tick":
+        tick();
+        break;
+      case "online":
+        isOnline = true;
+        wake();
+        break;
+      case "offline":
+        isOnline = false;
+        if (mayHurry()) waitUntil(Math.max(endsAt, time + 2e4 /* Offline */), "offline");
+        else checkAlive();
+        break;
+      case "suspend":
+        if (isOff() || phase === 2 /* Waiting */) break;
+        leave("bfcache");
+        waitUntil(NEVER, "suspended");
+        break;
+      case "visible":
+      case "resume":
+        wake();
+        break;
+      case "ping":
+        if (phase === 6 /* Ready */) ping(1e4 /* Pong */);
+        break;
+      case "subscribe":
+        if (!channels.has(event.channel)) channels.set(event.channel, { id: 0 /* Unasked */, active: false, epoch: "", last: NaN });
+        if (phase === 6 /* Ready */) enterChannels();
+        break;
+      case "unsubscribe": {
+        const { channel } = event;
+        const known = channels.get(channel);
+        if (!known) break;
+        channels.delete(channel);
+        requests.delete(known.id);
+        reject(to(channel), "unsubscribed");
+        if (phase === 6 /* Ready */ && (known.active || known.id > 0 /* Unasked */)) send({ type: "unsubscribe", channel, id: nextId++ });
+        break;
+      }
+      case "publish":
+        post({ type: "message", channel: event.channel, content: event.content, echo: event.echo }, event);
+        break;
+      case "direct":
+        post({ type: "direct", to: event.to, content: event.content }, event);
+        break;
+      case "cancel":
+        reject((item) => item.id === event.id, "aborted");
+    }
+    return actions;
+  }
+  function forgive() {
+    attempts = tries = 0;
+    tokenRefused = false;
+  }
+  function attempt() {
+    attempts += 1;
+    enter(3 /* Token */, NEVER);
+    become({ status: "connecting", last: lastClose });
+    if (config.token && wanted) emit({ type: "get_token", reason: wanted });
+    else dial();
+  }
+  function dial() {
+    lastBye = null;
+    enter(4 /* Dialing */, time + 5e3 /* Open */);
+    emit({ type: "dial" });
+  }
+  function startOver() {
+    const open = phase >= 5 /* Opened */;
+    leave("");
+    forgive();
+    if (open) waitUntil(time + 100 /* Pause */, "asked");
+    else attempt();
+  }
+  function ended(code, reason, silent) {
+    const bye = lastBye;
+    if (bye && (code === 1005 || code === 1006)) ({ code, reason } = bye);
+    const wasReady = phase === 6 /* Ready */;
+    lastClose = { code, reason, phase: PHASES[phase - 4 /* Dialing */], silent };
+    forget();
+    const verdict = silent && wasReady ? "jitter" : decide(code, reason);
+    let stop = verdict === "stop";
+    if (verdict === "token") {
+      stop = !config.token || tokenRefused;
+      tokenRefused = true;
+      wanted = "unauthorized";
+    }
+    if (verdict === "expired") wanted = verdict;
+    if (stop) halt("code");
+    else comeBackLater(verdict, bye?.reconnect_in_ms);
+  }
+  function comeBackLater(verdict, told) {
+    if (config.attempts && attempts >= config.attempts) return halt("attempts");
+    let why = "backoff";
+    let delay;
+    if (told >= 0) {
+      why = "told";
+      delay = told;
+    } else if (verdict === "full") {
+      why = verdict;
+      delay = 5e3 /* Full */ + draw(5e3 /* Full */, Math.max(0, config.max - 5e3 /* Full */));
+    } else if (verdict === why || tries) delay = draw(config.min, config.max);
+    else {
+      why = "jitter";
+      delay = draw(1e3 /* Jitter */, 1e3 /* Jitter */);
+    }
+    tries += 1;
+    if (!isOnline && !stands(why)) {
+      why = "offline";
+      delay = Math.max(delay, 2e4 /* Offline */);
+    }
+    waitUntil(time + delay, why);
+  }
+  function draw(first, most) {
+    let ceiling = Math.min(first, most);
+    for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * config.factor));
+    return Math.floor((random() >>> 11) * (ceiling + 1) / 2 ** 21);
+  }
+  function random() {
+    let z = seed = seed + 2654435769 >>> 0;
+    z = Math.imul(z ^ z >>> 16, 569420461);
+    z = Math.imul(z ^ z >>> 15, 1935289751);
+    return z ^ z >>> 15;
+  }
+  function waitUntil(until, why) {
+    enter(2 /* Waiting */, until);
+    waitsFor = why;
+    become({ status: "waiting", until: until === NEVER ? null : until, why, last: lastClose });
+  }
+  function halt(why) {
+    enter(1 /* Stopped */, NEVER);
+    reject(() => true, "stopped");
+    become({ status: "stopped", why, last: lastClose });
+  }
+  function enter(next, until) {
+    phase = next;
+    endsAt = until;
+  }
+  function isOff() {
+    return phase <= 1 /* Stopped */;
+  }
+  function hasSocket() {
+    return phase >= 4 /* Dialing */;
+  }
+  function leave(reason) {
+    if (!hasSocket()) return;
+    emit({ type: "close", reason });
+    forget();
+  }
+  function forget() {
+    stableAt = probeUntil = againAt = NEVER;
+    overslept = false;
+    for (const [id, { channel, over }] of requests) if (!over && channels.get(channel)?.id !== id) fail(id, "unconfirmed");
+    for (const channel of channels.values()) {
+      channel.active = false;
+      channel.id = 0 /* Unasked */;
+    }
+    requests.clear();
+    reject((item) => !item.queue, "not_connected");
+  }
+  function mayHurry() {
+    return phase === 2 /* Waiting */ && !stands(waitsFor);
+  }
+  function wake() {
+    if (mayHurry()) attempt();
+    else checkAlive();
+  }
+  function checkAlive() {
+    if (phase === 6 /* Ready */) ping(3e3 /* Probe */);
+  }
+  function tick() {
+    const now = time;
+    if (endsAt <= now) {
+      if (phase === 2 /* Waiting */) attempt();
+      else giveUp();
+    }
+    if (stableAt <= now) {
+      stableAt = NEVER;
+      forgive();
+    }
+    if (silenceAt() <= now) {
+      if (probeUntil === NEVER) ping(1e4 /* Pong */);
+      else if (now - probeUntil > 2e3 /* Stall */ && !overslept) {
+        overslept = true;
+        ping(3e3 /* Probe */);
+      } else giveUp();
+    }
+    if (againAt <= now) {
+      againAt = NEVER;
+      enterChannels();
+    }
+    reject((item) => item.at + config.age <= now, "expired");
+  }
+  function giveUp() {
+    emit({ type: "close", reason: "" });
+    ended(1006, "", true);
+  }
+  function silenceAt() {
+    if (phase !== 6 /* Ready */) return NEVER;
+    return probeUntil === NEVER ? heardAt + pingMs : probeUntil;
+  }
+  function ping(within) {
+    pingedAt = time;
+    probeUntil = Math.min(time + within, probeUntil > time ? probeUntil : NEVER);
+    send({ type: "ping", timestamp: Math.floor(time) });
+  }
+  function receive(frame) {
+    heardAt = time;
+    probeUntil = NEVER;
+    overslept = false;
+    if (!frame?.type) return;
+    switch (frame.type) {
+      case "welcome":
+        if (phase === 5 /* Opened */) welcomed(frame);
+        return;
+      case "health_ping":
+        return send({ type: "health_pong", timestamp: frame.timestamp });
+      case "pong":
+        if (frame.timestamp === Math.floor(pingedAt)) emit({ type: "rtt", ms: time - pingedAt });
+        return;
+      case "ack": {
+        const { id, seq, delivered } = frame;
+        const request2 = requests.get(id);
+        if (!request2) return;
+        if (!request2.over) emit({ type: "done", id, value: seq ?? delivered });
+        requests.delete(id);
+        return see(request2.channel, seq);
+      }
+      case "subscribed":
+        return subscribed(frame);
+      case "error":
+        return refusedRequest(frame);
+      case "bye":
+        lastBye = frame;
+        break;
+      case "unsubscribed": {
+        const channel = channels.get(frame.channel);
+        if (channel && frame.id === void 0) {
+          channel.active = false;
+          channel.id = -1 /* Refused */;
+        }
+        break;
+      }
+      case "message":
+        see(frame.channel, frame.seq);
+    }
+    emit({ type: "deliver", frame });
+  }
+  function welcomed(frame) {
+    enter(6 /* Ready */, NEVER);
+    stableAt = time + 5e3 /* Stable */;
+    pingedAt = time;
+    pingMs = frame.ping_ms || 25e3 /* Silence */;
+    maxBytes = frame.max_bytes || NEVER;
+    become({ status: "connected", welcome: frame, last: lastClose });
+    enterChannels();
+    flush(({ frame: frame2 }) => !channels.has(frame2.channel));
+  }
+  function refusedRequest(frame) {
+    const { id, code } = frame;
+    const request2 = requests.get(id);
+    if (!request2) {
+      emit({ type: "deliver", frame });
+      const oldest = code === "rate_limited" && [...requests].find(([, { over }]) => !over);
+      if (!oldest) return;
+      const channel2 = channels.get(oldest[1].channel);
+      oldest[1].over = true;
+      if (channel2?.id === oldest[0]) {
+        channel2.id = 0 /* Unasked */;
+        againAt = time + (frame.retry_after_ms || 1e3 /* Again */);
+      } else fail(oldest[0], code, frame);
+      return;
+    }
+    const name = request2.channel;
+    const channel = channels.get(name);
+    if (channel?.id !== id) {
+      if (!request2.over) fail(id, code, frame);
+    } else if (!channel.active || code !== "already_subscribed") {
+      channel.id = -1 /* Refused */;
+      emit({ type: "refused", channel: name, frame });
+      reject(to(name), code);
+    }
+    requests.delete(id);
+  }
+  function enterChannels() {
+    for (const [name, channel] of channels) {
+      if (channel.id !== 0 /* Unasked */ || channel.active) continue;
+      request(channel.id = nextId++, { type: "subscribe", channel: name });
+    }
+  }
+  function subscribed(frame) {
+    const { channel: name, id, seq, epoch } = frame;
+    const channel = channels.get(name);
+    requests.delete(id);
+    if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
+    emit({ type: "deliver", frame });
+    if (!channel || channel.active) return;
+    const { epoch: before, last } = channel;
+    channel.active = true;
+    channel.epoch = epoch;
+    channel.last = seq;
+    if (before && before !== epoch) emit({ type: "epoch", channel: name, from: before, to: epoch });
+    else if (before && seq > last) emit({ type: "gap", channel: name, from: last + 1, to: seq, away: true });
+    flush(to(name));
+  }
+  function see(name, seq) {
+    const channel = channels.get(name);
+    if (!channel?.active || !(seq > channel.last)) return;
+    if (seq > channel.last + 1) emit({ type: "gap", channel: name, from: channel.last + 1, to: seq - 1, away: false });
+    channel.last = seq;
+  }
+  function post(frame, { bytes, queue = config.queue }) {
+    const id = nextId++;
+    const item = { id, frame, bytes, queue, at: time };
+    const channel = channels.get(frame.channel);
+    if (phase === 6 /* Ready */ ? channel && !channel.active && channel.id >= 0 /* Unasked */ : queue && phase !== 1 /* Stopped */) hold(item);
+    else if (phase === 6 /* Ready */) transmit(item);
+    else fail(id, phase === 1 /* Stopped */ ? "stopped" : "not_connected");
+  }
+  function hold(item) {
+    const { count, bytes } = config;
+    if (item.bytes > bytes || !count) return fail(item.id, "queue_full");
+    held.push(item);
+    let sum = 0;
+    for (const one of held) sum += one.bytes;
+    while (held.length > count || sum > bytes) {
+      const oldest = held.shift();
+      sum -= oldest.bytes;
+      fail(oldest.id, "queue_full");
+    }
+  }
+  function flush(which) {
+    for (const item of takeHeld(which)) transmit(item);
+  }
+  function reject(which, code) {
+    for (const { id } of takeHeld(which)) fail(id, code);
+  }
+  function to(name) {
+    return ({ frame }) => frame.channel === name;
+  }
+  function takeHeld(which) {
+    const taken = held.filter(which);
+    held = held.filter((item) => !which(item));
+    return taken;
+  }
+  function transmit({ id, frame, bytes }) {
+    if (bytes > maxBytes) return fail(id, "too_large");
+    request(id, frame);
+  }
+  function request(id, frame) {
+    requests.set(id, { channel: frame.channel, over: false });
+    send({ ...frame, id });
+  }
+  function emit(action) {
+    actions.push(action);
+  }
+  function send(frame) {
+    emit({ type: "send", frame });
+  }
+  function fail(id, code, frame) {
+    emit({ type: "failed", id, code, frame });
+  }
+  function become(state) {
+    emit({ type: "state", state });
+  }
+}
+function stands(why) {
+  return why === "told" || why === "full";
+}
+
+// src/transport.ts
+var LONGEST_TIMEOUT = 2 ** 31 - 1;
+function createTransport(address, options, notify, warn) {
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts } = options;
+  const machine = createMachine({
+    ...backoff,
+    ...queue,
+    seed: seed ?? Math.random() * 2 ** 32,
+    attempts: maxAttempts ?? 0,
+    token: !!getToken,
+    queue: !!queue
+  });
+  let socket;
+  let token = "";
+  let asking = new AbortController();
+  let page;
+  let timer;
+  let armed = Infinity;
+  let running = false;
+  const actions = [];
+  return { run, nextId: machine.nextId };
+  function run(event) {
+    actions.push(...machine.handle(clock(), event));
+    if (running) return;
+    running = true;
+    for (let action; action = actions.shift(); ) perform(action);
+    running = false;
+    const at = machine.deadline();
+    if (armed <= at) return;
+    clearTimeout(timer);
+    armed = at;
+    timer = setTimeout(() => {
+      armed = Infinity;
+      run({ type: "tick" });
+    }, Math.min(at - clock(), LONGEST_TIMEOUT));
+  }
+  function perform(action) {
+    switch (action.type) {
+      case "dial":
+        return dial();
+      case "close":
+        if (!socket) return;
+        socket.onopen = socket.onmessage = socket.onclose = null;
+        return socket.close(1e3, action.reason);
+      case "send":
+        return socket?.send(JSON.stringify(action.frame));
+      case "get_token":
+        return ask(action.reason);
+      case "state":
+        asking.abort();
+        if (action.state.status === "stopped") page = page?.abort();
+        else page ??= watch();
+        if (action.state.status === "waiting" && action.state.until) action.state = { ...action.state, until: action.state.until - clock() + Date.now() };
+    }
+    notify(action);
+  }
+  function dial() {
+    try {
+      const url = new URL(typeof address === "function" ? address() : address);
+      const offered = ["switchboard.v1.json", ...protocols];
+      if (tokenInQuery && token) url.searchParams.set("token", token);
+      else if (token) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
+      socket = new (webSocket ?? WebSocket)(url.href, offered);
+      socket.onopen = () => run({ type: "opened" });
+      socket.onmessage = ({ data }) => run({ type: "message", frame: parse(data) });
+      socket.onclose = ({ code, reason }) => run({ type: "closed", code, reason });
+      socket.onerror = () => {
+      };
+    } catch (error) {
+      warn(error);
+      run({ type: "closed", code: 1006, reason: "" });
+    }
+  }
+  function ask(reason) {
+    const { signal } = asking = new AbortController();
+    Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
+      if (signal.aborted) return;
+      token = answer ?? "";
+      run(token ? { type: "token" } : { type: "token_failed", final: true });
+    }, (error) => {
+      if (signal.aborted) return;
+      warn(error);
+      run({ type: "token_failed" });
+    });
+  }
+  function watch() {
+    const end = new AbortController();
+    const { document, navigator } = globalThis;
+    const on = (target, name, type = () => name) => target.addEventListener?.(name, (event) => run({ type: type(event) }), end);
+    on(globalThis, "online");
+    on(globalThis, "offline");
+    on(globalThis, "pageshow", () => "resume");
+    on(globalThis, "pagehide", (event) => event.persisted && "suspend");
+    if (document) {
+      on(document, "resume");
+      on(document, "visibilitychange", () => document.visibilityState);
+    }
+    if (navigator?.onLine === false) run({ type: "offline" });
+    return end;
+  }
+}
+var skew = 0;
+var slept = 0;
+function clock() {
+  const now = performance.now();
+  const before = skew;
+  skew = Date.now() - now;
+  if (skew > before + 1e3) slept += skew - before;
+  return now + slept;
+}
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return null;
+  }
+}
+function base64url(text) {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+}
+
+// src/index.ts
+var BUFFERED = 1024;
+var SwitchboardError = class extends Error {
+  /**
+   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer),
+   *   `queue_full`, `expired`, `too_large`, `unsubscribed`, `stopped`, `overflow`
+   * @param frame the server's `error`, where it is one
+   */
+  constructor(code, frame) {
+    super(frame?.message ?? code);
+    this.code = code;
+    this.frame = frame;
+  }
+  code;
+  frame;
+};
+var Subscription = class extends Emitter {
+  /** @internal */
+  constructor(channel, leave) {
+    super();
+    this.channel = channel;
+    this.#leave = leave;
+  }
+  channel;
+  status = "pending";
+  #leave;
+  close() {
+    if (this.status === "closed") return;
+    this.#leave();
+    this.mark("closed");
+  }
+  /** @internal */
+  mark(status) {
+    if (this.status === status) return;
+    this.status = status;
+    this.emit("status", status);
+  }
+  /** The messages from now on, until the subscription is closed. One that is read too slowly fails with `overflow`. */
+  async *[Symbol.asyncIterator]() {
+    const buffer = [];
+    let wake;
+    const off = [this.on("message", (message) => {
+      buffer.push(message);
+      wake?.();
+    }), this.on("status", () => wake?.())];
+    try {
+      for (; ; ) {
+        if (buffer.length > BUFFERED) throw new SwitchboardError("overflow");
+        if (buffer.length) yield buffer.shift();
+        else if (this.status === "closed") return;
+        else await new Promise((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      off.forEach((end) => end());
+    }
+  }
+};
+var Switchboard = class extends Emitter {
+  /** With the last close and the time of the next attempt (`until`, as of `Date.now()`). */
+  state = { status: "idle", last: null };
+  #run;
+  #nextId;
+  #channels = /* @__PURE__ */ new Map();
+  #waiters = /* @__PURE__ */ new Map();
+  constructor(url, options = {}) {
+    super();
+    const { signal, autoConnect = true } = options;
+    ({ run: this.#run, nextId: this.#nextId } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error)));
+    if (autoConnect && !signal?.aborted) this.connect();
+    whenAborted(signal, () => this.close());
+  }
+  /** Connects, after `autoConnect: false` or after it stopped. */
+  connect() {
+    this.#run({ type: "start" });
+  }
+  /** Starts over at once, whatever the state. */
+  reconnect() {
+    this.#run({ type: "reconnect" });
+  }
+  /** Closes the connection and stays away until `connect()`. Subscriptions are kept. */
+  close() {
+    this.#run({ type: "stop" });
+  }
+  /** Measures the round trip (event `rtt`), if there is a connection, and checks that it lives. */
+  ping() {
+    this.#run({ type: "ping" });
+  }
+  /** Uses a channel: enters it now and on every connection, until the last use of it is closed. */
+  subscribe(channel, { signal } = {}) {
+    const uses = this.#channels.get(channel) ?? /* @__PURE__ */ new Set();
+    let off = () => {
+    };
+    const subscription = new Subscription(channel, () => {
+      off();
+      uses.delete(subscription);
+      if (uses.size) return;
+      this.#channels.delete(channel);
+      this.#run({ type: "unsubscribe", channel });
+    });
+    for (const { status } of uses) subscription.status = status;
+    this.#channels.set(channel, uses.add(subscription));
+    this.#run({ type: "subscribe", channel });
+    off = whenAborted(signal, () => subscription.close());
+    return subscription;
+  }
+  /** Sends to a channel. The promise gives the message's `seq` once the server has it. */
+  publish(channel, content, { signal, queue, echo } = {}) {
+    return this.#post({ type: "publish", channel, content, bytes: 0, queue, echo }, signal);
+  }
+  /** Sends to all connections of a user. The promise gives the number of them. */
+  direct(to, content, { signal, queue } = {}) {
+    return this.#post({ type: "direct", to, content, bytes: 0, queue }, signal);
+  }
+  #post(event, signal) {
+    const id = this.#nextId();
+    event.bytes = new TextEncoder().encode(JSON.stringify({ ...event, id })).length;
+    const promise = new Promise((resolve, reject) => {
+      this.#waiters.set(id, [resolve, reject]);
+      this.#run(event);
+    });
+    promise.finally(whenAborted(signal, () => this.#run({ type: "cancel", id }))).catch(() => {
+    });
+    return promise;
+  }
+  #settle(id) {
+    const waiter = this.#waiters.get(id);
+    this.#waiters.delete(id);
+    return waiter;
+  }
+  #take(notice) {
+    switch (notice.type) {
+      case "state":
+        this.state = notice.state;
+        for (const channel2 of this.#channels.keys()) this.#each(channel2, (one) => one.mark("pending"));
+        return this.emit("state", this.state);
+      case "done":
+        return this.#settle(notice.id)?.[0](notice.value);
+      case "failed":
+        return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
+      case "rtt":
+        return this.emit("rtt", notice.ms);
+      case "gap":
+      case "epoch":
+      case "refused":
+        return this.#each(notice.channel, (one) => {
+          if (notice.type === "refused") one.mark("refused");
+          one.emit(notice.type, notice);
+        });
+    }
+    const { frame } = notice;
+    const { type, channel, id } = frame;
+    this.#each(channel, (one) => {
+      if (type === "subscribed") one.mark("active");
+      if (type === "unsubscribed" && id === void 0) one.mark("refused");
+      one.emit(type, frame);
+    });
+    if (type === "direct" || type === "error") this.emit(type, frame);
+    this.emit("frame", frame);
+  }
+  #each(channel, what) {
+    this.#channels.get(channel)?.forEach(what);
+  }
+};
+function whenAborted(signal, what) {
+  if (signal?.aborted) what();
+  signal?.addEventListener("abort", what);
+  return () => signal?.removeEventListener("abort", what);
+}
+export {
+  Subscription,
+  Switchboard,
+  SwitchboardError,
+  decide
+};
