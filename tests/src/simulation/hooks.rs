@@ -210,6 +210,12 @@ impl World {
         }
         if !farewell {
             self.event(l, Event::HookStarted);
+            // Its time runs from here; the request may have been told with an earlier one.
+            let now = self.core_now;
+            let shadow = &mut self.links[l as usize].shadow;
+            if matches!(shadow.phase, Phase::Authenticating | Phase::Page) {
+                shadow.since = now;
+            }
         }
         self.schedule.push(self.now + time, Step::Hook(l, serial));
     }
