@@ -9,14 +9,21 @@ import { until } from './wait.mjs';
 const MIB = 2 ** 20;
 const CONTENT = 'x'.repeat(60_000);
 
-/** Sends `count` messages, a few at a time, and gives the numbers they got. */
-async function publish(client, channel, count) {
+/**
+ * Sends `count` messages, four at a time, and gives the numbers they got. A message waits until each of
+ * the `others` has heard as many as this client has sent: they share a process, and one whose turn to
+ * read comes late there would be slow for the server too.
+ */
+async function publish(client, channel, count, others = []) {
   const numbers = [];
+  const before = others.map((it) => it.heard.length);
   let sent = 0;
   const more = () => {
-    if (sent === count) return;
-    sent += 1;
-    client.send({ type: 'message', channel, content: CONTENT, id: sent, echo: true });
+    const heard = others.map((it, n) => it.heard.length - before[n]);
+    while (sent < count && sent < Math.min(numbers.length, ...heard) + 4) {
+      sent += 1;
+      client.send({ type: 'message', channel, content: CONTENT, id: sent, echo: true });
+    }
   };
   client.socket.on('message', (data) => {
     const text = data.toString('utf8', 0, 100);
@@ -24,8 +31,10 @@ async function publish(client, channel, count) {
     numbers.push(JSON.parse(text).seq);
     more();
   });
-  for (let n = 0; n < 4; n += 1) more();
-  await until(() => numbers.length === count || client.closed, `${count} acks`, 60_000);
+  for (const other of others) other.socket.on('message', more);
+  more();
+  const acks = () => `${count} acks, not ${numbers.length}; ${[client, ...others].join('; ')}`;
+  await until(() => numbers.length === count || client.closed, acks, 60_000);
   assert.equal(numbers.length, count, String(client));
   return numbers;
 }
@@ -40,6 +49,7 @@ function numbersOf(client) {
     const seq = /"type":"message".*"seq":(\d+)/s.exec(text)?.[1];
     if (seq) numbers.push(Number(seq));
   });
+  client.heard = numbers;
   return numbers;
 }
 
@@ -64,7 +74,7 @@ test('a member that reads nothing while its room gets 50 MB is closed, and nobod
   }, 20);
   t.after(() => clearInterval(watch));
   const each = 420;
-  const given = await Promise.all(publishers.map((it) => publish(it, 'den', each)));
+  const given = await Promise.all(publishers.map((it) => publish(it, 'den', each, readers)));
   const total = 20 + 2 * each;
   const short = () => `${total} messages everywhere, not ${heard.map((it) => it.length)}`;
   await until(() => heard.every((it) => it.length >= total), short, 30_000).catch(async (error) => {
