@@ -1,0 +1,141 @@
+//! What hostile clients cost in memory: as much as they send, not as much as they announce. Each in a
+//! process of its own, whose memory holds the server and its clients.
+
+use std::fs;
+
+use super::alone::alone;
+use super::app::Plain;
+use super::catalogue::{covers, test_path};
+use super::frames::{BINARY, CONTINUATION, PING, PONG, TEXT, frame, long, part};
+use super::peer::{Peer, upgrade};
+use super::server::Server;
+use crate::rt::{Config, Exclude, Frame, Presence, Rates, Wire};
+
+covers! {
+    a_declared_length_costs_nothing_before_it_comes:
+        "F9", "200 connections declare 16 MiB each, send 1 KiB, and fall silent" =>
+            "less than 16 MiB of memory for all";
+        "CVE-2022-35922", "3.1 GiB declared, 200 KiB sent" => "less than 16 MiB of memory";
+    fragments_cost_what_they_carry:
+        "F11", "100 connections with 1 000 fragments of 1 byte each" =>
+            "less than 16 MiB of memory for all";
+        "F12", "the same, with one more that never comes" => "held, and given back at the end";
+        "CVE-2026-48779", "100 000 fragments of one byte" => "less than 16 MiB of memory";
+    a_broadcast_to_stalled_members_is_in_memory_once:
+        "L11", "64 KiB, 40 times, to 100 stalled members: 128 MiB and more queued" =>
+            "less than 64 MiB of memory, and nobody waits";
+        "CVE-2020-35896", "peers that read nothing, over their bound" => "4101, and less than 64 MiB of memory";
+}
+
+const MIB: usize = 1 << 20;
+
+/// The memory that this process has in use, where the system says so (Linux).
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kib.unwrap_or_default() << 10
+}
+
+fn patient() -> Config {
+    let mut config = Config {
+        wire: Wire::Raw,
+        rates: Rates::unlimited(),
+        presence: Presence {
+            enabled: false,
+            ..Presence::default()
+        },
+        ..Config::default()
+    };
+    config.limits.per_ip = 1_000;
+    config.limits.message_bytes = 16 * MIB;
+    config.limits.unfinished_bytes = 1 << 40;
+    config
+}
+
+/// Each sends this, and with it a ping, whose answer tells that it was read; says what all of them cost.
+fn cost(server: &Server, clients: usize, bytes: &[u8]) -> usize {
+    let mut peers: Vec<Peer> = (0..clients).map(|_| server.client("/ws")).collect();
+    server.until_connected(clients);
+    let before = resident();
+    for peer in &mut peers {
+        peer.send(bytes);
+    }
+    for peer in &mut peers {
+        let pong = peer.try_frame().expect("a pong");
+        assert_eq!((pong.first, &*pong.payload), (0x80 | PONG, &b"read"[..]));
+    }
+    let after = resident();
+    drop(peers);
+    server.until_empty();
+    after.saturating_sub(before)
+}
+
+#[test]
+fn a_declared_length_costs_nothing_before_it_comes() {
+    let test = test_path!(a_declared_length_costs_nothing_before_it_comes);
+    alone(test, "ulimit -n 1024 &&", || {
+        let server = Server::start(patient(), Plain::default());
+        let declared = long(0x80 | BINARY, 16 * MIB as u64, &[7; 1_024]);
+        let bytes = [frame(PING, b"read"), declared].concat();
+        let cost = cost(&server, 200, &bytes);
+        assert!(cost < 16 * MIB, "{cost}");
+    });
+}
+
+#[test]
+fn fragments_cost_what_they_carry() {
+    let test = test_path!(fragments_cost_what_they_carry);
+    alone(test, "ulimit -n 1024 &&", || {
+        let server = Server::start(patient(), Plain::default());
+        let fragments = part(CONTINUATION, b"x").repeat(1_000);
+        let bytes = [part(TEXT, b""), fragments, frame(PING, b"read")].concat();
+        let cost = cost(&server, 100, &bytes);
+        assert!(cost < 16 * MIB, "{cost}");
+    });
+}
+
+#[test]
+fn a_broadcast_to_stalled_members_is_in_memory_once() {
+    let test = test_path!(a_broadcast_to_stalled_members_is_in_memory_once);
+    alone(test, "ulimit -n 1024 &&", || {
+        let mut config = patient();
+        config.limits.queue_bytes = 4 * MIB;
+        config.limits.queued_bytes = 1 << 40;
+        let server = Server::start(config, Plain::default());
+        let mut peers: Vec<Peer> = (0..100)
+            .map(|_| {
+                let mut peer = Peer::connect_narrow(server.address);
+                peer.send(&upgrade("/ws/blue", &[]));
+                assert_eq!(peer.head().status, 101);
+                peer
+            })
+            .collect();
+        server.until_connected(100);
+        let before = resident();
+        let send = || {
+            let frame = Frame::binary(&[7; 64 << 10]);
+            server
+                .hub
+                .broadcast_raw("blue", frame, Exclude::NOBODY)
+                .expect("sent")
+        };
+        // What the network holds of each is not ours.
+        while server.hub.stats().queued_bytes < 128 * MIB {
+            assert_eq!(send().queued, 100);
+        }
+        let cost = resident().saturating_sub(before);
+        assert!(cost < 64 * MIB, "{cost}");
+        while server.hub.stats().total_connections > 0 {
+            send();
+        }
+        assert_eq!(server.closes("slow_consumer"), 100);
+        let cost = resident().saturating_sub(before);
+        assert!(cost < 64 * MIB, "{cost}");
+        for peer in &mut peers {
+            peer.finish();
+        }
+        drop(peers);
+        server.until_empty();
+    });
+}
