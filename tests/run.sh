@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust simulation clients client
+#   tests/run.sh [PART...]      all parts, or those named: build rust simulation autobahn clients client
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
 # tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache. Ends with one line per part and
@@ -92,6 +92,15 @@ simulation() {
 
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
+# The Autobahn test suite against both echo servers. It needs Python 2.7, which not every machine has.
+autobahn() {
+  local verdict=0
+  with_servers chat echo with_servers chat-smol echo-smol tests/autobahn.sh \
+    "$target/release/examples/echo" "$target/release/examples/echo-smol" || verdict=$?
+  [ "$verdict" = 77 ] || return "$verdict"
+  echo "skipped: this is no failure"
+}
+
 # with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
 with_servers() {
   local bin=$target/release/examples chat=$1 echo=$2
@@ -135,6 +144,7 @@ raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
 part simulation "Simulation: 1000 seeds" simulation
+part autobahn "Autobahn: 301 cases against echo and echo-smol" autobahn
 for runtime in tokio smol; do
   suffix=
   [ "$runtime" = tokio ] || suffix=-$runtime

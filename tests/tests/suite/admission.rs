@@ -296,7 +296,7 @@ pub(super) fn covers_rows() -> Vec<Entry> {
             Origins::List(list) => list.join(", "),
             _ => "http://localhost".to_owned(),
         };
-        let input = format!("a page of {origin} where {allowed} may");
+        let input = format!("{origin} where {allowed} may");
         Entry::new(
             "A4",
             input,

@@ -1,6 +1,8 @@
 //! Frames that break the rules, and some that only seem to, with what comes of them: rows F1 to F21 of
 //! the catalogue of hostile inputs.
 
+use std::borrow::Cow;
+
 use super::frames::{
     BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, joined, long, medium, part,
 };
@@ -10,7 +12,7 @@ use super::peer::Received;
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) name: &'static str,
-    pub(super) what: &'static str,
+    pub(super) what: Cow<'static, str>,
     pub(super) input: Vec<u8>,
     pub(super) outcome: Outcome,
 }
@@ -23,11 +25,16 @@ pub(super) enum Outcome {
     Answers(Vec<Received>),
 }
 
-fn closes(name: &'static str, what: &'static str, input: Vec<u8>, code: u16) -> Row {
+fn closes(
+    name: &'static str,
+    what: impl Into<Cow<'static, str>>,
+    input: Vec<u8>,
+    code: u16,
+) -> Row {
     let outcome = Outcome::Closes(code);
     Row {
         name,
-        what,
+        what: what.into(),
         input,
         outcome,
     }
@@ -40,7 +47,7 @@ fn answers(name: &'static str, what: &'static str, input: Vec<u8>, answers: &[(u
     });
     Row {
         name,
-        what,
+        what: what.into(),
         input,
         outcome: Outcome::Answers(answers.collect()),
     }
@@ -84,7 +91,12 @@ pub(super) fn headers() -> Vec<Row> {
         ),
     ];
     for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
-        rows.push(closes("F3", "a reserved opcode", frame(opcode, b""), 1002));
+        rows.push(closes(
+            "F3",
+            format!("opcode {opcode}"),
+            frame(opcode, b""),
+            1002,
+        ));
     }
     rows
 }
@@ -145,7 +157,7 @@ pub(super) fn fragments() -> Vec<Row> {
 }
 
 pub(super) fn text() -> Vec<Row> {
-    let bad = |what, bytes: &[u8]| closes("F13", what, frame(TEXT, bytes), 1007);
+    let bad = |what: &'static str, bytes: &[u8]| closes("F13", what, frame(TEXT, bytes), 1007);
     let snowman = "☃".as_bytes();
     let cut = joined(&[
         part(TEXT, &snowman[..1]),
@@ -216,7 +228,12 @@ pub(super) fn closing() -> Vec<Row> {
     for code in [
         0, 999, 1004, 1005, 1006, 1014, 1015, 1016, 1100, 2000, 2999, 5000,
     ] {
-        rows.push(closes("F17", "an illegal code", close(code, b""), 1002));
+        rows.push(closes(
+            "F17",
+            format!("code {code}"),
+            close(code, b""),
+            1002,
+        ));
     }
     for code in [
         1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999,
