@@ -294,7 +294,7 @@ pub(super) fn covers_rows() -> Vec<Entry> {
         let allowed = match origins {
             Origins::Any => "any".to_owned(),
             Origins::List(list) => list.join(", "),
-            _ => "http://localhost".to_owned(),
+            Origins::Same => "http://localhost".to_owned(),
         };
         let input = format!("{origin} where {allowed} may");
         Entry::new(

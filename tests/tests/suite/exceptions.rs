@@ -17,9 +17,10 @@ impl Exception {
         for proof in self.proofs {
             let (file, test) = proof.split_once("::").unwrap_or((proof, ""));
             let path = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
-            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let source =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             assert!(
-                text.contains(&format!("fn {test}")) || test.is_empty(),
+                source.contains(&format!("fn {test}")) || test.is_empty(),
                 "{proof}"
             );
         }

@@ -30,10 +30,10 @@ pub(super) fn covers_rows() -> Vec<Entry> {
         (odd(), test_path!(legal_requests_that_look_odd_are_upgraded)),
     ];
     let entry = |row: Row, test| {
-        let mut answer = row.status.to_string();
-        if let Some((name, value)) = row.header {
-            answer += &format!(", `{name}: {value}`");
-        }
+        let answer = match row.header {
+            Some((name, value)) => format!("{}, `{name}: {value}`", row.status),
+            None => row.status.to_string(),
+        };
         Entry::new(row.name, row.what, answer, test)
     };
     let entries = |(rows, test): (Vec<Row>, _)| rows.into_iter().map(move |row| entry(row, test));

@@ -112,7 +112,7 @@ fn a_broadcast_to_stalled_members_is_in_memory_once() {
         server.until_connected(100);
         let before = resident();
         let send = || {
-            let frame = Frame::binary(&[7; 64 << 10]);
+            let frame = Frame::binary(&vec![7; 64 << 10]);
             server
                 .hub
                 .broadcast_raw("blue", frame, Exclude::NOBODY)

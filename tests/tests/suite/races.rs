@@ -210,7 +210,9 @@ fn a_drain_in_a_storm_of_connects_leaves_nobody() {
                     Err(_) => break,
                 }
             }
-            admitted.len() - admitted.into_iter().map(|peer| peer.closed(1001)).count()
+            for peer in admitted {
+                peer.closed(1001);
+            }
         };
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(storm)).collect();
         server.until("some are in", |stats| stats.total_connections > 40);
@@ -224,7 +226,7 @@ fn a_drain_in_a_storm_of_connects_leaves_nobody() {
         server.until("some are told", |_| refused.load(Ordering::Relaxed) > 20);
         over.store(true, Ordering::Relaxed);
         for thread in threads {
-            assert_eq!(thread.join().expect("it ran"), 0);
+            thread.join().expect("each was closed once");
         }
         assert!(
             app.log.count("connect") <= before + 4,
