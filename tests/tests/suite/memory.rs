@@ -2,6 +2,7 @@
 //! process of its own, whose memory holds the server and its clients.
 
 use std::fs;
+use std::time::Duration;
 
 use super::alone::alone;
 use super::app::Plain;
@@ -75,6 +76,8 @@ fn patient() -> Config {
     config.limits.per_ip = 1_000;
     config.limits.message_bytes = 16 * MIB;
     config.limits.unfinished_bytes = 1 << 40;
+    // A ping of ours would be an answer too many.
+    config.health.ping_interval = Duration::from_secs(300 * 86_400);
     config
 }
 
