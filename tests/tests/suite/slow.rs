@@ -174,6 +174,7 @@ fn a_reader_that_swings_below_the_limit_stays() {
             seq += 1;
             server.hub.broadcast("blue", &content(seq)).expect("JSON");
             assert_eq!(steady.expect("message")["seq"], seq);
+            assert_eq!(server.closes("slow_consumer"), 0);
         }
         for expected in read + 1..=seq {
             assert_eq!(swings.expect("message")["seq"], expected);
