@@ -4,9 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::response::{self, PageResponse};
@@ -18,9 +16,11 @@ use tracing::error;
 
 use crate::application::{Client, DynApplication, Entry, Message};
 use crate::hub::Hub;
+use crate::machine;
 use crate::runtime::{BoxFuture, Runtime, Timer};
 use crate::shared::Shared;
 use crate::socket::Ended;
+use crate::sync::Arc;
 use crate::task::Pages;
 
 /// Messages that wait for a hook before reading pauses.
@@ -233,7 +233,7 @@ impl<R: Runtime> Hooks<R> {
         let limit = self.shared.config.timeouts.hook;
         let timer = self
             .patience
-            .get_or_insert_with(|| Box::new(R::Timer::new(Instant::now() + limit)));
+            .get_or_insert_with(|| Box::new(R::Timer::new(machine::now() + limit)));
         if timer.poll(context).is_pending() {
             return false;
         }

@@ -1,0 +1,75 @@
+//! A drain while clients arrive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shuttle::thread;
+
+use super::explore::{explore, probe};
+use super::frames::Frame;
+use super::machine::advance;
+use super::node::{Node, config, until};
+use super::peer::Peer;
+use super::runtime::Listener;
+use crate::serve::Serve;
+
+const WINDOW: Duration = Duration::from_millis(200);
+const DEADLINE: Duration = Duration::from_millis(500);
+
+/// A client that takes whatever comes.
+fn visit(mut peer: Peer) {
+    peer.request("/ws/blue?token=ann");
+    if peer.status() != Some(101) {
+        probe("told by HTTP");
+        peer.rest();
+        return;
+    }
+    let frames = peer.rest();
+    match frames.last().and_then(Frame::code) {
+        Some(1001) => probe("drained"),
+        Some(1012) => probe("told to restart"),
+        Some(1000) => probe("replaced"),
+        None => probe("evicted"),
+        Some(other) => panic!("closed with {other}"),
+    }
+}
+
+#[test]
+fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
+    explore("drain", &["drained", "told to restart"], || {
+        let mut config = config();
+        config.users = switchboard_core::UserPolicy::Allow(9);
+        let mut node = Node::new(config, 2);
+        let listener = Listener::new();
+        let serve = Serve::new(Arc::clone(&listener), node.hub.clone());
+        let server = thread::spawn(move || shuttle::future::block_on(serve.into_future()));
+        let visitors: Vec<_> = (0..3)
+            .map(|_| {
+                let pipe = node.pipe(120);
+                let listener = Arc::clone(&listener);
+                thread::spawn(move || {
+                    listener.arrive(&pipe);
+                    drop(listener);
+                    visit(Peer::new(pipe));
+                })
+            })
+            .collect();
+        let hub = node.hub.clone();
+        let drain = thread::spawn(move || shuttle::future::block_on(hub.drain(WINDOW, DEADLINE)));
+        let drained = || node.hub.shared().drained(None);
+        until(|| {
+            // In steps that are no stall of the host.
+            advance(Duration::from_millis(50));
+            drained().is_some()
+        });
+        let report = drain.join().expect("it ran");
+        let served = server.join().expect("it ran").expect("no error");
+        assert_eq!(report, served);
+        // Who came when nobody accepted any more is not answered.
+        drop(listener);
+        for visitor in visitors {
+            visitor.join().expect("it ran");
+        }
+        node.finish();
+    });
+}
