@@ -109,13 +109,11 @@ impl Runtime for Simulated {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<ServerEnd>> {
         let mut state = listener.0.lock().expect("no panic");
-        match state.arrived.pop_front() {
-            Some(stream) => Poll::Ready(Ok(stream)),
-            None => {
-                state.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(stream) = state.arrived.pop_front() {
+            return Poll::Ready(Ok(stream));
         }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 
     fn socket(stream: ServerEnd) -> io::Result<(ServerEnd, IpAddr)> {
