@@ -7,12 +7,12 @@ use shuttle::thread;
 
 use super::explore::{explore, probe};
 use super::frames::Frame;
-use super::machine::advance;
-use super::node::{Node, config, until};
+use super::node::{Node, config, pass_time_until};
 use super::peer::Peer;
 use super::runtime::Listener;
 use crate::serve::Serve;
 
+const STEP: Duration = Duration::from_millis(50);
 const WINDOW: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -60,11 +60,7 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
         let hub = node.hub.clone();
         let drain = thread::spawn(move || shuttle::future::block_on(hub.drain(WINDOW, DEADLINE)));
         let drained = || node.hub.shared().drained(None);
-        until(|| {
-            // In steps that are no stall of the host.
-            advance(Duration::from_millis(50));
-            drained().is_some()
-        });
+        pass_time_until(STEP, || drained().is_some());
         let report = drain.join().expect("it ran");
         let report_of_serve = serving.join().expect("it ran").expect("no error");
         assert_eq!(report, report_of_serve);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shuttle::thread;
-use switchboard_core::{Config, Health, Limits, Presence, Rates};
+use switchboard_core::{Config, Health, Limits, Presence, Rates, Timeouts};
 
 use super::application::{App, Log};
+use super::machine;
 use super::peer::Peer;
 use super::pipe::{Pipe, ServerEnd};
 use super::runtime::{Crew, Simulated};
@@ -20,6 +21,10 @@ pub(super) struct Node {
     pub(super) log: Log,
     pipes: Vec<Arc<Pipe>>,
 }
+
+/// A time that no test lets pass: no deadline is near unless a test is about it, so that the ticker
+/// never wakes in time by accident.
+const NEVER: Duration = Duration::from_secs(30_000_000);
 
 /// No limits, no presence and no pings, unless a test is about them.
 pub(super) fn config() -> Config {
@@ -35,8 +40,12 @@ pub(super) fn config() -> Config {
             ..Presence::default()
         },
         health: Health {
-            ping_interval: Duration::from_secs(100_000),
+            ping_interval: NEVER,
             ..Health::default()
+        },
+        timeouts: Timeouts {
+            handshake: NEVER,
+            ..Timeouts::default()
         },
         ..Config::default()
     }
@@ -115,7 +124,20 @@ impl Node {
         for pipe in pipes {
             pipe.check();
         }
-        super::machine::reset();
+        machine::reset();
+    }
+}
+
+/// Lets time pass, in steps that are no stall of the host, until something is so.
+pub(super) fn pass_time_until(step: Duration, mut so: impl FnMut() -> bool) {
+    while !so() {
+        machine::advance(step);
+        // Now and then the others have to get their turn; else they get it if the schedule says so.
+        if machine::draw(8) == 0 {
+            thread::yield_now();
+        } else {
+            thread::sleep(step);
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use shuttle::thread;
 
 use super::explore::{explore, probe};
-use super::machine::advance;
-use super::node::{Node, config, until};
+use super::node::{Node, config, pass_time_until};
+
+const STEP: Duration = Duration::from_millis(100);
 
 #[test]
 fn who_does_not_read_goes_in_time_and_costs_the_others_nothing() {
@@ -24,14 +25,7 @@ fn who_does_not_read_goes_in_time_and_costs_the_others_nothing() {
         if node.hub.stats().closes.get("slow_consumer") == Some(&1) {
             probe("somebody was slow");
         }
-        until(|| {
-            if deaf.pipe.is_dropped() {
-                return true;
-            }
-            // In steps that are no stall of the host.
-            advance(Duration::from_millis(600));
-            false
-        });
+        pass_time_until(STEP, || deaf.pipe.is_dropped());
         let publisher = {
             let hub = node.hub.clone();
             thread::spawn(move || hub.broadcast("blue", "1").expect("JSON").queued)
