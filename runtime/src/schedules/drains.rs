@@ -72,3 +72,21 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
         node.finish();
     });
 }
+
+#[test]
+fn whoever_waits_for_the_end_of_a_drain_hears_of_it() {
+    explore("waiters", &[], || {
+        let node = Node::new(config(), 1);
+        let waiters: Vec<_> = (0..2)
+            .map(|_| {
+                let hub = node.hub.clone();
+                thread::spawn(move || shuttle::future::block_on(hub.drained()))
+            })
+            .collect();
+        let report = shuttle::future::block_on(node.hub.drain(WINDOW, DEADLINE));
+        for waiter in waiters {
+            assert_eq!(waiter.join().expect("it ran"), report);
+        }
+        node.finish();
+    });
+}
