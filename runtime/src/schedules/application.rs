@@ -1,10 +1,12 @@
-//! An application that knows everybody by their token, and panics when it is asked to.
+//! An application that knows everybody by their token, takes its time, calls back into the hub, and
+//! panics when it is asked to.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use switchboard_core::{CloseReason, Denied, Identity, Request};
 
+use super::machine::draw;
 use crate::application::{Application, Client, Message};
 
 /// How often each connection was told to have come and gone.
@@ -33,6 +35,13 @@ impl Log {
 
 pub(super) struct App(pub(super) Log);
 
+/// Some time, or none.
+async fn hesitate() {
+    for _ in 0..draw(3) {
+        shuttle::future::yield_now().await;
+    }
+}
+
 impl Application for App {
     async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
         let name = request
@@ -40,6 +49,7 @@ impl Application for App {
             .ok_or(Denied::Unauthorized)?
             .reveal()
             .to_owned();
+        hesitate().await;
         Ok(Identity::User {
             name,
             expires_in: None,
@@ -48,9 +58,13 @@ impl Application for App {
 
     async fn on_connect(&self, client: &Client) {
         self.0.note(client, |(come, _)| *come += 1);
+        hesitate().await;
+        let _ = client.hub().join(client.id(), "everybody");
     }
 
-    async fn on_message(&self, _: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        hesitate().await;
+        let _ = client.hub().user_of(client.id());
         if let Message::Room { content, .. } = message
             && content == r#""panic""#
         {
@@ -61,6 +75,8 @@ impl Application for App {
     }
 
     async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], _: CloseReason) {
+        hesitate().await;
+        let _ = client.hub().broadcast("everybody", "0");
         self.0.note(client, |(_, gone)| *gone += 1);
     }
 }

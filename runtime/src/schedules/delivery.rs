@@ -18,9 +18,7 @@ fn publish(hub: &Hub, publisher: usize) {
 
 /// Hears everything: numbered without a gap, each publisher's in its own order.
 fn hear(peer: &mut Peer) -> Vec<String> {
-    let heard: Vec<_> = (0..PUBLISHERS * EACH)
-        .map(|_| peer.expect("message"))
-        .collect();
+    let heard: Vec<_> = (0..PUBLISHERS * EACH).map(|_| peer.hear("blue")).collect();
     for (index, message) in heard.iter().enumerate() {
         assert_eq!(message.seq(), index as u64 + 1, "{}", message.text());
     }
@@ -105,7 +103,7 @@ fn who_waits_for_the_writers_is_let_go_on_and_makes_nobody_slow() {
             })
             .collect();
         for seq in 1..=16 {
-            assert_eq!(peer.expect("message").seq(), seq);
+            assert_eq!(peer.hear("blue").seq(), seq);
         }
         for publisher in publishers {
             publisher.join().expect("it ran");

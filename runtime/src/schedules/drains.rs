@@ -27,11 +27,14 @@ fn visit(mut peer: Peer) {
         }
         None => return probe("cut off on the way in"),
     }
+    see_the_end(peer);
+}
+
+fn see_the_end(mut peer: Peer) {
     let frames = peer.rest();
     match frames.last().and_then(Frame::code) {
         Some(1001) => probe("drained"),
         Some(1012) => probe("told to restart"),
-        Some(1000) => probe("replaced"),
         None => probe("evicted"),
         Some(other) => panic!("closed with {other}"),
     }
@@ -43,6 +46,8 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
         let mut config = config();
         config.users = switchboard_core::UserPolicy::Allow(9);
         let mut node = Node::new(config, 2);
+        let resident = node.enter("bob", "blue", 60);
+        let resident = thread::spawn(move || see_the_end(resident));
         let listener = Listener::new();
         let serve = Serve::new(Arc::clone(&listener), node.hub.clone());
         let serving = thread::spawn(move || shuttle::future::block_on(serve.into_future()));
@@ -66,6 +71,7 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
         assert_eq!(report, report_of_serve);
         // Who came when nobody accepted any more is not answered.
         drop(listener);
+        resident.join().expect("it ran");
         for visitor in visitors {
             visitor.join().expect("it ran");
         }

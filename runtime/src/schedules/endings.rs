@@ -47,14 +47,16 @@ impl Ending {
 fn live(mut peer: Peer, ending: Ending) {
     match ending {
         Ending::Closed => peer.send_close(),
-        Ending::HookPanics => peer.send_text(r#"{"type":"message","content":"panic"}"#),
+        Ending::HookPanics => {
+            peer.send_text(r#"{"type":"message","channel":"blue","content":"panic"}"#)
+        }
         Ending::Ended => peer.end(),
         Ending::Reset => peer.reset(),
         Ending::Vanished => return,
         Ending::Kicked | Ending::Disconnected => {}
     }
     let frames = peer.rest();
-    let mut messages = frames.iter().filter(|frame| frame.is("message"));
+    let mut messages = frames.iter().filter(|frame| frame.is_to("blue"));
     let mut last = 0;
     assert!(messages.all(|message| message.seq() > std::mem::replace(&mut last, message.seq())));
     if let Some(code) = ending.code() {

@@ -44,6 +44,11 @@ impl Frame {
         self.opcode == TEXT && self.text().starts_with(&format!(r#"{{"type":"{kind}""#))
     }
 
+    /// Whether it is a message to this room.
+    pub(super) fn is_to(&self, room: &str) -> bool {
+        self.is("message") && self.text().contains(&format!(r#""channel":"{room}""#))
+    }
+
     /// The number of a `message`.
     pub(super) fn seq(&self) -> u64 {
         let (_, tail) = self.text().split_once(r#""seq":"#).expect("a number");

@@ -40,7 +40,7 @@ fn a_socket_is_dropped_once_by_whoever_lets_go_last() {
         let mut peers = [node.enter("ann", "blue", 70), node.enter("bob", "blue", 70)];
         let publisher = publish(node.hub.clone(), 3);
         for _ in 0..draw(3) {
-            peers[0].expect("message");
+            peers[0].hear("blue");
         }
         peers[0].reset();
         publisher.join().expect("it ran");

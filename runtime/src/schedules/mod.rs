@@ -10,6 +10,7 @@
 //! | others | `SHUTTLE_RANDOM_SEED=7` before it |
 //! | one that failed | `SWITCHBOARD_REPLAY=<schedule> cargo test -p switchboard-runtime <test>` |
 
+mod admission;
 mod application;
 mod delivery;
 mod drains;
@@ -22,5 +23,6 @@ mod node;
 mod peer;
 mod pipe;
 mod polled;
+mod reading;
 mod runtime;
 mod slow;

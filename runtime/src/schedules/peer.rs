@@ -95,14 +95,14 @@ impl Peer {
 
     /// The next frame of this type; those before it are of no interest.
     pub(super) fn expect(&mut self, kind: &str) -> Frame {
-        loop {
-            let frame = self
-                .frame()
-                .unwrap_or_else(|| panic!("the end, in place of {kind}"));
-            if frame.is(kind) {
-                return frame;
-            }
-        }
+        let found = std::iter::from_fn(|| self.frame()).find(|frame| frame.is(kind));
+        found.unwrap_or_else(|| panic!("the end, in place of {kind}"))
+    }
+
+    /// The next message to this room; those before it are of no interest.
+    pub(super) fn hear(&mut self, room: &str) -> Frame {
+        let heard = std::iter::from_fn(|| self.frame()).find(|frame| frame.is_to(room));
+        heard.expect("a message, not the end")
     }
 
     /// Everything up to the end.

@@ -180,7 +180,9 @@ impl ServerEnd {
     }
 
     pub(super) fn end(&self) {
-        self.0.as_writer(|state| state.server_ended = true);
+        // Whoever still writes to who has gone may be cut off by this.
+        self.0.state.lock().expect("no panic").server_ended = true;
+        self.0.changed.notify_all();
     }
 
     /// Writes; says in the same step that it waits, where nothing fits.
