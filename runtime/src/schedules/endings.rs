@@ -48,7 +48,7 @@ fn live(mut peer: Peer, ending: Ending) {
     match ending {
         Ending::Closed => peer.send_close(),
         Ending::HookPanics => {
-            peer.send_text(r#"{"type":"message","channel":"blue","content":"panic"}"#)
+            peer.send_text(r#"{"type":"message","channel":"blue","content":"panic"}"#);
         }
         Ending::Ended => peer.end(),
         Ending::Reset => peer.reset(),

@@ -26,8 +26,10 @@ pub(super) fn probe(what: &'static str) {
 /// Runs a scenario under as many schedules as were asked for. What is to happen in some of them
 /// must have happened, otherwise the scenario does not show what it is there to show.
 pub(super) fn explore(name: &str, to_happen: &[&str], scenario: fn()) {
-    if let Ok(schedule) = std::env::var("SWITCHBOARD_REPLAY") {
-        let scheduler = ReplayScheduler::new_from_encoded(schedule.trim());
+    if let Ok(file) = std::env::var("SWITCHBOARD_REPLAY") {
+        let mut schedule = std::fs::read_to_string(file).expect("a file with a schedule");
+        schedule.retain(|byte| byte.is_ascii_hexdigit());
+        let scheduler = ReplayScheduler::new_from_encoded(&schedule);
         run(scheduler, scenario);
         return;
     }
@@ -52,7 +54,7 @@ pub(super) fn explore(name: &str, to_happen: &[&str], scenario: fn()) {
 fn run(scheduler: impl Scheduler + 'static, scenario: fn()) -> usize {
     let mut config = Config::new();
     config.stack_size = 256 << 10;
-    config.max_steps = MaxSteps::FailAfter(200_000);
+    config.max_steps = MaxSteps::FailAfter(50_000);
     config.silence_warnings = true;
     Runner::new(scheduler, config).run(move || {
         machine::reset();

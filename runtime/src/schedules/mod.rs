@@ -8,7 +8,7 @@
 //! | a few schedules per test | `cargo test -p switchboard-runtime` |
 //! | more, here 20 000 of each scheduler | `SWITCHBOARD_SCHEDULES=20000 cargo test --release -p switchboard-runtime -- --nocapture` |
 //! | others | `SHUTTLE_RANDOM_SEED=7` before it |
-//! | one that failed | `SWITCHBOARD_REPLAY=<schedule> cargo test -p switchboard-runtime <test>` |
+//! | one that failed | `SWITCHBOARD_REPLAY=<file with the schedule> cargo test -p switchboard-runtime <test>` |
 
 mod admission;
 mod application;
