@@ -64,12 +64,18 @@ impl Application for App {
 
     async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
         hesitate().await;
-        let _ = client.hub().user_of(client.id());
-        if let Message::Room { content, .. } = message
-            && content == r#""panic""#
-        {
+        match message {
             // Without the report of a panic, which would be taken for the end of the schedule.
-            std::panic::resume_unwind(Box::new("asked to"));
+            Message::Room { content, .. } if content == r#""panic""# => {
+                std::panic::resume_unwind(Box::new("asked to"));
+            }
+            // Longer than its connection is open.
+            Message::Room { content, .. } if content == r#""linger""# => {
+                while client.hub().user_of(client.id()).is_some() {
+                    shuttle::future::yield_now().await;
+                }
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -122,6 +122,21 @@ fn whatever_ends_while_messages_are_under_way_leaves_nothing_behind() {
 }
 
 #[test]
+fn the_end_of_a_client_is_not_forgotten_behind_a_hook() {
+    explore("end behind a hook", &[], || {
+        let mut node = Node::new(config(), 1);
+        let mut peer = node.enter("ann", "blue", 400);
+        peer.send_text(r#"{"type":"message","channel":"blue","content":"linger"}"#);
+        peer.end();
+        assert_eq!(node.hub.disconnect_user("ann", CloseReason::Kicked), 1);
+        peer.rest();
+        // Without any time passing: nothing has to time out.
+        node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
 fn a_newcomer_replaces_its_predecessor_while_messages_are_under_way() {
     explore("replaced", &[], || {
         let mut node = Node::new(config(), 2);
