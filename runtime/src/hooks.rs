@@ -135,7 +135,11 @@ impl<R: Runtime> Hooks<R> {
 
     /// The connection has ended: what waits is not done any more, except to say so.
     pub(crate) fn end(&mut self, ended: Box<Ended>) {
-        self.backlog = VecDeque::new();
+        let backlog = std::mem::take(&mut self.backlog);
+        // That the peer has ended is not said twice: the core waits for it, to let the socket go.
+        if backlog.iter().any(|item| matches!(item, Item::Eof)) {
+            self.event(Event::Eof);
+        }
         if ended.reason == CloseReason::Internal {
             // Its hook took too long.
             self.drop_hook();
