@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust simulation clients client
+#   tests/run.sh [PART...]      all parts, or those named: build rust simulation schedules miri clients
+#                           client
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
 # tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache. Ends with one line per part and
@@ -32,6 +33,8 @@ part() {
   fi
   lines+=("$(printf '%-6s %4d s  %s' "$verdict" $((SECONDS - from)) "$title")")
 }
+
+run_apart() { ("$@"); }
 
 # A thousand clients and their server need more than the usual 1024 open files.
 raise_open_files() {
@@ -90,6 +93,24 @@ simulation() {
   cargo run --release --locked -p switchboard-tests --bin simulate -- --seeds 1000 --threads 2
 }
 
+# The real driver under a fixed set of orders of its threads; in release, for there are many.
+schedules() {
+  SWITCHBOARD_SCHEDULES=3000 cargo test --release --locked -p switchboard-runtime --lib -- --nocapture
+}
+
+# What of the core's tests an interpreter gets through in three minutes: the core has no unsafe code,
+# what it stands on has. Needs a nightly with two components, and says so where they are missing.
+miri() {
+  if ! cargo +nightly miri --version 2>/dev/null; then
+    echo "Miri is missing, nothing is run: rustup component add --toolchain nightly miri rust-src"
+    return 0
+  fi
+  local run=(cargo +nightly miri test --locked --quiet -p switchboard-core)
+  export MIRIFLAGS=-Zmiri-strict-provenance CARGO_TARGET_DIR=$target/miri
+  "${run[@]}" --lib --test protocol --test protocol_encoding &&
+    "${run[@]}" --test scenarios -- rooms::
+}
+
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
 # with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
@@ -135,6 +156,9 @@ raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
 part simulation "Simulation: 1000 seeds" simulation
+part schedules "The runtime under 9000 schedules per test" schedules
+# In a shell of its own: its variables are nobody else's.
+part miri "Miri over the core" run_apart miri
 for runtime in tokio smol; do
   suffix=
   [ "$runtime" = tokio ] || suffix=-$runtime

@@ -9,7 +9,7 @@ use shuttle::{Config, MaxSteps, Runner};
 use super::machine;
 
 /// Schedules of each scheduler where nobody asks for more: enough for every rare path.
-const FEW: usize = 40;
+const FEW: usize = 20;
 /// The same ones each time, unless `SHUTTLE_RANDOM_SEED` asks for others.
 const SEED: u64 = 0x5357_4954_4348;
 
