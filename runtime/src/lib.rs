@@ -28,6 +28,7 @@ mod socket;
 mod sync;
 mod task;
 mod ticker;
+mod waiting;
 
 pub use self::application::{Application, Client, Entry, Message};
 pub use self::foreign::{Foreign, Stream};
