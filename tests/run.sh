@@ -2,11 +2,11 @@
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
 #   tests/run.sh [PART...]      all parts, or those named: build rust simulation schedules miri clients
-#                           client
+#                               client browser
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache. Ends with one line per part and
-# its time; the exit code is not 0 if any failed.
+# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache, chromium with
+# apt-get. Ends with one line per part and its time; the exit code is not 0 if any failed.
 set -u -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -132,6 +132,19 @@ python_clients() {
       -s tests/clients/python
 }
 
+# The chat page in a real browser: Debian's chromium, or the one that CHROMIUM names.
+browser() {
+  if [ -z "${CHROMIUM-}" ]; then
+    command -v chromium >/dev/null || apt_get chromium ||
+      { echo "chromium is missing: install it, or name another by CHROMIUM"; return 1; }
+    CHROMIUM=$(command -v chromium)
+    export CHROMIUM
+  fi
+  install_node_packages &&
+    with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=120000 \
+      tests/clients/browser/*.test.mjs
+}
+
 # The TypeScript client: its types, its lint, its decisions against the vectors, its size, and whether
 # the chat page embeds what its source says. With a server, also against that.
 typescript_client() {
@@ -162,6 +175,7 @@ for runtime in tokio smol; do
     python_clients "chat$suffix" "echo$suffix"
 done
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
+part browser "The chat page in Chromium" browser chat echo
 
 say "Summary of tests/run.sh (${SECONDS} s)"
 printf '%s\n' "${lines[@]}"
