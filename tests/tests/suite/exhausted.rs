@@ -12,7 +12,7 @@ covers! {
     a_listener_survives_that_no_file_can_be_opened:
         "H22", "no file is left for a connection, three times over" =>
             "who is in is served; newcomers are, once files are free";
-        "R16", "a connection cannot be taken in" => "nothing is half-registered: every count is back";
+        "R16", "connections that cannot be accepted for want of a file" => "nothing is half-registered: every count is back";
 }
 
 #[test]

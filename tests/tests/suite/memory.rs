@@ -150,7 +150,7 @@ fn a_broadcast_to_stalled_members_is_in_memory_once() {
             assert_eq!(send().queued, 100);
         }
         before.assert_grew_less(64 * MIB);
-        while server.hub.stats().total_connections > 0 {
+        for _ in 0..200 {
             send();
         }
         assert_eq!(server.closes("slow_consumer"), 100);
