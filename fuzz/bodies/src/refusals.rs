@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use switchboard_core::{
     Action, Answer, Chunk, Config, Endpoint, Event, Handshake, HandshakeConfig, Identity, Notice,
     Refusal, Refused, Request, Switchboard, Time,
@@ -167,6 +168,12 @@ fn verdict(mood: Mood) -> Result<Identity, Refused> {
     }
 }
 
+/// The bits of a key's last letter that make no byte may be anything (RFC 4648, section 3.5).
+const KEY: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
 /// The answer is one that another parser reads, and no other than the refusal asks for.
 fn well_formed(answer: &[u8], request: &[u8], refused: Option<Refused>, by_http: bool) {
     let mut headers = [httparse::EMPTY_HEADER; 16];
@@ -253,8 +260,7 @@ fn illegal(request: &[u8]) -> Option<&'static str> {
     let path = parsed.path.unwrap_or_default();
     let bare = |at: &[u8]| at[1] == b'\n' && at[0] != b'\r';
     let key = |value: &[u8]| {
-        STANDARD
-            .decode(value.trim_ascii())
+        KEY.decode(value.trim_ascii())
             .is_ok_and(|key| key.len() == 16)
     };
     let rules = [
@@ -275,7 +281,7 @@ fn illegal(request: &[u8]) -> Option<&'static str> {
             "the key",
         ),
         (all("transfer-encoding").is_empty(), "a body, encoded"),
-        (all("content-length").is_empty(), "a body"),
+        (matches!(all("content-length")[..], [] | [b"0"]), "a body"),
         (parsed.headers.len() <= 124, "headers"),
     ];
     rules

@@ -7,7 +7,7 @@ use switchboard_tests::driver::Driver;
 use switchboard_tests::script::case_from;
 
 /// The most steps of a script.
-const STEPS: usize = 150;
+const STEPS: usize = 80;
 
 /// The bytes are a script: its setup, then its steps.
 ///

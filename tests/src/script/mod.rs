@@ -318,7 +318,8 @@ fn control(from: &mut Unstructured<'_>) -> Result<u8> {
 
 /// One that a decoder lets through.
 fn close_code(from: &mut Unstructured<'_>) -> Result<Option<u16>> {
-    from.choose(&[None, Some(1000), Some(1001), Some(4242)]).copied()
+    from.choose(&[None, Some(1000), Some(1001), Some(4242)])
+        .copied()
 }
 
 fn moment(from: &mut Unstructured<'_>) -> Result<u16> {

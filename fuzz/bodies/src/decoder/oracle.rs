@@ -9,7 +9,7 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
 use super::frames::{FrameHead, MASKED, frame_at};
-use super::{LIMITS, Verdict, decode};
+use super::{LIMITS, Run, Verdict, decode};
 
 /// A difference that is meant.
 #[derive(Debug)]
@@ -60,10 +60,13 @@ pub enum Agreement {
 
 /// Compares what the two make of a stream, ours in any split. `Err` says how they disagree.
 pub fn compare<'a>(
-    stream: &'a [u8],
+    stream: &[u8],
     reads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Agreement, String> {
-    let run = decode(LIMITS, reads.into_iter());
+    judge(stream, &decode(LIMITS, reads.into_iter(), None))
+}
+
+pub(super) fn judge(stream: &[u8], run: &Run) -> Result<Agreement, String> {
     let ours = (run.heard.clone(), run.verdict());
     let ambiguous =
         |heard: &Heard| matches!(heard, Heard::Close(Some((_, why))) if why == COMPLAINT);
@@ -79,7 +82,7 @@ pub fn compare<'a>(
         return Err(told);
     }
     // Byte by byte, the number of reads tells the place of the broken rule.
-    let place = decode(LIMITS, stream.chunks(1)).reads - 1;
+    let place = decode(LIMITS, stream.chunks(1), None).reads - 1;
     let frame = frame_at(stream, place);
     let whole = completed(stream, &frame);
     let of_the_frame = theirs(&whole);
