@@ -16,6 +16,9 @@ use crate::reads::{lengths, split};
 const CONSTANT: i64 = 16 << 10;
 
 /// The first byte chooses a configuration, the next the reads, and the rest comes over the wire.
+///
+/// # Panics
+/// Where a promise is broken.
 pub fn handshake(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let config = Arc::new(config(input.arbitrary().unwrap_or(0)));

@@ -22,7 +22,7 @@ impl Heap {
     pub(crate) fn during<R>(&mut self, step: impl FnOnce() -> R) -> R {
         let mut result = None;
         let info = measure(|| result = Some(step()));
-        self.peak = self.peak.max(self.held + info.bytes_max as i64);
+        self.peak = self.peak.max(self.held + info.bytes_max.cast_signed());
         self.held += info.bytes_current;
         self.bytes += info.bytes_total;
         self.blocks += info.count_total;
@@ -34,7 +34,7 @@ impl Heap {
     /// within a step a block that grows is there twice.
     #[track_caller]
     pub(crate) fn check(&self, received: usize, constant: i64) {
-        let (held, peak, received) = (self.held, self.peak, received as i64);
+        let (held, peak, received) = (self.held, self.peak, received.cast_signed() as i64);
         assert!(
             held <= 2 * received + constant,
             "{held} bytes are held for {received} received"

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use switchboard_core::protocol::{
-    BadContent, Command, Content, ErrorCode, MAX_ECHO_BYTES, ServerMessage, parse,
+    BadContent, Command, Content, ErrorCode, MAX_ECHO_BYTES, RequestId, ServerMessage, Timestamp,
+    parse,
 };
 use switchboard_core::{
     Chunk, Config, ConnectionId, Direct, Event, Identity, Question, Request, Rooms, Switchboard,
@@ -22,6 +23,9 @@ use crate::heap::Heap;
 const CONSTANT: i64 = 1 << 10;
 
 /// All of it is the text of one message.
+///
+/// # Panics
+/// Where a promise is broken.
 pub fn protocol(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return; // The decoder lets nothing else through.
@@ -37,7 +41,7 @@ pub fn protocol(bytes: &[u8]) {
                 rejected.code,
                 ErrorCode::BadRequest | ErrorCode::UnknownType
             ));
-            let id = rejected.id.as_ref().map(|id| id.as_json());
+            let id = rejected.id.as_ref().map(RequestId::as_json);
             assert!(id.is_none_or(|id| id.len() <= MAX_ECHO_BYTES && text.contains(id)));
             let answer = fields(&ServerMessage::from(rejected).to_json());
             assert_eq!(answer["type"], "\"error\"");
@@ -90,7 +94,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
     let given = fields(text);
     let written = |name: &str| given.get(name).map(String::as_str);
     if !matches!(command, Command::HealthPong { .. }) {
-        assert_eq!(id.map(|id| id.as_json()), written("id"));
+        assert_eq!(id.map(RequestId::as_json), written("id"));
     }
     if let Some(id) = id {
         assert!(id.as_json().len() <= MAX_ECHO_BYTES);
@@ -118,7 +122,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
     }
     if let (Command::Ping { timestamp, .. }, Tree::Is(_)) = (command, tree) {
         assert_eq!(
-            timestamp.as_ref().map(|it| it.as_json()),
+            timestamp.as_ref().map(Timestamp::as_json),
             written("timestamp")
         );
     }

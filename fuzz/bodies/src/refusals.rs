@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use switchboard_core::{
-    Action, Answer, Chunk, Config, Endpoint, Event, Handshake, HandshakeConfig, Identity, Notice,
-    Refusal, Refused, Request, Switchboard, Time,
+    Action, Answer, Chunk, CloseReason, Config, Endpoint, Event, Handshake, HandshakeConfig,
+    Identity, Notice, Refusal, Refused, Request, Switchboard, Time,
 };
 use switchboard_tests::wire::{Heard, Peer};
 
@@ -43,6 +43,9 @@ const MOODS: [Mood; 8] = [
 ];
 
 /// Two bytes choose how the node is, and the rest is the request.
+///
+/// # Panics
+/// Where a promise is broken.
 pub fn refusals(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let Ok((choice, mood)) = input.arbitrary::<(u8, u8)>() else {
@@ -122,8 +125,10 @@ fn answered(
 
 /// A node in this state, before anybody asks.
 fn node(mood: Mood, http: bool) -> Switchboard {
-    let mut config = Config::default();
-    config.refusal = if http { Refusal::Http } else { Refusal::Close };
+    let mut config = Config {
+        refusal: if http { Refusal::Http } else { Refusal::Close },
+        ..Config::default()
+    };
     config.limits.connections = 1;
     config.limits.per_ip = 1;
     config.limits.handshakes = 4;
@@ -196,15 +201,15 @@ fn well_formed(answer: &[u8], request: &[u8], refused: Option<Refused>, by_http:
         assert_eq!(illegal, None, "101 to an illegal request");
         assert!(all("content-length").is_empty() && all("connection") == [b"Upgrade"]);
         let mut peer = Peer::new(true);
-        let heard = peer.read(answer).expect("frames after the head");
+        let told = peer.read(answer).expect("frames after the head");
         assert!(peer.is_between_frames());
         match (
-            refused.map(|it| it.close().and_then(|reason| reason.code())),
-            heard.last(),
+            refused.map(|it| it.close().and_then(CloseReason::code)),
+            told.last(),
         ) {
             (None, Some(Heard::Text(_))) => {}
-            (Some(Some(code)), Some(Heard::Close(Some((told, _))))) => {
-                assert!(!by_http && code == *told);
+            (Some(Some(code)), Some(Heard::Close(Some((sent, _))))) => {
+                assert!(!by_http && code == *sent);
             }
             (refused, last) => panic!("{refused:?} is told as {last:?}"),
         }

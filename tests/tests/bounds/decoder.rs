@@ -77,7 +77,7 @@ fn feed<'a>(limits: DecoderLimits, reads: impl Iterator<Item = &'a [u8]>) -> Fed
 /// RUSTSEC-2022-0035 (F9): what is declared costs nothing until it comes.
 #[test]
 fn a_thousand_frames_that_declare_16_mib_and_send_little_cost_little() {
-    for sent in [0, 1, 100] {
+    for (sent, most) in [(0, 0), (1, 64), (100, 200)] {
         let bytes = frame(0x82, 16 << 20, &vec![7; sent]);
         let mut heap = Heap::default();
         let mut decoders = Vec::with_capacity(1_000);
@@ -88,10 +88,7 @@ fn a_thousand_frames_that_declare_16_mib_and_send_little_cost_little() {
             assert_eq!(step, Ok(bytes.len()));
             decoders.push(decoder);
         }
-        heap.check(
-            0,
-            1_000 * (2 * sent as i64).max(if sent == 0 { 0 } else { 64 }),
-        );
+        heap.check(0, 1_000 * most);
     }
 }
 
@@ -170,7 +167,7 @@ fn pings_between_fragments_do_not_move_the_message_each_time() {
         fragments: usize::MAX,
         ..LARGE
     };
-    let mut stream = frame(0x01, 60_000, &[b'x'; 60_000]);
+    let mut stream = frame(0x01, 60_000, "x".repeat(60_000).as_bytes());
     for _ in 0..1_000 {
         stream.extend(short(0x89, &[b'p'; 125]));
         stream.extend(short(0x00, b"x"));

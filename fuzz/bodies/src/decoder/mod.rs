@@ -41,6 +41,9 @@ pub enum Verdict {
 }
 
 /// The first byte chooses the limits, the next the lengths of reads, and the rest comes over the wire.
+///
+/// # Panics
+/// Where a promise is broken.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let few = input.arbitrary::<u8>().unwrap_or(0) & 1 == 1;

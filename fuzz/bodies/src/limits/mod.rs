@@ -13,6 +13,9 @@ use switchboard_core::{ConnectionId, Request, Switchboard, Time};
 const STEPS: usize = 200;
 
 /// The first byte chooses one of the two, and the rest is what happens.
+///
+/// # Panics
+/// Where a promise is broken.
 pub fn limits(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let outcome = if input.arbitrary::<u8>().unwrap_or(0) & 1 == 0 {

@@ -151,9 +151,9 @@ impl World {
                 }
                 other => other,
             }),
-            Step::Admit(c) => self.verdict(c, Ok(Identity::Anonymous)),
-            Step::AwaitAuth(c) => self.verdict(c, Ok(Identity::FirstMessage)),
-            Step::Deny(c) => self.verdict(c, Err(Refused::Forbidden)),
+            Step::Admit(c) => self.verdict(c, &Ok(Identity::Anonymous)),
+            Step::AwaitAuth(c) => self.verdict(c, &Ok(Identity::FirstMessage)),
+            Step::Deny(c) => self.verdict(c, &Err(Refused::Forbidden)),
             Step::Begin(c) => self.partial(c, true),
             Step::Complete(c) => self.partial(c, false),
             Step::Reset(c) => self.change(c, |board, id, stands| {
@@ -197,7 +197,7 @@ impl World {
         }
     }
 
-    fn verdict(&mut self, c: u8, verdict: std::result::Result<Identity, Refused>) {
+    fn verdict(&mut self, c: u8, verdict: &std::result::Result<Identity, Refused>) {
         let (at, now, timeouts) = (self.at(), self.now, self.config.timeouts);
         self.change(c, |board, id, stands| {
             if !matches!(stands, Stands::Asking(_)) {
