@@ -35,6 +35,10 @@ fn hostile(bytes: usize) -> Vec<String> {
         format!(r#"{{"type":"ping","id":"{}"}}"#, part("\\\\", bytes)),
         format!(r#"{{"{}":1}}"#, part("\\u0074", bytes)),
         part(r#"{"a":"#, bytes),
+        format!("\"{}\"", part("\u{7f}", bytes)),
+        format!("{{\"{}\":1}}", part("\u{7f}", bytes)),
+        format!("{{\"type\":\"{}\"}}", part("\u{7f}", bytes)),
+        part("7", bytes),
     ]
 }
 
