@@ -99,7 +99,7 @@ enum Stage {
     Over,
 }
 
-// One lives in every connection (architecture: at most 1.25 KiB of process memory each).
+// One is moved wherever a message is read.
 #[cfg(not(test))]
 const _: () = assert!(size_of::<Decoder>() <= 64);
 
@@ -201,6 +201,13 @@ impl Decoder {
             Stage::Payload(_) => true,
             Stage::Over => false,
         }
+    }
+
+    /// Whether it is as if it were new: nothing has begun, nothing is lent, and no rule has been
+    /// broken. Who keeps many connections need not keep a decoder that is at rest.
+    pub fn is_at_rest(&self) -> bool {
+        let over = matches!(self.stage, Stage::Over);
+        !over && !self.in_message() && self.buffer.is_empty()
     }
 
     /// Drops what the last call lent from the buffer.
