@@ -78,6 +78,7 @@ fn work(stream: &[u8], piece: usize) -> (usize, usize) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "millions of steps, which are hours there")]
 fn each_byte_is_looked_at_a_few_times_at_most() {
     for stream in hostile() {
         for piece in [1, 7, 1_000, stream.len()] {
@@ -93,6 +94,7 @@ fn each_byte_is_looked_at_a_few_times_at_most() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "millions of steps, which are hours there")]
 fn a_stream_takes_a_call_per_read_and_one_per_frame() {
     for stream in hostile() {
         for piece in [1, 7, 1_000, stream.len()] {
