@@ -338,7 +338,7 @@ impl Hub {
 }
 
 /// Only where the operating system has no randomness to give.
-fn fallback_seed() -> u64 {
+pub(crate) fn fallback_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::time::SystemTime::now())
 }

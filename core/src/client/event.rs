@@ -358,3 +358,12 @@ pub fn status_code(status: u16) -> (u16, &'static str) {
         _ => (1006, ""),
     }
 }
+
+/// The subprotocol that carries a token, offered beside the one that is spoken.
+pub fn token_subprotocol(token: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let token = URL_SAFE_NO_PAD.encode(token);
+    format!("{}{token}", crate::handshake::BEARER_PROTOCOL)
+}

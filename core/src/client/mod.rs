@@ -51,7 +51,7 @@ use crate::Time;
 pub use self::config::Config;
 pub use self::event::{
     Action, Close, Event, Failure, Gap, Notice, Stage, State, StopReason, TokenReason, WaitReason,
-    status_code,
+    status_code, token_subprotocol,
 };
 pub use self::frame::Frame;
 pub use self::verdict::Verdict;

@@ -3,11 +3,13 @@
 mod app;
 mod frames;
 mod gate;
+mod guest;
 mod logs;
 mod peer;
 mod server;
 
 mod admission;
+mod clients;
 mod defaults;
 mod delivery;
 mod drain;
@@ -16,12 +18,14 @@ mod floods;
 mod framing;
 mod health;
 mod hooks;
+mod hostile_servers;
 mod json;
 mod late;
 mod malformed;
 mod pages;
 mod panics;
 mod reentrant;
+mod returning;
 mod seats;
 mod secrets;
 mod slow;
