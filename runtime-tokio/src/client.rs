@@ -27,7 +27,7 @@ use crate::rt::Tokio;
 
 pub use switchboard_runtime::client::{
     BadUrl, Close, Closing, Event, Events, Failure, Frame, Gap, NoToken, Options, Queue, SendError,
-    SendOptions, Stage, State, StopReason, Subscribing, TokenReason, WaitReason,
+    SendOptions, Stage, State, StopReason, Subscribing, TokenReason, TokenSource, WaitReason,
 };
 
 #[cfg(feature = "client-tls")]

@@ -27,7 +27,7 @@ const ROUNDS: usize = 32;
 /// How long it sleeps when there is no deadline.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-pub(super) struct Driver<R: Dial> {
+struct Driver<R: Dial> {
     shared: Arc<Shared>,
     executor: R::Executor,
     url: String,
@@ -37,7 +37,6 @@ pub(super) struct Driver<R: Dial> {
     link: Link<R>,
     timer: R::Timer,
     set: Instant,
-    _end: EndGuard,
 }
 
 /// A question for a token.
@@ -59,33 +58,29 @@ enum Link<R: Dial> {
     },
 }
 
+/// Runs until the last handle is gone.
+pub(super) async fn drive<R: Dial>(
+    end: EndGuard,
+    executor: R::Executor,
+    url: String,
+    options: Options,
+) {
+    let set = Instant::now() + IDLE;
+    let mut driver = Driver::<R> {
+        shared: end.0.clone(),
+        executor,
+        url,
+        options,
+        token: None,
+        asking: None,
+        link: Link::None,
+        timer: R::Timer::new(set),
+        set,
+    };
+    poll_fn(|context| driver.poll(context)).await;
+}
+
 impl<R: Dial> Driver<R> {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        executor: R::Executor,
-        url: String,
-        options: Options,
-    ) -> Self {
-        let set = Instant::now() + IDLE;
-        Self {
-            _end: EndGuard(shared.clone()),
-            shared,
-            executor,
-            url,
-            options,
-            token: None,
-            asking: None,
-            link: Link::None,
-            timer: R::Timer::new(set),
-            set,
-        }
-    }
-
-    /// Runs until the last handle is gone.
-    pub(super) async fn run(mut self) {
-        poll_fn(|context| self.poll(context)).await;
-    }
-
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.shared.driver.register(context.waker());
         for _ in 0..ROUNDS {
@@ -145,7 +140,7 @@ impl<R: Dial> Driver<R> {
 
     fn ask(&mut self, reason: TokenReason, states: u64) {
         if let Some(source) = &self.options.token {
-            let asked = catch_unwind(AssertUnwindSafe(|| source(reason)));
+            let asked = catch_unwind(AssertUnwindSafe(|| source.ask(reason)));
             let answer = asked.unwrap_or_else(|_| Box::pin(async { Err(NoToken::Failed) }));
             self.asking = Some(Asking { states, answer });
         }

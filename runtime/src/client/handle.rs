@@ -15,10 +15,10 @@ use switchboard_core::client::{Event as Input, Failure, Frame, State};
 use switchboard_core::protocol::Content;
 
 use super::dial::{BadUrl, Dial, target};
-use super::driver::Driver;
+use super::driver::drive;
 use super::events::Events;
 use super::options::Options;
-use super::shared::{Locked, Shared};
+use super::shared::{EndGuard, Locked, Shared};
 
 /// A connection to a Switchboard server that comes back by itself, and knows when to stay away: cheap
 /// to clone, usable from any task or thread.
@@ -120,8 +120,8 @@ impl<R: Dial> Client<R> {
         target(&url, None, &options)?;
         let seed = getrandom::u32().unwrap_or_else(|_| crate::hub::fallback_seed() as u32);
         let shared = Arc::new(Shared::new(&options, seed));
-        let driver = Driver::<R>::new(shared.clone(), executor.clone(), url, options);
-        R::spawn(&executor, driver.run());
+        let end = EndGuard(shared.clone());
+        R::spawn(&executor, drive::<R>(end, executor.clone(), url, options));
         let client = Self {
             handle: Arc::new(Handle {
                 shared: shared.clone(),

@@ -18,7 +18,7 @@ mod shared;
 pub use self::dial::{BadUrl, Dial, Target};
 pub use self::events::{Event, Events};
 pub use self::handle::{Client, Closing, SendError, SendOptions, Subscribing};
-pub use self::options::{NoToken, Options, Queue};
+pub use self::options::{NoToken, Options, Queue, TokenSource};
 
 #[cfg(feature = "client-tls")]
 pub use rustls;

@@ -37,11 +37,37 @@ pub struct Options {
     /// trust, and by which cryptography, is the application's choice.
     #[cfg(feature = "client-tls")]
     pub tls: Option<Arc<rustls::ClientConfig>>,
-    pub(super) token: Option<TokenSource>,
+    /// Whom to ask for a token: before the first connection, after 4001 (once), and after 4202.
+    pub token: Option<TokenSource>,
 }
 
-pub(super) type TokenSource =
-    Arc<dyn Fn(TokenReason) -> BoxFuture<Result<String, NoToken>> + Send + Sync>;
+/// Whom to ask for a token.
+#[derive(Clone)]
+pub struct TokenSource(Arc<Ask>);
+
+type Ask = dyn Fn(TokenReason) -> BoxFuture<Result<String, NoToken>> + Send + Sync;
+
+impl TokenSource {
+    /// This function. Its answer is awaited for as long as it takes; if it panics, it is asked again
+    /// later.
+    pub fn new<F, A>(source: F) -> Self
+    where
+        F: Fn(TokenReason) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<String, NoToken>> + Send + 'static,
+    {
+        Self(Arc::new(move |reason| Box::pin(source(reason))))
+    }
+
+    pub(super) fn ask(&self, reason: TokenReason) -> BoxFuture<Result<String, NoToken>> {
+        (self.0)(reason)
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TokenSource").finish_non_exhaustive()
+    }
+}
 
 /// How much may wait for a connection, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,16 +120,15 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whom to ask for a token: before the first connection, after 4001 (once), and after 4202.
+    /// These options, with this function to ask for a token.
     #[must_use]
     pub fn with_token<F, A>(self, source: F) -> Self
     where
         F: Fn(TokenReason) -> A + Send + Sync + 'static,
         A: Future<Output = Result<String, NoToken>> + Send + 'static,
     {
-        let token: TokenSource = Arc::new(move |reason| Box::pin(source(reason)));
         Self {
-            token: Some(token),
+            token: Some(TokenSource::new(source)),
             ..self
         }
     }

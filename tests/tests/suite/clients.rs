@@ -104,7 +104,7 @@ fn a_channel_that_was_left_is_heard_no_more() {
 fn health_pings_are_answered() {
     let config = Config {
         health: Health {
-            ping: HealthPing::All,
+            health_ping: HealthPing::All,
             ..Health::default()
         },
         ..open()
@@ -117,7 +117,7 @@ fn health_pings_are_answered() {
         .runtime
         .run(async move { hub.ping_user("ann", Duration::from_secs(5)).await });
     assert_eq!(results.len(), 1);
-    assert!(results[0].round_trip.is_some(), "{results:?}");
+    assert!(results[0].rtt.is_some(), "{results:?}");
     ann.client.ping();
     ann.find("a round trip of ours", |event| {
         matches!(event, Event::RoundTrip(_)).then_some(())

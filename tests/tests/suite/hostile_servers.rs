@@ -9,8 +9,8 @@ use std::thread;
 use super::frames;
 use super::guest::{Guest, hasty, lock};
 use super::peer::PATIENCE;
+use crate::rt;
 use crate::rt::client::{Event, Options, State, StopReason, WaitReason};
-use crate::rt::core::response;
 
 /// How often a client may try in these tests.
 const ATTEMPTS: u32 = 4;
@@ -100,7 +100,7 @@ fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn welcome(stream: &mut TcpStream, key: &str) {
-    upgrade(stream, &response::accept_key(key));
+    upgrade(stream, &rt::derive_accept_key(key.as_bytes()));
     let welcome = br#"{"type":"welcome","connection":"c","user":"u"}"#;
     let _ = stream.write_all(&plain(frames::TEXT, welcome));
 }
@@ -114,14 +114,9 @@ fn fails(answer: fn(&mut TcpStream, &str), reason: &str, code: Option<u16>) {
         ..hasty()
     };
     let guest = Guest::at(address, "/ws", options);
-    guest.until_state("it has given up", |state| {
-        matches!(
-            state,
-            State::Stopped {
-                why: StopReason::Attempts,
-                ..
-            }
-        )
+    guest.find("it has given up", |event| match event {
+        Event::State(State::Stopped { why, .. }) => (*why == StopReason::Attempts).then_some(()),
+        _ => None,
     });
     let mut attempts = 0;
     for event in guest.events() {

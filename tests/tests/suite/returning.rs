@@ -8,11 +8,12 @@ use super::server::{Server, until};
 use crate::rt::client::{Event, State, WaitReason};
 use crate::rt::{CloseReason, Config};
 
-/// Ends a server at once, and waits until its port is free.
+/// Ends a server, at once or in an orderly way, and waits until its port is free.
 fn end(server: &Server, window: Duration) {
+    let deadline = window * 30;
     let hub = server.hub.clone();
     server.runtime.spawn(async move {
-        hub.drain(window, window).await;
+        hub.drain(window, deadline).await;
     });
     until(
         "serve returns",
@@ -182,6 +183,9 @@ fn whoever_cannot_connect_gives_up_after_its_attempts() {
     let ann = Guest::at(address, "/ws", options);
     let connected = ann.run(|client| async move { client.connected().await });
     assert!(connected.is_err());
+    ann.find("it has stopped", |event| {
+        matches!(event, Event::State(State::Stopped { .. })).then_some(())
+    });
     let dials = ann.events();
     let dials = dials
         .iter()

@@ -16,6 +16,7 @@ pub(crate) use switchboard_tokio::*;
 pub(crate) use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use tokio::net::TcpListener;
 pub(crate) use tokio_tungstenite::tungstenite::Message as WebSocketMessage;
+pub(crate) use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// A runtime of its own for one server: with one thread the single-threaded one.
 pub(crate) struct Runtime {
