@@ -1,6 +1,6 @@
 //! What a runtime has to bring for a client, and where it is to connect to.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::future::Future;
 
 use futures_core::Stream;
@@ -141,7 +141,7 @@ fn with_query(url: &str, token: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             url.push(char::from(byte));
         } else {
-            url.push_str(&format!("%{byte:02X}"));
+            let _ = write!(url, "%{byte:02X}");
         }
     }
     url

@@ -91,9 +91,10 @@ impl<R: Dial> Driver<R> {
             if worked {
                 continue;
             }
-            return match self.shared.lock().closed {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            return if self.shared.lock().closed {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
             };
         }
         context.waker().wake_by_ref();

@@ -107,12 +107,12 @@ impl<R: Dial> Client<R> {
     /// Connects, in the runtime that this is called in, and stays connected: the first attempt may as
     /// well fail, and be followed by others. Only an address that can never work is an error.
     pub fn connect(url: impl Into<String>, options: Options) -> Result<(Self, Events), BadUrl> {
-        Self::connect_on(R::executor(), url, options)
+        Self::connect_on(&R::executor(), url, options)
     }
 
     /// The same, in another runtime.
     pub fn connect_on(
-        executor: R::Executor,
+        executor: &R::Executor,
         url: impl Into<String>,
         options: Options,
     ) -> Result<(Self, Events), BadUrl> {
@@ -121,7 +121,7 @@ impl<R: Dial> Client<R> {
         let seed = getrandom::u32().unwrap_or_else(|_| crate::hub::fallback_seed() as u32);
         let shared = Arc::new(Shared::new(&options, seed));
         let end = EndGuard(shared.clone());
-        R::spawn(&executor, drive::<R>(end, executor.clone(), url, options));
+        R::spawn(executor, drive::<R>(end, executor.clone(), url, options));
         let client = Self {
             handle: Arc::new(Handle {
                 shared: shared.clone(),
@@ -264,9 +264,10 @@ impl<R: Dial> Client<R> {
 
     /// The network is said to be up, or down: by whoever knows. Down, it tries less often.
     pub fn set_online(&self, online: bool) {
-        self.shared().handle(match online {
-            true => Input::Online,
-            false => Input::Offline,
+        self.shared().handle(if online {
+            Input::Online
+        } else {
+            Input::Offline
         });
     }
 
@@ -299,7 +300,7 @@ impl<R: Dial> Client<R> {
             id: Some(id),
         };
         let answer = answer.await;
-        waiting.is_over();
+        waiting.answered();
         Ok(answer.unwrap_or(Err(Failure::Stopped))?)
     }
 
@@ -323,7 +324,7 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    fn is_over(mut self) {
+    fn answered(mut self) {
         self.id = None;
     }
 }

@@ -201,12 +201,12 @@ impl Shared {
         context: &mut Context<'_>,
         so: impl FnOnce(&mut Locked, Time) -> Option<T>,
     ) -> Poll<T> {
-        self.by_driver(|locked, now| match so(locked, now) {
-            Some(result) => Poll::Ready(result),
-            None => {
-                locked.gate.register(key, context);
-                Poll::Pending
+        self.by_driver(|locked, now| {
+            if let Some(result) = so(locked, now) {
+                return Poll::Ready(result);
             }
+            locked.gate.register(key, context);
+            Poll::Pending
         })
     }
 

@@ -48,7 +48,7 @@ impl Guest {
         let runtime = rt::Runtime::new(1);
         let url = format!("ws://{address}{path}");
         let (client, mut events) =
-            Client::connect_on(runtime.executor(), url, options).expect("an address");
+            Client::connect_on(&runtime.executor(), url, options).expect("an address");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let told = seen.clone();
         runtime.spawn(async move {

@@ -120,8 +120,7 @@ fn fails(answer: fn(&mut TcpStream, &str), reason: &str, code: Option<u16>) {
     });
     let mut attempts = 0;
     for event in guest.events() {
-        let (Event::State(State::Waiting { last, .. }) | Event::State(State::Stopped { last, .. })) =
-            &event
+        let Event::State(State::Waiting { last, .. } | State::Stopped { last, .. }) = &event
         else {
             continue;
         };
