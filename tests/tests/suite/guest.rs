@@ -45,8 +45,11 @@ impl Guest {
     }
 
     pub(crate) fn at(address: SocketAddr, path: &str, options: Options) -> Self {
+        Self::to(format!("ws://{address}{path}"), options)
+    }
+
+    pub(crate) fn to(url: String, options: Options) -> Self {
         let runtime = rt::Runtime::new(1);
-        let url = format!("ws://{address}{path}");
         let (client, mut events) =
             Client::connect_on(&runtime.executor(), url, options).expect("an address");
         let seen = Arc::new(Mutex::new(Seen::default()));

@@ -1,9 +1,11 @@
 //! Servers that break the rules: rows F23 of the catalogue of hostile inputs. Our client fails the
 //! connection, says why, and comes back no faster than after any other failure.
 
+use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::thread;
 
 use super::frames;
@@ -120,8 +122,7 @@ fn fails(answer: fn(&mut TcpStream, &str), reason: &str, code: Option<u16>) {
     });
     let mut attempts = 0;
     for event in guest.events() {
-        let Event::State(State::Waiting { last, .. } | State::Stopped { last, .. }) = &event
-        else {
+        let Event::State(State::Waiting { last, .. } | State::Stopped { last, .. }) = &event else {
             continue;
         };
         attempts += 1;
@@ -239,5 +240,40 @@ fn messages_that_make_no_sense_do_no_harm() {
         "it answered the Close frame",
         || *lock(&seen.0) == [Some(4500)],
         || lock(&seen.0).clone(),
+    );
+}
+
+#[test]
+fn a_server_that_reads_nothing_makes_publishers_wait() {
+    let answer = |stream: &mut TcpStream, key: &str| {
+        welcome(stream, key);
+        loop {
+            thread::park();
+        }
+    };
+    let (address, _) = serve(answer);
+    let guest = Guest::at(address, "/ws", hasty());
+    let ends = guest.run(|client| async move {
+        client.connected().await.expect("a welcome");
+        let text = "x".repeat(60_000);
+        let mut all: Vec<_> = (0..1_000)
+            .map(|_| Box::pin(client.publish("a", &text)))
+            .collect();
+        for one in &mut all {
+            let pending = poll_fn(|context| Poll::Ready(one.as_mut().poll(context).is_pending()));
+            assert!(pending.await, "nothing is answered");
+        }
+        drop(client.close());
+        let mut ends = Vec::new();
+        for one in all {
+            ends.push(one.await.expect_err("no answer").code().to_owned());
+        }
+        ends
+    });
+    let sent = ends.iter().filter(|code| *code == "unconfirmed").count();
+    assert!((1..50).contains(&sent), "{sent} of 1000 were taken");
+    assert_eq!(
+        ends.iter().filter(|code| *code == "stopped").count(),
+        1_000 - sent
     );
 }

@@ -31,4 +31,5 @@ mod secrets;
 mod slow;
 mod streams;
 mod threads;
+mod tls;
 mod users;

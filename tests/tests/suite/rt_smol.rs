@@ -16,6 +16,7 @@ use smol::net::TcpStream;
 
 pub(crate) use async_tungstenite::tungstenite::Message as WebSocketMessage;
 pub(crate) use async_tungstenite::tungstenite::handshake::derive_accept_key;
+pub(crate) use futures_rustls::TlsAcceptor;
 pub(crate) use smol::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use smol::net::TcpListener;
 pub(crate) use switchboard_smol::*;

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 pub(crate) use switchboard_tokio::*;
 pub(crate) use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use tokio::net::TcpListener;
+pub(crate) use tokio_rustls::TlsAcceptor;
 pub(crate) use tokio_tungstenite::tungstenite::Message as WebSocketMessage;
 pub(crate) use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
