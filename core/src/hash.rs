@@ -3,10 +3,52 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
+use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 /// A map over names and addresses. Looked up, never iterated: its order is not deterministic.
 pub(crate) type KeyedMap<K, V> = HashMap<K, V, Keyed>;
+
+/// Where in a slab a name is: the names themselves lie there only.
+#[derive(Debug)]
+pub(crate) struct NameIndex {
+    keyed: Keyed,
+    slots: HashTable<u32>,
+}
+
+impl NameIndex {
+    pub(crate) fn new(keyed: Keyed) -> Self {
+        Self {
+            keyed,
+            slots: HashTable::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The slot with a name; `name_at` says what is called how.
+    pub(crate) fn find<'a>(&self, name: &str, name_at: impl Fn(u32) -> &'a str) -> Option<u32> {
+        let hash = self.keyed.hash_one(name);
+        let found = self.slots.find(hash, |&slot| name_at(slot) == name);
+        found.copied()
+    }
+
+    /// Adds a slot whose name is not in the index.
+    pub(crate) fn insert<'a>(&mut self, slot: u32, name_at: impl Fn(u32) -> &'a str) {
+        let hash = |slot| self.keyed.hash_one(name_at(slot));
+        self.slots
+            .insert_unique(hash(slot), slot, |&slot| hash(slot));
+    }
+
+    pub(crate) fn remove(&mut self, name: &str, slot: u32) {
+        let hash = self.keyed.hash_one(name);
+        if let Ok(found) = self.slots.find_entry(hash, |&found| found == slot) {
+            found.remove();
+        }
+    }
+}
 
 /// The key of a switchboard's maps, drawn from its seed.
 #[derive(Clone, Copy, Debug)]

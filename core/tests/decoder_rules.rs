@@ -680,3 +680,29 @@ fn debug_of_a_decoder_never_shows_what_was_received() {
         "Decoder { buffered: 6, in_message: true, fragments: 1, .. }"
     );
 }
+
+#[test]
+fn a_decoder_is_at_rest_between_messages_and_never_after_the_end() {
+    let limits = DecoderLimits {
+        message_bytes: 100,
+        fragments: 8,
+    };
+    let mut decoder = Decoder::new(limits);
+    assert!(decoder.is_at_rest());
+    // A text of two fragments, byte by byte, with an empty ping between them.
+    let stream = b"\x01\x81\0\0\0\0a\x89\x80\0\0\0\0\x80\x81\0\0\0\0b";
+    for (at, byte) in stream.iter().enumerate() {
+        assert_eq!(decoder.is_at_rest(), at == 0, "before byte {at}");
+        decoder.decode(&mut [*byte]).unwrap();
+    }
+    // The message is lent until the next call.
+    assert!(!decoder.is_at_rest());
+    decoder.decode(&mut []).unwrap();
+    assert!(decoder.is_at_rest());
+    // A Close ends it, and so does a broken rule.
+    decoder.decode(&mut b"\x88\x80\0\0\0\0".to_vec()).unwrap();
+    assert!(!decoder.is_at_rest());
+    let mut broken = Decoder::new(limits);
+    assert!(broken.decode(&mut b"\x83\x80\0\0\0\0".to_vec()).is_err());
+    assert!(!broken.is_at_rest());
+}

@@ -1,7 +1,6 @@
 //! The calls of the application for one connection: one at a time, in the order of arrival.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,8 +10,8 @@ use std::time::Instant;
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::response::{self, PageResponse};
 use switchboard_core::{
-    CloseFrame, CloseReason, ConnectionId, Denied, Event, Identity, ProtocolError, Question,
-    Refused, Request, Rooms, Token, Wire,
+    CloseFrame, CloseReason, ConnectionId, Denied, Event, Identity, Question, Refused, Request,
+    Rooms, Token, Wire,
 };
 use tracing::error;
 
@@ -22,18 +21,10 @@ use crate::runtime::{BoxFuture, Runtime, Timer};
 use crate::shared::Shared;
 use crate::socket::Ended;
 use crate::task::Pages;
+use crate::waiting::{Item, Waiting};
 
 /// Messages that wait for a hook before reading pauses.
 pub(crate) const BACKLOG: usize = 32;
-
-/// What came in and waits for its turn.
-pub(crate) enum Item {
-    Text(String),
-    Binary(Vec<u8>),
-    Close(Option<(u16, String)>),
-    Violation(ProtocolError),
-    Eof,
-}
 
 /// What a hook's answer leads to.
 enum Outcome {
@@ -59,14 +50,9 @@ pub(crate) struct Hooks<R: Runtime> {
     pub(crate) id: ConnectionId,
     peer: IpAddr,
     hook: Option<Box<Hook>>,
-    backlog: VecDeque<Item>,
-    paused: bool,
+    waiting: Waiting<R::Timer>,
     user: Option<Arc<str>>,
-    /// The request of a connection whose first message has yet to say who it is.
-    request: Option<Box<Request>>,
-    ended: Option<Box<Ended>>,
-    /// How long a hook of a connection that has ended may still take.
-    patience: Option<Box<R::Timer>>,
+    paused: bool,
 }
 
 impl<R: Runtime> Hooks<R> {
@@ -76,12 +62,9 @@ impl<R: Runtime> Hooks<R> {
             id,
             peer,
             hook: None,
-            backlog: VecDeque::new(),
-            paused: false,
+            waiting: Waiting::new(),
             user: None,
-            request: None,
-            ended: None,
-            patience: None,
+            paused: false,
         }
     }
 
@@ -95,7 +78,7 @@ impl<R: Runtime> Hooks<R> {
 
     /// Whether reading pauses because too much waits.
     pub(crate) fn is_full(&mut self) -> bool {
-        let full = self.backlog.len() >= BACKLOG;
+        let full = self.waiting.items() >= BACKLOG;
         if full && !self.paused {
             self.paused = true;
             self.event(Event::Paused);
@@ -117,7 +100,7 @@ impl<R: Runtime> Hooks<R> {
 
     /// Asks who it is.
     pub(crate) fn identify(&mut self, request: Request) {
-        self.request = Some(Box::new(request.clone()));
+        self.waiting.set_request(Some(request.clone()));
         self.start(true, identify(self.context(), request, None));
     }
 
@@ -135,12 +118,12 @@ impl<R: Runtime> Hooks<R> {
 
     /// The connection has ended: what waits is not done any more, except to say so.
     pub(crate) fn end(&mut self, ended: Box<Ended>) {
-        self.backlog = VecDeque::new();
+        self.waiting.clear_items();
         if ended.reason == CloseReason::Internal {
             // Its hook took too long.
             self.drop_hook();
         }
-        self.ended = Some(ended);
+        self.waiting.set_ended(ended);
     }
 
     /// The connection is not to be let in any more.
@@ -152,8 +135,8 @@ impl<R: Runtime> Hooks<R> {
 
     /// Something came in: now, or after what came before it.
     pub(crate) fn take(&mut self, item: Item) {
-        if self.is_busy() || !self.backlog.is_empty() {
-            self.backlog.push_back(item);
+        if self.is_busy() || self.waiting.items() > 0 {
+            self.waiting.push(item);
         } else {
             self.process(item);
         }
@@ -161,8 +144,8 @@ impl<R: Runtime> Hooks<R> {
 
     /// A text came in; it is borrowed where it can be used at once.
     pub(crate) fn take_text(&mut self, text: &str) {
-        if self.is_busy() || !self.backlog.is_empty() {
-            self.backlog.push_back(Item::Text(text.to_owned()));
+        if self.is_busy() || self.waiting.items() > 0 {
+            self.waiting.push(Item::Text(text.to_owned()));
         } else {
             self.process_text(text);
         }
@@ -175,16 +158,13 @@ impl<R: Runtime> Hooks<R> {
                 if !self.poll_hook(context) {
                     return false;
                 }
-            } else if let Some(item) = self.backlog.pop_front() {
+            } else if let Some(item) = self.waiting.pop() {
                 self.process(item);
-                if self.paused && self.backlog.len() < BACKLOG {
+                if self.paused && self.waiting.items() < BACKLOG {
                     self.paused = false;
                     self.event(Event::Resumed);
                 }
-            } else if let Some(ended) = self.ended.take() {
-                if self.backlog.capacity() > 0 {
-                    self.backlog = VecDeque::new();
-                }
+            } else if let Some(ended) = self.waiting.take_ended() {
                 self.disconnect(*ended);
             } else {
                 return true;
@@ -202,7 +182,7 @@ impl<R: Runtime> Hooks<R> {
             Ok(Poll::Ready(outcome)) => {
                 let told = hook.told;
                 self.hook = None;
-                self.patience = None;
+                self.waiting.forget_patience();
                 self.conclude(outcome, told);
                 true
             }
@@ -216,7 +196,7 @@ impl<R: Runtime> Hooks<R> {
             Err(panic) => {
                 error!(id = %self.id, message = panic_message(&*panic), "a hook panicked");
                 self.hook = None;
-                self.patience = None;
+                self.waiting.forget_patience();
                 self.event(Event::HookFailed);
                 true
             }
@@ -226,20 +206,20 @@ impl<R: Runtime> Hooks<R> {
     /// The core watches over the hooks of connections that are there; for one that has ended, the
     /// same time is given here.
     fn lose_patience(&mut self, context: &mut Context<'_>) -> bool {
-        let over = self.ended.is_some() || self.user.is_none();
+        let over = self.waiting.has_ended() || self.user.is_none();
         if !over {
             return false;
         }
         let limit = self.shared.config.timeouts.hook;
         let timer = self
-            .patience
-            .get_or_insert_with(|| Box::new(R::Timer::new(Instant::now() + limit)));
+            .waiting
+            .patience(|| R::Timer::new(Instant::now() + limit));
         if timer.poll(context).is_pending() {
             return false;
         }
         error!(id = %self.id, "a hook takes too long");
         self.drop_hook();
-        self.patience = None;
+        self.waiting.forget_patience();
         true
     }
 
@@ -292,7 +272,7 @@ impl<R: Runtime> Hooks<R> {
             locked.switchboard.user_of(id)
         });
         if !first {
-            self.request = None;
+            self.waiting.set_request(None);
         }
         if self.user.is_none()
             && let Some(user) = user
@@ -395,8 +375,8 @@ impl<R: Runtime> Hooks<R> {
 
     fn ask_token(&mut self, token: Token, request: Option<RequestId<'static>>) {
         let entrance = self.user.is_none();
-        let asked = match &self.request {
-            Some(request) => (**request).clone().with_token(token),
+        let asked = match self.waiting.request() {
+            Some(request) => request.clone().with_token(token),
             None => Request::for_refresh(self.peer, token),
         };
         self.start(entrance, identify(self.context(), asked, request));

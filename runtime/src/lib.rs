@@ -26,6 +26,7 @@ mod shared;
 mod socket;
 mod task;
 mod ticker;
+mod waiting;
 
 pub use self::application::{Application, Client, Entry, Message};
 pub use self::foreign::{Foreign, Stream};

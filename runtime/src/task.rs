@@ -14,14 +14,15 @@ use std::task::{Context, Poll};
 use switchboard_core::response::PageResponse;
 use switchboard_core::{
     Answer, ConnectionId, Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming,
-    Intake, Request, Wire,
+    Intake, Limits, Request, Wire,
 };
 use tracing::trace;
 
-use crate::hooks::{Hooks, Item};
+use crate::hooks::Hooks;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::Shared;
 use crate::socket::{BLOCKED, ENDED, GONE, INTAKE, Link, Socket};
+use crate::waiting::Item;
 
 /// Makes the answers to requests that are no upgrade.
 pub(crate) type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
@@ -50,7 +51,8 @@ thread_local! {
 /// What the bytes mean.
 enum Input {
     Head(Box<Head>),
-    Frames(Decoder),
+    /// Kept only where something has begun: at rest, one decoder is as good as another.
+    Frames(Option<Box<Decoder>>),
     Nothing,
 }
 
@@ -93,6 +95,9 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         arrival: Arrival,
         early: Vec<u8>,
     ) -> Self {
+        // With it a task of tokio fits into 256 bytes (architecture: at most 1.25 KiB of process memory
+        // for a connection).
+        const { assert!(size_of::<Self>() <= 144) };
         let config = &shared.config;
         let leftover = (!early.is_empty()).then(|| {
             Box::new(Leftover {
@@ -174,11 +179,7 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         self.intake = intake;
         match intake {
             Intake::Frames if !matches!(self.input, Input::Frames(_)) => {
-                let limits = &self.shared().config.limits;
-                self.input = Input::Frames(Decoder::new(DecoderLimits {
-                    message_bytes: limits.message_bytes,
-                    fragments: limits.fragments,
-                }));
+                self.input = Input::Frames(None);
             }
             Intake::Discard => {
                 self.input = Input::Nothing;
@@ -306,12 +307,21 @@ impl<R: Runtime, S: Socket> Task<R, S> {
                 }
                 bytes.len()
             }
-            (Input::Frames(decoder), _) => {
+            (Input::Frames(kept), _) => {
+                let mut kept = kept.take();
+                let mut fresh = None;
+                let decoder = match &mut kept {
+                    Some(kept) => &mut **kept,
+                    None => fresh.insert(new_decoder(&self.hooks.shared.config.limits)),
+                };
                 let used = decode(decoder, &mut self.hooks, &self.link, context, bytes, frames);
                 // What was lent is given back, also where the turn ended before the input did: it is
                 // nothing that waits for its rest.
                 let _ = decoder.decode(&mut []);
                 let (in_message, held) = (decoder.in_message(), decoder.buffered());
+                if !decoder.is_at_rest() {
+                    self.input = Input::Frames(kept.or_else(|| fresh.map(Box::new)));
+                }
                 if in_message || self.partial {
                     self.partial = in_message;
                     self.hooks.event(Event::Partial {
@@ -351,6 +361,13 @@ impl<R: Runtime, S: Socket> Task<R, S> {
             self.hooks.identify(request);
         }
     }
+}
+
+fn new_decoder(limits: &Limits) -> Decoder {
+    Decoder::new(DecoderLimits {
+        message_bytes: limits.message_bytes,
+        fragments: limits.fragments,
+    })
 }
 
 /// Decodes and hands on, up to a number of messages; says how many bytes are used.

@@ -94,7 +94,7 @@ enum Stage {
     Over,
 }
 
-// One lives in every connection (architecture: at most 1.25 KiB of process memory each).
+// One is moved wherever a message is read.
 const _: () = assert!(size_of::<Decoder>() <= 64);
 
 /// One step of a decoder.
@@ -179,6 +179,13 @@ impl Decoder {
             Stage::Payload(_) => true,
             Stage::Over => false,
         }
+    }
+
+    /// Whether it is as if it were new: nothing has begun, nothing is lent, and no rule has been
+    /// broken. Who keeps many connections need not keep a decoder that is at rest.
+    pub fn is_at_rest(&self) -> bool {
+        let over = matches!(self.stage, Stage::Over);
+        !over && !self.in_message() && self.buffer.is_empty()
     }
 
     /// Drops what the last call lent from the buffer.

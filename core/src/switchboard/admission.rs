@@ -317,11 +317,13 @@ impl Switchboard {
         }
         self.open_connection(id, &name, anonymous, expires_in, request);
         if let Some(lobby) = lobby {
-            if let Ok(connection) = self.connections.get_mut(id) {
-                connection.lobby = Some(lobby.clone());
-            }
             // It fails only if the connection could not even take its welcome and was closed.
             let _ = self.enter_room(id, &lobby, true);
+            let room = self.rooms.find(&lobby);
+            let lobby = room.map_or(lobby, |room| self.room_name(room));
+            if let Ok(connection) = self.connections.get_mut(id) {
+                connection.lobby = Some(lobby);
+            }
         }
         // Only now, so that a room lives on in which the user was alone.
         if let Some(replaced) = replaced {
@@ -454,13 +456,11 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if let Some(at) = connection.expires.take() {
-            self.expiries.remove(&(at, id));
+        let at = expires_in.map(|expires_in| now + expires_in);
+        if let Some(before) = connection.set_expires(at) {
+            self.expiries.remove(&(before, id));
         }
-        if let Some(expires_in) = expires_in {
-            let at = now + expires_in;
-            connection.expires = Some(at);
-            self.expiries.insert((at, id));
-        }
+        self.expiries
+            .extend(connection.expires().map(|at| (at, id)));
     }
 }

@@ -237,7 +237,7 @@ impl Switchboard {
         let expiring = self
             .connections
             .iter()
-            .filter(|(_, c)| c.expires.is_some())
+            .filter(|(_, c)| c.expires().is_some())
             .count();
         same("expiries", self.expiries.len(), expiring)?;
         same(

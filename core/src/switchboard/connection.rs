@@ -14,10 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use super::limits::{Bucket, Strikes};
 use super::queue::Queue;
 use super::timers::Kind;
+use crate::time::nanos;
 use crate::{CloseReason, Config, ConnectionId, IpKey, StaleId, Time};
 
 /// No user, no room.
@@ -79,7 +81,7 @@ pub(super) struct Pending {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ending {
     /// Bytes read and discarded.
-    pub(super) discarded: usize,
+    pub(super) discarded: u32,
     /// What is queued need not go out.
     pub(super) now: bool,
     /// The write side has been shut down.
@@ -157,13 +159,13 @@ pub(super) struct Connection {
     /// It is in a message.
     pub(super) in_message: bool,
     pub(super) ip: IpKey,
-    pub(super) rooms: Vec<Membership>,
+    /// Most are in one room.
+    pub(super) rooms: SmallVec<[Membership; 1]>,
     /// The room that its URL named.
     pub(super) lobby: Option<Arc<str>>,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
-    pub(super) strikes: Option<Box<Strikes>>,
-    pub(super) probes: Vec<Probe>,
+    rare: Option<Box<Rare>>,
     /// All in liveness time.
     pub(super) last_heard: Time,
     pub(super) deadline: Time,
@@ -172,12 +174,23 @@ pub(super) struct Connection {
     pub(super) stalled_from: Time,
     pub(super) next_ping: Time,
     pub(super) ping: Option<Outstanding>,
-    /// On the driver's clock.
-    pub(super) expires: Option<Time>,
-    pub(super) rtt: Option<Duration>,
+    /// On the driver's clock; [`Time::MAX`]: never.
+    expires: Time,
+    /// In nanoseconds; the largest number: not known.
+    rtt: u64,
     /// Bytes of its unfinished message.
     pub(super) partial: usize,
 }
+
+/// What most connections do not have.
+#[derive(Debug, Default)]
+struct Rare {
+    strikes: Strikes,
+    probes: Vec<Probe>,
+}
+
+// One lives for every connection (architecture: at most 1.25 KiB of process memory each).
+const _: () = assert!(size_of::<Connection>() <= 288);
 
 impl Connection {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
@@ -193,12 +206,11 @@ impl Connection {
             hook: false,
             in_message: false,
             ip,
-            rooms: Vec::new(),
+            rooms: SmallVec::new(),
             lobby: None,
             messages: Bucket::default(),
             bytes: Bucket::default(),
-            strikes: None,
-            probes: Vec::new(),
+            rare: None,
             last_heard: now,
             deadline,
             hook_deadline: Time::MAX,
@@ -206,14 +218,49 @@ impl Connection {
             stalled_from: now,
             next_ping: Time::MAX,
             ping: None,
-            expires: None,
-            rtt: None,
+            expires: Time::MAX,
+            rtt: u64::MAX,
             partial: 0,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// When its principal expires, on the driver's clock.
+    pub(super) fn expires(&self) -> Option<Time> {
+        (self.expires < Time::MAX).then_some(self.expires)
+    }
+
+    /// Sets when its principal expires; returns what was set before.
+    pub(super) fn set_expires(&mut self, at: Option<Time>) -> Option<Time> {
+        let before = self.expires();
+        self.expires = at.unwrap_or(Time::MAX);
+        before
+    }
+
+    /// The latest round-trip time.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        (self.rtt < u64::MAX).then(|| Duration::from_nanos(self.rtt))
+    }
+
+    pub(super) fn set_round_trip(&mut self, rtt: Duration) {
+        self.rtt = nanos(rtt);
+    }
+
+    pub(super) fn strikes(&mut self) -> &mut Strikes {
+        &mut self.rare.get_or_insert_default().strikes
+    }
+
+    /// The questions that it has not answered, to be added to.
+    pub(super) fn probes(&mut self) -> &mut Vec<Probe> {
+        &mut self.rare.get_or_insert_default().probes
+    }
+
+    /// The questions that it has not answered, if it was asked any.
+    pub(super) fn asked(&mut self) -> Option<&mut Vec<Probe>> {
+        self.rare.as_mut().map(|rare| &mut rare.probes)
     }
 
     pub(super) fn ending(&mut self) -> Option<&mut Ending> {

@@ -9,7 +9,7 @@ use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time,
 /// Bytes that are read and discarded of a connection that is ending, so that unread input does not
 /// turn what was written last into a reset. Of who sends more nothing is read any more; its socket
 /// stays open until the deadline, so that it can read our last word first.
-pub(super) const DISCARD: usize = 256 << 10;
+pub(super) const DISCARD: u32 = 256 << 10;
 
 impl Switchboard {
     /// Ends a connection for a reason; one that is ending already keeps its first.
@@ -174,7 +174,7 @@ impl Switchboard {
             return;
         };
         let user = std::mem::replace(&mut connection.user, NONE);
-        let expires = connection.expires.take();
+        let expires = connection.set_expires(None);
         let partial = std::mem::take(&mut connection.partial);
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
@@ -229,7 +229,7 @@ impl Switchboard {
             return;
         };
         let before = ending.discarded;
-        ending.discarded += bytes;
+        ending.discarded = before.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         if before <= DISCARD && ending.discarded > DISCARD {
             self.notices.push_back(Action::Intake(id));
         }

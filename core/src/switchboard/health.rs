@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::connection::{Outstanding, Probe};
+use super::connection::{Connection, Outstanding, Probe};
 use super::queue::Class;
 use super::timers::Kind;
 use super::{Notice, Switchboard};
@@ -64,7 +64,7 @@ impl Switchboard {
         for &id in &devices {
             let payload = self.probes.number();
             if let Ok(connection) = self.connections.get_mut(id) {
-                connection.probes.push(Probe {
+                connection.probes().push(Probe {
                     payload,
                     sent,
                     ticket,
@@ -158,21 +158,20 @@ impl Switchboard {
             && ping.payload == payload
         {
             let rtt = now.since(ping.sent);
-            connection.rtt = Some(rtt);
+            connection.set_round_trip(rtt);
             connection.ping = None;
             self.counters.rtt.record(rtt);
             return true;
         }
-        let Some(at) = connection
-            .probes
-            .iter()
-            .position(|probe| probe.payload == payload)
-        else {
+        let probe = connection.asked().and_then(|probes| {
+            let at = probes.iter().position(|probe| probe.payload == payload)?;
+            Some(probes.swap_remove(at))
+        });
+        let Some(probe) = probe else {
             return false;
         };
-        let probe = connection.probes.swap_remove(at);
         let rtt = now.since(probe.sent);
-        connection.rtt = Some(rtt);
+        connection.set_round_trip(rtt);
         self.counters.rtt.record(rtt);
         self.resolve(probe.ticket, id, Some(rtt));
         true
@@ -183,7 +182,7 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        for probe in std::mem::take(&mut connection.probes) {
+        for probe in connection.asked().map(std::mem::take).unwrap_or_default() {
             self.resolve(probe.ticket, id, None);
         }
     }
@@ -219,8 +218,9 @@ impl Switchboard {
             .iter()
             .filter(|result| result.rtt.is_none())
         {
-            if let Ok(connection) = self.connections.get_mut(result.id) {
-                connection.probes.retain(|probe| probe.ticket != ticket);
+            let connection = self.connections.get_mut(result.id);
+            if let Some(probes) = connection.ok().and_then(Connection::asked) {
+                probes.retain(|probe| probe.ticket != ticket);
             }
         }
         self.notify(Notice::Pinged {
@@ -231,6 +231,6 @@ impl Switchboard {
 
     /// The latest round-trip time of a connection.
     pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
-        self.connections.get(id).ok()?.rtt
+        self.connections.get(id).ok()?.round_trip()
     }
 }

@@ -268,7 +268,7 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let strikes = connection.strikes.get_or_insert_default();
+        let strikes = connection.strikes();
         if limited && strikes.strike(now, rates.strike_window, rates.strikes) {
             self.end_with(id, CloseReason::RateLimited, error);
         } else {

@@ -419,7 +419,7 @@ impl Switchboard {
         {
             self.expiries.pop_first();
             if let Ok(connection) = self.connections.get_mut(id) {
-                connection.expires = None;
+                connection.set_expires(None);
             }
             self.end(id, CloseReason::TokenExpired);
         }

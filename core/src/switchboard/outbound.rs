@@ -13,7 +13,7 @@ use super::connection::{Connection, Phase, Writer};
 use super::delivery::Offer;
 use super::pool::{Chunk, StoredFrame};
 use super::queue::{Class, NO_ROOM};
-use super::timers::Kind;
+use super::timers::{Kind, give_back};
 use super::{Action, Dirty, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
@@ -36,6 +36,7 @@ impl Switchboard {
             self.writing.pop_front();
         }
         while let Some(taken) = self.dirty.pop_front() {
+            give_back(&mut self.dirty);
             let id = taken.id;
             let Ok(connection) = self.connections.get_mut(id) else {
                 continue;

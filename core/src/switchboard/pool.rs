@@ -492,6 +492,20 @@ impl Pool {
         stored.references -= 1;
         if stored.references == 0 {
             self.frames.remove(key as usize);
+            if self.frames.is_empty() {
+                self.give_back();
+            }
+        }
+    }
+
+    /// Nothing waits: what a burst needed is not kept for the next.
+    fn give_back(&mut self) {
+        const KEPT: usize = 1_024;
+        if self.frames.capacity() > KEPT {
+            self.frames = Slab::with_capacity(KEPT);
+        }
+        if self.nodes.is_empty() && self.nodes.capacity() > KEPT {
+            self.nodes = Slab::with_capacity(KEPT);
         }
     }
 }

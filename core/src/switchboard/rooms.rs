@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use super::connection::Membership;
 use super::presence::Crowd;
 use super::queue::NO_ROOM;
 use super::stats::Level;
 use super::{Notice, Switchboard};
-use crate::hash::{Keyed, KeyedMap};
+use crate::hash::{Keyed, NameIndex};
 use crate::protocol::ServerMessage;
 use crate::{BadName, CloseReason, ConnectionId, SlowPolicy, StaleId, Time, check_name};
 
@@ -88,7 +89,7 @@ impl Room {
 /// All rooms that somebody is in.
 #[derive(Debug)]
 pub(super) struct RoomTable {
-    by_name: KeyedMap<Arc<str>, u32>,
+    by_name: NameIndex,
     rooms: Slab<Room>,
     /// Tells the epochs of this process from those of others.
     node: u64,
@@ -99,7 +100,7 @@ pub(super) struct RoomTable {
 
 impl RoomTable {
     pub(super) fn new(keyed: Keyed, node: u64) -> Self {
-        let by_name = KeyedMap::with_hasher(keyed);
+        let by_name = NameIndex::new(keyed);
         Self {
             by_name,
             rooms: Slab::new(),
@@ -114,7 +115,7 @@ impl RoomTable {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<u32> {
-        self.by_name.get(name).copied()
+        self.by_name.find(name, |room| &self.at(room).name)
     }
 
     pub(super) fn at(&self, key: u32) -> &Room {
@@ -146,9 +147,8 @@ impl RoomTable {
 
     fn create(&mut self, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
         self.epochs += 1;
-        let name: Arc<str> = name.into();
         let key = self.rooms.insert(Room {
-            name: name.clone(),
+            name: name.into(),
             epoch: self.epochs,
             seq: 0,
             members: Vec::new(),
@@ -156,13 +156,14 @@ impl RoomTable {
             slow,
             crowd: presence.then(Box::default),
         }) as u32;
-        self.by_name.insert(name, key);
+        self.by_name
+            .insert(key, |room| &self.rooms[room as usize].name);
         key
     }
 
     fn remove(&mut self, key: u32) -> Room {
         let room = self.rooms.remove(key as usize);
-        self.by_name.remove(&room.name);
+        self.by_name.remove(&room.name, key);
         room
     }
 }
@@ -367,7 +368,7 @@ impl Switchboard {
             self.leave_room(id, key, reason.by_itself());
         }
         if let Ok(connection) = self.connections.get_mut(id) {
-            connection.rooms = Vec::new();
+            connection.rooms = SmallVec::new();
         }
         names
     }

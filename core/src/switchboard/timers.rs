@@ -53,6 +53,14 @@ impl Kind {
 
 type Entry = (Time, ConnectionId);
 
+/// Gives back what a list needed at its longest, but neither soon nor bit by bit.
+pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
+    const KEPT: usize = 1_024;
+    if list.capacity() > KEPT && list.len() < list.capacity() / 8 {
+        list.shrink_to(KEPT.max(2 * list.len()));
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     lanes: [VecDeque<Entry>; Kind::ALL.len()],
@@ -106,7 +114,9 @@ impl Timers {
             entry
         } else {
             let (at, kind) = best.filter(|&(at, _)| at <= now)?;
-            let (_, id) = self.lanes[kind as usize].pop_front()?;
+            let lane = &mut self.lanes[kind as usize];
+            let (_, id) = lane.pop_front()?;
+            give_back(lane);
             (at, kind, id)
         };
         self.entries -= 1;

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use super::Switchboard;
 use super::connection::NONE;
-use crate::hash::{Keyed, KeyedMap};
+use crate::hash::{Keyed, NameIndex};
 use crate::{CloseReason, ConnectionId, Time};
 
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) name: Arc<str>,
     pub(super) anonymous: bool,
-    /// Slots of its connections, the oldest first.
-    pub(super) connections: Vec<u32>,
+    /// Slots of its connections, the oldest first. Most have one.
+    pub(super) connections: SmallVec<[u32; 4]>,
     /// Rooms in which it is still present without a connection.
     pub(super) graces: u32,
 }
@@ -23,7 +24,7 @@ pub(super) struct User {
 /// All users that have a connection, or are still present somewhere.
 #[derive(Debug)]
 pub(super) struct Users {
-    by_name: KeyedMap<Arc<str>, u32>,
+    by_name: NameIndex,
     slots: Slab<User>,
     /// Users with a connection.
     pub(super) connected: usize,
@@ -32,14 +33,14 @@ pub(super) struct Users {
 impl Users {
     pub(super) fn new(keyed: Keyed) -> Self {
         Self {
-            by_name: KeyedMap::with_hasher(keyed),
+            by_name: NameIndex::new(keyed),
             slots: Slab::new(),
             connected: 0,
         }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<u32> {
-        self.by_name.get(name).copied()
+        self.by_name.find(name, |user| &self.at(user).name)
     }
 
     pub(super) fn at(&self, user: u32) -> &User {
@@ -54,15 +55,15 @@ impl Users {
     /// Adds a connection; the user comes to be with its first.
     pub(super) fn add(&mut self, name: &str, anonymous: bool, slot: u32) -> u32 {
         let user = self.find(name).unwrap_or_else(|| {
-            let name: Arc<str> = name.into();
             let user = User {
-                name: name.clone(),
+                name: name.into(),
                 anonymous,
-                connections: Vec::new(),
+                connections: SmallVec::new(),
                 graces: 0,
             };
             let key = self.slots.insert(user) as u32;
-            self.by_name.insert(name, key);
+            self.by_name
+                .insert(key, |user| &self.slots[user as usize].name);
             key
         });
         let connections = &mut self.slots[user as usize].connections;
@@ -73,7 +74,7 @@ impl Users {
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {
         let connections = &mut self.slots[user as usize].connections;
-        connections.retain(|&found| found != slot);
+        connections.retain(|found| *found != slot);
         self.connected -= usize::from(connections.is_empty());
         self.settle(user);
     }
@@ -99,7 +100,7 @@ impl Users {
         let found = &self.slots[user as usize];
         if found.connections.is_empty() && found.graces == 0 {
             let found = self.slots.remove(user as usize);
-            self.by_name.remove(&found.name);
+            self.by_name.remove(&found.name, user);
         }
     }
 }

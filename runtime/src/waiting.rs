@@ -1,0 +1,116 @@
+//! What a connection keeps while its application is asked, or before that: nothing at rest.
+
+use std::collections::VecDeque;
+
+use switchboard_core::{ProtocolError, Request};
+
+use crate::socket::Ended;
+
+/// What came in and waits for its turn.
+pub(crate) enum Item {
+    Text(String),
+    Binary(Vec<u8>),
+    Close(Option<(u16, String)>),
+    Violation(ProtocolError),
+    Eof,
+}
+
+/// All that waits; `T` is a timer. It is one pointer where nothing does.
+pub(crate) struct Waiting<T>(Option<Box<Kept<T>>>);
+
+struct Kept<T> {
+    backlog: VecDeque<Item>,
+    /// The request of a connection whose first message has yet to say who it is.
+    request: Option<Request>,
+    ended: Option<Box<Ended>>,
+    /// How long a hook of a connection that has ended may still take.
+    patience: Option<T>,
+}
+
+impl<T> Waiting<T> {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Items that wait.
+    pub(crate) fn items(&self) -> usize {
+        self.0.as_ref().map_or(0, |kept| kept.backlog.len())
+    }
+
+    pub(crate) fn push(&mut self, item: Item) {
+        self.kept().backlog.push_back(item);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Item> {
+        let item = self.0.as_mut()?.backlog.pop_front()?;
+        self.settle();
+        Some(item)
+    }
+
+    pub(crate) fn clear_items(&mut self) {
+        if let Some(kept) = &mut self.0 {
+            kept.backlog = VecDeque::new();
+            self.settle();
+        }
+    }
+
+    pub(crate) fn request(&self) -> Option<&Request> {
+        self.0.as_ref()?.request.as_ref()
+    }
+
+    pub(crate) fn set_request(&mut self, request: Option<Request>) {
+        if request.is_some() || self.request().is_some() {
+            self.kept().request = request;
+            self.settle();
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.ended.is_some())
+    }
+
+    pub(crate) fn set_ended(&mut self, ended: Box<Ended>) {
+        self.kept().ended = Some(ended);
+    }
+
+    pub(crate) fn take_ended(&mut self) -> Option<Box<Ended>> {
+        let ended = self.0.as_mut()?.ended.take()?;
+        self.settle();
+        Some(ended)
+    }
+
+    /// The timer, made if there is none.
+    pub(crate) fn patience(&mut self, make: impl FnOnce() -> T) -> &mut T {
+        self.kept().patience.get_or_insert_with(make)
+    }
+
+    pub(crate) fn forget_patience(&mut self) {
+        if let Some(kept) = &mut self.0 {
+            kept.patience = None;
+            self.settle();
+        }
+    }
+
+    fn kept(&mut self) -> &mut Kept<T> {
+        self.0.get_or_insert_with(|| {
+            Box::new(Kept {
+                backlog: VecDeque::new(),
+                request: None,
+                ended: None,
+                patience: None,
+            })
+        })
+    }
+
+    fn settle(&mut self) {
+        let empty = self.0.as_ref().is_some_and(|kept| {
+            kept.backlog.is_empty()
+                && kept.request.is_none()
+                && kept.ended.is_none()
+                && kept.patience.is_none()
+        });
+        if empty {
+            self.0 = None;
+        }
+    }
+}
