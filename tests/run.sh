@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust simulation clients client
+#   tests/run.sh [PART...]      all parts, or those named: build rust simulation swarm clients client
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
 # tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache. Ends with one line per part and
@@ -90,6 +90,9 @@ simulation() {
   cargo run --release --locked -p switchboard-tests --bin simulate -- --seeds 1000 --threads 2
 }
 
+# Ten thousand clients and their node; it fails where one knocks too often, too late or at all.
+swarm() { cargo run --release --locked -p switchboard-tests --bin swarm -- 1 10000; }
+
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
 # with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
@@ -135,6 +138,7 @@ raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
 part simulation "Simulation: 1000 seeds" simulation
+part swarm "Ten thousand clients: restart, partition, drain" swarm
 for runtime in tokio smol; do
   suffix=
   [ "$runtime" = tokio ] || suffix=-$runtime

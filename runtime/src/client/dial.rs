@@ -106,13 +106,12 @@ pub(super) fn target(url: &str, token: Option<&str>, options: &Options) -> Resul
     };
     let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
     #[cfg(feature = "client-tls")]
-    let tls = match secure {
-        false => None,
-        true => {
-            let name = rustls::pki_types::ServerName::try_from(host.clone());
-            let name = name.map_err(|_| BadUrl::Syntax)?;
-            Some((options.tls.clone().ok_or(BadUrl::NoTls)?, name))
-        }
+    let tls = if secure {
+        let name = rustls::pki_types::ServerName::try_from(host.clone());
+        let name = name.map_err(|_| BadUrl::Syntax)?;
+        Some((options.tls.clone().ok_or(BadUrl::NoTls)?, name))
+    } else {
+        None
     };
     #[cfg(not(feature = "client-tls"))]
     if secure {
