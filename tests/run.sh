@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust simulation swarm clients client
+#   tests/run.sh [PART...]      all parts, or those named: build rust simulation swarm schedules miri
+#                               clients client browser
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache. Ends with one line per part and
-# its time; the exit code is not 0 if any failed.
+# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache, chromium with
+# apt-get. Ends with one line per part and its time; the exit code is not 0 if any failed.
 set -u -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -93,6 +94,22 @@ simulation() {
 # Ten thousand clients and their node; it fails where one knocks too often, too late or at all.
 swarm() { cargo run --release --locked -p switchboard-tests --bin swarm -- 1 10000; }
 
+# The real driver under a fixed set of orders of its threads; in release, for there are many.
+schedules() {
+  SWITCHBOARD_SCHEDULES=3000 cargo test --release --locked -p switchboard-runtime --lib -- --nocapture
+}
+
+# What of the core's tests an interpreter gets through in a minute or two: the core has no unsafe code,
+# what it stands on has. Needs a nightly with two components, and says so where they are missing.
+miri() {
+  if ! cargo +nightly miri --version 2>/dev/null; then
+    echo "Miri is missing, nothing is run: rustup component add --toolchain nightly miri rust-src"
+    return 0
+  fi
+  MIRIFLAGS=-Zmiri-strict-provenance CARGO_TARGET_DIR=$target/miri cargo +nightly miri test \
+    --locked --quiet -p switchboard-core --lib --test protocol --test protocol_encoding
+}
+
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
 # with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
@@ -118,6 +135,19 @@ python_clients() {
       -s tests/clients/python
 }
 
+# The chat page in a real browser: Debian's chromium, or the one that CHROMIUM names.
+browser() {
+  if [ -z "${CHROMIUM-}" ]; then
+    command -v chromium >/dev/null || apt_get chromium ||
+      { echo "chromium is missing: install it, or name another by CHROMIUM"; return 1; }
+    CHROMIUM=$(command -v chromium)
+    export CHROMIUM
+  fi
+  install_node_packages &&
+    with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=120000 \
+      tests/clients/browser/*.test.mjs
+}
+
 # The TypeScript client: its types, its lint, its decisions against the vectors, its size, and whether
 # the chat page embeds what its source says. With a server, also against that.
 typescript_client() {
@@ -139,6 +169,8 @@ part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
 part simulation "Simulation: 1000 seeds" simulation
 part swarm "Ten thousand clients: restart, partition, drain" swarm
+part schedules "The runtime under 9000 schedules per test" schedules
+part miri "Miri over the core" miri
 for runtime in tokio smol; do
   suffix=
   [ "$runtime" = tokio ] || suffix=-$runtime
@@ -147,6 +179,7 @@ for runtime in tokio smol; do
     python_clients "chat$suffix" "echo$suffix"
 done
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
+part browser "The chat page in Chromium" browser chat echo
 
 say "Summary of tests/run.sh (${SECONDS} s)"
 printf '%s\n' "${lines[@]}"

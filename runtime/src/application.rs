@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 
 use switchboard_core::{
     CloseReason, ConnectionId, Denied, Frame, Identity, Notice, Request, SendError,
@@ -10,6 +9,7 @@ use switchboard_core::{
 
 use crate::hub::Hub;
 use crate::runtime::BoxFuture;
+use crate::sync::Arc;
 
 /// What the application decides, and what it is told.
 ///

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::task::Poll;
 
 use switchboard_core::{Chunk, ConnectionId, Event, Frame};
@@ -11,6 +10,7 @@ use switchboard_core::{Chunk, ConnectionId, Event, Frame};
 use crate::runtime::Runtime;
 use crate::shared::{DynLink, Shared};
 use crate::socket::BLOCKED;
+use crate::sync::Arc;
 
 /// Connections that are written to before everything else gets its turn.
 const TURN: usize = 32;

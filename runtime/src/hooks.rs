@@ -3,9 +3,7 @@
 use std::any::Any;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::response::{self, PageResponse};
@@ -17,9 +15,11 @@ use tracing::error;
 
 use crate::application::{Client, DynApplication, Entry, Message};
 use crate::hub::Hub;
+use crate::machine;
 use crate::runtime::{BoxFuture, Runtime, Timer};
 use crate::shared::Shared;
 use crate::socket::Ended;
+use crate::sync::Arc;
 use crate::task::Pages;
 use crate::waiting::{Item, Waiting};
 
@@ -118,7 +118,11 @@ impl<R: Runtime> Hooks<R> {
 
     /// The connection has ended: what waits is not done any more, except to say so.
     pub(crate) fn end(&mut self, ended: Box<Ended>) {
-        self.waiting.clear_items();
+        let waited = self.waiting.take_items();
+        // That the peer has ended is not said twice: the core waits for it, to let the socket go.
+        if waited.iter().any(|item| matches!(item, Item::Eof)) {
+            self.event(Event::Eof);
+        }
         if ended.reason == CloseReason::Internal {
             // Its hook took too long.
             self.drop_hook();
@@ -213,7 +217,7 @@ impl<R: Runtime> Hooks<R> {
         let limit = self.shared.config.timeouts.hook;
         let timer = self
             .waiting
-            .patience(|| R::Timer::new(Instant::now() + limit));
+            .patience(|| R::Timer::new(machine::now() + limit));
         if timer.poll(context).is_pending() {
             return false;
         }

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_core::protocol::{BadContent, Content};
 use switchboard_core::{
@@ -16,9 +15,11 @@ use switchboard_core::{
 
 use crate::application::{Application, DynApplication};
 use crate::flusher::flush;
+use crate::machine;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::socket::{Link, Socket};
+use crate::sync::Arc;
 use crate::task::{Arrival, Task};
 use crate::ticker::tick;
 
@@ -69,8 +70,8 @@ impl std::error::Error for BroadcastError {}
 impl Hub {
     /// A hub without connections. Costs no task until the first connection.
     pub fn new(config: Config, application: impl Application) -> Result<Self, ConfigError> {
-        let origin = Instant::now();
-        let seed = getrandom::u64().unwrap_or_else(|_| fallback_seed());
+        let origin = machine::now();
+        let seed = machine::seed();
         let switchboard = Switchboard::new(config.clone(), seed, switchboard_core::Time::ZERO)?;
         let application: Arc<dyn DynApplication> = Arc::new(application);
         let shared = Arc::new(Shared::new(config, switchboard, application, origin));
@@ -335,10 +336,4 @@ impl Hub {
             })
         }))
     }
-}
-
-/// Only where the operating system has no randomness to give.
-pub(crate) fn fallback_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::time::SystemTime::now())
 }

@@ -20,10 +20,14 @@ mod flusher;
 mod foreign;
 mod hooks;
 mod hub;
+mod machine;
 mod runtime;
+#[cfg(test)]
+mod schedules;
 mod serve;
 mod shared;
 mod socket;
+mod sync;
 mod task;
 mod ticker;
 mod waiting;

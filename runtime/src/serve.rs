@@ -6,9 +6,8 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_core::response::PageResponse;
 use switchboard_core::{Config, ConfigError, DrainReport, Request};
@@ -17,7 +16,9 @@ use tracing::{debug, warn};
 use crate::application::Application;
 use crate::foreign::Foreign;
 use crate::hub::Hub;
+use crate::machine;
 use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
+use crate::sync::Arc;
 use crate::task::{Arrival, Pages};
 
 /// How long accepting rests after an error that others cause, such as too many open files.
@@ -182,7 +183,7 @@ impl<R: Runtime> Serve<R> {
                 }
                 Ok(Err(error)) => {
                     warn!(%error, "cannot accept");
-                    let mut rest = R::Timer::new(Instant::now() + REST);
+                    let mut rest = R::Timer::new(machine::now() + REST);
                     poll_fn(|context| rest.poll(context)).await;
                 }
                 Err(report) => return Ok(report),

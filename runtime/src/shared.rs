@@ -3,8 +3,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Instant;
 
@@ -16,7 +14,10 @@ use switchboard_core::{
 use tracing::{debug, info, trace, warn};
 
 use crate::application::DynApplication;
+use crate::machine;
 use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 pub(crate) type DynLink = Arc<Link<dyn Socket>>;
 
@@ -176,7 +177,9 @@ impl Shared {
     }
 
     pub(crate) fn now(&self) -> Time {
-        let nanos = self.origin.elapsed().as_nanos();
+        let nanos = machine::now()
+            .saturating_duration_since(self.origin)
+            .as_nanos();
         Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 

@@ -1,12 +1,13 @@
 //! What a stream has to be able to do.
 
 use std::io;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 use switchboard_core::CloseReason;
+
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{Arc, Mutex, PoisonError};
 
 /// A stream that one task reads, and that whoever holds the turn writes.
 pub trait Socket: Send + Sync + 'static {
@@ -44,7 +45,7 @@ pub(crate) struct Link<S: ?Sized> {
 /// How a connection ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) rooms: Vec<std::sync::Arc<str>>,
+    pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) reason: CloseReason,
 }
 
@@ -75,7 +76,7 @@ impl<S> Link<S> {
     pub(crate) fn take_ended(&self) -> Option<Box<Ended>> {
         self.ended
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .take()
     }
 }
@@ -89,9 +90,6 @@ impl<S: ?Sized> Link<S> {
 
     /// Leaves word of the end; the task is told by a signal.
     pub(crate) fn end(&self, ended: Ended) {
-        *self
-            .ended
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(ended));
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(ended));
     }
 }

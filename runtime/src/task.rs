@@ -8,7 +8,6 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use switchboard_core::response::PageResponse;
@@ -22,6 +21,7 @@ use crate::hooks::Hooks;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::Shared;
 use crate::socket::{BLOCKED, ENDED, GONE, INTAKE, Link, Socket};
+use crate::sync::Arc;
 use crate::waiting::Item;
 
 /// Makes the answers to requests that are no upgrade.

@@ -47,11 +47,13 @@ impl<T> Waiting<T> {
         Some(item)
     }
 
-    pub(crate) fn clear_items(&mut self) {
-        if let Some(kept) = &mut self.0 {
-            kept.backlog = VecDeque::new();
-            self.settle();
-        }
+    pub(crate) fn take_items(&mut self) -> VecDeque<Item> {
+        let items = self
+            .0
+            .as_mut()
+            .map(|kept| std::mem::take(&mut kept.backlog));
+        self.settle();
+        items.unwrap_or_default()
     }
 
     pub(crate) fn request(&self) -> Option<&Request> {

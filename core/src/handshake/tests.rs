@@ -57,6 +57,7 @@ fn hostile() -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "millions of steps, which are hours there")]
 fn each_byte_is_looked_at_a_few_times_at_most() {
     for bytes in hostile() {
         for piece in [1, 2, 3, 64, 1460, 16_384, 200_000] {

@@ -8,6 +8,7 @@ use super::queue::Class;
 use super::timers::Kind;
 use super::{Notice, Switchboard};
 use crate::protocol::ServerMessage;
+use crate::time::nanos;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
 
 /// One connection's answer to [`Switchboard::ping_user`].
@@ -50,6 +51,25 @@ impl Probes {
     }
 }
 
+/// How far apart the moments are at which pings are due, in nanoseconds: what is due at one moment
+/// costs one wake of the driver, and often one read of what comes back.
+const fn beat(interval: u64) -> u64 {
+    const LONGEST: u64 = 50_000_000;
+    const FEWEST: u64 = 64;
+    let beats = interval / LONGEST;
+    let beat = interval / if beats > FEWEST { beats } else { FEWEST };
+    if beat == 0 { 1 } else { beat }
+}
+
+/// The next beat after a moment.
+fn on_the_beat(at: Time, beat: u64) -> Time {
+    Time::from_nanos(
+        (at.as_nanos() / beat)
+            .saturating_add(1)
+            .saturating_mul(beat),
+    )
+}
+
 impl Switchboard {
     /// Asks all devices of a user whether they are there, by `health_ping` where JSON is spoken
     /// and else by a ping with a payload of its own.
@@ -89,16 +109,18 @@ impl Switchboard {
         ticket
     }
 
-    /// The first ping falls at random in the interval.
+    /// The first ping falls at random in the interval, on a beat that all connections share.
     pub(super) fn start_pings(&mut self, id: ConnectionId) {
-        let interval = self.config.health.ping_interval.as_nanos() as u64;
-        let wait = Duration::from_nanos(self.rng.u64(1..=interval));
+        let interval = nanos(self.config.health.ping_interval);
+        let beat = beat(interval);
+        let wait = Duration::from_nanos(self.rng.u64(0..=interval - beat));
         let now = self.liveness();
+        let next_ping = on_the_beat(now + wait, beat);
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
         connection.last_heard = now;
-        connection.next_ping = now + wait;
+        connection.next_ping = next_ping;
         self.arm(id, Kind::Ping);
     }
 
@@ -110,11 +132,14 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
+        // From beat to beat: a beat is a whole part of the interval.
         let next = connection.next_ping + health.ping_interval;
         connection.next_ping = if next > now {
             next
         } else {
-            now + health.ping_interval
+            let interval = nanos(health.ping_interval);
+            let beat = beat(interval);
+            on_the_beat(now + Duration::from_nanos(interval - beat), beat)
         };
         if connection.ping.is_none_or(|ping| ping.heard) {
             let payload = self.probes.number();

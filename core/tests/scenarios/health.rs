@@ -301,3 +301,16 @@ fn the_user_is_free_for_another_login_after_a_heartbeat_timeout() {
         1
     );
 }
+
+#[test]
+fn pings_of_many_connections_share_their_moments() {
+    let mut world = World::with(|config| config.presence.enabled = false);
+    for n in 0..1_000 {
+        world.connect(&format!("u{n}"), "lobby");
+        world.advance(millis(1));
+    }
+    world.advance(secs(60));
+    // 4 000 pings, and as many times for their answers to come: 20 moments in a second for each.
+    let wakes = world.wakes_within(secs(100));
+    assert!((1_000..=4_010).contains(&wakes), "{wakes}");
+}

@@ -81,13 +81,21 @@ impl World {
 
     /// Lets time pass as a driver does: it wakes at each deadline, and at the end.
     pub(crate) fn advance(&mut self, by: Duration) {
+        let _ = self.wakes_within(by);
+    }
+
+    /// The same, and how often it woke for a deadline.
+    pub(crate) fn wakes_within(&mut self, by: Duration) -> usize {
         let end = self.now + by;
+        let mut wakes = 0;
         self.flush();
         while let Some(at) = self.board.next_deadline().filter(|&at| at <= end) {
             self.now = self.now.max(at);
             self.tick();
+            wakes += 1;
         }
         self.now = end;
+        wakes
     }
 
     pub(crate) fn tick(&mut self) {

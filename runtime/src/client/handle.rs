@@ -118,7 +118,7 @@ impl<R: Dial> Client<R> {
     ) -> Result<(Self, Events), BadUrl> {
         let url = url.into();
         target(&url, None, &options)?;
-        let seed = getrandom::u32().unwrap_or_else(|_| crate::hub::fallback_seed() as u32);
+        let seed = crate::machine::seed() as u32;
         let shared = Arc::new(Shared::new(&options, seed));
         let end = EndGuard(shared.clone());
         R::spawn(executor, drive::<R>(end, executor.clone(), url, options));

@@ -24,6 +24,9 @@ export const chat = (t, ...flags) => serve(t, SWITCHBOARD_CHAT, flags);
 /** A running echo server; it is killed after the test. */
 export const echo = (t, ...flags) => serve(t, SWITCHBOARD_ECHO, flags);
 
+/** A chat server on the port of one that has ended. */
+export const again = (t, ended, ...flags) => serve(t, SWITCHBOARD_CHAT, ['--listen', ended.host, ...flags]);
+
 /** Runs chat to its end, or until it listens though it should not. */
 export async function run(flags, env = {}) {
   const server = new Server(SWITCHBOARD_CHAT, flags, env);
@@ -37,7 +40,8 @@ async function serve(t, binary, flags) {
   const env = flags.find((it) => typeof it === 'object') ?? {};
   flags = flags.filter((it) => typeof it !== 'object').map(String);
   const log = SWITCHBOARD_LOG && !flags.includes('--log') ? ['--log', SWITCHBOARD_LOG] : [];
-  const server = new Server(binary, ['--listen', '127.0.0.1:0', ...flags, ...log], env);
+  const listen = flags.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const server = new Server(binary, [...listen, ...flags, ...log], env);
   t.after(async () => {
     server.kill();
     await server.exited;

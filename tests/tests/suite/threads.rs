@@ -72,6 +72,11 @@ fn command(server: &Server, number: usize) {
         }
         4 => hub.audit().expect("consistent"),
         5 => drop((hub.stats(), hub.room_users("all"), hub.connections_of("1"))),
+        6 => {
+            if let Some(&id) = hub.members("room2").first() {
+                let _ = hub.close(id, CloseReason::Kicked);
+            }
+        }
         _ => drop(hub.broadcast("all", r#"{"from":"the application"}"#)),
     }
 }

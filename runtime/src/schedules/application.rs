@@ -1,0 +1,88 @@
+//! An application that knows everybody by their token, takes its time, calls back into the hub, and
+//! panics when it is asked to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use switchboard_core::{CloseReason, Denied, Identity, Request};
+
+use super::machine::draw;
+use crate::application::{Application, Client, Message};
+
+/// How often each connection was told to have come and gone.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<BTreeMap<String, (usize, usize)>>>);
+
+impl Log {
+    fn note(&self, client: &Client, act: impl FnOnce(&mut (usize, usize))) {
+        let mut log = self.0.lock().expect("no panic");
+        act(log.entry(client.id().to_string()).or_default());
+    }
+
+    /// So many have come, and each has gone, once.
+    pub(super) fn all_gone(&self, come: usize) -> bool {
+        let log = self.0.lock().expect("no panic");
+        log.len() == come && log.values().all(|told| *told == (1, 1))
+    }
+
+    /// Nobody has come or gone twice, or gone without having come.
+    pub(super) fn check(&self) {
+        let log = self.0.lock().expect("no panic");
+        let sound = log.values().all(|told| *told == (1, 1));
+        assert!(sound, "{log:?}");
+    }
+}
+
+pub(super) struct App(pub(super) Log);
+
+/// Some time, or none.
+async fn hesitate() {
+    for _ in 0..draw(3) {
+        shuttle::future::yield_now().await;
+    }
+}
+
+impl Application for App {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        let name = request
+            .token()
+            .ok_or(Denied::Unauthorized)?
+            .reveal()
+            .to_owned();
+        hesitate().await;
+        Ok(Identity::User {
+            name,
+            expires_in: None,
+        })
+    }
+
+    async fn on_connect(&self, client: &Client) {
+        self.0.note(client, |(come, _)| *come += 1);
+        hesitate().await;
+        let _ = client.hub().join(client.id(), "everybody");
+    }
+
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        hesitate().await;
+        match message {
+            // Without the report of a panic, which would be taken for the end of the schedule.
+            Message::Room { content, .. } if content == r#""panic""# => {
+                std::panic::resume_unwind(Box::new("asked to"));
+            }
+            // Longer than its connection is open.
+            Message::Room { content, .. } if content == r#""linger""# => {
+                while client.hub().user_of(client.id()).is_some() {
+                    shuttle::future::yield_now().await;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], _: CloseReason) {
+        hesitate().await;
+        let _ = client.hub().broadcast("everybody", "0");
+        self.0.note(client, |(_, gone)| *gone += 1);
+    }
+}

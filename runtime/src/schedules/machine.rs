@@ -1,0 +1,93 @@
+//! Time that stands still until a test moves it, and random numbers that belong to the schedule.
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use shuttle::rand::{RngCore, thread_rng};
+
+use crate::runtime::Timer;
+
+struct Clock {
+    passed: Duration,
+    sleepers: Vec<(Instant, Waker)>,
+}
+
+thread_local! {
+    // One execution runs in one thread of the operating system, whatever threads it plays.
+    static CLOCK: RefCell<Clock> = const {
+        RefCell::new(Clock { passed: Duration::ZERO, sleepers: Vec::new() })
+    };
+}
+
+fn origin() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(Instant::now)
+}
+
+pub(crate) fn now() -> Instant {
+    origin() + CLOCK.with_borrow(|clock| clock.passed)
+}
+
+pub(crate) fn seed() -> u64 {
+    thread_rng().next_u64()
+}
+
+/// A number below `bound`.
+pub(super) fn draw(bound: usize) -> usize {
+    (thread_rng().next_u64() % bound as u64) as usize
+}
+
+/// Puts the clock back, and forgets who slept.
+pub(super) fn reset() {
+    let sleepers = CLOCK.with_borrow_mut(|clock| {
+        clock.passed = Duration::ZERO;
+        std::mem::take(&mut clock.sleepers)
+    });
+    drop(sleepers);
+}
+
+/// Lets time pass, and wakes whose time has come.
+pub(super) fn advance(by: Duration) {
+    let due = CLOCK.with_borrow_mut(|clock| {
+        clock.passed += by;
+        let now = origin() + clock.passed;
+        let (due, rest) = std::mem::take(&mut clock.sleepers)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(at, _)| *at <= now);
+        clock.sleepers = rest;
+        due
+    });
+    for (_, waker) in due {
+        waker.wake();
+    }
+}
+
+/// A timer on this clock.
+pub(super) struct Alarm(Instant);
+
+impl Timer for Alarm {
+    fn new(at: Instant) -> Self {
+        Self(at)
+    }
+
+    fn set(&mut self, at: Instant) {
+        self.0 = at;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.0 <= now() {
+            return Poll::Ready(());
+        }
+        let sleeper = (self.0, context.waker().clone());
+        CLOCK.with_borrow_mut(|clock| {
+            let known =
+                |(at, waker): &(Instant, Waker)| *at == sleeper.0 && waker.will_wake(&sleeper.1);
+            if !clock.sleepers.iter().any(known) {
+                clock.sleepers.push(sleeper);
+            }
+        });
+        Poll::Pending
+    }
+}

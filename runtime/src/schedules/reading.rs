@@ -1,0 +1,52 @@
+//! Reading that pauses, and goes on: nobody else says that there is room again.
+
+use shuttle::thread;
+
+use super::explore::{explore, probe};
+use super::node::{Node, config};
+
+/// Sends so many messages at once, and hears an answer to each.
+fn converse(node: &mut Node, window: usize, count: u64) {
+    let mut peer = node.enter("ann", "blue", window);
+    let hub = node.hub.clone();
+    let elsewhere = thread::spawn(move || {
+        for _ in 0..3 {
+            hub.broadcast("everybody", "0").expect("JSON");
+        }
+    });
+    for n in 0..count {
+        peer.send_text(&format!(r#"{{"type":"ping","timestamp":{n}}}"#));
+        peer.send_text(r#"{"type":"message","channel":"blue","content":0,"id":1}"#);
+    }
+    for seq in 1..=count {
+        assert_eq!(peer.expect("ack").seq(), seq);
+    }
+    elsewhere.join().expect("it ran");
+    drop(peer);
+}
+
+#[test]
+fn who_is_not_read_while_its_queue_is_long_is_read_again() {
+    explore("pause", &["a socket was full"], || {
+        let mut config = config();
+        config.limits.pause_reading = Some(60);
+        let mut node = Node::new(config, 2);
+        converse(&mut node, 50, 4);
+        node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
+fn who_sends_more_than_the_hooks_keep_up_with_is_read_again() {
+    explore("backlog", &["more than fits in the backlog"], || {
+        let mut node = Node::new(config(), 1);
+        let count = 20;
+        if 2 * count > crate::hooks::BACKLOG as u64 {
+            probe("more than fits in the backlog");
+        }
+        converse(&mut node, 1 << 20, count);
+        node.until_empty(1);
+        node.finish();
+    });
+}

@@ -1,0 +1,150 @@
+//! A runtime whose threads are the checker's, and whose sockets are [`Pipe`]s.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::Mutex as Unseen;
+use std::task::{Context, Poll, Waker};
+
+use shuttle::current::{self, TaskId};
+use shuttle::future::JoinHandle;
+use shuttle::sync::Mutex;
+
+use super::machine::Alarm;
+use super::pipe::{Pipe, ServerEnd};
+use crate::runtime::Runtime;
+
+#[derive(Debug)]
+pub(super) enum Simulated {}
+
+/// Everything that was spawned, to see it end.
+#[derive(Clone)]
+pub(super) struct Crew(Arc<Inner>);
+
+struct Inner {
+    threads: usize,
+    tasks: Unseen<Vec<JoinHandle<()>>>,
+    spawned: Unseen<usize>,
+    flushers: Unseen<Vec<TaskId>>,
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew").finish_non_exhaustive()
+    }
+}
+
+impl Crew {
+    pub(super) fn new(threads: usize) -> Self {
+        Self(Arc::new(Inner {
+            threads,
+            tasks: Unseen::new(Vec::new()),
+            spawned: Unseen::new(0),
+            flushers: Unseen::new(Vec::new()),
+        }))
+    }
+
+    /// Waits until all that was spawned has ended; what never does is a deadlock.
+    pub(super) fn join(&self) {
+        loop {
+            let task = self.0.tasks.lock().expect("unseen").pop();
+            let Some(task) = task else { return };
+            shuttle::future::block_on(task).expect("nobody cancels");
+        }
+    }
+
+    /// Whether the caller is one of the writers.
+    pub(super) fn is_flusher(&self) -> bool {
+        self.0
+            .flushers
+            .lock()
+            .expect("unseen")
+            .contains(&current::me())
+    }
+}
+
+impl Runtime for Simulated {
+    type Executor = Crew;
+    type Timer = Alarm;
+    type Listener = Arc<Listener>;
+    type TcpStream = ServerEnd;
+    type TcpSocket = ServerEnd;
+
+    fn executor() -> Crew {
+        unreachable!("the hub is told where to spawn")
+    }
+
+    fn threads(crew: &Crew) -> usize {
+        crew.0.threads
+    }
+
+    fn spawn(crew: &Crew, future: impl Future<Output = ()> + Send + 'static) {
+        let number = {
+            let mut spawned = crew.0.spawned.lock().expect("unseen");
+            *spawned += 1;
+            *spawned
+        };
+        // The first is the ticker, then come the flushers.
+        let flushes = (2..2 + crew.0.threads).contains(&number);
+        let inner = crew.0.clone();
+        let task = shuttle::future::spawn(async move {
+            if flushes {
+                inner.flushers.lock().expect("unseen").push(current::me());
+            }
+            drop(inner);
+            future.await;
+        });
+        crew.0.tasks.lock().expect("unseen").push(task);
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        shuttle::future::yield_now()
+    }
+
+    fn poll_accept(
+        listener: &Arc<Listener>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<ServerEnd>> {
+        let mut state = listener.0.lock().expect("no panic");
+        if let Some(stream) = state.arrived.pop_front() {
+            return Poll::Ready(Ok(stream));
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn socket(stream: ServerEnd) -> io::Result<(ServerEnd, IpAddr)> {
+        let peer = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001));
+        Ok((stream, peer))
+    }
+}
+
+/// Where streams arrive.
+pub(super) struct Listener(Mutex<Arrivals>);
+
+struct Arrivals {
+    arrived: VecDeque<ServerEnd>,
+    waker: Option<Waker>,
+}
+
+impl Listener {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Arrivals {
+            arrived: VecDeque::new(),
+            waker: None,
+        })))
+    }
+
+    pub(super) fn arrive(&self, pipe: &Arc<Pipe>) {
+        let mut state = self.0.lock().expect("no panic");
+        state.arrived.push_back(ServerEnd::new(pipe.clone()));
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

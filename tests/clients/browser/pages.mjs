@@ -1,0 +1,110 @@
+// Chat pages in a headless Chromium.
+
+import { readFileSync, readdirSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { until } from '../node/wait.mjs';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+
+const OPTIONS = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS };
+
+/** A browser: Debian's, or the one that CHROMIUM names. */
+export const browser = () => chromium.launch(OPTIONS);
+
+/** A browser on a device that can be sent to sleep. */
+export async function device(t) {
+  const started = await chromium.launchServer(OPTIONS);
+  const { pid } = started.process();
+  const signal = (name) => family(pid).forEach((it) => process.kill(it, name));
+  t.after(async () => {
+    signal('SIGCONT');
+    await started.close();
+  });
+  const connected = await chromium.connect(started.wsEndpoint());
+  return {
+    browser: connected,
+    sleeps: () => signal('SIGSTOP'),
+    wakes: () => signal('SIGCONT'),
+  };
+}
+
+/** A process and all that descend from it. */
+function family(pid) {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const text = threads.map((it) => readFileSync(`/proc/${pid}/task/${it}/children`, 'utf8')).join(' ');
+  const children = text.split(/\s+/).filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(family)];
+}
+
+/** A chat page of its own: a window of somebody else. */
+export class ChatPage {
+  /** Errors of the page's own code. */
+  broken = [];
+  /** WebSockets it has opened so far. */
+  sockets = 0;
+
+  static async open(t, browser, server, name, room = 'den') {
+    const opened = new ChatPage();
+    opened.context = await browser.newContext();
+    t.after(() => opened.context.close());
+    opened.page = await opened.context.newPage();
+    opened.page.on('pageerror', (error) => opened.broken.push(error.message));
+    opened.page.on('websocket', () => (opened.sockets += 1));
+    const query = new URLSearchParams({ name, room });
+    await opened.page.goto(`http://${server.host}/?${query}`);
+    return opened;
+  }
+
+  static async connected(t, ...where) {
+    const opened = await ChatPage.open(t, ...where);
+    await opened.is('connected');
+    return opened;
+  }
+
+  text(selector) {
+    return this.page.locator(selector).innerText();
+  }
+
+  /** Waits for a state of the connection, as the page shows it. */
+  async is(state, milliseconds = 20_000) {
+    const shown = () => this.page.locator('#status').getAttribute('data-state');
+    let last;
+    const fits = async () => (last = await shown()) === state;
+    await until(fits, () => `the state ${state}, not ${last}`, milliseconds);
+  }
+
+  /** Waits for the words of the banner. */
+  async says(title) {
+    let last;
+    const fits = async () => (last = await this.text('#banner-title')) === title;
+    await until(fits, () => `the banner ${JSON.stringify(title)}, not ${JSON.stringify(last)}`);
+  }
+
+  async hears(sender, text) {
+    const bubble = this.page.locator('#log .entry', { hasText: sender }).locator('.bubble');
+    const texts = () => bubble.allInnerTexts();
+    await until(async () => (await texts()).includes(text), `${sender}: ${text}`);
+  }
+
+  async write(text) {
+    await this.page.locator('#composer-text').fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Waits until the list of people holds these names and no others. */
+  async shows(...names) {
+    let last;
+    const fits = async () => {
+      last = await this.page.locator('#people-list .person-name').allInnerTexts();
+      return JSON.stringify([...last].sort()) === JSON.stringify([...names].sort());
+    };
+    await until(fits, () => `people ${names}, not ${last}`);
+  }
+}
