@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust simulation swarm schedules miri
+#   tests/run.sh [PART...]      all parts, or those named: build rust simulation swarm fuzz schedules miri autobahn
 #                               clients client browser
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
@@ -94,6 +94,43 @@ simulation() {
 # Ten thousand clients and their node; it fails where one knocks too often, too late or at all.
 swarm() { cargo run --release --locked -p switchboard-tests --bin swarm -- 1 10000; }
 
+# Each target for 20 s from the committed seeds, which `cargo test` has replayed already. What is
+# found stays in target/fuzz: the corpus that grows there is used again, and a failing input too.
+fuzz() {
+  if ! cargo +nightly --version >/dev/null 2>&1 || ! cargo fuzz --version >/dev/null 2>&1; then
+    echo "no nightly Rust or no cargo-fuzz: not fuzzed; the seeds were replayed with the Rust tests." \
+      "To fuzz: rustup toolchain install nightly && cargo install cargo-fuzz --locked"
+    return 0
+  fi
+  local name work=$target/fuzz failed=0 triple
+  triple=$(rustc -vV | sed -n 's/^host: //p')
+  # No sanitizer: nothing of ours is unsafe, and without one there are more than twice the executions.
+  cargo +nightly fuzz build --fuzz-dir fuzz --sanitizer none --target-dir "$work" || return 1
+  printf '%-12s %12s %9s %9s\n' target executions per_second coverage
+  for name in $(cd fuzz/fuzz_targets && ls | sed 's/\.rs$//'); do
+    fuzz_target "$work/$triple/release/$name" "$name" "$work/run/$name" || failed=1
+  done
+  return $failed
+}
+
+fuzz_target() {
+  local program=$1 name=$2 work=$3 ok=0 executions coverage
+  mkdir -p "$work/corpus"
+  "$program" -max_total_time="${FUZZ_SECONDS:-20}" -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
+    -print_final_stats=1 -artifact_prefix="$work/" "$work/corpus" "fuzz/seeds/$name" \
+    >"$work/log" 2>&1 || ok=1
+  executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
+  coverage=$(sed -n 's/^#.* cov: \([0-9]*\) .*/\1/p' "$work/log" | tail -n 1)
+  printf '%-12s %12s %9s %9s\n' "$name" "$executions" \
+    "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$work/log")" "$coverage"
+  if [ "$ok" != 0 ] || [ "${executions:-0}" = 0 ]; then
+    echo "$name failed; the input is beside $work/log, and this replays it: $program INPUT"
+    grep -a -m 1 -A 3 'panicked at' "$work/log"
+    tail -n 3 "$work/log"
+    return 1
+  fi
+}
+
 # The real driver under a fixed set of orders of its threads; in release, for there are many.
 schedules() {
   SWITCHBOARD_SCHEDULES=3000 cargo test --release --locked -p switchboard-runtime --lib -- --nocapture
@@ -111,6 +148,15 @@ miri() {
 }
 
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
+
+# The Autobahn test suite against both echo servers. It needs Python 2.7, which not every machine has.
+autobahn() {
+  local verdict=0
+  with_servers chat echo with_servers chat-smol echo-smol tests/autobahn.sh \
+    "$target/release/examples/echo" "$target/release/examples/echo-smol" || verdict=$?
+  [ "$verdict" = 77 ] || return "$verdict"
+  echo "skipped: this is no failure"
+}
 
 # with_servers CHAT ECHO COMMAND...: the clients learn by these variables whom to test.
 with_servers() {
@@ -169,8 +215,10 @@ part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
 part simulation "Simulation: 1000 seeds" simulation
 part swarm "Ten thousand clients: restart, partition, drain" swarm
+part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
 part schedules "The runtime under 9000 schedules per test" schedules
 part miri "Miri over the core" miri
+part autobahn "Autobahn: 301 cases against echo and echo-smol" autobahn
 for runtime in tokio smol; do
   suffix=
   [ "$runtime" = tokio ] || suffix=-$runtime

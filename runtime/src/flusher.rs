@@ -40,22 +40,33 @@ pub(crate) async fn flush<R: Runtime>(shared: Arc<Shared>, index: usize) {
     while !shared.is_closed() {
         wait(&shared, index).await;
         R::yield_now().await;
-        while take(&shared, &mut buffer, &mut turn, index) {
-            for share in &mut turn {
-                let bytes = match &share.what {
-                    What::Copied(range) => &buffer[range.clone()],
-                    What::Shared(frame, from) => &frame.as_bytes()[*from..],
-                };
-                share.outcome = write(&share.link, bytes);
-            }
-            report(&shared, &mut turn);
-            buffer.clear();
+        while take_turn(&shared, &mut buffer, &mut turn, index) {
             R::yield_now().await;
         }
         if buffer.capacity() > CHUNK {
             buffer = Vec::new();
         }
     }
+}
+
+/// Writes what waits now, a turn of it: before an end that would discard it.
+pub(crate) fn flush_now(shared: &Shared) {
+    take_turn(shared, &mut Vec::new(), &mut Vec::new(), 0);
+}
+
+/// One turn; says whether there was anything to do.
+fn take_turn(shared: &Shared, buffer: &mut Vec<u8>, turn: &mut Vec<Share>, index: usize) -> bool {
+    let found = take(shared, buffer, turn, index);
+    for share in turn.iter_mut() {
+        let bytes = match &share.what {
+            What::Copied(range) => &buffer[range.clone()],
+            What::Shared(frame, from) => &frame.as_bytes()[*from..],
+        };
+        share.outcome = write(&share.link, bytes);
+    }
+    report(shared, turn);
+    buffer.clear();
+    found
 }
 
 async fn wait(shared: &Shared, index: usize) {

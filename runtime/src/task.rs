@@ -17,6 +17,7 @@ use switchboard_core::{
 };
 use tracing::trace;
 
+use crate::flusher::flush_now;
 use crate::hooks::Hooks;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::Shared;
@@ -384,6 +385,8 @@ fn decode<R: Runtime, S>(
         let step = match decoder.decode(&mut bytes[used..]) {
             Ok(step) => step,
             Err(violation) => {
+                // What was answered before goes out, as if it had been asked in a packet of its own.
+                flush_now(&hooks.shared);
                 hooks.take(Item::Violation(violation));
                 return bytes.len();
             }

@@ -8,6 +8,9 @@ use super::{Driver, Fault, ROOMS, USERS, ensure, same};
 use crate::model::{Model, Note, Phase};
 use crate::script::Family;
 
+/// The most bytes that are read from a connection that is told to go (spec, section 5).
+const DISCARD: usize = 256 << 10;
+
 impl Driver {
     /// After each event: its actions, and all that can be asked.
     pub(super) fn settle(&mut self) -> Result<(), Fault> {
@@ -141,6 +144,7 @@ impl Driver {
             let intake = match conn.phase {
                 Phase::Arrived => Intake::Head,
                 Phase::Page | Phase::Authenticating { .. } => Intake::Wait,
+                _ if conn.is_ending() && conn.discarded > DISCARD => Intake::Wait,
                 _ if conn.is_ending() => Intake::Discard,
                 _ if long => Intake::Wait,
                 _ => Intake::Frames,

@@ -269,7 +269,12 @@ impl Driver {
             Stream::Reset => model.peer_reset(id),
             Stream::Violation(_) => model.close_by(id, key),
             // It changes how the connection is read, and nothing else.
-            Stream::Discarded(_) => {}
+            Stream::Discarded(bytes) => {
+                let conn = model.conns.get_mut(&id);
+                if let Some(conn) = conn.filter(|conn| conn.is_ending() && conn.shut) {
+                    conn.discarded += bytes as usize;
+                }
+            }
             Stream::HookStarted => model.hook_started(id),
             Stream::HookFailed => model.hook_failed(id),
             Stream::Paused | Stream::Resumed | Stream::HookDone => {

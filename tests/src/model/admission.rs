@@ -60,6 +60,7 @@ impl Model {
             writing: false,
             blocked: false,
             shut: false,
+            discarded: 0,
             eof: false,
         };
         self.conns.insert(id, conn);

@@ -114,6 +114,8 @@ pub struct Conn {
     pub blocked: bool,
     /// Its write side is shut.
     pub shut: bool,
+    /// Bytes thrown away since then.
+    pub discarded: usize,
     /// The peer's side has ended.
     pub eof: bool,
 }

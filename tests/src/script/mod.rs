@@ -8,10 +8,12 @@ mod setup;
 
 use std::fmt;
 
+use arbitrary::{Arbitrary, Result, Unstructured};
+
 pub use self::draw::cases;
 
 /// How much of the system a case lets the model foresee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// All of it. Pings lie so far off that none comes.
     Exact,
@@ -23,7 +25,7 @@ pub enum Family {
 }
 
 /// What a case runs with.
-#[derive(Clone, Debug)]
+#[derive(Arbitrary, Clone, Debug)]
 pub struct Setup {
     /// What can be foreseen.
     pub family: Family,
@@ -38,12 +40,17 @@ pub struct Setup {
 }
 
 /// One step. Numbers name a connection, a room, a user by their place, modulo how many there are.
-#[derive(Clone, Debug)]
+#[derive(Arbitrary, Clone, Debug)]
 pub enum Op {
     /// A stream comes, asks and is answered at once.
     Enter { ip: u8, lobby: Option<u8>, who: Who },
     /// A client loses its stream, and after so many milliseconds its user enters again.
-    Return { c: u8, ip: u8, ms: u16 },
+    Return {
+        c: u8,
+        ip: u8,
+        #[arbitrary(with = moment)]
+        ms: u16,
+    },
     /// A stream comes.
     Connect { ip: u8 },
     /// It asks.
@@ -70,19 +77,39 @@ pub enum Op {
     /// The application answers an old question.
     Answer { q: u8, reply: Reply },
     /// A binary message.
-    Binary { c: u8, len: u16 },
+    Binary {
+        c: u8,
+        #[arbitrary(with = moment)]
+        len: u16,
+    },
     /// A ping.
-    Ping { c: u8, len: u8 },
+    Ping {
+        c: u8,
+        #[arbitrary(with = control)]
+        len: u8,
+    },
     /// A pong, to the last ping or to none.
     Pong { c: u8, right: bool },
     /// A Close frame.
-    Close { c: u8, code: Option<u16> },
+    Close {
+        c: u8,
+        #[arbitrary(with = close_code)]
+        code: Option<u16>,
+    },
     /// Something else on the stream.
     Stream { c: u8, what: Stream },
     /// Part of a message.
-    Partial { c: u8, in_message: bool, bytes: u16 },
+    Partial {
+        c: u8,
+        in_message: bool,
+        #[arbitrary(with = moment)]
+        bytes: u16,
+    },
     /// A writer takes frames for somebody.
-    Take { budget: u16 },
+    Take {
+        #[arbitrary(with = moment)]
+        budget: u16,
+    },
     /// A writer reports: so many bytes; 65 535 stands for all.
     Report { w: u8, bytes: u16 },
     /// So many writers come and go.
@@ -92,18 +119,36 @@ pub enum Op {
     /// The application sends to a room.
     Broadcast {
         room: u8,
+        #[arbitrary(with = small)]
         size: u16,
         sender: bool,
         except: Except,
     },
     /// The same, as it is.
-    Raw { room: u8, size: u16, except: Except },
+    Raw {
+        room: u8,
+        #[arbitrary(with = small)]
+        size: u16,
+        except: Except,
+    },
     /// To everybody.
-    All { size: u16, except: Except },
+    All {
+        #[arbitrary(with = small)]
+        size: u16,
+        except: Except,
+    },
     /// To one connection.
-    Send { c: u8, size: u16 },
+    Send {
+        c: u8,
+        #[arbitrary(with = small)]
+        size: u16,
+    },
     /// To a user.
-    SendToUser { user: u8, size: u16 },
+    SendToUser {
+        user: u8,
+        #[arbitrary(with = small)]
+        size: u16,
+    },
     /// The application puts a connection into a room.
     Join { c: u8, room: u8 },
     /// And out.
@@ -113,23 +158,45 @@ pub enum Op {
     /// And one.
     End { c: u8, own: bool },
     /// The application asks a user's devices.
-    PingUser { user: u8, ms: u16 },
+    PingUser {
+        user: u8,
+        #[arbitrary(with = moment)]
+        ms: u16,
+    },
     /// The node is to end.
-    Drain { window: u16, more: u16 },
+    Drain {
+        #[arbitrary(with = moment)]
+        window: u16,
+        #[arbitrary(with = moment)]
+        more: u16,
+    },
     /// To the next deadline, exactly.
     Step,
     /// Time passes; every deadline on the way is kept.
-    Wait { ms: u16 },
+    Wait {
+        #[arbitrary(with = moment)]
+        ms: u16,
+    },
     /// The clock goes on, and nobody ticks.
-    Idle { ms: u16 },
+    Idle {
+        #[arbitrary(with = moment)]
+        ms: u16,
+    },
     /// The host stands still.
-    Jump { ms: u32 },
+    Jump {
+        #[arbitrary(with = stall)]
+        ms: u32,
+    },
     /// The clock goes back for one tick and one event.
-    Back { c: u8, ms: u16 },
+    Back {
+        c: u8,
+        #[arbitrary(with = moment)]
+        ms: u16,
+    },
 }
 
 /// Whom the application sees.
-#[derive(Clone, Copy, Debug)]
+#[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Who {
     /// One of few users, perhaps for so many milliseconds only.
     User(u8, Option<u16>),
@@ -142,7 +209,7 @@ pub enum Who {
 }
 
 /// How a request is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// By HTTP.
     Http,
@@ -153,7 +220,7 @@ pub enum Kind {
 }
 
 /// A text of a client.
-#[derive(Clone, Copy, Debug)]
+#[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Message {
     /// `subscribe`.
     Subscribe(u8),
@@ -162,11 +229,16 @@ pub enum Message {
     /// `message`, with a content of this size.
     Message {
         room: Option<u8>,
+        #[arbitrary(with = small)]
         size: u16,
         echo: bool,
     },
     /// `direct`.
-    Direct { user: u8, size: u16 },
+    Direct {
+        user: u8,
+        #[arbitrary(with = small)]
+        size: u16,
+    },
     /// `ping`.
     Ping(Option<u8>),
     /// `health_pong`, right or wrong.
@@ -178,7 +250,7 @@ pub enum Message {
 }
 
 /// What the application says to a question.
-#[derive(Clone, Copy, Debug)]
+#[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Reply {
     /// Yes; to a token: this.
     Yes(Who),
@@ -189,7 +261,7 @@ pub enum Reply {
 }
 
 /// What can happen to a stream besides frames.
-#[derive(Clone, Copy, Debug)]
+#[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Stream {
     /// Bytes came.
     Heard,
@@ -200,7 +272,7 @@ pub enum Stream {
     /// A broken rule.
     Violation(u8),
     /// Bytes thrown away.
-    Discarded(u32),
+    Discarded(#[arbitrary(with = bytes)] u32),
     /// Not read.
     Paused,
     /// Read again.
@@ -214,7 +286,7 @@ pub enum Stream {
 }
 
 /// Who is left out of a broadcast.
-#[derive(Clone, Copy, Debug)]
+#[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Except {
     /// Nobody.
     Nobody,
@@ -233,6 +305,47 @@ pub struct Case {
     pub setup: Setup,
     /// What happens.
     pub ops: Vec<Op>,
+}
+
+/// Small numbers, as in [`cases`]; `Report` and `Flush` have their own meaning of large ones.
+fn small(from: &mut Unstructured<'_>) -> Result<u16> {
+    from.int_in_range(0..=500)
+}
+
+fn control(from: &mut Unstructured<'_>) -> Result<u8> {
+    from.int_in_range(0..=125)
+}
+
+/// One that a decoder lets through.
+fn close_code(from: &mut Unstructured<'_>) -> Result<Option<u16>> {
+    from.choose(&[None, Some(1000), Some(1001), Some(4242)])
+        .copied()
+}
+
+fn moment(from: &mut Unstructured<'_>) -> Result<u16> {
+    from.int_in_range(1..=5_000)
+}
+
+fn stall(from: &mut Unstructured<'_>) -> Result<u32> {
+    from.int_in_range(0..=20_000)
+}
+
+fn bytes(from: &mut Unstructured<'_>) -> Result<u32> {
+    from.int_in_range(0..=200_000)
+}
+
+/// As many steps as there are bytes for, up to `most`. A drain ends a script, and comes rarely.
+pub fn case_from(from: &mut Unstructured<'_>, most: usize) -> Result<Case> {
+    let mut setup: Setup = from.arbitrary()?;
+    setup.flush |= setup.family == Family::Health;
+    let mut ops = Vec::new();
+    while ops.len() < most && !from.is_empty() {
+        match from.arbitrary()? {
+            Op::Drain { .. } if from.ratio(15, 16)? => {}
+            op => ops.push(op),
+        }
+    }
+    Ok(Case { setup, ops })
 }
 
 impl fmt::Debug for Case {

@@ -4,10 +4,36 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::app::Plain;
+use super::catalogue::{Entry, covers, test_path};
 use super::frames::{BINARY, frame};
 use super::peer::{End, Peer, upgrade};
 use super::server::Server;
 use crate::rt::{Config, Limits, Origins, Rate, Rates, Refusal, UserPolicy};
+
+covers! {
+    a_refusal_is_told_by_close_or_by_status:
+        "H17", "a full server, a full lobby" => "Close 4002 or 503 with `Retry-After`, as configured";
+        "H17", "too many connections of an address, or too fast" =>
+            "Close 4100 or 429 with `Retry-After`, as configured";
+        "L5", "a second connection, a second connect of an address at a limit of one" =>
+            "Close 4100 or 429";
+        "A1", "a bad token" => "Close 4001 or 401, as configured";
+        "A1", "a token of somebody who may not" => "Close 4003 or 403, as configured";
+    handshakes_have_seats_and_a_deadline:
+        "H9", "nothing is said, or half a request" =>
+            "408 at the deadline; one more than there are seats: 503";
+    one_byte_now_and_then_is_no_handshake:
+        "H9", "a byte every 20 ms" => "408 at the deadline";
+    the_answer_is_read_by_who_still_sends:
+        "H11", "a megabyte behind a refused request" => "405 is read, and the rest by nobody";
+    behind_a_trusted_proxy_the_client_counts:
+        "L5", "`X-Forwarded-For` of anybody" => "not believed: 429";
+        "L5", "`X-Forwarded-For` of a trusted proxy" => "the rightmost address counts: 101, then 429";
+        "L5", "many addresses of one IPv6 /64, or one address written in two ways" => "429";
+    pages_of_other_origins_are_refused:
+        "A4", "no Origin" => "101";
+        "A4", "two Origins" => "403";
+}
 
 fn limited(limits: Limits, refusal: Refusal) -> Config {
     Config {
@@ -237,37 +263,53 @@ fn the_answer_is_read_by_who_still_sends() {
     server.until_empty();
 }
 
-#[test]
-fn pages_of_other_origins_are_refused() {
-    let rows = [
+/// Whose pages may connect, a page, and what it is told.
+fn origins() -> Vec<(Origins, &'static str, u16)> {
+    let good = || Origins::List(vec!["https://good.com".into()]);
+    vec![
         (Origins::Same, "http://localhost", 101),
         (Origins::Same, "http://localhost:80", 101),
+        (Origins::Same, "HTTP://LOCALHOST", 101),
         (Origins::Same, "http://localhost:8080", 403),
         (Origins::Same, "http://evil", 403),
+        (Origins::Same, "http://localhost.evil", 403),
+        (Origins::Same, "http://evil/localhost", 403),
         (Origins::Same, "null", 403),
+        (Origins::Same, "*", 403),
         (Origins::Any, "http://evil", 101),
-        (
-            Origins::List(vec!["https://good.com".into()]),
-            "https://good.com",
-            101,
-        ),
-        (
-            Origins::List(vec!["https://good.com".into()]),
-            "https://good.com.evil",
-            403,
-        ),
-        (
-            Origins::List(vec!["https://good.com".into()]),
-            "http://good.com",
-            403,
-        ),
-        (
-            Origins::List(vec!["https://good.com".into()]),
-            "https://evilgood.com",
-            403,
-        ),
-    ];
-    for (origins, origin, status) in rows {
+        (good(), "https://good.com", 101),
+        (good(), "https://good.com:443", 101),
+        (good(), "https://good.com:8443", 403),
+        (good(), "https://good.com.evil", 403),
+        (good(), "http://good.com", 403),
+        (good(), "https://evilgood.com", 403),
+        (good(), "https://sub.good.com", 403),
+        (good(), "null", 403),
+    ]
+}
+
+/// The rows of the data, beside what [`covers`] says.
+pub(super) fn covers_rows() -> Vec<Entry> {
+    let rows = origins().into_iter().map(|(origins, origin, status)| {
+        let allowed = match origins {
+            Origins::Any => "any".to_owned(),
+            Origins::List(list) => list.join(", "),
+            Origins::Same => "http://localhost".to_owned(),
+        };
+        let input = format!("{origin} where {allowed} may");
+        Entry::new(
+            "A4",
+            input,
+            status.to_string(),
+            test_path!(pages_of_other_origins_are_refused),
+        )
+    });
+    rows.collect()
+}
+
+#[test]
+fn pages_of_other_origins_are_refused() {
+    for (origins, origin, status) in origins() {
         let config = Config {
             origins: origins.clone(),
             ..Config::default()
@@ -276,6 +318,17 @@ fn pages_of_other_origins_are_refused() {
         let mut peer = server.tcp();
         peer.send(&upgrade("/ws", &[&format!("Origin: {origin}")]));
         assert_eq!(peer.head().status, status, "{origins:?} {origin}");
+    }
+    let server = Server::start(Config::default(), Plain::default());
+    let good = "Origin: http://localhost";
+    for (origins, status) in [
+        (&[][..], 101),
+        (&[good, good], 403),
+        (&[good, "Origin: null"], 403),
+    ] {
+        let mut peer = server.tcp();
+        peer.send(&upgrade("/ws", origins));
+        assert_eq!(peer.head().status, status, "{origins:?}");
     }
 }
 
@@ -308,6 +361,21 @@ fn behind_a_trusted_proxy_the_client_counts() {
         429,
         "the rightmost counts"
     );
+    for same in [
+        "2001:db8::1",
+        "2001:db8:0:0:ffff::2",
+        "::ffff:192.0.2.3",
+        "192.0.2.3",
+    ]
+    .chunks(2)
+    {
+        let first = status(&server, same[0]);
+        assert_eq!(
+            (first.0, status(&server, same[1]).0),
+            (101, 429),
+            "{same:?}"
+        );
+    }
 }
 
 #[test]

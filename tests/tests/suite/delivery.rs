@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::app::Plain;
+use super::catalogue::covers;
 use super::frames::{BINARY, CONTINUATION, TEXT, frame, joined, part};
 use super::peer::{Peer, upgrade};
 use super::server::Server;
@@ -12,6 +13,15 @@ use crate::rt::{
     CloseReason, Config, Direct, Exclude, Frame, Presence, Rates, Rooms, SendError, UserPolicy,
     WebSocket, WebSocketMessage, Wire,
 };
+
+covers! {
+    a_handshake_may_come_byte_by_byte:
+        "H20", "a legal request byte by byte" => "101";
+    the_end_of_a_stream_is_the_end_of_its_connection:
+        "S5", "the end of the stream, from a peer that still reads" => "`eof`; out of everything at once";
+    large_and_fragmented_messages_arrive_whole:
+        "F14", "characters of two to four bytes, cut anywhere" => "delivered intact";
+}
 
 fn raw() -> Config {
     Config {

@@ -3,9 +3,21 @@
 use std::time::{Duration, Instant};
 
 use super::app::Plain;
+use super::catalogue::covers;
 use super::peer::{End, Peer, upgrade};
 use super::server::{Server, until};
 use crate::rt::{self, Config, DrainReport, Frame, Refusal, Wire};
+
+covers! {
+    newcomers_are_told_until_the_end:
+        "H17", "a server that drains" => "Close 1012 or 503 with `Retry-After`, as configured";
+    who_waits_at_the_door_is_refused_too:
+        "R8", "handshakes that are under way when the drain begins" => "1012";
+    a_second_drain_waits_for_the_same_end:
+        "R9", "a drain within a drain" => "one end, and the same report";
+    whoever_is_left_at_the_deadline_is_evicted:
+        "R8", "nobody answers the Close" => "evicted at the deadline, and counted";
+}
 
 const LONG: Duration = Duration::from_secs(60);
 

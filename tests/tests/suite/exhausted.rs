@@ -1,37 +1,24 @@
 //! A process without file descriptors left (row H22 of the catalogue of hostile inputs).
 
-use std::env;
 use std::net::TcpStream;
-use std::process::Command;
 
+use super::alone::alone;
 use super::app::Plain;
+use super::catalogue::{covers, test_path};
 use super::server::Server;
 use crate::rt::Config;
 
-const FEW_FILES: &str = "SWITCHBOARD_FEW_FILES";
+covers! {
+    a_listener_survives_that_no_file_can_be_opened:
+        "H22", "no file is left for a connection, three times over" =>
+            "who is in is served; newcomers are, once files are free";
+        "R16", "connections that cannot be accepted for want of a file" => "nothing is half-registered: every count is back";
+}
 
-/// The same test once more, in a process that may open few files.
 #[test]
 fn a_listener_survives_that_no_file_can_be_opened() {
-    if env::var_os(FEW_FILES).is_some() {
-        return exhaust();
-    }
-    let test = "suite::exhausted::a_listener_survives_that_no_file_can_be_opened";
-    let output = Command::new("sh")
-        .args([
-            "-c",
-            r#"ulimit -n 80 && exec "$0" --exact "$1" --nocapture"#,
-        ])
-        .arg(env::current_exe().expect("a path"))
-        .arg(test)
-        .env(FEW_FILES, "yes")
-        .output()
-        .expect("a process");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{output:?}"
-    );
+    let test = test_path!(a_listener_survives_that_no_file_can_be_opened);
+    alone(test, "ulimit -n 80 &&", exhaust);
 }
 
 fn exhaust() {

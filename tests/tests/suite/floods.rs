@@ -7,9 +7,35 @@ use std::thread;
 use std::time::Duration;
 
 use super::app::Plain;
-use super::frames::{PING, PONG, TEXT, frame};
+use super::catalogue::covers;
+use super::frames::{BINARY, PING, PONG, TEXT, frame};
+use super::peer::Peer;
 use super::server::{Server, until};
-use crate::rt::{self, Config, Hub, Limits, Rate, Rates, Rooms, Wire};
+use crate::rt::{self, Config, Frame, Hub, Limits, Rate, Rates, Rooms, Wire};
+
+covers! {
+    a_flood_of_pings_is_answered_and_starves_nobody:
+        "L1", "10 000 pings" => "the last is answered, and others are served in between";
+    while_nothing_can_be_written_only_the_latest_ping_waits:
+        "L1", "1 000 pings while our writes block" => "one pong, of the latest";
+    pings_and_unasked_pongs_are_charged:
+        "L2", "40 unasked pongs at a rate of 10" => "4102";
+        "L1", "40 pings at a rate of 10" => "4102";
+    empty_messages_are_charged:
+        "F10", "40 empty messages at a rate of 10" => "4102";
+    twenty_thousand_tiny_messages_starve_nobody:
+        "L4", "20 000 messages of one byte in one packet" => "all echoed; others are served in between";
+    rooms_of_a_connection_have_a_limit:
+        "L7", "20 rooms at a limit of 5" => "`limit_exceeded` 16 times, and 5 rooms";
+    rooms_that_are_left_leave_nothing:
+        "L8", "2 000 rooms joined and left" => "no room is left";
+    a_message_in_pieces_is_no_silence:
+        "S3", "a large message, slower than the heartbeat" => "echoed: every byte is life";
+    a_flood_of_connections_starves_nobody:
+        "L5", "100 connections at once" => "accepted, with turns for others in between";
+    joins_of_many_cost_each_one_list:
+        "L9", "60 join one room within an interval of presence" => "60 lists, and nothing to the others";
+}
 
 fn open() -> Config {
     Config {
@@ -21,7 +47,6 @@ fn open() -> Config {
 
 #[test]
 fn a_flood_of_pings_is_answered_and_starves_nobody() {
-    // L1
     let server = Server::start(open(), Plain::default());
     let mut flood = server.user("flood", "");
     let mut other = server.user("other", "");
@@ -44,7 +69,6 @@ fn a_flood_of_pings_is_answered_and_starves_nobody() {
 
 #[test]
 fn pings_and_unasked_pongs_are_charged() {
-    // L2
     for opcode in [PING, PONG] {
         let mut config = open();
         config.rates.messages = Some(Rate {
@@ -63,8 +87,77 @@ fn pings_and_unasked_pongs_are_charged() {
 }
 
 #[test]
-fn a_hundred_thousand_tiny_messages_starve_nobody() {
-    // L4
+fn while_nothing_can_be_written_only_the_latest_ping_waits() {
+    let mut config = open();
+    config.wire = Wire::Raw;
+    config.limits.queue_bytes = 64 << 20;
+    let app = Plain::default();
+    let server = Server::start(config, app.clone());
+    let mut peer = Peer::connect_narrow(server.address).upgrade("/ws?token=s3cr3t-ann", &[]);
+    app.log.until_has("connect ann");
+    let large = Frame::binary(&vec![0; 16 << 20]);
+    assert_eq!(
+        server.hub.send_to_user("ann", large).expect("sent").queued,
+        1
+    );
+    // It has begun to go out, and has to be finished before anything else.
+    server.until("it goes out", |stats| stats.queued_bytes < 16 << 20);
+    let pings: Vec<u8> = (0..1_000_u32)
+        .flat_map(|n| frame(PING, &n.to_be_bytes()))
+        .collect();
+    peer.send(&pings);
+    peer.say("over");
+    app.log.until_has("text ann 4");
+    assert_eq!(peer.frame().payload.len(), 16 << 20);
+    let pong = peer.frame();
+    assert_eq!(
+        (pong.first, &*pong.payload),
+        (0x80 | PONG, &999_u32.to_be_bytes()[..])
+    );
+    assert_eq!(peer.text(), "over", "one pong, and no other");
+}
+
+#[test]
+fn empty_messages_are_charged() {
+    for opcode in [TEXT, BINARY] {
+        let mut config = open();
+        config.wire = Wire::Raw;
+        config.rates.messages = Some(Rate {
+            per_second: 1,
+            burst: 10,
+        });
+        config.rates.strikes = 5;
+        let server = Server::start(config, Plain::default());
+        let mut peer = server.client("/ws");
+        for _ in 0..40 {
+            peer.try_send(&frame(opcode, b""));
+        }
+        assert_eq!(peer.closed(4102), "rate_limited");
+        server.until_empty();
+    }
+}
+
+#[test]
+fn joins_of_many_cost_each_one_list() {
+    let mut config = open();
+    config.presence.interval = Duration::from_secs(3_600);
+    let server = Server::start(config, Plain::default());
+    let mut members: Vec<Peer> = (0..60)
+        .map(|n| server.user(&n.to_string(), "blue"))
+        .collect();
+    for (index, member) in members.iter_mut().enumerate() {
+        let list = member.json();
+        assert_eq!(
+            (&list["type"], &list["count"]),
+            (&"presence".into(), &(index + 1).into())
+        );
+        member.say(r#"{"type":"ping"}"#);
+        assert_eq!(member.json()["type"], "pong", "and nothing else came");
+    }
+}
+
+#[test]
+fn twenty_thousand_tiny_messages_starve_nobody() {
     let mut config = open();
     config.wire = Wire::Raw;
     let app = Plain::default();
@@ -94,7 +187,6 @@ fn a_hundred_thousand_tiny_messages_starve_nobody() {
 
 #[test]
 fn rooms_of_a_connection_have_a_limit() {
-    // L7
     let mut config = open();
     config.limits = Limits {
         rooms_per_connection: 5,
@@ -116,7 +208,6 @@ fn rooms_of_a_connection_have_a_limit() {
 
 #[test]
 fn rooms_that_are_left_leave_nothing() {
-    // L8
     let server = Server::start(open(), Plain::default());
     let mut peer = server.user("ann", "");
     for n in 0..2_000 {
@@ -131,7 +222,7 @@ fn rooms_that_are_left_leave_nothing() {
 
 #[test]
 fn a_message_in_pieces_is_no_silence() {
-    // S3: an upload that takes long is not taken for dead while it goes on.
+    // An upload that takes long is not taken for dead while it goes on.
     let mut config = open();
     config.wire = Wire::Raw;
     config.health.ping_interval = Duration::from_millis(100);

@@ -1,227 +1,70 @@
-//! Frames that break the rules, and some that only seem to: rows F1 to F22 of the catalogue of
-//! hostile inputs.
+//! Frames that break the rules: section 2.2 of the catalogue of hostile inputs.
 
+use std::thread;
 use std::time::Duration;
 
 use super::app::Plain;
-use super::frames::{
-    BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, joined, long, medium, part,
-};
-use super::peer::{End, Peer, Received};
+use super::catalogue::{Entry, covers, test_path};
+use super::frames::{BINARY, CONTINUATION, PONG, TEXT, close, frame, long, part};
+use super::framing_rows::{Outcome, Row, closing, fragments, headers, text};
+use super::peer::{End, Peer};
 use super::server::Server;
-use crate::rt::{Config, Rates, Wire};
+use crate::rt::{CloseReason, Config, Rates, Wire};
 
-/// Some frames, and what comes of them.
-struct Row {
-    name: &'static str,
-    what: &'static str,
-    input: Vec<u8>,
-    outcome: Outcome,
+covers! {
+    every_cut_point_gives_the_same:
+        "F26", "each short row of this section, cut in two at each byte" => "the same as uncut";
+    a_message_that_never_ends_is_given_up:
+        "F9", "a header, a first byte, a first fragment, then silence" => "1008 when its time is over";
+        "S3", "a message is not complete in time" => "1008";
+    unfinished_messages_have_a_budget_over_all:
+        "F12", "unfinished messages of many over the budget" => "1008 to the largest";
+    a_message_cut_by_the_end_of_its_stream_is_not_delivered:
+        "F22", "the end or a reset within a frame or between fragments" =>
+            "`eof` or `reset` to the application, and no message";
+    binary_where_json_is_spoken_is_closed:
+        "J9", "binary" => "1003";
+    one_message_and_a_close_in_one_packet_are_heard_in_this_order:
+        "R11", "a message and Close in one packet" => "the application hears the message, then one disconnect";
+    an_end_of_the_application_is_legal_on_the_wire:
+        "F25", "a reason of 300 bytes of emoji" => "the code, and the reason cut to 123 bytes or less";
+        "F25", "code 1000, 1005, 1006, 1015, 4399, 5000 by the application" => "an error to it";
 }
 
-enum Outcome {
-    /// A Close frame with this code, and nothing before it.
-    Closes(u16),
-    /// These frames, and the connection lives on.
-    Answers(Vec<Received>),
-}
-
-fn closes(name: &'static str, what: &'static str, input: Vec<u8>, code: u16) -> Row {
-    let outcome = Outcome::Closes(code);
-    Row {
-        name,
-        what,
-        input,
-        outcome,
-    }
-}
-
-fn answers(name: &'static str, what: &'static str, input: Vec<u8>, answers: &[(u8, &[u8])]) -> Row {
-    let answers = answers.iter().map(|(opcode, payload)| Received {
-        first: 0x80 | opcode,
-        payload: payload.to_vec(),
-    });
-    Row {
-        name,
-        what,
-        input,
-        outcome: Outcome::Answers(answers.collect()),
-    }
-}
-
-fn headers() -> Vec<Row> {
-    let unmasked = vec![0x81, 5, b'h', b'e', b'l', b'l', b'o'];
-    let mut rows = vec![
-        closes("F1", "unmasked text", unmasked, 1002),
-        closes("F1", "unmasked empty Close", vec![0x88, 0], 1002),
-        closes("F2", "RSV1", part(0xc1, b"x"), 1002),
-        closes("F2", "RSV2", part(0xa1, b"x"), 1002),
-        closes("F2", "RSV3", part(0x91, b"x"), 1002),
-        closes("F2", "RSV1 on a ping", part(0xc9, b"x"), 1002),
-        closes("F4", "ping without FIN", part(PING, b"x"), 1002),
-        closes("F4", "Close without FIN", part(CLOSE, &[3, 232]), 1002),
-        closes("F5", "ping of 126 bytes", frame(PING, &[0; 126]), 1002),
-        closes("F5", "ping of 64 KiB", long(0x89, 65_536, b""), 1002),
-        closes("F5", "ping of 16 MiB", long(0x89, 16 << 20, b""), 1002),
-        closes("F5", "Close of 126 bytes", frame(CLOSE, &[65; 126]), 1002),
-        closes("F6", "a frame over the limit", long(0x82, 4_097, b""), 1009),
-        closes("F7", "2^63 - 1 bytes", long(0x82, (1 << 63) - 1, b""), 1009),
-        closes("F7", "the top bit", long(0x82, 1 << 63, b""), 1002),
-        closes(
-            "F7",
-            "2^32 + 5 bytes",
-            long(0x82, (1 << 32) + 5, b"hello"),
-            1009,
-        ),
-        answers(
-            "F8",
-            "5 bytes in two",
-            medium(0x82, 5, b"hello"),
-            &[(BINARY, b"hello")],
-        ),
-        answers(
-            "F8",
-            "5 bytes in eight",
-            long(0x82, 5, b"hello"),
-            &[(BINARY, b"hello")],
+/// The rows of the data, beside what [`covers`] says.
+pub(super) fn covers_rows() -> Vec<Entry> {
+    let tables = [
+        (headers(), test_path!(illegal_headers_close_with_their_code)),
+        (fragments(), test_path!(fragments_follow_the_rules)),
+        (text(), test_path!(text_is_utf8_or_closes_with_1007)),
+        (
+            closing(),
+            test_path!(close_frames_are_answered_with_their_code),
         ),
     ];
-    for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
-        rows.push(closes("F3", "a reserved opcode", frame(opcode, b""), 1002));
-    }
-    rows
-}
-
-fn fragments() -> Vec<Row> {
-    let start = |payload: &[u8]| part(TEXT, payload);
-    let more = |payload: &[u8]| part(CONTINUATION, payload);
-    let last = |payload: &[u8]| frame(CONTINUATION, payload);
-    let half = vec![b'x'; 3_000];
-    let empties: Vec<Vec<u8>> = (0..40).map(|_| more(b"")).collect();
-    let endless = [start(b""), joined(&empties)].concat();
-    let pinged = joined(&[start(b"a"), frame(PING, b"p"), more(b"b"), last(b"c")]);
-    let unasked = joined(&[start(b"a"), frame(PONG, b"p"), last(b"c")]);
-    let closed = joined(&[start(b"a"), close(1000, b"")]);
-    vec![
-        closes(
-            "F6",
-            "fragments over the limit",
-            joined(&[start(&half), more(&half)]),
-            1009,
-        ),
-        answers("F10", "empty text", frame(TEXT, b""), &[(TEXT, b"")]),
-        answers("F10", "empty binary", frame(BINARY, b""), &[(BINARY, b"")]),
-        answers("F10", "empty ping", frame(PING, b""), &[(PONG, b"")]),
-        answers(
-            "F10",
-            "empty parts",
-            joined(&[start(b""), more(b""), last(b"")]),
-            &[(TEXT, b"")],
-        ),
-        closes("F11", "fragments without end", endless, 1008),
-        closes("F15", "continuation of nothing", last(b"x"), 1002),
-        closes("F15", "part of nothing", more(b"x"), 1002),
-        closes(
-            "F15",
-            "text inside a text",
-            joined(&[start(b"a"), frame(TEXT, b"b")]),
-            1002,
-        ),
-        closes(
-            "F15",
-            "binary inside a text",
-            joined(&[start(b"a"), part(BINARY, b"b")]),
-            1002,
-        ),
-        answers(
-            "F16",
-            "ping between fragments",
-            pinged,
-            &[(PONG, b"p"), (TEXT, b"abc")],
-        ),
-        answers("F16", "pong between fragments", unasked, &[(TEXT, b"ac")]),
-        closes("F21", "Close between fragments", closed, 1000),
-    ]
-}
-
-fn text() -> Vec<Row> {
-    let bad = |what, bytes: &[u8]| closes("F13", what, frame(TEXT, bytes), 1007);
-    let snowman = "☃".as_bytes();
-    let cut = joined(&[
-        part(TEXT, &snowman[..1]),
-        part(CONTINUATION, b""),
-        frame(CONTINUATION, &snowman[1..]),
-    ]);
-    let face = joined(&[
-        part(TEXT, &"😀".as_bytes()[..3]),
-        frame(CONTINUATION, &"😀".as_bytes()[3..]),
-    ]);
-    let late = joined(&[part(TEXT, b"fine"), frame(CONTINUATION, &[0xff])]);
-    let unfinished = joined(&[part(TEXT, b"a"), frame(CONTINUATION, &snowman[..2])]);
-    vec![
-        bad("overlong slash", &[0xc0, 0x80]),
-        bad("a surrogate", &[b'a', 0xed, 0xa0, 0x80]),
-        bad("beyond the last", &[0xf4, 0x90, 0x80, 0x80]),
-        bad("a lone continuation byte", &[0x80]),
-        bad("an unfinished character", &snowman[..2]),
-        closes("F13", "bad in the second fragment", late, 1007),
-        closes("F13", "unfinished in the last fragment", unfinished, 1007),
-        answers("F14", "a character cut by frames", cut, &[(TEXT, snowman)]),
-        answers(
-            "F14",
-            "a wide character cut by frames",
-            face,
-            &[(TEXT, "😀".as_bytes())],
-        ),
-    ]
-}
-
-fn closing() -> Vec<Row> {
-    let mut rows = vec![
-        closes("F17", "one byte", frame(CLOSE, &[3]), 1002),
-        closes("F18", "reason not UTF-8", close(1000, &[0xff]), 1007),
-        closes("F19", "empty", frame(CLOSE, b""), 1005),
-        closes("F19", "with a reason", close(1000, b"bye"), 1000),
-        closes(
-            "F19",
-            "reason of 123 bytes",
-            close(1000, &[b'x'; 123]),
-            1000,
-        ),
-        closes(
-            "F20",
-            "text after Close",
-            joined(&[close(1000, b""), frame(TEXT, b"x")]),
-            1000,
-        ),
-        closes(
-            "F20",
-            "two Closes",
-            joined(&[close(1001, b""), close(1000, b"")]),
-            1001,
-        ),
-        closes(
-            "F20",
-            "junk after Close",
-            joined(&[close(1000, b""), vec![255; 99]]),
-            1000,
-        ),
-    ];
-    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000] {
-        rows.push(closes("F17", "an illegal code", close(code, b""), 1002));
-    }
-    for code in [
-        1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999,
-    ] {
-        rows.push(closes("F19", "a legal code", close(code, b""), code));
-    }
-    rows
+    let entry = |row: Row, test| {
+        let answer = match &row.outcome {
+            Outcome::Closes(1005) => "an empty Close".to_owned(),
+            Outcome::Closes(_) if row.name == "F19" => "the same code".to_owned(),
+            Outcome::Closes(code) => format!("Close {code}"),
+            Outcome::Answers(frames) => {
+                let frames = frames.iter().map(|frame| match frame.first & 0x0f {
+                    PONG => "a pong",
+                    _ => "the echo",
+                });
+                frames.collect::<Vec<_>>().join(", ")
+            }
+        };
+        Entry::new(row.name, row.what, answer, test)
+    };
+    let entries = |(rows, test): (Vec<Row>, _)| rows.into_iter().map(move |row| entry(row, test));
+    tables.into_iter().flat_map(entries).collect()
 }
 
 fn play(server: &Server, row: &Row, send: impl Fn(&mut Peer, &[u8])) {
     let mut peer = server.client("/ws/blue");
     send(&mut peer, &row.input);
-    let (name, what) = (row.name, row.what);
+    let (name, what) = (row.name, &row.what);
     match &row.outcome {
         Outcome::Closes(code) => {
             let given = peer.try_close();
@@ -242,8 +85,7 @@ fn play(server: &Server, row: &Row, send: impl Fn(&mut Peer, &[u8])) {
     }
 }
 
-fn every_row(rows: &[Row]) {
-    let app = Plain::default();
+fn small() -> Config {
     let mut config = Config {
         wire: Wire::Raw,
         rates: Rates::unlimited(),
@@ -251,7 +93,14 @@ fn every_row(rows: &[Row]) {
     };
     config.limits.message_bytes = 4_096;
     config.limits.fragments = 32;
-    let server = Server::start(config, app.clone());
+    // A ping of ours would be an answer too many.
+    config.health.ping_interval = Duration::from_secs(300 * 86_400);
+    config
+}
+
+fn every_row(rows: &[Row]) {
+    let app = Plain::default();
+    let server = Server::start(small(), app.clone());
     for row in rows {
         play(&server, row, |peer, bytes| {
             peer.try_send(bytes);
@@ -281,6 +130,24 @@ fn text_is_utf8_or_closes_with_1007() {
 #[test]
 fn close_frames_are_answered_with_their_code() {
     every_row(&closing());
+}
+
+#[test]
+fn every_cut_point_gives_the_same() {
+    let server = Server::start(small(), Plain::default());
+    for row in [headers(), fragments(), text(), closing()].concat() {
+        if row.input.len() > 24 {
+            continue;
+        }
+        for cut in 1..row.input.len() {
+            play(&server, &row, |peer, bytes| {
+                peer.try_send(&bytes[..cut]);
+                thread::yield_now();
+                peer.try_send(&bytes[cut..]);
+            });
+        }
+    }
+    server.until_empty();
 }
 
 #[test]
@@ -360,4 +227,50 @@ fn binary_where_json_is_spoken_is_closed() {
     let mut peer = server.member("/ws");
     peer.send(&frame(BINARY, b"x"));
     assert_eq!(peer.closed(1003), "unsupported_data");
+}
+
+#[test]
+fn one_message_and_a_close_in_one_packet_are_heard_in_this_order() {
+    let app = Plain::default();
+    let config = Config {
+        wire: Wire::Raw,
+        ..Config::default()
+    };
+    let server = Server::start(config, app.clone());
+    let mut peer = server.client("/ws?token=s3cr3t-ann");
+    peer.send(&[frame(TEXT, b"last"), close(1000, b"")].concat());
+    peer.closed(1000);
+    app.log.until(&[
+        "connect ann",
+        "text ann 4",
+        "disconnect ann [] client_closed",
+    ]);
+}
+
+#[test]
+fn an_end_of_the_application_is_legal_on_the_wire() {
+    let server = Server::start(Config::default(), Plain::default());
+    for code in [0, 999, 1000, 1005, 1006, 1015, 3000, 4001, 4399, 5000] {
+        assert!(CloseReason::application(code).is_err(), "{code}");
+    }
+    let Ok(CloseReason::Application(code)) = CloseReason::application(4999) else {
+        panic!("a code");
+    };
+    for text in [
+        "😀".repeat(75),
+        format!("x{}", "☃".repeat(60)),
+        "x".repeat(123),
+        String::new(),
+    ] {
+        let peer = server.user("ann", "");
+        let id = server.hub.connections_of("ann")[0];
+        server.hub.close_with(id, code, &text).expect("it is there");
+        let reason = peer.closed(4999);
+        assert!(text.starts_with(&reason), "{reason}");
+        assert!(
+            reason.len() <= 123 && reason.len() + 4 > text.len().min(123),
+            "{reason}"
+        );
+    }
+    server.until_empty();
 }

@@ -7,11 +7,19 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::app::{Log, Plain};
+use super::catalogue::covers;
 use super::frames::{PING, PONG, frame};
 use super::server::Server;
 use crate::rt::{
     Application, Client, Config, Denied, HealthPing, Message, Notice, Rates, UserPolicy, Wire,
 };
+
+covers! {
+    a_silent_peer_is_gone_within_interval_and_timeout:
+        "S4", "a peer vanishes without a word" => "4201 `heartbeat_timeout`; every count is back";
+    a_stall_of_the_host_is_not_a_stall_of_its_clients:
+        "R12", "the host stood still, and the pongs wait in the sockets" => "nobody is evicted";
+}
 
 const INTERVAL: Duration = Duration::from_millis(150);
 const TIMEOUT: Duration = Duration::from_millis(150);

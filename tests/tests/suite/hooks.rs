@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::app::{Log, Plain, identify};
+use super::catalogue::covers;
 use super::frames::{PING, TEXT, frame, joined};
 use super::gate::Gate;
 use super::server::Server;
@@ -17,6 +18,11 @@ use crate::rt::{
     Application, Client, CloseReason, Config, Denied, Direct, Entry, Identity, Message, Rates,
     Request, Rooms, Wire, sleep,
 };
+
+covers! {
+    a_hook_that_takes_too_long_costs_its_connection_and_no_other:
+        "R13", "a hook does not return" => "1011 for its connection, and the others are served";
+}
 
 fn raw() -> Config {
     Config {

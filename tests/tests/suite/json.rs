@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::app::Plain;
+use super::catalogue::{Entry, covers, test_path};
+use super::frames::{TEXT, frame};
 use super::server::Server;
 use crate::rt::{Config, Direct, Rates, Rooms};
 
@@ -88,6 +90,8 @@ fn rows() -> Vec<Row> {
             r#"{"type":"__proto__"}"#,
             "unknown_type",
         ),
+        row("L12", "60 000 commas", ",".repeat(60_000), bad),
+        row("L12", "60 000 line feeds", "\n".repeat(60_000), bad),
         row(
             "J12",
             "many keys, the type missing",
@@ -104,6 +108,31 @@ fn open() -> Config {
         rates: Rates::unlimited(),
         ..Config::default()
     }
+}
+
+covers! {
+    odd_but_legal_content_passes_byte_for_byte:
+        "J1", "content 120 deep" => "passed on byte for byte";
+        "J2", "1e999, 2^64, -0, a number of 10 000 digits" => "passed on byte for byte";
+        "J3", "keys given twice within content" => "passed on byte for byte";
+        "J4", "a NUL within content" => "passed on byte for byte";
+        "J7", "`sender` of somebody else" => "the connection's own user";
+    names_are_plain_data:
+        "J6", "glob characters, zero width, composed and decomposed" => "names, compared by their bytes";
+        "J10", "`__proto__`, `connect`" => "names as any other";
+    what_is_too_long_is_closed_before_it_is_parsed:
+        "J6", "a name of 1 MB" => "1009";
+        "J12", "an array of a million elements" => "1009";
+    wide_content_is_passed_on:
+        "J12", "an array of 30 000 elements" => "passed on byte for byte";
+        "J11", "0, -1 or 10^9 parts that are to follow" => "passed on at once: nothing is waited for";
+}
+
+/// The rows of the data, beside what [`covers`] says.
+pub(super) fn covers_rows() -> Vec<Entry> {
+    let test = test_path!(what_is_not_understood_is_answered_and_changes_nothing);
+    let entry = |row: Row| Entry::new(row.name, row.what, format!("`{}`", row.code), test);
+    rows().into_iter().map(entry).collect()
 }
 
 #[test]
@@ -189,4 +218,41 @@ fn names_are_plain_data() {
         8,
         "compared by their bytes"
     );
+}
+
+#[test]
+fn what_is_too_long_is_closed_before_it_is_parsed() {
+    let server = Server::start(open(), Plain::default());
+    let name = "a".repeat(1_000_000);
+    let elements = "1,".repeat(1_000_000);
+    for text in [
+        format!(r#"{{"type":"subscribe","channel":"{name}"}}"#),
+        format!(r#"{{"type":"message","content":[{elements}1]}}"#),
+    ] {
+        let mut peer = server.user("ann", "blue");
+        peer.try_send(&frame(TEXT, text.as_bytes()));
+        assert_eq!(peer.closed(1009), "too_big");
+    }
+    server.until_empty();
+}
+
+#[test]
+fn wide_content_is_passed_on() {
+    let server = Server::start(open(), Plain::default());
+    let mut ann = server.user("ann", "blue");
+    let mut ben = server.user("ben", "blue");
+    let wide = format!("[{}1]", "1,".repeat(30_000));
+    for content in [
+        &*wide,
+        r#"{"parts":0}"#,
+        r#"{"parts":-1}"#,
+        r#"{"parts":1000000000}"#,
+    ] {
+        let parts = r#""attachments":1000000000,"num":-1"#;
+        ann.say(&format!(
+            r#"{{"type":"message",{parts},"content":{content}}}"#
+        ));
+        let message = ben.expect("message");
+        assert_eq!(message["content"].to_string(), content);
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{Log, identify};
+use super::catalogue::covers;
 use super::gate::Gate;
 use super::peer::upgrade;
 use super::server::Server;
@@ -11,6 +12,18 @@ use crate::rt::{
     Application, Client, CloseReason, Config, Denied, Entry, Identity, Message, Rates, Refusal,
     Request, Wire,
 };
+
+covers! {
+    an_answer_for_a_connection_that_has_gone_has_no_effect:
+        "R3", "a join is allowed after its connection has gone" => "no room comes to be";
+        "R5", "a late answer of a hook" => "no effect";
+    a_peer_that_is_evicted_does_not_wait_for_the_hooks:
+        "R5", "a hook ends after the eviction" => "one disconnect, and the peer did not wait";
+    a_client_that_vanishes_while_it_is_authenticated_gives_its_seats_back:
+        "H19", "the end or a reset while the application is asked" => "every count is back";
+    an_authentication_that_takes_too_long_is_refused:
+        "A1", "the application does not say who it is" => "Close 1011 or 500, as configured";
+}
 
 fn raw() -> Config {
     Config {

@@ -1,5 +1,8 @@
 //! One suite, compiled once per runtime: `crate::rt` is the runtime, everything else is here.
 
+mod catalogue;
+
+mod alone;
 mod app;
 mod frames;
 mod gate;
@@ -9,21 +12,28 @@ mod peer;
 mod server;
 
 mod admission;
+mod advisories;
 mod clients;
 mod defaults;
 mod delivery;
 mod drain;
+mod exceptions;
 mod exhausted;
 mod floods;
 mod framing;
+mod framing_rows;
 mod health;
 mod hooks;
 mod hostile_servers;
 mod json;
 mod late;
+mod logins;
 mod malformed;
+mod malformed_rows;
+mod memory;
 mod pages;
 mod panics;
+mod races;
 mod reentrant;
 mod returning;
 mod seats;

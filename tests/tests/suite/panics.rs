@@ -5,12 +5,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::app::{Log, identify};
+use super::catalogue::covers;
 use super::peer::{Peer, upgrade};
 use super::server::Server;
 use crate::rt::{
     Application, Client, CloseReason, Config, Denied, Entry, Identity, Message, Notice, Refusal,
     Request, sleep,
 };
+
+covers! {
+    before_admission_it_is_told_by_status_or_close:
+        "R13", "a panic before admission" => "Close 1011 or 500, as configured; the others are served";
+    after_admission_it_closes:
+        "R13", "a panic in each hook" => "1011 for that connection; the others are served";
+    in_the_last_hook_it_costs_nothing_more:
+        "R13", "a panic in the disconnect hook" => "nothing more is lost";
+    in_a_notice_it_costs_nothing:
+        "R13", "a panic in a notice" => "nothing is lost";
+    of_what_a_hook_holds_it_costs_nothing_more:
+        "R13", "a panic while a hook is given up" => "1011 for that connection";
+}
 
 /// Panics where it is told to, once it is armed, and once.
 struct Panics {

@@ -4,11 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{Log, identify};
+use super::catalogue::covers;
 use super::server::Server;
 use crate::rt::{
     Application, Client, CloseReason, Config, Denied, Exclude, Frame, Identity, Message, Request,
     Wire,
 };
+
+covers! {
+    a_hook_may_call_anything_of_the_hub:
+        "R4", "leave, join and send in the disconnect hook, and leave twice" => "nothing comes back";
+        "R14", "broadcast, leave, close, kick, ping of oneself in a hook" => "done, without a deadlock";
+}
 
 /// Does in its hooks to its own connection what the text says.
 struct Reentrant {

@@ -4,9 +4,15 @@ use std::sync::Barrier;
 use std::thread;
 
 use super::app::Plain;
+use super::catalogue::covers;
 use super::peer::{Peer, upgrade};
 use super::server::Server;
 use crate::rt::{CloseReason, Config, Limits, Refusal};
+
+covers! {
+    of_many_devices_at_once_of_one_user_one_is_left:
+        "R1", "many connects of one user at once" => "one is left, the others 1000 `replaced`";
+}
 
 /// So many at once; says how many were let in.
 fn storm(server: &Server, clients: usize, path: &str) -> usize {

@@ -1,11 +1,17 @@
 //! A token is in no line of the log, wherever it came in and whatever became of it.
 
 use super::app::Plain;
+use super::catalogue::covers;
 use super::frames::{PING, TEXT, frame};
 use super::logs;
 use super::peer::upgrade;
 use super::server::Server;
 use crate::rt::{Config, Refusal};
+
+covers! {
+    no_line_of_the_log_has_a_token:
+        "A3", "a token in every place, good and bad, with the log at TRACE" => "in no line of any test";
+}
 
 #[test]
 fn no_line_of_the_log_has_a_token() {

@@ -6,9 +6,33 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::app::Plain;
+use super::catalogue::covers;
 use super::peer::{End, Peer, upgrade};
 use super::server::Server;
 use crate::rt::{CloseReason, Config, Exclude, Frame, Presence, Rates, RoomRule, SlowPolicy, Wire};
+
+covers! {
+    who_reads_nothing_is_closed_and_the_others_miss_nothing:
+        "S1", "a member reads nothing" => "4101 `slow_consumer`; the others miss nothing";
+    the_oldest_or_the_newest_may_be_dropped_instead:
+        "S1", "the same where messages may be dropped" => "dropped and counted; a gap in `seq`";
+    a_reader_that_swings_below_the_limit_stays:
+        "S9", "a reader stops until its queue is long, and goes on, five times" =>
+            "nothing is lost, and the queue is empty after";
+    bytes_that_wait_too_long_close:
+        "S2", "a window of zero, acknowledged for ever" => "`slow_consumer` after `write_stall`";
+    the_node_has_a_bound_over_all_queues:
+        "L11", "stalled members, over the bound of the node" => "those with the most queued are closed";
+    a_peer_that_never_reads_its_close_is_dropped_in_time:
+        "S6", "our Close is not answered" => "dropped after `close_timeout`";
+    an_end_that_flushes_delivers_what_was_queued_first:
+        "S7", "messages, then the application closes" => "all of them, then Close";
+        "S7", "messages, then a kick" => "whole frames, then Close 4004; the rest is counted";
+    a_large_message_comes_through_a_narrow_network:
+        "S8", "a socket that takes little at a time" => "the exact bytes";
+    too_many_messages_are_strikes_and_then_the_end:
+        "L3", "messages over the rate" => "`rate_limited` with `retry_after_ms`, then 4102";
+}
 
 fn config(slow: SlowPolicy) -> Config {
     let mut config = Config {
@@ -133,6 +157,38 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
         server.hub.disconnect_user("stuck", CloseReason::Kicked);
         stuck.closed(4004);
     }
+}
+
+#[test]
+fn a_reader_that_swings_below_the_limit_stays() {
+    let server = Server::start(config(SlowPolicy::Disconnect), Plain::default());
+    let mut steady = server.user("steady", "blue");
+    let mut swings = stuck(&server, "/ws/blue?token=s3cr3t-swings");
+    server.until_connected(2);
+    swings.find("subscribed");
+    let mut seq = 0;
+    for _ in 0..5 {
+        let read = seq;
+        // Until the network holds no more, and 5 of the 8 that fit wait.
+        while server.hub.stats().queued_bytes < 5 * LARGE {
+            seq += 1;
+            server.hub.broadcast("blue", &content(seq)).expect("JSON");
+            assert_eq!(steady.expect("message")["seq"], seq);
+            assert_eq!(server.closes("slow_consumer"), 0);
+        }
+        for expected in read + 1..=seq {
+            assert_eq!(swings.expect("message")["seq"], expected);
+        }
+        server.until("the queue is empty", |stats| stats.queued_bytes == 0);
+    }
+    let stats = server.hub.stats();
+    assert_eq!(
+        (stats.total_connections, stats.dropped.values().sum()),
+        (2, 0_u64)
+    );
+    swings.leave();
+    steady.leave();
+    server.until_empty();
 }
 
 #[test]

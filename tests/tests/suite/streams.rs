@@ -4,12 +4,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::app::{Log, Plain};
+use super::catalogue::covers;
 use super::frames::{BINARY, CLOSE, TEXT, close, frame};
 use super::peer::{Peer, upgrade};
 use super::server::until;
 use crate::rt::{
     self, AsyncReadExt, AsyncWriteExt, Config, Frame, Hub, Presence, Rates, Request, Wire,
 };
+
+covers! {
+    a_writer_that_had_to_wait_goes_on:
+        "S8", "a transport that takes 1 byte at a time" => "every frame whole and in order";
+}
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 

@@ -3,10 +3,25 @@
 use std::time::Duration;
 
 use super::app::Plain;
+use super::catalogue::covers;
 use super::frames::{BINARY, TEXT, frame};
 use super::peer::{End, Peer, upgrade};
 use super::server::Server;
 use crate::rt::{CloseReason, Config, Frame, Limits, UserPolicy, Wire};
+
+covers! {
+    the_newer_connection_replaces_the_older:
+        "R1", "a second connection in a full house, while the first closes" =>
+            "the first 1000 `replaced`; its end touches nothing of the second";
+        "S4", "a new login before the old connection has gone" => "it wins, and takes over the seats";
+    a_first_message_that_says_nothing_is_the_last:
+        "A1", "no token in time; something else first" => "4103; 1008";
+    a_token_expires_and_may_be_refreshed:
+        "A2", "a token expires while connected" => "4202; refreshed in time it stays";
+        "A2", "a refresh with a bad token or another user's" => "4001";
+    a_token_may_come_in_five_places_but_only_in_one:
+        "H21", "a token in two places" => "400";
+}
 
 fn with(users: UserPolicy) -> Config {
     Config {

@@ -1,0 +1,93 @@
+//! Any bytes before the upgrade: one answer in any split, in little memory.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use arbitrary::Unstructured;
+use switchboard_core::response::{refusal, switching_protocols};
+use switchboard_core::{
+    BadRequest, Endpoint, Handshake, HandshakeConfig, Origins, Refused, Request, client_address,
+};
+
+use crate::heap::Heap;
+use crate::reads::{lengths, split};
+
+/// Bytes that a handshake may hold whatever it received, with the room for each of its headers.
+const CONSTANT: i64 = 16 << 10;
+
+/// The first byte chooses a configuration, the next the reads, and the rest comes over the wire.
+///
+/// # Panics
+/// Where a promise is broken.
+pub fn handshake(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    let config = Arc::new(config(input.arbitrary().unwrap_or(0)));
+    let lengths = lengths(&mut input);
+    let stream = input.take_rest();
+    let whole = receive(&config, [stream].into_iter());
+    assert_eq!(whole, receive(&config, split(stream, &lengths)), "in reads");
+    assert_eq!(whole, receive(&config, stream.chunks(1)), "byte by byte");
+    match whole {
+        Ok(None) => {}
+        Ok(Some(request)) => judge(&request),
+        Err(bad) => assert!(refusal(Refused::Malformed(bad), 1).is_ascii()),
+    }
+}
+
+/// Four configurations.
+pub(crate) fn config(choice: u8) -> HandshakeConfig {
+    HandshakeConfig {
+        endpoint: if choice & 1 == 0 {
+            Endpoint::At("/ws".into())
+        } else {
+            Endpoint::Any
+        },
+        pages: choice & 2 != 0,
+        json: choice & 4 == 0,
+        name_bytes: 128,
+    }
+}
+
+fn receive<'a>(
+    config: &Arc<HandshakeConfig>,
+    reads: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<Request>, BadRequest> {
+    let mut heap = Heap::default();
+    let mut handshake = Handshake::new(Arc::clone(config));
+    let (mut found, mut received) = (None, 0);
+    for read in reads {
+        received += read.len();
+        let outcome = heap.during(|| handshake.receive(read));
+        heap.check(received, CONSTANT);
+        if let Err(bad) = outcome {
+            assert_eq!(handshake.receive(b"GET"), Err(bad), "a refusal stays");
+            return Err(bad);
+        }
+        if let Ok(Some(request)) = outcome {
+            assert!(found.replace(request).is_none(), "a request comes once");
+        }
+    }
+    Ok(found)
+}
+
+/// Whatever is let through can be judged and answered.
+fn judge(request: &Request) {
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let everybody = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a net"));
+    client_address(peer, request, &everybody);
+    for origins in [Origins::Same, Origins::List(vec!["https://a:1".into()])] {
+        let _ = origins.allows(request);
+    }
+    assert!(switching_protocols(request, true).is_ascii());
+    assert!(!request.path().contains(char::is_control));
+    assert_eq!(request.is_upgrade(), request.accept_key().is_some());
+    if let Some(lobby) = request.lobby() {
+        assert!(!lobby.contains('/') && !lobby.is_empty() && lobby.len() <= 128);
+    }
+    if let Some(token) = request.token().filter(|token| token.reveal().len() > 8) {
+        assert!(
+            !format!("{request:?}").contains(token.reveal()),
+            "a token shows"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! How much heap something holds, counted by an allocator. The tests of the bounds use this file too.
+
+use allocation_counter::measure;
+
+/// The heap that a series of steps of this thread holds.
+#[derive(Debug, Default)]
+#[allow(
+    dead_code,
+    reason = "the tests of the bounds use all of it, the fuzz targets a part"
+)]
+pub(crate) struct Heap {
+    held: i64,
+    peak: i64,
+    bytes: u64,
+    blocks: u64,
+    live: i64,
+}
+
+#[allow(dead_code, reason = "as above")]
+impl Heap {
+    /// Does one step. A block that is moved counts twice while it is copied.
+    pub(crate) fn during<R>(&mut self, step: impl FnOnce() -> R) -> R {
+        let mut result = None;
+        let info = measure(|| result = Some(step()));
+        self.peak = self.peak.max(self.held + info.bytes_max.cast_signed());
+        self.held += info.bytes_current;
+        self.bytes += info.bytes_total;
+        self.blocks += info.count_total;
+        self.live += info.count_current;
+        result.expect("the step was done")
+    }
+
+    /// What is held between two steps may be twice what was received and a constant; at a moment
+    /// within a step a block that grows is there twice.
+    #[track_caller]
+    pub(crate) fn check(&self, received: usize, constant: i64) {
+        let (held, peak, received) = (self.held, self.peak, received.cast_signed() as i64);
+        assert!(
+            held <= 2 * received + constant,
+            "{held} bytes are held for {received} received"
+        );
+        assert!(
+            peak <= 4 * received + constant,
+            "{peak} bytes were held at once for {received} received"
+        );
+    }
+
+    /// All is given back.
+    #[track_caller]
+    pub(crate) fn check_empty(&self) {
+        assert_eq!(self.held, 0, "bytes are still held");
+    }
+
+    /// What is held now.
+    pub(crate) const fn held(&self) -> i64 {
+        self.held
+    }
+
+    /// How many blocks are held now.
+    pub(crate) const fn live(&self) -> i64 {
+        self.live
+    }
+
+    /// All that was ever allocated; a block that is moved counts again.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How often something was allocated or moved.
+    pub(crate) const fn blocks(&self) -> u64 {
+        self.blocks
+    }
+}

@@ -1,0 +1,34 @@
+//! What the fuzz targets do: each body takes any bytes and panics where a promise is broken.
+//!
+//! `fuzz/fuzz_targets` calls one body each, under libFuzzer on nightly Rust; `tests/replay.rs` calls
+//! them with the committed seeds on stable Rust.
+
+mod decoder;
+mod handshake;
+mod heap;
+mod limits;
+mod protocol;
+mod reads;
+mod refusals;
+mod switchboard;
+
+pub use self::decoder::{Agreement, DIFFERENCES, Difference, LIMITS, Verdict, decoder};
+pub use self::decoder::{compare, ours, theirs};
+pub use self::handshake::handshake;
+pub use self::limits::limits;
+pub use self::protocol::protocol;
+pub use self::refusals::refusals;
+pub use self::switchboard::switchboard;
+
+/// The body of a fuzz target.
+pub type Body = fn(&[u8]);
+
+/// Each fuzz target by its name, which is that of its seeds too.
+pub const TARGETS: [(&str, Body); 6] = [
+    ("handshake", handshake),
+    ("decoder", decoder),
+    ("protocol", protocol),
+    ("switchboard", switchboard),
+    ("limits", limits),
+    ("refusals", refusals),
+];

@@ -1,0 +1,261 @@
+//! Any text of a client: no panic, what passes through is not touched, and all that is written can be
+//! read by another parser.
+
+use std::collections::BTreeMap;
+use std::iter::empty;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use switchboard_core::protocol::{
+    BadContent, Command, Content, ErrorCode, MAX_ECHO_BYTES, RequestId, ServerMessage, Timestamp,
+    parse,
+};
+use switchboard_core::{
+    Chunk, Config, ConnectionId, Direct, Event, Identity, Question, Request, Rooms, Switchboard,
+    Time,
+};
+use switchboard_tests::wire::{Heard, Peer};
+
+use crate::heap::Heap;
+
+/// Bytes that parsing may take whatever the text.
+const CONSTANT: i64 = 1 << 10;
+
+/// All of it is the text of one message.
+///
+/// # Panics
+/// Where a promise is broken.
+pub fn protocol(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return; // The decoder lets nothing else through.
+    };
+    let mut heap = Heap::default();
+    let parsed = heap.during(|| parse(text));
+    heap.check(text.len(), CONSTANT);
+    let tree = Tree::of(text);
+    match &parsed {
+        Ok(command) => understood(text, &tree, command),
+        Err(rejected) => {
+            assert!(matches!(
+                rejected.code,
+                ErrorCode::BadRequest | ErrorCode::UnknownType
+            ));
+            let id = rejected.id.as_ref().map(RequestId::as_json);
+            assert!(id.is_none_or(|id| id.len() <= MAX_ECHO_BYTES && text.contains(id)));
+            let answer = fields(&ServerMessage::from(rejected).to_json());
+            assert_eq!(answer["type"], "\"error\"");
+            assert_eq!(answer.get("id").map(String::as_str), id);
+        }
+    }
+    content(text, &tree);
+    Conversation::new().say(text, parsed.ok().as_ref());
+}
+
+/// What a parser that builds a tree says.
+enum Tree {
+    Is(Value),
+    IsNot,
+    /// It has a number that no `f64` can be, which passes through here.
+    Unknown,
+}
+
+impl Tree {
+    fn of(text: &str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(tree) => Self::Is(tree),
+            Err(error) if error.to_string().contains("number out of range") => Self::Unknown,
+            Err(_) => Self::IsNot,
+        }
+    }
+}
+
+/// The JSON texts of the fields of an object.
+fn fields(text: &str) -> BTreeMap<String, String> {
+    let raw: BTreeMap<String, &RawValue> = serde_json::from_str(text).expect("an object");
+    raw.into_iter()
+        .map(|(name, value)| (name, value.get().to_owned()))
+        .collect()
+}
+
+/// A command is what is in its text, no more and no less.
+fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
+    assert!(!matches!(tree, Tree::IsNot), "a parser of trees refuses it");
+    let (id, content) = match command {
+        Command::Message { id, content, .. } | Command::Direct { id, content, .. } => {
+            (id.as_ref(), Some(*content))
+        }
+        Command::Subscribe { id, .. }
+        | Command::Unsubscribe { id, .. }
+        | Command::Ping { id, .. }
+        | Command::Auth { id, .. } => (id.as_ref(), None),
+        Command::HealthPong { .. } => (None, None),
+    };
+    let given = fields(text);
+    let written = |name: &str| given.get(name).map(String::as_str);
+    if !matches!(command, Command::HealthPong { .. }) {
+        assert_eq!(id.map(RequestId::as_json), written("id"));
+    }
+    if let Some(id) = id {
+        assert!(id.as_json().len() <= MAX_ECHO_BYTES);
+        let ack = fields(&ServerMessage::Ack { id, seq: 1 }.to_json());
+        assert_eq!(ack["id"], id.as_json());
+    }
+    if let Some(content) = content {
+        assert_eq!(
+            Some(content.as_json()),
+            written("content"),
+            "content is touched"
+        );
+        let inside = text
+            .as_bytes()
+            .as_ptr_range()
+            .contains(&content.as_json().as_ptr());
+        assert!(inside, "content is copied");
+        let message = ServerMessage::Message {
+            channel: "c",
+            content,
+            sender: None,
+            seq: 1,
+        };
+        assert_eq!(fields(&message.to_json())["content"], content.as_json());
+    }
+    if let (Command::Ping { timestamp, .. }, Tree::Is(_)) = (command, tree) {
+        assert_eq!(
+            timestamp.as_ref().map(Timestamp::as_json),
+            written("timestamp")
+        );
+    }
+    let (Tree::Is(tree), Some(name)) = (tree, name_in(command)) else {
+        return;
+    };
+    assert_eq!(tree[name.0].as_str(), Some(name.1));
+}
+
+/// The name that a command carries, and in which field.
+fn name_in<'a>(command: &'a Command<'_>) -> Option<(&'static str, &'a str)> {
+    match command {
+        Command::Subscribe { channel, .. } | Command::Unsubscribe { channel, .. } => {
+            Some(("channel", channel))
+        }
+        Command::Message { channel, .. } => channel.as_deref().map(|channel| ("channel", channel)),
+        Command::Direct { to, .. } => Some(("to", to)),
+        Command::Auth { token, .. } => Some(("token", token.reveal())),
+        Command::Ping { .. } | Command::HealthPong { .. } => None,
+    }
+}
+
+/// The application's own content is judged as a parser of trees would.
+fn content(text: &str, tree: &Tree) {
+    match (Content::parse(text), tree) {
+        (Ok(content), _) => assert_eq!(
+            content.as_json(),
+            text.trim_matches([' ', '\t', '\n', '\r'])
+        ),
+        // A value alone may be one level deeper than one that lies in a message.
+        (Err(BadContent::TooDeep), _) | (Err(_), Tree::IsNot | Tree::Unknown) => {}
+        (Err(bad), Tree::Is(_)) => panic!("refused, and a parser of trees takes it: {bad}"),
+    }
+}
+
+/// Two clients in one room: what one says, as the other is told.
+struct Conversation {
+    board: Switchboard,
+    speaker: ConnectionId,
+    listener: ConnectionId,
+}
+
+const NOW: Time = Time::from_millis(1_000);
+
+impl Conversation {
+    fn new() -> Self {
+        let config = Config {
+            rooms: Rooms::Open,
+            direct: Direct::Open,
+            ..Config::default()
+        };
+        let mut board = Switchboard::new(config, 1, NOW).expect("a configuration that fits");
+        let [speaker, listener] = ["ann", "bob"].map(|user| enter(&mut board, user));
+        let mut conversation = Self {
+            board,
+            speaker,
+            listener,
+        };
+        conversation.written();
+        conversation
+    }
+
+    fn say(&mut self, text: &str, command: Option<&Command<'_>>) {
+        let (board, speaker) = (&mut self.board, self.speaker);
+        assert_eq!(board.message(NOW, speaker, false, text.len()), Ok(true));
+        match board.command(NOW, speaker, parse(text)) {
+            Ok(Some(Question::Token { .. })) => {
+                let user = Ok(Identity::user("ann"));
+                board
+                    .authenticated(NOW, speaker, user, None)
+                    .expect("it is there");
+            }
+            Ok(Some(question)) => {
+                board
+                    .answer(NOW, speaker, question, Ok(()))
+                    .expect("it is there");
+            }
+            Ok(None) => {}
+            Err(stale) => panic!("{stale}"),
+        }
+        assert_eq!(board.audit(), Ok(()));
+        let written = self.written();
+        for text in written.values().flatten() {
+            assert!(fields(text).contains_key("type"));
+        }
+        let content = match command {
+            Some(Command::Message {
+                channel, content, ..
+            }) if matches!(channel.as_deref(), None | Some("r")) => content,
+            Some(Command::Direct { to, content, .. }) if to == "bob" => content,
+            _ => return,
+        };
+        let [told] = &written[&self.listener][..] else {
+            panic!("one message to the other: {written:?}");
+        };
+        let told = fields(told);
+        assert_eq!(told["content"], content.as_json());
+        assert_eq!(told["sender"], "\"ann\"");
+    }
+
+    /// The texts that go out to each.
+    fn written(&mut self) -> BTreeMap<ConnectionId, Vec<String>> {
+        let mut texts = BTreeMap::new();
+        let mut out = Vec::new();
+        while self.board.poll_notice().is_some() {}
+        while let Some(id) = self.board.poll_send() {
+            out.clear();
+            let chunk = self.board.transmit(id, &mut out, 1 << 20);
+            if let Chunk::Shared(frame, from) = &chunk {
+                out.extend_from_slice(&frame.as_bytes()[*from..]);
+            }
+            let told = self.board.handle(NOW, id, Event::Wrote(out.len()));
+            told.expect("it is there");
+            let heard = Peer::new(false).read(&out).expect("frames");
+            let text = heard.into_iter().map(|heard| match heard {
+                Heard::Text(text) => text,
+                other => panic!("not a text: {other:?}"),
+            });
+            texts.entry(id).or_insert_with(Vec::new).extend(text);
+        }
+        texts
+    }
+}
+
+fn enter(board: &mut Switchboard, user: &str) -> ConnectionId {
+    let lobby = Some("r".to_owned());
+    let request = Request::upgraded("/ws", lobby, empty::<(&str, &str)>()).expect("it is legal");
+    let id = board
+        .connect(NOW, IpAddr::V4(Ipv4Addr::LOCALHOST))
+        .expect("a seat");
+    board.upgraded(NOW, id, &request).expect("it is there");
+    board
+        .authenticated(NOW, id, Ok(Identity::user(user)), None)
+        .expect("it is there");
+    id
+}

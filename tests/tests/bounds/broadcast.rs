@@ -1,0 +1,46 @@
+//! What goes to many is made once.
+
+use crate::heap::Heap;
+use crate::world::{World, config};
+
+/// A broadcast to so many members who take all at once, after a first one: its blocks and bytes,
+/// those of the writing included.
+fn costs(members: u32, content: &str) -> (u64, u64) {
+    let mut config = config();
+    config.presence.enabled = false;
+    let mut world = World::new(config);
+    for number in 0..members {
+        world.enter(number, Some("room"));
+    }
+    world.flush();
+    for _ in 0..2 {
+        world.broadcast("room", content);
+        world.flush();
+    }
+    let mut heap = Heap::default();
+    let receipt = heap.during(|| {
+        let receipt = world.broadcast("room", content);
+        world.flush();
+        receipt
+    });
+    assert_eq!(receipt.queued, members as usize);
+    (heap.blocks(), heap.bytes())
+}
+
+/// RUSTSEC-2020-0043, L11: the payload is shared, and a member costs a link in a list.
+#[test]
+fn a_broadcast_allocates_nothing_per_member() {
+    let small = format!("\"{}\"", "x".repeat(100));
+    let large = format!("\"{}\"", "x".repeat(60_000));
+    for content in [small, large] {
+        let few = costs(10, &content);
+        let many = costs(1_000, &content);
+        assert_eq!(few, many, "blocks and bytes of ten and of a thousand");
+        let (blocks, bytes) = many;
+        assert!(blocks <= 4, "{blocks} blocks");
+        assert!(bytes <= 2 * content.len() as u64 + 1_024, "{bytes} bytes");
+        // The room for the links of so many is given back when all is written, and doubles again.
+        let (blocks, _) = costs(10_000, &content);
+        assert!(blocks <= 4 + 14, "{blocks} blocks");
+    }
+}

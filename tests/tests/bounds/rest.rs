@@ -1,0 +1,128 @@
+//! After everybody has left nothing is left of them.
+
+use std::time::Duration;
+
+use switchboard_core::{ConnectionId, Event};
+
+use crate::heap::Heap;
+use crate::world::{World, config};
+
+const CLIENTS: u32 = 10_000;
+
+/// What may stay, as room for those who come next, per connection that was there at once.
+const RETAINED: i64 = 1_024;
+
+/// Ten thousand users come into ten thousand rooms of their own and a lobby, talk, are talked to, and
+/// leave in every way there is.
+fn storm(world: &mut World, from: u32) {
+    let mut ids: Vec<ConnectionId> = Vec::with_capacity(CLIENTS as usize);
+    for number in from..from + CLIENTS {
+        let id = world.enter(number, Some("lobby"));
+        world.say(
+            id,
+            &format!(r#"{{"type":"subscribe","channel":"room-{number}"}}"#),
+        );
+        world.say(
+            id,
+            &format!(r#"{{"type":"message","channel":"room-{number}","content":1,"id":1}}"#),
+        );
+        world.happens(
+            id,
+            Event::Partial {
+                in_message: true,
+                bytes: 7,
+            },
+        );
+        ids.push(id);
+        world.flush();
+    }
+    world.broadcast("lobby", "\"to all\"");
+    let _ = world
+        .board
+        .ping_user(world.now, "user-1", Duration::from_secs(1));
+    world.pass(Duration::from_secs(1));
+    for (number, id) in ids.into_iter().enumerate() {
+        match number % 4 {
+            0 => world.happens(id, Event::Reset),
+            1 => world.happens(id, Event::Eof),
+            2 => world.happens(id, Event::Close(None)),
+            _ => {
+                let user = world.board.user_of(id).expect("it is there");
+                let reason = switchboard_core::CloseReason::Kicked;
+                world.board.disconnect_user(world.now, &user, reason);
+                world.forget();
+            }
+        }
+    }
+    world.flush();
+    // The grace of presence, the buckets of addresses, and whoever did not answer our Close.
+    world.pass(Duration::from_secs(120));
+    assert_eq!(world.board.stats(world.now).total_connections, 0);
+    assert_eq!(world.board.audit(), Ok(()));
+}
+
+/// Invariant 26; socket.io#1736, L6, L8, RUSTSEC-2023-0063.
+#[test]
+fn after_a_storm_of_ten_thousand_what_is_left_is_room_for_the_next_and_does_not_grow() {
+    let mut heap = Heap::default();
+    let mut world = World::new(config());
+    heap.during(|| storm(&mut world, 0));
+    let after_one = (heap.held(), heap.live());
+    println!("{after_one:?}");
+    let most = RETAINED * i64::from(CLIENTS);
+    assert!(
+        (0..=most).contains(&after_one.0),
+        "{} bytes are kept",
+        after_one.0
+    );
+    assert!(after_one.1 <= 64, "{} blocks are kept", after_one.1);
+    heap.during(|| storm(&mut world, CLIENTS));
+    let after_two = (heap.held(), heap.live());
+    // A list may end in the middle of its room, at a place that differs by a few entries.
+    let slack = 4_096;
+    assert!(
+        after_two.0 <= after_one.0 + slack && after_two.1 <= after_one.1,
+        "bytes and blocks: {after_one:?} after one storm, {after_two:?} after two"
+    );
+}
+
+/// The same for those who never get in.
+#[test]
+fn connects_that_come_to_nothing_leave_nothing() {
+    let mut world = World::new(config());
+    let mut heap = Heap::default();
+    let mut most = (0, 0);
+    for round in 0..6 {
+        heap.during(|| {
+            for number in 0..CLIENTS {
+                let id = world.connect(round * CLIENTS + number);
+                match number % 3 {
+                    0 => world.happens(id, Event::Reset),
+                    1 => {
+                        let bad = switchboard_core::BadRequest::NotFound;
+                        world
+                            .board
+                            .malformed(world.now, id, bad)
+                            .expect("it is there");
+                    }
+                    _ => {}
+                }
+                world.flush();
+            }
+            world.pass(Duration::from_secs(60));
+        });
+        let kept = (heap.held(), heap.live());
+        let allowed = (RETAINED * i64::from(CLIENTS), 64);
+        assert!(kept.0 <= allowed.0 && kept.1 <= allowed.1, "{kept:?}");
+        println!("{kept:?}");
+        // Where a round ends in a list that shrinks by halves is chance: three show the most.
+        if round < 3 {
+            most = (kept.0.max(most.0), kept.1.max(most.1));
+        } else {
+            assert!(
+                kept.0 <= most.0 && kept.1 <= most.1,
+                "{most:?}, then {kept:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What one client costs the manager, at rest and when it does its worst.
+
+use std::time::Duration;
+
+use switchboard_core::{ConnectionId, Event, Rate};
+
+use crate::heap::Heap;
+use crate::world::{World, config};
+
+/// Bytes of heap for a connection that is in, with its user, its room and its welcome written.
+const PER_CONNECTION: i64 = 2_048;
+
+/// A client in a world of others, before it begins.
+fn one_of(count: u32) -> (World, ConnectionId) {
+    let mut world = World::new(config());
+    let id = world.enter(0, Some("lobby"));
+    for number in 1..count {
+        world.enter(number, Some(&format!("room-{}", number % 100)));
+        world.flush();
+    }
+    world.pass(Duration::from_secs(2));
+    (world, id)
+}
+
+#[test]
+fn a_connection_costs_its_constant_and_no_more() {
+    for count in [100, 10_000_u32] {
+        let mut world = World::new(config());
+        let mut heap = Heap::default();
+        heap.during(|| {
+            for number in 0..count {
+                world.enter(number, Some(&format!("room-{}", number / 10)));
+                world.flush();
+            }
+            world.pass(Duration::from_secs(2));
+        });
+        let each = heap.held() / i64::from(count);
+        assert!(each <= PER_CONNECTION, "{each} bytes for each of {count}");
+    }
+}
+
+/// L1, CVE-2019-9512: of the pings that wait for a writer a few are answered, the latest among them.
+#[test]
+fn a_flood_of_pings_from_a_peer_that_does_not_read_holds_a_few_answers() {
+    for blocked in [false, true] {
+        let (mut world, id) = one_of(2);
+        if blocked {
+            world.happens(id, Event::Ping(b"one"));
+            assert_eq!(world.board.poll_send(), Some(id));
+            let _ = world.board.transmit(id, &mut Vec::new(), 100);
+            world.happens(id, Event::Wrote(0));
+        }
+        let mut heap = Heap::default();
+        heap.during(|| {
+            for _ in 0..100_000 {
+                world.happens(id, Event::Ping(&[7; 125]));
+            }
+        });
+        assert!(heap.held() <= 8_192, "{} bytes", heap.held());
+    }
+}
+
+/// RUSTSEC-2020-0043 (S1): answers to one who does not read end with its queue.
+#[test]
+fn a_flood_of_requests_from_a_peer_that_does_not_read_holds_its_queue_and_then_nothing() {
+    let (mut world, id) = one_of(2);
+    // At most 1 024 messages wait (the default), and each of these answers takes less than 512 bytes.
+    let most = 1_024 * 512;
+    let mut heap = Heap::default();
+    for _ in 0..20_000 {
+        heap.during(|| world.say(id, r#"{"type":"ping","id":"0123456789"}"#));
+        assert!(heap.held() <= most, "{} bytes", heap.held());
+    }
+    assert!(!world.board.is_connected("user-0"), "it is still in");
+}
+
+/// L7, L8, CVE-2020-36406: rooms of one client, and rooms that come and go.
+#[test]
+fn a_client_that_enters_a_hundred_thousand_rooms_holds_a_hundred() {
+    let (mut world, id) = one_of(2);
+    let mut heap = Heap::default();
+    heap.during(|| {
+        for number in 0..100_000 {
+            world.say(
+                id,
+                &format!(r#"{{"type":"subscribe","channel":"many-{number}"}}"#),
+            );
+            world.flush();
+        }
+    });
+    assert!(heap.held() <= 100 * 2_048, "{} bytes", heap.held());
+    let mut heap = Heap::default();
+    let (mut world, id) = one_of(2);
+    for round in 0..2 {
+        let before = heap.held();
+        heap.during(|| {
+            for number in 0..20_000 {
+                world.say(
+                    id,
+                    &format!(r#"{{"type":"subscribe","channel":"many-{number}"}}"#),
+                );
+                world.say(
+                    id,
+                    &format!(r#"{{"type":"unsubscribe","channel":"many-{number}"}}"#),
+                );
+                world.flush();
+            }
+            world.pass(Duration::from_secs(5));
+        });
+        let grown = heap.held() - before;
+        assert!(
+            round == 0 || grown <= 0,
+            "{grown} bytes more for rooms that are gone"
+        );
+    }
+}
+
+/// L5: addresses are forgotten when their buckets are full again.
+#[test]
+fn addresses_that_connect_once_are_forgotten() {
+    let mut limited = config();
+    limited.rates.connects = Some(Rate {
+        per_second: 50,
+        burst: 1_000,
+    });
+    let mut world = World::new(limited);
+    let mut heap = Heap::default();
+    for number in 0..100_000 {
+        heap.during(|| {
+            let id = world.enter(number, None);
+            world.happens(id, Event::Reset);
+            world.pass(Duration::from_millis(1));
+        });
+        // Twenty of them at a time have a bucket that is not full.
+        assert!(
+            heap.held() <= 64 << 10,
+            "{} bytes after {number}",
+            heap.held()
+        );
+    }
+}
+
+type Call = fn(&mut World, ConnectionId);
+
+/// What a call allocates does not depend on how many others there are: three of each kind, after
+/// some that make room.
+#[test]
+fn what_a_call_allocates_does_not_grow_with_the_number_of_connections() {
+    let calls: [(&str, Call); 6] = [
+        ("subscribe", |world, id| {
+            world.say(id, r#"{"type":"subscribe","channel":"a-new-one"}"#);
+            world.say(id, r#"{"type":"unsubscribe","channel":"a-new-one"}"#);
+        }),
+        ("message", |world, id| {
+            world.say(
+                id,
+                r#"{"type":"message","channel":"lobby","content":[1,2,3],"id":1}"#,
+            );
+        }),
+        ("direct", |world, id| {
+            world.say(
+                id,
+                r#"{"type":"direct","to":"user-1","content":[1,2,3],"id":1}"#,
+            );
+        }),
+        ("ping", |world, id| world.happens(id, Event::Ping(b"ping"))),
+        ("partial", |world, id| {
+            world.happens(
+                id,
+                Event::Partial {
+                    in_message: true,
+                    bytes: 100,
+                },
+            );
+            world.happens(
+                id,
+                Event::Partial {
+                    in_message: false,
+                    bytes: 0,
+                },
+            );
+        }),
+        ("tick", |world, _| {
+            world.now = world.now + Duration::from_nanos(1);
+            world.board.tick(world.now);
+        }),
+    ];
+    let blocks = |count: u32| {
+        let (mut world, id) = one_of(count);
+        calls.map(|(name, call)| {
+            for _ in 0..40 {
+                call(&mut world, id);
+                world.flush();
+            }
+            let mut heap = Heap::default();
+            for _ in 0..3 {
+                heap.during(|| call(&mut world, id));
+                world.flush();
+            }
+            (name, heap.blocks(), heap.bytes())
+        })
+    };
+    assert_eq!(blocks(10), blocks(10_000));
+}
