@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust simulation fuzz schedules miri autobahn
+#   tests/run.sh [PART...]      all parts, or those named: build rust simulation swarm fuzz schedules miri autobahn
 #                               clients client browser
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
@@ -90,6 +90,9 @@ build_examples() {
 simulation() {
   cargo run --release --locked -p switchboard-tests --bin simulate -- --seeds 1000 --threads 2
 }
+
+# Ten thousand clients and their node; it fails where one knocks too often, too late or at all.
+swarm() { cargo run --release --locked -p switchboard-tests --bin swarm -- 1 10000; }
 
 # Each target for 20 s from the committed seeds, which `cargo test` has replayed already. What is
 # found stays in target/fuzz: the corpus that grows there is used again, and a failing input too.
@@ -211,6 +214,7 @@ raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
 part simulation "Simulation: 1000 seeds" simulation
+part swarm "Ten thousand clients: restart, partition, drain" swarm
 part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
 part schedules "The runtime under 9000 schedules per test" schedules
 part miri "Miri over the core" miri

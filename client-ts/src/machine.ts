@@ -463,7 +463,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'ack': {
         const { id, seq, delivered } = frame;
         const request = requests.get(id);
-        if (!request) return;
+        if (!request || channels.get(request.channel!)?.id === id) return;
         if (!request.over) emit({ type: 'done', id, value: seq ?? delivered });
         requests.delete(id);
         return see(request.channel, seq);
@@ -476,7 +476,8 @@ export function createMachine(options: Partial<Config> = {}): Machine {
         // Without an `id` it answers nothing of ours: the application put us out.
         if (channel && frame.id === undefined) {
           channel.active = false;
-          channel.id = Id.Refused;
+          // A `subscribe` that waits for its answer is answered all the same.
+          if (!requests.has(channel.id)) channel.id = Id.Refused;
         }
         break;
       }
@@ -538,11 +539,12 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function subscribed(frame: Frame): void {
     const { channel: name, id, seq, epoch } = frame;
     const channel = channels.get(name);
-    requests.delete(id);
+    // It answers no message, whatever it says.
+    if (channel?.id === id || requests.get(id)?.over) requests.delete(id);
     // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
     if (channel && channel.id > Id.Unasked && id && channel.id !== id) return;
     emit({ type: 'deliver', frame });
-    if (!channel || channel.active) return;
+    if (!channel || channel.active || phase < Phase.Ready) return;
     const { epoch: before, last } = channel;
     channel.active = true;
     channel.epoch = epoch;

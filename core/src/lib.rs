@@ -11,6 +11,7 @@
 //! - [`protocol`] reads and writes the JSON messages.
 //! - [`Switchboard`] holds all policy: admission, users, rooms, queues, health, limits, presence
 //!   and drain. Time comes in as an argument ([`Time`]), randomness as a seed.
+//! - [`client`] is the other end: what a client decides.
 //! - [`Frame`] is encoded once and shared by everybody it goes to.
 //!
 //! This crate has no socket, clock, thread, task, global or random source. `switchboard-tokio` and
@@ -20,6 +21,7 @@
 #![warn(clippy::iter_over_hash_type)]
 
 mod address;
+pub mod client;
 mod config;
 mod decoder;
 mod frame;

@@ -341,7 +341,7 @@ function createMachine(options = {}) {
       case "ack": {
         const { id, seq, delivered } = frame;
         const request2 = requests.get(id);
-        if (!request2) return;
+        if (!request2 || channels.get(request2.channel)?.id === id) return;
         if (!request2.over) emit({ type: "done", id, value: seq ?? delivered });
         requests.delete(id);
         return see(request2.channel, seq);
@@ -357,7 +357,7 @@ function createMachine(options = {}) {
         const channel = channels.get(frame.channel);
         if (channel && frame.id === void 0) {
           channel.active = false;
-          channel.id = -1 /* Refused */;
+          if (!requests.has(channel.id)) channel.id = -1 /* Refused */;
         }
         break;
       }
@@ -411,10 +411,10 @@ function createMachine(options = {}) {
   function subscribed(frame) {
     const { channel: name, id, seq, epoch } = frame;
     const channel = channels.get(name);
-    requests.delete(id);
+    if (channel?.id === id || requests.get(id)?.over) requests.delete(id);
     if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
     emit({ type: "deliver", frame });
-    if (!channel || channel.active) return;
+    if (!channel || channel.active || phase < 6 /* Ready */) return;
     const { epoch: before, last } = channel;
     channel.active = true;
     channel.epoch = epoch;

@@ -24,6 +24,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "client")]
+pub mod client;
 mod rt;
 mod socket;
 

@@ -23,6 +23,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "client")]
+pub mod client;
 mod rt;
 mod socket;
 

@@ -14,6 +14,8 @@
 //! The lock is never held over a system call, an await or a call of the application.
 
 mod application;
+#[cfg(feature = "client")]
+pub mod client;
 mod flusher;
 mod foreign;
 mod hooks;

@@ -21,6 +21,7 @@ pub(crate) use self::headers::Headers;
 pub(crate) use self::scan::is_token;
 use self::scan::{HEAD_BYTES, Scanner};
 use self::target::{Route, Target};
+pub(crate) use self::token::BEARER_PROTOCOL;
 pub(crate) use self::upgrade::JSON_PROTOCOL;
 use crate::request::Parts;
 use crate::{BadRequest, Request};

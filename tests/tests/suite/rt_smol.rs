@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
@@ -15,6 +15,8 @@ use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
 
 pub(crate) use async_tungstenite::tungstenite::Message as WebSocketMessage;
+pub(crate) use async_tungstenite::tungstenite::handshake::derive_accept_key;
+pub(crate) use futures_rustls::TlsAcceptor;
 pub(crate) use smol::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use smol::net::TcpListener;
 pub(crate) use switchboard_smol::*;
@@ -77,7 +79,11 @@ pub(crate) async fn sleep(time: Duration) {
 }
 
 pub(crate) async fn bind() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.expect("a port")
+    bind_to((Ipv4Addr::LOCALHOST, 0).into()).await
+}
+
+pub(crate) async fn bind_to(address: SocketAddr) -> TcpListener {
+    TcpListener::bind(address).await.expect("a port")
 }
 
 /// Two ends of a stream in memory that holds so many bytes each way.

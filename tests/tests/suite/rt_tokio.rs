@@ -1,7 +1,7 @@
 //! What the suite needs of tokio.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 pub(crate) use switchboard_tokio::*;
 pub(crate) use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use tokio::net::TcpListener;
+pub(crate) use tokio_rustls::TlsAcceptor;
 pub(crate) use tokio_tungstenite::tungstenite::Message as WebSocketMessage;
+pub(crate) use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// A runtime of its own for one server: with one thread the single-threaded one.
 pub(crate) struct Runtime {
@@ -81,7 +83,11 @@ pub(crate) async fn sleep(time: Duration) {
 }
 
 pub(crate) async fn bind() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.expect("a port")
+    bind_to((Ipv4Addr::LOCALHOST, 0).into()).await
+}
+
+pub(crate) async fn bind_to(address: SocketAddr) -> TcpListener {
+    TcpListener::bind(address).await.expect("a port")
 }
 
 /// Two ends of a stream in memory that holds so many bytes each way.

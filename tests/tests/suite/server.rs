@@ -1,7 +1,7 @@
 //! A server on a port of its own.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use super::logs;
 use super::peer::{PATIENCE, Peer};
 use crate::rt::{self, Application, Config, DrainReport, Hub, PageResponse, Request, Stats};
+
+/// Of the loopback.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 type PageFuture = Pin<Box<dyn Future<Output = PageResponse> + Send>>;
 
@@ -31,7 +34,7 @@ impl Server {
         config: Config,
         application: impl Application,
     ) -> Self {
-        Self::serve(threads, config, application, None)
+        Self::serve(ANY_PORT, threads, config, application, None)
     }
 
     pub(crate) fn with_pages(
@@ -39,10 +42,20 @@ impl Server {
         application: impl Application,
         pages: fn(Request) -> PageFuture,
     ) -> Self {
-        Self::serve(1, config, application, Some(pages))
+        Self::serve(ANY_PORT, 1, config, application, Some(pages))
+    }
+
+    /// In the place of one that has gone.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        config: Config,
+        application: impl Application,
+    ) -> Self {
+        Self::serve(address, 1, config, application, None)
     }
 
     fn serve(
+        address: SocketAddr,
         threads: usize,
         config: Config,
         application: impl Application,
@@ -53,7 +66,7 @@ impl Server {
         let hub = Hub::new(config, application)
             .expect("a configuration")
             .spawn_on(runtime.executor());
-        let listener = runtime.run(rt::bind());
+        let listener = runtime.run(rt::bind_to(address));
         let address = listener.local_addr().expect("an address");
         let report = Arc::new(OnceLock::new());
         let served = report.clone();

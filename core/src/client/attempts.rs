@@ -1,0 +1,226 @@
+//! Coming back, and staying away.
+
+use std::time::Duration;
+
+use super::config::{FULL, JITTER, OFFLINE, OPEN, PAUSE, WELCOME};
+use super::{
+    Action, Close, Failure, Frame, Machine, Notice, Phase, State, StopReason, TokenReason, Verdict,
+    WaitReason,
+};
+
+impl Machine {
+    /// Failures are forgotten.
+    pub(super) fn forgive(&mut self) {
+        self.attempts = 0;
+        self.tries = 0;
+        self.token_refused = false;
+    }
+
+    pub(super) fn attempt(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.phase = Phase::Token;
+        let last = self.last_close.clone();
+        self.notify(Notice::State(State::Connecting { last }));
+        match self.wanted.filter(|_| self.config.token) {
+            Some(reason) => self.act(Action::GetToken(reason)),
+            None => self.dial(),
+        }
+    }
+
+    fn dial(&mut self) {
+        self.last_bye = None;
+        self.phase = Phase::Dialing {
+            until: self.now + OPEN,
+        };
+        self.act(Action::Dial);
+    }
+
+    pub(super) fn token_came(&mut self) {
+        if matches!(self.phase, Phase::Token) {
+            self.wanted = None;
+            self.dial();
+        }
+    }
+
+    pub(super) fn token_failed(&mut self, last: bool) {
+        match self.phase {
+            Phase::Token if last => self.halt(StopReason::Token),
+            Phase::Token => self.come_back_later(Verdict::Backoff, None),
+            _ => {}
+        }
+    }
+
+    pub(super) fn opened(&mut self) {
+        if matches!(self.phase, Phase::Dialing { .. }) {
+            self.phase = Phase::Opened {
+                until: self.now + WELCOME,
+            };
+        }
+    }
+
+    pub(super) fn start_over(&mut self) {
+        let open = self.phase.is_open();
+        self.leave("");
+        self.forgive();
+        if open {
+            self.wait(Some(PAUSE), WaitReason::Asked);
+        } else {
+            self.attempt();
+        }
+    }
+
+    /// The socket is gone, or counts as such.
+    pub(super) fn ended(&mut self, code: u16, reason: &str, silent: bool) {
+        let Some(stage) = self.phase.stage() else {
+            return;
+        };
+        let was_ready = matches!(self.phase, Phase::Ready(_));
+        let bye = self.last_bye.take();
+        // The Close frame that was announced, and got lost.
+        let announced = bye
+            .as_ref()
+            .filter(|_| matches!(code, 1005 | 1006))
+            .and_then(Frame::announced);
+        let (code, reason) = announced.unwrap_or((code, reason));
+        let verdict = match Verdict::of(code, reason) {
+            _ if silent && was_ready => Verdict::Jitter,
+            verdict => verdict,
+        };
+        self.last_close = Some(Close {
+            code,
+            reason: reason.to_owned(),
+            stage,
+            silent,
+        });
+        self.forget();
+        let told = bye.as_ref().and_then(Frame::reconnect_in);
+        match verdict {
+            Verdict::Stop => return self.halt(StopReason::Code),
+            Verdict::Token => {
+                let nobody = !self.config.token || self.token_refused;
+                self.token_refused = true;
+                self.wanted = Some(TokenReason::Unauthorized);
+                if nobody {
+                    return self.halt(StopReason::Code);
+                }
+            }
+            Verdict::Expired => self.wanted = Some(TokenReason::Expired),
+            Verdict::Backoff | Verdict::Full | Verdict::Jitter => {}
+        }
+        self.come_back_later(verdict, told);
+    }
+
+    fn come_back_later(&mut self, verdict: Verdict, told: Option<Duration>) {
+        if self.config.attempts > 0 && self.attempts >= self.config.attempts {
+            return self.halt(StopReason::Attempts);
+        }
+        let (min, max) = (self.config.min, self.config.max);
+        let (mut delay, mut why) = if let Some(told) = told {
+            (told, WaitReason::Told)
+        } else if verdict == Verdict::Full {
+            let more = self.delays.draw(FULL, max.saturating_sub(FULL), self.tries);
+            (FULL + more, WaitReason::Full)
+        } else if verdict == Verdict::Backoff || self.tries > 0 {
+            let delay = self.delays.draw(min, max, self.tries);
+            (delay, WaitReason::Backoff)
+        } else {
+            (self.delays.draw(JITTER, JITTER, 0), WaitReason::Jitter)
+        };
+        self.tries = self.tries.saturating_add(1);
+        if !self.online && !stands(why) {
+            why = WaitReason::Offline;
+            delay = delay.max(OFFLINE);
+        }
+        self.wait(Some(delay), why);
+    }
+
+    /// Waits for so long; without a delay until something wakes it.
+    fn wait(&mut self, delay: Option<Duration>, why: WaitReason) {
+        self.wait_until(delay.map(|delay| self.now + delay), why);
+    }
+
+    fn wait_until(&mut self, until: Option<crate::Time>, why: WaitReason) {
+        self.phase = Phase::Waiting { until, why };
+        let last = self.last_close.clone();
+        self.notify(Notice::State(State::Waiting { until, why, last }));
+    }
+
+    pub(super) fn halt(&mut self, why: StopReason) {
+        self.phase = Phase::Stopped;
+        self.drop_held(|_| true, &Failure::Stopped);
+        let last = self.last_close.clone();
+        self.notify(Notice::State(State::Stopped { why, last }));
+    }
+
+    /// Lets go of the socket, if there is one, without waiting for its end.
+    pub(super) fn leave(&mut self, reason: &'static str) {
+        if self.phase.stage().is_some() {
+            self.act(Action::Close { reason });
+            self.forget();
+        }
+    }
+
+    /// What was true of the connection is true no more.
+    fn forget(&mut self) {
+        self.fail_unconfirmed();
+        self.channels.forget_connection();
+        self.drop_held(|item| !item.queue, &Failure::NotConnected);
+    }
+
+    /// The server did not answer.
+    pub(super) fn give_up(&mut self) {
+        self.act(Action::Close { reason: "" });
+        self.ended(1006, "", true);
+    }
+
+    /// Whether it waits, and not by the server's word.
+    fn may_hurry(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { why, .. } if !stands(why))
+    }
+
+    pub(super) fn wake(&mut self) {
+        if self.may_hurry() {
+            self.attempt();
+        } else {
+            self.probe();
+        }
+    }
+
+    pub(super) fn offline(&mut self) {
+        self.online = false;
+        if self.may_hurry() {
+            let ends_at = self.phase.ends_at();
+            let until = ends_at.map(|until| until.max(self.now + OFFLINE));
+            self.wait_until(until, WaitReason::Offline);
+        } else {
+            self.probe();
+        }
+    }
+
+    /// A page that is put away may hold no socket. A wait simply goes on.
+    pub(super) fn suspend(&mut self) {
+        if !self.phase.is_off() && !matches!(self.phase, Phase::Waiting { .. }) {
+            self.leave("bfcache");
+            self.wait(None, WaitReason::Suspended);
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        let now = self.now;
+        if self.phase.ends_at().is_some_and(|at| at <= now) {
+            if matches!(self.phase, Phase::Waiting { .. }) {
+                self.attempt();
+            } else {
+                self.give_up();
+            }
+        }
+        self.tick_ready();
+        self.drop_expired();
+    }
+}
+
+/// Whether this wait is the server's word, which no event of ours shortens.
+fn stands(why: WaitReason) -> bool {
+    matches!(why, WaitReason::Told | WaitReason::Full)
+}

@@ -1,0 +1,181 @@
+//! The channels that the application wants to be in: state, entered anew on every connection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::messages::Request;
+use super::{Action, Failure, Gap, Machine, Notice, Phase};
+
+/// In the order of subscribing.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    places: BTreeMap<Arc<str>, u64>,
+    by_place: BTreeMap<u64, Channel>,
+    next_place: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) name: Arc<str>,
+    pub(super) entry: Entry,
+    pub(super) active: bool,
+    /// The life of it that we know; empty if none.
+    pub(super) epoch: String,
+    /// The highest number known.
+    pub(super) last: Option<u64>,
+}
+
+/// Its `subscribe` on this connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// Not sent yet, or not read by the server.
+    Unasked,
+    /// Sent, with this id.
+    Asked(u64),
+    /// Refused, or taken back by the application at the server: not asked again.
+    Refused,
+}
+
+impl Channels {
+    pub(super) fn get(&self, name: &str) -> Option<&Channel> {
+        self.by_place.get(self.places.get(name)?)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Channel> {
+        self.by_place.get_mut(self.places.get(name)?)
+    }
+
+    fn insert(&mut self, name: &str) {
+        if self.places.contains_key(name) {
+            return;
+        }
+        let name: Arc<str> = name.into();
+        self.places.insert(name.clone(), self.next_place);
+        let channel = Channel {
+            name,
+            entry: Entry::Unasked,
+            active: false,
+            epoch: String::new(),
+            last: None,
+        };
+        self.by_place.insert(self.next_place, channel);
+        self.next_place += 1;
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Channel> {
+        let place = self.places.remove(name)?;
+        self.by_place.remove(&place)
+    }
+
+    /// What was true of the connection is true no more.
+    pub(super) fn forget_connection(&mut self) {
+        for channel in self.by_place.values_mut() {
+            channel.active = false;
+            channel.entry = Entry::Unasked;
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn subscribe(&mut self, name: &str) {
+        self.channels.insert(name);
+        if matches!(self.phase, Phase::Ready(_)) {
+            self.enter_channels();
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, name: &str) {
+        let Some(channel) = self.channels.remove(name) else {
+            return;
+        };
+        let asked = match channel.entry {
+            Entry::Asked(id) => {
+                self.messages.requests.remove(&id);
+                true
+            }
+            Entry::Unasked | Entry::Refused => false,
+        };
+        self.drop_held(|item| item.is_for(name), &Failure::Unsubscribed);
+        if matches!(self.phase, Phase::Ready(_)) && (asked || channel.active) {
+            let id = self.take_id();
+            self.act(Action::Send(about("unsubscribe", name, id)));
+        }
+    }
+
+    /// Asks for all channels that were not asked for yet on this connection.
+    pub(super) fn enter_channels(&mut self) {
+        for channel in self.channels.by_place.values_mut() {
+            if channel.active || channel.entry != Entry::Unasked {
+                continue;
+            }
+            let id = self.next_id;
+            self.next_id += 1;
+            channel.entry = Entry::Asked(id);
+            self.messages
+                .requests
+                .insert(id, Request::about(Some(channel.name.clone())));
+            let text = about("subscribe", &channel.name, id);
+            self.actions.push_back(Action::Send(text));
+        }
+    }
+
+    /// A channel is active from now on; messages that waited for it go.
+    pub(super) fn entered(&mut self, name: &str, epoch: &str, seq: Option<u64>) {
+        let Some(channel) = self.channels.get_mut(name).filter(|it| !it.active) else {
+            return;
+        };
+        channel.active = true;
+        let before = std::mem::replace(&mut channel.epoch, epoch.to_owned());
+        let last = std::mem::replace(&mut channel.last, seq);
+        let channel = channel.name.clone();
+        if before.is_empty() {
+        } else if before != epoch {
+            self.notify(Notice::Epoch {
+                channel,
+                from: before,
+                to: epoch.to_owned(),
+            });
+        } else if let (Some(last), Some(seq)) = (last, seq)
+            && seq > last
+        {
+            self.notify(Notice::Gap(Gap {
+                channel,
+                from: last + 1,
+                to: seq,
+                away: true,
+            }));
+        }
+        self.send_held(|item| item.is_for(name));
+    }
+
+    /// A number that came, in a message or in an `ack`. The server queues the `ack` of a message
+    /// before any later message of the room, so what a number skips was not delivered to us, and was
+    /// not ours.
+    pub(super) fn see(&mut self, name: Option<&str>, seq: Option<u64>) {
+        let (Some(name), Some(seq)) = (name, seq) else {
+            return;
+        };
+        let Some(channel) = self.channels.get_mut(name).filter(|it| it.active) else {
+            return;
+        };
+        let Some(last) = channel.last.filter(|&last| seq > last) else {
+            return;
+        };
+        channel.last = Some(seq);
+        if seq > last + 1 {
+            let channel = channel.name.clone();
+            self.notify(Notice::Gap(Gap {
+                channel,
+                from: last + 1,
+                to: seq - 1,
+                away: false,
+            }));
+        }
+    }
+}
+
+/// A request about a channel.
+fn about(kind: &str, channel: &str, id: u64) -> String {
+    let channel = serde_json::Value::from(channel);
+    format!(r#"{{"type":"{kind}","channel":{channel},"id":{id}}}"#)
+}

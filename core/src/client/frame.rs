@@ -1,0 +1,302 @@
+//! A message of the server, as a client reads it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+/// A message of the server: its text, and those fields that a client knows. A field of another
+/// kind than it should be counts as one that is not there. Cheap to clone.
+#[derive(Clone)]
+pub struct Frame(Arc<Inner>);
+
+struct Inner {
+    text: Box<str>,
+    kind: Box<str>,
+    channel: Option<Arc<str>>,
+    sender: Option<Box<str>>,
+    user: Option<Box<str>>,
+    epoch: Option<Box<str>>,
+    code: Option<Box<str>>,
+    reason: Option<Box<str>>,
+    message: Option<Box<str>>,
+    id: FrameId,
+    close_code: Option<u16>,
+    seq: Option<u64>,
+    delivered: Option<u64>,
+    timestamp: Option<Number>,
+    ping: Option<Duration>,
+    max_bytes: Option<u64>,
+    reconnect_in: Option<Duration>,
+    retry_after: Option<Duration>,
+    content: Option<Range<usize>>,
+}
+
+/// Whose answer it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum FrameId {
+    /// Nobody's.
+    Absent,
+    /// Of the request with this id.
+    Number(u64),
+    /// Of a request that is not ours.
+    Foreign,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channel: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sender: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    epoch: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reason: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    seq: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    delivered: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ping_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    max_bytes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reconnect_in_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    retry_after_ms: Option<&'a RawValue>,
+    // `null` is a content too.
+    #[serde(borrow, default, deserialize_with = "present")]
+    content: Option<&'a RawValue>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+fn number<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+fn text<T: for<'a> From<Cow<'a, str>>>(raw: Option<&RawValue>) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let Text(text) = serde_json::from_str(raw?.get()).ok()?;
+    Some(text.into())
+}
+
+impl Frame {
+    /// Reads a message; `None` if it is no JSON object with a `type`.
+    pub(super) fn parse(json: &str) -> Option<Self> {
+        let fields: Fields<'_> = serde_json::from_str(json).ok()?;
+        let millis = |raw| number(raw).map(Duration::from_millis);
+        let range = |raw: &RawValue| {
+            let start = raw.get().as_ptr() as usize - json.as_ptr() as usize;
+            start..start + raw.get().len()
+        };
+        Some(Self(Arc::new(Inner {
+            text: json.into(),
+            kind: text(fields.kind)?,
+            channel: text(fields.channel),
+            sender: text(fields.sender),
+            user: text(fields.user),
+            epoch: text(fields.epoch),
+            code: text(fields.code),
+            reason: text(fields.reason),
+            message: text(fields.message),
+            id: match fields.id {
+                None => FrameId::Absent,
+                Some(id) => number(Some(id)).map_or(FrameId::Foreign, FrameId::Number),
+            },
+            close_code: number(fields.code),
+            seq: number(fields.seq),
+            delivered: number(fields.delivered),
+            timestamp: number(fields.timestamp),
+            ping: millis(fields.ping_ms),
+            max_bytes: number(fields.max_bytes),
+            reconnect_in: millis(fields.reconnect_in_ms),
+            retry_after: millis(fields.retry_after_ms),
+            content: fields.content.map(range),
+        })))
+    }
+
+    /// Its whole text.
+    pub fn as_json(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The whole of it as something else, for fields that have no method here.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0.text)
+    }
+
+    /// Its `type`.
+    pub fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    /// The channel that it is of.
+    pub fn channel(&self) -> Option<&str> {
+        self.0.channel.as_deref()
+    }
+
+    /// The user who sent it; `None` where the server itself did.
+    pub fn sender(&self) -> Option<&str> {
+        self.0.sender.as_deref()
+    }
+
+    /// Who we are (`welcome`, `authenticated`).
+    pub fn user(&self) -> Option<&str> {
+        self.0.user.as_deref()
+    }
+
+    /// Its number in the channel.
+    pub fn seq(&self) -> Option<u64> {
+        self.0.seq
+    }
+
+    /// Tells this life of the channel from earlier ones.
+    pub fn epoch(&self) -> Option<&str> {
+        self.0.epoch.as_deref()
+    }
+
+    /// What was sent, as JSON text.
+    pub fn content_json(&self) -> Option<&str> {
+        self.0.text.get(self.0.content.clone()?)
+    }
+
+    /// What was sent. Without content, or with content of another kind, it is an error.
+    pub fn content<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.content_json().unwrap_or_default())
+    }
+
+    /// The code of an `error`, for programs.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The words of an `error`, for people.
+    pub fn message(&self) -> Option<&str> {
+        self.0.message.as_deref()
+    }
+
+    /// When a request that was over the rate may be tried again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// When to come back, by a `bye`.
+    pub fn reconnect_in(&self) -> Option<Duration> {
+        self.0.reconnect_in
+    }
+
+    /// The server's interval of pings, by `welcome`.
+    pub fn ping_interval(&self) -> Option<Duration> {
+        self.0.ping
+    }
+
+    /// The largest message that the server takes, in bytes, by `welcome`.
+    pub fn max_bytes(&self) -> Option<u64> {
+        self.0.max_bytes
+    }
+
+    pub(super) fn id(&self) -> FrameId {
+        self.0.id
+    }
+
+    pub(super) fn delivered(&self) -> Option<u64> {
+        self.0.delivered
+    }
+
+    /// Opaque: it goes back as it came.
+    pub(super) fn timestamp(&self) -> Option<&Number> {
+        self.0.timestamp.as_ref()
+    }
+
+    /// The code and the reason that a `bye` announces.
+    pub(super) fn announced(&self) -> Option<(u16, &str)> {
+        Some((
+            self.0.close_code?,
+            self.0.reason.as_deref().unwrap_or_default(),
+        ))
+    }
+}
+
+/// Without contents, which are nobody's business in a log.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("kind", &self.kind())
+            .field("channel", &self.channel())
+            .field("seq", &self.seq())
+            .field("bytes", &self.as_json().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_json() == other.as_json()
+    }
+}
+
+impl Eq for Frame {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_is_the_text_that_was_sent() {
+        let frame = Frame::parse(r#" {"content": {"a": 1.50} ,"type":"message","seq":3}"#).unwrap();
+        assert_eq!(frame.content_json(), Some(r#"{"a": 1.50}"#));
+        assert_eq!((frame.kind(), frame.seq()), ("message", Some(3)));
+        let null = Frame::parse(r#"{"type":"message","content":null}"#).unwrap();
+        assert_eq!(null.content::<Option<u8>>().unwrap(), None);
+        assert_eq!(null.content_json(), Some("null"));
+    }
+
+    #[test]
+    fn a_field_of_another_kind_counts_as_absent() {
+        let frame = Frame::parse(r#"{"type":"message","channel":7,"seq":"x","code":[]}"#).unwrap();
+        assert_eq!(
+            (frame.channel(), frame.seq(), frame.code()),
+            (None, None, None)
+        );
+        let escaped = Frame::parse(r#"{"type":"direct","sender":"\u00e9"}"#).unwrap();
+        assert_eq!(escaped.sender(), Some("é"));
+    }
+
+    #[test]
+    fn what_is_no_object_with_a_type_is_no_message() {
+        for text in ["", "null", "7", "[]", "{", r#"{"type":5}"#, r#"{"a":1}"#] {
+            assert!(Frame::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_output_has_no_content() {
+        let frame = Frame::parse(r#"{"type":"message","content":"s3cr3t"}"#).unwrap();
+        assert!(!format!("{frame:?}").contains("s3cr3t"));
+    }
+}

@@ -1,0 +1,181 @@
+//! What holds for the client whatever happens to it, in whatever order.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use switchboard_core::Time;
+use switchboard_core::client::{Action, Config, Event, Machine, Notice, State};
+use switchboard_core::protocol::Content;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Plain(Event<'static>),
+    Message(String),
+    Publish(&'static str, usize, Option<bool>),
+    Wait(u64),
+}
+
+fn channel() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a", "b"])
+}
+
+fn plain() -> impl Strategy<Value = Event<'static>> {
+    let codes = vec![1000, 1001, 1005, 1006, 1008, 4001, 4002, 4201, 4202, 4500];
+    prop_oneof![
+        prop::sample::select(vec![
+            Event::Start,
+            Event::Stop,
+            Event::Reconnect,
+            Event::Opened,
+            Event::Token,
+            Event::TokenFailed { last: false },
+            Event::TokenFailed { last: true },
+            Event::Tick,
+            Event::Online,
+            Event::Offline,
+            Event::Visible,
+            Event::Suspend,
+            Event::Resume,
+            Event::Ping,
+        ]),
+        prop::sample::select(codes).prop_map(|code| Event::Closed { code, reason: "" }),
+        channel().prop_map(|channel| Event::Subscribe { channel }),
+        channel().prop_map(|channel| Event::Unsubscribe { channel }),
+        (1..40_u64).prop_map(|id| Event::Cancel { id }),
+    ]
+}
+
+fn message() -> impl Strategy<Value = String> {
+    let id = || 1..40_u64;
+    prop_oneof![
+        Just(r#"{"type":"welcome","ping_ms":1000,"max_bytes":500}"#.to_owned()),
+        (channel(), id(), 0..9_u64).prop_map(|(channel, id, seq)| {
+            format!(
+                r#"{{"type":"subscribed","channel":"{channel}","id":{id},"seq":{seq},"epoch":"e"}}"#
+            )
+        }),
+        (id(), 0..9_u64).prop_map(|(id, seq)| format!(r#"{{"type":"ack","id":{id},"seq":{seq}}}"#)),
+        id().prop_map(|id| format!(r#"{{"type":"error","id":{id},"code":"forbidden"}}"#)),
+        Just(r#"{"type":"error","code":"rate_limited","retry_after_ms":50}"#.to_owned()),
+        (channel(), 0..9_u64).prop_map(|(channel, seq)| {
+            format!(r#"{{"type":"message","channel":"{channel}","content":1,"seq":{seq}}}"#)
+        }),
+        channel().prop_map(|channel| format!(r#"{{"type":"unsubscribed","channel":"{channel}"}}"#)),
+        Just(r#"{"type":"bye","code":1001,"reason":"draining","reconnect_in_ms":7}"#.to_owned()),
+        Just("[1".to_owned()),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let queue = prop::sample::select(vec![None, Some(true), Some(false)]);
+    let step = prop_oneof![
+        3 => plain().prop_map(Step::Plain),
+        3 => message().prop_map(Step::Message),
+        2 => (channel(), 0..700_usize, queue).prop_map(|(a, b, c)| Step::Publish(a, b, c)),
+        1 => (0..40_000_u64).prop_map(Step::Wait),
+    ];
+    // Most scripts that begin with chance alone never get to a connection.
+    let in_already = vec![
+        Step::Plain(Event::Start),
+        Step::Plain(Event::Opened),
+        Step::Message(r#"{"type":"welcome"}"#.to_owned()),
+    ];
+    prop::collection::vec(step, 1..120).prop_map(move |steps| {
+        let mut all = in_already.clone();
+        all.extend(steps);
+        all
+    })
+}
+
+#[derive(Default)]
+struct Seen {
+    /// How many ends each message had.
+    ends: BTreeMap<u64, u32>,
+    sockets: i32,
+    stopped: bool,
+}
+
+impl Seen {
+    fn take(&mut self, machine: &mut Machine, gone: bool) {
+        self.sockets -= i32::from(gone);
+        while let Some(action) = machine.poll_action() {
+            match action {
+                Action::Dial => {
+                    assert!(!self.stopped, "a dial after it has stopped");
+                    self.sockets += 1;
+                }
+                Action::Close { .. } => self.sockets -= 1,
+                Action::Done { id, .. } | Action::Failed { id, .. } => {
+                    *self.ends.entry(id).or_default() += 1;
+                }
+                Action::Notify(Notice::State(state)) => {
+                    self.stopped = matches!(state, State::Stopped { .. });
+                }
+                Action::Send(text) => assert!(self.sockets == 1, "sent to nobody: {text}"),
+                Action::GetToken(_) | Action::Notify(_) => {}
+            }
+            assert!((0..=1).contains(&self.sockets), "one socket at most");
+        }
+    }
+}
+
+fn run(config: Config, steps: &[Step]) -> (u64, Seen) {
+    let mut machine = Machine::new(config);
+    let mut seen = Seen::default();
+    let mut now = 0;
+    for step in steps {
+        let mut gone = false;
+        match step {
+            Step::Plain(event) => {
+                gone = matches!(event, Event::Closed { .. }) && seen.sockets == 1;
+                machine.handle(Time::from_millis(now), *event);
+            }
+            Step::Message(text) => {
+                machine.handle(Time::from_millis(now), Event::Message { text });
+            }
+            Step::Publish(channel, bytes, queue) => {
+                let event = Event::Publish {
+                    channel,
+                    content: Content::parse("1").unwrap(),
+                    bytes: *bytes,
+                    echo: None,
+                    queue: *queue,
+                };
+                machine.handle(Time::from_millis(now), event);
+            }
+            Step::Wait(millis) => now += millis,
+        }
+        seen.take(&mut machine, gone);
+        let mut ticks = 0;
+        while machine
+            .next_deadline()
+            .is_some_and(|at| at <= Time::from_millis(now))
+        {
+            machine.handle(Time::from_millis(now), Event::Tick);
+            seen.take(&mut machine, false);
+            ticks += 1;
+            assert!(ticks < 20, "a deadline that ticks do not move");
+        }
+    }
+    // Nobody wants it any more: whatever was open has an end.
+    machine.handle(Time::from_millis(now), Event::Stop);
+    seen.take(&mut machine, false);
+    (machine.next_id(), seen)
+}
+
+proptest! {
+    #[test]
+    fn every_message_has_one_end_and_there_is_one_socket_at_most(
+        steps in steps(),
+        token in any::<bool>(),
+        queue in any::<bool>(),
+        attempts in 0..4_u32,
+    ) {
+        let config = Config { token, queue, attempts, count: 5, bytes: 1_500, ..Config::default() };
+        let (_, seen) = run(config, &steps);
+        let sent = steps.iter().filter(|step| matches!(step, Step::Publish(..))).count();
+        prop_assert!(seen.ends.values().all(|&ends| ends == 1), "{:?}", seen.ends);
+        prop_assert_eq!(seen.ends.len(), sent);
+        prop_assert_eq!(seen.sockets, 0);
+    }
+}

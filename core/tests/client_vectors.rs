@@ -1,0 +1,275 @@
+//! Runs the scripts of `tests/vectors` against the machine; the README there defines the format.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use switchboard_core::Time;
+use switchboard_core::client::{
+    Action, Close, Config, Event, Failure, Frame, Machine, Notice, Stage, State, StopReason,
+    TokenReason, WaitReason,
+};
+use switchboard_core::protocol::Content;
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the vectors are files")]
+fn the_machine_decides_as_every_vector_says() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    let files = fs::read_dir(folder).expect("the vectors");
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|it| it == "json"));
+    files.sort();
+    let (mut count, mut differences) = (0, Vec::new());
+    for path in &files {
+        let file: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        for scenario in file["scenarios"].as_array().unwrap() {
+            count += 1;
+            let script = scenario["script"].as_array().unwrap();
+            let played = play(&scenario["config"], script);
+            let same = script.iter().zip(&played).take_while(|(a, b)| a == b);
+            let same = same.count();
+            if same < script.len().max(played.len()) {
+                let name = path.file_stem().unwrap().to_string_lossy();
+                let (expected, got) = (script.get(same), played.get(same));
+                differences.push(format!(
+                    "{name}, {}, entry {same}\n  expected {}\n  got      {}",
+                    scenario["name"],
+                    expected.unwrap_or(&Value::Null),
+                    got.unwrap_or(&Value::Null),
+                ));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(
+        count >= 200,
+        "only {count} scenarios in {} files",
+        files.len()
+    );
+}
+
+/// The script with the actions that the machine takes, in place of those that are written.
+fn play(config: &Value, script: &[Value]) -> Vec<Value> {
+    let mut player = Player {
+        machine: Machine::new(read_config(config)),
+        now: 0,
+        played: Vec::new(),
+    };
+    for entry in script.iter().filter(|entry| entry["action"].is_null()) {
+        let at = entry["at_ms"].as_u64().unwrap();
+        if entry["asleep"] != json!(true) {
+            player.tick_until(at);
+        }
+        player.played.push(entry.clone());
+        player.now = at;
+        if !entry["event"].is_null() {
+            player.happen(&entry["event"]);
+        }
+        player.tick_until(at);
+    }
+    player.played
+}
+
+struct Player {
+    machine: Machine,
+    now: u64,
+    played: Vec<Value>,
+}
+
+impl Player {
+    fn tick_until(&mut self, at: u64) {
+        while let Some(due) = self.machine.next_deadline().map(millis)
+            && due <= at
+        {
+            self.now = self.now.max(due);
+            self.handle(Event::Tick);
+        }
+    }
+
+    fn handle(&mut self, event: Event<'_>) {
+        self.machine.handle(Time::from_millis(self.now), event);
+        while let Some(action) = self.machine.poll_action() {
+            let action = write_action(&action);
+            self.played
+                .push(json!({"at_ms": self.now, "action": action}));
+        }
+    }
+
+    fn happen(&mut self, event: &Value) {
+        let text = |field: &str| event[field].as_str().unwrap_or_default();
+        let channel = text("channel");
+        let content = event["content"].to_string();
+        let content = || Content::parse(&content).unwrap();
+        let bytes = || event["bytes"].as_u64().unwrap() as usize;
+        let queue = event["queue"].as_bool();
+        let frame = event["frame"].to_string();
+        self.handle(match text("type") {
+            "start" => Event::Start,
+            "stop" => Event::Stop,
+            "reconnect" => Event::Reconnect,
+            "opened" => Event::Opened,
+            "closed" => Event::Closed {
+                code: event["code"].as_u64().unwrap() as u16,
+                reason: text("reason"),
+            },
+            "message" => Event::Message { text: &frame },
+            "token" => Event::Token,
+            "token_failed" => Event::TokenFailed {
+                last: event["final"] == json!(true),
+            },
+            "tick" => Event::Tick,
+            "online" => Event::Online,
+            "offline" => Event::Offline,
+            "visible" => Event::Visible,
+            "hidden" => Event::Hidden,
+            "suspend" => Event::Suspend,
+            "resume" => Event::Resume,
+            "ping" => Event::Ping,
+            "subscribe" => Event::Subscribe { channel },
+            "unsubscribe" => Event::Unsubscribe { channel },
+            "publish" => Event::Publish {
+                channel,
+                content: content(),
+                bytes: bytes(),
+                echo: event["echo"].as_bool(),
+                queue,
+            },
+            "direct" => Event::Direct {
+                to: text("to"),
+                content: content(),
+                bytes: bytes(),
+                queue,
+            },
+            "cancel" => Event::Cancel {
+                id: event["id"].as_u64().unwrap(),
+            },
+            other => panic!("an event of the type {other}"),
+        });
+    }
+}
+
+fn read_config(config: &Value) -> Config {
+    let mut read = Config::default();
+    for (field, value) in config.as_object().unwrap() {
+        let number = || value.as_u64().unwrap();
+        let duration = || Duration::from_millis(number());
+        match field.as_str() {
+            "seed" => read.seed = number() as u32,
+            "min" => read.min = duration(),
+            "max" => read.max = duration(),
+            "factor" => read.factor = value.as_f64().unwrap(),
+            "attempts" => read.attempts = number() as u32,
+            "token" => read.token = value.as_bool().unwrap(),
+            "queue" => read.queue = value.as_bool().unwrap(),
+            "count" => read.count = number() as usize,
+            "bytes" => read.bytes = number() as usize,
+            "age" => read.age = duration(),
+            other => panic!("a field {other}"),
+        }
+    }
+    read
+}
+
+fn millis(time: Time) -> u64 {
+    assert_eq!(time.as_nanos() % 1_000_000, 0, "whole milliseconds");
+    time.as_nanos() / 1_000_000
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn write_frame(frame: &Frame) -> Value {
+    parse(frame.as_json())
+}
+
+fn write_action(action: &Action) -> Value {
+    match action {
+        Action::Dial => json!({"type": "dial"}),
+        Action::Close { reason } => json!({"type": "close", "reason": reason}),
+        Action::GetToken(reason) => json!({"type": "get_token", "reason": match reason {
+            TokenReason::Connect => "connect",
+            TokenReason::Unauthorized => "unauthorized",
+            TokenReason::Expired => "expired",
+        }}),
+        Action::Send(text) => json!({"type": "send", "frame": parse(text)}),
+        Action::Done { id, value } => json!({"type": "done", "id": id, "value": value}),
+        Action::Failed { id, failure } => {
+            let mut action = json!({"type": "failed", "id": id, "code": failure.code()});
+            if let Failure::Refused {
+                frame: Some(frame), ..
+            } = failure
+            {
+                action["frame"] = write_frame(frame);
+            }
+            action
+        }
+        Action::Notify(notice) => write_notice(notice),
+    }
+}
+
+fn write_notice(notice: &Notice) -> Value {
+    match notice {
+        Notice::State(state) => json!({"type": "state", "state": write_state(state)}),
+        Notice::Deliver(frame) => json!({"type": "deliver", "frame": write_frame(frame)}),
+        Notice::Refused { channel, frame } => {
+            json!({"type": "refused", "channel": &**channel, "frame": write_frame(frame)})
+        }
+        Notice::Gap(gap) => json!({
+            "type": "gap", "channel": &*gap.channel,
+            "from": gap.from, "to": gap.to, "away": gap.away,
+        }),
+        Notice::Epoch { channel, from, to } => {
+            json!({"type": "epoch", "channel": &**channel, "from": from, "to": to})
+        }
+        Notice::RoundTrip(time) => json!({"type": "rtt", "ms": time.as_millis() as u64}),
+    }
+}
+
+fn write_state(state: &State) -> Value {
+    match state {
+        State::Idle => json!({"status": "idle", "last": null}),
+        State::Connecting { last } => {
+            json!({"status": "connecting", "last": write_close(last.as_ref())})
+        }
+        State::Connected { welcome, last } => json!({
+            "status": "connected", "welcome": write_frame(welcome), "last": write_close(last.as_ref()),
+        }),
+        State::Waiting { until, why, last } => json!({
+            "status": "waiting", "until": until.map(millis), "last": write_close(last.as_ref()),
+            "why": match why {
+                WaitReason::Backoff => "backoff",
+                WaitReason::Full => "full",
+                WaitReason::Jitter => "jitter",
+                WaitReason::Told => "told",
+                WaitReason::Offline => "offline",
+                WaitReason::Suspended => "suspended",
+                WaitReason::Asked => "asked",
+            },
+        }),
+        State::Stopped { why, last } => json!({
+            "status": "stopped", "last": write_close(last.as_ref()),
+            "why": match why {
+                StopReason::Asked => "asked",
+                StopReason::Code => "code",
+                StopReason::Attempts => "attempts",
+                StopReason::Token => "token",
+            },
+        }),
+    }
+}
+
+fn write_close(close: Option<&Close>) -> Value {
+    let Some(close) = close else {
+        return Value::Null;
+    };
+    json!({
+        "code": close.code, "reason": close.reason, "silent": close.silent,
+        "phase": match close.stage {
+            Stage::Dialing => "dialing",
+            Stage::Opened => "opened",
+            Stage::Welcomed => "welcomed",
+        },
+    })
+}

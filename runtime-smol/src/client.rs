@@ -1,0 +1,65 @@
+//! A client that comes back by itself, and knows when to stay away (feature `client`).
+//!
+//! ```no_run
+//! use switchboard_smol::client::{Client, Event, Options};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     smol::block_on(async {
+//!         let (client, mut events) = Client::connect("ws://127.0.0.1:8080/ws", Options::default())?;
+//!         client.subscribe("blue").await?;
+//!         client.publish("blue", "hello").await?;
+//!         while let Some(event) = events.next().await {
+//!             if let Event::Message(message) = event {
+//!                 println!("{:?}: {}", message.sender(), message.content::<String>()?);
+//!             }
+//!         }
+//!         Ok(())
+//!     })
+//! }
+//! ```
+
+use async_tungstenite::{WebSocketStream, client_async_with_config};
+use smol::io::{AsyncRead, AsyncWrite};
+use smol::net::TcpStream;
+use switchboard_runtime::client::tungstenite::Error;
+use switchboard_runtime::client::{Dial, Target};
+
+use crate::rt::Smol;
+
+pub use switchboard_runtime::client::{
+    BadUrl, Close, Closing, Event, Events, Failure, Frame, Gap, NoToken, Options, Queue, SendError,
+    SendOptions, Stage, State, StopReason, Subscribing, TokenReason, TokenSource, WaitReason,
+};
+
+#[cfg(feature = "client-tls")]
+pub use switchboard_runtime::client::rustls;
+
+/// A connection that comes back by itself, on smol: cheap to clone, usable from any task or thread.
+pub type Client = switchboard_runtime::client::Client<Smol>;
+
+/// A stream of bytes, with TLS or without.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+impl Dial for Smol {
+    type WebSocket = WebSocketStream<Box<dyn Duplex>>;
+
+    async fn dial(target: Target) -> Result<Self::WebSocket, Error> {
+        let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
+        stream.set_nodelay(true)?;
+        #[cfg(feature = "client-tls")]
+        let stream: Box<dyn Duplex> = match target.tls {
+            None => Box::new(stream),
+            Some((config, name)) => {
+                let connector = futures_rustls::TlsConnector::from(config);
+                Box::new(connector.connect(name, stream).await?)
+            }
+        };
+        #[cfg(not(feature = "client-tls"))]
+        let stream: Box<dyn Duplex> = Box::new(stream);
+        let (socket, _) =
+            client_async_with_config(target.request, stream, Some(target.config)).await?;
+        Ok(socket)
+    }
+}

@@ -1,0 +1,394 @@
+//! Does what the machine decides: one task per client.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use switchboard_core::client::{Event as Input, TokenReason, status_code};
+use tracing::debug;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Error, Message};
+
+use super::dial::{Dial, target};
+use super::options::{NoToken, Options};
+use super::shared::{EndGuard, Shared, Todo};
+use crate::runtime::{BoxFuture, Timer};
+
+/// How long a socket that was let go of may take to say good-bye.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+/// Rounds, of at most one message in and out each, before everybody else gets a turn.
+const ROUNDS: usize = 32;
+/// How long it sleeps when there is no deadline.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+struct Driver<R: Dial> {
+    shared: Arc<Shared>,
+    executor: R::Executor,
+    url: String,
+    options: Options,
+    token: Option<String>,
+    asking: Option<Asking>,
+    link: Link<R>,
+    timer: R::Timer,
+    set: Instant,
+}
+
+/// A question for a token.
+struct Asking {
+    states: u64,
+    answer: BoxFuture<Result<String, NoToken>>,
+}
+
+enum Link<R: Dial> {
+    None,
+    Dialing {
+        generation: u64,
+        socket: BoxFuture<Result<R::WebSocket, Error>>,
+    },
+    Open {
+        generation: u64,
+        socket: R::WebSocket,
+        flushed: bool,
+    },
+}
+
+/// Runs until the last handle is gone.
+pub(super) async fn drive<R: Dial>(
+    end: EndGuard,
+    executor: R::Executor,
+    url: String,
+    options: Options,
+) {
+    let set = Instant::now() + IDLE;
+    let mut driver = Driver::<R> {
+        shared: end.0.clone(),
+        executor,
+        url,
+        options,
+        token: None,
+        asking: None,
+        link: Link::None,
+        timer: R::Timer::new(set),
+        set,
+    };
+    poll_fn(|context| driver.poll(context)).await;
+}
+
+impl<R: Dial> Driver<R> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.shared.driver.register(context.waker());
+        for _ in 0..ROUNDS {
+            let worked = self.work()
+                | self.poll_token(context)
+                | self.poll_link(context)
+                | self.poll_timer(context);
+            if worked {
+                continue;
+            }
+            return if self.shared.lock().closed {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            };
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what the machine has decided.
+    fn work(&mut self) -> bool {
+        let (todo, generation, states) = {
+            let mut locked = self.shared.lock();
+            let todo = locked.todo.pop_front();
+            (todo, locked.generation, locked.states)
+        };
+        match todo {
+            None => return false,
+            Some(Todo::Dial) => self.dial(generation),
+            Some(Todo::Close(reason, rest)) => {
+                let close = CloseFrame {
+                    code: 1000.into(),
+                    reason: reason.into(),
+                };
+                self.let_go(rest, Some(close));
+            }
+            Some(Todo::GetToken(reason)) => self.ask(reason, states),
+            Some(Todo::ForgetToken) => self.asking = None,
+        }
+        true
+    }
+
+    fn dial(&mut self, generation: u64) {
+        self.link = match target(&self.url, self.token.as_deref(), &self.options) {
+            Ok(target) => Link::Dialing {
+                generation,
+                socket: Box::pin(R::dial(target)),
+            },
+            Err(bad) => {
+                let reason = &bad.to_string();
+                let closed = Input::Closed { code: 1006, reason };
+                self.shared.handle_of(generation, closed);
+                return;
+            }
+        };
+    }
+
+    fn ask(&mut self, reason: TokenReason, states: u64) {
+        if let Some(source) = &self.options.token {
+            let asked = catch_unwind(AssertUnwindSafe(|| source.ask(reason)));
+            let answer = asked.unwrap_or_else(|_| Box::pin(async { Err(NoToken::Failed) }));
+            self.asking = Some(Asking { states, answer });
+        }
+    }
+
+    fn poll_token(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(asking) = &mut self.asking else {
+            return false;
+        };
+        // A panic of the application costs it the token, and nothing else.
+        let polled = catch_unwind(AssertUnwindSafe(|| asking.answer.as_mut().poll(context)));
+        let Poll::Ready(answer) = polled.unwrap_or(Poll::Ready(Err(NoToken::Failed))) else {
+            return false;
+        };
+        let states = asking.states;
+        self.asking = None;
+        let event = match answer {
+            Ok(token) => {
+                self.token = Some(token);
+                Input::Token
+            }
+            Err(none) => Input::TokenFailed {
+                last: none == NoToken::Never,
+            },
+        };
+        self.shared.handle_token(states, event);
+        true
+    }
+
+    fn poll_link(&mut self, context: &mut Context<'_>) -> bool {
+        match &mut self.link {
+            Link::None => false,
+            Link::Dialing { generation, socket } => {
+                let generation = *generation;
+                let Poll::Ready(dialled) = socket.as_mut().poll(context) else {
+                    return false;
+                };
+                self.dialled(generation, dialled);
+                true
+            }
+            Link::Open { .. } => self.write(context) | self.read(context),
+        }
+    }
+
+    fn dialled(&mut self, generation: u64, dialled: Result<R::WebSocket, Error>) {
+        match dialled {
+            Ok(socket) => {
+                self.shared.handle_of(generation, Input::Opened);
+                self.link = Link::Open {
+                    generation,
+                    socket,
+                    flushed: true,
+                };
+            }
+            Err(error) => {
+                self.link = Link::None;
+                let (code, reason) = match &error {
+                    Error::Http(answer) => status_code(answer.status().as_u16()),
+                    _ => (1006, ""),
+                };
+                let words = error.to_string();
+                debug!(error = words, "cannot connect");
+                let reason = if code == 1006 { &words } else { reason };
+                self.shared
+                    .handle_of(generation, Input::Closed { code, reason });
+            }
+        }
+    }
+
+    /// Gives the socket what it takes.
+    fn write(&mut self, context: &mut Context<'_>) -> bool {
+        let Link::Open {
+            generation,
+            socket,
+            flushed,
+        } = &mut self.link
+        else {
+            return false;
+        };
+        let mut socket = Pin::new(socket);
+        let mut worked = false;
+        let written = loop {
+            match socket.as_mut().poll_ready(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => break Err(error),
+                Poll::Pending => break Ok(()),
+            }
+            let generation = *generation;
+            let next = self
+                .shared
+                .by_driver(|locked, _| locked.next_to_write(generation));
+            let Some(text) = next else {
+                break Ok(());
+            };
+            (worked, *flushed) = (true, false);
+            if let Err(error) = socket.as_mut().start_send(Message::text(text)) {
+                break Err(error);
+            }
+        };
+        let written = written.and_then(|()| {
+            if !*flushed && let Poll::Ready(done) = socket.poll_flush(context) {
+                done?;
+                *flushed = true;
+            }
+            Ok(())
+        });
+        if let Err(error) = written {
+            self.failed(&error);
+            return true;
+        }
+        worked
+    }
+
+    /// Takes one message.
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
+        let Link::Open {
+            generation, socket, ..
+        } = &mut self.link
+        else {
+            return false;
+        };
+        let generation = *generation;
+        // What we answer has to go somewhere.
+        if self.shared.lock().is_clogged() {
+            return false;
+        }
+        let Poll::Ready(message) = Pin::new(socket).poll_next(context) else {
+            return false;
+        };
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                let text = text.as_str();
+                self.shared.handle_of(generation, Input::Message { text });
+            }
+            Some(Ok(Message::Binary(_))) => {
+                self.shared
+                    .handle_of(generation, Input::Message { text: "" });
+            }
+            Some(Ok(Message::Close(frame))) => {
+                let frame = frame.as_ref();
+                let code = frame.map_or(1005, |frame| frame.code.into());
+                let reason = frame.map_or("", |frame| frame.reason.as_str());
+                self.shared
+                    .handle_of(generation, Input::Closed { code, reason });
+                // tungstenite answers it by itself.
+                self.let_go(VecDeque::new(), None);
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Err(error)) => self.failed(&error),
+            None => self.failed(&Error::ConnectionClosed),
+        }
+        true
+    }
+
+    /// The socket is of no use any more; if the server broke the rules, it is told which.
+    fn failed(&mut self, error: &Error) {
+        let (code, reason) = match error {
+            Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+                (None, "")
+            }
+            Error::Protocol(_) | Error::AttackAttempt => (Some(1002), "protocol_error"),
+            Error::Utf8(_) => (Some(1007), "invalid_utf8"),
+            Error::Capacity(_) => (Some(1009), "too_big"),
+            _ => (None, ""),
+        };
+        debug!(%error, "connection lost");
+        if let Link::Open { generation, .. } = self.link {
+            let closed = Input::Closed { code: 1006, reason };
+            self.shared.handle_of(generation, closed);
+        }
+        match code {
+            None => self.link = Link::None,
+            Some(code) => {
+                let close = CloseFrame {
+                    code: u16::into(code),
+                    reason: reason.into(),
+                };
+                self.let_go(VecDeque::new(), Some(close));
+            }
+        }
+    }
+
+    /// Says good-bye in the background, after what was to be sent before.
+    fn let_go(&mut self, rest: VecDeque<String>, close: Option<CloseFrame>) {
+        let link = std::mem::replace(&mut self.link, Link::None);
+        let Link::Open { socket, .. } = link else {
+            return;
+        };
+        self.shared.lock().lingering += 1;
+        let lingering = Lingering(self.shared.clone());
+        R::spawn(&self.executor, async move {
+            let _lingering = lingering;
+            let mut work = pin!(good_bye(socket, rest, close));
+            let mut timer = R::Timer::new(Instant::now() + GOOD_BYE);
+            poll_fn(|context| match timer.poll(context) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => work.as_mut().poll(context),
+            })
+            .await;
+        });
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> bool {
+        let (ticked, due) = self.shared.tick();
+        let wanted = due.unwrap_or_else(|| Instant::now() + IDLE);
+        if due.is_some_and(|due| due != self.set) || due.is_none() && self.set < Instant::now() {
+            self.set = wanted;
+            self.timer.set(wanted);
+        }
+        // A timer may be early by its own granularity: the clock decides.
+        if self.timer.poll(context).is_ready() {
+            self.set = Instant::now();
+            return true;
+        }
+        ticked
+    }
+}
+
+/// A socket that says good-bye.
+struct Lingering(Arc<Shared>);
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.0.with(|locked, _| {
+            locked.lingering -= 1;
+            locked.open_gate();
+        });
+    }
+}
+
+async fn good_bye<S>(mut socket: S, rest: VecDeque<String>, close: Option<CloseFrame>)
+where
+    S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin,
+{
+    let last = close.map(|close| Message::Close(Some(close)));
+    for message in rest.into_iter().map(Message::text).chain(last) {
+        let ready = poll_fn(|context| Pin::new(&mut socket).poll_ready(context)).await;
+        if ready.is_err() || Pin::new(&mut socket).start_send(message).is_err() {
+            return;
+        }
+    }
+    if poll_fn(|context| Pin::new(&mut socket).poll_flush(context))
+        .await
+        .is_err()
+    {
+        return;
+    }
+    // Until the server has closed its end, too.
+    while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut socket).poll_next(context)).await {}
+}

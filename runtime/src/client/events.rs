@@ -1,0 +1,230 @@
+//! What the application is told, and what waits until it listens.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_core::Stream;
+use switchboard_core::client::{Frame, Gap, Notice, State};
+
+use super::options::Options;
+use super::shared::Shared;
+
+/// What the application is told.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Where the connection stands now.
+    State(State),
+    /// A message of a channel.
+    Message(Frame),
+    /// A message to us.
+    Direct(Frame),
+    /// Who is in a channel, or came and went.
+    Presence(Frame),
+    /// Messages of a channel that were not delivered to us.
+    Gap(Gap),
+    /// A channel began anew between two connections, so nobody can say what was missed.
+    Epoch {
+        /// Which one.
+        channel: Arc<str>,
+        /// The life of it that is over.
+        from: String,
+        /// The life of it that we are in now.
+        to: String,
+    },
+    /// The server did not let us into a channel. It is asked again on the next connection.
+    Refused {
+        /// Which one.
+        channel: Arc<str>,
+        /// The server's `error`.
+        frame: Frame,
+    },
+    /// How long a `ping` took.
+    RoundTrip(Duration),
+    /// Any other message of the server: `subscribed`, `unsubscribed`, `bye`, an `error` that answers
+    /// nothing of ours.
+    Other(Frame),
+    /// So many events were dropped here: nobody took them for too long.
+    Lagged(u64),
+}
+
+impl Event {
+    pub(super) fn of(notice: Notice) -> Self {
+        match notice {
+            Notice::State(state) => Self::State(state),
+            Notice::Deliver(frame) => match frame.kind() {
+                "message" => Self::Message(frame),
+                "direct" => Self::Direct(frame),
+                "presence" => Self::Presence(frame),
+                _ => Self::Other(frame),
+            },
+            Notice::Refused { channel, frame } => Self::Refused { channel, frame },
+            Notice::Gap(gap) => Self::Gap(gap),
+            Notice::Epoch { channel, from, to } => Self::Epoch { channel, from, to },
+            Notice::RoundTrip(time) => Self::RoundTrip(time),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message(frame)
+            | Self::Direct(frame)
+            | Self::Presence(frame)
+            | Self::Refused { frame, .. }
+            | Self::Other(frame) => frame.as_json().len(),
+            Self::Epoch { from, to, .. } => from.len() + to.len(),
+            Self::State(_) | Self::Gap(_) | Self::RoundTrip(_) | Self::Lagged(_) => 0,
+        }
+    }
+}
+
+/// Events that wait to be taken.
+pub(super) struct Backlog {
+    events: VecDeque<Event>,
+    bytes: usize,
+    max_events: usize,
+    max_bytes: usize,
+    /// Dropped since the last that waits.
+    lagged: u64,
+    /// Nobody listens any more.
+    pub(super) deaf: bool,
+    waker: Option<Waker>,
+}
+
+impl Backlog {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            events: VecDeque::new(),
+            bytes: 0,
+            max_events: options.max_events.max(1),
+            max_bytes: options.max_event_bytes,
+            lagged: 0,
+            deaf: false,
+            waker: None,
+        }
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        if self.deaf {
+            return;
+        }
+        let bytes = event.bytes();
+        let room = self.events.len() < self.max_events
+            && (self.bytes + bytes <= self.max_bytes || self.events.is_empty());
+        if !room {
+            self.lagged += 1;
+            return;
+        }
+        if self.lagged > 0 {
+            self.events
+                .push_back(Event::Lagged(std::mem::take(&mut self.lagged)));
+        }
+        self.bytes += bytes;
+        self.events.push_back(event);
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        if let Some(event) = &event {
+            self.bytes -= event.bytes();
+        } else if self.lagged > 0 {
+            return Some(Event::Lagged(std::mem::take(&mut self.lagged)));
+        }
+        event
+    }
+
+    /// Whom to wake, if there is anything to take.
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+}
+
+/// What the application is told, in order. It ends when the last handle is gone and everything was
+/// taken. When it is dropped, events are no longer kept.
+#[must_use = "streams do nothing unless polled"]
+pub struct Events {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// The next one; `None` at the end.
+    pub async fn next(&mut self) -> Option<Event> {
+        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut locked = self.shared.lock();
+        match locked.backlog.pop() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if locked.ended => Poll::Ready(None),
+            None => {
+                locked.backlog.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut locked = self.shared.lock();
+            locked.backlog.deaf = true;
+            std::mem::take(&mut locked.backlog.events)
+        };
+        drop(waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backlog(max_events: usize, max_event_bytes: usize) -> Backlog {
+        Backlog::new(&Options {
+            max_events,
+            max_event_bytes,
+            ..Options::default()
+        })
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted_in_its_place() {
+        let event = |n| Event::RoundTrip(Duration::from_millis(n));
+        let mut backlog = backlog(2, 100);
+        (1..=4).for_each(|n| backlog.push(event(n)));
+        assert_eq!(backlog.pop(), Some(event(1)));
+        backlog.push(event(5));
+        let rest: Vec<Event> = std::iter::from_fn(|| backlog.pop()).collect();
+        assert_eq!(rest, [event(2), Event::Lagged(2), event(5)]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_but_for_one_event() {
+        let event = || Event::Epoch {
+            channel: "a".into(),
+            from: "x".repeat(80),
+            to: String::new(),
+        };
+        let mut backlog = backlog(9, 100);
+        (0..3).for_each(|_| backlog.push(event()));
+        let all: Vec<Event> = std::iter::from_fn(|| backlog.pop()).collect();
+        assert_eq!(all, [event(), Event::Lagged(2)]);
+        backlog.max_bytes = 10;
+        backlog.push(event());
+        assert_eq!(backlog.pop(), Some(event()));
+    }
+}

@@ -1,0 +1,411 @@
+//! The machine behind its lock, and what follows from each event.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use atomic_waker::AtomicWaker;
+use futures_channel::oneshot;
+use switchboard_core::Time;
+use switchboard_core::client::{
+    Action, Event as Input, Failure, Frame, Machine, Notice, State, TokenReason,
+};
+use tracing::debug;
+
+use super::events::{Backlog, Event};
+use super::options::Options;
+
+/// More messages without an answer than this, on top of those that may wait for a connection: the
+/// next publisher waits.
+const IN_FLIGHT: usize = 1_024;
+/// More bytes than this that the socket has not taken: publishers wait, and reading pauses.
+const OUTBOX: usize = 256 << 10;
+
+/// What the handles, the stream of events and the driver of one client share.
+pub(super) struct Shared {
+    locked: Mutex<Locked>,
+    pub(super) driver: AtomicWaker,
+    origin: Instant,
+}
+
+pub(super) struct Locked {
+    machine: Machine,
+    pub(super) state: State,
+    pub(super) backlog: Backlog,
+    /// What the driver has to do.
+    pub(super) todo: VecDeque<Todo>,
+    /// For the socket of this generation.
+    pub(super) outbox: VecDeque<String>,
+    outbox_bytes: usize,
+    /// Counts sockets that were let go of, or have closed.
+    pub(super) generation: u64,
+    /// Counts states: the answer to a question for a token is for one of them.
+    pub(super) states: u64,
+    waiters: BTreeMap<u64, Waiter>,
+    entering: BTreeMap<Box<str>, Vec<Entrant>>,
+    max_waiters: usize,
+    gate: Gate,
+    /// Sockets that say good-bye.
+    pub(super) lingering: usize,
+    /// The last handle is gone.
+    pub(super) closed: bool,
+    /// The driver is gone.
+    pub(super) ended: bool,
+}
+
+pub(super) enum Todo {
+    Dial,
+    /// Say good-bye, after what the socket was given before.
+    Close(&'static str, VecDeque<String>),
+    GetToken(TokenReason),
+    ForgetToken,
+}
+
+type Waiter = oneshot::Sender<Result<u64, Failure>>;
+type Entrant = oneshot::Sender<Result<(), Failure>>;
+
+/// Tasks that wait for something to be different.
+#[derive(Default)]
+struct Gate {
+    /// It is time to look again.
+    open: bool,
+    next: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+/// What follows from an event, to be done without the lock.
+#[derive(Default)]
+pub(super) struct Effects {
+    answers: Vec<(Waiter, Result<u64, Failure>)>,
+    entries: Vec<(Entrant, Result<(), Failure>)>,
+    wakers: Vec<Waker>,
+}
+
+impl Effects {
+    fn run(self) {
+        for (waiter, answer) in self.answers {
+            let _ = waiter.send(answer);
+        }
+        for (entrant, answer) in self.entries {
+            let _ = entrant.send(answer);
+        }
+        self.wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Shared {
+    pub(super) fn new(options: &Options, seed: u32) -> Self {
+        let config = options.config(seed);
+        Self {
+            locked: Mutex::new(Locked {
+                max_waiters: config.count.saturating_add(IN_FLIGHT),
+                machine: Machine::new(config),
+                state: State::Idle,
+                backlog: Backlog::new(options),
+                todo: VecDeque::new(),
+                outbox: VecDeque::new(),
+                outbox_bytes: 0,
+                generation: 0,
+                states: 0,
+                waiters: BTreeMap::new(),
+                entering: BTreeMap::new(),
+                gate: Gate::default(),
+                lingering: 0,
+                closed: false,
+                ended: false,
+            }),
+            driver: AtomicWaker::new(),
+            origin: Instant::now(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Locked> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time, to be taken under the lock: it does not go back.
+    fn now(&self) -> Time {
+        Time::ZERO + self.origin.elapsed()
+    }
+
+    pub(super) fn instant(&self, time: Time) -> Option<Instant> {
+        self.origin.checked_add(time.since(Time::ZERO))
+    }
+
+    /// Does something under the lock, what follows from it without, and lets the driver look.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Locked, Time) -> T) -> T {
+        let result = self.by_driver(work);
+        self.driver.wake();
+        result
+    }
+
+    /// The same for the driver itself, which looks anyway.
+    pub(super) fn by_driver<T>(&self, work: impl FnOnce(&mut Locked, Time) -> T) -> T {
+        let mut effects = Effects::default();
+        let result = {
+            let mut locked = self.lock();
+            let result = work(&mut locked, self.now());
+            locked.collect(&mut effects);
+            result
+        };
+        effects.run();
+        result
+    }
+
+    pub(super) fn handle(&self, event: Input<'_>) {
+        self.with(|locked, now| locked.handle(now, event));
+    }
+
+    /// The same, if the socket of this generation is still the one. Nothing of another one is handed in.
+    pub(super) fn handle_of(&self, generation: u64, event: Input<'_>) -> bool {
+        self.by_driver(|locked, now| {
+            let current = locked.generation == generation;
+            if current {
+                if matches!(event, Input::Closed { .. }) {
+                    locked.generation += 1;
+                    locked.take_outbox();
+                }
+                locked.handle(now, event);
+            }
+            current
+        })
+    }
+
+    /// The answer to a question for a token that was asked in this state.
+    pub(super) fn handle_token(&self, states: u64, event: Input<'_>) {
+        self.by_driver(|locked, now| {
+            if locked.states == states {
+                locked.handle(now, event);
+            }
+        });
+    }
+
+    /// Hands in a tick if one is due; says when the next one is.
+    pub(super) fn tick(&self) -> (bool, Option<Instant>) {
+        let due = |locked: &Locked| locked.machine.next_deadline();
+        let ticked = {
+            let locked = self.lock();
+            due(&locked).is_some_and(|at| at <= self.now())
+        };
+        if ticked {
+            self.by_driver(|locked, now| locked.handle(now, Input::Tick));
+        }
+        (ticked, due(&self.lock()).and_then(|at| self.instant(at)))
+    }
+
+    /// Done when it is so.
+    pub(super) fn poll_until<T>(
+        &self,
+        key: &mut Option<u64>,
+        context: &mut Context<'_>,
+        so: impl FnOnce(&mut Locked, Time) -> Option<T>,
+    ) -> Poll<T> {
+        self.by_driver(|locked, now| {
+            if let Some(result) = so(locked, now) {
+                return Poll::Ready(result);
+            }
+            locked.gate.register(key, context);
+            Poll::Pending
+        })
+    }
+
+    /// The driver is gone, and with it everything that waits for something.
+    pub(super) fn end(&self) {
+        let dropped = self.with(|locked, now| {
+            locked.handle(now, Input::Stop);
+            locked.ended = true;
+            locked.gate.open = true;
+            let waiters = std::mem::take(&mut locked.waiters);
+            (waiters, std::mem::take(&mut locked.entering))
+        });
+        drop(dropped);
+        let waker = self.lock().backlog.take_waker();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Locked {
+    /// Hands an event to the machine. What follows is collected by [`Shared::with`].
+    pub(super) fn handle(&mut self, now: Time, event: Input<'_>) {
+        if !self.ended {
+            self.machine.handle(now, event);
+        }
+    }
+
+    /// Hands in a message, for which `waiter` waits.
+    pub(super) fn post(&mut self, now: Time, event: Input<'_>, waiter: Waiter) -> u64 {
+        let id = self.machine.next_id();
+        self.waiters.insert(id, waiter);
+        self.handle(now, event);
+        id
+    }
+
+    /// Wants a channel, and to know when it is in.
+    pub(super) fn enter(&mut self, now: Time, channel: &str, entrant: Entrant) {
+        self.handle(now, Input::Subscribe { channel });
+        let entrants = self.entering.entry(channel.into()).or_default();
+        entrants.retain(|entrant| !entrant.is_canceled());
+        entrants.push(entrant);
+    }
+
+    pub(super) fn is_active(&self, channel: &str) -> bool {
+        self.machine.is_active(channel)
+    }
+
+    /// Whether publishers have to wait.
+    pub(super) fn is_congested(&self) -> bool {
+        self.waiters.len() >= self.max_waiters || self.is_clogged()
+    }
+
+    /// Whether the socket does not take what it is given.
+    pub(super) fn is_clogged(&self) -> bool {
+        self.outbox_bytes > OUTBOX
+    }
+
+    pub(super) fn next_to_write(&mut self, generation: u64) -> Option<String> {
+        if self.generation != generation {
+            return None;
+        }
+        let text = self.outbox.pop_front()?;
+        self.outbox_bytes -= text.len();
+        self.gate.open |= !self.is_clogged();
+        Some(text)
+    }
+
+    fn take_outbox(&mut self) -> VecDeque<String> {
+        self.outbox_bytes = 0;
+        self.gate.open = true;
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Something that tasks may wait for is different now.
+    pub(super) fn open_gate(&mut self) {
+        self.gate.open = true;
+    }
+
+    fn collect(&mut self, effects: &mut Effects) {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Dial => self.todo.push_back(Todo::Dial),
+                Action::Close { reason } => {
+                    self.generation += 1;
+                    let rest = self.take_outbox();
+                    self.todo.push_back(Todo::Close(reason, rest));
+                }
+                Action::GetToken(reason) => self.todo.push_back(Todo::GetToken(reason)),
+                Action::Send(text) => {
+                    self.outbox_bytes += text.len();
+                    self.outbox.push_back(text);
+                }
+                Action::Done { id, value } => self.answer(effects, id, Ok(value)),
+                Action::Failed { id, failure } => self.answer(effects, id, Err(failure)),
+                Action::Notify(notice) => self.notify(effects, notice),
+            }
+        }
+        if std::mem::take(&mut self.gate.open) {
+            let waiting = std::mem::take(&mut self.gate.wakers);
+            effects.wakers.extend(waiting.into_values());
+        }
+    }
+
+    fn answer(&mut self, effects: &mut Effects, id: u64, answer: Result<u64, Failure>) {
+        if let Some(waiter) = self.waiters.remove(&id) {
+            effects.answers.push((waiter, answer));
+            self.gate.open = true;
+        }
+    }
+
+    fn notify(&mut self, effects: &mut Effects, notice: Notice) {
+        match &notice {
+            Notice::State(state) => {
+                log(state);
+                self.state = state.clone();
+                self.states += 1;
+                self.gate.open = true;
+                self.todo.push_back(Todo::ForgetToken);
+                if matches!(state, State::Stopped { .. }) {
+                    let all = std::mem::take(&mut self.entering).into_values().flatten();
+                    let stopped = all.map(|entrant| (entrant, Err(Failure::Stopped)));
+                    effects.entries.extend(stopped);
+                }
+            }
+            Notice::Deliver(frame) if frame.kind() == "subscribed" => {
+                self.let_in(effects, frame.channel(), &Ok(()));
+            }
+            Notice::Refused { channel, frame } => {
+                let refused = Failure::Refused {
+                    code: frame.code().unwrap_or_default().to_owned().into(),
+                    frame: Some(frame.clone()),
+                };
+                self.let_in(effects, Some(channel), &Err(refused));
+            }
+            _ => {}
+        }
+        self.backlog.push(Event::of(notice));
+        effects.wakers.extend(self.backlog.take_waker());
+    }
+
+    fn let_in(
+        &mut self,
+        effects: &mut Effects,
+        channel: Option<&str>,
+        answer: &Result<(), Failure>,
+    ) {
+        let entrants = channel.and_then(|channel| self.entering.remove(channel));
+        let answers = entrants.into_iter().flatten();
+        let answers = answers.map(|entrant| (entrant, answer.clone()));
+        effects.entries.extend(answers);
+    }
+
+    /// Wants a channel no more.
+    pub(super) fn leave(&mut self, now: Time, channel: &str) -> Vec<Entrant> {
+        self.handle(now, Input::Unsubscribe { channel });
+        self.entering.remove(channel).unwrap_or_default()
+    }
+
+    /// The `welcome`, while it is in.
+    pub(super) fn welcome(&self) -> Option<&Frame> {
+        match &self.state {
+            State::Connected { welcome, .. } => Some(welcome),
+            _ => None,
+        }
+    }
+}
+
+impl Gate {
+    fn register(&mut self, key: &mut Option<u64>, context: &mut Context<'_>) {
+        let key = *key.get_or_insert_with(|| {
+            self.next += 1;
+            self.next
+        });
+        self.wakers.insert(key, context.waker().clone());
+    }
+}
+
+fn log(state: &State) {
+    match state {
+        State::Idle => {}
+        State::Connecting { .. } => debug!("connecting"),
+        State::Connected { .. } => debug!("connected"),
+        State::Waiting { why, last, .. } => {
+            let code = last.as_ref().map(|last| last.code);
+            debug!(?why, code, "waiting");
+        }
+        State::Stopped { why, last } => {
+            let code = last.as_ref().map(|last| last.code);
+            debug!(?why, code, "stopped");
+        }
+    }
+}
+
+/// So that the driver's end is everybody's.
+pub(super) struct EndGuard(pub(super) Arc<Shared>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

@@ -1,0 +1,152 @@
+//! The server's core, with a driver that has no sockets.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use switchboard_core::protocol::parse;
+use switchboard_core::{
+    Action, Answer, Chunk, CloseFrame, Config, ConnectionId, Event, Handshake, HandshakeConfig,
+    Identity, Limits, Notice, Rates, Request, Rooms, Switchboard, Time, Wire,
+};
+
+/// A client's socket: whose, and which.
+pub(super) type Socket = (usize, u32);
+
+/// What comes out of a node.
+pub(super) enum Output {
+    Bytes(Socket, Vec<u8>),
+    /// The end of its side.
+    End(Socket),
+    Drained,
+}
+
+pub(super) struct Node {
+    pub(super) board: Switchboard,
+    sockets: BTreeMap<ConnectionId, Socket>,
+    ids: BTreeMap<Socket, ConnectionId>,
+    request: Request,
+}
+
+impl Node {
+    pub(super) fn new(seed: u64, now: Time, clients: usize) -> Self {
+        let config = Config {
+            limits: Limits {
+                connections: 2 * clients,
+                handshakes: 2 * clients,
+                closing: 2 * clients,
+                ..Limits::default()
+            },
+            rates: Rates {
+                connects: None,
+                ..Rates::default()
+            },
+            rooms: Rooms::Open,
+            ..Config::default()
+        };
+        Self {
+            request: request(&config),
+            board: Switchboard::new(config, seed, now).expect("a configuration"),
+            sockets: BTreeMap::new(),
+            ids: BTreeMap::new(),
+        }
+    }
+
+    /// A client dials, and asks for what it wants; the application knows it.
+    pub(super) fn arrive(&mut self, now: Time, socket: Socket, user: &str) {
+        let from = IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + socket.0 as u32));
+        let Ok(id) = self.board.connect(now, from) else {
+            panic!("there is a seat for everybody");
+        };
+        self.sockets.insert(id, socket);
+        self.ids.insert(socket, id);
+        let mut request = self.request.clone();
+        request.set_peer(from);
+        if self.board.request(now, id, &request) == Ok(Answer::Authenticate) {
+            let known = Ok(Identity::user(user));
+            let _ = self.board.authenticated(now, id, known, None);
+        }
+    }
+
+    pub(super) fn text(&mut self, now: Time, socket: Socket, text: &str) {
+        let Some(&id) = self.ids.get(&socket) else {
+            return;
+        };
+        let _ = self.board.handle(now, id, Event::Heard);
+        if self.board.message(now, id, false, text.len()) == Ok(true) {
+            let asked = self.board.command(now, id, parse(text));
+            // The application has nothing against anything.
+            if let Ok(Some(question)) = asked {
+                let _ = self.board.answer(now, id, question, Ok(()));
+            }
+        }
+    }
+
+    pub(super) fn pong(&mut self, now: Time, socket: Socket, payload: &[u8]) {
+        if let Some(&id) = self.ids.get(&socket) {
+            let _ = self.board.handle(now, id, Event::Pong(payload));
+        }
+    }
+
+    /// The client has closed its side, with a Close frame.
+    pub(super) fn closed(&mut self, now: Time, socket: Socket, code: u16) {
+        if let Some(&id) = self.ids.get(&socket) {
+            let close = CloseFrame { code, reason: "" };
+            let _ = self.board.handle(now, id, Event::Close(Some(close)));
+            let _ = self.board.handle(now, id, Event::Eof);
+        }
+    }
+
+    /// All that it wants done.
+    pub(super) fn outputs(&mut self, now: Time) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        while let Some(action) = self.board.poll_action() {
+            match action {
+                Action::Send(id) => {
+                    let mut out = Vec::new();
+                    let bytes = match self.board.transmit(id, &mut out, 64 << 10) {
+                        Chunk::Nothing => Vec::new(),
+                        Chunk::Copied(_) => out,
+                        Chunk::Shared(frame, from) => frame.as_bytes()[from..].to_vec(),
+                    };
+                    let _ = self.board.handle(now, id, Event::Wrote(bytes.len()));
+                    if let Some(&socket) = self.sockets.get(&id) {
+                        outputs.push(Output::Bytes(socket, bytes));
+                    }
+                }
+                Action::ShutdownWrite(id) => {
+                    if let Some(&socket) = self.sockets.get(&id) {
+                        outputs.push(Output::End(socket));
+                    }
+                }
+                Action::Evict { id, last } => {
+                    if let Some(socket) = self.sockets.remove(&id) {
+                        self.ids.remove(&socket);
+                        if let Some(frame) = last {
+                            outputs.push(Output::Bytes(socket, frame.as_bytes().to_vec()));
+                        }
+                        outputs.push(Output::End(socket));
+                    }
+                }
+                Action::Notify(Notice::Drained(_)) => outputs.push(Output::Drained),
+                _ => {}
+            }
+        }
+        outputs
+    }
+}
+
+/// What every client asks for.
+fn request(config: &Config) -> Request {
+    let config = HandshakeConfig {
+        endpoint: config.endpoint.clone(),
+        pages: false,
+        json: config.wire == Wire::Json,
+        name_bytes: config.limits.name_bytes,
+    };
+    let text = "GET /ws HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
+                Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let request = Handshake::new(Arc::new(config)).receive(text.as_bytes());
+    request.expect("a legal request").expect("a whole one")
+}

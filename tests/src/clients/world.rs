@@ -1,0 +1,403 @@
+//! One clock, and one queue of what arrives when.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use switchboard_core::Time;
+use switchboard_core::client::{Action, Event, Notice, State, status_code};
+use switchboard_core::protocol::Content;
+
+use super::guest::{Guest, Link};
+use super::node::{Node, Output, Socket};
+use crate::wire::{Heard, Peer};
+
+/// The longest that anything takes from one end to the other.
+pub(super) const SLOWEST: Duration = Duration::from_millis(50);
+
+/// What arrives somewhere.
+enum Arrival {
+    /// A guest's own deadline.
+    Tick(usize),
+    /// It wants a connection from now on.
+    Start(usize),
+    /// Nobody took its dial.
+    NoAnswer(Socket),
+    Bytes(Socket, Vec<u8>),
+    End(Socket),
+    Dial(Socket),
+    Text(Socket, String),
+    Pong(Socket, Vec<u8>),
+    Closed(Socket, u16),
+}
+
+struct Entry {
+    at: Time,
+    order: u64,
+    what: Arrival,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// Everybody.
+pub(super) struct World {
+    pub(super) now: Time,
+    pub(super) guests: Vec<Guest>,
+    /// Where dials arrive; there may be none.
+    pub(super) front: Option<usize>,
+    /// All nodes that ever were. One that has crashed is `None`.
+    pub(super) nodes: Vec<Option<Node>>,
+    /// Of which node a socket is, by guest.
+    homes: Vec<Option<usize>>,
+    queue: BinaryHeap<Reverse<Entry>>,
+    order: u64,
+    /// Attempts by whole second.
+    pub(super) knocks: Vec<usize>,
+    pub(super) counts: Counts,
+    /// A hash of everything that happened.
+    pub(super) trace: u64,
+    pub(super) rng: fastrand::Rng,
+    pub(super) drained: bool,
+}
+
+/// What happened in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Things that arrived somewhere.
+    pub arrivals: u64,
+    /// Attempts to connect.
+    pub knocks: u64,
+    /// Connections that were let in.
+    pub welcomes: u64,
+    /// Messages of a room that came.
+    pub messages: u64,
+    /// Messages that somebody learnt not to have got.
+    pub missed: u64,
+    /// Messages that the node took.
+    pub taken: u64,
+    /// Messages that it did not, or nobody knows.
+    pub failed: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, guests: Vec<Guest>) -> Self {
+        Self {
+            now: Time::ZERO,
+            homes: vec![None; guests.len()],
+            guests,
+            front: None,
+            nodes: Vec::new(),
+            queue: BinaryHeap::new(),
+            order: 0,
+            knocks: Vec::new(),
+            counts: Counts::default(),
+            trace: 0xcbf2_9ce4_8422_2325,
+            rng: fastrand::Rng::with_seed(seed),
+            drained: false,
+        }
+    }
+
+    /// Starts a node, to which dials go from now on.
+    pub(super) fn start_node(&mut self) -> usize {
+        let seed = self.rng.u64(..);
+        let node = Node::new(seed, self.now, self.guests.len());
+        self.nodes.push(Some(node));
+        self.front = Some(self.nodes.len() - 1);
+        self.nodes.len() - 1
+    }
+
+    /// A node is no more; the operating system ends its sockets.
+    pub(super) fn crash(&mut self, node: usize) {
+        self.nodes[node] = None;
+        self.front = self.front.filter(|&front| front != node);
+        for index in 0..self.guests.len() {
+            if self.homes[index] == Some(node) {
+                let socket = (index, self.guests[index].links);
+                self.send(socket, Arrival::End(socket));
+            }
+        }
+    }
+
+    pub(super) fn start_guest(&mut self, index: usize, at: Time) {
+        self.push(at, Arrival::Start(index));
+    }
+
+    /// Something is asked of a guest.
+    pub(super) fn ask(&mut self, index: usize, event: Event<'_>) {
+        self.guests[index].machine.handle(self.now, event);
+        self.follow(index);
+    }
+
+    pub(super) fn publish(&mut self, index: usize) {
+        let guest = &mut self.guests[index];
+        guest.unanswered.insert(guest.machine.next_id());
+        let room = guest.room.clone();
+        let content = Content::parse("\"hello\"").expect("JSON");
+        self.ask(index, Event::publish(&room, content));
+    }
+
+    /// The network between these guests and everybody forgets what it knew, and carries nothing, or
+    /// carries everything again.
+    pub(super) fn cut(&mut self, which: impl Fn(usize) -> bool, cut: bool) {
+        for index in (0..self.guests.len()).filter(|&index| which(index)) {
+            let guest = &mut self.guests[index];
+            guest.cut = cut;
+            if let Some(link) = &mut guest.link {
+                link.dead = true;
+            }
+        }
+    }
+
+    /// Does something to a node, and what follows from it.
+    pub(super) fn at_node(&mut self, index: usize, work: impl FnOnce(&mut Node, Time)) {
+        let Some(node) = &mut self.nodes[index] else {
+            return;
+        };
+        work(node, self.now);
+        for output in node.outputs(self.now) {
+            match output {
+                Output::Bytes(socket, bytes) => self.send(socket, Arrival::Bytes(socket, bytes)),
+                Output::End(socket) => self.send(socket, Arrival::End(socket)),
+                Output::Drained => self.drained = true,
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub(super) fn run_until(&mut self, end: Time) {
+        loop {
+            let arrival = self.queue.peek().map(|Reverse(entry)| entry.at);
+            let node = (0..self.nodes.len())
+                .filter_map(|index| {
+                    Some((self.nodes[index].as_ref()?.board.next_deadline()?, index))
+                })
+                .min();
+            let node = node.filter(|&(at, _)| arrival.is_none_or(|arrival| at < arrival));
+            match (node, arrival) {
+                (Some((at, index)), _) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.at_node(index, |node, now| node.board.tick(now));
+                }
+                (None, Some(at)) if at <= end => {
+                    self.now = self.now.max(at);
+                    if let Some(Reverse(entry)) = self.queue.pop() {
+                        self.counts.arrivals += 1;
+                        self.arrive(entry.what);
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    fn push(&mut self, at: Time, what: Arrival) {
+        self.order += 1;
+        let order = self.order;
+        self.queue.push(Reverse(Entry { at, order, what }));
+    }
+
+    /// Sends something over the network, in either direction: each guest is a distance of its own
+    /// away. What is cut off gets nothing through.
+    fn send(&mut self, (index, number): Socket, what: Arrival) {
+        let guest = &self.guests[index];
+        let dead = match &guest.link {
+            Some(link) if link.number == number => link.dead,
+            _ => guest.cut,
+        };
+        if !dead {
+            self.push(self.now + distance(index), what);
+        }
+    }
+
+    fn arrive(&mut self, what: Arrival) {
+        match what {
+            Arrival::Tick(index) => {
+                let guest = &mut self.guests[index];
+                guest.armed = None;
+                let due = guest.machine.next_deadline();
+                if due.is_some_and(|at| at <= self.now) {
+                    self.note(1, index);
+                    self.ask(index, Event::Tick);
+                } else {
+                    self.arm(index);
+                }
+            }
+            Arrival::Start(index) => self.ask(index, Event::Start),
+            Arrival::NoAnswer((index, number)) | Arrival::End((index, number)) => {
+                if self.guests[index].link(number).is_some() {
+                    self.note(2, index);
+                    self.lost(index, 1006, "");
+                }
+            }
+            Arrival::Bytes(socket, bytes) => self.bytes(socket, &bytes),
+            Arrival::Dial((index, number)) => {
+                let socket = (index, number);
+                let Some(front) = self.front else {
+                    self.send(socket, Arrival::NoAnswer(socket));
+                    return;
+                };
+                self.homes[index] = Some(front);
+                let user = self.guests[index].user.clone();
+                self.at_node(front, |node, now| node.arrive(now, socket, &user));
+            }
+            Arrival::Text(socket, text) => {
+                self.at_home(socket, |node, now| node.text(now, socket, &text));
+            }
+            Arrival::Pong(socket, payload) => {
+                self.at_home(socket, |node, now| node.pong(now, socket, &payload));
+            }
+            Arrival::Closed(socket, code) => {
+                self.at_home(socket, |node, now| node.closed(now, socket, code));
+            }
+        }
+    }
+
+    fn at_home(&mut self, (index, _): Socket, work: impl FnOnce(&mut Node, Time)) {
+        if let Some(home) = self.homes[index] {
+            self.at_node(home, work);
+        }
+    }
+
+    fn bytes(&mut self, socket: Socket, bytes: &[u8]) {
+        let (index, number) = socket;
+        let Some(link) = self.guests[index].link(number) else {
+            return;
+        };
+        for heard in link.peer.read(bytes).expect("what a server may send") {
+            if self.guests[index].link(number).is_none() {
+                return;
+            }
+            self.note(3, index);
+            match heard {
+                Heard::Http(101) => self.ask(index, Event::Opened),
+                Heard::Http(status) => {
+                    let (code, reason) = status_code(status);
+                    self.lost(index, code, reason);
+                }
+                Heard::Text(text) => self.ask(index, Event::Message { text: &text }),
+                Heard::Binary(_) => self.ask(index, Event::Message { text: "" }),
+                Heard::Ping(payload) => self.send(socket, Arrival::Pong(socket, payload)),
+                Heard::Pong(_) => {}
+                Heard::Close(close) => {
+                    let (code, reason) = close.unwrap_or((1005, String::new()));
+                    self.send(socket, Arrival::Closed(socket, code));
+                    self.lost(index, code, &reason);
+                }
+            }
+        }
+    }
+
+    /// A guest's socket has closed.
+    fn lost(&mut self, index: usize, code: u16, reason: &str) {
+        self.guests[index].link = None;
+        self.ask(index, Event::Closed { code, reason });
+    }
+
+    /// Does what a guest has decided.
+    fn follow(&mut self, index: usize) {
+        while let Some(action) = self.guests[index].machine.poll_action() {
+            let guest = &mut self.guests[index];
+            let socket = (index, guest.links);
+            match action {
+                Action::Dial => self.dial(index),
+                Action::Close { .. } => {
+                    self.send(socket, Arrival::Closed(socket, 1000));
+                    self.guests[index].link = None;
+                }
+                Action::Send(text) => self.send(socket, Arrival::Text(socket, text)),
+                Action::Done { id, .. } => {
+                    assert!(guest.unanswered.remove(&id), "an answer nobody waits for");
+                    self.counts.taken += 1;
+                }
+                Action::Failed { id, .. } => {
+                    assert!(guest.unanswered.remove(&id), "an answer nobody waits for");
+                    self.counts.failed += 1;
+                }
+                Action::Notify(notice) => self.noticed(index, notice),
+                Action::GetToken(_) => unreachable!("there are no tokens here"),
+            }
+        }
+        self.arm(index);
+    }
+
+    fn dial(&mut self, index: usize) {
+        self.note(4, index);
+        let second = self.now.since(Time::ZERO).as_secs() as usize;
+        if self.knocks.len() <= second {
+            self.knocks.resize(second + 1, 0);
+        }
+        self.knocks[second] += 1;
+        self.counts.knocks += 1;
+        let guest = &mut self.guests[index];
+        assert!(!guest.stopped, "{} was told to stay away", guest.user);
+        guest.links += 1;
+        let socket = (index, guest.links);
+        guest.link = Some(Link {
+            number: guest.links,
+            peer: Peer::new(true),
+            dead: guest.cut,
+        });
+        self.send(socket, Arrival::Dial(socket));
+    }
+
+    fn noticed(&mut self, index: usize, notice: Notice) {
+        let guest = &mut self.guests[index];
+        match notice {
+            Notice::State(state) => {
+                self.counts.welcomes += u64::from(matches!(state, State::Connected { .. }));
+                guest.stopped = matches!(state, State::Stopped { .. });
+                guest.state = state;
+            }
+            Notice::Deliver(frame) => {
+                self.counts.messages += u64::from(frame.kind() == "message");
+                assert_ne!(frame.kind(), "error", "{frame:?}: {:?}", frame.code());
+            }
+            Notice::Gap(gap) => self.counts.missed += gap.to + 1 - gap.from,
+            Notice::Refused { .. } => unreachable!("rooms are open"),
+            Notice::Epoch { .. } | Notice::RoundTrip(_) => {}
+        }
+    }
+
+    /// Has a guest's deadline in the queue.
+    fn arm(&mut self, index: usize) {
+        let guest = &mut self.guests[index];
+        let Some(due) = guest.machine.next_deadline() else {
+            return;
+        };
+        if guest.armed.is_none_or(|armed| due < armed) {
+            guest.armed = Some(due);
+            self.push(due.max(self.now), Arrival::Tick(index));
+        }
+    }
+
+    fn note(&mut self, what: u64, index: usize) {
+        for part in [self.now.as_nanos(), what, index as u64] {
+            self.trace = (self.trace ^ part).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// How far away a guest is.
+fn distance(index: usize) -> Duration {
+    let spread = SLOWEST.as_millis() as usize - 1;
+    Duration::from_millis(1 + (index * 7_919 % spread) as u64)
+}

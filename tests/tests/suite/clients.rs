@@ -1,0 +1,286 @@
+//! Our own client against our own server: what is asked, and what is answered.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::app::Plain;
+use super::guest::{Guest, hasty, lock};
+use super::server::Server;
+use crate::rt::client::{Event, NoToken, SendOptions, State, StopReason, TokenReason};
+use crate::rt::{CloseReason, Config, Direct, Health, HealthPing};
+
+fn open() -> Config {
+    Config {
+        direct: Direct::Open,
+        ..Config::default()
+    }
+}
+
+fn stopped_for(state: &State, wanted: StopReason) -> bool {
+    matches!(state, State::Stopped { why, .. } if *why == wanted)
+}
+
+#[test]
+fn two_clients_talk_in_a_channel_and_to_each_other() {
+    let server = Server::start(open(), Plain::default());
+    let (ann, bob) = (
+        Guest::of(server.address, "ann"),
+        Guest::of(server.address, "bob"),
+    );
+    ann.enter("blue");
+    bob.enter("blue");
+    assert_eq!(ann.publish("blue", "one"), Ok(1));
+    assert_eq!(bob.publish("blue", "two"), Ok(2));
+    ann.until_texts(&["two"]);
+    bob.until_texts(&["one"]);
+    bob.find("it is ann's", |event| match event {
+        Event::Message(message) => {
+            let of = (message.channel(), message.sender(), message.seq());
+            (of == (Some("blue"), Some("ann"), Some(1))).then_some(())
+        }
+        _ => None,
+    });
+    let sent = ann.run(|client| async move { client.direct("bob", &[1, 2]).await });
+    assert_eq!(sent, Ok(1));
+    let numbers = bob.find("a direct message", |event| match event {
+        Event::Direct(message) => message.content::<Vec<u8>>().ok(),
+        _ => None,
+    });
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn whoever_asks_for_an_echo_gets_one() {
+    let server = Server::start(open(), Plain::default());
+    let ann = Guest::of(server.address, "ann");
+    ann.enter("blue");
+    let options = SendOptions {
+        echo: true,
+        ..SendOptions::default()
+    };
+    let sent =
+        ann.run(move |client| async move { client.publish_with("blue", "heard", options).await });
+    assert_eq!(sent, Ok(1));
+    ann.until_texts(&["heard"]);
+    let gap = ann
+        .events()
+        .into_iter()
+        .find(|it| matches!(it, Event::Gap(_)));
+    assert_eq!(gap, None, "one's own number is no gap");
+}
+
+#[test]
+fn a_refusal_names_its_code() {
+    let server = Server::start(open(), Plain::default());
+    let ann = Guest::of(server.address, "ann");
+    let refused = ann.run(|client| async move { client.subscribe("private").await });
+    assert_eq!(refused.unwrap_err().code(), "forbidden");
+    assert_eq!(ann.publish("elsewhere", "x"), Err("not_in_channel".into()));
+    let nobody = ann.run(|client| async move { client.direct("carl", "x").await });
+    assert_eq!(nobody.unwrap_err().code(), "not_connected");
+    let large = "x".repeat(70_000);
+    let large = ann.run(|client| async move { client.publish("elsewhere", &large).await });
+    assert_eq!(large.unwrap_err().code(), "too_large");
+}
+
+#[test]
+fn a_channel_that_was_left_is_heard_no_more() {
+    let server = Server::start(open(), Plain::default());
+    let (ann, bob) = (
+        Guest::of(server.address, "ann"),
+        Guest::of(server.address, "bob"),
+    );
+    ann.enter("blue");
+    bob.enter("blue");
+    ann.client.unsubscribe("blue");
+    server.until("ann has left", |_| server.hub.members("blue").len() == 1);
+    assert_eq!(bob.publish("blue", "unheard"), Ok(1));
+    ann.enter("blue");
+    assert_eq!(bob.publish("blue", "heard"), Ok(2));
+    ann.until_texts(&["heard"]);
+}
+
+#[test]
+fn health_pings_are_answered() {
+    let config = Config {
+        health: Health {
+            health_ping: HealthPing::All,
+            ..Health::default()
+        },
+        ..open()
+    };
+    let server = Server::start(config, Plain::default());
+    let ann = Guest::of(server.address, "ann");
+    ann.enter("blue");
+    let hub = server.hub.clone();
+    let results = server
+        .runtime
+        .run(async move { hub.ping_user("ann", Duration::from_secs(5)).await });
+    assert_eq!(results.len(), 1);
+    assert!(results[0].rtt.is_some(), "{results:?}");
+    ann.client.ping();
+    ann.find("a round trip of ours", |event| {
+        matches!(event, Event::RoundTrip(_)).then_some(())
+    });
+}
+
+#[test]
+fn the_older_of_two_logins_stays_away() {
+    let server = Server::start(open(), Plain::default());
+    let older = Guest::of(server.address, "ann");
+    older.enter("blue");
+    let newer = Guest::of(server.address, "ann");
+    newer.enter("blue");
+    older.until_state("it has stopped", |state| match state {
+        State::Stopped { why, last } => {
+            let last = last.as_ref().expect("a close");
+            *why == StopReason::Code && (last.code, last.reason.as_str()) == (1000, "replaced")
+        }
+        _ => false,
+    });
+    assert_eq!(older.publish("blue", "x"), Err("stopped".into()));
+    assert_eq!(newer.publish("blue", "mine"), Ok(1));
+    server.until_connected(1);
+    // Started again, it is the newer one.
+    older.client.start();
+    newer.until_state("the other has stopped", |state| {
+        stopped_for(state, StopReason::Code)
+    });
+}
+
+#[test]
+fn who_is_kicked_stays_away() {
+    let app = Plain::default();
+    let server = Server::start(open(), app.clone());
+    let ann = Guest::of(server.address, "ann");
+    ann.enter("blue");
+    server.hub.disconnect_user("ann", CloseReason::Kicked);
+    ann.until_state("it has stopped", |state| {
+        stopped_for(state, StopReason::Code)
+    });
+    server.until_empty();
+    assert_eq!(app.log.count("connect"), 1);
+}
+
+#[test]
+fn a_closed_client_has_told_the_server_so() {
+    let app = Plain::default();
+    let server = Server::start(open(), app.clone());
+    let ann = Guest::of(server.address, "ann");
+    ann.enter("blue");
+    ann.run(|client| async move { client.close().await });
+    app.log.until_has("disconnect ann [blue] client_closed");
+    assert!(stopped_for(&ann.client.state(), StopReason::Asked));
+    ann.client.start();
+    app.log.until(&[
+        "connect ann",
+        "disconnect ann [blue] client_closed",
+        "connect ann",
+    ]);
+    server.until("it is in its channel again", |_| {
+        server.hub.members("blue").len() == 1
+    });
+}
+
+#[test]
+fn with_its_last_handle_the_client_goes() {
+    let app = Plain::default();
+    let server = Server::start(open(), app.clone());
+    let ann = Guest::of(server.address, "ann");
+    ann.enter("blue");
+    ann.drop_client();
+    app.log.until_has("disconnect ann [blue]");
+    server.until_empty();
+}
+
+/// Gives these tokens one after the other, and writes down why.
+fn tokens(given: &'static [&'static str]) -> (crate::rt::client::Options, Reasons) {
+    let reasons = Reasons::default();
+    let asked = reasons.clone();
+    let options = hasty().with_token(move |reason| {
+        let mut asked = lock(&asked);
+        asked.push(reason);
+        let token = given.get(asked.len() - 1).map(|&token| token.to_owned());
+        async move { token.ok_or(NoToken::Never) }
+    });
+    (options, reasons)
+}
+
+type Reasons = Arc<Mutex<Vec<TokenReason>>>;
+
+#[test]
+fn a_token_that_expired_is_replaced_by_a_new_one() {
+    let server = Server::start(open(), Plain::default());
+    let (options, reasons) = tokens(&["s3cr3t-ann,300", "s3cr3t-ann"]);
+    let ann = Guest::at(server.address, "/ws", options);
+    ann.enter("blue");
+    server.until_closed("token_expired", 1);
+    server.until("it is back in its channel", |_| {
+        server.hub.members("blue").len() == 1
+    });
+    assert_eq!(
+        *lock(&reasons),
+        [TokenReason::Connect, TokenReason::Expired]
+    );
+}
+
+#[test]
+fn a_token_that_is_refused_is_asked_for_once_more() {
+    let server = Server::start(open(), Plain::default());
+    let (options, reasons) = tokens(&["bad", "s3cr3t-ann"]);
+    let ann = Guest::at(server.address, "/ws", options);
+    ann.enter("blue");
+    assert_eq!(
+        *lock(&reasons),
+        [TokenReason::Connect, TokenReason::Unauthorized]
+    );
+    let (options, reasons) = tokens(&["bad", "worse", "s3cr3t-bob"]);
+    let bob = Guest::at(server.address, "/ws", options);
+    bob.until_state("it has stopped", |state| {
+        stopped_for(state, StopReason::Code)
+    });
+    assert_eq!(lock(&reasons).len(), 2);
+}
+
+#[test]
+fn a_token_may_travel_in_the_query() {
+    let server = Server::start(open(), Plain::default());
+    let (options, _) = tokens(&["s3cr3t-ann b\u{e9}+%&"]);
+    let options = crate::rt::client::Options {
+        token_in_query: true,
+        ..options
+    };
+    let ann = Guest::at(server.address, "/ws?x=1", options);
+    let welcome = ann.run(|client| async move { client.connected().await });
+    assert_eq!(welcome.unwrap().user(), Some("ann b\u{e9}+%&"));
+}
+
+#[test]
+fn without_a_token_it_stops() {
+    let server = Server::start(open(), Plain::default());
+    let (options, _) = tokens(&[]);
+    let ann = Guest::at(server.address, "/ws", options);
+    ann.until_state("it has stopped", |state| {
+        stopped_for(state, StopReason::Token)
+    });
+}
+
+#[test]
+fn a_token_source_that_panics_is_asked_again() {
+    let server = Server::start(open(), Plain::default());
+    let asked = Arc::new(Mutex::new(0));
+    let options = hasty().with_token(move |_| {
+        let asked = asked.clone();
+        async move {
+            let turn = {
+                let mut asked = lock(&asked);
+                *asked += 1;
+                *asked
+            };
+            assert_ne!(turn, 1, "the first question is too much");
+            Ok("s3cr3t-ann".to_owned())
+        }
+    });
+    let ann = Guest::at(server.address, "/ws", options);
+    ann.enter("blue");
+}
