@@ -52,12 +52,16 @@ pub(super) fn publish_and_compare(node: &Node, peers: Vec<Peer>) -> Vec<Peer> {
     for publisher in publishers {
         publisher.join().expect("it ran");
     }
-    let (heard, peers): (Vec<_>, Vec<_>) = readers
+    let (heard, mut peers): (Vec<_>, Vec<_>) = readers
         .into_iter()
         .map(|reader| reader.join().expect("it ran"))
         .unzip();
     assert!(heard.iter().all(|one| *one == heard[0]), "{heard:?}");
-    until(|| node.hub.stats().queued_bytes == 0);
+    // The hook that greets them may have been slow: its word comes after the messages then.
+    until(|| {
+        peers.iter_mut().for_each(Peer::read_on);
+        node.hub.stats().queued_bytes == 0
+    });
     peers
 }
 

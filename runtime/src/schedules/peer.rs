@@ -123,6 +123,15 @@ impl Peer {
         !self.received.is_empty()
     }
 
+    /// Takes what is there, and leaves room for more.
+    pub(super) fn read_on(&mut self) {
+        let mut state = self.pipe.state.lock().expect("no panic");
+        self.received.extend(state.to_client.drain(..));
+        let waker = state.writer.take();
+        drop(state);
+        waker.into_iter().for_each(std::task::Waker::wake);
+    }
+
     /// Waits for more; says whether there was any.
     fn receive(&mut self) -> bool {
         let mut state = self.pipe.state.lock().expect("no panic");
