@@ -203,8 +203,18 @@ mod tests {
     #[test]
     fn an_address_that_can_never_work_is_an_error() {
         for url in [
-            "", "ws:", "ws://", "ws:///a", "ws://:80/", "h:80/ws", "/ws", "http://h/",
-            "ws://h:70000/", "ws://u@/", "ws://h h/", "ws://[::1/",
+            "",
+            "ws:",
+            "ws://",
+            "ws:///a",
+            "ws://:80/",
+            "h:80/ws",
+            "/ws",
+            "http://h/",
+            "ws://h:70000/",
+            "ws://u@/",
+            "ws://h h/",
+            "ws://[::1/",
         ] {
             let bad = target(url, None, &Options::default()).err();
             assert_eq!(bad, Some(BadUrl::Syntax), "{url}");
@@ -221,7 +231,10 @@ mod tests {
         ] {
             let target = target(url, token, &options).expect("an address");
             let shown = format!("{target:?}");
-            assert!(!shown.contains("s3cr3t") && !shown.contains("czNjcjN0"), "{shown}");
+            assert!(
+                !shown.contains("s3cr3t") && !shown.contains("czNjcjN0"),
+                "{shown}"
+            );
         }
     }
 }

@@ -367,7 +367,7 @@ impl Drop for Lingering {
     fn drop(&mut self) {
         self.0.with(|locked, _| {
             locked.lingering -= 1;
-            locked.open_gate();
+            locked.gate.open();
         });
     }
 }
