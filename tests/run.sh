@@ -8,6 +8,8 @@
 # tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache, chromium with
 # apt-get. Ends with one line per part and its time; the exit code is not 0 if any failed.
 set -u -o pipefail
+# rustup would install a toolchain that is only asked for.
+export RUSTUP_AUTO_INSTALL=0
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 root=$PWD
@@ -139,7 +141,8 @@ schedules() {
 # What of the core's tests an interpreter gets through in a minute or two: the core has no unsafe code,
 # what it stands on has. Needs a nightly with two components, and says so where they are missing.
 miri() {
-  if ! cargo +nightly miri --version 2>/dev/null; then
+  if ! cargo +nightly miri --version 2>/dev/null ||
+    [ ! -d "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library" ]; then
     echo "Miri is missing, nothing is run: rustup component add --toolchain nightly miri rust-src"
     return 0
   fi

@@ -84,12 +84,13 @@ impl Runtime for Smol {
     }
 
     async fn yield_now() {
-        match ever_writable() {
-            Some(socket) => {
-                let _ = socket.writable().await;
-            }
-            None => smol::future::yield_now().await,
+        if let Some(socket) = ever_writable()
+            && socket.writable().await.is_ok()
+        {
+            return;
         }
+        // To return at once would be no yield.
+        smol::future::yield_now().await;
     }
 
     fn poll_accept(

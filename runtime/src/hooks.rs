@@ -14,6 +14,7 @@ use switchboard_core::{
 use tracing::error;
 
 use crate::application::{Client, DynApplication, Entry, Message};
+use crate::flusher::flush_now;
 use crate::hub::Hub;
 use crate::machine;
 use crate::runtime::{BoxFuture, Runtime, Timer};
@@ -118,16 +119,21 @@ impl<R: Runtime> Hooks<R> {
 
     /// The connection has ended: what waits is not done any more, except to say so.
     pub(crate) fn end(&mut self, ended: Box<Ended>) {
-        let waited = self.waiting.take_items();
-        // That the peer has ended is not said twice: the core waits for it, to let the socket go.
-        if waited.iter().any(|item| matches!(item, Item::Eof)) {
-            self.event(Event::Eof);
-        }
+        self.forget_input();
         if ended.reason == CloseReason::Internal {
             // Its hook took too long.
             self.drop_hook();
         }
         self.waiting.set_ended(ended);
+    }
+
+    /// What came in and waits is not done any more.
+    pub(crate) fn forget_input(&mut self) {
+        let waited = self.waiting.take_items();
+        // That the peer has ended is not said twice: the core waits for it, to let the socket go.
+        if waited.iter().any(|item| matches!(item, Item::Eof)) {
+            self.event(Event::Eof);
+        }
     }
 
     /// The connection is not to be let in any more.
@@ -316,7 +322,11 @@ impl<R: Runtime> Hooks<R> {
                     reason,
                 }
             }))),
-            Item::Violation(violation) => self.event(Event::Violation(violation)),
+            Item::Violation(violation) => {
+                // What was answered before goes out, as if the peer had waited for it.
+                flush_now(&self.shared);
+                self.event(Event::Violation(violation));
+            }
             Item::Eof => self.event(Event::Eof),
         }
     }

@@ -17,7 +17,6 @@ use switchboard_core::{
 };
 use tracing::trace;
 
-use crate::flusher::flush_now;
 use crate::hooks::Hooks;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::Shared;
@@ -185,6 +184,8 @@ impl<R: Runtime, S: Socket> Task<R, S> {
             Intake::Discard => {
                 self.input = Input::Nothing;
                 self.hooks.abandon_entrance();
+                // The word of its end may have come before this, and something in between.
+                self.hooks.forget_input();
                 if let Some(leftover) = self.leftover.take() {
                     self.hooks
                         .event(Event::Discarded(leftover.bytes.len() - leftover.at));
@@ -385,8 +386,6 @@ fn decode<R: Runtime, S>(
         let step = match decoder.decode(&mut bytes[used..]) {
             Ok(step) => step,
             Err(violation) => {
-                // What was answered before goes out, as if it had been asked in a packet of its own.
-                flush_now(&hooks.shared);
                 hooks.take(Item::Violation(violation));
                 return bytes.len();
             }

@@ -337,7 +337,7 @@ impl Decoder {
         let inside = head.opcode.is_control() && self.message.len > 0;
         let end = if inside {
             // The message goes on behind it: room for this frame alone would be made for each.
-            self.bytes_max as usize + CONTROL_PAYLOAD_MAX
+            (self.bytes_max as usize).saturating_add(CONTROL_PAYLOAD_MAX)
         } else if head.fin {
             self.buffer.len() + head.left as usize
         } else {

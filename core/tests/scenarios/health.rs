@@ -1,5 +1,7 @@
 //! Section 6: who is still there.
 
+use std::time::Duration;
+
 use serde_json::json;
 use switchboard_core::{CloseReason, Event, Exclude, HealthPing, Notice, UserPolicy};
 
@@ -37,6 +39,17 @@ fn an_active_connection_is_pinged_for_its_round_trip_time_at_most_once_per_inter
         world.says(ann, json!({"type": "ping"}));
     }
     assert_eq!(pings(&mut world, ann), 10);
+}
+
+#[test]
+fn the_shortest_and_the_longest_interval_are_kept() {
+    let year = secs(365 * 24 * 3_600);
+    for (interval, intervals) in [(Duration::from_nanos(1), 100), (year, 4)] {
+        let mut world = World::with(|config| config.health.ping_interval = interval);
+        let ann = world.connect("ann", "lobby");
+        world.advance(interval * intervals);
+        assert_eq!(pings(&mut world, ann), intervals as usize, "{interval:?}");
+    }
 }
 
 #[test]

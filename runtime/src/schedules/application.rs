@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use switchboard_core::{CloseReason, Denied, Identity, Request};
 
@@ -40,6 +41,19 @@ async fn hesitate() {
     for _ in 0..draw(3) {
         shuttle::future::yield_now().await;
     }
+}
+
+/// Not ready once, which gives no other thread its turn.
+async fn once() {
+    let mut polled = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Application for App {
@@ -81,6 +95,13 @@ impl Application for App {
     }
 
     async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], _: CloseReason) {
+        if client.user() == "clinging" {
+            // It does not let go before its socket has gone; at first without letting others go on.
+            once().await;
+            while client.hub().stats().closing > 0 {
+                shuttle::future::yield_now().await;
+            }
+        }
         hesitate().await;
         let _ = client.hub().broadcast("everybody", "0");
         self.0.note(client, |(_, gone)| *gone += 1);

@@ -6,7 +6,7 @@ use switchboard_core::{CloseReason, ConnectionId, Exclude, Frame as CoreFrame};
 use super::explore::{explore, probe};
 use super::frames::CLOSE;
 use super::machine::draw;
-use super::node::{Hub, Node, config};
+use super::node::{Hub, Node, config, until};
 use super::peer::Peer;
 
 /// How a connection ends.
@@ -131,6 +131,40 @@ fn the_end_of_a_client_is_not_forgotten_behind_a_hook() {
         assert_eq!(node.hub.disconnect_user("ann", CloseReason::Kicked), 1);
         peer.rest();
         // Without any time passing: nothing has to time out.
+        node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
+fn the_end_of_a_client_is_not_forgotten_behind_the_last_hook() {
+    explore("end behind the last hook", &[], || {
+        let mut node = Node::new(config(), 1);
+        let mut peer = node.enter("clinging", "blue", 400);
+        let hub = node.hub.clone();
+        let kick = thread::spawn(move || hub.disconnect_user("clinging", CloseReason::Kicked));
+        peer.end();
+        kick.join().expect("it ran");
+        peer.rest();
+        node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
+fn what_a_hook_answers_before_a_violation_goes_out() {
+    explore("answer before a violation", &[], || {
+        let mut node = Node::new(config(), 1);
+        let mut peer = node.enter("ann", "blue", 1 << 20);
+        // Nobody writes to it any more.
+        until(|| node.hub.members("everybody").len() == 1);
+        until(|| node.hub.stats().queued_bytes == 0);
+        peer.send_text_and_violation(r#"{"type":"message","channel":"blue","content":0,"id":1}"#);
+        let frames = peer.rest();
+        assert!(frames.iter().any(|frame| frame.is("ack")), "{frames:?}");
+        let close = frames.last().and_then(super::frames::Frame::code);
+        assert_eq!(close, Some(1002));
+        drop(peer);
         node.until_empty(1);
         node.finish();
     });

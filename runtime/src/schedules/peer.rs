@@ -31,6 +31,14 @@ impl Peer {
         self.send(&masked(TEXT, text.as_bytes()));
     }
 
+    /// In one piece, so that both are there at once; the frame behind the text has an opcode that
+    /// there is not.
+    pub(super) fn send_text_and_violation(&self, text: &str) {
+        let mut bytes = masked(TEXT, text.as_bytes());
+        bytes.extend(masked(3, &[]));
+        self.send(&bytes);
+    }
+
     pub(super) fn send_close(&self) {
         self.send(&masked(CLOSE, &1000_u16.to_be_bytes()));
     }
