@@ -108,6 +108,10 @@ fn text<T: for<'a> From<Cow<'a, str>>>(raw: Option<&RawValue>) -> Option<T> {
 impl Frame {
     /// Reads a message; `None` if it is no JSON object with a `type`.
     pub(super) fn parse(json: &str) -> Option<Self> {
+        // An array would be taken for the fields in their order.
+        if !json.trim_ascii_start().starts_with('{') {
+            return None;
+        }
         let fields: Fields<'_> = serde_json::from_str(json).ok()?;
         let millis = |raw| number(raw).map(Duration::from_millis);
         let range = |raw: &RawValue| {
@@ -289,7 +293,16 @@ mod tests {
 
     #[test]
     fn what_is_no_object_with_a_type_is_no_message() {
-        for text in ["", "null", "7", "[]", "{", r#"{"type":5}"#, r#"{"a":1}"#] {
+        for text in [
+            "",
+            "null",
+            "7",
+            "[]",
+            "{",
+            r#"["welcome"]"#,
+            r#"{"type":5}"#,
+            r#"{"a":1}"#,
+        ] {
             assert!(Frame::parse(text).is_none(), "{text}");
         }
     }

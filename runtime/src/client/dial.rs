@@ -8,8 +8,8 @@ use futures_sink::Sink;
 use switchboard_core::client::token_subprotocol;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::Request;
-use tungstenite::http::HeaderValue;
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tungstenite::http::{HeaderValue, Uri};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message};
 
@@ -30,7 +30,6 @@ pub trait Dial: Runtime {
 }
 
 /// Where to connect to, and what to ask for there.
-#[derive(Debug)]
 pub struct Target {
     /// A name or an address, without brackets.
     pub host: String,
@@ -46,6 +45,16 @@ pub struct Target {
         std::sync::Arc<rustls::ClientConfig>,
         rustls::pki_types::ServerName<'static>,
     )>,
+}
+
+/// Without the request, which may carry a token.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is wrong with an address.
@@ -75,13 +84,11 @@ const SUBPROTOCOL: &str = "switchboard.v1.json";
 /// Bytes that are read at once. tungstenite has them zeroed before each read.
 const READ_BUFFER: usize = 8 << 10;
 
-/// Where to connect to. It may carry a token, so it has no `Debug` output.
+/// Where to connect to.
 pub(super) fn target(url: &str, token: Option<&str>, options: &Options) -> Result<Target, BadUrl> {
-    let url = match token.filter(|_| options.token_in_query) {
-        Some(token) => with_query(url, token),
-        None => url.to_owned(),
-    };
-    let mut request = url.into_client_request().map_err(|_| BadUrl::Syntax)?;
+    let in_query = token.filter(|_| options.token_in_query);
+    let uri = with_query(url, in_query).ok_or(BadUrl::Syntax)?;
+    let mut request = uri.into_client_request().map_err(|_| BadUrl::Syntax)?;
     let mut offered = SUBPROTOCOL.to_owned();
     if let Some(token) = token.filter(|_| !options.token_in_query) {
         offered.push_str(", ");
@@ -93,18 +100,13 @@ pub(super) fn target(url: &str, token: Option<&str>, options: &Options) -> Resul
         .headers_mut()
         .insert(SEC_WEBSOCKET_PROTOCOL, offered);
     let uri = request.uri();
-    let host = uri.host().filter(|host| !host.is_empty());
-    let host = host.ok_or(BadUrl::Syntax)?;
-    let host = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
     let secure = match uri.scheme_str() {
         Some("ws") => false,
         Some("wss") => true,
         _ => return Err(BadUrl::Syntax),
     };
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let (host, port) = host_and_port(uri).ok_or(BadUrl::Syntax)?;
+    let port = port.unwrap_or(if secure { 443 } else { 80 });
     #[cfg(feature = "client-tls")]
     let tls = if secure {
         let name = rustls::pki_types::ServerName::try_from(host.clone());
@@ -132,16 +134,107 @@ pub(super) fn target(url: &str, token: Option<&str>, options: &Options) -> Resul
     })
 }
 
-fn with_query(url: &str, token: &str) -> String {
-    let mut url = url.to_owned();
-    url.push(if url.contains('?') { '&' } else { '?' });
-    url.push_str("token=");
-    for byte in token.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            let _ = write!(url, "%{byte:02X}");
+/// The host, without brackets, and the port, if one is told.
+fn host_and_port(uri: &Uri) -> Option<(String, Option<u16>)> {
+    let host = uri.host().filter(|host| !host.is_empty())?;
+    // A number that is no port counts as none in `Uri::port`.
+    let (_, told) = uri.authority()?.as_str().rsplit_once(host)?;
+    let port = match told.trim_start_matches(':') {
+        "" => None,
+        port => Some(port.parse().ok()?),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Some((host.to_owned(), port))
+}
+
+/// The address without its fragment, with a path even where it has none, and with the token.
+fn with_query(url: &str, token: Option<&str>) -> Option<Uri> {
+    let mut parts = url.parse::<Uri>().ok()?.into_parts();
+    let asked = parts.path_and_query.take()?;
+    let mut path = asked.path().to_owned();
+    if let Some(query) = asked.query() {
+        let _ = write!(path, "?{query}");
+    }
+    if let Some(token) = token {
+        path.push(if asked.query().is_some() { '&' } else { '?' });
+        path.push_str("token=");
+        for byte in token.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                path.push(char::from(byte));
+            } else {
+                let _ = write!(path, "%{byte:02X}");
+            }
         }
     }
-    url
+    parts.path_and_query = Some(path.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requested(url: &str) -> String {
+        let options = Options {
+            token_in_query: true,
+            ..Options::default()
+        };
+        let target = target(url, Some("a b"), &options).expect("an address");
+        target.request.uri().to_string()
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_asked_for_by_a_whole_request() {
+        let at = |rest| format!("ws://h{rest}");
+        assert_eq!(requested("ws://h/ws"), at("/ws?token=a%20b"));
+        assert_eq!(requested("ws://h/ws?x=1"), at("/ws?x=1&token=a%20b"));
+        assert_eq!(requested("ws://h/ws#top"), at("/ws?token=a%20b"));
+        assert_eq!(requested("ws://h"), at("/?token=a%20b"));
+        assert_eq!(requested("ws://h?x=1"), at("/?x=1&token=a%20b"));
+    }
+
+    #[test]
+    fn what_is_sent_begins_with_the_path() {
+        let target = target("ws://h?x=1", None, &Options::default()).expect("an address");
+        let path = target.request.uri().path_and_query().expect("a path");
+        assert_eq!(path.as_str(), "/?x=1");
+    }
+
+    #[test]
+    fn an_address_that_can_never_work_is_an_error() {
+        for url in [
+            "",
+            "ws:",
+            "ws://",
+            "ws:///a",
+            "ws://:80/",
+            "h:80/ws",
+            "/ws",
+            "http://h/",
+            "ws://h:70000/",
+            "ws://u@/",
+            "ws://h h/",
+            "ws://[::1/",
+        ] {
+            let bad = target(url, None, &Options::default()).err();
+            assert_eq!(bad, Some(BadUrl::Syntax), "{url}");
+        }
+    }
+
+    #[test]
+    fn debug_output_has_no_token() {
+        let options = Options::default();
+        for (url, token) in [
+            ("ws://h/ws?token=s3cr3t", None),
+            ("ws://u:s3cr3t@h/ws", None),
+            ("ws://h/ws", Some("s3cr3t")),
+        ] {
+            let target = target(url, token, &options).expect("an address");
+            let shown = format!("{target:?}");
+            assert!(
+                !shown.contains("s3cr3t") && !shown.contains("czNjcjN0"),
+                "{shown}"
+            );
+        }
+    }
 }

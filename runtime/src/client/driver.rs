@@ -55,6 +55,9 @@ enum Link<R: Dial> {
         generation: u64,
         socket: R::WebSocket,
         flushed: bool,
+        /// It takes nothing any more. What came before its end, a Close frame perhaps, is read all the
+        /// same, and the end with it.
+        broken: bool,
     },
 }
 
@@ -194,6 +197,7 @@ impl<R: Dial> Driver<R> {
                     generation,
                     socket,
                     flushed: true,
+                    broken: false,
                 };
             }
             Err(error) => {
@@ -217,10 +221,18 @@ impl<R: Dial> Driver<R> {
             generation,
             socket,
             flushed,
+            broken,
         } = &mut self.link
         else {
             return false;
         };
+        let generation = *generation;
+        if *broken {
+            // Nothing is kept for it, so that nobody waits for it either.
+            self.shared
+                .by_driver(|locked, _| while locked.next_to_write(generation).is_some() {});
+            return false;
+        }
         let mut socket = Pin::new(socket);
         let mut worked = false;
         let written = loop {
@@ -229,7 +241,6 @@ impl<R: Dial> Driver<R> {
                 Poll::Ready(Err(error)) => break Err(error),
                 Poll::Pending => break Ok(()),
             }
-            let generation = *generation;
             let next = self
                 .shared
                 .by_driver(|locked, _| locked.next_to_write(generation));
@@ -249,7 +260,8 @@ impl<R: Dial> Driver<R> {
             Ok(())
         });
         if let Err(error) = written {
-            self.failed(&error);
+            debug!(%error, "cannot write");
+            *broken = true;
             return true;
         }
         worked
@@ -367,7 +379,7 @@ impl Drop for Lingering {
     fn drop(&mut self) {
         self.0.with(|locked, _| {
             locked.lingering -= 1;
-            locked.open_gate();
+            locked.gate.open();
         });
     }
 }

@@ -76,6 +76,7 @@ impl Event {
             | Self::Refused { frame, .. }
             | Self::Other(frame) => frame.as_json().len(),
             Self::Epoch { from, to, .. } => from.len() + to.len(),
+            Self::State(State::Connected { welcome, .. }) => welcome.as_json().len(),
             Self::State(_) | Self::Gap(_) | Self::RoundTrip(_) | Self::Lagged(_) => 0,
         }
     }

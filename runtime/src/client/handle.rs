@@ -17,6 +17,7 @@ use switchboard_core::protocol::Content;
 use super::dial::{BadUrl, Dial, target};
 use super::driver::drive;
 use super::events::Events;
+use super::gate::Place;
 use super::options::Options;
 use super::shared::{EndGuard, Locked, Shared};
 
@@ -147,8 +148,7 @@ impl<R: Dial> Client<R> {
     pub fn close(&self) -> Closing {
         self.shared().handle(Input::Stop);
         Closing {
-            shared: self.shared().clone(),
-            key: None,
+            place: Place::new(self.shared()),
         }
     }
 
@@ -169,12 +169,8 @@ impl<R: Dial> Client<R> {
             State::Stopped { .. } => Some(Err(Failure::Stopped)),
             _ => locked.welcome().cloned().map(Ok),
         };
-        let mut key = None;
-        std::future::poll_fn(|context| {
-            self.shared()
-                .poll_until(&mut key, context, |locked, _| so(locked))
-        })
-        .await
+        let mut place = Place::new(self.shared());
+        std::future::poll_fn(|context| place.poll_until(context, |locked, _| so(locked))).await
     }
 
     /// Is in a channel from now on, on every connection. Whoever awaits the result knows when it is in
@@ -278,9 +274,9 @@ impl<R: Dial> Client<R> {
 
     async fn post(&self, event: Input<'_>) -> Result<u64, SendError> {
         let shared = self.shared();
-        let mut key = None;
+        let mut place = Place::new(shared);
         let posted = std::future::poll_fn(|context| {
-            shared.poll_until(&mut key, context, |locked, now| {
+            place.poll_until(context, |locked, now| {
                 if locked.ended {
                     return Some(None);
                 }
@@ -294,6 +290,7 @@ impl<R: Dial> Client<R> {
         let Some((id, answer)) = posted.await else {
             return Err(Failure::Stopped.into());
         };
+        drop(place);
         shared.driver.wake();
         let waiting = Waiting {
             shared,
@@ -358,8 +355,7 @@ impl Future for Subscribing {
 
 /// Waits until the server was told that we have gone. It is told whether or not anybody waits.
 pub struct Closing {
-    shared: Arc<Shared>,
-    key: Option<u64>,
+    place: Place,
 }
 
 impl fmt::Debug for Closing {
@@ -372,8 +368,7 @@ impl Future for Closing {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { shared, key } = &mut *self;
-        shared.poll_until(key, context, |locked, _| {
+        self.place.poll_until(context, |locked, _| {
             let quiet = locked.lingering == 0 && locked.todo.is_empty();
             (quiet || locked.ended).then_some(())
         })

@@ -11,6 +11,7 @@
 mod dial;
 mod driver;
 mod events;
+mod gate;
 mod handle;
 mod options;
 mod shared;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
@@ -14,6 +14,7 @@ use switchboard_core::client::{
 use tracing::debug;
 
 use super::events::{Backlog, Event};
+use super::gate::Gate;
 use super::options::Options;
 
 /// More messages without an answer than this, on top of those that may wait for a connection: the
@@ -45,7 +46,7 @@ pub(super) struct Locked {
     waiters: BTreeMap<u64, Waiter>,
     entering: BTreeMap<Box<str>, Vec<Entrant>>,
     max_waiters: usize,
-    gate: Gate,
+    pub(super) gate: Gate,
     /// Sockets that say good-bye.
     pub(super) lingering: usize,
     /// The last handle is gone.
@@ -64,15 +65,6 @@ pub(super) enum Todo {
 
 type Waiter = oneshot::Sender<Result<u64, Failure>>;
 type Entrant = oneshot::Sender<Result<(), Failure>>;
-
-/// Tasks that wait for something to be different.
-#[derive(Default)]
-struct Gate {
-    /// It is time to look again.
-    open: bool,
-    next: u64,
-    wakers: BTreeMap<u64, Waker>,
-}
 
 /// What follows from an event, to be done without the lock.
 #[derive(Default)]
@@ -194,32 +186,20 @@ impl Shared {
         (ticked, due(&self.lock()).and_then(|at| self.instant(at)))
     }
 
-    /// Done when it is so.
-    pub(super) fn poll_until<T>(
-        &self,
-        key: &mut Option<u64>,
-        context: &mut Context<'_>,
-        so: impl FnOnce(&mut Locked, Time) -> Option<T>,
-    ) -> Poll<T> {
-        self.by_driver(|locked, now| {
-            if let Some(result) = so(locked, now) {
-                return Poll::Ready(result);
-            }
-            locked.gate.register(key, context);
-            Poll::Pending
-        })
-    }
-
     /// The driver is gone, and with it everything that waits for something.
     pub(super) fn end(&self) {
-        let dropped = self.with(|locked, now| {
+        self.with(|locked, now| {
             locked.handle(now, Input::Stop);
             locked.ended = true;
-            locked.gate.open = true;
+            locked.gate.open();
+        });
+        // Whom the machine had an answer for has it by now.
+        let unanswered = {
+            let mut locked = self.lock();
             let waiters = std::mem::take(&mut locked.waiters);
             (waiters, std::mem::take(&mut locked.entering))
-        });
-        drop(dropped);
+        };
+        drop(unanswered);
         let waker = self.lock().backlog.take_waker();
         if let Some(waker) = waker {
             waker.wake();
@@ -271,19 +251,16 @@ impl Locked {
         }
         let text = self.outbox.pop_front()?;
         self.outbox_bytes -= text.len();
-        self.gate.open |= !self.is_clogged();
+        if !self.is_clogged() {
+            self.gate.open();
+        }
         Some(text)
     }
 
     fn take_outbox(&mut self) -> VecDeque<String> {
         self.outbox_bytes = 0;
-        self.gate.open = true;
+        self.gate.open();
         std::mem::take(&mut self.outbox)
-    }
-
-    /// Something that tasks may wait for is different now.
-    pub(super) fn open_gate(&mut self) {
-        self.gate.open = true;
     }
 
     fn collect(&mut self, effects: &mut Effects) {
@@ -305,16 +282,13 @@ impl Locked {
                 Action::Notify(notice) => self.notify(effects, notice),
             }
         }
-        if std::mem::take(&mut self.gate.open) {
-            let waiting = std::mem::take(&mut self.gate.wakers);
-            effects.wakers.extend(waiting.into_values());
-        }
+        effects.wakers.extend(self.gate.pass());
     }
 
     fn answer(&mut self, effects: &mut Effects, id: u64, answer: Result<u64, Failure>) {
         if let Some(waiter) = self.waiters.remove(&id) {
             effects.answers.push((waiter, answer));
-            self.gate.open = true;
+            self.gate.open();
         }
     }
 
@@ -324,7 +298,7 @@ impl Locked {
                 log(state);
                 self.state = state.clone();
                 self.states += 1;
-                self.gate.open = true;
+                self.gate.open();
                 self.todo.push_back(Todo::ForgetToken);
                 if matches!(state, State::Stopped { .. }) {
                     let all = std::mem::take(&mut self.entering).into_values().flatten();
@@ -375,16 +349,6 @@ impl Locked {
     }
 }
 
-impl Gate {
-    fn register(&mut self, key: &mut Option<u64>, context: &mut Context<'_>) {
-        let key = *key.get_or_insert_with(|| {
-            self.next += 1;
-            self.next
-        });
-        self.wakers.insert(key, context.waker().clone());
-    }
-}
-
 fn log(state: &State) {
     match state {
         State::Idle => {}
@@ -407,5 +371,25 @@ pub(super) struct EndGuard(pub(super) Arc<Shared>);
 impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchboard_core::protocol::Content;
+
+    #[test]
+    fn what_was_sent_before_the_driver_ended_is_unconfirmed() {
+        let shared = Shared::new(&Options::default(), 1);
+        shared.handle(Input::Start);
+        shared.handle_of(0, Input::Opened);
+        let text = r#"{"type":"welcome"}"#;
+        shared.handle_of(0, Input::Message { text });
+        let (waiter, mut answer) = oneshot::channel();
+        let content = Content::parse("1").unwrap();
+        shared.with(|locked, now| locked.post(now, Input::publish("a", content), waiter));
+        shared.end();
+        assert_eq!(answer.try_recv(), Ok(Some(Err(Failure::Unconfirmed))));
     }
 }

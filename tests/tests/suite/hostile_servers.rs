@@ -4,7 +4,7 @@
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::thread;
 
@@ -275,5 +275,39 @@ fn a_server_that_reads_nothing_makes_publishers_wait() {
     assert_eq!(
         ends.iter().filter(|code| *code == "stopped").count(),
         1_000 - sent
+    );
+}
+
+#[test]
+fn a_close_frame_counts_even_where_nothing_can_be_written_any_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (go, going) = mpsc::channel();
+    let (gone, left) = mpsc::channel();
+    let (asked, heard) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let key = read_key(&mut stream);
+        welcome(&mut stream, &key);
+        // What nobody has read makes the end a reset.
+        stream.peek(&mut [0]).expect("a subscribe");
+        asked.send(()).expect("a listener");
+        going.recv().expect("a word");
+        let _ = stream.write_all(&plain(frames::CLOSE, &4004_u16.to_be_bytes()));
+        drop(stream);
+        gone.send(()).expect("a listener");
+    });
+    let guest = Guest::at(address, "/ws", hasty());
+    drop(guest.client.subscribe("a"));
+    heard.recv().expect("a subscribe");
+    guest.run(|client| async move {
+        // The driver has one thread, and this is it: it learns of all this at the same time.
+        go.send(()).expect("a server");
+        left.recv().expect("a server");
+        let _ = client.publish("b", "second").await;
+    });
+    guest.until_state(
+        "its code says stop",
+        |state| matches!(state, State::Stopped { last: Some(last), .. } if last.code == 4004),
     );
 }

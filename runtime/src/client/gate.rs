@@ -1,0 +1,104 @@
+//! Tasks that wait for something to be different.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use switchboard_core::Time;
+
+use super::shared::{Locked, Shared};
+
+#[derive(Default)]
+pub(super) struct Gate {
+    /// It is time to look again.
+    open: bool,
+    next: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+impl Gate {
+    pub(super) fn open(&mut self) {
+        self.open = true;
+    }
+
+    /// Whom to wake, if it is open.
+    pub(super) fn pass(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        let waiting = if std::mem::take(&mut self.open) {
+            std::mem::take(&mut self.wakers)
+        } else {
+            BTreeMap::new()
+        };
+        waiting.into_values()
+    }
+
+    fn register(&mut self, key: &mut Option<u64>, context: &mut Context<'_>) {
+        let key = *key.get_or_insert_with(|| {
+            self.next += 1;
+            self.next
+        });
+        self.wakers.insert(key, context.waker().clone());
+    }
+}
+
+/// A task's place at the gate, which is free again when it is dropped.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    key: Option<u64>,
+}
+
+impl Place {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: shared.clone(),
+            key: None,
+        }
+    }
+
+    /// Done when it is so.
+    pub(super) fn poll_until<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        so: impl FnOnce(&mut Locked, Time) -> Option<T>,
+    ) -> Poll<T> {
+        let Self { shared, key } = self;
+        shared.by_driver(|locked, now| {
+            if let Some(result) = so(locked, now) {
+                return Poll::Ready(result);
+            }
+            locked.gate.register(key, context);
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(key) = self.key else {
+            return;
+        };
+        let waker = self.shared.lock().gate.wakers.remove(&key);
+        // Its end may be that of a task, and so of a handle, which needs the lock.
+        drop(waker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Options;
+
+    #[test]
+    fn who_waits_no_more_leaves_nothing_behind() {
+        let shared = Arc::new(Shared::new(&Options::default(), 1));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            let mut place = Place::new(&shared);
+            for _ in 0..2 {
+                let waits = place.poll_until(&mut context, |_, _| None::<()>);
+                assert!(waits.is_pending());
+                assert_eq!(shared.lock().gate.wakers.len(), 1);
+            }
+        }
+        assert!(shared.lock().gate.wakers.is_empty());
+    }
+}
