@@ -132,7 +132,7 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        // From beat to beat: a beat is a whole part of the interval.
+        // From beat to beat: a beat is a whole part of the interval, but for nanoseconds.
         let next = connection.next_ping + health.ping_interval;
         connection.next_ping = if next > now {
             next

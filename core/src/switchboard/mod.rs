@@ -326,7 +326,6 @@ impl Switchboard {
         self.tick_presence();
         self.sweep_timers();
         self.ips.tick(self.now);
-        self.pool.shrink();
         self.ticked = self.now;
     }
 

@@ -305,14 +305,6 @@ impl Pool {
         (self.nodes.len(), self.frames.len())
     }
 
-    /// Gives memory back once everything has gone out.
-    pub(super) fn shrink(&mut self) {
-        if self.nodes.is_empty() && self.nodes.capacity() > 1 << 16 {
-            self.nodes = Slab::new();
-            self.frames = Slab::new();
-        }
-    }
-
     /// Recounts a queue: its bytes and its messages.
     pub(super) fn recount(&self, queue: &Queue) -> (usize, u32, usize) {
         let pong = queue.pong.as_ref().map_or(0, |pong| pong.as_bytes().len());
