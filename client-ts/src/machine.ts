@@ -149,8 +149,11 @@ interface Channel {
 /** A `subscribe`, `message` or `direct` on this connection without an answer. */
 interface Request {
   channel: string | undefined;
-  /** Its end was told; but should there be a `seq` for it after all, that counts. */
-  over: boolean;
+  /**
+   * Not 0: its end was told, as one of the requests before this id was not read. Should there be an answer after
+   * all, its `seq` counts, and it was another.
+   */
+  over: number;
 }
 
 interface Item {
@@ -466,6 +469,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
         if (!request || channels.get(request.channel!)?.id === id) return;
         if (!request.over) emit({ type: 'done', id, value: seq ?? delivered });
         requests.delete(id);
+        notRead(request.over);
         return see(request.channel, seq);
       }
       case 'subscribed': return subscribed(frame);
@@ -502,21 +506,14 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     const request = requests.get(id);
     if (!request) {
       emit({ type: 'deliver', frame });
-      // The server did not read that request, so it cannot say which: answers come in order, so it was the oldest.
-      const oldest = code === 'rate_limited' && [...requests].find(([, { over }]) => !over);
-      if (!oldest) return;
-      const channel = channels.get(oldest[1].channel!);
-      oldest[1].over = true;
-      if (channel?.id === oldest[0]) {
-        channel.id = Id.Unasked;
-        againAt = time + (frame.retry_after_ms || Ms.Again);
-      } else fail(oldest[0], code, frame);
+      if (code === 'rate_limited') notRead(nextId, frame);
       return;
     }
     const name = request.channel!;
     const channel = channels.get(name);
     if (channel?.id !== id) {
       if (!request.over) fail(id, code, frame);
+      notRead(request.over);
     } else if (!channel!.active || code !== 'already_subscribed') {
       // Otherwise it was entered by the URL, as `subscribed` has told, and this is nobody's business.
       channel!.id = Id.Refused;
@@ -524,6 +521,22 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       reject(to(name), code);
     }
     requests.delete(id);
+  }
+
+  /**
+   * The server did not read a request before this id, so it cannot say which: answers come in order, so it was the
+   * oldest. Where that is answered after all, it was one after it: the server may say so while it still thinks about
+   * an earlier one.
+   */
+  function notRead(before = 0, frame?: Frame): void {
+    for (const [id, request] of requests) if (!request.over && id < before) {
+      const channel = channels.get(request.channel!);
+      request.over = before;
+      if (channel?.id !== id) return fail(id, 'rate_limited', frame);
+      channel.id = Id.Unasked;
+      againAt = time + (frame?.retry_after_ms || Ms.Again);
+      return;
+    }
   }
 
   // Channels
@@ -539,8 +552,10 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function subscribed(frame: Frame): void {
     const { channel: name, id, seq, epoch } = frame;
     const channel = channels.get(name);
+    const over = requests.get(id)?.over;
     // It answers no message, whatever it says.
-    if (channel?.id === id || requests.get(id)?.over) requests.delete(id);
+    if (channel?.id === id || over) requests.delete(id);
+    notRead(over);
     // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
     if (channel && channel.id > Id.Unasked && id && channel.id !== id) return;
     emit({ type: 'deliver', frame });
@@ -607,7 +622,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   }
 
   function request(id: number, frame: Frame): void {
-    requests.set(id, { channel: frame.channel, over: false });
+    requests.set(id, { channel: frame.channel, over: 0 });
     send({ ...frame, id });
   }
 

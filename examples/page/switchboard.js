@@ -344,6 +344,7 @@ function createMachine(options = {}) {
         if (!request2 || channels.get(request2.channel)?.id === id) return;
         if (!request2.over) emit({ type: "done", id, value: seq ?? delivered });
         requests.delete(id);
+        notRead(request2.over);
         return see(request2.channel, seq);
       }
       case "subscribed":
@@ -381,26 +382,30 @@ function createMachine(options = {}) {
     const request2 = requests.get(id);
     if (!request2) {
       emit({ type: "deliver", frame });
-      const oldest = code === "rate_limited" && [...requests].find(([, { over }]) => !over);
-      if (!oldest) return;
-      const channel2 = channels.get(oldest[1].channel);
-      oldest[1].over = true;
-      if (channel2?.id === oldest[0]) {
-        channel2.id = 0 /* Unasked */;
-        againAt = time + (frame.retry_after_ms || 1e3 /* Again */);
-      } else fail(oldest[0], code, frame);
+      if (code === "rate_limited") notRead(nextId, frame);
       return;
     }
     const name = request2.channel;
     const channel = channels.get(name);
     if (channel?.id !== id) {
       if (!request2.over) fail(id, code, frame);
+      notRead(request2.over);
     } else if (!channel.active || code !== "already_subscribed") {
       channel.id = -1 /* Refused */;
       emit({ type: "refused", channel: name, frame });
       reject(to(name), code);
     }
     requests.delete(id);
+  }
+  function notRead(before = 0, frame) {
+    for (const [id, request2] of requests) if (!request2.over && id < before) {
+      const channel = channels.get(request2.channel);
+      request2.over = before;
+      if (channel?.id !== id) return fail(id, "rate_limited", frame);
+      channel.id = 0 /* Unasked */;
+      againAt = time + (frame?.retry_after_ms || 1e3 /* Again */);
+      return;
+    }
   }
   function enterChannels() {
     for (const [name, channel] of channels) {
@@ -411,7 +416,9 @@ function createMachine(options = {}) {
   function subscribed(frame) {
     const { channel: name, id, seq, epoch } = frame;
     const channel = channels.get(name);
-    if (channel?.id === id || requests.get(id)?.over) requests.delete(id);
+    const over = requests.get(id)?.over;
+    if (channel?.id === id || over) requests.delete(id);
+    notRead(over);
     if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
     emit({ type: "deliver", frame });
     if (!channel || channel.active || phase < 6 /* Ready */) return;
@@ -468,7 +475,7 @@ function createMachine(options = {}) {
     request(id, frame);
   }
   function request(id, frame) {
-    requests.set(id, { channel: frame.channel, over: false });
+    requests.set(id, { channel: frame.channel, over: 0 });
     send({ ...frame, id });
   }
   function emit(action) {

@@ -26,15 +26,16 @@ pub(super) struct Messages {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) channel: Option<Arc<str>>,
-    /// Its end was told; but should there be a number for it after all, that counts.
-    pub(super) over: bool,
+    /// Its end was told, as one of the requests before this id was not read. Should there be an answer
+    /// after all, its number counts, and it was another.
+    pub(super) over: Option<u64>,
 }
 
 impl Request {
     pub(super) fn about(channel: Option<Arc<str>>) -> Self {
         Self {
             channel,
-            over: false,
+            over: None,
         }
     }
 }
@@ -249,7 +250,7 @@ impl Machine {
             let name = request.channel.as_deref();
             let channel = name.and_then(|name| self.channels.get(name));
             let subscribes = channel.is_some_and(|it| it.entry == Entry::Asked(id));
-            if !request.over && !subscribes {
+            if request.over.is_none() && !subscribes {
                 self.fail(id, Failure::Unconfirmed);
             }
         }

@@ -62,10 +62,11 @@ impl Machine {
         let Some(request) = self.messages.requests.remove(&id) else {
             return;
         };
-        if !request.over {
+        if request.over.is_none() {
             let value = ack.seq().or(ack.delivered()).unwrap_or_default();
             self.act(Action::Done { id, value });
         }
+        self.was_read(request.over);
         self.see(request.channel.as_deref(), ack.seq());
     }
 
@@ -80,11 +81,14 @@ impl Machine {
     fn subscribed(&mut self, frame: &Frame) {
         let id = frame.id();
         // It answers no message, whatever it says.
-        if let FrameId::Number(id) = id
-            && (self.is_entry(id) || self.messages.requests.get(&id).is_some_and(|it| it.over))
-        {
-            self.messages.requests.remove(&id);
+        let mut over = None;
+        if let FrameId::Number(id) = id {
+            over = self.messages.requests.get(&id).and_then(|it| it.over);
+            if over.is_some() || self.is_entry(id) {
+                self.messages.requests.remove(&id);
+            }
         }
+        self.was_read(over);
         let name = frame.channel().unwrap_or_default();
         // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
         let asked = self.channels.get(name).map(|channel| channel.entry);
@@ -127,7 +131,7 @@ impl Machine {
             let limited = frame.code() == Some("rate_limited");
             self.notify(Notice::Deliver(frame.clone()));
             if limited {
-                self.oldest_was_not_read(&frame);
+                self.oldest_was_not_read(self.next_id, Some(&frame));
             }
             return;
         };
@@ -147,30 +151,46 @@ impl Machine {
                 self.notify(Notice::Refused { channel, frame });
                 self.drop_held(|item| item.is_for(&name), &failure);
             }
-            None if !request.over => self.fail(id, Failure::refused(&frame)),
-            None => {}
+            None if request.over.is_none() => self.fail(id, Failure::refused(&frame)),
+            None => self.was_read(request.over),
         }
     }
 
-    /// The server did not read a request, so it cannot say which: answers come in order, so it was
-    /// the oldest.
-    fn oldest_was_not_read(&mut self, frame: &Frame) {
-        let mut requests = self.messages.requests.iter_mut();
-        let Some((&id, request)) = requests.find(|(_, request)| !request.over) else {
+    /// A request has an answer. If it passed for the one that was not read, that was one after it: the
+    /// server may say so while it still thinks about an earlier one.
+    fn was_read(&mut self, over: Option<u64>) {
+        if let Some(before) = over {
+            self.oldest_was_not_read(before, None);
+        }
+    }
+
+    /// The server did not read a request before this id, so it cannot say which: answers come in
+    /// order, so it was the oldest.
+    fn oldest_was_not_read(&mut self, before: u64, frame: Option<&Frame>) {
+        let mut requests = self.messages.requests.range_mut(..before);
+        let Some((&id, request)) = requests.find(|(_, request)| request.over.is_none()) else {
             return;
         };
-        request.over = true;
+        request.over = Some(before);
         let name = request.channel.as_deref();
         let channel = name.and_then(|name| self.channels.get_mut(name));
         match channel.filter(|channel| channel.entry == Entry::Asked(id)) {
             Some(channel) => {
                 channel.entry = Entry::Unasked;
-                let delay = frame.retry_after().filter(|delay| !delay.is_zero());
+                let delay = frame
+                    .and_then(Frame::retry_after)
+                    .filter(|delay| !delay.is_zero());
                 if let Phase::Ready(ready) = &mut self.phase {
                     ready.again_at = Some(self.now + delay.unwrap_or(AGAIN));
                 }
             }
-            None => self.fail(id, Failure::refused(frame)),
+            None => {
+                let limited = || Failure::Refused {
+                    code: "rate_limited".into(),
+                    frame: None,
+                };
+                self.fail(id, frame.map_or_else(limited, Failure::refused));
+            }
         }
     }
 }
