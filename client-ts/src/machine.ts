@@ -127,9 +127,8 @@ export function decide(code: number, reason: string): Verdict {
   if (code === 4201) return 'jitter';
   if (code === 4202) return 'expired';
   const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  const halfBand = Math.floor(code / 500);
-  // 3000 to 3999, and 4500 to 4999.
-  return stop.includes(code) || halfBand === 6 || halfBand === 7 || halfBand === 9 ? 'stop' : 'backoff';
+  // The bands are from 3000 to 3999, and from 4500 to 4999.
+  return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? 'stop' : 'backoff';
 }
 
 /** In the order of getting there: from `Dialing` on there is a socket, from `Opened` on messages may come. */
@@ -149,9 +148,11 @@ interface Channel {
 /** A `subscribe`, `message` or `direct` on this connection without an answer. */
 interface Request {
   channel: string | undefined;
+  /** How many were sent before it, on any connection. */
+  turn: number;
   /**
-   * Not 0: its end was told, as one of the requests before this id was not read. Should there be an answer after
-   * all, its `seq` counts, and it was another.
+   * Not 0: its end was told, as one of those before this turn was not read. Should there be an answer after all, its
+   * `seq` counts, and it was another.
    */
   over: number;
 }
@@ -207,6 +208,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   let maxBytes = NEVER;
   const channels = new Map<string, Channel>();
   const requests = new Map<number, Request>();
+  let turns = 0;
   let held: Item[] = [];
   /** When to ask again for the channels whose `subscribe` the server did not read for want of rate. */
   let againAt = NEVER;
@@ -468,8 +470,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
         const request = requests.get(id);
         if (!request || channels.get(request.channel!)?.id === id) return;
         if (!request.over) emit({ type: 'done', id, value: seq ?? delivered });
-        requests.delete(id);
-        notRead(request.over);
+        answered(id);
         return see(request.channel, seq);
       }
       case 'subscribed': return subscribed(frame);
@@ -506,30 +507,35 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     const request = requests.get(id);
     if (!request) {
       emit({ type: 'deliver', frame });
-      if (code === 'rate_limited') notRead(nextId, frame);
+      if (code === 'rate_limited') notRead(turns, frame);
       return;
     }
     const name = request.channel!;
     const channel = channels.get(name);
     if (channel?.id !== id) {
       if (!request.over) fail(id, code, frame);
-      notRead(request.over);
     } else if (!channel!.active || code !== 'already_subscribed') {
       // Otherwise it was entered by the URL, as `subscribed` has told, and this is nobody's business.
       channel!.id = Id.Refused;
       emit({ type: 'refused', channel: name, frame });
       reject(to(name), code);
     }
-    requests.delete(id);
+    answered(id);
   }
 
   /**
-   * The server did not read a request before this id, so it cannot say which: answers come in order, so it was the
-   * oldest. Where that is answered after all, it was one after it: the server may say so while it still thinks about
-   * an earlier one.
+   * If it passed for the one that was not read, that was one after it: the server may say so while it still thinks
+   * about an earlier one.
    */
-  function notRead(before = 0, frame?: Frame): void {
-    for (const [id, request] of requests) if (!request.over && id < before) {
+  function answered(id: number): void {
+    const over = requests.get(id)?.over;
+    requests.delete(id);
+    if (over) notRead(over);
+  }
+
+  /** The server did not read a request before this turn, so it cannot say which: answers come in order, so it was the oldest. */
+  function notRead(before: number, frame?: Frame): void {
+    for (const [id, request] of requests) if (!request.over && request.turn < before) {
       const channel = channels.get(request.channel!);
       request.over = before;
       if (channel?.id !== id) return fail(id, 'rate_limited', frame);
@@ -552,10 +558,8 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function subscribed(frame: Frame): void {
     const { channel: name, id, seq, epoch } = frame;
     const channel = channels.get(name);
-    const over = requests.get(id)?.over;
     // It answers no message, whatever it says.
-    if (channel?.id === id || over) requests.delete(id);
-    notRead(over);
+    if (channel?.id === id || requests.get(id)?.over) answered(id);
     // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
     if (channel && channel.id > Id.Unasked && id && channel.id !== id) return;
     emit({ type: 'deliver', frame });
@@ -622,7 +626,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   }
 
   function request(id: number, frame: Frame): void {
-    requests.set(id, { channel: frame.channel, over: 0 });
+    requests.set(id, { channel: frame.channel, turn: turns++, over: 0 });
     send({ ...frame, id });
   }
 

@@ -43,8 +43,7 @@ function decide(code, reason) {
   if (code === 4201) return "jitter";
   if (code === 4202) return "expired";
   const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  const halfBand = Math.floor(code / 500);
-  return stop.includes(code) || halfBand === 6 || halfBand === 7 || halfBand === 9 ? "stop" : "backoff";
+  return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? "stop" : "backoff";
 }
 var PHASES = ["dialing", "opened", "welcomed"];
 var NEVER = Infinity;
@@ -73,6 +72,7 @@ function createMachine(options = {}) {
   let maxBytes = NEVER;
   const channels = /* @__PURE__ */ new Map();
   const requests = /* @__PURE__ */ new Map();
+  let turns = 0;
   let held = [];
   let againAt = NEVER;
   return {
@@ -343,8 +343,7 @@ function createMachine(options = {}) {
         const request2 = requests.get(id);
         if (!request2 || channels.get(request2.channel)?.id === id) return;
         if (!request2.over) emit({ type: "done", id, value: seq ?? delivered });
-        requests.delete(id);
-        notRead(request2.over);
+        answered(id);
         return see(request2.channel, seq);
       }
       case "subscribed":
@@ -382,23 +381,27 @@ function createMachine(options = {}) {
     const request2 = requests.get(id);
     if (!request2) {
       emit({ type: "deliver", frame });
-      if (code === "rate_limited") notRead(nextId, frame);
+      if (code === "rate_limited") notRead(turns, frame);
       return;
     }
     const name = request2.channel;
     const channel = channels.get(name);
     if (channel?.id !== id) {
       if (!request2.over) fail(id, code, frame);
-      notRead(request2.over);
     } else if (!channel.active || code !== "already_subscribed") {
       channel.id = -1 /* Refused */;
       emit({ type: "refused", channel: name, frame });
       reject(to(name), code);
     }
-    requests.delete(id);
+    answered(id);
   }
-  function notRead(before = 0, frame) {
-    for (const [id, request2] of requests) if (!request2.over && id < before) {
+  function answered(id) {
+    const over = requests.get(id)?.over;
+    requests.delete(id);
+    if (over) notRead(over);
+  }
+  function notRead(before, frame) {
+    for (const [id, request2] of requests) if (!request2.over && request2.turn < before) {
       const channel = channels.get(request2.channel);
       request2.over = before;
       if (channel?.id !== id) return fail(id, "rate_limited", frame);
@@ -416,9 +419,7 @@ function createMachine(options = {}) {
   function subscribed(frame) {
     const { channel: name, id, seq, epoch } = frame;
     const channel = channels.get(name);
-    const over = requests.get(id)?.over;
-    if (channel?.id === id || over) requests.delete(id);
-    notRead(over);
+    if (channel?.id === id || requests.get(id)?.over) answered(id);
     if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
     emit({ type: "deliver", frame });
     if (!channel || channel.active || phase < 6 /* Ready */) return;
@@ -475,7 +476,7 @@ function createMachine(options = {}) {
     request(id, frame);
   }
   function request(id, frame) {
-    requests.set(id, { channel: frame.channel, over: 0 });
+    requests.set(id, { channel: frame.channel, turn: turns++, over: 0 });
     send({ ...frame, id });
   }
   function emit(action) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::messages::Request;
 use super::{Action, Failure, Gap, Machine, Notice, Phase};
 
 /// In the order of subscribing.
@@ -111,9 +110,7 @@ impl Machine {
             let id = self.next_id;
             self.next_id += 1;
             channel.entry = Entry::Asked(id);
-            self.messages
-                .requests
-                .insert(id, Request::about(Some(channel.name.clone())));
+            self.messages.ask(id, Some(channel.name.clone()));
             let text = about("subscribe", &channel.name, id);
             self.actions.push_back(Action::Send(text));
         }

@@ -20,24 +20,19 @@ pub(super) struct Messages {
     age: Duration,
     /// Without an answer on this connection, by id.
     pub(super) requests: BTreeMap<u64, Request>,
+    /// How many requests were sent so far.
+    pub(super) turns: u64,
 }
 
 /// A `subscribe`, `message` or `direct`.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) channel: Option<Arc<str>>,
-    /// Its end was told, as one of the requests before this id was not read. Should there be an answer
-    /// after all, its number counts, and it was another.
+    /// How many were sent before it. A message that waited has a smaller id than others sent before it.
+    pub(super) turn: u64,
+    /// Its end was told, as one of those before this turn was not read. Should there be an answer after
+    /// all, its number counts, and it was another.
     pub(super) over: Option<u64>,
-}
-
-impl Request {
-    pub(super) fn about(channel: Option<Arc<str>>) -> Self {
-        Self {
-            channel,
-            over: None,
-        }
-    }
 }
 
 /// A message.
@@ -66,7 +61,19 @@ impl Messages {
             bytes: 0,
             age: config.age,
             requests: BTreeMap::new(),
+            turns: 0,
         }
+    }
+
+    /// A request is sent.
+    pub(super) fn ask(&mut self, id: u64, channel: Option<Arc<str>>) {
+        let request = Request {
+            channel,
+            turn: self.turns,
+            over: None,
+        };
+        self.turns += 1;
+        self.requests.insert(id, request);
     }
 
     /// When the oldest that waits is too old.
@@ -203,7 +210,7 @@ impl Machine {
             return self.fail(id, Failure::TooLarge);
         }
         let _ = write!(text, r#","id":{id}}}"#);
-        self.messages.requests.insert(id, Request::about(channel));
+        self.messages.ask(id, channel);
         self.act(Action::Send(text));
     }
 
@@ -246,7 +253,10 @@ impl Machine {
 
     /// The connection has ended: what is without an answer will have none.
     pub(super) fn fail_unconfirmed(&mut self) {
-        for (id, request) in std::mem::take(&mut self.messages.requests) {
+        let requests = std::mem::take(&mut self.messages.requests);
+        let mut requests: Vec<_> = requests.into_iter().collect();
+        requests.sort_unstable_by_key(|(_, request)| request.turn);
+        for (id, request) in requests {
             let name = request.channel.as_deref();
             let channel = name.and_then(|name| self.channels.get(name));
             let subscribes = channel.is_some_and(|it| it.entry == Entry::Asked(id));

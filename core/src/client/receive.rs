@@ -131,7 +131,7 @@ impl Machine {
             let limited = frame.code() == Some("rate_limited");
             self.notify(Notice::Deliver(frame.clone()));
             if limited {
-                self.oldest_was_not_read(self.next_id, Some(&frame));
+                self.oldest_was_not_read(self.messages.turns, Some(&frame));
             }
             return;
         };
@@ -164,11 +164,12 @@ impl Machine {
         }
     }
 
-    /// The server did not read a request before this id, so it cannot say which: answers come in
+    /// The server did not read a request before this turn, so it cannot say which: answers come in
     /// order, so it was the oldest.
     fn oldest_was_not_read(&mut self, before: u64, frame: Option<&Frame>) {
-        let mut requests = self.messages.requests.range_mut(..before);
-        let Some((&id, request)) = requests.find(|(_, request)| request.over.is_none()) else {
+        let requests = self.messages.requests.iter_mut();
+        let unanswered = requests.filter(|(_, it)| it.over.is_none() && it.turn < before);
+        let Some((&id, request)) = unanswered.min_by_key(|(_, it)| it.turn) else {
             return;
         };
         request.over = Some(before);
