@@ -175,23 +175,20 @@ impl Machine {
         request.over = Some(before);
         let name = request.channel.as_deref();
         let channel = name.and_then(|name| self.channels.get_mut(name));
-        match channel.filter(|channel| channel.entry == Entry::Asked(id)) {
-            Some(channel) => {
-                channel.entry = Entry::Unasked;
-                let delay = frame
-                    .and_then(Frame::retry_after)
-                    .filter(|delay| !delay.is_zero());
-                if let Phase::Ready(ready) = &mut self.phase {
-                    ready.again_at = Some(self.now + delay.unwrap_or(AGAIN));
-                }
+        if let Some(channel) = channel.filter(|channel| channel.entry == Entry::Asked(id)) {
+            channel.entry = Entry::Unasked;
+            let delay = frame
+                .and_then(Frame::retry_after)
+                .filter(|delay| !delay.is_zero());
+            if let Phase::Ready(ready) = &mut self.phase {
+                ready.again_at = Some(self.now + delay.unwrap_or(AGAIN));
             }
-            None => {
-                let limited = || Failure::Refused {
-                    code: "rate_limited".into(),
-                    frame: None,
-                };
-                self.fail(id, frame.map_or_else(limited, Failure::refused));
-            }
+        } else {
+            let limited = || Failure::Refused {
+                code: "rate_limited".into(),
+                frame: None,
+            };
+            self.fail(id, frame.map_or_else(limited, Failure::refused));
         }
     }
 }
