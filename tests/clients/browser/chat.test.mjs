@@ -121,7 +121,7 @@ test('a drained server tells its pages, and the next one has them all', async (t
   const server = await chat(t, '--drain-window', 1);
   const pages = [await connected(t, server, 'ann'), await connected(t, server, 'bob')];
   server.signal('SIGTERM');
-  for (const page of pages) await page.says('The server is restarting');
+  for (const page of pages) await page.notes('The server is restarting.');
   assert.deepEqual(await server.exited, { code: 0, signal: null });
   const next = await again(t, server);
   for (const page of pages) await page.is('connected', 40_000);

@@ -87,6 +87,12 @@ export class ChatPage {
     await until(fits, () => `the banner ${JSON.stringify(title)}, not ${JSON.stringify(last)}`);
   }
 
+  /** Waits for a line in the log: it stays there, where the banner may change already. */
+  async notes(words) {
+    const line = this.page.locator('#log .notice', { hasText: words });
+    await until(async () => (await line.count()) > 0, `the line ${JSON.stringify(words)}`);
+  }
+
   async hears(sender, text) {
     const bubble = this.page.locator('#log .entry', { hasText: sender }).locator('.bubble');
     const texts = () => bubble.allInnerTexts();
