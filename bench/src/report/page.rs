@@ -24,7 +24,7 @@ peers forward the client's text and ping; they have no presence, rate limits or 
 written for their best: Nagle's delay off, small buffers, what waits for a member written together,
 no compression.
 
-Heartbeats: Switchboard spreads its pings evenly over the interval; the floor, `ws` and Bun send all
+Heartbeats: Switchboard spreads its pings over 64 beats of this interval; the floor, `ws` and Bun send all
 of them in one turn, tokio-tungstenite and axum as their connections came, so they wake up less often
 for the same number of pings.
 ";
