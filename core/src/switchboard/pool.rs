@@ -12,6 +12,7 @@
 use slab::Slab;
 
 use super::queue::{Class, List, NO_ROOM, NONE, Node, Queue};
+use super::timers::KEPT;
 use crate::Frame;
 
 #[derive(Debug)]
@@ -492,7 +493,6 @@ impl Pool {
 
     /// Nothing waits: what a burst needed is not kept for the next.
     fn give_back(&mut self) {
-        const KEPT: usize = 1_024;
         if self.frames.capacity() > KEPT {
             self.frames = Slab::with_capacity(KEPT);
         }

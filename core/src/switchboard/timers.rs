@@ -53,9 +53,11 @@ impl Kind {
 
 type Entry = (Time, ConnectionId);
 
+/// Entries for which a list keeps room, however short it has become.
+pub(super) const KEPT: usize = 1_024;
+
 /// Gives back what a list needed at its longest, but neither soon nor bit by bit.
 pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
-    const KEPT: usize = 1_024;
     if list.capacity() > KEPT && list.len() < list.capacity() / 8 {
         list.shrink_to(KEPT.max(2 * list.len()));
     }
