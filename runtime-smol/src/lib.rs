@@ -28,6 +28,7 @@
 pub mod client;
 mod rt;
 mod socket;
+mod watch;
 
 pub use self::rt::{Executor, Smol};
 

@@ -4,21 +4,24 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::OnceLock;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};
-use switchboard_runtime::{Polls, Runtime, Timer};
+use switchboard_runtime::epoll::{self, Acceptor, EpollSet};
+use switchboard_runtime::{AnySocket, Polls, Runtime, Timer};
 
-use crate::socket::{Polled, Tcp};
+use crate::socket::Polled;
+use crate::watch::Watched;
 
 /// Where a hub's tasks run.
 #[derive(Clone)]
@@ -66,7 +69,8 @@ impl Runtime for Smol {
     type Timer = Sleep;
     type Listener = TcpListener;
     type TcpStream = TcpStream;
-    type TcpSocket = Tcp;
+    type Acceptor = Acceptor<Watched>;
+    type Sockets = EpollSet<Watched>;
 
     fn executor() -> Executor {
         Executor::global()
@@ -93,25 +97,24 @@ impl Runtime for Smol {
         smol::future::yield_now().await;
     }
 
-    fn poll_accept(
-        listener: &TcpListener,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<TcpStream>> {
-        let listener: Arc<Async<std::net::TcpListener>> = listener.clone().into();
-        loop {
-            match listener.get_ref().accept() {
-                Ok((stream, _)) => return Poll::Ready(Async::new(stream).map(TcpStream::from)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-            ready!(listener.poll_readable(context))?;
-        }
+    fn sockets() -> io::Result<Self::Sockets> {
+        EpollSet::new()
     }
 
-    fn socket(stream: TcpStream) -> io::Result<(Tcp, IpAddr)> {
-        let peer = stream.peer_addr()?.ip();
-        stream.set_nodelay(true)?;
-        Ok((Tcp::new(stream), peer))
+    fn acceptor(listener: TcpListener) -> io::Result<Self::Acceptor> {
+        // The listener may be shared: a descriptor of our own is watched for us alone.
+        Acceptor::new(listener.as_fd().try_clone_to_owned()?)
+    }
+
+    fn poll_accept(
+        acceptor: &Self::Acceptor,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
+        acceptor.poll_accept(context)
+    }
+
+    fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
+        epoll::socket(stream.as_fd().try_clone_to_owned()?.into())
     }
 }
 

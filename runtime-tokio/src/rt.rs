@@ -7,11 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use switchboard_runtime::{Polls, Runtime, Timer};
+use switchboard_runtime::epoll::{self, Acceptor, EpollSet};
+use switchboard_runtime::{AnySocket, Polls, Runtime, Timer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::socket::{Polled, Tcp};
+use crate::socket::Polled;
+use crate::watch::Watched;
 
 /// Where a hub's tasks run.
 pub type Executor = tokio::runtime::Handle;
@@ -25,7 +27,8 @@ impl Runtime for Tokio {
     type Timer = Sleep;
     type Listener = TcpListener;
     type TcpStream = TcpStream;
-    type TcpSocket = Tcp;
+    type Acceptor = Acceptor<Watched>;
+    type Sockets = EpollSet<Watched>;
 
     fn executor() -> Executor {
         Executor::current()
@@ -43,17 +46,23 @@ impl Runtime for Tokio {
         tokio::task::yield_now()
     }
 
-    fn poll_accept(
-        listener: &TcpListener,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<TcpStream>> {
-        listener.poll_accept(context).map_ok(|(stream, _)| stream)
+    fn sockets() -> io::Result<Self::Sockets> {
+        EpollSet::new()
     }
 
-    fn socket(stream: TcpStream) -> io::Result<(Tcp, IpAddr)> {
-        let peer = stream.peer_addr()?.ip();
-        stream.set_nodelay(true)?;
-        Ok((Tcp(stream), peer))
+    fn acceptor(listener: TcpListener) -> io::Result<Self::Acceptor> {
+        Acceptor::new(listener.into_std()?.into())
+    }
+
+    fn poll_accept(
+        acceptor: &Self::Acceptor,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
+        acceptor.poll_accept(context)
+    }
+
+    fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
+        epoll::socket(stream.into_std()?)
     }
 }
 

@@ -1,56 +1,13 @@
 //! tokio's streams.
 
-use std::io::{self, Read};
-use std::net::Shutdown;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
-use switchboard_runtime::{Socket, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use switchboard_runtime::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A TCP stream, written from whatever thread has something to write.
-#[derive(Debug)]
-pub struct Tcp(pub(crate) TcpStream);
-
-impl Socket for Tcp {
-    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_read_ready(context))?;
-            let mut short = None;
-            let read = self.0.try_io(Interest::READABLE, || {
-                let bytes = (&*SockRef::from(&self.0)).read(buffer)?;
-                if bytes == 0 || bytes == buffer.len() {
-                    return Ok(bytes);
-                }
-                // The socket is drained: told so, tokio waits for the next edge instead of letting
-                // us find out by a call in vain.
-                short = Some(bytes);
-                Err(io::ErrorKind::WouldBlock.into())
-            });
-            match (short, read) {
-                (Some(bytes), _) => return Poll::Ready(Ok(bytes)),
-                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-                (None, read) => return Poll::Ready(read),
-            }
-        }
-    }
-
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_write_ready(context)
-    }
-
-    fn shutdown_write(&self) -> io::Result<()> {
-        SockRef::from(&self.0).shutdown(Shutdown::Write)
-    }
-}
-
-/// Any other stream.
+/// A stream that tokio knows how to poll.
 #[derive(Debug)]
 pub struct Polled<T>(pub(crate) T);
 

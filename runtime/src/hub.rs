@@ -14,13 +14,14 @@ use switchboard_core::{
 };
 
 use crate::application::{Application, DynApplication};
-use crate::flusher::flush;
+use crate::event_loop;
 use crate::machine;
+use crate::mailbox::Arrived;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
-use crate::socket::{Link, Socket};
+use crate::socket::{AnySocket, Link, Socket};
 use crate::sync::Arc;
-use crate::task::{Arrival, Task};
+use crate::task::Arrival;
 use crate::ticker::tick;
 
 /// A handle on one node's connections: cheap to clone, usable from any task or thread.
@@ -279,29 +280,33 @@ impl Hub {
     }
 
     /// Takes a socket. `early` are bytes that were read from it before.
-    pub(crate) fn attach<R: Runtime, S: Socket>(
+    pub(crate) fn attach<R: Runtime>(
         &self,
         executor: &R::Executor,
-        socket: S,
+        socket: AnySocket,
         peer: IpAddr,
         arrival: Arrival,
         early: Vec<u8>,
     ) {
         self.start::<R>(executor);
-        let link = Arc::new(Link::new(socket));
-        let id = self.shared().with(|locked, now| {
+        let shared = self.shared();
+        let Some(mailbox) = shared.next_home() else {
+            return;
+        };
+        let link = Arc::new(Link::new(socket, mailbox.clone()));
+        let id = shared.with(|locked, now| {
             let id = locked.switchboard.connect(now, peer)?;
             locked.insert(id, link.clone());
             Ok(id)
         });
         match id {
-            Ok(id) => {
-                let shared = self.shared().clone();
-                R::spawn(
-                    executor,
-                    Task::<R, S>::new(shared, link, id, peer, arrival, early),
-                );
-            }
+            Ok(id) => mailbox.arrive(Arrived {
+                link,
+                id,
+                peer,
+                arrival,
+                early,
+            }),
             Err(refused) => {
                 let answer: Vec<u8> = response::refusal(refused, 1);
                 let _ = link.socket.try_write(&answer);
@@ -313,10 +318,10 @@ impl Hub {
     pub(crate) fn start<R: Runtime>(&self, executor: &R::Executor) {
         let shared = self.shared();
         let threads = R::threads(executor).max(1);
-        if shared.set_flushers(threads) {
+        if shared.set_loops(threads) {
             R::spawn(executor, tick::<R>(shared.clone()));
             for index in 0..threads {
-                R::spawn(executor, flush::<R>(shared.clone(), index));
+                R::spawn(executor, event_loop::run::<R>(shared.clone(), index));
             }
         }
     }

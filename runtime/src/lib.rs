@@ -6,27 +6,33 @@
 //! deadline. What it does not do is decide: every rule stands in `switchboard-core`.
 //!
 //! ```text
-//!   accept ──▶ Task (one per connection): read, decode, ask the application ──▶ ┌──────┐
-//!   Hub (any thread): broadcast, send, join, drain ───────────────────────────▶ │ core │
-//!   Ticker (one): sleep until the next deadline ──────────────────────────────▶ │ lock │
-//!   Flusher (one per thread): take what waits, write it, report ◀─────────────▶ └──────┘
+//!   accept ──▶ Event loop (one per thread): its sockets and their tasks
+//!                Task (one per connection): read, decode, ask the application ▶ ┌──────┐
+//!                Writer: take what waits, write it, report ◀──────────────────▶ │ core │
+//!   Hub (any thread): broadcast, send, join, drain ───────────────────────────▶ │ lock │
+//!   Ticker (one): sleep until the next deadline ──────────────────────────────▶ └──────┘
 //! ```
 //! The lock is never held over a system call, an await or a call of the application.
 
 mod application;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(target_os = "linux")]
+pub mod epoll;
+mod event_loop;
 mod flusher;
 mod foreign;
 mod hooks;
 mod hub;
 mod machine;
+mod mailbox;
 mod runtime;
 #[cfg(test)]
 mod schedules;
 mod serve;
 mod shared;
 mod socket;
+mod sockets;
 mod sync;
 mod task;
 mod ticker;
@@ -35,8 +41,10 @@ mod waiting;
 pub use self::application::{Application, Client, Entry, Message};
 pub use self::foreign::{Foreign, Stream};
 pub use self::hub::{BroadcastError, Hub};
+pub use self::mailbox::Token;
 pub use self::runtime::{BoxFuture, Polls, Runtime, Timer};
 pub use self::serve::{RuntimeHub, Serve};
-pub use self::socket::Socket;
+pub use self::socket::{AnySocket, Socket};
+pub use self::sockets::{Readiness, Sockets, Unwatched};
 
 pub use switchboard_core as core;

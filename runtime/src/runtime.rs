@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::foreign::Stream;
-use crate::socket::Socket;
+use crate::socket::AnySocket;
+use crate::sockets::Sockets;
 
 /// A future that can be kept and sent.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -24,8 +25,10 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     type Listener: Send + Sync + 'static;
     /// Its TCP stream.
     type TcpStream: Send + 'static;
-    /// The same, to be read by one and written by all.
-    type TcpSocket: Socket;
+    /// A listener at work.
+    type Acceptor: Send + Sync + 'static;
+    /// What the sockets of an event loop are watched with.
+    type Sockets: Sockets;
 
     /// Where tasks run if nobody says otherwise.
     fn executor() -> Self::Executor;
@@ -39,14 +42,20 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// Lets everything else that is ready run, input included, before it is done.
     fn yield_now() -> impl Future<Output = ()> + Send;
 
-    /// The next connection.
+    /// Something to watch sockets with, by the runtime that this is called in.
+    fn sockets() -> io::Result<Self::Sockets>;
+
+    /// Takes over a listener, in the runtime that this is called in.
+    fn acceptor(listener: Self::Listener) -> io::Result<Self::Acceptor>;
+
+    /// The next connection, without Nagle's delay, and whose it is.
     fn poll_accept(
-        listener: &Self::Listener,
+        acceptor: &Self::Acceptor,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<Self::TcpStream>>;
+    ) -> Poll<io::Result<(AnySocket, IpAddr)>>;
 
     /// Makes a socket of a stream, without Nagle's delay, and says whose it is.
-    fn socket(stream: Self::TcpStream) -> io::Result<(Self::TcpSocket, IpAddr)>;
+    fn socket(stream: Self::TcpStream) -> io::Result<(AnySocket, IpAddr)>;
 }
 
 /// A runtime that knows how to poll streams of this type.

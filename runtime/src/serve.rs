@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use switchboard_core::response::PageResponse;
 use switchboard_core::{Config, ConfigError, DrainReport, Request};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::application::Application;
 use crate::foreign::Foreign;
 use crate::hub::Hub;
 use crate::machine;
 use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
+use crate::socket::AnySocket;
 use crate::sync::Arc;
 use crate::task::{Arrival, Pages};
 
@@ -79,7 +80,9 @@ impl<R: Runtime> RuntimeHub<R> {
     /// Takes a TCP stream that the application accepted itself; a request is expected on it. `early`
     /// are bytes that were read from it already.
     pub fn accept(&self, stream: R::TcpStream, early: Vec<u8>) -> io::Result<()> {
-        self.accept_fresh(stream, early, None)
+        let (socket, peer) = R::socket(stream)?;
+        self.attach(socket, peer, Arrival::Fresh(None), early);
+        Ok(())
     }
 
     /// Takes any other stream that can be read and written, such as one over TLS.
@@ -99,26 +102,18 @@ impl<R: Runtime> RuntimeHub<R> {
         self.accept_foreign(stream, peer, Arrival::Upgraded(Box::new(request)), early);
     }
 
-    fn accept_fresh(
-        &self,
-        stream: R::TcpStream,
-        early: Vec<u8>,
-        pages: Option<Pages>,
-    ) -> io::Result<()> {
-        let (socket, peer) = R::socket(stream)?;
-        let executor = self.executor();
-        self.hub
-            .attach::<R, _>(&executor, socket, peer, Arrival::Fresh(pages), early);
-        Ok(())
-    }
-
     fn accept_foreign<T>(&self, stream: T, peer: IpAddr, arrival: Arrival, early: Vec<u8>)
     where
         R: Polls<T>,
     {
-        let socket = Foreign::new(R::adapt(stream));
+        let socket = AnySocket::new(Foreign::new(R::adapt(stream)));
+        self.attach(socket, peer, arrival, early);
+    }
+
+    fn attach(&self, socket: AnySocket, peer: IpAddr, arrival: Arrival, early: Vec<u8>) {
+        let executor = self.executor();
         self.hub
-            .attach::<R, _>(&self.executor(), socket, peer, arrival, early);
+            .attach::<R>(&executor, socket, peer, arrival, early);
     }
 
     fn executor(&self) -> R::Executor {
@@ -164,6 +159,7 @@ impl<R: Runtime> Serve<R> {
             pages,
         } = self;
         hub.hub.start::<R>(&hub.executor());
+        let acceptor = R::acceptor(listener)?;
         let mut drained = pin!(hub.drained());
         let mut turn: usize = 0;
         loop {
@@ -173,13 +169,11 @@ impl<R: Runtime> Serve<R> {
             }
             let accepted = poll_fn(|context| match drained.as_mut().poll(context) {
                 Poll::Ready(report) => Poll::Ready(Err(report)),
-                Poll::Pending => R::poll_accept(&listener, context).map(Ok),
+                Poll::Pending => R::poll_accept(&acceptor, context).map(Ok),
             });
             match accepted.await {
-                Ok(Ok(stream)) => {
-                    if let Err(error) = hub.accept_fresh(stream, Vec::new(), pages.clone()) {
-                        debug!(%error, "gone before it was taken");
-                    }
+                Ok(Ok((socket, peer))) => {
+                    hub.attach(socket, peer, Arrival::Fresh(pages.clone()), Vec::new());
                 }
                 Ok(Err(error)) => {
                     warn!(%error, "cannot accept");

@@ -9,17 +9,16 @@ use std::time::Instant;
 use atomic_waker::AtomicWaker;
 use futures_channel::oneshot;
 use switchboard_core::{
-    Action, Config, ConnectionId, DrainReport, Frame, Notice, PingResult, Switchboard, Time,
+    Action, Config, ConnectionId, DrainReport, Event, Frame, Notice, PingResult, Switchboard, Time,
 };
 use tracing::{debug, info, trace, warn};
 
 use crate::application::DynApplication;
 use crate::machine;
+use crate::mailbox::Mailbox;
 use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-
-pub(crate) type DynLink = Arc<Link<dyn Socket>>;
 
 /// What every handle, task and driver of one hub shares.
 pub(crate) struct Shared {
@@ -30,7 +29,14 @@ pub(crate) struct Shared {
     /// When the ticker wakes next, in nanoseconds.
     alarm: AtomicU64,
     pub(crate) ticker: AtomicWaker,
-    flushers: OnceLock<Box<[AtomicWaker]>>,
+    /// One per event loop.
+    mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
+    /// Connections that have been given to an event loop.
+    homes: AtomicUsize,
+    /// There may be something to write.
+    to_write: AtomicBool,
+    /// An event loop is at its turn, and will look for something to write at the end of it.
+    attended: AtomicBool,
     congested: AtomicBool,
     /// Tasks that wait for the writers to catch up.
     gate: Mutex<Vec<Waker>>,
@@ -43,28 +49,28 @@ pub(crate) struct Shared {
 pub(crate) struct Locked {
     pub(crate) switchboard: Switchboard,
     /// By slot.
-    links: Vec<Option<(ConnectionId, DynLink)>>,
+    links: Vec<Option<(ConnectionId, Arc<Link>)>>,
     pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
 }
 
 /// Something that follows from a call, to be done without the lock.
 enum Effect {
-    Signal(DynLink, u8),
-    Shutdown(DynLink),
-    Evict(DynLink, Option<Frame>),
+    Signal(Arc<Link>, u8),
+    Shutdown(Arc<Link>),
+    Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
     Notice(Notice),
 }
 
 impl Locked {
-    pub(crate) fn link(&self, id: ConnectionId) -> Option<DynLink> {
+    pub(crate) fn link(&self, id: ConnectionId) -> Option<Arc<Link>> {
         match self.links.get(id.slot())? {
             Some((found, link)) if *found == id => Some(link.clone()),
             _ => None,
         }
     }
 
-    pub(crate) fn insert(&mut self, id: ConnectionId, link: DynLink) {
+    pub(crate) fn insert(&mut self, id: ConnectionId, link: Arc<Link>) {
         if self.links.len() <= id.slot() {
             self.links.resize_with(id.slot() + 1, || None);
         }
@@ -141,7 +147,10 @@ impl Shared {
             origin,
             alarm: AtomicU64::new(u64::MAX),
             ticker: AtomicWaker::new(),
-            flushers: OnceLock::new(),
+            mailboxes: OnceLock::new(),
+            homes: AtomicUsize::new(0),
+            to_write: AtomicBool::new(false),
+            attended: AtomicBool::new(false),
             congested: AtomicBool::new(false),
             gate: Mutex::new(Vec::new()),
             drained: OnceLock::new(),
@@ -164,11 +173,9 @@ impl Shared {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.with(|locked, now| locked.switchboard.shut_down(now));
             self.ticker.wake();
-            self.flushers
-                .get()
-                .into_iter()
-                .flatten()
-                .for_each(AtomicWaker::wake);
+            for mailbox in self.mailboxes.get().into_iter().flatten() {
+                mailbox.ring();
+            }
         }
     }
 
@@ -205,7 +212,10 @@ impl Shared {
             self.ticker.wake();
         }
         if waits {
-            self.wake_flusher(0);
+            self.to_write.store(true, Ordering::SeqCst);
+            if !self.attended.load(Ordering::SeqCst) {
+                self.ring(0);
+            }
         }
         if relieved {
             self.open_gate();
@@ -246,20 +256,47 @@ impl Shared {
         }
     }
 
-    pub(crate) fn set_flushers(&self, count: usize) -> bool {
-        self.flushers
-            .set((0..count).map(|_| AtomicWaker::new()).collect())
-            .is_ok()
+    /// Says whether it is the first call.
+    pub(crate) fn set_loops(&self, count: usize) -> bool {
+        let mailboxes = (0..count).map(|_| Arc::default()).collect();
+        self.mailboxes.set(mailboxes).is_ok()
     }
 
-    pub(crate) fn flusher(&self, index: usize) -> Option<&AtomicWaker> {
-        self.flushers.get()?.get(index)
+    pub(crate) fn mailbox(&self, index: usize) -> Option<&Arc<Mailbox>> {
+        self.mailboxes.get()?.get(index)
     }
 
-    pub(crate) fn wake_flusher(&self, index: usize) {
-        if let Some(waker) = self.flusher(index) {
-            waker.wake();
+    /// The event loop of the next connection: each gets as many as the others.
+    pub(crate) fn next_home(&self) -> Option<&Arc<Mailbox>> {
+        let mailboxes = self.mailboxes.get()?;
+        let next = self.homes.fetch_add(1, Ordering::Relaxed);
+        mailboxes.get(next % mailboxes.len())
+    }
+
+    /// Makes an event loop take a turn, if there is one of this number.
+    pub(crate) fn ring(&self, index: usize) {
+        if let Some(mailbox) = self.mailbox(index) {
+            mailbox.ring();
         }
+    }
+
+    /// An event loop begins its turn: until it looks for something to write, nobody need wake one
+    /// for that.
+    pub(crate) fn attend(&self) {
+        self.attended.store(true, Ordering::SeqCst);
+    }
+
+    /// Says whether there may be something to write. Whoever has something from now on wakes an
+    /// event loop.
+    pub(crate) fn begin_writing(&self) -> bool {
+        self.attended.store(false, Ordering::SeqCst);
+        self.to_write.swap(false, Ordering::SeqCst)
+    }
+
+    /// A connection cannot be served.
+    pub(crate) fn reset(&self, id: ConnectionId) {
+        // Stale: it went by itself.
+        let _ = self.with(|locked, now| locked.switchboard.handle(now, id, Event::Reset));
     }
 
     /// Whether input should wait for the writers; if so, the task is woken when it need not.

@@ -1,11 +1,14 @@
-//! What a stream has to be able to do.
+//! What a stream has to be able to do, and what everybody who knows a connection shares.
 
 use std::io;
 use std::task::{Context, Poll};
 
-use atomic_waker::AtomicWaker;
 use switchboard_core::CloseReason;
 
+#[cfg(target_os = "linux")]
+use crate::epoll::Tcp;
+use crate::mailbox::{Bell, Mailbox};
+use crate::sockets::Readiness;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +28,62 @@ pub trait Socket: Send + Sync + 'static {
     fn shutdown_write(&self) -> io::Result<()>;
 }
 
+/// A [`Socket`] of whatever kind.
+pub struct AnySocket(Kind);
+
+enum Kind {
+    /// One that an epoll set tells of: the usual one, so that it costs no allocation of its own.
+    #[cfg(target_os = "linux")]
+    Tcp(Tcp),
+    Other(Box<dyn Socket>),
+}
+
+impl AnySocket {
+    /// A socket that wakes its task by itself.
+    pub fn new(socket: impl Socket) -> Self {
+        Self(Kind::Other(Box::new(socket)))
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn tcp(socket: Tcp) -> Self {
+        Self(Kind::Tcp(socket))
+    }
+
+    /// The socket, if it is one that an epoll set tells of.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn as_tcp(&self) -> Option<&Tcp> {
+        match &self.0 {
+            Kind::Tcp(socket) => Some(socket),
+            Kind::Other(_) => None,
+        }
+    }
+
+    /// Takes note of what has changed; a socket of another kind knows by itself.
+    pub(crate) fn note(&self, readiness: Readiness) {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket.note(readiness),
+            Kind::Other(_) => {
+                let _ = readiness;
+            }
+        }
+    }
+
+    fn socket(&self) -> &dyn Socket {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket,
+            Kind::Other(socket) => &**socket,
+        }
+    }
+}
+
+impl std::fmt::Debug for AnySocket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AnySocket").finish_non_exhaustive()
+    }
+}
+
 /// How the connection was read has changed.
 pub(crate) const INTAKE: u8 = 1;
 /// The socket took less than it was given.
@@ -34,12 +93,12 @@ pub(crate) const ENDED: u8 = 4;
 /// The connection has gone.
 pub(crate) const GONE: u8 = 8;
 
-/// A socket, and the mailbox of the task that reads it.
-pub(crate) struct Link<S: ?Sized> {
-    waker: AtomicWaker,
+/// A socket, and the way to the task that reads it.
+pub(crate) struct Link {
+    pub(crate) bell: Bell,
     flags: AtomicU8,
     ended: Mutex<Option<Box<Ended>>>,
-    pub(crate) socket: S,
+    pub(crate) socket: AnySocket,
 }
 
 /// How a connection ended.
@@ -49,28 +108,39 @@ pub(crate) struct Ended {
     pub(crate) reason: CloseReason,
 }
 
-impl<S> Link<S> {
-    pub(crate) fn new(socket: S) -> Self {
+impl Link {
+    pub(crate) fn new(socket: AnySocket, mailbox: Arc<Mailbox>) -> Self {
         Self {
-            waker: AtomicWaker::new(),
+            bell: Bell::new(mailbox),
             flags: AtomicU8::new(0),
             ended: Mutex::new(None),
             socket,
         }
     }
 
-    pub(crate) fn register(&self, context: &Context<'_>) {
-        self.waker.register(context.waker());
+    /// Tells the task something.
+    pub(crate) fn signal(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+        self.bell.ring();
     }
 
     /// Takes what has been signalled.
     pub(crate) fn take_flags(&self) -> u8 {
-        self.flags.swap(0, Ordering::AcqRel)
+        if self.is_signalled() {
+            self.flags.swap(0, Ordering::AcqRel)
+        } else {
+            0
+        }
     }
 
     /// Whether something has been signalled and not taken.
     pub(crate) fn is_signalled(&self) -> bool {
         self.flags.load(Ordering::Acquire) != 0
+    }
+
+    /// Leaves word of the end; the task is told by a signal.
+    pub(crate) fn end(&self, ended: Ended) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(ended));
     }
 
     pub(crate) fn take_ended(&self) -> Option<Box<Ended>> {
@@ -81,15 +151,20 @@ impl<S> Link<S> {
     }
 }
 
-impl<S: ?Sized> Link<S> {
-    /// Tells the task something.
-    pub(crate) fn signal(&self, flag: u8) {
-        self.flags.fetch_or(flag, Ordering::AcqRel);
-        self.waker.wake();
+impl Socket for AnySocket {
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.socket().poll_read(context, buffer)
     }
 
-    /// Leaves word of the end; the task is told by a signal.
-    pub(crate) fn end(&self, ended: Ended) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(ended));
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket().try_write(bytes)
+    }
+
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_writable(context)
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.socket().shutdown_write()
     }
 }

@@ -4,10 +4,8 @@
 //! thread share, and only what cannot be used at once is kept.
 
 use std::cell::Cell;
-use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use switchboard_core::response::PageResponse;
@@ -18,6 +16,7 @@ use switchboard_core::{
 use tracing::trace;
 
 use crate::hooks::Hooks;
+use crate::mailbox::Arrived;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::Shared;
 use crate::socket::{BLOCKED, ENDED, GONE, INTAKE, Link, Socket};
@@ -68,8 +67,8 @@ struct Leftover {
 }
 
 /// The task of one connection.
-pub(crate) struct Task<R: Runtime, S> {
-    link: Arc<Link<S>>,
+pub(crate) struct Task<R: Runtime> {
+    link: Arc<Link>,
     hooks: Hooks<R>,
     input: Input,
     leftover: Option<Box<Leftover>>,
@@ -84,20 +83,17 @@ pub(crate) struct Task<R: Runtime, S> {
     partial: bool,
 }
 
-impl<R: Runtime, S> Unpin for Task<R, S> {}
-
-impl<R: Runtime, S: Socket> Task<R, S> {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        link: Arc<Link<S>>,
-        id: ConnectionId,
-        peer: IpAddr,
-        arrival: Arrival,
-        early: Vec<u8>,
-    ) -> Self {
-        // With it a task of tokio fits into 256 bytes (architecture: at most 1.25 KiB of process memory
-        // for a connection).
+impl<R: Runtime> Task<R> {
+    pub(crate) fn new(shared: Arc<Shared>, arrived: Arrived) -> Self {
+        // One lives for every connection (architecture: at most 1.25 KiB of process memory each).
         const { assert!(size_of::<Self>() <= 144) };
+        let Arrived {
+            link,
+            id,
+            peer,
+            arrival,
+            early,
+        } = arrived;
         let config = &shared.config;
         let leftover = (!early.is_empty()).then(|| {
             Box::new(Leftover {
@@ -136,8 +132,61 @@ impl<R: Runtime, S: Socket> Task<R, S> {
         task
     }
 
-    fn id(&self) -> ConnectionId {
+    /// Does what can be done now; ready when the connection has gone and the application knows it.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.heed();
+        self.ask_writable(context);
+        let mut idle = self.hooks.poll(context);
+        self.heed();
+        if !self.gone {
+            self.read(context);
+            self.heed();
+            let paused = self.hooks.is_paused();
+            idle = self.hooks.poll(context);
+            self.heed();
+            if paused && !self.hooks.is_paused() {
+                // There is room again, and nobody else who would say so.
+                context.waker().wake_by_ref();
+            }
+        }
+        if !self.gone {
+            Poll::Pending
+        } else if idle && self.hooks.poll(context) {
+            Poll::Ready(())
+        } else {
+            self.hang_up();
+            Poll::Pending
+        }
+    }
+
+    fn ask_writable(&mut self, context: &mut Context<'_>) {
+        if !self.blocked {
+            return;
+        }
+        match self.link.socket.poll_writable(context) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => {
+                self.blocked = false;
+                self.hooks.event(Event::Writable);
+            }
+            Poll::Ready(Err(_)) => {
+                self.blocked = false;
+                self.hooks.event(Event::Reset);
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
         self.hooks.id
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Whether it waits for its socket to take bytes again.
+    pub(crate) const fn is_blocked(&self) -> bool {
+        self.blocked
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -373,10 +422,10 @@ fn new_decoder(limits: &Limits) -> Decoder {
 }
 
 /// Decodes and hands on, up to a number of messages; says how many bytes are used.
-fn decode<R: Runtime, S>(
+fn decode<R: Runtime>(
     decoder: &mut Decoder,
     hooks: &mut Hooks<R>,
-    link: &Link<S>,
+    link: &Link,
     context: &mut Context<'_>,
     bytes: &mut [u8],
     frames: &mut usize,
@@ -434,50 +483,6 @@ fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, incoming: Incoming<'_>) {
             hooks.take(Item::Close(
                 close.map(|close| (close.code, close.reason.to_owned())),
             ));
-        }
-    }
-}
-
-impl<R: Runtime, S: Socket> Future for Task<R, S> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let task = self.get_mut();
-        task.link.register(context);
-        task.heed();
-        if task.blocked {
-            match task.link.socket.poll_writable(context) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => {
-                    task.blocked = false;
-                    task.hooks.event(Event::Writable);
-                }
-                Poll::Ready(Err(_)) => {
-                    task.blocked = false;
-                    task.hooks.event(Event::Reset);
-                }
-            }
-        }
-        let mut idle = task.hooks.poll(context);
-        task.heed();
-        if !task.gone {
-            task.read(context);
-            task.heed();
-            let paused = task.hooks.is_paused();
-            idle = task.hooks.poll(context);
-            task.heed();
-            if paused && !task.hooks.is_paused() {
-                // There is room again, and nobody else who would say so.
-                context.waker().wake_by_ref();
-            }
-        }
-        if !task.gone {
-            Poll::Pending
-        } else if idle && task.hooks.poll(context) {
-            Poll::Ready(())
-        } else {
-            task.hang_up();
-            Poll::Pending
         }
     }
 }

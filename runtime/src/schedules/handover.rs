@@ -5,7 +5,7 @@ use std::time::Duration;
 use shuttle::thread::{self, JoinHandle};
 use switchboard_core::CloseReason;
 
-use super::explore::{explore, probe};
+use super::explore::{explore, explore_times, probe};
 use super::machine::draw;
 use super::node::{Hub, Node, config, pass_time_until};
 use super::peer::Peer;
@@ -35,11 +35,14 @@ fn read_on(mut peer: Peer, code: u16) -> JoinHandle<()> {
 
 #[test]
 fn a_socket_is_dropped_once_by_whoever_lets_go_last() {
-    explore("eviction", &["a writer let go last"], || {
+    explore_times(10, "eviction", &["a writer let go last"], || {
         let mut node = Node::new(config(), 2);
-        let mut peers = [node.enter("ann", "blue", 70), node.enter("bob", "blue", 70)];
-        let publisher = publish(node.hub.clone(), 3);
-        for _ in 0..draw(3) {
+        let mut peers = [
+            node.enter("ann", "blue", 1 << 20),
+            node.enter("bob", "blue", 70),
+        ];
+        let publisher = publish(node.hub.clone(), 12);
+        for _ in 0..draw(8) {
             peers[0].hear("blue");
         }
         peers[0].reset();

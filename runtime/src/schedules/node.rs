@@ -66,7 +66,7 @@ impl Node {
 
     /// A stream that holds `window` bytes on the way to its client.
     pub(super) fn pipe(&mut self, window: usize) -> Arc<Pipe> {
-        let pipe = Pipe::new(self.crew.clone(), window);
+        let pipe = Pipe::new(window);
         self.pipes.push(pipe.clone());
         pipe
     }

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::sync::Mutex as Unseen;
 use std::task::{Context, Poll, Waker};
 
+use shuttle::current::{self, TaskId};
 use shuttle::sync::atomic::{AtomicBool, Ordering};
 use shuttle::sync::{Condvar, Mutex};
 
 use super::explore::probe;
 use super::machine::draw;
-use super::runtime::Crew;
 use crate::socket::Socket;
 
 pub(super) struct Pipe {
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
     writing: AtomicBool,
-    crew: Crew,
+    /// Who of the server reads it.
+    home: Unseen<Option<TaskId>>,
     /// What must not happen, in places where a panic would be caught.
     wrong: Unseen<Vec<&'static str>>,
 }
@@ -102,7 +103,7 @@ fn part_of(bytes: usize) -> usize {
 }
 
 impl Pipe {
-    pub(super) fn new(crew: Crew, window: usize) -> Arc<Self> {
+    pub(super) fn new(window: usize) -> Arc<Self> {
         let state = State {
             window,
             ..State::default()
@@ -111,7 +112,7 @@ impl Pipe {
             state: Mutex::new(state),
             changed: Condvar::new(),
             writing: AtomicBool::new(false),
-            crew,
+            home: Unseen::new(None),
             wrong: Unseen::new(Vec::new()),
         })
     }
@@ -145,7 +146,8 @@ impl Pipe {
     }
 
     fn let_go(&self) {
-        if self.crew.is_flusher() {
+        let home = *self.home.lock().expect("unseen");
+        if home.is_some_and(|home| home != current::me()) {
             probe("a writer let go last");
         }
         let mut state = self.state.lock().expect("no panic");
@@ -169,6 +171,7 @@ impl ServerEnd {
         context: &Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        *self.0.home.lock().expect("unseen") = Some(current::me());
         let mut state = self.0.state.lock().expect("no panic");
         match state.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::sync::Mutex as Unseen;
 use std::task::{Context, Poll, Waker};
 
-use shuttle::current::{self, TaskId};
 use shuttle::future::JoinHandle;
 use shuttle::sync::Mutex;
 
 use super::machine::Alarm;
 use super::pipe::{Pipe, ServerEnd};
 use crate::runtime::Runtime;
+use crate::socket::AnySocket;
+use crate::sockets::Unwatched;
 
 #[derive(Debug)]
 pub(super) enum Simulated {}
@@ -27,8 +28,6 @@ pub(super) struct Crew(Arc<Inner>);
 struct Inner {
     threads: usize,
     tasks: Unseen<Vec<JoinHandle<()>>>,
-    spawned: Unseen<usize>,
-    flushers: Unseen<Vec<TaskId>>,
 }
 
 impl fmt::Debug for Crew {
@@ -42,8 +41,6 @@ impl Crew {
         Self(Arc::new(Inner {
             threads,
             tasks: Unseen::new(Vec::new()),
-            spawned: Unseen::new(0),
-            flushers: Unseen::new(Vec::new()),
         }))
     }
 
@@ -55,15 +52,6 @@ impl Crew {
             shuttle::future::block_on(task).expect("nobody cancels");
         }
     }
-
-    /// Whether the caller is one of the writers.
-    pub(super) fn is_flusher(&self) -> bool {
-        self.0
-            .flushers
-            .lock()
-            .expect("unseen")
-            .contains(&current::me())
-    }
 }
 
 impl Runtime for Simulated {
@@ -71,7 +59,8 @@ impl Runtime for Simulated {
     type Timer = Alarm;
     type Listener = Arc<Listener>;
     type TcpStream = ServerEnd;
-    type TcpSocket = ServerEnd;
+    type Acceptor = Arc<Listener>;
+    type Sockets = Unwatched;
 
     fn executor() -> Crew {
         unreachable!("the hub is told where to spawn")
@@ -82,21 +71,7 @@ impl Runtime for Simulated {
     }
 
     fn spawn(crew: &Crew, future: impl Future<Output = ()> + Send + 'static) {
-        let number = {
-            let mut spawned = crew.0.spawned.lock().expect("unseen");
-            *spawned += 1;
-            *spawned
-        };
-        // The first is the ticker, then come the flushers.
-        let flushes = (2..2 + crew.0.threads).contains(&number);
-        let inner = crew.0.clone();
-        let task = shuttle::future::spawn(async move {
-            if flushes {
-                inner.flushers.lock().expect("unseen").push(current::me());
-            }
-            drop(inner);
-            future.await;
-        });
+        let task = shuttle::future::spawn(future);
         crew.0.tasks.lock().expect("unseen").push(task);
     }
 
@@ -104,21 +79,29 @@ impl Runtime for Simulated {
         shuttle::future::yield_now()
     }
 
+    fn sockets() -> io::Result<Unwatched> {
+        Ok(Unwatched)
+    }
+
+    fn acceptor(listener: Arc<Listener>) -> io::Result<Arc<Listener>> {
+        Ok(listener)
+    }
+
     fn poll_accept(
         listener: &Arc<Listener>,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<ServerEnd>> {
+    ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
         let mut state = listener.0.lock().expect("no panic");
         if let Some(stream) = state.arrived.pop_front() {
-            return Poll::Ready(Ok(stream));
+            return Poll::Ready(Self::socket(stream));
         }
         state.waker = Some(context.waker().clone());
         Poll::Pending
     }
 
-    fn socket(stream: ServerEnd) -> io::Result<(ServerEnd, IpAddr)> {
+    fn socket(stream: ServerEnd) -> io::Result<(AnySocket, IpAddr)> {
         let peer = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001));
-        Ok((stream, peer))
+        Ok((AnySocket::new(stream), peer))
     }
 }
 

@@ -1,0 +1,251 @@
+//! TCP on Linux: the sockets of an event loop in one epoll set, which is all that the runtime
+//! sees of them. So a connection at rest costs it no task, no timer and no entry of its reactor.
+//!
+//! A socket is watched edge-triggered: what the set has told is kept at the socket, until a short
+//! read or a write in vain says that there is nothing more.
+
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::task::{Context, Poll};
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
+
+use crate::mailbox::Token;
+use crate::socket::{AnySocket, Socket};
+use crate::sockets::{Readiness, Sockets};
+use crate::sync::atomic::{AtomicU8, Ordering};
+
+/// Events that are taken at a time.
+const EVENTS: usize = 256;
+
+/// There is something to read, or an end.
+const READABLE: u8 = 1;
+/// It takes bytes.
+const WRITABLE: u8 = 2;
+/// The peer has ended: no edge will tell of what is read after this.
+const HUNG_UP: u8 = 4;
+
+/// A file descriptor that the runtime waits for.
+pub trait Watch: Sized + Send + Sync + 'static {
+    /// Has it watched by the runtime that this is called in.
+    fn new(fd: OwnedFd) -> io::Result<Self>;
+
+    /// The descriptor.
+    fn fd(&self) -> BorrowedFd<'_>;
+
+    /// Waits until it can be read, then calls `look` once, which says whether there may be more.
+    fn poll_look(
+        &self,
+        context: &mut Context<'_>,
+        look: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<bool>,
+    ) -> Poll<io::Result<()>>;
+}
+
+/// A TCP stream that an epoll set tells of.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    stream: TcpStream,
+    ready: AtomicU8,
+}
+
+impl Tcp {
+    pub(crate) fn note(&self, readiness: Readiness) {
+        self.ready.fetch_or(readiness.0, Ordering::Relaxed);
+    }
+
+    fn has(&self, bits: u8) -> bool {
+        self.ready.load(Ordering::Relaxed) & bits != 0
+    }
+
+    fn forget(&self, bits: u8) {
+        self.ready.fetch_and(!bits, Ordering::Relaxed);
+    }
+}
+
+impl Socket for Tcp {
+    fn poll_read(&self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if !self.has(READABLE | HUNG_UP) {
+            return Poll::Pending;
+        }
+        match (&self.stream).read(buffer) {
+            Ok(bytes) => {
+                // What comes from now on makes an edge.
+                if bytes < buffer.len() {
+                    self.forget(READABLE);
+                }
+                Poll::Ready(Ok(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.forget(READABLE);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.stream).write(bytes)
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It may be an edge from before the write in vain: then the next one is in vain too, and
+        // the next edge comes after it.
+        if self.has(WRITABLE) {
+            self.forget(WRITABLE);
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+}
+
+/// Makes a socket of a stream, without Nagle's delay, and says whose it is.
+pub fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
+    let peer = stream.peer_addr()?.ip();
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    Ok((watched(stream), peer))
+}
+
+fn watched(stream: TcpStream) -> AnySocket {
+    AnySocket::tcp(Tcp {
+        stream,
+        ready: AtomicU8::new(0),
+    })
+}
+
+/// A listener that the runtime waits for.
+#[derive(Debug)]
+pub struct Acceptor<W>(W);
+
+impl<W: Watch> Acceptor<W> {
+    /// Takes over a listener.
+    pub fn new(listener: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&listener, true)?;
+        // Linux hands it down to every connection that is accepted.
+        sockopt::set_tcp_nodelay(&listener, true)?;
+        W::new(listener).map(Self)
+    }
+
+    /// The next connection, without Nagle's delay, and whose it is.
+    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(AnySocket, IpAddr)>> {
+        let mut accepted = None;
+        loop {
+            let polled = self.0.poll_look(context, &mut |listener| {
+                accepted = accept(listener);
+                Ok(accepted.is_some())
+            });
+            match (accepted.take(), polled) {
+                (Some(accepted), _) => return Poll::Ready(accepted),
+                (None, Poll::Pending) => return Poll::Pending,
+                (None, Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
+                (None, Poll::Ready(Ok(()))) => {}
+            }
+        }
+    }
+}
+
+/// `None`: there is nobody.
+fn accept(listener: BorrowedFd<'_>) -> Option<io::Result<(AnySocket, IpAddr)>> {
+    loop {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        return match acceptfrom_with(listener, flags) {
+            Ok((fd, Some(address))) => match SocketAddr::try_from(address) {
+                Ok(peer) => Some(Ok((watched(TcpStream::from(fd)), peer.ip()))),
+                Err(error) => Some(Err(error.into())),
+            },
+            // It is gone already.
+            Ok((_, None)) | Err(Errno::INTR | Errno::CONNABORTED) => continue,
+            Err(Errno::AGAIN) => None,
+            Err(error) => Some(Err(error.into())),
+        };
+    }
+}
+
+/// The epoll set of one event loop.
+#[derive(Debug)]
+pub struct EpollSet<W>(W);
+
+impl<W: Watch> EpollSet<W> {
+    /// An empty set.
+    pub fn new() -> io::Result<Self> {
+        W::new(epoll::create(CreateFlags::CLOEXEC)?).map(Self)
+    }
+}
+
+impl<W: Watch> Sockets for EpollSet<W> {
+    fn add(&mut self, socket: &AnySocket, token: Token) -> io::Result<()> {
+        let Some(socket) = socket.as_tcp() else {
+            return Ok(());
+        };
+        let data = EventData::new_u64(token.to_bits());
+        let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+        Ok(epoll::add(self.0.fd(), &socket.stream, data, flags)?)
+    }
+
+    fn watch_writes(&mut self, socket: &AnySocket, token: Token) -> io::Result<()> {
+        let Some(socket) = socket.as_tcp() else {
+            return Ok(());
+        };
+        let data = EventData::new_u64(token.to_bits());
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        Ok(epoll::modify(self.0.fd(), &socket.stream, data, flags)?)
+    }
+
+    fn look(&mut self, ready: &mut Vec<(Token, Readiness)>) -> io::Result<bool> {
+        look(self.0.fd(), ready)
+    }
+
+    fn poll_look(
+        &mut self,
+        context: &mut Context<'_>,
+        ready: &mut Vec<(Token, Readiness)>,
+    ) -> Poll<io::Result<bool>> {
+        let mut more = false;
+        self.0
+            .poll_look(context, &mut |set| {
+                more = look(set, ready)?;
+                Ok(more)
+            })
+            .map_ok(|()| more)
+    }
+}
+
+fn look(set: BorrowedFd<'_>, ready: &mut Vec<(Token, Readiness)>) -> io::Result<bool> {
+    let mut room = [MaybeUninit::<Event>::uninit(); EVENTS];
+    let at_once = Timespec::default();
+    let events = match epoll::wait(set, &mut room, Some(&at_once)) {
+        Ok((events, _)) => events,
+        Err(Errno::INTR) => return Ok(true),
+        Err(error) => return Err(error.into()),
+    };
+    let more = events.len() == EVENTS;
+    ready.extend(events.iter().map(|event| {
+        let (data, flags) = (event.data, event.flags);
+        (Token::from_bits(data.u64()), readiness(flags))
+    }));
+    Ok(more)
+}
+
+fn readiness(flags: EventFlags) -> Readiness {
+    let mut bits = 0;
+    let end = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+    if flags.intersects(EventFlags::IN | end) {
+        bits |= READABLE;
+    }
+    if flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR) {
+        bits |= WRITABLE;
+    }
+    if flags.intersects(end) {
+        bits |= HUNG_UP;
+    }
+    Readiness(bits)
+}

@@ -1,0 +1,293 @@
+//! One thread's share of the connections: reads what has come, then writes what waits.
+//!
+//! ```text
+//!   turn:  mail ──▶ tasks ──▶ sockets with input ──▶ tasks ──▶ write to some ──▶ next turn
+//!            ▲                      ▲                              │
+//!     accept, signals,        the reactor, where               nothing was
+//!     wakers of hooks        there was nothing ◀──────────────── to do
+//! ```
+//! All that is there is read before anything is written, so that what comes at the same time goes
+//! out together; and no more than a turn of writing lies between two looks at the sockets, so that
+//! reading is not starved by a large room.
+
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use slab::Slab;
+use tracing::{error, warn};
+
+use crate::flusher::{Writer, Written};
+use crate::machine;
+use crate::mailbox::{Arrived, Bell, Mail, Mailbox, Token};
+use crate::runtime::{Runtime, Timer};
+use crate::shared::Shared;
+use crate::sockets::{Readiness, Sockets};
+use crate::sync::Arc;
+use crate::task::Task;
+
+/// Turns after which the runtime is let look at everything that is not a connection of ours.
+const TURNS: u32 = 8;
+/// How long to wait before sockets can be watched after all.
+const REST: Duration = Duration::from_millis(50);
+
+/// A task at its place.
+struct Hosted<R: Runtime> {
+    task: Task<R>,
+    generation: u32,
+    /// Its socket is watched for taking bytes again.
+    watches_writes: bool,
+    /// Its waker, while somebody keeps it.
+    bell: Option<Arc<Bell>>,
+}
+
+/// What a turn has shown.
+enum Turn {
+    /// There was something to do, and there may be more.
+    Busy,
+    /// There is nothing left, and nothing will come.
+    Over,
+}
+
+struct EventLoop<R: Runtime> {
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    sockets: R::Sockets,
+    hosted: Slab<Hosted<R>>,
+    /// The latest of the names that are given to those who have had the same place.
+    generation: u32,
+    mail: Mail,
+    ready: Vec<(Token, Readiness)>,
+    writer: Writer,
+    /// For the next task that is polled: most keep no waker.
+    spare: Option<Arc<Bell>>,
+    /// The last turn has left something to read or to write.
+    busy: bool,
+}
+
+/// Runs until the hub is no more and its last connection has gone.
+pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
+    let Some(mailbox) = shared.mailbox(index).cloned() else {
+        return;
+    };
+    let mut event_loop = EventLoop::<R> {
+        mailbox,
+        spare: None,
+        sockets: open::<R>().await,
+        hosted: Slab::new(),
+        generation: 0,
+        mail: Mail::default(),
+        ready: Vec::new(),
+        writer: Writer::new(index),
+        busy: false,
+        shared,
+    };
+    let mut turns: u32 = 0;
+    while let Turn::Busy = poll_fn(|context| event_loop.poll_turn(context)).await {
+        turns = turns.wrapping_add(1);
+        if turns.is_multiple_of(TURNS) {
+            R::yield_now().await;
+        } else {
+            pass_on().await;
+        }
+    }
+}
+
+/// What sockets are watched with; it takes a file descriptor, which there may not be just now.
+async fn open<R: Runtime>() -> R::Sockets {
+    loop {
+        match R::sockets() {
+            Ok(sockets) => return sockets,
+            Err(error) => warn!(%error, "cannot watch sockets"),
+        }
+        let mut rest = R::Timer::new(machine::now() + REST);
+        poll_fn(|context| rest.poll(context)).await;
+    }
+}
+
+/// Lets the other tasks of this thread run.
+async fn pass_on() {
+    let mut passed = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut passed, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl<R: Runtime> EventLoop<R> {
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
+        self.mailbox.register(context.waker());
+        self.shared.attend();
+        let mail = self.take_mail();
+        let input = self.look(context);
+        let output = self.writer.take_turn(&self.shared);
+        self.busy = input == Look::Partial || output == Written::Partly;
+        if mail || input != Look::Nothing || output != Written::Nothing {
+            return Poll::Ready(Turn::Busy);
+        }
+        if self.shared.is_closed() && self.hosted.is_empty() {
+            return Poll::Ready(Turn::Over);
+        }
+        Poll::Pending
+    }
+
+    /// Does what others have left to do; says whether there was anything.
+    fn take_mail(&mut self) -> bool {
+        let mut mail = std::mem::take(&mut self.mail);
+        self.mailbox.swap(&mut mail);
+        let found = !mail.is_empty();
+        for arrived in mail.arrived.drain(..) {
+            self.host(arrived);
+        }
+        for token in mail.woken.drain(..) {
+            self.poll_task(token);
+        }
+        mail.clear();
+        self.mail = mail;
+        found
+    }
+
+    fn host(&mut self, arrived: Arrived) {
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.hosted.vacant_entry();
+        let token = Token {
+            place: entry.key() as u32,
+            generation: self.generation,
+        };
+        let (id, link) = (arrived.id, arrived.link.clone());
+        entry.insert(Hosted {
+            task: Task::new(self.shared.clone(), arrived),
+            generation: self.generation,
+            watches_writes: false,
+            bell: None,
+        });
+        if let Err(error) = self.sockets.add(&link.socket, token) {
+            warn!(%id, %error, "cannot watch a socket");
+            self.shared.reset(id);
+        }
+        link.bell.belong_to(token);
+        self.poll_task(token);
+    }
+
+    /// Looks at the sockets, and lets their tasks read. Where the last turn has left nothing open,
+    /// it waits to be told that there is something to see.
+    fn look(&mut self, context: &mut Context<'_>) -> Look {
+        let mut ready = std::mem::take(&mut self.ready);
+        let looked = if self.busy {
+            self.sockets.look(&mut ready)
+        } else {
+            self.wait(context, &mut ready)
+        };
+        let looked = match looked {
+            Ok(true) => Look::Partial,
+            Ok(false) if ready.is_empty() => Look::Nothing,
+            Ok(false) => Look::Whole,
+            Err(error) => {
+                error!(%error, "cannot look at sockets");
+                Look::Nothing
+            }
+        };
+        for (token, readiness) in ready.drain(..) {
+            if let Some(hosted) = self.hosted.get(token.place as usize)
+                && hosted.generation == token.generation
+            {
+                hosted.task.link().socket.note(readiness);
+                self.poll_task(token);
+            }
+        }
+        self.ready = ready;
+        looked
+    }
+
+    fn wait(
+        &mut self,
+        context: &mut Context<'_>,
+        ready: &mut Vec<(Token, Readiness)>,
+    ) -> io::Result<bool> {
+        loop {
+            match self.sockets.poll_look(context, ready) {
+                Poll::Pending => return Ok(false),
+                // It was about what has been seen already.
+                Poll::Ready(Ok(false)) if ready.is_empty() => {}
+                Poll::Ready(looked) => return looked,
+            }
+        }
+    }
+
+    fn poll_task(&mut self, token: Token) {
+        let Some(hosted) = self.hosted.get_mut(token.place as usize) else {
+            return;
+        };
+        if hosted.generation != token.generation {
+            return;
+        }
+        let bell = hosted.bell.take().or_else(|| self.spare.take());
+        let bell = bell.unwrap_or_else(|| Arc::new(Bell::new(self.mailbox.clone())));
+        bell.belong_to(token);
+        bell.attend();
+        hosted.task.link().bell.attend();
+        let waker = Waker::from(bell.clone());
+        let mut context = Context::from_waker(&waker);
+        // The panics of the application are caught where it is called. Should there be another, it
+        // costs this connection, and not everybody in this loop.
+        let polled = catch_unwind(AssertUnwindSafe(|| hosted.task.poll(&mut context)));
+        drop(waker);
+        if Arc::strong_count(&bell) > 1 {
+            hosted.bell = Some(bell);
+        } else {
+            self.spare = Some(bell);
+        }
+        let id = hosted.task.id();
+        match polled {
+            Ok(Poll::Pending) if hosted.task.is_blocked() => self.watch_writes(token),
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(())) => self.let_go(token),
+            Err(_) => {
+                error!(%id, "a task panicked");
+                self.shared.reset(id);
+                self.let_go(token);
+            }
+        }
+    }
+
+    fn watch_writes(&mut self, token: Token) {
+        let Some(hosted) = self.hosted.get_mut(token.place as usize) else {
+            return;
+        };
+        if std::mem::replace(&mut hosted.watches_writes, true) {
+            return;
+        }
+        let socket = &hosted.task.link().socket;
+        if let Err(error) = self.sockets.watch_writes(socket, token) {
+            let id = hosted.task.id();
+            warn!(%id, %error, "cannot watch a socket");
+            self.shared.reset(id);
+        }
+    }
+
+    fn let_go(&mut self, token: Token) {
+        let hosted = self.hosted.remove(token.place as usize);
+        if catch_unwind(AssertUnwindSafe(|| drop(hosted))).is_err() {
+            error!("a task panicked when it was dropped");
+        }
+        if self.hosted.is_empty() {
+            self.hosted.shrink_to_fit();
+        }
+    }
+}
+
+/// What a look at the sockets has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Nothing,
+    /// All that there was.
+    Whole,
+    /// There may be more.
+    Partial,
+}

@@ -1,0 +1,161 @@
+//! What others leave for an event loop: connections that have come, tasks that have been woken.
+
+use std::net::IpAddr;
+use std::task::{Wake, Waker};
+
+use atomic_waker::AtomicWaker;
+use switchboard_core::ConnectionId;
+
+use crate::socket::Link;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::task::Arrival;
+
+/// Entries for which room is kept when there are none.
+const KEPT: usize = 1_024;
+
+/// The place of a task in its event loop, and which of its inhabitants is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub(crate) place: u32,
+    pub(crate) generation: u32,
+}
+
+impl Token {
+    /// No place yet.
+    pub(crate) const NOWHERE: Self = Self {
+        place: u32::MAX,
+        generation: u32::MAX,
+    };
+
+    pub(crate) const fn to_bits(self) -> u64 {
+        (self.generation as u64) << 32 | self.place as u64
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self {
+            place: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
+    }
+}
+
+/// A connection that its event loop has not seen yet.
+pub(crate) struct Arrived {
+    pub(crate) link: Arc<Link>,
+    pub(crate) id: ConnectionId,
+    pub(crate) peer: IpAddr,
+    pub(crate) arrival: Arrival,
+    /// Bytes that were read from it before.
+    pub(crate) early: Vec<u8>,
+}
+
+/// What waits for an event loop.
+#[derive(Default)]
+pub(crate) struct Mail {
+    pub(crate) arrived: Vec<Arrived>,
+    pub(crate) woken: Vec<Token>,
+}
+
+impl Mail {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.arrived.is_empty() && self.woken.is_empty()
+    }
+
+    /// Gives back what was needed at its longest.
+    pub(crate) fn clear(&mut self) {
+        self.arrived.clear();
+        self.arrived.shrink_to(KEPT);
+        self.woken.clear();
+        self.woken.shrink_to(KEPT);
+    }
+}
+
+/// Where everybody else leaves it.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    waker: AtomicWaker,
+    mail: Mutex<Mail>,
+}
+
+impl Mailbox {
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Makes the event loop take a turn.
+    pub(crate) fn ring(&self) {
+        self.waker.wake();
+    }
+
+    pub(crate) fn arrive(&self, arrived: Arrived) {
+        self.mail().arrived.push(arrived);
+        self.ring();
+    }
+
+    pub(crate) fn wake(&self, token: Token) {
+        self.mail().woken.push(token);
+        self.ring();
+    }
+
+    /// Takes all; `empty` is left in its place.
+    pub(crate) fn swap(&self, empty: &mut Mail) {
+        std::mem::swap(&mut *self.mail(), empty);
+    }
+
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes one task of an event loop.
+///
+/// It is no part of the connection: who keeps a waker for longer than he needs it keeps nothing
+/// open.
+pub(crate) struct Bell {
+    mailbox: Arc<Mailbox>,
+    token: AtomicU64,
+    /// The event loop has been told already.
+    rung: AtomicBool,
+}
+
+impl Bell {
+    /// A bell of a task that has no place yet: it is polled when it gets one.
+    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            mailbox,
+            token: AtomicU64::new(Token::NOWHERE.to_bits()),
+            rung: AtomicBool::new(false),
+        }
+    }
+
+    /// Whose bell it is from now on.
+    pub(crate) fn belong_to(&self, token: Token) {
+        self.token.store(token.to_bits(), Ordering::Release);
+    }
+
+    /// The task is about to be polled: who rings from now on is heard after that.
+    pub(crate) fn attend(&self) {
+        self.rung.swap(false, Ordering::AcqRel);
+    }
+
+    pub(crate) fn ring(&self) {
+        if self.rung.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let token = Token::from_bits(self.token.load(Ordering::Acquire));
+        if token != Token::NOWHERE {
+            self.mailbox.wake(token);
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
+}

@@ -1,0 +1,56 @@
+//! How an event loop hears of its sockets.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use crate::mailbox::Token;
+use crate::socket::AnySocket;
+
+/// The sockets of one event loop, as the operating system or somebody else watches them.
+pub trait Sockets: Send + 'static {
+    /// Watches one more: from now on `token` is told of when there is something to do.
+    fn add(&mut self, socket: &AnySocket, token: Token) -> io::Result<()>;
+
+    /// Tells of it also when it takes bytes again.
+    fn watch_writes(&mut self, socket: &AnySocket, token: Token) -> io::Result<()>;
+
+    /// Looks for sockets with something to do, without waiting; says whether there may be more.
+    fn look(&mut self, ready: &mut Vec<(Token, Readiness)>) -> io::Result<bool>;
+
+    /// Waits until it is worth to look, and looks.
+    fn poll_look(
+        &mut self,
+        context: &mut Context<'_>,
+        ready: &mut Vec<(Token, Readiness)>,
+    ) -> Poll<io::Result<bool>>;
+}
+
+/// What has changed at a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readiness(pub(crate) u8);
+
+/// Sockets that wake their tasks by themselves: nothing is to be watched.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Sockets for Unwatched {
+    fn add(&mut self, _: &AnySocket, _: Token) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn watch_writes(&mut self, _: &AnySocket, _: Token) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn look(&mut self, _: &mut Vec<(Token, Readiness)>) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn poll_look(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut Vec<(Token, Readiness)>,
+    ) -> Poll<io::Result<bool>> {
+        Poll::Pending
+    }
+}
