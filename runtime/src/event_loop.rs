@@ -65,6 +65,8 @@ struct EventLoop<R: Runtime> {
     spare: Option<Arc<Bell>>,
     /// The last turn has left something to read or to write.
     busy: bool,
+    /// Turns since the runtime has looked at everything else.
+    turns: u32,
 }
 
 /// Runs until the hub is no more and its last connection has gone.
@@ -82,12 +84,13 @@ pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
         ready: Vec::new(),
         writer: Writer::new(index),
         busy: false,
+        turns: 0,
         shared,
     };
-    let mut turns: u32 = 0;
     while let Turn::Busy = poll_fn(|context| event_loop.poll_turn(context)).await {
-        turns = turns.wrapping_add(1);
-        if turns.is_multiple_of(TURNS) {
+        event_loop.turns += 1;
+        if event_loop.turns == TURNS {
+            event_loop.turns = 0;
             R::yield_now().await;
         } else {
             pass_on().await;
@@ -134,6 +137,7 @@ impl<R: Runtime> EventLoop<R> {
         if self.shared.is_closed() && self.hosted.is_empty() {
             return Poll::Ready(Turn::Over);
         }
+        self.turns = 0;
         Poll::Pending
     }
 
