@@ -1,4 +1,4 @@
-//! The frames that wait for one connection: lists of nodes, which live in the
+//! The frames that wait for one connection: lists of runs, which live in the
 //! [pool](super::pool) of all connections.
 
 use crate::Frame;
@@ -42,14 +42,7 @@ impl Class {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Node {
-    pub(super) frame: u32,
-    pub(super) next: u32,
-    pub(super) room: u32,
-    pub(super) class: Class,
-}
-
+/// The runs from a first to a last one, each knowing the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     pub(super) head: u32,
