@@ -8,7 +8,7 @@ use crate::switchboard::queue::NONE;
 use crate::switchboard::timers::KEPT;
 
 /// Bytes of frames that are chained: no more fit into one turn of a writer.
-const CHAIN: usize = 64 << 10;
+const CHAIN: u32 = 64 << 10;
 
 #[derive(Debug)]
 struct Stored {
@@ -34,10 +34,10 @@ pub(in crate::switchboard) struct StoredFrame {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::switchboard) struct Latest {
     key: u32,
+    /// Bytes of the chain that it ends.
+    bytes: u32,
     /// No frame has serial 0.
     serial: u64,
-    /// Bytes of the chain that it ends.
-    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -83,8 +83,8 @@ impl Frames {
             return stored;
         }
         let before = self.stored.get_mut(latest.key as usize);
-        let mut bytes = stored.len;
-        if latest.bytes + stored.len <= CHAIN
+        let mut bytes = stored.len as u32;
+        if latest.bytes + bytes <= CHAIN
             && let Some(before) = before.filter(|before| before.serial == latest.serial)
         {
             before.next = stored.key;

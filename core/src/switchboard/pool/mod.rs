@@ -149,13 +149,11 @@ impl Pool {
             return Chunk::Copied(bytes);
         }
         let run = self.runs.at(head);
-        match self.lent.again(run, &self.frames) {
-            Some(joined) => Chunk::Shared(joined, 0),
-            None => {
-                self.frames.copy(run.first, run.count(), out);
-                Chunk::Copied(bytes)
-            }
+        if let Some(joined) = self.lent.again(run, &self.frames) {
+            return Chunk::Shared(joined, 0);
         }
+        self.frames.copy(run.first, run.count(), out);
+        Chunk::Copied(bytes)
     }
 
     /// Copies runs from one on, of the first frame what comes after the cut; a frame that is cut
@@ -249,9 +247,9 @@ impl Pool {
     }
 
     /// Takes the next run off the lists that wait, urgent before data: what of it fits into `most`
-    /// bytes, or its first frame if it must.
+    /// bytes, or its first frame if it is forced.
     #[inline]
-    fn next(&mut self, queue: &mut Queue, most: usize, must: bool) -> Option<u32> {
+    fn next(&mut self, queue: &mut Queue, most: usize, forced: bool) -> Option<u32> {
         let list = if queue.urgent.is_empty() {
             &mut queue.data
         } else {
@@ -262,11 +260,11 @@ impl Pool {
         }
         let run = self.runs.at(list.head);
         if run.bytes as usize > most {
-            if !must && self.frames.bytes(run.first).len() > most {
+            if !forced && self.frames.bytes(run.first).len() > most {
                 return None;
             }
             self.split(list, most);
-        } else if !must && run.is_large() {
+        } else if !forced && run.is_large() {
             return None;
         }
         Some(self.runs.detach(list))

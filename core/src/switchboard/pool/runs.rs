@@ -164,19 +164,19 @@ impl Pool {
         if run.count() == 1 || run.bytes as usize <= most {
             return;
         }
-        let (mut last, mut count) = (run.first, NonZeroU16::MIN);
-        let mut bytes = self.frames.bytes(last).len();
+        let (mut end, mut count) = (run.first, NonZeroU16::MIN);
+        let mut bytes = self.frames.bytes(end).len();
         loop {
-            let next = self.frames.next(last);
+            let next = self.frames.next(end);
             let more = bytes + self.frames.bytes(next).len();
             if more > most {
                 break;
             }
-            (last, bytes) = (next, more);
+            (end, bytes) = (next, more);
             count = count.saturating_add(1);
         }
         let rest = Run {
-            first: self.frames.next(last),
+            first: self.frames.next(end),
             bytes: run.bytes - bytes as u32,
             count: NonZeroU16::new(run.count.get() - count.get()).expect("not all of it fits"),
             ..*run
@@ -187,7 +187,7 @@ impl Pool {
         }
         let run = &mut self.runs.0[list.head as usize];
         run.next = rest;
-        run.last = last;
+        run.last = end;
         run.bytes = bytes as u32;
         run.count = count;
     }
