@@ -50,6 +50,18 @@ fn write_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
         .bench_local_values(|()| assert_eq!(world.borrow_mut().flush(), members));
 }
 
+/// 16 messages queued for each member, then taken and written: the whole way of a delivery.
+#[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 100)]
+fn deliver_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
+    let mut world = World::new(config(), members, members);
+    bencher
+        .counter(ItemsCount::new(16 * members))
+        .bench_local(|| {
+            (0..16).for_each(|_| _ = world.broadcast("r0"));
+            assert_eq!(world.flush(), members);
+        });
+}
+
 /// One connection enters a room of ten and leaves it, among so many; without presence.
 #[divan::bench(args = CONNECTIONS, sample_size = 100, sample_count = 100)]
 fn join_and_leave(bencher: Bencher<'_, '_>, connections: usize) {

@@ -113,7 +113,7 @@ impl Frame {
         Self::encode(Opcode::Close, &[])
     }
 
-    /// Bytes that are not a frame but take the same way out: an HTTP response.
+    /// Bytes that are not a frame but take the same way out: an HTTP response, several frames.
     pub(crate) fn raw(bytes: Vec<u8>) -> Self {
         Self(bytes.into())
     }

@@ -197,18 +197,22 @@ impl Switchboard {
 
     fn audit_queues(&self) -> Result<(), Inconsistency> {
         let limits = &self.config.limits;
-        let (mut bytes, mut nodes, mut partial) = (0, 0, 0);
+        let (mut bytes, mut runs, mut frames, mut partial) = (0, 0, 0, 0);
         for (_, connection) in self.connections.iter() {
             let queue = &connection.queue;
-            let (counted, messages, in_lists) = self.pool.recount(queue);
-            same("queued bytes", queue.bytes(), counted)?;
-            same("queued messages", queue.messages(), messages)?;
-            bytes += counted;
-            nodes += in_lists;
+            let found = self.pool.recount(queue);
+            same("queued bytes", queue.bytes(), found.bytes)?;
+            same("queued bytes, by runs", found.said, found.bytes)?;
+            same("queued messages", queue.messages(), found.messages)?;
+            bytes += found.bytes;
+            runs += found.runs;
+            frames += found.frames;
             partial += connection.partial;
         }
         same("bytes in all queues", self.pool.bytes, bytes)?;
-        same("nodes", self.pool.in_use().0, nodes)?;
+        let (in_use, _, references) = self.pool.in_use();
+        same("runs", in_use, runs)?;
+        same("references to frames", references, frames)?;
         same("unfinished bytes", self.unfinished, partial)?;
         same("queued bytes <= limit", bytes <= limits.queued_bytes, true)?;
         same(

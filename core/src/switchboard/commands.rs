@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::connection::Phase;
 use super::delivery::{Exclude, SendError};
-use super::outbound::encode;
 use super::rooms::JoinError;
 use super::{Switchboard, delivery};
 use crate::protocol::{Command, Content, ErrorCode, Rejected, RequestId, ServerMessage};
@@ -341,7 +340,7 @@ impl Switchboard {
             content,
             sender: Some(&sender),
         };
-        let frame = encode(&message, content.as_json().len());
+        let frame = self.encoder.encode(&message, content.as_json().len());
         if let Err(error) = self.check_size(&frame) {
             self.send_failed(id, error, request.as_ref(), None);
             return None;

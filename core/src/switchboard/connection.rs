@@ -141,13 +141,14 @@ pub(super) struct Probe {
     pub(super) ticket: u64,
 }
 
+// The fields lie in this order, so that what a broadcast looks at lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Connection {
     pub(super) queue: Queue,
-    pub(super) writer: Writer,
+    pub(super) stalled_from: Time,
     pub(super) generation: u32,
-    pub(super) user: u32,
-    pub(super) phase: Phase,
+    pub(super) writer: Writer,
     /// One bit per kind of timer that is armed.
     pub(super) armed: u16,
     /// It holds a seat of its address.
@@ -158,7 +159,8 @@ pub(super) struct Connection {
     pub(super) hook: bool,
     /// It is in a message.
     pub(super) in_message: bool,
-    pub(super) ip: IpKey,
+    pub(super) user: u32,
+    pub(super) phase: Phase,
     /// Most are in one room.
     pub(super) rooms: SmallVec<[Membership; 1]>,
     /// The room that its URL named.
@@ -171,7 +173,6 @@ pub(super) struct Connection {
     pub(super) deadline: Time,
     pub(super) hook_deadline: Time,
     pub(super) message_deadline: Time,
-    pub(super) stalled_from: Time,
     pub(super) next_ping: Time,
     pub(super) ping: Option<Outstanding>,
     /// On the driver's clock; [`Time::MAX`]: never.
@@ -180,6 +181,7 @@ pub(super) struct Connection {
     rtt: u64,
     /// Bytes of its unfinished message.
     pub(super) partial: usize,
+    pub(super) ip: IpKey,
 }
 
 /// What most connections do not have.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Switchboard;
-use super::outbound::encode;
+use super::pool::StoredFrame;
 use super::queue::NO_ROOM;
 use crate::protocol::{Content, ServerMessage};
 use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
@@ -130,8 +130,9 @@ impl Switchboard {
         // The room stays as it is during the loop: who is found slow is closed after it.
         let members = std::mem::take(&mut room.members);
         let (tag, policy) = (room.tag(), room.slow);
+        let stored = self.pool.store_after(&mut room.latest, frame);
         let slots = members.iter().map(|member| member.slot);
-        let receipt = self.fan_out(slots, frame, tag, policy, exclude);
+        let receipt = self.fan_out(slots, stored, tag, policy, exclude);
         self.rooms.at_mut(key).members = members;
         self.close_slow();
         Ok(receipt)
@@ -150,7 +151,8 @@ impl Switchboard {
         let slots: Vec<u32> = open.map(|(id, _)| id.slot).collect();
         // Only a room's messages can be dropped.
         let policy = SlowPolicy::Disconnect;
-        let receipt = self.fan_out(slots.into_iter(), frame, NO_ROOM, policy, exclude);
+        let stored = self.pool.store(frame);
+        let receipt = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, exclude);
         self.close_slow();
         Ok(receipt)
     }
@@ -209,7 +211,8 @@ impl Switchboard {
     pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
         let slots = self.users.connections(user).to_vec();
         let policy = SlowPolicy::Disconnect;
-        let receipt = self.fan_out(slots.into_iter(), frame, NO_ROOM, policy, Exclude::NOBODY);
+        let stored = self.pool.store(frame);
+        let receipt = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, Exclude::NOBODY);
         self.close_slow();
         receipt
     }
@@ -229,13 +232,14 @@ impl Switchboard {
             sender,
             seq,
         };
-        let frame = encode(&message, content.as_json().len());
+        let frame = self.encoder.encode(&message, content.as_json().len());
         check_size(&frame, self.config.limits.queue_bytes)?;
         room.seq = seq;
         let (tag, policy) = (room.tag(), room.slow);
         let members = std::mem::take(&mut room.members);
+        let stored = self.pool.store_after(&mut room.latest, frame);
         let slots = members.iter().map(|member| member.slot);
-        let mut receipt = self.fan_out(slots, frame, tag, policy, exclude);
+        let mut receipt = self.fan_out(slots, stored, tag, policy, exclude);
         self.rooms.at_mut(key).members = members;
         self.close_slow();
         receipt.seq = Some(seq);
@@ -249,15 +253,14 @@ impl Switchboard {
     fn fan_out(
         &mut self,
         slots: impl Iterator<Item = u32>,
-        frame: Frame,
+        stored: StoredFrame,
         room: u32,
         policy: SlowPolicy,
         exclude: Exclude<'_>,
     ) -> Receipt {
         let mut receipt = Receipt::default();
-        self.count_published(frame.as_bytes().len());
+        self.count_published(stored.len);
         let excluded = Excluded::new(self, exclude);
-        let stored = self.pool.store(frame);
         for slot in slots {
             if excluded.has(self, slot) {
                 receipt.excluded += 1;
@@ -335,6 +338,7 @@ impl<'a> Excluded<'a> {
         }
     }
 
+    #[inline]
     fn has(&self, switchboard: &Switchboard, slot: u32) -> bool {
         match self {
             Self::Nobody => false,

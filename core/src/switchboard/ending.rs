@@ -73,7 +73,7 @@ impl Switchboard {
     ) {
         if self.connections.get(id).is_ok_and(Connection::is_open) {
             let json = self.config.wire == Wire::Json;
-            let last = json.then(|| super::outbound::encode(last, 0));
+            let last = json.then(|| self.encoder.encode(last, 0));
             self.close_open(id, reason, last, close_frame(reason));
         } else {
             self.tell(id, last);

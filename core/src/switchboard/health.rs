@@ -159,7 +159,8 @@ impl Switchboard {
     fn push_ping(&mut self, id: ConnectionId, payload: u64, as_message: bool) {
         if as_message {
             let ping = ServerMessage::HealthPing { timestamp: payload };
-            self.push_urgent(id, super::outbound::encode(&ping, 0), Class::MESSAGE);
+            let frame = self.encoder.encode(&ping, 0);
+            self.push_urgent(id, frame, Class::MESSAGE);
         } else {
             self.push_urgent(id, Frame::ping(&payload.to_be_bytes()), Class::CONTROL);
         }

@@ -9,6 +9,7 @@ mod commands;
 mod connection;
 mod delivery;
 mod drain;
+mod encoding;
 mod ending;
 mod health;
 mod inbound;
@@ -41,6 +42,7 @@ pub use self::stats::Stats;
 
 use self::connection::Table;
 use self::drain::Drain;
+use self::encoding::Encoder;
 use self::health::Probes;
 use self::ips::Ips;
 use self::pool::Pool;
@@ -89,6 +91,7 @@ pub struct Switchboard {
     rooms: RoomTable,
     ips: Ips,
     pool: Pool,
+    encoder: Encoder,
     timers: Timers,
     /// Timers that are armed for connections that are there.
     armed: usize,
@@ -248,6 +251,7 @@ impl Switchboard {
             rooms,
             ips: Ips::new(keyed),
             pool: Pool::default(),
+            encoder: Encoder::default(),
             timers: Timers::default(),
             armed: 0,
             presence_timers: PresenceTimers::default(),

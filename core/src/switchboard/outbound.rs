@@ -18,14 +18,6 @@ use super::{Action, Dirty, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
 
-/// Room for the fields of a message around its content, in bytes.
-const ENVELOPE: usize = 160;
-
-pub(super) fn encode(message: &ServerMessage<'_>, content: usize) -> Frame {
-    let mut scratch = Vec::with_capacity(content + ENVELOPE);
-    Frame::text_with(&mut scratch, |out| message.write(out))
-}
-
 impl Switchboard {
     /// The next connection for which bytes can be taken. The caller becomes its writer.
     #[must_use]
@@ -254,7 +246,8 @@ impl Switchboard {
             .get(id)
             .is_ok_and(|found| matches!(found.phase, Phase::Open | Phase::AwaitingAuth(_)));
         if told && self.config.wire == Wire::Json {
-            self.send_frame(id, encode(message, 0));
+            let frame = self.encoder.encode(message, 0);
+            self.send_frame(id, frame);
         }
     }
 

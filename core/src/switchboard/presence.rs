@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::delivery::Offer;
-use super::outbound::encode;
+use super::encoding::encode;
 use super::rooms::{Member, Room};
 use super::{Notice, Switchboard};
 use crate::protocol::ServerMessage;

@@ -1,4 +1,4 @@
-//! The frames that wait for one connection: lists of nodes, which live in the
+//! The frames that wait for one connection: lists of runs, which live in the
 //! [pool](super::pool) of all connections.
 
 use crate::Frame;
@@ -42,14 +42,7 @@ impl Class {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Node {
-    pub(super) frame: u32,
-    pub(super) next: u32,
-    pub(super) room: u32,
-    pub(super) class: Class,
-}
-
+/// The runs from a first to a last one, each knowing the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     pub(super) head: u32,
@@ -68,24 +61,26 @@ impl List {
 }
 
 /// The frames that wait for one connection.
+// The fields lie in this order, so that what a push changes lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Queue {
-    pub(super) flight: List,
-    pub(super) urgent: List,
-    pub(super) data: List,
     /// The answer to the latest ping, where earlier ones may be forgotten
     /// (RFC 6455, section 5.5.3).
     pub(super) pong: Option<Frame>,
-    /// Pongs among the urgent frames that have not been taken.
-    pub(super) pongs: u8,
+    pub(super) flight: List,
+    pub(super) urgent: List,
     /// Bytes of the first frame that are out already.
     pub(super) cut: u32,
     /// Bytes that a writer has taken.
     pub(super) taken: u32,
+    pub(super) data: List,
     /// Bytes that are not out.
     pub(super) bytes: usize,
     /// Messages that are not out.
     pub(super) messages: u32,
+    /// Pongs among the urgent frames that have not been taken.
+    pub(super) pongs: u8,
 }
 
 impl Queue {

@@ -7,6 +7,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::connection::Membership;
+use super::pool::Latest;
 use super::presence::Crowd;
 use super::queue::NO_ROOM;
 use super::stats::Level;
@@ -76,6 +77,8 @@ pub(super) struct Room {
     /// Members who entered by the URL.
     pub(super) lobby_members: usize,
     pub(super) slow: SlowPolicy,
+    /// Its last frame that went to members.
+    pub(super) latest: Latest,
     pub(super) crowd: Option<Box<Crowd>>,
 }
 
@@ -154,6 +157,7 @@ impl RoomTable {
             members: Vec::new(),
             lobby_members: 0,
             slow,
+            latest: Latest::default(),
             crowd: presence.then(Box::default),
         }) as u32;
         self.by_name

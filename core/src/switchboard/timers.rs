@@ -57,6 +57,7 @@ type Entry = (Time, ConnectionId);
 pub(super) const KEPT: usize = 1_024;
 
 /// Gives back what a list needed at its longest, but neither soon nor bit by bit.
+#[inline]
 pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
     if list.capacity() > KEPT && list.len() < list.capacity() / 8 {
         list.shrink_to(KEPT.max(2 * list.len()));

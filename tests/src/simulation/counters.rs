@@ -121,7 +121,7 @@ kinds! {
         DrainPending => "drain refused a pending handshake",
         DrainEvicted => "drain evicted at its deadline",
         DrainInStall => "drain went on through a stall",
-        SharedChunk => "large frame lent to the writer",
+        SharedChunk => "memory lent to the writer",
         LargeFrameCut => "large frame cut by the socket",
         PongsMerged => "latest pong only, while the socket was blocked",
         PresenceDelta => "presence told as a change",

@@ -1,0 +1,51 @@
+//! Messages for clients, put together in memory that is used again.
+
+use crate::Frame;
+use crate::protocol::ServerMessage;
+
+/// Room for the fields of a message around its content, in bytes.
+const ENVELOPE: usize = 160;
+/// The most room that is kept for the next message.
+const KEPT: usize = 4 << 10;
+
+/// Encodes one message after the other.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    scratch: Vec<u8>,
+}
+
+impl Encoder {
+    /// A message with so many bytes of content.
+    pub(super) fn encode(&mut self, message: &ServerMessage<'_>, content: usize) -> Frame {
+        self.scratch.clear();
+        self.scratch.reserve(content + ENVELOPE);
+        let frame = Frame::text_with(&mut self.scratch, |out| message.write(out));
+        if self.scratch.capacity() > KEPT {
+            self.scratch = Vec::new();
+        }
+        frame
+    }
+}
+
+/// Encodes a message that is rare, or long.
+pub(super) fn encode(message: &ServerMessage<'_>, content: usize) -> Frame {
+    Encoder::default().encode(message, content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_kept_for_short_messages_and_given_back_after_a_long_one() {
+        let mut encoder = Encoder::default();
+        let channel = "x".repeat(10_000);
+        for (channel, kept) in [("short", true), (channel.as_str(), false), ("short", true)] {
+            let message = ServerMessage::Unsubscribed { channel, id: None };
+            let frame = encoder.encode(&message, 0);
+            assert_eq!(frame, encode(&message, 0));
+            assert_eq!(encoder.scratch.capacity() > 0, kept);
+            assert!(encoder.scratch.capacity() <= KEPT);
+        }
+    }
+}

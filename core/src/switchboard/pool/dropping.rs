@@ -1,0 +1,108 @@
+//! What is thrown away before it has gone out; a writer keeps what it has taken.
+
+use super::Pool;
+use super::runs::Run;
+use crate::switchboard::queue::{List, NONE, Queue};
+
+impl Pool {
+    /// Throws away what has not been taken and need not survive; returns the messages among it.
+    ///
+    /// What a writer has taken is thrown away by a second call, after [`Pool::wrote`].
+    pub(in crate::switchboard) fn discard(&mut self, queue: &mut Queue) -> u32 {
+        self.unset_pong(queue);
+        queue.pongs = 0;
+        let urgent = std::mem::replace(&mut queue.urgent, List::EMPTY);
+        let (urgent, first) = self.filter(queue, urgent, |run| run.class.survives());
+        let data = std::mem::replace(&mut queue.data, List::EMPTY);
+        let (data, second) = self.filter(queue, data, |run| run.class.survives());
+        queue.urgent = urgent;
+        queue.data = data;
+        first + second
+    }
+
+    /// Throws away everything, taken or not; returns the messages among it.
+    pub(in crate::switchboard) fn clear(&mut self, queue: &mut Queue) -> u32 {
+        let messages = queue.messages;
+        for list in [queue.flight, queue.urgent, queue.data] {
+            let mut at = list.head;
+            while at != NONE {
+                at = self.free(at).next;
+            }
+        }
+        self.bytes -= queue.bytes;
+        *queue = Queue::new();
+        messages
+    }
+
+    /// Throws away the messages of `room` that have not been taken; returns how many.
+    pub(in crate::switchboard) fn purge(&mut self, queue: &mut Queue, room: u32) -> u32 {
+        let data = std::mem::replace(&mut queue.data, List::EMPTY);
+        let (data, dropped) = self.filter(queue, data, |run| run.room != room);
+        queue.data = data;
+        dropped
+    }
+
+    /// Drops droppable messages, oldest first, until `bytes` and one message are free under the
+    /// limits or none is left; returns how many.
+    pub(in crate::switchboard) fn drop_oldest(
+        &mut self,
+        queue: &mut Queue,
+        fits: impl Fn(&Queue) -> bool,
+    ) -> u32 {
+        let mut data = std::mem::replace(&mut queue.data, List::EMPTY);
+        let (mut dropped, mut kept) = (0, List::EMPTY);
+        while !data.is_empty() && !fits(queue) {
+            let run = self.runs.at(data.head);
+            if run.class.is_droppable() && run.count() > 1 {
+                let len = self.shorten(data.head);
+                self.uncount(queue, len, 1);
+                dropped += 1;
+                continue;
+            }
+            let droppable = run.class.is_droppable();
+            let at = self.runs.detach(&mut data);
+            if droppable {
+                dropped += self.drop_run(queue, at);
+            } else {
+                self.runs.append(&mut kept, at);
+            }
+        }
+        self.runs.prepend(&mut data, kept);
+        queue.data = data;
+        dropped
+    }
+
+    fn filter(
+        &mut self,
+        queue: &mut Queue,
+        list: List,
+        keep: impl Fn(&Run) -> bool,
+    ) -> (List, u32) {
+        let (mut kept, mut dropped, mut at) = (List::EMPTY, 0, list.head);
+        while at != NONE {
+            let run = self.runs.at(at);
+            let next = run.next;
+            if keep(run) {
+                self.runs.append(&mut kept, at);
+            } else {
+                dropped += self.drop_run(queue, at);
+            }
+            at = next;
+        }
+        (kept, dropped)
+    }
+
+    /// Frees a run that is in no list; returns the messages in it.
+    pub(super) fn drop_run(&mut self, queue: &mut Queue, at: u32) -> u32 {
+        let run = self.free(at);
+        let messages = run.messages();
+        self.uncount(queue, run.bytes as usize, messages);
+        messages
+    }
+
+    fn uncount(&mut self, queue: &mut Queue, bytes: usize, messages: u32) {
+        queue.bytes -= bytes;
+        queue.messages -= messages;
+        self.bytes -= bytes;
+    }
+}

@@ -1,0 +1,154 @@
+//! The frames of all queues, each kept once, and in which order rooms published them.
+
+use slab::Slab;
+
+use super::SHARED_FROM;
+use crate::Frame;
+use crate::switchboard::queue::NONE;
+use crate::switchboard::timers::KEPT;
+
+/// Bytes of frames that are chained: no more fit into one turn of a writer.
+const CHAIN: u32 = 64 << 10;
+
+#[derive(Debug)]
+struct Stored {
+    frame: Frame,
+    /// The runs that it is in, and who distributes it.
+    references: u32,
+    /// The frame that its room published after it; it may be gone, unless a run goes on to it.
+    next: u32,
+    /// Which of the frames that had this key.
+    serial: u64,
+}
+
+/// A frame in the pool, for the moment of its distribution.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct StoredFrame {
+    pub(super) key: u32,
+    /// The frame before it in its room; [`NONE`] if no run goes on from there.
+    pub(super) follows: u32,
+    pub(in crate::switchboard) len: usize,
+}
+
+/// What a room published last, which may be gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::switchboard) struct Latest {
+    key: u32,
+    /// Bytes of the chain that it ends.
+    bytes: u32,
+    /// No frame has serial 0.
+    serial: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    stored: Slab<Stored>,
+    serial: u64,
+}
+
+impl Frames {
+    pub(super) fn len(&self) -> usize {
+        self.stored.len()
+    }
+
+    /// References to all frames.
+    pub(super) fn references(&self) -> usize {
+        let stored = self.stored.iter();
+        stored.map(|(_, stored)| stored.references as usize).sum()
+    }
+
+    /// Keeps a frame, with one reference.
+    pub(super) fn insert(&mut self, frame: Frame) -> StoredFrame {
+        let len = frame.len();
+        self.serial += 1;
+        let key = self.stored.insert(Stored {
+            frame,
+            references: 1,
+            next: NONE,
+            serial: self.serial,
+        });
+        StoredFrame {
+            key: key as u32,
+            follows: NONE,
+            len,
+        }
+    }
+
+    /// Keeps a frame of a room, and chains it to the one before it.
+    pub(super) fn insert_after(&mut self, latest: &mut Latest, frame: Frame) -> StoredFrame {
+        let mut stored = self.insert(frame);
+        if stored.len >= SHARED_FROM {
+            // It goes out alone.
+            *latest = Latest::default();
+            return stored;
+        }
+        let before = self.stored.get_mut(latest.key as usize);
+        let mut bytes = stored.len as u32;
+        if latest.bytes + bytes <= CHAIN
+            && let Some(before) = before.filter(|before| before.serial == latest.serial)
+        {
+            before.next = stored.key;
+            stored.follows = latest.key;
+            bytes += latest.bytes;
+        }
+        *latest = Latest {
+            key: stored.key,
+            serial: self.serial,
+            bytes,
+        };
+        stored
+    }
+
+    pub(super) fn frame(&self, key: u32) -> &Frame {
+        &self.stored[key as usize].frame
+    }
+
+    pub(super) fn bytes(&self, key: u32) -> &[u8] {
+        self.frame(key).as_bytes()
+    }
+
+    /// What its room published after a frame, if a run goes on to it.
+    pub(super) fn next(&self, key: u32) -> u32 {
+        self.stored[key as usize].next
+    }
+
+    /// Which of the frames that had this key, or any other, is the one that has it.
+    pub(super) fn serial(&self, key: u32) -> u64 {
+        self.stored[key as usize].serial
+    }
+
+    /// Copies a frame, and those that follow it, so many in all.
+    #[inline]
+    pub(super) fn copy(&self, first: u32, count: u32, out: &mut Vec<u8>) {
+        let mut key = first;
+        for _ in 0..count {
+            let stored = &self.stored[key as usize];
+            out.extend_from_slice(stored.frame.as_bytes());
+            key = stored.next;
+        }
+    }
+
+    #[inline]
+    pub(super) fn retain(&mut self, key: u32) {
+        self.stored[key as usize].references += 1;
+    }
+
+    /// Gives up a reference; returns what [`Frames::next`] would have.
+    #[inline]
+    pub(super) fn release(&mut self, key: u32) -> u32 {
+        let stored = &mut self.stored[key as usize];
+        let next = stored.next;
+        stored.references -= 1;
+        if stored.references == 0 {
+            self.stored.remove(key as usize);
+        }
+        next
+    }
+
+    /// Nothing is stored: what a burst needed is not kept for the next.
+    pub(super) fn give_back(&mut self) {
+        if self.stored.is_empty() && self.stored.capacity() > KEPT {
+            self.stored = Slab::with_capacity(KEPT);
+        }
+    }
+}

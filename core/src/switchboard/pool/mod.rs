@@ -1,0 +1,295 @@
+//! What waits to be written: one list per connection, all runs in one pool, each frame once.
+//!
+//! ```text
+//!   push ──▶ urgent ─┐
+//!   push ──▶ data ───┴─ take ──▶ flight ── wrote ──▶ gone
+//!                 ▲                │
+//!                 └── put back ────┘   (but never the frame that was cut)
+//! ```
+//! A writer *takes* frames, which only marks them; what it could not write goes back to the front.
+//! So a frame is in the list until its last byte is out, and slow-consumer policy sees all of it.
+
+mod dropping;
+mod frames;
+mod lending;
+mod pongs;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+pub(super) use self::frames::{Latest, StoredFrame};
+
+use self::frames::Frames;
+use self::lending::Lent;
+use self::runs::Runs;
+use super::queue::{Class, List, NO_ROOM, Queue};
+use crate::Frame;
+
+/// The runs and frames of all queues.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    runs: Runs,
+    frames: Frames,
+    lent: Lent,
+    /// Bytes in all queues, each copy counted.
+    pub(super) bytes: usize,
+}
+
+/// What a writer got.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// Nothing waits.
+    Nothing,
+    /// Bytes that were appended to the writer's buffer: how many.
+    Copied(usize),
+    /// Shared memory, from this byte on: one large frame, or small ones that others get as well.
+    Shared(Frame, usize),
+}
+
+/// What a write completed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub(super) messages: u32,
+    /// Less went out than was taken.
+    pub(super) blocked: bool,
+}
+
+/// What a queue is when all that it says of itself is counted again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Recount {
+    pub(super) bytes: usize,
+    pub(super) messages: u32,
+    pub(super) runs: usize,
+    /// Frames in the runs.
+    pub(super) frames: usize,
+    /// Bytes of the runs, as they say.
+    pub(super) said: usize,
+}
+
+/// Frames from this size on are not copied into the writer's buffer.
+const SHARED_FROM: usize = 8 << 10;
+
+impl Pool {
+    /// Whether a frame may go out before all that waits: not into a cut frame, and not before an
+    /// HTTP response.
+    pub(super) fn may_be_overtaken(&self, queue: &Queue) -> bool {
+        let first = if queue.flight.is_empty() {
+            queue.urgent.head
+        } else {
+            queue.flight.head
+        };
+        let run = self.runs.get(first);
+        queue.cut == 0 && run.is_none_or(|run| run.class != Class::HTTP)
+    }
+
+    /// Keeps a frame until [`Pool::release`]; each queue that it is pushed to holds it longer.
+    pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
+        self.frames.insert(frame)
+    }
+
+    /// The same for what a room publishes: it prolongs the runs that end with the latest before.
+    pub(super) fn store_after(&mut self, latest: &mut Latest, frame: Frame) -> StoredFrame {
+        self.frames.insert_after(latest, frame)
+    }
+
+    pub(super) fn release(&mut self, stored: StoredFrame) {
+        self.frames.release(stored.key);
+        self.give_back();
+    }
+
+    pub(super) fn push(&mut self, queue: &mut Queue, frame: StoredFrame, room: u32, class: Class) {
+        self.frames.retain(frame.key);
+        self.runs.push(&mut queue.data, frame, room, class);
+        self.count(queue, frame.len, class);
+    }
+
+    /// Before all data, but after what is urgent already.
+    pub(super) fn push_urgent(&mut self, queue: &mut Queue, frame: StoredFrame, class: Class) {
+        self.frames.retain(frame.key);
+        self.runs.push(&mut queue.urgent, frame, NO_ROOM, class);
+        self.count(queue, frame.len, class);
+    }
+
+    /// Stores, pushes and releases one frame.
+    pub(super) fn push_frame(&mut self, queue: &mut Queue, frame: Frame, class: Class) {
+        let stored = self.store(frame);
+        self.push(queue, stored, NO_ROOM, class);
+        self.release(stored);
+    }
+
+    /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
+    pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
+        if queue.taken > 0 {
+            return Chunk::Nothing;
+        }
+        self.offer_pong(queue);
+        if queue.flight.is_empty() {
+            let Some(at) = self.next(queue, budget, true) else {
+                return Chunk::Nothing;
+            };
+            queue.flight = List { head: at, tail: at };
+        }
+        let cut = queue.cut as usize;
+        let head = queue.flight.head;
+        let first = self.runs.at(head);
+        if first.is_large() {
+            queue.taken = first.bytes - queue.cut;
+            return Chunk::Shared(self.frames.frame(first.first).clone(), cut);
+        }
+        let mut bytes = first.bytes as usize - cut;
+        while bytes < budget
+            && let Some(at) = self.next(queue, budget - bytes, false)
+        {
+            self.runs.append(&mut queue.flight, at);
+            bytes += self.runs.at(at).bytes as usize;
+        }
+        queue.taken = bytes as u32;
+        if head != queue.flight.tail || cut > 0 {
+            self.copy(head, out, cut);
+            return Chunk::Copied(bytes);
+        }
+        let run = self.runs.at(head);
+        if let Some(joined) = self.lent.again(run, &self.frames) {
+            return Chunk::Shared(joined, 0);
+        }
+        self.frames.copy(run.first, run.count(), out);
+        Chunk::Copied(bytes)
+    }
+
+    /// Copies runs from one on, of the first frame what comes after the cut; a frame that is cut
+    /// has a run of its own.
+    fn copy(&self, head: u32, out: &mut Vec<u8>, cut: usize) {
+        let mut at = head;
+        if cut > 0 {
+            let first = self.runs.at(at);
+            out.extend_from_slice(&self.frames.bytes(first.first)[cut..]);
+            at = first.next;
+        }
+        while let Some(run) = self.runs.get(at) {
+            self.frames.copy(run.first, run.count(), out);
+            at = run.next;
+        }
+    }
+
+    /// `written` of the taken bytes are out; the rest goes back to the front.
+    pub(super) fn wrote(&mut self, queue: &mut Queue, written: usize) -> Progress {
+        let written = written.min(queue.taken as usize);
+        let mut progress = Progress {
+            messages: 0,
+            blocked: written < queue.taken as usize,
+        };
+        queue.taken = 0;
+        queue.bytes -= written;
+        self.bytes -= written;
+        let mut left = queue.cut as usize + written;
+        while let Some(run) = self.runs.get(queue.flight.head)
+            && left >= run.bytes as usize
+        {
+            left -= run.bytes as usize;
+            progress.messages += run.messages();
+            queue.flight.head = self.free(queue.flight.head).next;
+        }
+        while let Some(run) = self.runs.get(queue.flight.head)
+            && let first = self.frames.bytes(run.first).len()
+            && left >= first
+        {
+            left -= first;
+            progress.messages += u32::from(run.class.is_message());
+            self.shorten(queue.flight.head);
+        }
+        queue.cut = left as u32;
+        queue.messages -= progress.messages;
+        if queue.flight.is_empty() {
+            queue.flight = List::EMPTY;
+        } else {
+            self.put_back(queue);
+        }
+        progress
+    }
+
+    /// Runs and frames in use, and references to the frames.
+    pub(super) fn in_use(&self) -> (usize, usize, usize) {
+        (self.runs.len(), self.frames.len(), self.frames.references())
+    }
+
+    /// Recounts a queue.
+    pub(super) fn recount(&self, queue: &Queue) -> Recount {
+        let pong = queue.pong.as_ref().map_or(0, Frame::len);
+        let mut found = Recount {
+            bytes: pong,
+            said: pong,
+            ..Recount::default()
+        };
+        for list in [queue.flight, queue.urgent, queue.data] {
+            let mut at = list.head;
+            while let Some(run) = self.runs.get(at) {
+                let mut key = run.first;
+                for _ in 0..run.count() {
+                    found.bytes += self.frames.bytes(key).len();
+                    key = self.frames.next(key);
+                }
+                found.said += run.bytes as usize;
+                found.messages += run.messages();
+                found.frames += run.count() as usize;
+                found.runs += 1;
+                at = run.next;
+            }
+        }
+        found.bytes -= queue.cut as usize;
+        found.said -= queue.cut as usize;
+        found
+    }
+
+    fn count(&mut self, queue: &mut Queue, len: usize, class: Class) {
+        queue.bytes += len;
+        queue.messages += u32::from(class.is_message());
+        self.bytes += len;
+    }
+
+    /// Takes the next run off the lists that wait, urgent before data: what of it fits into `most`
+    /// bytes, or its first frame if it is forced.
+    #[inline]
+    fn next(&mut self, queue: &mut Queue, most: usize, forced: bool) -> Option<u32> {
+        let list = if queue.urgent.is_empty() {
+            &mut queue.data
+        } else {
+            &mut queue.urgent
+        };
+        if list.is_empty() {
+            return None;
+        }
+        let run = self.runs.at(list.head);
+        if run.bytes as usize > most {
+            if !forced && self.frames.bytes(run.first).len() > most {
+                return None;
+            }
+            self.split(list, most);
+        } else if !forced && run.is_large() {
+            return None;
+        }
+        Some(self.runs.detach(list))
+    }
+
+    /// What was taken goes back to the front of the data, but for what must go out first: a frame
+    /// that is cut, an HTTP response.
+    fn put_back(&mut self, queue: &mut Queue) {
+        let mut kept = List::EMPTY;
+        if !self.may_be_overtaken(queue) {
+            self.split(&mut queue.flight, 0);
+            let first = self.runs.detach(&mut queue.flight);
+            self.runs.append(&mut kept, first);
+        }
+        let rest = std::mem::replace(&mut queue.flight, kept);
+        let rest = self.put_back_pong(queue, rest);
+        self.runs.prepend(&mut queue.data, rest);
+    }
+
+    /// Nothing waits: what a burst needed is not kept for the next.
+    fn give_back(&mut self) {
+        if self.frames.len() == 0 {
+            self.frames.give_back();
+            self.runs.give_back();
+            self.lent = Lent::default();
+        }
+    }
+}

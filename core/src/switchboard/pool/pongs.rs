@@ -1,0 +1,76 @@
+//! Answers to pings: of those that wait for long, the latest counts (RFC 6455, section 5.5.3).
+
+use super::Pool;
+use crate::Frame;
+use crate::switchboard::queue::{Class, List, NONE, Queue};
+
+/// Pongs that wait for one turn of a writer.
+const PONGS: u8 = 32;
+
+impl Pool {
+    /// Answers a ping. Each ping of a burst gets its answer; but while the socket takes nothing, or
+    /// the burst is long, only the latest does.
+    pub(in crate::switchboard) fn push_pong(
+        &mut self,
+        queue: &mut Queue,
+        frame: Frame,
+        blocked: bool,
+    ) {
+        if !blocked && queue.pongs < PONGS {
+            queue.pongs += 1;
+            self.push_urgent_pong(queue, frame);
+            return;
+        }
+        self.set_pong(queue, frame);
+    }
+
+    /// A writer asks: the latest pong may go out.
+    pub(super) fn offer_pong(&mut self, queue: &mut Queue) {
+        queue.pongs = 0;
+        if let Some(pong) = self.unset_pong(queue) {
+            self.push_urgent_pong(queue, pong);
+        }
+    }
+
+    fn push_urgent_pong(&mut self, queue: &mut Queue, frame: Frame) {
+        let stored = self.store(frame);
+        self.push_urgent(queue, stored, Class::PONG);
+        self.release(stored);
+    }
+
+    fn set_pong(&mut self, queue: &mut Queue, frame: Frame) {
+        self.unset_pong(queue);
+        let len = frame.as_bytes().len();
+        queue.bytes += len;
+        self.bytes += len;
+        queue.pong = Some(frame);
+    }
+
+    pub(super) fn unset_pong(&mut self, queue: &mut Queue) -> Option<Frame> {
+        let frame = queue.pong.take()?;
+        queue.bytes -= frame.as_bytes().len();
+        self.bytes -= frame.as_bytes().len();
+        Some(frame)
+    }
+
+    /// The latest of the pongs is kept if none has been set since; the others are forgotten.
+    pub(super) fn put_back_pong(&mut self, queue: &mut Queue, list: List) -> List {
+        let later = queue.pong.is_some() || queue.pongs > 0;
+        let (mut kept, mut at) = (List::EMPTY, list.head);
+        while at != NONE {
+            let run = self.runs.at(at);
+            let next = run.next;
+            if run.class == Class::PONG {
+                let pong = self.frames.frame(run.first).clone();
+                self.drop_run(queue, at);
+                if !later {
+                    self.set_pong(queue, pong);
+                }
+            } else {
+                self.runs.append(&mut kept, at);
+            }
+            at = next;
+        }
+        kept
+    }
+}

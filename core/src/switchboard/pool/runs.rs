@@ -1,0 +1,216 @@
+//! Runs: what one room published in a row, in one node of a queue's list.
+//!
+//! A member who lags behind by sixteen messages has one run of sixteen frames, as has everybody
+//! else who does; it grows as long as what is pushed follows its last frame.
+
+use std::num::NonZeroU16;
+
+use slab::Slab;
+
+use super::frames::StoredFrame;
+use super::{Pool, SHARED_FROM};
+use crate::switchboard::queue::{Class, List, NONE};
+use crate::switchboard::timers::KEPT;
+
+/// One frame, or several that follow each other in the chain of their room.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) first: u32,
+    last: u32,
+    pub(super) next: u32,
+    pub(super) room: u32,
+    /// Bytes of its frames, of a cut one all.
+    pub(super) bytes: u32,
+    count: NonZeroU16,
+    pub(super) class: Class,
+}
+
+// A list with one frame is as dear as a bare node was.
+const _: () = assert!(size_of::<Option<Run>>() == 24);
+
+impl Run {
+    fn new(frame: StoredFrame, room: u32, class: Class) -> Self {
+        Self {
+            first: frame.key,
+            last: frame.key,
+            next: NONE,
+            room,
+            bytes: frame.len as u32,
+            count: NonZeroU16::MIN,
+            class,
+        }
+    }
+
+    pub(super) const fn count(&self) -> u32 {
+        self.count.get() as u32
+    }
+
+    /// Whether it is a frame that is lent, not copied: such a frame has a run of its own.
+    pub(super) const fn is_large(&self) -> bool {
+        self.bytes as usize >= SHARED_FROM && self.count() == 1
+    }
+
+    /// The messages in it.
+    pub(super) const fn messages(&self) -> u32 {
+        if self.class.is_message() {
+            self.count()
+        } else {
+            0
+        }
+    }
+
+    /// Takes a frame in that follows the last; says whether it does.
+    #[inline]
+    fn extend(&mut self, frame: StoredFrame) -> bool {
+        let Some(count) = self
+            .count
+            .checked_add(1)
+            .filter(|_| self.last == frame.follows)
+        else {
+            return false;
+        };
+        self.last = frame.key;
+        self.bytes += frame.len as u32;
+        self.count = count;
+        true
+    }
+}
+
+/// The runs of all queues.
+#[derive(Debug, Default)]
+pub(super) struct Runs(Slab<Run>);
+
+impl Runs {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, at: u32) -> Option<&Run> {
+        self.0.get(at as usize)
+    }
+
+    #[inline]
+    pub(super) fn at(&self, at: u32) -> &Run {
+        &self.0[at as usize]
+    }
+
+    #[inline]
+    pub(super) fn remove(&mut self, at: u32) -> Run {
+        self.0.remove(at as usize)
+    }
+
+    /// Adds a frame to the end of a list: to its last run, or as a run of its own.
+    #[inline]
+    pub(super) fn push(&mut self, list: &mut List, frame: StoredFrame, room: u32, class: Class) {
+        if let Some(tail) = self.0.get_mut(list.tail as usize)
+            && tail.extend(frame)
+        {
+            return;
+        }
+        let at = self.0.insert(Run::new(frame, room, class)) as u32;
+        self.append(list, at);
+    }
+
+    /// Adds a run to the end of a list.
+    #[inline]
+    pub(super) fn append(&mut self, list: &mut List, at: u32) {
+        self.0[at as usize].next = NONE;
+        if let Some(tail) = self.0.get_mut(list.tail as usize) {
+            tail.next = at;
+        } else {
+            list.head = at;
+        }
+        list.tail = at;
+    }
+
+    /// Puts a list before another.
+    pub(super) fn prepend(&mut self, list: &mut List, front: List) {
+        if front.is_empty() {
+            return;
+        }
+        self.0[front.tail as usize].next = list.head;
+        list.head = front.head;
+        if list.tail == NONE {
+            list.tail = front.tail;
+        }
+    }
+
+    /// Takes the first run off a list, which has one.
+    #[inline]
+    pub(super) fn detach(&mut self, list: &mut List) -> u32 {
+        let at = list.head;
+        let run = &mut self.0[at as usize];
+        list.head = std::mem::replace(&mut run.next, NONE);
+        if list.head == NONE {
+            list.tail = NONE;
+        }
+        at
+    }
+
+    /// Nothing is stored: what a burst needed is not kept for the next.
+    pub(super) fn give_back(&mut self) {
+        if self.0.is_empty() && self.0.capacity() > KEPT {
+            self.0 = Slab::with_capacity(KEPT);
+        }
+    }
+}
+
+impl Pool {
+    /// Leaves in the first run of a list as many frames as fit into `most` bytes, at least one;
+    /// the others are a run of their own after it.
+    pub(super) fn split(&mut self, list: &mut List, most: usize) {
+        let run = self.runs.at(list.head);
+        if run.count() == 1 || run.bytes as usize <= most {
+            return;
+        }
+        let (mut end, mut count) = (run.first, NonZeroU16::MIN);
+        let mut bytes = self.frames.bytes(end).len();
+        loop {
+            let next = self.frames.next(end);
+            let more = bytes + self.frames.bytes(next).len();
+            if more > most {
+                break;
+            }
+            (end, bytes) = (next, more);
+            count = count.saturating_add(1);
+        }
+        let rest = Run {
+            first: self.frames.next(end),
+            bytes: run.bytes - bytes as u32,
+            count: NonZeroU16::new(run.count.get() - count.get()).expect("not all of it fits"),
+            ..*run
+        };
+        let rest = self.runs.0.insert(rest) as u32;
+        if list.tail == list.head {
+            list.tail = rest;
+        }
+        let run = &mut self.runs.0[list.head as usize];
+        run.next = rest;
+        run.last = end;
+        run.bytes = bytes as u32;
+        run.count = count;
+    }
+
+    /// Gives up the first frame of a run that has several.
+    pub(super) fn shorten(&mut self, at: u32) -> usize {
+        let run = &mut self.runs.0[at as usize];
+        let len = self.frames.bytes(run.first).len();
+        run.first = self.frames.release(run.first);
+        run.bytes -= len as u32;
+        run.count = NonZeroU16::new(run.count.get() - 1).expect("it has several");
+        len
+    }
+
+    /// Frees a run that is in no list.
+    #[inline]
+    pub(super) fn free(&mut self, at: u32) -> Run {
+        let run = self.runs.remove(at);
+        let mut key = run.first;
+        for _ in 0..run.count() {
+            key = self.frames.release(key);
+        }
+        self.give_back();
+        run
+    }
+}
