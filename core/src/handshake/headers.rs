@@ -31,19 +31,29 @@ impl Headers {
         self.ends.push((name_end, self.text.len()));
     }
 
+    /// Where a field begins, and where its name and its value end.
+    fn field(&self, index: usize) -> (usize, usize, usize) {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        let (name_end, value_end) = self.ends[index];
+        (start, name_end, value_end)
+    }
+
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         (0..self.ends.len()).map(|index| {
-            let start = index.checked_sub(1).map_or(0, |before| self.ends[before].1);
-            let (name_end, value_end) = self.ends[index];
+            let (start, name_end, value_end) = self.field(index);
             (&self.text[start..name_end], &self.text[name_end..value_end])
         })
     }
 
     /// The values of every field of this name, whatever its case.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
-        self.iter()
-            .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        // Lengths tell most names apart, without a look at the text.
+        (0..self.ends.len()).filter_map(move |index| {
+            let (start, name_end, value_end) = self.field(index);
+            let same = name_end - start == name.len()
+                && self.text.as_bytes()[start..name_end].eq_ignore_ascii_case(name.as_bytes());
+            same.then(|| &self.text[name_end..value_end])
+        })
     }
 
     /// The value of a field that must be there exactly once.
