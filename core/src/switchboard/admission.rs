@@ -226,6 +226,7 @@ impl Switchboard {
         let pending = Pending {
             lobby: request.lobby().map(Arc::from),
             response,
+            auth_deadline: Time::MAX,
         };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
         if let Ok(connection) = self.connections.get_mut(id) {
@@ -275,7 +276,7 @@ impl Switchboard {
         };
         let mut pending = std::mem::take(pending);
         let response = pending.response.take();
-        connection.deadline = deadline;
+        pending.auth_deadline = deadline;
         self.move_to(id, Phase::AwaitingAuth(pending));
         if let Some(response) = response {
             self.push_urgent(id, Frame::raw(response), Class::HTTP);
@@ -319,11 +320,6 @@ impl Switchboard {
         if let Some(lobby) = lobby {
             // It fails only if the connection could not even take its welcome and was closed.
             let _ = self.enter_room(id, &lobby, true);
-            let room = self.rooms.find(&lobby);
-            let lobby = room.map_or(lobby, |room| self.room_name(room));
-            if let Ok(connection) = self.connections.get_mut(id) {
-                connection.lobby = Some(lobby);
-            }
         }
         // Only now, so that a room lives on in which the user was alone.
         if let Some(replaced) = replaced {

@@ -200,7 +200,7 @@ impl Switchboard {
         let lobby = self
             .connections
             .get(id)
-            .is_ok_and(|found| found.lobby.as_deref() == Some(channel));
+            .is_ok_and(|found| found.comes_back_to(channel));
         Some(Question::Join {
             room: channel.into(),
             lobby,
@@ -239,7 +239,7 @@ impl Switchboard {
             return self.bad_name(id, bad, request);
         }
         match self.rooms.find(channel) {
-            Some(key) if self.leave_room(id, key, false) => {
+            Some(key) if self.leave_by_wish(id, key) => {
                 self.tell(
                     id,
                     &ServerMessage::Unsubscribed {

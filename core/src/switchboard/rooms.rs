@@ -7,7 +7,8 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::connection::Membership;
-use super::presence::Crowd;
+use super::growth::Grow;
+use super::presence::Presence;
 use super::queue::NO_ROOM;
 use super::stats::Level;
 use super::{Notice, Switchboard};
@@ -76,7 +77,7 @@ pub(super) struct Room {
     /// Members who entered by the URL.
     pub(super) lobby_members: usize,
     pub(super) slow: SlowPolicy,
-    pub(super) crowd: Option<Box<Crowd>>,
+    pub(super) presence: Option<Box<Presence>>,
 }
 
 impl Room {
@@ -147,6 +148,7 @@ impl RoomTable {
 
     fn create(&mut self, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
         self.epochs += 1;
+        self.rooms.grow();
         let key = self.rooms.insert(Room {
             name: name.into(),
             epoch: self.epochs,
@@ -154,7 +156,7 @@ impl RoomTable {
             members: Vec::new(),
             lobby_members: 0,
             slow,
-            crowd: presence.then(Box::default),
+            presence: presence.then(Box::default),
         }) as u32;
         self.by_name
             .insert(key, |room| &self.rooms[room as usize].name);
@@ -192,7 +194,7 @@ impl Switchboard {
         let dropped = self.pool.purge(&mut connection.queue, tag);
         self.counters.dropped("left", u64::from(dropped));
         self.queue_shrank(id, before);
-        self.leave_room(id, key, false);
+        self.leave_by_wish(id, key);
         self.tell(
             id,
             &ServerMessage::Unsubscribed {
@@ -292,6 +294,7 @@ impl Switchboard {
             lobby,
             seen: 0,
         });
+        room.members.grow();
         room.members.push(Member {
             slot: id.slot,
             membership,
@@ -318,6 +321,18 @@ impl Switchboard {
         self.tell(id, &message);
         self.tell_list(id, key);
         Ok(())
+    }
+
+    /// Takes a connection that stays out of one room. Says whether it was in.
+    pub(super) fn leave_by_wish(&mut self, id: ConnectionId, key: u32) -> bool {
+        let name = self.room_name(key);
+        if let Ok(connection) = self.connections.get_mut(id) {
+            let mut memberships = connection.rooms.iter();
+            if memberships.any(|member| member.room == key && member.lobby) {
+                connection.left_lobby(name);
+            }
+        }
+        self.leave_room(id, key, false)
     }
 
     /// Takes a connection out of one room. Says whether it was in.

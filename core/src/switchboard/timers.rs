@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::growth::Grow;
 use crate::{ConnectionId, Time};
 
 /// What a connection can be due for.
@@ -75,8 +76,10 @@ impl Timers {
         self.entries += 1;
         let lane = &mut self.lanes[kind as usize];
         if lane.back().is_none_or(|&(last, _)| last <= at) {
+            lane.grow();
             lane.push_back((at, id));
         } else {
+            self.heap.grow();
             self.heap.push(Reverse((at, kind, id)));
         }
     }
@@ -113,6 +116,9 @@ impl Timers {
         let entry = if from_heap {
             let Reverse(entry) = *self.heap.peek()?;
             (entry.0 <= now).then(|| self.heap.pop())?;
+            if self.heap.capacity() > KEPT && self.heap.len() < self.heap.capacity() / 8 {
+                self.heap.shrink_to(KEPT.max(2 * self.heap.len()));
+            }
             entry
         } else {
             let (at, kind) = best.filter(|&(at, _)| at <= now)?;

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::Switchboard;
 use super::connection::NONE;
+use super::growth::Grow;
 use crate::hash::{Keyed, NameIndex};
 use crate::{CloseReason, ConnectionId, Time};
 
@@ -61,6 +62,7 @@ impl Users {
                 connections: SmallVec::new(),
                 graces: 0,
             };
+            self.slots.grow();
             let key = self.slots.insert(user) as u32;
             self.by_name
                 .insert(key, |user| &self.slots[user as usize].name);
