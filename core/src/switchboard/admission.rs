@@ -10,6 +10,7 @@ use super::stats::Level;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::address::is_trusted;
+use crate::id::hex_pair;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
@@ -229,6 +230,7 @@ impl Switchboard {
             auth_deadline: Time::MAX,
         };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
+        self.disarm(id, Kind::Handshake, false);
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.ip = ip;
         }
@@ -360,6 +362,8 @@ impl Switchboard {
         if let Some(response) = response {
             self.push_urgent(id, Frame::raw(response), Class::HTTP);
         }
+        self.disarm(id, Kind::Hook, true);
+        self.disarm(id, Kind::Auth, false);
         self.set_expiry(id, expires_in);
         self.start_pings(id);
         self.notify(Notice::Opened {
@@ -377,7 +381,7 @@ impl Switchboard {
             );
         }
         let welcome = ServerMessage::Welcome {
-            connection: &id.to_string(),
+            connection: &hex_pair(u64::from(id.slot), u64::from(id.generation)),
             user: &shared,
             ping_ms: self.config.health.ping_interval.as_millis() as u64,
             max_bytes: self.config.limits.message_bytes as u64,

@@ -374,7 +374,20 @@ impl Switchboard {
         }
     }
 
-    /// Keeps the timers of those who have gone fewer than those of who is there.
+    /// A connection needs no timer of this kind any more; `again`: until it is armed again.
+    fn disarm(&mut self, id: ConnectionId, kind: Kind, again: bool) {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        // One that stays in its lane must not be doubled by another.
+        if connection.is_armed(kind) && (self.timers.take_back(kind, id) || !again) {
+            connection.armed &= !kind.bit();
+            self.armed -= 1;
+            self.sweep_timers();
+        }
+    }
+
+    /// Keeps the timers that nobody waits for fewer than the others.
     fn sweep_timers(&mut self) {
         if self.timers.len() > 2 * self.armed + 64 {
             let connections = &self.connections;
@@ -392,6 +405,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
+        if !connection.is_armed(kind) {
+            return;
+        }
         connection.armed &= !kind.bit();
         self.armed -= 1;
         match connection.deadline(kind, &self.config) {

@@ -13,6 +13,7 @@ use super::queue::NO_ROOM;
 use super::stats::Level;
 use super::{Notice, Switchboard};
 use crate::hash::{Keyed, NameIndex};
+use crate::id::hex_pair;
 use crate::protocol::ServerMessage;
 use crate::{BadName, CloseReason, ConnectionId, SlowPolicy, StaleId, Time, check_name};
 
@@ -143,7 +144,7 @@ impl RoomTable {
 
     /// The epoch of a room as clients see it.
     pub(super) fn epoch(&self, epoch: u64) -> String {
-        format!("{:x}-{epoch:x}", self.node)
+        hex_pair(self.node, epoch)
     }
 
     fn create(&mut self, name: &str, slow: SlowPolicy, presence: bool) -> u32 {

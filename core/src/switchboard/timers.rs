@@ -84,6 +84,22 @@ impl Timers {
         }
     }
 
+    /// Takes an entry back, if it is the first or the last of its lane: where connections come in one
+    /// after the other it mostly is. Says whether it was.
+    pub(super) fn take_back(&mut self, kind: Kind, id: ConnectionId) -> bool {
+        let lane = &mut self.lanes[kind as usize];
+        if lane.back().is_some_and(|&(_, last)| last == id) {
+            lane.pop_back();
+        } else if lane.front().is_some_and(|&(_, first)| first == id) {
+            lane.pop_front();
+        } else {
+            return false;
+        }
+        give_back(lane);
+        self.entries -= 1;
+        true
+    }
+
     /// The earliest entry.
     pub(super) fn next(&self) -> Option<Time> {
         let lanes = self
@@ -131,7 +147,7 @@ impl Timers {
         Some(entry)
     }
 
-    /// Entries, those of connections that have gone included.
+    /// Entries, those included that nobody waits for any more.
     pub(super) fn len(&self) -> usize {
         self.entries
     }
