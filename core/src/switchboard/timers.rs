@@ -64,11 +64,24 @@ pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
     lanes: [VecDeque<Entry>; Kind::ALL.len()],
+    /// When the first entry of each lane is due, at one place; [`Time::MAX`]: it is empty.
+    fronts: [Time; Kind::ALL.len()],
     heap: BinaryHeap<Reverse<(Time, Kind, ConnectionId)>>,
     entries: usize,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            lanes: Default::default(),
+            fronts: [Time::MAX; Kind::ALL.len()],
+            heap: BinaryHeap::new(),
+            entries: 0,
+        }
+    }
 }
 
 impl Timers {
@@ -78,6 +91,7 @@ impl Timers {
         if lane.back().is_none_or(|&(last, _)| last <= at) {
             lane.grow();
             lane.push_back((at, id));
+            self.note_front(kind);
         } else {
             self.heap.grow();
             self.heap.push(Reverse((at, kind, id)));
@@ -96,34 +110,25 @@ impl Timers {
             return false;
         }
         give_back(lane);
+        self.note_front(kind);
         self.entries -= 1;
         true
     }
 
-    /// The earliest entry.
+    /// When the earliest entry is due.
     pub(super) fn next(&self) -> Option<Time> {
-        let lanes = self
-            .lanes
-            .iter()
-            .filter_map(|lane| lane.front().map(|&(at, _)| at))
-            .min();
         let heap = self.heap.peek().map(|&Reverse((at, ..))| at);
-        match (lanes, heap) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let lanes = self.fronts.iter().copied();
+        lanes
+            .chain(heap)
+            .min()
+            .filter(|&earliest| earliest < Time::MAX)
     }
 
     /// Takes the earliest entry that is due at `now`; of those at the same time the lower kind.
     pub(super) fn pop(&mut self, now: Time) -> Option<(Time, Kind, ConnectionId)> {
-        let mut best: Option<(Time, Kind)> = None;
-        for kind in Kind::ALL {
-            if let Some(&(at, _)) = self.lanes[kind as usize].front()
-                && best.is_none_or(|best| (at, kind) < best)
-            {
-                best = Some((at, kind));
-            }
-        }
+        let fronts = self.fronts.iter().copied().zip(Kind::ALL);
+        let best = fronts.min().filter(|&(at, _)| at < Time::MAX);
         let from_heap = match (best, self.heap.peek()) {
             (Some(best), Some(&Reverse((at, kind, _)))) => (at, kind) < best,
             (None, Some(_)) => true,
@@ -141,6 +146,7 @@ impl Timers {
             let lane = &mut self.lanes[kind as usize];
             let (_, id) = lane.pop_front()?;
             give_back(lane);
+            self.note_front(kind);
             (at, kind, id)
         };
         self.entries -= 1;
@@ -158,9 +164,15 @@ impl Timers {
             let lane = &mut self.lanes[kind as usize];
             lane.retain(|&(_, id)| keep(kind, id));
             lane.shrink_to(lane.len() * 2);
+            self.note_front(kind);
         }
         self.heap.retain(|&Reverse((_, kind, id))| keep(kind, id));
         self.heap.shrink_to(self.heap.len() * 2);
         self.entries = self.lanes.iter().map(VecDeque::len).sum::<usize>() + self.heap.len();
+    }
+
+    fn note_front(&mut self, kind: Kind) {
+        let front = self.lanes[kind as usize].front();
+        self.fronts[kind as usize] = front.map_or(Time::MAX, |&(at, _)| at);
     }
 }
