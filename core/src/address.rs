@@ -14,17 +14,17 @@ pub struct IpKey(Key);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
-    V4(u32),
+    V4([u8; 4]),
     /// The upper half.
-    V6(u64),
+    V6([u8; 8]),
 }
 
 impl IpKey {
     /// The key of an address.
     pub const fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
-            IpAddr::V4(address) => Key::V4(address.to_bits()),
-            IpAddr::V6(address) => Key::V6((address.to_bits() >> 64) as u64),
+            IpAddr::V4(address) => Key::V4(address.octets()),
+            IpAddr::V6(address) => Key::V6(((address.to_bits() >> 64) as u64).to_be_bytes()),
         })
     }
 }
@@ -32,9 +32,10 @@ impl IpKey {
 impl fmt::Display for IpKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Key::V4(bits) => Ipv4Addr::from_bits(bits).fmt(f),
+            Key::V4(octets) => Ipv4Addr::from(octets).fmt(f),
             Key::V6(upper) => {
-                write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(upper) << 64))
+                let upper = u128::from(u64::from_be_bytes(upper));
+                write!(f, "{}/64", Ipv6Addr::from_bits(upper << 64))
             }
         }
     }

@@ -9,6 +9,10 @@ use siphasher::sip::SipHasher13;
 /// A map over names and addresses. Looked up, never iterated: its order is not deterministic.
 pub(crate) type KeyedMap<K, V> = HashMap<K, V, Keyed>;
 
+/// That no slot has a certain name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vacant(u64);
+
 /// Where in a slab a name is: the names themselves lie there only.
 #[derive(Debug)]
 pub(crate) struct NameIndex {
@@ -30,16 +34,29 @@ impl NameIndex {
 
     /// The slot with a name; `name_at` says what is called how.
     pub(crate) fn find<'a>(&self, name: &str, name_at: impl Fn(u32) -> &'a str) -> Option<u32> {
+        self.look(name, name_at).ok()
+    }
+
+    /// The slot with a name, or where to [`insert`](Self::insert) it.
+    pub(crate) fn look<'a>(
+        &self,
+        name: &str,
+        name_at: impl Fn(u32) -> &'a str,
+    ) -> Result<u32, Vacant> {
         let hash = self.keyed.hash_one(name);
         let found = self.slots.find(hash, |&slot| name_at(slot) == name);
-        found.copied()
+        found.copied().ok_or(Vacant(hash))
     }
 
     /// Adds a slot whose name is not in the index.
-    pub(crate) fn insert<'a>(&mut self, slot: u32, name_at: impl Fn(u32) -> &'a str) {
-        let hash = |slot| self.keyed.hash_one(name_at(slot));
-        self.slots
-            .insert_unique(hash(slot), slot, |&slot| hash(slot));
+    pub(crate) fn insert<'a>(
+        &mut self,
+        vacant: Vacant,
+        slot: u32,
+        name_at: impl Fn(u32) -> &'a str,
+    ) {
+        let hash = |&slot: &u32| self.keyed.hash_one(name_at(slot));
+        self.slots.insert_unique(vacant.0, slot, hash);
     }
 
     pub(crate) fn remove(&mut self, name: &str, slot: u32) {

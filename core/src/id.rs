@@ -47,3 +47,35 @@ impl fmt::Display for StaleId {
 }
 
 impl std::error::Error for StaleId {}
+
+/// Two numbers as an id shows them, without the detours of formatting: each connection is told its
+/// id and the epochs of its rooms.
+pub(crate) fn hex_pair(first: u64, second: u64) -> String {
+    let mut text = String::with_capacity(33);
+    push_hex(&mut text, first);
+    text.push('-');
+    push_hex(&mut text, second);
+    text
+}
+
+fn push_hex(text: &mut String, number: u64) {
+    let digits = (67 - number.leading_zeros()).div_euclid(4).max(1);
+    for digit in (0..digits).rev() {
+        let digit = (number >> (4 * digit)) as usize & 15;
+        text.push(char::from(b"0123456789abcdef"[digit]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_written_as_formatting_writes_it() {
+        for number in [0, 1, 15, 16, 255, 256, 0xfedc_ba98_7654_3210, u64::MAX] {
+            for other in [0, 9, u64::from(u32::MAX), 1 << 63] {
+                assert_eq!(hex_pair(number, other), format!("{number:x}-{other:x}"));
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use crate::BadRequest;
 use crate::handshake::{self, Headers};
@@ -46,9 +47,11 @@ impl fmt::Debug for Token {
 ///
 /// `Debug` prints nothing that may be secret: no token, no value of a header or of the query, no
 /// offered subprotocol. The accessors do not hide: what they give out is not to be logged.
+///
+/// A clone shares what was parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    parts: Parts,
+    parts: Arc<Parts>,
     peer: IpAddr,
 }
 
@@ -70,7 +73,7 @@ pub(crate) struct Parts {
 impl From<Parts> for Request {
     fn from(parts: Parts) -> Self {
         Self {
-            parts,
+            parts: Arc::new(parts),
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         }
     }
@@ -113,7 +116,7 @@ impl Request {
     /// The same request with this token, which came in the first message.
     #[must_use]
     pub fn with_token(mut self, token: Token) -> Self {
-        self.parts.token = Some(token);
+        Arc::make_mut(&mut self.parts).token = Some(token);
         self
     }
 
@@ -178,12 +181,12 @@ impl Request {
     }
 
     /// Whether the client offers the subprotocol `switchboard.v1.json` to a server that speaks it.
-    pub const fn speaks_json(&self) -> bool {
+    pub fn speaks_json(&self) -> bool {
         self.parts.json
     }
 
     /// The token, wherever it came from. It may be empty: then it is not one that is missing.
-    pub const fn token(&self) -> Option<&Token> {
+    pub fn token(&self) -> Option<&Token> {
         self.parts.token.as_ref()
     }
 
@@ -193,7 +196,7 @@ impl Request {
     }
 
     /// Whether this asks for a WebSocket, and not for a page.
-    pub const fn is_upgrade(&self) -> bool {
+    pub fn is_upgrade(&self) -> bool {
         self.parts.upgrade
     }
 

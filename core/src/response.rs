@@ -53,9 +53,11 @@ impl std::error::Error for BadPage {}
 /// The subprotocol is echoed if it is spoken (`json`) and was offered; extensions never are. For
 /// a request that is no upgrade this has no meaning.
 pub fn switching_protocols(request: &Request, json: bool) -> Vec<u8> {
-    let mut answer = Answer::new(101);
-    answer.header("Upgrade", "websocket");
-    answer.header("Connection", "Upgrade");
+    // Every connection gets it: what is always the same is copied at once.
+    const START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\n";
+    let mut answer = Answer(Vec::with_capacity(192));
+    answer.0.extend_from_slice(START);
     answer.header(
         "Sec-WebSocket-Accept",
         request.accept_key().unwrap_or_default(),

@@ -30,6 +30,8 @@ pub(crate) const BACKLOG: usize = 32;
 /// What a hook's answer leads to.
 enum Outcome {
     Identified(Result<Identity, Refused>, Option<RequestId<'static>>),
+    /// Its first message must say; that will be asked about with this request.
+    Unidentified(Request, Option<RequestId<'static>>),
     Answered(Question, Result<(), Denied>),
     Page(Vec<u8>),
     Connected,
@@ -101,7 +103,6 @@ impl<R: Runtime> Hooks<R> {
 
     /// Asks who it is.
     pub(crate) fn identify(&mut self, request: Request) {
-        self.waiting.set_request(Some(request.clone()));
         self.start(true, identify(self.context(), request, None));
     }
 
@@ -245,7 +246,14 @@ impl<R: Runtime> Hooks<R> {
     fn conclude(&mut self, outcome: Outcome, told: bool) {
         let id = self.id;
         match outcome {
-            Outcome::Identified(verdict, request) => self.identified(verdict, request.as_ref()),
+            Outcome::Identified(verdict, answers) => {
+                self.waiting.set_request(None);
+                self.identified(verdict, answers.as_ref());
+            }
+            Outcome::Unidentified(request, answers) => {
+                self.waiting.set_request(Some(request));
+                self.identified(Ok(Identity::FirstMessage), answers.as_ref());
+            }
             Outcome::Answered(question, answer) => {
                 let _ = self
                     .shared
@@ -276,14 +284,10 @@ impl<R: Runtime> Hooks<R> {
 
     fn identified(&mut self, verdict: Result<Identity, Refused>, request: Option<&RequestId<'_>>) {
         let id = self.id;
-        let first = matches!(verdict, Ok(Identity::FirstMessage));
         let user = self.shared.with(|locked, now| {
             let _ = locked.switchboard.authenticated(now, id, verdict, request);
             locked.switchboard.user_of(id)
         });
-        if !first {
-            self.waiting.set_request(None);
-        }
         if self.user.is_none()
             && let Some(user) = user
         {
@@ -443,17 +447,20 @@ async fn identify(asker: Asker, request: Request, answers: Option<RequestId<'sta
         Denied::Unauthorized => Refused::Unauthorized,
         Denied::Forbidden => Refused::Forbidden,
     };
-    let lobby: Option<Arc<str>> = request.lobby().map(Into::into);
+    let lobby: Option<Arc<str>> = request.lobby().filter(|_| ask_lobby).map(Into::into);
+    let shared = request.clone();
     let identity = match application.clone().authenticate(request).await {
         Ok(identity) => identity,
         Err(denied) => return Outcome::Identified(Err(refused(denied)), answers),
     };
-    let user: Arc<str> = match &identity {
-        Identity::User { name, .. } => name.as_str().into(),
-        Identity::Anonymous => format!("anon-{id}").into(),
-        Identity::FirstMessage => return Outcome::Identified(Ok(identity), answers),
-    };
-    if let Some(lobby) = lobby.filter(|_| ask_lobby) {
+    if identity == Identity::FirstMessage {
+        return Outcome::Unidentified(shared, answers);
+    }
+    if let Some(lobby) = lobby {
+        let user: Arc<str> = match &identity {
+            Identity::User { name, .. } => name.as_str().into(),
+            _ => format!("anon-{id}").into(),
+        };
         let client = Client { id, user, hub };
         if let Err(denied) = application
             .authorize_join(client, lobby, Entry::Lobby)

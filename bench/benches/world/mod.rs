@@ -14,7 +14,7 @@ use switchboard_core::{
 /// JSON text that makes a message of about 100 bytes.
 pub const CONTENT: &str = r#""a message of so many bytes that its frame has 100""#;
 
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const CHUNK: usize = 64 << 10;
 
 pub struct World {

@@ -10,6 +10,9 @@ pub(crate) struct Headers {
     text: String,
     /// Where the name and where the value of each field ends in `text`.
     ends: Vec<(usize, usize)>,
+    /// One bit per length of a name, from 64 on they share: most of the fields that are asked for are
+    /// not there, and this says so at once.
+    lengths: u64,
 }
 
 impl Headers {
@@ -17,6 +20,7 @@ impl Headers {
         Self {
             text: String::with_capacity(bytes),
             ends: Vec::with_capacity(fields),
+            lengths: 0,
         }
     }
 
@@ -29,21 +33,33 @@ impl Headers {
             Err(_) => self.text.push_str(&String::from_utf8_lossy(value)),
         }
         self.ends.push((name_end, self.text.len()));
+        self.lengths |= length_bit(name);
+    }
+
+    /// Where a field begins, and where its name and its value end.
+    fn field(&self, index: usize) -> (usize, usize, usize) {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        let (name_end, value_end) = self.ends[index];
+        (start, name_end, value_end)
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         (0..self.ends.len()).map(|index| {
-            let start = index.checked_sub(1).map_or(0, |before| self.ends[before].1);
-            let (name_end, value_end) = self.ends[index];
+            let (start, name_end, value_end) = self.field(index);
             (&self.text[start..name_end], &self.text[name_end..value_end])
         })
     }
 
     /// The values of every field of this name, whatever its case.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
-        self.iter()
-            .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let none = self.lengths & length_bit(name) == 0;
+        let fields = if none { 0 } else { self.ends.len() };
+        (0..fields).filter_map(move |index| {
+            let (start, name_end, value_end) = self.field(index);
+            let same = name_end - start == name.len()
+                && self.text.as_bytes()[start..name_end].eq_ignore_ascii_case(name.as_bytes());
+            same.then(|| &self.text[name_end..value_end])
+        })
     }
 
     /// The value of a field that must be there exactly once.
@@ -59,4 +75,8 @@ impl Headers {
             .flat_map(|list| list.split(','))
             .any(|element| element.trim_ascii().eq_ignore_ascii_case(token))
     }
+}
+
+const fn length_bit(name: &str) -> u64 {
+    1 << (name.len() % 64)
 }

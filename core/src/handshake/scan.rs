@@ -64,7 +64,7 @@ impl Scanner {
             // Names and values make up most of a head, and a run of their bytes changes nothing.
             let step = match self.at {
                 At::Name if is_token(byte) => run(&allowed[used..], is_token),
-                At::Value if is_value(byte) => run(&allowed[used..], is_value),
+                At::Value if is_value(byte) => run_of_value(&allowed[used..]),
                 at => {
                     self.at = self.step(at, byte)?;
                     1
@@ -168,6 +168,16 @@ fn run(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
         .iter()
         .position(|&byte| !belongs(byte))
         .unwrap_or(bytes.len())
+}
+
+/// [`run`] of values, the longest of a head: 16 bytes at once, which a compiler can do in one.
+fn run_of_value(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let whole = blocks
+        .iter()
+        .take_while(|block| block.iter().fold(true, |all, &byte| all & is_value(byte)));
+    let start = 16 * whole.count();
+    start + run(&bytes[start..], is_value)
 }
 
 /// RFC 9110, section 5.5: visible bytes, space and tab; bytes from 0x80 on are allowed.

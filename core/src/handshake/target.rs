@@ -1,5 +1,7 @@
 //! The request target: its path, where that leads, and its query.
 
+use std::borrow::Cow;
+
 use super::Endpoint;
 use crate::{BadName, BadRequest, check_name};
 
@@ -36,7 +38,7 @@ impl<'a> Target<'a> {
         let (raw_path, query) = target.split_once('?').unwrap_or((target, ""));
         Ok(Self {
             raw_path,
-            path: decode_path(raw_path)?,
+            path: decode_path(raw_path)?.into_owned(),
             query: parse_query(query)?,
         })
     }
@@ -83,15 +85,22 @@ fn lobby(raw: &str, name_bytes: usize) -> Result<String, BadRequest> {
         BadName::TooLong(_) => BadRequest::Syntax("the room name is too long"),
         BadName::Empty | BadName::Control => ENCODING,
     })?;
-    Ok(name)
+    Ok(name.into_owned())
 }
 
-fn decode_path(raw: &str) -> Result<String, BadRequest> {
-    let (bytes, whole) = percent_decode(raw, false);
-    match String::from_utf8(bytes) {
-        Ok(path) if whole && !path.chars().any(char::is_control) => Ok(path),
-        _ => Err(ENCODING),
+fn decode_path(raw: &str) -> Result<Cow<'_, str>, BadRequest> {
+    let path = if raw.contains('%') {
+        match percent_decode(raw, false) {
+            (bytes, true) => String::from_utf8(bytes).map_err(|_| ENCODING)?.into(),
+            _ => return Err(ENCODING),
+        }
+    } else {
+        Cow::Borrowed(raw)
+    };
+    if path.chars().any(char::is_control) {
+        return Err(ENCODING);
     }
+    Ok(path)
 }
 
 /// Reads a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space, a
@@ -121,6 +130,9 @@ fn parse_query(raw: &str) -> Result<Vec<(String, String)>, BadRequest> {
 
 /// The text, and whether all of it was encoded well.
 fn form_decode(raw: &str) -> (String, bool) {
+    if !raw.contains(['%', '+']) {
+        return (raw.to_owned(), true);
+    }
     let (bytes, whole) = percent_decode(raw, true);
     match String::from_utf8(bytes) {
         Ok(text) => (text, whole),

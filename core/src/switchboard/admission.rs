@@ -10,6 +10,7 @@ use super::stats::Level;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::address::is_trusted;
+use crate::id::hex_pair;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
@@ -226,8 +227,10 @@ impl Switchboard {
         let pending = Pending {
             lobby: request.lobby().map(Arc::from),
             response,
+            auth_deadline: Time::MAX,
         };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
+        self.disarm(id, Kind::Handshake, false);
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.ip = ip;
         }
@@ -275,7 +278,7 @@ impl Switchboard {
         };
         let mut pending = std::mem::take(pending);
         let response = pending.response.take();
-        connection.deadline = deadline;
+        pending.auth_deadline = deadline;
         self.move_to(id, Phase::AwaitingAuth(pending));
         if let Some(response) = response {
             self.push_urgent(id, Frame::raw(response), Class::HTTP);
@@ -319,11 +322,6 @@ impl Switchboard {
         if let Some(lobby) = lobby {
             // It fails only if the connection could not even take its welcome and was closed.
             let _ = self.enter_room(id, &lobby, true);
-            let room = self.rooms.find(&lobby);
-            let lobby = room.map_or(lobby, |room| self.room_name(room));
-            if let Ok(connection) = self.connections.get_mut(id) {
-                connection.lobby = Some(lobby);
-            }
         }
         // Only now, so that a room lives on in which the user was alone.
         if let Some(replaced) = replaced {
@@ -364,6 +362,8 @@ impl Switchboard {
         if let Some(response) = response {
             self.push_urgent(id, Frame::raw(response), Class::HTTP);
         }
+        self.disarm(id, Kind::Hook, true);
+        self.disarm(id, Kind::Auth, false);
         self.set_expiry(id, expires_in);
         self.start_pings(id);
         self.notify(Notice::Opened {
@@ -381,7 +381,7 @@ impl Switchboard {
             );
         }
         let welcome = ServerMessage::Welcome {
-            connection: &id.to_string(),
+            connection: &hex_pair(u64::from(id.slot), u64::from(id.generation)),
             user: &shared,
             ping_ms: self.config.health.ping_interval.as_millis() as u64,
             max_bytes: self.config.limits.message_bytes as u64,

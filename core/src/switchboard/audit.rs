@@ -129,15 +129,18 @@ impl Switchboard {
             same("lobby members", room.lobby_members, entered)?;
             lobbies += usize::from(entered > 0);
             members += room.members.len();
-            let Some(crowd) = &room.crowd else { continue };
-            let present: BTreeMap<u32, u32> = crowd
-                .users
+            let Some(presence) = &room.presence else {
+                continue;
+            };
+            let present: BTreeMap<u32, u32> = presence
+                .crowd
                 .iter()
-                .filter(|(_, present)| present.connections > 0)
-                .map(|(&user, present)| (user, present.connections))
+                .filter(|present| present.connections > 0)
+                .map(|present| (present.user, present.connections))
                 .collect();
             same("present", present, users)?;
-            same("order of presence", crowd.order.len(), crowd.users.len())?;
+            let counted = presence.crowd.iter().count();
+            same("order of presence", presence.crowd.len(), counted)?;
         }
         same("rooms by name", self.rooms.named(), self.rooms.len())?;
         same("lobbies", self.rooms.lobbies, lobbies)?;
@@ -173,7 +176,7 @@ impl Switchboard {
             let graces = self
                 .rooms
                 .iter()
-                .filter_map(|(_, room)| room.crowd.as_ref()?.users.get(&key))
+                .filter_map(|(_, room)| room.presence.as_ref()?.crowd.get(key))
                 .filter(|present| present.grace.is_some())
                 .count();
             same("graces", user.graces as usize, graces)?;

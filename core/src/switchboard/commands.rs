@@ -187,19 +187,22 @@ impl Switchboard {
         channel: &str,
         request: Option<RequestId<'_>>,
     ) -> Option<Question> {
-        if let Err(error) = self.may_enter(id, channel) {
-            self.join_failed(id, channel, error, request.as_ref());
-            return None;
-        }
+        let room = match self.may_enter(id, channel) {
+            Ok(room) => room,
+            Err(error) => {
+                self.join_failed(id, channel, error, request.as_ref());
+                return None;
+            }
+        };
         if self.config.rooms == Rooms::Open {
-            let _ = self.enter_room_answering(id, channel, false, request.as_ref());
+            let _ = self.enter_room_answering(id, channel, room, false, request.as_ref());
             return None;
         }
         let request = request.map(RequestId::into_owned);
         let lobby = self
             .connections
             .get(id)
-            .is_ok_and(|found| found.lobby.as_deref() == Some(channel));
+            .is_ok_and(|found| found.comes_back_to(channel));
         Some(Question::Join {
             room: channel.into(),
             lobby,
@@ -209,8 +212,8 @@ impl Switchboard {
 
     fn enter_asked(&mut self, id: ConnectionId, room: &str, request: Option<&RequestId<'_>>) {
         match self.may_enter(id, room) {
-            Ok(()) => {
-                let _ = self.enter_room_answering(id, room, false, request);
+            Ok(place) => {
+                let _ = self.enter_room_answering(id, room, place, false, request);
             }
             Err(error) => self.join_failed(id, room, error, request),
         }
@@ -238,7 +241,7 @@ impl Switchboard {
             return self.bad_name(id, bad, request);
         }
         match self.rooms.find(channel) {
-            Some(key) if self.leave_room(id, key, false) => {
+            Some(key) if self.leave_by_wish(id, key) => {
                 self.tell(
                     id,
                     &ServerMessage::Unsubscribed {

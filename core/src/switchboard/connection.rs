@@ -16,6 +16,7 @@ use std::time::Duration;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::growth::Grow;
 use super::limits::{Bucket, Strikes};
 use super::queue::Queue;
 use super::timers::Kind;
@@ -75,6 +76,8 @@ pub(super) struct Pending {
     pub(super) lobby: Option<Arc<str>>,
     /// The 101 response, until it is sent; `None` also where the application upgraded itself.
     pub(super) response: Option<Vec<u8>>,
+    /// When its first message is too late, in liveness time.
+    pub(super) auth_deadline: Time,
 }
 
 /// What is left to do for a connection that goes.
@@ -116,7 +119,7 @@ pub(super) struct Membership {
     /// It was entered by the URL.
     pub(super) lobby: bool,
     /// The version of the presence that was told last; 0: a full list is due.
-    pub(super) seen: u64,
+    pub(super) seen: u32,
 }
 
 /// The ping that was not answered yet.
@@ -163,16 +166,14 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     /// Most are in one room.
     pub(super) rooms: SmallVec<[Membership; 1]>,
-    /// The room that its URL named.
-    pub(super) lobby: Option<Arc<str>>,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
     rare: Option<Box<Rare>>,
     /// All in liveness time.
     pub(super) last_heard: Time,
+    /// Of the phase; of one that talks, and has no deadline as such: of the message it is in.
     pub(super) deadline: Time,
     pub(super) hook_deadline: Time,
-    pub(super) message_deadline: Time,
     pub(super) next_ping: Time,
     pub(super) ping: Option<Outstanding>,
     /// On the driver's clock; [`Time::MAX`]: never.
@@ -189,10 +190,12 @@ pub(super) struct Connection {
 struct Rare {
     strikes: Strikes,
     probes: Vec<Probe>,
+    /// The room that its URL named, once it has left it.
+    lobby: Option<Arc<str>>,
 }
 
 // One lives for every connection (architecture: at most 1.25 KiB of process memory each).
-const _: () = assert!(size_of::<Connection>() <= 288);
+const _: () = assert!(size_of::<Connection>() <= 256);
 
 impl Connection {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
@@ -209,14 +212,12 @@ impl Connection {
             in_message: false,
             ip,
             rooms: SmallVec::new(),
-            lobby: None,
             messages: Bucket::default(),
             bytes: Bucket::default(),
             rare: None,
             last_heard: now,
             deadline,
             hook_deadline: Time::MAX,
-            message_deadline: Time::MAX,
             stalled_from: now,
             next_ping: Time::MAX,
             ping: None,
@@ -265,6 +266,17 @@ impl Connection {
         self.rare.as_mut().map(|rare| &mut rare.probes)
     }
 
+    /// Notes that it has left the room that its URL named.
+    pub(super) fn left_lobby(&mut self, name: Arc<str>) {
+        self.rare.get_or_insert_default().lobby = Some(name);
+    }
+
+    /// Whether its URL named this room, in which it is not.
+    pub(super) fn comes_back_to(&self, room: &str) -> bool {
+        let lobby = self.rare.as_ref().and_then(|rare| rare.lobby.as_deref());
+        lobby == Some(room)
+    }
+
     pub(super) fn ending(&mut self) -> Option<&mut Ending> {
         match &mut self.phase {
             Phase::Refused(ending) | Phase::Closing(ending) => Some(ending),
@@ -281,11 +293,14 @@ impl Connection {
         let phase = |fits: bool| fits.then_some(self.deadline);
         match kind {
             Kind::Handshake => phase(matches!(self.phase, Phase::Arrived)),
-            Kind::Auth => phase(matches!(self.phase, Phase::AwaitingAuth(_)) && !self.hook),
+            Kind::Auth => match &self.phase {
+                Phase::AwaitingAuth(pending) => (!self.hook).then_some(pending.auth_deadline),
+                _ => None,
+            },
             Kind::Linger => phase(matches!(self.phase, Phase::Refused(_))),
             Kind::Close => phase(matches!(self.phase, Phase::Closing(_))),
             Kind::Hook => self.hook.then_some(self.hook_deadline),
-            Kind::Message => self.in_message.then_some(self.message_deadline),
+            Kind::Message => self.in_message.then_some(self.deadline),
             Kind::PingTimeout => {
                 let ping = self.ping.filter(|ping| !ping.heard)?;
                 (self.is_open() && !self.is_paused(config)).then_some(ping.deadline)
@@ -330,9 +345,11 @@ impl Table {
     }
 
     pub(super) fn insert(&mut self, mut connection: Connection) -> ConnectionId {
+        self.slots.grow();
         let entry = self.slots.vacant_entry();
         let slot = entry.key();
         if slot == self.generations.len() {
+            self.generations.grow();
             self.generations.push(0);
         }
         connection.generation = self.generations[slot];

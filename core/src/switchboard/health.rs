@@ -187,6 +187,8 @@ impl Switchboard {
             connection.set_round_trip(rtt);
             connection.ping = None;
             self.counters.rtt.record(rtt);
+            // Else it would be looked at once more, when its memory has long gone cold.
+            self.disarm(id, Kind::PingTimeout, true);
             return true;
         }
         let probe = connection.asked().and_then(|probes| {

@@ -184,7 +184,7 @@ impl Switchboard {
         let begins = in_message && !connection.in_message;
         connection.in_message = in_message;
         if begins {
-            connection.message_deadline = deadline;
+            connection.deadline = deadline;
             self.arm(id, Kind::Message);
         }
         while self.unfinished > self.config.limits.unfinished_bytes {

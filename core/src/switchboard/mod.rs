@@ -7,10 +7,12 @@ mod admission;
 mod audit;
 mod commands;
 mod connection;
+mod crowd;
 mod delivery;
 mod drain;
 mod encoding;
 mod ending;
+mod growth;
 mod health;
 mod inbound;
 mod ips;
@@ -376,7 +378,20 @@ impl Switchboard {
         }
     }
 
-    /// Keeps the timers of those who have gone fewer than those of who is there.
+    /// A connection needs no timer of this kind any more; `again`: until it is armed again.
+    fn disarm(&mut self, id: ConnectionId, kind: Kind, again: bool) {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        // One that stays in its lane must not be doubled by another.
+        if connection.is_armed(kind) && (self.timers.take_back(kind, id) || !again) {
+            connection.armed &= !kind.bit();
+            self.armed -= 1;
+            self.sweep_timers();
+        }
+    }
+
+    /// Keeps the timers that nobody waits for fewer than the others.
     fn sweep_timers(&mut self) {
         if self.timers.len() > 2 * self.armed + 64 {
             let connections = &self.connections;
@@ -394,6 +409,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
+        if !connection.is_armed(kind) {
+            return;
+        }
         connection.armed &= !kind.bit();
         self.armed -= 1;
         match connection.deadline(kind, &self.config) {

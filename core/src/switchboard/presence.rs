@@ -1,8 +1,10 @@
 //! Who is there: per room and user, told at once to the joiner and in one go to the others.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use super::crowd::Crowd;
 use super::delivery::Offer;
 use super::encoding::encode;
 use super::rooms::{Member, Room};
@@ -10,30 +12,26 @@ use super::{Notice, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{ConnectionId, Frame, SlowPolicy, Time, Wire};
 
-/// One user in one room.
-#[derive(Debug)]
-pub(super) struct Present {
-    pub(super) connections: u32,
-    /// The place in the order of joining.
-    order: u64,
-    /// It has no connection and may be back; which of its absences this is.
-    pub(super) grace: Option<u64>,
-}
-
-/// The users in one room.
+/// What a room knows of who is there, and of who has been told.
 #[derive(Debug, Default)]
-pub(super) struct Crowd {
-    pub(super) users: BTreeMap<u32, Present>,
-    pub(super) order: BTreeMap<u64, u32>,
-    orders: u64,
-    /// Grows with each change.
-    version: u64,
+pub(super) struct Presence {
+    pub(super) crowd: Crowd,
+    /// Changes with each change; never 0.
+    version: u32,
     /// The version at the last telling.
-    told: u64,
-    /// Whom the changes since then are about, and whether they were there before.
-    changes: BTreeMap<Arc<str>, bool>,
+    told: u32,
     /// A telling is due.
     pub(super) armed: bool,
+    /// Whom the changes since then are about, and whether they were there before.
+    changes: BTreeMap<Arc<str>, bool>,
+}
+
+impl Presence {
+    /// A member has seen the version of now, the one before, or none: that a number comes back after
+    /// four billion changes misleads nobody.
+    fn changed(&mut self) {
+        self.version = self.version.checked_add(1).unwrap_or(1);
+    }
 }
 
 /// What is due for rooms. Each list has one delay, so it is in order by itself.
@@ -50,7 +48,7 @@ struct Grace {
     room: u32,
     epoch: u64,
     user: u32,
-    absence: u64,
+    absence: Option<NonZeroU64>,
 }
 
 impl PresenceTimers {
@@ -69,8 +67,9 @@ impl Switchboard {
         };
         let room = self.rooms.at(key);
         let name = |&user: &u32| self.users.at(user).name.clone();
-        if let Some(crowd) = &room.crowd {
-            crowd.order.values().map(name).collect()
+        if let Some(presence) = &room.presence {
+            let users = presence.crowd.iter().map(|present| &present.user);
+            users.map(name).collect()
         } else {
             let slots = room.members.iter().map(|member| member.slot);
             let mut users: Vec<u32> = Vec::new();
@@ -87,30 +86,20 @@ impl Switchboard {
 
     /// A connection of this user has entered a room: the others will be told.
     pub(super) fn presence_joined(&mut self, key: u32, user: u32) {
-        let name = self.users.at(user).name.clone();
-        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
+        let Some(presence) = &mut self.rooms.at_mut(key).presence else {
             return;
         };
         let mut returned = false;
-        if let Some(present) = crowd.users.get_mut(&user) {
+        if let Some(present) = presence.crowd.get_mut(user) {
             returned = present.grace.take().is_some();
             present.connections += 1;
         } else {
-            crowd.orders += 1;
-            let order = crowd.orders;
-            crowd.users.insert(
-                user,
-                Present {
-                    connections: 1,
-                    order,
-                    grace: None,
-                },
-            );
-            crowd.order.insert(order, user);
-            crowd.version += 1;
-            crowd.changes.entry(name).or_insert(false);
+            presence.crowd.add(user);
+            presence.changed();
+            let name = self.users.at(user).name.clone();
+            presence.changes.entry(name).or_insert(false);
         }
-        let changed = !crowd.changes.is_empty();
+        let changed = !presence.changes.is_empty();
         if returned {
             self.users.release(user);
         }
@@ -121,7 +110,7 @@ impl Switchboard {
 
     /// Tells one who has entered a room who is there, itself included; if it still is.
     pub(super) fn tell_list(&mut self, id: ConnectionId, key: u32) {
-        let there = self.is_member(id, key) && self.rooms.at(key).crowd.is_some();
+        let there = self.is_member(id, key) && self.rooms.at(key).presence.is_some();
         if there && self.config.wire == Wire::Json {
             let list = self.list_frame(key);
             self.tell_presence(id, key, list);
@@ -133,8 +122,10 @@ impl Switchboard {
         let at = self.now + self.config.presence.leave_grace;
         let room = self.rooms.at_mut(key);
         let epoch = room.epoch;
-        let Some(crowd) = &mut room.crowd else { return };
-        let Some(present) = crowd.users.get_mut(&user) else {
+        let Some(presence) = &mut room.presence else {
+            return;
+        };
+        let Some(present) = presence.crowd.get_mut(user) else {
             return;
         };
         present.connections -= 1;
@@ -143,8 +134,8 @@ impl Switchboard {
         }
         if grace {
             self.presence_timers.absences += 1;
-            let absence = self.presence_timers.absences;
-            present.grace = Some(absence);
+            let absence = NonZeroU64::new(self.presence_timers.absences);
+            present.grace = absence;
             self.users.hold(user);
             self.presence_timers.graces.push_back(Grace {
                 at,
@@ -160,10 +151,12 @@ impl Switchboard {
 
     /// A room has gone, and with it everybody who might have come back to it.
     pub(super) fn presence_ended(&mut self, room: Room) {
-        let Some(crowd) = room.crowd else { return };
-        for (user, present) in crowd.users {
+        let Some(presence) = room.presence else {
+            return;
+        };
+        for present in presence.crowd.iter() {
             if present.grace.is_some() {
-                self.users.release(user);
+                self.users.release(present.user);
             }
         }
     }
@@ -189,11 +182,13 @@ impl Switchboard {
         let Some(room) = self.rooms.get_mut(grace.room, grace.epoch) else {
             return;
         };
-        let Some(crowd) = &mut room.crowd else { return };
-        if crowd
-            .users
-            .get(&grace.user)
-            .is_some_and(|found| found.grace == Some(grace.absence))
+        let Some(presence) = &mut room.presence else {
+            return;
+        };
+        if presence
+            .crowd
+            .get(grace.user)
+            .is_some_and(|found| found.grace.is_some() && found.grace == grace.absence)
         {
             self.remove_present(grace.room, grace.user);
             self.users.release(grace.user);
@@ -202,13 +197,12 @@ impl Switchboard {
 
     fn remove_present(&mut self, key: u32, user: u32) {
         let name = self.users.at(user).name.clone();
-        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
+        let Some(presence) = &mut self.rooms.at_mut(key).presence else {
             return;
         };
-        if let Some(present) = crowd.users.remove(&user) {
-            crowd.order.remove(&present.order);
-            crowd.version += 1;
-            crowd.changes.entry(name).or_insert(true);
+        if presence.crowd.remove(user) {
+            presence.changed();
+            presence.changes.entry(name).or_insert(true);
             self.arm_telling(key);
         }
     }
@@ -217,23 +211,23 @@ impl Switchboard {
         let at = self.now + self.config.presence.interval;
         let room = self.rooms.at_mut(key);
         let epoch = room.epoch;
-        if let Some(crowd) = &mut room.crowd
-            && !crowd.armed
+        if let Some(presence) = &mut room.presence
+            && !presence.armed
         {
-            crowd.armed = true;
+            presence.armed = true;
             self.presence_timers.tellings.push_back((at, key, epoch));
         }
     }
 
     /// Tells the members what has changed since the last time, each change once.
     fn tell_changes(&mut self, key: u32) {
-        let Some(crowd) = &mut self.rooms.at_mut(key).crowd else {
+        let Some(presence) = &mut self.rooms.at_mut(key).presence else {
             return;
         };
-        crowd.armed = false;
-        let changes = std::mem::take(&mut crowd.changes);
-        let (told, version) = (crowd.told, crowd.version);
-        crowd.told = version;
+        presence.armed = false;
+        let changes = std::mem::take(&mut presence.changes);
+        let (told, version) = (presence.told, presence.version);
+        presence.told = version;
         let (joined, left) = self.net_changes(key, changes);
         let news = !joined.is_empty() || !left.is_empty();
         if self.config.wire == Wire::Json {
@@ -274,14 +268,14 @@ impl Switchboard {
         changes: BTreeMap<Arc<str>, bool>,
     ) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
         let (mut joined, mut left) = (Vec::new(), Vec::new());
-        let Some(crowd) = &self.rooms.at(key).crowd else {
+        let Some(presence) = &self.rooms.at(key).presence else {
             return (joined, left);
         };
         for (name, was) in changes {
             let is = self
                 .users
                 .find(&name)
-                .is_some_and(|user| crowd.users.contains_key(&user));
+                .is_some_and(|user| presence.crowd.get(user).is_some());
             match (was, is) {
                 (false, true) => joined.push(name),
                 (true, false) => left.push(name),
@@ -294,21 +288,19 @@ impl Switchboard {
     fn crowd_size(&self, key: u32) -> usize {
         self.rooms
             .at(key)
-            .crowd
+            .presence
             .as_ref()
-            .map_or(0, |crowd| crowd.users.len())
+            .map_or(0, |presence| presence.crowd.len())
     }
 
     /// All users of a room, or the first of them.
     fn list_frame(&self, key: u32) -> Frame {
         let room = self.rooms.at(key);
         let most = self.config.presence.full;
-        let users: Vec<&str> = room.crowd.as_ref().map_or_else(Vec::new, |crowd| {
-            crowd
-                .order
-                .values()
-                .take(most)
-                .map(|&user| &*self.users.at(user).name)
+        let users: Vec<&str> = room.presence.as_ref().map_or_else(Vec::new, |presence| {
+            let first = presence.crowd.iter().take(most);
+            first
+                .map(|present| &*self.users.at(present.user).name)
                 .collect()
         });
         let message = ServerMessage::Presence {
@@ -355,9 +347,9 @@ impl Switchboard {
         let version = self
             .rooms
             .at(key)
-            .crowd
+            .presence
             .as_ref()
-            .map_or(0, |crowd| crowd.version);
+            .map_or(0, |presence| presence.version);
         let fitted = matches!(offer, Offer::Queued { .. });
         if let Ok(connection) = self.connections.get_mut(id)
             && let Some(member) = connection

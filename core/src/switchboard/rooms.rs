@@ -7,12 +7,14 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::connection::Membership;
+use super::growth::Grow;
 use super::pool::Latest;
-use super::presence::Crowd;
+use super::presence::Presence;
 use super::queue::NO_ROOM;
 use super::stats::Level;
 use super::{Notice, Switchboard};
-use crate::hash::{Keyed, NameIndex};
+use crate::hash::{Keyed, NameIndex, Vacant};
+use crate::id::hex_pair;
 use crate::protocol::ServerMessage;
 use crate::{BadName, CloseReason, ConnectionId, SlowPolicy, StaleId, Time, check_name};
 
@@ -79,7 +81,7 @@ pub(super) struct Room {
     pub(super) slow: SlowPolicy,
     /// Its last frame that went to members.
     pub(super) latest: Latest,
-    pub(super) crowd: Option<Box<Crowd>>,
+    pub(super) presence: Option<Box<Presence>>,
 }
 
 impl Room {
@@ -121,6 +123,11 @@ impl RoomTable {
         self.by_name.find(name, |room| &self.at(room).name)
     }
 
+    /// The room of this name, or where to create it.
+    pub(super) fn look(&self, name: &str) -> Result<u32, Vacant> {
+        self.by_name.look(name, |room| &self.at(room).name)
+    }
+
     pub(super) fn at(&self, key: u32) -> &Room {
         &self.rooms[key as usize]
     }
@@ -145,11 +152,12 @@ impl RoomTable {
 
     /// The epoch of a room as clients see it.
     pub(super) fn epoch(&self, epoch: u64) -> String {
-        format!("{:x}-{epoch:x}", self.node)
+        hex_pair(self.node, epoch)
     }
 
-    fn create(&mut self, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
+    fn create(&mut self, vacant: Vacant, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
         self.epochs += 1;
+        self.rooms.grow();
         let key = self.rooms.insert(Room {
             name: name.into(),
             epoch: self.epochs,
@@ -158,10 +166,10 @@ impl RoomTable {
             lobby_members: 0,
             slow,
             latest: Latest::default(),
-            crowd: presence.then(Box::default),
+            presence: presence.then(Box::default),
         }) as u32;
         self.by_name
-            .insert(key, |room| &self.rooms[room as usize].name);
+            .insert(vacant, key, |room| &self.rooms[room as usize].name);
         key
     }
 
@@ -196,7 +204,7 @@ impl Switchboard {
         let dropped = self.pool.purge(&mut connection.queue, tag);
         self.counters.dropped("left", u64::from(dropped));
         self.queue_shrank(id, before);
-        self.leave_room(id, key, false);
+        self.leave_by_wish(id, key);
         self.tell(
             id,
             &ServerMessage::Unsubscribed {
@@ -232,27 +240,31 @@ impl Switchboard {
             .is_ok_and(|found| found.rooms.iter().any(|member| member.room == key))
     }
 
-    /// Whether a connection could enter a room now.
-    pub(super) fn may_enter(&self, id: ConnectionId, name: &str) -> Result<(), JoinError> {
+    /// Whether a connection could enter a room now; and where that is, or will be.
+    pub(super) fn may_enter(
+        &self,
+        id: ConnectionId,
+        name: &str,
+    ) -> Result<Result<u32, Vacant>, JoinError> {
         let limits = &self.config.limits;
         let connection = self.connections.get(id)?;
         if !connection.is_open() {
             return Err(JoinError::NotOpen);
         }
         check_name(name, limits.name_bytes).map_err(JoinError::BadName)?;
-        let key = self.rooms.find(name);
-        if key.is_some_and(|key| self.is_member(id, key)) {
+        let room = self.rooms.look(name);
+        if room.is_ok_and(|key| self.is_member(id, key)) {
             return Err(JoinError::AlreadyIn);
         }
         if connection.rooms.len() >= limits.rooms_per_connection {
             return Err(JoinError::TooManyRooms);
         }
-        match key {
-            None if self.rooms.len() >= limits.rooms => Err(JoinError::NoMoreRooms),
-            Some(key) if self.rooms.at(key).members.len() >= limits.room_members => {
+        match room {
+            Err(_) if self.rooms.len() >= limits.rooms => Err(JoinError::NoMoreRooms),
+            Ok(key) if self.rooms.at(key).members.len() >= limits.room_members => {
                 Err(JoinError::RoomFull)
             }
-            _ => Ok(()),
+            _ => Ok(room),
         }
     }
 
@@ -264,10 +276,12 @@ impl Switchboard {
         name: &str,
         lobby: bool,
     ) -> Result<(), JoinError> {
-        if !lobby {
-            self.may_enter(id, name)?;
-        }
-        self.enter_room_answering(id, name, lobby, None)
+        let room = if lobby {
+            self.rooms.look(name)
+        } else {
+            self.may_enter(id, name)?
+        };
+        self.enter_room_answering(id, name, room, lobby, None)
     }
 
     /// [`Self::enter_room`] without its checks, as the answer to a request.
@@ -275,16 +289,14 @@ impl Switchboard {
         &mut self,
         id: ConnectionId,
         name: &str,
+        room: Result<u32, Vacant>,
         lobby: bool,
         request: Option<&crate::protocol::RequestId<'_>>,
     ) -> Result<(), JoinError> {
         if !self.connections.get(id)?.is_open() {
             return Err(JoinError::NotOpen);
         }
-        let key = self
-            .rooms
-            .find(name)
-            .unwrap_or_else(|| self.create_room(name));
+        let key = room.unwrap_or_else(|vacant| self.create_room(vacant, name));
         let connection = self.connections.get_mut(id)?;
         let user = connection.user;
         let room = self.rooms.at_mut(key);
@@ -296,6 +308,7 @@ impl Switchboard {
             lobby,
             seen: 0,
         });
+        room.members.grow();
         room.members.push(Member {
             slot: id.slot,
             membership,
@@ -322,6 +335,18 @@ impl Switchboard {
         self.tell(id, &message);
         self.tell_list(id, key);
         Ok(())
+    }
+
+    /// Takes a connection that stays out of one room. Says whether it was in.
+    pub(super) fn leave_by_wish(&mut self, id: ConnectionId, key: u32) -> bool {
+        let name = self.room_name(key);
+        if let Ok(connection) = self.connections.get_mut(id) {
+            let mut memberships = connection.rooms.iter();
+            if memberships.any(|member| member.room == key && member.lobby) {
+                connection.left_lobby(name);
+            }
+        }
+        self.leave_room(id, key, false)
     }
 
     /// Takes a connection out of one room. Says whether it was in.
@@ -377,7 +402,7 @@ impl Switchboard {
         names
     }
 
-    fn create_room(&mut self, name: &str) -> u32 {
+    fn create_room(&mut self, vacant: Vacant, name: &str) -> u32 {
         let rule = self
             .config
             .room_rules
@@ -387,7 +412,7 @@ impl Switchboard {
         let presence = rule
             .and_then(|rule| rule.presence)
             .unwrap_or(self.config.presence.enabled);
-        let key = self.rooms.create(name, slow, presence);
+        let key = self.rooms.create(vacant, name, slow, presence);
         self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
         key
     }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::Switchboard;
 use super::connection::NONE;
+use super::growth::Grow;
 use crate::hash::{Keyed, NameIndex};
 use crate::{CloseReason, ConnectionId, Time};
 
@@ -54,16 +55,18 @@ impl Users {
 
     /// Adds a connection; the user comes to be with its first.
     pub(super) fn add(&mut self, name: &str, anonymous: bool, slot: u32) -> u32 {
-        let user = self.find(name).unwrap_or_else(|| {
+        let found = self.by_name.look(name, |user| &self.at(user).name);
+        let user = found.unwrap_or_else(|vacant| {
             let user = User {
                 name: name.into(),
                 anonymous,
                 connections: SmallVec::new(),
                 graces: 0,
             };
+            self.slots.grow();
             let key = self.slots.insert(user) as u32;
             self.by_name
-                .insert(key, |user| &self.slots[user as usize].name);
+                .insert(vacant, key, |user| &self.slots[user as usize].name);
             key
         });
         let connections = &mut self.slots[user as usize].connections;

@@ -1,0 +1,172 @@
+//! Which users are in one room, in the order of joining.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+/// One user in one room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Present {
+    pub(super) user: u32,
+    pub(super) connections: u32,
+    /// It has no connection and may be back; which of its absences this is.
+    pub(super) grace: Option<NonZeroU64>,
+}
+
+impl Present {
+    const fn new(user: u32) -> Self {
+        Self {
+            user,
+            connections: 1,
+            grace: None,
+        }
+    }
+}
+
+/// Up to so many are searched one by one: that is faster there, and takes a fifth of the memory.
+const FEW: usize = 24;
+
+/// The users in one room.
+#[derive(Debug)]
+pub(super) enum Crowd {
+    /// In the order of joining.
+    Few(Vec<Present>),
+    Many(Box<Many>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Many {
+    /// By user, with the place in the order of joining.
+    users: BTreeMap<u32, (u64, Present)>,
+    order: BTreeMap<u64, u32>,
+    /// The last place that was given out.
+    places: u64,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Crowd {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Few(users) => users.len(),
+            Self::Many(many) => many.users.len(),
+        }
+    }
+
+    pub(super) fn get(&self, user: u32) -> Option<&Present> {
+        match self {
+            Self::Few(users) => users.iter().find(|present| present.user == user),
+            Self::Many(many) => many.users.get(&user).map(|(_, present)| present),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, user: u32) -> Option<&mut Present> {
+        match self {
+            Self::Few(users) => users.iter_mut().find(|present| present.user == user),
+            Self::Many(many) => many.users.get_mut(&user).map(|(_, present)| present),
+        }
+    }
+
+    /// Adds a user with one connection, who is not there.
+    pub(super) fn add(&mut self, user: u32) {
+        let present = Present::new(user);
+        match self {
+            Self::Few(users) if users.len() < FEW => {
+                if users.len() == users.capacity() {
+                    // Rooms are many and small: they do not double.
+                    users.reserve_exact(4);
+                }
+                users.push(present);
+            }
+            Self::Few(users) => {
+                let mut many = Many::default();
+                for present in users.drain(..).chain([present]) {
+                    many.add(present);
+                }
+                *self = Self::Many(Box::new(many));
+            }
+            Self::Many(many) => many.add(present),
+        }
+    }
+
+    /// Says whether the user was there.
+    pub(super) fn remove(&mut self, user: u32) -> bool {
+        match self {
+            Self::Few(users) => {
+                let at = users.iter().position(|present| present.user == user);
+                if let Some(at) = at {
+                    users.remove(at);
+                }
+                at.is_some()
+            }
+            Self::Many(many) => {
+                let Some((place, _)) = many.users.remove(&user) else {
+                    return false;
+                };
+                many.order.remove(&place);
+                // Not at once below the limit, or who comes and goes there would pay for it.
+                if many.users.len() <= FEW / 2 {
+                    *self = Self::Few(self.iter().copied().collect());
+                }
+                true
+            }
+        }
+    }
+
+    /// In the order of joining.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Present> {
+        let (few, many) = match self {
+            Self::Few(users) => (users.as_slice(), None),
+            Self::Many(many) => ([].as_slice(), Some(many)),
+        };
+        let many = many.into_iter().flat_map(|many| {
+            let order = many.order.values();
+            order.filter_map(|user| many.users.get(user).map(|(_, present)| present))
+        });
+        few.iter().chain(many)
+    }
+}
+
+impl Many {
+    fn add(&mut self, present: Present) {
+        self.places += 1;
+        self.order.insert(self.places, present.user);
+        self.users.insert(present.user, (self.places, present));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_joining_survives_growing_shrinking_and_going() {
+        let mut crowd = Crowd::default();
+        let mut expected: Vec<u32> = Vec::new();
+        let mut rng = fastrand::Rng::with_seed(1);
+        for step in 0..4_000 {
+            // Up and down over the limit between few and many.
+            let grows = step / 60 % 2 == 0;
+            let user = rng.u32(0..200);
+            if !expected.contains(&user) && (grows || rng.u8(0..4) == 0) {
+                crowd.add(user);
+                expected.push(user);
+            } else if !grows && !expected.is_empty() {
+                let user = expected.remove(rng.usize(0..expected.len()));
+                assert!(crowd.remove(user));
+                assert!(!crowd.remove(user));
+            }
+            let users: Vec<u32> = crowd.iter().map(|present| present.user).collect();
+            assert_eq!(users, expected);
+            assert_eq!(crowd.len(), expected.len());
+            for user in 0..200 {
+                let found = crowd.get(user).map(|present| present.user);
+                assert_eq!(found, expected.contains(&user).then_some(user));
+                assert_eq!(crowd.get_mut(user).is_some(), found.is_some());
+            }
+        }
+    }
+}
