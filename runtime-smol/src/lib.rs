@@ -28,6 +28,13 @@
 pub mod client;
 mod rt;
 mod socket;
+#[cfg(all(target_os = "linux", not(switchboard_portable)))]
+#[path = "linux.rs"]
+mod tcp;
+#[cfg(not(all(target_os = "linux", not(switchboard_portable))))]
+#[path = "portable.rs"]
+mod tcp;
+#[cfg(all(target_os = "linux", not(switchboard_portable)))]
 mod watch;
 
 pub use self::rt::{Executor, Smol};

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
@@ -17,11 +16,10 @@ use std::time::Instant;
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};
-use switchboard_runtime::epoll::{self, Acceptor, EpollSet};
 use switchboard_runtime::{AnySocket, Polls, Runtime, Timer};
 
 use crate::socket::Polled;
-use crate::watch::Watched;
+use crate::tcp;
 
 /// Where a hub's tasks run.
 #[derive(Clone)]
@@ -69,8 +67,8 @@ impl Runtime for Smol {
     type Timer = Sleep;
     type Listener = TcpListener;
     type TcpStream = TcpStream;
-    type Acceptor = Acceptor<Watched>;
-    type Sockets = EpollSet<Watched>;
+    type Acceptor = tcp::Acceptor;
+    type Sockets = tcp::Sockets;
 
     fn executor() -> Executor {
         Executor::global()
@@ -97,24 +95,23 @@ impl Runtime for Smol {
         smol::future::yield_now().await;
     }
 
-    fn sockets() -> io::Result<Self::Sockets> {
-        EpollSet::new()
+    fn sockets() -> io::Result<tcp::Sockets> {
+        tcp::sockets()
     }
 
-    fn acceptor(listener: TcpListener) -> io::Result<Self::Acceptor> {
-        // The listener may be shared: a descriptor of our own is watched for us alone.
-        Acceptor::new(listener.as_fd().try_clone_to_owned()?)
+    fn acceptor(listener: TcpListener) -> io::Result<tcp::Acceptor> {
+        tcp::acceptor(listener)
     }
 
     fn poll_accept(
-        acceptor: &Self::Acceptor,
+        acceptor: &tcp::Acceptor,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
-        acceptor.poll_accept(context)
+        tcp::poll_accept(acceptor, context)
     }
 
     fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
-        epoll::socket(stream.as_fd().try_clone_to_owned()?.into())
+        tcp::socket(stream)
     }
 }
 

@@ -7,13 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use switchboard_runtime::epoll::{self, Acceptor, EpollSet};
 use switchboard_runtime::{AnySocket, Polls, Runtime, Timer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::socket::Polled;
-use crate::watch::Watched;
+use crate::tcp;
 
 /// Where a hub's tasks run.
 pub type Executor = tokio::runtime::Handle;
@@ -27,8 +26,8 @@ impl Runtime for Tokio {
     type Timer = Sleep;
     type Listener = TcpListener;
     type TcpStream = TcpStream;
-    type Acceptor = Acceptor<Watched>;
-    type Sockets = EpollSet<Watched>;
+    type Acceptor = tcp::Acceptor;
+    type Sockets = tcp::Sockets;
 
     fn executor() -> Executor {
         Executor::current()
@@ -46,23 +45,23 @@ impl Runtime for Tokio {
         tokio::task::yield_now()
     }
 
-    fn sockets() -> io::Result<Self::Sockets> {
-        EpollSet::new()
+    fn sockets() -> io::Result<tcp::Sockets> {
+        tcp::sockets()
     }
 
-    fn acceptor(listener: TcpListener) -> io::Result<Self::Acceptor> {
-        Acceptor::new(listener.into_std()?.into())
+    fn acceptor(listener: TcpListener) -> io::Result<tcp::Acceptor> {
+        tcp::acceptor(listener)
     }
 
     fn poll_accept(
-        acceptor: &Self::Acceptor,
+        acceptor: &tcp::Acceptor,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
-        acceptor.poll_accept(context)
+        tcp::poll_accept(acceptor, context)
     }
 
     fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
-        epoll::socket(stream.into_std()?)
+        tcp::socket(stream)
     }
 }
 

@@ -1,0 +1,48 @@
+//! TCP streams where there is no epoll: like any other stream, one entry in the reactor each.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use smol::Async;
+use smol::net::{TcpListener, TcpStream};
+use switchboard_runtime::{AnySocket, Foreign, Unwatched};
+
+use crate::socket::Polled;
+
+pub(crate) type Acceptor = TcpListener;
+pub(crate) type Sockets = Unwatched;
+
+#[allow(clippy::unnecessary_wraps)] // Elsewhere it can fail.
+pub(crate) fn sockets() -> io::Result<Sockets> {
+    Ok(Unwatched)
+}
+
+#[allow(clippy::unnecessary_wraps)]
+pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
+    Ok(listener)
+}
+
+pub(crate) fn poll_accept(
+    acceptor: &Acceptor,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<(AnySocket, IpAddr)>> {
+    let listener: Arc<Async<std::net::TcpListener>> = acceptor.clone().into();
+    loop {
+        match listener.get_ref().accept() {
+            Ok((stream, _)) => {
+                return Poll::Ready(Async::new(stream).and_then(|stream| socket(stream.into())));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+        ready!(listener.poll_readable(context))?;
+    }
+}
+
+pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
+    let peer = stream.peer_addr()?.ip();
+    stream.set_nodelay(true)?;
+    Ok((AnySocket::new(Foreign::new(Polled(stream))), peer))
+}

@@ -1,0 +1,37 @@
+//! TCP streams where there is no epoll: like any other stream, one entry in the reactor each.
+
+use std::io;
+use std::net::IpAddr;
+use std::task::{Context, Poll, ready};
+
+use switchboard_runtime::{AnySocket, Foreign, Unwatched};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::socket::Polled;
+
+pub(crate) type Acceptor = TcpListener;
+pub(crate) type Sockets = Unwatched;
+
+#[allow(clippy::unnecessary_wraps)] // Elsewhere it can fail.
+pub(crate) fn sockets() -> io::Result<Sockets> {
+    Ok(Unwatched)
+}
+
+#[allow(clippy::unnecessary_wraps)]
+pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
+    Ok(listener)
+}
+
+pub(crate) fn poll_accept(
+    acceptor: &Acceptor,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<(AnySocket, IpAddr)>> {
+    let (stream, _) = ready!(acceptor.poll_accept(context))?;
+    Poll::Ready(socket(stream))
+}
+
+pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
+    let peer = stream.peer_addr()?.ip();
+    stream.set_nodelay(true)?;
+    Ok((AnySocket::new(Foreign::new(Polled(stream))), peer))
+}
