@@ -67,19 +67,22 @@ fn deliver_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
 fn join_and_leave(bencher: Bencher<'_, '_>, connections: usize) {
     let mut config = config();
     config.presence.enabled = false;
-    let mut world = World::new(config, connections, 10);
+    let world = RefCell::new(World::new(config, connections, 10));
     let (mut at, rooms) = (0, connections / 10);
-    bencher.bench_local(|| {
-        at += 1;
-        let (id, room) = (
-            world.ids[at * 7 % connections],
-            format!("r{}", (at * 13 + 1) % rooms),
-        );
-        if world.switchboard.join(world.now, id, &room).is_ok() {
-            let _ = black_box(world.switchboard.leave(world.now, id, &room));
-        }
-        world.forget_notices();
-    });
+    bencher
+        .with_inputs(|| {
+            at += 1;
+            let id = world.borrow().ids[at * 7 % connections];
+            (id, format!("r{}", (at * 13 + 1) % rooms))
+        })
+        .bench_local_refs(|(id, room)| {
+            let mut world = world.borrow_mut();
+            let now = world.now;
+            if world.switchboard.join(now, *id, room).is_ok() {
+                let _ = black_box(world.switchboard.leave(now, *id, room));
+            }
+            world.forget_notices();
+        });
 }
 
 /// One connection comes, logs in, is welcomed and goes, among so many.

@@ -25,6 +25,7 @@ use self::measure::measure;
 use self::options::{Action, Builtin, Compare, Options};
 use self::report::Results;
 use self::server::{Place, axum, floor, raw, tungstenite};
+use self::workload::Workload;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -103,6 +104,9 @@ fn compare(compare: &Compare) -> io::Result<bool> {
     for workload in compare.workloads() {
         for round in 0..workload.rounds(scale.rounds) {
             for &server in &servers {
+                if compare.servers.is_empty() && server.is_bare() && workload != Workload::Storm {
+                    continue;
+                }
                 let run = measure(&place, server, workload, scale, compare.cpus(), round);
                 Results::tell(&run, workload);
                 results.runs.push(run);

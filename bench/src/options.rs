@@ -61,7 +61,7 @@ pub(crate) struct Compare {
     /// Workloads [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) workloads: Vec<Workload>,
-    /// Servers [default: all but switchboard-tokio-bare and -two]
+    /// Servers [default: all but switchboard-tokio-two; -bare only where connections come]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) servers: Vec<Server>,
     /// Rounds: each measures every server once [default: 5, or 1 with --quick]

@@ -29,7 +29,7 @@ use crate::sync::Arc;
 use crate::task::Task;
 
 /// Turns after which the runtime is let look at everything that is not a connection of ours.
-const TURNS: u32 = 8;
+const TURNS: u32 = 32;
 /// How long to wait before sockets can be watched after all.
 const REST: Duration = Duration::from_millis(50);
 

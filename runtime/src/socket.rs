@@ -94,11 +94,13 @@ pub(crate) const ENDED: u8 = 4;
 pub(crate) const GONE: u8 = 8;
 
 /// A socket, and the way to the task that reads it.
+// The socket comes first, next to the count of references: a writer looks at nothing else.
+#[repr(C)]
 pub(crate) struct Link {
-    pub(crate) bell: Bell,
-    flags: AtomicU8,
-    ended: Mutex<Option<Box<Ended>>>,
     pub(crate) socket: AnySocket,
+    flags: AtomicU8,
+    pub(crate) bell: Bell,
+    ended: Mutex<Option<Box<Ended>>>,
 }
 
 /// How a connection ended.

@@ -22,7 +22,7 @@ Switchboard's two servers are the examples `chat` and `chat-smol` with presence,
 heartbeats, sequence numbers and JSON on; `switchboard-tokio-raw` forwards text without JSON. The
 peers forward the client's text and ping; they have no presence, rate limits or numbers. All are
 written for their best: Nagle's delay off, small buffers, what waits for a member written together,
-no compression.
+no compression. `-bare` is without presence: nobody is told who comes, as with the floor and the peers.
 
 Heartbeats: Switchboard spreads its pings over 64 beats of this interval; the floor, `ws` and Bun send all
 of them in one turn, tokio-tungstenite and axum as their connections came, so they wake up less often

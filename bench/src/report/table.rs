@@ -85,7 +85,12 @@ pub(crate) fn markdown(summary: &Summary) -> String {
 
 /// Who is ahead of us, and whether the goal is reached.
 pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
-    let ours = [Server::SwitchboardTokio, Server::SwitchboardSmol];
+    let ours = [
+        Server::SwitchboardTokio,
+        Server::SwitchboardSmol,
+        Server::SwitchboardTokioBare,
+        Server::SwitchboardSmolBare,
+    ];
     let rows = ours.iter().filter_map(|&server| summary.row(server));
     rows.flat_map(|row| {
         let goal = summary

@@ -37,8 +37,10 @@ pub(crate) enum Server {
     SwitchboardTokio,
     /// The example `chat-smol`: presence, limits and heartbeats on
     SwitchboardSmol,
-    /// The example `chat` without presence and rate limits
+    /// The example `chat` without presence: who comes is not announced to anybody
     SwitchboardTokioBare,
+    /// The example `chat-smol` without presence
+    SwitchboardSmolBare,
     /// `switchboard-tokio` in raw mode: forwards what it gets
     SwitchboardTokioRaw,
     /// The example `chat` on two threads and both CPUs, which it shares with the generator
@@ -55,16 +57,23 @@ pub(crate) enum Server {
 
 impl Server {
     /// Those that are measured if nobody says otherwise.
-    pub(crate) const USUAL: [Self; 8] = [
+    pub(crate) const USUAL: [Self; 10] = [
         Self::Floor,
         Self::SwitchboardTokio,
         Self::SwitchboardSmol,
+        Self::SwitchboardTokioBare,
+        Self::SwitchboardSmolBare,
         Self::SwitchboardTokioRaw,
         Self::TokioTungstenite,
         Self::Axum,
         Self::Ws,
         Self::Bun,
     ];
+
+    /// Whether it has no presence, and so differs from its like only where somebody comes.
+    pub(crate) const fn is_bare(self) -> bool {
+        matches!(self, Self::SwitchboardTokioBare | Self::SwitchboardSmolBare)
+    }
 
     /// Whether it is one of ours.
     pub(crate) fn is_ours(self) -> bool {
@@ -118,7 +127,9 @@ impl Place {
             Server::SwitchboardTokio
             | Server::SwitchboardTokioBare
             | Server::SwitchboardTokioTwo => self.build("switchboard-tokio", "chat"),
-            Server::SwitchboardSmol => self.build("switchboard-smol", "chat-smol"),
+            Server::SwitchboardSmol | Server::SwitchboardSmolBare => {
+                self.build("switchboard-smol", "chat-smol")
+            }
             Server::Ws => self
                 .install()
                 .and_then(|()| run(Command::new("node").arg("--version"))),
@@ -181,22 +192,23 @@ impl Place {
             command.arg("serve").arg(which.to_string()).args(ping);
             command
         };
-        let chat = |name: &str, presence: &str, rate: &str| {
+        let chat = |name: &str, presence: &str| {
             let mut command = Command::new(examples.join(name));
             command
                 .args(["--listen", "127.0.0.1:0", "--log", "off"])
                 .args(ping);
             command.args(["--max-connections", "30000", "--max-per-room", "30000"]);
-            command.args(["--presence", presence, "--rate", rate]);
+            command.args(["--presence", presence, "--rate", "1000000"]);
             command
         };
         Ok(match server {
             Server::Floor => builtin(Builtin::Floor),
-            Server::SwitchboardTokio => chat("chat", "on", "1000000"),
-            Server::SwitchboardSmol => chat("chat-smol", "on", "1000000"),
-            Server::SwitchboardTokioBare => chat("chat", "off", "0"),
+            Server::SwitchboardTokio => chat("chat", "on"),
+            Server::SwitchboardSmol => chat("chat-smol", "on"),
+            Server::SwitchboardTokioBare => chat("chat", "off"),
+            Server::SwitchboardSmolBare => chat("chat-smol", "off"),
             Server::SwitchboardTokioTwo => {
-                let mut command = chat("chat", "on", "1000000");
+                let mut command = chat("chat", "on");
                 command.args(["--threads", "2"]);
                 command
             }
