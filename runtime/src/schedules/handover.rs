@@ -128,3 +128,12 @@ fn who_may_not_linger_is_evicted_without_a_second_writer() {
         node.finish();
     });
 }
+
+#[test]
+fn who_comes_just_before_the_end_is_let_go_too() {
+    explore("arrival at the end", &[], || {
+        let mut node = Node::new(config(), 1 + draw(2));
+        drop(node.dial("ann", "blue", 300));
+        node.finish();
+    });
+}
