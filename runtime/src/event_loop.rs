@@ -126,8 +126,6 @@ async fn pass_on() {
 impl<R: Runtime> EventLoop<R> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
         self.mailbox.register(context.waker());
-        // Before the mail is taken: who came before the end is in it.
-        let closed = self.shared.is_closed();
         self.shared.attend();
         let mail = self.take_mail();
         // Who does not wait for the sockets is not told of them: not before the last turn.
@@ -138,7 +136,7 @@ impl<R: Runtime> EventLoop<R> {
         if mail || unheard || input != Look::Nothing || output != Written::Nothing {
             return Poll::Ready(Turn::Busy);
         }
-        if closed && self.hosted.is_empty() {
+        if self.shared.is_closed() && self.hosted.is_empty() {
             return Poll::Ready(Turn::Over);
         }
         self.turns = 0;

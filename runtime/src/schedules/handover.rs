@@ -9,6 +9,7 @@ use super::explore::{explore, explore_times, probe};
 use super::machine::draw;
 use super::node::{Hub, Node, config, pass_time_until};
 use super::peer::Peer;
+use super::runtime::Crew;
 
 fn publish(hub: Hub, count: usize) -> JoinHandle<()> {
     thread::spawn(move || {
@@ -134,6 +135,17 @@ fn who_comes_just_before_the_end_is_let_go_too() {
     explore("arrival at the end", &[], || {
         let mut node = Node::new(config(), 1 + draw(2));
         drop(node.dial("ann", "blue", 300));
+        node.finish();
+    });
+}
+
+#[test]
+fn who_comes_when_the_runtime_has_gone_is_let_go_with_the_hub() {
+    explore("arrival at no runtime", &[], || {
+        let mut node = Node::on(Crew::dead(), config());
+        let publisher = publish(node.hub.clone(), 1);
+        drop(node.dial("ann", "blue", 300));
+        publisher.join().expect("it ran");
         node.finish();
     });
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::frames::{BINARY, frame};
 use super::peer::Peer;
 use super::server::Server;
-use crate::rt::{self, Application, Client, Config, Denied, Health, Limits, Message, Rates, Wire};
+use crate::rt::{Application, Client, Config, Denied, Health, Limits, Message, Rates, Wire};
 
 /// Events that a loop takes at a time.
 const EVENTS: usize = 256;
