@@ -33,3 +33,25 @@ pub(crate) fn poll_accept(
 pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     epoll::socket(stream.as_fd().try_clone_to_owned()?.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn those_who_wait_are_accepted_without_a_look_at_the_reactor_for_each() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let peers = [0; 3].map(|_| std::net::TcpStream::connect(address).unwrap());
+        let acceptor = acceptor(smol::Async::new(listener).unwrap().into()).unwrap();
+        smol::block_on(poll_fn(|context| poll_accept(&acceptor, context))).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 1..peers.len() {
+            assert!(poll_accept(&acceptor, &mut context).is_ready());
+        }
+        assert!(poll_accept(&acceptor, &mut context).is_pending());
+    }
+}
