@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use shuttle::future::JoinHandle;
 use shuttle::sync::Mutex;
 
-use super::machine::Alarm;
+use super::machine::{Alarm, is_exhausted};
 use super::pipe::{Pipe, ServerEnd};
 use crate::runtime::Runtime;
 use crate::socket::AnySocket;
@@ -95,6 +95,9 @@ impl Runtime for Simulated {
     }
 
     fn sockets() -> io::Result<Unwatched> {
+        if is_exhausted() {
+            return Err(io::Error::other("too many open files"));
+        }
         Ok(Unwatched)
     }
 
