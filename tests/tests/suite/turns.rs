@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::frames::{BINARY, frame};
 use super::peer::Peer;
 use super::server::Server;
-use crate::rt::{Application, Client, Config, Denied, Health, Limits, Message, Rates, Wire};
+use crate::rt::{self, Application, Client, Config, Denied, Health, Limits, Message, Rates, Wire};
 
 /// Events that a loop takes at a time.
 const EVENTS: usize = 256;
@@ -90,4 +90,19 @@ fn who_speaks_after_as_many_as_are_looked_at_in_one_go_is_heard() {
         .server
         .until("all are heard", |stats| stats.messages_in == heard);
     hear(&mut peers[0], "hello");
+}
+
+#[test]
+#[ignore = "a loop at its turn keeps all others from being woken to write"]
+fn a_hook_that_stands_still_holds_up_no_other_thread() {
+    let scene = scene(2);
+    // One of each thread.
+    let mut peers: Vec<Peer> = (0..2).map(|_| scene.server.client("/ws")).collect();
+    peers[0].say("hold");
+    scene.held.recv().expect("it stands still");
+    let frame = rt::Frame::text("hello");
+    let receipt = scene.server.hub.broadcast_all(frame, rt::Exclude::NOBODY);
+    assert_eq!(receipt.expect("short").queued, 2);
+    assert_eq!(peers[1].frame().payload, b"hello");
+    scene.go_on.send(()).expect("it waits");
 }
