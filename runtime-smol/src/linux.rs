@@ -18,6 +18,7 @@ pub(crate) fn sockets() -> io::Result<Sockets> {
     Sockets::new()
 }
 
+#[allow(clippy::needless_pass_by_value)] // Elsewhere it is kept.
 pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
     // The listener may be shared: a descriptor of our own is watched for us alone.
     Acceptor::new(listener.as_fd().try_clone_to_owned()?)
@@ -30,6 +31,7 @@ pub(crate) fn poll_accept(
     acceptor.poll_accept(context)
 }
 
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     epoll::socket(stream.as_fd().try_clone_to_owned()?.into())
 }
