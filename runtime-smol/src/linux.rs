@@ -18,6 +18,7 @@ pub(crate) fn sockets() -> io::Result<Sockets> {
     Sockets::new()
 }
 
+#[allow(clippy::needless_pass_by_value)] // Elsewhere it is kept.
 pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
     // The listener may be shared: a descriptor of our own is watched for us alone.
     Acceptor::new(listener.as_fd().try_clone_to_owned()?)
@@ -30,6 +31,29 @@ pub(crate) fn poll_accept(
     acceptor.poll_accept(context)
 }
 
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     epoll::socket(stream.as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn those_who_wait_are_accepted_without_a_look_at_the_reactor_for_each() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let peers = [0; 3].map(|_| std::net::TcpStream::connect(address).unwrap());
+        let acceptor = acceptor(smol::Async::new(listener).unwrap().into()).unwrap();
+        smol::block_on(poll_fn(|context| poll_accept(&acceptor, context))).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 1..peers.len() {
+            assert!(poll_accept(&acceptor, &mut context).is_ready());
+        }
+        assert!(poll_accept(&acceptor, &mut context).is_pending());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use smol::Async;
@@ -9,15 +10,22 @@ use switchboard_runtime::epoll::Watch;
 
 /// A file descriptor that smol waits for.
 #[derive(Debug)]
-pub struct Watched(Async<OwnedFd>);
+pub struct Watched {
+    fd: Async<OwnedFd>,
+    /// The last look has said that there may be more: it is not waited for.
+    more: AtomicBool,
+}
 
 impl Watch for Watched {
     fn new(fd: OwnedFd) -> io::Result<Self> {
-        Async::new_nonblocking(fd).map(Self)
+        Ok(Self {
+            fd: Async::new_nonblocking(fd)?,
+            more: AtomicBool::new(false),
+        })
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 
     fn poll_look(
@@ -25,9 +33,11 @@ impl Watch for Watched {
         context: &mut Context<'_>,
         look: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<bool>,
     ) -> Poll<io::Result<()>> {
-        // What is still there is told of at once when it is asked for again.
-        ready!(self.0.poll_readable(context))?;
-        look(self.0.as_fd())?;
+        if !self.more.swap(false, Ordering::Relaxed) {
+            ready!(self.fd.poll_readable(context))?;
+        }
+        let more = look(self.fd.as_fd())?;
+        self.more.store(more, Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }

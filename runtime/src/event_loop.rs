@@ -74,10 +74,13 @@ pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
     let Some(mailbox) = shared.mailbox(index).cloned() else {
         return;
     };
+    let Some(sockets) = open::<R>(&shared, &mailbox).await else {
+        return;
+    };
     let mut event_loop = EventLoop::<R> {
         mailbox,
         spare: None,
-        sockets: open::<R>().await,
+        sockets,
         hosted: Slab::new(),
         generation: 0,
         mail: Mail::default(),
@@ -99,15 +102,21 @@ pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
 }
 
 /// What sockets are watched with; it takes a file descriptor, which there may not be just now.
-async fn open<R: Runtime>() -> R::Sockets {
-    loop {
+/// `None`: the hub is no more.
+async fn open<R: Runtime>(shared: &Shared, mailbox: &Mailbox) -> Option<R::Sockets> {
+    while !shared.is_closed() {
         match R::sockets() {
-            Ok(sockets) => return sockets,
+            Ok(sockets) => return Some(sockets),
             Err(error) => warn!(%error, "cannot watch sockets"),
+        }
+        // Nobody serves those who have come; and theirs may be the descriptors that are missing.
+        for arrived in mailbox.take_arrived() {
+            shared.reset(arrived.id);
         }
         let mut rest = R::Timer::new(machine::now() + REST);
         poll_fn(|context| rest.poll(context)).await;
     }
+    None
 }
 
 /// Lets the other tasks of this thread run.
@@ -128,10 +137,12 @@ impl<R: Runtime> EventLoop<R> {
         self.mailbox.register(context.waker());
         self.shared.attend();
         let mail = self.take_mail();
+        // Who does not wait for the sockets is not told of them: not before the last turn.
+        let unheard = self.busy;
         let input = self.look(context);
         let output = self.writer.take_turn(&self.shared);
         self.busy = input == Look::Partial || output == Written::Partly;
-        if mail || input != Look::Nothing || output != Written::Nothing {
+        if mail || unheard || input != Look::Nothing || output != Written::Nothing {
             return Poll::Ready(Turn::Busy);
         }
         if self.shared.is_closed() && self.hosted.is_empty() {

@@ -65,6 +65,10 @@ impl Writer {
             }
             return Written::Nothing;
         }
+        self.write_some(shared)
+    }
+
+    fn write_some(&mut self, shared: &Shared) -> Written {
         let more = self.take(shared);
         if self.turn.is_empty() {
             return Written::Nothing;
@@ -137,9 +141,10 @@ impl Writer {
     }
 }
 
-/// Writes what waits now, a turn of it: before an end that would discard it.
+/// Writes what waits now, a turn of it: before an end that would discard it. That nothing is said
+/// to wait means nothing here: whoever was told may not have taken it yet.
 pub(crate) fn flush_now(shared: &Shared) {
-    Writer::new(0).take_turn(shared);
+    Writer::new(0).write_some(shared);
 }
 
 /// Writes until all is out or the socket takes no more.

@@ -93,6 +93,11 @@ impl Mailbox {
         self.ring();
     }
 
+    /// Those whom no event loop has seen yet.
+    pub(crate) fn take_arrived(&self) -> Vec<Arrived> {
+        std::mem::take(&mut self.mail().arrived)
+    }
+
     pub(crate) fn wake(&self, token: Token) {
         self.mail().woken.push(token);
         self.ring();

@@ -174,6 +174,8 @@ impl Shared {
             self.with(|locked, now| locked.switchboard.shut_down(now));
             self.ticker.wake();
             for mailbox in self.mailboxes.get().into_iter().flatten() {
+                // Its event loop may be gone, or about to go: what stays there keeps itself.
+                drop(mailbox.take_arrived());
                 mailbox.ring();
             }
         }

@@ -3,7 +3,7 @@
 use shuttle::thread::{self, JoinHandle};
 use switchboard_core::{CloseReason, ConnectionId, Exclude, Frame as CoreFrame};
 
-use super::explore::{explore, probe};
+use super::explore::{explore, explore_times, probe};
 use super::frames::CLOSE;
 use super::machine::draw;
 use super::node::{Hub, Node, config, until};
@@ -166,6 +166,31 @@ fn what_a_hook_answers_before_a_violation_goes_out() {
         assert_eq!(close, Some(1002));
         drop(peer);
         node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
+fn what_a_hook_answers_before_a_violation_goes_out_whoever_else_writes() {
+    explore_times(10, "answer before a violation, two threads", &[], || {
+        let mut node = Node::new(config(), 2);
+        let mut peer = node.enter("ann", "blue", 1 << 20);
+        let mut other = node.enter("bob", "red", 1 << 20);
+        // Nobody writes to them any more.
+        until(|| node.hub.members("everybody").len() == 2);
+        until(|| node.hub.stats().queued_bytes == 0);
+        let elsewhere = thread::spawn(move || {
+            for n in 0..3 {
+                other.send_text(&format!(r#"{{"type":"ping","timestamp":{n}}}"#));
+                other.expect("pong");
+            }
+            other
+        });
+        peer.send_text_and_violation(r#"{"type":"message","channel":"blue","content":0,"id":1}"#);
+        let frames = peer.rest();
+        assert!(frames.iter().any(|frame| frame.is("ack")), "{frames:?}");
+        drop((peer, elsewhere.join().expect("it ran")));
+        node.until_empty(2);
         node.finish();
     });
 }

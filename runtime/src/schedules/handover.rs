@@ -6,9 +6,10 @@ use shuttle::thread::{self, JoinHandle};
 use switchboard_core::CloseReason;
 
 use super::explore::{explore, explore_times, probe};
-use super::machine::draw;
+use super::machine::{draw, exhaust};
 use super::node::{Hub, Node, config, pass_time_until};
 use super::peer::Peer;
+use super::runtime::Crew;
 
 fn publish(hub: Hub, count: usize) -> JoinHandle<()> {
     thread::spawn(move || {
@@ -125,6 +126,43 @@ fn who_may_not_linger_is_evicted_without_a_second_writer() {
             reader.join().expect("it ran");
         }
         node.until_empty(3);
+        node.finish();
+    });
+}
+
+#[test]
+fn who_comes_just_before_the_end_is_let_go_too() {
+    explore("arrival at the end", &[], || {
+        let mut node = Node::new(config(), 1 + draw(2));
+        drop(node.dial("ann", "blue", 300));
+        node.finish();
+    });
+}
+
+#[test]
+fn who_comes_when_the_runtime_has_gone_is_let_go_with_the_hub() {
+    explore("arrival at no runtime", &[], || {
+        let mut node = Node::on(Crew::dead(), config());
+        let publisher = publish(node.hub.clone(), 1);
+        drop(node.dial("ann", "blue", 300));
+        publisher.join().expect("it ran");
+        node.finish();
+    });
+}
+
+#[test]
+fn who_comes_while_no_file_can_be_opened_does_not_keep_one_for_ever() {
+    explore("no file to watch sockets with", &[], || {
+        let step = Duration::from_millis(50);
+        exhaust(true);
+        let mut node = Node::new(config(), 1);
+        let early = node.dial("ann", "blue", 300);
+        pass_time_until(step, || early.pipe.is_dropped());
+        exhaust(false);
+        let late = node.dial("bob", "blue", 300);
+        pass_time_until(step, || !node.hub.members("blue").is_empty());
+        drop((early, late));
+        node.until_empty(1);
         node.finish();
     });
 }

@@ -12,12 +12,14 @@ use crate::runtime::Timer;
 struct Clock {
     passed: Duration,
     sleepers: Vec<(Instant, Waker)>,
+    /// No file can be opened.
+    exhausted: bool,
 }
 
 thread_local! {
     // One execution runs in one thread of the operating system, whatever threads it plays.
     static CLOCK: RefCell<Clock> = const {
-        RefCell::new(Clock { passed: Duration::ZERO, sleepers: Vec::new() })
+        RefCell::new(Clock { passed: Duration::ZERO, sleepers: Vec::new(), exhausted: false })
     };
 }
 
@@ -43,9 +45,19 @@ pub(super) fn draw(bound: usize) -> usize {
 pub(super) fn reset() {
     let sleepers = CLOCK.with_borrow_mut(|clock| {
         clock.passed = Duration::ZERO;
+        clock.exhausted = false;
         std::mem::take(&mut clock.sleepers)
     });
     drop(sleepers);
+}
+
+/// From now on a file can be opened, or cannot.
+pub(super) fn exhaust(exhausted: bool) {
+    CLOCK.with_borrow_mut(|clock| clock.exhausted = exhausted);
+}
+
+pub(super) fn is_exhausted() -> bool {
+    CLOCK.with_borrow(|clock| clock.exhausted)
 }
 
 /// Lets time pass, and wakes whose time has come.

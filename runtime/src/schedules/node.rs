@@ -53,7 +53,10 @@ pub(super) fn config() -> Config {
 
 impl Node {
     pub(super) fn new(config: Config, threads: usize) -> Self {
-        let crew = Crew::new(threads);
+        Self::on(Crew::new(threads), config)
+    }
+
+    pub(super) fn on(crew: Crew, config: Config) -> Self {
         let log = Log::default();
         let hub = Hub::new(config, App(log.clone())).expect("a good configuration");
         Self {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use shuttle::future::JoinHandle;
 use shuttle::sync::Mutex;
 
-use super::machine::Alarm;
+use super::machine::{Alarm, is_exhausted};
 use super::pipe::{Pipe, ServerEnd};
 use crate::runtime::Runtime;
 use crate::socket::AnySocket;
@@ -27,6 +27,8 @@ pub(super) struct Crew(Arc<Inner>);
 
 struct Inner {
     threads: usize,
+    /// It runs nothing, and drops what it is given.
+    dead: bool,
     tasks: Unseen<Vec<JoinHandle<()>>>,
 }
 
@@ -38,8 +40,18 @@ impl fmt::Debug for Crew {
 
 impl Crew {
     pub(super) fn new(threads: usize) -> Self {
+        Self::of(threads, false)
+    }
+
+    /// A runtime that has been shut down.
+    pub(super) fn dead() -> Self {
+        Self::of(1, true)
+    }
+
+    fn of(threads: usize, dead: bool) -> Self {
         Self(Arc::new(Inner {
             threads,
+            dead,
             tasks: Unseen::new(Vec::new()),
         }))
     }
@@ -71,6 +83,9 @@ impl Runtime for Simulated {
     }
 
     fn spawn(crew: &Crew, future: impl Future<Output = ()> + Send + 'static) {
+        if crew.0.dead {
+            return;
+        }
         let task = shuttle::future::spawn(future);
         crew.0.tasks.lock().expect("unseen").push(task);
     }
@@ -80,6 +95,9 @@ impl Runtime for Simulated {
     }
 
     fn sockets() -> io::Result<Unwatched> {
+        if is_exhausted() {
+            return Err(io::Error::other("too many open files"));
+        }
         Ok(Unwatched)
     }
 

@@ -42,4 +42,5 @@ mod slow;
 mod streams;
 mod threads;
 mod tls;
+mod turns;
 mod users;
