@@ -99,7 +99,7 @@ impl Runtime for Smol {
         tcp::sockets()
     }
 
-    fn acceptor(listener: TcpListener) -> io::Result<tcp::Acceptor> {
+    fn acceptor(_: &Executor, listener: TcpListener) -> io::Result<tcp::Acceptor> {
         tcp::acceptor(listener)
     }
 

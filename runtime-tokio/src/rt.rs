@@ -49,7 +49,8 @@ impl Runtime for Tokio {
         tcp::sockets()
     }
 
-    fn acceptor(listener: TcpListener) -> io::Result<tcp::Acceptor> {
+    fn acceptor(executor: &Executor, listener: TcpListener) -> io::Result<tcp::Acceptor> {
+        let _entered = executor.enter();
         tcp::acceptor(listener)
     }
 

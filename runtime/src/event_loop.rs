@@ -85,7 +85,7 @@ pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
         generation: 0,
         mail: Mail::default(),
         ready: Vec::new(),
-        writer: Writer::new(index),
+        writer: Writer::new(Some(index)),
         busy: false,
         turns: 0,
         shared,
@@ -134,18 +134,22 @@ async fn pass_on() {
 
 impl<R: Runtime> EventLoop<R> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
+        let shared = self.shared.clone();
+        let _turn = shared.begin_turn();
+        self.mailbox.set_at_turn(true);
         self.mailbox.register(context.waker());
-        self.shared.attend();
         let mail = self.take_mail();
         // Who does not wait for the sockets is not told of them: not before the last turn.
         let unheard = self.busy;
         let input = self.look(context);
-        let output = self.writer.take_turn(&self.shared);
+        // Who has something to write from now on has to say so.
+        self.mailbox.set_at_turn(false);
+        let output = self.writer.take_turn(&shared);
         self.busy = input == Look::Partial || output == Written::Partly;
         if mail || unheard || input != Look::Nothing || output != Written::Nothing {
             return Poll::Ready(Turn::Busy);
         }
-        if self.shared.is_closed() && self.hosted.is_empty() {
+        if shared.is_closed() && self.hosted.is_empty() {
             return Poll::Ready(Turn::Over);
         }
         self.turns = 0;
@@ -293,6 +297,17 @@ impl<R: Runtime> EventLoop<R> {
         }
         if self.hosted.is_empty() {
             self.hosted.shrink_to_fit();
+        }
+    }
+}
+
+impl<R: Runtime> Drop for EventLoop<R> {
+    /// The runtime may end before the hub: what the hooks hold is dropped one by one, so that a panic
+    /// of one is not that of all.
+    fn drop(&mut self) {
+        self.mailbox.set_at_turn(true);
+        for hosted in self.hosted.drain() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(hosted)));
         }
     }
 }

@@ -42,14 +42,15 @@ pub(crate) enum Written {
 
 /// Writes for whoever has something to be written.
 pub(crate) struct Writer {
-    index: usize,
+    /// Of its event loop; none where it works on behalf of a hook.
+    index: Option<usize>,
     buffer: Vec<u8>,
     turn: Vec<Share>,
 }
 
 impl Writer {
-    /// The writer of one event loop.
-    pub(crate) const fn new(index: usize) -> Self {
+    /// The writer of an event loop.
+    pub(crate) const fn new(index: Option<usize>) -> Self {
         Self {
             index,
             buffer: Vec::new(),
@@ -59,7 +60,7 @@ impl Writer {
 
     /// One turn: takes some, writes it, reports.
     pub(crate) fn take_turn(&mut self, shared: &Shared) -> Written {
-        if !shared.begin_writing() {
+        if !shared.take_to_write() {
             if self.buffer.capacity() > CHUNK {
                 self.buffer = Vec::new();
             }
@@ -113,7 +114,7 @@ impl Writer {
         });
         if more && !self.turn.is_empty() {
             // There is work for another thread.
-            shared.ring(self.index + 1);
+            shared.ring_for_writing(self.index);
         }
         more
     }
@@ -144,7 +145,7 @@ impl Writer {
 /// Writes what waits now, a turn of it: before an end that would discard it. That nothing is said
 /// to wait means nothing here: whoever was told may not have taken it yet.
 pub(crate) fn flush_now(shared: &Shared) {
-    Writer::new(0).write_some(shared);
+    Writer::new(None).write_some(shared);
 }
 
 /// Writes until all is out or the socket takes no more.

@@ -1,6 +1,7 @@
 //! Streams that can only be polled: TLS, or what another library upgraded.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -110,7 +111,10 @@ impl<T: Stream> Foreign<T> {
         call: impl FnOnce(&mut Inner<T>, &mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        call(&mut inner, &mut Context::from_waker(&self.waker))
+        let mut context = Context::from_waker(&self.waker);
+        // A panic of the stream is the end of this connection, and not of the loop that writes to all.
+        catch_unwind(AssertUnwindSafe(|| call(&mut inner, &mut context)))
+            .unwrap_or_else(|_| Poll::Ready(Err(io::Error::other("the stream panicked"))))
     }
 }
 

@@ -72,15 +72,35 @@ impl Mail {
 }
 
 /// Where everybody else leaves it.
-#[derive(Default)]
 pub(crate) struct Mailbox {
     waker: AtomicWaker,
+    /// It need not be rung for something to write: the event loop looks for that at the end of its
+    /// turn, or does not run.
+    at_turn: AtomicBool,
     mail: Mutex<Mail>,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self {
+            waker: AtomicWaker::new(),
+            at_turn: AtomicBool::new(true),
+            mail: Mutex::default(),
+        }
+    }
 }
 
 impl Mailbox {
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
+    }
+
+    pub(crate) fn set_at_turn(&self, at_turn: bool) {
+        self.at_turn.store(at_turn, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_at_turn(&self) -> bool {
+        self.at_turn.load(Ordering::SeqCst)
     }
 
     /// Makes the event loop take a turn.

@@ -45,8 +45,8 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// Something to watch sockets with, by the runtime that this is called in.
     fn sockets() -> io::Result<Self::Sockets>;
 
-    /// Takes over a listener, in the runtime that this is called in.
-    fn acceptor(listener: Self::Listener) -> io::Result<Self::Acceptor>;
+    /// Takes over a listener.
+    fn acceptor(executor: &Self::Executor, listener: Self::Listener) -> io::Result<Self::Acceptor>;
 
     /// The next connection, without Nagle's delay, and whose it is.
     fn poll_accept(

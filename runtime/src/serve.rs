@@ -158,8 +158,9 @@ impl<R: Runtime> Serve<R> {
             hub,
             pages,
         } = self;
-        hub.hub.start::<R>(&hub.executor());
-        let acceptor = R::acceptor(listener)?;
+        let executor = hub.executor();
+        hub.hub.start::<R>(&executor);
+        let acceptor = R::acceptor(&executor, listener)?;
         let mut drained = pin!(hub.drained());
         let mut turn: usize = 0;
         loop {

@@ -1,6 +1,7 @@
 //! The core behind its lock, and what follows from each call of it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
@@ -18,7 +19,7 @@ use crate::machine;
 use crate::mailbox::Mailbox;
 use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
 
 /// What every handle, task and driver of one hub shares.
 pub(crate) struct Shared {
@@ -35,8 +36,6 @@ pub(crate) struct Shared {
     homes: AtomicUsize,
     /// There may be something to write.
     to_write: AtomicBool,
-    /// An event loop is at its turn, and will look for something to write at the end of it.
-    attended: AtomicBool,
     congested: AtomicBool,
     /// Tasks that wait for the writers to catch up.
     gate: Mutex<Vec<Waker>>,
@@ -44,6 +43,20 @@ pub(crate) struct Shared {
     drain_waiters: Mutex<Vec<Waker>>,
     handle: OnceLock<Weak<dyn Any + Send + Sync>>,
     closed: AtomicBool,
+}
+
+thread_local! {
+    /// The hub whose event loop is at its turn on this thread, by its address; 0: none.
+    static TURN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A turn of an event loop; see [`Shared::begin_turn`].
+pub(crate) struct TurnGuard(usize);
+
+impl Drop for TurnGuard {
+    fn drop(&mut self) {
+        TURN.with(|turn| turn.set(self.0));
+    }
 }
 
 pub(crate) struct Locked {
@@ -150,7 +163,6 @@ impl Shared {
             mailboxes: OnceLock::new(),
             homes: AtomicUsize::new(0),
             to_write: AtomicBool::new(false),
-            attended: AtomicBool::new(false),
             congested: AtomicBool::new(false),
             gate: Mutex::new(Vec::new()),
             drained: OnceLock::new(),
@@ -215,8 +227,8 @@ impl Shared {
         }
         if waits {
             self.to_write.store(true, Ordering::SeqCst);
-            if !self.attended.load(Ordering::SeqCst) {
-                self.ring(0);
+            if !self.is_at_own_turn() {
+                self.ring_for_writing(None);
             }
         }
         if relieved {
@@ -275,23 +287,33 @@ impl Shared {
         mailboxes.get(next % mailboxes.len())
     }
 
-    /// Makes an event loop take a turn, if there is one of this number.
-    pub(crate) fn ring(&self, index: usize) {
-        if let Some(mailbox) = self.mailbox(index) {
+    /// Makes an event loop write: one that has nothing else to do, so that a hook that takes its time
+    /// holds up no other thread. Where all are at their turns, each looks at the end of it.
+    pub(crate) fn ring_for_writing(&self, except: Option<usize>) {
+        let mailboxes = self.mailboxes.get().into_iter().flatten().enumerate();
+        let mut free =
+            mailboxes.filter(|(index, mailbox)| Some(*index) != except && !mailbox.is_at_turn());
+        if let Some((_, mailbox)) = free.next() {
             mailbox.ring();
         }
     }
 
-    /// An event loop begins its turn: until it looks for something to write, nobody need wake one
-    /// for that.
-    pub(crate) fn attend(&self) {
-        self.attended.store(true, Ordering::SeqCst);
+    /// An event loop of this hub takes its turn on this thread, until the guard is dropped: what
+    /// there is to write by then, it writes itself.
+    pub(crate) fn begin_turn(&self) -> TurnGuard {
+        TurnGuard(TURN.with(|turn| turn.replace(self.address())))
     }
 
-    /// Says whether there may be something to write. Whoever has something from now on wakes an
-    /// event loop.
-    pub(crate) fn begin_writing(&self) -> bool {
-        self.attended.store(false, Ordering::SeqCst);
+    fn is_at_own_turn(&self) -> bool {
+        TURN.with(|turn| turn.get() == self.address())
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Takes the word that there may be something to write.
+    pub(crate) fn take_to_write(&self) -> bool {
         self.to_write.swap(false, Ordering::SeqCst)
     }
 

@@ -8,6 +8,10 @@ pub(crate) use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 #[cfg(not(test))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+#[cfg(not(test))]
+pub(crate) use std::thread_local;
 
 #[cfg(test)]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
+#[cfg(test)]
+pub(crate) use shuttle::thread_local;

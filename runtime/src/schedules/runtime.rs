@@ -101,7 +101,7 @@ impl Runtime for Simulated {
         Ok(Unwatched)
     }
 
-    fn acceptor(listener: Arc<Listener>) -> io::Result<Arc<Listener>> {
+    fn acceptor(_: &Crew, listener: Arc<Listener>) -> io::Result<Arc<Listener>> {
         Ok(listener)
     }
 

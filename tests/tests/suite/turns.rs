@@ -93,7 +93,6 @@ fn who_speaks_after_as_many_as_are_looked_at_in_one_go_is_heard() {
 }
 
 #[test]
-#[ignore = "a loop at its turn keeps all others from being woken to write"]
 fn a_hook_that_stands_still_holds_up_no_other_thread() {
     let scene = scene(2);
     // One of each thread.
