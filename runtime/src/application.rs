@@ -17,6 +17,10 @@ use crate::sync::Arc;
 /// one connection run one at a time, in the order of what they are about, `on_connect` first and
 /// `on_disconnect` last. Each has `timeouts.hook` (10 s): one that takes longer, or panics, ends
 /// its connection (1011 `internal`) and nothing else. A hook may call anything of the [`Hub`].
+///
+/// A hook must not block its thread: the connections that share its event loop, one part in as many
+/// as the runtime has threads, are neither read nor written by it until it awaits or returns. What
+/// computes for long belongs on a thread of its own (`spawn_blocking`, `smol::unblock`).
 pub trait Application: Send + Sync + 'static {
     /// Who is this? Called for each request, for a first message with a token
     /// ([`Identity::FirstMessage`]), and for each `auth` message of an open connection; there the

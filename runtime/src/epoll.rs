@@ -132,9 +132,7 @@ pub struct Acceptor<W>(W);
 impl<W: Watch> Acceptor<W> {
     /// Takes over a listener.
     pub fn new(listener: OwnedFd) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&listener, true)?;
-        // Linux hands it down to every connection that is accepted.
-        sockopt::set_tcp_nodelay(&listener, true)?;
+        prepare(&listener)?;
         W::new(listener).map(Self)
     }
 
@@ -147,7 +145,9 @@ impl<W: Watch> Acceptor<W> {
                 Ok(accepted.is_some())
             });
             match (accepted.take(), polled) {
-                (Some(accepted), _) => return Poll::Ready(accepted),
+                (Some(accepted), _) => {
+                    return Poll::Ready(accepted.map(|(stream, peer)| (watched(stream), peer)));
+                }
                 (None, Poll::Pending) => return Poll::Pending,
                 (None, Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
                 (None, Poll::Ready(Ok(()))) => {}
@@ -156,13 +156,19 @@ impl<W: Watch> Acceptor<W> {
     }
 }
 
+fn prepare(listener: &OwnedFd) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(listener, true)?;
+    // Linux hands it down to every connection that is accepted.
+    Ok(sockopt::set_tcp_nodelay(listener, true)?)
+}
+
 /// `None`: there is nobody.
-fn accept(listener: BorrowedFd<'_>) -> Option<io::Result<(AnySocket, IpAddr)>> {
+fn accept(listener: BorrowedFd<'_>) -> Option<io::Result<(TcpStream, IpAddr)>> {
     loop {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         return match acceptfrom_with(listener, flags) {
             Ok((fd, Some(address))) => match SocketAddr::try_from(address) {
-                Ok(peer) => Some(Ok((watched(TcpStream::from(fd)), peer.ip()))),
+                Ok(peer) => Some(Ok((fd.into(), peer.ip()))),
                 Err(error) => Some(Err(error.into())),
             },
             // It is gone already.
@@ -251,4 +257,29 @@ fn readiness(flags: EventFlags) -> Readiness {
         bits |= HUNG_UP;
     }
     Readiness(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn who_is_accepted_has_no_delay_and_does_not_block() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let listener = OwnedFd::from(listener);
+        prepare(&listener).expect("a listener");
+        assert!(accept(listener.as_fd()).is_none());
+        let _client = TcpStream::connect(address).expect("a connection");
+        let (stream, peer) = accept(listener.as_fd())
+            .expect("somebody")
+            .expect("a stream");
+        assert!(stream.nodelay().expect("an option"));
+        assert_eq!(peer, Ipv4Addr::LOCALHOST);
+        let empty = recv(&stream, &mut [0; 1][..], RecvFlags::empty());
+        assert_eq!(empty.map(|(bytes, _)| bytes), Err(Errno::AGAIN));
+    }
 }

@@ -19,7 +19,6 @@ use std::time::Duration;
 use slab::Slab;
 use tracing::{error, warn};
 
-use crate::flusher::{Writer, Written};
 use crate::machine;
 use crate::mailbox::{Arrived, Bell, Mail, Mailbox, Token};
 use crate::runtime::{Runtime, Timer};
@@ -27,6 +26,7 @@ use crate::shared::Shared;
 use crate::sockets::{Readiness, Sockets};
 use crate::sync::Arc;
 use crate::task::Task;
+use crate::writer::{Writer, Written};
 
 /// Turns after which the runtime is let look at everything that is not a connection of ours.
 const TURNS: u32 = 32;

@@ -14,7 +14,6 @@ use switchboard_core::{
 use tracing::error;
 
 use crate::application::{Client, DynApplication, Entry, Message};
-use crate::flusher::flush_now;
 use crate::hub::Hub;
 use crate::machine;
 use crate::runtime::{BoxFuture, Runtime, Timer};
@@ -23,6 +22,7 @@ use crate::socket::Ended;
 use crate::sync::Arc;
 use crate::task::Pages;
 use crate::waiting::{Item, Waiting};
+use crate::writer::flush_now;
 
 /// Messages that wait for a hook before reading pauses.
 pub(crate) const BACKLOG: usize = 32;

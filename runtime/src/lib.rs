@@ -17,10 +17,10 @@
 mod application;
 #[cfg(feature = "client")]
 pub mod client;
+mod effects;
 #[cfg(target_os = "linux")]
 pub mod epoll;
 mod event_loop;
-mod flusher;
 mod foreign;
 mod hooks;
 mod hub;
@@ -37,6 +37,7 @@ mod sync;
 mod task;
 mod ticker;
 mod waiting;
+mod writer;
 
 pub use self::application::{Application, Client, Entry, Message};
 pub use self::foreign::{Foreign, Stream};

@@ -3,21 +3,17 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
 use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
 use futures_channel::oneshot;
-use switchboard_core::{
-    Action, Config, ConnectionId, DrainReport, Event, Frame, Notice, PingResult, Switchboard, Time,
-};
-use tracing::{debug, info, trace, warn};
+use switchboard_core::{Config, ConnectionId, DrainReport, Event, PingResult, Switchboard, Time};
 
 use crate::application::DynApplication;
 use crate::machine;
 use crate::mailbox::Mailbox;
-use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
+use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
 
@@ -66,15 +62,6 @@ pub(crate) struct Locked {
     pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
 }
 
-/// Something that follows from a call, to be done without the lock.
-enum Effect {
-    Signal(Arc<Link>, u8),
-    Shutdown(Arc<Link>),
-    Evict(Arc<Link>, Option<Frame>),
-    Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
-    Notice(Notice),
-}
-
 impl Locked {
     pub(crate) fn link(&self, id: ConnectionId) -> Option<Arc<Link>> {
         match self.links.get(id.slot())? {
@@ -90,55 +77,22 @@ impl Locked {
         self.links[id.slot()] = Some((id, link));
     }
 
+    /// A connection has gone; its link, if it still had one.
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Arc<Link>> {
+        let link = self.link(id)?;
+        self.links[id.slot()] = None;
+        Some(link)
+    }
+
     pub(crate) fn expect_ping(&mut self, ticket: u64) -> oneshot::Receiver<Vec<PingResult>> {
         let (sender, receiver) = oneshot::channel();
         self.pings.insert(ticket, sender);
         receiver
     }
 
-    fn collect(&mut self, effects: &mut Vec<Effect>) {
-        while let Some(action) = self.switchboard.poll_notice() {
-            match action {
-                Action::Intake(id) => {
-                    effects.extend(self.link(id).map(|link| Effect::Signal(link, INTAKE)));
-                }
-                Action::ShutdownWrite(id) => effects.extend(self.link(id).map(Effect::Shutdown)),
-                Action::Evict { id, last } => {
-                    if let Some(link) = self.link(id) {
-                        self.links[id.slot()] = None;
-                        effects.push(Effect::Evict(link, last));
-                    }
-                }
-                Action::Notify(notice) => self.collect_notice(notice, effects),
-                _ => {}
-            }
-        }
-    }
-
-    fn collect_notice(&mut self, notice: Notice, effects: &mut Vec<Effect>) {
-        match &notice {
-            Notice::Closed {
-                id, rooms, reason, ..
-            } => {
-                let ended = Ended {
-                    rooms: rooms.clone(),
-                    reason: *reason,
-                };
-                // Under the lock: whoever finds out later that the connection has gone must find
-                // this too. Only the waking comes after it.
-                effects.extend(self.link(*id).map(|link| {
-                    link.end(ended);
-                    Effect::Signal(link, ENDED)
-                }));
-            }
-            Notice::Pinged { ticket, results } => {
-                if let Some(sender) = self.pings.remove(ticket) {
-                    effects.push(Effect::Pinged(sender, results.clone()));
-                }
-            }
-            _ => {}
-        }
-        effects.push(Effect::Notice(notice));
+    /// Who waits for the answer to this ping.
+    pub(crate) fn take_ping(&mut self, ticket: u64) -> Option<oneshot::Sender<Vec<PingResult>>> {
+        self.pings.remove(&ticket)
     }
 }
 
@@ -366,62 +320,19 @@ impl Shared {
         self.drained.get().copied()
     }
 
+    pub(crate) fn set_drained(&self, report: DrainReport) {
+        let _ = self.drained.set(report);
+        let waiters = std::mem::take(
+            &mut *self
+                .drain_waiters
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Locked> {
         // The core does not panic; if it ever does, the others are better served than let down.
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn perform(&self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Signal(link, flag) => link.signal(flag),
-                Effect::Shutdown(link) => {
-                    // Whatever it says: the read side tells when the peer is gone.
-                    let _ = link.socket.shutdown_write();
-                }
-                Effect::Evict(link, last) => {
-                    if let Some(frame) = last {
-                        let _ = link.socket.try_write(frame.as_bytes());
-                    }
-                    link.signal(GONE);
-                }
-                Effect::Pinged(sender, results) => {
-                    let _ = sender.send(results);
-                }
-                Effect::Notice(notice) => self.report(&notice),
-            }
-        }
-    }
-
-    fn report(&self, notice: &Notice) {
-        match notice {
-            Notice::Opened { id, user } => debug!(%id, %user, "connected"),
-            Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
-            Notice::Closed {
-                id, user, reason, ..
-            } => debug!(%id, %user, %reason, "disconnected"),
-            Notice::Joined { id, room } => trace!(%id, %room, "joined"),
-            Notice::Left { id, room } => trace!(%id, %room, "left"),
-            Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
-            Notice::HostStalled { by } => warn!(?by, "the host stood still"),
-            Notice::Drained(report) => {
-                info!(
-                    connections = report.connections,
-                    evicted = report.evicted,
-                    "drained"
-                );
-                let _ = self.drained.set(*report);
-                let waiters = std::mem::take(
-                    &mut *self
-                        .drain_waiters
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner),
-                );
-                waiters.into_iter().for_each(Waker::wake);
-            }
-            _ => {}
-        }
-        // Their panics are theirs.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.application.on_notice(notice)));
     }
 }

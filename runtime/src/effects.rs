@@ -1,0 +1,113 @@
+//! What follows from a call of the core: collected under the lock, done without it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_channel::oneshot;
+use switchboard_core::{Action, Frame, Notice, PingResult};
+use tracing::{debug, info, trace, warn};
+
+use crate::shared::{Locked, Shared};
+use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
+use crate::sync::Arc;
+
+/// Something that follows from a call, to be done without the lock.
+pub(crate) enum Effect {
+    Signal(Arc<Link>, u8),
+    Shutdown(Arc<Link>),
+    Evict(Arc<Link>, Option<Frame>),
+    Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
+    Notice(Notice),
+}
+
+impl Locked {
+    pub(crate) fn collect(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(action) = self.switchboard.poll_notice() {
+            match action {
+                Action::Intake(id) => {
+                    effects.extend(self.link(id).map(|link| Effect::Signal(link, INTAKE)));
+                }
+                Action::ShutdownWrite(id) => effects.extend(self.link(id).map(Effect::Shutdown)),
+                Action::Evict { id, last } => {
+                    effects.extend(self.remove(id).map(|link| Effect::Evict(link, last)));
+                }
+                Action::Notify(notice) => self.collect_notice(notice, effects),
+                _ => {}
+            }
+        }
+    }
+
+    fn collect_notice(&mut self, notice: Notice, effects: &mut Vec<Effect>) {
+        match &notice {
+            Notice::Closed {
+                id, rooms, reason, ..
+            } => {
+                let ended = Ended {
+                    rooms: rooms.clone(),
+                    reason: *reason,
+                };
+                // Under the lock: whoever finds out later that the connection has gone must find
+                // this too. Only the waking comes after it.
+                effects.extend(self.link(*id).map(|link| {
+                    link.end(ended);
+                    Effect::Signal(link, ENDED)
+                }));
+            }
+            Notice::Pinged { ticket, results } => {
+                if let Some(sender) = self.take_ping(*ticket) {
+                    effects.push(Effect::Pinged(sender, results.clone()));
+                }
+            }
+            _ => {}
+        }
+        effects.push(Effect::Notice(notice));
+    }
+}
+
+impl Shared {
+    pub(crate) fn perform(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Signal(link, flag) => link.signal(flag),
+                Effect::Shutdown(link) => {
+                    // Whatever it says: the read side tells when the peer is gone.
+                    let _ = link.socket.shutdown_write();
+                }
+                Effect::Evict(link, last) => {
+                    if let Some(frame) = last {
+                        let _ = link.socket.try_write(frame.as_bytes());
+                    }
+                    link.signal(GONE);
+                }
+                Effect::Pinged(sender, results) => {
+                    let _ = sender.send(results);
+                }
+                Effect::Notice(notice) => self.report(&notice),
+            }
+        }
+    }
+
+    fn report(&self, notice: &Notice) {
+        match notice {
+            Notice::Opened { id, user } => debug!(%id, %user, "connected"),
+            Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
+            Notice::Closed {
+                id, user, reason, ..
+            } => debug!(%id, %user, %reason, "disconnected"),
+            Notice::Joined { id, room } => trace!(%id, %room, "joined"),
+            Notice::Left { id, room } => trace!(%id, %room, "left"),
+            Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
+            Notice::HostStalled { by } => warn!(?by, "the host stood still"),
+            Notice::Drained(report) => {
+                info!(
+                    connections = report.connections,
+                    evicted = report.evicted,
+                    "drained"
+                );
+                self.set_drained(*report);
+            }
+            _ => {}
+        }
+        // Their panics are theirs.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.application.on_notice(notice)));
+    }
+}
