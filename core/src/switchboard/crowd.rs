@@ -143,6 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes there")]
     fn the_order_of_joining_survives_growing_shrinking_and_going() {
         let mut crowd = Crowd::default();
         let mut expected: Vec<u32> = Vec::new();

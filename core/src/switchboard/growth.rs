@@ -48,6 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes there")]
     fn of_a_long_list_a_fifth_at_most_stands_empty() {
         let mut list: Slab<u64> = Slab::new();
         let mut moved = 0;

@@ -321,6 +321,7 @@ impl Model {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes there")]
 fn whatever_happens_to_queues_what_goes_out_is_what_was_pushed() {
     let mut draw = fastrand::Rng::with_seed(7);
     let mut world = World::default();
