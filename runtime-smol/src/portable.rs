@@ -32,7 +32,11 @@ pub(crate) fn poll_accept(
     loop {
         match listener.get_ref().accept() {
             Ok((stream, _)) => {
-                return Poll::Ready(Async::new(stream).and_then(|stream| socket(stream.into())));
+                // Who is gone already is nobody's error.
+                if let Ok(accepted) = socket(Async::new(stream)?.into()) {
+                    return Poll::Ready(Ok(accepted));
+                }
+                continue;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Poll::Ready(Err(error)),

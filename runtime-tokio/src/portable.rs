@@ -26,8 +26,13 @@ pub(crate) fn poll_accept(
     acceptor: &Acceptor,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
-    let (stream, _) = ready!(acceptor.poll_accept(context))?;
-    Poll::Ready(socket(stream))
+    loop {
+        let (stream, _) = ready!(acceptor.poll_accept(context))?;
+        // Who is gone already is nobody's error.
+        if let Ok(accepted) = socket(stream) {
+            return Poll::Ready(Ok(accepted));
+        }
+    }
 }
 
 pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {

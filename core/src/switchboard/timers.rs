@@ -131,7 +131,7 @@ impl Timers {
         let mut first = (Time::MAX, Kind::Handshake);
         for kind in Kind::ALL {
             let at = self.fronts[kind as usize];
-            // Not `min` of pairs: this is done at every tick, and that takes three times as long.
+            // Not `min` of pairs: this is done at every tick, and that takes longer.
             if at < first.0 {
                 first = (at, kind);
             }
