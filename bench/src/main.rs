@@ -1,6 +1,7 @@
 //! Speed and memory of Switchboard beside its peers, in one command:
 //! `cargo run --release -p switchboard-bench`.
 
+mod in_turn;
 mod load;
 mod machine;
 mod measure;
@@ -20,8 +21,9 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::runtime::Builder;
 
+use self::in_turn::measure_in_turn;
 use self::machine::{Machine, be_nice, pin, raise_open_files};
-use self::measure::measure;
+use self::measure::{Run, Setting, measure};
 use self::options::{Action, Builtin, Compare, Options};
 use self::report::Results;
 use self::server::{Place, axum, floor, raw, tungstenite};
@@ -102,14 +104,31 @@ fn compare(compare: &Compare) -> io::Result<bool> {
     be_nice(compare.nice)?;
     pin(&[compare.cpus().load])?;
     for workload in compare.workloads() {
+        let mut servers = servers.clone();
+        if compare.servers.is_empty() && workload != Workload::Storm {
+            servers.retain(|server| !server.is_bare());
+        }
         for round in 0..workload.rounds(scale.rounds) {
-            for &server in &servers {
-                if compare.servers.is_empty() && server.is_bare() && workload != Workload::Storm {
-                    continue;
-                }
-                let run = measure(&place, server, workload, scale, compare.cpus(), round);
+            let setting = Setting {
+                place: &place,
+                workload,
+                scale,
+                cpus: compare.cpus(),
+                round,
+            };
+            let mut tell = |run: Run| {
                 Results::tell(&run, workload);
                 results.runs.push(run);
+            };
+            match workload.paced_in_turn() {
+                Some(speed) if workload.connections() * servers.len() + 200 < files => {
+                    measure_in_turn(&setting, &servers, speed)
+                        .into_iter()
+                        .for_each(tell);
+                }
+                _ => servers
+                    .iter()
+                    .for_each(|&server| tell(measure(&setting, server))),
             }
         }
         // What has been measured is not lost with what follows.

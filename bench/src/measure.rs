@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::load::{Load, Pace, Plan, Tally};
-use crate::meter::{Reading, segments_sent};
+use crate::meter::{Reading, Used, segments_sent};
 use crate::options::{Cpus, Scale};
 use crate::server::{Place, Process, Server};
 use crate::workload::{CONTENT, Kind, Rooms, Workload};
@@ -54,7 +54,7 @@ impl Run {
         }
     }
 
-    fn check(&mut self, tally: &Tally) {
+    pub(crate) fn check(&mut self, tally: &Tally) {
         self.lost += tally.lost;
         self.reordered += tally.reordered;
         self.wrong += tally.wrong;
@@ -62,15 +62,14 @@ impl Run {
     }
 
     /// CPU time per so many of something.
-    fn cpu(&mut self, before: &Reading, after: &Reading, count: u64) {
-        let used = after.since(before);
+    pub(crate) fn cpu(&mut self, used: Used, count: u64) {
         let each = |time: f64| (count > 0).then(|| time / count as f64);
         self.set("cpu_us", each(used.all));
         self.set("user_us", each(used.user));
         self.set("system_us", each(used.all - used.user));
     }
 
-    fn deliveries(&mut self, tally: &Tally, time: Duration) {
+    pub(crate) fn deliveries(&mut self, tally: &Tally, time: Duration) {
         self.check(tally);
         self.set("p50_us", tally.latency.quantile(0.5));
         self.set("p99_us", tally.latency.quantile(0.99));
@@ -82,48 +81,58 @@ impl Run {
 }
 
 /// One server under load.
-struct Trial {
-    process: Process,
-    load: Load,
+pub(crate) struct Trial {
+    pub(crate) process: Process,
+    pub(crate) load: Load,
     scale: Scale,
-    run: Run,
+    pub(crate) run: Run,
+}
+
+/// What is measured, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) workload: Workload,
+    pub(crate) scale: Scale,
+    pub(crate) cpus: Cpus,
+    pub(crate) round: usize,
+}
+
+impl Setting<'_> {
+    /// A run that has shown nothing yet.
+    pub(crate) fn run(&self, server: Server) -> Run {
+        Run {
+            workload: self.workload.to_string(),
+            server: server.to_string(),
+            round: self.round,
+            ..Run::default()
+        }
+    }
 }
 
 /// Starts a server, loads it, ends it.
-pub(crate) fn measure(
-    place: &Place,
-    server: Server,
-    workload: Workload,
-    scale: Scale,
-    cpus: Cpus,
-    round: usize,
-) -> Run {
-    let mut run = Run {
-        workload: workload.to_string(),
-        server: server.to_string(),
-        round,
-        ..Run::default()
-    };
-    let trial = place
-        .start(server, workload.ping_interval(), cpus)
-        .and_then(|process| {
-            let load = Load::new(process.address, CONTENT)?;
-            let mut trial = Trial {
-                process,
-                load,
-                scale,
-                run: run.clone(),
-            };
-            trial.go(workload)?;
-            Ok(trial.run)
-        });
-    trial.unwrap_or_else(|error| {
-        run.error = Some(error.to_string());
-        run
-    })
+pub(crate) fn measure(setting: &Setting<'_>, server: Server) -> Run {
+    let run = |mut trial: Trial| trial.go(setting.workload).map(|()| trial.run);
+    Trial::start(setting, server)
+        .and_then(run)
+        .unwrap_or_else(|error| Run {
+            error: Some(error.to_string()),
+            ..setting.run(server)
+        })
 }
 
 impl Trial {
+    pub(crate) fn start(setting: &Setting<'_>, server: Server) -> io::Result<Self> {
+        let ping = setting.workload.ping_interval();
+        let process = setting.place.start(server, ping, setting.cpus)?;
+        Ok(Self {
+            load: Load::new(process.address, CONTENT)?,
+            process,
+            scale: setting.scale,
+            run: setting.run(server),
+        })
+    }
+
     fn go(&mut self, workload: Workload) -> io::Result<()> {
         match workload.kind() {
             Kind::Rooms(rooms) => self.rooms(rooms),
@@ -139,7 +148,7 @@ impl Trial {
         }
     }
 
-    fn reading(&self) -> io::Result<Reading> {
+    pub(crate) fn reading(&self) -> io::Result<Reading> {
         Reading::of(self.process.id())
     }
 
@@ -199,27 +208,53 @@ impl Trial {
     }
 
     fn direct(&mut self, pairs: usize, connections: usize, pace: Pace) -> io::Result<()> {
-        self.open_small_rooms(0, connections)?;
-        (0..pairs).for_each(|pair| self.load.publish_to_user(2 * pair, 2 * pair + 1));
-        self.load.settle(SETTLE)?;
+        self.open_pairs(pairs, connections)?;
         self.publish(pace)
     }
 
-    fn publish(&mut self, pace: Pace) -> io::Result<()> {
+    fn open_pairs(&mut self, pairs: usize, connections: usize) -> io::Result<()> {
+        self.open_small_rooms(0, connections)?;
+        (0..pairs).for_each(|pair| self.load.publish_to_user(2 * pair, 2 * pair + 1));
+        self.load.settle(SETTLE)
+    }
+
+    /// Opens what publishes at a pace, and warms it up.
+    pub(crate) fn open(&mut self, workload: Workload, pace: Pace) -> io::Result<()> {
+        match workload.kind() {
+            Kind::Rooms(rooms) => self.open_rooms(rooms),
+            Kind::Direct {
+                pairs, connections, ..
+            } => self.open_pairs(pairs, connections),
+            _ => Ok(()),
+        }?;
+        self.warm_up(pace)
+    }
+
+    fn warm_up(&mut self, pace: Pace) -> io::Result<()> {
         self.load.run(pace, self.scale.warm_up)?;
         self.load.settle(SETTLE / 10)?;
         let warm_up = self.load.take_tally();
         self.run.check(&warm_up);
+        Ok(())
+    }
+
+    fn publish(&mut self, pace: Pace) -> io::Result<()> {
+        self.warm_up(pace)?;
         let sent = segments_sent(self.process.address);
         let (before, start) = (self.reading()?, Instant::now());
         self.load.run(pace, self.scale.time)?;
         let (after, time) = (self.reading()?, start.elapsed());
+        self.published(after.since(&before), time, sent);
+        Ok(())
+    }
+
+    /// What publishing showed, which took so much, since so much had been sent.
+    pub(crate) fn published(&mut self, used: Used, time: Duration, sent: Option<u64>) {
         let sent = segments_sent(self.process.address).zip(sent);
         let tally = self.load.take_tally();
-        self.run.cpu(&before, &after, tally.deliveries);
+        self.run.cpu(used, tally.deliveries);
         self.run.deliveries(&tally, time);
         self.sends(sent, tally.deliveries);
-        Ok(())
     }
 
     /// Sends per so many of something, from two counts.
@@ -240,7 +275,7 @@ impl Trial {
         let (after, time) = (self.reading()?, start.elapsed());
         let tally = self.load.take_tally();
         self.run.check(&tally);
-        self.run.cpu(&before, &after, tally.pings);
+        self.run.cpu(after.since(&before), tally.pings);
         let pings = tally.pings as f64 / connections as f64 / time.as_secs_f64();
         self.run.set("pings", Some(pings));
         Ok(())
@@ -259,7 +294,7 @@ impl Trial {
         let sent = segments_sent(self.process.address).zip(sent);
         let tally = self.load.take_tally();
         self.run.check(&tally);
-        self.run.cpu(&before, &after, (all - warm) as u64);
+        self.run.cpu(after.since(&before), (all - warm) as u64);
         self.sends(sent, (all - warm) as u64);
         self.run
             .set("rate", Some((all - warm) as f64 / time.as_secs_f64()));

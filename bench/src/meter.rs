@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddrV4;
+use std::ops::AddAssign;
 use std::process::Command;
 
 /// A reading.
@@ -19,10 +20,17 @@ pub(crate) struct Reading {
 }
 
 /// CPU time between two readings, in microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Used {
     pub(crate) all: f64,
     pub(crate) user: f64,
+}
+
+impl AddAssign for Used {
+    fn add_assign(&mut self, more: Self) {
+        self.all += more.all;
+        self.user += more.user;
+    }
 }
 
 impl Reading {

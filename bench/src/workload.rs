@@ -218,6 +218,25 @@ impl Workload {
         }
     }
 
+    /// How fast it publishes, where all servers can be loaded in turn: a moment of it shows what a
+    /// long time would, and leaves nothing behind.
+    pub(crate) fn paced_in_turn(self) -> Option<Pace> {
+        match self.kind() {
+            Kind::Rooms(rooms) if rooms.stalled == 0 => Some(rooms.pace),
+            Kind::Direct { pace, .. } => Some(pace),
+            _ => None,
+        }
+    }
+
+    /// Connections that publish or are published to.
+    pub(crate) fn connections(self) -> usize {
+        match self.kind() {
+            Kind::Rooms(rooms) | Kind::Burst(rooms) => rooms.count * rooms.members,
+            Kind::Direct { connections, .. } | Kind::Heartbeats { connections } => connections,
+            Kind::Storm | Kind::Idle => 0,
+        }
+    }
+
     /// Seconds between the pings of the servers.
     pub(crate) fn ping_interval(self) -> Duration {
         Duration::from_secs(match self {
@@ -227,9 +246,10 @@ impl Workload {
         })
     }
 
-    /// Memory does not vary from round to round as time does.
+    /// Memory does not vary from round to round as time does; a storm is over in a moment.
     pub(crate) fn rounds(self, asked: usize) -> usize {
         match self {
+            Self::Storm => asked * 3,
             Self::Idle | Self::Burst => asked.min(2),
             _ => asked,
         }

@@ -8,8 +8,10 @@ use super::summary::Summary;
 use super::table::{markdown, remarks};
 
 const METHOD: &str = "\
-Each server runs alone on one CPU, the load generator on another, over loopback. A round measures
-every server once, in turn; figures are medians over the rounds. \"x floor\" is the median of the
+The servers run on one CPU, the load generator on another, over loopback. In a round all servers are
+started and loaded in turn, a second each, until each has had its time, so that what disturbs the
+machine meets all alike (one after another where that cannot be: memory, bursts, storms, heartbeats,
+stalled readers, 10 000 connections). Figures are medians over the rounds. \"x floor\" is the median of the
 ratios of the first column to the *floor* in the same round; the floor is a bare loop that writes
 what one read brought to each member, and does nothing else. CPU time is all that the kernel has
 counted for the process; how it splits into user and system is a sample. Every delivery is checked:
