@@ -219,64 +219,65 @@ impl Hub {
     /// Whether a connection to this room would be let in now.
     pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
         self.shared()
-            .read(|switchboard, _| switchboard.can_accept(room))
+            .read(|switchboard| switchboard.can_accept(room))
     }
 
     /// Whether the user has a connection.
     pub fn is_connected(&self, user: &str) -> bool {
         self.shared()
-            .read(|switchboard, _| switchboard.is_connected(user))
+            .read(|switchboard| switchboard.is_connected(user))
     }
 
     /// The user's connections, the oldest first.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
         self.shared()
-            .read(|switchboard, _| switchboard.connections_of(user))
+            .read(|switchboard| switchboard.connections_of(user))
     }
 
     /// How long ago anything was heard from the user.
     pub fn last_heard(&self, user: &str) -> Option<Duration> {
-        self.shared()
-            .read(|switchboard, now| switchboard.last_heard(now, user))
+        let shared = self.shared();
+        shared.read(|switchboard| switchboard.last_heard(shared.now(), user))
     }
 
     /// Whose connection this is.
     pub fn user_of(&self, id: ConnectionId) -> Option<Arc<str>> {
-        self.shared().read(|switchboard, _| switchboard.user_of(id))
+        self.shared().read(|switchboard| switchboard.user_of(id))
     }
 
     /// The connections in a room.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
         self.shared()
-            .read(|switchboard, _| switchboard.members(room))
+            .read(|switchboard| switchboard.members(room))
     }
 
     /// The users in a room, in the order of joining.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         self.shared()
-            .read(|switchboard, _| switchboard.room_users(room))
+            .read(|switchboard| switchboard.room_users(room))
     }
 
     /// The rooms that a connection is in.
     pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
         self.shared()
-            .read(|switchboard, _| switchboard.rooms_of(id))
+            .read(|switchboard| switchboard.rooms_of(id))
     }
 
     /// The latest round-trip time of a connection.
     pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
         self.shared()
-            .read(|switchboard, _| switchboard.round_trip(id))
+            .read(|switchboard| switchboard.round_trip(id))
     }
 
     /// The statistics.
     pub fn stats(&self) -> Stats {
-        self.shared().read(Switchboard::stats)
+        let shared = self.shared();
+        shared.read(|switchboard| switchboard.stats(shared.now()))
     }
 
     /// Recounts every index and compares. Costs a pass over everything, under the lock.
     pub fn audit(&self) -> Result<(), Inconsistency> {
-        self.shared().read(|switchboard, _| switchboard.audit())
+        self.shared().read(|switchboard| switchboard.audit())
     }
 
     /// Takes a socket. `early` are bytes that were read from it before.

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::task::{Context, Waker};
 use std::time::Instant;
 
@@ -75,6 +76,23 @@ impl Locked {
             self.links.resize_with(id.slot() + 1, || None);
         }
         self.links[id.slot()] = Some((id, link));
+    }
+
+    /// How many of the next connections to write to, up to `most`, have no more than so many bytes
+    /// together, of which no one counts for more than `each`; 1 at least, if there are any.
+    pub(crate) fn count_next(&self, most: usize, bytes: usize, each: usize) -> usize {
+        let (mut count, mut sum, mut seen) = (0, 0, 0);
+        for (id, waiting) in self.switchboard.next_sends().take(most) {
+            if sum >= bytes {
+                break;
+            }
+            (count, sum) = (count + 1, sum + waiting.min(each));
+            if let Some(Some((_, link))) = self.links.get(id.slot()) {
+                seen ^= Arc::strong_count(link);
+            }
+        }
+        black_box(seen);
+        count
     }
 
     /// A connection has gone; its link, if it still had one.
@@ -172,7 +190,12 @@ impl Shared {
             locked.collect(&mut effects);
             let waits = locked.switchboard.wants_write();
             let congested = locked.switchboard.is_congested();
-            let relieved = self.congested.swap(congested, Ordering::AcqRel) && !congested;
+            // Nobody else changes it: the lock is held.
+            let changed = self.congested.load(Ordering::Relaxed) != congested;
+            if changed {
+                self.congested.store(congested, Ordering::Release);
+            }
+            let relieved = changed && !congested;
             (result, waits, self.earlier_alarm(&locked), relieved)
         };
         self.perform(effects);
@@ -180,7 +203,10 @@ impl Shared {
             self.ticker.wake();
         }
         if waits {
-            self.to_write.store(true, Ordering::SeqCst);
+            // Whoever takes it takes the lock after that, and finds what there is.
+            if !self.to_write.load(Ordering::SeqCst) {
+                self.to_write.store(true, Ordering::SeqCst);
+            }
             if !self.is_at_own_turn() {
                 self.ring_for_writing(None);
             }
@@ -192,8 +218,8 @@ impl Shared {
     }
 
     /// Looks at the core without changing it.
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&Switchboard, Time) -> T) -> T {
-        look(&self.lock().switchboard, self.now())
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Switchboard) -> T) -> T {
+        look(&self.lock().switchboard)
     }
 
     /// Takes note of the next deadline; says whether the ticker sleeps too long for it.

@@ -217,7 +217,7 @@ impl<R: Runtime> Task<R> {
 
     fn ask_intake(&mut self) {
         let id = self.id();
-        let intake = self.shared().read(|switchboard, _| switchboard.intake(id));
+        let intake = self.shared().read(|switchboard| switchboard.intake(id));
         let Ok(intake) = intake else {
             self.gone = true;
             self.hooks.abandon_entrance();

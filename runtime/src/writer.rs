@@ -87,28 +87,33 @@ impl Writer {
     }
 
     /// Becomes the writer of some connections; says whether there are more.
+    ///
+    /// What the kernel did since has thrown their state out of the caches. So each step is done for
+    /// all before the next: what is fetched for one is not waited for before it is asked for another.
     fn take(&mut self, shared: &Shared) -> bool {
         let Self { buffer, turn, .. } = self;
         let more = shared.with(|locked, _| {
-            while turn.len() < TURN && buffer.len() < BUFFER {
+            for _ in 0..locked.count_next(TURN, BUFFER, CHUNK) {
                 let Some(id) = locked.switchboard.poll_send() else {
                     break;
                 };
                 let Some(link) = locked.link(id) else {
                     continue;
                 };
+                turn.push(Share {
+                    id,
+                    link,
+                    what: What::Copied(0..0),
+                    outcome: Ok(0),
+                });
+            }
+            for share in &mut *turn {
                 let start = buffer.len();
-                let what = match locked.switchboard.transmit(id, buffer, CHUNK) {
+                share.what = match locked.switchboard.transmit(share.id, buffer, CHUNK) {
                     Chunk::Copied(bytes) => What::Copied(start..start + bytes),
                     Chunk::Shared(frame, from) => What::Shared(frame, from),
                     Chunk::Nothing => What::Copied(start..start),
                 };
-                turn.push(Share {
-                    id,
-                    link,
-                    what,
-                    outcome: Ok(0),
-                });
             }
             locked.switchboard.wants_write()
         });

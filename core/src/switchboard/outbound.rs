@@ -47,6 +47,16 @@ impl Switchboard {
         None
     }
 
+    /// Those that [`poll_send`](Self::poll_send) has next, unless something changes, and the bytes
+    /// that wait for each.
+    pub fn next_sends(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
+        self.dirty.iter().filter_map(|next| {
+            let connection = self.connections.get(next.id).ok()?;
+            let bytes = connection.queue.bytes();
+            (bytes > 0).then_some((next.id, bytes))
+        })
+    }
+
     fn is_writing(&self, id: ConnectionId) -> bool {
         self.connections
             .get(id)
