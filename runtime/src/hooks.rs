@@ -145,20 +145,20 @@ impl<R: Runtime> Hooks<R> {
     }
 
     /// Something came in: now, or after what came before it.
-    pub(crate) fn take(&mut self, item: Item) {
+    pub(crate) fn take(&mut self, context: &mut Context<'_>, item: Item) {
         if self.is_busy() || self.waiting.items() > 0 {
             self.waiting.push(item);
         } else {
-            self.process(item);
+            self.process(context, item);
         }
     }
 
     /// A text came in; it is borrowed where it can be used at once.
-    pub(crate) fn take_text(&mut self, text: &str) {
+    pub(crate) fn take_text(&mut self, context: &mut Context<'_>, text: &str) {
         if self.is_busy() || self.waiting.items() > 0 {
             self.waiting.push(Item::Text(text.to_owned()));
         } else {
-            self.process_text(text);
+            self.process_text(context, text);
         }
     }
 
@@ -170,7 +170,7 @@ impl<R: Runtime> Hooks<R> {
                     return false;
                 }
             } else if let Some(item) = self.waiting.pop() {
-                self.process(item);
+                self.process(context, item);
                 if self.paused && self.waiting.items() < BACKLOG {
                     self.paused = false;
                     self.event(Event::Resumed);
@@ -194,7 +194,7 @@ impl<R: Runtime> Hooks<R> {
                 let told = hook.told;
                 self.hook = None;
                 self.waiting.forget_patience();
-                self.conclude(outcome, told);
+                self.conclude(context, outcome, told);
                 true
             }
             Ok(Poll::Pending) => {
@@ -205,10 +205,9 @@ impl<R: Runtime> Hooks<R> {
                 self.lose_patience(context)
             }
             Err(panic) => {
-                error!(id = %self.id, message = panic_message(&*panic), "a hook panicked");
                 self.hook = None;
                 self.waiting.forget_patience();
-                self.event(Event::HookFailed);
+                self.panicked(&*panic);
                 true
             }
         }
@@ -243,16 +242,16 @@ impl<R: Runtime> Hooks<R> {
         }
     }
 
-    fn conclude(&mut self, outcome: Outcome, told: bool) {
+    fn conclude(&mut self, context: &mut Context<'_>, outcome: Outcome, told: bool) {
         let id = self.id;
         match outcome {
             Outcome::Identified(verdict, answers) => {
                 self.waiting.set_request(None);
-                self.identified(verdict, answers.as_ref());
+                self.identified(context, verdict, answers.as_ref());
             }
             Outcome::Unidentified(request, answers) => {
                 self.waiting.set_request(Some(request));
-                self.identified(Ok(Identity::FirstMessage), answers.as_ref());
+                self.identified(context, Ok(Identity::FirstMessage), answers.as_ref());
             }
             Outcome::Answered(question, answer) => {
                 let _ = self
@@ -282,7 +281,12 @@ impl<R: Runtime> Hooks<R> {
         }
     }
 
-    fn identified(&mut self, verdict: Result<Identity, Refused>, request: Option<&RequestId<'_>>) {
+    fn identified(
+        &mut self,
+        context: &mut Context<'_>,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) {
         let id = self.id;
         let user = self.shared.with(|locked, now| {
             let _ = locked.switchboard.authenticated(now, id, verdict, request);
@@ -293,12 +297,8 @@ impl<R: Runtime> Hooks<R> {
         {
             self.user = Some(user);
             if let Some(client) = self.client() {
-                let application = self.shared.application.clone();
-                let call = async move {
-                    application.on_connect(client).await;
-                    Outcome::Connected
-                };
-                self.start(false, call);
+                let call = self.shared.application.clone().on_connect(client);
+                self.call(context, call, |()| Outcome::Connected);
             }
         }
     }
@@ -316,10 +316,10 @@ impl<R: Runtime> Hooks<R> {
         });
     }
 
-    fn process(&mut self, item: Item) {
+    fn process(&mut self, context: &mut Context<'_>, item: Item) {
         match item {
-            Item::Text(text) => self.process_text(&text),
-            Item::Binary(bytes) => self.hand_over(Message::Binary(bytes)),
+            Item::Text(text) => self.process_text(context, &text),
+            Item::Binary(bytes) => self.hand_over(context, Message::Binary(bytes)),
             Item::Close(close) => self.event(Event::Close(close.as_ref().map(|(code, reason)| {
                 CloseFrame {
                     code: *code,
@@ -335,9 +335,9 @@ impl<R: Runtime> Hooks<R> {
         }
     }
 
-    fn process_text(&mut self, text: &str) {
+    fn process_text(&mut self, context: &mut Context<'_>, text: &str) {
         if self.shared.config.wire == Wire::Raw {
-            return self.hand_over(Message::Text(text.to_owned()));
+            return self.hand_over(context, Message::Text(text.to_owned()));
         }
         let command = protocol::parse(text);
         let id = self.id;
@@ -345,50 +345,42 @@ impl<R: Runtime> Hooks<R> {
             .shared
             .with(|locked, now| locked.switchboard.command(now, id, command));
         if let Ok(Some(question)) = question {
-            self.ask(question);
+            self.ask(context, question);
         }
     }
 
-    fn hand_over(&mut self, message: Message) {
+    fn hand_over(&mut self, context: &mut Context<'_>, message: Message) {
         let Some(client) = self.client() else { return };
-        let application = self.shared.application.clone();
-        self.start(false, async move {
-            Outcome::Took(application.on_message(client, message).await)
-        });
+        let call = self.shared.application.clone().on_message(client, message);
+        self.call(context, call, Outcome::Took);
     }
 
-    fn ask(&mut self, question: Question) {
+    fn ask(&mut self, context: &mut Context<'_>, question: Question) {
         if let Question::Token { token, request } = question {
             return self.ask_token(token, request);
         }
         let Some(client) = self.client() else { return };
         let application = self.shared.application.clone();
-        self.start(false, async move {
-            let answer = match &question {
-                Question::Join { room, lobby, .. } => {
-                    let entry = if *lobby {
-                        Entry::Lobby
-                    } else {
-                        Entry::Subscribe
-                    };
-                    application
-                        .authorize_join(client, room.clone(), entry)
-                        .await
-                }
-                Question::Direct { to, .. } => {
-                    application.authorize_direct(client, to.clone()).await
-                }
-                Question::Message { room, content, .. } => {
-                    let message = Message::Room {
-                        room: room.clone(),
-                        content: content.clone(),
-                    };
-                    application.on_message(client, message).await
-                }
-                Question::Token { .. } => Err(Denied::Forbidden),
-            };
-            Outcome::Answered(question, answer)
-        });
+        let call = match &question {
+            Question::Join { room, lobby, .. } => {
+                let entry = if *lobby {
+                    Entry::Lobby
+                } else {
+                    Entry::Subscribe
+                };
+                application.authorize_join(client, room.clone(), entry)
+            }
+            Question::Direct { to, .. } => application.authorize_direct(client, to.clone()),
+            Question::Message { room, content, .. } => {
+                let message = Message::Room {
+                    room: room.clone(),
+                    content: content.clone(),
+                };
+                application.on_message(client, message)
+            }
+            Question::Token { .. } => return,
+        };
+        self.call(context, call, |answer| Outcome::Answered(question, answer));
     }
 
     fn ask_token(&mut self, token: Token, request: Option<RequestId<'static>>) {
@@ -398,6 +390,25 @@ impl<R: Runtime> Hooks<R> {
             None => Request::for_refresh(self.peer, token),
         };
         self.start(entrance, identify(self.context(), asked, request));
+    }
+
+    /// Calls the application. Most answer at once; whoever does not is kept.
+    fn call<T: Send + 'static>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut call: BoxFuture<T>,
+        outcome: impl FnOnce(T) -> Outcome + Send + 'static,
+    ) {
+        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+            Ok(Poll::Ready(answer)) => self.conclude(context, outcome(answer), false),
+            Ok(Poll::Pending) => self.start(false, async move { outcome(call.await) }),
+            Err(panic) => self.panicked(&*panic),
+        }
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) {
+        error!(id = %self.id, message = panic_message(panic), "a hook panicked");
+        self.event(Event::HookFailed);
     }
 
     fn start(&mut self, entrance: bool, call: impl Future<Output = Outcome> + Send + 'static) {

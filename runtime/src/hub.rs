@@ -247,8 +247,7 @@ impl Hub {
 
     /// The connections in a room.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
-        self.shared()
-            .read(|switchboard| switchboard.members(room))
+        self.shared().read(|switchboard| switchboard.members(room))
     }
 
     /// The users in a room, in the order of joining.
@@ -259,14 +258,12 @@ impl Hub {
 
     /// The rooms that a connection is in.
     pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
-        self.shared()
-            .read(|switchboard| switchboard.rooms_of(id))
+        self.shared().read(|switchboard| switchboard.rooms_of(id))
     }
 
     /// The latest round-trip time of a connection.
     pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
-        self.shared()
-            .read(|switchboard| switchboard.round_trip(id))
+        self.shared().read(|switchboard| switchboard.round_trip(id))
     }
 
     /// The statistics.

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
 use futures_channel::oneshot;
-use switchboard_core::{Config, ConnectionId, DrainReport, Event, PingResult, Switchboard, Time};
+use switchboard_core::{
+    Config, ConnectionId, DrainReport, Event, HandshakeConfig, PingResult, Switchboard, Time, Wire,
+};
 
 use crate::application::DynApplication;
 use crate::machine;
@@ -23,6 +25,8 @@ pub(crate) struct Shared {
     locked: Mutex<Locked>,
     pub(crate) config: Config,
     pub(crate) application: Arc<dyn DynApplication>,
+    /// How requests are read, without pages and with them.
+    handshakes: [Arc<HandshakeConfig>; 2],
     origin: Instant,
     /// When the ticker wakes next, in nanoseconds.
     alarm: AtomicU64,
@@ -127,6 +131,14 @@ impl Shared {
                 links: Vec::new(),
                 pings: BTreeMap::new(),
             }),
+            handshakes: [false, true].map(|pages| {
+                Arc::new(HandshakeConfig {
+                    endpoint: config.endpoint.clone(),
+                    pages,
+                    json: config.wire == Wire::Json,
+                    name_bytes: config.limits.name_bytes,
+                })
+            }),
             config,
             application,
             origin,
@@ -142,6 +154,11 @@ impl Shared {
             handle: OnceLock::new(),
             closed: AtomicBool::new(false),
         }
+    }
+
+    /// How a request is read.
+    pub(crate) fn handshake(&self, pages: bool) -> Arc<HandshakeConfig> {
+        self.handshakes[usize::from(pages)].clone()
     }
 
     pub(crate) fn set_handle(&self, handle: Weak<dyn Any + Send + Sync>) {
@@ -340,8 +357,9 @@ impl Shared {
                 .drain_waiters
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            waiters.retain(|waker| !waker.will_wake(context.waker()));
-            waiters.push(context.waker().clone());
+            if !waiters.iter().any(|waker| waker.will_wake(context.waker())) {
+                waiters.push(context.waker().clone());
+            }
         }
         self.drained.get().copied()
     }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 
 use switchboard_core::response::PageResponse;
 use switchboard_core::{
-    Answer, ConnectionId, Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming,
-    Intake, Limits, Request, Wire,
+    Answer, ConnectionId, Decoder, DecoderLimits, Event, Handshake, Incoming, Intake, Limits,
+    Request,
 };
 use tracing::trace;
 
@@ -94,7 +94,6 @@ impl<R: Runtime> Task<R> {
             arrival,
             early,
         } = arrived;
-        let config = &shared.config;
         let leftover = (!early.is_empty()).then(|| {
             Box::new(Leftover {
                 bytes: early,
@@ -103,13 +102,7 @@ impl<R: Runtime> Task<R> {
         });
         let (input, request) = match arrival {
             Arrival::Fresh(pages) => {
-                let config = HandshakeConfig {
-                    endpoint: config.endpoint.clone(),
-                    pages: pages.is_some(),
-                    json: config.wire == Wire::Json,
-                    name_bytes: config.limits.name_bytes,
-                };
-                let handshake = Handshake::new(Arc::new(config));
+                let handshake = Handshake::new(shared.handshake(pages.is_some()));
                 (Input::Head(Box::new(Head { handshake, pages })), None)
             }
             Arrival::Upgraded(request) => (Input::Nothing, Some(request)),
@@ -296,7 +289,7 @@ impl<R: Runtime> Task<R> {
             Poll::Pending => false,
             Poll::Ready(Ok(0)) => {
                 self.ended = true;
-                self.end_of_input();
+                self.end_of_input(context);
                 false
             }
             Poll::Ready(Ok(bytes)) => {
@@ -321,10 +314,10 @@ impl<R: Runtime> Task<R> {
         more
     }
 
-    fn end_of_input(&mut self) {
+    fn end_of_input(&mut self, context: &mut Context<'_>) {
         if matches!(self.input, Input::Frames(_)) {
             // After what came before it.
-            self.hooks.take(Item::Eof);
+            self.hooks.take(context, Item::Eof);
         } else {
             self.hooks.event(Event::Eof);
         }
@@ -435,7 +428,7 @@ fn decode<R: Runtime>(
         let step = match decoder.decode(&mut bytes[used..]) {
             Ok(step) => step,
             Err(violation) => {
-                hooks.take(Item::Violation(violation));
+                hooks.take(context, Item::Violation(violation));
                 return bytes.len();
             }
         };
@@ -445,7 +438,7 @@ fn decode<R: Runtime>(
         };
         *frames -= 1;
         heard = true;
-        hand_on(hooks, incoming);
+        hand_on(hooks, context, incoming);
         // Most hooks answer at once, and what follows need not be kept for later then.
         if hooks.is_busy() {
             hooks.poll(context);
@@ -457,7 +450,7 @@ fn decode<R: Runtime>(
     used
 }
 
-fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, incoming: Incoming<'_>) {
+fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, context: &mut Context<'_>, incoming: Incoming<'_>) {
     let id = hooks.id;
     let admit = |binary: bool, bytes: usize| {
         trace!(%id, binary, bytes, "message");
@@ -469,20 +462,19 @@ fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, incoming: Incoming<'_>) {
     match incoming {
         Incoming::Text(text) => {
             if admit(false, text.len()) {
-                hooks.take_text(text);
+                hooks.take_text(context, text);
             }
         }
         Incoming::Binary(bytes) => {
             if admit(true, bytes.len()) {
-                hooks.take(Item::Binary(bytes.to_vec()));
+                hooks.take(context, Item::Binary(bytes.to_vec()));
             }
         }
         Incoming::Ping(payload) => hooks.event(Event::Ping(payload)),
         Incoming::Pong(payload) => hooks.event(Event::Pong(payload)),
         Incoming::Close(close) => {
-            hooks.take(Item::Close(
-                close.map(|close| (close.code, close.reason.to_owned())),
-            ));
+            let close = close.map(|close| (close.code, close.reason.to_owned()));
+            hooks.take(context, Item::Close(close));
         }
     }
 }
