@@ -54,13 +54,13 @@ fn serve(which: Builtin, ping: Duration, listen: SocketAddr) -> io::Result<()> {
     raise_open_files();
     let listener = TcpListener::bind(listen)?;
     println!("listening on {}", listener.local_addr()?);
-    if let Builtin::Floor = which {
-        return floor::serve(&listener, ping);
+    if let Builtin::Floor | Builtin::FloorPresence = which {
+        return floor::serve(&listener, ping, which == Builtin::FloorPresence);
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match which {
-            Builtin::Floor => Ok(()),
+            Builtin::Floor | Builtin::FloorPresence => Ok(()),
             Builtin::Raw => raw::serve(listener, ping).await,
             Builtin::Tungstenite => tungstenite::serve(listener, ping).await,
             Builtin::Axum => axum::serve(listener, ping).await,
@@ -106,7 +106,7 @@ fn compare(compare: &Compare) -> io::Result<bool> {
     for workload in compare.workloads() {
         let mut servers = servers.clone();
         if compare.servers.is_empty() && workload != Workload::Storm {
-            servers.retain(|server| !server.is_bare());
+            servers.retain(|server| !server.is_about_presence());
         }
         for round in 0..workload.rounds(scale.rounds) {
             let setting = Setting {

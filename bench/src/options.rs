@@ -38,9 +38,10 @@ pub(crate) enum Action {
 }
 
 /// A server that is part of this program.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Builtin {
     Floor,
+    FloorPresence,
     Raw,
     Tungstenite,
     Axum,
@@ -61,7 +62,7 @@ pub(crate) struct Compare {
     /// Workloads [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) workloads: Vec<Workload>,
-    /// Servers [default: all but switchboard-tokio-two; -bare only where connections come]
+    /// Servers [default: all but switchboard-tokio-two; some only where connections come]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) servers: Vec<Server>,
     /// Rounds: each measures every server once [default: 5, or 1 with --quick]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::load::Pace;
+use crate::server::Server;
 
 /// Something that servers are given to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -279,6 +280,14 @@ impl Workload {
             _ => return None,
         };
         Some(Goal { most, of_floor })
+    }
+
+    /// What a server is held against.
+    pub(crate) const fn floor_of(self, server: Server) -> Server {
+        match self {
+            Self::Storm => server.floor_of_comers(),
+            _ => Server::Floor,
+        }
     }
 
     /// What it is, in a line.

@@ -274,7 +274,7 @@ impl Hub {
 
     /// Recounts every index and compares. Costs a pass over everything, under the lock.
     pub fn audit(&self) -> Result<(), Inconsistency> {
-        self.shared().read(|switchboard| switchboard.audit())
+        self.shared().read(Switchboard::audit)
     }
 
     /// Takes a socket. `early` are bytes that were read from it before.

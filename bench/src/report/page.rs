@@ -24,7 +24,12 @@ Switchboard's two servers are the examples `chat` and `chat-smol` with presence,
 heartbeats, sequence numbers and JSON on; `switchboard-tokio-raw` forwards text without JSON. The
 peers forward the client's text and ping; they have no presence, rate limits or numbers. All are
 written for their best: Nagle's delay off, small buffers, what waits for a member written together,
-no compression. `-bare` is without presence: nobody is told who comes, as with the floor and the peers.
+no compression.
+
+Who comes is told by nobody but Switchboard: to that belongs a second send to each member of the room. So in
+the storm there are `-bare`, Switchboard without presence, which is held against the floor, and
+`floor-presence`, which tells each room once in 250 ms that somebody came, and against which
+Switchboard with presence is held.
 
 Heartbeats: Switchboard spreads its pings over 64 beats of this interval; the floor, `ws` and Bun send all
 of them in one turn, tokio-tungstenite and axum as their connections came, so they wake up less often

@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) figures: BTreeMap<String, f64>,
     /// Of the first column, to the floor's in the same round.
     pub(crate) ratio: Option<f64>,
+    /// Likewise, to the floor that it is held against.
+    pub(crate) held: Option<f64>,
     pub(crate) faults: u64,
     pub(crate) error: Option<String>,
 }
@@ -70,17 +72,21 @@ fn row(workload: Workload, server: Server, runs: &[&Run]) -> Option<Row> {
         columns.entry(key).or_default().push(*figure);
     }
     let key = workload.columns()[0].key;
-    let floor = Server::Floor.to_string();
-    let ratios = own.iter().filter_map(|run| {
-        let beside = runs
-            .iter()
-            .find(|other| other.server == floor && other.round == run.round)?;
-        let (own, floor) = (run.figures.get(key)?, beside.figures.get(key)?);
-        (*floor > 0.0).then(|| own / floor)
-    });
+    let ratio_to = |floor: Server| {
+        let floor = floor.to_string();
+        let ratios = own.iter().filter_map(|run| {
+            let beside = runs
+                .iter()
+                .find(|other| other.server == floor && other.round == run.round)?;
+            let (own, floor) = (run.figures.get(key)?, beside.figures.get(key)?);
+            (*floor > 0.0).then(|| own / floor)
+        });
+        median(ratios.collect())
+    };
     Some(Row {
         server,
-        ratio: median(ratios.collect()),
+        ratio: ratio_to(Server::Floor),
+        held: ratio_to(workload.floor_of(server)),
         figures: columns
             .into_iter()
             .filter_map(|(key, figures)| Some((key.to_owned(), median(figures)?)))

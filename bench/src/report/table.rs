@@ -104,7 +104,7 @@ pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
 
 fn judge(goal: Goal, summary: &Summary, row: &Row) -> Option<String> {
     let found = if goal.of_floor {
-        row.ratio?
+        row.held?
     } else {
         row.figure(summary.first())?
     };
@@ -113,7 +113,12 @@ fn judge(goal: Goal, summary: &Summary, row: &Row) -> Option<String> {
     } else {
         "missed"
     };
-    let unit = if goal.of_floor { " x floor" } else { "" };
+    let floor = summary.workload.floor_of(row.server);
+    let unit = if goal.of_floor {
+        format!(" x {floor}")
+    } else {
+        String::new()
+    };
     Some(format!(
         "{}: goal <= {:.2}{unit}: {verdict} ({found:.2})",
         row.server, goal.most
@@ -125,7 +130,7 @@ fn leaders(summary: &Summary, row: &Row) -> Option<String> {
     let ahead: Vec<String> = summary
         .rows
         .iter()
-        .filter(|other| other.server != Server::Floor && !other.server.is_ours())
+        .filter(|other| !other.server.is_floor() && !other.server.is_ours())
         .filter_map(|other| {
             let part = other.figure(summary.first())? / own;
             (part < 1.0 - EVEN).then(|| format!("{} ({part:.2} of ours)", other.server))

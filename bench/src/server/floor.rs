@@ -1,7 +1,8 @@
 //! The floor: an epoll loop that writes what one read brought to each member, and does nothing
-//! else. No JSON, no policy, no answer, no check; what any server pays at least.
+//! else. No JSON, no policy, no answer, no check; what any server pays at least. On demand it tells
+//! a room that somebody came, which is what presence costs at least.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem::{MaybeUninit, take};
 use std::net::TcpListener;
@@ -22,6 +23,10 @@ const LISTENER: u64 = u64::MAX;
 const SCRATCH: usize = 64 << 10;
 const NOBODY: usize = usize::MAX;
 const PING: [u8; 2] = [0x89, 0];
+/// How long those who come are collected: as Switchboard does by default.
+const INTERVAL: Duration = Duration::from_millis(250);
+/// That somebody came, as short as it can be said.
+const NEWS: &[u8] = b"\x81\x13{\"type\":\"presence\"}";
 
 struct Connection {
     fd: OwnedFd,
@@ -40,10 +45,12 @@ struct Floor {
     users: Vec<usize>,
     scratch: Vec<u8>,
     brought: Brought,
+    /// Rooms that are to be told that somebody came, and when; `None`: they are not told.
+    news: Option<VecDeque<(Instant, usize)>>,
 }
 
-/// Serves for ever.
-pub(crate) fn serve(listener: &TcpListener, ping: Duration) -> io::Result<()> {
+/// Serves for ever; with `presence`, a room is told that somebody came.
+pub(crate) fn serve(listener: &TcpListener, ping: Duration, presence: bool) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut floor = Floor {
         epoll: epoll::create(CreateFlags::CLOEXEC)?,
@@ -53,6 +60,7 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration) -> io::Result<()> {
         users: Vec::new(),
         scratch: vec![0; SCRATCH],
         brought: Brought::default(),
+        news: presence.then(VecDeque::new),
     };
     epoll::add(
         &floor.epoll,
@@ -63,7 +71,9 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration) -> io::Result<()> {
     let mut due = Instant::now() + ping;
     let mut events = [MaybeUninit::<Event>::uninit(); 1024];
     loop {
-        let left = due.saturating_duration_since(Instant::now());
+        let news = floor.news.iter().flatten().next().map(|&(at, _)| at);
+        let next = news.map_or(due, |at| at.min(due));
+        let left = next.saturating_duration_since(Instant::now());
         let timeout = Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
@@ -80,7 +90,8 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration) -> io::Result<()> {
                 index => floor.read(index as usize),
             }
         }
-        if left.is_zero() {
+        floor.tell_news();
+        if left.is_zero() && next == due {
             due += ping;
             (0..floor.connections.len()).for_each(|index| floor.write(index, &PING));
         }
@@ -160,6 +171,11 @@ impl Floor {
         }
         self.rooms[room].push(index);
         connection.room = room;
+        if let Some(news) = &mut self.news
+            && news.back().is_none_or(|&(_, last)| last != room)
+        {
+            news.push_back((Instant::now() + INTERVAL, room));
+        }
         if let Some(user) = user.strip_prefix('u').and_then(|user| user.parse().ok()) {
             if self.users.len() <= user {
                 self.users.resize(user + 1, NOBODY);
@@ -167,6 +183,16 @@ impl Floor {
             self.users[user] = index;
         }
         self.write(index, answer.as_bytes());
+    }
+
+    fn tell_news(&mut self) {
+        let now = Instant::now();
+        while let Some(&(_, room)) = self.news.iter().flatten().next().filter(|new| new.0 <= now) {
+            self.news.as_mut().and_then(VecDeque::pop_front);
+            for member in self.rooms[room].clone() {
+                self.write(member, NEWS);
+            }
+        }
     }
 
     fn frames(&mut self, index: usize, input: &mut [u8]) {

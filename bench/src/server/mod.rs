@@ -33,6 +33,8 @@ pub(crate) const BATCH: usize = 64;
 pub(crate) enum Server {
     /// A bare loop that writes one prepared buffer per member
     Floor,
+    /// The floor, and rooms are told that somebody came, as by Switchboard
+    FloorPresence,
     /// The example `chat`: presence, limits and heartbeats on
     SwitchboardTokio,
     /// The example `chat-smol`: presence, limits and heartbeats on
@@ -57,8 +59,9 @@ pub(crate) enum Server {
 
 impl Server {
     /// Those that are measured if nobody says otherwise.
-    pub(crate) const USUAL: [Self; 10] = [
+    pub(crate) const USUAL: [Self; 11] = [
         Self::Floor,
+        Self::FloorPresence,
         Self::SwitchboardTokio,
         Self::SwitchboardSmol,
         Self::SwitchboardTokioBare,
@@ -70,9 +73,25 @@ impl Server {
         Self::Bun,
     ];
 
-    /// Whether it has no presence, and so differs from its like only where somebody comes.
-    pub(crate) const fn is_bare(self) -> bool {
-        matches!(self, Self::SwitchboardTokioBare | Self::SwitchboardSmolBare)
+    /// Whether it differs from its like by presence alone, and so only where somebody comes.
+    pub(crate) const fn is_about_presence(self) -> bool {
+        matches!(
+            self,
+            Self::FloorPresence | Self::SwitchboardTokioBare | Self::SwitchboardSmolBare
+        )
+    }
+
+    /// Whether it is a floor.
+    pub(crate) const fn is_floor(self) -> bool {
+        matches!(self, Self::Floor | Self::FloorPresence)
+    }
+
+    /// What it can be held against, where somebody comes: the floor that does as much for it.
+    pub(crate) const fn floor_of_comers(self) -> Self {
+        match self {
+            Self::SwitchboardTokio | Self::SwitchboardSmol => Self::FloorPresence,
+            _ => Self::Floor,
+        }
     }
 
     /// Whether it is one of ours.
@@ -203,6 +222,7 @@ impl Place {
         };
         Ok(match server {
             Server::Floor => builtin(Builtin::Floor),
+            Server::FloorPresence => builtin(Builtin::FloorPresence),
             Server::SwitchboardTokio => chat("chat", "on"),
             Server::SwitchboardSmol => chat("chat-smol", "on"),
             Server::SwitchboardTokioBare => chat("chat", "off"),
