@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::BadRequest;
-use crate::handshake::{self, Headers};
+use crate::handshake::{self, Headers, Known};
 
 /// A secret that never shows: `Debug` prints its length only.
 #[derive(Clone)]
@@ -168,10 +168,7 @@ impl Request {
     }
 
     /// The values of all headers of one name.
-    pub(crate) fn header_values<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> impl DoubleEndedIterator<Item = &'a str> {
+    pub(crate) fn header_values(&self, name: Known) -> impl DoubleEndedIterator<Item = &str> {
         self.parts.headers.all(name)
     }
 

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 pub(crate) use self::authority::Authority;
 use self::head::Head;
-pub(crate) use self::headers::Headers;
+pub(crate) use self::headers::{Headers, Known};
 pub(crate) use self::scan::is_token;
 use self::scan::{HEAD_BYTES, Scanner};
 use self::target::{Route, Target};
@@ -190,7 +190,7 @@ fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
     let target = Target::parse(target)?;
     match target.route(&config.endpoint, config.name_bytes)? {
         Route::Upgrade { lobby } => upgrade(config, method, target, lobby, headers),
-        Route::Elsewhere if !config.pages || headers.list_has("upgrade", "websocket") => {
+        Route::Elsewhere if !config.pages || headers.list_has(Known::Upgrade, "websocket") => {
             Err(BadRequest::NotFound)
         }
         Route::Elsewhere => page(method, target, headers),

@@ -61,14 +61,12 @@ impl Scanner {
         let allowed = &input[..input.len().min(HEAD_BYTES - self.bytes)];
         let mut used = 0;
         while let Some(&byte) = allowed.get(used) {
-            // Names and values make up most of a head, and a run of their bytes changes nothing.
-            let step = match self.at {
-                At::Name if is_token(byte) => run(&allowed[used..], is_token),
-                At::Value if is_value(byte) => run_of_value(&allowed[used..]),
-                at => {
-                    self.at = self.step(at, byte)?;
-                    1
-                }
+            let step = self.run(&allowed[used..]);
+            let step = if step > 0 {
+                step
+            } else {
+                self.at = self.step(self.at, byte)?;
+                1
             };
             #[cfg(test)]
             {
@@ -85,6 +83,21 @@ impl Scanner {
             return Err(BadRequest::HeadTooLarge);
         }
         Ok(None)
+    }
+
+    /// How many of the next bytes only carry on what has begun. They are most of a head.
+    fn run(&mut self, next: &[u8]) -> usize {
+        match self.at {
+            At::Name => run(next, is_token),
+            At::Value => run_of_value(next),
+            At::Target(bytes) => {
+                let room = next.len().min(TARGET_BYTES - bytes);
+                let more = run(&next[..room], is_target);
+                self.at = At::Target(bytes + more);
+                more
+            }
+            _ => 0,
+        }
     }
 
     fn step(&mut self, at: At, byte: u8) -> Result<At, BadRequest> {
@@ -140,7 +153,7 @@ fn method(bytes: usize, byte: u8) -> Result<At, BadRequest> {
 fn target(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     match byte {
         b' ' if bytes > 0 => Ok(At::Version(0)),
-        b'!'..=b'~' if byte != b'#' => {
+        _ if is_target(byte) => {
             if bytes == TARGET_BYTES {
                 return Err(BadRequest::TargetTooLong);
             }
@@ -148,6 +161,11 @@ fn target(bytes: usize, byte: u8) -> Result<At, BadRequest> {
         }
         _ => Err(BadRequest::Syntax("the target has an illegal byte")),
     }
+}
+
+/// Visible bytes, and no fragment.
+const fn is_target(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
 /// `HTTP/` digit `.` digit (RFC 9112, section 2.3), and none but 1.1.

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::headers::Headers;
+use super::headers::{Headers, Known};
 use crate::{BadRequest, Token};
 
 /// What the offered subprotocol with a token begins with.
@@ -25,10 +25,10 @@ pub(super) fn find(
     for (_, value) in query.iter().filter(|(name, _)| name == "token") {
         found.put(value.clone())?;
     }
-    for value in headers.all("authorization").filter_map(bearer) {
+    for value in headers.all(Known::Authorization).filter_map(bearer) {
         found.put(legal(value)?.to_owned())?;
     }
-    for value in headers.all("cookie").flat_map(token_cookies) {
+    for value in headers.all(Known::Cookie).flat_map(token_cookies) {
         found.put(legal(value)?.to_owned())?;
     }
     for encoded in bearers {
