@@ -22,6 +22,9 @@ const KEY: GeneralPurpose = GeneralPurpose::new(
     PAD.with_decode_allow_trailing_bits(true),
 );
 
+/// 20 bytes in base64.
+pub(crate) type AcceptKey = [u8; 28];
+
 /// The subprotocols that a client offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offer {
@@ -117,10 +120,13 @@ pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> 
 }
 
 /// The answer to a key (RFC 6455, section 4.2.2, step 5).
-pub(super) fn accept_key(key: &str) -> String {
+pub(super) fn accept_key(key: &str) -> AcceptKey {
     let digest = Sha1::new()
         .chain_update(key)
         .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
         .finalize();
-    STANDARD.encode(digest)
+    let mut answer = [0; 28];
+    let written = STANDARD.encode_slice(digest, &mut answer);
+    debug_assert_eq!(written, Ok(answer.len()));
+    answer
 }
