@@ -61,12 +61,22 @@ impl Scanner {
         let allowed = &input[..input.len().min(HEAD_BYTES - self.bytes)];
         let mut used = 0;
         while let Some(&byte) = allowed.get(used) {
-            let step = self.run(&allowed[used..]);
-            let step = if step > 0 {
-                step
-            } else {
-                self.at = self.step(self.at, byte)?;
-                1
+            // Names, values and the target make up most of a head, and a run of their bytes changes
+            // nothing else.
+            let rest = &allowed[used..];
+            let step = match self.at {
+                At::Name if is_token(byte) => run(rest, is_token),
+                At::Value if is_value(byte) => run_of_value(rest),
+                At::Target(bytes) if is_target(byte) && bytes < TARGET_BYTES => {
+                    let room = rest.len().min(TARGET_BYTES - bytes);
+                    let more = run(&rest[..room], is_target);
+                    self.at = At::Target(bytes + more);
+                    more
+                }
+                at => {
+                    self.at = self.step(at, byte)?;
+                    1
+                }
             };
             #[cfg(test)]
             {
@@ -83,21 +93,6 @@ impl Scanner {
             return Err(BadRequest::HeadTooLarge);
         }
         Ok(None)
-    }
-
-    /// How many of the next bytes only carry on what has begun. They are most of a head.
-    fn run(&mut self, next: &[u8]) -> usize {
-        match self.at {
-            At::Name => run(next, is_token),
-            At::Value => run_of_value(next),
-            At::Target(bytes) => {
-                let room = next.len().min(TARGET_BYTES - bytes);
-                let more = run(&next[..room], is_target);
-                self.at = At::Target(bytes + more);
-                more
-            }
-            _ => 0,
-        }
     }
 
     fn step(&mut self, at: At, byte: u8) -> Result<At, BadRequest> {
@@ -150,15 +145,11 @@ fn method(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     }
 }
 
+/// What ends a run of its bytes.
 fn target(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     match byte {
         b' ' if bytes > 0 => Ok(At::Version(0)),
-        _ if is_target(byte) => {
-            if bytes == TARGET_BYTES {
-                return Err(BadRequest::TargetTooLong);
-            }
-            Ok(At::Target(bytes + 1))
-        }
+        _ if is_target(byte) => Err(BadRequest::TargetTooLong),
         _ => Err(BadRequest::Syntax("the target has an illegal byte")),
     }
 }
