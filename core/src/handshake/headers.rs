@@ -117,3 +117,34 @@ impl Headers {
         self.all(name).any(|list| list.split(',').any(is_it))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_known_in_any_case_and_only_by_its_whole_name() {
+        let names = [
+            ("Authorization", Known::Authorization),
+            ("connection", Known::Connection),
+            ("CONTENT-LENGTH", Known::ContentLength),
+            ("Cookie", Known::Cookie),
+            ("hOST", Known::Host),
+            ("Origin", Known::Origin),
+            ("transfer-Encoding", Known::TransferEncoding),
+            ("Upgrade", Known::Upgrade),
+            ("Sec-WebSocket-Key", Known::WebSocketKey),
+            ("sec-websocket-protocol", Known::WebSocketProtocol),
+            ("SEC-WEBSOCKET-VERSION", Known::WebSocketVersion),
+            ("x-Forwarded-For", Known::XForwardedFor),
+        ];
+        for (name, known) in names {
+            let (but_one, _) = name.split_at(name.len() - 1);
+            assert_eq!(Known::of(name), Some(known));
+            for other in [but_one, &format!("{but_one}_"), &format!("{name}s")] {
+                assert_eq!(Known::of(other), None, "{other}");
+            }
+        }
+        assert_eq!(Known::of(""), None);
+    }
+}
