@@ -114,7 +114,7 @@ impl Frame {
     }
 
     /// Bytes that are not a frame but take the same way out: an HTTP response, several frames.
-    pub(crate) fn raw(bytes: &[u8]) -> Self {
+    pub(crate) fn raw(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
     }
 
@@ -265,10 +265,10 @@ mod tests {
 
     #[test]
     fn raw_bytes_are_all_payload_and_no_control_frame() {
-        let frame = Frame::raw(b"HTTP/1.1 426 Upgrade Required\r\n\r\n");
+        let frame = Frame::raw(b"HTTP/1.1 426 Upgrade Required\r\n\r\n".to_vec());
         assert_eq!(frame.payload_len(), frame.len());
         assert!(!frame.is_control());
         assert_eq!(format!("{frame:?}"), "Frame(raw, 33 bytes)");
-        assert!(Frame::raw(&[]).is_empty());
+        assert!(Frame::raw(Vec::new()).is_empty());
     }
 }

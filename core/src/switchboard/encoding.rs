@@ -19,7 +19,7 @@ impl Encoder {
     pub(super) fn switching_protocols(&mut self, request: &Request, json: bool) -> Frame {
         self.scratch.clear();
         response::write_switching_protocols(request, json, &mut self.scratch);
-        Frame::raw(&self.scratch)
+        Frame::raw(self.scratch.as_slice())
     }
 
     /// A message with so many bytes of content.

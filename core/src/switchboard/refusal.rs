@@ -75,7 +75,7 @@ impl Switchboard {
             let ip = connection.ip;
             self.ips.leave(ip, self.now);
         }
-        self.push_urgent(id, Frame::raw(&response), Class::HTTP);
+        self.push_urgent(id, Frame::raw(response), Class::HTTP);
         self.settle(id);
     }
 

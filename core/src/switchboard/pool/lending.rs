@@ -44,7 +44,7 @@ impl Lent {
         let joined = self.joined.get_or_insert_with(|| {
             let mut bytes = Vec::with_capacity(run.bytes as usize);
             frames.copy(run.first, run.count(), &mut bytes);
-            Frame::raw(&bytes)
+            Frame::raw(bytes)
         });
         Some(joined.clone())
     }
