@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::Request;
+use crate::handshake::Known;
 
 /// What limits per address count: an IPv4 address, or an IPv6 network of 64 bits, for that is what
 /// one customer has. An IPv4 address mapped into IPv6 is the IPv4 address.
@@ -56,7 +57,7 @@ pub fn client_address(peer: IpAddr, request: &Request, trusted: &[IpNet]) -> IpA
         return client;
     }
     let entries = request
-        .header_values("x-forwarded-for")
+        .header_values(Known::XForwardedFor)
         .rev()
         .flat_map(|list| list.rsplit(','));
     for entry in entries {

@@ -114,7 +114,7 @@ impl Frame {
     }
 
     /// Bytes that are not a frame but take the same way out: an HTTP response, several frames.
-    pub(crate) fn raw(bytes: Vec<u8>) -> Self {
+    pub(crate) fn raw(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
     }
 

@@ -50,19 +50,42 @@ impl std::error::Error for StaleId {}
 
 /// Two numbers as an id shows them, without the detours of formatting: each connection is told its
 /// id and the epochs of its rooms.
-pub(crate) fn hex_pair(first: u64, second: u64) -> String {
-    let mut text = String::with_capacity(33);
-    push_hex(&mut text, first);
-    text.push('-');
-    push_hex(&mut text, second);
-    text
+pub(crate) struct HexPair {
+    digits: [u8; 33],
+    start: usize,
 }
 
-fn push_hex(text: &mut String, number: u64) {
-    let digits = (67 - number.leading_zeros()).div_euclid(4).max(1);
-    for digit in (0..digits).rev() {
-        let digit = (number >> (4 * digit)) as usize & 15;
-        text.push(char::from(b"0123456789abcdef"[digit]));
+impl HexPair {
+    pub(crate) fn new(first: u64, second: u64) -> Self {
+        let mut pair = Self {
+            digits: [0; 33],
+            start: 33,
+        };
+        pair.put_number(second);
+        pair.put(b'-');
+        pair.put_number(first);
+        pair
+    }
+
+    /// From the last digit to the first, before what is there.
+    fn put_number(&mut self, number: u64) {
+        let mut rest = number;
+        loop {
+            self.put(b"0123456789abcdef"[rest as usize & 15]);
+            rest >>= 4;
+            if rest == 0 {
+                break;
+            }
+        }
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.start -= 1;
+        self.digits[self.start] = byte;
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
     }
 }
 
@@ -74,7 +97,8 @@ mod tests {
     fn a_pair_is_written_as_formatting_writes_it() {
         for number in [0, 1, 15, 16, 255, 256, 0xfedc_ba98_7654_3210, u64::MAX] {
             for other in [0, 9, u64::from(u32::MAX), 1 << 63] {
-                assert_eq!(hex_pair(number, other), format!("{number:x}-{other:x}"));
+                let pair = HexPair::new(number, other);
+                assert_eq!(pair.as_str(), format!("{number:x}-{other:x}"));
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::Request;
-use crate::handshake::Authority;
+use crate::handshake::{Authority, Known};
 
 /// Whose pages may connect.
 ///
@@ -32,7 +32,7 @@ impl Origins {
         if *self == Self::Any {
             return true;
         }
-        let mut origins = request.header_values("origin");
+        let mut origins = request.header_values(Known::Origin);
         let Some(origin) = origins.next() else {
             return true;
         };
@@ -116,7 +116,7 @@ impl<'a> Origin<'a> {
     /// Whether `Host` names this origin's host and port. A `Host` without a port means the default
     /// of the origin's scheme; an origin without any port is never the same.
     fn is_of_host(self, request: &Request) -> bool {
-        let mut hosts = request.header_values("host");
+        let mut hosts = request.header_values(Known::Host);
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return false;
         };

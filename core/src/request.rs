@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::BadRequest;
-use crate::handshake::{self, Headers};
+use crate::handshake::{self, AcceptKey, Headers, Known, Query};
 
 /// A secret that never shows: `Debug` prints its length only.
 #[derive(Clone)]
@@ -60,14 +60,14 @@ pub struct Request {
 pub(crate) struct Parts {
     pub(crate) method: Cow<'static, str>,
     pub(crate) path: String,
-    pub(crate) query: Vec<(String, String)>,
+    pub(crate) query: Query,
     pub(crate) headers: Headers,
     pub(crate) protocols: Vec<String>,
     pub(crate) json: bool,
     pub(crate) token: Option<Token>,
-    pub(crate) lobby: Option<String>,
+    pub(crate) lobby: Option<Arc<str>>,
     pub(crate) upgrade: bool,
-    pub(crate) accept_key: Option<String>,
+    pub(crate) accept_key: Option<AcceptKey>,
 }
 
 impl From<Parts> for Request {
@@ -150,10 +150,7 @@ impl Request {
 
     /// The parameters of the query in their order, decoded once.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parts
-            .query
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.parts.query.iter()
     }
 
     /// The first header of this name, whatever its case. Bytes that are not UTF-8 show as U+FFFD.
@@ -168,10 +165,7 @@ impl Request {
     }
 
     /// The values of all headers of one name.
-    pub(crate) fn header_values<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> impl DoubleEndedIterator<Item = &'a str> {
+    pub(crate) fn header_values(&self, name: Known) -> impl DoubleEndedIterator<Item = &str> {
         self.parts.headers.all(name)
     }
 
@@ -195,6 +189,11 @@ impl Request {
         self.parts.lobby.as_deref()
     }
 
+    /// The same to keep, without a copy.
+    pub(crate) fn shared_lobby(&self) -> Option<Arc<str>> {
+        self.parts.lobby.clone()
+    }
+
     /// Whether this asks for a WebSocket, and not for a page.
     pub fn is_upgrade(&self) -> bool {
         self.parts.upgrade
@@ -202,7 +201,7 @@ impl Request {
 
     /// The value of `Sec-WebSocket-Accept`; `None` for a page, and where somebody else upgraded.
     pub fn accept_key(&self) -> Option<&str> {
-        self.parts.accept_key.as_deref()
+        str::from_utf8(self.parts.accept_key.as_ref()?).ok()
     }
 }
 

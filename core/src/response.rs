@@ -53,19 +53,29 @@ impl std::error::Error for BadPage {}
 /// The subprotocol is echoed if it is spoken (`json`) and was offered; extensions never are. For
 /// a request that is no upgrade this has no meaning.
 pub fn switching_protocols(request: &Request, json: bool) -> Vec<u8> {
-    // Every connection gets it: what is always the same is copied at once.
+    let mut answer = Vec::with_capacity(192);
+    write_switching_protocols(request, json, &mut answer);
+    answer
+}
+
+/// [`switching_protocols`] in memory that is used again: every connection gets it.
+pub(crate) fn write_switching_protocols(request: &Request, json: bool, out: &mut Vec<u8>) {
     const START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-        Connection: Upgrade\r\n";
-    let mut answer = Answer(Vec::with_capacity(192));
-    answer.0.extend_from_slice(START);
-    answer.header(
-        "Sec-WebSocket-Accept",
-        request.accept_key().unwrap_or_default(),
-    );
+        Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+    out.extend_from_slice(START);
+    out.extend_from_slice(request.accept_key().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
     if json && request.speaks_json() {
-        answer.header("Sec-WebSocket-Protocol", JSON_PROTOCOL);
+        write_header(out, "Sec-WebSocket-Protocol", JSON_PROTOCOL);
     }
-    answer.end(&[])
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Both must have been checked.
+fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// The answer to a request that is not let in. Its body is the reason, and for a malformed
@@ -166,9 +176,7 @@ impl Answer {
 
     /// Both must have been checked.
     fn header(&mut self, name: &str, value: &str) {
-        for part in [name, ": ", value, "\r\n"] {
-            self.0.extend_from_slice(part.as_bytes());
-        }
+        write_header(&mut self.0, name, value);
     }
 
     fn text(mut self, body: &str) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! A complete head, taken apart.
 
+use std::mem::MaybeUninit;
+
 use super::headers::Headers;
 use super::scan::FIELDS;
 use crate::BadRequest;
@@ -15,9 +17,10 @@ pub(super) struct Head<'a> {
 impl<'a> Head<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BadRequest> {
         const ILLEGAL: BadRequest = BadRequest::Syntax("the head is not HTTP/1.1");
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(bytes) {
+        // Most heads have few fields: the room for the others is left as it is.
+        let mut fields = [MaybeUninit::uninit(); FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, &mut fields) {
             Ok(httparse::Status::Complete(end)) if end == bytes.len() => {}
             _ => return Err(ILLEGAL),
         }

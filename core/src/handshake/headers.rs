@@ -8,19 +8,63 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Headers {
     text: String,
-    /// Where the name and where the value of each field ends in `text`.
-    ends: Vec<(usize, usize)>,
-    /// One bit per length of a name, from 64 on they share: most of the fields that are asked for are
-    /// not there, and this says so at once.
-    lengths: u64,
+    fields: Vec<Field>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Field {
+    /// Where its name and where its value ends in the text; it begins where the one before ends.
+    name_end: usize,
+    value_end: usize,
+    known: Option<Known>,
+}
+
+/// A field that some rule reads. Names are compared once, when a field comes, and not again by
+/// every rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Authorization,
+    Connection,
+    ContentLength,
+    Cookie,
+    Host,
+    Origin,
+    TransferEncoding,
+    Upgrade,
+    WebSocketKey,
+    WebSocketProtocol,
+    WebSocketVersion,
+    XForwardedFor,
+}
+
+impl Known {
+    /// What a name means, whatever its case.
+    fn of(name: &str) -> Option<Self> {
+        // No two of the same length begin alike: one comparison decides.
+        let (known, its_name) = match (name.len(), name.as_bytes().first()?) {
+            (4, _) => (Self::Host, "host"),
+            (6, b'c' | b'C') => (Self::Cookie, "cookie"),
+            (6, _) => (Self::Origin, "origin"),
+            (7, _) => (Self::Upgrade, "upgrade"),
+            (10, _) => (Self::Connection, "connection"),
+            (13, _) => (Self::Authorization, "authorization"),
+            (14, _) => (Self::ContentLength, "content-length"),
+            (15, _) => (Self::XForwardedFor, "x-forwarded-for"),
+            (17, b't' | b'T') => (Self::TransferEncoding, "transfer-encoding"),
+            (17, _) => (Self::WebSocketKey, "sec-websocket-key"),
+            (21, _) => (Self::WebSocketVersion, "sec-websocket-version"),
+            (22, _) => (Self::WebSocketProtocol, "sec-websocket-protocol"),
+            _ => return None,
+        };
+        name.eq_ignore_ascii_case(its_name).then_some(known)
+    }
 }
 
 impl Headers {
     pub(crate) fn with_capacity(fields: usize, bytes: usize) -> Self {
         Self {
             text: String::with_capacity(bytes),
-            ends: Vec::with_capacity(fields),
-            lengths: 0,
+            fields: Vec::with_capacity(fields),
         }
     }
 
@@ -32,51 +76,75 @@ impl Headers {
             Ok(value) => self.text.push_str(value),
             Err(_) => self.text.push_str(&String::from_utf8_lossy(value)),
         }
-        self.ends.push((name_end, self.text.len()));
-        self.lengths |= length_bit(name);
-    }
-
-    /// Where a field begins, and where its name and its value end.
-    fn field(&self, index: usize) -> (usize, usize, usize) {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before].1);
-        let (name_end, value_end) = self.ends[index];
-        (start, name_end, value_end)
+        self.fields.push(Field {
+            name_end,
+            value_end: self.text.len(),
+            known: Known::of(name),
+        });
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
-        (0..self.ends.len()).map(|index| {
-            let (start, name_end, value_end) = self.field(index);
-            (&self.text[start..name_end], &self.text[name_end..value_end])
+        (0..self.fields.len()).map(|index| {
+            let before = index.checked_sub(1).map(|before| self.fields[before]);
+            let start = before.map_or(0, |before| before.value_end);
+            let name = &self.text[start..self.fields[index].name_end];
+            (name, self.value(self.fields[index]))
         })
     }
 
-    /// The values of every field of this name, whatever its case.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
-        let none = self.lengths & length_bit(name) == 0;
-        let fields = if none { 0 } else { self.ends.len() };
-        (0..fields).filter_map(move |index| {
-            let (start, name_end, value_end) = self.field(index);
-            let same = name_end - start == name.len()
-                && self.text.as_bytes()[start..name_end].eq_ignore_ascii_case(name.as_bytes());
-            same.then(|| &self.text[name_end..value_end])
-        })
+    fn value(&self, field: Field) -> &str {
+        &self.text[field.name_end..field.value_end]
+    }
+
+    /// The values of every field of this name.
+    pub(crate) fn all(&self, name: Known) -> impl DoubleEndedIterator<Item = &str> {
+        let fields = self.fields.iter();
+        fields
+            .filter(move |field| field.known == Some(name))
+            .map(|&field| self.value(field))
     }
 
     /// The value of a field that must be there exactly once.
-    pub(crate) fn only<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub(crate) fn only(&self, name: Known) -> Option<&str> {
         let mut values = self.all(name);
         let value = values.next()?;
         values.next().is_none().then_some(value)
     }
 
     /// Whether a comma-separated list over all fields of this name has `token`, whatever its case.
-    pub(crate) fn list_has(&self, name: &str, token: &str) -> bool {
-        self.all(name)
-            .flat_map(|list| list.split(','))
-            .any(|element| element.trim_ascii().eq_ignore_ascii_case(token))
+    pub(crate) fn list_has(&self, name: Known, token: &str) -> bool {
+        let is_it = |element: &str| element.trim_ascii().eq_ignore_ascii_case(token);
+        self.all(name).any(|list| list.split(',').any(is_it))
     }
 }
 
-const fn length_bit(name: &str) -> u64 {
-    1 << (name.len() % 64)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_known_in_any_case_and_only_by_its_whole_name() {
+        let names = [
+            ("Authorization", Known::Authorization),
+            ("connection", Known::Connection),
+            ("CONTENT-LENGTH", Known::ContentLength),
+            ("Cookie", Known::Cookie),
+            ("hOST", Known::Host),
+            ("Origin", Known::Origin),
+            ("transfer-Encoding", Known::TransferEncoding),
+            ("Upgrade", Known::Upgrade),
+            ("Sec-WebSocket-Key", Known::WebSocketKey),
+            ("sec-websocket-protocol", Known::WebSocketProtocol),
+            ("SEC-WEBSOCKET-VERSION", Known::WebSocketVersion),
+            ("x-Forwarded-For", Known::XForwardedFor),
+        ];
+        for (name, known) in names {
+            let (but_one, _) = name.split_at(name.len() - 1);
+            assert_eq!(Known::of(name), Some(known));
+            for other in [but_one, &format!("{but_one}_"), &format!("{name}s")] {
+                assert_eq!(Known::of(other), None, "{other}");
+            }
+        }
+        assert_eq!(Known::of(""), None);
+    }
 }

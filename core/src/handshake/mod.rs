@@ -3,6 +3,7 @@
 mod authority;
 mod head;
 mod headers;
+mod query;
 mod scan;
 mod target;
 #[cfg(test)]
@@ -17,12 +18,13 @@ use serde::Deserialize;
 
 pub(crate) use self::authority::Authority;
 use self::head::Head;
-pub(crate) use self::headers::Headers;
+pub(crate) use self::headers::{Headers, Known};
+pub(crate) use self::query::Query;
 pub(crate) use self::scan::is_token;
 use self::scan::{HEAD_BYTES, Scanner};
 use self::target::{Route, Target};
 pub(crate) use self::token::BEARER_PROTOCOL;
-pub(crate) use self::upgrade::JSON_PROTOCOL;
+pub(crate) use self::upgrade::{AcceptKey, JSON_PROTOCOL};
 use crate::request::Parts;
 use crate::{BadRequest, Request};
 
@@ -190,7 +192,7 @@ fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
     let target = Target::parse(target)?;
     match target.route(&config.endpoint, config.name_bytes)? {
         Route::Upgrade { lobby } => upgrade(config, method, target, lobby, headers),
-        Route::Elsewhere if !config.pages || headers.list_has("upgrade", "websocket") => {
+        Route::Elsewhere if !config.pages || headers.list_has(Known::Upgrade, "websocket") => {
             Err(BadRequest::NotFound)
         }
         Route::Elsewhere => page(method, target, headers),
@@ -201,7 +203,7 @@ fn upgrade(
     config: &HandshakeConfig,
     method: &str,
     target: Target<'_>,
-    lobby: Option<String>,
+    lobby: Option<Arc<str>>,
     headers: Headers,
 ) -> Result<Request, BadRequest> {
     let key = upgrade::check(method, &headers)?;
@@ -254,7 +256,7 @@ pub(crate) fn upgraded(
         protocols: offer.protocols,
         json: offer.json,
         token,
-        lobby,
+        lobby: lobby.map(Into::into),
         upgrade: true,
         accept_key: None,
     }))

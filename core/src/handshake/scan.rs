@@ -61,10 +61,18 @@ impl Scanner {
         let allowed = &input[..input.len().min(HEAD_BYTES - self.bytes)];
         let mut used = 0;
         while let Some(&byte) = allowed.get(used) {
-            // Names and values make up most of a head, and a run of their bytes changes nothing.
+            // Names, values and the target make up most of a head, and a run of their bytes changes
+            // nothing else.
+            let rest = &allowed[used..];
             let step = match self.at {
-                At::Name if is_token(byte) => run(&allowed[used..], is_token),
-                At::Value if is_value(byte) => run_of_value(&allowed[used..]),
+                At::Name if is_token(byte) => run(rest, is_token),
+                At::Value if is_value(byte) => run_of_value(rest),
+                At::Target(bytes) if is_target(byte) && bytes < TARGET_BYTES => {
+                    let room = rest.len().min(TARGET_BYTES - bytes);
+                    let more = run(&rest[..room], is_target);
+                    self.at = At::Target(bytes + more);
+                    more
+                }
                 at => {
                     self.at = self.step(at, byte)?;
                     1
@@ -137,17 +145,18 @@ fn method(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     }
 }
 
+/// What ends a run of its bytes.
 fn target(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     match byte {
         b' ' if bytes > 0 => Ok(At::Version(0)),
-        b'!'..=b'~' if byte != b'#' => {
-            if bytes == TARGET_BYTES {
-                return Err(BadRequest::TargetTooLong);
-            }
-            Ok(At::Target(bytes + 1))
-        }
+        _ if is_target(byte) => Err(BadRequest::TargetTooLong),
         _ => Err(BadRequest::Syntax("the target has an illegal byte")),
     }
+}
+
+/// Visible bytes, and no fragment.
+const fn is_target(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
 /// `HTTP/` digit `.` digit (RFC 9112, section 2.3), and none but 1.1.

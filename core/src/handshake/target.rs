@@ -1,12 +1,11 @@
 //! The request target: its path, where that leads, and its query.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::Endpoint;
+use super::query::Query;
 use crate::{BadName, BadRequest, check_name};
-
-/// The most parameters in a query.
-const PARAMETERS: usize = 100;
 
 const ENCODING: BadRequest =
     BadRequest::Syntax("the path is not percent-encoded UTF-8 without control characters");
@@ -15,7 +14,7 @@ const ENCODING: BadRequest =
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// To the switchboard, with the lobby that the path names.
-    Upgrade { lobby: Option<String> },
+    Upgrade { lobby: Option<Arc<str>> },
     /// Anywhere else.
     Elsewhere,
 }
@@ -25,7 +24,7 @@ pub(super) enum Route {
 pub(super) struct Target<'a> {
     raw_path: &'a str,
     pub(super) path: String,
-    pub(super) query: Vec<(String, String)>,
+    pub(super) query: Query,
 }
 
 impl<'a> Target<'a> {
@@ -39,7 +38,7 @@ impl<'a> Target<'a> {
         Ok(Self {
             raw_path,
             path: decode_path(raw_path)?.into_owned(),
-            query: parse_query(query)?,
+            query: Query::parse(query)?,
         })
     }
 
@@ -76,7 +75,7 @@ impl<'a> Target<'a> {
     }
 }
 
-fn lobby(raw: &str, name_bytes: usize) -> Result<String, BadRequest> {
+fn lobby(raw: &str, name_bytes: usize) -> Result<Arc<str>, BadRequest> {
     let name = decode_path(raw)?;
     if name.contains('/') {
         return Err(BadRequest::Syntax("a room name must not have a slash"));
@@ -85,7 +84,7 @@ fn lobby(raw: &str, name_bytes: usize) -> Result<String, BadRequest> {
         BadName::TooLong(_) => BadRequest::Syntax("the room name is too long"),
         BadName::Empty | BadName::Control => ENCODING,
     })?;
-    Ok(name.into_owned())
+    Ok(name.into())
 }
 
 fn decode_path(raw: &str) -> Result<Cow<'_, str>, BadRequest> {
@@ -103,45 +102,8 @@ fn decode_path(raw: &str) -> Result<Cow<'_, str>, BadRequest> {
     Ok(path)
 }
 
-/// Reads a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space, a
-/// broken encoding stays as it is. Only the token has to be encoded well.
-fn parse_query(raw: &str) -> Result<Vec<(String, String)>, BadRequest> {
-    let mut query = Vec::new();
-    let mut token = false;
-    for parameter in raw.split('&').filter(|parameter| !parameter.is_empty()) {
-        if query.len() == PARAMETERS {
-            return Err(BadRequest::Syntax("the query has more than 100 parameters"));
-        }
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let (name, _) = form_decode(name);
-        let (value, well_encoded) = form_decode(value);
-        if name == "token" {
-            if !well_encoded {
-                return Err(BadRequest::Syntax("the token is not percent-encoded UTF-8"));
-            }
-            if std::mem::replace(&mut token, true) {
-                return Err(super::token::SEVERAL);
-            }
-        }
-        query.push((name, value));
-    }
-    Ok(query)
-}
-
-/// The text, and whether all of it was encoded well.
-fn form_decode(raw: &str) -> (String, bool) {
-    if !raw.contains(['%', '+']) {
-        return (raw.to_owned(), true);
-    }
-    let (bytes, whole) = percent_decode(raw, true);
-    match String::from_utf8(bytes) {
-        Ok(text) => (text, whole),
-        Err(bad) => (String::from_utf8_lossy(bad.as_bytes()).into_owned(), false),
-    }
-}
-
 /// Decodes once; what is no `%` and two hexadecimal digits stays as it is, and is told.
-fn percent_decode(raw: &str, plus_is_space: bool) -> (Vec<u8>, bool) {
+pub(super) fn percent_decode(raw: &str, plus_is_space: bool) -> (Vec<u8>, bool) {
     let raw = raw.as_bytes();
     let mut decoded = Vec::with_capacity(raw.len());
     let mut whole = true;

@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::headers::Headers;
+use super::headers::{Headers, Known};
+use super::query::Query;
 use crate::{BadRequest, Token};
 
 /// What the offered subprotocol with a token begins with.
@@ -17,18 +18,18 @@ const ILLEGAL: BadRequest = BadRequest::Syntax("the token is not legal where it 
 /// An empty token is a token: the application is asked about it and will say no. Were it taken
 /// for none, `?token=` from a page that forgot its token would wait for a first message.
 pub(super) fn find(
-    query: &[(String, String)],
+    query: &Query,
     headers: &Headers,
     bearers: &[String],
 ) -> Result<Option<Token>, BadRequest> {
     let mut found = Found(None);
-    for (_, value) in query.iter().filter(|(name, _)| name == "token") {
-        found.put(value.clone())?;
+    for (_, value) in query.iter().filter(|&(name, _)| name == "token") {
+        found.put(value.to_owned())?;
     }
-    for value in headers.all("authorization").filter_map(bearer) {
+    for value in headers.all(Known::Authorization).filter_map(bearer) {
         found.put(legal(value)?.to_owned())?;
     }
-    for value in headers.all("cookie").flat_map(token_cookies) {
+    for value in headers.all(Known::Cookie).flat_map(token_cookies) {
         found.put(legal(value)?.to_owned())?;
     }
     for encoded in bearers {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use sha1::{Digest, Sha1};
 
 use super::authority::Authority;
-use super::headers::Headers;
+use super::headers::{Headers, Known};
 use super::scan::is_token;
 use super::token::BEARER_PROTOCOL;
 use crate::BadRequest;
@@ -21,6 +21,9 @@ const KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     PAD.with_decode_allow_trailing_bits(true),
 );
+
+/// 20 bytes in base64.
+pub(crate) type AcceptKey = [u8; 28];
 
 /// The subprotocols that a client offers.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,16 +42,16 @@ pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, B
     if method != "GET" {
         return Err(BadRequest::Method);
     }
-    let asks =
-        headers.list_has("upgrade", "websocket") && headers.list_has("connection", "upgrade");
+    let asks = headers.list_has(Known::Upgrade, "websocket")
+        && headers.list_has(Known::Connection, "upgrade");
     if !asks {
         return Err(BadRequest::NotAnUpgrade);
     }
-    if headers.only("sec-websocket-version") != Some("13") {
+    if headers.only(Known::WebSocketVersion) != Some("13") {
         return Err(BadRequest::Version);
     }
     let key = headers
-        .only("sec-websocket-key")
+        .only(Known::WebSocketKey)
         .ok_or(BadRequest::Syntax("there must be one Sec-WebSocket-Key"))?;
     if !is_key(key) {
         return Err(BadRequest::Syntax(
@@ -56,10 +59,10 @@ pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, B
         ));
     }
     check_host(headers)?;
-    let body = headers.all("transfer-encoding").next().is_some()
-        || match headers.only("content-length") {
+    let body = headers.all(Known::TransferEncoding).next().is_some()
+        || match headers.only(Known::ContentLength) {
             Some(length) => length != "0",
-            None => headers.all("content-length").next().is_some(),
+            None => headers.all(Known::ContentLength).next().is_some(),
         };
     if body {
         return Err(BadRequest::Syntax(
@@ -77,7 +80,7 @@ fn is_key(key: &str) -> bool {
 
 /// RFC 9112, section 3.2: exactly one, whatever is asked for.
 pub(super) fn check_host(headers: &Headers) -> Result<(), BadRequest> {
-    match headers.only("host").and_then(Authority::parse) {
+    match headers.only(Known::Host).and_then(Authority::parse) {
         Some(_) => Ok(()),
         None => Err(BadRequest::Syntax(
             "there must be one Host, with a legal name",
@@ -92,7 +95,7 @@ pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> 
     let mut offer = Offer::default();
     let mut seen = BTreeSet::new();
     for protocol in headers
-        .all("sec-websocket-protocol")
+        .all(Known::WebSocketProtocol)
         .flat_map(|list| list.split(','))
         .map(str::trim_ascii)
     {
@@ -117,10 +120,13 @@ pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> 
 }
 
 /// The answer to a key (RFC 6455, section 4.2.2, step 5).
-pub(super) fn accept_key(key: &str) -> String {
+pub(super) fn accept_key(key: &str) -> AcceptKey {
     let digest = Sha1::new()
         .chain_update(key)
         .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
         .finalize();
-    STANDARD.encode(digest)
+    let mut answer = [0; 28];
+    let written = STANDARD.encode_slice(digest, &mut answer);
+    debug_assert_eq!(written, Ok(answer.len()));
+    answer
 }

@@ -1,7 +1,6 @@
 //! Who comes in: seats, verdicts and their answers (spec, section 2).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::{Connection, Pending, Phase, Seat};
@@ -10,11 +9,12 @@ use super::stats::Level;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::address::is_trusted;
-use crate::id::hex_pair;
+use crate::hash::Vacant;
+use crate::id::HexPair;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
-    UserPolicy, Wire, check_name, client_address, response,
+    UserPolicy, Wire, check_name, client_address,
 };
 
 /// Who a connection is, as the application says.
@@ -110,7 +110,7 @@ impl Switchboard {
             return Ok(Answer::Page);
         }
         let json = self.config.wire == Wire::Json;
-        let response = response::switching_protocols(request, json);
+        let response = self.encoder.switching_protocols(request, json);
         Ok(self.consider(id, request, Some(response)))
     }
 
@@ -217,15 +217,10 @@ impl Switchboard {
     }
 
     /// Draining, origin, address; then the application is asked.
-    fn consider(
-        &mut self,
-        id: ConnectionId,
-        request: &Request,
-        response: Option<Vec<u8>>,
-    ) -> Answer {
+    fn consider(&mut self, id: ConnectionId, request: &Request, response: Option<Frame>) -> Answer {
         let ip = IpKey::of(request.peer());
         let pending = Pending {
-            lobby: request.lobby().map(Arc::from),
+            lobby: request.shared_lobby(),
             response,
             auth_deadline: Time::MAX,
         };
@@ -281,7 +276,7 @@ impl Switchboard {
         pending.auth_deadline = deadline;
         self.move_to(id, Phase::AwaitingAuth(pending));
         if let Some(response) = response {
-            self.push_urgent(id, Frame::raw(response), Class::HTTP);
+            self.push_urgent(id, response, Class::HTTP);
         }
         self.arm(id, Kind::Auth);
         self.notices.push_back(Action::Intake(id));
@@ -301,10 +296,10 @@ impl Switchboard {
         if !anonymous && check_name(&name, self.config.limits.name_bytes).is_err() {
             return Err(Refused::Unauthorized);
         }
-        let replaced = if anonymous {
-            None
-        } else {
-            self.apply_user_policy(&name)?
+        let user = self.users.look(&name);
+        let replaced = match user {
+            Ok(user) if !anonymous => self.apply_user_policy(user)?,
+            _ => None,
         };
         if self.open >= self.config.limits.connections + usize::from(replaced.is_some()) {
             return Err(Refused::ServerFull);
@@ -318,7 +313,7 @@ impl Switchboard {
         if let Some(lobby) = &lobby {
             self.lobby_seat(lobby, replaced)?;
         }
-        self.open_connection(id, &name, anonymous, expires_in, request);
+        self.open_connection(id, &name, user, anonymous, expires_in, request);
         if let Some(lobby) = lobby {
             // It fails only if the connection could not even take its welcome and was closed.
             let _ = self.enter_room(id, &lobby, true);
@@ -339,6 +334,7 @@ impl Switchboard {
         &mut self,
         id: ConnectionId,
         name: &str,
+        user: Result<u32, Vacant>,
         anonymous: bool,
         expires_in: Option<Duration>,
         request: Option<&RequestId<'_>>,
@@ -354,13 +350,13 @@ impl Switchboard {
             Ok(Phase::AwaitingAuth(_))
         );
         self.move_to(id, Phase::Open);
-        let user = self.users.add(name, anonymous, id.slot);
+        let user = self.users.add(user, name, anonymous, id.slot);
         let shared = self.users.at(user).name.clone();
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.user = user;
         }
         if let Some(response) = response {
-            self.push_urgent(id, Frame::raw(response), Class::HTTP);
+            self.push_urgent(id, response, Class::HTTP);
         }
         self.disarm(id, Kind::Hook, true);
         self.disarm(id, Kind::Auth, false);
@@ -380,8 +376,9 @@ impl Switchboard {
                 },
             );
         }
+        let shown = HexPair::new(u64::from(id.slot), u64::from(id.generation));
         let welcome = ServerMessage::Welcome {
-            connection: &hex_pair(u64::from(id.slot), u64::from(id.generation)),
+            connection: shown.as_str(),
             user: &shared,
             ping_ms: self.config.health.ping_interval.as_millis() as u64,
             max_bytes: self.config.limits.message_bytes as u64,
@@ -390,8 +387,8 @@ impl Switchboard {
     }
 
     /// Whom a newcomer of this user replaces, or why it is refused.
-    fn apply_user_policy(&self, name: &str) -> Result<Option<ConnectionId>, Refused> {
-        let devices = self.users.connections(name);
+    fn apply_user_policy(&self, user: u32) -> Result<Option<ConnectionId>, Refused> {
+        let devices = &self.users.at(user).connections;
         let most = match self.config.users {
             UserPolicy::Replace => 1,
             UserPolicy::Allow(most) => most,

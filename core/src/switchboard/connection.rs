@@ -21,7 +21,7 @@ use super::limits::{Bucket, Strikes};
 use super::queue::Queue;
 use super::timers::Kind;
 use crate::time::nanos;
-use crate::{CloseReason, Config, ConnectionId, IpKey, StaleId, Time};
+use crate::{CloseReason, Config, ConnectionId, Frame, IpKey, StaleId, Time};
 
 /// No user, no room.
 pub(super) const NONE: u32 = u32::MAX;
@@ -75,7 +75,7 @@ impl Phase {
 pub(super) struct Pending {
     pub(super) lobby: Option<Arc<str>>,
     /// The 101 response, until it is sent; `None` also where the application upgraded itself.
-    pub(super) response: Option<Vec<u8>>,
+    pub(super) response: Option<Frame>,
     /// When its first message is too late, in liveness time.
     pub(super) auth_deadline: Time,
 }

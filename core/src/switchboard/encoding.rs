@@ -1,7 +1,7 @@
 //! Messages for clients, put together in memory that is used again.
 
-use crate::Frame;
 use crate::protocol::ServerMessage;
+use crate::{Frame, Request, response};
 
 /// Room for the fields of a message around its content, in bytes.
 const ENVELOPE: usize = 160;
@@ -15,6 +15,13 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
+    /// The answer 101 to a request.
+    pub(super) fn switching_protocols(&mut self, request: &Request, json: bool) -> Frame {
+        self.scratch.clear();
+        response::write_switching_protocols(request, json, &mut self.scratch);
+        Frame::raw(self.scratch.as_slice())
+    }
+
     /// A message with so many bytes of content.
     pub(super) fn encode(&mut self, message: &ServerMessage<'_>, content: usize) -> Frame {
         self.scratch.clear();

@@ -15,6 +15,12 @@ struct Entry {
     connects: Bucket,
 }
 
+impl Entry {
+    fn holds_nothing(&self) -> bool {
+        self.seats == 0 && self.arriving == 0
+    }
+}
+
 /// All addresses that hold something, or have lately connected.
 #[derive(Debug)]
 pub(super) struct Ips {
@@ -52,8 +58,10 @@ impl Ips {
     pub(super) fn arrived(&mut self, ip: IpKey, now: Time) {
         if let Some(entry) = self.entries.get_mut(&ip) {
             entry.arriving -= 1;
+            if entry.holds_nothing() {
+                self.rest(ip, now);
+            }
         }
-        self.settle(ip, now);
     }
 
     /// Takes a seat, if there is one under `limit` and the rate allows it.
@@ -62,15 +70,19 @@ impl Ips {
         let charged = rate.is_none_or(|rate| entry.connects.charge(now, rate, 1).is_ok());
         let seated = charged && entry.seats < limit;
         entry.seats += usize::from(seated);
-        self.settle(ip, now);
+        if entry.holds_nothing() {
+            self.rest(ip, now);
+        }
         seated
     }
 
     pub(super) fn leave(&mut self, ip: IpKey, now: Time) {
         if let Some(entry) = self.entries.get_mut(&ip) {
             entry.seats -= 1;
+            if entry.holds_nothing() {
+                self.rest(ip, now);
+            }
         }
-        self.settle(ip, now);
     }
 
     pub(super) fn next(&self) -> Option<Time> {
@@ -92,24 +104,22 @@ impl Ips {
 
     fn entry(&mut self, ip: IpKey) -> &mut Entry {
         let entry = self.entries.entry(ip).or_default();
-        if entry.seats == 0 && entry.arriving == 0 {
+        if entry.holds_nothing() {
             self.idle.remove(&(entry.connects.full_at(), ip));
         }
         entry
     }
 
     /// Forgets an address that holds nothing, at once or when its bucket is full.
-    fn settle(&mut self, ip: IpKey, now: Time) {
+    fn rest(&mut self, ip: IpKey, now: Time) {
         let Some(entry) = self.entries.get(&ip) else {
             return;
         };
-        if entry.seats == 0 && entry.arriving == 0 {
-            let full_at = entry.connects.full_at();
-            if full_at <= now {
-                self.entries.remove(&ip);
-            } else {
-                self.idle.insert((full_at, ip));
-            }
+        let full_at = entry.connects.full_at();
+        if full_at <= now {
+            self.entries.remove(&ip);
+        } else {
+            self.idle.insert((full_at, ip));
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::crowd::Crowd;
 use super::delivery::Offer;
 use super::encoding::encode;
@@ -294,21 +296,22 @@ impl Switchboard {
     }
 
     /// All users of a room, or the first of them.
-    fn list_frame(&self, key: u32) -> Frame {
+    fn list_frame(&mut self, key: u32) -> Frame {
+        let count = self.crowd_size(key) as u64;
         let room = self.rooms.at(key);
         let most = self.config.presence.full;
-        let users: Vec<&str> = room.presence.as_ref().map_or_else(Vec::new, |presence| {
-            let first = presence.crowd.iter().take(most);
-            first
-                .map(|present| &*self.users.at(present.user).name)
-                .collect()
-        });
+        let crowd = room.presence.iter().flat_map(|found| found.crowd.iter());
+        let users: SmallVec<[&str; 16]> = crowd
+            .take(most)
+            .map(|present| &*self.users.at(present.user).name)
+            .collect();
         let message = ServerMessage::Presence {
             channel: &room.name,
-            count: self.crowd_size(key) as u64,
+            count,
             users: &users,
         };
-        encode(&message, users.iter().map(|name| name.len() + 3).sum())
+        let names = users.iter().map(|name| name.len() + 3).sum();
+        self.encoder.encode(&message, names)
     }
 
     /// What has changed, where there are too many users for a list.

@@ -39,7 +39,7 @@ impl Switchboard {
                 self.refuse_upgraded(id, super::ending::close_frame(reason));
             }
             (Some(reason), Some(response)) if by_close => {
-                self.push_urgent(id, Frame::raw(response), Class::HTTP);
+                self.push_urgent(id, response, Class::HTTP);
                 self.refuse_upgraded(id, super::ending::close_frame(reason));
             }
             (None, _) if upgraded => {

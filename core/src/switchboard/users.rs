@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::Switchboard;
 use super::connection::NONE;
 use super::growth::Grow;
-use crate::hash::{Keyed, NameIndex};
+use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::{CloseReason, ConnectionId, Time};
 
 #[derive(Debug)]
@@ -53,10 +53,20 @@ impl Users {
             .map_or(&[], |user| &self.at(user).connections)
     }
 
+    /// The user of this name, or where to [`add`](Self::add) it.
+    pub(super) fn look(&self, name: &str) -> Result<u32, Vacant> {
+        self.by_name.look(name, |user| &self.at(user).name)
+    }
+
     /// Adds a connection; the user comes to be with its first.
-    pub(super) fn add(&mut self, name: &str, anonymous: bool, slot: u32) -> u32 {
-        let found = self.by_name.look(name, |user| &self.at(user).name);
-        let user = found.unwrap_or_else(|vacant| {
+    pub(super) fn add(
+        &mut self,
+        user: Result<u32, Vacant>,
+        name: &str,
+        anonymous: bool,
+        slot: u32,
+    ) -> u32 {
+        let user = user.unwrap_or_else(|vacant| {
             let user = User {
                 name: name.into(),
                 anonymous,
