@@ -337,6 +337,7 @@ impl Switchboard {
             };
             self.fire(kind, id);
         }
+        self.end_beat();
         self.tick_probes();
         self.tick_presence();
         self.sweep_timers();
