@@ -48,21 +48,42 @@ impl fmt::Display for StaleId {
 
 impl std::error::Error for StaleId {}
 
-/// Two numbers as an id shows them, without the detours of formatting: each connection is told its
-/// id and the epochs of its rooms.
-pub(crate) fn hex_pair(first: u64, second: u64) -> String {
-    let mut text = String::with_capacity(33);
-    push_hex(&mut text, first);
-    text.push('-');
-    push_hex(&mut text, second);
-    text
+/// Two numbers as an id shows them, without the detours of formatting and of memory of their own:
+/// each connection is told its id and the epochs of its rooms.
+pub(crate) struct HexPair {
+    text: [u8; Self::LONGEST],
+    len: usize,
 }
 
-fn push_hex(text: &mut String, number: u64) {
-    let digits = (67 - number.leading_zeros()).div_euclid(4).max(1);
-    for digit in (0..digits).rev() {
-        let digit = (number >> (4 * digit)) as usize & 15;
-        text.push(char::from(b"0123456789abcdef"[digit]));
+impl HexPair {
+    const LONGEST: usize = 2 * 16 + 1;
+
+    pub(crate) fn new(first: u64, second: u64) -> Self {
+        let mut pair = Self {
+            text: [0; Self::LONGEST],
+            len: 0,
+        };
+        pair.push_hex(first);
+        pair.push(b'-');
+        pair.push_hex(second);
+        pair
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[..self.len]).expect("digits are ASCII")
+    }
+
+    fn push_hex(&mut self, number: u64) {
+        let digits = (67 - number.leading_zeros()).div_euclid(4).max(1);
+        for digit in (0..digits).rev() {
+            let digit = (number >> (4 * digit)) as usize & 15;
+            self.push(b"0123456789abcdef"[digit]);
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.text[self.len] = byte;
+        self.len += 1;
     }
 }
 
@@ -74,7 +95,8 @@ mod tests {
     fn a_pair_is_written_as_formatting_writes_it() {
         for number in [0, 1, 15, 16, 255, 256, 0xfedc_ba98_7654_3210, u64::MAX] {
             for other in [0, 9, u64::from(u32::MAX), 1 << 63] {
-                assert_eq!(hex_pair(number, other), format!("{number:x}-{other:x}"));
+                let pair = HexPair::new(number, other);
+                assert_eq!(pair.as_str(), format!("{number:x}-{other:x}"));
             }
         }
     }

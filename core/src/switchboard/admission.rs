@@ -10,7 +10,7 @@ use super::stats::Level;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::address::is_trusted;
-use crate::id::hex_pair;
+use crate::id::HexPair;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
@@ -380,8 +380,9 @@ impl Switchboard {
                 },
             );
         }
+        let printed = HexPair::new(u64::from(id.slot), u64::from(id.generation));
         let welcome = ServerMessage::Welcome {
-            connection: &hex_pair(u64::from(id.slot), u64::from(id.generation)),
+            connection: printed.as_str(),
             user: &shared,
             ping_ms: self.config.health.ping_interval.as_millis() as u64,
             max_bytes: self.config.limits.message_bytes as u64,

@@ -14,7 +14,7 @@ use super::queue::NO_ROOM;
 use super::stats::Level;
 use super::{Notice, Switchboard};
 use crate::hash::{Keyed, NameIndex, Vacant};
-use crate::id::hex_pair;
+use crate::id::HexPair;
 use crate::protocol::ServerMessage;
 use crate::{BadName, CloseReason, ConnectionId, SlowPolicy, StaleId, Time, check_name};
 
@@ -151,8 +151,8 @@ impl RoomTable {
     }
 
     /// The epoch of a room as clients see it.
-    pub(super) fn epoch(&self, epoch: u64) -> String {
-        hex_pair(self.node, epoch)
+    pub(super) fn epoch(&self, epoch: u64) -> HexPair {
+        HexPair::new(self.node, epoch)
     }
 
     fn create(&mut self, vacant: Vacant, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
@@ -329,7 +329,7 @@ impl Switchboard {
         let message = ServerMessage::Subscribed {
             channel: &channel,
             seq,
-            epoch: &epoch,
+            epoch: epoch.as_str(),
             id: request,
         };
         self.tell(id, &message);
@@ -339,11 +339,10 @@ impl Switchboard {
 
     /// Takes a connection that stays out of one room. Says whether it was in.
     pub(super) fn leave_by_wish(&mut self, id: ConnectionId, key: u32) -> bool {
-        let name = self.room_name(key);
         if let Ok(connection) = self.connections.get_mut(id) {
             let mut memberships = connection.rooms.iter();
             if memberships.any(|member| member.room == key && member.lobby) {
-                connection.left_lobby(name);
+                connection.left_lobby(self.rooms.at(key).name.clone());
             }
         }
         self.leave_room(id, key, false)
