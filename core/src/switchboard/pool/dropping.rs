@@ -79,19 +79,19 @@ impl Pool {
         mut list: List,
         keep: impl Fn(&Run) -> bool,
     ) -> (List, u32) {
-        let (mut last, mut dropped, mut at) = (NONE, 0, list.head);
+        let (mut before, mut dropped, mut at) = (NONE, 0, list.head);
         while at != NONE {
             let run = self.runs.at(at);
             let next = run.next;
             if keep(run) {
-                last = at;
+                before = at;
             } else {
                 dropped += self.drop_run(queue, at);
-                self.runs.link(&mut list, last, next);
+                self.runs.link(&mut list, before, next);
             }
             at = next;
         }
-        list.tail = last;
+        list.tail = before;
         (list, dropped)
     }
 
