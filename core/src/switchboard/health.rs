@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::connection::{Connection, Outstanding, Probe};
+use super::pool::StoredFrame;
 use super::queue::Class;
 use super::timers::Kind;
 use super::{Notice, Switchboard};
@@ -32,8 +33,10 @@ struct Question {
 pub(super) struct Probes {
     questions: BTreeMap<u64, Question>,
     deadlines: BTreeSet<(Time, u64)>,
-    /// The number in the latest ping; each is used once.
+    /// The number in the latest ping; no connection gets one twice.
     last: u64,
+    /// The ping of this tick, which all get that are due at it.
+    beat: Option<(u64, StoredFrame)>,
 }
 
 impl Probes {
@@ -70,6 +73,14 @@ fn on_the_beat(at: Time, beat: u64) -> Time {
     )
 }
 
+const fn ping_class(as_message: bool) -> Class {
+    if as_message {
+        Class::MESSAGE
+    } else {
+        Class::CONTROL
+    }
+}
+
 impl Switchboard {
     /// Asks all devices of a user whether they are there, by `health_ping` where JSON is spoken
     /// and else by a ping with a payload of its own.
@@ -90,7 +101,9 @@ impl Switchboard {
                     ticket,
                 });
             }
-            self.push_ping(id, payload, self.config.wire == Wire::Json);
+            let as_message = self.config.wire == Wire::Json;
+            let frame = self.ping_frame(payload, as_message);
+            self.push_urgent(id, frame, ping_class(as_message));
         }
         let results = devices
             .iter()
@@ -142,7 +155,11 @@ impl Switchboard {
             on_the_beat(now + Duration::from_nanos(interval - beat), beat)
         };
         if connection.ping.is_none_or(|ping| ping.heard) {
-            let payload = self.probes.number();
+            let class = ping_class(asks);
+            let (payload, frame) = self.ping_of_this_tick(asks);
+            let Ok(connection) = self.connections.get_mut(id) else {
+                return;
+            };
             connection.ping = Some(Outstanding {
                 payload,
                 sent: now,
@@ -150,19 +167,37 @@ impl Switchboard {
                 health: asks,
                 heard: false,
             });
-            self.push_ping(id, payload, asks);
+            self.push_stored(id, frame, class);
             self.arm(id, Kind::PingTimeout);
         }
         self.arm(id, Kind::Ping);
     }
 
-    fn push_ping(&mut self, id: ConnectionId, payload: u64, as_message: bool) {
+    /// Each connection that is due in this tick gets the same ping: it is encoded and kept once.
+    fn ping_of_this_tick(&mut self, as_message: bool) -> (u64, StoredFrame) {
+        if let Some(beat) = self.probes.beat {
+            return beat;
+        }
+        let payload = self.probes.number();
+        let frame = self.ping_frame(payload, as_message);
+        let beat = (payload, self.pool.store(frame));
+        self.probes.beat = Some(beat);
+        beat
+    }
+
+    /// The tick is over, and its ping is held only by the queues that it is in.
+    pub(super) fn end_beat(&mut self) {
+        if let Some((_, frame)) = self.probes.beat.take() {
+            self.pool.release(frame);
+        }
+    }
+
+    fn ping_frame(&mut self, payload: u64, as_message: bool) -> Frame {
         if as_message {
             let ping = ServerMessage::HealthPing { timestamp: payload };
-            let frame = self.encoder.encode(&ping, 0);
-            self.push_urgent(id, frame, Class::MESSAGE);
+            self.encoder.encode(&ping, 0)
         } else {
-            self.push_urgent(id, Frame::ping(&payload.to_be_bytes()), Class::CONTROL);
+            Frame::ping(&payload.to_be_bytes())
         }
     }
 

@@ -263,6 +263,13 @@ impl Switchboard {
 
     /// Queues a frame that goes before all data and has no limit of its own.
     pub(super) fn push_urgent(&mut self, id: ConnectionId, frame: Frame, class: Class) {
+        let stored = self.pool.store(frame);
+        self.push_stored(id, stored, class);
+        self.pool.release(stored);
+    }
+
+    /// [`Self::push_urgent`] of what goes to others as well.
+    pub(super) fn push_stored(&mut self, id: ConnectionId, frame: StoredFrame, class: Class) {
         let now = self.liveness();
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -270,9 +277,7 @@ impl Switchboard {
         if connection.queue.is_empty() {
             connection.stalled_from = now;
         }
-        let stored = self.pool.store(frame);
-        self.pool.push_urgent(&mut connection.queue, stored, class);
-        self.pool.release(stored);
+        self.pool.push_urgent(&mut connection.queue, frame, class);
         self.mark_dirty(id);
     }
 

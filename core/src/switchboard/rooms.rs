@@ -339,11 +339,10 @@ impl Switchboard {
 
     /// Takes a connection that stays out of one room. Says whether it was in.
     pub(super) fn leave_by_wish(&mut self, id: ConnectionId, key: u32) -> bool {
-        let name = self.room_name(key);
         if let Ok(connection) = self.connections.get_mut(id) {
             let mut memberships = connection.rooms.iter();
             if memberships.any(|member| member.room == key && member.lobby) {
-                connection.left_lobby(name);
+                connection.left_lobby(self.rooms.at(key).name.clone());
             }
         }
         self.leave_room(id, key, false)

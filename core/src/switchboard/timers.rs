@@ -161,6 +161,13 @@ impl Timers {
         Some(entry)
     }
 
+    /// The entries of a lane that come next, as far as they are due.
+    pub(super) fn ahead(&self, kind: Kind, now: Time) -> impl Iterator<Item = ConnectionId> {
+        let lane = self.lanes[kind as usize].iter();
+        lane.take_while(move |&&(at, _)| at <= now)
+            .map(|&(_, id)| id)
+    }
+
     /// Entries, those included that nobody waits for any more.
     pub(super) fn len(&self) -> usize {
         self.entries

@@ -72,24 +72,27 @@ impl Pool {
         dropped
     }
 
+    /// What is kept stays where it is: mostly that is all, and then nothing is written.
     fn filter(
         &mut self,
         queue: &mut Queue,
-        list: List,
+        mut list: List,
         keep: impl Fn(&Run) -> bool,
     ) -> (List, u32) {
-        let (mut kept, mut dropped, mut at) = (List::EMPTY, 0, list.head);
+        let (mut before, mut dropped, mut at) = (NONE, 0, list.head);
         while at != NONE {
             let run = self.runs.at(at);
             let next = run.next;
             if keep(run) {
-                self.runs.append(&mut kept, at);
+                before = at;
             } else {
                 dropped += self.drop_run(queue, at);
+                self.runs.link(&mut list, before, next);
             }
             at = next;
         }
-        (kept, dropped)
+        list.tail = before;
+        (list, dropped)
     }
 
     /// Frees a run that is in no list; returns the messages in it.

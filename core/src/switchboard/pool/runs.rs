@@ -124,6 +124,15 @@ impl Runs {
         list.tail = at;
     }
 
+    /// Makes a run the next of another, or the first where there is no other.
+    #[inline]
+    pub(super) fn link(&mut self, list: &mut List, before: u32, next: u32) {
+        match self.0.get_mut(before as usize) {
+            Some(run) => run.next = next,
+            None => list.head = next,
+        }
+    }
+
     /// Puts a list before another.
     pub(super) fn prepend(&mut self, list: &mut List, front: List) {
         if front.is_empty() {
