@@ -93,7 +93,8 @@ impl Writer {
     fn take(&mut self, shared: &Shared) -> bool {
         let Self { buffer, turn, .. } = self;
         let more = shared.with(|locked, _| {
-            for _ in 0..locked.count_next(TURN, BUFFER, CHUNK) {
+            // Once at least: those who have gone leave the list by it.
+            for _ in 0..locked.count_next(TURN, BUFFER, CHUNK).max(1) {
                 let Some(id) = locked.switchboard.poll_send() else {
                     break;
                 };
