@@ -13,7 +13,7 @@ use crate::server::Server;
 /// costs to get going (with a fifth of a second, all needed half as much again).
 const SLICE: Duration = Duration::from_secs(1);
 
-/// For what came while others were loaded, their pings say.
+/// For what came while others were loaded.
 const QUIET: Duration = Duration::from_millis(2);
 
 /// One of those that are loaded in turn.
@@ -37,12 +37,16 @@ impl Runner {
     }
 
     fn slice(&mut self, pace: Pace, time: Duration) -> io::Result<()> {
-        self.trial.load.settle(QUIET)?;
         let (before, start) = (self.trial.reading()?, Instant::now());
         self.trial.load.run(pace, time)?;
         self.time += start.elapsed();
         self.used += self.trial.reading()?.since(&before);
         Ok(())
+    }
+
+    /// Answers the pings that came while others were loaded: none waits for longer than a slice.
+    fn attend(&mut self) -> io::Result<()> {
+        self.trial.load.settle(QUIET)
     }
 
     fn end(mut self) -> Run {
@@ -51,10 +55,23 @@ impl Runner {
     }
 }
 
+fn attend(runners: &mut [io::Result<Runner>]) {
+    for runner in runners {
+        if let Ok(running) = runner
+            && let Err(error) = running.attend()
+        {
+            *runner = Err(error);
+        }
+    }
+}
+
 /// Starts all servers, loads them in turn, ends them.
 pub(crate) fn measure_in_turn(setting: &Setting<'_>, servers: &[Server], pace: Pace) -> Vec<Run> {
-    let start = |&server| Runner::start(setting, server, pace);
-    let mut runners: Vec<io::Result<Runner>> = servers.iter().map(start).collect();
+    let mut runners: Vec<io::Result<Runner>> = Vec::new();
+    for &server in servers {
+        runners.push(Runner::start(setting, server, pace));
+        attend(&mut runners);
+    }
     let slices = setting.scale.time.div_duration_f64(SLICE).ceil().max(1.0);
     let time = setting.scale.time.div_f64(slices);
     for slice in 0..slices as usize {
@@ -66,6 +83,7 @@ pub(crate) fn measure_in_turn(setting: &Setting<'_>, servers: &[Server], pace: P
             {
                 runners[at] = Err(error);
             }
+            attend(&mut runners);
         }
     }
     let end = |(runner, &server): (io::Result<Runner>, _)| match runner {

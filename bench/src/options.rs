@@ -127,7 +127,7 @@ impl Compare {
             |quick: f64, full: f64| Duration::from_secs_f64(if self.quick { quick } else { full });
         Scale {
             rounds: self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1),
-            warm_up: pick(0.2, 1.0),
+            warm_up: pick(0.2, 0.5),
             time: self.time.unwrap_or(pick(0.5, 3.0)),
             after_burst: self.after_burst.unwrap_or(pick(5.0, 60.0)),
             idle: self.idle.unwrap_or(if self.quick { 4_000 } else { 16_000 }),

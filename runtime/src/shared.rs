@@ -83,7 +83,7 @@ impl Locked {
     }
 
     /// How many of the next connections to write to, up to `most`, have no more than so many bytes
-    /// together, of which no one counts for more than `each`; 1 at least, if anybody has something.
+    /// together, of which no one counts for more than `each`.
     pub(crate) fn count_next(&self, most: usize, bytes: usize, each: usize) -> usize {
         let (mut count, mut sum, mut seen) = (0, 0, 0);
         for (id, waiting) in self.switchboard.next_sends().take(most) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use switchboard_core::{Chunk, ConnectionId, Event, Frame};
 
-use crate::shared::Shared;
+use crate::shared::{Locked, Shared};
 use crate::socket::{BLOCKED, Link, Socket};
 use crate::sync::Arc;
 
@@ -22,6 +22,33 @@ struct Share {
     link: Arc<Link>,
     what: What,
     outcome: io::Result<usize>,
+}
+
+impl Share {
+    /// Becomes the writer of the next connection.
+    fn next(locked: &mut Locked) -> Option<Self> {
+        loop {
+            let id = locked.switchboard.poll_send()?;
+            if let Some(link) = locked.link(id) {
+                return Some(Self {
+                    id,
+                    link,
+                    what: What::Copied(0..0),
+                    outcome: Ok(0),
+                });
+            }
+        }
+    }
+
+    /// Takes what is to be written.
+    fn fill(&mut self, locked: &mut Locked, buffer: &mut Vec<u8>) {
+        let start = buffer.len();
+        self.what = match locked.switchboard.transmit(self.id, buffer, CHUNK) {
+            Chunk::Copied(bytes) => What::Copied(start..start + bytes),
+            Chunk::Shared(frame, from) => What::Shared(frame, from),
+            Chunk::Nothing => What::Copied(start..start),
+        };
+    }
 }
 
 enum What {
@@ -93,28 +120,20 @@ impl Writer {
     fn take(&mut self, shared: &Shared) -> bool {
         let Self { buffer, turn, .. } = self;
         let more = shared.with(|locked, _| {
-            // Once at least: those who have gone leave the list by it.
-            for _ in 0..locked.count_next(TURN, BUFFER, CHUNK).max(1) {
-                let Some(id) = locked.switchboard.poll_send() else {
-                    break;
-                };
-                let Some(link) = locked.link(id) else {
-                    continue;
-                };
-                turn.push(Share {
-                    id,
-                    link,
-                    what: What::Copied(0..0),
-                    outcome: Ok(0),
-                });
+            for _ in 0..locked.count_next(TURN, BUFFER, CHUNK) {
+                turn.extend(Share::next(locked));
             }
             for share in &mut *turn {
-                let start = buffer.len();
-                share.what = match locked.switchboard.transmit(share.id, buffer, CHUNK) {
-                    Chunk::Copied(bytes) => What::Copied(start..start + bytes),
-                    Chunk::Shared(frame, from) => What::Shared(frame, from),
-                    Chunk::Nothing => What::Copied(start..start),
+                share.fill(locked, buffer);
+            }
+            // What is lent takes no room in the buffer, so there may be some left; and those who have
+            // gone leave the list by being looked for.
+            while turn.len() < TURN && buffer.len() < BUFFER {
+                let Some(mut share) = Share::next(locked) else {
+                    break;
                 };
+                share.fill(locked, buffer);
+                turn.push(share);
             }
             locked.switchboard.wants_write()
         });
@@ -167,4 +186,49 @@ fn write(link: &Link, bytes: &[u8]) -> io::Result<usize> {
         }
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use switchboard_core::{Config, Handshake, Identity, Switchboard};
+
+    use super::*;
+    use crate::application::Application;
+    use crate::hub::Hub;
+
+    struct Nobody;
+
+    impl Application for Nobody {}
+
+    const HEAD: &[u8] = b"GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+
+    fn who_goes_before_its_turn() {
+        let hub = Hub::new(Config::default(), Nobody).expect("a good configuration");
+        let shared = hub.shared();
+        let mut handshake = Handshake::new(shared.handshake(false));
+        let request = handshake.receive(HEAD).expect("it is legal");
+        let mut request = request.expect("it is complete");
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        request.set_peer(peer);
+        shared.with(|locked, now| {
+            let board = &mut locked.switchboard;
+            let id = board.connect(now, peer).expect("a seat");
+            board.request(now, id, &request).expect("it is there");
+            let ann = Ok(Identity::user("ann"));
+            board.authenticated(now, id, ann, None).expect("it is");
+            board.handle(now, id, Event::Reset).expect("it is");
+        });
+        assert!(shared.read(Switchboard::wants_write));
+        assert_eq!(Writer::new(None).take_turn(shared), Written::Nothing);
+        assert!(!shared.read(Switchboard::wants_write));
+    }
+
+    #[test]
+    fn who_goes_before_its_turn_does_not_stay_in_the_list() {
+        shuttle::check_random(who_goes_before_its_turn, 1);
+    }
 }

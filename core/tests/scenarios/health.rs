@@ -1,5 +1,6 @@
 //! Section 6: who is still there.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -326,4 +327,30 @@ fn pings_of_many_connections_share_their_moments() {
     // 4 000 pings, and as many times for their answers to come: 20 moments in a second for each.
     let wakes = world.wakes_within(secs(100));
     assert!((1_000..=4_010).contains(&wakes), "{wakes}");
+}
+
+#[test]
+fn who_is_pinged_at_the_same_moment_gets_the_same_ping_and_answers_for_itself_alone() {
+    let mut world = World::with(|config| config.presence.enabled = false);
+    let clients: Vec<_> = (0..1_000)
+        .map(|n| world.connect(&format!("u{n}"), "lobby"))
+        .collect();
+    world.forget();
+    world.advance(secs(25));
+    let mut with_payload = BTreeMap::new();
+    for &client in &clients {
+        let of_it: &mut Vec<_> = with_payload.entry(ping(&mut world, client)).or_default();
+        of_it.push(client);
+    }
+    // 500 moments in an interval, and 1 000 clients.
+    let together = with_payload.values().find(|together| together.len() > 1);
+    let (&answers, silent) = together
+        .and_then(|together| together.split_first())
+        .unwrap();
+    for &client in silent {
+        world.falls_silent(client);
+    }
+    world.advance(secs(25 + 25 + 10));
+    assert!(world.is_open(answers));
+    assert!(silent.iter().all(|&client| !world.is_open(client)));
 }
