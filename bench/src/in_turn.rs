@@ -10,7 +10,7 @@ use crate::meter::{Used, segments_sent};
 use crate::server::Server;
 
 /// How long one server is loaded at a time: short beside what disturbs a machine, long beside what it
-/// costs to get going (with a fifth of a second, all needed half as much again).
+/// costs to get going.
 const SLICE: Duration = Duration::from_secs(1);
 
 /// For what came while others were loaded.

@@ -83,7 +83,8 @@ impl Locked {
     }
 
     /// How many of the next connections to write to, up to `most`, have no more than so many bytes
-    /// together, of which no one counts for more than `each`.
+    /// together, of which no one counts for more than `each`. Their links are looked at on the way, so
+    /// that the cache fetches them together.
     pub(crate) fn count_next(&self, most: usize, bytes: usize, each: usize) -> usize {
         let (mut count, mut sum, mut seen) = (0, 0, 0);
         for (id, waiting) in self.switchboard.next_sends().take(most) {

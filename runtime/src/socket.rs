@@ -126,11 +126,6 @@ impl Link {
         self.bell.ring();
     }
 
-    /// What has been signalled.
-    pub(crate) fn flags(&self) -> u8 {
-        self.flags.load(Ordering::Acquire)
-    }
-
     /// Takes what has been signalled.
     pub(crate) fn take_flags(&self) -> u8 {
         if self.is_signalled() {
@@ -142,7 +137,7 @@ impl Link {
 
     /// Whether something has been signalled and not taken.
     pub(crate) fn is_signalled(&self) -> bool {
-        self.flags() != 0
+        self.flags.load(Ordering::Acquire) != 0
     }
 
     /// Leaves word of the end; the task is told by a signal.
