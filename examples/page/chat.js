@@ -100,10 +100,23 @@ export function nameProblem(name, what) {
   const subject = what === 'name' ? 'Your name' : 'The room’s name';
   if (name === '') return what === 'name' ? 'Choose a name first.' : 'Choose a room first.';
   if (/\p{Cc}|\p{Cs}/u.test(name)) return `${subject} holds a character that cannot be sent.`;
+  if (printable(name) !== name) return `${subject} holds an invisible character or a direction mark.`;
   const bytes = byteLength(name);
   if (bytes > MAX_NAME_BYTES) return `${subject} is too long: ${bytes} of ${MAX_NAME_BYTES} bytes.`;
   if (what === 'room' && (name === '.' || name === '..')) return 'A room cannot be called that.';
   return '';
+}
+
+// Joiners and selectors have a meaning within an emoji, and joiners within the scripts that use them.
+const UNSEEN = /(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\u{fe0f}\p{M}\p{Script_Extensions=Arabic}])[\u{200c}\u{200d}\u{fe0f}]|(?![\u{200c}\u{200d}\u{fe0f}])[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * A name as it is shown: characters that cannot be seen, or that turn the text around them, are spelled out, so
+ * that no name passes for another by them.
+ * @param {string} name
+ */
+export function printable(name) {
+  return name.replace(UNSEEN, (found) => `[U+${(found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}]`);
 }
 
 /** @param {string} text */
@@ -112,7 +125,9 @@ function byteLength(text) { return new TextEncoder().encode(text).length; }
 /**
  * Why the connection ended, in plain words.
  * @typedef {{title: string, text: string, advice: string}} Words
- * @typedef {{room: string, usesToken: boolean, reachable: boolean | null, draining: boolean, full: boolean}} Surroundings
+ * What surrounds an end. `reachable` is true only where the server that was dialed is known to have answered
+ * after the attempt; `draining` and `full` mean something only then.
+ * @typedef {{room: string, usesToken: boolean, reachable: boolean, draining: boolean, full: boolean}} Surroundings
  * @param {Close} end
  * @param {Surroundings} around
  * @returns {Words}
@@ -168,7 +183,7 @@ const WORDS = {
     around.usesToken ? 'The server did not accept the token: it may be wrong, or expired.' : 'The server does not let in a name alone; it asks for a token.',
     'Paste a new token below.'],
   server_full: () => ['Server full', 'Every seat of this server is taken (server full).', 'Nothing is needed from you: this page takes a seat when one is free.'],
-  lobby_full: (around) => ['Lobby full', `Every seat in the room “${around.room}” is taken (lobby full).`, 'Leave to choose another room, or choose Reconnect when someone may have left.'],
+  lobby_full: (around) => ['Lobby full', `Every seat in the room “${printable(around.room)}” is taken (lobby full).`, 'Leave to choose another room, or choose Reconnect when someone may have left.'],
   forbidden: () => ['You may not come in here', 'The server knows you, but does not let you into this room.', 'Leave to choose another room, or ask whoever runs the server.'],
   kicked: () => ['You were disconnected', 'Whoever runs this server ended your connection.', 'It is not reopened by itself. Choose Reconnect if you think you may come back.'],
   already_connected: () => ['This name is connected already', 'The server allows one connection for each name, and keeps the older one.', 'Close the other window, or leave and choose another name.'],
@@ -182,13 +197,10 @@ const WORDS = {
 
 /** @param {Surroundings} around @returns {Words} */
 function explainUnreachable(around) {
-  if (around.reachable === false) return { title: 'The server cannot be reached', text: 'It may be restarting, or your network may be down.', advice: '' };
+  if (!around.reachable) return { title: 'The server cannot be reached', text: 'It may be restarting, or your network may be down.', advice: '' };
   if (around.draining) return { title: 'The server is restarting', text: 'It answers, but takes no newcomers until it is back.', advice: '' };
   if (around.full) return { title: 'Server full', text: 'Every seat of this server is taken (server full).', advice: '' };
-  if (around.reachable) {
-    return { title: 'The server did not let this page in', text: 'It answers, but refused the connection, and a browser does not tell a page why.', advice: 'The room may be full, or something between may block WebSockets.' };
-  }
-  return { title: 'The connection could not be opened', text: 'The server may be restarting, or your network may be down.', advice: '' };
+  return { title: 'The server did not let this page in', text: 'It answers, but refused the connection, and a browser does not tell a page why.', advice: 'The room may be full, or something between may block WebSockets.' };
 }
 
 /** @param {Close} end @returns {Words} */
@@ -282,8 +294,8 @@ const plural = (/** @type {number} */ n, /** @type {string} */ one, many = `${on
 
 /** @param {string[]} names */
 function nameList(names) {
-  if (names.length > 4) return `${names.slice(0, 3).join(', ')} and ${names.length - 3} others`;
-  return new Intl.ListFormat('en').format(names);
+  if (names.length > 4) return `${names.slice(0, 3).map(printable).join(', ')} and ${names.length - 3} others`;
+  return new Intl.ListFormat('en').format(names.map(printable));
 }
 
 /** @param {number} ms */
@@ -394,11 +406,19 @@ class Log {
   #tail = { key: '', at: 0 };
   /** Whether the newest entry is to stay in view: until the user scrolls up. */
   #pinned = true;
+  /** Where the box was scrolled to last. */
+  #top = 0;
+  /** The frame that will scroll, or 0: all entries of a frame share one layout. */
+  #scrolling = 0;
 
   constructor() {
     this.#toBottom.addEventListener('click', () => { this.#scrollDown(); this.#box.focus(); });
     this.#box.addEventListener('scroll', () => {
-      this.#pinned = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 60;
+      const { scrollTop, scrollHeight, clientHeight } = this.#box;
+      // Entries that arrived since move the bottom away, not the user: only scrolling up unpins.
+      if (scrollHeight - scrollTop - clientHeight < 60) this.#pinned = true;
+      else if (scrollTop < this.#top) this.#pinned = false;
+      this.#top = scrollTop;
       if (this.#pinned) this.#toBottom.hidden = true;
     }, { passive: true });
     new ResizeObserver(() => { if (this.#pinned) this.#scrollDown(); }).observe(this.#box);
@@ -428,7 +448,7 @@ class Log {
 
     const time = el('time', '', clock.format(now));
     time.setAttribute('datetime', new Date(now).toISOString());
-    const head = el('p', 'entry-head', el('b', '', own ? 'You' : sender), ' ');
+    const head = el('p', 'entry-head', el('b', '', own ? 'You' : printable(sender)), ' ');
     if (whisper) head.append(el('span', 'whisper-mark', whisper), ' ');
     head.append(time);
     if (onReply) head.append(' ', button('link-button', 'Reply', onReply));
@@ -491,10 +511,14 @@ class Log {
     if (this.#pinned) this.#scrollDown();
   }
 
+  /** Scrolls to the newest entry with the next frame. */
   #scrollDown() {
     this.#pinned = true;
-    this.#box.scrollTop = this.#box.scrollHeight;
     this.#toBottom.hidden = true;
+    this.#scrolling ||= requestAnimationFrame(() => {
+      this.#scrolling = 0;
+      if (this.#pinned) this.#box.scrollTop = this.#box.scrollHeight;
+    });
   }
 }
 
@@ -561,13 +585,13 @@ class People {
 
   /** @param {string} name @param {boolean} isMe */
   #row(name, isMe) {
-    const shown = el('span', 'person-name', name);
+    const shown = el('span', 'person-name', printable(name));
     if (isMe) return el('li', '', el('div', 'person', face(name), shown, el('span', 'person-tag', 'you')));
     const tag = el('span', 'person-tag', 'whisper');
     tag.setAttribute('aria-hidden', 'true');
     const pick = button('person', '', () => this.onPick(name));
     pick.append(face(name), el('span', 'hidden', 'Whisper to '), shown, tag);
-    pick.title = name;
+    pick.title = printable(name);
     return el('li', '', pick);
   }
 }
@@ -613,10 +637,10 @@ class Composer {
   /** @param {string} name whom to whisper to; empty to speak to the room again */
   whisper(name) {
     this.whisperTo = name;
-    setText($('whisper-to'), name);
+    setText($('whisper-to'), printable(name));
     this.#chip.hidden = !name;
     this.#form.classList.toggle('whispering', Boolean(name));
-    this.#text.placeholder = name ? `Whisper to ${name}` : 'Message';
+    this.#text.placeholder = name ? `Whisper to ${printable(name)}` : 'Message';
     this.onWhisperChange();
     this.focus();
   }
@@ -638,7 +662,7 @@ class Composer {
     this.#chip.hidden = true;
     this.#form.classList.remove('whispering');
     this.#text.placeholder = 'Message';
-    this.note('');
+    this.#setValue('');
   }
 
   /** @param {string} value */
@@ -768,6 +792,9 @@ class StatsPoller {
   latestAt = 0;
   /** @type {boolean | null} whether the server answered last time; null before the first answer */
   reachable = null;
+  /** When the latest finished request was sent, and when the latest answer came. */
+  #askedAt = 0;
+  #answeredAt = 0;
 
   /** @param {(poller: StatsPoller) => void} onChange */
   constructor(onChange) {
@@ -794,6 +821,24 @@ class StatsPoller {
     return this.#asking;
   }
 
+  /** Asks with a request that is sent after this call: one under way says nothing of what happened since. */
+  async fresh() {
+    await this.#asking;
+    await this.now();
+  }
+
+  /**
+   * Whether the server that ran at `from` answered a request sent after `to`. An answer to an older request may
+   * come from a server that has gone since, and one that started later never saw what happened before.
+   * @param {number} from
+   * @param {number} to
+   */
+  answeredAround(from, to) {
+    if (!this.latest || !this.reachable || this.#askedAt < to) return false;
+    // The margin is for the time that the answer travelled.
+    return this.#answeredAt - this.latest.uptime_s * 1000 <= from + 100;
+  }
+
   get draining() { return this.latest?.draining === true; }
 
   get full() {
@@ -802,17 +847,20 @@ class StatsPoller {
   }
 
   async #ask() {
+    const askedAt = performance.now();
     try {
       const answer = await fetch('/stats.json', { cache: 'no-store', signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       this.latest = await answer.json();
       this.latestAt = Date.now();
+      this.#answeredAt = performance.now();
       this.reachable = true;
       this.#failures = 0;
     } catch {
       this.reachable = false;
       this.#failures += 1;
     }
+    this.#askedAt = askedAt;
   }
 }
 
@@ -1009,6 +1057,9 @@ class Chat {
   #status;
   #tabs;
   /** @type {Switchboard | null} */ #client = null;
+  /** When the latest attempt to connect began, and when an attempt or a connection ended last. */
+  #dialedAt = 0;
+  #endedAt = 0;
   /** @type {State} */ #state = { status: 'idle', last: null };
   #me = '';
   #room = '';
@@ -1061,7 +1112,7 @@ class Chat {
     this.#composer.reset();
     this.#forgetPresence();
     this.#tabs.show('talk');
-    setText($('room-title'), room);
+    setText($('room-title'), printable(room));
     this.#showName();
     this.#title();
     this.#open();
@@ -1131,6 +1182,8 @@ class Chat {
     if (state.status === 'waiting' && state.why === 'asked') state = { status: 'connecting', last: state.last };
     const before = this.#state;
     this.#state = state;
+    if (state.status === 'connecting') this.#dialedAt = performance.now();
+    else if (before.status === 'connecting' || before.status === 'connected') this.#endedAt = performance.now();
     this.#composer.enable(state.status === 'connected');
     this.#status.show(state, state.last && explain(state.last, this.#surroundings()));
     if (before.status === 'connected' && state.status !== 'connected') this.#lost(state);
@@ -1142,14 +1195,15 @@ class Chat {
 
   /** A connection that never opened says nothing of why; the statistics may. */
   async #lookAround() {
-    await this.poller.now();
+    await this.poller.fresh();
     const { last } = this.#state;
     if (this.#state.status !== 'connected' && last) this.#status.show(this.#state, explain(last, this.#surroundings()));
   }
 
   /** @returns {Surroundings} */
   #surroundings() {
-    const { reachable, draining, full } = this.poller;
+    const { draining, full } = this.poller;
+    const reachable = this.poller.answeredAround(this.#dialedAt, this.#endedAt);
     return { room: this.#room, usesToken: this.#token !== '', reachable, draining, full };
   }
 
@@ -1275,7 +1329,7 @@ class Chat {
   #send(text, to) {
     const client = this.#client;
     if (!client) return;
-    const row = this.#log.message({ sender: this.#me, own: true, whisper: to ? `whisper to ${to}` : undefined, text });
+    const row = this.#log.message({ sender: this.#me, own: true, whisper: to ? `whisper to ${printable(to)}` : undefined, text });
     /** @type {Pending} */
     const pending = { row, text, to, timer: 0, again: false };
     pending.timer = setTimeout(() => this.#fail(pending, 'Not confirmed by the server yet.'), UNCONFIRMED_AFTER_MS);
@@ -1353,7 +1407,7 @@ class Chat {
     this.#composer.whisper(name);
   }
 
-  #showName() { setText($('my-name'), this.#me || '…'); }
+  #showName() { setText($('my-name'), printable(this.#me) || '…'); }
 
   #arrived() {
     if (document.visibilityState === 'visible' && this.#tabs.current === 'talk') return;
@@ -1369,7 +1423,7 @@ class Chat {
 
   #title() {
     const unread = this.#unread ? `(${this.#unread}) ` : '';
-    document.title = this.#room ? `${unread}${this.#room} · Switchboard chat` : 'Switchboard chat';
+    document.title = this.#room ? `${unread}${printable(this.#room)} · Switchboard chat` : 'Switchboard chat';
     this.#tabs.unread(this.#unread);
   }
 }
@@ -1387,6 +1441,8 @@ function readable(content) {
 
 /** Which part a narrow screen shows; a wide one shows all. */
 class Tabs {
+  /** As in the style sheet. Asking for a computed style would force a layout for every message. */
+  #narrow = matchMedia('(max-width: 759px)');
   #columns = /** @type {HTMLElement} */ (document.querySelector('.columns'));
   #buttons = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('.views [data-view]')]);
   #unread = $('view-unread');
@@ -1397,10 +1453,7 @@ class Tabs {
     for (const tab of this.#buttons) tab.addEventListener('click', () => this.show(tab.dataset.view ?? 'talk'));
   }
 
-  get current() {
-    const narrow = getComputedStyle(this.#columns).display === 'block';
-    return narrow ? this.#columns.dataset.view : 'talk';
-  }
+  get current() { return this.#narrow.matches ? this.#columns.dataset.view : 'talk'; }
 
   /** @param {string} view */
   show(view) {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
 import { again, chat } from '../node/server.mjs';
 import { timePasses, until } from '../node/wait.mjs';
 import { ChatPage, browser, device } from './pages.mjs';
@@ -14,6 +15,12 @@ after(() => chromium?.close());
 
 const open = (t, server, name, room) => ChatPage.open(t, chromium, server, name, room);
 const connected = (t, server, name, room) => ChatPage.connected(t, chromium, server, name, room);
+
+function withResolvers() {
+  let resolve;
+  const promise = new Promise((it) => (resolve = it));
+  return { promise, resolve };
+}
 
 test('two pages talk, whisper, and see who is there', async (t) => {
   const server = await chat(t);
@@ -57,6 +64,38 @@ test('a server that is killed and comes back finds its pages again', async (t) =
   await bob.write('still here');
   await ann.hears('bob', 'still here');
   assert.deepEqual([...ann.broken, ...bob.broken], []);
+});
+
+test('a health check sent before the server was gone says nothing of it afterwards', async (t) => {
+  const server = await chat(t);
+  const ann = await connected(t, server, 'ann');
+  // One answer is held back until the server is gone and the page has failed to reconnect.
+  const held = withResolvers();
+  const sent = withResolvers();
+  let failed = 0;
+  await ann.page.route('**/stats.json', async (route) => {
+    try {
+      const response = await route.fetch();
+      sent.resolve();
+      await held.promise;
+      await route.fulfill({ response });
+    } catch {
+      failed += 1;
+      await route.abort();
+    }
+  });
+  await ann.recordsTitles();
+  await sent.promise;
+  server.kill();
+  await server.exited;
+  const dialed = ann.sockets;
+  await until(() => ann.sockets > dialed, 'an attempt to reconnect');
+  await ann.is('waiting');
+  held.resolve();
+  await until(() => failed > 0, 'a health check that was sent after that');
+  await ann.says('The server cannot be reached');
+  assert.deepEqual((await ann.titles()).filter((it) => /did not let/.test(it)), []);
+  assert.deepEqual(ann.broken, []);
 });
 
 test('a page that is offline waits for its network, and comes back with it at once', async (t) => {
@@ -152,4 +191,55 @@ test('who is kicked is told so and stays away', async (t) => {
   await ann.is('stopped');
   await server.reaches({ total_connections: 0, closes: { kicked: 1 } });
   assert.equal(ann.sockets, 1);
+});
+
+test('messages that arrive together share one layout, and the newest is in view', async (t) => {
+  const server = await chat(t, '--rate', 0);
+  const ann = await connected(t, server, 'ann');
+  const bob = await connected(t, server, 'bob');
+  // While no frame is drawn, nothing may ask where things are: each such question is a layout.
+  await ann.page.evaluate(() => {
+    const frame = window.requestAnimationFrame.bind(window);
+    const waiting = [];
+    const asked = [];
+    const of = Object.getOwnPropertyDescriptor(Element.prototype, 'scrollHeight');
+    Object.defineProperty(Element.prototype, 'scrollHeight', {
+      configurable: true,
+      get() { asked.push('scrollHeight'); return of.get.call(this); },
+    });
+    const style = window.getComputedStyle.bind(window);
+    window.getComputedStyle = (...what) => { asked.push('getComputedStyle'); return style(...what); };
+    window.requestAnimationFrame = (callback) => waiting.push(callback);
+    window.drawn = { asked, release: () => { window.requestAnimationFrame = frame; waiting.splice(0).forEach((it) => frame(it)); } };
+  });
+  for (let n = 1; n <= 60; n += 1) await bob.write(`line ${n}`);
+  await ann.hears('bob', 'line 60');
+  assert.deepEqual(await ann.page.evaluate(() => window.drawn.asked), []);
+  await ann.page.evaluate(() => window.drawn.release());
+  await until(() => ann.atBottom(), 'the log at its newest entry');
+  assert.deepEqual(ann.broken, []);
+});
+
+test('a draft does not follow its author into another room', async (t) => {
+  const server = await chat(t);
+  const ann = await connected(t, server, 'ann');
+  await ann.page.locator('#composer-text').fill('only for the den');
+  await ann.page.locator('#leave').click();
+  await ann.page.locator('#join-room').fill('hall');
+  await ann.page.locator('#join-form').press('Enter');
+  await ann.is('connected');
+  assert.equal(await ann.page.locator('#composer-text').inputValue(), '');
+});
+
+test('a name with invisible characters or direction marks does not pass for another', async (t) => {
+  const server = await chat(t);
+  const ann = await connected(t, server, 'ann');
+  const query = new URLSearchParams({ token: '\u202enna\u200b' });
+  const other = new WebSocket(`ws://${server.host}/ws/den?${query}`);
+  t.after(() => other.close());
+  await ann.shows('ann', '[U+202E]nna[U+200B]');
+  await ann.page.locator('#leave').click();
+  await ann.page.locator('#join-name').fill('an\u200bn');
+  await ann.page.locator('#join-form').press('Enter');
+  assert.match(await ann.text('#join-name-error'), /invisible character/);
 });

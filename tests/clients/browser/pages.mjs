@@ -80,6 +80,24 @@ export class ChatPage {
     await until(fits, () => `the state ${state}, not ${last}`, milliseconds);
   }
 
+  /** Keeps each title that the banner shows from now on. */
+  recordsTitles() {
+    return this.page.evaluate(() => {
+      const title = document.getElementById('banner-title');
+      window.titles = [];
+      new MutationObserver(() => window.titles.push(title.textContent)).observe(title, { childList: true, characterData: true, subtree: true });
+    });
+  }
+
+  titles() {
+    return this.page.evaluate(() => window.titles);
+  }
+
+  /** Whether the newest entry of the log is in view. */
+  atBottom() {
+    return this.page.locator('#log').evaluate((it) => it.scrollHeight > it.clientHeight && it.scrollHeight - it.scrollTop - it.clientHeight < 4);
+  }
+
   /** Waits for the words of the banner. */
   async says(title) {
     let last;
