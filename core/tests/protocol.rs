@@ -122,7 +122,7 @@ fn an_id_is_an_integer_or_a_string_and_short() {
         assert_eq!(read.clone().into_owned(), read);
     }
     let (string, number) = (long(MAX_ECHO_BYTES - 1), "1".repeat(MAX_ECHO_BYTES + 1));
-    for id in ["1.0", "1e3", "null", "true", "[1]", "{}", &string, &number] {
+    for id in ["1.0", "1e3", "true", "[1]", "{}", &string, &number] {
         let text = format!(r#"{{"type":"ping","id":{id}}}"#);
         let rejected = rejected(&text);
         assert_eq!(
@@ -130,6 +130,27 @@ fn an_id_is_an_integer_or_a_string_and_short() {
             (ErrorCode::BadRequest, None),
             "{id}"
         );
+    }
+}
+
+#[test]
+fn null_in_an_optional_field_stands_for_its_absence() {
+    for (with, without) in [
+        (
+            r#"{"type":"ping","id":null,"timestamp":1}"#,
+            r#"{"type":"ping","timestamp":1}"#,
+        ),
+        (
+            r#"{"type":"message","id":null,"channel":null,"content":1,"echo":null}"#,
+            r#"{"type":"message","content":1}"#,
+        ),
+        (
+            r#"{"type":"subscribe","id": null ,"channel":"c"}"#,
+            r#"{"type":"subscribe","channel":"c"}"#,
+        ),
+    ] {
+        assert_eq!(parse(with), parse(without), "{with}");
+        assert!(parse(with).is_ok(), "{with}");
     }
 }
 

@@ -55,6 +55,12 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The value of a field that may be left out. `null` stands for its absence: serialisers in many
+    /// languages write it for a value that is not set.
+    pub(super) fn optional(&self, key: Key) -> Option<&'a RawValue> {
+        self.value(key).filter(|raw| raw.get() != "null")
+    }
+
     /// A field that is given more than once: which of its values counts would be a guess, and
     /// two readers could guess differently.
     pub(super) fn repeated(&self) -> Option<Key> {

@@ -92,7 +92,7 @@ const fn given_twice(key: Key) -> &'static str {
 }
 
 fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
-    let id = match fields.value(Key::Id) {
+    let id = match fields.optional(Key::Id) {
         None => None,
         Some(raw) => Some(RequestId::new(raw).ok_or(bad_request(
             "`id` must be an integer or a string, of at most 128 bytes",
@@ -146,7 +146,7 @@ fn channel<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
 }
 
 fn optional_channel<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Fault> {
-    match fields.value(Key::Channel) {
+    match fields.optional(Key::Channel) {
         None => Ok(None),
         Some(raw) => match string(raw) {
             None => Err(bad_request("`channel` must be a string, or left out")),
@@ -166,7 +166,7 @@ fn content<'a>(fields: &Fields<'a>) -> Result<Content<'a>, Fault> {
 }
 
 fn echo(fields: &Fields<'_>) -> Result<bool, Fault> {
-    match fields.value(Key::Echo).map(RawValue::get) {
+    match fields.optional(Key::Echo).map(RawValue::get) {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => Err(bad_request("`echo` must be true or false, or left out")),
