@@ -1,7 +1,7 @@
 //! Hashing of what clients choose: keyed, so that they cannot choose what collides.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
@@ -67,20 +67,57 @@ impl NameIndex {
     }
 }
 
-/// The key of a switchboard's maps, drawn from its seed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Keyed(u64, u64);
+/// What a seed is expanded into. The values are outputs of a keyed hash, so that those a client sees
+/// (epochs, and delays drawn by the generator) tell nothing about the others.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    /// The key of all maps.
+    pub(crate) keyed: Keyed,
+    /// The part that the epochs of all rooms share.
+    pub(crate) epochs: u64,
+    /// Delays, phases and orders.
+    pub(crate) rng: fastrand::Rng,
+}
 
-impl Keyed {
-    pub(crate) fn new(rng: &mut fastrand::Rng) -> Self {
-        Self(rng.u64(..), rng.u64(..))
+impl Secrets {
+    pub(crate) fn expand(seed: u64) -> Self {
+        let derive = |label: u64| SipHasher13::new_with_keys(seed, label).finish();
+        Self {
+            keyed: Keyed(derive(0), derive(1)),
+            epochs: derive(2),
+            rng: fastrand::Rng::with_seed(derive(3)),
+        }
     }
 }
+
+/// The key of a switchboard's maps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keyed(u64, u64);
 
 impl BuildHasher for Keyed {
     type Hasher = SipHasher13;
 
     fn build_hasher(&self) -> SipHasher13 {
         SipHasher13::new_with_keys(self.0, self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_see_is_no_output_of_the_generator_that_makes_the_keys() {
+        for seed in [0, 1, 7, u64::MAX] {
+            let secrets = Secrets::expand(seed);
+            let Keyed(first, second) = secrets.keyed;
+            let values = [first, second, secrets.epochs, secrets.rng.get_seed()];
+            for (at, value) in values.iter().enumerate() {
+                assert!(!values[..at].contains(value), "a value stands twice");
+                // Whoever knows the state of a generator at one value knows all that follow.
+                let mut rng = fastrand::Rng::with_seed(seed);
+                assert!((0..64).all(|_| rng.u64(..) != *value));
+            }
+        }
     }
 }

@@ -53,7 +53,7 @@ use self::rooms::RoomTable;
 use self::stats::Counters;
 use self::timers::{Kind, Timers};
 use self::users::Users;
-use crate::hash::Keyed;
+use crate::hash::Secrets;
 use crate::{CloseReason, Config, ConfigError, ConnectionId, Frame, Refused, StaleId, Time};
 
 /// The connection manager of one node.
@@ -235,9 +235,8 @@ impl Switchboard {
     /// the maps and the epochs of the rooms can be guessed.
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
         config.check()?;
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let keyed = Keyed::new(&mut rng);
-        let rooms = RoomTable::new(keyed, rng.u64(..));
+        let Secrets { keyed, epochs, rng } = Secrets::expand(seed);
+        let rooms = RoomTable::new(keyed, epochs);
         Ok(Self {
             now,
             started: now,
