@@ -196,9 +196,11 @@ impl Hub {
 
     /// Waits for the end of a drain, whoever began it.
     pub async fn drained(&self) -> DrainReport {
-        poll_fn(|context| match self.shared().drained(Some(context)) {
-            Some(report) => Poll::Ready(report),
-            None => Poll::Pending,
+        let mut place = self.shared().drain_waiters.place();
+        poll_fn(|context| {
+            // Armed before the look, so that an end between the two is not missed.
+            place.arm(context);
+            self.shared().drained().map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
@@ -206,8 +208,13 @@ impl Hub {
     /// Waits until the writers have caught up, for a publisher that is faster than the network: its
     /// messages would fill the queues of everybody.
     pub async fn ready(&self) {
+        let mut place = self.shared().publishers.place();
         poll_fn(|context| {
-            if self.shared().gated(context) {
+            if !self.shared().is_congested() {
+                return Poll::Ready(());
+            }
+            place.arm(context);
+            if self.shared().is_congested() {
                 Poll::Pending
             } else {
                 Poll::Ready(())

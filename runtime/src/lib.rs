@@ -36,6 +36,7 @@ mod sockets;
 mod sync;
 mod task;
 mod ticker;
+mod waiters;
 mod waiting;
 mod writer;
 

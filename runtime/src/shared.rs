@@ -19,6 +19,7 @@ use crate::mailbox::Mailbox;
 use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
+use crate::waiters::Waiters;
 
 /// What every handle, task and driver of one hub shares.
 pub(crate) struct Shared {
@@ -40,8 +41,10 @@ pub(crate) struct Shared {
     congested: AtomicBool,
     /// Tasks that wait for the writers to catch up.
     gate: Mutex<Vec<Waker>>,
+    /// Publishers that wait for the same.
+    pub(crate) publishers: Waiters,
     drained: OnceLock<DrainReport>,
-    drain_waiters: Mutex<Vec<Waker>>,
+    pub(crate) drain_waiters: Waiters,
     handle: OnceLock<Weak<dyn Any + Send + Sync>>,
     closed: AtomicBool,
 }
@@ -150,8 +153,9 @@ impl Shared {
             to_write: AtomicBool::new(false),
             congested: AtomicBool::new(false),
             gate: Mutex::new(Vec::new()),
+            publishers: Waiters::default(),
             drained: OnceLock::new(),
-            drain_waiters: Mutex::new(Vec::new()),
+            drain_waiters: Waiters::default(),
             handle: OnceLock::new(),
             closed: AtomicBool::new(false),
         }
@@ -349,31 +353,17 @@ impl Shared {
         for waker in wakers {
             waker.wake();
         }
+        self.publishers.wake_all();
     }
 
-    /// The report of the drain, once it is over; until then the task is woken for it.
-    pub(crate) fn drained(&self, context: Option<&Context<'_>>) -> Option<DrainReport> {
-        if let Some(context) = context {
-            let mut waiters = self
-                .drain_waiters
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if !waiters.iter().any(|waker| waker.will_wake(context.waker())) {
-                waiters.push(context.waker().clone());
-            }
-        }
+    /// The report of the drain, once it is over.
+    pub(crate) fn drained(&self) -> Option<DrainReport> {
         self.drained.get().copied()
     }
 
     pub(crate) fn set_drained(&self, report: DrainReport) {
         let _ = self.drained.set(report);
-        let waiters = std::mem::take(
-            &mut *self
-                .drain_waiters
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        waiters.into_iter().for_each(Waker::wake);
+        self.drain_waiters.wake_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Locked> {

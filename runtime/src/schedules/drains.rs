@@ -64,7 +64,7 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
             .collect();
         let hub = node.hub.clone();
         let drain = thread::spawn(move || shuttle::future::block_on(hub.drain(WINDOW, DEADLINE)));
-        let drained = || node.hub.shared().drained(None);
+        let drained = || node.hub.shared().drained();
         pass_time_until(STEP, || drained().is_some());
         let report = drain.join().expect("it ran");
         let report_of_serve = serving.join().expect("it ran").expect("no error");

@@ -25,12 +25,12 @@ pub(super) fn probe(what: &'static str) {
 
 /// Runs a scenario under as many schedules as were asked for. What is to happen in some of them
 /// must have happened, otherwise the scenario does not show what it is there to show.
-pub(super) fn explore(name: &str, to_happen: &[&str], scenario: fn()) {
+pub(crate) fn explore(name: &str, to_happen: &[&str], scenario: fn()) {
     explore_times(1, name, to_happen, scenario);
 }
 
 /// [`explore`] where what is to happen is rarer than elsewhere by so many times.
-pub(super) fn explore_times(times: usize, name: &str, to_happen: &[&str], scenario: fn()) {
+pub(crate) fn explore_times(times: usize, name: &str, to_happen: &[&str], scenario: fn()) {
     if let Ok(file) = std::env::var("SWITCHBOARD_REPLAY") {
         let mut schedule = std::fs::read_to_string(file).expect("a file with a schedule");
         schedule.retain(|byte| byte.is_ascii_hexdigit());

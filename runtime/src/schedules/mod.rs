@@ -15,7 +15,7 @@ mod application;
 mod delivery;
 mod drains;
 mod endings;
-mod explore;
+pub(crate) mod explore;
 mod frames;
 mod handover;
 pub(crate) mod machine;

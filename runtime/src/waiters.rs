@@ -1,0 +1,120 @@
+//! Tasks that wait for something that happens to the whole hub.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::task::{Context, Waker};
+
+use crate::sync::{Mutex, MutexGuard};
+
+/// Wakers of tasks that wait, each under a number of its own.
+#[derive(Default)]
+pub(crate) struct Waiters(Mutex<Registered>);
+
+#[derive(Default)]
+struct Registered {
+    last: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+impl Waiters {
+    /// A place for one waiter. It holds nothing until it is armed, and nothing once it is dropped, so
+    /// that a future that is cancelled leaves nothing behind.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            waiters: self,
+            number: None,
+        }
+    }
+
+    /// Wakes all who wait.
+    pub(crate) fn wake_all(&self) {
+        let wakers = std::mem::take(&mut self.lock().wakers);
+        wakers.into_values().for_each(Waker::wake);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().wakers.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one waiter among all.
+pub(crate) struct Place<'a> {
+    waiters: &'a Waiters,
+    number: Option<u64>,
+}
+
+impl Place<'_> {
+    /// Sees to it that this task is woken; replaces what was armed before.
+    pub(crate) fn arm(&mut self, context: &Context<'_>) {
+        let mut registered = self.waiters.lock();
+        let number = *self.number.get_or_insert_with(|| {
+            registered.last += 1;
+            registered.last
+        });
+        let waker = registered.wakers.entry(number);
+        waker
+            .and_modify(|waker| waker.clone_from(context.waker()))
+            .or_insert_with(|| context.waker().clone());
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            // Dropped without the lock: a waker is somebody else's code.
+            let waker = self.waiters.lock().wakers.remove(&number);
+            drop(waker);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Wake;
+
+    use super::*;
+    use crate::schedules::explore::explore;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_waiter_is_woken_once_and_a_cancelled_one_leaves_nothing_behind() {
+        explore("waiters", &[], || {
+            let waiters = std::sync::Arc::new(Waiters::default());
+            let count = std::sync::Arc::new(Count::default());
+            let waker = Waker::from(count.clone());
+            let context = Context::from_waker(&waker);
+            let mut stays = waiters.place();
+            stays.arm(&context);
+            stays.arm(&context);
+            let others = waiters.clone();
+            let cancelled = shuttle::thread::spawn(move || {
+                let mut place = others.place();
+                for _ in 0..3 {
+                    place.arm(&Context::from_waker(Waker::noop()));
+                }
+            });
+            waiters.wake_all();
+            cancelled.join().expect("it ran");
+            assert_eq!((count.0.load(Relaxed), waiters.len()), (1, 0));
+            stays.arm(&context);
+            assert_eq!(waiters.len(), 1);
+            drop(stays);
+            assert_eq!(waiters.len(), 0);
+        });
+    }
+}
