@@ -1,12 +1,10 @@
 //! What follows from a call of the core: collected under the lock, done without it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use futures_channel::oneshot;
 use switchboard_core::{Action, Frame, Notice, PingResult};
-use tracing::{debug, info, trace, warn};
 
 use crate::shared::{Locked, Shared};
+use crate::shield::{debug, info, shielded, trace, warn};
 use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
 use crate::sync::Arc;
 
@@ -64,7 +62,10 @@ impl Locked {
 }
 
 impl Shared {
-    pub(crate) fn perform(&self, effects: Vec<Effect>) {
+    /// Does what others wait for. The notices are left, for [`report`](Self::report): a log that is
+    /// slow, or a hook, must not stand between a change and those who wait for it.
+    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<Notice> {
+        let mut notices = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Signal(link, flag) => link.signal(flag),
@@ -78,36 +79,45 @@ impl Shared {
                     }
                     link.signal(GONE);
                 }
-                Effect::Pinged(sender, results) => {
+                Effect::Pinged(sender, results) => shielded(|| {
                     let _ = sender.send(results);
+                }),
+                Effect::Notice(notice) => {
+                    if let Notice::Drained(report) = &notice {
+                        self.set_drained(*report);
+                    }
+                    notices.push(notice);
                 }
-                Effect::Notice(notice) => self.report(&notice),
             }
         }
+        notices
     }
 
-    fn report(&self, notice: &Notice) {
-        match notice {
-            Notice::Opened { id, user } => debug!(%id, %user, "connected"),
-            Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
-            Notice::Closed {
-                id, user, reason, ..
-            } => debug!(%id, %user, %reason, "disconnected"),
-            Notice::Joined { id, room } => trace!(%id, %room, "joined"),
-            Notice::Left { id, room } => trace!(%id, %room, "left"),
-            Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
-            Notice::HostStalled { by } => warn!(?by, "the host stood still"),
-            Notice::Drained(report) => {
-                info!(
-                    connections = report.connections,
-                    evicted = report.evicted,
-                    "drained"
-                );
-                self.set_drained(*report);
-            }
-            _ => {}
+    /// Tells the log and the application.
+    pub(crate) fn report(&self, notices: &[Notice]) {
+        for notice in notices {
+            log(notice);
+            shielded(|| self.application.on_notice(notice));
         }
-        // Their panics are theirs.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.application.on_notice(notice)));
+    }
+}
+
+fn log(notice: &Notice) {
+    match notice {
+        Notice::Opened { id, user } => debug!(%id, %user, "connected"),
+        Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
+        Notice::Closed {
+            id, user, reason, ..
+        } => debug!(%id, %user, %reason, "disconnected"),
+        Notice::Joined { id, room } => trace!(%id, %room, "joined"),
+        Notice::Left { id, room } => trace!(%id, %room, "left"),
+        Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
+        Notice::HostStalled { by } => warn!(?by, "the host stood still"),
+        Notice::Drained(report) => info!(
+            connections = report.connections,
+            evicted = report.evicted,
+            "drained"
+        ),
+        _ => {}
     }
 }

@@ -17,12 +17,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
-use tracing::{error, warn};
 
 use crate::machine;
 use crate::mailbox::{Arrived, Bell, Mail, Mailbox, Token};
 use crate::runtime::{Runtime, Timer};
 use crate::shared::Shared;
+use crate::shield::{error, warn};
 use crate::sockets::{Readiness, Sockets};
 use crate::sync::Arc;
 use crate::task::Task;
@@ -187,8 +187,8 @@ impl<R: Runtime> EventLoop<R> {
             bell: None,
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
-            warn!(%id, %error, "cannot watch a socket");
             self.shared.reset(id);
+            warn!(%id, %error, "cannot watch a socket");
         }
         link.bell.belong_to(token);
         self.poll_task(token);
@@ -268,9 +268,9 @@ impl<R: Runtime> EventLoop<R> {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) => self.let_go(token),
             Err(_) => {
-                error!(%id, "a task panicked");
                 self.shared.reset(id);
                 self.let_go(token);
+                error!(%id, "a task panicked");
             }
         }
     }
@@ -285,8 +285,8 @@ impl<R: Runtime> EventLoop<R> {
         let socket = &hosted.task.link().socket;
         if let Err(error) = self.sockets.watch_writes(socket, token) {
             let id = hosted.task.id();
-            warn!(%id, %error, "cannot watch a socket");
             self.shared.reset(id);
+            warn!(%id, %error, "cannot watch a socket");
         }
     }
 

@@ -11,13 +11,13 @@ use switchboard_core::{
     CloseFrame, CloseReason, ConnectionId, Denied, Event, Identity, Question, Refused, Request,
     Rooms, Token, Wire,
 };
-use tracing::error;
 
 use crate::application::{Client, DynApplication, Entry, Message};
 use crate::hub::Hub;
 use crate::machine;
 use crate::runtime::{BoxFuture, Runtime, Timer};
 use crate::shared::Shared;
+use crate::shield::error;
 use crate::socket::Ended;
 use crate::sync::Arc;
 use crate::task::Pages;
@@ -227,9 +227,9 @@ impl<R: Runtime> Hooks<R> {
         if timer.poll(context).is_pending() {
             return false;
         }
-        error!(id = %self.id, "a hook takes too long");
         self.drop_hook();
         self.waiting.forget_patience();
+        error!(id = %self.id, "a hook takes too long");
         true
     }
 
@@ -238,7 +238,7 @@ impl<R: Runtime> Hooks<R> {
     fn drop_hook(&mut self) {
         let hook = self.hook.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
-            error!(id = %self.id, message = panic_message(&*panic), "a hook panicked");
+            error!(id = %self.id, panic = panic_message(&*panic), "a hook panicked");
         }
     }
 
@@ -407,8 +407,8 @@ impl<R: Runtime> Hooks<R> {
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) {
-        error!(id = %self.id, message = panic_message(panic), "a hook panicked");
         self.event(Event::HookFailed);
+        error!(id = %self.id, panic = panic_message(panic), "a hook panicked");
     }
 
     fn start(&mut self, entrance: bool, call: impl Future<Output = Outcome> + Send + 'static) {

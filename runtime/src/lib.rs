@@ -31,6 +31,7 @@ mod runtime;
 mod schedules;
 mod serve;
 mod shared;
+mod shield;
 mod socket;
 mod sockets;
 mod sync;

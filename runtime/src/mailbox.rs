@@ -6,6 +6,7 @@ use std::task::{Wake, Waker};
 use atomic_waker::AtomicWaker;
 use switchboard_core::ConnectionId;
 
+use crate::shield::shielded;
 use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -105,7 +106,7 @@ impl Mailbox {
 
     /// Makes the event loop take a turn.
     pub(crate) fn ring(&self) {
-        self.waker.wake();
+        shielded(|| self.waker.wake());
     }
 
     pub(crate) fn arrive(&self, arrived: Arrived) {

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use switchboard_core::response::PageResponse;
 use switchboard_core::{Config, ConfigError, DrainReport, Request};
-use tracing::warn;
 
 use crate::application::Application;
 use crate::foreign::Foreign;
 use crate::hub::Hub;
 use crate::machine;
 use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
+use crate::shield::warn;
 use crate::socket::AnySocket;
 use crate::sync::Arc;
 use crate::task::{Arrival, Pages};

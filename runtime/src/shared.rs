@@ -16,6 +16,7 @@ use switchboard_core::{
 use crate::application::DynApplication;
 use crate::machine;
 use crate::mailbox::Mailbox;
+use crate::shield::{shielded, wake};
 use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
@@ -178,13 +179,17 @@ impl Shared {
     pub(crate) fn shut_down(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.with(|locked, now| locked.switchboard.shut_down(now));
-            self.ticker.wake();
+            self.wake_ticker();
             for mailbox in self.mailboxes.get().into_iter().flatten() {
                 // Its event loop may be gone, or about to go: what stays there keeps itself.
                 drop(mailbox.take_arrived());
                 mailbox.ring();
             }
         }
+    }
+
+    fn wake_ticker(&self) {
+        shielded(|| self.ticker.wake());
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -220,9 +225,9 @@ impl Shared {
             let relieved = changed && !congested;
             (result, waits, self.earlier_alarm(&locked), relieved)
         };
-        self.perform(effects);
+        let notices = self.perform(effects);
         if alarm {
-            self.ticker.wake();
+            self.wake_ticker();
         }
         if waits {
             // Whoever takes it takes the lock after that, and finds what there is.
@@ -236,6 +241,7 @@ impl Shared {
         if relieved {
             self.open_gate();
         }
+        self.report(&notices);
         result
     }
 
@@ -350,9 +356,7 @@ impl Shared {
             let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *gate)
         };
-        for waker in wakers {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(wake);
         self.publishers.wake_all();
     }
 

@@ -13,12 +13,12 @@ use switchboard_core::{
     Answer, ConnectionId, Decoder, DecoderLimits, Event, Handshake, Incoming, Intake, Limits,
     Request,
 };
-use tracing::trace;
 
 use crate::hooks::Hooks;
 use crate::mailbox::Arrived;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::Shared;
+use crate::shield::trace;
 use crate::socket::{BLOCKED, ENDED, GONE, INTAKE, Link, Socket};
 use crate::sync::Arc;
 use crate::waiting::Item;

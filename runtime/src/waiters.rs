@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::task::{Context, Waker};
 
+use crate::shield::wake;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Wakers of tasks that wait, each under a number of its own.
@@ -29,7 +30,7 @@ impl Waiters {
     /// Wakes all who wait.
     pub(crate) fn wake_all(&self) {
         let wakers = std::mem::take(&mut self.lock().wakers);
-        wakers.into_values().for_each(Waker::wake);
+        wakers.into_values().for_each(wake);
     }
 
     #[cfg(test)]

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use futures_core::Stream;
 use futures_sink::Sink;
 use switchboard_core::client::{Event as Input, TokenReason, status_code};
-use tracing::debug;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 
@@ -19,6 +18,7 @@ use super::dial::{Dial, target};
 use super::options::{NoToken, Options};
 use super::shared::{EndGuard, Shared, Todo};
 use crate::runtime::{BoxFuture, Timer};
+use crate::shield::debug;
 
 /// How long a socket that was let go of may take to say good-bye.
 const GOOD_BYE: Duration = Duration::from_secs(1);

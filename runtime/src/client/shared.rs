@@ -11,11 +11,11 @@ use switchboard_core::Time;
 use switchboard_core::client::{
     Action, Event as Input, Failure, Frame, Machine, Notice, State, TokenReason,
 };
-use tracing::debug;
 
 use super::events::{Backlog, Event};
 use super::gate::Gate;
 use super::options::Options;
+use crate::shield::debug;
 
 /// More messages without an answer than this, on top of those that may wait for a connection: the
 /// next publisher waits.

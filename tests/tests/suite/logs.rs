@@ -1,5 +1,6 @@
 //! Every line that is logged while the suite runs is looked at: no token may be in it.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -16,10 +17,21 @@ static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// The lines that name this user or room are kept to be looked at.
 const WATCHED: &str = "watched";
 
+thread_local! {
+    /// Whether the log of this thread cannot be written.
+    static BROKEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on each line that this thread logs panics, as `eprintln!` does where standard error is gone.
+pub(crate) fn break_here() {
+    BROKEN.set(true);
+}
+
 struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(!BROKEN.get(), "the log cannot be written");
         let line = String::from_utf8_lossy(bytes);
         if line.contains(MARK) || line.contains(MARK_BASE64) {
             LEAK.store(true, Ordering::Relaxed);

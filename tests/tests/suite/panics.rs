@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::app::{Log, identify};
 use super::catalogue::covers;
+use super::logs;
 use super::peer::{Peer, upgrade};
 use super::server::Server;
 use crate::rt::{
@@ -24,6 +25,8 @@ covers! {
         "R13", "a panic in a notice" => "nothing is lost";
     of_what_a_hook_holds_it_costs_nothing_more:
         "R13", "a panic while a hook is given up" => "1011 for that connection";
+    of_the_log_it_costs_nothing:
+        "R13", "a panic in the subscriber of the log" => "nothing is lost; a drain ends";
 }
 
 /// Panics where it is told to, once it is armed, and once.
@@ -234,4 +237,38 @@ fn of_what_a_hook_holds_it_costs_nothing_more() {
     assert_eq!(peer.closed(1011), "internal");
     server.until_empty();
     log.until(&["disconnect internal"]);
+}
+
+#[test]
+fn of_the_log_it_costs_nothing() {
+    let mut config = Config::default();
+    // The first to come passes 80 % of it, which is logged.
+    config.limits.connections = 2;
+    let server = Server::start(config, Everybody);
+    // The only thread of this server.
+    server.runtime.run(async { logs::break_here() });
+    let mut ann = server.user("ann", "blue");
+    let bob = server.user("bob", "blue");
+    let refused = server.client("/ws/blue?token=s3cr3t-eve");
+    assert_eq!(refused.closed(4002), "server_full");
+    ann.roundtrip();
+    bob.leave();
+    server.until_connected(1);
+    let mut carol = server.user("carol", "blue");
+    carol.roundtrip();
+    let hub = server.hub.clone();
+    let report = server
+        .runtime
+        .run(async move { hub.drain(Duration::ZERO, Duration::from_secs(5)).await });
+    assert_eq!(report.connections, 2);
+    server.until("serve has returned", |_| server.report().is_some());
+}
+
+/// Has nothing against anybody.
+struct Everybody;
+
+impl Application for Everybody {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        identify(request).unwrap_or(Ok(Identity::Anonymous))
+    }
 }
