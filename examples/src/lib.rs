@@ -4,10 +4,12 @@
 pub mod chat;
 pub mod echo;
 mod flags;
+pub mod log;
 
 pub use switchboard_runtime::Hub;
 
 use std::fmt::Display;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::exit;
 
@@ -15,13 +17,13 @@ use std::process::exit;
 pub fn fail(message: impl Display) -> ! {
     let message = message.to_string();
     let line: Vec<&str> = message.split_whitespace().collect();
-    eprintln!("error: {}", line.join(" "));
+    // Not `eprintln!`, which panics where standard error is closed.
+    let _ = writeln!(std::io::stderr(), "error: {}", line.join(" "));
     exit(2)
 }
 
 /// Says where the program listens: the first line on standard output.
 pub fn announce(address: SocketAddr) {
-    use std::io::Write;
     let mut out = std::io::stdout();
     // Nobody reads it: that is no reason not to serve.
     let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());

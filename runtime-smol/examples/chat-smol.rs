@@ -9,7 +9,7 @@ use async_signal::{Signal, Signals};
 use smol::net::TcpListener;
 use smol::stream::StreamExt;
 use switchboard_examples::chat::{Chat, Options, pages};
-use switchboard_examples::{cannot_listen, fail};
+use switchboard_examples::{cannot_listen, fail, log};
 use switchboard_smol::{Executor, Hub, serve};
 
 fn main() -> std::io::Result<()> {
@@ -45,6 +45,7 @@ async fn run(options: Options, executor: Arc<smol::Executor<'static>>) -> std::i
         exit(1)
     };
     executor.spawn(ended).detach();
-    serving.await?;
-    Ok(())
+    let served = serving.await;
+    log::flush();
+    served.map(drop)
 }

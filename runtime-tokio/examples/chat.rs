@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::process::exit;
 
 use switchboard_examples::chat::{Chat, Options, pages};
-use switchboard_examples::{cannot_listen, fail};
+use switchboard_examples::{cannot_listen, fail, log};
 use switchboard_tokio::{Hub, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -48,6 +48,7 @@ async fn run(options: Options) -> std::io::Result<()> {
         signalled().await;
         exit(1)
     });
-    serving.await.map_err(std::io::Error::other)??;
-    Ok(())
+    let served = serving.await.map_err(std::io::Error::other)?;
+    log::flush();
+    served.map(drop)
 }

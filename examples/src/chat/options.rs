@@ -1,6 +1,5 @@
 //! The flags of the chat.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -141,11 +140,7 @@ impl Options {
         let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|error| {
             crate::fail(format_args!("--log {}: {error}", options.log));
         });
-        let colours = std::io::stderr().is_terminal();
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(colours);
-        log.with_writer(std::io::stderr).init();
+        crate::log::start(filter);
         options
     }
 
