@@ -128,10 +128,7 @@ fn or_would_block<R>(polled: Poll<io::Result<R>>) -> io::Result<R> {
 impl<T: Stream> Socket for Foreign<T> {
     fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.reason.task.register(context.waker());
-        self.with(|inner, context| {
-            let _ = inner.poll_onward(context);
-            inner.stream.as_mut().poll_read(context, buffer)
-        })
+        self.with(|inner, context| inner.stream.as_mut().poll_read(context, buffer))
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -160,5 +157,11 @@ impl<T: Stream> Socket for Foreign<T> {
             inner.write_side = WriteSide::Closing;
             inner.poll_onward(context)
         }))
+    }
+
+    // An error shows when the stream is read or written next.
+    fn drive_writes(&self, context: &mut Context<'_>) {
+        self.reason.task.register(context.waker());
+        let _ = self.with(Inner::poll_onward);
     }
 }

@@ -26,6 +26,13 @@ pub trait Socket: Send + Sync + 'static {
 
     /// Ends the write side; the read side goes on.
     fn shutdown_write(&self) -> io::Result<()>;
+
+    /// Goes on with what the stream has taken but not sent. The connection's own task calls this
+    /// whenever it is polled, also while it does not read. Nothing to do where bytes that were taken
+    /// are sent without further calls.
+    fn drive_writes(&self, context: &mut Context<'_>) {
+        let _ = context;
+    }
 }
 
 /// A [`Socket`] of whatever kind.
@@ -168,5 +175,9 @@ impl Socket for AnySocket {
 
     fn shutdown_write(&self) -> io::Result<()> {
         self.socket().shutdown_write()
+    }
+
+    fn drive_writes(&self, context: &mut Context<'_>) {
+        self.socket().drive_writes(context);
     }
 }

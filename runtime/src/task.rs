@@ -128,6 +128,7 @@ impl<R: Runtime> Task<R> {
     /// Does what can be done now; ready when the connection has gone and the application knows it.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.heed();
+        self.link.socket.drive_writes(context);
         self.ask_writable(context);
         let mut idle = self.hooks.poll(context);
         self.heed();

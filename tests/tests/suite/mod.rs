@@ -39,7 +39,7 @@ mod returning;
 mod seats;
 mod secrets;
 mod slow;
-mod streams;
+pub(crate) mod streams;
 mod threads;
 mod tls;
 mod turns;

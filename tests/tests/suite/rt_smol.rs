@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use futures_util::StreamExt;
 use smol::channel::{Sender, unbounded};
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
+
+use crate::suite::streams::Held;
 
 pub(crate) use async_tungstenite::tungstenite::Message as WebSocketMessage;
 pub(crate) use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -99,6 +101,48 @@ pub(crate) fn pipe(bytes: usize) -> (Pipe, Pipe) {
         writer: Some(far_writer),
     };
     (near, far)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.gate.count_read(read);
+        Poll::Ready(Ok(read))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.bytes.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self {
+            stream,
+            bytes,
+            gate,
+        } = &mut *self;
+        while !bytes.is_empty() {
+            ready!(gate.poll_open(context));
+            let sent = ready!(Pin::new(&mut *stream).poll_write(context, bytes))?;
+            bytes.drain(..sent);
+        }
+        Pin::new(stream).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(context))?;
+        Pin::new(&mut self.stream).poll_close(context)
+    }
 }
 
 /// One end of a stream in memory.

@@ -1,16 +1,22 @@
 //! What the suite needs of tokio.
 
 use std::future::Future;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
+
+use crate::suite::streams::Held;
 
 pub(crate) use switchboard_tokio::*;
 pub(crate) use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -93,6 +99,49 @@ pub(crate) async fn bind_to(address: SocketAddr) -> TcpListener {
 /// Two ends of a stream in memory that holds so many bytes each way.
 pub(crate) fn pipe(bytes: usize) -> (tokio::io::DuplexStream, tokio::io::DuplexStream) {
     tokio::io::duplex(bytes)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.gate.count_read(buffer.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.bytes.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self {
+            stream,
+            bytes,
+            gate,
+        } = &mut *self;
+        while !bytes.is_empty() {
+            ready!(gate.poll_open(context));
+            let sent = ready!(Pin::new(&mut *stream).poll_write(context, bytes))?;
+            bytes.drain(..sent);
+        }
+        Pin::new(stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(context))?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
 }
 
 /// A client made by somebody else.

@@ -1,6 +1,9 @@
 //! Sockets that the application accepted itself, and streams that are no sockets.
 
+use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::app::{Log, Plain};
@@ -9,7 +12,8 @@ use super::frames::{BINARY, CLOSE, TEXT, close, frame};
 use super::peer::{Peer, upgrade};
 use super::server::until;
 use crate::rt::{
-    self, AsyncReadExt, AsyncWriteExt, Config, Frame, Hub, Presence, Rates, Request, Wire,
+    self, Application, AsyncReadExt, AsyncWriteExt, Client, Config, Denied, Frame, Hub, Identity,
+    Message, Presence, Rates, Request, Wire,
 };
 
 covers! {
@@ -55,6 +59,76 @@ impl Scene {
         let users = || self.hub.stats().users;
         until("so many users", || users() == count, users);
         assert_eq!(self.hub.audit(), Ok(()));
+    }
+}
+
+/// A stream that, as TLS does, only sends what it has taken when it is flushed; and that can only be
+/// flushed once the test says so.
+pub(crate) struct Held<S> {
+    pub(crate) stream: S,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// What the test knows of a [`Held`] stream.
+#[derive(Default)]
+pub(crate) struct Gate(Mutex<GateState>);
+
+#[derive(Default)]
+struct GateState {
+    open: bool,
+    waiting: Option<Waker>,
+    /// Bytes that were read from the stream.
+    read: usize,
+}
+
+impl Gate {
+    pub(crate) fn poll_open(&self, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.open {
+            return Poll::Ready(());
+        }
+        state.waiting = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn count_read(&self, bytes: usize) {
+        self.lock().read += bytes;
+    }
+
+    fn open(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            state.open = true;
+            state.waiting.take()
+        };
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, GateState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits inside the runtime until something is the case.
+async fn until_it_is(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        rt::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// An application that never finishes with a message.
+struct Busy;
+
+impl Application for Busy {
+    async fn authenticate(&self, _: &Request) -> Result<Identity, Denied> {
+        Ok(Identity::user("ann"))
+    }
+
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+        pending().await
     }
 }
 
@@ -259,4 +333,43 @@ fn the_last_handle_ends_every_connection() {
     drop(hub);
     peer.gone();
     log.until(&["connect ann", "disconnect ann [blue] shutdown"]);
+}
+
+#[test]
+fn a_pending_flush_is_retried_while_reading_pauses() {
+    let runtime = rt::Runtime::new(1);
+    let mut config = Config {
+        wire: Wire::Raw,
+        rates: Rates::unlimited(),
+        ..Config::default()
+    };
+    // Nothing else is written meanwhile, for that would flush as well.
+    config.timeouts.hook = Duration::from_secs(300);
+    config.health.ping_interval = Duration::from_secs(300 * 86_400);
+    let hub = Hub::new(config, Busy)
+        .expect("a configuration")
+        .spawn_on(runtime.executor());
+    // The executor has one thread: what a task did in its turn is complete when the test looks.
+    runtime.run(async move {
+        let (stream, mut far) = rt::pipe(100_000);
+        let gate = Arc::new(Gate::default());
+        let near = Held {
+            stream,
+            bytes: Vec::new(),
+            gate: gate.clone(),
+        };
+        let request = Request::upgraded("/ws", None, [("Host", "a")]).expect("a request");
+        hub.accept_upgraded(near, PEER, request, Vec::new());
+        until_it_is(|| hub.stats().users == 1).await;
+        // More than may wait behind a busy hook.
+        let messages = frame(TEXT, b"hello").repeat(100);
+        far.write_all(&messages).await.expect("written");
+        until_it_is(|| gate.lock().read == messages.len()).await;
+        let sent = hub.send_to_user("ann", Frame::text("now")).expect("sent");
+        assert_eq!(sent.queued, 1);
+        until_it_is(|| gate.lock().waiting.is_some()).await;
+        gate.open();
+        let (first, payload) = read_frame(&mut far).await;
+        assert_eq!((first, payload), (0x80 | TEXT, b"now".to_vec()));
+    });
 }
