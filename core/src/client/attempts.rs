@@ -69,6 +69,15 @@ impl Machine {
         }
     }
 
+    pub(super) fn stop(&mut self) {
+        // Whoever starts it again may be somebody else.
+        self.wanted.get_or_insert(TokenReason::Connect);
+        if !self.phase.is_off() {
+            self.leave("");
+            self.halt(StopReason::Asked);
+        }
+    }
+
     /// The socket is gone, or counts as such.
     pub(super) fn ended(&mut self, code: u16, reason: &str, silent: bool) {
         let Some(stage) = self.phase.stage() else {

@@ -161,10 +161,7 @@ impl Machine {
         self.now = self.now.max(now);
         match event {
             Event::Start if self.phase.is_off() => self.start_over(),
-            Event::Stop if !self.phase.is_off() => {
-                self.leave("");
-                self.halt(StopReason::Asked);
-            }
+            Event::Stop => self.stop(),
             Event::Reconnect => self.start_over(),
             Event::Token => self.token_came(),
             Event::TokenFailed { last } => self.token_failed(last),
@@ -186,11 +183,7 @@ impl Machine {
             Event::Unsubscribe { channel } => self.unsubscribe(channel),
             Event::Publish { .. } | Event::Direct { .. } => self.post(event),
             Event::Cancel { id } => self.cancel(id),
-            Event::Start
-            | Event::Stop
-            | Event::Closed { .. }
-            | Event::Message { .. }
-            | Event::Hidden => {}
+            Event::Start | Event::Closed { .. } | Event::Message { .. } | Event::Hidden => {}
         }
     }
 
