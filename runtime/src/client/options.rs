@@ -20,7 +20,7 @@ pub struct Options {
     pub backoff_factor: f64,
     /// How many attempts without a stable connection before giving up (0: no limit).
     pub max_attempts: u32,
-    /// Messages wait for a connection. Without it, as by default, publishing fails while there is none.
+    /// How much may wait for a connection. `None`: publishing fails while there is none.
     pub queue: Option<Queue>,
     /// Of the random delays. By default the operating system chooses.
     pub seed: Option<u32>,
@@ -106,7 +106,7 @@ impl Default for Options {
             backoff_max: config.max,
             backoff_factor: config.factor,
             max_attempts: config.attempts,
-            queue: None,
+            queue: Some(Queue::default()),
             seed: None,
             max_message_bytes: 1 << 20,
             max_events: 1_024,

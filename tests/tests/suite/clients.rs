@@ -1,6 +1,8 @@
 //! Our own client against our own server: what is asked, and what is answered.
 
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::app::Plain;
@@ -263,6 +265,48 @@ fn without_a_token_it_stops() {
     ann.until_state("it has stopped", |state| {
         stopped_for(state, StopReason::Token)
     });
+}
+
+#[test]
+fn what_is_published_before_the_connection_is_up_waits_for_it() {
+    let server = Server::start(open(), Plain::default());
+    let (up, dial) = futures_util::future::abortable(std::future::pending::<()>());
+    let up = Arc::new(Mutex::new(Some(up)));
+    let options = hasty().with_token(move |_| {
+        let up = lock(&up).take();
+        async move {
+            if let Some(up) = up {
+                let _ = up.await;
+            }
+            Ok("s3cr3t-ann".to_owned())
+        }
+    });
+    let ann = Guest::at(server.address, "/ws", options);
+    let sent = ann.run(move |client| async move {
+        drop(client.subscribe("blue"));
+        let mut publish = Box::pin(client.publish("blue", "early"));
+        let pending = poll_fn(|context| Poll::Ready(publish.as_mut().poll(context).is_pending()));
+        assert!(pending.await, "it waits");
+        dial.abort();
+        publish.await
+    });
+    assert_eq!(sent, Ok(1));
+}
+
+#[test]
+fn who_logs_in_after_a_close_is_asked_for_another_token() {
+    let server = Server::start(open(), Plain::default());
+    let (options, reasons) = tokens(&["s3cr3t-ann", "s3cr3t-bob"]);
+    let guest = Guest::at(server.address, "/ws", options);
+    let users = guest.run(|client| async move {
+        let first = client.connected().await.expect("a welcome");
+        client.close().await;
+        client.start();
+        let second = client.connected().await.expect("a welcome");
+        [first, second].map(|welcome| welcome.user().map(str::to_owned))
+    });
+    assert_eq!(users, [Some("ann".to_owned()), Some("bob".to_owned())]);
+    assert_eq!(*lock(&reasons), [TokenReason::Connect; 2]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::server::until;
 use crate::rt;
-use crate::rt::client::{Client, Event, Options, Queue, State};
+use crate::rt::client::{Client, Event, Options, State};
 
 pub(crate) struct Guest {
     pub(crate) client: Client,
@@ -27,14 +27,6 @@ pub(crate) fn hasty() -> Options {
         backoff_min: Duration::from_millis(5),
         backoff_max: Duration::from_millis(50),
         ..Options::default()
-    }
-}
-
-/// The same, with messages that wait for a connection.
-pub(crate) fn patient() -> Options {
-    Options {
-        queue: Some(Queue::default()),
-        ..hasty()
     }
 }
 

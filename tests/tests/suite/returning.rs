@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::app::Plain;
-use super::guest::{Guest, hasty, lock, patient};
+use super::guest::{Guest, hasty, lock};
 use super::server::{Server, until};
-use crate::rt::client::{Event, State, WaitReason};
+use crate::rt::client::{Event, Options, State, WaitReason};
 use crate::rt::{CloseReason, Config};
 
 /// Ends a server, at once or in an orderly way, and waits until its port is free.
@@ -27,7 +27,7 @@ fn guests(server: &Server) -> Vec<Guest> {
         .iter()
         .map(|name| {
             let path = format!("/ws?token=s3cr3t-{name}");
-            Guest::at(server.address, &path, patient())
+            Guest::at(server.address, &path, hasty())
         })
         .collect();
     for guest in &guests {
@@ -111,7 +111,11 @@ fn what_was_said_while_it_was_away_is_reported_as_a_gap() {
 #[test]
 fn without_a_queue_publishing_fails_while_there_is_no_connection() {
     let server = Server::start(Config::default(), Plain::default());
-    let ann = Guest::of(server.address, "ann");
+    let options = Options {
+        queue: None,
+        ..hasty()
+    };
+    let ann = Guest::at(server.address, "/ws?token=s3cr3t-ann", options);
     ann.enter("blue");
     end(&server, Duration::ZERO);
     ann.until_state("it is away", |state| {
@@ -123,7 +127,7 @@ fn without_a_queue_publishing_fails_while_there_is_no_connection() {
 #[test]
 fn a_message_that_nobody_waits_for_any_more_is_not_sent() {
     let server = Server::start(Config::default(), Plain::default());
-    let ann = Guest::at(server.address, "/ws?token=s3cr3t-ann", patient());
+    let ann = Guest::at(server.address, "/ws?token=s3cr3t-ann", hasty());
     ann.enter("blue");
     let address = server.address;
     end(&server, Duration::ZERO);
@@ -176,7 +180,7 @@ fn whoever_cannot_connect_gives_up_after_its_attempts() {
     let address = server.address;
     end(&server, Duration::ZERO);
     drop(server);
-    let options = crate::rt::client::Options {
+    let options = Options {
         max_attempts: 3,
         ..hasty()
     };
