@@ -1,5 +1,7 @@
 //! Decisions of the client that the vectors have no words for.
 
+use std::time::Duration;
+
 use switchboard_core::Time;
 use switchboard_core::client::{Action, Config, Event, Machine, TokenReason};
 
@@ -35,4 +37,18 @@ fn after_a_stop_the_token_is_asked_for_anew() {
     play(&mut machine, 20, &[Event::Token, Event::Opened, refused]);
     let again = play(&mut machine, 30, &[Event::Stop, Event::Start]);
     assert!(again.contains(&Action::GetToken(TokenReason::Connect)));
+}
+
+#[test]
+fn opening_may_take_longer_than_the_servers_hook_does() {
+    let mut machine = Machine::new(Config::default());
+    play(&mut machine, 0, &[Event::Start]);
+    assert_eq!(machine.next_deadline(), Some(Time::from_millis(15_000)));
+
+    let mut machine = Machine::new(Config {
+        open: Duration::from_secs(2),
+        ..Config::default()
+    });
+    play(&mut machine, 0, &[Event::Start]);
+    assert_eq!(machine.next_deadline(), Some(Time::from_millis(2_000)));
 }

@@ -150,7 +150,10 @@ impl Player {
 }
 
 fn read_config(config: &Value) -> Config {
-    let mut read = Config::default();
+    let mut read = Config {
+        open: Duration::from_secs(5),
+        ..Config::default()
+    };
     for (field, value) in config.as_object().unwrap() {
         let number = || value.as_u64().unwrap();
         let duration = || Duration::from_millis(number());
@@ -160,6 +163,7 @@ fn read_config(config: &Value) -> Config {
             "max" => read.max = duration(),
             "factor" => read.factor = value.as_f64().unwrap(),
             "attempts" => read.attempts = number() as u32,
+            "open" => read.open = duration(),
             "token" => read.token = value.as_bool().unwrap(),
             "queue" => read.queue = value.as_bool().unwrap(),
             "count" => read.count = number() as usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::config::{FULL, JITTER, OFFLINE, OPEN, PAUSE, WELCOME};
+use super::config::{FULL, JITTER, OFFLINE, PAUSE, WELCOME};
 use super::{
     Action, Close, Failure, Frame, Machine, Notice, Phase, State, StopReason, TokenReason, Verdict,
     WaitReason,
@@ -30,7 +30,7 @@ impl Machine {
     fn dial(&mut self) {
         self.last_bye = None;
         self.phase = Phase::Dialing {
-            until: self.now + OPEN,
+            until: self.now + self.config.open,
         };
         self.act(Action::Dial);
     }

@@ -15,6 +15,8 @@ pub struct Config {
     pub factor: f64,
     /// How many attempts without a stable connection before giving up (0: no limit).
     pub attempts: u32,
+    /// How long opening may take (15 s): longer than a server gives its hook to answer.
+    pub open: Duration,
     /// Whether there is somebody to ask for tokens (no).
     pub token: bool,
     /// Whether messages wait for a connection, unless a message says otherwise (no).
@@ -35,6 +37,7 @@ impl Default for Config {
             max: Duration::from_secs(20),
             factor: 2.0,
             attempts: 0,
+            open: Duration::from_secs(15),
             token: false,
             queue: false,
             count: 100,
@@ -50,8 +53,6 @@ pub(super) const FULL: Duration = Duration::from_secs(5);
 pub(super) const JITTER: Duration = Duration::from_secs(1);
 /// How long after `welcome` a connection counts as stable.
 pub(super) const STABLE: Duration = Duration::from_secs(5);
-/// How long opening may take.
-pub(super) const OPEN: Duration = Duration::from_secs(5);
 /// How long `welcome` may take after that.
 pub(super) const WELCOME: Duration = Duration::from_secs(10);
 /// The silence before a `ping`, where `welcome` does not tell.

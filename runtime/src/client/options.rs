@@ -20,6 +20,8 @@ pub struct Options {
     pub backoff_factor: f64,
     /// How many attempts without a stable connection before giving up (0: no limit).
     pub max_attempts: u32,
+    /// How long opening a connection may take (15 s): longer than a server gives its hook to answer.
+    pub open_timeout: Duration,
     /// How much may wait for a connection. `None`: publishing fails while there is none.
     pub queue: Option<Queue>,
     /// Of the random delays. By default the operating system chooses.
@@ -106,6 +108,7 @@ impl Default for Options {
             backoff_max: config.max,
             backoff_factor: config.factor,
             max_attempts: config.attempts,
+            open_timeout: config.open,
             queue: Some(Queue::default()),
             seed: None,
             max_message_bytes: 1 << 20,
@@ -141,6 +144,7 @@ impl Options {
             max: self.backoff_max,
             factor: self.backoff_factor,
             attempts: self.max_attempts,
+            open: self.open_timeout,
             token: self.token.is_some(),
             queue: self.queue.is_some(),
             count,

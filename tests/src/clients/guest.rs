@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use switchboard_core::Time;
 use switchboard_core::client::{Config, Event, Machine, State};
 
+use super::story::OPEN;
 use crate::wire::Peer;
 
 /// A client: its machine, its socket, and what a watcher knows of it.
@@ -38,6 +39,7 @@ impl Guest {
     pub(super) fn new(seed: u32, user: String, room: String) -> Self {
         let mut machine = Machine::new(Config {
             seed,
+            open: OPEN,
             ..Config::default()
         });
         machine.handle(Time::ZERO, Event::Subscribe { channel: &room });

@@ -13,7 +13,7 @@ use super::world::{Counts, SLOWEST, World};
 /// The longest delay that a client chooses by itself.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// How long it waits for a socket to open.
-const OPEN: Duration = Duration::from_secs(5);
+pub(super) const OPEN: Duration = Duration::from_secs(5);
 /// A dial, its answer, `welcome`, `subscribe` and its answer.
 const GETTING_IN: Duration = SLOWEST.saturating_mul(6);
 
