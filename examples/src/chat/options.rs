@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use switchboard_core::{
-    Config, Direct, HealthPing, Origins, Rate, Rates, Refusal, Rooms, SlowPolicy, UserPolicy,
+    Config, Direct, HealthPing, Limits, Origins, Rate, Rates, Refusal, Rooms, SlowPolicy,
+    UserPolicy,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -167,7 +168,8 @@ impl Options {
         let mut config = Config::default();
         let limits = &mut config.limits;
         limits.connections = self.max_connections;
-        limits.per_ip = self.max_per_ip.unwrap_or(self.max_connections);
+        let per_ip = self.max_per_ip.unwrap_or(self.max_connections);
+        limits.per_ip = per_ip;
         limits.room_members = self.max_per_room;
         limits.queue_bytes = self.queue_bytes;
         limits.queued_bytes = limits.queued_bytes.max(self.queue_bytes);
@@ -193,6 +195,13 @@ impl Options {
                 ..Rates::default()
             },
         };
+        if let Some(connects) = &mut config.rates.connects {
+            // As many as an address may hold may also come at once, and again as fast in proportion.
+            let defaults = Limits::default().per_ip as u64;
+            let times = (per_ip as u64).div_ceil(defaults).max(1);
+            connects.per_second = connects.per_second.saturating_mul(times);
+            connects.burst = connects.burst.saturating_mul(times);
+        }
         config.presence.enabled = self.presence == Switch::On;
         config.presence.leave_grace = self.leave_grace;
         config.users = self.users;
@@ -206,5 +215,26 @@ impl Options {
         config.origins = self.origin.clone();
         config.trusted_proxies.clone_from(&self.trusted_proxy);
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_of_connects_follows_how_many_an_address_may_hold() {
+        for (flags, per_second, burst) in [
+            (&["chat", "--max-per-ip", "7"][..], 50, 1_000),
+            (&["chat", "--max-per-ip", "100"], 50, 1_000),
+            (&["chat", "--max-per-ip", "5000"], 2_500, 50_000),
+        ] {
+            let options = Options::try_parse_from(flags).expect("flags");
+            let expected = Some(Rate { per_second, burst });
+            assert_eq!(options.config().rates.connects, expected, "{flags:?}");
+        }
+        let off = ["chat", "--max-per-ip", "5000", "--rate", "0"];
+        let options = Options::try_parse_from(off).expect("flags");
+        assert_eq!(options.config().rates.connects, None);
     }
 }
