@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard_core::response::PageResponse;
-use switchboard_core::{CloseReason, Request};
+use switchboard_core::{CloseReason, Origins, Request};
 use switchboard_runtime::Hub;
 
 use super::pages::{json_page, text_page};
@@ -40,6 +40,10 @@ impl PanicList {
 pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> PageResponse {
     if !request.peer().is_loopback() {
         return text_page(403, "only for requests from this machine\n");
+    }
+    // A page of another site in a browser on this machine may post here too.
+    if !Origins::Same.allows(request) {
+        return text_page(403, "only for requests of the same origin, or of none\n");
     }
     if request.method() != "POST" {
         let mut page = text_page(405, "the method must be POST\n");

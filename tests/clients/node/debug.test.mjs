@@ -24,6 +24,20 @@ test('they answer to POST only', async (t) => {
   await ann.roundTrip();
 });
 
+test('a page of another origin cannot use them', async (t) => {
+  const server = await chat(t, '--debug-endpoints');
+  const ann = await Client.as(server, 'ann');
+  for (const origin of ['https://evil.example', 'null']) {
+    for (const name of ['kick', 'ping', 'panic']) {
+      const path = `/debug/${name}?user=ann`;
+      assert.equal((await server.request('POST', path, { origin })).status, 403, `${name} ${origin}`);
+    }
+  }
+  await ann.roundTrip();
+  const own = { origin: `http://127.0.0.1:${server.port}`, host: `127.0.0.1:${server.port}` };
+  assert.equal((await server.request('POST', '/debug/ping?user=ann', own)).status, 200);
+});
+
 test('a kicked user is closed 4004 on every device', async (t) => {
   const server = await chat(t, '--debug-endpoints', '--users', 'allow:2');
   const devices = [await Client.as(server, 'ann'), await Client.as(server, 'ann')];
