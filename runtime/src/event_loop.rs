@@ -105,14 +105,15 @@ pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
 /// `None`: the hub is no more.
 async fn open<R: Runtime>(shared: &Shared, mailbox: &Mailbox) -> Option<R::Sockets> {
     while !shared.is_closed() {
-        match R::sockets() {
+        let error = match R::sockets() {
             Ok(sockets) => return Some(sockets),
-            Err(error) => warn!(%error, "cannot watch sockets"),
-        }
+            Err(error) => error,
+        };
         // Nobody serves those who have come; and theirs may be the descriptors that are missing.
         for arrived in mailbox.take_arrived() {
             shared.reset(arrived.id);
         }
+        warn!(%error, "cannot watch sockets");
         let mut rest = R::Timer::new(machine::now() + REST);
         poll_fn(|context| rest.poll(context)).await;
     }
