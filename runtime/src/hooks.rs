@@ -79,14 +79,33 @@ impl<R: Runtime> Hooks<R> {
         self.hook.is_some()
     }
 
-    /// Whether reading pauses because too much waits.
+    /// Whether reading pauses because too much waits: for this hook, or for those of all.
     pub(crate) fn is_full(&mut self) -> bool {
-        let full = self.waiting.items() >= BACKLOG;
-        if full && !self.paused {
-            self.paused = true;
-            self.event(Event::Paused);
+        let items = self.waiting.items();
+        let waits = self.is_busy() || items > 0;
+        let full = items >= BACKLOG || waits && self.shared.backlog.is_full();
+        if full != self.paused {
+            self.paused = full;
+            if !full {
+                self.waiting.forget_place();
+            }
+            self.event(if full { Event::Paused } else { Event::Resumed });
         }
         full
+    }
+
+    /// [`Self::is_full`]; if so, the task is woken when it is worth asking again.
+    pub(crate) fn must_wait(&mut self, context: &Context<'_>) -> bool {
+        if !self.is_full() {
+            return false;
+        }
+        // Where its own hook is what it waits for, that wakes it.
+        let for_others = self.waiting.items() < BACKLOG;
+        let shared = self.shared.clone();
+        if for_others && !shared.backlog.await_room(self.waiting.place(), context) {
+            return self.is_full();
+        }
+        true
     }
 
     /// Whether [`Self::is_full`] has said so, and it still is.
@@ -147,7 +166,7 @@ impl<R: Runtime> Hooks<R> {
     /// Something came in: now, or after what came before it.
     pub(crate) fn take(&mut self, context: &mut Context<'_>, item: Item) {
         if self.is_busy() || self.waiting.items() > 0 {
-            self.waiting.push(item);
+            self.keep(item);
         } else {
             self.process(context, item);
         }
@@ -156,10 +175,15 @@ impl<R: Runtime> Hooks<R> {
     /// A text came in; it is borrowed where it can be used at once.
     pub(crate) fn take_text(&mut self, context: &mut Context<'_>, text: &str) {
         if self.is_busy() || self.waiting.items() > 0 {
-            self.waiting.push(Item::Text(text.to_owned()));
+            self.keep(Item::Text(text.to_owned()));
         } else {
             self.process_text(context, text);
         }
+    }
+
+    fn keep(&mut self, item: Item) {
+        let held = self.shared.backlog.hold(item.bytes());
+        self.waiting.push(item, held);
     }
 
     /// Runs what can be run. Says whether the application has nothing left to hear.
@@ -171,9 +195,8 @@ impl<R: Runtime> Hooks<R> {
                 }
             } else if let Some(item) = self.waiting.pop() {
                 self.process(context, item);
-                if self.paused && self.waiting.items() < BACKLOG {
-                    self.paused = false;
-                    self.event(Event::Resumed);
+                if self.paused {
+                    self.is_full();
                 }
             } else if let Some(ended) = self.waiting.take_ended() {
                 self.disconnect(*ended);

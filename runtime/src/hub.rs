@@ -23,6 +23,7 @@ use crate::socket::{AnySocket, Link, Socket};
 use crate::sync::Arc;
 use crate::task::Arrival;
 use crate::ticker::tick;
+use crate::waiters::Waiters;
 
 /// A handle on one node's connections: cheap to clone, usable from any task or thread.
 ///
@@ -196,7 +197,7 @@ impl Hub {
 
     /// Waits for the end of a drain, whoever began it.
     pub async fn drained(&self) -> DrainReport {
-        let mut place = self.shared().drain_waiters.place();
+        let mut place = Waiters::place(&self.shared().drain_waiters);
         poll_fn(|context| {
             // Armed before the look, so that an end between the two is not missed.
             place.arm(context);
@@ -208,7 +209,7 @@ impl Hub {
     /// Waits until the writers have caught up, for a publisher that is faster than the network: its
     /// messages would fill the queues of everybody.
     pub async fn ready(&self) {
-        let mut place = self.shared().publishers.place();
+        let mut place = Waiters::place(&self.shared().publishers);
         poll_fn(|context| {
             if !self.shared().is_congested() {
                 return Poll::Ready(());

@@ -15,6 +15,7 @@
 //! The lock is never held over a system call, an await or a call of the application.
 
 mod application;
+mod backlog;
 #[cfg(feature = "client")]
 pub mod client;
 mod effects;

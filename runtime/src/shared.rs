@@ -14,6 +14,7 @@ use switchboard_core::{
 };
 
 use crate::application::DynApplication;
+use crate::backlog::Backlog;
 use crate::machine;
 use crate::mailbox::Mailbox;
 use crate::shield::{shielded, wake};
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     /// There may be something to write.
     to_write: AtomicBool,
     congested: AtomicBool,
+    /// What waits for busy hooks.
+    pub(crate) backlog: Arc<Backlog>,
     /// Tasks that wait for the writers to catch up.
     gate: Mutex<Vec<Waker>>,
     /// Publishers that wait for the same.
@@ -144,6 +147,7 @@ impl Shared {
                     name_bytes: config.limits.name_bytes,
                 })
             }),
+            backlog: Arc::new(Backlog::new(config.limits.unfinished_bytes)),
             config,
             application,
             origin,

@@ -14,6 +14,7 @@ use switchboard_core::{
     Request,
 };
 
+use crate::backlog::Held;
 use crate::hooks::Hooks;
 use crate::mailbox::Arrived;
 use crate::runtime::{BoxFuture, Runtime};
@@ -37,6 +38,9 @@ pub(crate) enum Arrival {
 
 /// Bytes that are read at a time.
 const SCRATCH: usize = 64 << 10;
+/// The same where much waits for hooks: the first message may make a hook busy, and what follows it in
+/// the buffer has to be kept.
+const SMALL: usize = 4 << 10;
 /// Reads before everybody else gets a turn.
 const READS: usize = 8;
 /// Messages before everybody else gets a turn.
@@ -64,6 +68,18 @@ struct Head {
 struct Leftover {
     bytes: Vec<u8>,
     at: usize,
+    _held: Held,
+}
+
+impl Leftover {
+    fn new(shared: &Shared, bytes: Vec<u8>) -> Self {
+        let held = shared.backlog.hold(bytes.capacity());
+        Self {
+            bytes,
+            at: 0,
+            _held: held,
+        }
+    }
 }
 
 /// The task of one connection.
@@ -94,12 +110,7 @@ impl<R: Runtime> Task<R> {
             arrival,
             early,
         } = arrived;
-        let leftover = (!early.is_empty()).then(|| {
-            Box::new(Leftover {
-                bytes: early,
-                at: 0,
-            })
-        });
+        let leftover = (!early.is_empty()).then(|| Box::new(Leftover::new(&shared, early)));
         let (input, request) = match arrival {
             Arrival::Fresh(pages) => {
                 let handshake = Handshake::new(shared.handshake(pages.is_some()));
@@ -138,7 +149,7 @@ impl<R: Runtime> Task<R> {
             let paused = self.hooks.is_paused();
             idle = self.hooks.poll(context);
             self.heed();
-            if paused && !self.hooks.is_paused() {
+            if paused && !self.hooks.is_full() {
                 // There is room again, and nobody else who would say so.
                 context.waker().wake_by_ref();
             }
@@ -276,7 +287,7 @@ impl<R: Runtime> Task<R> {
         match self.intake {
             Intake::Wait => false,
             _ if self.gone || self.ended => false,
-            Intake::Frames => !self.hooks.is_full() && !self.shared().gated(context),
+            Intake::Frames => !self.hooks.must_wait(context) && !self.shared().gated(context),
             Intake::Head | Intake::Discard => true,
         }
     }
@@ -285,7 +296,12 @@ impl<R: Runtime> Task<R> {
     fn read_once(&mut self, context: &mut Context<'_>, frames: &mut usize) -> bool {
         let mut buffer = BUFFER.take();
         buffer.resize(SCRATCH, 0);
-        let polled = self.link.socket.poll_read(context, &mut buffer);
+        let most = if self.shared().backlog.is_full() {
+            SMALL
+        } else {
+            SCRATCH
+        };
+        let polled = self.link.socket.poll_read(context, &mut buffer[..most]);
         let more = match polled {
             Poll::Pending => false,
             Poll::Ready(Ok(0)) => {
@@ -297,7 +313,7 @@ impl<R: Runtime> Task<R> {
                 let used = self.receive(context, &mut buffer[..bytes], frames);
                 if used < bytes && !self.gone {
                     let bytes = buffer[used..bytes].to_vec();
-                    self.leftover = Some(Box::new(Leftover { bytes, at: 0 }));
+                    self.leftover = Some(Box::new(Leftover::new(self.shared(), bytes)));
                 }
                 true
             }

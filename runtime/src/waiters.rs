@@ -1,6 +1,7 @@
 //! Tasks that wait for something that happens to the whole hub.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::PoisonError;
 use std::task::{Context, Waker};
 
@@ -20,9 +21,9 @@ struct Registered {
 impl Waiters {
     /// A place for one waiter. It holds nothing until it is armed, and nothing once it is dropped, so
     /// that a future that is cancelled leaves nothing behind.
-    pub(crate) fn place(&self) -> Place<'_> {
+    pub(crate) fn place<W: Deref<Target = Self>>(waiters: W) -> Place<W> {
         Place {
-            waiters: self,
+            waiters,
             number: None,
         }
     }
@@ -44,12 +45,12 @@ impl Waiters {
 }
 
 /// The place of one waiter among all.
-pub(crate) struct Place<'a> {
-    waiters: &'a Waiters,
+pub(crate) struct Place<W: Deref<Target = Waiters>> {
+    waiters: W,
     number: Option<u64>,
 }
 
-impl Place<'_> {
+impl<W: Deref<Target = Waiters>> Place<W> {
     /// Sees to it that this task is woken; replaces what was armed before.
     pub(crate) fn arm(&mut self, context: &Context<'_>) {
         let mut registered = self.waiters.lock();
@@ -64,7 +65,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl<W: Deref<Target = Waiters>> Drop for Place<W> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             // Dropped without the lock: a waker is somebody else's code.
@@ -99,12 +100,12 @@ mod tests {
             let count = std::sync::Arc::new(Count::default());
             let waker = Waker::from(count.clone());
             let context = Context::from_waker(&waker);
-            let mut stays = waiters.place();
+            let mut stays = Waiters::place(&*waiters);
             stays.arm(&context);
             stays.arm(&context);
             let others = waiters.clone();
             let cancelled = shuttle::thread::spawn(move || {
-                let mut place = others.place();
+                let mut place = Waiters::place(&*others);
                 for _ in 0..3 {
                     place.arm(&Context::from_waker(Waker::noop()));
                 }

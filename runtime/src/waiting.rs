@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use switchboard_core::{ProtocolError, Request};
 
+use crate::backlog::Held;
 use crate::socket::Ended;
+use crate::sync::Arc;
+use crate::waiters::{Place, Waiters};
 
 /// What came in and waits for its turn.
 pub(crate) enum Item {
@@ -15,11 +18,26 @@ pub(crate) enum Item {
     Eof,
 }
 
+impl Item {
+    /// Bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let content = match self {
+            Self::Text(text) => text.capacity(),
+            Self::Binary(bytes) => bytes.capacity(),
+            Self::Close(close) => close.as_ref().map_or(0, |(_, reason)| reason.capacity()),
+            Self::Violation(_) | Self::Eof => 0,
+        };
+        size_of::<Self>() + content
+    }
+}
+
 /// All that waits; `T` is a timer. It is one pointer where nothing does.
 pub(crate) struct Waiting<T>(Option<Box<Kept<T>>>);
 
 struct Kept<T> {
-    backlog: VecDeque<Item>,
+    backlog: VecDeque<(Item, Held)>,
+    /// Where it is told that others have less to wait for.
+    place: Option<Place<Arc<Waiters>>>,
     /// The request of a connection whose first message has yet to say who it is.
     request: Option<Request>,
     ended: Option<Box<Ended>>,
@@ -37,23 +55,36 @@ impl<T> Waiting<T> {
         self.0.as_ref().map_or(0, |kept| kept.backlog.len())
     }
 
-    pub(crate) fn push(&mut self, item: Item) {
-        self.kept().backlog.push_back(item);
+    pub(crate) fn push(&mut self, item: Item, held: Held) {
+        self.kept().backlog.push_back((item, held));
     }
 
     pub(crate) fn pop(&mut self) -> Option<Item> {
-        let item = self.0.as_mut()?.backlog.pop_front()?;
+        let (item, _) = self.0.as_mut()?.backlog.pop_front()?;
         self.settle();
         Some(item)
     }
 
-    pub(crate) fn take_items(&mut self) -> VecDeque<Item> {
+    pub(crate) fn take_items(&mut self) -> Vec<Item> {
         let items = self
             .0
             .as_mut()
             .map(|kept| std::mem::take(&mut kept.backlog));
         self.settle();
-        items.unwrap_or_default()
+        let items = items.into_iter().flatten();
+        items.map(|(item, _)| item).collect()
+    }
+
+    /// The place of the task among those that wait for others.
+    pub(crate) fn place(&mut self) -> &mut Option<Place<Arc<Waiters>>> {
+        &mut self.kept().place
+    }
+
+    pub(crate) fn forget_place(&mut self) {
+        if let Some(kept) = &mut self.0 {
+            kept.place = None;
+            self.settle();
+        }
     }
 
     pub(crate) fn request(&self) -> Option<&Request> {
@@ -97,6 +128,7 @@ impl<T> Waiting<T> {
         self.0.get_or_insert_with(|| {
             Box::new(Kept {
                 backlog: VecDeque::new(),
+                place: None,
                 request: None,
                 ended: None,
                 patience: None,
@@ -107,6 +139,7 @@ impl<T> Waiting<T> {
     fn settle(&mut self) {
         let empty = self.0.as_ref().is_some_and(|kept| {
             kept.backlog.is_empty()
+                && kept.place.is_none()
                 && kept.request.is_none()
                 && kept.ended.is_none()
                 && kept.patience.is_none()

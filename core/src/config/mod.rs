@@ -72,7 +72,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Fragments of one message from a client (1 024).
     pub fragments: usize,
-    /// Bytes of unfinished messages over all connections (64 MiB).
+    /// Bytes of unfinished messages over all connections (64 MiB). What has come in and waits for
+    /// busy hooks may be as much again: beyond that, connections whose hooks are busy are not read.
     pub unfinished_bytes: usize,
     /// Bytes queued for one connection (1 MiB).
     pub queue_bytes: usize,

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use switchboard_core::{CloseReason, Denied, Identity, Request};
 
+use super::explore::probe;
 use super::machine::draw;
 use crate::application::{Application, Client, Message};
 
@@ -78,6 +79,9 @@ impl Application for App {
 
     async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
         hesitate().await;
+        if client.hub().shared().backlog.is_full() {
+            probe("too much waits for hooks");
+        }
         match message {
             // Without the report of a panic, which would be taken for the end of the schedule.
             Message::Room { content, .. } if content == r#""panic""# => {

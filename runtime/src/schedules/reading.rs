@@ -1,6 +1,7 @@
 //! Reading that pauses, and goes on: nobody else says that there is room again.
 
 use shuttle::thread;
+use switchboard_core::UserPolicy;
 
 use super::explore::{explore, probe};
 use super::node::{Node, config};
@@ -47,6 +48,35 @@ fn who_sends_more_than_the_hooks_keep_up_with_is_read_again() {
         }
         converse(&mut node, 1 << 20, count);
         node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
+fn who_is_not_read_because_too_much_waits_for_others_is_read_again() {
+    explore("node's backlog", &["too much waits for hooks"], || {
+        let mut config = config();
+        config.limits.unfinished_bytes = 130;
+        config.users = UserPolicy::Allow(2);
+        let mut node = Node::new(config, 2);
+        let peers: Vec<_> = (0..2)
+            .map(|_| {
+                let mut peer = node.enter("ann", "blue", 1 << 20);
+                thread::spawn(move || {
+                    for _ in 0..8 {
+                        peer.send_text(r#"{"type":"message","channel":"blue","content":0,"id":1}"#);
+                    }
+                    for _ in 0..8 {
+                        peer.expect("ack");
+                    }
+                })
+            })
+            .collect();
+        for peer in peers {
+            peer.join().expect("it ran");
+        }
+        node.until_empty(2);
+        assert!(!node.hub.shared().backlog.is_full());
         node.finish();
     });
 }

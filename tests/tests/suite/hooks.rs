@@ -183,6 +183,109 @@ fn what_waits_for_a_hook_is_bounded_and_reading_pauses() {
 }
 
 #[test]
+fn what_waits_for_the_hooks_of_all_connections_together_is_bounded() {
+    const CLIENTS: usize = 40;
+    const MESSAGES: usize = 32;
+    const BYTES: usize = 16 << 10;
+    let gate = Gate::default();
+    let app = Gated {
+        log: Log::default(),
+        gate: gate.clone(),
+    };
+    let mut config = raw();
+    config.limits.unfinished_bytes = 1 << 20;
+    let waiting = (1 << 20) / BYTES;
+    let server = Server::start(config, app);
+    let message = frame(TEXT, &[b'x'; BYTES]);
+    let mut peers: Vec<_> = (0..CLIENTS).map(|_| server.client("/ws")).collect();
+    for peer in &mut peers {
+        for _ in 0..MESSAGES {
+            peer.send(&message);
+        }
+    }
+    // A connection whose hook is idle is read, in turns in which the others could be read as well.
+    let mut idle = server.client("/ws");
+    server.until("every hook but this one is busy", |stats| {
+        stats.messages_in as usize >= CLIENTS
+    });
+    for _ in 0..200 {
+        idle.send(&frame(PING, b"alive?"));
+        assert_eq!(idle.try_frame().map(|pong| pong.first), Ok(0x8a));
+    }
+    // One message per connection is in its hook and does not wait; those of the same turn may exceed
+    // the bound by one.
+    let taken = server.hub.stats().messages_in as usize;
+    assert!(taken <= CLIENTS + waiting + 1, "{taken} messages");
+    gate.open();
+    for peer in &mut peers {
+        for _ in 0..MESSAGES {
+            assert_eq!(peer.text().len(), BYTES);
+        }
+    }
+}
+
+/// Messages of two kinds, each with a gate of its own.
+struct TwoGates {
+    first: Gate,
+    second: Gate,
+}
+
+impl Application for TwoGates {
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        if let Message::Text(text) = message {
+            let first = text.starts_with("first");
+            let gate = if first { &self.first } else { &self.second };
+            gate.wait().await;
+            let _ = client.send_text(&text);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_connection_that_pauses_for_the_backlog_of_others_is_read_again_while_its_hook_is_busy() {
+    let (first, second) = (Gate::default(), Gate::default());
+    let app = TwoGates {
+        first: first.clone(),
+        second: second.clone(),
+    };
+    let mut config = raw();
+    config.limits.unfinished_bytes = 64 << 10;
+    let server = Server::start(config, app);
+    let mut idle = server.client("/ws");
+    let mut taken_in = || {
+        // In so many turns, whatever may be read is read.
+        for _ in 0..50 {
+            idle.send(&frame(PING, b"alive?"));
+            assert_eq!(idle.try_frame().map(|pong| pong.first), Ok(0x8a));
+        }
+        server.hub.stats().messages_in
+    };
+    let (mut pauses, mut causes) = (server.client("/ws"), server.client("/ws"));
+    pauses.say("first");
+    assert_eq!(taken_in(), 1);
+    let long = "second ".repeat(1_000);
+    for _ in 0..40 {
+        causes.say(&long);
+    }
+    let before = taken_in();
+    assert!(before < 41, "{before} messages");
+    for _ in 0..3 {
+        pauses.say("first");
+    }
+    assert_eq!(taken_in(), before);
+    second.open();
+    server.until("all are in", |stats| stats.messages_in == 44);
+    for _ in 0..40 {
+        assert_eq!(causes.text(), long);
+    }
+    first.open();
+    for _ in 0..4 {
+        assert_eq!(pauses.text(), "first");
+    }
+}
+
+#[test]
 fn pings_are_answered_while_a_hook_is_busy() {
     let gate = Gate::default();
     let app = Gated {
