@@ -95,6 +95,8 @@ proptest! {
         prop_assert_eq!(read_echo, echo);
         prop_assert_eq!(read.as_json(), &sent);
         prop_assert_eq!(Content::parse(&sent), Ok(read));
+        let kept = read.to_kept();
+        prop_assert_eq!(kept.as_content(), read);
 
         let message = ServerMessage::Message { channel: &channel, content: read, sender: Some(&channel), seq: 1 };
         prop_assert_eq!(

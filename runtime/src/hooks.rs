@@ -397,7 +397,7 @@ impl<R: Runtime> Hooks<R> {
             Question::Message { room, content, .. } => {
                 let message = Message::Room {
                     room: room.clone(),
-                    content: content.clone(),
+                    content: content.as_json().to_owned(),
                 };
                 application.on_message(client, message)
             }

@@ -72,6 +72,33 @@ impl<'a> Content<'a> {
     pub fn as_json(&self) -> &'a str {
         self.0.get()
     }
+
+    /// A copy that may be kept. It is not checked again.
+    pub fn to_kept(&self) -> KeptContent {
+        KeptContent(self.0.to_owned())
+    }
+}
+
+/// A [`Content`] that may be kept.
+#[derive(Clone)]
+pub struct KeptContent(Box<RawValue>);
+
+impl KeptContent {
+    /// The content, unchanged: nothing is checked again.
+    pub fn as_content(&self) -> Content<'_> {
+        Content(&self.0)
+    }
+
+    /// The JSON text.
+    pub fn as_json(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl fmt::Debug for KeptContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_content().fmt(f)
+    }
 }
 
 impl fmt::Debug for Content<'_> {

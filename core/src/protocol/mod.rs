@@ -28,7 +28,7 @@ mod parse;
 mod server_message;
 
 pub use command::{Command, RequestId, Timestamp};
-pub use content::{BadContent, Content};
+pub use content::{BadContent, Content, KeptContent};
 pub use parse::{Rejected, parse};
 pub use server_message::{ErrorCode, ServerMessage};
 

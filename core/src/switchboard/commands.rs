@@ -6,7 +6,9 @@ use super::connection::Phase;
 use super::delivery::{Exclude, SendError};
 use super::rooms::JoinError;
 use super::{Switchboard, delivery};
-use crate::protocol::{Command, Content, ErrorCode, Rejected, RequestId, ServerMessage};
+use crate::protocol::{
+    Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
+};
 use crate::{
     BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
 };
@@ -37,8 +39,8 @@ pub enum Question {
     Message {
         /// The room.
         room: Arc<str>,
-        /// The content: JSON text, as the client wrote it.
-        content: String,
+        /// The content, as the client wrote it.
+        content: KeptContent,
         /// Whether the sender wants it too.
         echo: bool,
         /// Of the request.
@@ -157,9 +159,7 @@ impl Switchboard {
                 echo,
                 request,
             } => {
-                if let Ok(content) = Content::parse(&content) {
-                    self.publish_from(id, &room, content, echo, request.as_ref());
-                }
+                self.publish_from(id, &room, content.as_content(), echo, request.as_ref());
             }
             Question::Token { .. } => {}
         }
@@ -289,7 +289,7 @@ impl Switchboard {
         };
         Some(Question::Message {
             room: self.room_name(key),
-            content: content.as_json().to_owned(),
+            content: content.to_kept(),
             echo,
             request: request.map(RequestId::into_owned),
         })

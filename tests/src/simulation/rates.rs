@@ -198,7 +198,7 @@ impl World {
                 if answer.is_err() {
                     return self.expect_answer(l, id, Answer::Any);
                 }
-                let answer = self.expect_message(l, room, content, *echo);
+                let answer = self.expect_message(l, room, content.as_json(), *echo);
                 self.expect_answer(l, id, answer);
             }
             Question::Direct { to, request, .. } => {
