@@ -156,7 +156,11 @@ impl CloseReason {
     pub const fn flushes(self) -> bool {
         matches!(
             self,
-            Self::Draining | Self::Replaced | Self::TokenExpired | Self::Application(_)
+            Self::Draining
+                | Self::Replaced
+                | Self::TokenExpired
+                | Self::Application(_)
+                | Self::ClientClosed
         )
     }
 }

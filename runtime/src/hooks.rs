@@ -79,11 +79,11 @@ impl<R: Runtime> Hooks<R> {
         self.hook.is_some()
     }
 
-    /// Whether reading pauses because too much waits: for this hook, or for those of all.
+    /// Whether reading pauses because too much waits, for this hook or for those of all, or because a
+    /// Close does: nothing counts after that, and whoever has sent one need not answer pings any more.
     pub(crate) fn is_full(&mut self) -> bool {
-        let items = self.waiting.items();
-        let waits = self.is_busy() || items > 0;
-        let full = items >= BACKLOG || waits && self.shared.backlog.is_full();
+        let waits = self.is_busy() || self.waiting.items() > 0;
+        let full = self.waits_for_its_own() || waits && self.shared.backlog.is_full();
         if full != self.paused {
             self.paused = full;
             if !full {
@@ -100,12 +100,16 @@ impl<R: Runtime> Hooks<R> {
             return false;
         }
         // Where its own hook is what it waits for, that wakes it.
-        let for_others = self.waiting.items() < BACKLOG;
+        let for_others = !self.waits_for_its_own();
         let shared = self.shared.clone();
         if for_others && !shared.backlog.await_room(self.waiting.place(), context) {
             return self.is_full();
         }
         true
+    }
+
+    fn waits_for_its_own(&mut self) -> bool {
+        self.waiting.items() >= BACKLOG || self.waiting.farewell().is_some()
     }
 
     /// Whether [`Self::is_full`] has said so, and it still is.
@@ -165,10 +169,14 @@ impl<R: Runtime> Hooks<R> {
 
     /// Something came in: now, or after what came before it.
     pub(crate) fn take(&mut self, context: &mut Context<'_>, item: Item) {
-        if self.is_busy() || self.waiting.items() > 0 {
-            self.keep(item);
-        } else {
+        if !self.is_busy() && self.waiting.items() == 0 {
             self.process(context, item);
+        } else if let Item::Close(_) = item {
+            let deadline = machine::now() + self.shared.config.timeouts.close;
+            self.keep(item);
+            self.waiting.set_farewell(R::Timer::new(deadline));
+        } else {
+            self.keep(item);
         }
     }
 
@@ -225,6 +233,7 @@ impl<R: Runtime> Hooks<R> {
                     hook.told = true;
                     self.event(Event::HookStarted);
                 }
+                self.hasten_close(context);
                 self.lose_patience(context)
             }
             Err(panic) => {
@@ -233,6 +242,19 @@ impl<R: Runtime> Hooks<R> {
                 self.panicked(&*panic);
                 true
             }
+        }
+    }
+
+    /// A Close waits for the answers to what came before it, but not for ever: then it is answered
+    /// first, and they are not given any more.
+    fn hasten_close(&mut self, context: &mut Context<'_>) {
+        let timer = self.waiting.farewell();
+        if timer.is_none_or(|timer| timer.poll(context).is_pending()) {
+            return;
+        }
+        let mut waited = self.waiting.take_items().into_iter();
+        if let Some(close) = waited.find(|item| matches!(item, Item::Close(_))) {
+            self.process(context, close);
         }
     }
 

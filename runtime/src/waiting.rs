@@ -43,6 +43,8 @@ struct Kept<T> {
     ended: Option<Box<Ended>>,
     /// How long a hook of a connection that has ended may still take.
     patience: Option<T>,
+    /// How long the Close among the items may still wait.
+    farewell: Option<T>,
 }
 
 impl<T> Waiting<T> {
@@ -59,17 +61,26 @@ impl<T> Waiting<T> {
         self.kept().backlog.push_back((item, held));
     }
 
+    /// The latest item is a Close; this timer bounds its wait.
+    pub(crate) fn set_farewell(&mut self, timer: T) {
+        self.kept().farewell = Some(timer);
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Item> {
-        let (item, _) = self.0.as_mut()?.backlog.pop_front()?;
+        let kept = self.0.as_mut()?;
+        let (item, _) = kept.backlog.pop_front()?;
+        if matches!(item, Item::Close(_)) {
+            kept.farewell = None;
+        }
         self.settle();
         Some(item)
     }
 
     pub(crate) fn take_items(&mut self) -> Vec<Item> {
-        let items = self
-            .0
-            .as_mut()
-            .map(|kept| std::mem::take(&mut kept.backlog));
+        let items = self.0.as_mut().map(|kept| {
+            kept.farewell = None;
+            std::mem::take(&mut kept.backlog)
+        });
         self.settle();
         let items = items.into_iter().flatten();
         items.map(|(item, _)| item).collect()
@@ -85,6 +96,11 @@ impl<T> Waiting<T> {
             kept.place = None;
             self.settle();
         }
+    }
+
+    /// The timer of the Close that waits, if one does.
+    pub(crate) fn farewell(&mut self) -> Option<&mut T> {
+        self.0.as_mut()?.farewell.as_mut()
     }
 
     pub(crate) fn request(&self) -> Option<&Request> {
@@ -132,6 +148,7 @@ impl<T> Waiting<T> {
                 request: None,
                 ended: None,
                 patience: None,
+                farewell: None,
             })
         })
     }
@@ -143,6 +160,7 @@ impl<T> Waiting<T> {
                 && kept.request.is_none()
                 && kept.ended.is_none()
                 && kept.patience.is_none()
+                && kept.farewell.is_none()
         });
         if empty {
             self.0 = None;

@@ -129,7 +129,8 @@ pub struct Timeouts {
     /// How long bytes may wait without one going out (30 s).
     #[serde(with = "seconds")]
     pub write_stall: Duration,
-    /// From the decision to close to the end of the TCP connection (5 s).
+    /// From the decision to close to the end of the TCP connection (5 s). Also how long a client's
+    /// Close waits for the hooks of what came before it.
     #[serde(with = "seconds")]
     pub close: Duration,
     /// The same for a refused connection (1 s).

@@ -242,15 +242,9 @@ impl Switchboard {
         };
         match connection.ending() {
             Some(ending) => {
+                // A peer may end its side and read on: what waits still has its time.
                 ending.eof = true;
-                // Who asks for a page may end its side and read on; it has its time for that.
-                let reads = ending.page || connection.writer != Writer::Blocked;
-                let waits = !connection.queue.is_empty() && reads;
-                if waits {
-                    self.settle(id);
-                } else {
-                    self.remove(id, None);
-                }
+                self.settle(id);
             }
             None => self.end(id, CloseReason::Eof),
         }

@@ -75,10 +75,69 @@ fn close_flush_sends_what_is_queued_first() {
 }
 
 #[test]
-fn both_are_bounded_by_the_close_timeout_and_count_what_did_not_go_out() {
-    for (reason, dropped) in [(CloseReason::Kicked, 3), (CloseReason::Replaced, 3)] {
+fn what_was_ready_before_a_clients_close_is_sent_before_its_answer() {
+    let (mut world, ann) = with_three_queued();
+    world.happens(ann, Event::Ping(b"first"));
+    world.happens(ann, Event::Close(None));
+    world.reads_all(ann);
+    let frames = world.frames(ann);
+    assert_eq!(texts(&frames), 3);
+    assert!(frames.contains(&Received::Pong(b"first".into())));
+    assert_eq!(frames.last(), Some(&Received::Close(None)));
+    assert_eq!(world.stats().dropped.len(), 0);
+    assert_eq!(world.stats().closes["client_closed"], 1);
+}
+
+#[test]
+fn what_is_still_to_be_written_outlives_the_end_of_the_peers_side() {
+    for (reason, messages) in [
+        (CloseReason::ClientClosed, 3),
+        (CloseReason::Replaced, 3),
+        (CloseReason::Kicked, 1),
+    ] {
         let (mut world, ann) = with_three_queued();
-        close(&mut world, ann, reason);
+        if reason == CloseReason::ClientClosed {
+            world.happens(ann, Event::Close(None));
+        } else {
+            close(&mut world, ann, reason);
+        }
+        // Only that side of the stream has ended: she may read on.
+        world.happens(ann, Event::Eof);
+        assert!(!world.is_gone(ann), "{reason}");
+        world.reads_all(ann);
+        assert_eq!(texts(&world.frames(ann)), messages, "{reason}");
+        assert!(world.close(ann).is_some(), "{reason}");
+        assert!(world.is_gone(ann), "{reason}");
+    }
+}
+
+#[test]
+fn a_refusal_outlives_the_end_of_the_peers_side() {
+    let mut world = World::new();
+    let (ann, _) = world.asks(world.new_address(), "/ws", "");
+    world.stops_reading_after(ann, 5);
+    world.authenticate(ann, crate::world::verdict("wrong"));
+    world.happens(ann, Event::Eof);
+    assert!(!world.is_gone(ann));
+    world.reads_all(ann);
+    assert_eq!(world.close(ann), Some((4001, "unauthorized".into())));
+    assert!(world.is_gone(ann));
+}
+
+#[test]
+fn all_are_bounded_by_the_close_timeout_and_count_what_did_not_go_out() {
+    for (reason, dropped) in [
+        (CloseReason::Kicked, 3),
+        (CloseReason::Replaced, 3),
+        (CloseReason::ClientClosed, 3),
+    ] {
+        let (mut world, ann) = with_three_queued();
+        if reason == CloseReason::ClientClosed {
+            world.happens(ann, Event::Close(None));
+            world.happens(ann, Event::Eof);
+        } else {
+            close(&mut world, ann, reason);
+        }
         world.advance(millis(4_999));
         assert!(!world.is_gone(ann));
         world.advance(millis(1));

@@ -1,13 +1,17 @@
 //! Connections that end in every way while messages are on their way to them.
 
+use std::time::Duration;
+
 use shuttle::thread::{self, JoinHandle};
 use switchboard_core::{CloseReason, ConnectionId, Exclude, Frame as CoreFrame};
 
 use super::explore::{explore, explore_times, probe};
 use super::frames::CLOSE;
 use super::machine::draw;
-use super::node::{Hub, Node, config, until};
+use super::node::{Hub, Node, config, pass_time_until, until};
 use super::peer::Peer;
+
+const STEP: Duration = Duration::from_millis(100);
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +200,41 @@ fn what_a_hook_answers_before_a_violation_goes_out_whoever_else_writes() {
 }
 
 #[test]
+fn what_a_hook_answers_before_a_close_goes_out_before_its_answer() {
+    explore("answer before a Close", &[], || {
+        let mut node = Node::new(config(), 2);
+        let mut peer = node.enter("ann", "blue", 40 + draw(200));
+        peer.send_text_and_close(r#"{"type":"message","channel":"blue","content":0,"id":1}"#);
+        let frames = peer.rest();
+        assert!(frames.iter().any(|frame| frame.is("ack")), "{frames:?}");
+        let close = frames.last().and_then(super::frames::Frame::code);
+        assert_eq!(close, Some(1000));
+        drop(peer);
+        node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
+fn a_close_behind_a_hook_is_answered_in_time() {
+    explore("a Close behind a hook", &[], || {
+        let mut node = Node::new(config(), 1);
+        let mut peer = node.enter("ann", "blue", 1 << 20);
+        // This hook ends after its connection.
+        peer.send_text_and_close(r#"{"type":"message","channel":"blue","content":"linger"}"#);
+        pass_time_until(STEP, || {
+            node.hub.stats().closes.contains_key("client_closed")
+        });
+        let frames = peer.rest();
+        let close = frames.last().and_then(super::frames::Frame::code);
+        assert_eq!(close, Some(1000));
+        drop(peer);
+        node.until_empty(1);
+        node.finish();
+    });
+}
+
+#[test]
 fn a_newcomer_replaces_its_predecessor_while_messages_are_under_way() {
     explore("replaced", &[], || {
         let mut node = Node::new(config(), 2);
@@ -252,7 +291,7 @@ fn any_thread_may_do_anything_at_any_time() {
         let hub = node.hub.clone();
         threads.push(thread::spawn(move || {
             // It has an answer at the latest when the connection has gone.
-            let ping = hub.ping_user("ann", std::time::Duration::from_secs(2));
+            let ping = hub.ping_user("ann", Duration::from_secs(2));
             drop(shuttle::future::block_on(ping));
         }));
         for thread in threads {

@@ -39,6 +39,13 @@ impl Peer {
         self.send(&bytes);
     }
 
+    /// In one piece, so that both are there at once.
+    pub(super) fn send_text_and_close(&self, text: &str) {
+        let mut bytes = masked(TEXT, text.as_bytes());
+        bytes.extend(masked(CLOSE, &1000_u16.to_be_bytes()));
+        self.send(&bytes);
+    }
+
     pub(super) fn send_close(&self) {
         self.send(&masked(CLOSE, &1000_u16.to_be_bytes()));
     }

@@ -154,8 +154,7 @@ impl Model {
             return self.end(id, "eof", None);
         }
         conn.eof = true;
-        let page = matches!(conn.phase, Phase::Refused { page: true });
-        if conn.queue.is_empty() || (conn.blocked && !page) {
+        if conn.queue.is_empty() {
             self.remove(id, None);
         }
     }

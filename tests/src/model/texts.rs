@@ -201,7 +201,7 @@ pub fn status(refusal: &str) -> u16 {
 pub fn flushes(reason: &str) -> bool {
     matches!(
         reason,
-        "draining" | "replaced" | "token_expired" | "application"
+        "draining" | "replaced" | "token_expired" | "application" | "client_closed"
     )
 }
 

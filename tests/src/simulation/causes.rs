@@ -38,7 +38,13 @@ const ENDS: &[(&str, Option<u16>)] = &[
 ];
 
 /// The ends after which what is queued is still sent (spec, section 5).
-const FLUSH: &[&str] = &["draining", "replaced", "token_expired", "application"];
+const FLUSH: &[&str] = &[
+    "draining",
+    "replaced",
+    "token_expired",
+    "application",
+    "client_closed",
+];
 /// The ends of those whose user may be back in a moment (spec, section 8).
 const BY_ITSELF: &[&str] = &["client_closed", "eof", "reset"];
 

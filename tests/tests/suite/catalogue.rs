@@ -75,6 +75,7 @@ fn entries() -> Vec<Entry> {
         super::delivery::covers(),
         super::drain::covers(),
         super::exhausted::covers(),
+        super::farewells::covers(),
         super::floods::covers(),
         super::framing::covers(),
         super::framing::covers_rows(),

@@ -19,6 +19,7 @@ mod delivery;
 mod drain;
 mod exceptions;
 mod exhausted;
+mod farewells;
 mod floods;
 mod framing;
 mod framing_rows;
