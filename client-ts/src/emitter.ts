@@ -1,17 +1,17 @@
 /** Typed listeners. One that throws does not keep the others from being called. */
 export class Emitter<Events extends object> {
-  readonly #listeners: Partial<Record<keyof Events, Set<(value: never) => void>>> = {};
+  readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
 
   /** Calls `listener` for each event of this type until the returned function is called. */
   on<K extends keyof Events>(type: K, listener: (value: Events[K]) => void): () => void {
-    const all = this.#listeners[type] ??= new Set();
-    all.add(listener);
+    const all = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, all.add(listener));
     return () => void all.delete(listener);
   }
 
   /** @internal */
   emit<K extends keyof Events>(type: K, value: Events[K]): void {
-    this.#listeners[type]?.forEach((listener) => {
+    this.#listeners.get(type)?.forEach((listener) => {
       try {
         (listener as (value: Events[K]) => void)(value);
       } catch (error) {

@@ -7,6 +7,8 @@ export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from '.
 export type { Options, Socket, Url } from './transport.js';
 
 const BUFFERED = 1_024;
+/** The frames that are events of a subscription as they are. */
+const SHARED = ['message', 'presence', 'subscribed'];
 
 /** Why a message was not sent, or not known to have arrived. */
 export class SwitchboardError extends Error {
@@ -96,7 +98,7 @@ export interface SwitchboardEvents {
   direct: { readonly content: unknown; readonly sender?: string };
   /** The round trip of a `ping` in milliseconds. */
   rtt: number;
-  /** An `error` of the server that answers no request, or what `getToken`, the address or the WebSocket constructor threw. */
+  /** An `error` of the server that answers no request, or what `getToken`, the address or the WebSocket threw. */
   error: unknown;
   /** Every message of the protocol that is not the client's own business. */
   frame: Frame;
@@ -207,7 +209,8 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     this.#each(channel, (one) => {
       if (type === 'subscribed') one.mark('active');
       if (type === 'unsubscribed' && id === undefined) one.mark('refused');
-      one.emit(type as never, frame as never);
+      // Frames of the application may be named like events of ours.
+      if (SHARED.includes(type)) one.emit(type as never, frame as never);
     });
     if (type === 'direct' || type === 'error') this.emit(type, frame);
     this.emit('frame', frame);

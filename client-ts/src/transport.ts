@@ -74,7 +74,14 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     actions.push(...machine.handle(clock(), event));
     if (running) return;
     running = true;
-    for (let action; (action = actions.shift());) perform(action);
+    for (let action; (action = actions.shift());) {
+      try {
+        perform(action);
+      } catch (error) {
+        // What the machine decided next is to be done all the same.
+        warn(error);
+      }
+    }
     running = false;
     const at = machine.deadline();
     if (armed <= at) return;

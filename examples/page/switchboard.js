@@ -2,16 +2,16 @@
 
 // src/emitter.ts
 var Emitter = class {
-  #listeners = {};
+  #listeners = /* @__PURE__ */ new Map();
   /** Calls `listener` for each event of this type until the returned function is called. */
   on(type, listener) {
-    const all = this.#listeners[type] ??= /* @__PURE__ */ new Set();
-    all.add(listener);
+    const all = this.#listeners.get(type) ?? /* @__PURE__ */ new Set();
+    this.#listeners.set(type, all.add(listener));
     return () => void all.delete(listener);
   }
   /** @internal */
   emit(type, value) {
-    this.#listeners[type]?.forEach((listener) => {
+    this.#listeners.get(type)?.forEach((listener) => {
       try {
         listener(value);
       } catch (error) {
@@ -521,7 +521,13 @@ function createTransport(address, options, notify, warn) {
     actions.push(...machine.handle(clock(), event));
     if (running) return;
     running = true;
-    for (let action; action = actions.shift(); ) perform(action);
+    for (let action; action = actions.shift(); ) {
+      try {
+        perform(action);
+      } catch (error) {
+        warn(error);
+      }
+    }
     running = false;
     const at = machine.deadline();
     if (armed <= at) return;
@@ -619,6 +625,7 @@ function base64url(text) {
 
 // src/index.ts
 var BUFFERED = 1024;
+var SHARED = ["message", "presence", "subscribed"];
 var SwitchboardError = class extends Error {
   /**
    * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer),
@@ -773,7 +780,7 @@ var Switchboard = class extends Emitter {
     this.#each(channel, (one) => {
       if (type === "subscribed") one.mark("active");
       if (type === "unsubscribed" && id === void 0) one.mark("refused");
-      one.emit(type, frame);
+      if (SHARED.includes(type)) one.emit(type, frame);
     });
     if (type === "direct" || type === "error") this.emit(type, frame);
     this.emit("frame", frame);

@@ -1,0 +1,66 @@
+// Frames with odd names, and exceptions where nobody expects them.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { Switchboard } from '../dist/index.js';
+import { FakeSocket, fakeTime } from './fakes.js';
+
+let time;
+beforeEach(() => { time = fakeTime(); });
+afterEach(() => time.end());
+
+const make = (options = {}) => new Switchboard('ws://host/ws', { webSocket: FakeSocket, seed: 1, ...options });
+
+describe('an exception', () => {
+  it('in sending one frame is an error event, and the client goes on', () => {
+    const client = make();
+    const errors = [];
+    client.on('error', (error) => errors.push(error.message));
+    const socket = FakeSocket.last.welcome();
+    const { send } = socket;
+    socket.send = () => { throw new Error('no'); };
+    client.ping();
+    socket.send = send;
+    assert.deepEqual(errors, ['no']);
+    client.subscribe('a');
+    assert.deepEqual(socket.take().map(({ type }) => type), ['subscribe']);
+    socket.end();
+    time.pass(500);
+    assert.equal(FakeSocket.all.length, 2);
+  });
+
+  it('in letting go of a socket neither', () => {
+    const client = make();
+    FakeSocket.last.welcome().close = () => { throw new Error('no'); };
+    client.close();
+    assert.equal(client.state.status, 'stopped');
+    client.connect();
+    assert.equal(FakeSocket.all.length, 2);
+  });
+});
+
+for (const type of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf']) {
+  it(`a frame of the type ${type} is a frame like any other`, () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    const [frames, messages] = [[], []];
+    client.on('frame', (frame) => frames.push(frame.type));
+    sub.on('message', ({ content }) => messages.push(content));
+    FakeSocket.last.welcome().letIn().receive(`{"type":"${type}","channel":"a"}`).receive({ type: 'message', channel: 'a', content: 1, seq: 1 });
+    assert.deepEqual(frames, ['subscribed', type, 'message']);
+    assert.deepEqual(messages, [1]);
+  });
+}
+
+it('frames named like events of the client fire none of them', () => {
+  const client = make();
+  const sub = client.subscribe('a');
+  const [fired, frames] = [[], []];
+  FakeSocket.last.welcome().letIn();
+  for (const type of ['state', 'rtt']) client.on(type, () => fired.push(type));
+  for (const type of ['gap', 'epoch', 'status', 'refused']) sub.on(type, () => fired.push(type));
+  client.on('frame', ({ type }) => frames.push(type));
+  const names = ['state', 'rtt', 'frame', 'gap', 'epoch', 'status', 'refused'];
+  for (const type of names) FakeSocket.last.receive({ type, channel: 'a' });
+  assert.deepEqual([fired, frames], [[], names]);
+  assert.equal(sub.status, 'active');
+});
