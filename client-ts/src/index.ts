@@ -1,6 +1,6 @@
 import { Emitter } from './emitter.js';
 import { type Event, type Frame, type State } from './machine.js';
-import { createTransport, type Notice, type Options, type Transport, type Url } from './transport.js';
+import { createTransport, toText, type Notice, type Options, type Transport, type Url } from './transport.js';
 
 export { decide, type Verdict } from './machine.js';
 export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './machine.js';
@@ -14,11 +14,12 @@ const SHARED = ['message', 'presence', 'subscribed'];
 export class SwitchboardError extends Error {
   /**
    * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer),
-   *   `queue_full`, `expired`, `too_large`, `unsubscribed`, `stopped`, `overflow`
+   *   `queue_full` (so much waits already, for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
+   *   `bad_content` (JSON cannot say it), `stopped`, `overflow`
    * @param frame the server's `error`, where it is one
    */
-  constructor(readonly code: string, readonly frame?: Frame) {
-    super(frame?.message ?? code);
+  constructor(readonly code: string, readonly frame?: Frame, message?: string, cause?: unknown) {
+    super(message ?? frame?.message ?? code, { cause });
   }
 }
 
@@ -119,13 +120,14 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   state: State = { status: 'idle', last: null };
   readonly #run: Transport['run'];
   readonly #nextId: Transport['nextId'];
+  readonly #buffered: Transport['buffered'];
   readonly #channels = new Map<string, Set<Subscription<never>>>();
   readonly #waiters = new Map<number, Waiter>();
 
   constructor(url: Url, options: Options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    ({ run: this.#run, nextId: this.#nextId } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error)));
+    ({ run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error)));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
@@ -170,16 +172,22 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     return this.#post({ type: 'direct', to, content, bytes: 0, queue }, signal);
   }
 
-  #post(event: Event & { bytes: number }, signal: AbortSignal | undefined): Promise<number> {
-    const id = this.#nextId();
-    // The event has all that the message will have, and a little more.
-    event.bytes = new TextEncoder().encode(JSON.stringify({ ...event, id })).length;
+  #post(event: Event & { content: unknown; bytes: number }, signal: AbortSignal | undefined): Promise<number> {
+    let off: (() => void) | undefined;
     const promise = new Promise<number>((resolve, reject) => {
+      if (signal?.aborted) throw new SwitchboardError('aborted');
+      event.content = encode(event.content);
+      const id = this.#nextId();
+      // The event has all that the message will have, and a little more.
+      event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
+      const waits = this.#buffered(event.bytes);
+      if (waits) throw new SwitchboardError('queue_full', undefined, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve, reject]);
       this.#run(event);
+      off = whenAborted(signal, () => this.#run({ type: 'cancel', id }));
     });
     // Whoever does not look at the promise does not care.
-    promise.finally(whenAborted(signal, () => this.#run({ type: 'cancel', id }))).catch(() => {});
+    promise.finally(off).catch(() => {});
     return promise;
   }
 
@@ -217,6 +225,19 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   }
 
   #each(channel: string, what: (subscription: Subscription<never>) => void): void { this.#channels.get(channel)?.forEach(what); }
+}
+
+/** The content as it is now: what is sent later is this. */
+function encode(content: unknown): string {
+  let text: string | undefined;
+  let cause: unknown;
+  try {
+    text = JSON.stringify(content);
+  } catch (error) {
+    cause = error;
+  }
+  if (text === undefined) throw new SwitchboardError('bad_content', undefined, 'content that JSON cannot say', cause);
+  return text;
 }
 
 /** Returns the way to wait no longer. */

@@ -8,6 +8,7 @@ export interface Socket {
   onerror: ((event: never) => void) | null;
   send(data: string): void;
   close(code?: number, reason?: string): void;
+  readonly bufferedAmount?: number;
 }
 
 /** Where to connect to; a function is asked anew for each attempt. */
@@ -35,6 +36,8 @@ export interface Options {
   maxAttempts?: number;
   /** Messages wait for a connection: `true` for up to 100 messages, 256 KiB, 30 s. Without it publishing fails while there is none. */
   queue?: boolean | { count?: number; bytes?: number; age?: number };
+  /** How many bytes may wait for the network (1 MiB). While there are more, publishing fails with `queue_full`. */
+  maxBuffered?: number;
   /** Of the random delays. Without it `Math.random()` chooses. */
   seed?: number;
 }
@@ -45,13 +48,15 @@ export type Notice = Exclude<Action, { type: 'dial' | 'close' | 'send' | 'get_to
 export interface Transport {
   run: (event: Event) => void;
   nextId: () => number;
+  /** The bytes that wait for the network where they are more than may wait, and else 0; a message of this size follows. */
+  buffered: (bytes: number) => number;
 }
 
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20 } = options;
   const machine = createMachine({
     ...backoff, ...(queue as object),
     seed: seed ?? Math.random() * 2 ** 32,
@@ -66,8 +71,10 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   let timer: ReturnType<typeof setTimeout>;
   let armed = Infinity;
   let running = false;
+  /** Bytes of messages that were handed in while others were sent, so that no socket has them yet. */
+  let behind = 0;
   const actions: Action[] = [];
-  return { run, nextId: machine.nextId };
+  return { run, nextId: machine.nextId, buffered };
 
   /** Hands an event to the machine and does what it says, in its order even where a listener calls back in. */
   function run(event: Event): void {
@@ -83,6 +90,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       }
     }
     running = false;
+    behind = 0;
     const at = machine.deadline();
     if (armed <= at) return;
     clearTimeout(timer);
@@ -93,15 +101,25 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     }, Math.min(at - clock(), LONGEST_TIMEOUT));
   }
 
+  function buffered(bytes: number): number {
+    const waits = behind + (socket?.bufferedAmount ?? 0);
+    if (waits > maxBuffered) return waits;
+    if (running) behind += bytes;
+    return 0;
+  }
+
   function perform(action: Action): void {
     switch (action.type) {
       case 'dial': return dial();
-      case 'close':
-        if (!socket) return;
+      case 'close': {
+        const old = socket;
+        if (!old) return;
+        socket = undefined;
         // None of its events matter any more.
-        socket.onopen = socket.onmessage = socket.onclose = null;
-        return socket.close(1000, action.reason);
-      case 'send': return socket?.send(JSON.stringify(action.frame));
+        old.onopen = old.onmessage = old.onclose = null;
+        return old.close(1000, action.reason);
+      }
+      case 'send': return socket?.send(toText(action.frame));
       case 'get_token': return ask(action.reason);
       case 'state':
         asking.abort();
@@ -121,7 +139,10 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       socket = new (webSocket ?? WebSocket)(url.href, offered);
       socket.onopen = () => run({ type: 'opened' });
       socket.onmessage = ({ data }: { data: unknown }) => run({ type: 'message', frame: parse(data) });
-      socket.onclose = ({ code, reason }: Close) => run({ type: 'closed', code, reason });
+      socket.onclose = ({ code, reason }: Close) => {
+        socket = undefined;
+        run({ type: 'closed', code, reason });
+      };
       socket.onerror = () => {};
     } catch (error) {
       warn(error);
@@ -171,6 +192,12 @@ function clock(): number {
   skew = Date.now() - now;
   if (skew > before + 1_000) slept += skew - before;
   return now + slept;
+}
+
+/** The text of a frame whose content, if it has any, is JSON text already. */
+export function toText({ content, ...frame }: Record<string, unknown>): string {
+  const text = JSON.stringify(frame);
+  return content === undefined ? text : `${text.slice(0, -1)},"content":${content as string}}`;
 }
 
 function parse(data: unknown): Frame | null {

@@ -499,7 +499,7 @@ function stands(why) {
 // src/transport.ts
 var LONGEST_TIMEOUT = 2 ** 31 - 1;
 function createTransport(address, options, notify, warn) {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20 } = options;
   const machine = createMachine({
     ...backoff,
     ...queue,
@@ -515,8 +515,9 @@ function createTransport(address, options, notify, warn) {
   let timer;
   let armed = Infinity;
   let running = false;
+  let behind = 0;
   const actions = [];
-  return { run, nextId: machine.nextId };
+  return { run, nextId: machine.nextId, buffered };
   function run(event) {
     actions.push(...machine.handle(clock(), event));
     if (running) return;
@@ -529,6 +530,7 @@ function createTransport(address, options, notify, warn) {
       }
     }
     running = false;
+    behind = 0;
     const at = machine.deadline();
     if (armed <= at) return;
     clearTimeout(timer);
@@ -538,16 +540,25 @@ function createTransport(address, options, notify, warn) {
       run({ type: "tick" });
     }, Math.min(at - clock(), LONGEST_TIMEOUT));
   }
+  function buffered(bytes) {
+    const waits = behind + (socket?.bufferedAmount ?? 0);
+    if (waits > maxBuffered) return waits;
+    if (running) behind += bytes;
+    return 0;
+  }
   function perform(action) {
     switch (action.type) {
       case "dial":
         return dial();
-      case "close":
-        if (!socket) return;
-        socket.onopen = socket.onmessage = socket.onclose = null;
-        return socket.close(1e3, action.reason);
+      case "close": {
+        const old = socket;
+        if (!old) return;
+        socket = void 0;
+        old.onopen = old.onmessage = old.onclose = null;
+        return old.close(1e3, action.reason);
+      }
       case "send":
-        return socket?.send(JSON.stringify(action.frame));
+        return socket?.send(toText(action.frame));
       case "get_token":
         return ask(action.reason);
       case "state":
@@ -567,7 +578,10 @@ function createTransport(address, options, notify, warn) {
       socket = new (webSocket ?? WebSocket)(url.href, offered);
       socket.onopen = () => run({ type: "opened" });
       socket.onmessage = ({ data }) => run({ type: "message", frame: parse(data) });
-      socket.onclose = ({ code, reason }) => run({ type: "closed", code, reason });
+      socket.onclose = ({ code, reason }) => {
+        socket = void 0;
+        run({ type: "closed", code, reason });
+      };
       socket.onerror = () => {
       };
     } catch (error) {
@@ -612,6 +626,10 @@ function clock() {
   if (skew > before + 1e3) slept += skew - before;
   return now + slept;
 }
+function toText({ content, ...frame }) {
+  const text = JSON.stringify(frame);
+  return content === void 0 ? text : `${text.slice(0, -1)},"content":${content}}`;
+}
 function parse(data) {
   try {
     return JSON.parse(data);
@@ -629,11 +647,12 @@ var SHARED = ["message", "presence", "subscribed"];
 var SwitchboardError = class extends Error {
   /**
    * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer),
-   *   `queue_full`, `expired`, `too_large`, `unsubscribed`, `stopped`, `overflow`
+   *   `queue_full` (so much waits already, for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
+   *   `bad_content` (JSON cannot say it), `stopped`, `overflow`
    * @param frame the server's `error`, where it is one
    */
-  constructor(code, frame) {
-    super(frame?.message ?? code);
+  constructor(code, frame, message, cause) {
+    super(message ?? frame?.message ?? code, { cause });
     this.code = code;
     this.frame = frame;
   }
@@ -688,12 +707,13 @@ var Switchboard = class extends Emitter {
   state = { status: "idle", last: null };
   #run;
   #nextId;
+  #buffered;
   #channels = /* @__PURE__ */ new Map();
   #waiters = /* @__PURE__ */ new Map();
   constructor(url, options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    ({ run: this.#run, nextId: this.#nextId } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error)));
+    ({ run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error)));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
@@ -740,13 +760,19 @@ var Switchboard = class extends Emitter {
     return this.#post({ type: "direct", to, content, bytes: 0, queue }, signal);
   }
   #post(event, signal) {
-    const id = this.#nextId();
-    event.bytes = new TextEncoder().encode(JSON.stringify({ ...event, id })).length;
+    let off;
     const promise = new Promise((resolve, reject) => {
+      if (signal?.aborted) throw new SwitchboardError("aborted");
+      event.content = encode(event.content);
+      const id = this.#nextId();
+      event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
+      const waits = this.#buffered(event.bytes);
+      if (waits) throw new SwitchboardError("queue_full", void 0, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve, reject]);
       this.#run(event);
+      off = whenAborted(signal, () => this.#run({ type: "cancel", id }));
     });
-    promise.finally(whenAborted(signal, () => this.#run({ type: "cancel", id }))).catch(() => {
+    promise.finally(off).catch(() => {
     });
     return promise;
   }
@@ -789,6 +815,17 @@ var Switchboard = class extends Emitter {
     this.#channels.get(channel)?.forEach(what);
   }
 };
+function encode(content) {
+  let text;
+  let cause;
+  try {
+    text = JSON.stringify(content);
+  } catch (error) {
+    cause = error;
+  }
+  if (text === void 0) throw new SwitchboardError("bad_content", void 0, "content that JSON cannot say", cause);
+  return text;
+}
 function whenAborted(signal, what) {
   if (signal?.aborted) what();
   signal?.addEventListener("abort", what);

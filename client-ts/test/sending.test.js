@@ -1,0 +1,139 @@
+// What becomes of content, signals and answers that are not as one hopes.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { Switchboard, SwitchboardError } from '../dist/index.js';
+import { FakeSocket, fakeTime } from './fakes.js';
+
+let time;
+beforeEach(() => { time = fakeTime(); });
+afterEach(() => time.end());
+
+const make = (options = {}) => new Switchboard('ws://host/ws', { webSocket: FakeSocket, seed: 1, ...options });
+const contents = (socket = FakeSocket.last) => socket.take().map(({ content }) => content);
+
+describe('a signal', () => {
+  for (const [how, send] of [['publish', (client, options) => client.publish('a', 1, options)], ['direct', (client, options) => client.direct('bob', 1, options)]]) {
+    it(`aborted beforehand sends nothing: ${how}`, async () => {
+      const client = make({ queue: true });
+      const signal = AbortSignal.abort();
+      await assert.rejects(send(client, { signal }), (error) => error instanceof SwitchboardError && error.code === 'aborted');
+      FakeSocket.last.welcome();
+      await assert.rejects(send(client, { signal }), { code: 'aborted' });
+      assert.deepEqual(contents(), []);
+    });
+  }
+});
+
+describe('content', () => {
+  const cyclic = {};
+  cyclic.self = cyclic;
+  const bad = { toJSON() { throw new Error('mine'); } };
+  for (const [name, content] of Object.entries({ BigInt: 1n, cycle: cyclic, 'own exception': bad, undefined: undefined, function: () => 1, symbol: Symbol('s') })) {
+    it(`that JSON cannot say is refused: ${name}`, async () => {
+      const client = make({ queue: true });
+      FakeSocket.last.welcome();
+      const failed = { code: 'bad_content' };
+      await assert.rejects(client.publish('a', content), failed);
+      await assert.rejects(client.direct('bob', content), failed);
+      FakeSocket.last.end();
+      await assert.rejects(client.publish('a', content), failed);
+      assert.deepEqual(contents(), []);
+      time.pass(500);
+      FakeSocket.last.welcome();
+      assert.deepEqual(contents(), []);
+    });
+  }
+
+  it('keeps what was thrown as its cause', async () => {
+    await assert.rejects(make().publish('a', bad), ({ cause }) => cause.message === 'mine');
+  });
+
+  it('goes as it was when it was handed over, whatever becomes of it', () => {
+    const client = make({ queue: true });
+    client.subscribe('pending');
+    const draft = { text: 'hello', list: [1] };
+    client.publish('a', draft);
+    client.direct('bob', draft);
+    FakeSocket.last.welcome();
+    client.publish('pending', draft);
+    draft.text = '';
+    draft.list.push(draft);
+    const was = { text: 'hello', list: [1] };
+    assert.deepEqual(FakeSocket.last.sent.slice(1).map(({ content }) => content), [was, was]);
+    FakeSocket.last.letIn();
+    assert.deepEqual(contents(), [was]);
+  });
+
+  it('null, texts and numbers are as they were', () => {
+    const client = make();
+    FakeSocket.last.welcome();
+    for (const content of [null, '', 'ü"\\', 0, false, []]) client.publish('a', content);
+    assert.deepEqual(contents(), [null, '', 'ü"\\', 0, false, []]);
+  });
+});
+
+describe('a network that does not keep up', () => {
+  it('refuses more, and takes more when it has caught up', async () => {
+    const client = make();
+    const socket = FakeSocket.last.welcome();
+    client.publish('a', 1);
+    socket.bufferedAmount = 2 ** 20 + 1;
+    await assert.rejects(client.publish('a', 2), (error) => error.code === 'queue_full' && /1048577 bytes/.test(error.message));
+    await assert.rejects(client.direct('bob', 3), { code: 'queue_full' });
+    socket.bufferedAmount = 0;
+    client.publish('a', 4);
+    assert.deepEqual(contents(), [1, 4]);
+  });
+
+  it('is measured by maxBuffered', async () => {
+    const client = make({ maxBuffered: 10 });
+    const socket = FakeSocket.last.welcome();
+    socket.bufferedAmount = 11;
+    await assert.rejects(client.publish('a', 1), { code: 'queue_full' });
+  });
+
+  it('counts what a listener sends while the client is busy', async () => {
+    const client = make({ maxBuffered: 5_000 });
+    const sent = [];
+    client.on('state', ({ status }) => {
+      if (status === 'connected') for (let i = 0; i < 20; i += 1) sent.push(client.publish('a', 'x'.repeat(1_000)).then(() => 'sent', ({ code }) => code));
+    });
+    const socket = FakeSocket.last.welcome();
+    const frames = socket.take();
+    assert.ok(frames.length >= 4 && frames.length <= 6, `${frames.length}`);
+    for (const { id } of frames) socket.receive({ type: 'ack', id, seq: id });
+    const ends = await Promise.all(sent);
+    assert.equal(ends.filter((end) => end === 'queue_full').length, 20 - frames.length);
+    client.publish('a', 'later');
+    assert.deepEqual(contents(), ['later']);
+  });
+
+  it('is that of the socket in use: one that is gone holds nothing back', () => {
+    const client = make({ queue: true });
+    FakeSocket.last.welcome().bufferedAmount = 2 ** 30;
+    FakeSocket.last.end();
+    client.publish('a', 1);
+    time.pass(500);
+    FakeSocket.last.welcome();
+    assert.deepEqual(contents(), [1]);
+    FakeSocket.last.bufferedAmount = 2 ** 30;
+    client.reconnect();
+    client.publish('a', 2);
+    time.pass(500);
+    FakeSocket.last.welcome();
+    assert.deepEqual(contents(), [2]);
+  });
+});
+
+it('the signal of a message that was refused at once has no say in the next one', async () => {
+  const client = make();
+  const abort = new AbortController();
+  FakeSocket.last.welcome();
+  const refused = client.publish('a', 1n, { signal: abort.signal });
+  const next = client.publish('a', 2);
+  abort.abort();
+  await assert.rejects(refused, { code: 'bad_content' });
+  const [{ id }] = FakeSocket.last.take();
+  FakeSocket.last.receive({ type: 'ack', id, seq: 3 });
+  assert.equal(await next, 3);
+});
