@@ -24,6 +24,8 @@ export interface Options {
    * stops the client. `signal` is aborted when the answer is of no use any more.
    */
   getToken?: (request: { reason: TokenReason; signal: AbortSignal }) => string | null | Promise<string | null>;
+  /** How many milliseconds `getToken` may take (15 000) before it counts as failed. */
+  tokenTimeout?: number;
   /** Sends the token as `?token=` instead of a subprotocol: it will be in the logs of everything between. */
   tokenInQuery?: boolean;
   /** Closes the client when it is aborted. */
@@ -56,7 +58,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15_000 } = options;
   const machine = createMachine({
     ...backoff, ...(queue as object),
     seed: seed ?? Math.random() * 2 ** 32,
@@ -69,7 +71,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   let asking = new AbortController();
   let page: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout>;
-  let armed = Infinity;
+  let skew = Date.now() - performance.now();
   let running = false;
   /** Bytes of messages that were handed in while others were sent, so that no socket has them yet. */
   let behind = 0;
@@ -78,7 +80,13 @@ export function createTransport(address: Url, options: Options, notify: (notice:
 
   /** Hands an event to the machine and does what it says, in its order even where a listener calls back in. */
   function run(event: Event): void {
-    actions.push(...machine.handle(clock(), event));
+    // A clock that nobody sets; not all of them go on while the host sleeps.
+    const now = performance.now();
+    actions.push(...machine.handle(now, event));
+    const before = skew;
+    skew = Date.now() - now;
+    // The host slept, or else somebody set the clock: then it does no harm.
+    if (skew > before + 1_000 && event.type !== 'suspend') actions.push(...machine.handle(now, { type: 'resume' }));
     if (running) return;
     running = true;
     for (let action; (action = actions.shift());) {
@@ -91,14 +99,14 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     }
     running = false;
     behind = 0;
-    const at = machine.deadline();
-    if (armed <= at) return;
+    arm();
+  }
+
+  /** A timer that waits already may stand for a time that is over, after a sleep. */
+  function arm(): void {
     clearTimeout(timer);
-    armed = at;
-    timer = setTimeout(() => {
-      armed = Infinity;
-      run({ type: 'tick' });
-    }, Math.min(at - clock(), LONGEST_TIMEOUT));
+    const at = machine.deadline();
+    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), LONGEST_TIMEOUT), { type: 'tick' });
   }
 
   function buffered(bytes: number): number {
@@ -125,7 +133,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
         asking.abort();
         if (action.state.status === 'stopped') page = page?.abort() as undefined;
         else page ??= watch();
-        if (action.state.status === 'waiting' && action.state.until) action.state = { ...action.state, until: action.state.until - clock() + Date.now() };
+        if (action.state.status === 'waiting' && action.state.until) action.state = { ...action.state, until: action.state.until - performance.now() + Date.now() };
     }
     notify(action);
   }
@@ -152,15 +160,19 @@ export function createTransport(address: Url, options: Options, notify: (notice:
 
   function ask(reason: TokenReason): void {
     const { signal } = asking = new AbortController();
-    Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
-      if (signal.aborted) return;
-      token = answer ?? '';
-      run(token ? { type: 'token' } : { type: 'token_failed', final: true });
-    }, (error: unknown) => {
+    const failed = (error: unknown): void => {
       if (signal.aborted) return;
       warn(error);
       run({ type: 'token_failed' });
-    });
+    };
+    const late = setTimeout(failed, tokenTimeout, new Error(`getToken has not answered within ${tokenTimeout} ms`));
+    signal.onabort = () => clearTimeout(late);
+    Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
+      if (signal.aborted) return;
+      clearTimeout(late);
+      token = answer ?? '';
+      run(token ? { type: 'token' } : { type: 'token_failed', final: true });
+    }, failed);
   }
 
   /** Listens to the page and the network, where there are any, until it is aborted. */
@@ -180,18 +192,6 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     if (navigator?.onLine === false) run({ type: 'offline' });
     return end;
   }
-}
-
-let skew = 0;
-let slept = 0;
-
-/** Milliseconds that do not go back, and go on while the machine sleeps, when not all clocks do. */
-function clock(): number {
-  const now = performance.now();
-  const before = skew;
-  skew = Date.now() - now;
-  if (skew > before + 1_000) slept += skew - before;
-  return now + slept;
 }
 
 /** The text of a frame whose content, if it has any, is JSON text already. */

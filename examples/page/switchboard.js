@@ -499,7 +499,7 @@ function stands(why) {
 // src/transport.ts
 var LONGEST_TIMEOUT = 2 ** 31 - 1;
 function createTransport(address, options, notify, warn) {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15e3 } = options;
   const machine = createMachine({
     ...backoff,
     ...queue,
@@ -513,13 +513,17 @@ function createTransport(address, options, notify, warn) {
   let asking = new AbortController();
   let page;
   let timer;
-  let armed = Infinity;
+  let skew = Date.now() - performance.now();
   let running = false;
   let behind = 0;
   const actions = [];
   return { run, nextId: machine.nextId, buffered };
   function run(event) {
-    actions.push(...machine.handle(clock(), event));
+    const now = performance.now();
+    actions.push(...machine.handle(now, event));
+    const before = skew;
+    skew = Date.now() - now;
+    if (skew > before + 1e3 && event.type !== "suspend") actions.push(...machine.handle(now, { type: "resume" }));
     if (running) return;
     running = true;
     for (let action; action = actions.shift(); ) {
@@ -531,14 +535,12 @@ function createTransport(address, options, notify, warn) {
     }
     running = false;
     behind = 0;
-    const at = machine.deadline();
-    if (armed <= at) return;
+    arm();
+  }
+  function arm() {
     clearTimeout(timer);
-    armed = at;
-    timer = setTimeout(() => {
-      armed = Infinity;
-      run({ type: "tick" });
-    }, Math.min(at - clock(), LONGEST_TIMEOUT));
+    const at = machine.deadline();
+    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), LONGEST_TIMEOUT), { type: "tick" });
   }
   function buffered(bytes) {
     const waits = behind + (socket?.bufferedAmount ?? 0);
@@ -565,7 +567,7 @@ function createTransport(address, options, notify, warn) {
         asking.abort();
         if (action.state.status === "stopped") page = page?.abort();
         else page ??= watch();
-        if (action.state.status === "waiting" && action.state.until) action.state = { ...action.state, until: action.state.until - clock() + Date.now() };
+        if (action.state.status === "waiting" && action.state.until) action.state = { ...action.state, until: action.state.until - performance.now() + Date.now() };
     }
     notify(action);
   }
@@ -591,15 +593,19 @@ function createTransport(address, options, notify, warn) {
   }
   function ask(reason) {
     const { signal } = asking = new AbortController();
-    Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
-      if (signal.aborted) return;
-      token = answer ?? "";
-      run(token ? { type: "token" } : { type: "token_failed", final: true });
-    }, (error) => {
+    const failed = (error) => {
       if (signal.aborted) return;
       warn(error);
       run({ type: "token_failed" });
-    });
+    };
+    const late = setTimeout(failed, tokenTimeout, new Error(`getToken has not answered within ${tokenTimeout} ms`));
+    signal.onabort = () => clearTimeout(late);
+    Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
+      if (signal.aborted) return;
+      clearTimeout(late);
+      token = answer ?? "";
+      run(token ? { type: "token" } : { type: "token_failed", final: true });
+    }, failed);
   }
   function watch() {
     const end = new AbortController();
@@ -616,15 +622,6 @@ function createTransport(address, options, notify, warn) {
     if (navigator?.onLine === false) run({ type: "offline" });
     return end;
   }
-}
-var skew = 0;
-var slept = 0;
-function clock() {
-  const now = performance.now();
-  const before = skew;
-  skew = Date.now() - now;
-  if (skew > before + 1e3) slept += skew - before;
-  return now + slept;
 }
 function toText({ content, ...frame }) {
   const text = JSON.stringify(frame);
