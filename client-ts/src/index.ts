@@ -36,24 +36,36 @@ export interface Gap { readonly channel: string; readonly from: number; readonly
 /** A channel that began anew, so that nobody can say what was missed. */
 export interface NewEpoch { readonly channel: string; readonly from: string; readonly to: string }
 
+/** Who is in a channel, as far as the server tells. */
+export interface Presence {
+  /** How many users there are. */
+  readonly count: number;
+  /** The names that are known. */
+  readonly users: readonly string[];
+  /** Whether these are all. */
+  readonly complete: boolean;
+}
+
 export type SubscriptionStatus = 'pending' | 'active' | 'refused' | 'closed';
 
 export interface SubscriptionEvents<T> {
   message: Message<T>;
-  /** The server's `presence`: `count`, and `users`, or `joined` and `left`. */
+  /** The server's `presence`: `count`, and `users`, or `joined` and `left`. What follows from it is in `presence` already. */
   presence: Frame;
   gap: Gap;
   epoch: NewEpoch;
   status: SubscriptionStatus;
   /** The server's `subscribed`, on each connection. */
   subscribed: Frame;
-  /** The server's `error`, where it does not let us in. It is asked again on the next connection. */
+  /** The server's `error`, where it does not let us in. It is asked again on the next connection, or by the next `subscribe`. */
   refused: { readonly frame: Frame };
 }
 
 /** One use of a channel. The channel is left when the last of them is closed. */
 export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   status: SubscriptionStatus = 'pending';
+  /** Of the channel; `null` until the server tells, and while the channel is not active. */
+  presence: Presence | null = null;
   readonly #leave: () => void;
 
   /** @internal */
@@ -72,18 +84,27 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   mark(status: SubscriptionStatus): void {
     if (this.status === status) return;
     this.status = status;
+    if (status !== 'active') this.presence = null;
     this.emit('status', status);
   }
 
-  /** The messages from now on, until the subscription is closed. One that is read too slowly fails with `overflow`. */
+  /** The messages from now on, until the subscription is closed. One that is read too slowly gives what waits, and fails with `overflow`. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message<T>, void, undefined> {
     const buffer: Message<T>[] = [];
     let wake: (() => void) | undefined;
-    const off = [this.on('message', (message) => { buffer.push(message); wake?.(); }), this.on('status', () => wake?.())];
+    let full = false;
+    const off = [
+      this.on('message', (message) => {
+        full ||= buffer.length >= BUFFERED;
+        if (!full) buffer.push(message);
+        wake?.();
+      }),
+      this.on('status', () => wake?.()),
+    ];
     try {
       for (;;) {
-        if (buffer.length > BUFFERED) throw new SwitchboardError('overflow');
         if (buffer.length) yield buffer.shift()!;
+        else if (full) throw new SwitchboardError('overflow');
         else if (this.status === 'closed') return;
         else await new Promise<void>((resolve) => { wake = resolve; });
       }
@@ -123,6 +144,8 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   readonly #buffered: Transport['buffered'];
   readonly #channels = new Map<string, Set<Subscription<never>>>();
   readonly #waiters = new Map<number, Waiter>();
+  /** Of this connection, by channel. */
+  readonly #presence = new Map<string, Presence>();
 
   constructor(url: Url, options: Options = {}) {
     super();
@@ -153,9 +176,14 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       uses.delete(subscription as never);
       if (uses.size) return;
       this.#channels.delete(channel);
+      this.#presence.delete(channel);
       this.#run({ type: 'unsubscribe', channel });
     });
-    for (const { status } of uses) subscription.status = status;
+    for (const { status, presence } of uses) {
+      // It is asked for again.
+      if (status === 'refused') this.#each(channel, (one) => one.mark('pending'));
+      else Object.assign(subscription, { status, presence });
+    }
     this.#channels.set(channel, uses.add(subscription as never));
     this.#run({ type: 'subscribe', channel });
     off = whenAborted(signal, () => subscription.close());
@@ -201,6 +229,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     switch (notice.type) {
       case 'state':
         this.state = notice.state;
+        this.#presence.clear();
         for (const channel of this.#channels.keys()) this.#each(channel, (one) => one.mark('pending'));
         return this.emit('state', this.state);
       case 'done': return this.#settle(notice.id)?.[0](notice.value);
@@ -214,9 +243,12 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     }
     const { frame } = notice;
     const { type, channel, id } = frame;
+    if (type === 'presence') this.#presence.set(channel, merge(this.#presence.get(channel), frame));
+    if (type === 'unsubscribed') this.#presence.delete(channel);
     this.#each(channel, (one) => {
       if (type === 'subscribed') one.mark('active');
       if (type === 'unsubscribed' && id === undefined) one.mark('refused');
+      if (one.status === 'active') one.presence = this.#presence.get(channel) ?? null;
       // Frames of the application may be named like events of ours.
       if (SHARED.includes(type)) one.emit(type as never, frame as never);
     });
@@ -225,6 +257,14 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   }
 
   #each(channel: string, what: (subscription: Subscription<never>) => void): void { this.#channels.get(channel)?.forEach(what); }
+}
+
+function merge(before: Presence | undefined, { count, users, joined, left }: Frame): Presence {
+  const names = new Set<string>(users ?? before?.users);
+  for (const name of joined ?? []) names.add(name as string);
+  for (const name of left ?? []) names.delete(name as string);
+  // Where only the number is told, nobody knows who came and went.
+  return { count, users: [...names], complete: names.size === count && !!(users || ((joined || left) && before?.complete)) };
 }
 
 /** The content as it is now: what is sent later is this. */

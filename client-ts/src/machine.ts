@@ -246,10 +246,14 @@ export function createMachine(options: Partial<Config> = {}): Machine {
         break;
       case 'visible': case 'resume': wake(); break;
       case 'ping': if (phase === Phase.Ready) ping(Ms.Pong); break;
-      case 'subscribe':
-        if (!channels.has(event.channel)) channels.set(event.channel, { id: Id.Unasked, active: false, epoch: '', last: NaN });
+      case 'subscribe': {
+        const { channel } = event;
+        const known = channels.get(channel);
+        if (!known) channels.set(channel, { id: Id.Unasked, active: false, epoch: '', last: NaN });
+        else if (known.id === Id.Refused) known.id = Id.Unasked;
         if (phase === Phase.Ready) enterChannels();
         break;
+      }
       case 'unsubscribe': {
         const { channel } = event;
         const known = channels.get(channel);

@@ -1,5 +1,5 @@
 import { createContext, createElement, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore, type ReactElement, type ReactNode } from 'react';
-import { Switchboard, type Frame, type Gap, type Message, type NewEpoch, type Options, type State, type Subscription, type SubscriptionStatus, type Url } from './index.js';
+import { Switchboard, type Frame, type Gap, type Message, type NewEpoch, type Options, type Presence, type State, type Subscription, type SubscriptionStatus, type Url } from './index.js';
 
 const Context = createContext<Switchboard | null>(null);
 
@@ -54,8 +54,8 @@ export interface ChannelHandlers<T> {
 
 export interface Channel<T> {
   status: SubscriptionStatus;
-  /** How many users are in the channel, and their names as far as the server tells; `null` until it does. */
-  presence: { readonly count: number; readonly users: readonly string[] } | null;
+  /** Who is in the channel, as far as the server tells; `null` until it does. */
+  presence: Presence | null;
   publish: (content: T, options?: { echo?: boolean; queue?: boolean }) => Promise<number>;
 }
 
@@ -63,7 +63,6 @@ export interface Channel<T> {
 interface Shared {
   subscription: Subscription;
   uses: number;
-  presence: Channel<unknown>['presence'];
   changed: Set<() => void>;
 }
 
@@ -74,16 +73,10 @@ function share(client: Switchboard, channel: string): Shared {
   registry.set(client, all);
   const known = all.get(channel);
   if (known) return known;
-  const made: Shared = { subscription: client.subscribe(channel), uses: 0, presence: null, changed: new Set() };
+  const made: Shared = { subscription: client.subscribe(channel), uses: 0, changed: new Set() };
   const tell = (): void => made.changed.forEach((changed) => changed());
-  made.subscription.on('status', (status) => {
-    if (status !== 'active') made.presence = null;
-    tell();
-  });
-  made.subscription.on('presence', (frame) => {
-    made.presence = merge(made.presence, frame);
-    tell();
-  });
+  made.subscription.on('status', tell);
+  made.subscription.on('presence', tell);
   all.set(channel, made);
   return made;
 }
@@ -130,14 +123,7 @@ export function useChannel<T = unknown>(channel: string, handlers: ChannelHandle
     return () => void current?.changed.delete(changed);
   }, [current]);
   const status = useSyncExternalStore(subscribe, () => current?.subscription.status ?? 'pending', () => 'pending' as const);
-  const presence = useSyncExternalStore(subscribe, () => current?.presence ?? null, () => null);
+  const presence = useSyncExternalStore(subscribe, () => current?.subscription.presence ?? null, () => null);
   const publish = useCallback<Channel<T>['publish']>((content, options) => client.publish(channel, content, options), [client, channel]);
   return { status, presence, publish };
-}
-
-function merge(before: Channel<unknown>['presence'], { count, users, joined = [], left = [] }: Frame): Channel<unknown>['presence'] {
-  const names = new Set<string>(users ?? before?.users);
-  for (const name of joined as string[]) names.add(name);
-  for (const name of left as string[]) names.delete(name);
-  return { count: count as number, users: [...names] };
 }

@@ -224,7 +224,7 @@ describe('channels', () => {
     assert.deepEqual(seen, [1, 2]);
   });
 
-  it('for await that is read too slowly fails', async () => {
+  it('for await that is read too slowly gives what waits, and then fails', async () => {
     const client = make();
     const sub = client.subscribe('a');
     FakeSocket.last.welcome().letIn();
@@ -232,7 +232,86 @@ describe('channels', () => {
     const first = messages.next();
     await settle();
     for (let seq = 1; seq <= 1_100; seq += 1) FakeSocket.last.receive({ type: 'message', channel: 'a', content: seq, seq });
-    await assert.rejects(first, { code: 'overflow' });
+    const seen = [(await first).value.seq];
+    await assert.rejects(async () => { for await (const { seq } of messages) seen.push(seq); }, { code: 'overflow' });
+    assert.deepEqual(seen, Array.from({ length: 1_024 }, (_, i) => i + 1));
+  });
+
+  it('for await gives all that came before the subscription was closed', async () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    FakeSocket.last.welcome().letIn();
+    const messages = sub[Symbol.asyncIterator]();
+    const first = messages.next();
+    await settle();
+    for (let seq = 1; seq <= 3; seq += 1) FakeSocket.last.receive({ type: 'message', channel: 'a', content: seq, seq });
+    sub.close();
+    const seen = [(await first).value.seq];
+    for await (const { seq } of messages) seen.push(seq);
+    assert.deepEqual(seen, [1, 2, 3]);
+  });
+
+  it('one that was refused is asked for again by the next use of it', () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    const [{ id }] = FakeSocket.last.welcome().take();
+    FakeSocket.last.receive({ type: 'error', code: 'room_full', message: 'full', id, channel: 'a' });
+    const again = client.subscribe('a');
+    assert.deepEqual([sub.status, again.status], ['pending', 'pending']);
+    FakeSocket.last.letIn();
+    assert.deepEqual([sub.status, again.status], ['active', 'active']);
+  });
+});
+
+describe('presence', () => {
+  const present = (frame) => FakeSocket.last.receive({ type: 'presence', channel: 'a', ...frame });
+
+  it('is state of the channel, whoever uses it when', () => {
+    const client = make();
+    const first = client.subscribe('a');
+    assert.equal(first.presence, null);
+    FakeSocket.last.welcome().letIn();
+    present({ count: 2, users: ['ann', 'bob'] });
+    present({ count: 2, joined: ['cay'], left: ['bob'] });
+    const second = client.subscribe('a');
+    assert.deepEqual(second.presence, { count: 2, users: ['ann', 'cay'], complete: true });
+    assert.deepEqual(first.presence, second.presence);
+    present({ count: 3, joined: ['dee'] });
+    assert.deepEqual(second.presence, { count: 3, users: ['ann', 'cay', 'dee'], complete: true });
+  });
+
+  it('is told before its event, and says whether the names are all', () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    const seen = [];
+    sub.on('presence', ({ count }) => seen.push([count, sub.presence.count, sub.presence.complete]));
+    FakeSocket.last.welcome().letIn();
+    present({ count: 60, users: ['ann'] });
+    present({ count: 61, joined: ['bob'] });
+    present({ count: 2, users: ['ann', 'bob'] });
+    present({ count: 2 });
+    present({ count: 2, joined: ['cay'], left: ['bob'] });
+    assert.deepEqual(seen, [[60, 60, false], [61, 61, false], [2, 2, true], [2, 2, false], [2, 2, false]]);
+  });
+
+  it('is not known once the channel is not active', () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    FakeSocket.last.welcome().letIn();
+    present({ count: 1, users: ['ann'] });
+    FakeSocket.last.receive({ type: 'unsubscribed', channel: 'a' });
+    assert.deepEqual([sub.status, sub.presence], ['refused', null]);
+    client.subscribe('a').close();
+    FakeSocket.last.letIn();
+    present({ count: 1, users: ['ann'] });
+    FakeSocket.last.end();
+    assert.equal(sub.presence, null);
+    time.pass(500);
+    FakeSocket.last.welcome().letIn();
+    assert.equal(sub.presence, null);
+    present({ count: 1, users: ['ann'] });
+    sub.close();
+    assert.equal(client.subscribe('a').presence, null);
   });
 });
 

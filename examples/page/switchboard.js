@@ -144,10 +144,14 @@ function createMachine(options = {}) {
       case "ping":
         if (phase === 6 /* Ready */) ping(1e4 /* Pong */);
         break;
-      case "subscribe":
-        if (!channels.has(event.channel)) channels.set(event.channel, { id: 0 /* Unasked */, active: false, epoch: "", last: NaN });
+      case "subscribe": {
+        const { channel } = event;
+        const known = channels.get(channel);
+        if (!known) channels.set(channel, { id: 0 /* Unasked */, active: false, epoch: "", last: NaN });
+        else if (known.id === -1 /* Refused */) known.id = 0 /* Unasked */;
         if (phase === 6 /* Ready */) enterChannels();
         break;
+      }
       case "unsubscribe": {
         const { channel } = event;
         const known = channels.get(channel);
@@ -665,6 +669,8 @@ var Subscription = class extends Emitter {
   }
   channel;
   status = "pending";
+  /** Of the channel; `null` until the server tells, and while the channel is not active. */
+  presence = null;
   #leave;
   close() {
     if (this.status === "closed") return;
@@ -675,20 +681,26 @@ var Subscription = class extends Emitter {
   mark(status) {
     if (this.status === status) return;
     this.status = status;
+    if (status !== "active") this.presence = null;
     this.emit("status", status);
   }
-  /** The messages from now on, until the subscription is closed. One that is read too slowly fails with `overflow`. */
+  /** The messages from now on, until the subscription is closed. One that is read too slowly gives what waits, and fails with `overflow`. */
   async *[Symbol.asyncIterator]() {
     const buffer = [];
     let wake;
-    const off = [this.on("message", (message) => {
-      buffer.push(message);
-      wake?.();
-    }), this.on("status", () => wake?.())];
+    let full = false;
+    const off = [
+      this.on("message", (message) => {
+        full ||= buffer.length >= BUFFERED;
+        if (!full) buffer.push(message);
+        wake?.();
+      }),
+      this.on("status", () => wake?.())
+    ];
     try {
       for (; ; ) {
-        if (buffer.length > BUFFERED) throw new SwitchboardError("overflow");
         if (buffer.length) yield buffer.shift();
+        else if (full) throw new SwitchboardError("overflow");
         else if (this.status === "closed") return;
         else await new Promise((resolve) => {
           wake = resolve;
@@ -707,6 +719,8 @@ var Switchboard = class extends Emitter {
   #buffered;
   #channels = /* @__PURE__ */ new Map();
   #waiters = /* @__PURE__ */ new Map();
+  /** Of this connection, by channel. */
+  #presence = /* @__PURE__ */ new Map();
   constructor(url, options = {}) {
     super();
     const { signal, autoConnect = true } = options;
@@ -740,9 +754,13 @@ var Switchboard = class extends Emitter {
       uses.delete(subscription);
       if (uses.size) return;
       this.#channels.delete(channel);
+      this.#presence.delete(channel);
       this.#run({ type: "unsubscribe", channel });
     });
-    for (const { status } of uses) subscription.status = status;
+    for (const { status, presence } of uses) {
+      if (status === "refused") this.#each(channel, (one) => one.mark("pending"));
+      else Object.assign(subscription, { status, presence });
+    }
     this.#channels.set(channel, uses.add(subscription));
     this.#run({ type: "subscribe", channel });
     off = whenAborted(signal, () => subscription.close());
@@ -782,6 +800,7 @@ var Switchboard = class extends Emitter {
     switch (notice.type) {
       case "state":
         this.state = notice.state;
+        this.#presence.clear();
         for (const channel2 of this.#channels.keys()) this.#each(channel2, (one) => one.mark("pending"));
         return this.emit("state", this.state);
       case "done":
@@ -800,9 +819,12 @@ var Switchboard = class extends Emitter {
     }
     const { frame } = notice;
     const { type, channel, id } = frame;
+    if (type === "presence") this.#presence.set(channel, merge(this.#presence.get(channel), frame));
+    if (type === "unsubscribed") this.#presence.delete(channel);
     this.#each(channel, (one) => {
       if (type === "subscribed") one.mark("active");
       if (type === "unsubscribed" && id === void 0) one.mark("refused");
+      if (one.status === "active") one.presence = this.#presence.get(channel) ?? null;
       if (SHARED.includes(type)) one.emit(type, frame);
     });
     if (type === "direct" || type === "error") this.emit(type, frame);
@@ -812,6 +834,12 @@ var Switchboard = class extends Emitter {
     this.#channels.get(channel)?.forEach(what);
   }
 };
+function merge(before, { count, users, joined, left }) {
+  const names = new Set(users ?? before?.users);
+  for (const name of joined ?? []) names.add(name);
+  for (const name of left ?? []) names.delete(name);
+  return { count, users: [...names], complete: names.size === count && !!(users || (joined || left) && before?.complete) };
+}
 function encode(content) {
   let text;
   let cause;

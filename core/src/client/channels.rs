@@ -31,7 +31,8 @@ pub(super) enum Entry {
     Unasked,
     /// Sent, with this id.
     Asked(u64),
-    /// Refused, or taken back by the application at the server: not asked again.
+    /// Refused, or taken back by the application at the server: asked for again by the next
+    /// [`Event::Subscribe`](super::Event::Subscribe) only.
     Refused,
 }
 
@@ -78,6 +79,12 @@ impl Channels {
 impl Machine {
     pub(super) fn subscribe(&mut self, name: &str) {
         self.channels.insert(name);
+        // One that was refused is asked for again.
+        if let Some(channel) = self.channels.get_mut(name)
+            && channel.entry == Entry::Refused
+        {
+            channel.entry = Entry::Unasked;
+        }
         if matches!(self.phase, Phase::Ready(_)) {
             self.enter_channels();
         }

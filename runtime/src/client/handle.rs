@@ -174,7 +174,8 @@ impl<R: Dial> Client<R> {
     }
 
     /// Is in a channel from now on, on every connection. Whoever awaits the result knows when it is in
-    /// for the first time, or was not let in; it is asked again on the next connection.
+    /// for the first time, or was not let in; it is asked again on the next connection, and by the next
+    /// call.
     pub fn subscribe(&self, channel: &str) -> Subscribing {
         let (entrant, entered) = oneshot::channel();
         let done = self.shared().with(|locked, now| {
