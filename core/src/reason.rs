@@ -284,7 +284,7 @@ pub enum BadRequest {
     Version,
     /// 431: too many header fields, or too large.
     HeadTooLarge,
-    /// 505: not HTTP/1.1.
+    /// 505: not HTTP/1.1, nor a page by HTTP/1.0.
     HttpVersion,
 }
 

@@ -55,8 +55,8 @@ fn h1_only_get_upgrades() {
 #[test]
 fn h2_another_protocol_is_told_from_its_first_bytes() {
     // No blank line follows in any of these: nothing is waited for.
-    assert_eq!(refused("GET /ws HTTP/1.0\r"), 505);
     assert_eq!(refused("GET /ws HTTP/1.2"), 505);
+    assert_eq!(refused("GET /ws HTTP/0.9"), 505);
     assert_eq!(refused("GET /ws HTTP/2"), 505);
     assert_eq!(refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505);
     assert_eq!(refused([0x16, 0x03, 0x01, 0x02, 0x00]), 400);
@@ -71,6 +71,8 @@ fn h2_another_protocol_is_told_from_its_first_bytes() {
         "http/1.1",
         "HTTP/11",
         "HTTP/1.1 ",
+        "HTTP/1.0 ",
+        "HTTP/1.01",
         "HTTP/1.10",
         "HTTP/x.1",
         "HTTP/1,1",
@@ -79,6 +81,20 @@ fn h2_another_protocol_is_told_from_its_first_bytes() {
         let request = upgrade("/ws").replacen("HTTP/1.1", version, 1);
         assert_eq!(refused(request), 400, "{version:?}");
     }
+}
+
+#[test]
+fn h2_http_1_0_cannot_be_upgraded() {
+    // Whether this is an upgrade or a page is known at the end of the head only.
+    assert_eq!(outcome(&config(), "GET /ws HTTP/1.0\r\n"), Ok(None));
+    for target in ["/ws", "/ws/den"] {
+        let request = upgrade(target).replacen("HTTP/1.1", "HTTP/1.0", 1);
+        for config in [config(), requests::with_pages(), requests::anywhere()] {
+            assert_eq!(status(&config, &request), 505, "{target}");
+        }
+    }
+    assert_eq!(refused("GET /ws HTTP/1.0\r\n\r\n"), 505);
+    assert_eq!(refused("GET /elsewhere HTTP/1.0\r\n\r\n"), 404);
 }
 
 #[test]
@@ -382,6 +398,8 @@ fn of_several_faults_the_first_in_the_order_is_told() {
     request = request.replace("/no%zz", "/no");
     assert_eq!(refused(&request), 404);
     request = request.replace("/no", "/ws");
+    let old = request.replace("HTTP/1.1", "HTTP/1.0");
+    assert_eq!(refused(old), 505, "an upgrade wants HTTP/1.1");
     assert_eq!(refused(&request), 405);
     request = request.replace("POST", "GET");
     assert_eq!(outcome(&config(), &request), Err(BadRequest::NotAnUpgrade));

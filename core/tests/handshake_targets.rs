@@ -2,7 +2,7 @@
 
 mod requests;
 
-use requests::{FIELDS, accepted, anywhere, config, status, upgrade, with_pages};
+use requests::{FIELDS, accepted, anywhere, config, outcome, status, upgrade, with_pages};
 use switchboard_core::{Endpoint, HandshakeConfig};
 
 #[track_caller]
@@ -136,12 +136,35 @@ fn a_page_request_must_still_be_http() {
         "an upgrade path is never a page"
     );
     assert_eq!(page("POST /ws/den HTTP/1.1|Host: a||"), 405);
-    assert_eq!(page("GET / HTTP/1.0|Host: a||"), 505);
     assert_eq!(
         status(&config(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         404,
         "pages are off"
     );
+}
+
+#[test]
+fn a_page_may_be_asked_for_with_http_1_0() {
+    let page = |text: &str| outcome(&with_pages(), text.replace('|', "\r\n"));
+    for text in [
+        "GET /healthz HTTP/1.0|Host: a||",
+        "GET /healthz HTTP/1.0||",
+        "GET /healthz HTTP/1.0|Host: a:80|Connection: close||",
+        // Of HTTP/1.0, `Upgrade` is ignored (RFC 9110, section 7.8).
+        "GET /healthz HTTP/1.0|Upgrade: websocket|Connection: upgrade||",
+    ] {
+        let request = page(text).expect(text).expect(text);
+        assert_eq!((request.path(), request.is_upgrade()), ("/healthz", false));
+    }
+    for text in [
+        "GET /healthz HTTP/1.0|Host: a|Host: b||",
+        "GET /healthz HTTP/1.0|Host: a/b||",
+        "GET /healthz HTTP/1.0|Host:||",
+        "GET /healthz HTTP/1.00||",
+        "GET /healthz HTTP/1.0 ||",
+    ] {
+        assert_eq!(page(text).expect_err(text).status(), 400, "{text}");
+    }
 }
 
 #[test]

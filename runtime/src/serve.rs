@@ -140,7 +140,8 @@ impl<R: Runtime> Serve<R> {
     }
 
     /// Answers requests that are no upgrade: a page, statistics, a health check. Without this they
-    /// are answered with 404.
+    /// are answered with 404. Such requests may be of HTTP/1.0, as the health checks of some proxies
+    /// are.
     pub fn with_pages<F, A>(self, pages: F) -> Self
     where
         F: Fn(Request) -> A + Send + Sync + 'static,

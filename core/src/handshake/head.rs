@@ -11,12 +11,20 @@ use crate::BadRequest;
 pub(super) struct Head<'a> {
     pub(super) method: &'a str,
     pub(super) target: &'a str,
+    pub(super) version: Version,
     pub(super) headers: Headers,
+}
+
+/// The versions of HTTP that the scanner lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    Http10,
+    Http11,
 }
 
 impl<'a> Head<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BadRequest> {
-        const ILLEGAL: BadRequest = BadRequest::Syntax("the head is not HTTP/1.1");
+        const ILLEGAL: BadRequest = BadRequest::Syntax("the head is not HTTP/1");
         // Most heads have few fields: the room for the others is left as it is.
         let mut fields = [MaybeUninit::uninit(); FIELDS];
         let mut request = httparse::Request::new(&mut []);
@@ -27,6 +35,10 @@ impl<'a> Head<'a> {
         let (Some(method), Some(target)) = (request.method, request.path) else {
             return Err(ILLEGAL);
         };
+        let version = match request.version {
+            Some(0) => Version::Http10,
+            _ => Version::Http11,
+        };
         let mut headers = Headers::with_capacity(request.headers.len(), bytes.len());
         for field in request.headers.iter() {
             headers.push(field.name, field.value);
@@ -34,6 +46,7 @@ impl<'a> Head<'a> {
         Ok(Self {
             method,
             target,
+            version,
             headers,
         })
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 pub(crate) use self::authority::Authority;
-use self::head::Head;
+use self::head::{Head, Version};
 pub(crate) use self::headers::{Headers, Known};
 pub(crate) use self::query::Query;
 pub(crate) use self::scan::is_token;
@@ -182,20 +182,25 @@ impl fmt::Debug for Handshake {
 const EARLY: BadRequest = BadRequest::Syntax("nothing may be sent before the answer 101");
 
 /// Decides about a complete head. Of several faults the first in this order is told: syntax,
-/// path, method, upgrade, version, key, host, body, subprotocols, token.
+/// path, HTTP version, method, upgrade, WebSocket version, key, host, body, subprotocols, token.
 fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
     let Head {
         method,
         target,
+        version,
         headers,
     } = Head::parse(head)?;
     let target = Target::parse(target)?;
-    match target.route(&config.endpoint, config.name_bytes)? {
-        Route::Upgrade { lobby } => upgrade(config, method, target, lobby, headers),
-        Route::Elsewhere if !config.pages || headers.list_has(Known::Upgrade, "websocket") => {
+    match (target.route(&config.endpoint, config.name_bytes)?, version) {
+        (Route::Upgrade { .. }, Version::Http10) => Err(BadRequest::HttpVersion),
+        (Route::Upgrade { lobby }, Version::Http11) => {
+            upgrade(config, method, target, lobby, headers)
+        }
+        (Route::Elsewhere, _) if !config.pages => Err(BadRequest::NotFound),
+        (Route::Elsewhere, Version::Http11) if headers.list_has(Known::Upgrade, "websocket") => {
             Err(BadRequest::NotFound)
         }
-        Route::Elsewhere => page(method, target, headers),
+        (Route::Elsewhere, _) => page(method, target, version, headers),
     }
 }
 
@@ -226,8 +231,13 @@ fn upgrade(
 
 /// A page is no part of the WebSocket protocol: only what HTTP itself demands is checked. Of
 /// several tokens none counts.
-fn page(method: &str, target: Target<'_>, headers: Headers) -> Result<Request, BadRequest> {
-    upgrade::check_host(&headers)?;
+fn page(
+    method: &str,
+    target: Target<'_>,
+    version: Version,
+    headers: Headers,
+) -> Result<Request, BadRequest> {
+    upgrade::check_host(&headers, version)?;
     let token = token::find(&target.query, &headers, &[]).unwrap_or(None);
     Ok(Request::from(Parts {
         method: method.to_owned().into(),

@@ -159,12 +159,13 @@ const fn is_target(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
-/// `HTTP/` digit `.` digit (RFC 9112, section 2.3), and none but 1.1.
+/// `HTTP/` digit `.` digit (RFC 9112, section 2.3), and none but 1.0 and 1.1. Whether 1.0 will do
+/// depends on what is asked for.
 fn version(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     const NAME: &[u8] = b"HTTP/";
     match (bytes, byte) {
         (0..5, _) if byte == NAME[bytes] => Ok(At::Version(bytes + 1)),
-        (5 | 7, b'1') | (6, b'.') => Ok(At::Version(bytes + 1)),
+        (5, b'1') | (6, b'.') | (7, b'0' | b'1') => Ok(At::Version(bytes + 1)),
         (5 | 7, b'0'..=b'9') => Err(BadRequest::HttpVersion),
         (8, b'\r') => Ok(At::LineEnd),
         (8, b'\n') => Err(BadRequest::Syntax("a line must end with CR LF")),

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use sha1::{Digest, Sha1};
 
 use super::authority::Authority;
+use super::head::Version;
 use super::headers::{Headers, Known};
 use super::scan::is_token;
 use super::token::BEARER_PROTOCOL;
@@ -58,7 +59,7 @@ pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, B
             "Sec-WebSocket-Key must be 16 bytes in base64",
         ));
     }
-    check_host(headers)?;
+    check_host(headers, Version::Http11)?;
     let body = headers.all(Known::TransferEncoding).next().is_some()
         || match headers.only(Known::ContentLength) {
             Some(length) => length != "0",
@@ -78,8 +79,11 @@ fn is_key(key: &str) -> bool {
     key.len() == 24 && matches!(KEY.decode_slice(key, &mut bytes), Ok(16))
 }
 
-/// RFC 9112, section 3.2: exactly one, whatever is asked for.
-pub(super) fn check_host(headers: &Headers) -> Result<(), BadRequest> {
+/// RFC 9112, section 3.2: exactly one, whatever is asked for. HTTP/1.0 knows none, but mostly sends it.
+pub(super) fn check_host(headers: &Headers, version: Version) -> Result<(), BadRequest> {
+    if version == Version::Http10 && headers.all(Known::Host).next().is_none() {
+        return Ok(());
+    }
     match headers.only(Known::Host).and_then(Authority::parse) {
         Some(_) => Ok(()),
         None => Err(BadRequest::Syntax(

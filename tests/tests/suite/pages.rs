@@ -75,6 +75,19 @@ fn pages_are_answered_by_method_and_path() {
 }
 
 #[test]
+fn a_health_check_may_speak_http_1_0() {
+    // As nginx asks by default, and HAProxy, which sends no Host.
+    let server = server(Config::default());
+    for host in ["Host: localhost\r\nConnection: close\r\n", ""] {
+        let mut peer = server.tcp();
+        peer.send(format!("GET / HTTP/1.0\r\n{host}\r\n").as_bytes());
+        let (head, body) = read(peer);
+        assert_eq!((head.status, &*body), (200, "GET"));
+    }
+    server.until_empty();
+}
+
+#[test]
 fn a_page_takes_a_body_without_reading_it() {
     let server = server(Config::default());
     let mut peer = server.tcp();
