@@ -87,11 +87,7 @@ pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
     let mut answer = Answer::new(status);
     match refused {
         Refused::Malformed(BadRequest::Method) => answer.header("Allow", "GET"),
-        Refused::Malformed(BadRequest::NotAnUpgrade) => answer.header("Upgrade", "websocket"),
-        Refused::Malformed(BadRequest::Version) => {
-            answer.header("Upgrade", "websocket");
-            answer.header("Sec-WebSocket-Version", "13");
-        }
+        Refused::Malformed(BadRequest::Version) => answer.header("Sec-WebSocket-Version", "13"),
         Refused::Unauthorized => answer.header("WWW-Authenticate", "Bearer"),
         _ if matches!(status, 429 | 503) => {
             answer.header("Retry-After", &retry_after_s.to_string());
@@ -102,12 +98,21 @@ pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
         Refused::Malformed(rule) => format!("{}: {rule}\n", refused.as_str()),
         other => format!("{}\n", other.as_str()),
     };
+    // RFC 9110, sections 7.8 and 15.5.22: 426 has `Upgrade`, and `Connection` names that.
+    if status == 426 {
+        answer.header("Upgrade", "websocket");
+        answer.header("Connection", "close, Upgrade");
+    } else {
+        answer.header("Connection", "close");
+    }
     answer.text(&body)
 }
 
 /// The answer to a client that did not complete its request in time.
 pub fn request_timeout() -> Vec<u8> {
-    Answer::new(408).text("handshake_timeout\n")
+    let mut answer = Answer::new(408);
+    answer.header("Connection", "close");
+    answer.text("handshake_timeout\n")
 }
 
 /// The answer of a page function in bytes; `head_only` leaves out the body, for HEAD.
@@ -180,7 +185,6 @@ impl Answer {
     }
 
     fn text(mut self, body: &str) -> Vec<u8> {
-        self.header("Connection", "close");
         self.header("Content-Type", "text/plain; charset=utf-8");
         self.header("Content-Length", &body.len().to_string());
         self.end(body.as_bytes())

@@ -137,7 +137,11 @@ fn a_malformed_request_is_told_the_rule() {
             Some(&*format!("HTTP/1.1 {line}"))
         );
         assert_eq!(body, format!("malformed: {bad}\n"));
-        assert_eq!(header(&head, "Connection"), Some("close"));
+        // RFC 9110, section 7.8: `Connection` names `Upgrade` wherever that is sent.
+        let upgrade = bad.status() == 426;
+        let options = if upgrade { "close, Upgrade" } else { "close" };
+        assert_eq!(header(&head, "Connection"), Some(options));
+        assert_eq!(header(&head, "Upgrade"), upgrade.then_some("websocket"));
         assert_eq!(header(&head, "Retry-After"), None);
         if !name.is_empty() {
             assert_eq!(header(&head, name), Some(value));

@@ -121,7 +121,8 @@ impl Output {
             let length: usize = field("content-length")
                 .and_then(|length| length.parse().ok())
                 .ok_or("the answer has no length")?;
-            if field("connection") != Some("close") {
+            let options = field("connection").unwrap_or_default();
+            if !options.split(", ").any(|option| option == "close") {
                 return Err("the answer does not say that it is the last".into());
             }
             used += length;

@@ -48,7 +48,12 @@ fn refused(server: &Server, row: &Row, send: impl Fn(&mut Peer, &[u8])) {
         .try_head()
         .unwrap_or_else(|end| panic!("{name} {what}: {end:?}"));
     assert_eq!(head.status, row.status, "{name} {what}: {}", head.text);
-    assert_eq!(head.header("Connection"), Some("close"), "{name} {what}");
+    let options = if row.status == 426 {
+        "close, Upgrade"
+    } else {
+        "close"
+    };
+    assert_eq!(head.header("Connection"), Some(options), "{name} {what}");
     if let Some((header, value)) = row.header {
         assert_eq!(head.header(header), Some(value), "{name} {what}");
     }

@@ -52,7 +52,12 @@ fn read(mut peer: Peer) -> (Head, String) {
     let head = peer.head();
     let (body, end) = peer.rest();
     assert_eq!(end, End::Eof);
-    assert_eq!(head.header("Connection"), Some("close"));
+    let options = if head.status == 426 {
+        "close, Upgrade"
+    } else {
+        "close"
+    };
+    assert_eq!(head.header("Connection"), Some(options));
     (head, String::from_utf8(body).expect("text"))
 }
 
