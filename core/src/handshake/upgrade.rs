@@ -93,6 +93,7 @@ pub(super) fn check_host(headers: &Headers, version: Version) -> Result<(), BadR
 }
 
 /// Reads `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4), in time that grows with its bytes.
+/// Empty elements are ignored (RFC 9110, section 5.6.1.2), and so an empty list offers nothing.
 ///
 /// Without `json` the JSON messages are no subprotocol of ours, nor is what may stand beside them.
 pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> {
@@ -102,8 +103,9 @@ pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> 
         .all(Known::WebSocketProtocol)
         .flat_map(|list| list.split(','))
         .map(str::trim_ascii)
+        .filter(|protocol| !protocol.is_empty())
     {
-        if protocol.is_empty() || !protocol.bytes().all(is_token) {
+        if !protocol.bytes().all(is_token) {
             return Err(BadRequest::Syntax(
                 "Sec-WebSocket-Protocol must be a list of tokens",
             ));

@@ -248,18 +248,6 @@ pub(super) fn headers() -> Vec<Row> {
             extra(&["Sec-WebSocket-Protocol: a;b"]),
             400,
         ),
-        row(
-            "H15",
-            "an empty list of protocols",
-            extra(&["Sec-WebSocket-Protocol: ,"]),
-            400,
-        ),
-        row(
-            "L12",
-            "a list of 60 000 empty protocols",
-            extra(&[&commas("Sec-WebSocket-Protocol")]),
-            400,
-        ),
     ];
     rows
 }
@@ -285,9 +273,11 @@ pub(super) fn odd() -> Vec<Row> {
     let lines = "Connection: keep-alive\r\nConnection: upgrade";
     let deflate = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits";
     let ours = "Sec-WebSocket-Protocol: chat, switchboard.v1.json";
+    let trailing = "Sec-WebSocket-Protocol: switchboard.v1.json,";
     let separators = [
         commas("X-Forwarded-For"),
         format!("Cookie: {}", ";".repeat(60_000)),
+        commas("Sec-WebSocket-Protocol"),
     ];
     vec![
         row(
@@ -321,6 +311,26 @@ pub(super) fn odd() -> Vec<Row> {
             "H15",
             "protocols of others",
             extra(&["Sec-WebSocket-Protocol: chat, superchat"]),
+            101,
+        ),
+        row(
+            "H15",
+            "no protocol",
+            extra(&["Sec-WebSocket-Protocol:"]),
+            101,
+        ),
+        row(
+            "H15",
+            "an empty list of protocols",
+            extra(&["Sec-WebSocket-Protocol: ,"]),
+            101,
+        ),
+        row("H15", "ours, then nothing", extra(&[trailing]), 101)
+            .with("Sec-WebSocket-Protocol", "switchboard.v1.json"),
+        row(
+            "L12",
+            "a list of 60 000 empty protocols",
+            extra(&[&separators[2]]),
             101,
         ),
         row("H15", "ours among others", extra(&[ours]), 101)
