@@ -3,7 +3,7 @@
 mod requests;
 
 use requests::{accepted, config, feed, outcome, status, upgrade, upgrade_replacing, upgrade_with};
-use switchboard_core::{BadRequest, HandshakeConfig};
+use switchboard_core::{BadRequest, Handshake, HandshakeConfig};
 
 #[track_caller]
 fn refused(request: impl AsRef<[u8]>) -> u16 {
@@ -404,10 +404,33 @@ fn h16_extensions_are_ignored() {
 }
 
 #[test]
-fn h18_frames_before_the_answer_are_refused() {
-    let early = [upgrade("/ws").as_bytes(), &[0x81, 0x80, 0, 0, 0, 0]].concat();
-    assert_eq!(refused(early), 400);
-    assert_eq!(refused(upgrade("/ws") + "\r\n"), 400);
+fn h18_what_follows_an_upgrade_request_is_left_for_the_decoder() {
+    let request = upgrade("/ws");
+    let frame = [0x81, 0x80, 0, 0, 0, 0];
+    let bytes = [request.as_bytes(), &frame, b"\r\n"].concat();
+    let config = std::sync::Arc::new(config());
+    for size in 1..=bytes.len() {
+        let mut handshake = Handshake::new(std::sync::Arc::clone(&config));
+        let (mut found, mut unread) = (None, Vec::new());
+        for piece in bytes.chunks(size) {
+            found = handshake.receive(piece).expect("a legal request").or(found);
+            unread.extend_from_slice(&piece[piece.len() - handshake.unread()..]);
+        }
+        assert!(found.is_some(), "in pieces of {size}");
+        assert_eq!(unread, &bytes[request.len()..], "in pieces of {size}");
+    }
+}
+
+#[test]
+fn h18_what_follows_a_page_or_a_refused_request_is_read_by_nobody() {
+    let page = "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
+    for bytes in [page, "POST /ws HTTP/1.1\r\n\r\nbody", "\0"] {
+        let mut handshake = Handshake::new(std::sync::Arc::new(requests::with_pages()));
+        let _ = handshake.receive(bytes.as_bytes());
+        assert_eq!(handshake.unread(), 0, "{bytes}");
+        let _ = handshake.receive(b"more");
+        assert_eq!(handshake.unread(), 0, "{bytes}");
+    }
 }
 
 #[test]
@@ -431,7 +454,7 @@ fn of_several_faults_the_first_in_the_order_is_told() {
 
 #[test]
 fn an_error_stays() {
-    let mut handshake = switchboard_core::Handshake::new(std::sync::Arc::new(config()));
+    let mut handshake = Handshake::new(std::sync::Arc::new(config()));
     let bad = handshake.receive(b"\x16").unwrap_err();
     assert_eq!(handshake.receive(upgrade("/ws").as_bytes()), Err(bad));
     assert_eq!(handshake.receive(b""), Err(bad));

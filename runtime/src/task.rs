@@ -353,7 +353,9 @@ impl<R: Runtime> Task<R> {
                 bytes.len()
             }
             (Input::Head(head), _) => {
-                match head.handshake.receive(bytes) {
+                let outcome = head.handshake.receive(bytes);
+                let used = bytes.len() - head.handshake.unread();
+                match outcome {
                     Ok(None) => {}
                     Ok(Some(request)) => {
                         let pages = head.pages.take();
@@ -366,7 +368,7 @@ impl<R: Runtime> Task<R> {
                             .with(|locked, now| locked.switchboard.malformed(now, id, bad));
                     }
                 }
-                bytes.len()
+                used
             }
             (Input::Frames(kept), _) => {
                 let mut kept = kept.take();

@@ -74,6 +74,8 @@ pub struct Handshake {
     /// What came of a head that did not come at once.
     head: Vec<u8>,
     state: State,
+    /// How many bytes of the latest input belong to the frames behind the request.
+    unread: usize,
     /// How many bytes were copied or parsed, for the proof that each is a few times at most.
     #[cfg(test)]
     work: usize,
@@ -83,7 +85,7 @@ pub struct Handshake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Reading,
-    /// A request for an upgrade is complete: until its answer nothing may come.
+    /// A request for an upgrade is complete: what follows are frames.
     Upgrading,
     /// A request for a page is complete: its body is of no interest.
     Serving,
@@ -98,6 +100,7 @@ impl Handshake {
             scanner: Scanner::new(),
             head: Vec::new(),
             state: State::Reading,
+            unread: 0,
             #[cfg(test)]
             work: 0,
         }
@@ -105,14 +108,18 @@ impl Handshake {
 
     /// Takes the next bytes, as many or few as there are. `None`: it wants more.
     ///
-    /// A request comes once. What arrives after it and before the answer 101 should be handed in
-    /// as well: frames that come too early are refused. An error stays: there is nothing behind
-    /// a refused request that may be read.
+    /// A request comes once. Some clients and proxies send frames behind it before they have seen the
+    /// answer 101: [`unread`](Self::unread) says where those begin. An error stays: there is nothing
+    /// behind a refused request that may be read.
     pub fn receive(&mut self, input: &[u8]) -> Result<Option<Request>, BadRequest> {
+        self.unread = 0;
         let outcome = match self.state {
             State::Reading => self.read(input),
-            State::Upgrading if !input.is_empty() => Err(EARLY),
-            State::Upgrading | State::Serving => Ok(None),
+            State::Upgrading => {
+                self.unread = input.len();
+                Ok(None)
+            }
+            State::Serving => Ok(None),
             State::Refused(bad) => Err(bad),
         };
         match &outcome {
@@ -125,6 +132,12 @@ impl Handshake {
             self.head = Vec::new();
         }
         outcome
+    }
+
+    /// How many bytes at the end of the latest input follow the request for an upgrade. They are the
+    /// first for the [`Decoder`](crate::Decoder), once the request is answered with 101.
+    pub const fn unread(&self) -> usize {
+        self.unread
     }
 
     fn read(&mut self, input: &[u8]) -> Result<Option<Request>, BadRequest> {
@@ -143,8 +156,8 @@ impl Handshake {
             self.keep(last);
             judge(&self.config, &self.head)?
         };
-        if request.is_upgrade() && !rest.is_empty() {
-            return Err(EARLY);
+        if request.is_upgrade() {
+            self.unread = rest.len();
         }
         Ok(Some(request))
     }
@@ -178,8 +191,6 @@ impl fmt::Debug for Handshake {
             .finish_non_exhaustive()
     }
 }
-
-const EARLY: BadRequest = BadRequest::Syntax("nothing may be sent before the answer 101");
 
 /// Decides about a complete head. Of several faults the first in this order is told: syntax,
 /// path, HTTP version, method, upgrade, WebSocket version, key, host, body, subprotocols, token.

@@ -245,9 +245,11 @@ fn illegal(request: &[u8]) -> Option<&'static str> {
     let mut headers = [httparse::EMPTY_HEADER; 256];
     let mut parsed = httparse::Request::new(&mut headers);
     let request = request.strip_prefix(b"\r\n").unwrap_or(request);
-    let Ok(httparse::Status::Complete(head)) = parsed.parse(request) else {
+    let Ok(httparse::Status::Complete(end)) = parsed.parse(request) else {
         return Some("not a head");
     };
+    // What follows are frames.
+    let request = &request[..end];
     let all = |name: &str| -> Vec<&[u8]> {
         let named = parsed
             .headers
@@ -269,7 +271,6 @@ fn illegal(request: &[u8]) -> Option<&'static str> {
             .is_ok_and(|key| key.len() == 16)
     };
     let rules = [
-        (head == request.len(), "bytes after the request"),
         (
             !request.windows(2).any(bare) && request[0] != b'\n',
             "a bare LF",

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from server import HEADERS, KEY, chat, request
+from server import HEADERS, KEY, PING, PONG, chat, frame, request
 
 
 class Handshakes(unittest.TestCase):
@@ -194,8 +194,13 @@ class Handshakes(unittest.TestCase):
             self.assertEqual(status, 101)
             self.assertNotIn("sec-websocket-extensions", headers)
 
-    def test_h18_frames_before_the_answer_are_refused(self):
-        self.assert_status(400, request() + b"\x81\x80\0\0\0\0")
+    def test_h18_frames_before_the_answer_are_heard(self):
+        with self.server.connect() as wire:
+            wire.send(request() + frame(PING, b"early"))
+            self.assertEqual(wire.response()[0], 101)
+            while (heard := wire.frame())[0] != PONG:
+                pass
+            self.assertEqual(heard[1], b"early")
 
     def test_h20_a_legal_request_byte_by_byte_is_answered_101(self):
         with self.server.connect() as wire:

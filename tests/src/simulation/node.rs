@@ -235,7 +235,9 @@ impl World {
                 bytes.len()
             }
             Input::Head(mut handshake) => {
-                match handshake.receive(bytes) {
+                let outcome = handshake.receive(bytes);
+                let used = bytes.len() - handshake.unread();
+                match outcome {
                     Ok(None) => self.links[l as usize].input = Input::Head(handshake),
                     Ok(Some(request)) => self.take_request(l, request),
                     Err(bad) => {
@@ -246,7 +248,7 @@ impl World {
                         self.predicted_admission(l);
                     }
                 }
-                bytes.len()
+                used
             }
             Input::Frames(mut decoder) => {
                 let used = self.decode(l, &mut decoder, bytes, frames);

@@ -4,10 +4,14 @@ use std::thread;
 
 use super::app::Plain;
 use super::catalogue::{Entry, covers, test_path};
+use super::frames::{TEXT, frame};
+use super::gate::Gate;
 use super::malformed_rows::{Row, at, early, extra, first_line, headers, odd};
 use super::peer::{End, Peer};
 use super::server::Server;
-use crate::rt::{Config, Rates};
+use crate::rt::{
+    Application, Client, Config, Denied, Identity, Message, Rates, Refusal, Request, Wire,
+};
 
 covers! {
     who_vanishes_around_the_101_leaves_nothing:
@@ -16,6 +20,10 @@ covers! {
     a_head_of_60_kib_may_come_byte_by_byte:
         "H20", "60 KiB of headers, byte by byte" => "101";
         "CVE-2023-43669", "60 KiB of headers, byte by byte" => "101 before the deadline";
+    frames_before_the_101_are_heard_whatever_the_timing:
+        "H18", "frames before the 101" => "101, then what they ask for";
+    who_is_refused_is_told_so_whatever_came_before_the_101:
+        "H18", "frames before a 101 that is a refusal" => "the verdict";
 }
 
 /// The rows of the data, beside what [`covers`] says.
@@ -126,6 +134,94 @@ fn legal_requests_that_look_odd_are_upgraded() {
         assert_eq!(head.header("Sec-WebSocket-Protocol"), protocol, "{what}");
         peer.expect("welcome");
         peer.leave();
+    }
+}
+
+/// Who comes is asked about, and the answer waits.
+#[derive(Clone, Default)]
+struct Hesitant {
+    app: Plain,
+    answers: Gate,
+}
+
+impl Application for Hesitant {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        self.app.log.add("asked");
+        self.answers.wait().await;
+        self.app.authenticate(request).await
+    }
+
+    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+        self.app.on_message(client, message).await
+    }
+}
+
+#[test]
+fn frames_before_the_101_are_heard_whatever_the_timing() {
+    let config = || Config {
+        wire: Wire::Raw,
+        ..Config::default()
+    };
+    let heard = |mut peer: Peer| {
+        assert_eq!(peer.head().status, 101);
+        assert_eq!([peer.text(), peer.text()], ["one", "two"]);
+        peer.leave();
+    };
+    let frames = [frame(TEXT, b"one"), frame(TEXT, b"two")].concat();
+    let request = at("/ws");
+    let all = [request.clone(), frames.clone()].concat();
+    for cut in [request.len(), request.len() + 1, request.len() + 12] {
+        // In one packet with the request, or some of them, and the answer takes no time.
+        let server = Server::start(config(), Plain::default());
+        for end in [all.len(), cut] {
+            let mut peer = server.tcp();
+            peer.send(&all[..end]);
+            peer.send(&all[end..]);
+            heard(peer);
+        }
+        server.until_empty();
+        // The same while the application is being asked.
+        let app = Hesitant::default();
+        let server = Server::start(config(), app.clone());
+        let mut peer = server.tcp();
+        peer.send(&all[..cut]);
+        app.app.log.until(&["asked"]);
+        peer.send(&all[cut..]);
+        app.answers.open();
+        heard(peer);
+        server.until_empty();
+    }
+    // A first message is a frame too.
+    let server = Server::start(Config::default(), Plain::first_message());
+    let mut peer = server.tcp();
+    let auth = frame(TEXT, br#"{"type":"auth","token":"s3cr3t-ann"}"#);
+    peer.send(&[request, auth].concat());
+    assert_eq!(peer.head().status, 101);
+    peer.expect("authenticated");
+    peer.expect("welcome");
+    peer.leave();
+    server.until_empty();
+}
+
+#[test]
+fn who_is_refused_is_told_so_whatever_came_before_the_101() {
+    for (refusal, status) in [(Refusal::Close, 101), (Refusal::Http, 403)] {
+        let config = Config {
+            refusal,
+            ..Config::default()
+        };
+        let server = Server::start(config, Plain::default());
+        let mut peer = server.tcp();
+        let request = at("/ws?token=s3cr3t-forbidden");
+        let frames = frame(TEXT, b"hello").repeat(1_000);
+        peer.send(&[request, frames].concat());
+        assert_eq!(peer.head().status, status);
+        if refusal == Refusal::Close {
+            assert_eq!(peer.close(), (4003, "forbidden".into()));
+        }
+        peer.finish();
+        assert_eq!(peer.rest().1, End::Eof);
+        server.until_empty();
     }
 }
 

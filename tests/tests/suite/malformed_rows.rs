@@ -1,7 +1,6 @@
 //! Requests that are none, and some that only look odd, with their answers: rows H1 to H21 of the
 //! catalogue of hostile inputs.
 
-use super::frames::{TEXT, frame};
 use super::peer::upgrade;
 
 /// One hostile request and its answer.
@@ -253,17 +252,8 @@ pub(super) fn headers() -> Vec<Row> {
 }
 
 pub(super) fn early() -> Vec<Row> {
-    let hello = frame(TEXT, b"hello");
     let smuggled = [but("13\r\n", "1777\r\n"), at("/ws?token=s3cr3t-smuggled")].concat();
-    vec![
-        row("H11", "a request after a refused one", smuggled, 426),
-        row(
-            "H18",
-            "frames before the 101",
-            [at("/ws"), hello].concat(),
-            400,
-        ),
-    ]
+    vec![row("H11", "a request after a refused one", smuggled, 426)]
 }
 
 /// What is legal, whatever it looks like: upgraded, and no extension and no subprotocol is agreed on but
