@@ -5,8 +5,8 @@ use switchboard_core::{Action, Frame, Notice, PingResult};
 
 use crate::shared::{Locked, Shared};
 use crate::shield::{debug, info, shielded, trace, warn};
-use crate::socket::{ENDED, Ended, GONE, INTAKE, Link, Socket};
-use crate::sync::Arc;
+use crate::socket::{ENDED, Ended, Farewell, GONE, INTAKE, Link, Socket};
+use crate::sync::{Arc, Weak};
 
 /// Something that follows from a call, to be done without the lock.
 pub(crate) enum Effect {
@@ -15,10 +15,12 @@ pub(crate) enum Effect {
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
     Notice(Notice),
+    /// Dropped without the lock.
+    Forget(Ended),
 }
 
 impl Locked {
-    pub(crate) fn collect(&mut self, effects: &mut Vec<Effect>) {
+    pub(crate) fn collect(&mut self, shared: &Weak<Shared>, effects: &mut Vec<Effect>) {
         while let Some(action) = self.switchboard.poll_notice() {
             match action {
                 Action::Intake(id) => {
@@ -28,13 +30,13 @@ impl Locked {
                 Action::Evict { id, last } => {
                     effects.extend(self.remove(id).map(|link| Effect::Evict(link, last)));
                 }
-                Action::Notify(notice) => self.collect_notice(notice, effects),
+                Action::Notify(notice) => self.collect_notice(notice, shared, effects),
                 _ => {}
             }
         }
     }
 
-    fn collect_notice(&mut self, notice: Notice, effects: &mut Vec<Effect>) {
+    fn collect_notice(&mut self, notice: Notice, shared: &Weak<Shared>, effects: &mut Vec<Effect>) {
         match &notice {
             Notice::Closed {
                 id, rooms, reason, ..
@@ -42,13 +44,17 @@ impl Locked {
                 let ended = Ended {
                     rooms: rooms.clone(),
                     reason: *reason,
+                    farewell: Farewell::new(shared.clone()),
                 };
-                // Under the lock: whoever finds out later that the connection has gone must find
-                // this too. Only the waking comes after it.
-                effects.extend(self.link(*id).map(|link| {
-                    link.end(ended);
-                    Effect::Signal(link, ENDED)
-                }));
+                effects.push(match self.link(*id) {
+                    // Under the lock: whoever finds out later that the connection has gone must find
+                    // this too. Only the waking comes after it.
+                    Some(link) => {
+                        link.end(ended);
+                        Effect::Signal(link, ENDED)
+                    }
+                    None => Effect::Forget(ended),
+                });
             }
             Notice::Pinged { ticket, results } => {
                 if let Some(sender) = self.take_ping(*ticket) {
@@ -82,6 +88,7 @@ impl Shared {
                 Effect::Pinged(sender, results) => shielded(|| {
                     let _ = sender.send(results);
                 }),
+                Effect::Forget(ended) => drop(ended),
                 Effect::Notice(notice) => {
                     if let Notice::Drained(report) = &notice {
                         self.set_drained(*report);
@@ -116,6 +123,7 @@ fn log(notice: &Notice) {
         Notice::Drained(report) => info!(
             connections = report.connections,
             evicted = report.evicted,
+            hooks_cut_off = report.hooks_cut_off,
             "drained"
         ),
         _ => {}

@@ -351,12 +351,16 @@ impl<R: Runtime> Hooks<R> {
     fn disconnect(&mut self, ended: Ended) {
         let Some(client) = self.client() else { return };
         let application = self.shared.application.clone();
+        let Ended {
+            rooms,
+            reason,
+            farewell,
+        } = ended;
         // From here on it is nobody's connection: the time of the hook is watched over here.
         self.user = None;
         self.start(false, async move {
-            application
-                .on_disconnect(client, ended.rooms, ended.reason)
-                .await;
+            let _farewell = farewell;
+            application.on_disconnect(client, rooms, reason).await;
             Outcome::Disconnected
         });
     }

@@ -74,9 +74,10 @@ impl Hub {
     pub fn new(config: Config, application: impl Application) -> Result<Self, ConfigError> {
         let origin = machine::now();
         let seed = machine::seed();
-        let switchboard = Switchboard::new(config.clone(), seed, switchboard_core::Time::ZERO)?;
+        let mut switchboard = Switchboard::new(config.clone(), seed, switchboard_core::Time::ZERO)?;
+        switchboard.await_disconnect_hooks();
         let application: Arc<dyn DynApplication> = Arc::new(application);
-        let shared = Arc::new(Shared::new(config, switchboard, application, origin));
+        let shared = Shared::new(config, switchboard, application, origin);
         let hub = Self(Arc::new(Handle {
             shared: shared.clone(),
         }));
@@ -188,7 +189,8 @@ impl Hub {
 
     /// Ends the node: newcomers are refused from now on, and those who are in are closed (1001)
     /// one after the other, spread over `window`; at the latest after `deadline` whoever is left is
-    /// evicted. Done when nobody is left. May be called again, and waits for the same end.
+    /// evicted. Done when nobody is left and every `on_disconnect` has ended, for which it waits
+    /// until the deadline as well. May be called again, and waits for the same end.
     pub async fn drain(&self, window: Duration, deadline: Duration) -> DrainReport {
         self.shared()
             .with(|locked, now| locked.switchboard.drain(now, window, deadline));

@@ -25,6 +25,7 @@ use crate::waiters::Waiters;
 
 /// What every handle, task and driver of one hub shares.
 pub(crate) struct Shared {
+    this: Weak<Self>,
     locked: Mutex<Locked>,
     pub(crate) config: Config,
     pub(crate) application: Arc<dyn DynApplication>,
@@ -132,8 +133,9 @@ impl Shared {
         switchboard: Switchboard,
         application: Arc<dyn DynApplication>,
         origin: Instant,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             locked: Mutex::new(Locked {
                 switchboard,
                 links: Vec::new(),
@@ -163,7 +165,7 @@ impl Shared {
             drain_waiters: Waiters::default(),
             handle: OnceLock::new(),
             closed: AtomicBool::new(false),
-        }
+        })
     }
 
     /// How a request is read.
@@ -218,7 +220,7 @@ impl Shared {
             let mut locked = self.lock();
             let now = self.now();
             let result = call(&mut locked, now);
-            locked.collect(&mut effects);
+            locked.collect(&self.this, &mut effects);
             let waits = locked.switchboard.wants_write();
             let congested = locked.switchboard.is_congested();
             // Nobody else changes it: the lock is held.

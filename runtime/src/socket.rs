@@ -1,5 +1,6 @@
 //! What a stream has to be able to do, and what everybody who knows a connection shares.
 
+use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
@@ -8,9 +9,10 @@ use switchboard_core::CloseReason;
 #[cfg(target_os = "linux")]
 use crate::epoll::Tcp;
 use crate::mailbox::{Bell, Mailbox};
+use crate::shared::Shared;
 use crate::sockets::Readiness;
 use crate::sync::atomic::{AtomicU8, Ordering};
-use crate::sync::{Arc, Mutex, PoisonError};
+use crate::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A stream that one task reads, and that whoever holds the turn writes.
 pub trait Socket: Send + Sync + 'static {
@@ -85,8 +87,8 @@ impl AnySocket {
     }
 }
 
-impl std::fmt::Debug for AnySocket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for AnySocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnySocket").finish_non_exhaustive()
     }
 }
@@ -115,6 +117,32 @@ pub(crate) struct Link {
 pub(crate) struct Ended {
     pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) reason: CloseReason,
+    pub(crate) farewell: Farewell,
+}
+
+/// The application is still to be told of an end, until this is dropped: at the end of its hook,
+/// however it ends, or with whatever was to call it.
+pub(crate) struct Farewell(Weak<Shared>);
+
+impl Farewell {
+    pub(crate) fn new(shared: Weak<Shared>) -> Self {
+        Self(shared)
+    }
+}
+
+impl fmt::Debug for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Farewell").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Farewell {
+    /// Takes the lock of the core, so it must not be held.
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.with(|locked, now| locked.switchboard.disconnect_hook_done(now));
+        }
+    }
 }
 
 impl Link {

@@ -14,6 +14,8 @@ pub struct DrainReport {
     pub connections: usize,
     /// Of these, the ones that were evicted at the deadline.
     pub evicted: usize,
+    /// Hooks `on_disconnect` that had not ended by the deadline, those of the evicted included.
+    pub hooks_cut_off: usize,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,8 @@ impl Switchboard {
     /// `deadline`, which is at least the window, whoever is left is evicted.
     ///
     /// [`Notice::Drained`] comes when nobody is left, nor anybody of those who were about to come in
-    /// and are being told. A second call has no effect.
+    /// and are being told; within the deadline it waits for hooks, see
+    /// [`await_disconnect_hooks`](Self::await_disconnect_hooks). A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
         self.enter(now);
         if self.drain.is_some() {
@@ -77,7 +80,7 @@ impl Switchboard {
             pending: pending.clone(),
             report: DrainReport {
                 connections: open.len(),
-                evicted: 0,
+                ..DrainReport::default()
             },
             done: false,
         });
@@ -85,6 +88,20 @@ impl Switchboard {
             self.refuse(id, Refused::Restart);
         }
         self.tick_drain();
+    }
+
+    /// From now on each [`Notice::Closed`] begins a hook, whose end
+    /// [`disconnect_hook_done`](Self::disconnect_hook_done) tells: a drain waits for it. A driver that
+    /// has no such hooks does not call this.
+    pub fn await_disconnect_hooks(&mut self) {
+        self.awaits_hooks = true;
+    }
+
+    /// The application has been told of the end of a connection.
+    pub fn disconnect_hook_done(&mut self, now: Time) {
+        self.enter(now);
+        self.disconnecting = self.disconnecting.saturating_sub(1);
+        self.drain_progress();
     }
 
     /// Whether a drain has begun.
@@ -138,12 +155,15 @@ impl Switchboard {
         }
     }
 
-    /// Says so when nobody is left.
+    /// Says so when nobody is left, and no hook runs.
     pub(super) fn drain_progress(&mut self) {
         if self.open > 0 || self.closing > 0 {
             return;
         }
         let Some(drain) = &mut self.drain else { return };
+        if self.disconnecting > 0 && self.now < drain.deadline {
+            return;
+        }
         while let Some(&id) = drain.pending.last()
             && self.connections.get(id).is_err()
         {
@@ -152,6 +172,7 @@ impl Switchboard {
         if !drain.done && drain.pending.is_empty() {
             drain.done = true;
             drain.schedule = VecDeque::new();
+            drain.report.hooks_cut_off = self.disconnecting;
             let report = drain.report;
             self.notify(Notice::Drained(report));
         }

@@ -190,6 +190,7 @@ impl Switchboard {
         }
         self.forget_probes(id);
         self.counters.closed(reason);
+        self.disconnecting += usize::from(self.awaits_hooks);
         self.notify(Notice::Closed {
             id,
             user: name,

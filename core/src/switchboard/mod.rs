@@ -87,6 +87,10 @@ pub struct Switchboard {
     refused: usize,
     /// Connections that are closing.
     closing: usize,
+    /// Each end begins a hook.
+    awaits_hooks: bool,
+    /// Connections whose end the application is still being told.
+    disconnecting: usize,
     /// Bytes of unfinished messages.
     unfinished: usize,
     users: Users,
@@ -250,6 +254,8 @@ impl Switchboard {
             pages: 0,
             refused: 0,
             closing: 0,
+            awaits_hooks: false,
+            disconnecting: 0,
             unfinished: 0,
             users: Users::new(keyed),
             rooms,

@@ -28,6 +28,8 @@ pub struct Stats {
     pub pending_handshakes: usize,
     /// Connections that are ending but not gone.
     pub closing: usize,
+    /// Connections whose hook `on_disconnect` has not ended; their sockets may have gone.
+    pub disconnecting: usize,
     /// Bytes in all queues, each copy counted.
     pub queued_bytes: usize,
     /// Messages that came in.
@@ -167,6 +169,7 @@ impl Switchboard {
             users: self.users.connected,
             pending_handshakes: self.handshakes - self.pages,
             closing: self.closing,
+            disconnecting: self.disconnecting,
             queued_bytes: self.pool.bytes,
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,

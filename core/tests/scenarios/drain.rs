@@ -44,6 +44,7 @@ fn live_connections_are_closed_spread_evenly_over_the_window() {
     let report = DrainReport {
         connections: 100,
         evicted: 0,
+        ..DrainReport::default()
     };
     assert_eq!(drained(&world), [report]);
 }
@@ -160,7 +161,8 @@ fn at_the_deadline_whoever_is_left_is_evicted_and_counted() {
         drained(&world),
         [DrainReport {
             connections: 4,
-            evicted: 3
+            evicted: 3,
+            ..DrainReport::default()
         }]
     );
     assert!(clients.iter().all(|&client| world.is_gone(client)));
@@ -284,4 +286,33 @@ fn all_that_live_get_exactly_one_1001_during_a_connect_storm() {
     assert_eq!(world.stats().refused["restart"], 50);
     assert_eq!(world.stats().closes["draining"], 50);
     assert_eq!(world.stats().pending_handshakes, 0);
+}
+
+#[test]
+fn the_end_waits_for_the_hooks_that_run_but_not_beyond_the_deadline() {
+    for ends in [true, false] {
+        let mut world = World::new();
+        world.board.await_disconnect_hooks();
+        let (ann, bob) = (world.connect("ann", "lobby"), world.connect("bob", "lobby"));
+        world.happens(ann, Event::Eof);
+        drain(&mut world, 0, 15);
+        world.advance(secs(5));
+        assert!(!world.is_open(bob));
+        assert_eq!(world.stats().disconnecting, 2);
+        world.board.disconnect_hook_done(world.now);
+        world.flush();
+        assert_eq!(drained(&world), []);
+        if ends {
+            world.board.disconnect_hook_done(world.now);
+            world.flush();
+        } else {
+            world.advance(secs(10));
+        }
+        let report = DrainReport {
+            connections: 1,
+            hooks_cut_off: usize::from(!ends),
+            ..DrainReport::default()
+        };
+        assert_eq!(drained(&world), [report]);
+    }
 }

@@ -1,12 +1,16 @@
 //! The planned end (spec, section 9), and the unplanned one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::app::Plain;
 use super::catalogue::covers;
+use super::gate::Gate;
 use super::peer::{End, Peer, upgrade};
 use super::server::{Server, until};
-use crate::rt::{self, Config, DrainReport, Frame, Refusal, Wire};
+use crate::rt::{
+    self, Application, Client, CloseReason, Config, DrainReport, Frame, Refusal, Wire,
+};
 
 covers! {
     newcomers_are_told_until_the_end:
@@ -65,6 +69,7 @@ fn everybody_is_sent_away_within_the_window_and_told_when_to_return() {
     let expected = DrainReport {
         connections: 10,
         evicted: 0,
+        ..DrainReport::default()
     };
     assert_eq!(report(&server), expected);
     assert_eq!(app.log.count("disconnect"), 10);
@@ -140,6 +145,7 @@ fn whoever_is_left_at_the_deadline_is_evicted() {
     let expected = DrainReport {
         connections: 1,
         evicted: 1,
+        ..DrainReport::default()
     };
     assert_eq!(report(&server), expected);
     silent.rest();
@@ -220,4 +226,52 @@ fn one_hub_may_serve_several_listeners_and_each_returns_its_report() {
     assert_eq!(report.connections, 2);
     let second = second.recv_timeout(super::peer::PATIENCE);
     assert_eq!(second.expect("it returned too"), report);
+}
+
+/// Is told of an end for as long as its gate is shut.
+struct Farewell(Gate);
+
+impl Application for Farewell {
+    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], _: CloseReason) {
+        self.0.wait().await;
+    }
+}
+
+#[test]
+fn a_drain_waits_for_the_last_hooks() {
+    let gate = Gate::default();
+    let server = Server::start(Config::default(), Farewell(gate.clone()));
+    let gone_before = server.member("/ws");
+    let member = server.member("/ws");
+    gone_before.leave();
+    server.until_connected(1);
+    begin(&server, Duration::ZERO, LONG);
+    member.closed(1001);
+    server.until("nobody is left but for the hooks", |stats| {
+        (stats.closing, stats.disconnecting) == (0, 2)
+    });
+    // It still tells newcomers.
+    assert_eq!(server.client("/ws").closed(1012), "restart");
+    assert_eq!(server.report(), None);
+    gate.open();
+    let expected = DrainReport {
+        connections: 1,
+        ..DrainReport::default()
+    };
+    assert_eq!(report(&server), expected);
+    assert_eq!(server.hub.stats().disconnecting, 0);
+}
+
+#[test]
+fn a_hook_that_does_not_end_holds_up_a_drain_until_the_deadline() {
+    let server = Server::start(Config::default(), Farewell(Gate::default()));
+    let member = server.member("/ws");
+    begin(&server, Duration::ZERO, Duration::from_millis(300));
+    member.closed(1001);
+    let expected = DrainReport {
+        connections: 1,
+        hooks_cut_off: 1,
+        ..DrainReport::default()
+    };
+    assert_eq!(report(&server), expected);
 }
