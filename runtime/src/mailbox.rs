@@ -155,6 +155,10 @@ impl Bell {
         }
     }
 
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
     /// Whose bell it is from now on.
     pub(crate) fn belong_to(&self, token: Token) {
         self.token.store(token.to_bits(), Ordering::Release);

@@ -93,6 +93,27 @@ impl fmt::Debug for AnySocket {
     }
 }
 
+/// In the place of a socket that has been closed.
+pub(crate) struct NoSocket;
+
+impl Socket for NoSocket {
+    fn poll_read(&self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(0))
+    }
+
+    fn try_write(&self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// How the connection was read has changed.
 pub(crate) const INTAKE: u8 = 1;
 /// The socket took less than it was given.

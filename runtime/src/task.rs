@@ -19,8 +19,8 @@ use crate::hooks::Hooks;
 use crate::mailbox::Arrived;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::Shared;
-use crate::shield::trace;
-use crate::socket::{BLOCKED, ENDED, GONE, INTAKE, Link, Socket};
+use crate::shield::{shielded, trace};
+use crate::socket::{AnySocket, BLOCKED, ENDED, GONE, INTAKE, Link, NoSocket, Socket};
 use crate::sync::Arc;
 use crate::waiting::Item;
 
@@ -91,7 +91,7 @@ pub(crate) struct Task<R: Runtime> {
     intake: Intake,
     blocked: bool,
     gone: bool,
-    /// The peer has been shown that.
+    /// Its socket has been let go.
     hung_up: bool,
     /// The read side has ended, and that has been passed on.
     ended: bool,
@@ -249,10 +249,17 @@ impl<R: Runtime> Task<R> {
         }
     }
 
-    /// The application still has to hear of the end; the peer need not wait for that.
+    /// The application still has to hear of the end. The peer need not wait for that, and a socket that
+    /// nobody counts any more must not stay open for it.
     fn hang_up(&mut self) {
         if !std::mem::replace(&mut self.hung_up, true) {
-            let _ = self.link.socket.shutdown_write();
+            self.blocked = false;
+            self.leftover = None;
+            let mailbox = self.link.bell.mailbox().clone();
+            let none = Arc::new(Link::new(AnySocket::new(NoSocket), mailbox));
+            let link = std::mem::replace(&mut self.link, none);
+            // A stream may be somebody else's code, and its panic must not cost the hook.
+            shielded(|| drop(link));
         }
     }
 

@@ -28,7 +28,8 @@ pub struct Stats {
     pub pending_handshakes: usize,
     /// Connections that are ending but not gone.
     pub closing: usize,
-    /// Connections whose hook `on_disconnect` has not ended; their sockets may have gone.
+    /// Connections that have ended, and whose hook `on_disconnect` has not; where they are not
+    /// `closing`, their sockets are closed.
     pub disconnecting: usize,
     /// Bytes in all queues, each copy counted.
     pub queued_bytes: usize,

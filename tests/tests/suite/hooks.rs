@@ -1,5 +1,6 @@
 //! The application's calls: their order, their time, and what they may do.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,7 @@ use super::app::{Log, Plain, identify};
 use super::catalogue::covers;
 use super::frames::{PING, TEXT, frame, joined};
 use super::gate::Gate;
-use super::server::Server;
+use super::server::{Server, until};
 use crate::rt::{
     Application, Client, CloseReason, Config, Denied, Direct, Entry, Identity, Message, Rates,
     Request, Rooms, Wire, sleep,
@@ -430,4 +431,43 @@ fn reading_goes_on_when_a_hook_ends_at_the_end_of_a_turn() {
     for n in 0..50 {
         assert_eq!(peer.text(), n.to_string());
     }
+}
+
+/// Is told of an end for as long as its gate is shut.
+struct Farewell(Gate);
+
+impl Application for Farewell {
+    async fn authenticate(&self, _: &Request) -> Result<Identity, Denied> {
+        Ok(Identity::user("ann"))
+    }
+
+    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], _: CloseReason) {
+        self.0.wait().await;
+    }
+}
+
+#[test]
+fn a_socket_is_not_kept_open_for_the_last_hook() {
+    let gate = Gate::default();
+    let mut config = raw();
+    config.timeouts.close = Duration::from_millis(50);
+    let server = Server::start(config, Farewell(gate.clone()));
+    let mut peer = server.client("/ws");
+    server.until_connected(1);
+    assert_eq!(server.hub.disconnect_user("ann", CloseReason::Kicked), 1);
+    peer.close();
+    server.until("only the hook is left", |stats| {
+        (stats.closing, stats.disconnecting) == (0, 1)
+    });
+    // What is sent to a socket that is no more is answered by a reset.
+    let peer = RefCell::new(peer);
+    until(
+        "the socket is closed",
+        || !peer.borrow_mut().try_send(b"?"),
+        || server.hub.stats(),
+    );
+    assert_eq!(server.hub.stats().disconnecting, 1);
+    gate.open();
+    server.until("the hook has ended", |stats| stats.disconnecting == 0);
+    server.until_empty();
 }
