@@ -34,6 +34,7 @@ pub mod protocol;
 mod reason;
 mod request;
 pub mod response;
+pub mod session;
 mod switchboard;
 mod time;
 

@@ -33,7 +33,7 @@ impl Backlog {
 
     /// Bytes wait from now on, until the guard is dropped.
     pub(crate) fn hold(self: &Arc<Self>, bytes: usize) -> Held {
-        self.change(|held| held.saturating_add(bytes));
+        self.change(0, bytes);
         Held {
             backlog: self.clone(),
             bytes,
@@ -53,9 +53,13 @@ impl Backlog {
         self.is_full()
     }
 
-    fn change(&self, change: impl FnOnce(usize) -> usize) {
+    /// What took `from` bytes takes `to` now.
+    pub(crate) fn change(&self, from: usize, to: usize) {
+        if from == to {
+            return;
+        }
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        *bytes = change(*bytes);
+        *bytes = bytes.saturating_add(to) - from;
         let was = self.full.load(Ordering::Relaxed);
         // Nobody else changes it: the lock is held.
         let full = *bytes >= self.limit || was && *bytes > self.limit / 2;
@@ -77,6 +81,6 @@ pub(crate) struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.backlog.change(|held| held - self.bytes);
+        self.backlog.change(self.bytes, 0);
     }
 }

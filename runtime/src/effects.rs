@@ -1,11 +1,12 @@
 //! What follows from a call of the core: collected under the lock, done without it.
 
 use futures_channel::oneshot;
+use switchboard_core::session::Ended;
 use switchboard_core::{Action, Frame, Notice, PingResult};
 
 use crate::shared::{Locked, Shared};
 use crate::shield::{debug, info, shielded, trace, warn};
-use crate::socket::{ENDED, Ended, Farewell, GONE, INTAKE, Link, Socket};
+use crate::socket::{ENDED, End, Farewell, GONE, INTAKE, Link, Socket};
 use crate::sync::{Arc, Weak};
 
 /// Something that follows from a call, to be done without the lock.
@@ -16,7 +17,7 @@ pub(crate) enum Effect {
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
     Notice(Notice),
     /// Dropped without the lock.
-    Forget(Ended),
+    Forget(End),
 }
 
 impl Locked {
@@ -41,19 +42,21 @@ impl Locked {
             Notice::Closed {
                 id, rooms, reason, ..
             } => {
-                let ended = Ended {
-                    rooms: rooms.clone(),
-                    reason: *reason,
+                let end = End {
+                    ended: Ended {
+                        rooms: rooms.clone(),
+                        reason: *reason,
+                    },
                     farewell: Farewell::new(shared.clone()),
                 };
                 effects.push(match self.link(*id) {
                     // Under the lock: whoever finds out later that the connection has gone must find
                     // this too. Only the waking comes after it.
                     Some(link) => {
-                        link.end(ended);
+                        link.set_end(end);
                         Effect::Signal(link, ENDED)
                     }
-                    None => Effect::Forget(ended),
+                    None => Effect::Forget(end),
                 });
             }
             Notice::Pinged { ticket, results } => {
@@ -88,7 +91,7 @@ impl Shared {
                 Effect::Pinged(sender, results) => shielded(|| {
                     let _ = sender.send(results);
                 }),
-                Effect::Forget(ended) => drop(ended),
+                Effect::Forget(end) => drop(end),
                 Effect::Notice(notice) => {
                     if let Notice::Drained(report) = &notice {
                         self.set_drained(*report);

@@ -16,6 +16,7 @@
 
 mod application;
 mod backlog;
+mod calls;
 #[cfg(feature = "client")]
 pub mod client;
 mod effects;
@@ -23,10 +24,10 @@ mod effects;
 pub mod epoll;
 mod event_loop;
 mod foreign;
-mod hooks;
 mod hub;
 mod machine;
 mod mailbox;
+mod node;
 mod runtime;
 #[cfg(test)]
 mod schedules;
@@ -39,7 +40,6 @@ mod sync;
 mod task;
 mod ticker;
 mod waiters;
-mod waiting;
 mod writer;
 
 pub use self::application::{Application, Client, Entry, Message};

@@ -13,6 +13,7 @@ use switchboard_core::response::PageResponse;
 use switchboard_core::{Config, ConfigError, DrainReport, Request};
 
 use crate::application::Application;
+use crate::calls::Pages;
 use crate::foreign::Foreign;
 use crate::hub::Hub;
 use crate::machine;
@@ -20,7 +21,7 @@ use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
 use crate::shield::warn;
 use crate::socket::AnySocket;
 use crate::sync::Arc;
-use crate::task::{Arrival, Pages};
+use crate::task::Arrival;
 
 /// How long accepting rests after an error that others cause, such as too many open files.
 const REST: Duration = Duration::from_millis(50);

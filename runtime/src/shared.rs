@@ -331,10 +331,15 @@ impl Shared {
         self.to_write.swap(false, Ordering::SeqCst)
     }
 
+    /// Tells the core what happened on a connection's stream.
+    pub(crate) fn event(&self, id: ConnectionId, event: Event<'_>) {
+        // Stale: the connection went meanwhile, and its task is about to hear of it.
+        let _ = self.with(|locked, now| locked.switchboard.handle(now, id, event));
+    }
+
     /// A connection cannot be served.
     pub(crate) fn reset(&self, id: ConnectionId) {
-        // Stale: it went by itself.
-        let _ = self.with(|locked, now| locked.switchboard.handle(now, id, Event::Reset));
+        self.event(id, Event::Reset);
     }
 
     /// Whether input should wait for the writers; if so, the task is woken when it need not.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
-use switchboard_core::CloseReason;
+use switchboard_core::session::Ended;
 
 #[cfg(target_os = "linux")]
 use crate::epoll::Tcp;
@@ -118,7 +118,7 @@ impl Socket for NoSocket {
 pub(crate) const INTAKE: u8 = 1;
 /// The socket took less than it was given.
 pub(crate) const BLOCKED: u8 = 2;
-/// The connection has ended; [`Link::take_ended`] says how.
+/// The connection has ended; [`Link::take_end`] says how.
 pub(crate) const ENDED: u8 = 4;
 /// The connection has gone.
 pub(crate) const GONE: u8 = 8;
@@ -130,14 +130,13 @@ pub(crate) struct Link {
     pub(crate) socket: AnySocket,
     flags: AtomicU8,
     pub(crate) bell: Bell,
-    ended: Mutex<Option<Box<Ended>>>,
+    end: Mutex<Option<Box<End>>>,
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) rooms: Vec<Arc<str>>,
-    pub(crate) reason: CloseReason,
+pub(crate) struct End {
+    pub(crate) ended: Ended,
     pub(crate) farewell: Farewell,
 }
 
@@ -171,7 +170,7 @@ impl Link {
         Self {
             bell: Bell::new(mailbox),
             flags: AtomicU8::new(0),
-            ended: Mutex::new(None),
+            end: Mutex::new(None),
             socket,
         }
     }
@@ -197,12 +196,12 @@ impl Link {
     }
 
     /// Leaves word of the end; the task is told by a signal.
-    pub(crate) fn end(&self, ended: Ended) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(ended));
+    pub(crate) fn set_end(&self, end: End) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
     }
 
-    pub(crate) fn take_ended(&self) -> Option<Box<Ended>> {
-        self.ended
+    pub(crate) fn take_end(&self) -> Option<Box<End>> {
+        self.end
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()

@@ -1,33 +1,29 @@
-//! The task of one connection: reads, decodes, asks the application, waits for writability.
+//! The task of one connection: reads, calls the application, waits for writability.
 //!
 //! It owns no buffer while nothing has arrived: bytes are read into a buffer that all tasks of a
 //! thread share, and only what cannot be used at once is kept.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::io;
-use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use switchboard_core::response::PageResponse;
-use switchboard_core::{
-    Answer, ConnectionId, Decoder, DecoderLimits, Event, Handshake, Incoming, Intake, Limits,
-    Request,
-};
+use switchboard_core::session::{Session, Step, Turn};
+use switchboard_core::{ConnectionId, Event, Intake, Request};
 
 use crate::backlog::Held;
-use crate::hooks::Hooks;
+use crate::calls::{Begun, Hook, Pages, begin, panic_message};
 use crate::mailbox::Arrived;
-use crate::runtime::{BoxFuture, Runtime};
+use crate::node::Locking;
+use crate::runtime::Runtime;
 use crate::shared::Shared;
-use crate::shield::{shielded, trace};
-use crate::socket::{AnySocket, BLOCKED, ENDED, GONE, INTAKE, Link, NoSocket, Socket};
+use crate::shield::{error, shielded};
+use crate::socket::{AnySocket, BLOCKED, ENDED, Farewell, GONE, INTAKE, Link, NoSocket, Socket};
 use crate::sync::Arc;
-use crate::waiting::Item;
+use crate::writer::flush_now;
 
-/// Makes the answers to requests that are no upgrade.
-pub(crate) type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
-
-/// How a stream comes.
+/// How a stream arrives.
 pub(crate) enum Arrival {
     /// From its first byte on: a request is expected. Without pages, one that is no upgrade is
     /// answered with 404.
@@ -43,25 +39,10 @@ const SCRATCH: usize = 64 << 10;
 const SMALL: usize = 4 << 10;
 /// Reads before everybody else gets a turn.
 const READS: usize = 8;
-/// Messages before everybody else gets a turn.
-const FRAMES: usize = 64;
 
 thread_local! {
     /// Where all connections of a thread are read into.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// What the bytes mean.
-enum Input {
-    Head(Box<Head>),
-    /// Kept only where something has begun: at rest, one decoder is as good as another.
-    Frames(Option<Box<Decoder>>),
-    Nothing,
-}
-
-struct Head {
-    handshake: Handshake,
-    pages: Option<Pages>,
 }
 
 /// Bytes that were read and not used.
@@ -84,24 +65,25 @@ impl Leftover {
 
 /// The task of one connection.
 pub(crate) struct Task<R: Runtime> {
+    shared: Arc<Shared>,
     link: Arc<Link>,
-    hooks: Hooks<R>,
-    input: Input,
+    session: Session,
+    hook: Option<Box<Hook<R::Timer>>>,
+    /// What is still needed of it: the request to begin with, or what makes pages.
+    arrival: Option<Box<Arrival>>,
     leftover: Option<Box<Leftover>>,
-    intake: Intake,
+    /// The application is still to hear of the end.
+    farewell: Option<Farewell>,
     blocked: bool,
-    gone: bool,
     /// Its socket has been let go.
     hung_up: bool,
     /// The read side has ended, and that has been passed on.
     ended: bool,
-    /// The core has been told of a message that is not complete.
-    partial: bool,
 }
 
 impl<R: Runtime> Task<R> {
     pub(crate) fn new(shared: Arc<Shared>, arrived: Arrived) -> Self {
-        // One lives for every connection (architecture: at most 1.25 KiB of process memory each).
+        // One lives for every connection.
         const { assert!(size_of::<Self>() <= 144) };
         let Arrived {
             link,
@@ -111,78 +93,72 @@ impl<R: Runtime> Task<R> {
             early,
         } = arrived;
         let leftover = (!early.is_empty()).then(|| Box::new(Leftover::new(&shared, early)));
-        let (input, request) = match arrival {
+        let (session, arrival) = match arrival {
+            Arrival::Fresh(None) => (Session::new(id, peer, shared.handshake(false)), None),
             Arrival::Fresh(pages) => {
-                let handshake = Handshake::new(shared.handshake(pages.is_some()));
-                (Input::Head(Box::new(Head { handshake, pages })), None)
+                let session = Session::new(id, peer, shared.handshake(true));
+                (session, Some(Box::new(Arrival::Fresh(pages))))
             }
-            Arrival::Upgraded(request) => (Input::Nothing, Some(request)),
+            upgraded @ Arrival::Upgraded(_) => {
+                (Session::upgraded(id, peer), Some(Box::new(upgraded)))
+            }
         };
-        let mut task = Self {
+        Self {
+            shared,
             link,
-            hooks: Hooks::new(shared, id, peer),
-            input,
+            session,
+            hook: None,
+            arrival,
             leftover,
-            intake: Intake::Head,
+            farewell: None,
             blocked: false,
-            gone: false,
             hung_up: false,
             ended: false,
-            partial: false,
-        };
-        if let Some(request) = request {
-            task.take_upgraded(peer, *request);
         }
-        task
     }
 
-    /// Does what can be done now; ready when the connection has gone and the application knows it.
+    /// Does what can be done now; ready when the connection is gone and the application knows it.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.heed();
+        self.apply_signals();
         self.link.socket.drive_writes(context);
         self.ask_writable(context);
-        let mut idle = self.hooks.poll(context);
-        self.heed();
-        if !self.gone {
+        let first = self.begin_upgraded();
+        self.run(context, first);
+        if !self.session.is_gone() {
             self.read(context);
-            self.heed();
-            let paused = self.hooks.is_paused();
-            idle = self.hooks.poll(context);
-            self.heed();
-            if paused && !self.hooks.is_full() {
-                // There is room again, and nobody else who would say so.
+            let paused = self.session.is_paused();
+            self.run(context, None);
+            let mut node = Locking::new(&self.shared, &self.link);
+            if paused && !self.session.is_full(&mut node) {
+                // There is room again, and nobody else would say so.
                 context.waker().wake_by_ref();
             }
         }
-        if !self.gone {
-            Poll::Pending
-        } else if idle && self.hooks.poll(context) {
-            Poll::Ready(())
-        } else {
-            self.hang_up();
-            Poll::Pending
+        if !self.session.is_gone() {
+            return Poll::Pending;
         }
+        if self.session.is_idle() {
+            return Poll::Ready(());
+        }
+        self.hang_up();
+        Poll::Pending
     }
 
     fn ask_writable(&mut self, context: &mut Context<'_>) {
         if !self.blocked {
             return;
         }
-        match self.link.socket.poll_writable(context) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(())) => {
-                self.blocked = false;
-                self.hooks.event(Event::Writable);
-            }
-            Poll::Ready(Err(_)) => {
-                self.blocked = false;
-                self.hooks.event(Event::Reset);
-            }
-        }
+        let event = match self.link.socket.poll_writable(context) {
+            Poll::Pending => return,
+            Poll::Ready(Ok(())) => Event::Writable,
+            Poll::Ready(Err(_)) => Event::Reset,
+        };
+        self.blocked = false;
+        self.event(event);
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
-        self.hooks.id
+        self.session.id()
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -194,59 +170,161 @@ impl<R: Runtime> Task<R> {
         self.blocked
     }
 
-    fn shared(&self) -> &Arc<Shared> {
-        &self.hooks.shared
+    fn event(&self, event: Event<'_>) {
+        self.shared.event(self.id(), event);
     }
 
-    /// Takes note of what others have told this task.
-    fn heed(&mut self) {
+    /// Takes what others have told this task.
+    fn apply_signals(&mut self) {
         let flags = self.link.take_flags();
         if flags == 0 {
             return;
         }
         self.blocked |= flags & BLOCKED != 0;
-        self.gone |= flags & GONE != 0;
         if flags & ENDED != 0 {
-            self.heed_end();
+            self.take_end();
         }
         if flags & (INTAKE | GONE) != 0 {
-            self.ask_intake();
-        }
-    }
-
-    fn heed_end(&mut self) {
-        if let Some(ended) = self.link.take_ended() {
-            self.hooks.end(ended);
-        }
-    }
-
-    fn ask_intake(&mut self) {
-        let id = self.id();
-        let intake = self.shared().read(|switchboard| switchboard.intake(id));
-        let Ok(intake) = intake else {
-            self.gone = true;
-            self.hooks.abandon_entrance();
-            // The signal of its end may still be on its way.
-            self.heed_end();
-            return;
-        };
-        self.intake = intake;
-        match intake {
-            Intake::Frames if !matches!(self.input, Input::Frames(_)) => {
-                self.input = Input::Frames(None);
+            let mut node = Locking::new(&self.shared, &self.link);
+            self.session.update(&mut node);
+            if self.session.is_gone() {
+                // Its signal may still be on its way.
+                self.take_end();
             }
-            Intake::Discard => {
-                self.input = Input::Nothing;
-                self.hooks.abandon_entrance();
-                // The word of its end may have come before this, and something in between.
-                self.hooks.forget_input();
-                if let Some(leftover) = self.leftover.take() {
-                    self.hooks
-                        .event(Event::Discarded(leftover.bytes.len() - leftover.at));
+        }
+        self.drop_abandoned_hook();
+    }
+
+    fn take_end(&mut self) {
+        if let Some(end) = self.link.take_end() {
+            self.farewell = Some(end.farewell);
+            let mut node = Locking::new(&self.shared, &self.link);
+            self.session.ended(&mut node, end.ended);
+        }
+    }
+
+    /// Carries out a step, then those that follow from it, until a hook has to be waited for.
+    fn run(&mut self, context: &mut Context<'_>, mut step: Option<Step>) {
+        loop {
+            if let Some(now) = step.take() {
+                step = self.carry_out(context, now);
+            } else if self.hook.is_some() {
+                match self.poll_hook(context) {
+                    Poll::Ready(next) => step = next,
+                    Poll::Pending => return,
+                }
+            } else {
+                let mut node = Locking::new(&self.shared, &self.link);
+                step = self.session.next(&mut node);
+                if step.is_none() {
+                    if self.farewell.is_some() && self.session.is_idle() {
+                        self.farewell = None;
+                    }
+                    return;
                 }
             }
-            _ => {}
+            self.apply_signals();
         }
+    }
+
+    /// Hands in the request that the application has answered, once.
+    fn begin_upgraded(&mut self) -> Option<Step> {
+        let request = match self.arrival.take().map(|arrival| *arrival) {
+            Some(Arrival::Upgraded(request)) => *request,
+            other => {
+                self.arrival = other.map(Box::new);
+                return None;
+            }
+        };
+        let mut node = Locking::new(&self.shared, &self.link);
+        self.session.begin(&mut node, request)
+    }
+
+    /// Carries out one step; returns the one that follows from it.
+    fn carry_out(&mut self, context: &mut Context<'_>, step: Step) -> Option<Step> {
+        let call = match step {
+            Step::Call(call) => call,
+            Step::Flush => {
+                flush_now(&self.shared);
+                return None;
+            }
+        };
+        let pages = match self.arrival.take().map(|arrival| *arrival) {
+            Some(Arrival::Fresh(pages)) => pages,
+            _ => None,
+        };
+        let begun = begin(&self.shared, &self.session, pages, context, call);
+        let mut node = Locking::new(&self.shared, &self.link);
+        match begun {
+            Begun::Ready(reply) => self.session.reply(&mut node, reply),
+            Begun::Pending(future) => {
+                self.hook = Some(Box::new(Hook::new(future)));
+                None
+            }
+            Begun::Panicked(panic) => {
+                self.session.failed(&mut node);
+                self.log_panic(&*panic);
+                None
+            }
+        }
+    }
+
+    /// Polls the hook that runs; ready when it is over, with the step that follows.
+    fn poll_hook(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
+        let Some(hook) = &mut self.hook else {
+            return Poll::Ready(None);
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| hook.future.as_mut().poll(context)));
+        let mut node = Locking::new(&self.shared, &self.link);
+        match polled {
+            Ok(Poll::Ready(reply)) => {
+                self.hook = None;
+                Poll::Ready(self.session.reply(&mut node, reply))
+            }
+            Ok(Poll::Pending) => {
+                let Some(at) = self.session.pending(&mut node) else {
+                    return Poll::Pending;
+                };
+                if hook
+                    .poll_until(self.shared.instant(at), context)
+                    .is_pending()
+                {
+                    return Poll::Pending;
+                }
+                self.session.time_out(&mut node);
+                if !self.session.is_calling() {
+                    self.drop_hook();
+                    error!(id = %self.id(), "a hook takes too long");
+                }
+                Poll::Ready(None)
+            }
+            Err(panic) => {
+                self.hook = None;
+                self.session.failed(&mut node);
+                self.log_panic(&*panic);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// Drops the hook whose answer is of no use any more.
+    fn drop_abandoned_hook(&mut self) {
+        if self.hook.is_some() && !self.session.is_calling() {
+            self.drop_hook();
+        }
+    }
+
+    /// What a hook holds may panic when it is dropped, which is the hook's panic: it must not be the
+    /// task's.
+    fn drop_hook(&mut self) {
+        let hook = self.hook.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
+            self.log_panic(&*panic);
+        }
+    }
+
+    fn log_panic(&self, panic: &(dyn Any + Send)) {
+        error!(id = %self.id(), panic = panic_message(panic), "a hook panicked");
     }
 
     /// The application still has to hear of the end. The peer need not wait for that, and a socket that
@@ -265,22 +343,22 @@ impl<R: Runtime> Task<R> {
 
     /// Reads what there is, but not for ever.
     fn read(&mut self, context: &mut Context<'_>) {
-        let mut frames = FRAMES;
+        let mut turn = Turn::default();
         for _ in 0..READS {
             if !self.may_read(context) {
                 return;
             }
             if let Some(mut leftover) = self.leftover.take() {
-                let used = self.receive(context, &mut leftover.bytes[leftover.at..], &mut frames);
+                let used = self.receive(context, &mut leftover.bytes[leftover.at..], &mut turn);
                 leftover.at += used;
-                if leftover.at < leftover.bytes.len() && !self.gone {
+                if leftover.at < leftover.bytes.len() && !self.session.is_gone() {
                     self.leftover = Some(leftover);
                 }
-            } else if !self.read_once(context, &mut frames) {
+            } else if !self.read_once(context, &mut turn) {
                 return;
             }
-            self.heed();
-            if frames == 0 {
+            self.apply_signals();
+            if turn.is_over() {
                 break;
             }
         }
@@ -288,22 +366,41 @@ impl<R: Runtime> Task<R> {
     }
 
     fn may_read(&mut self, context: &Context<'_>) -> bool {
-        if self.shared().config.limits.pause_reading.is_some() {
-            self.ask_intake();
+        if self.shared.config.limits.pause_reading.is_some() {
+            let mut node = Locking::new(&self.shared, &self.link);
+            self.session.update(&mut node);
         }
-        match self.intake {
+        if self.session.is_gone() || self.ended {
+            return false;
+        }
+        match self.session.mode() {
             Intake::Wait => false,
-            _ if self.gone || self.ended => false,
-            Intake::Frames => !self.hooks.must_wait(context) && !self.shared().gated(context),
+            Intake::Frames => !self.must_wait(context) && !self.shared.gated(context),
             Intake::Head | Intake::Discard => true,
         }
     }
 
-    /// Says whether it is worth reading once more.
-    fn read_once(&mut self, context: &mut Context<'_>, frames: &mut usize) -> bool {
+    /// Whether too much waits for hooks. If so, the task is woken when it is worth asking again.
+    fn must_wait(&mut self, context: &Context<'_>) -> bool {
+        let mut node = Locking::new(&self.shared, &self.link);
+        if !self.session.is_full(&mut node) {
+            return false;
+        }
+        // Where its own hook is what it waits for, that wakes it.
+        if !self.session.backlog_is_full()
+            && let Some(hook) = &mut self.hook
+            && !self.shared.backlog.await_room(&mut hook.place, context)
+        {
+            return self.session.is_full(&mut node);
+        }
+        true
+    }
+
+    /// Returns whether it is worth reading once more.
+    fn read_once(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> bool {
         let mut buffer = BUFFER.take();
         buffer.resize(SCRATCH, 0);
-        let most = if self.shared().backlog.is_full() {
+        let most = if self.shared.backlog.is_full() {
             SMALL
         } else {
             SCRATCH
@@ -313,194 +410,53 @@ impl<R: Runtime> Task<R> {
             Poll::Pending => false,
             Poll::Ready(Ok(0)) => {
                 self.ended = true;
-                self.end_of_input(context);
+                let mut node = Locking::new(&self.shared, &self.link);
+                let step = self.session.end_of_input(&mut node);
+                self.run(context, step);
                 false
             }
             Poll::Ready(Ok(bytes)) => {
-                let used = self.receive(context, &mut buffer[..bytes], frames);
-                if used < bytes && !self.gone {
+                let used = self.receive(context, &mut buffer[..bytes], turn);
+                if used < bytes && !self.session.is_gone() {
                     let bytes = buffer[used..bytes].to_vec();
-                    self.leftover = Some(Box::new(Leftover::new(self.shared(), bytes)));
+                    self.leftover = Some(Box::new(Leftover::new(&self.shared, bytes)));
                 }
                 true
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => true,
             Poll::Ready(Err(_)) => {
                 self.ended = true;
-                self.hooks.event(Event::Reset);
+                self.event(Event::Reset);
                 false
             }
         };
         BUFFER.set(buffer);
         if !more {
-            self.heed();
+            self.apply_signals();
         }
         more
     }
 
-    fn end_of_input(&mut self, context: &mut Context<'_>) {
-        if matches!(self.input, Input::Frames(_)) {
-            // After what came before it.
-            self.hooks.take(context, Item::Eof);
-        } else {
-            self.hooks.event(Event::Eof);
-        }
-    }
-
-    /// Uses bytes; says how many. What is not used is to be offered again.
-    fn receive(
-        &mut self,
-        context: &mut Context<'_>,
-        bytes: &mut [u8],
-        frames: &mut usize,
-    ) -> usize {
-        match (&mut self.input, self.intake) {
-            (_, Intake::Discard) | (Input::Nothing, _) => {
-                self.hooks.event(Event::Discarded(bytes.len()));
-                bytes.len()
+    /// Hands in bytes and carries out what they ask for; returns the number of bytes used.
+    fn receive(&mut self, context: &mut Context<'_>, bytes: &mut [u8], turn: &mut Turn) -> usize {
+        let mut used = 0;
+        loop {
+            let mut node = Locking::new(&self.shared, &self.link);
+            let received = self.session.receive(&mut node, &mut bytes[used..], turn);
+            used += received.used;
+            let Some(step) = received.step else {
+                return used;
+            };
+            self.run(context, Some(step));
+            if used == bytes.len() || self.session.is_gone() {
+                return used;
             }
-            (Input::Head(head), _) => {
-                let outcome = head.handshake.receive(bytes);
-                let used = bytes.len() - head.handshake.unread();
-                match outcome {
-                    Ok(None) => {}
-                    Ok(Some(request)) => {
-                        let pages = head.pages.take();
-                        self.take_request(request, pages);
-                    }
-                    Err(bad) => {
-                        let id = self.id();
-                        let _ = self
-                            .shared()
-                            .with(|locked, now| locked.switchboard.malformed(now, id, bad));
-                    }
-                }
-                used
-            }
-            (Input::Frames(kept), _) => {
-                let mut kept = kept.take();
-                let mut fresh = None;
-                let decoder = match &mut kept {
-                    Some(kept) => &mut **kept,
-                    None => fresh.insert(new_decoder(&self.hooks.shared.config.limits)),
-                };
-                let used = decode(decoder, &mut self.hooks, &self.link, context, bytes, frames);
-                // What was lent is given back, also where the turn ended before the input did: it is
-                // nothing that waits for its rest.
-                let _ = decoder.decode(&mut []);
-                let (in_message, held) = (decoder.in_message(), decoder.buffered());
-                if !decoder.is_at_rest() {
-                    self.input = Input::Frames(kept.or_else(|| fresh.map(Box::new)));
-                }
-                if in_message || self.partial {
-                    self.partial = in_message;
-                    self.hooks.event(Event::Partial {
-                        in_message,
-                        bytes: held,
-                    });
-                }
-                used
-            }
-        }
-    }
-
-    fn take_request(&mut self, mut request: Request, pages: Option<Pages>) {
-        let id = self.id();
-        let peer = self.hooks.peer();
-        let answer = self.shared().with(|locked, now| {
-            request.set_peer(locked.switchboard.client_address(peer, &request));
-            locked.switchboard.request(now, id, &request)
-        });
-        self.input = Input::Nothing;
-        self.ask_intake();
-        match (answer, pages) {
-            (Ok(Answer::Authenticate), _) => self.hooks.identify(request),
-            (Ok(Answer::Page), Some(pages)) => self.hooks.make_page(&pages, request),
-            _ => {}
-        }
-    }
-
-    fn take_upgraded(&mut self, peer: IpAddr, mut request: Request) {
-        let id = self.id();
-        let answer = self.shared().with(|locked, now| {
-            request.set_peer(locked.switchboard.client_address(peer, &request));
-            locked.switchboard.upgraded(now, id, &request)
-        });
-        self.ask_intake();
-        if answer == Ok(Answer::Authenticate) {
-            self.hooks.identify(request);
         }
     }
 }
 
-fn new_decoder(limits: &Limits) -> Decoder {
-    Decoder::new(DecoderLimits {
-        message_bytes: limits.message_bytes,
-        fragments: limits.fragments,
-    })
-}
-
-/// Decodes and hands on, up to a number of messages; says how many bytes are used.
-fn decode<R: Runtime>(
-    decoder: &mut Decoder,
-    hooks: &mut Hooks<R>,
-    link: &Link,
-    context: &mut Context<'_>,
-    bytes: &mut [u8],
-    frames: &mut usize,
-) -> usize {
-    let (mut used, mut heard) = (0, false);
-    while *frames > 0 && !hooks.is_full() && !hooks.shared.is_congested() && !link.is_signalled() {
-        let step = match decoder.decode(&mut bytes[used..]) {
-            Ok(step) => step,
-            Err(violation) => {
-                hooks.take(context, Item::Violation(violation));
-                return bytes.len();
-            }
-        };
-        used += step.consumed;
-        let Some(incoming) = step.incoming else {
-            break;
-        };
-        *frames -= 1;
-        heard = true;
-        hand_on(hooks, context, incoming);
-        // Most hooks answer at once, and what follows need not be kept for later then.
-        if hooks.is_busy() {
-            hooks.poll(context);
-        }
-    }
-    if !heard {
-        hooks.event(Event::Heard);
-    }
-    used
-}
-
-fn hand_on<R: Runtime>(hooks: &mut Hooks<R>, context: &mut Context<'_>, incoming: Incoming<'_>) {
-    let id = hooks.id;
-    let admit = |binary: bool, bytes: usize| {
-        trace!(%id, binary, bytes, "message");
-        let admitted = hooks
-            .shared
-            .with(|locked, now| locked.switchboard.message(now, id, binary, bytes));
-        admitted == Ok(true)
-    };
-    match incoming {
-        Incoming::Text(text) => {
-            if admit(false, text.len()) {
-                hooks.take_text(context, text);
-            }
-        }
-        Incoming::Binary(bytes) => {
-            if admit(true, bytes.len()) {
-                hooks.take(context, Item::Binary(bytes.to_vec()));
-            }
-        }
-        Incoming::Ping(payload) => hooks.event(Event::Ping(payload)),
-        Incoming::Pong(payload) => hooks.event(Event::Pong(payload)),
-        Incoming::Close(close) => {
-            let close = close.map(|close| (close.code, close.reason.to_owned()));
-            hooks.take(context, Item::Close(close));
-        }
+impl<R: Runtime> Drop for Task<R> {
+    fn drop(&mut self) {
+        self.shared.backlog.change(self.session.backlog_bytes(), 0);
     }
 }

@@ -43,7 +43,7 @@ fn who_sends_more_than_the_hooks_keep_up_with_is_read_again() {
     explore("backlog", &["more than fits in the backlog"], || {
         let mut node = Node::new(config(), 1);
         let count = 20;
-        if 2 * count > crate::hooks::BACKLOG as u64 {
+        if 2 * count > switchboard_core::session::BACKLOG as u64 {
             probe("more than fits in the backlog");
         }
         converse(&mut node, 1 << 20, count);

@@ -269,7 +269,7 @@ impl World {
             }
             other => {
                 self.oracle.predicted = other;
-                let hook = self.links[l as usize].hooks.busy.is_some();
+                let hook = self.links[l as usize].hook.is_some();
                 let pending = what == "restart" && self.drain_due.is_some();
                 let failed = what == "internal" && (hook || self.may_end(l, "internal"));
                 self.check(29, pending || failed, || {

@@ -114,7 +114,6 @@ impl World {
         }
         link.shadow.grace_bytes = link.held.is_some() || link.output.is_cut();
         link.shadow.expires = None;
-        link.hooks.ended = Some(reason);
         if link.held.is_some() {
             self.tally.probe(Probe::ClosedWhileWriting);
         }
@@ -160,7 +159,7 @@ impl World {
         match reason {
             "draining" => self.drain_due.is_some(),
             "internal" => {
-                let busy = link.hooks.busy.is_some();
+                let busy = link.hook.is_some();
                 if busy {
                     self.probe(Probe::HookTimedOut);
                 }

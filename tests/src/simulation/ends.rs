@@ -1,5 +1,6 @@
 //! What the node says, and why connections end (invariants 2 to 4, 27 to 30).
 
+use switchboard_core::session::Ended;
 use switchboard_core::{Action, ConnectionId, Intake, Notice};
 
 use super::causes::bit;
@@ -231,6 +232,11 @@ impl World {
             } => {
                 if let Some(l) = self.named(id) {
                     self.hash(id.slot() as u64 ^ 0x23);
+                    let ended = Ended {
+                        rooms: rooms.clone(),
+                        reason,
+                    };
+                    self.links[l as usize].ended = Some(ended);
                     let rooms: Vec<u32> =
                         rooms.iter().filter_map(|room| room_number(room)).collect();
                     let own = self.shared_user(l);

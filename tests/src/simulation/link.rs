@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use switchboard_core::{ConnectionId, Decoder, Handshake, Intake};
+use switchboard_core::session::{Ended, Session};
+use switchboard_core::{ConnectionId, Intake};
 
-use super::hooks::Hooks;
+use super::hooks::Hook;
 use super::output::Output;
 
 /// How many bytes a socket takes at a time.
@@ -15,14 +16,6 @@ pub(super) enum Take {
     All,
     Part,
     One,
-}
-
-/// What the node's bytes are read with.
-#[derive(Debug)]
-pub(super) enum Input {
-    Head(Box<Handshake>),
-    Frames(Box<Decoder>),
-    Nothing,
 }
 
 /// What a client looks at of what it is sent.
@@ -196,8 +189,14 @@ pub(super) struct Link {
     pub(super) delivering: bool,
     pub(super) output: Output,
     // The node's driver.
-    pub(super) input: Input,
+    /// Taken out while it is at work.
+    pub(super) session: Option<Box<Session>>,
     pub(super) intake: Intake,
+    pub(super) ended: Option<Ended>,
+    pub(super) hook: Option<Hook>,
+    /// Hooks that were called.
+    pub(super) hooks: u32,
+    pub(super) paused: bool,
     pub(super) blocked: bool,
     pub(super) held: Option<Vec<u8>>,
     pub(super) end_told: bool,
@@ -206,7 +205,6 @@ pub(super) struct Link {
     pub(super) node_gone: bool,
     /// Something happened that the reader must take note of before it goes on.
     pub(super) signalled: bool,
-    pub(super) hooks: Hooks,
     // The client's side.
     pub(super) client_gone: bool,
     pub(super) shadow: Shadow,
@@ -232,8 +230,12 @@ impl Link {
             take: Take::All,
             delivering: false,
             output: Output::new(),
-            input: Input::Nothing,
+            session: None,
             intake: Intake::Head,
+            ended: None,
+            hook: None,
+            hooks: 0,
+            paused: false,
             blocked: false,
             held: None,
             end_told: false,
@@ -241,7 +243,6 @@ impl Link {
             node_shut: false,
             node_gone: false,
             signalled: false,
-            hooks: Hooks::default(),
             client_gone: false,
             shadow: Shadow::new(now, frozen),
         }

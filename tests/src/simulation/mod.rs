@@ -60,6 +60,7 @@ mod plan;
 mod presence;
 mod rates;
 mod schedule;
+mod seam;
 mod stays;
 mod trouble;
 mod world;

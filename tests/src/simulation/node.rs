@@ -1,22 +1,20 @@
-//! The node's driver, in the shape of the real one: reads, decodes, asks, heeds what it is told.
+//! The node's driver: reads from simulated sockets into the sessions, and carries out their steps.
+//! The sessions and the switchboard are those of production.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use switchboard_core::{
-    Answer, Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Intake, Request,
-};
+use switchboard_core::session::{Session, Step as Next, Turn};
+use switchboard_core::{Event, HandshakeConfig, Intake};
 
 use super::counters::{Fault, Probe};
-use super::hooks::{Call, Item};
-use super::link::Input;
 use super::plan::{MICRO, MILLI};
 use super::schedule::Step;
+use super::seam::Seam;
 use super::world::World;
 
-/// Reads, and messages, before everybody else gets a turn.
+/// Reads before everybody else gets a turn.
 const READS: usize = 8;
-const FRAMES: usize = 64;
 /// Bytes that are read at a time.
 const SCRATCH: usize = 64 << 10;
 
@@ -67,10 +65,8 @@ impl World {
                     json: self.plan.json,
                     name_bytes: self.plan.config.limits.name_bytes,
                 };
-                if self.links[l as usize].intake == Intake::Head {
-                    let handshake = Handshake::new(Arc::new(config));
-                    self.links[l as usize].input = Input::Head(Box::new(handshake));
-                }
+                let session = Session::new(id, peer, Arc::new(config));
+                self.links[l as usize].session = Some(Box::new(session));
                 self.settle_accepted(l);
             }
         }
@@ -83,64 +79,66 @@ impl World {
         }
     }
 
-    /// Takes note of what the core has said about a link.
+    /// Lets a link's session do something.
+    pub(super) fn session<T>(
+        &mut self,
+        l: u32,
+        work: impl FnOnce(&mut Session, &mut Seam<'_>) -> T,
+    ) -> Option<T> {
+        let mut session = self.links[l as usize].session.take()?;
+        let result = work(&mut session, &mut Seam { world: self, l });
+        let link = &mut self.links[l as usize];
+        if !session.is_calling() {
+            link.hook = None;
+        }
+        link.session = Some(session);
+        Some(result)
+    }
+
+    /// Applies what the core has said about a link.
     pub(super) fn heed(&mut self, l: u32) {
+        if self.links[l as usize].session.is_none() {
+            return;
+        }
         let link = &mut self.links[l as usize];
         if !std::mem::take(&mut link.signalled) {
             return;
         }
-        if let Some(reason) = link.hooks.ended.take() {
-            self.end_hooks(l, reason);
+        if let Some(ended) = link.ended.take() {
+            self.session(l, |session, node| session.ended(node, ended));
         }
-        self.ask_intake(l);
-        self.run_backlog(l);
+        self.session(l, |session, node| session.update(node));
+        self.carry_on(l, None);
         let link = &mut self.links[l as usize];
-        if link.node_gone && link.hooks.busy.is_none() {
+        if link.node_gone && link.hook.is_none() {
             link.rx = Vec::new();
             link.rx_at = 0;
         }
     }
 
-    fn ask_intake(&mut self, l: u32) {
-        let link = &self.links[l as usize];
-        let Some(id) = link.id else { return };
-        let before = link.intake;
-        let Ok(intake) = self.board.intake(id) else {
-            self.links[l as usize].input = Input::Nothing;
-            return self.abandon_entrance(l);
-        };
-        self.links[l as usize].intake = intake;
-        match intake {
-            Intake::Frames if !matches!(self.links[l as usize].input, Input::Frames(_)) => {
-                let limits = &self.plan.config.limits;
-                let decoder = Decoder::new(DecoderLimits {
-                    message_bytes: limits.message_bytes,
-                    fragments: limits.fragments,
-                });
-                self.links[l as usize].input = Input::Frames(Box::new(decoder));
-            }
-            Intake::Discard => {
-                self.links[l as usize].input = Input::Nothing;
-                self.abandon_entrance(l);
-            }
-            Intake::Wait if before == Intake::Discard => self.probe(Probe::DiscardBound),
-            Intake::Wait if before == Intake::Frames => {
-                self.probe(Probe::IntakeWait);
-                self.links[l as usize].shadow.paused_since = true;
-            }
-            _ => {}
-        }
-        if before != intake {
-            self.schedule.push(self.now, Step::Arrive(l));
+    /// Carries out a step, then those that follow from it, until a hook has to be waited for.
+    pub(super) fn carry_on(&mut self, l: u32, mut next: Option<Next>) {
+        while self.broken.is_none() {
+            next = match next.take() {
+                Some(Next::Call(call)) => self.start_hook(l, call),
+                Some(Next::Flush) => {
+                    self.flush();
+                    None
+                }
+                None => match self.session(l, |session, node| session.next(node)) {
+                    Some(Some(step)) => Some(step),
+                    _ => return self.await_hook(l),
+                },
+            };
         }
     }
 
     /// Reads what there is, but not for ever.
     pub(super) fn read(&mut self, l: u32) {
-        let mut frames = FRAMES;
+        let mut turn = Turn::default();
         for _ in 0..READS {
             self.heed(l);
-            if self.links[l as usize].id.is_none() {
+            if self.links[l as usize].session.is_none() {
                 return;
             }
             if self.links[l as usize].node_gone || self.broken.is_some() || !self.may_read(l) {
@@ -173,14 +171,9 @@ impl World {
             let size = waiting
                 .min(SCRATCH)
                 .min(if self.calm { SCRATCH } else { most });
-            let link = &mut self.links[l as usize];
-            let mut chunk = link.rx[link.rx_at..link.rx_at + size].to_vec();
-            let used = self.receive(l, &mut chunk, &mut frames);
-            let link = &mut self.links[l as usize];
-            // What was unmasked in place and not used has been masked bytes still.
-            link.rx_at = (link.rx_at + used).min(link.rx.len());
+            self.receive(l, size, &mut turn);
             self.heed(l);
-            if frames == 0 {
+            if turn.is_over() {
                 break;
             }
         }
@@ -189,7 +182,7 @@ impl World {
 
     fn may_read(&mut self, l: u32) -> bool {
         if self.plan.config.limits.pause_reading.is_some() {
-            self.ask_intake(l);
+            self.session(l, |session, node| session.update(node));
         }
         match self.links[l as usize].intake {
             Intake::Wait => false,
@@ -199,7 +192,8 @@ impl World {
                     self.links[l as usize].shadow.paused_since = true;
                     return false;
                 }
-                !self.backlog_full(l)
+                let full = self.session(l, |session, node| session.is_full(node));
+                full == Some(false)
             }
             _ => true,
         }
@@ -212,168 +206,35 @@ impl World {
         }
         if reset {
             self.event(l, Event::Reset);
-        } else if matches!(link.input, Input::Frames(_)) {
-            self.take_item(l, Item::Eof);
-        } else {
-            self.event(l, Event::Eof);
+        } else if let Some(step) = self.session(l, |session, node| session.end_of_input(node)) {
+            self.carry_on(l, step);
         }
     }
 
-    /// Uses bytes; says how many.
-    fn receive(&mut self, l: u32, bytes: &mut [u8], frames: &mut usize) -> usize {
+    /// Hands in so many bytes, as far as they are used.
+    fn receive(&mut self, l: u32, size: usize, turn: &mut Turn) {
         let link = &mut self.links[l as usize];
         link.shadow.last_heard = self.now;
         link.shadow.frozen_at_heard = self.frozen;
         link.shadow.paused_since = false;
-        if link.intake == Intake::Discard {
-            self.event(l, Event::Discarded(bytes.len()));
-            return bytes.len();
-        }
-        match std::mem::replace(&mut link.input, Input::Nothing) {
-            Input::Nothing => {
-                self.event(l, Event::Discarded(bytes.len()));
-                bytes.len()
+        let mut chunk = link.rx[link.rx_at..link.rx_at + size].to_vec();
+        let mut used = 0;
+        loop {
+            let bytes = &mut chunk[used..];
+            let received = self.session(l, |session, node| session.receive(node, bytes, turn));
+            let Some(received) = received else { return };
+            used += received.used;
+            let link = &mut self.links[l as usize];
+            // Bytes that were unmasked in place and not used are masked bytes still.
+            link.rx_at = (link.rx_at + received.used).min(link.rx.len());
+            if received.step.is_none() {
+                return;
             }
-            Input::Head(mut handshake) => {
-                let outcome = handshake.receive(bytes);
-                let used = bytes.len() - handshake.unread();
-                match outcome {
-                    Ok(None) => self.links[l as usize].input = Input::Head(handshake),
-                    Ok(Some(request)) => self.take_request(l, request),
-                    Err(bad) => {
-                        self.predict_malformed(l, bad.status());
-                        if let Some(id) = self.links[l as usize].id {
-                            let _ = self.call(|board, now| board.malformed(now, id, bad));
-                        }
-                        self.predicted_admission(l);
-                    }
-                }
-                used
-            }
-            Input::Frames(mut decoder) => {
-                let used = self.decode(l, &mut decoder, bytes, frames);
-                // What was lent is given back, also where the turn ended before the input did.
-                let _ = decoder.decode(&mut []);
-                let (in_message, held) = (decoder.in_message(), decoder.buffered());
-                let link = &mut self.links[l as usize];
-                if matches!(link.input, Input::Nothing) && link.intake != Intake::Discard {
-                    link.input = Input::Frames(decoder);
-                }
-                if in_message || link.partial {
-                    link.partial = in_message;
-                    let bytes = held;
-                    self.event(l, Event::Partial { in_message, bytes });
-                }
-                used
+            self.carry_on(l, received.step);
+            if used == size || self.links[l as usize].node_gone || self.broken.is_some() {
+                return;
             }
         }
-    }
-
-    fn take_request(&mut self, l: u32, mut request: Request) {
-        let Some(id) = self.links[l as usize].id else {
-            return;
-        };
-        let peer = address(self.links[l as usize].address, l);
-        request.set_peer(self.board.client_address(peer, &request));
-        let token = request.token().cloned();
-        self.predict_request(l, &request);
-        let answer = self.call(|board, now| board.request(now, id, &request));
-        self.predicted_admission(l);
-        self.ask_intake(l);
-        match answer {
-            Ok(Answer::Authenticate) => self.start_hook(l, Call::Identify(token, None)),
-            Ok(Answer::Page) => self.start_hook(l, Call::Page),
-            _ => {}
-        }
-    }
-
-    fn decode(
-        &mut self,
-        l: u32,
-        decoder: &mut Decoder,
-        bytes: &mut [u8],
-        frames: &mut usize,
-    ) -> usize {
-        let (mut used, mut heard) = (0, false);
-        while *frames > 0
-            && !self.backlog_full(l)
-            && !self.board.is_congested()
-            && !self.links[l as usize].signalled
-        {
-            let step = match decoder.decode(&mut bytes[used..]) {
-                Ok(step) => step,
-                Err(violation) => {
-                    self.take_item(l, Item::Violation(violation));
-                    return bytes.len();
-                }
-            };
-            used += step.consumed;
-            let Some(incoming) = step.incoming else {
-                break;
-            };
-            *frames -= 1;
-            heard = true;
-            self.hand_on(l, incoming);
-        }
-        if !heard {
-            self.event(l, Event::Heard);
-        }
-        used
-    }
-
-    fn hand_on(&mut self, l: u32, incoming: Incoming<'_>) {
-        match incoming {
-            Incoming::Text(text) => {
-                if self.admit(l, false, text.len()) {
-                    let hooks = &self.links[l as usize].hooks;
-                    if hooks.busy.is_some() || !hooks.backlog.is_empty() {
-                        self.take_item(l, Item::Text(text.to_owned()));
-                    } else {
-                        self.process_text(l, text);
-                    }
-                }
-            }
-            Incoming::Binary(bytes) => {
-                if self.admit(l, true, bytes.len()) {
-                    self.take_item(l, Item::Binary);
-                }
-            }
-            Incoming::Ping(payload) => {
-                self.predict_control(l, payload.len(), false);
-                self.links[l as usize].shadow.pings += 1;
-                self.event(l, Event::Ping(payload));
-                self.predicted_charge(l);
-            }
-            Incoming::Pong(payload) => {
-                let answers = self.answers_ping(l, payload);
-                self.predict_control(l, payload.len(), answers);
-                self.event(l, Event::Pong(payload));
-                self.predicted_charge(l);
-            }
-            Incoming::Close(close) => {
-                let close = close.map(|close| (close.code, close.reason.to_owned()));
-                self.allow(l, "client_closed");
-                self.links[l as usize].shadow.close_code =
-                    Some(close.as_ref().map(|(code, _)| *code));
-                self.take_item(l, Item::Close(close));
-            }
-        }
-    }
-
-    fn admit(&mut self, l: u32, binary: bool, bytes: usize) -> bool {
-        let Some(id) = self.links[l as usize].id else {
-            return false;
-        };
-        self.links[l as usize].shadow.last_message = self.now;
-        let expected = self.predict_message(l, binary, bytes);
-        let admitted = self.call(|board, now| board.message(now, id, binary, bytes)) == Ok(true);
-        self.check(
-            20,
-            expected.is_none_or(|expected| expected == admitted),
-            || format!("link {l}: a message of {bytes} bytes, admitted: {admitted}"),
-        );
-        self.predicted_charge(l);
-        admitted
     }
 
     /// The host stands still for a while: nothing of the node happens.

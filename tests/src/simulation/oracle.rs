@@ -293,7 +293,7 @@ impl World {
             let link = &self.links[l as usize];
             // A long queue pauses reading as well, and each end of that gives a ping more time.
             let queue = self.plan.config.limits.pause_reading.is_some();
-            let paused = link.shadow.paused_since || link.hooks.paused || queue;
+            let paused = link.shadow.paused_since || link.paused || queue;
             let silence = self
                 .last_tick
                 .saturating_sub(link.shadow.last_heard)

@@ -400,11 +400,11 @@ impl Application for OnTheDot {
             return Err(Denied::Forbidden);
         };
         if text == "first" {
-            // Asked once when it begins, and once for each of the 32 that may wait for it.
+            // Asked when it begins, when it is kept, and at the end of the turn.
             let mut asked = 0;
             poll_fn(|_| {
                 asked += 1;
-                if asked > 33 {
+                if asked > 2 {
                     Poll::Ready(())
                 } else {
                     Poll::Pending

@@ -1,0 +1,156 @@
+//! What a session keeps while the application is asked, or before that: nothing at rest.
+
+use std::collections::VecDeque;
+
+use super::call::Ended;
+use crate::{ProtocolError, Request, Time};
+
+/// Input that waits for its turn.
+#[derive(Debug)]
+pub(super) enum Item {
+    Text(String),
+    Binary(Vec<u8>),
+    Close(Option<(u16, String)>),
+    Violation(ProtocolError),
+    /// A violation before which everything that was answered has been written.
+    FlushedViolation(ProtocolError),
+    Eof,
+}
+
+impl Item {
+    /// Bytes of memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let content = match self {
+            Self::Text(text) => text.capacity(),
+            Self::Binary(bytes) => bytes.capacity(),
+            Self::Close(close) => close.as_ref().map_or(0, |(_, reason)| reason.capacity()),
+            Self::Violation(_) | Self::FlushedViolation(_) | Self::Eof => 0,
+        };
+        size_of::<Self>() + content
+    }
+}
+
+/// All that waits. One pointer, and no heap while nothing does.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Option<Box<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// The request of a connection that has yet to send its token in a first message.
+    request: Option<Request>,
+    ended: Option<Ended>,
+    /// When a hook of a connection that has ended is given up.
+    give_up_at: Option<Time>,
+    /// When the Close among the items is processed, whatever is before it.
+    close_by: Option<Time>,
+}
+
+impl Waiting {
+    /// Returns the number of items.
+    pub(super) fn items(&self) -> usize {
+        self.0.as_ref().map_or(0, |kept| kept.items.len())
+    }
+
+    /// Returns the bytes of memory that the items take.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |kept| kept.bytes)
+    }
+
+    pub(super) fn push(&mut self, item: Item) {
+        let kept = self.kept();
+        kept.bytes += item.bytes();
+        kept.items.push_back(item);
+    }
+
+    pub(super) fn push_front(&mut self, item: Item) {
+        let kept = self.kept();
+        kept.bytes += item.bytes();
+        kept.items.push_front(item);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        let kept = self.0.as_mut()?;
+        let item = kept.items.pop_front()?;
+        kept.bytes -= item.bytes();
+        if matches!(item, Item::Close(_)) {
+            kept.close_by = None;
+        }
+        self.shrink();
+        Some(item)
+    }
+
+    pub(super) fn take_items(&mut self) -> VecDeque<Item> {
+        let Some(kept) = &mut self.0 else {
+            return VecDeque::new();
+        };
+        (kept.bytes, kept.close_by) = (0, None);
+        let items = std::mem::take(&mut kept.items);
+        self.shrink();
+        items
+    }
+
+    pub(super) fn close_by(&self) -> Option<Time> {
+        self.0.as_ref()?.close_by
+    }
+
+    /// The latest item is a Close; this bounds its wait.
+    pub(super) fn set_close_by(&mut self, at: Time) {
+        self.kept().close_by = Some(at);
+    }
+
+    pub(super) fn request(&self) -> Option<&Request> {
+        self.0.as_ref()?.request.as_ref()
+    }
+
+    pub(super) fn set_request(&mut self, request: Option<Request>) {
+        if request.is_some() || self.request().is_some() {
+            self.kept().request = request;
+            self.shrink();
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.ended.is_some())
+    }
+
+    pub(super) fn set_ended(&mut self, ended: Ended) {
+        self.kept().ended = Some(ended);
+    }
+
+    pub(super) fn take_ended(&mut self) -> Option<Ended> {
+        let ended = self.0.as_mut()?.ended.take()?;
+        self.shrink();
+        Some(ended)
+    }
+
+    pub(super) fn give_up_at(&self) -> Option<Time> {
+        self.0.as_ref()?.give_up_at
+    }
+
+    pub(super) fn set_give_up_at(&mut self, at: Option<Time>) {
+        if at.is_some() || self.give_up_at().is_some() {
+            self.kept().give_up_at = at;
+            self.shrink();
+        }
+    }
+
+    fn kept(&mut self) -> &mut Kept {
+        self.0.get_or_insert_default()
+    }
+
+    /// Gives the memory back when nothing waits.
+    fn shrink(&mut self) {
+        let empty = self.0.as_ref().is_some_and(|kept| {
+            kept.items.is_empty()
+                && kept.request.is_none()
+                && kept.ended.is_none()
+                && kept.give_up_at.is_none()
+                && kept.close_by.is_none()
+        });
+        if empty {
+            self.0 = None;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The node as one session sees it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::protocol::{self, RequestId};
+use crate::{
+    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Intake,
+    Question, Refused, Request, Switchboard, Time,
+};
+
+/// What a [`Session`](super::Session) does to its node.
+///
+/// Each method that takes an id is one call of [`Switchboard`]. A driver implements this on top of
+/// its lock, a test on a switchboard of its own ([`Direct`]). An id that is stale has no effect
+/// anywhere: the end of that connection is on its way to the session.
+pub trait Node {
+    /// The configuration of the node.
+    fn config(&self) -> &Config;
+
+    /// The time now.
+    fn now(&self) -> Time;
+
+    /// Whether the backlogs of all sessions together are over their bound.
+    fn backlog_is_full(&self) -> bool {
+        false
+    }
+
+    /// The backlog of this session took `from` bytes of memory, and takes `to` now.
+    fn backlog_changed(&mut self, from: usize, to: usize) {
+        let _ = (from, to);
+    }
+
+    /// Whether the session should go on using its input. `false` where something waits to be told to
+    /// it, or where the node's writers are behind.
+    fn may_read_on(&self) -> bool {
+        true
+    }
+
+    /// [`Switchboard::handle`].
+    fn event(&mut self, id: ConnectionId, event: Event<'_>);
+
+    /// [`Switchboard::intake`]; `None` where the connection is gone.
+    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake>;
+
+    /// [`Switchboard::request`], or [`Switchboard::upgraded`] for a request that was answered
+    /// already. Sets the client's address in the request.
+    fn request(
+        &mut self,
+        id: ConnectionId,
+        peer: IpAddr,
+        request: &mut Request,
+        answered: bool,
+    ) -> Answer;
+
+    /// [`Switchboard::malformed`].
+    fn malformed(&mut self, id: ConnectionId, bad: BadRequest);
+
+    /// [`Switchboard::message`].
+    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool;
+
+    /// [`Switchboard::command`], of a text that is parsed before.
+    fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question>;
+
+    /// [`Switchboard::authenticated`]; returns the user, if the connection is admitted.
+    fn authenticated(
+        &mut self,
+        id: ConnectionId,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) -> Option<Arc<str>>;
+
+    /// [`Switchboard::answer`].
+    fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>);
+
+    /// [`Switchboard::answer_page`].
+    fn answer_page(&mut self, id: ConnectionId, response: Vec<u8>);
+
+    /// [`Switchboard::close`].
+    fn close(&mut self, id: ConnectionId, reason: CloseReason);
+}
+
+/// A switchboard at one moment, as a [`Node`].
+#[derive(Debug)]
+pub struct Direct<'a> {
+    /// The switchboard.
+    pub switchboard: &'a mut Switchboard,
+    /// The time of each call.
+    pub now: Time,
+}
+
+impl Node for Direct<'_> {
+    fn config(&self) -> &Config {
+        self.switchboard.config()
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn may_read_on(&self) -> bool {
+        !self.switchboard.is_congested()
+    }
+
+    fn event(&mut self, id: ConnectionId, event: Event<'_>) {
+        let _ = self.switchboard.handle(self.now, id, event);
+    }
+
+    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake> {
+        self.switchboard.intake(id).ok()
+    }
+
+    fn request(
+        &mut self,
+        id: ConnectionId,
+        peer: IpAddr,
+        request: &mut Request,
+        answered: bool,
+    ) -> Answer {
+        request.set_peer(self.switchboard.client_address(peer, request));
+        let answer = if answered {
+            self.switchboard.upgraded(self.now, id, request)
+        } else {
+            self.switchboard.request(self.now, id, request)
+        };
+        answer.unwrap_or(Answer::Refused)
+    }
+
+    fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {
+        let _ = self.switchboard.malformed(self.now, id, bad);
+    }
+
+    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
+        self.switchboard.message(self.now, id, binary, bytes) == Ok(true)
+    }
+
+    fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {
+        let command = protocol::parse(text);
+        let question = self.switchboard.command(self.now, id, command);
+        question.ok().flatten()
+    }
+
+    fn authenticated(
+        &mut self,
+        id: ConnectionId,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) -> Option<Arc<str>> {
+        let _ = self
+            .switchboard
+            .authenticated(self.now, id, verdict, request);
+        self.switchboard.user_of(id)
+    }
+
+    fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
+        let _ = self.switchboard.answer(self.now, id, question, answer);
+    }
+
+    fn answer_page(&mut self, id: ConnectionId, response: Vec<u8>) {
+        let _ = self.switchboard.answer_page(self.now, id, response);
+    }
+
+    fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let _ = self.switchboard.close(self.now, id, reason);
+    }
+}

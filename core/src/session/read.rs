@@ -1,0 +1,212 @@
+//! From the bytes of a connection to what they ask for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::backlog::Item;
+use super::{Node, Session, Step};
+use crate::{Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Intake, Limits};
+
+/// What the bytes mean.
+pub(super) enum Input {
+    Head(Box<Handshake>),
+    /// A decoder is kept only where a message has begun: at rest, one is as good as another.
+    Frames(Option<Box<Decoder>>),
+    Nothing,
+}
+
+impl Input {
+    pub(super) fn head(config: Arc<HandshakeConfig>) -> Self {
+        Self::Head(Box::new(Handshake::new(config)))
+    }
+
+    pub(super) fn expect_frames(&mut self) {
+        if !matches!(self, Self::Frames(_)) {
+            *self = Self::Frames(None);
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head(_) => "Head",
+            Self::Frames(_) => "Frames",
+            Self::Nothing => "Nothing",
+        })
+    }
+}
+
+/// What one turn of a connection may still use.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    frames: usize,
+}
+
+impl Turn {
+    /// Frames that are handled before others get their turn.
+    const FRAMES: usize = 64;
+
+    /// Whether the turn is over.
+    pub const fn is_over(&self) -> bool {
+        self.frames == 0
+    }
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            frames: Self::FRAMES,
+        }
+    }
+}
+
+/// What became of bytes that were read.
+#[derive(Debug)]
+pub struct Received {
+    /// The number of bytes that were used. The others are to be handed in again: at once if there is
+    /// a step, else once the session reads on.
+    pub used: usize,
+    /// What to do before that.
+    pub step: Option<Step>,
+}
+
+impl Received {
+    const fn all(bytes: &[u8], step: Option<Step>) -> Self {
+        Self {
+            used: bytes.len(),
+            step,
+        }
+    }
+}
+
+impl Session {
+    /// Takes bytes that were read. They are unmasked in place.
+    pub fn receive(&mut self, node: &mut impl Node, bytes: &mut [u8], turn: &mut Turn) -> Received {
+        match self.mode {
+            Intake::Wait => {
+                return Received {
+                    used: 0,
+                    step: None,
+                };
+            }
+            Intake::Discard => {
+                node.event(self.id, Event::Discarded(bytes.len()));
+                return Received::all(bytes, None);
+            }
+            Intake::Head | Intake::Frames => {}
+        }
+        match &mut self.input {
+            Input::Nothing => {
+                node.event(self.id, Event::Discarded(bytes.len()));
+                Received::all(bytes, None)
+            }
+            Input::Head(handshake) => {
+                let outcome = handshake.receive(bytes);
+                let used = bytes.len() - handshake.unread();
+                let step = match outcome {
+                    Ok(None) => None,
+                    Ok(Some(request)) => self.take_request(node, request, false),
+                    Err(bad) => {
+                        node.malformed(self.id, bad);
+                        None
+                    }
+                };
+                Received { used, step }
+            }
+            Input::Frames(kept) => {
+                let mut kept = kept.take();
+                let mut fresh = None;
+                let decoder = match &mut kept {
+                    Some(kept) => &mut **kept,
+                    None => fresh.insert(new_decoder(&node.config().limits)),
+                };
+                let received = self.decode(node, decoder, bytes, turn);
+                // Gives back what was lent, also where the turn ended before the input did.
+                let _ = decoder.decode(&mut []);
+                let (in_message, held) = (decoder.in_message(), decoder.buffered());
+                if !decoder.is_at_rest() && matches!(self.input, Input::Frames(_)) {
+                    self.input = Input::Frames(kept.or_else(|| fresh.map(Box::new)));
+                }
+                if in_message || self.partial {
+                    self.partial = in_message;
+                    let bytes = held;
+                    node.event(self.id, Event::Partial { in_message, bytes });
+                }
+                received
+            }
+        }
+    }
+
+    /// The peer's side of the stream has ended.
+    pub fn end_of_input(&mut self, node: &mut impl Node) -> Option<Step> {
+        if matches!(self.input, Input::Frames(_)) {
+            return self.take(node, Item::Eof);
+        }
+        node.event(self.id, Event::Eof);
+        None
+    }
+
+    fn decode(
+        &mut self,
+        node: &mut impl Node,
+        decoder: &mut Decoder,
+        bytes: &mut [u8],
+        turn: &mut Turn,
+    ) -> Received {
+        let (mut used, mut heard, mut step) = (0, false, None);
+        while step.is_none() && !turn.is_over() && !self.is_full(node) && node.may_read_on() {
+            let progress = match decoder.decode(&mut bytes[used..]) {
+                Ok(progress) => progress,
+                Err(violation) => {
+                    let step = self.take(node, Item::Violation(violation));
+                    return Received::all(bytes, step);
+                }
+            };
+            used += progress.consumed;
+            let Some(incoming) = progress.incoming else {
+                break;
+            };
+            turn.frames -= 1;
+            heard = true;
+            step = self.hand_on(node, incoming);
+        }
+        if !heard {
+            node.event(self.id, Event::Heard);
+        }
+        Received { used, step }
+    }
+
+    fn hand_on(&mut self, node: &mut impl Node, incoming: Incoming<'_>) -> Option<Step> {
+        match incoming {
+            Incoming::Text(text) => {
+                if !node.message(self.id, false, text.len()) {
+                    return None;
+                }
+                if self.must_queue() {
+                    return self.take(node, Item::Text(text.to_owned()));
+                }
+                return self.process_text(node, text);
+            }
+            Incoming::Binary(bytes) => {
+                if node.message(self.id, true, bytes.len()) {
+                    return self.take(node, Item::Binary(bytes.to_vec()));
+                }
+            }
+            Incoming::Ping(payload) => node.event(self.id, Event::Ping(payload)),
+            Incoming::Pong(payload) => node.event(self.id, Event::Pong(payload)),
+            Incoming::Close(close) => {
+                let close = close.map(|close| (close.code, close.reason.to_owned()));
+                return self.take(node, Item::Close(close));
+            }
+        }
+        None
+    }
+}
+
+fn new_decoder(limits: &Limits) -> Decoder {
+    Decoder::new(DecoderLimits {
+        message_bytes: limits.message_bytes,
+        fragments: limits.fragments,
+    })
+}

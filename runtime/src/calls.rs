@@ -1,0 +1,181 @@
+//! The application's futures: made from a session's calls, and polled to their answer.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use switchboard_core::response::{self, PageResponse};
+use switchboard_core::session::{Call, Reply, Session};
+use switchboard_core::{Question, Refused, Request};
+
+use crate::application::{Client, Entry, Message};
+use crate::hub::Hub;
+use crate::runtime::{BoxFuture, Timer};
+use crate::shared::Shared;
+use crate::shield::error;
+use crate::sync::Arc;
+use crate::waiters::{Place, Waiters};
+
+/// Makes the answers to requests that are no upgrade.
+pub(crate) type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
+
+/// A hook that has not returned yet; `T` is a timer.
+pub(crate) struct Hook<T> {
+    pub(crate) future: BoxFuture<Reply>,
+    /// For what is due while it runs, and until when it is set.
+    pub(crate) timer: Option<(Instant, T)>,
+    /// Where its task waits until less waits for the hooks of others.
+    pub(crate) place: Option<Place<Arc<Waiters>>>,
+}
+
+impl<T: Timer> Hook<T> {
+    pub(crate) const fn new(future: BoxFuture<Reply>) -> Self {
+        Self {
+            future,
+            timer: None,
+            place: None,
+        }
+    }
+
+    /// Waits for a moment.
+    pub(crate) fn poll_until(&mut self, at: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let (set, timer) = self.timer.get_or_insert_with(|| (at, T::new(at)));
+        if *set != at {
+            *set = at;
+            timer.set(at);
+        }
+        timer.poll(context)
+    }
+}
+
+/// What became of a call after its first poll. Most return at once.
+pub(crate) enum Begun {
+    Ready(Reply),
+    Pending(BoxFuture<Reply>),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// Calls the application.
+pub(crate) fn begin(
+    shared: &Arc<Shared>,
+    session: &Session,
+    pages: Option<Pages>,
+    context: &mut Context<'_>,
+    call: Call,
+) -> Begun {
+    let begun = catch_unwind(AssertUnwindSafe(|| {
+        call_application(shared, session, pages, context, call)
+    }));
+    begun.unwrap_or_else(Begun::Panicked)
+}
+
+fn call_application(
+    shared: &Arc<Shared>,
+    session: &Session,
+    pages: Option<Pages>,
+    context: &mut Context<'_>,
+    call: Call,
+) -> Begun {
+    let application = shared.application.clone();
+    let as_user = |user: Arc<str>| Client {
+        id: session.id(),
+        user,
+        hub: Hub::of(shared),
+    };
+    let client = || as_user(session.user().cloned().unwrap_or_default());
+    match call {
+        Call::Page(request) => {
+            let head_only = request.method() == "HEAD";
+            let page = match pages {
+                Some(pages) => pages(request),
+                None => return Begun::Ready(Reply::Page(no_page())),
+            };
+            poll_once(context, page, move |page| {
+                Reply::Page(render(&page, head_only))
+            })
+        }
+        Call::Authenticate(login) => {
+            let identity = application.authenticate(login.request.clone());
+            poll_once(context, identity, |identity| {
+                Reply::Identity(login, identity)
+            })
+        }
+        Call::Lobby(lobby) => {
+            let client = as_user(lobby.user.clone());
+            let granted = application.authorize_join(client, lobby.room.clone(), Entry::Lobby);
+            poll_once(context, granted, |granted| Reply::Lobby(lobby, granted))
+        }
+        Call::Connect => {
+            let connected = application.on_connect(client());
+            poll_once(context, connected, |()| Reply::Connected)
+        }
+        Call::Ask(question) => {
+            let granted = match &question {
+                Question::Join { room, lobby, .. } => {
+                    let entry = if *lobby {
+                        Entry::Lobby
+                    } else {
+                        Entry::Subscribe
+                    };
+                    application.authorize_join(client(), room.clone(), entry)
+                }
+                Question::Direct { to, .. } => application.authorize_direct(client(), to.clone()),
+                Question::Message { room, content, .. } => {
+                    let message = Message::Room {
+                        room: room.clone(),
+                        content: content.as_json().to_owned(),
+                    };
+                    application.on_message(client(), message)
+                }
+                Question::Token { .. } => return Begun::Ready(Reply::Verdict(question, Ok(()))),
+            };
+            poll_once(context, granted, |granted| {
+                Reply::Verdict(question, granted)
+            })
+        }
+        Call::Text(text) => {
+            let delivered = application.on_message(client(), Message::Text(text));
+            poll_once(context, delivered, Reply::Delivered)
+        }
+        Call::Binary(bytes) => {
+            let delivered = application.on_message(client(), Message::Binary(bytes));
+            poll_once(context, delivered, Reply::Delivered)
+        }
+        Call::Disconnect(ended) => {
+            let told = application.on_disconnect(client(), ended.rooms, ended.reason);
+            poll_once(context, told, |()| Reply::Disconnected)
+        }
+    }
+}
+
+fn poll_once<T: Send + 'static>(
+    context: &mut Context<'_>,
+    mut future: BoxFuture<T>,
+    reply: impl FnOnce(T) -> Reply + Send + 'static,
+) -> Begun {
+    match future.as_mut().poll(context) {
+        Poll::Ready(answer) => Begun::Ready(reply(answer)),
+        Poll::Pending => Begun::Pending(Box::pin(async move { reply(future.await) })),
+    }
+}
+
+fn render(page: &PageResponse, head_only: bool) -> Vec<u8> {
+    response::page(page, head_only).unwrap_or_else(|bad| {
+        error!(%bad, "a page cannot be sent");
+        response::refusal(Refused::Internal, 0)
+    })
+}
+
+/// Without pages the handshake has refused the request already.
+fn no_page() -> Vec<u8> {
+    response::refusal(Refused::Internal, 0)
+}
+
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(not a text)")
+}

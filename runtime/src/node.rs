@@ -1,0 +1,114 @@
+//! The node behind its lock, as a session sees it.
+
+use std::net::IpAddr;
+
+use switchboard_core::protocol::{self, RequestId};
+use switchboard_core::session::{Direct, Node};
+use switchboard_core::{
+    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Intake,
+    Question, Refused, Request, Time,
+};
+
+use crate::shared::Shared;
+use crate::shield::trace;
+use crate::socket::Link;
+use crate::sync::Arc;
+
+/// A [`Node`] that takes the lock for each call and then does what follows from it.
+pub(crate) struct Locking<'a> {
+    shared: &'a Shared,
+    link: &'a Link,
+}
+
+impl<'a> Locking<'a> {
+    pub(crate) const fn new(shared: &'a Shared, link: &'a Link) -> Self {
+        Self { shared, link }
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&mut Direct<'_>) -> T) -> T {
+        self.shared.with(|locked, now| {
+            call(&mut Direct {
+                switchboard: &mut locked.switchboard,
+                now,
+            })
+        })
+    }
+}
+
+impl Node for Locking<'_> {
+    fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    fn now(&self) -> Time {
+        self.shared.now()
+    }
+
+    fn backlog_is_full(&self) -> bool {
+        self.shared.backlog.is_full()
+    }
+
+    fn backlog_changed(&mut self, from: usize, to: usize) {
+        self.shared.backlog.change(from, to);
+    }
+
+    fn may_read_on(&self) -> bool {
+        !self.shared.is_congested() && !self.link.is_signalled()
+    }
+
+    fn event(&mut self, id: ConnectionId, event: Event<'_>) {
+        self.shared.event(id, event);
+    }
+
+    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake> {
+        self.shared.read(|switchboard| switchboard.intake(id).ok())
+    }
+
+    fn request(
+        &mut self,
+        id: ConnectionId,
+        peer: IpAddr,
+        request: &mut Request,
+        answered: bool,
+    ) -> Answer {
+        self.with(|node| node.request(id, peer, request, answered))
+    }
+
+    fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {
+        self.with(|node| node.malformed(id, bad));
+    }
+
+    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
+        trace!(%id, binary, bytes, "message");
+        self.with(|node| node.message(id, binary, bytes))
+    }
+
+    fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {
+        let command = protocol::parse(text);
+        let question = self
+            .shared
+            .with(|locked, now| locked.switchboard.command(now, id, command));
+        question.ok().flatten()
+    }
+
+    fn authenticated(
+        &mut self,
+        id: ConnectionId,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) -> Option<Arc<str>> {
+        self.with(|node| node.authenticated(id, verdict, request))
+    }
+
+    fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
+        self.with(|node| node.answer(id, question, answer));
+    }
+
+    fn answer_page(&mut self, id: ConnectionId, response: Vec<u8>) {
+        self.with(|node| node.answer_page(id, response));
+    }
+
+    fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        self.with(|node| node.close(id, reason));
+    }
+}

@@ -1,0 +1,171 @@
+//! The node as a session sees it: each call is predicted by the oracle, made, and compared.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use switchboard_core::protocol::{self, RequestId};
+use switchboard_core::session::Node;
+use switchboard_core::{
+    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Intake,
+    Question, Refused, Request, Time,
+};
+
+use super::counters::Probe;
+use super::schedule::Step;
+use super::world::World;
+
+/// The world, at work for one link.
+pub(super) struct Seam<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) l: u32,
+}
+
+impl Seam<'_> {
+    /// Notes what the oracle has to know of an event before it happens.
+    fn predict(&mut self, event: &Event<'_>) {
+        let (world, l) = (&mut *self.world, self.l);
+        match event {
+            Event::Ping(payload) => {
+                world.predict_control(l, payload.len(), false);
+                world.links[l as usize].shadow.pings += 1;
+            }
+            Event::Pong(payload) => {
+                let answers = world.answers_ping(l, payload);
+                world.predict_control(l, payload.len(), answers);
+            }
+            Event::Close(close) => {
+                world.allow(l, "client_closed");
+                let code = close.as_ref().map(|close| close.code);
+                world.links[l as usize].shadow.close_code = Some(code);
+            }
+            Event::Paused => {
+                let link = &mut world.links[l as usize];
+                link.paused = true;
+                link.shadow.paused_since = true;
+                world.probe(Probe::ReadingPaused);
+            }
+            Event::Resumed => {
+                world.links[l as usize].paused = false;
+                world.schedule.push(world.now, Step::Arrive(l));
+            }
+            Event::Partial { in_message, .. } => world.links[l as usize].partial = *in_message,
+            _ => {}
+        }
+    }
+}
+
+impl Node for Seam<'_> {
+    fn config(&self) -> &Config {
+        &self.world.plan.config
+    }
+
+    fn now(&self) -> Time {
+        Time::from_nanos(self.world.now)
+    }
+
+    fn may_read_on(&self) -> bool {
+        !self.world.board.is_congested() && !self.world.links[self.l as usize].signalled
+    }
+
+    fn event(&mut self, _: ConnectionId, event: Event<'_>) {
+        self.predict(&event);
+        self.world.event(self.l, event);
+        if matches!(event, Event::Ping(_) | Event::Pong(_)) {
+            self.world.predicted_charge(self.l);
+        }
+    }
+
+    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake> {
+        let (world, l) = (&mut *self.world, self.l);
+        let mode = world.board.intake(id).ok()?;
+        let link = &mut world.links[l as usize];
+        let before = std::mem::replace(&mut link.intake, mode);
+        if mode == Intake::Wait && before == Intake::Discard {
+            world.probe(Probe::DiscardBound);
+        }
+        if mode == Intake::Wait && before == Intake::Frames {
+            world.probe(Probe::IntakeWait);
+            world.links[l as usize].shadow.paused_since = true;
+        }
+        if before != mode {
+            world.schedule.push(world.now, Step::Arrive(l));
+        }
+        Some(mode)
+    }
+
+    fn request(
+        &mut self,
+        id: ConnectionId,
+        peer: IpAddr,
+        request: &mut Request,
+        _answered: bool,
+    ) -> Answer {
+        let (world, l) = (&mut *self.world, self.l);
+        request.set_peer(world.board.client_address(peer, request));
+        world.predict_request(l, request);
+        let answer = world.call(|board, now| board.request(now, id, request));
+        world.predicted_admission(l);
+        answer.unwrap_or(Answer::Refused)
+    }
+
+    fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {
+        let (world, l) = (&mut *self.world, self.l);
+        world.predict_malformed(l, bad.status());
+        let _ = world.call(|board, now| board.malformed(now, id, bad));
+        world.predicted_admission(l);
+    }
+
+    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
+        let (world, l) = (&mut *self.world, self.l);
+        world.links[l as usize].shadow.last_message = world.now;
+        let expected = world.predict_message(l, binary, bytes);
+        let admitted = world.call(|board, now| board.message(now, id, binary, bytes)) == Ok(true);
+        world.check(
+            20,
+            expected.is_none_or(|expected| expected == admitted),
+            || format!("link {l}: a message of {bytes} bytes, admitted: {admitted}"),
+        );
+        world.predicted_charge(l);
+        admitted
+    }
+
+    fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {
+        let (world, l) = (&mut *self.world, self.l);
+        world.predict_command(l, text);
+        let question = world.call(|board, now| board.command(now, id, protocol::parse(text)));
+        world.predicted_command(l);
+        question.ok().flatten()
+    }
+
+    fn authenticated(
+        &mut self,
+        id: ConnectionId,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) -> Option<Arc<str>> {
+        let (world, l) = (&mut *self.world, self.l);
+        world.predict_admission(l, &verdict, request);
+        let _ = world.call(|board, now| board.authenticated(now, id, verdict, request));
+        world.predicted_admission(l);
+        world.board.user_of(id)
+    }
+
+    fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
+        let (world, l) = (&mut *self.world, self.l);
+        world.predict_answer(l, &question, answer);
+        let _ = world.call(|board, now| board.answer(now, id, question, answer));
+        world.predicted_command(l);
+    }
+
+    fn answer_page(&mut self, id: ConnectionId, response: Vec<u8>) {
+        let (world, l) = (&mut *self.world, self.l);
+        world.predict_page(l);
+        let _ = world.call(|board, now| board.answer_page(now, id, response));
+    }
+
+    fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let (world, l) = (&mut *self.world, self.l);
+        world.allow(l, "forbidden");
+        let _ = world.call(|board, now| board.close(now, id, reason));
+    }
+}
