@@ -139,6 +139,7 @@ type Waiter = [resolve: (value: number) => void, reject: (reason: unknown) => vo
 export class Switchboard<Topics extends object = Record<string, unknown>> extends Emitter<SwitchboardEvents> {
   /** With the last close and the time of the next attempt (`until`, as of `Date.now()`). */
   state: State = { status: 'idle', last: null };
+  readonly #start: Transport['start'];
   readonly #run: Transport['run'];
   readonly #nextId: Transport['nextId'];
   readonly #buffered: Transport['buffered'];
@@ -147,19 +148,20 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   /** Of this connection, by channel. */
   readonly #presence = new Map<string, Presence>();
 
+  /** Throws where there is no WebSocket, or `url` or a protocol is none; with `autoConnect: false`, `connect()` does. */
   constructor(url: Url, options: Options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    ({ run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error)));
+    ({ start: this.#start, run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error)));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
 
   /** Connects, after `autoConnect: false` or after it stopped. */
-  connect(): void { this.#run({ type: 'start' }); }
+  connect(): void { this.#start('start'); }
 
   /** Starts over at once, whatever the state. */
-  reconnect(): void { this.#run({ type: 'reconnect' }); }
+  reconnect(): void { this.#start('reconnect'); }
 
   /** Closes the connection and stays away until `connect()`. Subscriptions are kept. */
   close(): void { this.#run({ type: 'stop' }); }

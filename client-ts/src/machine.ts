@@ -26,8 +26,11 @@ export interface Close {
 
 /** Why the client waits, where it waits. `told` and `full` are the server's word: no event shortens them. */
 export type WaitReason = 'backoff' | 'full' | 'jitter' | 'told' | 'offline' | 'suspended' | 'asked';
-/** Why the client does not come back: it was told to stop, by the close code, for want of attempts or of a token. */
-export type StopReason = 'asked' | 'code' | 'attempts' | 'token';
+/**
+ * Why the client does not come back: it was told to stop, by the close code, for want of attempts or of a token, or
+ * since no socket can ever be opened like this.
+ */
+export type StopReason = 'asked' | 'code' | 'attempts' | 'token' | 'misuse';
 /** Why a new token is asked for. */
 export type TokenReason = 'connect' | 'unauthorized' | 'expired';
 
@@ -90,7 +93,7 @@ const enum Ms {
 const enum Id { Refused = -1, Unasked = 0 }
 
 export type Event =
-  | { type: 'start' | 'stop' | 'reconnect' | 'opened' | 'token' | 'tick' | 'ping' }
+  | { type: 'start' | 'stop' | 'reconnect' | 'opened' | 'misused' | 'token' | 'tick' | 'ping' }
   | { type: 'online' | 'offline' | 'visible' | 'hidden' | 'suspend' | 'resume' }
   | { type: 'token_failed'; final?: boolean }
   | { type: 'closed'; code: number; reason: string }
@@ -229,6 +232,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'token': if (phase === Phase.Token) { wanted = null; dial(); } break;
       case 'token_failed': if (phase === Phase.Token) { if (event.final) halt('token'); else comeBackLater('backoff'); } break;
       case 'opened': if (phase === Phase.Dialing) { phase = Phase.Opened; endsAt = time + Ms.Welcome; } break;
+      case 'misused': if (phase === Phase.Dialing) halt('misuse'); break;
       case 'closed': if (hasSocket()) ended(event.code, event.reason, false); break;
       case 'message': if (phase >= Phase.Opened) receive(event.frame); break;
       case 'tick': tick(); break;

@@ -11,7 +11,7 @@ export interface Socket {
   readonly bufferedAmount?: number;
 }
 
-/** Where to connect to; a function is asked anew for each attempt. */
+/** Where to connect to, in a page also relative to it; a function is asked anew for each attempt. */
 export type Url = string | URL | (() => string | URL);
 
 export interface Options {
@@ -48,6 +48,8 @@ export interface Options {
 export type Notice = Exclude<Action, { type: 'dial' | 'close' | 'send' | 'get_token' }>;
 
 export interface Transport {
+  /** Throws where that can never work. */
+  start: (type: 'start' | 'reconnect') => void;
   run: (event: Event) => void;
   nextId: () => number;
   /** The bytes that wait for the network where they are more than may wait, and else 0; a message of this size follows. */
@@ -76,7 +78,14 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   /** Bytes of messages that were handed in while others were sent, so that no socket has them yet. */
   let behind = 0;
   const actions: Action[] = [];
-  return { run, nextId: machine.nextId, buffered };
+  return { start, run, nextId: machine.nextId, buffered };
+
+  function start(type: 'start' | 'reconnect'): void {
+    if (!webSocket && !globalThis.WebSocket) throw new TypeError('there is no WebSocket here: hand in a constructor as the option webSocket');
+    if (typeof address !== 'function') resolve(address);
+    for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
+    run({ type });
+  }
 
   /** Hands an event to the machine and does what it says, in its order even where a listener calls back in. */
   function run(event: Event): void {
@@ -139,8 +148,15 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   }
 
   function dial(): void {
+    let place: string | URL;
     try {
-      const url = new URL(typeof address === 'function' ? address() : address);
+      place = typeof address === 'function' ? address() : address;
+    } catch (error) {
+      warn(error);
+      return run({ type: 'closed', code: 1006, reason: '' });
+    }
+    try {
+      const url = resolve(place);
       const offered = ['switchboard.v1.json', ...protocols];
       if (tokenInQuery && token) url.searchParams.set('token', token);
       else if (token) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
@@ -154,7 +170,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       socket.onerror = () => {};
     } catch (error) {
       warn(error);
-      run({ type: 'closed', code: 1006, reason: '' });
+      run({ type: 'misused' });
     }
   }
 
@@ -192,6 +208,13 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     if (navigator?.onLine === false) run({ type: 'offline' });
     return end;
   }
+}
+
+function resolve(address: string | URL): URL {
+  const url = new URL(address, globalThis.location?.href);
+  url.protocol = url.protocol.replace('http', 'ws');
+  if (!/^wss?:$/.test(url.protocol) || url.hash) throw new TypeError(`no WebSocket address: ${url.href}`);
+  return url;
 }
 
 /** The text of a frame whose content, if it has any, is JSON text already. */

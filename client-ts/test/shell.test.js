@@ -42,15 +42,6 @@ describe('connecting', () => {
     assert.deepEqual(FakeSocket.all.map(({ url }) => url), ['ws://host/1', 'ws://host/2']);
   });
 
-  it('what the address or the constructor throws is an error event, and it tries again', async () => {
-    const errors = [];
-    const client = make({ autoConnect: false }, 'not an address');
-    client.on('error', (error) => errors.push(error));
-    client.connect();
-    assert.equal(errors.length, 1);
-    assert.equal(client.state.status, 'waiting');
-  });
-
   it('lets go of a silent socket: nothing of it is heard any more', () => {
     const client = make();
     const old = FakeSocket.last.welcome();

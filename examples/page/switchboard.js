@@ -114,6 +114,9 @@ function createMachine(options = {}) {
           endsAt = time + 1e4 /* Welcome */;
         }
         break;
+      case "misused":
+        if (phase === 4 /* Dialing */) halt("misuse");
+        break;
       case "closed":
         if (hasSocket()) ended(event.code, event.reason, false);
         break;
@@ -521,7 +524,13 @@ function createTransport(address, options, notify, warn) {
   let running = false;
   let behind = 0;
   const actions = [];
-  return { run, nextId: machine.nextId, buffered };
+  return { start, run, nextId: machine.nextId, buffered };
+  function start(type) {
+    if (!webSocket && !globalThis.WebSocket) throw new TypeError("there is no WebSocket here: hand in a constructor as the option webSocket");
+    if (typeof address !== "function") resolve(address);
+    for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
+    run({ type });
+  }
   function run(event) {
     const now = performance.now();
     actions.push(...machine.handle(now, event));
@@ -576,8 +585,15 @@ function createTransport(address, options, notify, warn) {
     notify(action);
   }
   function dial() {
+    let place;
     try {
-      const url = new URL(typeof address === "function" ? address() : address);
+      place = typeof address === "function" ? address() : address;
+    } catch (error) {
+      warn(error);
+      return run({ type: "closed", code: 1006, reason: "" });
+    }
+    try {
+      const url = resolve(place);
       const offered = ["switchboard.v1.json", ...protocols];
       if (tokenInQuery && token) url.searchParams.set("token", token);
       else if (token) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
@@ -592,7 +608,7 @@ function createTransport(address, options, notify, warn) {
       };
     } catch (error) {
       warn(error);
-      run({ type: "closed", code: 1006, reason: "" });
+      run({ type: "misused" });
     }
   }
   function ask(reason) {
@@ -626,6 +642,12 @@ function createTransport(address, options, notify, warn) {
     if (navigator?.onLine === false) run({ type: "offline" });
     return end;
   }
+}
+function resolve(address) {
+  const url = new URL(address, globalThis.location?.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  if (!/^wss?:$/.test(url.protocol) || url.hash) throw new TypeError(`no WebSocket address: ${url.href}`);
+  return url;
 }
 function toText({ content, ...frame }) {
   const text = JSON.stringify(frame);
@@ -702,8 +724,8 @@ var Subscription = class extends Emitter {
         if (buffer.length) yield buffer.shift();
         else if (full) throw new SwitchboardError("overflow");
         else if (this.status === "closed") return;
-        else await new Promise((resolve) => {
-          wake = resolve;
+        else await new Promise((resolve2) => {
+          wake = resolve2;
         });
       }
     } finally {
@@ -714,6 +736,7 @@ var Subscription = class extends Emitter {
 var Switchboard = class extends Emitter {
   /** With the last close and the time of the next attempt (`until`, as of `Date.now()`). */
   state = { status: "idle", last: null };
+  #start;
   #run;
   #nextId;
   #buffered;
@@ -721,20 +744,21 @@ var Switchboard = class extends Emitter {
   #waiters = /* @__PURE__ */ new Map();
   /** Of this connection, by channel. */
   #presence = /* @__PURE__ */ new Map();
+  /** Throws where there is no WebSocket, or `url` or a protocol is none; with `autoConnect: false`, `connect()` does. */
   constructor(url, options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    ({ run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error)));
+    ({ start: this.#start, run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error)));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
   /** Connects, after `autoConnect: false` or after it stopped. */
   connect() {
-    this.#run({ type: "start" });
+    this.#start("start");
   }
   /** Starts over at once, whatever the state. */
   reconnect() {
-    this.#run({ type: "reconnect" });
+    this.#start("reconnect");
   }
   /** Closes the connection and stays away until `connect()`. Subscriptions are kept. */
   close() {
@@ -776,14 +800,14 @@ var Switchboard = class extends Emitter {
   }
   #post(event, signal) {
     let off;
-    const promise = new Promise((resolve, reject) => {
+    const promise = new Promise((resolve2, reject) => {
       if (signal?.aborted) throw new SwitchboardError("aborted");
       event.content = encode(event.content);
       const id = this.#nextId();
       event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
       const waits = this.#buffered(event.bytes);
       if (waits) throw new SwitchboardError("queue_full", void 0, `${waits} bytes wait for the network`);
-      this.#waiters.set(id, [resolve, reject]);
+      this.#waiters.set(id, [resolve2, reject]);
       this.#run(event);
       off = whenAborted(signal, () => this.#run({ type: "cancel", id }));
     });
