@@ -227,7 +227,13 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     actions = [];
     switch (event.type) {
       case 'start': if (isOff()) startOver(); break;
-      case 'stop': if (!isOff()) { leave(''); halt('asked'); } break;
+      case 'stop':
+        // Whoever starts it again may be somebody else.
+        wanted ??= 'connect';
+        if (isOff()) break;
+        leave('');
+        halt('asked');
+        break;
       case 'reconnect': startOver(); break;
       case 'token': if (phase === Phase.Token) { wanted = null; dial(); } break;
       case 'token_failed': if (phase === Phase.Token) { if (event.final) halt('token'); else comeBackLater('backoff'); } break;

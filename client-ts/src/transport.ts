@@ -20,7 +20,7 @@ export interface Options {
   /** Subprotocols to offer beside `switchboard.v1.json`. */
   protocols?: string[];
   /**
-   * Asked for a token before the first connection, after a close with 4001 (once), and after 4202. An empty one
+   * Asked for a token before the first connection, and the first after `close()`; after a close with 4001 (once), and after 4202. An empty one
    * stops the client. `signal` is aborted when the answer is of no use any more.
    */
   getToken?: (request: { reason: TokenReason; signal: AbortSignal }) => string | null | Promise<string | null>;
@@ -36,7 +36,7 @@ export interface Options {
   backoff?: { min?: number; max?: number; factor?: number };
   /** How many attempts without a stable connection before giving up. Without it there is no limit. */
   maxAttempts?: number;
-  /** Messages wait for a connection: `true` for up to 100 messages, 256 KiB, 30 s. Without it publishing fails while there is none. */
+  /** How much waits for a connection: up to 100 messages, 256 KiB, 30 s. With `false` publishing fails while there is none. */
   queue?: boolean | { count?: number; bytes?: number; age?: number };
   /** How many bytes may wait for the network (1 MiB). While there are more, publishing fails with `queue_full`. */
   maxBuffered?: number;
@@ -60,7 +60,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15_000 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15_000 } = options;
   const machine = createMachine({
     ...backoff, ...(queue as object),
     seed: seed ?? Math.random() * 2 ** 32,

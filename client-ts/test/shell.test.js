@@ -106,6 +106,28 @@ describe('tokens', () => {
     assert.deepEqual(FakeSocket.last.protocols, ['switchboard.v1.json']);
   });
 
+  it('are asked for anew after close(): somebody else may sign in', async () => {
+    let who = 'ann';
+    const client = make({ getToken: ({ reason }) => `${reason}-${who}`, tokenInQuery: true });
+    await settle();
+    FakeSocket.last.welcome();
+    client.close();
+    who = 'bob';
+    client.connect();
+    await settle();
+    assert.equal(FakeSocket.last.url, 'ws://host/ws?token=connect-bob');
+    FakeSocket.last.welcome();
+    who = 'cay';
+    client.reconnect();
+    time.pass(1_000);
+    assert.equal(FakeSocket.last.url, 'ws://host/ws?token=connect-bob');
+    FakeSocket.last.end(4003, 'forbidden');
+    client.close();
+    client.connect();
+    await settle();
+    assert.equal(FakeSocket.last.url, 'ws://host/ws?token=connect-cay');
+  });
+
   it('are asked for once more after 4001', async () => {
     const reasons = [];
     const client = make({ getToken: ({ reason }) => { reasons.push(reason); return 't'; } });
@@ -318,7 +340,7 @@ describe('sending', () => {
   });
 
   it('fails with the server\'s code, or ours', async () => {
-    const client = make();
+    const client = make({ queue: false });
     await assert.rejects(client.publish('a', 1), { code: 'not_connected' });
     FakeSocket.last.welcome();
     const direct = client.direct('bob', 1);
@@ -329,8 +351,19 @@ describe('sending', () => {
     await assert.rejects(lost, { code: 'unconfirmed' });
   });
 
+  it('waits for a connection, unless told not to', async () => {
+    for (const options of [{}, { queue: true }, { queue: undefined }]) {
+      const client = make(options);
+      const sent = client.publish('a', 1);
+      FakeSocket.last.welcome().receive({ type: 'ack', id: 1, seq: 7 });
+      assert.equal(await sent, 7);
+    }
+    await assert.rejects(make().publish('a', 1, { queue: false }), { code: 'not_connected' });
+    await assert.rejects(make({ queue: false }).publish('a', 1), { code: 'not_connected' });
+  });
+
   it('nobody has to look at the promise', async () => {
-    make().publish('a', 1);
+    make({ queue: false }).publish('a', 1);
     await settle();
   });
 
@@ -355,7 +388,7 @@ describe('sending', () => {
   });
 
   it('lets go of the signal once there is an answer', async () => {
-    const client = make();
+    const client = make({ queue: false });
     const { signal } = new AbortController();
     let listeners = 0;
     mock.method(signal, 'addEventListener', () => { listeners += 1; });

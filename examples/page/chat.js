@@ -1137,6 +1137,7 @@ class Chat {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const client = new Switchboard(`${scheme}://${location.host}/ws/${encodeURIComponent(this.#room)}`, {
       autoConnect: false,
+      queue: false, // what is not sent stays in the log, to be sent again
       getToken: ({ reason }) => this.#nextToken(reason),
     });
     this.#client = client;

@@ -88,10 +88,10 @@ function createMachine(options = {}) {
         if (isOff()) startOver();
         break;
       case "stop":
-        if (!isOff()) {
-          leave("");
-          halt("asked");
-        }
+        wanted ??= "connect";
+        if (isOff()) break;
+        leave("");
+        halt("asked");
         break;
       case "reconnect":
         startOver();
@@ -506,7 +506,7 @@ function stands(why) {
 // src/transport.ts
 var LONGEST_TIMEOUT = 2 ** 31 - 1;
 function createTransport(address, options, notify, warn) {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15e3 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15e3 } = options;
   const machine = createMachine({
     ...backoff,
     ...queue,
