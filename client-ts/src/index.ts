@@ -13,7 +13,7 @@ const SHARED = ['message', 'presence', 'subscribed'];
 /** Why a message was not sent, or not known to have arrived. */
 export class SwitchboardError extends Error {
   /**
-   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer),
+   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer), `timeout` (no answer),
    *   `queue_full` (so much waits already, for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
    *   `bad_content` (JSON cannot say it), `stopped`, `overflow`
    * @param frame the server's `error`, where it is one
@@ -59,6 +59,8 @@ export interface SubscriptionEvents<T> {
   subscribed: Frame;
   /** The server's `error`, where it does not let us in. It is asked again on the next connection, or by the next `subscribe`. */
   refused: { readonly frame: Frame };
+  /** The server has not answered our `subscribe` in time. It may do so yet. */
+  unanswered: { readonly channel: string };
 }
 
 /** One use of a channel. The channel is left when the last of them is closed. */
@@ -214,7 +216,11 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       if (waits) throw new SwitchboardError('queue_full', undefined, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve, reject]);
       this.#run(event);
-      off = whenAborted(signal, () => this.#run({ type: 'cancel', id }));
+      off = whenAborted(signal, () => {
+        this.#run({ type: 'cancel', id });
+        // It may have been sent; nobody waits for its end any more.
+        this.#settle(id)?.[1](new SwitchboardError('aborted'));
+      });
     });
     // Whoever does not look at the promise does not care.
     promise.finally(off).catch(() => {});
@@ -237,7 +243,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       case 'done': return this.#settle(notice.id)?.[0](notice.value);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case 'rtt': return this.emit('rtt', notice.ms);
-      case 'gap': case 'epoch': case 'refused':
+      case 'gap': case 'epoch': case 'refused': case 'unanswered':
         return this.#each(notice.channel, (one) => {
           if (notice.type === 'refused') one.mark('refused');
           one.emit(notice.type, notice);

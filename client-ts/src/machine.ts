@@ -50,6 +50,8 @@ export interface Config {
   factor: number;
   /** Attempts without a stable connection before giving up; 0 for no limit. */
   attempts: number;
+  /** How long the answer to a request may take, from when it was sent. */
+  request: number;
   /** Whether there is somebody to ask for tokens. */
   token: boolean;
   /** Whether messages wait for a connection, unless a message says otherwise. */
@@ -61,7 +63,7 @@ export interface Config {
 }
 
 export const DEFAULTS: Config = {
-  seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
+  seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, request: 10_000, token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
 };
 
 const enum Ms {
@@ -89,6 +91,9 @@ const enum Ms {
   Again = 1_000,
 }
 
+/** How many requests whose end was told are remembered for the sake of a late answer. */
+const LATE = 1_024;
+
 /** What stands for the `id` of a `subscribe` where there is none. */
 const enum Id { Refused = -1, Unasked = 0 }
 
@@ -110,6 +115,7 @@ export type Action =
   | { type: 'send' | 'deliver'; frame: Frame }
   | { type: 'state'; state: State }
   | { type: 'refused'; channel: string; frame: Frame }
+  | { type: 'unanswered'; channel: string }
   | { type: 'gap'; channel: string; from: number; to: number; away: boolean }
   | { type: 'epoch'; channel: string; from: string; to: string }
   | { type: 'done'; id: number; value: number }
@@ -153,9 +159,12 @@ interface Request {
   channel: string | undefined;
   /** How many were sent before it, on any connection. */
   turn: number;
+  sent: number;
+  /** Its end was told. Should there be an answer after all, its `seq` counts, and nothing else. */
+  told: boolean;
   /**
-   * Not 0: its end was told, as one of those before this turn was not read. Should there be an answer after all, its
-   * `seq` counts, and it was another.
+   * Not 0: it passed for the one that was not read, of those before this turn. Should there be an answer after all,
+   * it was another.
    */
   over: number;
 }
@@ -212,6 +221,8 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   const channels = new Map<string, Channel>();
   const requests = new Map<number, Request>();
   let turns = 0;
+  /** We slept: no answer is late before. */
+  let grace = 0;
   let held: Item[] = [];
   /** When to ask again for the channels whose `subscribe` the server did not read for want of rate. */
   let againAt = NEVER;
@@ -219,7 +230,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   return {
     handle,
     nextId: () => nextId,
-    deadline: () => Math.min(endsAt, stableAt, silenceAt(), againAt, (held[0]?.at ?? NEVER) + config.age),
+    deadline: () => Math.min(endsAt, stableAt, silenceAt(), answerBy(), againAt, (held[0]?.at ?? NEVER) + config.age),
   };
 
   function handle(now: number, event: Event): Action[] {
@@ -398,7 +409,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function forget(): void {
     stableAt = probeUntil = againAt = NEVER;
     overslept = false;
-    for (const [id, { channel, over }] of requests) if (!over && channels.get(channel!)?.id !== id) fail(id, 'unconfirmed');
+    for (const [id, request] of requests) if (!request.told && !asking(id, request)) fail(id, 'unconfirmed');
     for (const channel of channels.values()) {
       channel.active = false;
       channel.id = Id.Unasked;
@@ -446,6 +457,36 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       enterChannels();
     }
     reject((item) => item.at + config.age <= now, 'expired');
+    for (const [id, request] of requests) {
+      const by = answerBy();
+      if (by > now) break;
+      if (now - by > Ms.Stall) {
+        // It was us who did not run: the answer may be here, and not be read yet.
+        grace = now + Ms.Probe;
+        break;
+      }
+      if (request.told) continue;
+      request.told = true;
+      if (asking(id, request)) emit({ type: 'unanswered', channel: request.channel! });
+      else fail(id, 'timeout');
+    }
+    forgetLate();
+  }
+
+  /** When the oldest request without an answer has waited for too long. */
+  function answerBy(): number {
+    for (const { told, sent } of requests.values()) if (!told) return Math.max(sent + config.request, grace);
+    return NEVER;
+  }
+
+  /** Whoever never answers does not fill the memory. */
+  function forgetLate(): void {
+    let left = -LATE;
+    for (const { told } of requests.values()) left += +told;
+    for (const [id, request] of requests) if (left > 0 && request.told && !asking(id, request)) {
+      requests.delete(id);
+      left -= 1;
+    }
   }
 
   function giveUp(): void {
@@ -482,8 +523,8 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'ack': {
         const { id, seq, delivered } = frame;
         const request = requests.get(id);
-        if (!request || channels.get(request.channel!)?.id === id) return;
-        if (!request.over) emit({ type: 'done', id, value: seq ?? delivered });
+        if (!request || asking(id, request)) return;
+        if (!request.told) emit({ type: 'done', id, value: seq ?? delivered });
         answered(id);
         return see(request.channel, seq);
       }
@@ -527,7 +568,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     const name = request.channel!;
     const channel = channels.get(name);
     if (channel?.id !== id) {
-      if (!request.over) fail(id, code, frame);
+      if (!request.told) fail(id, code, frame);
     } else if (!channel!.active || code !== 'already_subscribed') {
       // Otherwise it was entered by the URL, as `subscribed` has told, and this is nobody's business.
       channel!.id = Id.Refused;
@@ -550,12 +591,14 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   /** The server did not read a request before this turn, so it cannot say which: answers come in order, so it was the oldest. */
   function notRead(before: number, frame?: Frame): void {
     for (const [id, request] of requests) if (!request.over && request.turn < before) {
-      const channel = channels.get(request.channel!);
+      const { told } = request;
+      request.told = true;
       request.over = before;
-      if (channel?.id !== id) return fail(id, 'rate_limited', frame);
-      channel.id = Id.Unasked;
-      againAt = time + (frame?.retry_after_ms || Ms.Again);
-      return;
+      if (asking(id, request)) {
+        channels.get(request.channel!)!.id = Id.Unasked;
+        againAt = time + (frame?.retry_after_ms || Ms.Again);
+      } else if (!told) fail(id, 'rate_limited', frame);
+      return forgetLate();
     }
   }
 
@@ -640,9 +683,12 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   }
 
   function request(id: number, frame: Frame): void {
-    requests.set(id, { channel: frame.channel, turn: turns++, over: 0 });
+    requests.set(id, { channel: frame.channel, turn: turns++, sent: time, told: false, over: 0 });
     send({ ...frame, id });
   }
+
+  /** Whether this is the `subscribe` that a channel waits for. */
+  function asking(id: number, { channel }: Request): boolean { return channels.get(channel!)?.id === id; }
 
   // Actions
 

@@ -36,6 +36,8 @@ export interface Options {
   backoff?: { min?: number; max?: number; factor?: number };
   /** How many attempts without a stable connection before giving up. Without it there is no limit. */
   maxAttempts?: number;
+  /** How many milliseconds the answer to a message may take once it was sent (10 000). */
+  requestTimeout?: number;
   /** How much waits for a connection: up to 100 messages, 256 KiB, 30 s. With `false` publishing fails while there is none. */
   queue?: boolean | { count?: number; bytes?: number; age?: number };
   /** How many bytes may wait for the network (1 MiB). While there are more, publishing fails with `queue_full`. */
@@ -60,11 +62,12 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15_000 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
   const machine = createMachine({
     ...backoff, ...(queue as object),
     seed: seed ?? Math.random() * 2 ** 32,
     attempts: maxAttempts ?? 0,
+    request: requestTimeout,
     token: !!getToken,
     queue: !!queue,
   });

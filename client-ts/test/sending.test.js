@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Switchboard, SwitchboardError } from '../dist/index.js';
-import { FakeSocket, fakeTime } from './fakes.js';
+import { FakeSocket, fakeTime, settle } from './fakes.js';
 
 let time;
 beforeEach(() => { time = fakeTime(); });
@@ -22,6 +22,108 @@ describe('a signal', () => {
       assert.deepEqual(contents(), []);
     });
   }
+});
+
+describe('an answer that does not come, while the connection lives', () => {
+  /** Time passes, and the server says that it is there, but nothing of what was asked. */
+  const pass = (ms) => {
+    for (let left = ms; left > 0; left -= 1_000) {
+      time.pass(Math.min(left, 1_000));
+      FakeSocket.last.receive({ type: 'pong' });
+    }
+  };
+
+  it('fails with timeout after 10 s, for each message', async () => {
+    const client = make();
+    FakeSocket.last.welcome();
+    const ends = [];
+    client.publish('a', 1).catch(({ code }) => ends.push(code));
+    pass(1_000);
+    client.direct('bob', 2).catch(({ code }) => ends.push(code));
+    pass(8_999);
+    await settle();
+    assert.deepEqual(ends, []);
+    pass(1);
+    await settle();
+    assert.deepEqual(ends, ['timeout']);
+    pass(1_000);
+    await settle();
+    assert.deepEqual(ends, ['timeout', 'timeout']);
+    FakeSocket.last.receive({ type: 'ack', id: 1, seq: 1 }).end();
+    await settle();
+    assert.equal(ends.length, 2);
+  });
+
+  it('may come within requestTimeout', async () => {
+    const client = make({ requestTimeout: 200 });
+    FakeSocket.last.welcome();
+    const failed = assert.rejects(client.publish('a', 1), { code: 'timeout' });
+    time.pass(200);
+    await failed;
+    client.close();
+    const patient = make({ requestTimeout: Infinity });
+    FakeSocket.last.welcome();
+    const sent = patient.publish('a', 1);
+    pass(60_000);
+    FakeSocket.last.receive({ type: 'ack', id: 1, seq: 9 });
+    assert.equal(await sent, 9);
+  });
+
+  it('counts from when the message was sent, not from when it was handed in', async () => {
+    const client = make();
+    const sent = client.publish('a', 1);
+    FakeSocket.last.end();
+    time.pass(500);
+    FakeSocket.last.welcome();
+    const again = client.publish('a', 2);
+    pass(9_999);
+    FakeSocket.last.receive({ type: 'ack', id: 1, seq: 1 }).receive({ type: 'ack', id: 2, seq: 2 });
+    assert.deepEqual(await Promise.all([sent, again]), [1, 2]);
+  });
+
+  it('to a subscribe is told, and taken when it comes after all', () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    const told = [];
+    sub.on('unanswered', ({ channel }) => told.push(channel));
+    FakeSocket.last.welcome();
+    pass(30_000);
+    assert.deepEqual([told, sub.status], [['a'], 'pending']);
+    FakeSocket.last.letIn();
+    assert.equal(sub.status, 'active');
+  });
+
+  it('can be given up by a signal', async () => {
+    const client = make();
+    const told = [];
+    client.subscribe('a').on('gap', () => told.push('gap'));
+    FakeSocket.last.welcome().letIn();
+    client.on('frame', ({ type }) => told.push(type));
+    for (const send of [(options) => client.publish('a', 1, options), (options) => client.direct('bob', 1, options)]) {
+      const abort = new AbortController();
+      const sent = send({ signal: abort.signal });
+      assert.equal(contents().length, 1);
+      abort.abort();
+      await assert.rejects(sent, { code: 'aborted' });
+    }
+    // Number 1 was our own all the same.
+    FakeSocket.last.receive({ type: 'ack', id: 2, seq: 1 }).receive({ type: 'ack', id: 3, delivered: 1 });
+    FakeSocket.last.receive({ type: 'message', channel: 'a', content: 2, seq: 2 });
+    assert.deepEqual(told, ['message']);
+  });
+
+  it('given up by a signal while a listener runs, fails as well', async () => {
+    const client = make();
+    FakeSocket.last.welcome();
+    const abort = new AbortController();
+    let sent;
+    client.on('frame', () => {
+      sent = client.publish('a', 1, { signal: abort.signal });
+      abort.abort();
+    });
+    FakeSocket.last.receive({ type: 'news' });
+    await assert.rejects(sent, { code: 'aborted' });
+  });
 });
 
 describe('content', () => {

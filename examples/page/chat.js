@@ -1137,7 +1137,9 @@ class Chat {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const client = new Switchboard(`${scheme}://${location.host}/ws/${encodeURIComponent(this.#room)}`, {
       autoConnect: false,
-      queue: false, // what is not sent stays in the log, to be sent again
+      // What was not sent, or has no answer yet, stands in the log, and a late answer still counts there.
+      queue: false,
+      requestTimeout: Infinity,
       getToken: ({ reason }) => this.#nextToken(reason),
     });
     this.#client = client;

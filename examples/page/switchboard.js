@@ -30,12 +30,14 @@ var DEFAULTS = {
   max: 2e4,
   factor: 2,
   attempts: 0,
+  request: 1e4,
   token: false,
   queue: false,
   count: 100,
   bytes: 262144,
   age: 3e4
 };
+var LATE = 1024;
 function decide(code, reason) {
   if (code === 1e3) return reason === "replaced" ? "stop" : "backoff";
   if (code === 4001) return "token";
@@ -73,12 +75,13 @@ function createMachine(options = {}) {
   const channels = /* @__PURE__ */ new Map();
   const requests = /* @__PURE__ */ new Map();
   let turns = 0;
+  let grace = 0;
   let held = [];
   let againAt = NEVER;
   return {
     handle,
     nextId: () => nextId,
-    deadline: () => Math.min(endsAt, stableAt, silenceAt(), againAt, (held[0]?.at ?? NEVER) + config.age)
+    deadline: () => Math.min(endsAt, stableAt, silenceAt(), answerBy(), againAt, (held[0]?.at ?? NEVER) + config.age)
   };
   function handle(now, event) {
     time = now;
@@ -277,7 +280,7 @@ function createMachine(options = {}) {
   function forget() {
     stableAt = probeUntil = againAt = NEVER;
     overslept = false;
-    for (const [id, { channel, over }] of requests) if (!over && channels.get(channel)?.id !== id) fail(id, "unconfirmed");
+    for (const [id, request2] of requests) if (!request2.told && !asking(id, request2)) fail(id, "unconfirmed");
     for (const channel of channels.values()) {
       channel.active = false;
       channel.id = 0 /* Unasked */;
@@ -317,6 +320,31 @@ function createMachine(options = {}) {
       enterChannels();
     }
     reject((item) => item.at + config.age <= now, "expired");
+    for (const [id, request2] of requests) {
+      const by = answerBy();
+      if (by > now) break;
+      if (now - by > 2e3 /* Stall */) {
+        grace = now + 3e3 /* Probe */;
+        break;
+      }
+      if (request2.told) continue;
+      request2.told = true;
+      if (asking(id, request2)) emit({ type: "unanswered", channel: request2.channel });
+      else fail(id, "timeout");
+    }
+    forgetLate();
+  }
+  function answerBy() {
+    for (const { told, sent } of requests.values()) if (!told) return Math.max(sent + config.request, grace);
+    return NEVER;
+  }
+  function forgetLate() {
+    let left = -LATE;
+    for (const { told } of requests.values()) left += +told;
+    for (const [id, request2] of requests) if (left > 0 && request2.told && !asking(id, request2)) {
+      requests.delete(id);
+      left -= 1;
+    }
   }
   function giveUp() {
     emit({ type: "close", reason: "" });
@@ -348,8 +376,8 @@ function createMachine(options = {}) {
       case "ack": {
         const { id, seq, delivered } = frame;
         const request2 = requests.get(id);
-        if (!request2 || channels.get(request2.channel)?.id === id) return;
-        if (!request2.over) emit({ type: "done", id, value: seq ?? delivered });
+        if (!request2 || asking(id, request2)) return;
+        if (!request2.told) emit({ type: "done", id, value: seq ?? delivered });
         answered(id);
         return see(request2.channel, seq);
       }
@@ -394,7 +422,7 @@ function createMachine(options = {}) {
     const name = request2.channel;
     const channel = channels.get(name);
     if (channel?.id !== id) {
-      if (!request2.over) fail(id, code, frame);
+      if (!request2.told) fail(id, code, frame);
     } else if (!channel.active || code !== "already_subscribed") {
       channel.id = -1 /* Refused */;
       emit({ type: "refused", channel: name, frame });
@@ -409,12 +437,14 @@ function createMachine(options = {}) {
   }
   function notRead(before, frame) {
     for (const [id, request2] of requests) if (!request2.over && request2.turn < before) {
-      const channel = channels.get(request2.channel);
+      const { told } = request2;
+      request2.told = true;
       request2.over = before;
-      if (channel?.id !== id) return fail(id, "rate_limited", frame);
-      channel.id = 0 /* Unasked */;
-      againAt = time + (frame?.retry_after_ms || 1e3 /* Again */);
-      return;
+      if (asking(id, request2)) {
+        channels.get(request2.channel).id = 0 /* Unasked */;
+        againAt = time + (frame?.retry_after_ms || 1e3 /* Again */);
+      } else if (!told) fail(id, "rate_limited", frame);
+      return forgetLate();
     }
   }
   function enterChannels() {
@@ -483,8 +513,11 @@ function createMachine(options = {}) {
     request(id, frame);
   }
   function request(id, frame) {
-    requests.set(id, { channel: frame.channel, turn: turns++, over: 0 });
+    requests.set(id, { channel: frame.channel, turn: turns++, sent: time, told: false, over: 0 });
     send({ ...frame, id });
+  }
+  function asking(id, { channel }) {
+    return channels.get(channel)?.id === id;
   }
   function emit(action) {
     actions.push(action);
@@ -506,12 +539,13 @@ function stands(why) {
 // src/transport.ts
 var LONGEST_TIMEOUT = 2 ** 31 - 1;
 function createTransport(address, options, notify, warn) {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, tokenTimeout = 15e3 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
   const machine = createMachine({
     ...backoff,
     ...queue,
     seed: seed ?? Math.random() * 2 ** 32,
     attempts: maxAttempts ?? 0,
+    request: requestTimeout,
     token: !!getToken,
     queue: !!queue
   });
@@ -669,7 +703,7 @@ var BUFFERED = 1024;
 var SHARED = ["message", "presence", "subscribed"];
 var SwitchboardError = class extends Error {
   /**
-   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer),
+   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer), `timeout` (no answer),
    *   `queue_full` (so much waits already, for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
    *   `bad_content` (JSON cannot say it), `stopped`, `overflow`
    * @param frame the server's `error`, where it is one
@@ -809,7 +843,10 @@ var Switchboard = class extends Emitter {
       if (waits) throw new SwitchboardError("queue_full", void 0, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve2, reject]);
       this.#run(event);
-      off = whenAborted(signal, () => this.#run({ type: "cancel", id }));
+      off = whenAborted(signal, () => {
+        this.#run({ type: "cancel", id });
+        this.#settle(id)?.[1](new SwitchboardError("aborted"));
+      });
     });
     promise.finally(off).catch(() => {
     });
@@ -836,6 +873,7 @@ var Switchboard = class extends Emitter {
       case "gap":
       case "epoch":
       case "refused":
+      case "unanswered":
         return this.#each(notice.channel, (one) => {
           if (notice.type === "refused") one.mark("refused");
           one.emit(notice.type, notice);
