@@ -50,6 +50,8 @@ export interface Config {
   factor: number;
   /** Attempts without a stable connection before giving up; 0 for no limit. */
   attempts: number;
+  /** How long opening may take: longer than a server gives its hook to answer. */
+  open: number;
   /** How long the answer to a request may take, from when it was sent. */
   request: number;
   /** Whether there is somebody to ask for tokens. */
@@ -63,7 +65,7 @@ export interface Config {
 }
 
 export const DEFAULTS: Config = {
-  seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, request: 10_000, token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
+  seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, open: 15_000, request: 10_000, token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
 };
 
 const enum Ms {
@@ -73,8 +75,7 @@ const enum Ms {
   Jitter = 1_000,
   /** How long after `welcome` a connection counts as stable. */
   Stable = 5_000,
-  /** How long opening may take, and then how long `welcome`. */
-  Open = 5_000,
+  /** How long `welcome` may take once the socket is open. */
   Welcome = 10_000,
   /** The silence before a `ping`, where `welcome` does not tell. */
   Silence = 25_000,
@@ -309,7 +310,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
 
   function dial(): void {
     lastBye = null;
-    enter(Phase.Dialing, time + Ms.Open);
+    enter(Phase.Dialing, time + config.open);
     emit({ type: 'dial' });
   }
 

@@ -36,6 +36,8 @@ export interface Options {
   backoff?: { min?: number; max?: number; factor?: number };
   /** How many attempts without a stable connection before giving up. Without it there is no limit. */
   maxAttempts?: number;
+  /** How many milliseconds opening may take (15 000): longer than a server gives its hook to answer. */
+  openTimeout?: number;
   /** How many milliseconds the answer to a message may take once it was sent (10 000). */
   requestTimeout?: number;
   /** How much waits for a connection: up to 100 messages, 256 KiB, 30 s. With `false` publishing fails while there is none. */
@@ -62,11 +64,12 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
   const machine = createMachine({
     ...backoff, ...(queue as object),
     seed: seed ?? Math.random() * 2 ** 32,
     attempts: maxAttempts ?? 0,
+    open: openTimeout,
     request: requestTimeout,
     token: !!getToken,
     queue: !!queue,

@@ -56,6 +56,17 @@ describe('connecting', () => {
     assert.equal(client.state.status, 'connected');
   });
 
+  it('gives opening as long as a server may take, 15 s, or openTimeout', () => {
+    for (const [options, ms] of [[{}, 15_000], [{ openTimeout: 100 }, 100]]) {
+      const client = make(options);
+      time.pass(ms - 1);
+      assert.equal(client.state.status, 'connecting');
+      time.pass(1);
+      assert.deepEqual([client.state.status, client.state.last.silent], ['waiting', true]);
+      client.close();
+    }
+  });
+
   it('gives up after maxAttempts', () => {
     const client = make({ maxAttempts: 2 });
     FakeSocket.last.end();

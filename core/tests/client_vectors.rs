@@ -150,10 +150,7 @@ impl Player {
 }
 
 fn read_config(config: &Value) -> Config {
-    let mut read = Config {
-        open: Duration::from_secs(5),
-        ..Config::default()
-    };
+    let mut read = Config::default();
     for (field, value) in config.as_object().unwrap() {
         let number = || value.as_u64().unwrap();
         let duration = || Duration::from_millis(number());

@@ -30,6 +30,7 @@ var DEFAULTS = {
   max: 2e4,
   factor: 2,
   attempts: 0,
+  open: 15e3,
   request: 1e4,
   token: false,
   queue: false,
@@ -192,7 +193,7 @@ function createMachine(options = {}) {
   }
   function dial() {
     lastBye = null;
-    enter(4 /* Dialing */, time + 5e3 /* Open */);
+    enter(4 /* Dialing */, time + config.open);
     emit({ type: "dial" });
   }
   function startOver() {
@@ -539,12 +540,13 @@ function stands(why) {
 // src/transport.ts
 var LONGEST_TIMEOUT = 2 ** 31 - 1;
 function createTransport(address, options, notify, warn) {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
   const machine = createMachine({
     ...backoff,
     ...queue,
     seed: seed ?? Math.random() * 2 ** 32,
     attempts: maxAttempts ?? 0,
+    open: openTimeout,
     request: requestTimeout,
     token: !!getToken,
     queue: !!queue
