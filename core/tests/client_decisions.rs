@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use switchboard_core::Time;
-use switchboard_core::client::{Action, Config, Event, Machine, TokenReason};
+use switchboard_core::client::{Action, Config, Event, Failure, Machine, Notice, TokenReason};
+use switchboard_core::protocol::Content;
 
 const WELCOME: Event<'static> = Event::Message {
     text: r#"{"type":"welcome"}"#,
@@ -51,4 +52,180 @@ fn opening_may_take_longer_than_the_servers_hook_does() {
     });
     play(&mut machine, 0, &[Event::Start]);
     assert_eq!(machine.next_deadline(), Some(Time::from_millis(2_000)));
+}
+
+/// A client that is in, and was told to do nothing yet.
+fn welcomed(config: Config) -> Machine {
+    let mut machine = Machine::new(config);
+    play(&mut machine, 0, &[Event::Start, Event::Opened, WELCOME]);
+    machine
+}
+
+fn publish(channel: &str) -> Event<'_> {
+    Event::publish(channel, Content::parse("1").unwrap())
+}
+
+fn message(text: &str) -> Event<'_> {
+    Event::Message { text }
+}
+
+const TIMED_OUT: Failure = Failure::TimedOut;
+
+fn failed(id: u64, failure: Failure) -> Action {
+    Action::Failed { id, failure }
+}
+
+#[test]
+fn a_message_without_an_answer_fails_while_the_connection_lives() {
+    let mut machine = welcomed(Config::default());
+    play(&mut machine, 1_000, &[publish("a")]);
+    play(&mut machine, 2_000, &[publish("a")]);
+    assert_eq!(machine.next_deadline(), Some(Time::from_millis(5_000)));
+    play(&mut machine, 5_000, &[Event::Tick]);
+    assert_eq!(machine.next_deadline(), Some(Time::from_millis(11_000)));
+    assert_eq!(play(&mut machine, 10_999, &[Event::Tick]), []);
+    let first = play(&mut machine, 11_000, &[Event::Tick]);
+    assert_eq!(first, [failed(1, TIMED_OUT)]);
+    let second = play(&mut machine, 12_000, &[Event::Tick]);
+    assert_eq!(second, [failed(2, TIMED_OUT)]);
+    assert_eq!(machine.unanswered(), 0);
+    // Its end was told, so the end of the connection is none of its own.
+    let closed = Event::Closed {
+        code: 1006,
+        reason: "",
+    };
+    let ends = play(&mut machine, 13_000, &[closed]);
+    assert!(
+        !ends.iter().any(|end| matches!(end, Action::Failed { .. })),
+        "{ends:?}"
+    );
+}
+
+#[test]
+fn how_long_an_answer_may_take_is_an_option() {
+    let mut machine = welcomed(Config {
+        request: Duration::from_millis(300),
+        ..Config::default()
+    });
+    play(&mut machine, 100, &[publish("a")]);
+    let ends = play(&mut machine, 400, &[Event::Tick]);
+    assert_eq!(ends, [failed(1, TIMED_OUT)]);
+
+    let mut machine = welcomed(Config {
+        request: Duration::MAX,
+        ..Config::default()
+    });
+    play(&mut machine, 100, &[publish("a")]);
+    assert_eq!(play(&mut machine, 20_000, &[Event::Tick]), []);
+}
+
+#[test]
+fn the_number_of_a_late_ack_counts_and_nothing_else_of_it() {
+    let mut machine = welcomed(Config::default());
+    let subscribed = r#"{"type":"subscribed","channel":"a","seq":4,"epoch":"e","id":1}"#;
+    let entered = [Event::Subscribe { channel: "a" }, message(subscribed)];
+    play(&mut machine, 0, &entered);
+    play(&mut machine, 100, &[publish("a"), publish("a")]);
+    let ends = play(&mut machine, 10_100, &[Event::Tick]);
+    assert_eq!(ends, [failed(2, TIMED_OUT), failed(3, TIMED_OUT)]);
+
+    let late = [message(r#"{"type":"ack","id":2,"seq":5}"#)];
+    assert_eq!(play(&mut machine, 10_200, &late), []);
+    // Number 5 was our own, so it is not missing.
+    let next = r#"{"type":"message","channel":"a","content":1,"seq":6}"#;
+    let delivered = play(&mut machine, 10_300, &[message(next)]);
+    assert!(
+        matches!(delivered[..], [Action::Notify(Notice::Deliver(_))]),
+        "{delivered:?}"
+    );
+    let late = [message(r#"{"type":"error","id":3,"code":"forbidden"}"#)];
+    assert_eq!(play(&mut machine, 10_400, &late), []);
+}
+
+#[test]
+fn a_request_that_was_not_read_may_be_one_that_has_timed_out() {
+    let mut machine = welcomed(Config::default());
+    play(&mut machine, 0, &[publish("a")]);
+    play(&mut machine, 1, &[publish("a")]);
+    let ends = play(&mut machine, 10_000, &[Event::Tick]);
+    assert_eq!(ends, [failed(1, TIMED_OUT)]);
+    // Answers come in order: it is the oldest that the server did not read, and its end is known.
+    let limited = [message(r#"{"type":"error","code":"rate_limited"}"#)];
+    let told = play(&mut machine, 10_000, &limited);
+    assert!(
+        matches!(told[..], [Action::Notify(Notice::Deliver(_))]),
+        "{told:?}"
+    );
+    let acked = [message(r#"{"type":"ack","id":2,"seq":1}"#)];
+    let done = play(&mut machine, 10_000, &acked);
+    assert_eq!(done, [Action::Done { id: 2, value: 1 }]);
+}
+
+#[test]
+fn whoever_slept_reads_the_answers_before_it_calls_them_late() {
+    let mut machine = welcomed(Config::default());
+    play(&mut machine, 0, &[publish("a"), publish("a")]);
+    let woken = play(&mut machine, 12_001, &[Event::Tick]);
+    assert!(
+        !woken.iter().any(|end| matches!(end, Action::Failed { .. })),
+        "{woken:?}"
+    );
+    let acked = [message(r#"{"type":"ack","id":1,"seq":1}"#)];
+    let done = play(&mut machine, 12_002, &acked);
+    assert_eq!(done, [Action::Done { id: 1, value: 1 }]);
+    // That is no licence to wait for ever.
+    let ends = play(&mut machine, 15_001, &[Event::Tick]);
+    assert_eq!(ends, [failed(2, TIMED_OUT)]);
+}
+
+#[test]
+fn a_subscribe_without_an_answer_is_told_and_may_yet_be_answered() {
+    let mut machine = welcomed(Config::default());
+    let subscribe = Event::Subscribe { channel: "a" };
+    let unsubscribe = Event::Unsubscribe { channel: "a" };
+    play(&mut machine, 0, &[subscribe]);
+    let told = play(&mut machine, 10_000, &[Event::Tick]);
+    assert_eq!(
+        told,
+        [Action::Notify(Notice::Unanswered {
+            channel: "a".into()
+        })]
+    );
+    assert_eq!(play(&mut machine, 20_000, &[Event::Tick]), []);
+    let subscribed = r#"{"type":"subscribed","channel":"a","seq":4,"epoch":"e","id":1}"#;
+    play(&mut machine, 20_001, &[message(subscribed)]);
+    assert!(machine.is_active("a"));
+
+    // One that was taken back has nobody left to be told.
+    play(&mut machine, 20_002, &[unsubscribe, subscribe, unsubscribe]);
+    assert_eq!(play(&mut machine, 31_000, &[Event::Tick]), []);
+}
+
+#[test]
+fn a_server_that_never_answers_does_not_fill_the_memory() {
+    let mut machine = welcomed(Config::default());
+    let subscribed = r#"{"type":"subscribed","channel":"a","seq":0,"epoch":"e","id":1}"#;
+    let entered = [Event::Subscribe { channel: "a" }, message(subscribed)];
+    play(&mut machine, 0, &entered);
+    // So many that the first ones are forgotten, and the last ones are not.
+    for turn in 0..5_000 {
+        play(&mut machine, turn, &[publish("a")]);
+    }
+    let now = 16_000;
+    for at in 10_000..now {
+        play(
+            &mut machine,
+            at,
+            &[Event::Tick, message(r#"{"type":"pong"}"#)],
+        );
+    }
+    assert_eq!(machine.unanswered(), 0);
+    let late = message(r#"{"type":"ack","id":2,"seq":5000}"#);
+    play(&mut machine, now, &[late]);
+    let late = message(r#"{"type":"ack","id":5001,"seq":1}"#);
+    play(&mut machine, now, &[late]);
+    let next = r#"{"type":"message","channel":"a","content":1,"seq":3}"#;
+    let delivered = play(&mut machine, now, &[message(next)]);
+    let gap = matches!(&delivered[..], [Action::Notify(Notice::Gap(gap)), _] if (gap.from, gap.to) == (2, 2));
+    assert!(gap, "{delivered:?}");
 }

@@ -161,6 +161,7 @@ fn read_config(config: &Value) -> Config {
             "factor" => read.factor = value.as_f64().unwrap(),
             "attempts" => read.attempts = number() as u32,
             "open" => read.open = duration(),
+            "request" => read.request = duration(),
             "token" => read.token = value.as_bool().unwrap(),
             "queue" => read.queue = value.as_bool().unwrap(),
             "count" => read.count = number() as usize,
@@ -217,6 +218,7 @@ fn write_notice(notice: &Notice) -> Value {
         Notice::Refused { channel, frame } => {
             json!({"type": "refused", "channel": &**channel, "frame": write_frame(frame)})
         }
+        Notice::Unanswered { channel } => json!({"type": "unanswered", "channel": &**channel}),
         Notice::Gap(gap) => json!({
             "type": "gap", "channel": &*gap.channel,
             "from": gap.from, "to": gap.to, "away": gap.away,

@@ -226,6 +226,7 @@ impl Machine {
         }
         self.tick_ready();
         self.drop_expired();
+        self.drop_unanswered();
     }
 }
 

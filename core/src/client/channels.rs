@@ -96,7 +96,7 @@ impl Machine {
         };
         let asked = match channel.entry {
             Entry::Asked(id) => {
-                self.messages.requests.remove(&id);
+                self.messages.answered(id);
                 true
             }
             Entry::Unasked | Entry::Refused => false,
@@ -117,7 +117,7 @@ impl Machine {
             let id = self.next_id;
             self.next_id += 1;
             channel.entry = Entry::Asked(id);
-            self.messages.ask(id, Some(channel.name.clone()));
+            self.messages.ask(id, Some(channel.name.clone()), self.now);
             let text = about("subscribe", &channel.name, id);
             self.actions.push_back(Action::Send(text));
         }

@@ -17,6 +17,8 @@ pub struct Config {
     pub attempts: u32,
     /// How long opening may take (15 s): longer than a server gives its hook to answer.
     pub open: Duration,
+    /// How long the answer to a request may take, from when it was sent (10 s).
+    pub request: Duration,
     /// Whether there is somebody to ask for tokens (no).
     pub token: bool,
     /// Whether messages wait for a connection, unless a message says otherwise (no).
@@ -38,6 +40,7 @@ impl Default for Config {
             factor: 2.0,
             attempts: 0,
             open: Duration::from_secs(15),
+            request: Duration::from_secs(10),
             token: false,
             queue: false,
             count: 100,
@@ -69,3 +72,5 @@ pub(super) const OFFLINE: Duration = Duration::from_secs(20);
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// The wait after `rate_limited` where it does not tell.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
+/// Requests whose end was told that are remembered for the sake of a late answer.
+pub(super) const LATE: usize = 1_024;

@@ -144,6 +144,11 @@ pub enum Notice {
         /// The server's `error`.
         frame: Frame,
     },
+    /// The server has not answered our `subscribe` in time. It may do so yet.
+    Unanswered {
+        /// Of which channel.
+        channel: Arc<str>,
+    },
     /// Messages of a channel that were not delivered to us.
     Gap(Gap),
     /// A channel began anew between two connections, so nobody can say what was missed.
@@ -282,6 +287,8 @@ pub enum Failure {
     NotConnected,
     /// It was sent, but the connection ended before the answer: nobody knows.
     Unconfirmed,
+    /// It was sent, and the server has not answered in time: nobody knows.
+    TimedOut,
     /// Too many messages wait, or too large ones.
     QueueFull,
     /// It has waited for too long.
@@ -309,6 +316,7 @@ impl Failure {
         match self {
             Self::NotConnected => "not_connected",
             Self::Unconfirmed => "unconfirmed",
+            Self::TimedOut => "timeout",
             Self::QueueFull => "queue_full",
             Self::Expired => "expired",
             Self::TooLarge => "too_large",

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::channels::Entry;
-use super::{Action, Config, Event, Failure, Machine, Phase};
+use super::channels::{Channel, Entry};
+use super::config::{LATE, PROBE, STALL};
+use super::{Action, Config, Event, Failure, Machine, Notice, Phase};
 use crate::Time;
 use crate::protocol::Content;
 
@@ -18,8 +19,16 @@ pub(super) struct Messages {
     /// Of all that are held.
     bytes: usize,
     age: Duration,
+    /// How long an answer may take.
+    timeout: Duration,
+    /// We slept: no answer is late before.
+    grace: Time,
     /// Without an answer on this connection, by id.
-    pub(super) requests: BTreeMap<u64, Request>,
+    requests: BTreeMap<u64, Request>,
+    /// The ids of those whose end was not told, by turn.
+    waiting: BTreeMap<u64, u64>,
+    /// The ids of the others, by turn.
+    told: BTreeMap<u64, u64>,
     /// How many requests were sent so far.
     pub(super) turns: u64,
 }
@@ -29,9 +38,12 @@ pub(super) struct Messages {
 pub(super) struct Request {
     pub(super) channel: Option<Arc<str>>,
     /// How many were sent before it. A message that waited has a smaller id than others sent before it.
-    pub(super) turn: u64,
-    /// Its end was told, as one of those before this turn was not read. Should there be an answer after
-    /// all, its number counts, and it was another.
+    turn: u64,
+    sent: Time,
+    /// Its end was told. Should there be an answer after all, its number counts, and nothing else.
+    pub(super) told: bool,
+    /// It passed for the one that was not read, of those before this turn. Should there be an answer
+    /// after all, that was another.
     pub(super) over: Option<u64>,
 }
 
@@ -60,29 +72,81 @@ impl Messages {
             held: VecDeque::new(),
             bytes: 0,
             age: config.age,
+            timeout: config.request,
+            grace: Time::ZERO,
             requests: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            told: BTreeMap::new(),
             turns: 0,
         }
     }
 
     /// A request is sent.
-    pub(super) fn ask(&mut self, id: u64, channel: Option<Arc<str>>) {
+    pub(super) fn ask(&mut self, id: u64, channel: Option<Arc<str>>, now: Time) {
         let request = Request {
             channel,
             turn: self.turns,
+            sent: now,
+            told: false,
             over: None,
         };
+        self.waiting.insert(self.turns, id);
         self.turns += 1;
         self.requests.insert(id, request);
     }
 
-    /// When the oldest that waits is too old.
+    pub(super) fn request(&self, id: u64) -> Option<&Request> {
+        self.requests.get(&id)
+    }
+
+    /// A request has an answer, or will have none.
+    pub(super) fn answered(&mut self, id: u64) -> Option<Request> {
+        let request = self.requests.remove(&id)?;
+        self.waiting.remove(&request.turn);
+        self.told.remove(&request.turn);
+        Some(request)
+    }
+
+    /// The end of a request is told, whatever its answer will be.
+    fn tell(&mut self, id: u64) -> Option<&mut Request> {
+        let request = self.requests.get_mut(&id)?;
+        request.told = true;
+        self.waiting.remove(&request.turn);
+        self.told.insert(request.turn, id);
+        Some(request)
+    }
+
+    /// The oldest request before this turn that has no answer and did not pass for one that was not
+    /// read. What has timed out is older than what has not.
+    pub(super) fn oldest(&self, before: u64) -> Option<u64> {
+        let all = self.told.iter().chain(&self.waiting);
+        let mut earlier = all.take_while(|(turn, _)| **turn < before);
+        let oldest = earlier.find(|(_, id)| self.requests[id].over.is_none())?;
+        Some(*oldest.1)
+    }
+
+    /// It passes for the one that was not read. Gives it, and whether its end was told before.
+    pub(super) fn was_not_read(&mut self, id: u64, before: u64) -> Option<(&Request, bool)> {
+        let told = self.requests.get(&id)?.told;
+        let request = self.tell(id)?;
+        request.over = Some(before);
+        Some((request, told))
+    }
+
+    fn answer_by(&self) -> Option<Time> {
+        let (_, oldest) = self.waiting.first_key_value()?;
+        let by = self.requests[oldest].sent + self.timeout;
+        Some(by.max(self.grace))
+    }
+
+    /// When the oldest that waits is too old, or an answer late.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        Some(self.held.front()?.at + self.age)
+        let held = self.held.front().map(|item| item.at + self.age);
+        held.into_iter().chain(self.answer_by()).min()
     }
 
     pub(super) fn unanswered(&self) -> usize {
-        self.held.len() + self.requests.len()
+        self.held.len() + self.waiting.len()
     }
 
     fn take_held(&mut self, which: impl Fn(&Item) -> bool) -> Vec<Item> {
@@ -210,7 +274,7 @@ impl Machine {
             return self.fail(id, Failure::TooLarge);
         }
         let _ = write!(text, r#","id":{id}}}"#);
-        self.messages.ask(id, channel);
+        self.messages.ask(id, channel, self.now);
         self.act(Action::Send(text));
     }
 
@@ -242,8 +306,52 @@ impl Machine {
 
     pub(super) fn drop_expired(&mut self) {
         let (now, age) = (self.now, self.messages.age);
-        if self.messages.next_deadline().is_some_and(|at| at <= now) {
+        let oldest = self.messages.held.front();
+        if oldest.is_some_and(|item| item.at + age <= now) {
             self.drop_held(|item| item.at + age <= now, &Failure::Expired);
+        }
+    }
+
+    /// The channel that waits for the answer to this `subscribe`, if it is one.
+    pub(super) fn entry_of(&self, id: u64) -> Option<&Channel> {
+        let name = self.messages.request(id)?.channel.as_deref()?;
+        let channel = self.channels.get(name)?;
+        (channel.entry == Entry::Asked(id)).then_some(channel)
+    }
+
+    /// Tells the end of what has waited for its answer for too long.
+    pub(super) fn drop_unanswered(&mut self) {
+        let now = self.now;
+        while let Some(by) = self.messages.answer_by().filter(|&by| by <= now) {
+            if now.since(by) > STALL {
+                // It was us who did not run: the answer may be here, and not be read yet.
+                self.messages.grace = now + PROBE;
+                return;
+            }
+            let Some((_, &id)) = self.messages.waiting.first_key_value() else {
+                return;
+            };
+            self.messages.tell(id);
+            match self.entry_of(id) {
+                Some(channel) => {
+                    let channel = channel.name.clone();
+                    self.notify(Notice::Unanswered { channel });
+                }
+                None => self.fail(id, Failure::TimedOut),
+            }
+        }
+        self.forget_late();
+    }
+
+    /// Whoever never answers does not fill the memory.
+    pub(super) fn forget_late(&mut self) {
+        while self.messages.told.len() > LATE {
+            let mut told = self.messages.told.values();
+            // Of what a channel waits for there are as many as there are channels.
+            let Some(&id) = told.find(|&&id| self.entry_of(id).is_none()) else {
+                return;
+            };
+            self.messages.answered(id);
         }
     }
 
@@ -253,16 +361,13 @@ impl Machine {
 
     /// The connection has ended: what is without an answer will have none.
     pub(super) fn fail_unconfirmed(&mut self) {
-        let requests = std::mem::take(&mut self.messages.requests);
-        let mut requests: Vec<_> = requests.into_iter().collect();
-        requests.sort_unstable_by_key(|(_, request)| request.turn);
-        for (id, request) in requests {
-            let name = request.channel.as_deref();
-            let channel = name.and_then(|name| self.channels.get(name));
-            let subscribes = channel.is_some_and(|it| it.entry == Entry::Asked(id));
-            if request.over.is_none() && !subscribes {
+        let waiting = std::mem::take(&mut self.messages.waiting);
+        for id in waiting.into_values() {
+            if self.entry_of(id).is_none() {
                 self.fail(id, Failure::Unconfirmed);
             }
         }
+        self.messages.requests.clear();
+        self.messages.told.clear();
     }
 }

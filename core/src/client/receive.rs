@@ -56,13 +56,13 @@ impl Machine {
             return;
         };
         // A `subscribe` has another answer.
-        if self.is_entry(id) {
+        if self.entry_of(id).is_some() {
             return;
         }
-        let Some(request) = self.messages.requests.remove(&id) else {
+        let Some(request) = self.messages.answered(id) else {
             return;
         };
-        if request.over.is_none() {
+        if !request.told {
             let value = ack.seq().or(ack.delivered()).unwrap_or_default();
             self.act(Action::Done { id, value });
         }
@@ -70,22 +70,14 @@ impl Machine {
         self.see(request.channel.as_deref(), ack.seq());
     }
 
-    /// Whether this is the `subscribe` that a channel waits for.
-    fn is_entry(&self, id: u64) -> bool {
-        let request = self.messages.requests.get(&id);
-        let name = request.and_then(|request| request.channel.as_deref());
-        let channel = name.and_then(|name| self.channels.get(name));
-        channel.is_some_and(|channel| channel.entry == Entry::Asked(id))
-    }
-
     fn subscribed(&mut self, frame: &Frame) {
         let id = frame.id();
         // It answers no message, whatever it says.
         let mut over = None;
         if let FrameId::Number(id) = id {
-            over = self.messages.requests.get(&id).and_then(|it| it.over);
-            if over.is_some() || self.is_entry(id) {
-                self.messages.requests.remove(&id);
+            over = self.messages.request(id).and_then(|it| it.over);
+            if over.is_some() || self.entry_of(id).is_some() {
+                self.messages.answered(id);
             }
         }
         self.was_read(over);
@@ -116,15 +108,15 @@ impl Machine {
             return;
         }
         channel.active = false;
-        let requests = &self.messages.requests;
-        if !matches!(channel.entry, Entry::Asked(id) if requests.contains_key(&id)) {
+        let messages = &self.messages;
+        if !matches!(channel.entry, Entry::Asked(id) if messages.request(id).is_some()) {
             channel.entry = Entry::Refused;
         }
     }
 
     fn refused(&mut self, frame: Frame) {
         let request = match frame.id() {
-            FrameId::Number(id) => self.messages.requests.remove(&id).map(|it| (id, it)),
+            FrameId::Number(id) => self.messages.answered(id).map(|it| (id, it)),
             FrameId::Absent | FrameId::Foreign => None,
         };
         let Some((id, request)) = request else {
@@ -151,7 +143,7 @@ impl Machine {
                 self.notify(Notice::Refused { channel, frame });
                 self.drop_held(|item| item.is_for(&name), &failure);
             }
-            None if request.over.is_none() => self.fail(id, Failure::refused(&frame)),
+            None if !request.told => self.fail(id, Failure::refused(&frame)),
             None => self.was_read(request.over),
         }
     }
@@ -167,12 +159,12 @@ impl Machine {
     /// The server did not read a request before this turn, so it cannot say which: answers come in
     /// order, so it was the oldest.
     fn oldest_was_not_read(&mut self, before: u64, frame: Option<&Frame>) {
-        let requests = self.messages.requests.iter_mut();
-        let unanswered = requests.filter(|(_, it)| it.over.is_none() && it.turn < before);
-        let Some((&id, request)) = unanswered.min_by_key(|(_, it)| it.turn) else {
+        let Some(id) = self.messages.oldest(before) else {
             return;
         };
-        request.over = Some(before);
+        let Some((request, told)) = self.messages.was_not_read(id, before) else {
+            return;
+        };
         let name = request.channel.as_deref();
         let channel = name.and_then(|name| self.channels.get_mut(name));
         if let Some(channel) = channel.filter(|channel| channel.entry == Entry::Asked(id)) {
@@ -183,12 +175,13 @@ impl Machine {
             if let Phase::Ready(ready) = &mut self.phase {
                 ready.again_at = Some(self.now + delay.unwrap_or(AGAIN));
             }
-        } else {
+        } else if !told {
             let limited = || Failure::Refused {
                 code: "rate_limited".into(),
                 frame: None,
             };
             self.fail(id, frame.map_or_else(limited, Failure::refused));
         }
+        self.forget_late();
     }
 }

@@ -42,6 +42,11 @@ pub enum Event {
         /// The server's `error`.
         frame: Frame,
     },
+    /// The server has not answered in time whether it lets us into a channel. It may do so yet.
+    Unanswered {
+        /// Which one.
+        channel: Arc<str>,
+    },
     /// How long a `ping` took.
     RoundTrip(Duration),
     /// Any other message of the server: `subscribed`, `unsubscribed`, `bye`, an `error` that answers
@@ -62,6 +67,7 @@ impl Event {
                 _ => Self::Other(frame),
             },
             Notice::Refused { channel, frame } => Self::Refused { channel, frame },
+            Notice::Unanswered { channel } => Self::Unanswered { channel },
             Notice::Gap(gap) => Self::Gap(gap),
             Notice::Epoch { channel, from, to } => Self::Epoch { channel, from, to },
             Notice::RoundTrip(time) => Self::RoundTrip(time),
@@ -77,7 +83,11 @@ impl Event {
             | Self::Other(frame) => frame.as_json().len(),
             Self::Epoch { from, to, .. } => from.len() + to.len(),
             Self::State(State::Connected { welcome, .. }) => welcome.as_json().len(),
-            Self::State(_) | Self::Gap(_) | Self::RoundTrip(_) | Self::Lagged(_) => 0,
+            Self::State(_)
+            | Self::Gap(_)
+            | Self::Unanswered { .. }
+            | Self::RoundTrip(_)
+            | Self::Lagged(_) => 0,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tasks that wait for something to be different.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -14,6 +14,8 @@ pub(super) struct Gate {
     open: bool,
     next: u64,
     wakers: BTreeMap<u64, Waker>,
+    /// Until when those wait that do not wait for ever, and their keys.
+    ends: BTreeSet<(Time, u64)>,
 }
 
 impl Gate {
@@ -24,6 +26,7 @@ impl Gate {
     /// Whom to wake, if it is open.
     pub(super) fn pass(&mut self) -> impl Iterator<Item = Waker> + use<> {
         let waiting = if std::mem::take(&mut self.open) {
+            self.ends.clear();
             std::mem::take(&mut self.wakers)
         } else {
             BTreeMap::new()
@@ -31,12 +34,20 @@ impl Gate {
         waiting.into_values()
     }
 
-    fn register(&mut self, key: &mut Option<u64>, context: &mut Context<'_>) {
+    /// When somebody has waited for long enough, and has to look again.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.ends.first().map(|(at, _)| *at)
+    }
+
+    fn register(&mut self, key: &mut Option<u64>, until: Time, context: &mut Context<'_>) {
         let key = *key.get_or_insert_with(|| {
             self.next += 1;
             self.next
         });
         self.wakers.insert(key, context.waker().clone());
+        if until < Time::MAX {
+            self.ends.insert((until, key));
+        }
     }
 }
 
@@ -44,13 +55,21 @@ impl Gate {
 pub(super) struct Place {
     shared: Arc<Shared>,
     key: Option<u64>,
+    /// When it has to look again, whatever happens.
+    until: Time,
 }
 
 impl Place {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self::until(shared, Time::MAX)
+    }
+
+    /// A place that looks once more when this time has come.
+    pub(super) fn until(shared: &Arc<Shared>, until: Time) -> Self {
         Self {
             shared: shared.clone(),
             key: None,
+            until,
         }
     }
 
@@ -60,14 +79,20 @@ impl Place {
         context: &mut Context<'_>,
         so: impl FnOnce(&mut Locked, Time) -> Option<T>,
     ) -> Poll<T> {
-        let Self { shared, key } = self;
-        shared.by_driver(|locked, now| {
+        let Self { shared, key, until } = self;
+        let (polled, sooner) = shared.by_driver(|locked, now| {
             if let Some(result) = so(locked, now) {
-                return Poll::Ready(result);
+                return (Poll::Ready(result), false);
             }
-            locked.gate.register(key, context);
-            Poll::Pending
-        })
+            let before = locked.gate.next_deadline();
+            locked.gate.register(key, *until, context);
+            (Poll::Pending, locked.gate.next_deadline() != before)
+        });
+        // It is the driver that has a timer.
+        if sooner {
+            shared.driver.wake();
+        }
+        polled
     }
 }
 
@@ -76,7 +101,11 @@ impl Drop for Place {
         let Some(key) = self.key else {
             return;
         };
-        let waker = self.shared.lock().gate.wakers.remove(&key);
+        let waker = {
+            let gate = &mut self.shared.lock().gate;
+            gate.ends.remove(&(self.until, key));
+            gate.wakers.remove(&key)
+        };
         // Its end may be that of a task, and so of a handle, which needs the lock.
         drop(waker);
     }
@@ -92,13 +121,15 @@ mod tests {
         let shared = Arc::new(Shared::new(&Options::default(), 1));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..3 {
-            let mut place = Place::new(&shared);
+            let mut place = Place::until(&shared, Time::from_millis(60_000));
             for _ in 0..2 {
                 let waits = place.poll_until(&mut context, |_, _| None::<()>);
                 assert!(waits.is_pending());
                 assert_eq!(shared.lock().gate.wakers.len(), 1);
+                assert_eq!(shared.lock().gate.ends.len(), 1);
             }
         }
         assert!(shared.lock().gate.wakers.is_empty());
+        assert!(shared.lock().gate.ends.is_empty());
     }
 }

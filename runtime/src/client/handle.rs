@@ -174,8 +174,9 @@ impl<R: Dial> Client<R> {
     }
 
     /// Is in a channel from now on, on every connection. Whoever awaits the result knows when it is in
-    /// for the first time, or was not let in; it is asked again on the next connection, and by the next
-    /// call.
+    /// for the first time, or was not let in, or that the server has not answered within
+    /// [`Options::request_timeout`]; it is asked again on the next connection, and where it was refused
+    /// by the next call.
     pub fn subscribe(&self, channel: &str) -> Subscribing {
         let (entrant, entered) = oneshot::channel();
         let done = self.shared().with(|locked, now| {
@@ -202,6 +203,10 @@ impl<R: Dial> Client<R> {
     /// Sends to a channel, and waits until the server has it: gives the message's number. Waits before
     /// it sends while too much has no answer yet. A message that waits for a connection is not sent
     /// when the future is dropped.
+    ///
+    /// Fails with [`Failure::TimedOut`] when the server has not answered within
+    /// [`Options::request_timeout`] of the sending, or when it could not be sent for as long because too
+    /// much had no answer. In a queue it waits for [`Queue::age`](super::Queue::age) at most.
     pub async fn publish<T: Serialize + ?Sized>(
         &self,
         channel: &str,
@@ -275,22 +280,21 @@ impl<R: Dial> Client<R> {
 
     async fn post(&self, event: Input<'_>) -> Result<u64, SendError> {
         let shared = self.shared();
-        let mut place = Place::new(shared);
+        let until = shared.patience();
+        let mut place = Place::until(shared, until);
         let posted = std::future::poll_fn(|context| {
             place.poll_until(context, |locked, now| {
                 if locked.ended {
-                    return Some(None);
+                    return Some(Err(Failure::Stopped));
                 }
                 if locked.is_congested() {
-                    return None;
+                    return (now >= until).then_some(Err(Failure::TimedOut));
                 }
                 let (waiter, answer) = oneshot::channel();
-                Some(Some((locked.post(now, event, waiter), answer)))
+                Some(Ok((locked.post(now, event, waiter), answer)))
             })
         });
-        let Some((id, answer)) = posted.await else {
-            return Err(Failure::Stopped.into());
-        };
+        let (id, answer) = posted.await?;
         drop(place);
         shared.driver.wake();
         let waiting = Waiting {

@@ -22,6 +22,9 @@ pub struct Options {
     pub max_attempts: u32,
     /// How long opening a connection may take (15 s): longer than a server gives its hook to answer.
     pub open_timeout: Duration,
+    /// How long the server may take to answer a request, from when it was sent (10 s).
+    /// [`Duration::MAX`]: as long as the connection lives.
+    pub request_timeout: Duration,
     /// How much may wait for a connection. `None`: publishing fails while there is none.
     pub queue: Option<Queue>,
     /// Of the random delays. By default the operating system chooses.
@@ -109,6 +112,7 @@ impl Default for Options {
             backoff_factor: config.factor,
             max_attempts: config.attempts,
             open_timeout: config.open,
+            request_timeout: config.request,
             queue: Some(Queue::default()),
             seed: None,
             max_message_bytes: 1 << 20,
@@ -145,6 +149,7 @@ impl Options {
             factor: self.backoff_factor,
             attempts: self.max_attempts,
             open: self.open_timeout,
+            request: self.request_timeout,
             token: self.token.is_some(),
             queue: self.queue.is_some(),
             count,

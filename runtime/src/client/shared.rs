@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use futures_channel::oneshot;
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     locked: Mutex<Locked>,
     pub(super) driver: AtomicWaker,
     origin: Instant,
+    /// How long a publisher waits until less is without an answer.
+    patience: Duration,
 }
 
 pub(super) struct Locked {
@@ -109,11 +111,17 @@ impl Shared {
             }),
             driver: AtomicWaker::new(),
             origin: Instant::now(),
+            patience: options.request_timeout,
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Locked> {
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when a publisher waits that comes now.
+    pub(super) fn patience(&self) -> Time {
+        self.now() + self.patience
     }
 
     /// The time, to be taken under the lock: it does not go back.
@@ -175,15 +183,24 @@ impl Shared {
 
     /// Hands in a tick if one is due; says when the next one is.
     pub(super) fn tick(&self) -> (bool, Option<Instant>) {
-        let due = |locked: &Locked| locked.machine.next_deadline();
-        let ticked = {
-            let locked = self.lock();
-            due(&locked).is_some_and(|at| at <= self.now())
+        let (machine, gate) = {
+            let (locked, now) = (self.lock(), self.now());
+            let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+            let gate = locked.gate.next_deadline();
+            (due(locked.machine.next_deadline()), due(gate))
         };
-        if ticked {
-            self.by_driver(|locked, now| locked.handle(now, Input::Tick));
+        if machine || gate {
+            self.by_driver(|locked, now| {
+                if machine {
+                    locked.handle(now, Input::Tick);
+                }
+                if gate {
+                    locked.gate.open();
+                }
+            });
         }
-        (ticked, due(&self.lock()).and_then(|at| self.instant(at)))
+        let due = self.lock().next_deadline();
+        (machine || gate, due.and_then(|at| self.instant(at)))
     }
 
     /// The driver is gone, and with it everything that waits for something.
@@ -213,6 +230,11 @@ impl Locked {
         if !self.ended {
             self.machine.handle(now, event);
         }
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        let machine = self.machine.next_deadline();
+        machine.into_iter().chain(self.gate.next_deadline()).min()
     }
 
     /// Hands in a message, for which `waiter` waits.
@@ -315,6 +337,9 @@ impl Locked {
                     frame: Some(frame.clone()),
                 };
                 self.let_in(effects, Some(channel), &Err(refused));
+            }
+            Notice::Unanswered { channel } => {
+                self.let_in(effects, Some(channel), &Err(Failure::TimedOut));
             }
             _ => {}
         }

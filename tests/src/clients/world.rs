@@ -373,7 +373,7 @@ impl World {
             }
             Notice::Gap(gap) => self.counts.missed += gap.to + 1 - gap.from,
             Notice::Refused { .. } => unreachable!("rooms are open"),
-            Notice::Epoch { .. } | Notice::RoundTrip(_) => {}
+            Notice::Unanswered { .. } | Notice::Epoch { .. } | Notice::RoundTrip(_) => {}
         }
     }
 

@@ -7,12 +7,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use super::frames;
 use super::guest::{Guest, hasty, lock};
 use super::peer::PATIENCE;
 use crate::rt;
-use crate::rt::client::{Event, Options, State, StopReason, WaitReason};
+use crate::rt::client::{Event, Failure, Options, State, StopReason, WaitReason};
 
 /// How often a client may try in these tests.
 const ATTEMPTS: u32 = 4;
@@ -24,7 +25,10 @@ struct Seen(Arc<Mutex<Vec<Option<u16>>>>);
 /// Serves so many connections, each by `answer` after its request has come, and notes the code of
 /// the Close frame of each.
 fn serve(answer: fn(&mut TcpStream, &str)) -> (SocketAddr, Seen) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    serve_on(TcpListener::bind("127.0.0.1:0").expect("a port"), answer)
+}
+
+fn serve_on(listener: TcpListener, answer: fn(&mut TcpStream, &str)) -> (SocketAddr, Seen) {
     let address = listener.local_addr().expect("an address");
     let seen = Seen::default();
     let noted = seen.clone();
@@ -276,6 +280,65 @@ fn a_server_that_reads_nothing_makes_publishers_wait() {
         ends.iter().filter(|code| *code == "stopped").count(),
         1_000 - sent
     );
+}
+
+/// Tells us in, and reads on without a word.
+fn answers_nothing(stream: &mut TcpStream, key: &str) {
+    welcome(stream, key);
+    let _ = std::io::copy(stream, &mut std::io::sink());
+}
+
+#[test]
+fn what_a_server_never_answers_fails_while_the_connection_lives() {
+    let (address, _) = serve(answers_nothing);
+    let options = Options {
+        request_timeout: Duration::from_millis(50),
+        ..hasty()
+    };
+    let guest = Guest::at(address, "/ws", options);
+    guest.run(|client| async move {
+        client.connected().await.expect("a welcome");
+        let published = client.publish("b", "first").await.expect_err("no answer");
+        assert_eq!(published.code(), "timeout");
+        let sent = client.direct("bob", "x").await.expect_err("no answer");
+        assert_eq!(sent.code(), "timeout");
+        let subscribed = client.subscribe("a").await;
+        assert_eq!(subscribed, Err(Failure::TimedOut));
+    });
+    let state = guest.client.state();
+    assert!(matches!(state, State::Connected { .. }), "{state:?}");
+}
+
+#[test]
+fn publishers_do_not_wait_for_ever_until_they_may_send() {
+    let parked = |stream: &mut TcpStream, key: &str| {
+        welcome(stream, key);
+        loop {
+            thread::park();
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    // The kernel is not to take all of it in the server's stead.
+    let buffer = socket2::SockRef::from(&listener).set_recv_buffer_size(4_096);
+    buffer.expect("an option");
+    let (address, _) = serve_on(listener, parked);
+    let options = Options {
+        request_timeout: Duration::from_millis(50),
+        ..hasty()
+    };
+    let guest = Guest::at(address, "/ws", options);
+    guest.run(|client| async move {
+        client.connected().await.expect("a welcome");
+        // The socket takes the first ones; the last ones are not even sent, and there are no others
+        // whose end would let them look again.
+        let text = "x".repeat(1 << 20);
+        for _ in 0..10 {
+            let end = client.publish("a", &text).await;
+            assert_eq!(end.expect_err("no answer").code(), "timeout");
+        }
+    });
+    let state = guest.client.state();
+    assert!(matches!(state, State::Connected { .. }), "{state:?}");
 }
 
 #[test]
