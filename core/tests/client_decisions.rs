@@ -229,3 +229,149 @@ fn a_server_that_never_answers_does_not_fill_the_memory() {
     let gap = matches!(&delivered[..], [Action::Notify(Notice::Gap(gap)), _] if (gap.from, gap.to) == (2, 2));
     assert!(gap, "{delivered:?}");
 }
+
+const LOBBY: Event<'static> = Event::Subscribe { channel: "lobby" };
+const ALREADY_IN: Event<'static> = Event::Message {
+    text: r#"{"type":"error","code":"already_subscribed","channel":"lobby","id":1}"#,
+};
+
+/// A client that is in a lobby by its URL, at this number.
+fn in_a_lobby(seq: u64) -> Machine {
+    let mut machine = welcomed(Config::default());
+    let subscribed =
+        format!(r#"{{"type":"subscribed","channel":"lobby","seq":{seq},"epoch":"e1"}}"#);
+    play(&mut machine, 10, &[message(&subscribed)]);
+    machine
+}
+
+fn said(seq: u64) -> String {
+    format!(r#"{{"type":"message","channel":"lobby","content":1,"seq":{seq}}}"#)
+}
+
+fn sent(actions: &[Action]) -> Vec<&str> {
+    let sent = actions.iter().filter_map(|action| match action {
+        Action::Send(text) => Some(text.as_str()),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn a_lobby_that_is_subscribed_late_is_entered() {
+    let mut machine = in_a_lobby(12);
+    let heard = [message(&said(13))].map(|one| play(&mut machine, 20, &[one]));
+    assert!(matches!(heard[0][..], [Action::Notify(Notice::Deliver(_))]));
+    let asked = play(&mut machine, 30, &[LOBBY, publish("lobby")]);
+    assert_eq!(
+        sent(&asked),
+        [r#"{"type":"subscribe","channel":"lobby","id":1}"#]
+    );
+    play(&mut machine, 31, &[message(&said(14))]);
+    // What waited for the answer goes.
+    let entered = play(&mut machine, 40, &[ALREADY_IN]);
+    let channel = "lobby".into();
+    assert_eq!(
+        entered,
+        [
+            Action::Notify(Notice::Entered { channel }),
+            Action::Send(r#"{"type":"message","channel":"lobby","content":1,"id":2}"#.to_owned()),
+        ]
+    );
+    assert!(machine.is_active("lobby"));
+    // It is known where it stands: what is missing from now on is told.
+    let gap = play(&mut machine, 50, &[message(&said(16))]);
+    assert!(
+        matches!(&gap[..], [Action::Notify(Notice::Gap(gap)), _] if (gap.from, gap.to) == (15, 15)),
+        "{gap:?}"
+    );
+    // And what was missed between two connections.
+    let closed = Event::Closed {
+        code: 1006,
+        reason: "",
+    };
+    play(&mut machine, 60, &[closed, Event::Reconnect]);
+    play(&mut machine, 70, &[Event::Opened, WELCOME]);
+    let subscribed = r#"{"type":"subscribed","channel":"lobby","seq":18,"epoch":"e1"}"#;
+    let gap = play(&mut machine, 80, &[message(subscribed)]);
+    assert!(
+        matches!(&gap[..], [_, Action::Notify(Notice::Gap(gap))] if (gap.from, gap.to, gap.away) == (17, 18, true)),
+        "{gap:?}"
+    );
+}
+
+#[test]
+fn a_lobby_can_be_left_whether_or_not_it_was_subscribed() {
+    let leave = Event::Unsubscribe { channel: "lobby" };
+    let unsubscribe = |id| format!(r#"{{"type":"unsubscribe","channel":"lobby","id":{id}}}"#);
+    let mut machine = in_a_lobby(12);
+    let left = play(&mut machine, 20, &[leave]);
+    assert_eq!(left, [Action::Send(unsubscribe(1))]);
+    assert_eq!(play(&mut machine, 30, &[leave]), [], "once");
+
+    let mut machine = in_a_lobby(12);
+    let left = play(&mut machine, 20, &[LOBBY, ALREADY_IN, leave]);
+    assert_eq!(sent(&left)[1..], [unsubscribe(2)]);
+    assert_eq!(play(&mut machine, 30, &[leave]), [], "once");
+
+    // Whoever is back is asked for as anybody else.
+    let again = play(&mut machine, 40, &[LOBBY]);
+    assert_eq!(
+        sent(&again),
+        [r#"{"type":"subscribe","channel":"lobby","id":3}"#]
+    );
+    let answer = r#"{"type":"subscribed","channel":"lobby","seq":30,"epoch":"e1","id":3}"#;
+    let entered = play(&mut machine, 50, &[message(answer)]);
+    assert!(
+        matches!(entered[..], [Action::Notify(Notice::Deliver(_))]),
+        "{entered:?}"
+    );
+}
+
+#[test]
+fn who_was_put_out_of_the_lobby_is_in_it_no_more() {
+    let mut machine = in_a_lobby(12);
+    let put_out = message(r#"{"type":"unsubscribed","channel":"lobby"}"#);
+    play(&mut machine, 20, &[put_out]);
+    let leave = Event::Unsubscribe { channel: "lobby" };
+    assert_eq!(play(&mut machine, 30, &[leave]), []);
+}
+
+#[test]
+fn a_channel_that_was_left_before_its_answer_came_is_no_lobby() {
+    let mut machine = welcomed(Config::default());
+    let leave = Event::Unsubscribe { channel: "lobby" };
+    play(&mut machine, 10, &[LOBBY, leave]);
+    let late = r#"{"type":"subscribed","channel":"lobby","seq":1,"epoch":"e1","id":1}"#;
+    play(&mut machine, 20, &[message(late)]);
+    assert_eq!(play(&mut machine, 20, &[leave]), []);
+    // Put in, and out again by what we had asked before.
+    let put_in = r#"{"type":"subscribed","channel":"lobby","seq":1,"epoch":"e1"}"#;
+    let left = r#"{"type":"unsubscribed","channel":"lobby","id":2}"#;
+    play(&mut machine, 30, &[message(put_in), message(left)]);
+    assert_eq!(play(&mut machine, 40, &[leave]), []);
+}
+
+#[test]
+fn whoever_is_in_already_is_in_even_where_nobody_has_said_so() {
+    let mut machine = welcomed(Config::default());
+    let entered = play(&mut machine, 10, &[LOBBY, publish("lobby"), ALREADY_IN]);
+    assert_eq!(sent(&entered).len(), 2, "{entered:?}");
+    assert!(machine.is_active("lobby"));
+}
+
+#[test]
+fn a_server_that_names_ever_new_lobbies_does_not_fill_the_memory() {
+    let mut machine = welcomed(Config::default());
+    for lobby in 0..5_000 {
+        let subscribed =
+            format!(r#"{{"type":"subscribed","channel":"{lobby}","seq":1,"epoch":"e1"}}"#);
+        play(&mut machine, 10, &[message(&subscribed)]);
+    }
+    // The first ones are remembered, and can be left.
+    let left = (0..5_000).filter(|lobby| {
+        let channel = &lobby.to_string();
+        let leave = Event::Unsubscribe { channel };
+        !play(&mut machine, 20, &[leave]).is_empty()
+    });
+    assert_eq!(left.count(), 1_024);
+}

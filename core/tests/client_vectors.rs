@@ -218,6 +218,7 @@ fn write_notice(notice: &Notice) -> Value {
         Notice::Refused { channel, frame } => {
             json!({"type": "refused", "channel": &**channel, "frame": write_frame(frame)})
         }
+        Notice::Entered { channel } => json!({"type": "entered", "channel": &**channel}),
         Notice::Unanswered { channel } => json!({"type": "unanswered", "channel": &**channel}),
         Notice::Gap(gap) => json!({
             "type": "gap", "channel": &*gap.channel,

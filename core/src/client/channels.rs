@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::config::LOBBIES;
 use super::{Action, Failure, Gap, Machine, Notice, Phase};
 
 /// In the order of subscribing.
@@ -11,6 +12,15 @@ pub(super) struct Channels {
     places: BTreeMap<Arc<str>, u64>,
     by_place: BTreeMap<u64, Channel>,
     next_place: u64,
+    /// Entered by the server's word alone, on this connection: by the URL, or by the application.
+    lobbies: BTreeMap<Box<str>, Lobby>,
+}
+
+/// Where we stand in a channel that we have not asked for.
+#[derive(Debug)]
+struct Lobby {
+    epoch: Box<str>,
+    last: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -67,8 +77,25 @@ impl Channels {
         self.by_place.remove(&place)
     }
 
+    /// We are in this channel, though nobody has subscribed it.
+    pub(super) fn remember_lobby(&mut self, name: &str, epoch: &str, seq: Option<u64>) {
+        if self.lobbies.len() < LOBBIES || self.lobbies.contains_key(name) {
+            let lobby = Lobby {
+                epoch: epoch.into(),
+                last: seq,
+            };
+            self.lobbies.insert(name.into(), lobby);
+        }
+    }
+
+    /// It is no lobby any more. Says whether it was one.
+    pub(super) fn forget_lobby(&mut self, name: &str) -> bool {
+        self.lobbies.remove(name).is_some()
+    }
+
     /// What was true of the connection is true no more.
     pub(super) fn forget_connection(&mut self) {
+        self.lobbies.clear();
         for channel in self.by_place.values_mut() {
             channel.active = false;
             channel.entry = Entry::Unasked;
@@ -91,18 +118,16 @@ impl Machine {
     }
 
     pub(super) fn unsubscribe(&mut self, name: &str) {
-        let Some(channel) = self.channels.remove(name) else {
-            return;
-        };
-        let asked = match channel.entry {
-            Entry::Asked(id) => {
+        let mut is_in = self.channels.forget_lobby(name);
+        if let Some(channel) = self.channels.remove(name) {
+            is_in |= channel.active;
+            if let Entry::Asked(id) = channel.entry {
                 self.messages.answered(id);
-                true
+                is_in = true;
             }
-            Entry::Unasked | Entry::Refused => false,
-        };
-        self.drop_held(|item| item.is_for(name), &Failure::Unsubscribed);
-        if matches!(self.phase, Phase::Ready(_)) && (asked || channel.active) {
+            self.drop_held(|item| item.is_for(name), &Failure::Unsubscribed);
+        }
+        if matches!(self.phase, Phase::Ready(_)) && is_in {
             let id = self.take_id();
             self.act(Action::Send(about("unsubscribe", name, id)));
         }
@@ -123,8 +148,24 @@ impl Machine {
         }
     }
 
+    /// We were in before we asked, and go on from where we know that we stand.
+    pub(super) fn entered_before(&mut self, name: &Arc<str>) {
+        let channel = name.clone();
+        self.notify(Notice::Entered { channel });
+        if let Some(Lobby { epoch, last }) = self.channels.lobbies.remove(&**name) {
+            return self.entered(name, &epoch, last);
+        }
+        if let Some(channel) = self.channels.get_mut(name) {
+            channel.active = true;
+            channel.epoch.clear();
+            channel.last = None;
+        }
+        self.send_held(|item| item.is_for(name));
+    }
+
     /// A channel is active from now on; messages that waited for it go.
     pub(super) fn entered(&mut self, name: &str, epoch: &str, seq: Option<u64>) {
+        self.channels.forget_lobby(name);
         let Some(channel) = self.channels.get_mut(name).filter(|it| !it.active) else {
             return;
         };
@@ -160,6 +201,9 @@ impl Machine {
             return;
         };
         let Some(channel) = self.channels.get_mut(name).filter(|it| it.active) else {
+            if let Some(lobby) = self.channels.lobbies.get_mut(name) {
+                lobby.last = lobby.last.max(Some(seq));
+            }
             return;
         };
         let Some(last) = channel.last.filter(|&last| seq > last) else {

@@ -74,3 +74,5 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
 /// Requests whose end was told that are remembered for the sake of a late answer.
 pub(super) const LATE: usize = 1_024;
+/// Channels that are remembered though nobody has subscribed them.
+pub(super) const LOBBIES: usize = 1_024;

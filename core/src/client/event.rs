@@ -144,6 +144,12 @@ pub enum Notice {
         /// The server's `error`.
         frame: Frame,
     },
+    /// We were in this channel before our `subscribe`, by the URL perhaps: it is no `subscribed` that
+    /// answers it.
+    Entered {
+        /// Which one.
+        channel: Arc<str>,
+    },
     /// The server has not answered our `subscribe` in time. It may do so yet.
     Unanswered {
         /// Of which channel.

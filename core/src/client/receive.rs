@@ -93,7 +93,13 @@ impl Machine {
         self.notify(Notice::Deliver(frame.clone()));
         // Before `welcome` nobody is in anything.
         if matches!(self.phase, Phase::Ready(_)) {
-            self.entered(name, frame.epoch().unwrap_or_default(), frame.seq());
+            let (epoch, seq) = (frame.epoch().unwrap_or_default(), frame.seq());
+            // What answers a `subscribe` that was taken back is left already.
+            if asked.is_some() {
+                self.entered(name, epoch, seq);
+            } else if id == FrameId::Absent {
+                self.channels.remember_lobby(name, epoch, seq);
+            }
         }
     }
 
@@ -101,12 +107,13 @@ impl Machine {
     /// for its answer is answered all the same.
     fn put_out(&mut self, frame: &Frame) {
         let name = frame.channel().unwrap_or_default();
-        let Some(channel) = self.channels.get_mut(name) else {
-            return;
-        };
+        self.channels.forget_lobby(name);
         if frame.id() != FrameId::Absent {
             return;
         }
+        let Some(channel) = self.channels.get_mut(name) else {
+            return;
+        };
         channel.active = false;
         let messages = &self.messages;
         if !matches!(channel.entry, Entry::Asked(id) if messages.request(id).is_some()) {
@@ -130,8 +137,13 @@ impl Machine {
         let channel = request.channel.as_deref();
         let channel = channel.and_then(|name| self.channels.get_mut(name));
         match channel.filter(|channel| channel.entry == Entry::Asked(id)) {
-            // It was entered by the URL, as `subscribed` has told, and this is nobody's business.
-            Some(channel) if channel.active && frame.code() == Some("already_subscribed") => {}
+            // It was entered by the URL, and that asking for it was needless is nobody's business.
+            Some(channel) if frame.code() == Some("already_subscribed") => {
+                if !channel.active {
+                    let name = channel.name.clone();
+                    self.entered_before(&name);
+                }
+            }
             Some(channel) => {
                 channel.entry = Entry::Refused;
                 let channel = channel.name.clone();

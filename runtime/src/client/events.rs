@@ -42,6 +42,11 @@ pub enum Event {
         /// The server's `error`.
         frame: Frame,
     },
+    /// A channel was subscribed that we were in already, by the URL perhaps: no `subscribed` follows.
+    Entered {
+        /// Which one.
+        channel: Arc<str>,
+    },
     /// The server has not answered in time whether it lets us into a channel. It may do so yet.
     Unanswered {
         /// Which one.
@@ -67,6 +72,7 @@ impl Event {
                 _ => Self::Other(frame),
             },
             Notice::Refused { channel, frame } => Self::Refused { channel, frame },
+            Notice::Entered { channel } => Self::Entered { channel },
             Notice::Unanswered { channel } => Self::Unanswered { channel },
             Notice::Gap(gap) => Self::Gap(gap),
             Notice::Epoch { channel, from, to } => Self::Epoch { channel, from, to },
@@ -85,6 +91,7 @@ impl Event {
             Self::State(State::Connected { welcome, .. }) => welcome.as_json().len(),
             Self::State(_)
             | Self::Gap(_)
+            | Self::Entered { .. }
             | Self::Unanswered { .. }
             | Self::RoundTrip(_)
             | Self::Lagged(_) => 0,

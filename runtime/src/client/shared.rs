@@ -328,9 +328,14 @@ impl Locked {
                     effects.entries.extend(stopped);
                 }
             }
-            Notice::Deliver(frame) if frame.kind() == "subscribed" => {
+            // Before `welcome` it lets nobody in.
+            Notice::Deliver(frame)
+                if frame.kind() == "subscribed"
+                    && self.machine.is_active(frame.channel().unwrap_or_default()) =>
+            {
                 self.let_in(effects, frame.channel(), &Ok(()));
             }
+            Notice::Entered { channel } => self.let_in(effects, Some(channel), &Ok(())),
             Notice::Refused { channel, frame } => {
                 let refused = Failure::Refused {
                     code: frame.code().unwrap_or_default().to_owned().into(),

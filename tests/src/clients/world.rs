@@ -373,7 +373,10 @@ impl World {
             }
             Notice::Gap(gap) => self.counts.missed += gap.to + 1 - gap.from,
             Notice::Refused { .. } => unreachable!("rooms are open"),
-            Notice::Unanswered { .. } | Notice::Epoch { .. } | Notice::RoundTrip(_) => {}
+            Notice::Entered { .. }
+            | Notice::Unanswered { .. }
+            | Notice::Epoch { .. }
+            | Notice::RoundTrip(_) => {}
         }
     }
 

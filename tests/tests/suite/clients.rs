@@ -103,6 +103,33 @@ fn a_channel_that_was_left_is_heard_no_more() {
 }
 
 #[test]
+fn the_lobby_of_the_url_can_be_subscribed_late_and_left() {
+    let server = Server::start(Config::default(), Plain::default());
+    let path = "/ws/lobby?token=s3cr3t-ann";
+    let of_lobby = |wanted: &'static str| {
+        move |event: &Event| match event {
+            Event::Other(frame) if frame.kind() == wanted => Some(()),
+            _ => None,
+        }
+    };
+    let (ann, eve) = (
+        Guest::at(server.address, path, hasty()),
+        Guest::at(server.address, path, hasty()),
+    );
+    ann.find("it is in by its URL", of_lobby("subscribed"));
+    let entered = ann.run(|client| async move { client.subscribe("lobby").await });
+    assert_eq!(entered, Ok(()));
+    assert_eq!(ann.publish("lobby", "one"), Ok(1));
+    ann.client.unsubscribe("lobby");
+    ann.find("it has left", of_lobby("unsubscribed"));
+
+    // Nor need whoever leaves have subscribed.
+    eve.find("it is in by its URL", of_lobby("subscribed"));
+    eve.client.unsubscribe("lobby");
+    eve.find("it has left", of_lobby("unsubscribed"));
+}
+
+#[test]
 fn health_pings_are_answered() {
     let config = Config {
         health: Health {
