@@ -21,8 +21,9 @@
 use async_tungstenite::{WebSocketStream, client_async_with_config};
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
+use switchboard_runtime::Runtime;
 use switchboard_runtime::client::tungstenite::Error;
-use switchboard_runtime::client::{Dial, Target};
+use switchboard_runtime::client::{Dial, Target, race};
 
 use crate::rt::Smol;
 
@@ -46,7 +47,8 @@ impl Dial for Smol {
     type WebSocket = WebSocketStream<Box<dyn Duplex>>;
 
     async fn dial(target: Target) -> Result<Self::WebSocket, Error> {
-        let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
+        let addresses = smol::net::resolve((target.host.as_str(), target.port)).await?;
+        let stream = race::<<Self as Runtime>::Timer, _, _>(addresses, TcpStream::connect).await?;
         stream.set_nodelay(true)?;
         #[cfg(feature = "client-tls")]
         let stream: Box<dyn Duplex> = match target.tls {

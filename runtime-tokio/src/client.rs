@@ -17,8 +17,9 @@
 //! }
 //! ```
 
+use switchboard_runtime::Runtime;
 use switchboard_runtime::client::tungstenite::Error;
-use switchboard_runtime::client::{Dial, Target};
+use switchboard_runtime::client::{Dial, Target, race};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -45,7 +46,8 @@ impl Dial for Tokio {
     type WebSocket = WebSocketStream<Box<dyn Duplex>>;
 
     async fn dial(target: Target) -> Result<Self::WebSocket, Error> {
-        let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
+        let addresses = tokio::net::lookup_host((target.host.as_str(), target.port)).await?;
+        let stream = race::<<Self as Runtime>::Timer, _, _>(addresses, TcpStream::connect).await?;
         stream.set_nodelay(true)?;
         #[cfg(feature = "client-tls")]
         let stream: Box<dyn Duplex> = match target.tls {

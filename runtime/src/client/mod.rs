@@ -14,12 +14,14 @@ mod events;
 mod gate;
 mod handle;
 mod options;
+mod race;
 mod shared;
 
 pub use self::dial::{BadUrl, Dial, Target};
 pub use self::events::{Event, Events};
 pub use self::handle::{Client, Closing, SendError, SendOptions, Subscribing};
 pub use self::options::{NoToken, Options, Queue, TokenSource};
+pub use self::race::race;
 
 #[cfg(feature = "client-tls")]
 pub use rustls;

@@ -61,7 +61,7 @@ pub(super) fn is_exhausted() -> bool {
 }
 
 /// Lets time pass, and wakes whose time has come.
-pub(super) fn advance(by: Duration) {
+pub(crate) fn advance(by: Duration) {
     let due = CLOCK.with_borrow_mut(|clock| {
         clock.passed += by;
         let now = origin() + clock.passed;
@@ -77,7 +77,7 @@ pub(super) fn advance(by: Duration) {
 }
 
 /// A timer on this clock.
-pub(super) struct Alarm(Instant);
+pub(crate) struct Alarm(Instant);
 
 impl Timer for Alarm {
     fn new(at: Instant) -> Self {
