@@ -100,6 +100,14 @@ impl Node for Locking<'_> {
         self.with(|node| node.authenticated(id, verdict, request))
     }
 
+    fn is_undecided(&mut self, id: ConnectionId) -> bool {
+        self.shared.read(|switchboard| switchboard.is_undecided(id))
+    }
+
+    fn user(&mut self, id: ConnectionId) -> Option<Arc<str>> {
+        self.shared.read(|switchboard| switchboard.user_of(id))
+    }
+
     fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
         self.with(|node| node.answer(id, question, answer));
     }

@@ -290,7 +290,11 @@ pub enum UserPolicy {
     /// The older connection is closed (1000 `replaced`).
     #[default]
     Replace,
-    /// The newer connection is refused (4005 `already_connected`).
+    /// The newer connection is refused (4005 `already_connected`), unless the older one is dead:
+    /// where nothing was heard from it for a second, it is pinged, and the newer one waits for a
+    /// second. If nothing is heard until then either, or its socket took no bytes for a second, the
+    /// older one is closed (1000 `replaced`). One that is not read for our own reasons, a busy hook
+    /// or a long queue, need not answer.
     Reject,
     /// Several devices; when there are more than this, the oldest goes (1000 `replaced`).
     Allow(usize),

@@ -77,6 +77,8 @@ pub struct Session {
     /// The node has been told of a message that is not complete.
     partial: bool,
     gone: bool,
+    /// It is known who the client is, but not yet whether it is admitted.
+    undecided: bool,
     waiting: Waiting,
     user: Option<Arc<str>>,
 }
@@ -98,6 +100,7 @@ impl Session {
             paused: false,
             partial: false,
             gone: false,
+            undecided: false,
             waiting: Waiting::default(),
             user: None,
         }
@@ -194,7 +197,14 @@ impl Session {
     /// Returns the next step; `None` while a call runs, and where nothing waits.
     pub fn next(&mut self, node: &mut impl Node) -> Option<Step> {
         while !self.is_calling() {
-            let step = if let Some(item) = self.pop(node) {
+            let step = if self.undecided {
+                self.undecided = node.is_undecided(self.id);
+                if self.undecided {
+                    return None;
+                }
+                let user = node.user(self.id);
+                self.admitted(user)
+            } else if let Some(item) = self.pop(node) {
                 let step = self.process(node, item);
                 if self.paused {
                     self.is_full(node);
@@ -300,6 +310,7 @@ impl Session {
 
     /// The connection is not to be admitted any more.
     fn abandon_entrance(&mut self) {
+        self.undecided = false;
         if self.hook == Hook::Entrance {
             self.call_over();
         }
@@ -384,11 +395,16 @@ impl Session {
         if verdict != Ok(Identity::FirstMessage) {
             self.waiting.set_request(None);
         }
-        let user = node.authenticated(self.id, verdict, request)?;
+        let user = node.authenticated(self.id, verdict, request);
+        self.undecided = user.is_none() && node.is_undecided(self.id);
+        self.admitted(user)
+    }
+
+    fn admitted(&mut self, user: Option<Arc<str>>) -> Option<Step> {
         if self.user.is_some() {
             return None;
         }
-        self.user = Some(user);
+        self.user = Some(user?);
         Some(self.call(Hook::Running, Call::Connect))
     }
 
@@ -426,7 +442,7 @@ impl Session {
 
     /// Whether what comes in has to wait for what came before it.
     fn must_queue(&self) -> bool {
-        self.is_calling() || self.waiting.items() > 0
+        self.is_calling() || self.undecided || self.waiting.items() > 0
     }
 
     fn process(&mut self, node: &mut impl Node, item: Item) -> Option<Step> {

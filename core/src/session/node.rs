@@ -70,6 +70,12 @@ pub trait Node {
         request: Option<&RequestId<'_>>,
     ) -> Option<Arc<str>>;
 
+    /// [`Switchboard::is_undecided`].
+    fn is_undecided(&mut self, id: ConnectionId) -> bool;
+
+    /// [`Switchboard::user_of`].
+    fn user(&mut self, id: ConnectionId) -> Option<Arc<str>>;
+
     /// [`Switchboard::answer`].
     fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>);
 
@@ -149,6 +155,14 @@ impl Node for Direct<'_> {
         let _ = self
             .switchboard
             .authenticated(self.now, id, verdict, request);
+        self.switchboard.user_of(id)
+    }
+
+    fn is_undecided(&mut self, id: ConnectionId) -> bool {
+        self.switchboard.is_undecided(id)
+    }
+
+    fn user(&mut self, id: ConnectionId) -> Option<Arc<str>> {
         self.switchboard.user_of(id)
     }
 

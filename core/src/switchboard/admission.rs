@@ -9,7 +9,6 @@ use super::stats::Level;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::address::is_trusted;
-use crate::hash::Vacant;
 use crate::id::HexPair;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
@@ -41,6 +40,24 @@ impl Identity {
             expires_in: None,
         }
     }
+}
+
+/// A connection that is about to be admitted.
+#[derive(Clone, Debug)]
+pub(super) struct Newcomer {
+    pub(super) name: String,
+    pub(super) anonymous: bool,
+    /// On the driver's clock.
+    pub(super) expires: Option<Time>,
+}
+
+/// What the user policy says of a newcomer.
+pub(super) enum Place {
+    Free,
+    /// That of this connection, which ends.
+    Replace(ConnectionId),
+    /// That of this connection, unless it shows life.
+    Ask(ConnectionId),
 }
 
 /// What a driver does with a complete request.
@@ -163,6 +180,10 @@ impl Switchboard {
     /// The application has said who it is, or why it is not let in: `Unauthorized`, `Forbidden` or
     /// `Internal`. Then, in one step: the user policy, a seat of the node, a seat of the lobby.
     ///
+    /// Where a second connection of a user is rejected, and nothing was heard from the first for a
+    /// moment, that one is asked first: the connection [is undecided](Self::is_undecided) then for a
+    /// second.
+    ///
     /// `request` is the id of the `auth` message, where there was one. Has no effect on a
     /// connection that has gone or does not wait for it.
     pub fn authenticated(
@@ -175,6 +196,11 @@ impl Switchboard {
         self.enter(now);
         self.hook_done(id)?;
         let first = match &self.connections.get(id)?.phase {
+            Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)
+                if pending.claim.is_some() =>
+            {
+                return Ok(());
+            }
             Phase::Authenticating(_) => false,
             Phase::AwaitingAuth(_) => true,
             Phase::Open => {
@@ -192,7 +218,7 @@ impl Switchboard {
                 self.await_auth(id);
                 return Ok(());
             }
-            Ok(identity) => self.admit(id, identity, request),
+            Ok(identity) => self.identified(id, identity, request),
             Err(refused) => Err(refused),
         };
         if let Err(refused) = verdict {
@@ -223,6 +249,7 @@ impl Switchboard {
             lobby: request.shared_lobby(),
             response,
             auth_deadline: Time::MAX,
+            claim: None,
         };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
         self.disarm(id, Kind::Handshake, false);
@@ -283,24 +310,49 @@ impl Switchboard {
     }
 
     /// User policy, a seat of the node, a seat of the lobby; all or nothing.
-    fn admit(
+    fn identified(
         &mut self,
         id: ConnectionId,
         identity: Identity,
         request: Option<&RequestId<'_>>,
     ) -> Result<(), Refused> {
-        let (name, anonymous, expires_in) = match identity {
-            Identity::User { name, expires_in } => (name, false, expires_in),
-            _ => (format!("anon-{id}"), true, None),
+        let who = match identity {
+            Identity::User { name, expires_in } => Newcomer {
+                name,
+                anonymous: false,
+                expires: expires_in.map(|expires_in| self.now + expires_in),
+            },
+            _ => Newcomer {
+                name: format!("anon-{id}"),
+                anonymous: true,
+                expires: None,
+            },
         };
-        if !anonymous && check_name(&name, self.config.limits.name_bytes).is_err() {
+        if !who.anonymous && check_name(&who.name, self.config.limits.name_bytes).is_err() {
             return Err(Refused::Unauthorized);
         }
-        let user = self.users.look(&name);
-        let replaced = match user {
-            Ok(user) if !anonymous => self.apply_user_policy(user)?,
+        let replaced = match self.users.find(&who.name) {
+            Some(user) if !who.anonymous => match self.apply_user_policy(user)? {
+                Place::Free => None,
+                Place::Replace(other) => Some(other),
+                Place::Ask(other) => {
+                    self.claim(id, who, other, request);
+                    return Ok(());
+                }
+            },
             _ => None,
         };
+        self.admit(id, &who, replaced, request)
+    }
+
+    /// A seat of the node, a seat of the lobby; all or nothing.
+    pub(super) fn admit(
+        &mut self,
+        id: ConnectionId,
+        who: &Newcomer,
+        replaced: Option<ConnectionId>,
+        request: Option<&RequestId<'_>>,
+    ) -> Result<(), Refused> {
         if self.open >= self.config.limits.connections + usize::from(replaced.is_some()) {
             return Err(Refused::ServerFull);
         }
@@ -313,7 +365,7 @@ impl Switchboard {
         if let Some(lobby) = &lobby {
             self.lobby_seat(lobby, replaced)?;
         }
-        self.open_connection(id, &name, user, anonymous, expires_in, request);
+        self.open_connection(id, who, request);
         if let Some(lobby) = lobby {
             // It fails only if the connection could not even take its welcome and was closed.
             let _ = self.enter_room(id, &lobby, true);
@@ -333,10 +385,7 @@ impl Switchboard {
     fn open_connection(
         &mut self,
         id: ConnectionId,
-        name: &str,
-        user: Result<u32, Vacant>,
-        anonymous: bool,
-        expires_in: Option<Duration>,
+        who: &Newcomer,
         request: Option<&RequestId<'_>>,
     ) {
         let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
@@ -350,7 +399,8 @@ impl Switchboard {
             Ok(Phase::AwaitingAuth(_))
         );
         self.move_to(id, Phase::Open);
-        let user = self.users.add(user, name, anonymous, id.slot);
+        let user = self.users.look(&who.name);
+        let user = self.users.add(user, &who.name, who.anonymous, id.slot);
         let shared = self.users.at(user).name.clone();
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.user = user;
@@ -358,9 +408,11 @@ impl Switchboard {
         if let Some(response) = response {
             self.push_urgent(id, response, Class::HTTP);
         }
-        self.disarm(id, Kind::Hook, true);
+        if self.connections.get(id).is_ok_and(|found| !found.hook) {
+            self.disarm(id, Kind::Hook, true);
+        }
         self.disarm(id, Kind::Auth, false);
-        self.set_expiry(id, expires_in);
+        self.set_expiry(id, who.expires);
         self.start_pings(id);
         self.notify(Notice::Opened {
             id,
@@ -386,17 +438,23 @@ impl Switchboard {
         self.tell(id, &welcome);
     }
 
-    /// Whom a newcomer of this user replaces, or why it is refused.
-    fn apply_user_policy(&self, user: u32) -> Result<Option<ConnectionId>, Refused> {
+    /// Where a newcomer of this user gets in, or why it is refused.
+    fn apply_user_policy(&self, user: u32) -> Result<Place, Refused> {
         let devices = &self.users.at(user).connections;
+        let Some(&oldest) = devices.first() else {
+            return Ok(Place::Free);
+        };
+        let oldest = self.connections.id_at(oldest);
         let most = match self.config.users {
             UserPolicy::Replace => 1,
             UserPolicy::Allow(most) => most,
-            UserPolicy::Reject if devices.is_empty() => return Ok(None),
-            UserPolicy::Reject => return Err(Refused::AlreadyConnected),
+            UserPolicy::Reject => return self.reject(oldest),
         };
-        let oldest = devices.first().filter(|_| devices.len() >= most);
-        Ok(oldest.map(|&slot| self.connections.id_at(slot)))
+        Ok(if devices.len() >= most {
+            Place::Replace(oldest)
+        } else {
+            Place::Free
+        })
     }
 
     /// Whether the lobby has a seat, for somebody who takes over the seats of `replaced`.
@@ -434,7 +492,7 @@ impl Switchboard {
         let user = self.users.at(connection.user).name.clone();
         match verdict {
             Ok(Identity::User { name, expires_in }) if *name == *user => {
-                self.set_expiry(id, expires_in);
+                self.set_expiry(id, expires_in.map(|expires_in| self.now + expires_in));
                 self.tell(
                     id,
                     &ServerMessage::Authenticated {
@@ -448,12 +506,10 @@ impl Switchboard {
         }
     }
 
-    fn set_expiry(&mut self, id: ConnectionId, expires_in: Option<Duration>) {
-        let now = self.now;
+    fn set_expiry(&mut self, id: ConnectionId, at: Option<Time>) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let at = expires_in.map(|expires_in| now + expires_in);
         if let Some(before) = connection.set_expires(at) {
             self.expiries.remove(&(before, id));
         }

@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use super::growth::Grow;
 use super::limits::{Bucket, Strikes};
 use super::queue::Queue;
+use super::reject::Claim;
 use super::timers::Kind;
 use crate::time::nanos;
 use crate::{CloseReason, Config, ConnectionId, Frame, IpKey, StaleId, Time};
@@ -78,6 +79,8 @@ pub(super) struct Pending {
     pub(super) response: Option<Frame>,
     /// When its first message is too late, in liveness time.
     pub(super) auth_deadline: Time,
+    /// It is known who it is; whether it gets in depends on another connection of its user.
+    pub(super) claim: Option<Box<Claim>>,
 }
 
 /// What is left to do for a connection that goes.
@@ -141,7 +144,15 @@ pub(super) struct Outstanding {
 pub(super) struct Probe {
     pub(super) payload: u64,
     pub(super) sent: Time,
+    /// Of the question; of one by [`Switchboard::ask_for_life`](super::Switchboard), its payload.
     pub(super) ticket: u64,
+}
+
+impl Probe {
+    /// Whether it only asks for a sign of life, for a newcomer of the same user.
+    pub(super) fn is_for_life(&self) -> bool {
+        self.ticket == self.payload
+    }
 }
 
 // The fields lie in this order, so that what a broadcast looks at lies together, and after it what
@@ -285,6 +296,23 @@ impl Connection {
         lobby == Some(room)
     }
 
+    /// What is known of it, while it is not admitted and its request has been read.
+    pub(super) fn pending(&mut self) -> Option<&mut Pending> {
+        match &mut self.phase {
+            Phase::Authenticating(pending) | Phase::AwaitingAuth(pending) => Some(pending),
+            _ => None,
+        }
+    }
+
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match &self.phase {
+            Phase::Authenticating(pending) | Phase::AwaitingAuth(pending) => {
+                pending.claim.as_deref()
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn ending(&mut self) -> Option<&mut Ending> {
         match &mut self.phase {
             Phase::Refused(ending) | Phase::Closing(ending) => Some(ending),
@@ -302,9 +330,12 @@ impl Connection {
         match kind {
             Kind::Handshake => phase(matches!(self.phase, Phase::Arrived)),
             Kind::Auth => match &self.phase {
-                Phase::AwaitingAuth(pending) => (!self.hook).then_some(pending.auth_deadline),
+                Phase::AwaitingAuth(pending) => {
+                    (!self.hook && pending.claim.is_none()).then_some(pending.auth_deadline)
+                }
                 _ => None,
             },
+            Kind::Claim => self.claim().map(|claim| claim.deadline),
             Kind::Linger => phase(matches!(self.phase, Phase::Refused(_))),
             Kind::Close => phase(matches!(self.phase, Phase::Closing(_))),
             Kind::Hook => self.hook.then_some(self.hook_deadline),

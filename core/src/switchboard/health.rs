@@ -48,7 +48,7 @@ impl Probes {
         self.questions.len()
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
@@ -101,9 +101,7 @@ impl Switchboard {
                     ticket,
                 });
             }
-            let as_message = self.config.wire == Wire::Json;
-            let frame = self.ping_frame(payload, as_message);
-            self.push_urgent(id, frame, ping_class(as_message));
+            self.push_probe(id, payload, self.config.wire == Wire::Json);
         }
         let results = devices
             .iter()
@@ -120,6 +118,11 @@ impl Switchboard {
             self.conclude(ticket);
         }
         ticket
+    }
+
+    pub(super) fn push_probe(&mut self, id: ConnectionId, payload: u64, as_message: bool) {
+        let frame = self.ping_frame(payload, as_message);
+        self.push_urgent(id, frame, ping_class(as_message));
     }
 
     /// The first ping falls at random in the interval, on a beat that all connections share.

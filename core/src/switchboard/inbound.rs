@@ -108,6 +108,7 @@ impl Switchboard {
         Ok(match &connection.phase {
             Phase::Arrived => Intake::Head,
             Phase::Page | Phase::Authenticating(_) => Intake::Wait,
+            Phase::AwaitingAuth(pending) if pending.claim.is_some() => Intake::Wait,
             Phase::AwaitingAuth(_) | Phase::Open => {
                 let most = self.config.limits.pause_reading;
                 let long = most.is_some_and(|most| connection.queue.bytes() > most);

@@ -22,6 +22,7 @@ mod pool;
 mod presence;
 mod queue;
 mod refusal;
+mod reject;
 mod rooms;
 mod stats;
 mod timers;
@@ -455,6 +456,7 @@ impl Switchboard {
             Kind::Handshake => self.handshake_timed_out(id),
             Kind::Hook => self.hook_failed(id),
             Kind::Auth => self.end(id, CloseReason::AuthTimeout),
+            Kind::Claim => self.decide_claim(id),
             Kind::Linger | Kind::Close => self.remove(id, None),
             Kind::Message => self.end(id, CloseReason::Policy),
             Kind::PingTimeout => self.evict(id, CloseReason::HeartbeatTimeout),

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Hook,
     /// No `auth` message.
     Auth,
+    /// The connection in whose place a newcomer wants to be has had its time to answer.
+    Claim,
     /// A refused connection has not gone.
     Linger,
     /// A closed connection has not gone.
@@ -35,10 +37,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Handshake,
         Self::Hook,
         Self::Auth,
+        Self::Claim,
         Self::Linger,
         Self::Close,
         Self::Message,

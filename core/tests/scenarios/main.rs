@@ -15,6 +15,7 @@ mod presence;
 mod probes;
 mod protocol;
 mod refusals;
+mod reject;
 mod rooms;
 mod seen;
 mod slow;

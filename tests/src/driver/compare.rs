@@ -146,7 +146,7 @@ impl Driver {
                 Phase::Page | Phase::Authenticating { .. } => Intake::Wait,
                 _ if conn.is_ending() && conn.discarded > DISCARD => Intake::Wait,
                 _ if conn.is_ending() => Intake::Discard,
-                _ if long => Intake::Wait,
+                _ if long || conn.claim.is_some() => Intake::Wait,
                 _ => Intake::Frames,
             };
             same("how it is read", &self.sys.intake(*id), &Ok(intake))?;

@@ -1,7 +1,8 @@
 //! Who comes in.
 
-use switchboard_core::{ConnectionId, UserPolicy, check_name};
+use switchboard_core::{ConnectionId, HealthPing, UserPolicy, check_name};
 
+use super::health::question;
 use super::queue::{Is, Item, Kind, Queue};
 use super::{Conn, Model, Nanos, Note, Phase, charge, nanos, texts};
 
@@ -17,6 +18,23 @@ pub enum Verdict {
     /// No: `unauthorized`, `forbidden` or `internal`.
     No(&'static str),
 }
+
+/// A newcomer that waits for what becomes of its user's connection.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    name: String,
+    expires: Option<Nanos>,
+    from: ConnectionId,
+    asked: Nanos,
+    /// Of the ping.
+    pub number: u64,
+    /// When it is decided, in liveness time.
+    pub deadline: Nanos,
+    request: Option<String>,
+}
+
+/// How long a connection may be silent before it is asked, and then may take to answer.
+const MOMENT: Nanos = 1_000_000_000;
 
 impl Model {
     /// A stream has come from address `ip`, and got an id if the system gave it one.
@@ -44,6 +62,7 @@ impl Model {
             queue: Queue::default(),
             hook: None,
             deadline: live + nanos(self.config.timeouts.handshake),
+            claim: None,
             message_deadline: None,
             partial: 0,
             expires: None,
@@ -57,6 +76,7 @@ impl Model {
             bytes: (0, 0),
             strikes: Vec::new(),
             probes: Vec::new(),
+            asked: Vec::new(),
             writing: false,
             blocked: false,
             shut: false,
@@ -174,6 +194,9 @@ impl Model {
     pub fn authenticated(&mut self, id: ConnectionId, verdict: Verdict, request: Option<&str>) {
         let Some(conn) = self.conn(id) else { return };
         conn.hook = None;
+        if conn.claim.is_some() {
+            return;
+        }
         let first = match conn.phase {
             Phase::Authenticating { .. } => false,
             Phase::AwaitingAuth { .. } => true,
@@ -188,8 +211,8 @@ impl Model {
                 self.await_auth(id);
                 Ok(())
             }
-            Verdict::Anonymous => self.admit(id, &format!("anon-{id}"), true, None, request),
-            Verdict::User(name, expires) => self.admit(id, &name, false, expires, request),
+            Verdict::Anonymous => self.admit(id, &format!("anon-{id}"), None, None, request),
+            Verdict::User(name, expires) => self.identified(id, &name, expires, request),
         };
         if let Err(key) = refused {
             self.refuse(id, key);
@@ -209,24 +232,108 @@ impl Model {
         }
     }
 
+    fn identified(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        expires: Option<Nanos>,
+        request: Option<&str>,
+    ) -> Result<(), &'static str> {
+        if check_name(name, self.config.limits.name_bytes).is_err() {
+            return Err("unauthorized");
+        }
+        let expires = expires.map(|after| self.now + after);
+        let devices = self.users.get(name).cloned().unwrap_or_default();
+        let replaced = match self.config.users {
+            _ if devices.is_empty() => None,
+            UserPolicy::Reject => {
+                let from = devices[0];
+                let conn = &self.conns[&from];
+                if self.live() - conn.last_heard < MOMENT {
+                    return Err("already_connected");
+                }
+                if !self.is_silent(conn, None) {
+                    self.claim(id, from, name, expires, request);
+                    return Ok(());
+                }
+                Some(from)
+            }
+            UserPolicy::Replace => Some(devices[0]),
+            UserPolicy::Allow(most) => (devices.len() >= most).then(|| devices[0]),
+        };
+        self.admit(id, name, expires, replaced, request)
+    }
+
+    /// Whether a connection is dead, as far as can be known. Pings of the interval are foreseen
+    /// nowhere; where there are any, nobody is rejected.
+    fn is_silent(&self, conn: &Conn, asked: Option<Nanos>) -> bool {
+        let live = self.live();
+        let stuck = conn.blocked && live - conn.stalled_from >= MOMENT;
+        let long = self.config.limits.pause_reading;
+        let paused = conn.paused || long.is_some_and(|most| conn.queue.bytes() > most);
+        let unanswered = asked.is_some_and(|at| live - at >= MOMENT && conn.last_heard < at);
+        live - conn.last_heard >= MOMENT && (stuck || unanswered && !paused)
+    }
+
+    fn claim(
+        &mut self,
+        id: ConnectionId,
+        from: ConnectionId,
+        name: &str,
+        expires: Option<Nanos>,
+        request: Option<&str>,
+    ) {
+        let asked = self.live();
+        self.number += 1;
+        let number = self.number;
+        let claim = Claim {
+            name: name.to_owned(),
+            expires,
+            from,
+            asked,
+            number,
+            deadline: asked + MOMENT,
+            request: request.map(str::to_owned),
+        };
+        if let Some(conn) = self.conn(id) {
+            conn.claim = Some(claim);
+        }
+        let by_message = self.json() && self.config.health.health_ping == HealthPing::All;
+        if let Some(conn) = self.conn(from) {
+            conn.asked.retain(|&(_, at)| asked - at < MOMENT);
+            conn.asked.push((number, asked));
+        }
+        self.push(from, question(number, by_message));
+    }
+
+    /// The connection in whose place a newcomer wants to be has had its time to answer.
+    pub(crate) fn decide_claim(&mut self, id: ConnectionId) {
+        let Some(claim) = self.conn(id).and_then(|conn| conn.claim.take()) else {
+            return;
+        };
+        let holder = self.users.get(&claim.name).map(|devices| devices[0]);
+        let silent = |id: ConnectionId| self.is_silent(&self.conns[&id], Some(claim.asked));
+        let request = claim.request.as_deref();
+        let verdict = match holder {
+            None => self.admit(id, &claim.name, claim.expires, None, request),
+            Some(other) if other == claim.from && silent(other) => {
+                self.admit(id, &claim.name, claim.expires, Some(other), request)
+            }
+            Some(_) => Err("already_connected"),
+        };
+        if let Err(key) = verdict {
+            self.refuse(id, key);
+        }
+    }
+
     fn admit(
         &mut self,
         id: ConnectionId,
         name: &str,
-        anonymous: bool,
         expires: Option<Nanos>,
+        replaced: Option<ConnectionId>,
         request: Option<&str>,
     ) -> Result<(), &'static str> {
-        if !anonymous && check_name(name, self.config.limits.name_bytes).is_err() {
-            return Err("unauthorized");
-        }
-        let devices = self.users.get(name).cloned().unwrap_or_default();
-        let replaced = match self.config.users {
-            _ if anonymous || devices.is_empty() => None,
-            UserPolicy::Reject => return Err("already_connected"),
-            UserPolicy::Replace => Some(devices[0]),
-            UserPolicy::Allow(most) => (devices.len() >= most).then(|| devices[0]),
-        };
         if self.open() >= self.config.limits.connections + usize::from(replaced.is_some()) {
             return Err("server_full");
         }
@@ -239,7 +346,7 @@ impl Model {
         {
             return Err("lobby_full");
         }
-        self.open_up(id, name, anonymous, expires, request);
+        self.open_up(id, name, expires, request);
         if let Some(lobby) = lobby
             && self.conns.get(&id).is_some_and(Conn::is_open)
         {
@@ -255,16 +362,15 @@ impl Model {
         &mut self,
         id: ConnectionId,
         name: &str,
-        anonymous: bool,
         expires: Option<Nanos>,
         request: Option<&str>,
     ) {
-        let (now, live) = (self.now, self.live());
+        let live = self.live();
         let Some(conn) = self.conn(id) else { return };
         let before = std::mem::replace(&mut conn.phase, Phase::Open);
         name.clone_into(&mut conn.user);
-        conn.anonymous = anonymous;
-        conn.expires = expires.map(|after| now + after);
+        conn.anonymous = name == format!("anon-{id}");
+        conn.expires = expires;
         conn.last_heard = live;
         conn.last_life = live;
         conn.opened = live;

@@ -11,6 +11,11 @@ impl Model {
         let Some(conn) = self.conn(id) else {
             return false;
         };
+        let before = conn.asked.len();
+        conn.asked.retain(|&(asked, _)| asked != number);
+        if conn.asked.len() < before {
+            return true;
+        }
         let Some(at) = conn
             .probes
             .iter()
@@ -29,14 +34,9 @@ impl Model {
         let devices = self.users.get(user).cloned().unwrap_or_default();
         let waiting = devices.iter().map(|&id| (id, true, false)).collect();
         self.questions.insert(ticket, (deadline, waiting));
+        self.number = ticket + devices.len() as u64;
         for (number, &id) in (ticket + 1..).zip(&devices) {
-            let mut item = if self.json() {
-                let text = texts::health_ping(number);
-                Item::new(framed(text.len()), Is::Json(text), Kind::Message)
-            } else {
-                Item::new(framed(8), Is::Ping(Some(number)), Kind::Control)
-            };
-            item.urgent = true;
+            let item = question(number, self.json());
             if let Some(conn) = self.conn(id) {
                 conn.probes.push((number, ticket));
             }
@@ -115,6 +115,18 @@ impl Model {
             .max()?;
         Some(self.live().saturating_sub(heard))
     }
+}
+
+/// A ping, by message or as a control frame.
+pub(super) fn question(number: u64, by_message: bool) -> Item {
+    let mut item = if by_message {
+        let text = texts::health_ping(number);
+        Item::new(framed(text.len()), Is::Json(text), Kind::Message)
+    } else {
+        Item::new(framed(8), Is::Ping(Some(number)), Kind::Control)
+    };
+    item.urgent = true;
+    item
 }
 
 fn heard_at(conn: &Conn) -> u64 {

@@ -82,6 +82,8 @@ pub struct Conn {
     pub hook: Option<Nanos>,
     /// The end of the phase, in liveness time.
     pub deadline: Nanos,
+    /// It waits for what becomes of another connection of its user.
+    pub claim: Option<admission::Claim>,
     /// The end of the message that has begun.
     pub message_deadline: Option<Nanos>,
     /// Bytes of an unfinished message.
@@ -108,6 +110,8 @@ pub struct Conn {
     pub strikes: Vec<Nanos>,
     /// Questions of `ping_user`: payload, ticket.
     pub probes: Vec<(u64, u64)>,
+    /// Numbers of the pings that asked for a sign of life, and when.
+    pub asked: Vec<(u64, Nanos)>,
     /// A writer holds frames.
     pub writing: bool,
     /// Its socket takes no more.
@@ -240,6 +244,8 @@ pub struct Model {
     pub drain: Option<Drain>,
     /// Questions by their tickets: the deadline, and who is asked.
     questions: BTreeMap<u64, (Nanos, Vec<Asked>)>,
+    /// The last number of a question or a ping.
+    number: u64,
     /// What the call under way must give.
     pub notes: Vec<Note>,
     /// Ends that the system chose in the call under way: heartbeats and drains.
@@ -270,6 +276,7 @@ impl Model {
             node,
             drain: None,
             questions: BTreeMap::new(),
+            number: 0,
             notes: Vec::new(),
             chosen: Vec::new(),
             turns: 0,

@@ -80,6 +80,7 @@ impl Model {
         conn.phase = Phase::Refused { page };
         conn.deadline = deadline;
         conn.hook = None;
+        conn.claim = None;
         conn.message_deadline = None;
         conn.partial = 0;
     }

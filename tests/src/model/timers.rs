@@ -12,6 +12,7 @@ enum Due {
     Handshake,
     Hook,
     Auth,
+    Claim,
     Linger,
     Close,
     Message,
@@ -68,8 +69,9 @@ impl Model {
     fn next_due(&self) -> Option<(Nanos, Due, ConnectionId)> {
         self.conns
             .iter()
-            .filter_map(|(&id, conn)| due(conn).map(|(at, due)| (at, due, id)))
+            .filter_map(|(&id, conn)| due(conn).map(|(at, due)| (at, due, turn(conn), id)))
             .min()
+            .map(|(at, due, _, id)| (at, due, id))
     }
 
     fn fire(&mut self, due: Due, id: ConnectionId) {
@@ -82,6 +84,7 @@ impl Model {
             }
             Due::Hook => self.hook_failed(id),
             Due::Auth => self.end(id, "auth_timeout", None),
+            Due::Claim => self.decide_claim(id),
             Due::Linger | Due::Close => self.remove(id, None),
             Due::Message => self.end(id, "policy", None),
             Due::Stall => {
@@ -292,16 +295,26 @@ fn interval_ping(found: &[u8], wanted: Option<&Item>) -> Option<Item> {
     (!same).then_some(item)
 }
 
+/// Of newcomers that wait for the same moment, the first to come is the first to get in.
+fn turn(conn: &Conn) -> u64 {
+    conn.claim.as_ref().map_or(0, |claim| claim.number)
+}
+
 fn due(conn: &Conn) -> Option<(Nanos, Due)> {
     let phase = match conn.phase {
         Phase::Arrived => Some((conn.deadline, Due::Handshake)),
-        Phase::AwaitingAuth { .. } if conn.hook.is_none() => Some((conn.deadline, Due::Auth)),
+        Phase::AwaitingAuth { .. } if conn.hook.is_none() && conn.claim.is_none() => {
+            Some((conn.deadline, Due::Auth))
+        }
         Phase::Refused { .. } => Some((conn.deadline, Due::Linger)),
         Phase::Closing { .. } => Some((conn.deadline, Due::Close)),
         _ => None,
     };
     let hook = conn.hook.map(|at| (at, Due::Hook));
+    let claim = conn.claim.as_ref();
+    let claim = claim.map(|claim| (claim.deadline, Due::Claim));
     let message = conn.message_deadline.map(|at| (at, Due::Message));
     let stall = conn.stall_check.map(|at| (at, Due::Stall));
-    [phase, hook, message, stall].into_iter().flatten().min()
+    let all = [phase, hook, claim, message, stall];
+    all.into_iter().flatten().min()
 }

@@ -66,7 +66,12 @@ impl Setup {
             users: pick(
                 [
                     UserPolicy::Replace,
-                    UserPolicy::Reject,
+                    // Whether a ping of the interval is out, which decides there, is not foreseen.
+                    if health {
+                        UserPolicy::Replace
+                    } else {
+                        UserPolicy::Reject
+                    },
                     UserPolicy::Allow(1),
                     UserPolicy::Allow(2),
                     UserPolicy::Allow(9),

@@ -4,7 +4,7 @@ use switchboard_core::protocol::RequestId;
 use switchboard_core::{Identity, Refusal, Refused, Request, UserPolicy};
 
 use super::counters::Probe;
-use super::link::{Answer, Phase};
+use super::link::{Answer, Claim, Phase};
 use super::oracle::{Verdict, room_number};
 use super::plan::SECOND;
 use super::world::World;
@@ -136,6 +136,10 @@ impl World {
             Ok(Identity::FirstMessage) => return self.move_to(l, Phase::AwaitingAuth),
             Ok(Identity::User { name, expires_in }) => {
                 let expires = expires_in.map(|after| self.core_time() + after.as_nanos() as u64);
+                let rejects = self.plan.config.users == UserPolicy::Reject;
+                if rejects && self.oracle.users.contains_key(&**name) {
+                    return self.claim(l, name, expires);
+                }
                 self.expect_open(l, Some(name), expires)
             }
             Ok(_) => self.expect_open(l, None, None),
@@ -155,10 +159,6 @@ impl World {
             .and_then(|name| self.oracle.users.get(name))
             .map_or(&[][..], Vec::as_slice);
         let replaced = match self.plan.config.users {
-            UserPolicy::Reject if !devices.is_empty() => {
-                self.probe(Probe::AlreadyConnected);
-                return Verdict::Refused("already_connected");
-            }
             UserPolicy::Reject => None,
             UserPolicy::Replace => devices.first().copied(),
             UserPolicy::Allow(most) => devices.first().copied().filter(|_| devices.len() >= most),
@@ -192,6 +192,80 @@ impl World {
             self.probe_replacement(other);
         }
         Verdict::Open { replaced, expires }
+    }
+
+    /// Its user has a connection, and may have no other. Who was heard a moment ago stays; whether
+    /// another is silent depends on when its pings left, and so is only checked.
+    fn claim(&mut self, l: u32, user: &str, expires: Option<u64>) {
+        let (now, frozen_then) = (self.core_time(), self.frozen);
+        let shadow = &mut self.links[l as usize].shadow;
+        shadow.claim = Some(Claim {
+            user: user.to_owned(),
+            since: now,
+            frozen_then,
+            expires,
+        });
+        shadow.since = now;
+        shadow.frozen_then = frozen_then;
+    }
+
+    /// For how long nothing was heard of a connection: at most, and without the time in which the
+    /// host stood still.
+    fn silence(&self, l: u32) -> (u64, u64) {
+        // A late timer, and calls whose clock went back.
+        let slack = 3 * self.plan.tick_jitter + SECOND / 4;
+        let shadow = &self.links[l as usize].shadow;
+        let silence = self.core_now.saturating_sub(shadow.last_heard) + slack;
+        let frozen = self.frozen - shadow.frozen_at_heard + 2 * slack;
+        (silence, silence.saturating_sub(frozen))
+    }
+
+    /// The verdict on a newcomer that found a connection of its user.
+    pub(super) fn claimed(&mut self, l: u32) -> Option<Verdict> {
+        let claim = self.links[l as usize].shadow.claim.take()?;
+        let replaced = self.oracle.users.get(&*claim.user);
+        let replaced = replaced.and_then(|devices| devices.first().copied());
+        if let Some(other) = replaced {
+            let (most, _) = self.silence(other);
+            self.check(29, most >= SECOND, || {
+                format!("link {l}: replaced {other}, heard {most} ns ago")
+            });
+            self.allow(other, "replaced");
+            self.probe(Probe::SilentReplaced);
+        }
+        let expires = claim.expires;
+        Some(Verdict::Open { replaced, expires })
+    }
+
+    /// A newcomer that found a connection of its user is refused.
+    fn claim_refused(&mut self, l: u32, what: &'static str) -> bool {
+        let Some(claim) = self.links[l as usize].shadow.claim.take() else {
+            return false;
+        };
+        let holder = self.oracle.users.get(&*claim.user);
+        let holder = holder.and_then(|devices| devices.first().copied());
+        let limits = self.plan.config.limits;
+        match (what, holder) {
+            ("already_connected", Some(other)) => {
+                self.probe(Probe::AlreadyConnected);
+                let (_, least) = self.silence(other);
+                let link = &self.links[other as usize];
+                // What we do not read ourselves is not its silence.
+                let paused = link.shadow.paused_since
+                    || link.paused
+                    || limits.pause_reading.is_some()
+                    || self.frozen > claim.frozen_then;
+                let asked = self.core_now.saturating_sub(claim.since) >= SECOND;
+                let most = if asked { 2 * SECOND } else { SECOND };
+                self.check(29, least < most || paused, || {
+                    format!("link {l}: refused for {other}, silent for {least} ns")
+                });
+                true
+            }
+            ("server_full", _) => self.oracle.open >= limits.connections,
+            ("lobby_full", _) => true,
+            _ => false,
+        }
     }
 
     fn probe_replacement(&mut self, other: u32) {
@@ -272,7 +346,8 @@ impl World {
                 let hook = self.links[l as usize].hook.is_some();
                 let pending = what == "restart" && self.drain_due.is_some();
                 let failed = what == "internal" && (hook || self.may_end(l, "internal"));
-                self.check(29, pending || failed, || {
+                let claimed = self.claim_refused(l, what);
+                self.check(29, pending || failed || claimed, || {
                     format!("link {l}: refused {what} without a reason")
                 });
                 if failed && hook {

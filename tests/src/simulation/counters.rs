@@ -112,6 +112,7 @@ kinds! {
         ServerFull => "server full",
         LobbyFull => "lobby full",
         AlreadyConnected => "already connected",
+        SilentReplaced => "silent connection gives its place to a newcomer",
         Strikes => "too many strikes",
         RoomFull => "room full",
         TooManyRooms => "too many rooms",

@@ -284,6 +284,7 @@ impl World {
 
     fn opened(&mut self, l: u32, id: ConnectionId, user: &std::sync::Arc<str>) {
         let predicted = self.oracle.predicted.take();
+        let predicted = predicted.or_else(|| self.claimed(l).map(|verdict| (l, verdict)));
         let Some((of, Verdict::Open { replaced, expires })) = predicted else {
             return self.fail(29, format!("link {l}: let in, not {predicted:?}"));
         };

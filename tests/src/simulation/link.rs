@@ -73,6 +73,16 @@ pub(super) enum Answer {
     Delivered(u64),
 }
 
+/// What a newcomer waits for, whose user has a connection and may have no other.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) user: String,
+    pub(super) since: u64,
+    /// How long the host had stood still then.
+    pub(super) frozen_then: u64,
+    pub(super) expires: Option<u64>,
+}
+
 /// What the oracle knows of one connection.
 #[derive(Debug)]
 pub(super) struct Shadow {
@@ -105,6 +115,8 @@ pub(super) struct Shadow {
     /// It was not read for a while since it was heard.
     pub(super) paused_since: bool,
     pub(super) expires: Option<u64>,
+    /// It waits for what becomes of another connection of its user.
+    pub(super) claim: Option<Claim>,
     /// The times at which its buckets are full again.
     pub(super) messages_full: u64,
     pub(super) bytes_full: u64,
@@ -148,6 +160,7 @@ impl Shadow {
             frozen_at_heard: frozen,
             paused_since: false,
             expires: None,
+            claim: None,
             messages_full: 0,
             bytes_full: 0,
             strikes: Vec::new(),

@@ -269,6 +269,7 @@ impl World {
                 .saturating_sub(shadow.since)
                 .saturating_sub(self.frozen - shadow.frozen_then);
             let most = match shadow.phase {
+                _ if shadow.claim.is_some() => std::time::Duration::from_secs(1),
                 Phase::Arrived => timeouts.handshake,
                 Phase::Refused => timeouts.refusal,
                 Phase::Closing => timeouts.close,

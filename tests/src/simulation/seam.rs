@@ -150,6 +150,20 @@ impl Node for Seam<'_> {
         world.board.user_of(id)
     }
 
+    fn is_undecided(&mut self, id: ConnectionId) -> bool {
+        let (world, l) = (&mut *self.world, self.l);
+        let undecided = world.board.is_undecided(id);
+        let claims = world.links[l as usize].shadow.claim.is_some();
+        world.check(29, undecided == claims, || {
+            format!("link {l}: undecided: {undecided}, it waits for another: {claims}")
+        });
+        undecided
+    }
+
+    fn user(&mut self, id: ConnectionId) -> Option<Arc<str>> {
+        self.world.board.user_of(id)
+    }
+
     fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
         let (world, l) = (&mut *self.world, self.l);
         world.predict_answer(l, &question, answer);

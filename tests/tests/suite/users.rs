@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::app::Plain;
 use super::catalogue::covers;
-use super::frames::{BINARY, TEXT, frame};
+use super::frames::{BINARY, CLOSE, TEXT, frame};
 use super::peer::{End, Peer, upgrade};
-use super::server::Server;
+use super::server::{Server, until};
 use crate::rt::{CloseReason, Config, Frame, Limits, UserPolicy, Wire};
 
 covers! {
@@ -77,6 +77,65 @@ fn the_newer_connection_may_be_rejected_instead() {
     old.leave();
     server.until_empty();
     server.user("ann", "").leave();
+}
+
+/// Time itself is the subject here: who was heard within a second is not even asked.
+fn until_silent_for_a_second(server: &Server) {
+    let silence = || server.hub.last_heard("ann");
+    let second = Duration::from_secs(1);
+    until(
+        "nothing is heard for a second",
+        || silence().is_some_and(|silence| silence >= second),
+        silence,
+    );
+}
+
+#[test]
+fn where_the_newer_is_rejected_an_older_connection_that_is_dead_gives_its_place() {
+    let app = Plain::default();
+    let server = Server::start(with(UserPolicy::Reject), app.clone());
+    // It does not read, and so does not answer the ping either.
+    let old = server.user("ann", "blue");
+    until_silent_for_a_second(&server);
+    let new = server.user("ann", "blue");
+    assert_eq!(old.closed(1000), "replaced");
+    assert_eq!(server.refused("already_connected"), 0);
+    new.leave();
+    server.until_empty();
+    assert_eq!(app.log.count("connect ann"), 2);
+    assert_eq!(app.log.count("disconnect ann"), 2);
+}
+
+#[test]
+fn where_the_newer_is_rejected_what_it_sends_waits_for_the_older_to_answer() {
+    let server = Server::start(with(UserPolicy::Reject), Plain::first_message());
+    let login = frame(TEXT, br#"{"type":"auth","token":"s3cr3t-ann"}"#);
+    let mut old = awaiting(&server);
+    old.send(&login);
+    assert_eq!(old.json()["type"], "authenticated");
+    until_silent_for_a_second(&server);
+    let mut new = server.client("/ws/blue");
+    let message = frame(TEXT, br#"{"type":"message","content":1,"id":2}"#);
+    new.send(&[login, message].concat());
+    assert_eq!(new.json()["type"], "authenticated");
+    assert_eq!(new.find("ack")["id"], 2);
+    assert_eq!(old.closed(1000), "replaced");
+    new.leave();
+    server.until_empty();
+}
+
+#[test]
+fn where_the_newer_is_rejected_an_older_connection_that_answers_is_kept() {
+    let server = Server::start(with(UserPolicy::Reject), Plain::default());
+    let mut old = server.user("ann", "blue");
+    until_silent_for_a_second(&server);
+    // It answers pings while it waits for its end.
+    let old = std::thread::spawn(move || while old.frame().first != 0x80 | CLOSE {});
+    let new = server.client("/ws?token=s3cr3t-ann");
+    assert_eq!(new.closed(4005), "already_connected");
+    assert_eq!(server.hub.disconnect_user("ann", CloseReason::Kicked), 1);
+    old.join().expect("no panic");
+    server.until_empty();
 }
 
 #[test]
