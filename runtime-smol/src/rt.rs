@@ -7,9 +7,9 @@ use std::net::IpAddr;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
-use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::OnceLock;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -24,16 +24,17 @@ use crate::tcp;
 /// Where a hub's tasks run.
 #[derive(Clone)]
 pub struct Executor {
-    /// `None`: smol's global one.
-    executor: Option<Arc<smol::Executor<'static>>>,
+    /// `None`: smol's global one. It is not kept: what runs there would keep what it runs on.
+    executor: Option<Weak<smol::Executor<'static>>>,
     threads: usize,
 }
 
 impl Executor {
-    /// An executor that so many threads run.
+    /// An executor that so many threads run, for as long as somebody else keeps it.
+    #[allow(clippy::needless_pass_by_value)] // In the signature, it says that others share it.
     pub fn new(executor: Arc<smol::Executor<'static>>, threads: usize) -> Self {
         Self {
-            executor: Some(executor),
+            executor: Some(Arc::downgrade(&executor)),
             threads,
         }
     }
@@ -70,8 +71,8 @@ impl Runtime for Smol {
     type Acceptor = tcp::Acceptor;
     type Sockets = tcp::Sockets;
 
-    fn executor() -> Executor {
-        Executor::global()
+    fn executor() -> io::Result<Executor> {
+        Ok(Executor::global())
     }
 
     fn threads(executor: &Executor) -> usize {
@@ -80,7 +81,11 @@ impl Runtime for Smol {
 
     fn spawn(executor: &Executor, future: impl Future<Output = ()> + Send + 'static) {
         match &executor.executor {
-            Some(executor) => executor.spawn(future).detach(),
+            Some(executor) => {
+                if let Some(executor) = executor.upgrade() {
+                    executor.spawn(future).detach();
+                }
+            }
             None => smol::spawn(future).detach(),
         }
     }

@@ -29,8 +29,8 @@ impl Runtime for Tokio {
     type Acceptor = tcp::Acceptor;
     type Sockets = tcp::Sockets;
 
-    fn executor() -> Executor {
-        Executor::current()
+    fn executor() -> io::Result<Executor> {
+        Executor::try_current().map_err(io::Error::other)
     }
 
     fn threads(executor: &Executor) -> usize {

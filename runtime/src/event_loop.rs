@@ -303,12 +303,14 @@ impl<R: Runtime> EventLoop<R> {
 }
 
 impl<R: Runtime> Drop for EventLoop<R> {
-    /// The runtime may end before the hub: what the hooks hold is dropped one by one, so that a panic
-    /// of one is not that of all.
+    /// The runtime may end before the hub. What the hooks hold is dropped one by one, so that a panic
+    /// of one is not that of all; and nobody reads these connections any more.
     fn drop(&mut self) {
         self.mailbox.set_at_turn(true);
         for hosted in self.hosted.drain() {
+            let id = hosted.task.id();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(hosted)));
+            self.shared.reset(id);
         }
     }
 }

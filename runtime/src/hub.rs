@@ -1,7 +1,8 @@
 //! The handle.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::net::IpAddr;
 use std::task::Poll;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::event_loop;
 use crate::machine;
 use crate::mailbox::Arrived;
 use crate::runtime::Runtime;
-use crate::shared::Shared;
+use crate::shared::{Running, Shared};
 use crate::socket::{AnySocket, Link, Socket};
 use crate::sync::Arc;
 use crate::task::Arrival;
@@ -290,17 +291,15 @@ impl Hub {
     /// Takes a socket. `early` are bytes that were read from it before.
     pub(crate) fn attach<R: Runtime>(
         &self,
-        executor: &R::Executor,
+        executor: impl FnOnce() -> io::Result<R::Executor>,
         socket: AnySocket,
         peer: IpAddr,
         arrival: Arrival,
         early: Vec<u8>,
-    ) {
-        self.start::<R>(executor);
+    ) -> io::Result<()> {
+        self.start::<R>(executor)?;
         let shared = self.shared();
-        let Some(mailbox) = shared.next_home() else {
-            return;
-        };
+        let mailbox = shared.next_home().ok_or_else(no_runtime)?;
         let link = Arc::new(Link::new(socket, mailbox.clone()));
         let id = shared.with(|locked, now| {
             let id = locked.switchboard.connect(now, peer)?;
@@ -308,30 +307,51 @@ impl Hub {
             Ok(id)
         });
         match id {
-            Ok(id) => mailbox.arrive(Arrived {
-                link,
-                id,
-                peer,
-                arrival,
-                early,
-            }),
+            Ok(id) => {
+                mailbox.arrive(Arrived {
+                    link,
+                    id,
+                    peer,
+                    arrival,
+                    early,
+                });
+                if !mailbox.runs() {
+                    // Its last look may have been before that.
+                    shared.forget_mail(mailbox);
+                }
+            }
             Err(refused) => {
                 let answer: Vec<u8> = response::refusal(refused, 1);
                 let _ = link.socket.try_write(&answer);
             }
         }
+        Ok(())
     }
 
-    /// Starts what every connection needs, once.
-    pub(crate) fn start<R: Runtime>(&self, executor: &R::Executor) {
+    /// Starts what every connection needs and is not running: at first all of it, later what has ended
+    /// with its runtime.
+    pub(crate) fn start<R: Runtime>(
+        &self,
+        executor: impl FnOnce() -> io::Result<R::Executor>,
+    ) -> io::Result<()> {
         let shared = self.shared();
-        let threads = R::threads(executor).max(1);
-        if shared.set_loops(threads) {
-            R::spawn(executor, tick::<R>(shared.clone()));
-            for index in 0..threads {
-                R::spawn(executor, event_loop::run::<R>(shared.clone(), index));
-            }
+        if shared.runs() {
+            return Ok(());
         }
+        let executor = executor()?;
+        let (ticker, loops) = shared.start(R::threads(&executor).max(1));
+        if let Some(running) = ticker {
+            let ticker = tick::<R>(shared.clone());
+            R::spawn(&executor, run_as(running, ticker));
+        }
+        for (index, running) in loops {
+            let event_loop = event_loop::run::<R>(shared.clone(), index);
+            R::spawn(&executor, run_as(running, event_loop));
+        }
+        if shared.next_home().is_none() {
+            return Err(no_runtime());
+        }
+        Ok(())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -349,4 +369,14 @@ impl Hub {
             })
         }))
     }
+}
+
+/// Runs it; the guard is dropped when it ends, also where that is before it was polled.
+async fn run_as(running: Running, future: impl Future<Output = ()>) {
+    future.await;
+    drop(running);
+}
+
+fn no_runtime() -> io::Error {
+    io::Error::other("the runtime that the hub is to run on has ended")
 }

@@ -78,6 +78,8 @@ pub(crate) struct Mailbox {
     /// It need not be rung for something to write: the event loop looks for that at the end of its
     /// turn, or does not run.
     at_turn: AtomicBool,
+    /// Its event loop has been spawned, and not dropped.
+    runs: AtomicBool,
     mail: Mutex<Mail>,
 }
 
@@ -86,6 +88,7 @@ impl Default for Mailbox {
         Self {
             waker: AtomicWaker::new(),
             at_turn: AtomicBool::new(true),
+            runs: AtomicBool::new(false),
             mail: Mutex::default(),
         }
     }
@@ -102,6 +105,15 @@ impl Mailbox {
 
     pub(crate) fn is_at_turn(&self) -> bool {
         self.at_turn.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn runs(&self) -> bool {
+        self.runs.load(Ordering::SeqCst)
+    }
+
+    /// Says whether this changes anything.
+    pub(crate) fn set_runs(&self, runs: bool) -> bool {
+        self.runs.swap(runs, Ordering::SeqCst) != runs
     }
 
     /// Makes the event loop take a turn.

@@ -30,8 +30,8 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// What the sockets of an event loop are watched with.
     type Sockets: Sockets;
 
-    /// Where tasks run if nobody says otherwise.
-    fn executor() -> Self::Executor;
+    /// Where tasks run if nobody says otherwise; an error where this is called outside of any runtime.
+    fn executor() -> io::Result<Self::Executor>;
 
     /// How many threads run what is spawned there.
     fn threads(executor: &Self::Executor) -> usize;

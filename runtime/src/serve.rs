@@ -80,45 +80,64 @@ impl<R: Runtime> RuntimeHub<R> {
 
     /// Takes a TCP stream that the application accepted itself; a request is expected on it. `early`
     /// are bytes that were read from it already.
+    ///
+    /// An error where the hub does not run yet and this is called outside of the runtime, or where the
+    /// runtime of the hub has ended. The same holds for the other ways in.
     pub fn accept(&self, stream: R::TcpStream, early: Vec<u8>) -> io::Result<()> {
         let (socket, peer) = R::socket(stream)?;
-        self.attach(socket, peer, Arrival::Fresh(None), early);
-        Ok(())
+        self.attach(socket, peer, Arrival::Fresh(None), early)
     }
 
     /// Takes any other stream that can be read and written, such as one over TLS.
-    pub fn accept_stream<T>(&self, stream: T, peer: IpAddr, early: Vec<u8>)
+    pub fn accept_stream<T>(&self, stream: T, peer: IpAddr, early: Vec<u8>) -> io::Result<()>
     where
         R: Polls<T>,
     {
-        self.accept_foreign(stream, peer, Arrival::Fresh(None), early);
+        self.accept_foreign(stream, peer, Arrival::Fresh(None), early)
     }
 
     /// Takes a stream that the application has upgraded itself: the 101 response is sent, and
     /// `request` says what it was asked for.
-    pub fn accept_upgraded<T>(&self, stream: T, peer: IpAddr, request: Request, early: Vec<u8>)
+    pub fn accept_upgraded<T>(
+        &self,
+        stream: T,
+        peer: IpAddr,
+        request: Request,
+        early: Vec<u8>,
+    ) -> io::Result<()>
     where
         R: Polls<T>,
     {
-        self.accept_foreign(stream, peer, Arrival::Upgraded(Box::new(request)), early);
+        self.accept_foreign(stream, peer, Arrival::Upgraded(Box::new(request)), early)
     }
 
-    fn accept_foreign<T>(&self, stream: T, peer: IpAddr, arrival: Arrival, early: Vec<u8>)
+    fn accept_foreign<T>(
+        &self,
+        stream: T,
+        peer: IpAddr,
+        arrival: Arrival,
+        early: Vec<u8>,
+    ) -> io::Result<()>
     where
         R: Polls<T>,
     {
         let socket = AnySocket::new(Foreign::new(R::adapt(stream)));
-        self.attach(socket, peer, arrival, early);
+        self.attach(socket, peer, arrival, early)
     }
 
-    fn attach(&self, socket: AnySocket, peer: IpAddr, arrival: Arrival, early: Vec<u8>) {
-        let executor = self.executor();
-        self.hub
-            .attach::<R>(&executor, socket, peer, arrival, early);
+    fn attach(
+        &self,
+        socket: AnySocket,
+        peer: IpAddr,
+        arrival: Arrival,
+        early: Vec<u8>,
+    ) -> io::Result<()> {
+        let executor = || self.executor();
+        self.hub.attach::<R>(executor, socket, peer, arrival, early)
     }
 
-    fn executor(&self) -> R::Executor {
-        self.executor.clone().unwrap_or_else(R::executor)
+    fn executor(&self) -> io::Result<R::Executor> {
+        self.executor.clone().map_or_else(R::executor, Ok)
     }
 }
 
@@ -160,8 +179,8 @@ impl<R: Runtime> Serve<R> {
             hub,
             pages,
         } = self;
-        let executor = hub.executor();
-        hub.hub.start::<R>(&executor);
+        let executor = hub.executor()?;
+        hub.hub.start::<R>(|| Ok(executor.clone()))?;
         let acceptor = R::acceptor(&executor, listener)?;
         let mut drained = pin!(hub.drained());
         let mut turn: usize = 0;
@@ -176,7 +195,7 @@ impl<R: Runtime> Serve<R> {
             });
             match accepted.await {
                 Ok(Ok((socket, peer))) => {
-                    hub.attach(socket, peer, Arrival::Fresh(pages.clone()), Vec::new());
+                    hub.attach(socket, peer, Arrival::Fresh(pages.clone()), Vec::new())?;
                 }
                 Ok(Err(error)) => {
                     warn!(%error, "cannot accept");

@@ -16,7 +16,7 @@ use switchboard_core::{
 use crate::application::DynApplication;
 use crate::backlog::Backlog;
 use crate::machine;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mail, Mailbox};
 use crate::shield::{shielded, wake};
 use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     /// When the ticker wakes next, in nanoseconds.
     alarm: AtomicU64,
     pub(crate) ticker: AtomicWaker,
+    /// The ticker has been spawned, and not dropped.
+    ticks: AtomicBool,
     /// One per event loop.
     mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
     /// Connections that have been given to an event loop.
@@ -57,6 +59,24 @@ pub(crate) struct Shared {
 thread_local! {
     /// The hub whose event loop is at its turn on this thread, by its address; 0: none.
     static TURN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Something that was spawned, until it ends or its runtime drops it.
+pub(crate) struct Running {
+    shared: Arc<Shared>,
+    /// `None`: the ticker.
+    mailbox: Option<Arc<Mailbox>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.set_runs(false);
+            self.shared.forget_mail(mailbox);
+        } else {
+            self.shared.ticks.store(false, Ordering::SeqCst);
+        }
+    }
 }
 
 /// A turn of an event loop; see [`Shared::begin_turn`].
@@ -155,6 +175,7 @@ impl Shared {
             origin,
             alarm: AtomicU64::new(u64::MAX),
             ticker: AtomicWaker::new(),
+            ticks: AtomicBool::new(false),
             mailboxes: OnceLock::new(),
             homes: AtomicUsize::new(0),
             to_write: AtomicBool::new(false),
@@ -284,21 +305,53 @@ impl Shared {
         }
     }
 
-    /// Says whether it is the first call.
-    pub(crate) fn set_loops(&self, count: usize) -> bool {
-        let mailboxes = (0..count).map(|_| Arc::default()).collect();
-        self.mailboxes.set(mailboxes).is_ok()
+    /// Whether the ticker and all event loops run.
+    pub(crate) fn runs(&self) -> bool {
+        let all = |mailboxes: &[Arc<Mailbox>]| mailboxes.iter().all(|mailbox| mailbox.runs());
+        self.ticks.load(Ordering::SeqCst) && self.mailboxes.get().is_some_and(|found| all(found))
+    }
+
+    /// What is to be spawned: whether the ticker, and which event loops, of `count` if these are the
+    /// first. They count as running from now on, until their guards are dropped.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        count: usize,
+    ) -> (Option<Running>, Vec<(usize, Running)>) {
+        let running = |mailbox| Running {
+            shared: self.clone(),
+            mailbox,
+        };
+        let ticker = (!self.ticks.swap(true, Ordering::SeqCst)).then(|| running(None));
+        let mailboxes = self
+            .mailboxes
+            .get_or_init(|| (0..count).map(|_| Arc::default()).collect());
+        let loops = mailboxes.iter().enumerate();
+        let loops = loops
+            .filter(|(_, mailbox)| mailbox.set_runs(true))
+            .map(|(index, mailbox)| (index, running(Some(mailbox.clone()))))
+            .collect();
+        (ticker, loops)
     }
 
     pub(crate) fn mailbox(&self, index: usize) -> Option<&Arc<Mailbox>> {
         self.mailboxes.get()?.get(index)
     }
 
-    /// The event loop of the next connection: each gets as many as the others.
+    /// The event loop of the next connection: of those that run, each gets as many as the others.
     pub(crate) fn next_home(&self) -> Option<&Arc<Mailbox>> {
         let mailboxes = self.mailboxes.get()?;
-        let next = self.homes.fetch_add(1, Ordering::Relaxed);
-        mailboxes.get(next % mailboxes.len())
+        let next = self.homes.fetch_add(1, Ordering::Relaxed) % mailboxes.len();
+        let (before, from) = mailboxes.split_at(next);
+        from.iter().chain(before).find(|mailbox| mailbox.runs())
+    }
+
+    /// Lets go of those whom an event loop that has ended will not see any more.
+    pub(crate) fn forget_mail(&self, mailbox: &Mailbox) {
+        let mut mail = Mail::default();
+        mailbox.swap(&mut mail);
+        for arrived in mail.arrived {
+            self.reset(arrived.id);
+        }
     }
 
     /// Makes an event loop write: one that has nothing else to do, so that a hook that takes its time

@@ -108,8 +108,13 @@ impl<R: Dial> Client<R> {
     /// Connects, in the runtime that this is called in, and stays connected: the first attempt may as
     /// well fail, and be followed by others. Only an address that can never work is an error. A host
     /// that has several addresses is tried at all of them, 250 ms apart, until one answers.
+    ///
+    /// # Panics
+    ///
+    /// Where it is called outside of any runtime.
     pub fn connect(url: impl Into<String>, options: Options) -> Result<(Self, Events), BadUrl> {
-        Self::connect_on(&R::executor(), url, options)
+        let executor = R::executor().expect("a runtime to connect in");
+        Self::connect_on(&executor, url, options)
     }
 
     /// The same, in another runtime.

@@ -9,6 +9,7 @@ use super::explore::{explore, explore_times, probe};
 use super::machine::{draw, exhaust};
 use super::node::{Hub, Node, config, pass_time_until};
 use super::peer::Peer;
+use super::pipe::ServerEnd;
 use super::runtime::Crew;
 
 fn publish(hub: Hub, count: usize) -> JoinHandle<()> {
@@ -140,12 +141,27 @@ fn who_comes_just_before_the_end_is_let_go_too() {
 }
 
 #[test]
-fn who_comes_when_the_runtime_has_gone_is_let_go_with_the_hub() {
+fn who_comes_when_the_runtime_has_gone_is_let_go_at_once() {
     explore("arrival at no runtime", &[], || {
-        let mut node = Node::on(Crew::dead(), config());
+        let mut node = Node::on(Crew::with(1, usize::MAX), config());
         let publisher = publish(node.hub.clone(), 1);
-        drop(node.dial("ann", "blue", 300));
+        let pipe = node.pipe(300);
+        let accepted = node.hub.accept(ServerEnd::new(pipe.clone()), Vec::new());
+        assert!(accepted.is_err());
+        assert!(pipe.is_dropped());
         publisher.join().expect("it ran");
+        node.finish();
+    });
+}
+
+#[test]
+fn what_ends_before_the_hub_does_is_started_again_and_gets_nobody_until_then() {
+    explore("a loop that ends", &[], || {
+        // The ticker and one of two event loops.
+        let mut node = Node::on(Crew::with(2, 2), config());
+        let peers = ["ann", "bob", "cid"].map(|user| node.enter(user, "blue", 300));
+        drop(peers);
+        node.until_empty(3);
         node.finish();
     });
 }

@@ -27,8 +27,8 @@ pub(super) struct Crew(Arc<Inner>);
 
 struct Inner {
     threads: usize,
-    /// It runs nothing, and drops what it is given.
-    dead: bool,
+    /// Of what it is given, it drops so many first.
+    drops: Unseen<usize>,
     tasks: Unseen<Vec<JoinHandle<()>>>,
 }
 
@@ -40,18 +40,14 @@ impl fmt::Debug for Crew {
 
 impl Crew {
     pub(super) fn new(threads: usize) -> Self {
-        Self::of(threads, false)
+        Self::with(threads, 0)
     }
 
-    /// A runtime that has been shut down.
-    pub(super) fn dead() -> Self {
-        Self::of(1, true)
-    }
-
-    fn of(threads: usize, dead: bool) -> Self {
+    /// A runtime that drops so many of those it is given first: all, where it has been shut down.
+    pub(super) fn with(threads: usize, drops: usize) -> Self {
         Self(Arc::new(Inner {
             threads,
-            dead,
+            drops: Unseen::new(drops),
             tasks: Unseen::new(Vec::new()),
         }))
     }
@@ -74,7 +70,7 @@ impl Runtime for Simulated {
     type Acceptor = Arc<Listener>;
     type Sockets = Unwatched;
 
-    fn executor() -> Crew {
+    fn executor() -> io::Result<Crew> {
         unreachable!("the hub is told where to spawn")
     }
 
@@ -83,7 +79,13 @@ impl Runtime for Simulated {
     }
 
     fn spawn(crew: &Crew, future: impl Future<Output = ()> + Send + 'static) {
-        if crew.0.dead {
+        let drops = {
+            let mut drops = crew.0.drops.lock().expect("unseen");
+            let dropped = *drops > 0;
+            *drops -= usize::from(dropped);
+            dropped
+        };
+        if drops {
             return;
         }
         let task = shuttle::future::spawn(future);

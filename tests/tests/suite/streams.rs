@@ -198,7 +198,7 @@ fn any_stream_will_do() {
     let (near, mut far) = rt::pipe(4_096);
     let hub = scene.hub.clone();
     scene.runtime.run(async move {
-        hub.accept_stream(near, PEER, Vec::new());
+        hub.accept_stream(near, PEER, Vec::new()).expect("taken");
         let request = upgrade("/ws/blue?token=s3cr3t-ann", &[]);
         far.write_all(&request).await.expect("written");
         let head = read_head(&mut far).await;
@@ -230,7 +230,8 @@ fn an_upgraded_stream_begins_with_frames() {
         ];
         let request = Request::upgraded("/chat", Some("blue".into()), headers);
         let early = [frame(TEXT, b"one"), frame(TEXT, b"two")[..3].to_vec()].concat();
-        hub.accept_upgraded(near, PEER, request.expect("a request"), early);
+        hub.accept_upgraded(near, PEER, request.expect("a request"), early)
+            .expect("taken");
         far.write_all(&frame(TEXT, b"two")[3..])
             .await
             .expect("written");
@@ -249,7 +250,8 @@ fn an_upgraded_stream_is_refused_by_close() {
     scene.runtime.run(async move {
         let headers = [("Authorization", "Bearer wrong")];
         let request = Request::upgraded("/chat", None, headers).expect("a request");
-        hub.accept_upgraded(near, PEER, request, Vec::new());
+        hub.accept_upgraded(near, PEER, request, Vec::new())
+            .expect("taken");
         let (first, payload) = read_frame(&mut far).await;
         assert_eq!(
             (first, &payload[..2]),
@@ -264,7 +266,8 @@ fn squeeze(scene: &Scene, capacity: usize, count: usize, size: usize) {
     let (near, mut far) = rt::pipe(capacity);
     let hub = scene.hub.clone();
     let request = Request::upgraded("/ws?token=s3cr3t-ann", None, [("Host", "a")]);
-    hub.accept_upgraded(near, PEER, request.expect("a request"), Vec::new());
+    hub.accept_upgraded(near, PEER, request.expect("a request"), Vec::new())
+        .expect("taken");
     scene.until_users(1);
     let payload = vec![7; size];
     for _ in 0..count {
@@ -300,7 +303,8 @@ fn both_ways_at_once_do_not_stop_each_other() {
         let (near, mut far) = rt::pipe(capacity);
         let hub = scene.hub.clone();
         let request = Request::upgraded("/ws?token=s3cr3t-ann", None, [("Host", "a")]);
-        hub.accept_upgraded(near, PEER, request.expect("a request"), Vec::new());
+        hub.accept_upgraded(near, PEER, request.expect("a request"), Vec::new())
+            .expect("taken");
         scene.runtime.run(async move {
             // Writes all before it reads the first echo.
             for number in 0..100_u8 {
@@ -359,7 +363,8 @@ fn a_pending_flush_is_retried_while_reading_pauses() {
             gate: gate.clone(),
         };
         let request = Request::upgraded("/ws", None, [("Host", "a")]).expect("a request");
-        hub.accept_upgraded(near, PEER, request, Vec::new());
+        hub.accept_upgraded(near, PEER, request, Vec::new())
+            .expect("taken");
         until_it_is(|| hub.stats().users == 1).await;
         // More than may wait behind a busy hook.
         let messages = frame(TEXT, b"hello").repeat(100);
