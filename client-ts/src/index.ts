@@ -83,10 +83,10 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   }
 
   /** @internal */
-  mark(status: SubscriptionStatus): void {
+  mark(status: SubscriptionStatus, presence: Presence | null = null): void {
     if (this.status === status) return;
     this.status = status;
-    if (status !== 'active') this.presence = null;
+    this.presence = presence;
     this.emit('status', status);
   }
 
@@ -243,6 +243,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       case 'done': return this.#settle(notice.id)?.[0](notice.value);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case 'rtt': return this.emit('rtt', notice.ms);
+      case 'entered': return this.#each(notice.channel, (one) => one.mark('active', this.#presence.get(notice.channel)));
       case 'gap': case 'epoch': case 'refused': case 'unanswered':
         return this.#each(notice.channel, (one) => {
           if (notice.type === 'refused') one.mark('refused');

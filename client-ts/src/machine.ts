@@ -94,6 +94,8 @@ const enum Ms {
 
 /** How many requests whose end was told are remembered for the sake of a late answer. */
 const LATE = 1_024;
+/** How many channels are remembered though nobody has subscribed them. */
+const LOBBIES = 1_024;
 
 /** What stands for the `id` of a `subscribe` where there is none. */
 const enum Id { Refused = -1, Unasked = 0 }
@@ -116,6 +118,7 @@ export type Action =
   | { type: 'send' | 'deliver'; frame: Frame }
   | { type: 'state'; state: State }
   | { type: 'refused'; channel: string; frame: Frame }
+  | { type: 'entered'; channel: string }
   | { type: 'unanswered'; channel: string }
   | { type: 'gap'; channel: string; from: number; to: number; away: boolean }
   | { type: 'epoch'; channel: string; from: string; to: string }
@@ -145,14 +148,18 @@ export function decide(code: number, reason: string): Verdict {
 const enum Phase { Idle, Stopped, Waiting, Token, Dialing, Opened, Ready }
 const PHASES = ['dialing', 'opened', 'welcomed'] as const;
 
-interface Channel {
-  /** Of the `subscribe` that waits for its answer or got it; or one of `Id`. */
-  id: number;
-  active: boolean;
+/** Where we stand in a channel. */
+interface Place {
   /** Empty where none is known yet. */
   epoch: string;
   /** The highest `seq` known. */
   last: number;
+}
+
+interface Channel extends Place {
+  /** Of the `subscribe` that waits for its answer or got it; or one of `Id`. */
+  id: number;
+  active: boolean;
 }
 
 /** A `subscribe`, `message` or `direct` on this connection without an answer. */
@@ -220,6 +227,8 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   let nextId = 1;
   let maxBytes = NEVER;
   const channels = new Map<string, Channel>();
+  /** Entered by the server's word alone, on this connection: by the URL, or by the application. */
+  const lobbies = new Map<string, Place>();
   const requests = new Map<number, Request>();
   let turns = 0;
   /** We slept: no answer is late before. */
@@ -279,11 +288,11 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'unsubscribe': {
         const { channel } = event;
         const known = channels.get(channel);
-        if (!known) break;
+        const isIn = lobbies.delete(channel) || known?.active || (known?.id ?? 0) > Id.Unasked;
         channels.delete(channel);
-        requests.delete(known.id);
+        if (known) requests.delete(known.id);
         reject(to(channel), 'unsubscribed');
-        if (phase === Phase.Ready && (known.active || known.id > Id.Unasked)) send({ type: 'unsubscribe', channel, id: nextId++ });
+        if (phase === Phase.Ready && isIn) send({ type: 'unsubscribe', channel, id: nextId++ });
         break;
       }
       case 'publish': post({ type: 'message', channel: event.channel, content: event.content, echo: event.echo }, event); break;
@@ -416,6 +425,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       channel.id = Id.Unasked;
     }
     requests.clear();
+    lobbies.clear();
     reject((item) => !item.queue, 'not_connected');
   }
 
@@ -534,6 +544,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'bye': lastBye = frame; break;
       case 'unsubscribed': {
         const channel = channels.get(frame.channel);
+        lobbies.delete(frame.channel);
         // Without an `id` it answers nothing of ours: the application put us out.
         if (channel && frame.id === undefined) {
           channel.active = false;
@@ -570,8 +581,13 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     const channel = channels.get(name);
     if (channel?.id !== id) {
       if (!request.told) fail(id, code, frame);
-    } else if (!channel!.active || code !== 'already_subscribed') {
-      // Otherwise it was entered by the URL, as `subscribed` has told, and this is nobody's business.
+    } else if (code === 'already_subscribed') {
+      // It was entered by the URL, and that asking for it was needless is nobody's business.
+      if (!channel!.active) {
+        emit({ type: 'entered', channel: name });
+        enterAt(name, channel!, lobbies.get(name) ?? { epoch: '', last: NaN });
+      }
+    } else {
       channel!.id = Id.Refused;
       emit({ type: 'refused', channel: name, frame });
       reject(to(name), code);
@@ -621,13 +637,20 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
     if (channel && channel.id > Id.Unasked && id && channel.id !== id) return;
     emit({ type: 'deliver', frame });
-    if (!channel || channel.active || phase < Phase.Ready) return;
+    if (phase < Phase.Ready) return;
+    const place = { epoch, last: seq };
+    if (channel) {
+      if (!channel.active) enterAt(name, channel, place);
+    } else if (id === undefined && (lobbies.size < LOBBIES || lobbies.has(name))) lobbies.set(name, place);
+  }
+
+  /** A channel is active from now on; messages that waited for it go. */
+  function enterAt(name: string, channel: Channel, place: Place): void {
     const { epoch: before, last } = channel;
-    channel.active = true;
-    channel.epoch = epoch;
-    channel.last = seq;
-    if (before && before !== epoch) emit({ type: 'epoch', channel: name, from: before, to: epoch });
-    else if (before && seq > last) emit({ type: 'gap', channel: name, from: last + 1, to: seq, away: true });
+    lobbies.delete(name);
+    Object.assign(channel, place, { active: true });
+    if (before && place.epoch && before !== place.epoch) emit({ type: 'epoch', channel: name, from: before, to: place.epoch });
+    else if (before && place.last > last) emit({ type: 'gap', channel: name, from: last + 1, to: place.last, away: true });
     flush(to(name));
   }
 
@@ -637,7 +660,12 @@ export function createMachine(options: Partial<Config> = {}): Machine {
    */
   function see(name: string | undefined, seq: number): void {
     const channel = channels.get(name!);
-    if (!channel?.active || !(seq > channel.last)) return;
+    if (!channel?.active) {
+      const lobby = lobbies.get(name!);
+      if (lobby && seq > lobby.last) lobby.last = seq;
+      return;
+    }
+    if (!(seq > channel.last)) return;
     if (seq > channel.last + 1) emit({ type: 'gap', channel: name!, from: channel.last + 1, to: seq - 1, away: false });
     channel.last = seq;
   }

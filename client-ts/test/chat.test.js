@@ -87,6 +87,20 @@ describe('with the chat example', { skip: !CHAT && 'SWITCHBOARD_CHAT is not set'
     assert.deepEqual(errors, []);
   });
 
+  it('a lobby of the URL can be subscribed at any time', async () => {
+    const { address } = await serve();
+    const ann = connect(address, 'ann', {}, '/ws/lobby');
+    const bob = connect(address, 'bob', {}, '/ws/lobby');
+    await next(ann, 'frame', ({ type, count }) => type === 'presence' && count === 2);
+    const room = ann.subscribe('lobby');
+    await active(room);
+    assert.deepEqual([room.presence.count, room.presence.complete], [2, true]);
+    const heard = next(room, 'message');
+    assert.equal(await bob.publish('lobby', 'hi'), 1);
+    assert.equal((await heard).content, 'hi');
+    assert.equal(await ann.publish('lobby', 'hi yourself'), 2);
+  });
+
   it('killed and started again on the same port: both come back, and are in their rooms', async () => {
     const first = await serve();
     const [ann, bob] = [connect(first.address, 'ann'), connect(first.address, 'bob', { queue: true })];

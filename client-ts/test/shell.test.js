@@ -287,6 +287,33 @@ describe('channels', () => {
   });
 });
 
+describe('the lobby of the address, subscribed late', () => {
+  it('is entered, with the presence that was told before', async () => {
+    const client = make({}, 'ws://host/ws/lobby');
+    const errors = [];
+    client.on('error', (error) => errors.push(error));
+    const socket = FakeSocket.last.welcome().receive({ type: 'subscribed', channel: 'lobby', seq: 12, epoch: 'e1' });
+    socket.receive({ type: 'presence', channel: 'lobby', count: 2, users: ['ann', 'bob'] });
+    const sub = client.subscribe('lobby');
+    const told = [];
+    sub.on('refused', () => told.push('refused'));
+    sub.on('status', (status) => told.push(status, sub.presence?.users));
+    sub.on('gap', ({ from, to }) => told.push([from, to]));
+    const waits = client.publish('lobby', 1);
+    const [{ id }, ...more] = socket.take();
+    assert.deepEqual(more, []);
+    socket.receive({ type: 'error', code: 'already_subscribed', message: 'already in', id, channel: 'lobby' });
+    assert.deepEqual([told, sub.status], [['active', ['ann', 'bob']], 'active']);
+    socket.receive({ type: 'ack', id: 2, seq: 13 });
+    assert.equal(await waits, 13);
+    socket.receive({ type: 'message', channel: 'lobby', content: 2, seq: 15 });
+    assert.deepEqual(told.at(-1), [14, 14]);
+    assert.deepEqual(errors, []);
+    sub.close();
+    assert.deepEqual(socket.take().at(-1), { type: 'unsubscribe', channel: 'lobby', id: 3 });
+  });
+});
+
 describe('presence', () => {
   const present = (frame) => FakeSocket.last.receive({ type: 'presence', channel: 'a', ...frame });
 

@@ -39,6 +39,7 @@ var DEFAULTS = {
   age: 3e4
 };
 var LATE = 1024;
+var LOBBIES = 1024;
 function decide(code, reason) {
   if (code === 1e3) return reason === "replaced" ? "stop" : "backoff";
   if (code === 4001) return "token";
@@ -74,6 +75,7 @@ function createMachine(options = {}) {
   let nextId = 1;
   let maxBytes = NEVER;
   const channels = /* @__PURE__ */ new Map();
+  const lobbies = /* @__PURE__ */ new Map();
   const requests = /* @__PURE__ */ new Map();
   let turns = 0;
   let grace = 0;
@@ -162,11 +164,11 @@ function createMachine(options = {}) {
       case "unsubscribe": {
         const { channel } = event;
         const known = channels.get(channel);
-        if (!known) break;
+        const isIn = lobbies.delete(channel) || known?.active || (known?.id ?? 0) > 0 /* Unasked */;
         channels.delete(channel);
-        requests.delete(known.id);
+        if (known) requests.delete(known.id);
         reject(to(channel), "unsubscribed");
-        if (phase === 6 /* Ready */ && (known.active || known.id > 0 /* Unasked */)) send({ type: "unsubscribe", channel, id: nextId++ });
+        if (phase === 6 /* Ready */ && isIn) send({ type: "unsubscribe", channel, id: nextId++ });
         break;
       }
       case "publish":
@@ -287,6 +289,7 @@ function createMachine(options = {}) {
       channel.id = 0 /* Unasked */;
     }
     requests.clear();
+    lobbies.clear();
     reject((item) => !item.queue, "not_connected");
   }
   function mayHurry() {
@@ -391,6 +394,7 @@ function createMachine(options = {}) {
         break;
       case "unsubscribed": {
         const channel = channels.get(frame.channel);
+        lobbies.delete(frame.channel);
         if (channel && frame.id === void 0) {
           channel.active = false;
           if (!requests.has(channel.id)) channel.id = -1 /* Refused */;
@@ -424,7 +428,12 @@ function createMachine(options = {}) {
     const channel = channels.get(name);
     if (channel?.id !== id) {
       if (!request2.told) fail(id, code, frame);
-    } else if (!channel.active || code !== "already_subscribed") {
+    } else if (code === "already_subscribed") {
+      if (!channel.active) {
+        emit({ type: "entered", channel: name });
+        enterAt(name, channel, lobbies.get(name) ?? { epoch: "", last: NaN });
+      }
+    } else {
       channel.id = -1 /* Refused */;
       emit({ type: "refused", channel: name, frame });
       reject(to(name), code);
@@ -460,18 +469,28 @@ function createMachine(options = {}) {
     if (channel?.id === id || requests.get(id)?.over) answered(id);
     if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
     emit({ type: "deliver", frame });
-    if (!channel || channel.active || phase < 6 /* Ready */) return;
+    if (phase < 6 /* Ready */) return;
+    const place = { epoch, last: seq };
+    if (channel) {
+      if (!channel.active) enterAt(name, channel, place);
+    } else if (id === void 0 && (lobbies.size < LOBBIES || lobbies.has(name))) lobbies.set(name, place);
+  }
+  function enterAt(name, channel, place) {
     const { epoch: before, last } = channel;
-    channel.active = true;
-    channel.epoch = epoch;
-    channel.last = seq;
-    if (before && before !== epoch) emit({ type: "epoch", channel: name, from: before, to: epoch });
-    else if (before && seq > last) emit({ type: "gap", channel: name, from: last + 1, to: seq, away: true });
+    lobbies.delete(name);
+    Object.assign(channel, place, { active: true });
+    if (before && place.epoch && before !== place.epoch) emit({ type: "epoch", channel: name, from: before, to: place.epoch });
+    else if (before && place.last > last) emit({ type: "gap", channel: name, from: last + 1, to: place.last, away: true });
     flush(to(name));
   }
   function see(name, seq) {
     const channel = channels.get(name);
-    if (!channel?.active || !(seq > channel.last)) return;
+    if (!channel?.active) {
+      const lobby = lobbies.get(name);
+      if (lobby && seq > lobby.last) lobby.last = seq;
+      return;
+    }
+    if (!(seq > channel.last)) return;
     if (seq > channel.last + 1) emit({ type: "gap", channel: name, from: channel.last + 1, to: seq - 1, away: false });
     channel.last = seq;
   }
@@ -736,10 +755,10 @@ var Subscription = class extends Emitter {
     this.mark("closed");
   }
   /** @internal */
-  mark(status) {
+  mark(status, presence = null) {
     if (this.status === status) return;
     this.status = status;
-    if (status !== "active") this.presence = null;
+    this.presence = presence;
     this.emit("status", status);
   }
   /** The messages from now on, until the subscription is closed. One that is read too slowly gives what waits, and fails with `overflow`. */
@@ -872,6 +891,8 @@ var Switchboard = class extends Emitter {
         return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case "rtt":
         return this.emit("rtt", notice.ms);
+      case "entered":
+        return this.#each(notice.channel, (one) => one.mark("active", this.#presence.get(notice.channel)));
       case "gap":
       case "epoch":
       case "refused":
