@@ -105,7 +105,6 @@ fn a_channel_that_was_left_is_heard_no_more() {
 #[test]
 fn the_lobby_of_the_url_can_be_subscribed_late_and_left() {
     let server = Server::start(Config::default(), Plain::default());
-    let path = "/ws/lobby?token=s3cr3t-ann";
     let of_lobby = |wanted: &'static str| {
         move |event: &Event| match event {
             Event::Other(frame) if frame.kind() == wanted => Some(()),
@@ -113,8 +112,8 @@ fn the_lobby_of_the_url_can_be_subscribed_late_and_left() {
         }
     };
     let (ann, eve) = (
-        Guest::at(server.address, path, hasty()),
-        Guest::at(server.address, path, hasty()),
+        Guest::at(server.address, "/ws/lobby?token=s3cr3t-ann", hasty()),
+        Guest::at(server.address, "/ws/lobby?token=s3cr3t-eve", hasty()),
     );
     ann.find("it is in by its URL", of_lobby("subscribed"));
     let entered = ann.run(|client| async move { client.subscribe("lobby").await });
