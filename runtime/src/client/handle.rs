@@ -182,7 +182,8 @@ impl<R: Dial> Client<R> {
     /// Is in a channel from now on, on every connection. Whoever awaits the result knows when it is in
     /// for the first time, or was not let in, or that the server has not answered within
     /// [`Options::request_timeout`]; it is asked again on the next connection, and where it was refused
-    /// by the next call.
+    /// by the next call. While the client has stopped, the result is [`Failure::Stopped`] at once, and
+    /// the channel is entered after the next [`start`](Self::start).
     pub fn subscribe(&self, channel: &str) -> Subscribing {
         let (entrant, entered) = oneshot::channel();
         let done = self.shared().with(|locked, now| {
@@ -191,6 +192,10 @@ impl<R: Dial> Client<R> {
             }
             if locked.is_active(channel) {
                 return Some(Ok(()));
+            }
+            if matches!(locked.state, State::Stopped { .. }) {
+                locked.handle(now, Input::Subscribe { channel });
+                return Some(Err(Failure::Stopped));
             }
             locked.enter(now, channel, entrant);
             None

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::app::Plain;
 use super::guest::{Guest, hasty, lock};
 use super::server::Server;
-use crate::rt::client::{Event, NoToken, SendOptions, State, StopReason, TokenReason};
+use crate::rt::client::{Event, Failure, NoToken, SendOptions, State, StopReason, TokenReason};
 use crate::rt::{CloseReason, Config, Direct, Health, HealthPing};
 
 fn open() -> Config {
@@ -208,6 +208,20 @@ fn a_closed_client_has_told_the_server_so() {
     server.until("it is in its channel again", |_| {
         server.hub.members("blue").len() == 1
     });
+}
+
+#[test]
+fn whoever_subscribes_while_it_has_stopped_is_told_so_and_is_in_later() {
+    let server = Server::start(Config::default(), Plain::default());
+    let ann = Guest::of(server.address, "ann");
+    ann.enter("red");
+    let subscribed = ann.run(|client| async move {
+        client.close().await;
+        client.subscribe("blue").await
+    });
+    assert_eq!(subscribed, Err(Failure::Stopped));
+    ann.client.start();
+    ann.enter("blue");
 }
 
 #[test]
