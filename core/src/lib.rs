@@ -47,7 +47,7 @@ pub use decoder::{Decoded, Decoder, DecoderLimits, Incoming, ProtocolError};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
 pub use handshake::{Endpoint, Handshake, HandshakeConfig};
 pub use id::{ConnectionId, StaleId};
-pub use name::{BadName, check_name};
+pub use name::{BadName, check_name, check_user};
 pub use origin::Origins;
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use request::{Request, Token};

@@ -26,6 +26,9 @@ pub trait Application: Send + Sync + 'static {
     /// ([`Identity::FirstMessage`]), and for each `auth` message of an open connection; there the
     /// request has only a token and an address.
     ///
+    /// A user's name must follow the rules for names and must not begin with `anon-`, which is kept
+    /// for anonymous connections: another is told the client as `internal` and logged as an error.
+    ///
     /// By default everybody is let in, anonymously.
     fn authenticate(
         &self,

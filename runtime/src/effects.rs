@@ -5,7 +5,7 @@ use switchboard_core::session::Ended;
 use switchboard_core::{Action, Frame, Notice, PingResult};
 
 use crate::shared::{Locked, Shared};
-use crate::shield::{debug, info, shielded, trace, warn};
+use crate::shield::{debug, error, info, shielded, trace, warn};
 use crate::socket::{ENDED, End, Farewell, GONE, INTAKE, Link, Socket};
 use crate::sync::{Arc, Weak};
 
@@ -116,6 +116,9 @@ fn log(notice: &Notice) {
     match notice {
         Notice::Opened { id, user } => debug!(%id, %user, "connected"),
         Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
+        Notice::BadUser { id, bad } => {
+            error!(%id, rule = %bad, "authenticate gave a name that a user must not have");
+        }
         Notice::Closed {
             id, user, reason, ..
         } => debug!(%id, %user, %reason, "disconnected"),

@@ -82,7 +82,7 @@ fn lobby(raw: &str, name_bytes: usize) -> Result<Arc<str>, BadRequest> {
     }
     check_name(&name, name_bytes).map_err(|bad| match bad {
         BadName::TooLong(_) => BadRequest::Syntax("the room name is too long"),
-        BadName::Empty | BadName::Control => ENCODING,
+        BadName::Empty | BadName::Control | BadName::Reserved => ENCODING,
     })?;
     Ok(name.into())
 }

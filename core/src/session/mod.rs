@@ -30,7 +30,7 @@ pub use self::read::{Received, Turn};
 use crate::protocol::RequestId;
 use crate::{
     Answer, CloseFrame, CloseReason, ConnectionId, Denied, Event, HandshakeConfig, Identity,
-    Intake, Question, Refused, Request, Rooms, Time, Token, Wire,
+    Intake, Question, Refused, Request, Rooms, Time, Token, Wire, check_user,
 };
 
 /// Messages that wait for a busy hook before reading pauses.
@@ -363,7 +363,13 @@ impl Session {
         identity: Identity,
     ) -> Option<Step> {
         let Login { request, answers } = login;
-        let asks_lobby = self.user.is_none() && node.config().rooms == Rooms::Ask;
+        let config = node.config();
+        let named = match &identity {
+            Identity::User { name, .. } => check_user(name, config.limits.name_bytes).is_ok(),
+            _ => true,
+        };
+        // The node refuses a name that no user may have; the application is asked nothing about it.
+        let asks_lobby = named && self.user.is_none() && config.rooms == Rooms::Ask;
         match (identity, request.shared_lobby()) {
             (Identity::FirstMessage, _) => {
                 self.waiting.set_request(Some(request));

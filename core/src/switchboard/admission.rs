@@ -10,10 +10,11 @@ use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::address::is_trusted;
 use crate::id::HexPair;
+use crate::name::ANONYMOUS;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
-    UserPolicy, Wire, check_name, client_address,
+    UserPolicy, Wire, check_name, check_user, client_address,
 };
 
 /// Who a connection is, as the application says.
@@ -21,7 +22,8 @@ use crate::{
 pub enum Identity {
     /// This user.
     User {
-        /// The name.
+        /// The name: 1 to 128 bytes, as configured, no control characters, and not beginning with
+        /// `anon-`. Another is the application's mistake: the client is told `internal`.
         name: String,
         /// For how long from now; `None`: for ever.
         expires_in: Option<Duration>,
@@ -323,13 +325,13 @@ impl Switchboard {
                 expires: expires_in.map(|expires_in| self.now + expires_in),
             },
             _ => Newcomer {
-                name: format!("anon-{id}"),
+                name: format!("{ANONYMOUS}{id}"),
                 anonymous: true,
                 expires: None,
             },
         };
-        if !who.anonymous && check_name(&who.name, self.config.limits.name_bytes).is_err() {
-            return Err(Refused::Unauthorized);
+        if !who.anonymous && !self.may_be_called(id, &who.name) {
+            return Err(Refused::Internal);
         }
         let replaced = match self.users.find(&who.name) {
             Some(user) if !who.anonymous => match self.apply_user_policy(user)? {
@@ -343,6 +345,15 @@ impl Switchboard {
             _ => None,
         };
         self.admit(id, &who, replaced, request)
+    }
+
+    /// Whether a user may have this name. If not, it is a mistake of the application, which is told.
+    fn may_be_called(&mut self, id: ConnectionId, name: &str) -> bool {
+        let checked = check_user(name, self.config.limits.name_bytes);
+        if let Err(bad) = checked {
+            self.notify(Notice::BadUser { id, bad });
+        }
+        checked.is_ok()
     }
 
     /// A seat of the node, a seat of the lobby; all or nothing.
@@ -491,6 +502,9 @@ impl Switchboard {
         };
         let user = self.users.at(connection.user).name.clone();
         match verdict {
+            Ok(Identity::User { name, .. }) if !self.may_be_called(id, &name) => {
+                self.end(id, CloseReason::Internal);
+            }
             Ok(Identity::User { name, expires_in }) if *name == *user => {
                 self.set_expiry(id, expires_in.map(|expires_in| self.now + expires_in));
                 self.tell(

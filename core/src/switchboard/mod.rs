@@ -55,7 +55,9 @@ use self::stats::Counters;
 use self::timers::{Kind, Timers};
 use self::users::Users;
 use crate::hash::Secrets;
-use crate::{CloseReason, Config, ConfigError, ConnectionId, Frame, Refused, StaleId, Time};
+use crate::{
+    BadName, CloseReason, Config, ConfigError, ConnectionId, Frame, Refused, StaleId, Time,
+};
 
 /// The connection manager of one node.
 ///
@@ -173,6 +175,14 @@ pub enum Notice {
         id: ConnectionId,
         /// Why.
         refused: Refused,
+    },
+    /// The application gave a name to a user that no user may have; the connection is refused or
+    /// closed with `internal`.
+    BadUser {
+        /// Which connection.
+        id: ConnectionId,
+        /// The rule that the name breaks.
+        bad: BadName,
     },
     /// An admitted connection has ended; it may take a moment until its socket is gone.
     Closed {

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use switchboard_core::{
-    Answer, BadRequest, CloseReason, Event, Identity, Rate, Request, UserPolicy, Wire,
+    Answer, BadName, BadRequest, CloseReason, Event, Identity, Notice, Rate, Request, UserPolicy,
+    Wire,
 };
 
 use crate::client::Received;
@@ -315,24 +316,47 @@ fn without_authentication_each_connection_is_a_user_of_its_own() {
 }
 
 #[test]
-fn a_users_name_has_1_to_128_bytes_and_no_control_characters() {
-    for (name, good) in [
-        ("x".repeat(128), true),
-        ("x".repeat(129), false),
-        (String::new(), false),
-        ("a\nb".into(), false),
-        ("a\u{85}b".into(), false),
+fn a_users_name_follows_the_rules_and_is_none_of_an_anonymous_connections() {
+    for (name, bad) in [
+        ("x".repeat(128), None),
+        ("x".repeat(129), Some(BadName::TooLong(128))),
+        (String::new(), Some(BadName::Empty)),
+        ("a\nb".into(), Some(BadName::Control)),
+        ("a\u{85}b".into(), Some(BadName::Control)),
+        ("anon-".into(), Some(BadName::Reserved)),
+        ("anon-1-0".into(), Some(BadName::Reserved)),
+        ("anon".into(), None),
+        ("Anon-1-0".into(), None),
     ] {
+        let user = Identity::user(name.clone());
+        let told = |world: &World| {
+            let notices = world.notices.iter();
+            let mut rules = notices.filter_map(|notice| match notice {
+                Notice::BadUser { bad, .. } => Some(*bad),
+                _ => None,
+            });
+            (rules.next(), rules.next())
+        };
+        let internal = bad.map(|_| (1011, "internal".to_owned()));
+        // From the request, from the first message, and as a refresh.
+        for first in [false, true] {
+            let mut world = World::new();
+            let client = if first {
+                world.connect_to_log_in("lobby")
+            } else {
+                world.asks(HOME, "/ws/lobby", "").0
+            };
+            world.authenticate(client, Ok(user.clone()));
+            assert_eq!(world.is_open(client), bad.is_none(), "{name:?}");
+            assert_eq!(world.close(client), internal);
+            assert_eq!(told(&world), (bad, None));
+        }
         let mut world = World::new();
-        let (client, _) = world.asks(HOME, "/ws", "");
-        world.authenticate(
-            client,
-            Ok(Identity::User {
-                name,
-                expires_in: None,
-            }),
-        );
-        assert_eq!(world.is_open(client), good);
+        let client = world.connect("", "lobby");
+        world.authenticate(client, Ok(user));
+        let another = (4001, "unauthorized".to_owned());
+        assert_eq!(world.close(client), internal.or(Some(another)));
+        assert_eq!(told(&world), (bad, None));
     }
 }
 

@@ -64,8 +64,16 @@ pub const ROOMS: [&str; 8] = [
     "bell\u{7}",
 ];
 
-/// Names of users: the last is illegal.
-pub const USERS: [&str; 6] = ["ann", "bob", "cyd", "dan", "eve", "much-too-long"];
+/// Names of users: the last are illegal.
+pub const USERS: [&str; 7] = [
+    "ann",
+    "bob",
+    "cyd",
+    "dan",
+    "eve",
+    "much-too-long",
+    "anon-1-0",
+];
 
 /// Addresses, and as whose they count.
 const ADDRESSES: [(&str, u8); 5] = [

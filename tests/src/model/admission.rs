@@ -239,8 +239,8 @@ impl Model {
         expires: Option<Nanos>,
         request: Option<&str>,
     ) -> Result<(), &'static str> {
-        if check_name(name, self.config.limits.name_bytes).is_err() {
-            return Err("unauthorized");
+        if !self.may_be_called(name) {
+            return Err("internal");
         }
         let expires = expires.map(|after| self.now + after);
         let devices = self.users.get(name).cloned().unwrap_or_default();
@@ -262,6 +262,10 @@ impl Model {
             UserPolicy::Allow(most) => (devices.len() >= most).then(|| devices[0]),
         };
         self.admit(id, name, expires, replaced, request)
+    }
+
+    fn may_be_called(&self, name: &str) -> bool {
+        check_name(name, self.config.limits.name_bytes).is_ok() && !name.starts_with("anon-")
     }
 
     /// Whether a connection is dead, as far as can be known. Pings of the interval are foreseen
@@ -416,8 +420,11 @@ impl Model {
 
     fn refreshed(&mut self, id: ConnectionId, verdict: &Verdict, request: Option<&str>) {
         let now = self.now;
+        let good = |name: &String| self.may_be_called(name);
+        let bad = matches!(verdict, Verdict::User(name, _) if !good(name));
         let Some(conn) = self.conn(id) else { return };
         match verdict {
+            _ if bad => self.end(id, "internal", None),
             Verdict::User(name, expires) if *name == conn.user => {
                 conn.expires = expires.map(|after| now + after);
                 self.tell(id, texts::authenticated(name, request));

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use super::app::Plain;
+use super::app::{Log, Plain, identify};
 use super::catalogue::covers;
 use super::frames::{BINARY, CLOSE, TEXT, frame};
+use super::logs;
 use super::peer::{End, Peer, upgrade};
 use super::server::{Server, until};
-use crate::rt::{CloseReason, Config, Frame, Limits, UserPolicy, Wire};
+use crate::rt::{
+    Application, Client, CloseReason, Config, Denied, Entry, Frame, Identity, Limits, Request,
+    UserPolicy, Wire,
+};
 
 covers! {
     the_newer_connection_replaces_the_older:
@@ -77,6 +81,43 @@ fn the_newer_connection_may_be_rejected_instead() {
     old.leave();
     server.until_empty();
     server.user("ann", "").leave();
+}
+
+/// Notes whose rooms it is asked about.
+#[derive(Clone, Default)]
+struct Asked(Log);
+
+impl Application for Asked {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        identify(request).unwrap_or(Err(Denied::Unauthorized))
+    }
+
+    async fn authorize_join(&self, client: &Client, _: &str, _: Entry) -> Result<(), Denied> {
+        self.0.add(format!("asked {}", client.user()));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_name_that_no_user_may_have_is_the_applications_mistake() {
+    logs::capture();
+    let app = Asked::default();
+    let server = Server::start(Config::default(), app.clone());
+    let rows = [
+        ("anon-1-0".to_owned(), "must not begin with `anon-`"),
+        ("x".repeat(129), "at most 128 bytes"),
+        (String::new(), "must not be empty"),
+    ];
+    for (name, rule) in rows {
+        let target = format!("/ws/blue?token=s3cr3t-{name}");
+        assert_eq!(server.client(&target).closed(1011), "internal");
+        server.until_empty();
+        assert!(logs::logged(&["ERROR", rule]), "{rule}");
+    }
+    server.user("ann", "blue").leave();
+    assert_eq!(app.0.lines(), ["asked ann"]);
+    assert_eq!(server.refused("internal"), 3);
+    server.until_empty();
 }
 
 /// Time itself is the subject here: who was heard within a second is not even asked.
