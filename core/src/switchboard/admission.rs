@@ -452,7 +452,7 @@ impl Switchboard {
     /// Where a newcomer of this user gets in, or why it is refused.
     fn apply_user_policy(&self, user: u32) -> Result<Place, Refused> {
         let devices = &self.users.at(user).connections;
-        let Some(&oldest) = devices.first() else {
+        let Some(oldest) = devices.first() else {
             return Ok(Place::Free);
         };
         let oldest = self.connections.id_at(oldest);

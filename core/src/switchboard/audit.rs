@@ -170,7 +170,7 @@ impl Switchboard {
             )?;
             connected += usize::from(!user.connections.is_empty());
             connections += user.connections.len();
-            for &slot in &user.connections {
+            for slot in user.connections.iter() {
                 same("connection's user", self.connections.at(slot).user, key)?;
             }
             let graces = self

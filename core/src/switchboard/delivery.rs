@@ -209,7 +209,7 @@ impl Switchboard {
     }
 
     pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
-        let slots = self.users.connections(user).to_vec();
+        let slots: Vec<u32> = self.users.connections(user).collect();
         let policy = SlowPolicy::Disconnect;
         let stored = self.pool.store(frame);
         let receipt = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, Exclude::NOBODY);

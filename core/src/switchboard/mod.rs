@@ -9,6 +9,7 @@ mod commands;
 mod connection;
 mod crowd;
 mod delivery;
+mod devices;
 mod drain;
 mod encoding;
 mod ending;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slab::Slab;
-use smallvec::SmallVec;
 
 use super::Switchboard;
 use super::connection::NONE;
+use super::devices::Devices;
 use super::growth::Grow;
 use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::{CloseReason, ConnectionId, Time};
@@ -16,8 +16,7 @@ use crate::{CloseReason, ConnectionId, Time};
 pub(super) struct User {
     pub(super) name: Arc<str>,
     pub(super) anonymous: bool,
-    /// Slots of its connections, the oldest first. Most have one.
-    pub(super) connections: SmallVec<[u32; 4]>,
+    pub(super) connections: Devices,
     /// Rooms in which it is still present without a connection.
     pub(super) graces: u32,
 }
@@ -48,9 +47,11 @@ impl Users {
         &self.slots[user as usize]
     }
 
-    pub(super) fn connections(&self, name: &str) -> &[u32] {
-        self.find(name)
-            .map_or(&[], |user| &self.at(user).connections)
+    /// The slots of a user's connections, the oldest first.
+    pub(super) fn connections(&self, name: &str) -> impl Iterator<Item = u32> {
+        let user = self.find(name);
+        user.into_iter()
+            .flat_map(|user| self.at(user).connections.iter())
     }
 
     /// The user of this name, or where to [`add`](Self::add) it.
@@ -70,7 +71,7 @@ impl Users {
             let user = User {
                 name: name.into(),
                 anonymous,
-                connections: SmallVec::new(),
+                connections: Devices::default(),
                 graces: 0,
             };
             self.slots.grow();
@@ -80,14 +81,14 @@ impl Users {
             key
         });
         let connections = &mut self.slots[user as usize].connections;
-        connections.push(slot);
+        connections.add(slot);
         self.connected += usize::from(connections.len() == 1);
         user
     }
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {
         let connections = &mut self.slots[user as usize].connections;
-        connections.retain(|found| *found != slot);
+        connections.remove(slot);
         self.connected -= usize::from(connections.is_empty());
         self.settle(user);
     }
@@ -121,15 +122,14 @@ impl Users {
 impl Switchboard {
     /// Whether the user has an admitted connection.
     pub fn is_connected(&self, user: &str) -> bool {
-        !self.users.connections(user).is_empty()
+        self.users.connections(user).next().is_some()
     }
 
     /// The user's admitted connections, the oldest first.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
         self.users
             .connections(user)
-            .iter()
-            .map(|&slot| self.connections.id_at(slot))
+            .map(|slot| self.connections.id_at(slot))
             .collect()
     }
 
@@ -137,9 +137,9 @@ impl Switchboard {
     /// it has none. The time that the host stood still does not count.
     pub fn last_heard(&self, now: Time, user: &str) -> Option<Duration> {
         let now = now.max(self.now).before(self.stall);
-        let slots = self.users.connections(user).iter();
+        let slots = self.users.connections(user);
         slots
-            .map(|&slot| now.since(self.connections.at(slot).last_heard))
+            .map(|slot| now.since(self.connections.at(slot).last_heard))
             .min()
     }
 

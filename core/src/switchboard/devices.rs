@@ -1,0 +1,141 @@
+//! The connections of one user, the oldest first.
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+/// Up to so many are searched one by one: that is faster there, and takes a fraction of the memory.
+const FEW: usize = 24;
+
+/// The slots of one user's connections, in the order of admission. Most users have one.
+#[derive(Debug)]
+pub(super) enum Devices {
+    Few(SmallVec<[u32; 4]>),
+    Many(Box<Many>),
+}
+
+/// Found by slot, so that the end of each of many connections costs no walk over the others.
+#[derive(Debug, Default)]
+pub(super) struct Many {
+    /// By slot, the place in the order of admission.
+    places: BTreeMap<u32, u64>,
+    order: BTreeMap<u64, u32>,
+    /// The last place that was given out.
+    last: u64,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self::Few(SmallVec::new())
+    }
+}
+
+impl Devices {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Few(slots) => slots.len(),
+            Self::Many(many) => many.places.len(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The oldest.
+    pub(super) fn first(&self) -> Option<u32> {
+        self.iter().next()
+    }
+
+    /// Adds one that is not there, as the newest.
+    pub(super) fn add(&mut self, slot: u32) {
+        match self {
+            Self::Few(slots) if slots.len() < FEW => slots.push(slot),
+            Self::Few(slots) => {
+                let mut many = Many::default();
+                for slot in slots.drain(..).chain([slot]) {
+                    many.add(slot);
+                }
+                *self = Self::Many(Box::new(many));
+            }
+            Self::Many(many) => many.add(slot),
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) {
+        match self {
+            Self::Few(slots) => slots.retain(|found| *found != slot),
+            Self::Many(many) => {
+                if let Some(place) = many.places.remove(&slot) {
+                    many.order.remove(&place);
+                }
+                // Not at once below the limit, or who comes and goes there would pay for it.
+                if many.places.len() <= FEW / 2 {
+                    *self = Self::Few(self.iter().collect());
+                }
+            }
+        }
+    }
+
+    /// The oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+        let (few, many) = match self {
+            Self::Few(slots) => (slots.as_slice(), None),
+            Self::Many(many) => ([].as_slice(), Some(many.order.values())),
+        };
+        few.iter().chain(many.into_iter().flatten()).copied()
+    }
+}
+
+impl Many {
+    fn add(&mut self, slot: u32) {
+        self.last += 1;
+        self.places.insert(slot, self.last);
+        self.order.insert(self.last, slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_admission_survives_growing_and_shrinking() {
+        let mut devices = Devices::default();
+        let mut expected: Vec<u32> = Vec::new();
+        let mut rng = fastrand::Rng::with_seed(1);
+        for step in 0..4_000 {
+            // Up and down over the limit between few and many.
+            let grows = step / 60 % 2 == 0;
+            let slot = rng.u32(0..200);
+            if !expected.contains(&slot) && (grows || rng.u8(0..4) == 0) {
+                devices.add(slot);
+                expected.push(slot);
+            } else if !grows && !expected.is_empty() {
+                let slot = expected.remove(rng.usize(0..expected.len()));
+                devices.remove(slot);
+                devices.remove(slot);
+            }
+            assert_eq!(devices.iter().collect::<Vec<_>>(), expected);
+            assert_eq!(devices.len(), expected.len());
+            assert_eq!(devices.is_empty(), expected.is_empty());
+            assert_eq!(devices.first(), expected.first().copied());
+        }
+    }
+
+    #[test]
+    fn more_than_a_few_are_not_searched_one_by_one() {
+        let mut devices = Devices::default();
+        for slot in 0..1_000 {
+            devices.add(slot);
+            let searched = matches!(devices, Devices::Few(_));
+            assert_eq!(searched, devices.len() <= FEW);
+        }
+        for slot in 0..1_000 {
+            devices.remove(slot);
+            let searched = matches!(devices, Devices::Few(_));
+            assert_eq!(searched, devices.len() <= FEW / 2);
+        }
+        assert!(devices.is_empty());
+    }
+}
