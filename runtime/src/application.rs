@@ -18,6 +18,11 @@ use crate::sync::Arc;
 /// `on_disconnect` last. Each has `timeouts.hook` (10 s): one that takes longer, or panics, ends
 /// its connection (1011 `internal`) and nothing else. A hook may call anything of the [`Hub`].
 ///
+/// Hooks of different connections do not wait for each other, not even those of one user. The
+/// `on_connect` of a connection that replaces another may come before the `on_disconnect` of that
+/// one: a hook that runs for the old connection, or its `on_disconnect`, would otherwise keep its user
+/// out for as long as 20 s. So keep what you note down by connection ([`Client::id`]), not by user.
+///
 /// A hook must not block its thread: the connections that share its event loop, one part in as many
 /// as the runtime has threads, are neither read nor written by it until it awaits or returns. What
 /// computes for long belongs on a thread of its own (`spawn_blocking`, `smol::unblock`).
@@ -39,6 +44,10 @@ pub trait Application: Send + Sync + 'static {
     }
 
     /// May this client enter this room? Not asked where rooms are open.
+    ///
+    /// A yes is no entry yet: the room may be full by then, for example. [`on_notice`](Self::on_notice)
+    /// is told [`Notice::Joined`] or [`Notice::JoinFailed`], or where the client was not admitted
+    /// [`Notice::Refused`], with the id of this client.
     ///
     /// By default a client may enter the lobby of its URL, and nothing else.
     fn authorize_join(

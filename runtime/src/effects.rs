@@ -123,6 +123,9 @@ fn log(notice: &Notice) {
             id, user, reason, ..
         } => debug!(%id, %user, %reason, "disconnected"),
         Notice::Joined { id, room } => trace!(%id, %room, "joined"),
+        Notice::JoinFailed { id, room, error } => {
+            debug!(%id, %room, %error, "not joined, though it was granted");
+        }
         Notice::Left { id, room } => trace!(%id, %room, "left"),
         Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
         Notice::HostStalled { by } => warn!(?by, "the host stood still"),

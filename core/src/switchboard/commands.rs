@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::connection::Phase;
 use super::delivery::{Exclude, SendError};
 use super::rooms::JoinError;
-use super::{Switchboard, delivery};
+use super::{Notice, Switchboard, delivery};
 use crate::protocol::{
     Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
 };
@@ -215,7 +215,15 @@ impl Switchboard {
             Ok(place) => {
                 let _ = self.enter_room_answering(id, room, place, false, request);
             }
-            Err(error) => self.join_failed(id, room, error, request),
+            Err(error) => {
+                // What the application has noted down when it granted this would stay for ever.
+                self.notify(Notice::JoinFailed {
+                    id,
+                    room: room.into(),
+                    error,
+                });
+                self.join_failed(id, room, error, request);
+            }
         }
     }
 

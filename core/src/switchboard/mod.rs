@@ -203,6 +203,17 @@ pub enum Notice {
         /// Which room.
         room: Arc<str>,
     },
+    /// The application has granted a connection a room, and it did not get in: a limit, or it is there
+    /// already. The client is told. For the lobby of its URL, before a connection is admitted, it is
+    /// [`Notice::Refused`] instead.
+    JoinFailed {
+        /// Which connection.
+        id: ConnectionId,
+        /// Which room.
+        room: Arc<str>,
+        /// Why.
+        error: JoinError,
+    },
     /// A connection left a room, or its end took it out.
     Left {
         /// Which connection.

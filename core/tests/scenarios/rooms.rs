@@ -196,3 +196,23 @@ fn names_that_look_like_something_are_plain_names() {
     assert_eq!(world.board.rooms_of(world.id(ann)).unwrap().len(), 3);
     assert_eq!(world.board.members("*").len(), 0);
 }
+
+#[test]
+fn the_application_hears_that_a_room_which_it_granted_was_full_by_then() {
+    let mut world = World::with(|config| {
+        config.rooms = Rooms::Ask;
+        config.limits.room_members = 1;
+    });
+    let ann = world.connect("ann", "");
+    let question = world.asks_to(ann, json!({"type": "subscribe", "channel": "blue"}));
+    world.connect("bob", "blue");
+    world.forget();
+    world.answer(ann, question.expect("a question"));
+    assert_eq!(world.last(ann)["code"], "room_full");
+    let failed = Notice::JoinFailed {
+        id: world.id(ann),
+        room: "blue".into(),
+        error: JoinError::RoomFull,
+    };
+    assert_eq!(world.notices, [failed]);
+}

@@ -157,6 +157,7 @@ fn id_of(action: &Action) -> Option<ConnectionId> {
             | Notice::Refused { id, .. }
             | Notice::Closed { id, .. }
             | Notice::Joined { id, .. }
+            | Notice::JoinFailed { id, .. }
             | Notice::Left { id, .. },
         ) => *id,
         _ => return None,
@@ -189,6 +190,7 @@ fn note(action: &Action) -> Option<Note> {
                 reason,
             } => Note::Closed(*id, user.to_string(), names(rooms), reason.as_str().into()),
             Notice::Joined { id, room } => Note::Joined(*id, room.to_string()),
+            Notice::JoinFailed { id, room, .. } => Note::JoinFailed(*id, room.to_string()),
             Notice::Left { id, room } => Note::Left(*id, room.to_string()),
             Notice::Presence {
                 room,
@@ -212,6 +214,7 @@ const fn kind(notice: &Notice) -> &'static str {
     match notice {
         Notice::Opened { .. } => "opened",
         Notice::Joined { .. } => "joined",
+        Notice::JoinFailed { .. } => "join failed",
         Notice::Left { .. } => "left",
         Notice::Presence { .. } => "presence",
         Notice::NearLimit { .. } => "near limit",

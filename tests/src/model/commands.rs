@@ -3,7 +3,7 @@
 use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
 
 use super::queue::{Is, Item, Kind, framed};
-use super::{Excluded, Model, Phase, charge, nanos, texts};
+use super::{Excluded, Model, Note, Phase, charge, nanos, texts};
 
 /// The most bytes of a first message.
 const AUTH_BYTES: usize = 4 << 10;
@@ -259,7 +259,10 @@ impl Model {
         match &ask.said {
             Said::Subscribe(room) => match self.may_enter(id, room) {
                 Ok(()) => self.enter_room(id, room, false, tag),
-                Err(why) => self.join_failed(id, room, why, tag),
+                Err(why) => {
+                    self.notes.push(Note::JoinFailed(id, room.clone()));
+                    self.join_failed(id, room, why, tag);
+                }
             },
             Said::Direct(to, text) => self.send_direct(id, to, text, tag),
             Said::Message(Some(room), content, echo) => {

@@ -197,6 +197,8 @@ pub enum Note {
     Closed(ConnectionId, String, Vec<String>, String),
     /// Entered.
     Joined(ConnectionId, String),
+    /// Granted, and not entered.
+    JoinFailed(ConnectionId, String),
     /// Left.
     Left(ConnectionId, String),
     /// Changes of a room: count, joined, left.

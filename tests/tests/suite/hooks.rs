@@ -16,8 +16,8 @@ use super::frames::{PING, TEXT, frame, joined};
 use super::gate::Gate;
 use super::server::{Server, until};
 use crate::rt::{
-    Application, Client, CloseReason, Config, Denied, Direct, Entry, Identity, Message, Rates,
-    Request, Rooms, Wire, sleep,
+    Application, Client, CloseReason, Config, Denied, Direct, Entry, Identity, Message, Notice,
+    Rates, Request, Rooms, Wire, sleep,
 };
 
 covers! {
@@ -469,5 +469,54 @@ fn a_socket_is_not_kept_open_for_the_last_hook() {
     assert_eq!(server.hub.stats().disconnecting, 1);
     gate.open();
     server.until("the hook has ended", |stats| stats.disconnecting == 0);
+    server.until_empty();
+}
+
+/// Grants rooms once its gate is open, lobbies at once.
+struct Grants {
+    log: Log,
+    gate: Gate,
+}
+
+impl Application for Grants {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        identify(request).unwrap_or(Err(Denied::Unauthorized))
+    }
+
+    async fn authorize_join(&self, client: &Client, _: &str, entry: Entry) -> Result<(), Denied> {
+        if entry == Entry::Subscribe {
+            self.log.add(format!("asked {}", client.id()));
+            self.gate.wait().await;
+        }
+        Ok(())
+    }
+
+    fn on_notice(&self, notice: &Notice) {
+        if let Notice::JoinFailed { id, room, error } = notice {
+            self.log.add(format!("{id} {room} {error}"));
+        }
+    }
+}
+
+#[test]
+fn a_room_that_was_granted_and_is_full_by_then_is_told_the_application() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let mut config = Config::default();
+    config.limits.room_members = 1;
+    let grants = Grants {
+        log: log.clone(),
+        gate: gate.clone(),
+    };
+    let server = Server::start(config, grants);
+    let mut ann = server.user("ann", "");
+    let id = server.hub.connections_of("ann")[0];
+    ann.say(r#"{"type":"subscribe","channel":"blue","id":1}"#);
+    log.until(&[&format!("asked {id}")]);
+    let bob = server.user("bob", "blue");
+    gate.open();
+    assert_eq!(ann.expect("error")["code"], "room_full");
+    log.until_has(&format!("{id} blue the room is full"));
+    ann.leave();
+    bob.leave();
     server.until_empty();
 }
