@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
-use switchboard_core::{Config, Denied, Endpoint, Limits, Origins, Presence, Rates, Wire};
+use switchboard_core::{
+    Config, Denied, Endpoint, Limits, Origins, Presence, Rates, SendError, Wire,
+};
 use switchboard_runtime::{Application, Client, Message};
 
 use crate::flags;
@@ -60,12 +62,15 @@ pub struct Echo;
 
 impl Application for Echo {
     async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
-        // It fails only for a connection that has gone, which needs no echo.
-        let _ = match message {
-            Message::Text(text) => client.send_text(&text),
-            Message::Binary(bytes) => client.send_binary(&bytes),
-            Message::Room { .. } => Ok(()),
-        };
+        // It fails for a connection that has gone, which needs no echo, or while the node holds all
+        // that it may hold: then the writers have to catch up first.
+        while let Err(SendError::Busy) = match &message {
+            Message::Text(text) => client.send_text(text),
+            Message::Binary(bytes) => client.send_binary(bytes),
+            Message::Room { .. } => return Ok(()),
+        } {
+            client.hub().ready().await;
+        }
         Ok(())
     }
 }

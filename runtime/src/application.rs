@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use switchboard_core::{
-    CloseReason, ConnectionId, Denied, Frame, Identity, Notice, Request, SendError,
+    CloseReason, ConnectionId, Denied, Frame, Identity, Notice, Receipt, Request, SendError,
 };
 
 use crate::hub::Hub;
@@ -175,12 +175,12 @@ impl Client {
     }
 
     /// Sends it a text message as it is.
-    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
+    pub fn send_text(&self, text: &str) -> Result<Receipt, SendError> {
         self.hub.send(self.id, Frame::text(text))
     }
 
     /// Sends it a binary message as it is.
-    pub fn send_binary(&self, bytes: &[u8]) -> Result<(), SendError> {
+    pub fn send_binary(&self, bytes: &[u8]) -> Result<Receipt, SendError> {
         self.hub.send(self.id, Frame::binary(bytes))
     }
 }

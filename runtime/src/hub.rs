@@ -132,7 +132,7 @@ impl Hub {
     }
 
     /// Sends a frame to one connection as it is.
-    pub fn send(&self, id: ConnectionId, frame: Frame) -> Result<(), SendError> {
+    pub fn send(&self, id: ConnectionId, frame: Frame) -> Result<Receipt, SendError> {
         self.shared()
             .with(|locked, now| locked.switchboard.send(now, id, frame))
     }
@@ -210,7 +210,8 @@ impl Hub {
     }
 
     /// Waits until the writers have caught up, for a publisher that is faster than the network: its
-    /// messages would fill the queues of everybody.
+    /// messages would fill the queues of everybody, and the bound of the node, beyond which they are
+    /// refused ([`SendError::Busy`]).
     pub async fn ready(&self) {
         let mut place = Waiters::place(&self.shared().publishers);
         poll_fn(|context| {

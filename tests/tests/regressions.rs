@@ -246,6 +246,7 @@ fn every_queued_byte_counts_against_the_bound_of_the_node() {
         .into_iter()
         .map(|name| {
             let id = world.enter(name, Some("lobby"));
+            world.block(id);
             world.actions();
             world.audit();
             id
@@ -258,6 +259,9 @@ fn every_queued_byte_counts_against_the_bound_of_the_node() {
             world.audit();
         }
     }
+    let stats = world.sys.stats(world.now);
+    assert!(stats.queued_bytes <= 600, "{stats:?}");
+    assert!(stats.closes["slow_consumer"] > 0, "{stats:?}");
 }
 
 #[test]
@@ -275,6 +279,7 @@ fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
         assert_eq!(world.sys.poll_send(), Some(id));
         let mut out = Vec::new();
         let _ = world.sys.transmit(id, &mut out, 1 << 10);
+        world.handle(id, Event::Wrote(5));
         world.audit();
     }
     for id in ids {
@@ -282,6 +287,8 @@ fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
         world.actions();
         world.audit();
     }
+    let held = world.sys.stats(at).queued_bytes;
+    assert!(held <= 100, "{held}");
 }
 
 #[test]
@@ -385,6 +392,7 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     (config.limits.queue_bytes, config.limits.queued_bytes) = (10_000, 10_000);
     let mut world = World::new(config);
     let id = world.enter("ann", Some("lobby"));
+    world.block(id);
     let other = world.enter("bob", Some("lobby"));
     let _ = world
         .sys

@@ -79,7 +79,10 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// Messages queued for one connection (1 024).
     pub queue_messages: usize,
-    /// Bytes queued over all connections, counting each queued copy (256 MiB).
+    /// Bytes that what is queued over all connections takes; a frame that waits for many of them
+    /// counts once (256 MiB). When it is passed, connections whose sockets do not take bytes are closed
+    /// (4101), those with the most waiting first; where that would not help, publishers wait, and what
+    /// the application sends is refused ([`SendError::Busy`](crate::SendError::Busy)).
     pub queued_bytes: usize,
     /// Connections that are ending but not gone (1 000).
     pub closing: usize,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Switchboard;
-use super::pool::StoredFrame;
+use super::pool::{Mark, StoredFrame};
 use super::queue::NO_ROOM;
 use crate::protocol::{Content, ServerMessage};
 use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
@@ -42,7 +42,8 @@ pub struct Receipt {
     pub dropped_oldest: usize,
     /// For how many it was dropped itself (`DropNewest`).
     pub dropped_newest: usize,
-    /// How many connections it was too much for: they are closed (4101).
+    /// How many connections it was too much for, or for the node because of them: they are closed
+    /// (4101), and it does not reach them.
     pub closed: usize,
 }
 
@@ -54,6 +55,10 @@ pub enum SendError {
     Stale(StaleId),
     /// The connection is not admitted yet, or ending.
     NotOpen,
+    /// More waits than `limits.queued_bytes`, and no connection is to blame: the writers had no turn
+    /// yet. Nothing was sent, and no number was spent; where the driver offers to wait until they have
+    /// caught up (`Hub::ready`), wait and send again.
+    Busy,
     /// It is more than a connection's queue can ever hold (`limits.queue_bytes`).
     TooLarge {
         /// Bytes of the frame.
@@ -68,6 +73,7 @@ impl fmt::Display for SendError {
         match self {
             Self::Stale(stale) => stale.fmt(f),
             Self::NotOpen => f.write_str("the connection is not open"),
+            Self::Busy => f.write_str("the writers have not caught up with what was sent before"),
             Self::TooLarge { bytes, limit } => {
                 write!(f, "a frame of {bytes} bytes is more than a queue's {limit}")
             }
@@ -106,10 +112,11 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        self.enter(now);
+        self.enter_to_send(now);
         let Some(key) = self.rooms.find(room) else {
             return Ok(Receipt::default());
         };
+        self.check_busy()?;
         self.publish(key, content, sender, exclude)
     }
 
@@ -121,20 +128,21 @@ impl Switchboard {
         frame: Frame,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        self.enter(now);
+        self.enter_to_send(now);
         self.check_size(&frame)?;
         let Some(key) = self.rooms.find(room) else {
             return Ok(Receipt::default());
         };
+        self.check_busy()?;
         let room = self.rooms.at_mut(key);
         // The room stays as it is during the loop: who is found slow is closed after it.
         let members = std::mem::take(&mut room.members);
         let (tag, policy) = (room.tag(), room.slow);
         let stored = self.pool.store_after(&mut room.latest, frame);
         let slots = members.iter().map(|member| member.slot);
-        let receipt = self.fan_out(slots, stored, tag, policy, exclude);
+        let (mut receipt, mark) = self.fan_out(slots, stored, tag, policy, exclude);
         self.rooms.at_mut(key).members = members;
-        self.close_slow();
+        self.close_slow(mark, &mut receipt);
         Ok(receipt)
     }
 
@@ -145,27 +153,33 @@ impl Switchboard {
         frame: Frame,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        self.enter(now);
+        self.enter_to_send(now);
         self.check_size(&frame)?;
+        self.check_busy()?;
         let open = self.connections.iter().filter(|(_, found)| found.is_open());
         let slots: Vec<u32> = open.map(|(id, _)| id.slot).collect();
         // Only a room's messages can be dropped.
         let policy = SlowPolicy::Disconnect;
         let stored = self.pool.store(frame);
-        let receipt = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, exclude);
-        self.close_slow();
+        let (mut receipt, mark) = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, exclude);
+        self.close_slow(mark, &mut receipt);
         Ok(receipt)
     }
 
     /// Sends a frame to one connection as it is.
-    pub fn send(&mut self, now: Time, id: ConnectionId, frame: Frame) -> Result<(), SendError> {
-        self.enter(now);
+    pub fn send(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        frame: Frame,
+    ) -> Result<Receipt, SendError> {
+        self.enter_to_send(now);
         if !self.connections.get(id)?.is_open() {
             return Err(SendError::NotOpen);
         }
         self.check_size(&frame)?;
-        self.send_frame(id, frame);
-        Ok(())
+        self.check_busy()?;
+        Ok(self.send_frame(id, frame))
     }
 
     /// Sends a frame to all connections of a user as it is.
@@ -175,8 +189,9 @@ impl Switchboard {
         user: &str,
         frame: Frame,
     ) -> Result<Receipt, SendError> {
-        self.enter(now);
+        self.enter_to_send(now);
         self.check_size(&frame)?;
+        self.check_busy()?;
         Ok(self.send_to_devices(user, frame))
     }
 
@@ -212,8 +227,9 @@ impl Switchboard {
         let slots: Vec<u32> = self.users.connections(user).collect();
         let policy = SlowPolicy::Disconnect;
         let stored = self.pool.store(frame);
-        let receipt = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, Exclude::NOBODY);
-        self.close_slow();
+        let (mut receipt, mark) =
+            self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, Exclude::NOBODY);
+        self.close_slow(mark, &mut receipt);
         receipt
     }
 
@@ -239,9 +255,9 @@ impl Switchboard {
         let members = std::mem::take(&mut room.members);
         let stored = self.pool.store_after(&mut room.latest, frame);
         let slots = members.iter().map(|member| member.slot);
-        let mut receipt = self.fan_out(slots, stored, tag, policy, exclude);
+        let (mut receipt, mark) = self.fan_out(slots, stored, tag, policy, exclude);
         self.rooms.at_mut(key).members = members;
-        self.close_slow();
+        self.close_slow(mark, &mut receipt);
         receipt.seq = Some(seq);
         Ok(receipt)
     }
@@ -250,6 +266,23 @@ impl Switchboard {
         check_size(frame, self.config.limits.queue_bytes)
     }
 
+    /// Begins a call that sends. What was over the bound of the node before it is settled first, so
+    /// that nobody is taken for busy where somebody is to blame.
+    fn enter_to_send(&mut self, now: Time) {
+        self.enter(now);
+        self.relieve();
+    }
+
+    fn check_busy(&self) -> Result<(), SendError> {
+        if self.is_busy() {
+            Err(SendError::Busy)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Puts a message into queues; what it is marked by, for the receipt to be corrected if somebody
+    /// is closed for it.
     fn fan_out(
         &mut self,
         slots: impl Iterator<Item = u32>,
@@ -257,7 +290,7 @@ impl Switchboard {
         room: u32,
         policy: SlowPolicy,
         exclude: Exclude<'_>,
-    ) -> Receipt {
+    ) -> (Receipt, Mark) {
         let mut receipt = Receipt::default();
         self.count_published(stored.len);
         let excluded = Excluded::new(self, exclude);
@@ -279,20 +312,22 @@ impl Switchboard {
                 }
             }
         }
+        let mark = self.pool.mark(stored);
         self.pool.release(stored);
         self.counters
             .dropped("drop_oldest", receipt.dropped_oldest as u64);
         self.counters
             .dropped("drop_newest", receipt.dropped_newest as u64);
-        receipt
+        (receipt, mark)
     }
 
-    /// Closes whom a fan-out was too much for, when no list of members is lent out any more.
-    fn close_slow(&mut self) {
+    /// Closes whom a fan-out was too much for, when no list of members is lent out any more, and what
+    /// holds back too much of the node's memory.
+    fn close_slow(&mut self, message: Mark, receipt: &mut Receipt) {
         for id in std::mem::take(&mut self.slow) {
             self.end(id, CloseReason::SlowConsumer);
         }
-        self.relieve();
+        self.relieve_after(message, receipt);
     }
 
     /// The room's name, shared.

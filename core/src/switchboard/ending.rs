@@ -271,6 +271,9 @@ impl Switchboard {
         );
         let (seat, ip) = (connection.phase.seat(), connection.ip);
         let ip_seat = std::mem::take(&mut connection.ip_seat);
+        if connection.writer == Writer::Blocked {
+            self.blocked.remove(&id);
+        }
         let dropped = self.pool.clear(&mut connection.queue);
         self.armed -= connection.armed.count_ones() as usize;
         self.unfinished -= connection.partial;

@@ -116,6 +116,8 @@ pub struct Switchboard {
     published: Published,
     notices: VecDeque<Action>,
     counters: Counters,
+    /// Connections whose sockets take no more: only they are closed for the bound of the node.
+    blocked: BTreeSet<ConnectionId>,
     /// Members found slow during a broadcast, to be closed after it.
     slow: Vec<ConnectionId>,
 }
@@ -296,6 +298,7 @@ impl Switchboard {
             published: Published::default(),
             notices: VecDeque::new(),
             counters: Counters::default(),
+            blocked: BTreeSet::new(),
             slow: Vec::new(),
             config,
         })

@@ -9,9 +9,11 @@
 //! A connection has at most one writer; what is pushed while it writes makes it dirty again
 //! when the writer reports, so that no wake-up is lost.
 
-use super::connection::{Connection, Phase, Writer};
-use super::delivery::Offer;
-use super::pool::{Chunk, StoredFrame};
+use std::collections::BinaryHeap;
+
+use super::connection::{Phase, Writer};
+use super::delivery::{Offer, Receipt};
+use super::pool::{Chunk, Mark, StoredFrame};
 use super::queue::{Class, NO_ROOM};
 use super::timers::{Kind, give_back};
 use super::{Action, Dirty, Switchboard};
@@ -69,15 +71,20 @@ impl Switchboard {
     }
 
     /// Whether the writers are so far behind that more input should wait: what they have not even
-    /// tried to write must not make a connection look slow, nor what came while they were at it.
+    /// tried to write must not make a connection look slow, nor what came while they were at it; and
+    /// where more than half of the node's bound is held, what they can write goes first. For what only
+    /// blocked sockets hold back nobody waits.
     pub fn is_congested(&self) -> bool {
         let limits = &self.config.limits;
         let mut writing = self.writing.iter();
         let oldest = writing.find(|taken| self.is_writing(taken.id));
+        let half_held = self.pool.held() > limits.queued_bytes / 2;
         oldest.or(self.dirty.front()).is_some_and(|oldest| {
             let messages = self.published.messages - oldest.since.messages;
             let bytes = self.published.bytes - oldest.since.bytes;
-            messages > limits.queue_messages as u64 / 4 || bytes > limits.queue_bytes as u64 / 4
+            half_held
+                || messages > limits.queue_messages as u64 / 4
+                || bytes > limits.queue_bytes as u64 / 4
         })
     }
 
@@ -118,6 +125,7 @@ impl Switchboard {
         let waits = !connection.queue.is_empty();
         if progress.blocked {
             connection.writer = Writer::Blocked;
+            self.blocked.insert(id);
             self.arm(id, Kind::WriteStall);
         } else {
             connection.writer = Writer::Idle;
@@ -149,7 +157,9 @@ impl Switchboard {
         let connection = self.connections.get_mut(id)?;
         if connection.writer == Writer::Blocked {
             connection.writer = Writer::Idle;
-            if !connection.queue.is_empty() {
+            let waits = !connection.queue.is_empty();
+            self.blocked.remove(&id);
+            if waits {
                 self.mark_dirty(id);
             }
         }
@@ -173,6 +183,12 @@ impl Switchboard {
     pub(super) fn count_published(&mut self, bytes: usize) {
         self.published.messages += 1;
         self.published.bytes += bytes as u64;
+    }
+
+    /// Stores what is published to some, however many these are.
+    pub(super) fn store_counted(&mut self, frame: Frame) -> StoredFrame {
+        self.count_published(frame.len());
+        self.pool.store(frame)
     }
 
     /// Offers a room's message to one member.
@@ -228,25 +244,30 @@ impl Switchboard {
     }
 
     /// Queues one message for one connection; whom it does not fit is slow.
-    pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Frame) -> Offer {
-        self.count_published(frame.as_bytes().len());
-        let stored = self.pool.store(frame);
+    pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Frame) -> Receipt {
+        let stored = self.store_counted(frame);
         let offer = self.offer(id.slot, stored, NO_ROOM, SlowPolicy::Disconnect);
+        let mark = self.pool.mark(stored);
         self.pool.release(stored);
+        let mut receipt = Receipt::default();
         match offer {
-            Offer::Queued { dropped } => self.count_dropped_oldest(dropped),
-            Offer::Slow { dropped } => {
-                self.count_dropped_oldest(dropped);
-                self.end(id, CloseReason::SlowConsumer);
+            Offer::Queued { dropped } => {
+                receipt.queued = 1;
+                receipt.dropped_oldest = dropped as usize;
             }
-            Offer::DroppedNewest => {}
+            Offer::Slow { dropped } => {
+                receipt.closed = 1;
+                receipt.dropped_oldest = dropped as usize;
+            }
+            Offer::DroppedNewest => receipt.dropped_newest = 1,
         }
-        self.relieve();
-        offer
-    }
-
-    pub(super) fn count_dropped_oldest(&mut self, dropped: u32) {
-        self.counters.dropped("drop_oldest", u64::from(dropped));
+        self.counters
+            .dropped("drop_oldest", receipt.dropped_oldest as u64);
+        if receipt.closed > 0 {
+            self.end(id, CloseReason::SlowConsumer);
+        }
+        self.relieve_after(mark, &mut receipt);
+        receipt
     }
 
     /// Queues an answer or a notice, where JSON is spoken, for a connection that can be told.
@@ -295,34 +316,67 @@ impl Switchboard {
         self.mark_dirty(id);
     }
 
-    /// Closes the connections with the most queued bytes until the node's bound is kept.
+    /// Keeps the bound of the node: closes connections whose sockets do not take bytes, those with
+    /// the most waiting first, until it fits. Nobody is closed where that could not help: what waits
+    /// for a writer is nobody's fault, and publishers are made to wait for it.
     pub(super) fn relieve(&mut self) {
+        self.relieve_counting(None);
+    }
+
+    /// The same after a message has been queued: whom this closes it has not reached.
+    pub(super) fn relieve_after(&mut self, message: Mark, receipt: &mut Receipt) {
+        let lost = self.relieve_counting(Some(message));
+        receipt.queued -= lost;
+        receipt.closed += lost;
+    }
+
+    /// Returns the number of connections that it closed with this message at the end of their queues.
+    fn relieve_counting(&mut self, message: Option<Mark>) -> usize {
         let limit = self.config.limits.queued_bytes;
-        self.note_level(super::stats::Level::QueuedBytes, self.pool.bytes, limit);
-        // Who is closed may still hold more than fits: then it goes as well.
-        while self.pool.bytes > limit {
-            let mut queues: Vec<_> = self
-                .connections
-                .iter()
-                .filter(|(_, found)| !found.queue.is_empty())
-                .map(|(id, found)| (found.queue.bytes(), id))
-                .collect();
-            queues.sort_unstable_by(|a, b| b.cmp(a));
-            for (_, id) in queues {
-                if self.pool.bytes <= limit {
-                    return;
-                }
-                let found = self.connections.get(id);
-                let stuck = found.is_ok_and(|found| found.queue.is_stuck());
-                let open = found.is_ok_and(Connection::is_open);
-                if open {
-                    self.end(id, CloseReason::SlowConsumer);
-                }
-                // What a close cannot discard must not cost others their connection.
-                if !open || (stuck && self.pool.bytes > limit) {
-                    self.remove(id, None);
-                }
+        self.note_level(super::stats::Level::QueuedBytes, self.pool.held(), limit);
+        if self.pool.held() <= limit || self.blocked.is_empty() {
+            return 0;
+        }
+        let waits = |id| {
+            (
+                self.connections.get(id).map_or(0, |it| it.queue.bytes()),
+                id,
+            )
+        };
+        let mut heap: BinaryHeap<_> = self.blocked.iter().map(|&id| waits(id)).collect();
+        let held_back: usize = heap.iter().map(|&(bytes, _)| bytes).sum();
+        if held_back < self.pool.held() - limit {
+            // Without them all it would not fit either: it is the writers' turn.
+            return 0;
+        }
+        let mut lost = 0;
+        while self.pool.held() > limit
+            && let Some((bytes, id)) = heap.pop()
+            && bytes > 0
+        {
+            let Ok(found) = self.connections.get(id) else {
+                continue;
+            };
+            let (open, stuck) = (found.is_open(), found.queue.is_stuck());
+            if open {
+                let had = message.is_some_and(|mark| self.pool.ends_with(&found.queue, mark));
+                lost += usize::from(had);
+                self.end(id, CloseReason::SlowConsumer);
+            }
+            // What a close cannot discard must not cost others their connection.
+            if !open || (stuck && self.pool.held() > limit) {
+                self.remove(id, None);
+            } else if let Ok(found) = self.connections.get(id) {
+                // Its Close frame waits, and goes last.
+                heap.push((found.queue.bytes(), id));
             }
         }
+        lost
+    }
+
+    /// Whether the bound of the node is passed, and by nobody's fault: then nothing more is taken
+    /// until the writers have caught up.
+    pub(super) fn is_busy(&self) -> bool {
+        self.pool.held() > self.config.limits.queued_bytes
     }
 }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::crowd::Crowd;
 use super::delivery::Offer;
 use super::encoding::encode;
+use super::pool::StoredFrame;
 use super::rooms::{Member, Room};
 use super::{Notice, Switchboard};
 use crate::protocol::ServerMessage;
@@ -115,7 +116,9 @@ impl Switchboard {
         let there = self.is_member(id, key) && self.rooms.at(key).presence.is_some();
         if there && self.config.wire == Wire::Json {
             let list = self.list_frame(key);
+            let list = self.store_counted(list);
             self.tell_presence(id, key, list);
+            self.pool.release(list);
         }
     }
 
@@ -234,9 +237,9 @@ impl Switchboard {
         let news = !joined.is_empty() || !left.is_empty();
         if self.config.wire == Wire::Json {
             let list = self.list_frame(key);
-            let delta = self
-                .delta_frame(key, &joined, &left)
-                .unwrap_or_else(|| list.clone());
+            let list = self.store_counted(list);
+            let delta = self.delta_frame(key, &joined, &left);
+            let delta = delta.map(|frame| self.store_counted(frame));
             // Who has been told since then, or missed something, gets the list.
             for Member { slot, membership } in self.rooms.at(key).members.clone() {
                 let seen = self.connections.at(slot).rooms[membership as usize].seen;
@@ -245,8 +248,11 @@ impl Switchboard {
                     self.connections.at_mut(slot).rooms[membership as usize].seen = version;
                     continue;
                 }
-                let frame = if known { delta.clone() } else { list.clone() };
+                let frame = delta.filter(|_| known).unwrap_or(list);
                 self.tell_presence(self.connections.id_at(slot), key, frame);
+            }
+            for frame in delta.into_iter().chain([list]) {
+                self.pool.release(frame);
             }
         }
         if news {
@@ -341,12 +347,9 @@ impl Switchboard {
     }
 
     /// Queues a presence message; whom it does not fit gets a full list the next time.
-    fn tell_presence(&mut self, id: ConnectionId, key: u32, frame: Frame) {
-        self.count_published(frame.as_bytes().len());
-        let stored = self.pool.store(frame);
+    fn tell_presence(&mut self, id: ConnectionId, key: u32, frame: StoredFrame) {
         let tag = self.rooms.at(key).tag();
-        let offer = self.offer(id.slot, stored, tag, SlowPolicy::DropNewest);
-        self.pool.release(stored);
+        let offer = self.offer(id.slot, frame, tag, SlowPolicy::DropNewest);
         let version = self
             .rooms
             .at(key)

@@ -106,6 +106,18 @@ impl Queue {
         self.messages
     }
 
+    /// A frame has been put in.
+    pub(super) const fn count(&mut self, len: usize, class: Class) {
+        self.bytes += len;
+        self.messages += class.is_message() as u32;
+    }
+
+    /// So much has been taken out.
+    pub(super) const fn uncount(&mut self, bytes: usize, messages: u32) {
+        self.bytes -= bytes;
+        self.messages -= messages;
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes == 0
     }

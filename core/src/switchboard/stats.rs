@@ -31,7 +31,8 @@ pub struct Stats {
     /// Connections that have ended, and whose hook `on_disconnect` has not; where they are not
     /// `closing`, their sockets are closed.
     pub disconnecting: usize,
-    /// Bytes in all queues, each copy counted.
+    /// Bytes of memory that what waits to be written takes: a frame that waits for many connections
+    /// counts once, and as a whole until its last byte is out.
     pub queued_bytes: usize,
     /// Messages that came in.
     pub messages_in: u64,
@@ -171,7 +172,7 @@ impl Switchboard {
             pending_handshakes: self.handshakes - self.pages,
             closing: self.closing,
             disconnecting: self.disconnecting,
-            queued_bytes: self.pool.bytes,
+            queued_bytes: self.pool.held(),
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,
             dropped: self.counters.dropped.clone(),

@@ -11,6 +11,7 @@ mod errors;
 mod health;
 mod limits;
 mod login;
+mod node_bound;
 mod presence;
 mod probes;
 mod protocol;

@@ -1,7 +1,7 @@
 //! Section 5: members that do not keep up.
 
 use serde_json::json;
-use switchboard_core::{Config, Event, Exclude, Frame, RoomRule, SlowPolicy};
+use switchboard_core::{Config, Event, Exclude, RoomRule, SlowPolicy};
 
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
@@ -190,51 +190,6 @@ fn a_rule_for_a_room_overrides_the_hubs_policy() {
 }
 
 #[test]
-fn over_the_nodes_bound_those_with_the_most_queued_bytes_are_closed_until_it_fits() {
-    let mut world = World::with(|config| {
-        config.limits.queue_bytes = 10_000;
-        config.limits.queued_bytes = 20_000;
-    });
-    let clients: Vec<_> = (0..4)
-        .map(|n| world.connect(&format!("u{n}"), ""))
-        .collect();
-    for (n, &client) in clients.iter().enumerate() {
-        world.stops_reading_after(client, 0);
-        for _ in 0..=n {
-            world.send(client, &"x".repeat(1_996));
-        }
-    }
-    assert_eq!(world.stats().queued_bytes, 20_000);
-    world.send(clients[0], "one more");
-    let open = clients.iter().map(|&client| world.is_open(client));
-    assert_eq!(open.collect::<Vec<_>>(), [true, true, true, false]);
-    assert!(world.stats().queued_bytes <= 12_100);
-    assert_eq!(world.stats().closes["slow_consumer"], 1);
-}
-
-#[test]
-fn each_queued_copy_counts_for_the_nodes_bound() {
-    let mut world = World::with(|config| {
-        config.limits.queue_bytes = 10_000;
-        config.limits.queued_bytes = 10_000;
-        config.presence.enabled = false;
-    });
-    for n in 0..11 {
-        let client = world.connect(&format!("u{n}"), "lobby");
-        world.stops_reading_after(client, 0);
-    }
-    let receipt = world.board.broadcast_raw(
-        world.now,
-        "lobby",
-        Frame::text(&"x".repeat(990)),
-        Exclude::NOBODY,
-    );
-    assert_eq!(receipt.unwrap().queued, 11);
-    world.flush();
-    assert_eq!(world.stats().closes["slow_consumer"], 1);
-}
-
-#[test]
 fn bytes_that_wait_for_30_s_without_one_going_out_make_a_connection_slow() {
     let (mut world, ann) = stalled(SlowPolicy::Disconnect);
     world.broadcast("lobby", "0", Exclude::NOBODY);
@@ -350,31 +305,4 @@ fn pings_and_pongs_go_ahead_of_data() {
     assert_eq!(frames.len(), 4, "{frames:?}");
     assert_eq!(frames[2..], [text("data"), text("more")]);
     assert!(frames[..2].contains(&Received::Pong(b"hello".to_vec())));
-}
-
-#[test]
-fn large_frames_that_are_cut_do_not_cost_everybody_the_connection() {
-    let mut world = World::with(|config| {
-        config.limits.queue_bytes = 20_000;
-        config.limits.queued_bytes = 100_000;
-        config.presence.enabled = false;
-    });
-    let clients: Vec<_> = (0..20)
-        .map(|n| world.connect(&format!("u{n}"), "lobby"))
-        .collect();
-    for &client in &clients {
-        world.stops_reading_after(client, 1);
-    }
-    // In two steps, so that all of the first frames are cut: what is cut cannot be discarded.
-    for size in [9_000, 1_000] {
-        let frame = Frame::text(&"x".repeat(size));
-        let sent = world
-            .board
-            .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
-        assert!(sent.is_ok());
-        world.flush();
-    }
-    let open = clients.iter().filter(|&&client| world.is_open(client));
-    assert_eq!(open.count(), 9, "nine times 10 004 fit");
-    assert!(world.stats().queued_bytes <= 100_000);
 }

@@ -222,7 +222,7 @@ impl Driver {
         let result = self.act(|sys, now| sys.send(now, id, Frame::text(&text)));
         if let Some(model) = &mut self.model {
             let foreseen = model.send_text(id, &text);
-            same("sent", &result.map_err(failure), &foreseen)?;
+            same("sent", &tally(result), &foreseen)?;
         }
         self.settle()
     }
@@ -362,6 +362,7 @@ fn failure(error: SendError) -> &'static str {
     match error {
         SendError::Stale(_) => "stale",
         SendError::NotOpen => "not_open",
+        SendError::Busy => "busy",
         SendError::TooLarge { .. } => "too_large",
         _ => "another",
     }

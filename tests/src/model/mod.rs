@@ -368,17 +368,21 @@ impl Model {
     }
 
     /// A message for one connection. Room messages that may be dropped make way for it.
-    pub(crate) fn send(&mut self, id: ConnectionId, item: Item) -> bool {
+    pub(crate) fn send(&mut self, id: ConnectionId, item: Item) -> Tally {
+        let mut tally = Tally::default();
         if !self.fits(id, item.len) {
             let dropped = self.make_way(id, item.len);
             self.dropped("drop_oldest", dropped);
+            tally.dropped_oldest = dropped as usize;
         }
         if self.fits(id, item.len) {
             self.push(id, item);
-            return true;
+            tally.queued = 1;
+        } else {
+            self.end(id, "slow_consumer", None);
+            tally.closed = 1;
         }
-        self.end(id, "slow_consumer", None);
-        false
+        tally
     }
 
     pub(crate) fn fits(&self, id: ConnectionId, len: usize) -> bool {

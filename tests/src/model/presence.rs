@@ -55,7 +55,7 @@ impl Model {
         let there = there.filter(|room| room.crowd.is_some() && room.members.contains(&id));
         if there.is_some() && self.json() {
             let list = self.list(name);
-            self.tell_presence(id, name, list);
+            self.tell_presence(id, name, &list);
         }
     }
 
@@ -123,16 +123,15 @@ impl Model {
         })
     }
 
-    fn list(&self, name: &str) -> String {
+    fn list(&self, name: &str) -> Item {
         let names = self.names(name);
         let told = names.len().min(self.config.presence.full);
-        texts::presence(name, names.len(), &names[..told])
+        presence_item(texts::presence(name, names.len(), &names[..told]))
     }
 
     /// A presence message that does not fit is made up for by a full list next time.
-    fn tell_presence(&mut self, id: ConnectionId, name: &str, text: String) {
-        let len = framed(text.len());
-        let fits = self.fits(id, len);
+    fn tell_presence(&mut self, id: ConnectionId, name: &str, item: &Item) {
+        let fits = self.fits(id, item.len);
         let again = self.now + nanos(self.config.presence.interval);
         let Some(room) = self.rooms.get_mut(name) else {
             return;
@@ -142,7 +141,7 @@ impl Model {
             crowd.knows.insert(id, fits.then_some(crowd.changes.0));
         }
         if fits {
-            let mut item = Item::new(len, Is::Json(text), Kind::Message);
+            let mut item = item.clone();
             item.room = Some(life);
             self.push(id, item);
         } else {
@@ -209,16 +208,16 @@ impl Model {
             let delta = if names.len() <= most {
                 list.clone()
             } else if joined.len() + left.len() > most {
-                texts::changes(name, names.len(), &[], &[])
+                presence_item(texts::changes(name, names.len(), &[], &[]))
             } else {
-                texts::changes(name, names.len(), &joined, &left)
+                presence_item(texts::changes(name, names.len(), &joined, &left))
             };
             for id in members {
                 match knows.get(&id).copied().flatten() {
                     Some(seen) if seen == version => {}
                     Some(seen) if seen == told && !news => self.knows(name, id, version),
-                    Some(seen) if seen == told => self.tell_presence(id, name, delta.clone()),
-                    _ => self.tell_presence(id, name, list.clone()),
+                    Some(seen) if seen == told => self.tell_presence(id, name, &delta),
+                    _ => self.tell_presence(id, name, &list),
                 }
             }
         }
@@ -264,4 +263,8 @@ impl Model {
         };
         self.crowds().filter_map(times).min().map(|(at, _)| at)
     }
+}
+
+fn presence_item(text: String) -> Item {
+    Item::new(framed(text.len()), Is::Json(text), Kind::Message)
 }

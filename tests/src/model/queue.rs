@@ -1,5 +1,7 @@
 //! What waits for one connection, as one plain list in the order of sending.
 
+use std::sync::Arc;
+
 /// What a frame must turn out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Is {
@@ -49,6 +51,8 @@ pub struct Item {
     pub taken: bool,
     /// It goes before data.
     pub urgent: bool,
+    /// Shared by all copies of one frame.
+    frame: Arc<()>,
 }
 
 impl Item {
@@ -61,6 +65,19 @@ impl Item {
             room: None,
             taken: false,
             urgent: matches!(kind, Kind::Http | Kind::Control),
+            frame: Arc::default(),
+        }
+    }
+
+    /// What tells copies of one frame from other frames. The pings of one moment are one frame, which
+    /// the number in them tells.
+    pub fn identity(&self) -> (usize, Option<String>) {
+        match &self.is {
+            Is::Ping(Some(number)) => (0, Some(number.to_string())),
+            Is::Json(text) if text.starts_with(r#"{"type":"health_ping""#) => {
+                (0, Some(text.clone()))
+            }
+            _ => (Arc::as_ptr(&self.frame).addr(), None),
         }
     }
 
@@ -102,11 +119,14 @@ pub struct Queue {
 impl Queue {
     /// Bytes that are not out.
     pub fn bytes(&self) -> usize {
-        let pong = self
-            .pong
+        self.items.iter().map(|item| item.len).sum::<usize>() + self.pong_bytes() - self.cut
+    }
+
+    /// Bytes of the pong that waits apart.
+    pub fn pong_bytes(&self) -> usize {
+        self.pong
             .as_ref()
-            .map_or(0, |payload| framed(payload.len()));
-        self.items.iter().map(|item| item.len).sum::<usize>() + pong - self.cut
+            .map_or(0, |payload| framed(payload.len()))
     }
 
     /// Messages that are not out.

@@ -236,15 +236,14 @@ impl Model {
     }
 
     /// A message to one connection.
-    pub fn send_text(&mut self, id: ConnectionId, text: &str) -> Result<(), &'static str> {
+    pub fn send_text(&mut self, id: ConnectionId, text: &str) -> Result<Tally, &'static str> {
         match self.conns.get(&id) {
             None => return Err("stale"),
             Some(conn) if !conn.is_open() => return Err("not_open"),
             Some(_) => {}
         }
         let item = self.raw_item(text)?;
-        self.send(id, item);
-        Ok(())
+        Ok(self.send(id, item))
     }
 
     fn raw_item(&self, text: &str) -> Result<Item, &'static str> {

@@ -1,5 +1,7 @@
 //! What time does.
 
+use std::collections::BTreeMap;
+
 use switchboard_core::ConnectionId;
 
 use super::ending::close_item;
@@ -233,14 +235,17 @@ impl Model {
         }
     }
 
-    /// Bytes in all queues; `None` while the length of something in them is not known.
+    /// Bytes of all that waits, each frame once; `None` while the length of something in them is not known.
     pub fn queued_bytes(&self) -> Option<usize> {
         let unknown = |item: &Item| item.is == Is::Bye && item.len == 0;
         let conns = || self.conns.values();
         if conns().any(|conn| conn.queue.items.iter().any(unknown)) {
             return None;
         }
-        Some(conns().map(|conn| conn.queue.bytes()).sum())
+        let items = conns().flat_map(|conn| &conn.queue.items);
+        let frames: BTreeMap<_, _> = items.map(|item| (item.identity(), item.len)).collect();
+        let pongs: usize = conns().map(|conn| conn.queue.pong_bytes()).sum();
+        Some(frames.values().sum::<usize>() + pongs)
     }
 
     /// Learns from what a writer got the length of a `bye`, and pings of the interval.

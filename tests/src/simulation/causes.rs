@@ -179,7 +179,9 @@ impl World {
             }
             "policy" => link.partial,
             "slow_consumer" => {
-                let stalled = link.blocked || link.held.is_some() || shadow.ever_blocked;
+                // For the bound of the node, which no tick decides about, only who is blocked goes.
+                let was = shadow.ever_blocked && (self.ticking || !self.plan.tiny_pool);
+                let stalled = link.blocked || link.held.is_some() || was;
                 self.probe(if self.plan.tiny_pool {
                     Probe::PoolBoundClosed
                 } else if self.plan.tiny_queue {

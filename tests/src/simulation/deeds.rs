@@ -105,6 +105,8 @@ impl World {
             .collect();
         let expected = if members.is_empty() {
             Some(None)
+        } else if self.is_busy() {
+            None
         } else {
             self.say(r, &content, None, left_out.clone()).map(Some)
         };
@@ -122,15 +124,31 @@ impl World {
             format!("a broadcast to r{r}: {result:?}, not {expected:?}")
         });
         if let Ok(receipt) = result {
-            self.check_receipt(&receipt, members.len(), left_out.len());
+            self.check_receipt(&receipt, &members, &left_out);
         }
     }
 
-    /// A receipt adds up (invariant 11).
-    fn check_receipt(&mut self, receipt: &Receipt, members: usize, excluded: usize) {
+    /// Whether what the application sends is refused until the writers have caught up.
+    fn is_busy(&self) -> bool {
+        let now = switchboard_core::Time::from_nanos(self.core_now);
+        self.board.stats(now).queued_bytes > self.plan.config.limits.queued_bytes
+    }
+
+    /// A receipt adds up, and says who was closed for the message (invariant 11).
+    fn check_receipt(&mut self, receipt: &Receipt, members: &[u32], excluded: &[u32]) {
         let sum = receipt.queued + receipt.excluded + receipt.dropped_newest + receipt.closed;
-        self.check(11, sum == members && receipt.excluded == excluded, || {
-            format!("{receipt:?} for {members} members, {excluded} of them excluded")
+        let (all, left_out) = (members.len(), excluded.len());
+        self.check(11, sum == all && receipt.excluded == left_out, || {
+            format!("{receipt:?} for {all} members, {left_out} of them excluded")
+        });
+        let open = |l: &u32| self.links[*l as usize].shadow.phase == Phase::Open;
+        let meant = members.iter().filter(|l| !excluded.contains(l));
+        let closed = meant.filter(|l| !open(l)).count();
+        // Who lost the message as the newest may have been closed for the node's bound.
+        let dropped = receipt.dropped_newest;
+        let right = (receipt.closed..=receipt.closed + dropped).contains(&closed);
+        self.check(11, right, || {
+            format!("{receipt:?}, and {closed} of {members:?} were closed")
         });
         if receipt.dropped_oldest > 0 {
             self.probe(Probe::DroppedOldest);
@@ -159,23 +177,28 @@ impl World {
 
     fn broadcast_raw(&mut self, r: u32) {
         let frame = self.app_frame();
-        let members = self.oracle.rooms[r as usize].members.len();
+        let members = self.oracle.rooms[r as usize].members.clone();
         let fits = frame.len() <= self.plan.config.limits.queue_bytes;
+        let refused = !members.is_empty() && self.is_busy();
         let room = Self::room_name(r);
         let result =
             self.call(|board, now| board.broadcast_raw(now, &room, frame, Exclude::NOBODY));
-        self.check(11, result.is_ok() == fits, || format!("{result:?}"));
+        let expected = fits && !refused;
+        self.check(11, result.is_ok() == expected, || format!("{result:?}"));
         if let Ok(receipt) = result {
-            self.check_receipt(&receipt, members, 0);
+            self.check_receipt(&receipt, &members, &[]);
         }
     }
 
     fn broadcast_all(&mut self) {
         let frame = self.app_frame();
-        let open = self.oracle.open;
+        let live = self.oracle.live.iter().copied();
+        let open: Vec<u32> = live
+            .filter(|&l| self.links[l as usize].shadow.phase == Phase::Open)
+            .collect();
         let result = self.call(|board, now| board.broadcast_all(now, frame, Exclude::NOBODY));
         if let Ok(receipt) = result {
-            self.check_receipt(&receipt, open, 0);
+            self.check_receipt(&receipt, &open, &[]);
         }
     }
 
@@ -189,11 +212,14 @@ impl World {
             let result = self.call(|board, now| board.send(now, id, frame));
             let refused = result == Err(SendError::NotOpen);
             self.check(29, refused != open, || format!("link {l}: sent {result:?}"));
+            if let Ok(receipt) = result {
+                self.check_receipt(&receipt, &[l], &[]);
+            }
         } else if let Some(user) = self.shared_user(l) {
-            let devices = self.oracle.users.get(&user).map_or(0, Vec::len);
+            let devices = self.oracle.users.get(&user).cloned().unwrap_or_default();
             let result = self.call(|board, now| board.send_to_user(now, &user, frame));
             if let Ok(receipt) = result {
-                self.check_receipt(&receipt, devices, 0);
+                self.check_receipt(&receipt, &devices, &[]);
             }
         }
     }

@@ -147,10 +147,13 @@ fn draw_limits(rng: &mut Rng, config: &mut Config, clients: usize) -> [bool; 3] 
         limits.queue_bytes = rng.usize(2_048..=16_384);
         limits.queue_messages = rng.usize(12..=64);
     }
-    // A bound that one message to all of a large room passes would keep nobody in.
-    let tiny_pool = tiny_queue && clients < 10 && rng.u8(..100) < 50;
+    let tiny_pool = rng.u8(..100) < 30;
+    if tiny_pool && !tiny_queue {
+        // So much that only who is blocked has it waiting.
+        limits.queue_bytes = 128 << 10;
+    }
     if tiny_pool {
-        limits.queued_bytes = limits.queue_bytes * rng.usize(1..=4);
+        limits.queued_bytes = limits.queue_bytes * rng.usize(1..=2);
     }
     if rng.u8(..100) < 25 {
         limits.pause_reading = Some(limits.queue_bytes / rng.usize(2..=8));

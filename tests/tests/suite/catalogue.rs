@@ -89,6 +89,7 @@ fn entries() -> Vec<Entry> {
         super::malformed::covers(),
         super::malformed::covers_rows(),
         super::memory::covers(),
+        super::node_bound::covers(),
         super::panics::covers(),
         super::races::covers(),
         super::reentrant::covers(),

@@ -101,7 +101,7 @@ fn while_nothing_can_be_written_only_the_latest_ping_waits() {
         1
     );
     // It has begun to go out, and has to be finished before anything else.
-    server.until("it goes out", |stats| stats.queued_bytes < 16 << 20);
+    peer.wait_for_bytes();
     let pings: Vec<u8> = (0..1_000_u32)
         .flat_map(|n| frame(PING, &n.to_be_bytes()))
         .collect();

@@ -32,6 +32,7 @@ mod logins;
 mod malformed;
 mod malformed_rows;
 mod memory;
+mod node_bound;
 mod outliving;
 mod pages;
 mod panics;

@@ -93,6 +93,12 @@ impl Peer {
         Self::of(self.stream.try_clone().expect("a second handle"))
     }
 
+    /// Waits until something has come, and leaves it there.
+    pub(crate) fn wait_for_bytes(&self) {
+        let there = self.stream.peek(&mut [0]).expect("something comes");
+        assert_eq!(there, 1, "the stream has ended");
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("sent");

@@ -117,6 +117,19 @@ impl World {
         std::iter::from_fn(|| self.sys.poll_notice()).collect()
     }
 
+    /// Its socket takes nothing of what waits for it.
+    pub(crate) fn block(&mut self, id: ConnectionId) {
+        while let Some(next) = self.sys.poll_send() {
+            let mut out = Vec::new();
+            let taken = match self.sys.transmit(next, &mut out, 1 << 16) {
+                Chunk::Shared(frame, from) => frame.len() - from,
+                _ => out.len(),
+            };
+            let written = if next == id { 0 } else { taken };
+            self.handle(next, Event::Wrote(written));
+        }
+    }
+
     /// Everything that waits for one connection; what waits for others is lost.
     pub(crate) fn read(&mut self, id: ConnectionId) -> Vec<u8> {
         let mut all = Vec::new();

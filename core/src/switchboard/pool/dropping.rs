@@ -29,7 +29,7 @@ impl Pool {
                 at = self.free(at).next;
             }
         }
-        self.bytes -= queue.bytes;
+        self.unset_pong(queue);
         *queue = Queue::new();
         messages
     }
@@ -55,7 +55,7 @@ impl Pool {
             let run = self.runs.at(data.head);
             if run.class.is_droppable() && run.count() > 1 {
                 let len = self.shorten(data.head);
-                self.uncount(queue, len, 1);
+                queue.uncount(len, 1);
                 dropped += 1;
                 continue;
             }
@@ -99,13 +99,7 @@ impl Pool {
     pub(super) fn drop_run(&mut self, queue: &mut Queue, at: u32) -> u32 {
         let run = self.free(at);
         let messages = run.messages();
-        self.uncount(queue, run.bytes as usize, messages);
+        queue.uncount(run.bytes as usize, messages);
         messages
-    }
-
-    fn uncount(&mut self, queue: &mut Queue, bytes: usize, messages: u32) {
-        queue.bytes -= bytes;
-        queue.messages -= messages;
-        self.bytes -= bytes;
     }
 }

@@ -44,9 +44,24 @@ pub(in crate::switchboard) struct Latest {
 pub(super) struct Frames {
     stored: Slab<Stored>,
     serial: u64,
+    /// Bytes of all of them.
+    bytes: usize,
 }
 
 impl Frames {
+    /// Bytes of all frames, each counted once.
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
+    /// The same, counted anew.
+    pub(super) fn recount(&self) -> usize {
+        self.stored
+            .iter()
+            .map(|(_, stored)| stored.frame.len())
+            .sum()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.stored.len()
     }
@@ -61,6 +76,7 @@ impl Frames {
     pub(super) fn insert(&mut self, frame: Frame) -> StoredFrame {
         let len = frame.len();
         self.serial += 1;
+        self.bytes += len;
         let key = self.stored.insert(Stored {
             frame,
             references: 1,
@@ -140,6 +156,7 @@ impl Frames {
         let next = stored.next;
         stored.references -= 1;
         if stored.references == 0 {
+            self.bytes -= stored.frame.len();
             self.stored.remove(key as usize);
         }
         next

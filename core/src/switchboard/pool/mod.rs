@@ -31,8 +31,8 @@ pub(super) struct Pool {
     runs: Runs,
     frames: Frames,
     lent: Lent,
-    /// Bytes in all queues, each copy counted.
-    pub(super) bytes: usize,
+    /// Bytes of the pongs that wait outside of the runs.
+    pongs: usize,
 }
 
 /// What a writer got.
@@ -52,6 +52,13 @@ pub(super) struct Progress {
     pub(super) messages: u32,
     /// Less went out than was taken.
     pub(super) blocked: bool,
+}
+
+/// A frame that was in the pool, whatever has its place now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    key: u32,
+    serial: u64,
 }
 
 /// What a queue is when all that it says of itself is counted again.
@@ -82,6 +89,12 @@ impl Pool {
         queue.cut == 0 && run.is_none_or(|run| run.class != Class::HTTP)
     }
 
+    /// Bytes that are held: a frame that waits for many counts once, and as a whole until its last
+    /// byte has gone to the last of them.
+    pub(super) fn held(&self) -> usize {
+        self.frames.held() + self.pongs
+    }
+
     /// Keeps a frame until [`Pool::release`]; each queue that it is pushed to holds it longer.
     pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
         self.frames.insert(frame)
@@ -100,14 +113,14 @@ impl Pool {
     pub(super) fn push(&mut self, queue: &mut Queue, frame: StoredFrame, room: u32, class: Class) {
         self.frames.retain(frame.key);
         self.runs.push(&mut queue.data, frame, room, class);
-        self.count(queue, frame.len, class);
+        queue.count(frame.len, class);
     }
 
     /// Before all data, but after what is urgent already.
     pub(super) fn push_urgent(&mut self, queue: &mut Queue, frame: StoredFrame, class: Class) {
         self.frames.retain(frame.key);
         self.runs.push(&mut queue.urgent, frame, NO_ROOM, class);
-        self.count(queue, frame.len, class);
+        queue.count(frame.len, class);
     }
 
     /// Stores, pushes and releases one frame.
@@ -180,7 +193,6 @@ impl Pool {
         };
         queue.taken = 0;
         queue.bytes -= written;
-        self.bytes -= written;
         let mut left = queue.cut as usize + written;
         while let Some(run) = self.runs.get(queue.flight.head)
             && left >= run.bytes as usize
@@ -207,9 +219,30 @@ impl Pool {
         progress
     }
 
+    /// Names a frame for [`Pool::ends_with`]; it may go meanwhile.
+    pub(super) fn mark(&self, frame: StoredFrame) -> Mark {
+        Mark {
+            key: frame.key,
+            serial: self.frames.serial(frame.key),
+        }
+    }
+
+    /// Whether this frame is the last of what waits in a queue.
+    pub(super) fn ends_with(&self, queue: &Queue, mark: Mark) -> bool {
+        let tail = self.runs.get(queue.data.tail);
+        tail.is_some_and(|run| run.last() == mark.key)
+            && self.frames.serial(mark.key) == mark.serial
+    }
+
     /// Runs and frames in use, and references to the frames.
     pub(super) fn in_use(&self) -> (usize, usize, usize) {
         (self.runs.len(), self.frames.len(), self.frames.references())
+    }
+
+    /// Counts anew what [`Pool::held`] says, given the queues.
+    pub(super) fn recount_held<'a>(&self, queues: impl Iterator<Item = &'a Queue>) -> usize {
+        let pongs = queues.filter_map(|queue| queue.pong.as_ref());
+        self.frames.recount() + pongs.map(Frame::len).sum::<usize>()
     }
 
     /// Recounts a queue.
@@ -238,12 +271,6 @@ impl Pool {
         found.bytes -= queue.cut as usize;
         found.said -= queue.cut as usize;
         found
-    }
-
-    fn count(&mut self, queue: &mut Queue, len: usize, class: Class) {
-        queue.bytes += len;
-        queue.messages += u32::from(class.is_message());
-        self.bytes += len;
     }
 
     /// Takes the next run off the lists that wait, urgent before data: what of it fits into `most`

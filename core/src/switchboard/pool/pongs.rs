@@ -40,16 +40,15 @@ impl Pool {
 
     fn set_pong(&mut self, queue: &mut Queue, frame: Frame) {
         self.unset_pong(queue);
-        let len = frame.as_bytes().len();
-        queue.bytes += len;
-        self.bytes += len;
+        queue.bytes += frame.len();
+        self.pongs += frame.len();
         queue.pong = Some(frame);
     }
 
     pub(super) fn unset_pong(&mut self, queue: &mut Queue) -> Option<Frame> {
         let frame = queue.pong.take()?;
-        queue.bytes -= frame.as_bytes().len();
-        self.bytes -= frame.as_bytes().len();
+        queue.bytes -= frame.len();
+        self.pongs -= frame.len();
         Some(frame)
     }
 

@@ -41,6 +41,10 @@ impl Run {
         }
     }
 
+    pub(super) const fn last(&self) -> u32 {
+        self.last
+    }
+
     pub(super) const fn count(&self) -> u32 {
         self.count.get() as u32
     }
