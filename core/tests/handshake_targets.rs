@@ -94,8 +94,14 @@ fn h14_other_paths_are_404() {
         "*",
         "ws",
         "?ws",
-        "http://evil/ws",
-        "https://server.example.com/ws",
+        "http:",
+        "http:/ws",
+        "http//a/ws",
+        "ftp://server.example.com/ws",
+        "://server.example.com/ws",
+        "http://server.example.com",
+        "http://server.example.com/",
+        "http://server.example.com//ws",
         "server.example.com:443",
     ] {
         assert_eq!(refused(target), 404, "{target}");
@@ -127,7 +133,8 @@ fn a_page_request_must_still_be_http() {
         page("GET / HTTP/1.1|Host: a|Upgrade: foo, WebSocket||"),
         404
     );
-    assert_eq!(page("GET http://a/ HTTP/1.1|Host: a||"), 404);
+    assert_eq!(page("GET http://a/ HTTP/1.1||"), 400, "no Host");
+    assert_eq!(page("GET http://a/ HTTP/1.1|Host: a/b||"), 400);
     assert_eq!(page("GET //a HTTP/1.1|Host: a||"), 404);
     assert_eq!(page("OPTIONS * HTTP/1.1|Host: a||"), 404);
     assert_eq!(
@@ -141,6 +148,45 @@ fn a_page_request_must_still_be_http() {
         404,
         "pages are off"
     );
+}
+
+#[test]
+fn h14_the_authority_of_an_absolute_form_replaces_host() {
+    // RFC 9112, section 3.2.2.
+    for (target, host) in [
+        ("http://other.example/ws/den?a=b", "other.example"),
+        (
+            "HTTPS://other.example:8443/ws/den?a=b",
+            "other.example:8443",
+        ),
+        ("ws://[::1]:80/ws/den?a=b", "[::1]:80"),
+        ("wss://other.example./ws/den?a=b", "other.example."),
+    ] {
+        let request = accepted(&config(), upgrade(target));
+        assert_eq!((request.path(), request.lobby()), ("/ws/den", Some("den")));
+        assert_eq!(request.query("a"), Some("b"));
+        let hosts = request
+            .headers()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+        assert!(hosts.map(|(_, value)| value).eq([host]), "{target}");
+        assert_eq!(request.headers().count(), 5);
+        assert_eq!(request.header("Upgrade"), Some("websocket"));
+    }
+    for (target, path, query) in [("http://a", "/", None), ("http://a?q=1", "/", Some("1"))] {
+        let request = accepted(&anywhere(), upgrade(target));
+        assert_eq!((request.path(), request.query("q")), (path, query));
+    }
+    for page in [
+        "GET http://b/x HTTP/1.1|Host: a||",
+        "GET http://b/x HTTP/1.0||",
+    ] {
+        let request = accepted(&with_pages(), page.replace('|', "\r\n"));
+        assert_eq!((request.path(), request.header("host")), ("/x", Some("b")));
+    }
+    for authority in ["", ":80", "user@a", "a:b", "a:65536", "[::1", "a,b", "a\\b"] {
+        let target = format!("http://{authority}/ws");
+        assert_eq!(refused(&target), 400, "{target}");
+    }
 }
 
 #[test]
@@ -230,7 +276,6 @@ fn any_path_may_be_the_endpoint() {
         assert_eq!(request.lobby(), None);
     }
     assert_eq!(status(&anywhere(), upgrade("/%00")), 400);
-    assert_eq!(status(&anywhere(), upgrade("http://evil/")), 404);
     assert_eq!(status(&anywhere(), upgrade("*")), 404);
 }
 

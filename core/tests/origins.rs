@@ -121,6 +121,17 @@ fn the_same_origin_has_the_same_host_and_port() {
 }
 
 #[test]
+fn a_target_in_absolute_form_says_which_origin_is_the_same() {
+    let request = |origin: &str| {
+        let lines = format!("Host: proxy.example\r\nOrigin: {origin}\r\n");
+        let text = upgrade_replacing("Host", &lines).replacen(" /ws", " http://good.com/ws", 1);
+        accepted(&config(), text)
+    };
+    assert!(Origins::Same.allows(&request("http://good.com")));
+    assert!(!Origins::Same.allows(&request("http://proxy.example")));
+}
+
+#[test]
 fn a_list_compares_scheme_host_and_port() {
     let allowed = list(&["https://good.com", "http://localhost:3000", "app://abc"]);
     let allows = |origin| allowed.allows(&request("other:1", &[origin]));

@@ -83,6 +83,26 @@ impl Headers {
         });
     }
 
+    /// Replaces the value of `Host`, or adds one.
+    pub(crate) fn set_host(&mut self, host: &str) {
+        let is_host = |field: &Field| field.known == Some(Known::Host);
+        let Some(index) = self.fields.iter().position(is_host) else {
+            return self.push("Host", host.as_bytes());
+        };
+        let Field {
+            name_end,
+            value_end,
+            ..
+        } = self.fields[index];
+        self.text.replace_range(name_end..value_end, host);
+        let moved = |end: usize| end - value_end + name_end + host.len();
+        self.fields[index].value_end = moved(value_end);
+        for field in &mut self.fields[index + 1..] {
+            field.name_end = moved(field.name_end);
+            field.value_end = moved(field.value_end);
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         (0..self.fields.len()).map(|index| {
             let before = index.checked_sub(1).map(|before| self.fields[before]);

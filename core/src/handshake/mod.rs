@@ -220,10 +220,11 @@ fn upgrade(
     method: &str,
     target: Target<'_>,
     lobby: Option<Arc<str>>,
-    headers: Headers,
+    mut headers: Headers,
 ) -> Result<Request, BadRequest> {
     let key = upgrade::check(method, &headers)?;
     let accept_key = upgrade::accept_key(key);
+    target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, config.json)?;
     let token = token::find(&target.query, &headers, &offer.bearers)?;
     Ok(Request::from(Parts {
@@ -246,9 +247,10 @@ fn page(
     method: &str,
     target: Target<'_>,
     version: Version,
-    headers: Headers,
+    mut headers: Headers,
 ) -> Result<Request, BadRequest> {
     upgrade::check_host(&headers, version)?;
+    target.replace_host(&mut headers);
     let token = token::find(&target.query, &headers, &[]).unwrap_or(None);
     Ok(Request::from(Parts {
         method: method.to_owned().into(),
@@ -264,9 +266,10 @@ fn page(
 pub(crate) fn upgraded(
     target: &str,
     lobby: Option<String>,
-    headers: Headers,
+    mut headers: Headers,
 ) -> Result<Request, BadRequest> {
     let target = Target::parse(target)?;
+    target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, true)?;
     let token = token::find(&target.query, &headers, &offer.bearers)?;
     Ok(Request::from(Parts {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Endpoint;
+use super::authority::Authority;
+use super::headers::Headers;
 use super::query::Query;
 use crate::{BadName, BadRequest, check_name};
 
@@ -19,27 +21,38 @@ pub(super) enum Route {
     Elsewhere,
 }
 
+/// The schemes of a target in absolute form.
+const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
 /// A path that was decoded once, and a query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
+    /// Of an absolute form: it stands for `Host`.
+    authority: Option<&'a str>,
     raw_path: &'a str,
     pub(super) path: String,
     pub(super) query: Query,
 }
 
 impl<'a> Target<'a> {
-    /// Takes a target in origin form; all others (`http://host/path`, `*`, `host:port`) are not
-    /// found: their authority must not decide where a request goes.
+    /// Takes a target in origin form or in absolute form; all others (`*`, `host:port`) are not found.
     pub(super) fn parse(target: &'a str) -> Result<Self, BadRequest> {
-        if !target.starts_with('/') {
-            return Err(BadRequest::NotFound);
-        }
+        let (authority, target) = split_authority(target)?;
         let (raw_path, query) = target.split_once('?').unwrap_or((target, ""));
+        let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
         Ok(Self {
+            authority,
             raw_path,
             path: decode_path(raw_path)?.into_owned(),
             query: Query::parse(query)?,
         })
+    }
+
+    /// The authority of an absolute form replaces `Host`, whatever that says.
+    pub(super) fn replace_host(&self, headers: &mut Headers) {
+        if let Some(authority) = self.authority {
+            headers.set_host(authority);
+        }
     }
 
     /// Follows the path segment by segment, split before decoding: an encoded slash never
@@ -72,6 +85,23 @@ impl<'a> Target<'a> {
             }),
             _ => Ok(Route::Elsewhere),
         }
+    }
+}
+
+/// Takes the scheme and the authority off a target in absolute form, which a server must accept
+/// (RFC 9112, section 3.2.2).
+fn split_authority(target: &str) -> Result<(Option<&str>, &str), BadRequest> {
+    if target.starts_with('/') {
+        return Ok((None, target));
+    }
+    let (scheme, rest) = target.split_once("://").ok_or(BadRequest::NotFound)?;
+    if !SCHEMES.iter().any(|it| scheme.eq_ignore_ascii_case(it)) {
+        return Err(BadRequest::NotFound);
+    }
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    match Authority::parse(authority) {
+        Some(_) => Ok((Some(authority), rest)),
+        None => Err(BadRequest::Syntax("the target must have a legal host")),
     }
 }
 

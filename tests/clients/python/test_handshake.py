@@ -174,8 +174,9 @@ class Handshakes(unittest.TestCase):
         self.assert_status(101, request("/ws/%252f?token=ann"), request("/ws/K%C3%BCche?token=ann"))
 
     def test_h14_other_targets_are_404(self):
-        targets = ["http://evil/ws", "//ws", "//ws/den", "/nowhere", "/ws/a/b", "/ws/", "*", "ws"]
+        targets = ["http://evil/no", "//ws", "//ws/den", "/nowhere", "/ws/a/b", "/ws/", "*", "ws"]
         self.assert_status(404, *(request(target) for target in targets))
+        self.assert_status(101, request("http://evil/ws?token=ann"))
 
     def test_h15_subprotocols_are_a_list_of_tokens(self):
         offer = "Sec-WebSocket-Protocol: "

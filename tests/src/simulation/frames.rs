@@ -199,7 +199,7 @@ pub(super) fn bad_request(rng: &mut Rng) -> (Vec<u8>, u16) {
         11 => (format!("GET /ws/%zz HTTP/1.1\r\n{good}{key}\r\n"), 400),
         12 => (format!("GET /ws/%00 HTTP/1.1\r\n{good}{key}\r\n"), 400),
         13 => (
-            format!("GET http://evil/ws HTTP/1.1\r\n{good}{key}\r\n"),
+            format!("GET http://sim/nowhere HTTP/1.1\r\n{good}{key}\r\n"),
             404,
         ),
         14 => (format!("GET /nowhere HTTP/1.1\r\n{good}{key}\r\n"), 404),

@@ -115,7 +115,8 @@ pub(super) fn first_line() -> Vec<Row> {
             at(&format!("/ws/{}", "a".repeat(129))),
             400,
         ),
-        row("H14", "absolute form", at("http://evil/ws"), 404),
+        row("H14", "absolute form of nowhere", at("http://a/no"), 404),
+        row("H14", "absolute form with a user", at("http://a@b/ws"), 400),
         row("H14", "//ws", at("//ws"), 404),
         row("H14", "unknown path", at("/elsewhere"), 404),
         row("H14", "two segments", at("/ws/a/b"), 404),
@@ -297,6 +298,7 @@ pub(super) fn odd() -> Vec<Row> {
             at("/ws/gr%C3%BC%C3%9Fe"),
             101,
         ),
+        row("H14", "absolute form", at("http://localhost/ws"), 101),
         row(
             "H15",
             "protocols of others",
