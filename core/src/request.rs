@@ -84,7 +84,8 @@ impl Request {
     ///
     /// `target` is the path and query as they came (`/chat?token=x`). The subprotocols and the
     /// token are found as in a request of our own; nothing else is checked, for that upgrade has
-    /// been answered already. Whether the subprotocol was echoed is the application's affair.
+    /// been answered already. Over HTTP/2 there is no `Host`: either the header `:authority` stands for it,
+    /// or the authority of a target in absolute form (`https://example.org/chat?token=x`). Whether the subprotocol was echoed is the application's affair.
     pub fn upgraded<N, V>(
         target: &str,
         lobby: Option<String>,

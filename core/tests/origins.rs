@@ -132,6 +132,44 @@ fn a_target_in_absolute_form_says_which_origin_is_the_same() {
 }
 
 #[test]
+fn over_http_2_the_authority_says_which_origin_is_the_same() {
+    let allows = |target: &str, headers: &[(&str, &str)]| {
+        let origin = [("origin", "https://good.com:8443")];
+        let headers = origin.iter().chain(headers).copied();
+        let request = Request::upgraded(target, None, headers).unwrap();
+        Origins::Same.allows(&request)
+    };
+    assert!(allows("/ws", &[(":authority", "good.com:8443")]));
+    assert!(allows("https://good.com:8443/ws", &[]));
+    assert!(allows(
+        "/ws",
+        &[("host", "proxy"), (":authority", "good.com:8443")]
+    ));
+    assert!(!allows(
+        "/ws",
+        &[("host", "good.com:8443"), (":authority", "evil.com")]
+    ));
+    assert!(
+        !allows("/ws", &[(":authority", "good.com")]),
+        "another port"
+    );
+    assert!(!allows("/ws", &[(":authority", "")]));
+    assert!(!allows("/ws", &[]));
+    let twice = [(":authority", "good.com"), (":authority", "good.com")];
+    assert_eq!(
+        Request::upgraded("/ws", None, twice).unwrap_err().status(),
+        400
+    );
+}
+
+#[test]
+fn a_name_with_a_colon_is_no_header_of_http_1() {
+    let lines = "Host: evil.com\r\n:authority: good.com\r\nOrigin: http://good.com\r\n";
+    let text = upgrade_replacing("Host", lines);
+    assert_eq!(requests::status(&config(), text), 400);
+}
+
+#[test]
 fn a_list_compares_scheme_host_and_port() {
     let allowed = list(&["https://good.com", "http://localhost:3000", "app://abc"]);
     let allows = |origin| allowed.allows(&request("other:1", &[origin]));

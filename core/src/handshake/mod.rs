@@ -269,6 +269,10 @@ pub(crate) fn upgraded(
     mut headers: Headers,
 ) -> Result<Request, BadRequest> {
     let target = Target::parse(target)?;
+    let authority = authority(&headers)?.map(str::to_owned);
+    if let Some(authority) = authority {
+        headers.set_host(&authority);
+    }
     target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, true)?;
     let token = token::find(&target.query, &headers, &offer.bearers)?;
@@ -284,4 +288,13 @@ pub(crate) fn upgraded(
         upgrade: true,
         accept_key: None,
     }))
+}
+
+/// What stands for `Host` over HTTP/2 (RFC 9113, section 8.3.1).
+fn authority(headers: &Headers) -> Result<Option<&str>, BadRequest> {
+    let mut authorities = headers.iter().filter(|(name, _)| *name == ":authority");
+    match (authorities.next(), authorities.next()) {
+        (_, Some(_)) => Err(BadRequest::Syntax("there may be one :authority")),
+        (first, None) => Ok(first.map(|(_, value)| value)),
+    }
 }
