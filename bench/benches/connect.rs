@@ -26,6 +26,7 @@ fn main() {
         pages: true,
         json: true,
         name_bytes: config().limits.name_bytes,
+        tokens: switchboard_core::Tokens::default(),
     });
     let mut world = World::new(config(), 0, 0);
     let heads: Vec<String> = (0..CONNECTIONS).map(head).collect();

@@ -41,7 +41,7 @@ mod time;
 pub use address::{IpKey, client_address};
 pub use config::{
     Config, ConfigError, Direct, Health, HealthPing, Limits, Presence, Rate, Rates, Refusal,
-    RoomRule, Rooms, SlowPolicy, Timeouts, UserPolicy, Wire,
+    RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Incoming, ProtocolError};
 pub use frame::{BadCloseCode, CloseFrame, Frame};

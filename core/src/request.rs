@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::BadRequest;
 use crate::handshake::{self, AcceptKey, Headers, Known, Query};
+use crate::{BadRequest, Tokens};
 
 /// A secret that never shows: `Debug` prints its length only.
 #[derive(Clone)]
@@ -86,7 +86,24 @@ impl Request {
     /// token are found as in a request of our own; nothing else is checked, for that upgrade has
     /// been answered already. Over HTTP/2 there is no `Host`: either the header `:authority` stands for it,
     /// or the authority of a target in absolute form (`https://example.org/chat?token=x`). Whether the subprotocol was echoed is the application's affair.
+    ///
+    /// The token is looked for where [`Tokens::default`] says; for other places see
+    /// [`upgraded_with`](Self::upgraded_with).
     pub fn upgraded<N, V>(
+        target: &str,
+        lobby: Option<String>,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, BadRequest>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        Self::upgraded_with(&Tokens::default(), target, lobby, headers)
+    }
+
+    /// The same as [`upgraded`](Self::upgraded), with a token from these places.
+    pub fn upgraded_with<N, V>(
+        tokens: &Tokens,
         target: &str,
         lobby: Option<String>,
         headers: impl IntoIterator<Item = (N, V)>,
@@ -99,7 +116,7 @@ impl Request {
         for (name, value) in headers {
             collected.push(name.as_ref(), value.as_ref());
         }
-        handshake::upgraded(target, lobby, collected)
+        handshake::upgraded(tokens, target, lobby, collected)
     }
 
     /// What stands for a request when a connection shows a new token: it has that and the address

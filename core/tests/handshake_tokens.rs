@@ -1,4 +1,4 @@
-//! Where a token may stand, that it stands in one place, and that it never shows.
+//! Where a token may stand, which of several counts, and that it never shows.
 
 mod requests;
 
@@ -6,13 +6,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use requests::{accepted, config, feed, status, upgrade, upgrade_with, with_pages};
-use switchboard_core::{Handshake, HandshakeConfig, Request, Token};
+use switchboard_core::{Config, Handshake, HandshakeConfig, Request, Token, Tokens};
 
 /// `s3cret!` in base64url.
 const BEARER: &str = "base64url.bearer.switchboard.czNjcmV0IQ";
 
+/// With cookies, which are not looked at by default.
+fn with_cookie() -> HandshakeConfig {
+    let tokens = Tokens {
+        cookie: Some("token".into()),
+        ..Tokens::default()
+    };
+    HandshakeConfig { tokens, ..config() }
+}
+
 fn token(request: impl AsRef<[u8]>) -> Option<String> {
-    let request = accepted(&config(), request);
+    token_from(&with_cookie(), request)
+}
+
+fn token_from(config: &HandshakeConfig, request: impl AsRef<[u8]>) -> Option<String> {
+    let request = accepted(config, request);
     request.token().map(|token| token.reveal().to_owned())
 }
 
@@ -70,32 +83,141 @@ fn a_subprotocol_carries_a_token_only_where_json_is_spoken() {
 }
 
 #[test]
-fn more_than_one_token_is_400() {
-    let protocols = format!("Sec-WebSocket-Protocol: switchboard.v1.json, {BEARER}\r\n");
-    let places = [
-        "Authorization: Bearer s3cret!\r\n",
-        "Authorization: Bearer other\r\n",
-        "Cookie: token=s3cret!\r\n",
-        "Cookie: token=\r\n",
-        &protocols,
-    ];
-    for (index, one) in places.iter().enumerate() {
-        let beside_query = upgrade_with(one).replacen("/ws", "/ws?token=", 1);
-        assert_eq!(status(&config(), beside_query), 400, "{one}");
-        for other in &places[index + 1..] {
-            let both = upgrade_with(&format!("{one}{other}"));
-            assert_eq!(status(&config(), both), 400, "{one}{other}");
-        }
-    }
-    for request in [
-        upgrade("/ws?token=a&token=b"),
-        upgrade("/ws?token=a&%74oken=a"),
-        upgrade_with("Cookie: token=a; token=a\r\n"),
-        upgrade_with("Cookie: token=a\r\nCookie: token=b\r\n"),
-        offering(&format!("switchboard.v1.json, {BEARER}, {BEARER}x")),
+fn of_several_tokens_the_first_in_the_order_of_places_counts() {
+    let subprotocol =
+        "Sec-WebSocket-Protocol: switchboard.v1.json, base64url.bearer.switchboard.YQ\r\n";
+    let header = "Authorization: Bearer b\r\n";
+    let cookie = "Cookie: token=d\r\n";
+    let at_query = |lines: &[&str]| upgrade_with(&lines.concat()).replacen("/ws", "/ws?token=c", 1);
+    assert_eq!(
+        token(at_query(&[cookie, header, subprotocol])).unwrap(),
+        "a"
+    );
+    assert_eq!(token(at_query(&[cookie, header])).unwrap(), "b");
+    assert_eq!(token(at_query(&[cookie])).unwrap(), "c");
+    assert_eq!(token(upgrade_with(cookie)).unwrap(), "d");
+    // Of the same place, the first.
+    for (request, first) in [
+        (upgrade("/ws?token=a&token=b"), "a"),
+        (upgrade("/ws?%74oken=a&token=b"), "a"),
+        (
+            upgrade_with(&format!("{header}Authorization: Bearer x\r\n")),
+            "b",
+        ),
+        (
+            upgrade_with("Cookie: token=a; token=b\r\nCookie: token=c\r\n"),
+            "a",
+        ),
+        (
+            offering(&format!("switchboard.v1.json, {BEARER}, {BEARER}x")),
+            "s3cret!",
+        ),
     ] {
-        assert_eq!(status(&config(), &request), 400, "{request}");
+        assert_eq!(token(&request).as_deref(), Some(first), "{request}");
     }
+}
+
+#[test]
+fn what_does_not_count_need_not_be_readable() {
+    for (request, first) in [
+        (upgrade("/ws?token=a&token=%zz"), "a"),
+        (
+            upgrade_with("Authorization: Bearer b\r\n").replacen("/ws", "/ws?token=%ff", 1),
+            "b",
+        ),
+        (
+            upgrade_with("Cookie: token=a b\r\n").replacen("/ws", "/ws?token=c", 1),
+            "c",
+        ),
+    ] {
+        assert_eq!(token(&request).as_deref(), Some(first), "{request}");
+    }
+}
+
+#[test]
+fn a_cookie_of_another_program_is_no_token() {
+    for cookies in [
+        "token=theirs",
+        "token=a; token=b",
+        "token=\"a b\"",
+        "token=",
+    ] {
+        let line = format!("Cookie: {cookies}\r\n");
+        assert_eq!(
+            token_from(&config(), upgrade_with(&line)),
+            None,
+            "{cookies}"
+        );
+        let beside = upgrade_with(&line).replacen("/ws", "/ws?token=ours", 1);
+        assert_eq!(token_from(&config(), beside).unwrap(), "ours", "{cookies}");
+    }
+}
+
+#[test]
+fn the_configuration_says_where_tokens_are_looked_for_and_by_what_name() {
+    let all = offering(&format!("switchboard.v1.json, {BEARER}"))
+        .replacen("/ws", "/ws?token=a&key=b", 1)
+        .replacen(
+            "\r\n\r\n",
+            "\r\nAuthorization: Bearer c\r\nCookie: sid=d; token=e\r\n\r\n",
+            1,
+        );
+    let of = |tokens: Tokens| token_from(&HandshakeConfig { tokens, ..config() }, &all);
+    let none = Tokens {
+        subprotocol: false,
+        header: false,
+        query: None,
+        cookie: None,
+    };
+    let name = |name: &str| Some(name.to_owned());
+    assert_eq!(of(none.clone()), None);
+    assert_eq!(
+        of(Tokens {
+            subprotocol: true,
+            ..none.clone()
+        }),
+        name("s3cret!")
+    );
+    assert_eq!(
+        of(Tokens {
+            header: true,
+            ..none.clone()
+        }),
+        name("c")
+    );
+    assert_eq!(
+        of(Tokens {
+            query: name("key"),
+            ..none.clone()
+        }),
+        name("b")
+    );
+    assert_eq!(
+        of(Tokens {
+            query: name("nothing"),
+            ..none.clone()
+        }),
+        None
+    );
+    assert_eq!(
+        of(Tokens {
+            cookie: name("sid"),
+            ..none.clone()
+        }),
+        name("d")
+    );
+    let request = accepted(
+        &HandshakeConfig {
+            tokens: none,
+            ..config()
+        },
+        &all,
+    );
+    assert!(
+        request.protocols().eq(["switchboard.v1.json"]),
+        "it never shows there"
+    );
+    assert_eq!(request.query("token"), Some("a"), "a parameter like others");
 }
 
 #[test]
@@ -134,19 +256,27 @@ fn an_empty_token_is_a_token() {
 }
 
 #[test]
-fn a_page_with_several_tokens_has_none() {
-    let page = |line: &str| {
-        let request = format!("GET /?token=a HTTP/1.1\r\nHost: a\r\n{line}\r\n");
+fn a_page_has_a_token_too_unless_it_cannot_be_read() {
+    let page = |query: &str, line: &str| {
+        let request = format!("GET /?{query} HTTP/1.1\r\nHost: a\r\n{line}\r\n");
         accepted(&with_pages(), request).token().cloned()
     };
-    assert_eq!(page(""), Some(Token::new("a")));
-    assert_eq!(page("Cookie: token=b\r\n"), None);
+    assert_eq!(page("token=a", ""), Some(Token::new("a")));
+    assert_eq!(
+        page("token=a", "Authorization: Bearer b\r\n"),
+        Some(Token::new("b"))
+    );
+    assert_eq!(
+        page("token=a", "Cookie: token=b\r\n"),
+        Some(Token::new("a"))
+    );
+    assert_eq!(page("token=%zz", ""), None);
 }
 
 #[test]
 fn a_token_never_shows() {
     for text in every_place() {
-        let request = accepted(&config(), &text);
+        let request = accepted(&with_cookie(), &text);
         for shown in [format!("{request:?}"), format!("{request:#?}")] {
             for secret in ["s3cret", "czNjcmV0IQ", "bearer"] {
                 assert!(!shown.contains(secret), "{shown}");
@@ -178,7 +308,6 @@ fn other_secrets_do_not_show_either() {
 fn errors_do_not_show_what_was_sent() {
     for text in [
         upgrade("/ws?token=s3cret%"),
-        upgrade("/ws?token=s3cret&token=s3cret"),
         upgrade_with("Authorization: Bearer s3cret s3cret\r\n"),
         upgrade_with("Cookie: token=s3cret\x01\r\n"),
     ] {
@@ -221,7 +350,10 @@ fn a_socket_upgraded_elsewhere_has_a_request() {
     assert_eq!(request.path(), "/chat/x y");
     assert_eq!(request.query("q"), Some("1"));
     assert_eq!(request.lobby(), Some("den"));
-    assert_eq!(request.token(), Some(&Token::new("t")));
+    assert_eq!(request.token(), None, "not from a cookie by default");
+    let with_cookie = with_cookie().tokens;
+    let same = Request::upgraded_with(&with_cookie, "/chat", None, headers).unwrap();
+    assert_eq!(same.token(), Some(&Token::new("t")));
     assert!(request.speaks_json() && request.is_upgrade());
     assert_eq!(request.accept_key(), None);
     let none: [(&str, &[u8]); 0] = [];
@@ -229,4 +361,33 @@ fn a_socket_upgraded_elsewhere_has_a_request() {
         Request::upgraded("/%zz", None, none).unwrap_err().status(),
         400
     );
+}
+
+#[test]
+fn places_are_read_from_a_configuration_and_checked() {
+    let read = |json: &str| serde_json::from_str::<Tokens>(json);
+    assert_eq!(read("{}").unwrap(), Tokens::default());
+    assert!(read("{}").unwrap().cookie.is_none());
+    let off = read(r#"{"query":false,"cookie":"sid","header":false}"#).unwrap();
+    assert_eq!(
+        (off.query, off.cookie.as_deref(), off.header),
+        (None, Some("sid"), false)
+    );
+    assert!(read(r#"{"query":null}"#).unwrap().query.is_none());
+    assert!(read(r#"{"cookie":true}"#).is_err());
+    assert!(read(r#"{"cookie":1}"#).is_err());
+    assert!(read(r#"{"body":"x"}"#).is_err());
+    for (json, field) in [
+        (r#"{"query":""}"#, "tokens.query"),
+        (r#"{"cookie":""}"#, "tokens.cookie"),
+        (r#"{"cookie":"a b"}"#, "tokens.cookie"),
+        (r#"{"cookie":"a=b"}"#, "tokens.cookie"),
+    ] {
+        let tokens = read(json).unwrap();
+        let config = Config {
+            tokens,
+            ..Config::default()
+        };
+        assert_eq!(config.check().unwrap_err().field, field);
+    }
 }

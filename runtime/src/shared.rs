@@ -167,6 +167,7 @@ impl Shared {
                     pages,
                     json: config.wire == Wire::Json,
                     name_bytes: config.limits.name_bytes,
+                    tokens: config.tokens.clone(),
                 })
             }),
             backlog: Arc::new(Backlog::new(config.limits.unfinished_bytes)),

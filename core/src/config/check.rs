@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Config, ConfigError, UserPolicy};
 use crate::Endpoint;
+use crate::handshake::is_token;
 
 const POSITIVE: &str = "must be at least 1";
 const LONGER: &str = "must be longer than 0 and at most a year";
@@ -27,6 +28,7 @@ impl Config {
             value,
             rule: "must be an origin such as https://example.org or http://localhost:3000",
         })?;
+        self.check_tokens()?;
         if let Endpoint::At(path) = &self.endpoint
             && (!path.starts_with('/') || path.ends_with('/') || path.contains("//"))
         {
@@ -112,6 +114,21 @@ impl Config {
                     LONGER,
                 ));
             }
+        }
+        Ok(())
+    }
+
+    fn check_tokens(&self) -> Result<(), ConfigError> {
+        if let Some(name) = &self.tokens.query
+            && name.is_empty()
+        {
+            return Err(error("tokens.query", name, "must be a name, or off"));
+        }
+        if let Some(name) = &self.tokens.cookie
+            && (name.is_empty() || !name.bytes().all(is_token))
+        {
+            let rule = "must be the name of a cookie (RFC 6265, section 4.1.1), or off";
+            return Err(error("tokens.cookie", name, rule));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Every limit, delay and policy, with its default and unit; checked once.
 
 mod check;
+mod tokens;
 
 use std::fmt;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::tokens::Tokens;
 use crate::{Endpoint, Origins};
 
 /// What a switchboard promises and demands. All of it can be changed; [`Config::check`] says
@@ -46,6 +48,8 @@ pub struct Config {
     pub origins: Origins,
     /// Peers whose `X-Forwarded-For` is believed; none by default.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where a request may carry its token.
+    pub tokens: Tokens,
     /// Which paths are upgraded.
     pub endpoint: Endpoint,
 }

@@ -26,7 +26,7 @@ use self::target::{Route, Target};
 pub(crate) use self::token::BEARER_PROTOCOL;
 pub(crate) use self::upgrade::{AcceptKey, JSON_PROTOCOL};
 use crate::request::Parts;
-use crate::{BadRequest, Request};
+use crate::{BadRequest, Request, Tokens};
 
 /// What a [`Handshake`] takes for an upgrade, and what it does with the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct HandshakeConfig {
     pub json: bool,
     /// The longest name of a lobby, in bytes after decoding.
     pub name_bytes: usize,
+    /// Where a request may carry its token.
+    pub tokens: Tokens,
 }
 
 /// The paths that lead to the switchboard.
@@ -201,7 +203,7 @@ fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
         version,
         headers,
     } = Head::parse(head)?;
-    let target = Target::parse(target)?;
+    let target = Target::parse(target, &config.tokens)?;
     match (target.route(&config.endpoint, config.name_bytes)?, version) {
         (Route::Upgrade { .. }, Version::Http10) => Err(BadRequest::HttpVersion),
         (Route::Upgrade { lobby }, Version::Http11) => {
@@ -211,7 +213,7 @@ fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
         (Route::Elsewhere, Version::Http11) if headers.list_has(Known::Upgrade, "websocket") => {
             Err(BadRequest::NotFound)
         }
-        (Route::Elsewhere, _) => page(method, target, version, headers),
+        (Route::Elsewhere, _) => page(config, method, target, version, headers),
     }
 }
 
@@ -226,7 +228,7 @@ fn upgrade(
     let accept_key = upgrade::accept_key(key);
     target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, config.json)?;
-    let token = token::find(&target.query, &headers, &offer.bearers)?;
+    let token = token::find(&config.tokens, &target.query, &headers, &offer.bearers)?;
     Ok(Request::from(Parts {
         method: "GET".into(),
         path: target.path,
@@ -241,9 +243,10 @@ fn upgrade(
     }))
 }
 
-/// A page is no part of the WebSocket protocol: only what HTTP itself demands is checked. Of
-/// several tokens none counts.
+/// A page is no part of the WebSocket protocol: only what HTTP itself demands is checked. A token
+/// that cannot be read is none.
 fn page(
+    config: &HandshakeConfig,
     method: &str,
     target: Target<'_>,
     version: Version,
@@ -251,7 +254,7 @@ fn page(
 ) -> Result<Request, BadRequest> {
     upgrade::check_host(&headers, version)?;
     target.replace_host(&mut headers);
-    let token = token::find(&target.query, &headers, &[]).unwrap_or(None);
+    let token = token::find(&config.tokens, &target.query, &headers, &[]).unwrap_or(None);
     Ok(Request::from(Parts {
         method: method.to_owned().into(),
         path: target.path,
@@ -264,18 +267,19 @@ fn page(
 
 /// A request that somebody else read and upgraded (see [`Request::upgraded`]).
 pub(crate) fn upgraded(
+    tokens: &Tokens,
     target: &str,
     lobby: Option<String>,
     mut headers: Headers,
 ) -> Result<Request, BadRequest> {
-    let target = Target::parse(target)?;
+    let target = Target::parse(target, tokens)?;
     let authority = authority(&headers)?.map(str::to_owned);
     if let Some(authority) = authority {
         headers.set_host(&authority);
     }
     target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, true)?;
-    let token = token::find(&target.query, &headers, &offer.bearers)?;
+    let token = token::find(tokens, &target.query, &headers, &offer.bearers)?;
     Ok(Request::from(Parts {
         method: "GET".into(),
         path: target.path,

@@ -14,15 +14,23 @@ pub(crate) struct Query {
     text: String,
     /// Where the name and where the value of each ends. Most queries are a token.
     ends: SmallVec<[(usize, usize); 1]>,
+    token: Option<Place>,
+}
+
+/// Where the token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    start: usize,
+    end: usize,
+    well_encoded: bool,
 }
 
 impl Query {
     /// Reads a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space, a
-    /// broken encoding stays as it is. Only the token has to be encoded well.
-    pub(super) fn parse(raw: &str) -> Result<Self, BadRequest> {
+    /// broken encoding stays as it is. The first parameter called `token` is that, if a name is given.
+    pub(super) fn parse(raw: &str, token: Option<&str>) -> Result<Self, BadRequest> {
         let mut query = Self::default();
         query.text.reserve(raw.len());
-        let mut token = false;
         for parameter in raw.split('&').filter(|parameter| !parameter.is_empty()) {
             if query.len() == PARAMETERS {
                 return Err(BadRequest::Syntax("the query has more than 100 parameters"));
@@ -32,17 +40,27 @@ impl Query {
             form_decode(&mut query.text, name);
             let name_end = query.text.len();
             let well_encoded = form_decode(&mut query.text, value);
-            if &query.text[start..name_end] == "token" {
-                if !well_encoded {
-                    return Err(BadRequest::Syntax("the token is not percent-encoded UTF-8"));
-                }
-                if std::mem::replace(&mut token, true) {
-                    return Err(super::token::SEVERAL);
-                }
+            if query.token.is_none() && token == Some(&query.text[start..name_end]) {
+                query.token = Some(Place {
+                    start: name_end,
+                    end: query.text.len(),
+                    well_encoded,
+                });
             }
             query.ends.push((name_end, query.text.len()));
         }
         Ok(query)
+    }
+
+    /// The token, if there is one; it in turn is `None` where it is not encoded well.
+    #[allow(clippy::option_option, reason = "no token, or one that cannot be read")]
+    pub(super) fn token(&self) -> Option<Option<&str>> {
+        let place = self.token?;
+        Some(
+            place
+                .well_encoded
+                .then(|| &self.text[place.start..place.end]),
+        )
     }
 
     pub(crate) fn len(&self) -> usize {

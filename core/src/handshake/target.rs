@@ -7,7 +7,7 @@ use super::Endpoint;
 use super::authority::Authority;
 use super::headers::Headers;
 use super::query::Query;
-use crate::{BadName, BadRequest, check_name};
+use crate::{BadName, BadRequest, Tokens, check_name};
 
 const ENCODING: BadRequest =
     BadRequest::Syntax("the path is not percent-encoded UTF-8 without control characters");
@@ -36,7 +36,7 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Takes a target in origin form or in absolute form; all others (`*`, `host:port`) are not found.
-    pub(super) fn parse(target: &'a str) -> Result<Self, BadRequest> {
+    pub(super) fn parse(target: &'a str, tokens: &Tokens) -> Result<Self, BadRequest> {
         let (authority, target) = split_authority(target)?;
         let (raw_path, query) = target.split_once('?').unwrap_or((target, ""));
         let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
@@ -44,7 +44,7 @@ impl<'a> Target<'a> {
             authority,
             raw_path,
             path: decode_path(raw_path)?.into_owned(),
-            query: Query::parse(query)?,
+            query: Query::parse(query, tokens.query.as_deref())?,
         })
     }
 

@@ -10,6 +10,7 @@ fn handshake() -> Handshake {
         pages: false,
         json: true,
         name_bytes: 128,
+        tokens: crate::Tokens::default(),
     }))
 }
 

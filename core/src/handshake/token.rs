@@ -1,54 +1,55 @@
-//! Where a request may carry its token, and that it carries one at most.
+//! Finds the token of a request.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::headers::{Headers, Known};
 use super::query::Query;
-use crate::{BadRequest, Token};
+use crate::{BadRequest, Token, Tokens};
 
 /// What the offered subprotocol with a token begins with.
 pub(crate) const BEARER_PROTOCOL: &str = "base64url.bearer.switchboard.";
 
-pub(super) const SEVERAL: BadRequest = BadRequest::Syntax("a request may carry one token");
 const ILLEGAL: BadRequest = BadRequest::Syntax("the token is not legal where it stands");
+const ENCODING: BadRequest = BadRequest::Syntax("the token is not percent-encoded UTF-8");
 
-/// Collects the token from the query, the `Authorization` header, the cookie and the subprotocol.
+/// Looks for the token in these places, until there is one: what stands in a place that is not looked
+/// at, or behind the first token, may be of another program.
 ///
 /// An empty token is a token: the application is asked about it and will say no. Were it taken
 /// for none, `?token=` from a page that forgot its token would wait for a first message.
 pub(super) fn find(
+    places: &Tokens,
     query: &Query,
     headers: &Headers,
     bearers: &[String],
 ) -> Result<Option<Token>, BadRequest> {
-    let mut found = Found(None);
-    for (_, value) in query.iter().filter(|&(name, _)| name == "token") {
-        found.put(value.to_owned())?;
-    }
-    for value in headers.all(Known::Authorization).filter_map(bearer) {
-        found.put(legal(value)?.to_owned())?;
-    }
-    for value in headers.all(Known::Cookie).flat_map(token_cookies) {
-        found.put(legal(value)?.to_owned())?;
-    }
-    for encoded in bearers {
+    if places.subprotocol
+        && let Some(encoded) = bearers.first()
+    {
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| ILLEGAL)?;
-        found.put(String::from_utf8(bytes).map_err(|_| ILLEGAL)?)?;
+        let token = String::from_utf8(bytes).map_err(|_| ILLEGAL)?;
+        return Ok(Some(Token::new(token)));
     }
-    Ok(found.0)
-}
-
-struct Found(Option<Token>);
-
-impl Found {
-    fn put(&mut self, secret: String) -> Result<(), BadRequest> {
-        if self.0.is_some() {
-            return Err(SEVERAL);
-        }
-        self.0 = Some(Token::new(secret));
-        Ok(())
+    if places.header
+        && let Some(token) = headers.all(Known::Authorization).find_map(bearer)
+    {
+        return legal(token).map(Some);
     }
+    if let Some(token) = query.token() {
+        return match token {
+            Some(token) => Ok(Some(Token::new(token))),
+            None => Err(ENCODING),
+        };
+    }
+    if let Some(name) = &places.cookie
+        && let Some(token) = headers
+            .all(Known::Cookie)
+            .find_map(|cookies| cookie(cookies, name))
+    {
+        return legal(token).map(Some);
+    }
+    Ok(None)
 }
 
 /// The credentials of the `Bearer` scheme; other schemes are the application's own.
@@ -61,26 +62,23 @@ fn bearer(authorization: &str) -> Option<&str> {
         .then(|| rest.trim_ascii())
 }
 
-/// The values of every cookie called `token`, without the quotes that RFC 6265 allows.
-fn token_cookies(cookies: &str) -> impl Iterator<Item = &str> {
-    cookies
+/// The value of the first cookie of this name, without the quotes that RFC 6265 allows.
+fn cookie<'a>(cookies: &'a str, name: &str) -> Option<&'a str> {
+    let value = cookies
         .split(';')
         .filter_map(|cookie| cookie.split_once('='))
-        .filter(|(name, _)| name.trim_ascii() == "token")
-        .map(|(_, value)| {
-            let value = value.trim_ascii();
-            value
-                .strip_prefix('"')
-                .and_then(|value| value.strip_suffix('"'))
-                .unwrap_or(value)
-        })
+        .find_map(|(given, value)| (given.trim_ascii() == name).then(|| value.trim_ascii()))?;
+    let unquoted = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'));
+    Some(unquoted.unwrap_or(value))
 }
 
 /// A token in a header has no spaces, and was UTF-8 before it became a `str`.
-fn legal(value: &str) -> Result<&str, BadRequest> {
+fn legal(value: &str) -> Result<Token, BadRequest> {
     let illegal = |c: char| c.is_whitespace() || c == char::REPLACEMENT_CHARACTER;
     if value.contains(illegal) {
         return Err(ILLEGAL);
     }
-    Ok(value)
+    Ok(Token::new(value))
 }

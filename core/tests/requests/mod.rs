@@ -18,6 +18,7 @@ pub(crate) fn config() -> HandshakeConfig {
         pages: false,
         json: true,
         name_bytes: 128,
+        tokens: switchboard_core::Tokens::default(),
     }
 }
 

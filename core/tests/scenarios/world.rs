@@ -218,6 +218,7 @@ impl World {
             pages: true,
             json: config.wire == Wire::Json,
             name_bytes: config.limits.name_bytes,
+            tokens: switchboard_core::Tokens::default(),
         };
         let text = format!(
             "GET {target} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\

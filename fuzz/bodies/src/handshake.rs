@@ -46,6 +46,7 @@ pub(crate) fn config(choice: u8) -> HandshakeConfig {
         pages: choice & 2 != 0,
         json: choice & 4 == 0,
         name_bytes: 128,
+        tokens: switchboard_core::Tokens::default(),
     }
 }
 

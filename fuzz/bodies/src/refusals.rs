@@ -75,6 +75,7 @@ fn answered(
         pages,
         json: true,
         name_bytes: 128,
+        tokens: switchboard_core::Tokens::default(),
     }));
     match handshake.receive(bytes) {
         Ok(None) if mood != Mood::HandshakesFull => return None,

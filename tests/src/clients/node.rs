@@ -143,6 +143,7 @@ fn request(config: &Config) -> Request {
         pages: false,
         json: config.wire == Wire::Json,
         name_bytes: config.limits.name_bytes,
+        tokens: switchboard_core::Tokens::default(),
     };
     let text = "GET /ws HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
                 Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\

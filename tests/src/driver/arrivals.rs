@@ -187,6 +187,7 @@ fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Requ
         pages: true,
         json: true,
         name_bytes: 8,
+        tokens: switchboard_core::Tokens::default(),
     };
     let request = Handshake::new(Arc::new(config)).receive(head.as_bytes());
     request

@@ -212,7 +212,7 @@ pub(super) fn bad_request(rng: &mut Rng) -> (Vec<u8>, u16) {
             431,
         ),
         17 => (
-            format!("GET /ws?token=a&token=b HTTP/1.1\r\n{good}{key}\r\n"),
+            format!("GET /ws?token=%zz HTTP/1.1\r\n{good}{key}\r\n"),
             400,
         ),
         18 => (format!("{get}{good}{key} folded\r\n\r\n"), 400),

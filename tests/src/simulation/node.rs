@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use switchboard_core::session::{Session, Step as Next, Turn};
-use switchboard_core::{Event, HandshakeConfig, Intake};
+use switchboard_core::{Event, HandshakeConfig, Intake, Tokens};
 
 use super::counters::{Fault, Probe};
 use super::plan::{MICRO, MILLI};
@@ -64,6 +64,10 @@ impl World {
                     pages: true,
                     json: self.plan.json,
                     name_bytes: self.plan.config.limits.name_bytes,
+                    tokens: Tokens {
+                        cookie: Some("token".into()),
+                        ..Tokens::default()
+                    },
                 };
                 let session = Session::new(id, peer, Arc::new(config));
                 self.links[l as usize].session = Some(Box::new(session));

@@ -41,6 +41,7 @@ fn a_handshake_holds_at_most_twice_what_it_received_and_its_request_no_more() {
         pages: false,
         json: true,
         name_bytes: 128,
+        tokens: switchboard_core::Tokens::default(),
     });
     for head in heads() {
         for size in [1, 7, 1_000, 200_000] {
@@ -71,6 +72,7 @@ fn what_a_handshake_allocates_over_its_life_is_linear_in_what_it_received() {
         pages: false,
         json: true,
         name_bytes: 128,
+        tokens: switchboard_core::Tokens::default(),
     });
     let total = |lines: usize| {
         let line = format!("X: {}\r\n", "y".repeat(500));

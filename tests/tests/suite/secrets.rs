@@ -30,10 +30,11 @@ fn no_line_of_the_log_has_a_token() {
         b"s3cr3t-watched\r\n\r\n".to_vec(),
     ];
     for refusal in [Refusal::Close, Refusal::Http] {
-        let config = Config {
+        let mut config = Config {
             refusal,
             ..Config::default()
         };
+        config.tokens.cookie = Some("token".into());
         let server = Server::start(config, Plain::first_message());
         for request in &requests {
             let mut peer = server.tcp();

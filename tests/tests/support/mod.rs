@@ -82,6 +82,7 @@ impl World {
             pages: false,
             json: true,
             name_bytes: 128,
+            tokens: switchboard_core::Tokens::default(),
         };
         let request = Handshake::new(config.into()).receive(head.as_bytes());
         let request = request.expect("legal").expect("whole");
