@@ -1,6 +1,8 @@
 //! Every limit, delay and policy, with its default and unit; checked once.
 
 mod check;
+mod seconds;
+mod switch;
 mod tokens;
 
 use std::fmt;
@@ -15,8 +17,9 @@ use crate::{Endpoint, Origins};
 /// What a switchboard promises and demands. All of it can be changed; [`Config::check`] says
 /// what does not go together.
 ///
-/// In serialised form durations are seconds (a number, fractions allowed) and every field may be
-/// left out.
+/// In serialised form every field may be left out. A duration is a number of seconds, fractions
+/// allowed, or a number with its unit, such as `"25s"`, `"500ms"`, `"2m"` or `"1h"`. A rate is
+/// switched off with `false`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -207,10 +210,13 @@ pub enum HealthPing {
 #[serde(default, deny_unknown_fields)]
 pub struct Rates {
     /// Messages and control frames of one connection (100 per second, burst 200).
+    #[serde(deserialize_with = "switch::rate")]
     pub messages: Option<Rate>,
     /// Bytes of payload of one connection (1 MiB per second, burst 2 MiB).
+    #[serde(deserialize_with = "switch::rate")]
     pub bytes: Option<Rate>,
     /// Connects of one address (50 per second, burst 1 000).
+    #[serde(deserialize_with = "switch::rate")]
     pub connects: Option<Rate>,
     /// Messages over the limit, or not understood, within `strike_window` that close a
     /// connection (10).
@@ -396,16 +402,3 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-/// Durations as a number of seconds.
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, de::Error};
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let seconds = f64::deserialize(from)?;
-        Duration::try_from_secs_f64(seconds)
-            .map_err(|_| D::Error::custom("a duration is a number of seconds, 0 or more"))
-    }
-}

@@ -1,0 +1,38 @@
+//! What can be switched off: by `false`, since TOML has no null.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::Rate;
+
+pub(super) fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Rate>, D::Error> {
+    from.deserialize_any(RateOrFalse)
+}
+
+struct RateOrFalse;
+
+impl<'de> Visitor<'de> for RateOrFalse {
+    type Value = Option<Rate>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a rate with `per_second` and `burst`, or false")
+    }
+
+    fn visit_bool<E: Error>(self, on: bool) -> Result<Option<Rate>, E> {
+        if on {
+            return Err(E::invalid_value(Unexpected::Bool(on), &self));
+        }
+        Ok(None)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<Rate>, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<Rate>, A::Error> {
+        Rate::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+}
