@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::Request;
-use crate::handshake::Known;
+use crate::handshake::{Known, is_zone};
 
 /// What limits per address count: an IPv4 address, or an IPv6 network of 64 bits, for that is what
 /// one customer has. An IPv4 address mapped into IPv6 is the IPv4 address.
@@ -83,8 +83,17 @@ pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
         .any(|network| network.contains(&address) || mapped.is_some_and(|it| network.contains(&it)))
 }
 
-/// An address, or an address and port; IPv6 with or without brackets.
+/// An address, or an address and port; IPv6 with or without brackets, and with or without a zone.
 fn parse_entry(entry: &str) -> Option<IpAddr> {
+    let Some((address, rest)) = entry.split_once('%') else {
+        return parse_without_zone(entry);
+    };
+    let (zone, rest) = rest.split_at(rest.find(']').unwrap_or(rest.len()));
+    let address = parse_without_zone(&format!("{address}{rest}"))?;
+    (is_zone(zone) && address.is_ipv6()).then_some(address)
+}
+
+fn parse_without_zone(entry: &str) -> Option<IpAddr> {
     if let Ok(address) = entry.parse() {
         return Some(address);
     }

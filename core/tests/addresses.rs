@@ -99,6 +99,34 @@ fn an_entry_may_have_a_port_and_brackets() {
 }
 
 #[test]
+fn an_entry_may_have_a_zone() {
+    for (entry, address) in [
+        ("fe80::1%eth0", "fe80::1"),
+        ("fe80::1%25eth0", "fe80::1"),
+        ("[fe80::1%eth0]", "fe80::1"),
+        ("[fe80::1%eth0]:443", "fe80::1"),
+        ("[fe80::1%1]:443", "fe80::1"),
+    ] {
+        assert_eq!(client("10.0.0.1", &[entry]), address, "{entry}");
+    }
+    assert_eq!(
+        client("10.0.0.1", &["198.51.100.7, fd00::1%eth0"]),
+        "198.51.100.7",
+        "a trusted one is trusted with a zone too"
+    );
+    for junk in [
+        "fe80::1%",
+        "198.51.100.7%eth0",
+        "[fe80::1%eth0",
+        "fe80::1%eth0]",
+        "fe80::1%a b",
+        "%eth0",
+    ] {
+        assert_eq!(client("10.0.0.1", &[junk]), "10.0.0.1", "{junk}");
+    }
+}
+
+#[test]
 fn a_mapped_address_is_an_ipv4_address() {
     assert_eq!(client("::ffff:192.0.2.1", &["1.1.1.1"]), "192.0.2.1");
     assert_eq!(

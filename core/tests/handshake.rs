@@ -217,6 +217,10 @@ fn h6_host_is_one_name() {
         "Host: [::1\r\n",
         "Host: [::1]80\r\n",
         "Host: [x]\r\n",
+        "Host: [fe80::1%]\r\n",
+        "Host: [fe80::1%eth/0]\r\n",
+        "Host: [fe80::1%eth0\r\n",
+        "Host: [%eth0]\r\n",
         "Host: ::1\r\n",
         "Host: a\\b\r\n",
     ] {
@@ -229,6 +233,9 @@ fn h6_host_is_one_name() {
         "127.0.0.1:1",
         "[::1]",
         "[::1]:8080",
+        "[fe80::1%25eth0]:80",
+        "[fe80::1%eth0]",
+        "[fe80::1%1]:80",
         "my_host.local",
     ] {
         let line = format!("Host: {host}\r\n");

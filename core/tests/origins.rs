@@ -107,6 +107,10 @@ fn the_same_origin_has_the_same_host_and_port() {
     assert!(same("127.0.0.1:8080", "http://127.0.0.1:8080"));
     assert!(same("[::1]:8080", "http://[::1]:8080"));
     assert!(same("[::1]", "http://[::1]"));
+    assert!(
+        same("[fe80::1%25eth0]:80", "http://[fe80::1]"),
+        "a zone is the client's own affair"
+    );
     assert!(same("a:9", "app://a:9"), "any scheme with a port");
 
     assert!(!same("good.com:80", "https://good.com"));
@@ -114,6 +118,7 @@ fn the_same_origin_has_the_same_host_and_port() {
     assert!(!same("good.com", "http://good.com:8080"));
     assert!(!same("127.0.0.1:8080", "http://localhost:8080"));
     assert!(!same("[::1]:8080", "http://[::2]:8080"));
+    assert!(!same("[fe80::1%25eth0]", "http://[fe80::2]"));
     assert!(
         !same("abc", "chrome-extension://abc"),
         "no port on either side"

@@ -10,10 +10,16 @@ pub(crate) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
+    /// An IPv6 address may have a zone, which is left out: it means something to the client only.
     /// `None` for an empty host, for user information, and for whatever does not belong there.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, after) = rest.split_once(']')?;
+            let address = match address.split_once('%') {
+                Some((address, zone)) if is_zone(zone) => address,
+                Some(_) => return None,
+                None => address,
+            };
             address.parse::<Ipv6Addr>().ok()?;
             match after.strip_prefix(':') {
                 Some(port) => (address, port),
@@ -43,6 +49,14 @@ impl<'a> Authority<'a> {
     pub(crate) fn same_host(self, other: Authority<'_>) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
     }
+}
+
+/// What follows the `%` in an IPv6 address: the name of an interface, with its own `%` encoded (RFC 6874)
+/// or not, as many programs write it.
+pub(crate) fn is_zone(zone: &str) -> bool {
+    let legal =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%');
+    !zone.is_empty() && zone.bytes().all(legal)
 }
 
 /// The bytes of a registered name, without the comma: it would make one of two hosts.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub(crate) use self::authority::Authority;
+pub(crate) use self::authority::{Authority, is_zone};
 use self::head::{Head, Version};
 pub(crate) use self::headers::{Headers, Known};
 pub(crate) use self::query::Query;
