@@ -23,6 +23,7 @@
 mod address;
 pub mod client;
 mod config;
+mod date;
 mod decoder;
 mod frame;
 mod handshake;

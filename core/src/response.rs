@@ -5,6 +5,8 @@ use std::fmt;
 use crate::handshake::{JSON_PROTOCOL, is_token};
 use crate::{BadRequest, Refused, Request};
 
+pub use crate::date::HttpDate;
+
 /// The answer of a page function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageResponse {
@@ -106,6 +108,15 @@ pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
         answer.header("Connection", "close");
     }
     answer.text(&body)
+}
+
+/// The same answer with a `Date` (RFC 9110, section 6.6.1).
+pub fn dated(mut answer: Vec<u8>, date: HttpDate) -> Vec<u8> {
+    const LINE_END: &[u8] = b"\r\n";
+    let line = answer.windows(2).position(|two| two == LINE_END);
+    let first = line.map_or(answer.len(), |line| line + LINE_END.len());
+    answer.splice(first..first, format!("Date: {date}\r\n").into_bytes());
+    answer
 }
 
 /// The answer to a client that did not complete its request in time.

@@ -4,7 +4,7 @@ mod requests;
 
 use requests::{accepted, config, upgrade, upgrade_with};
 use switchboard_core::response::{
-    BadPage, PageResponse, page, refusal, request_timeout, switching_protocols,
+    BadPage, HttpDate, PageResponse, dated, page, refusal, request_timeout, switching_protocols,
 };
 use switchboard_core::{BadRequest, Refused};
 
@@ -147,6 +147,33 @@ fn a_malformed_request_is_told_the_rule() {
             assert_eq!(header(&head, name), Some(value));
         }
     }
+}
+
+#[test]
+fn a_date_is_written_as_http_writes_it() {
+    for (seconds, date) in [
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
+        (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+        (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+        (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+        (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        assert_eq!(HttpDate::from_unix_seconds(seconds).to_string(), date);
+    }
+}
+
+#[test]
+fn an_answer_gets_a_date_and_is_otherwise_the_same() {
+    let date = HttpDate::from_unix_seconds(784_111_777);
+    let answer = refusal(Refused::Restart, 7);
+    let (head, body) = split(dated(answer.clone(), date));
+    assert_eq!(header(&head, "Date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+    let without = head.replace("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "");
+    assert_eq!((without, body), split(answer));
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use switchboard_core::response::{self, PageResponse};
+use switchboard_core::response::{self, HttpDate, PageResponse};
 use switchboard_core::session::{Call, Reply, Session};
 use switchboard_core::{Question, Refused, Request};
 
 use crate::application::{Client, Entry, Message};
 use crate::hub::Hub;
+use crate::machine;
 use crate::runtime::{BoxFuture, Timer};
 use crate::shared::Shared;
 use crate::shield::error;
@@ -92,7 +93,7 @@ fn call_application(
                 None => return Begun::Ready(Reply::Page(no_page())),
             };
             poll_once(context, page, move |page| {
-                Reply::Page(render(&page, head_only))
+                Reply::Page(render(page, head_only))
             })
         }
         Call::Authenticate(login) => {
@@ -160,10 +161,15 @@ fn poll_once<T: Send + 'static>(
     }
 }
 
-fn render(page: &PageResponse, head_only: bool) -> Vec<u8> {
-    response::page(page, head_only).unwrap_or_else(|bad| {
+fn render(mut page: PageResponse, head_only: bool) -> Vec<u8> {
+    let date = HttpDate::from_unix_seconds(machine::wall_clock());
+    let is_date = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
+    if !page.headers.iter().any(is_date) {
+        page.headers.push(("Date".into(), date.to_string()));
+    }
+    response::page(&page, head_only).unwrap_or_else(|bad| {
         error!(%bad, "a page cannot be sent");
-        response::refusal(Refused::Internal, 0)
+        response::dated(response::refusal(Refused::Internal, 0), date)
     })
 }
 

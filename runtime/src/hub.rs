@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use switchboard_core::protocol::{BadContent, Content};
+use switchboard_core::response::HttpDate;
 use switchboard_core::{
     ApplicationCode, CloseReason, Config, ConfigError, ConnectionId, DrainReport, Exclude, Frame,
     Inconsistency, JoinError, PingResult, Receipt, Refused, SendError, StaleId, Stats, Switchboard,
@@ -303,6 +304,9 @@ impl Hub {
         let mailbox = shared.next_home().ok_or_else(no_runtime)?;
         let link = Arc::new(Link::new(socket, mailbox.clone()));
         let id = shared.with(|locked, now| {
+            locked
+                .switchboard
+                .set_wall_clock(now, machine::wall_clock());
             let id = locked.switchboard.connect(now, peer)?;
             locked.insert(id, link.clone());
             Ok(id)
@@ -322,7 +326,8 @@ impl Hub {
                 }
             }
             Err(refused) => {
-                let answer: Vec<u8> = response::refusal(refused, 1);
+                let date = HttpDate::from_unix_seconds(machine::wall_clock());
+                let answer = response::dated(response::refusal(refused, 1), date);
                 let _ = link.socket.try_write(&answer);
             }
         }

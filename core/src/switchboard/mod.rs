@@ -75,6 +75,8 @@ pub struct Switchboard {
     now: Time,
     started: Time,
     ticked: Time,
+    /// What the wall clock showed, and when.
+    wall: Option<(Time, u64)>,
     /// How long the host has stood still: liveness time is the driver's time less this.
     stall: Duration,
     /// Up to when standing still has been accounted for.
@@ -270,6 +272,7 @@ impl Switchboard {
             now,
             started: now,
             ticked: now,
+            wall: None,
             stall: Duration::ZERO,
             accounted: now,
             rng,

@@ -4,7 +4,8 @@ use super::connection::{Ending, Phase, Seat};
 use super::queue::Class;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
-use crate::{CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, response};
+use crate::response::HttpDate;
+use crate::{CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, Time, response};
 
 /// Seconds after which a refused client may try again, in `Retry-After`.
 const RETRY_AFTER: u32 = 5;
@@ -65,8 +66,26 @@ impl Switchboard {
         self.settle(id);
     }
 
+    /// Takes note of the wall clock, in seconds since 1970: from then on the answers to those who are
+    /// not let in have a `Date`. A page brings its own.
+    ///
+    /// Time goes on from there as `now` does; how often this is called decides how soon a change of the
+    /// wall clock is noticed.
+    pub fn set_wall_clock(&mut self, now: Time, unix_seconds: u64) {
+        self.wall = Some((now, unix_seconds));
+    }
+
+    fn date(&self) -> Option<HttpDate> {
+        let (then, seconds) = self.wall?;
+        let passed = self.now.since(then).as_secs();
+        Some(HttpDate::from_unix_seconds(seconds.saturating_add(passed)))
+    }
+
     /// An HTTP response, then a moment to read it.
-    pub(super) fn finish_http(&mut self, id: ConnectionId, response: Vec<u8>, page: bool) {
+    pub(super) fn finish_http(&mut self, id: ConnectionId, mut response: Vec<u8>, page: bool) {
+        if !page && let Some(date) = self.date() {
+            response = response::dated(response, date);
+        }
         self.linger(id, page);
         if let Ok(connection) = self.connections.get_mut(id)
             && std::mem::take(&mut connection.ip_seat)

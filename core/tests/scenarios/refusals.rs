@@ -118,6 +118,28 @@ fn code_status_reason_notice_and_counter_of_a_refusal_come_from_one_variant() {
 }
 
 #[test]
+fn an_answer_by_http_has_a_date_where_there_is_a_clock() {
+    let mut world = World::with(|config| config.refusal = Refusal::Http);
+    let client = world.tries("wrong", "lobby");
+    assert!(!world.peer(client).head.contains("Date:"), "nobody told it");
+    world.board.set_wall_clock(world.now, 784_111_777);
+    let refused = world.tries("wrong", "lobby");
+    let head = &world.peer(refused).head;
+    assert!(
+        head.contains("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),
+        "{head}"
+    );
+    let silent = world.arrives(HOME).expect("a seat");
+    world.advance(secs(10));
+    assert_eq!(world.peer(silent).status, Some(408));
+    let head = &world.peer(silent).head;
+    assert!(
+        head.contains("Date: Sun, 06 Nov 1994 08:49:47 GMT\r\n"),
+        "{head}"
+    );
+}
+
+#[test]
 fn malformed_requests_are_told_by_http() {
     for (bad, status) in [
         (BadRequest::Syntax("a rule"), 400),

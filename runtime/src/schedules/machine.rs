@@ -32,6 +32,10 @@ pub(crate) fn now() -> Instant {
     origin() + CLOCK.with_borrow(|clock| clock.passed)
 }
 
+pub(crate) fn wall_clock() -> u64 {
+    CLOCK.with_borrow(|clock| clock.passed.as_secs())
+}
+
 pub(crate) fn seed() -> u64 {
     thread_rng().next_u64()
 }

@@ -1,12 +1,14 @@
 //! Requests that are no upgrade.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use switchboard_core::response::HttpDate;
 
 use super::app::Plain;
 use super::peer::{End, Head, Peer, upgrade};
 use super::server::Server;
-use crate::rt::{Config, Limits, PageResponse, Request, sleep};
+use crate::rt::{Config, Limits, PageResponse, Refusal, Request, sleep};
 
 fn page(status: u16, body: &[u8]) -> PageResponse {
     PageResponse {
@@ -25,6 +27,10 @@ async fn pages(request: Request) -> PageResponse {
             sleep(Duration::from_secs(60)).await;
             page(200, b"late")
         }
+        "/dated" => PageResponse {
+            headers: vec![("date".into(), "its own".into())],
+            ..page(200, b"")
+        },
         "/panic" => panic!("a page function panics"),
         "/early-panic" => page(200, b""),
         "/broken" => PageResponse {
@@ -89,6 +95,43 @@ fn a_health_check_may_speak_http_1_0() {
         let (head, body) = read(peer);
         assert_eq!((head.status, &*body), (200, "GET"));
     }
+    server.until_empty();
+}
+
+#[test]
+fn every_answer_has_a_date() {
+    let now = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.expect("a time").as_secs()
+    };
+    let mut config = Config {
+        refusal: Refusal::Http,
+        ..Config::default()
+    };
+    config.timeouts.handshake = Duration::from_millis(100);
+    let server = server(config);
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+        ("GET /ws HTTP/1.1\r\nHost: a\r\n\r\n", 426),
+        ("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n", 500),
+        ("GET /ws HT", 408),
+        ("\0", 400),
+    ] {
+        let before = now();
+        let mut peer = server.tcp();
+        peer.send(request.as_bytes());
+        let head = peer.head();
+        assert_eq!(head.status, status, "{request}");
+        // The core counts whole seconds from the time at which somebody connected.
+        let dates = (before - 1..=now()).map(|it| HttpDate::from_unix_seconds(it).to_string());
+        let dates: Vec<_> = dates.collect();
+        let told = head.header("Date").expect(request);
+        assert!(dates.iter().any(|date| date == told), "{told} {dates:?}");
+    }
+    let (head, _) = ask(&server, "GET", "/dated");
+    assert_eq!(head.text.matches("ate: ").count(), 1, "{}", head.text);
+    assert_eq!(head.header("Date"), Some("its own"));
     server.until_empty();
 }
 
