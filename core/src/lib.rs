@@ -49,7 +49,7 @@ pub use frame::{BadCloseCode, CloseFrame, Frame};
 pub use handshake::{Endpoint, Handshake, HandshakeConfig};
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name, check_user};
-pub use origin::Origins;
+pub use origin::{BadOrigin, Origins};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use request::{Request, Token};
 pub use switchboard::{

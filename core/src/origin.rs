@@ -1,5 +1,7 @@
 //! Which pages may connect (RFC 6455, section 10.2).
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::Request;
@@ -29,26 +31,31 @@ impl Origins {
     ///
     /// `null`, several `Origin` headers, and what is no origin are refused by all but `Any`.
     pub fn allows(&self, request: &Request) -> bool {
+        self.check_request(request).is_ok()
+    }
+
+    /// The same as [`allows`](Self::allows), and if not, why.
+    pub fn check_request(&self, request: &Request) -> Result<(), BadOrigin> {
         if *self == Self::Any {
-            return true;
+            return Ok(());
         }
         let mut origins = request.header_values(Known::Origin);
         let Some(origin) = origins.next() else {
-            return true;
+            return Ok(());
         };
         if origins.next().is_some() {
-            return false;
+            return Err(BadOrigin::Several);
         }
-        let Some(origin) = Origin::parse(origin) else {
-            return false;
-        };
+        let origin = Origin::parse(origin).ok_or(BadOrigin::Opaque)?;
         match self {
-            Self::Any => true,
-            Self::Same => origin.is_of_host(request),
+            Self::Any => Ok(()),
+            Self::Same => origin.check_host(request),
             Self::List(allowed) => allowed
                 .iter()
                 .filter_map(|entry| Origin::parse(entry))
-                .any(|entry| entry.equals(origin)),
+                .any(|entry| entry.equals(origin))
+                .then_some(())
+                .ok_or(BadOrigin::Unlisted),
         }
     }
 
@@ -67,6 +74,37 @@ impl Origins {
         }
     }
 }
+
+/// Why a page may not connect.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BadOrigin {
+    /// There are several `Origin` headers.
+    Several,
+    /// `Origin` is `null`, or names no host.
+    Opaque,
+    /// The host of `Origin` is not that of `Host`.
+    Host,
+    /// The host is the same, but the port is not. Behind a proxy: it must pass on the port that the
+    /// browser named, as nginx does with `proxy_set_header Host $http_host`, but not with `$host`.
+    Port,
+    /// `Origin` is not in the list.
+    Unlisted,
+}
+
+impl fmt::Display for BadOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Several => "there must be one Origin at most",
+            Self::Opaque => "Origin must name a host",
+            Self::Host => "the host of Origin is not that of Host",
+            Self::Port => "the port of Origin is not that of Host",
+            Self::Unlisted => "Origin is not in the list",
+        })
+    }
+}
+
+impl std::error::Error for BadOrigin {}
 
 /// A serialized origin (RFC 6454, section 6.2) that is not opaque.
 #[derive(Clone, Copy, Debug)]
@@ -115,16 +153,18 @@ impl<'a> Origin<'a> {
 
     /// Whether `Host` names this origin's host and port. A `Host` without a port means the default
     /// of the origin's scheme; an origin without any port is never the same.
-    fn is_of_host(self, request: &Request) -> bool {
+    fn check_host(self, request: &Request) -> Result<(), BadOrigin> {
         let mut hosts = request.header_values(Known::Host);
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return false;
+            return Err(BadOrigin::Host);
         };
-        let Some(host) = Authority::parse(host) else {
-            return false;
-        };
-        self.authority.same_host(host)
-            && self.port().is_some()
-            && self.port() == host.port_or(self.default_port())
+        let host = Authority::parse(host).ok_or(BadOrigin::Host)?;
+        if !self.authority.same_host(host) {
+            return Err(BadOrigin::Host);
+        }
+        if self.port().is_none() || self.port() != host.port_or(self.default_port()) {
+            return Err(BadOrigin::Port);
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::BadCloseCode;
+use crate::{BadCloseCode, BadOrigin};
 
 /// Why an admitted connection ended (spec, section 10).
 ///
@@ -180,7 +180,7 @@ pub enum Refused {
     /// The node drains.
     Restart,
     /// The page that asked is of another origin (RFC 6455, section 10.2).
-    Origin,
+    Origin(BadOrigin),
     /// Too many connections, or connects per second, of one address.
     IpLimit,
     /// Every handshake seat is taken.
@@ -211,7 +211,7 @@ impl Refused {
             | Self::RefusalsFull
             | Self::ServerFull
             | Self::LobbyFull => 503,
-            Self::Origin | Self::Forbidden => 403,
+            Self::Origin(_) | Self::Forbidden => 403,
             Self::IpLimit => 429,
             Self::Unauthorized => 401,
             Self::AlreadyConnected => 409,
@@ -230,7 +230,7 @@ impl Refused {
             Self::ServerFull => CloseReason::ServerFull,
             Self::LobbyFull => CloseReason::LobbyFull,
             Self::Internal => CloseReason::Internal,
-            Self::Malformed(_) | Self::Origin | Self::HandshakesFull | Self::RefusalsFull => {
+            Self::Malformed(_) | Self::Origin(_) | Self::HandshakesFull | Self::RefusalsFull => {
                 return None;
             }
         })
@@ -240,7 +240,7 @@ impl Refused {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
-            Self::Origin => "origin",
+            Self::Origin(_) => "origin",
             Self::HandshakesFull => "handshakes_full",
             Self::RefusalsFull => "refusals_full",
             Self::Restart => "restart",
@@ -259,6 +259,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(bad) => bad.fmt(f),
+            Self::Origin(bad) => bad.fmt(f),
             other => f.write_str(other.as_str()),
         }
     }

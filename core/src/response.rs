@@ -80,8 +80,8 @@ fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
-/// The answer to a request that is not let in. Its body is the reason, and for a malformed
-/// request the rule that it breaks; nothing of what the client sent.
+/// The answer to a request that is not let in. Its body is the reason, and for a malformed request or one
+/// of a foreign origin the rule that it breaks; nothing of what the client sent.
 ///
 /// `retry_after_s` is told in seconds with 429 and 503.
 pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
@@ -97,7 +97,9 @@ pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
         _ => {}
     }
     let body = match refused {
-        Refused::Malformed(rule) => format!("{}: {rule}\n", refused.as_str()),
+        Refused::Malformed(_) | Refused::Origin(_) => {
+            format!("{}: {refused}\n", refused.as_str())
+        }
         other => format!("{}\n", other.as_str()),
     };
     // RFC 9110, sections 7.8 and 15.5.22: 426 has `Upgrade`, and `Connection` names that.

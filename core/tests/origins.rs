@@ -3,7 +3,7 @@
 mod requests;
 
 use requests::{accepted, config, upgrade_replacing};
-use switchboard_core::{Origins, Request};
+use switchboard_core::{BadOrigin, Origins, Request};
 
 /// A request to this host with these `Origin` lines.
 fn request(host: &str, origins: &[&str]) -> Request {
@@ -172,6 +172,26 @@ fn a_name_with_a_colon_is_no_header_of_http_1() {
     let lines = "Host: evil.com\r\n:authority: good.com\r\nOrigin: http://good.com\r\n";
     let text = upgrade_replacing("Host", lines);
     assert_eq!(requests::status(&config(), text), 400);
+}
+
+#[test]
+fn it_is_told_what_differs() {
+    let same = |origins: &[&str]| Origins::Same.check_request(&request("good.com:8080", origins));
+    assert_eq!(same(&["http://good.com:8080"]), Ok(()));
+    assert_eq!(same(&["http://good.com"]), Err(BadOrigin::Port));
+    assert_eq!(same(&["http://good.com:81"]), Err(BadOrigin::Port));
+    assert_eq!(same(&["http://evil.com:8080"]), Err(BadOrigin::Host));
+    assert_eq!(same(&["http://evil.com"]), Err(BadOrigin::Host));
+    assert_eq!(same(&["null"]), Err(BadOrigin::Opaque));
+    assert_eq!(same(&["good.com:8080"]), Err(BadOrigin::Opaque));
+    let twice = ["http://good.com:8080", "http://good.com:8080"];
+    assert_eq!(same(&twice), Err(BadOrigin::Several));
+    let listed = list(&["https://good.com"]);
+    let unlisted = listed.check_request(&request("a", &["http://good.com"]));
+    assert_eq!(unlisted, Err(BadOrigin::Unlisted));
+    // A proxy that leaves out the port.
+    let stripped = Origins::Same.check_request(&request("good.com", &["http://good.com:8080"]));
+    assert_eq!(stripped, Err(BadOrigin::Port));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use requests::{accepted, config, upgrade, upgrade_with};
 use switchboard_core::response::{
     BadPage, HttpDate, PageResponse, dated, page, refusal, request_timeout, switching_protocols,
 };
-use switchboard_core::{BadRequest, Refused};
+use switchboard_core::{BadOrigin, BadRequest, Refused};
 
 /// The head of an answer and its body; the length of the body must be the one told.
 fn split(answer: Vec<u8>) -> (String, String) {
@@ -55,7 +55,11 @@ fn only_what_was_offered_and_is_spoken_is_echoed() {
 fn a_refusal_tells_status_reason_and_end() {
     for (refused, line, body) in [
         (Refused::Restart, "503 Service Unavailable", "restart\n"),
-        (Refused::Origin, "403 Forbidden", "origin\n"),
+        (
+            Refused::Origin(BadOrigin::Port),
+            "403 Forbidden",
+            "origin: the port of Origin is not that of Host\n",
+        ),
         (Refused::IpLimit, "429 Too Many Requests", "ip_limit\n"),
         (
             Refused::HandshakesFull,

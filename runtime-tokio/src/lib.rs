@@ -40,10 +40,11 @@ pub use self::rt::{Executor, Tokio};
 
 pub use switchboard_core::response::PageResponse;
 pub use switchboard_core::{
-    self as core, ApplicationCode, CloseReason, Config, ConfigError, ConnectionId, Denied, Direct,
-    DrainReport, Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError, Limits, Notice,
-    Origins, PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule,
-    Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, Tokens, UserPolicy, Wire,
+    self as core, ApplicationCode, BadOrigin, CloseReason, Config, ConfigError, ConnectionId,
+    Denied, Direct, DrainReport, Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError,
+    Limits, Notice, Origins, PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request,
+    RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, Tokens, UserPolicy,
+    Wire,
 };
 pub use switchboard_runtime::{Application, BroadcastError, Client, Entry, Message};
 

@@ -264,8 +264,8 @@ impl Switchboard {
             Err(Refused::Malformed(BadRequest::Syntax(rule)))
         } else if self.drain.is_some() {
             Err(Refused::Restart)
-        } else if !self.config.origins.allows(request) {
-            Err(Refused::Origin)
+        } else if let Err(bad) = self.config.origins.check_request(request) {
+            Err(Refused::Origin(bad))
         } else {
             let limit = self.config.limits.per_ip;
             let seated = self

@@ -1,7 +1,7 @@
 //! Who is told no, and how.
 
 use switchboard_core::response::refusal;
-use switchboard_core::{BadRequest, ConnectionId, Refusal, Refused};
+use switchboard_core::{BadOrigin, BadRequest, ConnectionId, Refusal, Refused};
 
 use super::ending::close_item;
 use super::queue::{Is, Item, Kind};
@@ -111,7 +111,8 @@ fn refusal_len(key: &str, rule: &'static str) -> usize {
     let refused = match key {
         "malformed" => Refused::Malformed(BadRequest::Syntax(rule)),
         "restart" => Refused::Restart,
-        "origin" => Refused::Origin,
+        // The only one that the driver's requests have.
+        "origin" => Refused::Origin(BadOrigin::Host),
         "ip_limit" => Refused::IpLimit,
         "handshakes_full" => Refused::HandshakesFull,
         "refusals_full" => Refused::RefusalsFull,

@@ -318,6 +318,16 @@ fn pages_of_other_origins_are_refused() {
         let mut peer = server.tcp();
         peer.send(&upgrade("/ws", &[&format!("Origin: {origin}")]));
         assert_eq!(peer.head().status, status, "{origins:?} {origin}");
+        if status == 403 {
+            let (body, _) = peer.rest();
+            let why = if origin.starts_with("http://localhost:") {
+                "the port of Origin is not that of Host"
+            } else {
+                "Origin"
+            };
+            let body = String::from_utf8(body).expect("text");
+            assert!(body.starts_with("origin: ") && body.contains(why), "{body}");
+        }
     }
     let server = Server::start(Config::default(), Plain::default());
     let good = "Origin: http://localhost";
