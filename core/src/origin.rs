@@ -15,7 +15,7 @@ use crate::handshake::{Authority, Known};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origins {
-    /// Pages of the host and port that `Host` names. The scheme is not compared: behind a proxy
+    /// Pages of the host and port that [`Request::host`] names. The scheme is not compared: behind a proxy
     /// that ends TLS it is not known.
     #[default]
     Same,
@@ -151,14 +151,11 @@ impl<'a> Origin<'a> {
             && self.port() == other.port()
     }
 
-    /// Whether `Host` names this origin's host and port. A `Host` without a port means the default
+    /// Whether the request is for this origin's host and port. A `Host` without a port means the default
     /// of the origin's scheme; an origin without any port is never the same.
     fn check_host(self, request: &Request) -> Result<(), BadOrigin> {
-        let mut hosts = request.header_values(Known::Host);
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return Err(BadOrigin::Host);
-        };
-        let host = Authority::parse(host).ok_or(BadOrigin::Host)?;
+        let host = request.host().and_then(Authority::parse);
+        let host = host.ok_or(BadOrigin::Host)?;
         if !self.authority.same_host(host) {
             return Err(BadOrigin::Host);
         }

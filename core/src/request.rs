@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::handshake::{self, AcceptKey, Headers, Known, Query};
+use crate::handshake::{self, AcceptKey, Authority, Headers, Known, Query};
 use crate::{BadRequest, Tokens};
 
 /// A secret that never shows: `Debug` prints its length only.
@@ -53,6 +53,7 @@ impl fmt::Debug for Token {
 pub struct Request {
     parts: Arc<Parts>,
     peer: IpAddr,
+    behind_proxy: bool,
 }
 
 /// What a request is made of.
@@ -75,6 +76,7 @@ impl From<Parts> for Request {
         Self {
             parts: Arc::new(parts),
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            behind_proxy: false,
         }
     }
 }
@@ -147,6 +149,26 @@ impl Request {
     /// until it is set.
     pub const fn peer(&self) -> IpAddr {
         self.peer
+    }
+
+    /// Sets whether a trusted proxy has sent this, so that its word counts for [`host`](Self::host).
+    pub const fn set_behind_proxy(&mut self, behind_proxy: bool) {
+        self.behind_proxy = behind_proxy;
+    }
+
+    /// The host that the client asked for, and its port if that is not the scheme's own.
+    ///
+    /// From a trusted proxy it is the last entry of `X-Forwarded-Host`, if that is a host: what stands
+    /// before it may be the client's own. Otherwise it is `Host`, for which the authority of a target in
+    /// absolute form stands, or `:authority` over HTTP/2. `None`: there is none, or there are several.
+    pub fn host(&self) -> Option<&str> {
+        let forwarded = self.header_values(Known::XForwardedHost).rev();
+        let mut entries = forwarded
+            .flat_map(|list| list.rsplit(','))
+            .map(str::trim_ascii);
+        let last = entries.find(|entry| self.behind_proxy && !entry.is_empty());
+        last.filter(|host| Authority::parse(host).is_some())
+            .or_else(|| self.parts.headers.only(Known::Host))
     }
 
     /// The method, as it was written.

@@ -195,6 +195,41 @@ fn it_is_told_what_differs() {
 }
 
 #[test]
+fn behind_a_trusted_proxy_the_forwarded_host_says_which_origin_is_the_same() {
+    let host = |trusted: bool, lines: &str| {
+        let lines = format!("Host: inner:8080\r\n{lines}Origin: https://good.com:8443\r\n");
+        let mut request = accepted(&config(), upgrade_replacing("Host", &lines));
+        request.set_behind_proxy(trusted);
+        let host = request.host().unwrap().to_owned();
+        assert_eq!(Origins::Same.allows(&request), host == "good.com:8443");
+        assert_eq!(request.header("Host"), Some("inner:8080"), "as it came");
+        host
+    };
+    let forwarded = "X-Forwarded-Host: good.com:8443\r\n";
+    assert_eq!(host(true, forwarded), "good.com:8443");
+    assert_eq!(host(false, forwarded), "inner:8080", "anybody may write it");
+    assert_eq!(host(true, ""), "inner:8080");
+    for lines in [
+        "x-forwarded-host: evil.com, good.com:8443\r\n",
+        "X-Forwarded-Host: evil.com\r\nX-Forwarded-Host:good.com:8443\r\n",
+        "X-Forwarded-Host: evil.com, good.com:8443 ,\r\n",
+    ] {
+        assert_eq!(
+            host(true, lines),
+            "good.com:8443",
+            "the last is the proxy's own"
+        );
+    }
+    for lines in [
+        "X-Forwarded-Host:\r\n",
+        "X-Forwarded-Host: good.com:8443, a/b\r\n",
+        "X-Forwarded-Host: user@good.com\r\n",
+    ] {
+        assert_eq!(host(true, lines), "inner:8080", "{lines}");
+    }
+}
+
+#[test]
 fn a_list_compares_scheme_host_and_port() {
     let allowed = list(&["https://good.com", "http://localhost:3000", "app://abc"]);
     let allows = |origin| allowed.allows(&request("other:1", &[origin]));

@@ -49,7 +49,7 @@ pub struct Config {
     pub wire: Wire,
     /// Which pages may connect.
     pub origins: Origins,
-    /// Peers whose `X-Forwarded-For` is believed; none by default.
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Host` are believed; none by default.
     pub trusted_proxies: Vec<IpNet>,
     /// Where a request may carry its token.
     pub tokens: Tokens,

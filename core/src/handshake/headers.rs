@@ -35,6 +35,7 @@ pub(crate) enum Known {
     WebSocketProtocol,
     WebSocketVersion,
     XForwardedFor,
+    XForwardedHost,
 }
 
 impl Known {
@@ -50,6 +51,7 @@ impl Known {
             (13, _) => (Self::Authorization, "authorization"),
             (14, _) => (Self::ContentLength, "content-length"),
             (15, _) => (Self::XForwardedFor, "x-forwarded-for"),
+            (16, _) => (Self::XForwardedHost, "x-forwarded-host"),
             (17, b't' | b'T') => (Self::TransferEncoding, "transfer-encoding"),
             (17, _) => (Self::WebSocketKey, "sec-websocket-key"),
             (21, _) => (Self::WebSocketVersion, "sec-websocket-version"),
@@ -157,6 +159,7 @@ mod tests {
             ("sec-websocket-protocol", Known::WebSocketProtocol),
             ("SEC-WEBSOCKET-VERSION", Known::WebSocketVersion),
             ("x-Forwarded-For", Known::XForwardedFor),
+            ("X-forwarded-HOST", Known::XForwardedHost),
         ];
         for (name, known) in names {
             let (but_one, _) = name.split_at(name.len() - 1);

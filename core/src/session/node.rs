@@ -123,7 +123,7 @@ impl Node for Direct<'_> {
         request: &mut Request,
         answered: bool,
     ) -> Answer {
-        request.set_peer(self.switchboard.client_address(peer, request));
+        self.switchboard.set_client(peer, request);
         let answer = if answered {
             self.switchboard.upgraded(self.now, id, request)
         } else {

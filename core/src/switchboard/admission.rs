@@ -165,6 +165,13 @@ impl Switchboard {
         client_address(peer, request, &self.config.trusted_proxies)
     }
 
+    /// Tells a request who sent it: the client's address, and whether a trusted proxy stands between.
+    pub fn set_client(&self, peer: IpAddr, request: &mut Request) {
+        request.set_peer(self.client_address(peer, request));
+        let trusted = &self.config.trusted_proxies;
+        request.set_behind_proxy(is_trusted(peer.to_canonical(), trusted));
+    }
+
     /// The application has made the answer to a request that was no upgrade: the whole response.
     pub fn answer_page(
         &mut self,

@@ -101,7 +101,7 @@ impl Node for Seam<'_> {
         _answered: bool,
     ) -> Answer {
         let (world, l) = (&mut *self.world, self.l);
-        request.set_peer(world.board.client_address(peer, request));
+        world.board.set_client(peer, request);
         world.predict_request(l, request);
         let answer = world.call(|board, now| board.request(now, id, request));
         world.predicted_admission(l);

@@ -308,6 +308,24 @@ pub(super) fn covers_rows() -> Vec<Entry> {
 }
 
 #[test]
+fn a_trusted_proxy_says_which_host_was_asked_for() {
+    let headers = [
+        "Origin: https://good.example:8443",
+        "X-Forwarded-Host: good.example:8443",
+    ];
+    for (trusted, status) in [("127.0.0.0/8", 101), ("10.0.0.0/8", 403)] {
+        let config = Config {
+            trusted_proxies: vec![trusted.parse().expect("a network")],
+            ..Config::default()
+        };
+        let server = Server::start(config, Plain::default());
+        let mut peer = server.tcp();
+        peer.send(&upgrade("/ws", &headers));
+        assert_eq!(peer.head().status, status, "{trusted}");
+    }
+}
+
+#[test]
 fn pages_of_other_origins_are_refused() {
     for (origins, origin, status) in origins() {
         let config = Config {
