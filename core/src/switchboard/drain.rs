@@ -1,11 +1,11 @@
 //! The planned end of the node (spec, section 9).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::connection::{Connection, Phase, Seat};
-use super::{Notice, Switchboard};
-use crate::{CloseReason, ConnectionId, Refused, Time};
+use super::connection::{Connection, Phase, Seat, Writer};
+use super::{Chunk, Notice, Switchboard};
+use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
 
 /// How a drain went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,12 +26,17 @@ pub(super) struct Drain {
     schedule: VecDeque<(Time, ConnectionId)>,
     /// Those who were about to come in, until they have been told and are gone.
     pending: Vec<ConnectionId>,
+    /// Those who were closing when it began: none of its connections.
+    closing: BTreeSet<ConnectionId>,
     report: DrainReport,
     done: bool,
 }
 
 /// The shortest delay that a client is told to wait before it comes back.
 const RECONNECT_FROM: Duration = Duration::from_millis(500);
+
+/// The most bytes that an evicted connection gets in its one try: a socket rarely takes more at once.
+const LAST_BYTES: usize = 64 << 10;
 
 impl Drain {
     pub(super) fn next(&self) -> Option<Time> {
@@ -43,7 +48,8 @@ impl Drain {
 impl Switchboard {
     /// Ends the node: newcomers are refused from now on, and those who are in are closed (1001)
     /// one after the other, spread evenly over `window`, in random order. At the latest after
-    /// `deadline`, which is at least the window, whoever is left is evicted.
+    /// `deadline`, which is at least the window, whoever is left is evicted; what waits for it, its
+    /// `bye` and Close frame included, gets one try.
     ///
     /// [`Notice::Drained`] comes when nobody is left, nor anybody of those who were about to come in
     /// and are being told; within the deadline it waits for hooks, see
@@ -55,10 +61,14 @@ impl Switchboard {
         }
         let mut open = Vec::new();
         let mut pending = Vec::new();
+        let mut closing = BTreeSet::new();
         for (id, connection) in self.connections.iter() {
             match connection.phase {
                 Phase::Open => open.push(id),
                 Phase::Authenticating(_) | Phase::AwaitingAuth(_) => pending.push(id),
+                Phase::Closing(_) => {
+                    closing.insert(id);
+                }
                 _ => {}
             }
         }
@@ -78,6 +88,7 @@ impl Switchboard {
             deadline: self.now + deadline.max(window),
             schedule,
             pending: pending.clone(),
+            closing,
             report: DrainReport {
                 connections: open.len(),
                 ..DrainReport::default()
@@ -143,16 +154,48 @@ impl Switchboard {
             .collect();
         // Before the last of them goes: that is when the report goes out.
         if let Some(drain) = &mut self.drain {
-            drain.report.evicted = rest.len();
+            let began = |(id, _): &&(ConnectionId, Seat)| !drain.closing.contains(id);
+            drain.report.evicted = rest.iter().filter(began).count();
             drain.pending = Vec::new();
         }
         for (id, seat) in rest {
             if seat == Seat::Open {
                 self.evict(id, CloseReason::Draining);
             } else {
-                self.remove(id, None);
+                // Where the deadline comes with its turn, no writer has been there yet.
+                let last = self.last_words(id);
+                self.remove(id, last);
             }
         }
+    }
+
+    /// Takes what waits for a closing connection, for the one try that it has left; nothing where its
+    /// socket takes no more, or where a writer holds a part.
+    fn last_words(&mut self, id: ConnectionId) -> Option<Frame> {
+        let connection = self.connections.get_mut(id).ok()?;
+        let free = matches!(connection.writer, Writer::Idle | Writer::Dirty);
+        if !free || connection.queue.is_empty() || connection.queue.bytes() > LAST_BYTES {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(connection.queue.bytes());
+        let mut messages = 0;
+        while !connection.queue.is_empty() {
+            let before = bytes.len();
+            let taken = match self
+                .pool
+                .take(&mut connection.queue, &mut bytes, LAST_BYTES)
+            {
+                Chunk::Nothing => break,
+                Chunk::Copied(_) => bytes.len() - before,
+                Chunk::Shared(frame, from) => {
+                    bytes.extend_from_slice(&frame.as_bytes()[from..]);
+                    bytes.len() - before
+                }
+            };
+            messages += self.pool.wrote(&mut connection.queue, taken).messages;
+        }
+        self.counters.messages_out += u64::from(messages);
+        Some(Frame::raw(bytes))
     }
 
     /// Says so when nobody is left, and no hook runs.

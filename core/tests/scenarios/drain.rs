@@ -248,6 +248,46 @@ fn a_window_of_zero_closes_all_at_once() {
 }
 
 #[test]
+fn where_the_deadline_comes_at_once_everybody_is_told_as_well() {
+    for (window, deadline) in [(0, 0), (10, 0), (10, 10)] {
+        let (mut world, clients) = room_of(10);
+        for &client in &clients {
+            world.falls_silent(client);
+        }
+        world.broadcast("lobby", "1", Exclude::NOBODY);
+        drain(&mut world, window, deadline);
+        world.advance(secs(10));
+        let left = usize::from(window == 0) * 9;
+        for &client in &clients {
+            assert!(world.is_gone(client));
+            assert_eq!(world.last(client)["type"], "bye", "{window}, {deadline}");
+            assert_eq!(world.close(client), Some((1001, "draining".into())));
+        }
+        let reports = drained(&world);
+        assert_eq!(reports[0].connections, 10);
+        assert!(reports[0].evicted > left, "{reports:?}");
+        assert_eq!(world.stats().dropped.len(), 0, "what waited went out too");
+    }
+}
+
+#[test]
+fn who_was_closing_before_the_drain_is_none_of_its_connections() {
+    let (mut world, clients) = room_of(3);
+    world.falls_silent(clients[0]);
+    world.falls_silent(clients[1]);
+    let kicked = world.id(clients[0]);
+    world
+        .board
+        .close(world.now, kicked, CloseReason::Kicked)
+        .unwrap();
+    drain(&mut world, 1, 2);
+    world.advance(secs(2));
+    let reports = drained(&world);
+    assert_eq!((reports[0].connections, reports[0].evicted), (2, 1));
+    assert!(world.is_gone(clients[0]));
+}
+
+#[test]
 fn who_ends_during_a_drain_keeps_its_own_reason() {
     let (mut world, clients) = room_of(3);
     drain(&mut world, 10, 15);

@@ -210,14 +210,31 @@ impl Model {
             let closing = closing.filter(|(_, conn)| matches!(conn.phase, Phase::Closing { .. }));
             let closing: Vec<ConnectionId> = closing.map(|(&id, _)| id).collect();
             if let Some(drain) = &mut self.drain {
-                drain.evicted += closing.len();
+                drain.evicted += closing.iter().filter(|id| there.contains(id)).count();
                 drain.pending.clear();
             }
             for id in closing {
-                self.remove(id, None);
+                let last = self.take_rest(id);
+                self.remove(id, last);
             }
         }
         self.drain_progress();
+    }
+
+    /// What waits for a connection goes out with its end, if its socket may take it; the code of the
+    /// Close frame in it.
+    fn take_rest(&mut self, id: ConnectionId) -> Option<u16> {
+        let conn = self.conn(id)?;
+        let long = conn.queue.bytes() > 64 << 10;
+        if conn.writing || conn.blocked || conn.queue.is_empty() || long {
+            return None;
+        }
+        let queue = std::mem::take(&mut conn.queue);
+        self.counts.messages_out += queue.messages() as u64;
+        queue.items.iter().find_map(|item| match &item.is {
+            Is::Close(close) => Some(close.as_ref().map_or(1005, |(code, _)| *code)),
+            _ => None,
+        })
     }
 
     pub(crate) fn drain_progress(&mut self) {

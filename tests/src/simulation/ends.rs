@@ -156,6 +156,7 @@ impl World {
             && self.drain_due.is_some_and(|(_, due)| due <= self.core_now)
             && !self.oracle.drained
             && phase == Phase::Closing
+            && self.links[l as usize].shadow.at_drain
         {
             self.oracle.drain_evicted += 1;
         }

@@ -131,6 +131,8 @@ pub(super) struct Shadow {
     /// Pings that were let in, and pongs that went out.
     pub(super) pings: u64,
     pub(super) pongs: u64,
+    /// It was open when the drain began.
+    pub(super) at_drain: bool,
     pub(super) connected: u8,
     pub(super) disconnected: u8,
 }
@@ -171,6 +173,7 @@ impl Shadow {
             lobby_in: None,
             pings: 0,
             pongs: 0,
+            at_drain: false,
             connected: 0,
             disconnected: 0,
         }

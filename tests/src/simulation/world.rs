@@ -355,6 +355,11 @@ impl World {
         let deadline = drain.deadline.max(drain.window).as_nanos() as u64;
         self.drain_due = Some((self.now, self.now + deadline));
         self.oracle.drain_open = self.oracle.open;
+        let live: Vec<u32> = self.oracle.live.iter().copied().collect();
+        for l in live {
+            let shadow = &mut self.links[l as usize].shadow;
+            shadow.at_drain = shadow.phase == Phase::Open;
+        }
         let pending =
             self.oracle.count(Phase::Authenticating) + self.oracle.count(Phase::AwaitingAuth);
         if pending > 0 {

@@ -275,3 +275,22 @@ fn a_hook_that_does_not_end_holds_up_a_drain_until_the_deadline() {
     };
     assert_eq!(report(&server), expected);
 }
+
+#[test]
+fn where_the_deadline_comes_at_once_everybody_is_told_as_well() {
+    let server = Server::start(Config::default(), Plain::default());
+    let peers: Vec<Peer> = (0..10)
+        .map(|n| server.user(&n.to_string(), "blue"))
+        .collect();
+    begin(&server, Duration::ZERO, Duration::ZERO);
+    for mut peer in peers {
+        assert!(peer.find("bye")["reconnect_in_ms"].as_u64() > Some(0));
+        assert_eq!(peer.close(), (1001, "draining".into()));
+    }
+    let expected = DrainReport {
+        connections: 10,
+        ..report(&server)
+    };
+    assert_eq!(report(&server), expected);
+    server.until_empty();
+}
