@@ -1,0 +1,369 @@
+//! One connection's session over a real switchboard, in virtual time: the order of hooks, the backlog
+//! behind a busy one, and what an end gives up.
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use support::{ClientFrame, TEXT, close, frame, wire};
+use switchboard_core::session::{BACKLOG, Call, Direct, Ended, Reply, Session, Step, Turn};
+use switchboard_core::{
+    Action, Chunk, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity,
+    Intake, Notice, Switchboard, Time, Wire,
+};
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A node with one connection, and the application's calls that have not returned.
+struct Node {
+    board: Switchboard,
+    now: Time,
+    session: Session,
+    id: ConnectionId,
+    /// The call that runs.
+    call: Option<Call>,
+    flushes: usize,
+    /// What went to the client.
+    sent: Vec<u8>,
+}
+
+impl Node {
+    fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        change(&mut config);
+        let handshake = Arc::new(HandshakeConfig {
+            endpoint: config.endpoint.clone(),
+            pages: false,
+            json: config.wire == Wire::Json,
+            name_bytes: config.limits.name_bytes,
+        });
+        let now = Time::from_millis(1_000);
+        let mut board = Switchboard::new(config, 7, now).expect("a good configuration");
+        let id = board.connect(now, PEER).expect("a seat");
+        Self {
+            board,
+            now,
+            session: Session::new(id, PEER, handshake),
+            id,
+            call: None,
+            flushes: 0,
+            sent: Vec::new(),
+        }
+    }
+
+    /// One that is open, as `ann` in the room `blue`.
+    fn open(change: impl FnOnce(&mut Config)) -> Self {
+        let mut node = Self::new(change);
+        node.read(HEAD);
+        node.let_in();
+        node
+    }
+
+    fn let_in(&mut self) {
+        let Some(Call::Authenticate(login)) = self.call.take() else {
+            panic!("it is asked who that is");
+        };
+        let name = login.request.token().map_or("ann", |token| token.reveal());
+        let identity = Identity::user(name);
+        self.reply(Reply::Identity(login, Ok(identity)));
+        let Some(Call::Lobby(lobby)) = self.call.take() else {
+            panic!("it is asked for the lobby");
+        };
+        assert_eq!((&*lobby.user, &*lobby.room), ("ann", "blue"));
+        self.reply(Reply::Lobby(lobby, Ok(())));
+        assert!(matches!(self.call.take(), Some(Call::Connect)));
+        self.reply(Reply::Connected);
+        assert!(self.board.is_connected("ann"));
+    }
+
+    fn with<T>(&mut self, work: impl FnOnce(&mut Session, &mut Direct<'_>) -> T) -> T {
+        let mut node = Direct {
+            switchboard: &mut self.board,
+            now: self.now,
+        };
+        let result = work(&mut self.session, &mut node);
+        self.drive();
+        result
+    }
+
+    /// Does what a driver does for the switchboard.
+    fn drive(&mut self) {
+        while let Some(action) = self.board.poll_action() {
+            match action {
+                Action::Send(id) => {
+                    let before = self.sent.len();
+                    if let Chunk::Shared(frame, from) =
+                        self.board.transmit(id, &mut self.sent, usize::MAX)
+                    {
+                        self.sent.extend_from_slice(&frame.as_bytes()[from..]);
+                    }
+                    let written = Event::Wrote(self.sent.len() - before);
+                    self.board.handle(self.now, id, written).expect("it is");
+                }
+                Action::Notify(Notice::Closed { rooms, reason, .. }) => {
+                    let mut node = Direct {
+                        switchboard: &mut self.board,
+                        now: self.now,
+                    };
+                    self.session.ended(&mut node, Ended { rooms, reason });
+                }
+                _ => {}
+            }
+        }
+        let mut node = Direct {
+            switchboard: &mut self.board,
+            now: self.now,
+        };
+        self.session.update(&mut node);
+        if !self.session.is_calling() {
+            self.call = None;
+        }
+    }
+
+    fn carry_out(&mut self, mut step: Option<Step>) {
+        loop {
+            match step.take() {
+                Some(Step::Call(call)) => self.call = Some(call),
+                Some(Step::Flush) => self.flushes += 1,
+                None => {}
+            }
+            step = self.with(|session, node| session.next(node));
+            // What it did may have ended the connection, of which it hears only then.
+            let idle = self.session.is_calling() || self.session.is_idle();
+            if step.is_none() && idle {
+                return;
+            }
+        }
+    }
+
+    /// Bytes arrive; returns the number of those that were used.
+    fn read(&mut self, bytes: &[u8]) -> usize {
+        let (mut bytes, mut used, mut turn) = (bytes.to_vec(), 0, Turn::default());
+        loop {
+            let received =
+                self.with(|session, node| session.receive(node, &mut bytes[used..], &mut turn));
+            used += received.used;
+            if received.step.is_none() {
+                return used;
+            }
+            self.carry_out(received.step);
+        }
+    }
+
+    fn say(&mut self, frames: &[ClientFrame]) -> usize {
+        self.read(&wire(frames))
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        let step = self.with(|session, node| session.reply(node, reply));
+        self.carry_out(step);
+    }
+
+    /// The text that the application is being handed.
+    fn text(&mut self) -> Option<String> {
+        match self.call.take() {
+            Some(Call::Text(text)) => Some(text),
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn pending(&mut self) -> Option<Time> {
+        self.with(|session, node| session.pending(node))
+    }
+
+    fn time_out(&mut self) {
+        self.with(|session, node| session.time_out(node));
+        self.carry_out(None);
+    }
+
+    fn has_sent(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.sent).contains(text)
+    }
+}
+
+const HEAD: &[u8] = b"GET /ws/blue?token=ann HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+fn raw(config: &mut Config) {
+    config.wire = Wire::Raw;
+}
+
+#[test]
+fn hooks_run_one_at_a_time_in_the_order_of_arrival() {
+    let mut node = Node::open(raw);
+    node.say(&[frame(TEXT, "1"), frame(TEXT, "2"), frame(TEXT, "3")]);
+    for expected in ["1", "2", "3"] {
+        assert_eq!(node.text().as_deref(), Some(expected));
+        assert!(node.session.is_calling());
+        node.reply(Reply::Delivered(Ok(())));
+    }
+    assert_eq!(node.text(), None);
+    assert!(node.session.is_idle());
+}
+
+#[test]
+fn reading_pauses_while_a_full_backlog_waits_and_then_goes_on() {
+    let mut node = Node::open(raw);
+    let frames: Vec<_> = (0..BACKLOG + 2)
+        .map(|n| frame(TEXT, n.to_string()))
+        .collect();
+    let bytes = wire(&frames);
+    let used = node.read(&bytes);
+    assert_eq!(used, wire(&frames[..=BACKLOG]).len());
+    assert!(node.session.is_paused());
+    assert!(node.session.backlog_bytes() > 0);
+    assert_eq!(node.text().as_deref(), Some("0"));
+    node.reply(Reply::Delivered(Ok(())));
+    assert!(!node.session.is_paused());
+    node.read(&bytes[used..]);
+    for n in 1..BACKLOG + 2 {
+        assert_eq!(node.text(), Some(n.to_string()));
+        node.reply(Reply::Delivered(Ok(())));
+    }
+    assert_eq!(node.session.backlog_bytes(), 0);
+}
+
+#[test]
+fn a_violation_is_told_after_what_came_before_it_and_a_flush() {
+    let mut node = Node::open(raw);
+    let unmasked = ClientFrame {
+        mask: None,
+        ..frame(TEXT, "x")
+    };
+    node.say(&[frame(TEXT, "1"), unmasked]);
+    assert_eq!(node.text().as_deref(), Some("1"));
+    assert!(node.board.is_connected("ann") && node.flushes == 0);
+    node.reply(Reply::Delivered(Ok(())));
+    assert_eq!(node.flushes, 1);
+    assert!(!node.board.is_connected("ann"));
+    let Some(Call::Disconnect(ended)) = node.call.take() else {
+        panic!("the application is told");
+    };
+    assert_eq!(ended.reason, CloseReason::ProtocolError);
+    assert_eq!(*ended.rooms, [Arc::from("blue")]);
+}
+
+#[test]
+fn a_close_waits_for_the_hook_before_it_but_only_for_the_close_timeout() {
+    let mut node = Node::open(raw);
+    node.say(&[frame(TEXT, "1"), frame(TEXT, "2"), close(1000, "")]);
+    let due = node.pending().expect("the close is bounded");
+    assert_eq!(due, node.now + Config::default().timeouts.close);
+    assert!(node.session.is_paused(), "nothing counts after a close");
+    node.now = due;
+    node.time_out();
+    assert!(!node.board.is_connected("ann"));
+    assert!(node.session.is_calling(), "the hook still runs");
+    // Its answer has no effect, the second message is not handed over, and the end is told.
+    assert_eq!(node.text().as_deref(), Some("1"));
+    node.reply(Reply::Delivered(Err(Denied::Forbidden)));
+    let Some(Call::Disconnect(ended)) = node.call.take() else {
+        panic!("the application is told");
+    };
+    assert_eq!(ended.reason, CloseReason::ClientClosed);
+}
+
+#[test]
+fn a_close_is_answered_after_a_hook_that_returns_in_time() {
+    let mut node = Node::open(raw);
+    node.say(&[frame(TEXT, "1"), close(1000, "")]);
+    assert!(node.board.is_connected("ann"));
+    assert_eq!(node.text().as_deref(), Some("1"));
+    node.reply(Reply::Delivered(Ok(())));
+    assert!(!node.board.is_connected("ann"));
+    assert!(matches!(node.call, Some(Call::Disconnect(_))));
+}
+
+#[test]
+fn the_hook_of_a_connection_that_has_ended_is_given_up_after_its_time() {
+    let mut node = Node::open(raw);
+    node.say(&[frame(TEXT, "1")]);
+    assert_eq!(node.pending(), None, "the node watches over it");
+    let id = node.id;
+    node.with(|_, node| {
+        let now = node.now;
+        let board = &mut *node.switchboard;
+        board.handle(now, id, Event::Reset).expect("it is there");
+    });
+    let due = node.pending().expect("the session watches over it");
+    assert_eq!(due, node.now + Config::default().timeouts.hook);
+    node.time_out();
+    assert_eq!(node.text().as_deref(), Some("1"), "not yet");
+    node.now = due;
+    node.time_out();
+    assert!(matches!(node.call, Some(Call::Disconnect(_))));
+    let last = node.pending().expect("this one too");
+    node.now = last;
+    node.time_out();
+    assert!(node.session.is_idle() && node.session.user().is_none());
+}
+
+#[test]
+fn a_hook_that_fails_ends_the_connection_and_the_application_hears_of_it() {
+    let mut node = Node::open(raw);
+    node.say(&[frame(TEXT, "1")]);
+    node.call = None;
+    node.with(|session, node| session.failed(node));
+    node.carry_out(None);
+    let Some(Call::Disconnect(ended)) = node.call.take() else {
+        panic!("the application is told");
+    };
+    assert_eq!(ended.reason, CloseReason::Internal);
+}
+
+#[test]
+fn a_login_by_first_message_has_the_request_and_the_token() {
+    let mut node = Node::new(|_| {});
+    let head = String::from_utf8_lossy(HEAD).replace("?token=ann", "");
+    node.read(head.as_bytes());
+    let Some(Call::Authenticate(login)) = node.call.take() else {
+        panic!("it is asked who that is");
+    };
+    assert!(login.request.token().is_none());
+    node.reply(Reply::Identity(login, Ok(Identity::FirstMessage)));
+    assert_eq!(node.session.mode(), Intake::Frames);
+    node.say(&[frame(TEXT, r#"{"type":"auth","token":"ann","id":1}"#)]);
+    let Some(Call::Authenticate(login)) = &node.call else {
+        panic!("it is asked again");
+    };
+    assert_eq!(login.request.path(), "/ws/blue");
+    node.let_in();
+    assert!(node.has_sent(r#"{"type":"authenticated","user":"ann","id":1}"#));
+}
+
+#[test]
+fn a_lobby_that_is_denied_is_a_refusal() {
+    let mut node = Node::new(|_| {});
+    node.read(HEAD);
+    let Some(Call::Authenticate(login)) = node.call.take() else {
+        panic!("it is asked who that is");
+    };
+    node.reply(Reply::Identity(login, Ok(Identity::user("ann"))));
+    let Some(Call::Lobby(lobby)) = node.call.take() else {
+        panic!("it is asked for the lobby");
+    };
+    node.reply(Reply::Lobby(lobby, Err(Denied::Forbidden)));
+    assert!(!node.board.is_connected("ann"));
+    assert_eq!(node.board.stats(node.now).refused["forbidden"], 1);
+    assert!(
+        node.session.is_idle(),
+        "the application hears nothing of it"
+    );
+}
+
+#[test]
+fn the_call_for_a_client_that_is_refused_meanwhile_is_dropped() {
+    let mut node = Node::new(|_| {});
+    node.read(HEAD);
+    assert!(matches!(node.call, Some(Call::Authenticate(_))));
+    node.with(|_, node| {
+        let (now, window) = (node.now, Duration::from_secs(1));
+        node.switchboard.drain(now, window, window);
+    });
+    assert!(node.call.is_none() && !node.session.is_calling());
+    assert_eq!(node.board.stats(node.now).refused["restart"], 1);
+}
