@@ -109,6 +109,7 @@ impl<R: Dial> Driver<R> {
         let (todo, generation, states) = {
             let mut locked = self.shared.lock();
             let todo = locked.todo.pop_front();
+            locked.working = todo.is_some();
             (todo, locked.generation, locked.states)
         };
         match todo {
@@ -124,6 +125,14 @@ impl<R: Dial> Driver<R> {
             Some(Todo::GetToken(reason)) => self.ask(reason, states),
             Some(Todo::ForgetToken) => self.asking = None,
         }
+        // Whoever closes the client waits for the end of the work, and there may be no socket whose end
+        // would tell.
+        self.shared.by_driver(|locked, _| {
+            locked.working = false;
+            if locked.is_quiet() {
+                locked.gate.open();
+            }
+        });
         true
     }
 

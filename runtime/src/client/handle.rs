@@ -385,8 +385,7 @@ impl Future for Closing {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.place.poll_until(context, |locked, _| {
-            let quiet = locked.lingering == 0 && locked.todo.is_empty();
-            (quiet || locked.ended).then_some(())
+            (locked.is_quiet() || locked.ended).then_some(())
         })
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Locked {
     pub(super) backlog: Backlog,
     /// What the driver has to do.
     pub(super) todo: VecDeque<Todo>,
+    /// The driver does something that is in `todo` no more.
+    pub(super) working: bool,
     /// For the socket of this generation.
     pub(super) outbox: VecDeque<String>,
     outbox_bytes: usize,
@@ -98,6 +100,7 @@ impl Shared {
                 state: State::Idle,
                 backlog: Backlog::new(options),
                 todo: VecDeque::new(),
+                working: false,
                 outbox: VecDeque::new(),
                 outbox_bytes: 0,
                 generation: 0,
@@ -255,6 +258,11 @@ impl Locked {
 
     pub(super) fn is_active(&self, channel: &str) -> bool {
         self.machine.is_active(channel)
+    }
+
+    /// Whether all that was decided is done, and no socket says good-bye.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.todo.is_empty() && !self.working && self.lingering == 0
     }
 
     /// Whether publishers have to wait.

@@ -211,6 +211,17 @@ fn a_closed_client_has_told_the_server_so() {
 }
 
 #[test]
+fn closing_ends_where_there_is_no_socket_to_close() {
+    let server = Server::start(open(), Plain::default());
+    let options = hasty().with_token(|_| std::future::pending());
+    let ann = Guest::at(server.address, "/ws", options);
+    ann.run(|client| async move { client.close().await });
+    ann.until_state("it has stopped", |state| {
+        stopped_for(state, StopReason::Asked)
+    });
+}
+
+#[test]
 fn whoever_subscribes_while_it_has_stopped_is_told_so_and_is_in_later() {
     let server = Server::start(Config::default(), Plain::default());
     let ann = Guest::of(server.address, "ann");
