@@ -26,6 +26,8 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 const ROUNDS: usize = 32;
 /// How long it sleeps when there is no deadline.
 const IDLE: Duration = Duration::from_secs(3_600);
+/// Longer than anybody waits, and short enough for every clock.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 struct Driver<R: Dial> {
     shared: Arc<Shared>,
@@ -33,16 +35,18 @@ struct Driver<R: Dial> {
     url: String,
     options: Options,
     token: Option<String>,
-    asking: Option<Asking>,
+    asking: Option<Asking<R::Timer>>,
     link: Link<R>,
     timer: R::Timer,
     set: Instant,
 }
 
 /// A question for a token.
-struct Asking {
+struct Asking<T> {
     states: u64,
     answer: BoxFuture<Result<String, NoToken>>,
+    /// When it has taken too long.
+    timer: T,
 }
 
 enum Link<R: Dial> {
@@ -155,7 +159,13 @@ impl<R: Dial> Driver<R> {
         if let Some(source) = &self.options.token {
             let asked = catch_unwind(AssertUnwindSafe(|| source.ask(reason)));
             let answer = asked.unwrap_or_else(|_| Box::pin(async { Err(NoToken::Failed) }));
-            self.asking = Some(Asking { states, answer });
+            let until = Instant::now().checked_add(self.options.token_timeout);
+            let until = until.unwrap_or_else(|| Instant::now() + FOREVER);
+            self.asking = Some(Asking {
+                states,
+                answer,
+                timer: R::Timer::new(until),
+            });
         }
     }
 
@@ -165,8 +175,13 @@ impl<R: Dial> Driver<R> {
         };
         // A panic of the application costs it the token, and nothing else.
         let polled = catch_unwind(AssertUnwindSafe(|| asking.answer.as_mut().poll(context)));
-        let Poll::Ready(answer) = polled.unwrap_or(Poll::Ready(Err(NoToken::Failed))) else {
-            return false;
+        let answer = match polled.unwrap_or(Poll::Ready(Err(NoToken::Failed))) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending if asking.timer.poll(context).is_ready() => {
+                debug!("the token has taken too long");
+                Err(NoToken::Failed)
+            }
+            Poll::Pending => return false,
         };
         let states = asking.states;
         self.asking = None;

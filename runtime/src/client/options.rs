@@ -44,6 +44,8 @@ pub struct Options {
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// Whom to ask for a token: before the first connection, after 4001 (once), and after 4202.
     pub token: Option<TokenSource>,
+    /// How long it may take to answer (15 s); then it is asked again later.
+    pub token_timeout: Duration,
 }
 
 /// Whom to ask for a token.
@@ -53,8 +55,8 @@ pub struct TokenSource(Arc<Ask>);
 type Ask = dyn Fn(TokenReason) -> BoxFuture<Result<String, NoToken>> + Send + Sync;
 
 impl TokenSource {
-    /// This function. Its answer is awaited for as long as it takes; if it panics, it is asked again
-    /// later.
+    /// This function. If it panics, or does not answer within [`Options::token_timeout`], it is asked
+    /// again later.
     pub fn new<F, A>(source: F) -> Self
     where
         F: Fn(TokenReason) -> A + Send + Sync + 'static,
@@ -122,6 +124,7 @@ impl Default for Options {
             #[cfg(feature = "client-tls")]
             tls: None,
             token: None,
+            token_timeout: Duration::from_secs(15),
         }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::app::Plain;
 use super::guest::{Guest, hasty, lock};
 use super::server::Server;
-use crate::rt::client::{Event, Failure, NoToken, SendOptions, State, StopReason, TokenReason};
+use crate::rt::client::{
+    Event, Failure, NoToken, Options, SendOptions, State, StopReason, TokenReason,
+};
 use crate::rt::{CloseReason, Config, Direct, Health, HealthPing};
 
 fn open() -> Config {
@@ -358,6 +360,32 @@ fn who_logs_in_after_a_close_is_asked_for_another_token() {
     });
     assert_eq!(users, [Some("ann".to_owned()), Some("bob".to_owned())]);
     assert_eq!(*lock(&reasons), [TokenReason::Connect; 2]);
+}
+
+#[test]
+fn a_token_source_that_never_answers_is_asked_again() {
+    let server = Server::start(open(), Plain::default());
+    let asked = Arc::new(Mutex::new(0));
+    let options = Options {
+        token_timeout: Duration::from_millis(50),
+        ..hasty()
+    };
+    let ann = Guest::at(
+        server.address,
+        "/ws",
+        options.with_token(move |_| {
+            *lock(&asked) += 1;
+            let first = *lock(&asked) == 1;
+            async move {
+                if first {
+                    std::future::pending::<()>().await;
+                }
+                Ok("s3cr3t-ann".to_owned())
+            }
+        }),
+    );
+    let welcome = ann.run(|client| async move { client.connected().await });
+    assert!(welcome.is_ok(), "{welcome:?}");
 }
 
 #[test]
