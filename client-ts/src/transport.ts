@@ -9,6 +9,7 @@ export interface Socket {
   send(data: string): void;
   close(code?: number, reason?: string): void;
   readonly bufferedAmount?: number;
+  terminate?(): void;
 }
 
 /** Where to connect to, in a page also relative to it; a function is asked anew for each attempt. */
@@ -60,6 +61,7 @@ export interface Transport {
   buffered: (bytes: number) => number;
 }
 
+const CLOSING_MS = 2_000;
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
@@ -139,7 +141,10 @@ export function createTransport(address: Url, options: Options, notify: (notice:
         if (!old) return;
         socket = undefined;
         // None of its events matter any more.
-        old.onopen = old.onmessage = old.onclose = null;
+        old.onopen = old.onmessage = null;
+        // One of the package `ws` would keep the process alive for 30 s where nobody answers the Close.
+        const end = old.terminate && setTimeout(() => old.terminate!(), CLOSING_MS);
+        old.onclose = () => clearTimeout(end);
         return old.close(1000, action.reason);
       }
       case 'send': return socket?.send(toText(action.frame));

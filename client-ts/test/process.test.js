@@ -23,6 +23,16 @@ describe('a program that has closed its client ends', () => {
     server.close();
   });
 
+  /** Whether the program ends by itself within so long after it has said that it closes. */
+  async function endsWithin(ms, code) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    const late = setTimeout(() => child.kill('SIGKILL'), ms);
+    const [status, signal] = await once(child, 'exit');
+    clearTimeout(late);
+    assert.deepEqual([status, signal], [0, null]);
+  }
+
   const close = "console.log('closing'); client.close();";
   for (const [when, options, then] of [
     ['while connected', '', `client.on('state', ({ status }) => { if (status === 'connected') { ${close} } });`],
@@ -31,12 +41,12 @@ describe('a program that has closed its client ends', () => {
   ]) {
     it(when, async () => {
       const code = `${IMPORTS} const options = { webSocket: WebSocket, ${options} }; const client = new Switchboard(options.url ?? '${address}', options); ${then}`;
-      const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-      await once(child.stdout, 'data');
-      const late = setTimeout(() => child.kill('SIGKILL'), 3_000);
-      const [status, signal] = await once(child, 'exit');
-      clearTimeout(late);
-      assert.deepEqual([status, signal], [0, null]);
+      await endsWithin(3_000, code);
     });
   }
+
+  it('while its server reads no more, so that nobody answers the Close', async () => {
+    server.on('connection', (socket) => socket.pause());
+    await endsWithin(10_000, `${IMPORTS} const client = new Switchboard('${address}', { webSocket: WebSocket }); client.on('state', ({ status }) => { if (status === 'connected') { ${close} } });`);
+  });
 });

@@ -557,6 +557,7 @@ function stands(why) {
 }
 
 // src/transport.ts
+var CLOSING_MS = 2e3;
 var LONGEST_TIMEOUT = 2 ** 31 - 1;
 function createTransport(address, options, notify, warn) {
   const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
@@ -624,7 +625,9 @@ function createTransport(address, options, notify, warn) {
         const old = socket;
         if (!old) return;
         socket = void 0;
-        old.onopen = old.onmessage = old.onclose = null;
+        old.onopen = old.onmessage = null;
+        const end = old.terminate && setTimeout(() => old.terminate(), CLOSING_MS);
+        old.onclose = () => clearTimeout(end);
         return old.close(1e3, action.reason);
       }
       case "send":
