@@ -1,8 +1,11 @@
 //! What follows from a call of the core: collected under the lock, done without it.
 
+use std::net::IpAddr;
+
 use futures_channel::oneshot;
 use switchboard_core::session::Ended;
-use switchboard_core::{Action, Frame, Notice, PingResult};
+use switchboard_core::{Action, ConnectionId, Frame, Notice, PingResult};
+use tracing::field::display;
 
 use crate::shared::{Locked, Shared};
 use crate::shield::{debug, error, info, shielded, trace, warn};
@@ -15,7 +18,8 @@ pub(crate) enum Effect {
     Shutdown(Arc<Link>),
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
-    Notice(Notice),
+    /// With the address of the client that it is about.
+    Notice(Notice, Option<IpAddr>),
     /// Dropped without the lock.
     Forget(End),
 }
@@ -66,14 +70,17 @@ impl Locked {
             }
             _ => {}
         }
-        effects.push(Effect::Notice(notice));
+        let peer = subject(&notice)
+            .and_then(|id| self.link(id))
+            .map(|link| link.peer());
+        effects.push(Effect::Notice(notice, peer));
     }
 }
 
 impl Shared {
     /// Does what others wait for. The notices are left, for [`report`](Self::report): a log that is
     /// slow, or a hook, must not stand between a change and those who wait for it.
-    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<Notice> {
+    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<(Notice, Option<IpAddr>)> {
         let mut notices = Vec::new();
         for effect in effects {
             match effect {
@@ -92,11 +99,11 @@ impl Shared {
                     let _ = sender.send(results);
                 }),
                 Effect::Forget(end) => drop(end),
-                Effect::Notice(notice) => {
+                Effect::Notice(notice, peer) => {
                     if let Notice::Drained(report) = &notice {
                         self.set_drained(*report);
                     }
-                    notices.push(notice);
+                    notices.push((notice, peer));
                 }
             }
         }
@@ -104,29 +111,44 @@ impl Shared {
     }
 
     /// Tells the log and the application.
-    pub(crate) fn report(&self, notices: &[Notice]) {
-        for notice in notices {
-            log(notice);
+    pub(crate) fn report(&self, notices: &[(Notice, Option<IpAddr>)]) {
+        for (notice, peer) in notices {
+            log(notice, *peer);
             shielded(|| self.application.on_notice(notice));
         }
     }
 }
 
-fn log(notice: &Notice) {
+/// The connection that a notice is about.
+const fn subject(notice: &Notice) -> Option<ConnectionId> {
     match notice {
-        Notice::Opened { id, user } => debug!(%id, %user, "connected"),
-        Notice::Refused { id, refused } => debug!(%id, %refused, "refused"),
+        Notice::Opened { id, .. }
+        | Notice::Refused { id, .. }
+        | Notice::Closed { id, .. }
+        | Notice::BadUser { id, .. }
+        | Notice::Joined { id, .. }
+        | Notice::JoinFailed { id, .. }
+        | Notice::Left { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+fn log(notice: &Notice, peer: Option<IpAddr>) {
+    let peer = peer.map(display);
+    match notice {
+        Notice::Opened { id, user } => debug!(conn = %id, peer, %user, "connected"),
+        Notice::Refused { id, refused } => debug!(conn = %id, peer, %refused, "refused"),
         Notice::BadUser { id, bad } => {
-            error!(%id, rule = %bad, "authenticate gave a name that a user must not have");
+            error!(conn = %id, peer, rule = %bad, "authenticate gave a name that a user must not have");
         }
         Notice::Closed {
             id, user, reason, ..
-        } => debug!(%id, %user, %reason, "disconnected"),
-        Notice::Joined { id, room } => trace!(%id, %room, "joined"),
+        } => debug!(conn = %id, peer, %user, %reason, "disconnected"),
+        Notice::Joined { id, room } => trace!(conn = %id, peer, %room, "joined"),
         Notice::JoinFailed { id, room, error } => {
-            debug!(%id, %room, %error, "not joined, though it was granted");
+            debug!(conn = %id, peer, %room, %error, "not joined, though it was granted");
         }
-        Notice::Left { id, room } => trace!(%id, %room, "left"),
+        Notice::Left { id, room } => trace!(conn = %id, peer, %room, "left"),
         Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
         Notice::HostStalled { by } => warn!(?by, "the host stood still"),
         Notice::Drained(report) => info!(

@@ -189,7 +189,7 @@ impl<R: Runtime> EventLoop<R> {
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
             self.shared.reset(id);
-            warn!(%id, %error, "cannot watch a socket");
+            warn!(conn = %id, peer = %link.peer(), %error, "cannot watch a socket");
         }
         link.bell.belong_to(token);
         self.poll_task(token);
@@ -263,15 +263,15 @@ impl<R: Runtime> EventLoop<R> {
         } else {
             self.spare = Some(bell);
         }
-        let id = hosted.task.id();
         match polled {
             Ok(Poll::Pending) if hosted.task.is_blocked() => self.watch_writes(token),
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) => self.let_go(token),
             Err(_) => {
+                let (id, peer) = (hosted.task.id(), hosted.task.link().peer());
                 self.shared.reset(id);
                 self.let_go(token);
-                error!(%id, "a task panicked");
+                error!(conn = %id, %peer, "a task panicked");
             }
         }
     }
@@ -283,11 +283,11 @@ impl<R: Runtime> EventLoop<R> {
         if std::mem::replace(&mut hosted.watches_writes, true) {
             return;
         }
-        let socket = &hosted.task.link().socket;
-        if let Err(error) = self.sockets.watch_writes(socket, token) {
-            let id = hosted.task.id();
+        let link = hosted.task.link();
+        if let Err(error) = self.sockets.watch_writes(&link.socket, token) {
+            let (id, peer) = (hosted.task.id(), link.peer());
             self.shared.reset(id);
-            warn!(%id, %error, "cannot watch a socket");
+            warn!(conn = %id, %peer, %error, "cannot watch a socket");
         }
     }
 

@@ -21,6 +21,7 @@ use crate::machine;
 use crate::mailbox::Arrived;
 use crate::runtime::Runtime;
 use crate::shared::{Running, Shared};
+use crate::shield::debug;
 use crate::socket::{AnySocket, Link, Socket};
 use crate::sync::Arc;
 use crate::task::Arrival;
@@ -302,7 +303,7 @@ impl Hub {
         self.start::<R>(executor)?;
         let shared = self.shared();
         let mailbox = shared.next_home().ok_or_else(no_runtime)?;
-        let link = Arc::new(Link::new(socket, mailbox.clone()));
+        let link = Arc::new(Link::new(socket, peer, mailbox.clone()));
         let id = shared.with(|locked, now| {
             locked
                 .switchboard
@@ -326,6 +327,7 @@ impl Hub {
                 }
             }
             Err(refused) => {
+                debug!(%peer, %refused, "refused");
                 let date = HttpDate::from_unix_seconds(machine::wall_clock());
                 let answer = response::dated(response::refusal(refused, 1), date);
                 let _ = link.socket.try_write(&answer);

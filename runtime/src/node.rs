@@ -71,7 +71,12 @@ impl Node for Locking<'_> {
         request: &mut Request,
         answered: bool,
     ) -> Answer {
-        self.with(|node| node.request(id, peer, request, answered))
+        self.with(|node| {
+            let answer = node.request(id, peer, request, answered);
+            // Under the lock: what is logged of the answer names the client.
+            self.link.set_peer(request.peer());
+            answer
+        })
     }
 
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {
@@ -79,7 +84,7 @@ impl Node for Locking<'_> {
     }
 
     fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
-        trace!(%id, binary, bytes, "message");
+        trace!(conn = %id, peer = %self.link.peer(), binary, bytes, "message");
         self.with(|node| node.message(id, binary, bytes))
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use switchboard_core::session::Ended;
@@ -130,6 +131,8 @@ pub(crate) struct Link {
     pub(crate) socket: AnySocket,
     flags: AtomicU8,
     pub(crate) bell: Bell,
+    /// For the log: the client's address, as far as it is known.
+    peer: Mutex<IpAddr>,
     end: Mutex<Option<Box<End>>>,
 }
 
@@ -166,13 +169,23 @@ impl Drop for Farewell {
 }
 
 impl Link {
-    pub(crate) fn new(socket: AnySocket, mailbox: Arc<Mailbox>) -> Self {
+    pub(crate) fn new(socket: AnySocket, peer: IpAddr, mailbox: Arc<Mailbox>) -> Self {
         Self {
+            peer: Mutex::new(peer),
             bell: Bell::new(mailbox),
             flags: AtomicU8::new(0),
             end: Mutex::new(None),
             socket,
         }
+    }
+
+    /// The client's address; where a proxy is trusted, that of the proxy until the request is read.
+    pub(crate) fn peer(&self) -> IpAddr {
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_peer(&self, peer: IpAddr) {
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
     }
 
     /// Tells the task something.

@@ -294,7 +294,7 @@ impl<R: Runtime> Task<R> {
                 self.session.time_out(&mut node);
                 if !self.session.is_calling() {
                     self.drop_hook();
-                    error!(id = %self.id(), "a hook takes too long");
+                    error!(conn = %self.id(), peer = %self.link.peer(), "a hook takes too long");
                 }
                 Poll::Ready(None)
             }
@@ -324,7 +324,12 @@ impl<R: Runtime> Task<R> {
     }
 
     fn log_panic(&self, panic: &(dyn Any + Send)) {
-        error!(id = %self.id(), panic = panic_message(panic), "a hook panicked");
+        error!(
+            conn = %self.id(),
+            peer = %self.link.peer(),
+            panic = panic_message(panic),
+            "a hook panicked"
+        );
     }
 
     /// The application still has to hear of the end. The peer need not wait for that, and a socket that
@@ -334,7 +339,11 @@ impl<R: Runtime> Task<R> {
             self.blocked = false;
             self.leftover = None;
             let mailbox = self.link.bell.mailbox().clone();
-            let none = Arc::new(Link::new(AnySocket::new(NoSocket), mailbox));
+            let none = Arc::new(Link::new(
+                AnySocket::new(NoSocket),
+                self.link.peer(),
+                mailbox,
+            ));
             let link = std::mem::replace(&mut self.link, none);
             // A stream may be somebody else's code, and its panic must not cost the hook.
             shielded(|| drop(link));

@@ -14,8 +14,10 @@ pub(crate) const MARK_BASE64: &str = "czNjcjN0";
 
 static LEAK: AtomicBool = AtomicBool::new(false);
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// The lines that name this user or room, or say this, are kept to be looked at.
-const WATCHED: [&str; 2] = ["watched", "that a user must not have"];
+/// The lines that name this user or room, or say this, are kept to be looked at, and those of clients
+/// with an address that no socket of the suite has.
+const WATCHED: [&str; 3] = ["watched", "that a user must not have", WATCHED_PEER];
+pub(crate) const WATCHED_PEER: &str = "203.0.113.77";
 
 thread_local! {
     /// Whether the log of this thread cannot be written.

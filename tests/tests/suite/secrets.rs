@@ -1,12 +1,12 @@
-//! A token is in no line of the log, wherever it came in and whatever became of it.
+//! What is in the log: whose line it is, and no token, wherever it came in and whatever became of it.
 
-use super::app::Plain;
+use super::app::{Plain, identify};
 use super::catalogue::covers;
 use super::frames::{PING, TEXT, frame};
-use super::logs;
+use super::logs::{self, WATCHED_PEER};
 use super::peer::upgrade;
-use super::server::Server;
-use crate::rt::{Config, Refusal};
+use super::server::{Server, until};
+use crate::rt::{Application, Client, Config, Denied, Identity, Message, Refusal, Request, Wire};
 
 covers! {
     no_line_of_the_log_has_a_token:
@@ -67,5 +67,53 @@ fn no_line_of_the_log_has_a_token() {
         ["TRACE", "joined"],
     ] {
         assert!(logs::logged(&words), "{words:?}");
+    }
+}
+
+/// Panics on every message.
+struct Panics;
+
+impl Application for Panics {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        identify(request).unwrap_or(Err(Denied::Unauthorized))
+    }
+
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+        panic!("as it was asked to");
+    }
+}
+
+#[test]
+fn every_line_about_a_connection_says_which_and_whose_address() {
+    let config = Config {
+        trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
+        wire: Wire::Raw,
+        ..Config::default()
+    };
+    let server = Server::start(config, Panics);
+    let from = format!("X-Forwarded-For: {WATCHED_PEER}");
+    let connect = |token: &str| {
+        let path = format!("/ws/blue?token=s3cr3t-{token}");
+        server.tcp().upgrade(&path, &[&from])
+    };
+    connect("unauthorized").closed(4001);
+    let evicted = connect("ann");
+    server.until_connected(1);
+    evicted.reset();
+    server.until_closed("reset", 1);
+    let mut panics = connect("ann");
+    panics.say("?");
+    panics.closed(1011);
+    let peer = format!("peer={WATCHED_PEER}");
+    for (level, what) in [
+        ("DEBUG", "refused"),
+        ("DEBUG", "connected"),
+        ("TRACE", "joined"),
+        ("TRACE", "message"),
+        ("DEBUG", "reason=reset"),
+        ("ERROR", "a hook panicked"),
+    ] {
+        let words = [level, what, "conn=", &peer];
+        until(what, || logs::logged(&words), || words);
     }
 }
