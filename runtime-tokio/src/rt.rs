@@ -78,6 +78,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Polls<T> for Tokio {
 pub struct Sleep(Pin<Box<tokio::time::Sleep>>);
 
 impl Timer for Sleep {
+    fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
     fn new(at: Instant) -> Self {
         Self(Box::pin(tokio::time::sleep_until(at.into())))
     }

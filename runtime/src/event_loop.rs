@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::machine;
 use crate::mailbox::{Arrived, Bell, Mail, Mailbox, Token};
 use crate::runtime::{Runtime, Timer};
 use crate::shared::Shared;
@@ -114,7 +113,7 @@ async fn open<R: Runtime>(shared: &Shared, mailbox: &Mailbox) -> Option<R::Socke
             shared.reset(arrived.id);
         }
         warn!(%error, "cannot watch sockets");
-        let mut rest = R::Timer::new(machine::now() + REST);
+        let mut rest = R::Timer::new(R::Timer::now() + REST);
         poll_fn(|context| rest.poll(context)).await;
     }
     None

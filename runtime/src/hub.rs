@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard_core::protocol::{BadContent, Content};
 use switchboard_core::response::HttpDate;
@@ -74,13 +74,16 @@ impl std::error::Error for BroadcastError {}
 
 impl Hub {
     /// A hub without connections. Costs no task until the first connection.
-    pub fn new(config: Config, application: impl Application) -> Result<Self, ConfigError> {
-        let origin = machine::now();
+    pub(crate) fn new(
+        config: Config,
+        application: impl Application,
+        clock: fn() -> Instant,
+    ) -> Result<Self, ConfigError> {
         let seed = machine::seed();
         let mut switchboard = Switchboard::new(config.clone(), seed, switchboard_core::Time::ZERO)?;
         switchboard.await_disconnect_hooks();
         let application: Arc<dyn DynApplication> = Arc::new(application);
-        let shared = Shared::new(config, switchboard, application, origin);
+        let shared = Shared::new(config, switchboard, application, clock);
         let hub = Self(Arc::new(Handle {
             shared: shared.clone(),
         }));

@@ -16,7 +16,6 @@ use crate::application::Application;
 use crate::calls::Pages;
 use crate::foreign::Foreign;
 use crate::hub::Hub;
-use crate::machine;
 use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
 use crate::shield::warn;
 use crate::socket::AnySocket;
@@ -64,7 +63,7 @@ impl<R: Runtime> RuntimeHub<R> {
     /// field, the value and the rule.
     pub fn new(config: Config, application: impl Application) -> Result<Self, ConfigError> {
         Ok(Self {
-            hub: Hub::new(config, application)?,
+            hub: Hub::new(config, application, R::Timer::now)?,
             executor: None,
         })
     }
@@ -199,7 +198,7 @@ impl<R: Runtime> Serve<R> {
                 }
                 Ok(Err(error)) => {
                     warn!(%error, "cannot accept");
-                    let mut rest = R::Timer::new(machine::now() + REST);
+                    let mut rest = R::Timer::new(R::Timer::now() + REST);
                     poll_fn(|context| rest.poll(context)).await;
                 }
                 Err(report) => return Ok(report),

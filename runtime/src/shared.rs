@@ -15,7 +15,6 @@ use switchboard_core::{
 
 use crate::application::DynApplication;
 use crate::backlog::Backlog;
-use crate::machine;
 use crate::mailbox::{Mail, Mailbox};
 use crate::shield::{shielded, wake};
 use crate::socket::Link;
@@ -32,6 +31,8 @@ pub(crate) struct Shared {
     /// How requests are read, without pages and with them.
     handshakes: [Arc<HandshakeConfig>; 2],
     origin: Instant,
+    /// The clock of the runtime.
+    clock: fn() -> Instant,
     /// When the ticker wakes next, in nanoseconds.
     alarm: AtomicU64,
     pub(crate) ticker: AtomicWaker,
@@ -152,7 +153,7 @@ impl Shared {
         config: Config,
         switchboard: Switchboard,
         application: Arc<dyn DynApplication>,
-        origin: Instant,
+        clock: fn() -> Instant,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -173,7 +174,8 @@ impl Shared {
             backlog: Arc::new(Backlog::new(config.limits.unfinished_bytes)),
             config,
             application,
-            origin,
+            origin: clock(),
+            clock,
             alarm: AtomicU64::new(u64::MAX),
             ticker: AtomicWaker::new(),
             ticks: AtomicBool::new(false),
@@ -225,7 +227,7 @@ impl Shared {
     }
 
     pub(crate) fn now(&self) -> Time {
-        let nanos = machine::now()
+        let nanos = (self.clock)()
             .saturating_duration_since(self.origin)
             .as_nanos();
         Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::machine;
 use crate::runtime::{Runtime, Timer};
 use crate::shared::Shared;
 use crate::sync::Arc;
@@ -15,7 +14,7 @@ const IDLE: Duration = Duration::from_secs(3_600);
 const LATE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
-    let mut set = machine::now() + IDLE;
+    let mut set = R::Timer::now() + IDLE;
     let mut timer = R::Timer::new(set);
     shared.set_alarm();
     while !shared.is_closed() {
@@ -25,8 +24,8 @@ pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
                 return Poll::Ready(());
             }
             let due = shared.alarm().map(|at| shared.instant(at));
-            let wanted = due.unwrap_or_else(|| machine::now() + IDLE);
-            if due.is_some() && wanted <= machine::now() {
+            let wanted = due.unwrap_or_else(|| R::Timer::now() + IDLE);
+            if due.is_some() && wanted <= R::Timer::now() {
                 return Poll::Ready(());
             }
             if wanted != set {
@@ -35,7 +34,7 @@ pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
             }
             // A timer may be early by its own granularity: the clock decides.
             if timer.poll(context).is_ready() {
-                set = machine::now();
+                set = R::Timer::now();
                 context.waker().wake_by_ref();
             }
             Poll::Pending

@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::machine::now;
 use crate::runtime::Timer;
 
 /// The head start of an address over the next one.
@@ -26,7 +25,7 @@ pub async fn race<T: Timer, C, F: Future<Output = io::Result<C>>>(
         addresses: by_turns(addresses),
         connect,
         runners: Vec::new(),
-        timer: T::new(now()),
+        timer: T::new(T::now()),
     };
     poll_fn(|context| race.poll(context)).await
 }
@@ -66,7 +65,7 @@ impl<T: Timer, C, F: Future<Output = io::Result<C>>, A: Fn(SocketAddr) -> F> Rac
             let Some(address) = self.addresses.pop_front() else {
                 break;
             };
-            self.timer.set(now() + HEAD_START);
+            self.timer.set(T::now() + HEAD_START);
             let mut runner = Box::pin((self.connect)(address));
             match runner.as_mut().poll(context) {
                 Poll::Pending => {
