@@ -63,9 +63,14 @@ pub struct Config {
 pub struct Limits {
     /// Admitted connections (10 000).
     pub connections: usize,
-    /// Connections that are not admitted yet, or refused and not gone yet (1 000).
+    /// Connections that are not admitted yet, or refused and not gone yet (1 000). As many again may
+    /// be told that there is no seat, and as many may wait for a page or read it.
+    ///
+    /// Once half of these seats are taken, one address holds at most a tenth of them, and at least 20,
+    /// with its pages and its refusals; what it brings beyond that is dropped. With 20 seats or fewer
+    /// one address can take them all.
     pub handshakes: usize,
-    /// Connections of one address: IPv4, or IPv6 /64 (100).
+    /// Connections of one address: IPv4, or IPv6 /64 (100). A refused one counts until it has gone.
     pub per_ip: usize,
     /// Connections in one room (1 000).
     pub room_members: usize,
@@ -215,7 +220,8 @@ pub struct Rates {
     /// Bytes of payload of one connection (1 MiB per second, burst 2 MiB).
     #[serde(deserialize_with = "switch::rate")]
     pub bytes: Option<Rate>,
-    /// Connects of one address (50 per second, burst 1 000).
+    /// Connects of one address, whatever they ask for (50 per second, burst 1 000). They are charged
+    /// on arrival; where the peer is a trusted proxy, to the client once it is known.
     #[serde(deserialize_with = "switch::rate")]
     pub connects: Option<Rate>,
     /// Messages over the limit, or not understood, within `strike_window` that close a

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connection::{Connection, Pending, Phase, Seat};
+use super::connection::{Connection, Fare, Pending, Phase, Seat};
 use super::queue::Class;
 use super::stats::Level;
 use super::timers::Kind;
@@ -16,6 +16,9 @@ use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
     UserPolicy, Wire, check_name, check_user, client_address,
 };
+
+/// The share of an address in the seats for handshakes and pages, where a tenth of them is less.
+const LEAST_SHARE: usize = 20;
 
 /// Who a connection is, as the application says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,34 +79,37 @@ pub enum Answer {
 impl Switchboard {
     /// A stream has been accepted: it gets a handshake seat.
     ///
-    /// `Err` when there is none, and too many are being told so already: drop it.
+    /// `Err` when it cannot even be told why it is refused: when too many are being told so already, or
+    /// when seats are rare and its address holds its share of them. Drop it.
     pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
         self.enter(now);
         let limit = self.config.limits.handshakes;
-        if self.handshakes >= 2 * limit {
-            self.counters.refused(Refused::RefusalsFull);
-            return Err(Refused::RefusalsFull);
-        }
         let ip = IpKey::of(peer);
-        // When seats get rare, one address gets no more of them than of connections. Of a proxy it is
-        // not known yet whose they are.
-        let crowded = 2 * self.handshakes >= limit;
-        let greedy = crowded
-            && self.ips.arriving(ip) >= self.config.limits.per_ip
-            && !is_trusted(peer.to_canonical(), &self.config.trusted_proxies);
+        // Of a proxy it is not known yet whose connection it brings.
+        let trusted = is_trusted(peer.to_canonical(), &self.config.trusted_proxies);
+        let refused = if self.handshakes >= 2 * limit {
+            Some(Refused::RefusalsFull)
+        } else if !trusted && self.is_greedy(self.handshakes, self.ips.entering(ip)) {
+            // A seat to be told so in would be one more that its address holds.
+            Some(Refused::IpLimit)
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            self.counters.refused(refused);
+            return Err(refused);
+        }
         let full = self.handshakes >= limit;
         let deadline = self.liveness() + self.config.timeouts.handshake;
         let id = self
             .connections
             .insert(Connection::new(ip, self.liveness(), deadline));
-        self.take_seat(Seat::Arrived, ip);
-        if full || greedy {
-            let refused = if full {
-                Refused::HandshakesFull
-            } else {
-                Refused::IpLimit
-            };
-            self.refuse(id, refused);
+        self.take_seat(Seat::Handshake, ip);
+        if !trusted {
+            self.settle_address(id, ip);
+        }
+        if full {
+            self.refuse(id, Refused::HandshakesFull);
         } else {
             self.note_level(Level::Handshakes, self.handshakes, limit);
             self.arm(id, Kind::Handshake);
@@ -124,9 +130,7 @@ impl Switchboard {
             return Ok(Answer::Refused);
         }
         if !request.is_upgrade() {
-            self.move_to(id, Phase::Page);
-            self.hook_started(id);
-            return Ok(Answer::Page);
+            return Ok(self.consider_page(id, request));
         }
         let json = self.config.wire == Wire::Json;
         let response = self.encoder.switching_protocols(request, json);
@@ -251,9 +255,53 @@ impl Switchboard {
         }
     }
 
+    /// Whether an address that holds so many seats gets no more of a kind of which so many are taken.
+    fn is_greedy(&self, taken: usize, held: usize) -> bool {
+        let limit = self.config.limits.handshakes;
+        2 * taken >= limit && held >= (limit / 10).max(LEAST_SHARE)
+    }
+
+    /// Whether a connection belongs to another address than the one that it arrived from, and that
+    /// one holds too many seats already: what was not known on arrival.
+    fn came_too_many(&mut self, id: ConnectionId, ip: IpKey) -> bool {
+        let arrived_as = self.connections.get(id).map(|found| found.ip);
+        self.settle_address(id, ip);
+        let held = self.ips.entering(ip);
+        arrived_as != Ok(ip) && self.is_greedy(self.handshakes - 1, held - 1)
+    }
+
+    /// Address, seats; then the page is made.
+    fn consider_page(&mut self, id: ConnectionId, request: &Request) -> Answer {
+        let ip = IpKey::of(request.peer());
+        if self.came_too_many(id, ip) {
+            self.turn_away(id, Refused::IpLimit, false);
+            return Answer::Refused;
+        }
+        let held = self.ips.entering(ip);
+        let too_fast = self
+            .connections
+            .get(id)
+            .is_ok_and(|found| found.fare == Fare::Refused);
+        let refused = if too_fast || self.is_greedy(self.pages, held - 1) {
+            Refused::IpLimit
+        } else if self.pages >= self.config.limits.handshakes {
+            Refused::HandshakesFull
+        } else {
+            self.move_to(id, Phase::Page);
+            self.hook_started(id);
+            return Answer::Page;
+        };
+        self.refuse(id, refused);
+        Answer::Refused
+    }
+
     /// Draining, origin, address; then the application is asked.
     fn consider(&mut self, id: ConnectionId, request: &Request, response: Option<Frame>) -> Answer {
         let ip = IpKey::of(request.peer());
+        if self.came_too_many(id, ip) {
+            self.turn_away(id, Refused::IpLimit, response.is_none());
+            return Answer::Refused;
+        }
         let pending = Pending {
             lobby: request.shared_lobby(),
             response,
@@ -262,9 +310,6 @@ impl Switchboard {
         };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
         self.disarm(id, Kind::Handshake, false);
-        if let Ok(connection) = self.connections.get_mut(id) {
-            connection.ip = ip;
-        }
         let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
         let verdict = if !request.lobby().is_none_or(named) {
             let rule = "the room cannot be called so";
@@ -274,18 +319,7 @@ impl Switchboard {
         } else if let Err(bad) = self.config.origins.check_request(request) {
             Err(Refused::Origin(bad))
         } else {
-            let limit = self.config.limits.per_ip;
-            let seated = self
-                .ips
-                .seat(ip, limit, self.config.rates.connects, self.now);
-            if let Ok(connection) = self.connections.get_mut(id) {
-                connection.ip_seat = seated;
-            }
-            if seated {
-                Ok(())
-            } else {
-                Err(Refused::IpLimit)
-            }
+            self.seat_address(id)
         };
         match verdict {
             Ok(()) => {
@@ -296,6 +330,21 @@ impl Switchboard {
                 self.refuse(id, refused);
                 Answer::Refused
             }
+        }
+    }
+
+    /// A seat of its address, if the rate allowed its connect.
+    fn seat_address(&mut self, id: ConnectionId) -> Result<(), Refused> {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return Ok(());
+        };
+        let limit = self.config.limits.per_ip;
+        connection.ip_seat =
+            connection.fare != Fare::Refused && self.ips.seat(connection.ip, limit, self.now);
+        if connection.ip_seat {
+            Ok(())
+        } else {
+            Err(Refused::IpLimit)
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Switchboard;
-use super::connection::{NONE, Phase, Seat, Writer};
+use super::connection::{NONE, Seat, Writer};
 use super::timers::Kind;
 use crate::IpKey;
 
@@ -73,19 +73,19 @@ impl Switchboard {
         same(
             "handshakes",
             self.handshakes,
-            all - self.open - self.closing,
+            all - self.open - self.closing - self.pages,
         )?;
         let mut seats: BTreeMap<IpKey, (usize, usize)> = BTreeMap::new();
         for (_, found) in self.connections.iter() {
             let entry = seats.entry(found.ip).or_default();
             entry.0 += usize::from(found.ip_seat);
-            entry.1 += usize::from(matches!(found.phase, Phase::Arrived));
+            entry.1 += usize::from(found.phase.seat().is_entering());
         }
         seats.retain(|_, &mut held| held != (0, 0));
         for (&ip, &held) in &seats {
             same(
                 "seats of an address",
-                (self.ips.seats(ip), self.ips.arriving(ip)),
+                (self.ips.seats(ip), self.ips.entering(ip)),
                 held,
             )?;
         }
@@ -97,6 +97,7 @@ impl Switchboard {
             self.handshakes <= 2 * limits.handshakes,
             true,
         )?;
+        same("pages <= limit", self.pages <= limits.handshakes, true)?;
         same("closing <= limit", self.closing <= limits.closing, true)?;
         let most = seats.values().map(|&(seated, _)| seated).max().unwrap_or(0);
         same("address <= limit", most <= limits.per_ip, true)

@@ -8,7 +8,8 @@
 //!            │       AwaitingAuth ──┘                  │
 //!            └─▶ Refused ──────────────────────────────┘   (from each state before Open)
 //! ```
-//! A handshake seat is held in every state before `Open`, and in `Refused`.
+//! A handshake seat is held in every state before `Open`, and in `Refused`; from `Page` on one of
+//! those for pages instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,6 @@ pub(super) enum Phase {
 /// What a phase is counted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seat {
-    Arrived,
     Page,
     Handshake,
     Refused,
@@ -57,12 +57,18 @@ pub(super) enum Seat {
     Closing,
 }
 
+impl Seat {
+    /// Whether it is one of those before admission, or without.
+    pub(super) const fn is_entering(self) -> bool {
+        matches!(self, Self::Page | Self::Handshake | Self::Refused)
+    }
+}
+
 impl Phase {
     pub(super) fn seat(&self) -> Seat {
         match self {
-            Self::Arrived => Seat::Arrived,
             Self::Page => Seat::Page,
-            Self::Authenticating(_) | Self::AwaitingAuth(_) => Seat::Handshake,
+            Self::Arrived | Self::Authenticating(_) | Self::AwaitingAuth(_) => Seat::Handshake,
             Self::Refused(ending) if ending.page => Seat::Page,
             Self::Refused(_) => Seat::Refused,
             Self::Open => Seat::Open,
@@ -98,6 +104,16 @@ pub(super) struct Ending {
     pub(super) page: bool,
     /// Why, for what is discarded later.
     pub(super) reason: Option<CloseReason>,
+}
+
+/// Whether a connection's connect has been charged to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fare {
+    /// Not yet: it comes through a trusted proxy, and its client is not known.
+    Due,
+    Paid,
+    /// The rate did not allow it.
+    Refused,
 }
 
 /// Who may write to a connection's socket.
@@ -164,6 +180,7 @@ pub(super) struct Connection {
     pub(super) stalled_from: Time,
     pub(super) generation: u32,
     pub(super) writer: Writer,
+    pub(super) fare: Fare,
     /// One bit per kind of timer that is armed.
     pub(super) armed: u16,
     /// It holds a seat of its address.
@@ -214,6 +231,7 @@ impl Connection {
         Self {
             queue: Queue::new(),
             writer: Writer::Idle,
+            fare: Fare::Due,
             generation: 0,
             user: NONE,
             phase: Phase::Arrived,

@@ -10,14 +10,14 @@ use crate::{IpKey, Rate, Time};
 struct Entry {
     /// Connections that hold a seat.
     seats: usize,
-    /// Connections whose request is not complete.
-    arriving: usize,
+    /// Connections that are not admitted, whatever they wait for: pages and refusals too.
+    entering: usize,
     connects: Bucket,
 }
 
 impl Entry {
     fn holds_nothing(&self) -> bool {
-        self.seats == 0 && self.arriving == 0
+        self.seats == 0 && self.entering == 0
     }
 }
 
@@ -37,8 +37,8 @@ impl Ips {
         }
     }
 
-    pub(super) fn arriving(&self, ip: IpKey) -> usize {
-        self.entries.get(&ip).map_or(0, |entry| entry.arriving)
+    pub(super) fn entering(&self, ip: IpKey) -> usize {
+        self.entries.get(&ip).map_or(0, |entry| entry.entering)
     }
 
     pub(super) fn seats(&self, ip: IpKey) -> usize {
@@ -50,25 +50,35 @@ impl Ips {
         self.entries.len()
     }
 
-    pub(super) fn arrive(&mut self, ip: IpKey) {
-        self.entry(ip).arriving += 1;
+    /// A connection that is not admitted takes a place.
+    pub(super) fn enter(&mut self, ip: IpKey) {
+        self.entry(ip).entering += 1;
     }
 
-    /// A request is complete, or will never be.
-    pub(super) fn arrived(&mut self, ip: IpKey, now: Time) {
+    /// A connection is admitted, or gone.
+    pub(super) fn entered(&mut self, ip: IpKey, now: Time) {
         if let Some(entry) = self.entries.get_mut(&ip) {
-            entry.arriving -= 1;
+            entry.entering -= 1;
             if entry.holds_nothing() {
                 self.rest(ip, now);
             }
         }
     }
 
-    /// Takes a seat, if there is one under `limit` and the rate allows it.
-    pub(super) fn seat(&mut self, ip: IpKey, limit: usize, rate: Option<Rate>, now: Time) -> bool {
+    /// Charges a connect; returns whether the rate allows it.
+    pub(super) fn charge(&mut self, ip: IpKey, rate: Rate, now: Time) -> bool {
         let entry = self.entry(ip);
-        let charged = rate.is_none_or(|rate| entry.connects.charge(now, rate, 1).is_ok());
-        let seated = charged && entry.seats < limit;
+        let charged = entry.connects.charge(now, rate, 1).is_ok();
+        if entry.holds_nothing() {
+            self.rest(ip, now);
+        }
+        charged
+    }
+
+    /// Takes a seat, if there is one under `limit`.
+    pub(super) fn seat(&mut self, ip: IpKey, limit: usize, now: Time) -> bool {
+        let entry = self.entry(ip);
+        let seated = entry.seats < limit;
         entry.seats += usize::from(seated);
         if entry.holds_nothing() {
             self.rest(ip, now);

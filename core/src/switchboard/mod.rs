@@ -87,10 +87,10 @@ pub struct Switchboard {
     open: usize,
     /// Connections that hold a handshake seat.
     handshakes: usize,
-    /// Of those, the ones that make a page.
-    pages: usize,
     /// Of those, the ones that have been refused.
     refused: usize,
+    /// Connections that wait for a page or read it, in seats of their own kind.
+    pages: usize,
     /// Connections that are closing.
     closing: usize,
     /// Each end begins a hook.

@@ -1,6 +1,6 @@
 //! How somebody is told no, and what every phase is counted as.
 
-use super::connection::{Ending, Phase, Seat};
+use super::connection::{Ending, Fare, Phase, Seat};
 use super::queue::Class;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
@@ -87,13 +87,6 @@ impl Switchboard {
             response = response::dated(response, date);
         }
         self.linger(id, page);
-        if let Ok(connection) = self.connections.get_mut(id)
-            && std::mem::take(&mut connection.ip_seat)
-        {
-            // It never became a connection of this address.
-            let ip = connection.ip;
-            self.ips.leave(ip, self.now);
-        }
         self.push_urgent(id, Frame::raw(response), Class::HTTP);
         self.settle(id);
     }
@@ -138,13 +131,12 @@ impl Switchboard {
         match seat {
             Seat::Open => self.open += 1,
             Seat::Closing => self.closing += 1,
-            _ => self.handshakes += 1,
-        }
-        match seat {
-            Seat::Arrived => self.ips.arrive(ip),
             Seat::Page => self.pages += 1,
-            Seat::Refused => self.refused += 1,
-            _ => {}
+            Seat::Handshake | Seat::Refused => self.handshakes += 1,
+        }
+        self.refused += usize::from(seat == Seat::Refused);
+        if seat.is_entering() {
+            self.ips.enter(ip);
         }
     }
 
@@ -152,13 +144,42 @@ impl Switchboard {
         match seat {
             Seat::Open => self.open -= 1,
             Seat::Closing => self.closing -= 1,
-            _ => self.handshakes -= 1,
-        }
-        match seat {
-            Seat::Arrived => self.ips.arrived(ip, self.now),
             Seat::Page => self.pages -= 1,
-            Seat::Refused => self.refused -= 1,
-            _ => {}
+            Seat::Handshake | Seat::Refused => self.handshakes -= 1,
         }
+        self.refused -= usize::from(seat == Seat::Refused);
+        if seat.is_entering() {
+            self.ips.entered(ip, self.now);
+        }
+    }
+
+    /// The client of a connection is known now: its seat, and its connect if that was not charged
+    /// on arrival, are this address's.
+    pub(super) fn settle_address(&mut self, id: ConnectionId, ip: IpKey) {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut connection.ip, ip);
+        if before != ip {
+            self.ips.enter(ip);
+            self.ips.entered(before, self.now);
+        }
+        if connection.fare == Fare::Due {
+            let rate = self.config.rates.connects;
+            let charged = rate.is_none_or(|rate| self.ips.charge(ip, rate, self.now));
+            connection.fare = if charged { Fare::Paid } else { Fare::Refused };
+        }
+    }
+
+    /// Turns away a connection that has no place even to linger in: the answer gets one try.
+    pub(super) fn turn_away(&mut self, id: ConnectionId, refused: Refused, upgraded: bool) {
+        let last = if upgraded {
+            refused.close().and_then(super::ending::close_frame)
+        } else {
+            Some(Frame::raw(response::refusal(refused, RETRY_AFTER)))
+        };
+        self.counters.refused(refused);
+        self.notify(Notice::Refused { id, refused });
+        self.remove(id, last);
     }
 }

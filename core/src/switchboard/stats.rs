@@ -169,7 +169,7 @@ impl Switchboard {
             active_rooms: self.rooms.len(),
             active_lobbies: self.rooms.lobbies,
             users: self.users.connected,
-            pending_handshakes: self.handshakes - self.pages,
+            pending_handshakes: self.handshakes,
             closing: self.closing,
             disconnecting: self.disconnecting,
             queued_bytes: self.pool.held(),

@@ -19,6 +19,7 @@ mod refusals;
 mod reject;
 mod rooms;
 mod seen;
+mod shares;
 mod slow;
 mod stats;
 mod users;

@@ -9,7 +9,7 @@ use switchboard_core::{
 };
 
 use super::streams::Socket;
-use super::{Driver, Fault, ROOMS, USERS, address, ensure, named, room, same, user};
+use super::{Driver, Fault, PROXY, ROOMS, USERS, address, ensure, named, room, same, user};
 use crate::model::Verdict;
 use crate::script::{Kind, Stream, Who};
 
@@ -19,8 +19,10 @@ impl Driver {
     pub(super) fn connect(&mut self, ip: u8) -> Result<Option<ConnectionId>, Fault> {
         let (peer, key) = address(ip)?;
         let result = self.act(|sys, now| sys.connect(now, peer));
+        // A network of the configuration, where there is one, holds this address alone.
+        let proxy = key == PROXY && !self.config.trusted_proxies.is_empty();
         if let Some(model) = &mut self.model {
-            model.connect(result.ok(), key);
+            model.connect(result.ok(), key, proxy);
         }
         if let Ok(id) = result {
             ensure(!self.lives.contains_key(&id), || {
@@ -91,7 +93,7 @@ impl Driver {
             let len = response::switching_protocols(&request, json).len();
             let len = (kind == Kind::Http).then_some(len);
             let foreseen = match kind {
-                Kind::Page => model.page_request(id),
+                Kind::Page => model.page_request(id, key),
                 _ => model.request(id, key, request.lobby(), good_origin, len),
             };
             let answer = match answer {

@@ -84,12 +84,10 @@ impl Driver {
         same("active_rooms", &stats.active_rooms, &model.rooms.len())?;
         same("active_lobbies", &stats.active_lobbies, &model.lobbies())?;
         same("users", &stats.users, &model.users.len())?;
-        let page = |phase: &Phase| matches!(phase, Phase::Page | Phase::Refused { page: true });
-        let pages = model.count(|conn| page(&conn.phase));
         same(
             "pending_handshakes",
             &stats.pending_handshakes,
-            &(model.handshakes() - pages),
+            &model.handshakes(),
         )?;
         same("closing", &stats.closing, &model.closing())?;
         same("messages_in", &stats.messages_in, &model.counts.messages_in)?;

@@ -88,7 +88,8 @@ impl Driver {
                     "gone before closed".into()
                 })?;
                 life.gone = true;
-                let reason = life.closed.clone();
+                // Who is turned away has been refused and not closed.
+                let reason = life.closed.clone().or_else(|| life.refused.clone());
                 let bytes = last.as_ref().map(|frame| frame.as_bytes().to_vec());
                 self.last_words(id, reason, bytes)?;
             }
@@ -117,9 +118,12 @@ impl Driver {
             let right = matches!(heard.last(), Some(Heard::Close(_)));
             return ensure(right, || format!("last words {heard:?}"));
         }
-        let code = reason.and_then(|reason| close_code(&reason));
-        let close = heard.last();
-        let right = matches!(close, Some(Heard::Close(Some((given, _)))) if Some(*given) == code);
+        let code = reason.as_deref().and_then(close_code);
+        let right = match heard.last() {
+            Some(Heard::Close(Some((given, _)))) => Some(*given) == code,
+            Some(Heard::Http(given)) => reason.is_some_and(|reason| status(&reason) == *given),
+            _ => false,
+        };
         ensure(right, || format!("last words {heard:?}"))
     }
 
@@ -165,8 +169,16 @@ fn id_of(action: &Action) -> Option<ConnectionId> {
     })
 }
 
-/// The code of the Close frame at the end of some bytes.
+/// The code of the Close frame at the end of some bytes, or the status of an answer by HTTP.
 fn code_of(bytes: &[u8]) -> u16 {
+    let status = bytes.strip_prefix(b"HTTP/1.1 ").map(|rest| {
+        let digits = rest[..3].iter();
+        digits.fold(0, |sum, &digit| sum * 10 + u16::from(digit - b'0'))
+    });
+    // After an upgrade come frames.
+    if let Some(status) = status.filter(|&status| status != 101) {
+        return status;
+    }
     let starts = (0..bytes.len().saturating_sub(1)).rev();
     let close = starts
         .map(|at| &bytes[at..])

@@ -37,25 +37,34 @@ pub struct Claim {
 const MOMENT: Nanos = 1_000_000_000;
 
 impl Model {
-    /// A stream has come from address `ip`, and got an id if the system gave it one.
-    pub fn connect(&mut self, id: Option<ConnectionId>, ip: u8) {
+    /// A stream has come from address `ip`, which may be a trusted proxy, and got an id if the system
+    /// gave it one.
+    pub fn connect(&mut self, id: Option<ConnectionId>, ip: u8, proxy: bool) {
         let limit = self.config.limits.handshakes;
         let seats = self.handshakes();
-        let Some(id) = id else {
-            if seats < 2 * limit {
-                self.fault("a stream was dropped though it could be told why");
-            }
-            return self.count_refused("refusals_full");
+        let dropped = if seats >= 2 * limit {
+            Some("refusals_full")
+        } else if !proxy && self.is_greedy(seats, self.entering(ip)) {
+            Some("ip_limit")
+        } else {
+            None
         };
-        if seats >= 2 * limit {
-            self.fault("a stream got a seat that does not exist");
+        let Some(id) = id else {
+            match dropped {
+                Some(why) => self.count_refused(why),
+                None => self.fault("a stream was dropped though it could be told why"),
+            }
+            return;
+        };
+        if let Some(why) = dropped {
+            self.fault(format!("a stream got a seat that does not exist: {why}"));
         }
         let live = self.live();
-        let arriving = self.count(|conn| conn.phase == Phase::Arrived && conn.ip == ip);
         let conn = Conn {
             phase: Phase::Arrived,
             ip,
             ip_seat: false,
+            fare: None,
             user: String::new(),
             anonymous: false,
             rooms: Vec::new(),
@@ -84,11 +93,48 @@ impl Model {
             eof: false,
         };
         self.conns.insert(id, conn);
+        if !proxy {
+            self.charge_connect(id);
+        }
         if seats >= limit {
             self.refuse(id, "handshakes_full");
-        } else if 2 * seats >= limit && arriving >= self.config.limits.per_ip {
-            self.refuse(id, "ip_limit");
         }
+    }
+
+    /// Who of an address is not admitted, whatever it waits for.
+    fn entering(&self, ip: u8) -> usize {
+        let entering = |conn: &Conn| !matches!(conn.phase, Phase::Open | Phase::Closing { .. });
+        self.count(|conn| conn.ip == ip && entering(conn))
+    }
+
+    /// Whether an address with so many seats has its share of a kind of which so many are taken.
+    fn is_greedy(&self, taken: usize, held: usize) -> bool {
+        let limit = self.config.limits.handshakes;
+        taken >= limit.div_ceil(2) && held >= 20 && held >= limit / 10
+    }
+
+    /// A connect counts for an address once; whether its rate allows it is told later.
+    fn charge_connect(&mut self, id: ConnectionId) {
+        let (now, rate) = (self.now, self.config.rates.connects);
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.fare.is_none()) else {
+            return;
+        };
+        conn.fare = Some(rate.is_none_or(|rate| {
+            let level = self.connects.entry(conn.ip).or_default();
+            let charged = charge(*level, now, rate, 1);
+            *level = charged.unwrap_or(*level);
+            charged.is_ok()
+        }));
+    }
+
+    /// The request says whose connection it is. Whether there is no place for it even to linger in.
+    fn client_is_known(&mut self, id: ConnectionId, ip: u8) -> bool {
+        let Some(conn) = self.conn(id) else {
+            return false;
+        };
+        let moved = std::mem::replace(&mut conn.ip, ip) != ip;
+        self.charge_connect(id);
+        moved && self.is_greedy(self.handshakes() - 1, self.entering(ip) - 1)
     }
 
     pub(crate) fn count_refused(&mut self, key: &str) {
@@ -111,13 +157,16 @@ impl Model {
         {
             return "refused";
         }
+        if self.client_is_known(id, ip) {
+            self.turn_away(id, response.is_none());
+            return "refused";
+        }
         let lobby = lobby.map(str::to_owned);
         let bad_name = lobby
             .as_deref()
             .is_some_and(|name| check_name(name, self.config.limits.name_bytes).is_err());
         if let Some(conn) = self.conn(id) {
             conn.phase = Phase::Authenticating { lobby, response };
-            conn.ip = ip;
         }
         self.rule = "the room cannot be called so";
         let refused = if bad_name {
@@ -141,29 +190,34 @@ impl Model {
 
     fn seat_address(&mut self, id: ConnectionId, ip: u8) -> bool {
         let seats = self.count(|conn| conn.ip == ip && conn.ip_seat);
-        if let Some(rate) = self.config.rates.connects {
-            let level = self.connects.get(&ip).copied().unwrap_or_default();
-            match charge(level, self.now, rate, 1) {
-                Ok(level) => self.connects.insert(ip, level),
-                Err(_) => return false,
-            };
-        }
-        if seats >= self.config.limits.per_ip {
-            return false;
-        }
+        let free = seats < self.config.limits.per_ip;
         self.conn(id).is_some_and(|conn| {
-            conn.ip_seat = true;
-            true
+            conn.ip_seat = free && conn.fare == Some(true);
+            conn.ip_seat
         })
     }
 
     /// A request for a page.
-    pub fn page_request(&mut self, id: ConnectionId) -> &'static str {
+    pub fn page_request(&mut self, id: ConnectionId, ip: u8) -> &'static str {
         if self
             .conns
             .get(&id)
             .is_none_or(|conn| conn.phase != Phase::Arrived)
         {
+            return "refused";
+        }
+        if self.client_is_known(id, ip) {
+            self.turn_away(id, false);
+            return "refused";
+        }
+        let pages = self.pages();
+        let too_fast = self.conns[&id].fare == Some(false);
+        if too_fast || self.is_greedy(pages, self.entering(ip) - 1) {
+            self.refuse(id, "ip_limit");
+            return "refused";
+        }
+        if pages >= self.config.limits.handshakes {
+            self.refuse(id, "handshakes_full");
             return "refused";
         }
         if let Some(conn) = self.conn(id) {

@@ -70,6 +70,8 @@ pub struct Conn {
     pub ip: u8,
     /// It holds a seat of its address.
     pub ip_seat: bool,
+    /// Its connect was charged to an address, whose rate allowed it or not.
+    pub fare: Option<bool>,
     /// Whose it is, while it is open.
     pub user: String,
     /// It logged in without a name.
@@ -337,9 +339,14 @@ impl Model {
         self.count(|conn| matches!(conn.phase, Phase::Closing { .. }))
     }
 
+    /// Those that wait for a page, or read it.
+    pub fn pages(&self) -> usize {
+        self.count(|conn| matches!(conn.phase, Phase::Page | Phase::Refused { page: true }))
+    }
+
     /// Those that hold a handshake seat.
     pub fn handshakes(&self) -> usize {
-        self.conns.len() - self.open() - self.closing()
+        self.conns.len() - self.open() - self.closing() - self.pages()
     }
 
     pub(crate) fn dropped(&mut self, reason: &str, messages: u64) {

@@ -45,6 +45,14 @@ impl Model {
         self.answer_refusal(id, key);
     }
 
+    /// There is no place for it to be told in: the answer gets one try.
+    pub(crate) fn turn_away(&mut self, id: ConnectionId, upgraded: bool) {
+        self.count_refused("ip_limit");
+        self.notes.push(Note::Refused(id, "ip_limit".into()));
+        let code = texts::close_code("ip_limit").filter(|_| upgraded);
+        self.remove(id, Some(code.unwrap_or(texts::status("ip_limit"))));
+    }
+
     fn answer_refusal(&mut self, id: ConnectionId, key: &str) {
         let len = refusal_len(key, self.rule);
         self.answer_http(id, texts::status(key), len, false);
@@ -61,9 +69,6 @@ impl Model {
 
     pub(crate) fn answer_http(&mut self, id: ConnectionId, status: u16, len: usize, page: bool) {
         self.refused_phase(id, page);
-        if let Some(conn) = self.conn(id) {
-            conn.ip_seat = false;
-        }
         self.push(id, Item::new(len, Is::Http(status), Kind::Http));
         self.settle(id);
     }

@@ -88,6 +88,11 @@ impl Setup {
             direct: pick([Direct::Open, Direct::Ask], c[7]),
             refusal: pick([Refusal::Close, Refusal::Http], c[8]),
             wire: pick([Wire::Json, Wire::Json, Wire::Json, Wire::Raw], c[9]),
+            trusted_proxies: ["10.0.0.2/32"]
+                .iter()
+                .filter(|_| c[2].is_multiple_of(3))
+                .filter_map(|network| network.parse().ok())
+                .collect(),
             ..Config::default()
         }
     }

@@ -31,25 +31,50 @@ impl World {
         self.oracle.predicted = Some((l, verdict));
     }
 
-    /// Whether a stream is taken at all.
-    pub(super) fn predict_connect(&mut self, l: u32) -> bool {
-        let limits = self.plan.config.limits;
+    /// Why a stream is not even taken, if it is not.
+    pub(super) fn predict_connect(&mut self, l: u32) -> Option<Refused> {
+        let limit = self.plan.config.limits.handshakes;
         let handshakes = self.oracle.handshakes();
-        if handshakes >= 2 * limits.handshakes {
-            return false;
+        if handshakes >= 2 * limit {
+            return Some(Refused::RefusalsFull);
         }
-        let address = self.links[l as usize].address;
-        let arriving = self
-            .oracle
-            .addresses
-            .get(&address)
-            .map_or(0, |entry| entry.arriving);
-        if handshakes >= limits.handshakes {
+        if self.has_its_share(l, handshakes) {
+            return Some(Refused::IpLimit);
+        }
+        self.charge_connect(l);
+        if handshakes >= limit {
             self.predict(l, Verdict::Refused("handshakes_full"));
-        } else if 2 * handshakes >= limits.handshakes && arriving >= limits.per_ip {
-            self.predict(l, Verdict::Refused("ip_limit"));
         }
-        true
+        None
+    }
+
+    /// Whether this link's address holds its share, where so many seats of a kind are taken.
+    fn has_its_share(&self, l: u32, taken: usize) -> bool {
+        let limit = self.plan.config.limits.handshakes;
+        let address = self.links[l as usize].address;
+        let links = self.oracle.live.iter().map(|&l| &self.links[l as usize]);
+        let entering = links.filter(|link| {
+            link.address == address && !matches!(link.shadow.phase, Phase::Open | Phase::Closing)
+        });
+        let others = entering.count() - usize::from(self.oracle.live.contains(&l));
+        let share = 20.max(limit / 10);
+        taken * 2 >= limit && others >= share
+    }
+
+    /// Charges the connect to its address, on arrival; whether that was too fast is told later.
+    fn charge_connect(&mut self, l: u32) {
+        let now = self.core_time();
+        let address = self.links[l as usize].address;
+        let entry = self.oracle.addresses.entry(address).or_default();
+        if let Some(rate) = self.plan.config.rates.connects {
+            let each = SECOND / rate.per_second;
+            let full = entry.full.max(now) + each;
+            if full > now + each * rate.burst {
+                self.links[l as usize].shadow.too_fast = true;
+            } else {
+                entry.full = full;
+            }
+        }
     }
 
     pub(super) fn settle_accepted(&mut self, l: u32) {
@@ -73,7 +98,7 @@ impl World {
             format!("link {l}: taken, and not {asked:?}")
         });
         if !request.is_upgrade() {
-            return self.move_to(l, Phase::Page);
+            return self.predict_page_request(l);
         }
         self.links[l as usize].shadow.lobby = request.lobby().and_then(room_number);
         self.move_to(l, Phase::Authenticating);
@@ -89,20 +114,29 @@ impl World {
         }
     }
 
+    /// Address and seats for pages; then the page is made.
+    fn predict_page_request(&mut self, l: u32) {
+        let pages = self.oracle.pages();
+        if self.links[l as usize].shadow.too_fast {
+            self.probe(Probe::IpRate);
+            self.predict(l, Verdict::Refused("ip_limit"));
+        } else if self.has_its_share(l, pages) {
+            self.predict(l, Verdict::Refused("ip_limit"));
+        } else if pages >= self.plan.config.limits.handshakes {
+            self.predict(l, Verdict::Refused("handshakes_full"));
+        } else {
+            self.move_to(l, Phase::Page);
+        }
+    }
+
     /// A seat of the address, under its limit and its rate.
     fn seat_address(&mut self, l: u32) -> bool {
-        let now = self.core_time();
         let limit = self.plan.config.limits.per_ip;
         let address = self.links[l as usize].address;
         let entry = self.oracle.addresses.entry(address).or_default();
-        if let Some(rate) = self.plan.config.rates.connects {
-            let each = SECOND / rate.per_second;
-            let full = entry.full.max(now) + each;
-            if full > now + each * rate.burst {
-                self.probe(Probe::IpRate);
-                return false;
-            }
-            entry.full = full;
+        if self.links[l as usize].shadow.too_fast {
+            self.probe(Probe::IpRate);
+            return false;
         }
         if entry.seats >= limit {
             self.probe(Probe::IpCount);
@@ -377,11 +411,9 @@ impl World {
             Phase::Authenticating if code.is_some() && by_close => shadow.http = Some(503),
             _ => shadow.http = Some(asked.filter(|_| what == "malformed").unwrap_or(status)),
         }
-        if self.links[l as usize].shadow.http.is_some() {
-            self.give_back_address(l);
-            if by_close && crowded && code.is_some() {
-                self.probe(Probe::RefusalByHttp);
-            }
+        let by_http = self.links[l as usize].shadow.http.is_some();
+        if by_http && by_close && crowded && code.is_some() {
+            self.probe(Probe::RefusalByHttp);
         }
         if what == "handshakes_full" {
             self.probe(Probe::HandshakesFull);

@@ -108,6 +108,7 @@ kinds! {
         RefusalByHttp => "refusals crowded, told by HTTP",
         RefusalLingered => "refused connection went by its deadline",
         IpCount => "address full",
+        AddressShare => "address at its share of the seats for handshakes",
         IpRate => "address too fast",
         ServerFull => "server full",
         LobbyFull => "lobby full",

@@ -91,6 +91,8 @@ pub(super) struct Shadow {
     pub(super) since: u64,
     pub(super) frozen_then: u64,
     pub(super) ip_seat: bool,
+    /// It came faster than the rate of its address allows.
+    pub(super) too_fast: bool,
     pub(super) user: Option<Arc<str>>,
     pub(super) lobby: Option<u32>,
     pub(super) rooms: Vec<u32>,
@@ -144,6 +146,7 @@ impl Shadow {
             since: now,
             frozen_then: frozen,
             ip_seat: false,
+            too_fast: false,
             user: None,
             lobby: None,
             rooms: Vec::new(),

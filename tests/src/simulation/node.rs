@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use switchboard_core::session::{Session, Step as Next, Turn};
-use switchboard_core::{Event, HandshakeConfig, Intake, Tokens};
+use switchboard_core::{Event, HandshakeConfig, Intake, Refused, Tokens};
 
 use super::counters::{Fault, Probe};
 use super::plan::{MICRO, MILLI};
@@ -42,18 +42,29 @@ impl World {
         let result = self.call(|board, now| board.connect(now, peer));
         self.oracle.arriving = None;
         match result {
-            Err(_) => {
-                self.probe(Probe::RefusalsFull);
-                self.check(9, !expected, || format!("link {l}: dropped without need"));
+            Err(refused) => {
+                self.probe(if refused == Refused::IpLimit {
+                    Probe::AddressShare
+                } else {
+                    Probe::RefusalsFull
+                });
+                self.check(9, expected == Some(refused), || {
+                    format!("link {l}: dropped for {refused}, not {expected:?}")
+                });
                 self.links[l as usize].shadow.phase = super::link::Phase::Gone;
                 self.links[l as usize].node_gone = true;
-                let answer = b"HTTP/1.1 503 x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-                self.links[l as usize].shadow.http = Some(503);
-                let _ = self.socket_write(l, answer);
+                let status = refused.status();
+                let answer = format!(
+                    "HTTP/1.1 {status} x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                );
+                self.links[l as usize].shadow.http = Some(status);
+                let _ = self.socket_write(l, answer.as_bytes());
                 self.wake_client(l);
             }
             Ok(id) => {
-                self.check(9, expected, || format!("link {l}: taken over the limit"));
+                self.check(9, expected.is_none(), || {
+                    format!("link {l}: taken over the limit: {expected:?}")
+                });
                 if self.links[l as usize].id.is_none() {
                     self.collecting = true;
                     self.adopt(l, id);

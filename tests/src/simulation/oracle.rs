@@ -40,7 +40,6 @@ impl Room {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Address {
     pub(super) seats: usize,
-    pub(super) arriving: usize,
     /// When its bucket is full again.
     pub(super) full: u64,
 }
@@ -118,7 +117,6 @@ impl Oracle {
     pub(super) fn handshakes(&self) -> usize {
         [
             Phase::Arrived,
-            Phase::Page,
             Phase::Authenticating,
             Phase::AwaitingAuth,
             Phase::Refused,
@@ -126,6 +124,11 @@ impl Oracle {
         .into_iter()
         .map(|phase| self.count(phase))
         .sum()
+    }
+
+    /// Who holds a seat for pages.
+    pub(super) fn pages(&self) -> usize {
+        self.count(Phase::Page)
     }
 
     pub(super) fn active_rooms(&self) -> usize {
@@ -165,13 +168,7 @@ impl World {
             _ => from < to,
         };
         self.check(1, legal, || format!("link {l}: from {from:?} to {to:?}"));
-        let address = self.links[l as usize].address;
-        let entry = self.oracle.addresses.entry(address).or_default();
-        if from == Phase::Arrived {
-            entry.arriving -= 1;
-        }
         if to == Phase::Arrived {
-            entry.arriving += 1;
             self.oracle.live.insert(l);
         } else if to == Phase::Gone {
             self.oracle.live.remove(&l);
@@ -212,7 +209,7 @@ impl World {
         let ours = [
             oracle.open,
             oracle.count(Phase::Closing),
-            oracle.handshakes() - oracle.count(Phase::Page),
+            oracle.handshakes(),
             oracle.active_rooms(),
             lobbies,
             oracle.users.len(),

@@ -69,6 +69,11 @@ impl Plan {
         draw_times(rng, &mut config);
         draw_rates(rng, &mut config);
         draw_policies(rng, &mut config);
+        // So few addresses that one of them holds its share of the seats for handshakes.
+        let greedy = clients >= 50 && rng.u8(..100) < 40;
+        if greedy {
+            config.limits.handshakes = rng.usize(20..=40);
+        }
         let safety = rng.u64(10..=80) * SECOND;
         let calm = rng.u8(..100) < 5;
         let drain = (rng.u8(..100) < 30).then(|| DrainPlan {
@@ -91,7 +96,11 @@ impl Plan {
             tiny_unfinished,
             users: (clients as u32 * rng.u32(60..=110) / 100).max(1),
             rooms: rng.u32(1..=6).min(clients as u32),
-            addresses: (clients as u32 / rng.u32(1..=6)).max(1),
+            addresses: if greedy {
+                rng.u32(1..=2)
+            } else {
+                (clients as u32 / rng.u32(1..=6)).max(1)
+            },
             kinds,
             safety,
             drain,

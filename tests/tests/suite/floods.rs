@@ -1,6 +1,6 @@
 //! Too much of everything: rows L1 to L8 of the catalogue of hostile inputs.
 
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::app::Plain;
 use super::catalogue::covers;
 use super::frames::{BINARY, PING, PONG, TEXT, frame};
-use super::peer::Peer;
+use super::peer::{Peer, upgrade};
 use super::server::{Server, until};
 use crate::rt::{self, Config, Frame, Hub, Limits, Rate, Rates, Rooms, Wire};
 
@@ -33,6 +33,10 @@ covers! {
         "S3", "a large message, slower than the heartbeat" => "echoed: every byte is life";
     a_flood_of_connections_starves_nobody:
         "L5", "100 connections at once" => "accepted, with turns for others in between";
+    an_address_that_is_only_ever_refused_keeps_nobody_out:
+        "L5", "100 malformed requests of an address, each kept open, at 40 seats for handshakes" =>
+            "it holds 20 of them; others are let in";
+        "L5", "100 wrong tokens of an address, each kept open" => "the same";
     joins_of_many_cost_each_one_list:
         "L9", "60 join one room within an interval of presence" => "60 lists, and nothing to the others";
 }
@@ -65,6 +69,37 @@ fn a_flood_of_pings_is_answered_and_starves_nobody() {
         while flood.frame().payload != last {}
     });
     flood.roundtrip();
+}
+
+#[test]
+fn an_address_that_is_only_ever_refused_keeps_nobody_out() {
+    let wrong = upgrade("/ws?token=wrong", &[]);
+    for request in [&b"\0"[..], &wrong] {
+        let mut config = open();
+        config.limits.handshakes = 40;
+        // Nobody goes by itself while others try to come in.
+        config.timeouts.refusal = Duration::from_secs(60);
+        let server = Server::start(config, Plain::default());
+        let attackers: Vec<Peer> = (0..100)
+            .map(|_| {
+                let mut peer = server.tcp();
+                peer.try_send(request);
+                peer
+            })
+            .collect();
+        server.until("all of them are refused", |stats| {
+            stats.refused.values().sum::<u64>() == 100
+        });
+        assert_eq!(server.refused("ip_limit"), 80);
+        for n in 2..12 {
+            let source = Ipv4Addr::new(127, 0, 0, n);
+            let mut other = Peer::connect_from(source, server.address).upgrade("/ws", &[]);
+            other.expect("welcome");
+            other.leave();
+        }
+        drop(attackers);
+        server.until_empty();
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A client with full control over its bytes: a blocking socket, and nothing hidden.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,15 @@ pub(crate) fn upgrade(path: &str, headers: &[&str]) -> Vec<u8> {
 impl Peer {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::of(TcpStream::connect(address).expect("a connection"))
+    }
+
+    /// A client of another address. On Linux all of 127.0.0.0/8 is the loopback.
+    pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let source = SocketAddr::from((source, 0));
+        socket.bind(&source.into()).expect("an address");
+        socket.connect(&address.into()).expect("a connection");
+        Self::of(socket.into())
     }
 
     /// A client that the network gives little room.

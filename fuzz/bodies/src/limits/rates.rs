@@ -172,7 +172,7 @@ impl World {
         assert_eq!(self.written(), Vec::from_iter(pong));
     }
 
-    /// The charge of a connect is taken when its request is there.
+    /// The charge of a connect is taken on arrival; its request is told of it.
     fn connect(&mut self, from: u8) {
         let (at, now) = (self.at(), self.now);
         let rate = self.connect_rate;

@@ -1,0 +1,284 @@
+//! Section 2: an address pays for all that it causes, so that it can keep nobody else out.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use switchboard_core::{
+    Answer, BadRequest, Endpoint, Event, Handshake, HandshakeConfig, Identity, Rate, Refusal,
+    Refused, Request,
+};
+
+use crate::world::{Client, World, millis, secs};
+
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99));
+
+/// 100 seats for handshakes: an address may hold 20 of them when seats are rare.
+fn crowded(change: impl FnOnce(&mut switchboard_core::Config)) -> World {
+    World::with(|config| {
+        config.limits.handshakes = 100;
+        config.rates.connects = None;
+        change(config);
+    })
+}
+
+fn page(world: &World, from: IpAddr, headers: &str) -> Request {
+    let mut handshake = Handshake::new(Arc::new(HandshakeConfig {
+        endpoint: Endpoint::default(),
+        pages: true,
+        json: true,
+        name_bytes: 128,
+    }));
+    let text = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+    let request = handshake.receive(text.as_bytes()).unwrap();
+    let mut request = request.unwrap();
+    request.set_peer(world.board.client_address(from, &request));
+    request
+}
+
+fn asks_page(world: &mut World, client: Client, from: IpAddr, headers: &str) -> Answer {
+    let request = page(world, from, headers);
+    let answer = world.board.request(world.now, world.id(client), &request);
+    world.flush();
+    answer.unwrap()
+}
+
+fn answers_page(world: &mut World, client: Client, body: usize) {
+    let mut response = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+    response.resize(response.len() + body, b'x');
+    let id = world.id(client);
+    world.board.answer_page(world.now, id, response).unwrap();
+    world.flush();
+}
+
+fn is_malformed(world: &mut World, client: Client) {
+    let id = world.id(client);
+    let bad = BadRequest::Method;
+    world.board.malformed(world.now, id, bad).unwrap();
+    world.flush();
+}
+
+/// A client that takes a seat in some way, and never ends its side.
+type Sits = fn(&mut World, Client);
+
+#[test]
+fn an_address_keeps_nobody_out_whatever_it_sends() {
+    let ways: [(&str, Sits); 6] = [
+        ("says nothing", |_, _| {}),
+        ("is malformed", is_malformed),
+        ("waits for a page", |world, client| {
+            asks_page(world, client, HOME, "");
+        }),
+        ("reads a page", |world, client| {
+            if asks_page(world, client, HOME, "") == Answer::Page {
+                answers_page(world, client, 10);
+            }
+        }),
+        ("is of a foreign origin", |world, client| {
+            world.asks_on(client, HOME, "/ws", "Origin: https://evil.example\r\n");
+        }),
+        ("is nobody", |world, client| {
+            if world.asks_on(client, HOME, "/ws", "") == Answer::Authenticate {
+                world.authenticate(client, Err(Refused::Unauthorized));
+            }
+        }),
+    ];
+    for (way, sits) in ways {
+        let mut world = crowded(|_| {});
+        for _ in 0..500 {
+            if let Ok(client) = world.arrives(HOME) {
+                world.keeps_its_side_open(client);
+                sits(&mut world, client);
+            }
+        }
+        for n in 0..40 {
+            let from = IpAddr::V4(Ipv4Addr::new(198, 51, 100, n));
+            let other = world.arrives(from);
+            let other = other.unwrap_or_else(|refused| panic!("{way}: {refused}"));
+            let answer = world.asks_on(other, from, "/ws", "");
+            assert_eq!(answer, Answer::Authenticate, "{way}: {n}");
+        }
+        let from = world.new_address();
+        let reader = world.arrives(from).unwrap();
+        assert_eq!(asks_page(&mut world, reader, from, ""), Answer::Page);
+    }
+}
+
+#[test]
+fn once_half_of_the_seats_are_taken_an_address_holds_20_or_a_tenth_and_no_more() {
+    for (seats, share) in [(100, 20), (200, 20), (300, 30)] {
+        let mut world = World::with(|config| config.limits.handshakes = seats);
+        for _ in 0..seats / 2 {
+            world.arrives(world.new_address()).unwrap();
+        }
+        let mine: Vec<_> = (0..share).map(|_| world.arrives(HOME).unwrap()).collect();
+        assert_eq!(world.arrives(HOME), Err(Refused::IpLimit), "{seats}");
+        assert_eq!(world.stats().refused["ip_limit"], 1);
+        // What was told no holds its seat until it is gone.
+        world.keeps_its_side_open(mine[0]);
+        is_malformed(&mut world, mine[0]);
+        assert_eq!(world.arrives(HOME), Err(Refused::IpLimit), "{seats}");
+        world.advance(secs(1));
+        assert!(world.is_gone(mine[0]));
+        let next = world.arrives(HOME).unwrap();
+        // Who is let in has left the seat.
+        world.asks_on(next, HOME, "/ws", "");
+        world.authenticate(next, Ok(Identity::Anonymous));
+        assert!(world.is_open(next));
+        assert!(world.arrives(HOME).is_ok(), "{seats}");
+        assert_eq!(world.arrives(HOME), Err(Refused::IpLimit), "{seats}");
+    }
+}
+
+#[test]
+fn while_half_of_the_seats_are_free_an_address_may_hold_what_it_wants() {
+    let mut world = crowded(|_| {});
+    for _ in 0..50 {
+        world.arrives(HOME).unwrap();
+    }
+    assert_eq!(world.arrives(HOME), Err(Refused::IpLimit));
+}
+
+#[test]
+fn behind_a_trusted_proxy_the_clients_address_pays_once_it_is_known() {
+    let mut world = crowded(|config| {
+        config.trusted_proxies = vec!["192.0.2.99/32".parse().unwrap()];
+    });
+    let from = |client: &str| format!("X-Forwarded-For: {client}\r\n");
+    // The proxy brings as many as there are seats.
+    let arrived: Vec<_> = (0..100).map(|_| world.arrives(PROXY).unwrap()).collect();
+    let (greedy, others) = arrived.split_at(30);
+    for (n, &client) in greedy.iter().enumerate() {
+        let answer = world.asks_on(client, PROXY, "/ws", &from("203.0.113.7"));
+        if n < 20 {
+            assert_eq!(answer, Answer::Authenticate, "{n}");
+        } else {
+            assert_eq!(answer, Answer::Refused, "{n}");
+            assert_eq!(world.told(client), (429, None));
+            assert!(world.is_gone(client), "{n}");
+        }
+    }
+    assert_eq!(world.stats().refused["ip_limit"], 10);
+    let answer = asks_page(&mut world, others[0], PROXY, &from("203.0.113.7"));
+    assert_eq!(answer, Answer::Refused, "a page is no way around it");
+    for (n, &client) in others[1..].iter().enumerate() {
+        let header = from(&format!("198.51.100.{n}"));
+        let answer = world.asks_on(client, PROXY, "/ws", &header);
+        assert_eq!(answer, Answer::Authenticate, "{n}");
+    }
+    // When the client leaves, its own address gets the seats back.
+    for &client in &greedy[..20] {
+        world.happens(client, Event::Reset);
+    }
+    let again = world.arrives(PROXY).unwrap();
+    let answer = world.asks_on(again, PROXY, "/ws", &from("203.0.113.7"));
+    assert_eq!(answer, Answer::Authenticate);
+}
+
+#[test]
+fn each_connect_is_charged_on_arrival_whatever_it_asks_for() {
+    let ways: [(&str, Sits); 4] = [
+        ("says nothing", |_, _| {}),
+        ("is malformed", is_malformed),
+        ("asks for a page", |world, client| {
+            asks_page(world, client, HOME, "");
+        }),
+        ("is of a foreign origin", |world, client| {
+            world.asks_on(client, HOME, "/ws", "Origin: https://evil.example\r\n");
+        }),
+    ];
+    for (way, comes) in ways {
+        let mut world = World::with(|config| {
+            config.rates.connects = Some(Rate {
+                per_second: 2,
+                burst: 3,
+            });
+        });
+        for _ in 0..3 {
+            let client = world.arrives(HOME).unwrap();
+            comes(&mut world, client);
+            world.happens(client, Event::Reset);
+        }
+        let fourth = world.tries_from(HOME, "ann", "");
+        assert_eq!(
+            world.close(fourth),
+            Some((4100, "ip_limit".into())),
+            "{way}"
+        );
+        let page = world.arrives(HOME).unwrap();
+        let answer = asks_page(&mut world, page, HOME, "");
+        assert_eq!(
+            (answer, world.told(page).0),
+            (Answer::Refused, 429),
+            "{way}"
+        );
+        world.advance(millis(500));
+        let fifth = world.tries_from(HOME, "ann", "");
+        assert!(world.is_open(fifth), "{way}");
+    }
+}
+
+#[test]
+fn a_connect_through_a_trusted_proxy_is_charged_to_the_client_alone() {
+    let mut world = World::with(|config| {
+        config.trusted_proxies = vec!["192.0.2.99/32".parse().unwrap()];
+        config.rates.connects = Some(Rate {
+            per_second: 1,
+            burst: 2,
+        });
+    });
+    for _ in 0..10 {
+        let client = world.arrives(PROXY).unwrap();
+        is_malformed(&mut world, client);
+    }
+    let mut asks = |client: &str| {
+        let arrived = world.arrives(PROXY).unwrap();
+        let header = format!("X-Forwarded-For: {client}\r\n");
+        world.asks_on(arrived, PROXY, "/ws", &header)
+    };
+    assert_eq!(asks("203.0.113.7"), Answer::Authenticate);
+    assert_eq!(asks("203.0.113.7"), Answer::Authenticate);
+    assert_eq!(asks("203.0.113.7"), Answer::Refused);
+    assert_eq!(asks("203.0.113.8"), Answer::Authenticate);
+}
+
+#[test]
+fn a_refusal_by_http_holds_the_seat_of_its_address_until_it_is_gone() {
+    let mut world = World::with(|config| {
+        config.limits.per_ip = 1;
+        config.refusal = Refusal::Http;
+    });
+    let (client, _) = world.asks(HOME, "/ws", "");
+    world.keeps_its_side_open(client);
+    world.authenticate(client, Err(Refused::Unauthorized));
+    let early = world.tries_from(HOME, "ann", "");
+    assert_eq!(world.told(early), (429, None));
+    world.advance(secs(1));
+    assert!(world.is_gone(client));
+    let late = world.tries_from(HOME, "ann", "");
+    assert!(world.is_open(late));
+}
+
+#[test]
+fn pages_have_seats_of_their_own() {
+    let mut world = World::with(|config| config.limits.handshakes = 4);
+    let pages: Vec<_> = (0..4)
+        .map(|_| {
+            let from = world.new_address();
+            let client = world.arrives(from).unwrap();
+            world.keeps_its_side_open(client);
+            assert_eq!(asks_page(&mut world, client, from, ""), Answer::Page);
+            client
+        })
+        .collect();
+    let ann = world.connect("ann", "");
+    let fifth = world.arrives(HOME).unwrap();
+    assert_eq!(asks_page(&mut world, fifth, HOME, ""), Answer::Refused);
+    assert_eq!(world.told(fifth), (503, None));
+    assert_eq!(world.stats().refused["handshakes_full"], 1);
+    answers_page(&mut world, pages[0], 10);
+    world.happens(pages[0], Event::Eof);
+    assert!(world.is_gone(pages[0]) && world.is_open(ann));
+    let sixth = world.arrives(HOME).unwrap();
+    assert_eq!(asks_page(&mut world, sixth, HOME, ""), Answer::Page);
+}
