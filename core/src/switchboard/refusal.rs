@@ -32,7 +32,12 @@ impl Switchboard {
         };
         // Half of the seats at most are for those who wait to read a Close frame.
         let crowded = 2 * self.refused >= self.config.limits.handshakes.max(2);
-        let by_close = self.config.refusal == Refusal::Close && !crowded;
+        let by_close = self.config.refusal == Refusal::Close;
+        // What it is told is also what is counted and logged.
+        let refused = match (refused.close(), &response) {
+            (Some(_), Some(_)) if by_close && crowded => Refused::RefusalsFull,
+            _ => refused,
+        };
         self.counters.refused(refused);
         self.notify(Notice::Refused { id, refused });
         match (refused.close(), response) {
@@ -45,10 +50,6 @@ impl Switchboard {
             }
             (None, _) if upgraded => {
                 self.refuse_upgraded(id, super::ending::close_frame(CloseReason::Policy));
-            }
-            (Some(_), Some(_)) if crowded && self.config.refusal == Refusal::Close => {
-                let answer = response::refusal(Refused::RefusalsFull, RETRY_AFTER);
-                self.finish_http(id, answer, false);
             }
             _ => {
                 let answer = response::refusal(refused, RETRY_AFTER);

@@ -222,6 +222,11 @@ fn where_many_refusals_linger_the_next_is_told_by_http_at_once() {
     }
     let third = world.tries("wrong", "");
     assert_eq!(world.told(third), (503, None));
+    // It counts as what it was told, and not as what it would have been told.
+    assert_eq!(count(&world, "refusals_full"), 1);
+    assert_eq!(count(&world, "unauthorized"), 2);
+    let (id, refused) = (world.id(third), Refused::RefusalsFull);
+    assert!(world.notices.contains(&Notice::Refused { id, refused }));
 }
 
 #[test]

@@ -21,12 +21,22 @@ impl Model {
         };
         let lingering = self.count(|conn| conn.phase == Phase::Refused { page: false });
         let crowded = 2 * lingering >= self.config.limits.handshakes.max(2);
+        let http = |key| {
+            matches!(
+                key,
+                "malformed" | "origin" | "handshakes_full" | "refusals_full"
+            )
+        };
+        // Who would linger to read a Close frame and cannot is told that instead.
+        let by_close = response.is_some() && self.config.refusal == Refusal::Close;
+        let key = if by_close && crowded && !http(key) {
+            "refusals_full"
+        } else {
+            key
+        };
+        let http = http(key);
         self.count_refused(key);
         self.notes.push(Note::Refused(id, key.into()));
-        let http = matches!(
-            key,
-            "malformed" | "origin" | "handshakes_full" | "refusals_full"
-        );
         if upgraded {
             let code = if http { "policy" } else { key };
             let close = texts::close_code(code).map(|number| (number, code.to_owned()));
@@ -35,9 +45,6 @@ impl Model {
         if let (false, Some(len)) = (http, response)
             && self.config.refusal == Refusal::Close
         {
-            if crowded {
-                return self.answer_refusal(id, "refusals_full");
-            }
             self.push(id, Item::new(len, Is::Http(101), Kind::Http));
             let close = texts::close_code(key).map(|number| (number, key.to_owned()));
             return self.linger(id, Some(close_item(close)));

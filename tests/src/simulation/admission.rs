@@ -298,6 +298,7 @@ impl World {
             }
             ("server_full", _) => self.oracle.open >= limits.connections,
             ("lobby_full", _) => true,
+            ("refusals_full", _) => self.told_instead(l, "already_connected") == what,
             _ => false,
         }
     }
@@ -371,6 +372,7 @@ impl World {
     pub(super) fn was_refused(&mut self, l: u32, what: &'static str) {
         match self.oracle.predicted.take() {
             Some((of, Verdict::Refused(expected))) if of == l => {
+                let expected = self.told_instead(l, expected);
                 self.check(29, expected == what, || {
                     format!("link {l}: refused {what}, not {expected}")
                 });
@@ -378,8 +380,9 @@ impl World {
             other => {
                 self.oracle.predicted = other;
                 let hook = self.links[l as usize].hook.is_some();
-                let pending = what == "restart" && self.drain_due.is_some();
-                let failed = what == "internal" && (hook || self.may_end(l, "internal"));
+                let told = |reason| what == self.told_instead(l, reason);
+                let pending = told("restart") && self.drain_due.is_some();
+                let failed = told("internal") && (hook || self.may_end(l, "internal"));
                 let claimed = self.claim_refused(l, what);
                 self.check(29, pending || failed || claimed, || {
                     format!("link {l}: refused {what} without a reason")
@@ -392,27 +395,37 @@ impl World {
         self.expect_refusal(l, what);
     }
 
+    /// What somebody is told who would linger to read a Close frame, where too many do.
+    fn told_instead(&self, l: u32, what: &'static str) -> &'static str {
+        let lingering = self.oracle.count(Phase::Refused);
+        let crowded = 2 * lingering >= self.plan.config.limits.handshakes.max(2);
+        let by_close = self.plan.config.refusal == Refusal::Close
+            && self.links[l as usize].shadow.phase == Phase::Authenticating
+            && REFUSALS
+                .iter()
+                .any(|&(name, _, code)| name == what && code.is_some());
+        if crowded && by_close {
+            "refusals_full"
+        } else {
+            what
+        }
+    }
+
     /// How a refusal must be told: the status, or the code after an upgrade.
     fn expect_refusal(&mut self, l: u32, what: &'static str) {
         let Some(&(_, status, code)) = REFUSALS.iter().find(|(name, ..)| *name == what) else {
             return self.fail(29, format!("link {l}: an unknown refusal {what}"));
         };
-        let crowded =
-            2 * self.oracle.count(Phase::Refused) >= self.plan.config.limits.handshakes.max(2);
         let by_close = self.plan.config.refusal == Refusal::Close;
         let shadow = &mut self.links[l as usize].shadow;
         let asked = shadow.asked;
         shadow.closed = Some(what);
         match shadow.phase {
             Phase::AwaitingAuth => shadow.close_code = Some(code.or(Some(1008))),
-            Phase::Authenticating if code.is_some() && by_close && !crowded => {
-                shadow.close_code = Some(code);
-            }
-            Phase::Authenticating if code.is_some() && by_close => shadow.http = Some(503),
+            Phase::Authenticating if code.is_some() && by_close => shadow.close_code = Some(code),
             _ => shadow.http = Some(asked.filter(|_| what == "malformed").unwrap_or(status)),
         }
-        let by_http = self.links[l as usize].shadow.http.is_some();
-        if by_http && by_close && crowded && code.is_some() {
+        if what == "refusals_full" {
             self.probe(Probe::RefusalByHttp);
         }
         if what == "handshakes_full" {
