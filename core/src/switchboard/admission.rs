@@ -528,7 +528,9 @@ impl Switchboard {
     fn lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> Result<(), Refused> {
         let limits = &self.config.limits;
         let Some(key) = self.rooms.find(name) else {
-            let full = self.rooms.len() >= limits.rooms;
+            // A room that goes with its only member makes room for this one.
+            let frees = replaced.is_some_and(|id| self.is_alone_somewhere(id));
+            let full = self.rooms.len() >= limits.rooms + usize::from(frees);
             return if full {
                 Err(Refused::LobbyFull)
             } else {
@@ -544,6 +546,14 @@ impl Switchboard {
             return Err(Refused::LobbyFull);
         }
         Ok(())
+    }
+
+    /// Whether a connection is the only member of one of its rooms.
+    fn is_alone_somewhere(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_ok_and(|found| {
+            let mut rooms = found.rooms.iter().map(|member| self.rooms.at(member.room));
+            rooms.any(|room| room.members.len() == 1)
+        })
     }
 
     /// An `auth` of an open connection: it stays for longer, as the same user.

@@ -40,6 +40,38 @@ fn a_newcomer_takes_over_only_a_lobby_seat_that_its_predecessor_had() {
 }
 
 #[test]
+fn a_newcomer_takes_over_the_place_of_a_room_that_goes_with_its_predecessor() {
+    let mut world = World::with(|config| config.limits.rooms = 2);
+    world.connect("bob", "blue");
+    let old = world.connect("ann", "red");
+    let new = world.connect("ann", "green");
+    assert_eq!(world.close(old), Some((1000, "replaced".into())));
+    assert_eq!(world.board.members("green"), [world.id(new)]);
+    assert_eq!(world.stats().active_rooms, 2);
+    // Somebody else stays in the room: it does not go.
+    world.connect("cem", "green");
+    let newest = world.tries("ann", "red");
+    assert_eq!(world.close(newest), Some((4002, "lobby_full".into())));
+    assert!(world.is_open(new));
+    // Who replaces nobody gets no room more.
+    let other = world.tries("dan", "red");
+    assert_eq!(world.close(other), Some((4002, "lobby_full".into())));
+}
+
+#[test]
+fn the_oldest_of_several_devices_gives_up_its_room_too() {
+    let mut world = World::with(|config| {
+        config.users = UserPolicy::Allow(2);
+        config.limits.rooms = 2;
+    });
+    let oldest = world.connect("ann", "red");
+    world.connect("ann", "blue");
+    let new = world.connect("ann", "green");
+    assert_eq!(world.close(oldest), Some((1000, "replaced".into())));
+    assert_eq!(world.board.members("green"), [world.id(new)]);
+}
+
+#[test]
 fn the_room_of_a_user_alone_lives_on_when_it_is_replaced() {
     let mut world = World::new();
     let old = world.connect("ann", "lobby");

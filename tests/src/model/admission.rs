@@ -4,7 +4,7 @@ use switchboard_core::{ConnectionId, HealthPing, UserPolicy, check_name};
 
 use super::health::question;
 use super::queue::{Is, Item, Kind, Queue};
-use super::{Conn, Model, Nanos, Note, Phase, charge, nanos, texts};
+use super::{Conn, Model, Nanos, Note, Phase, Room, charge, nanos, texts};
 
 /// What the application says about a newcomer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -452,7 +452,9 @@ impl Model {
     /// Whether a lobby has a seat, or one that `replaced` gives up.
     fn has_lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> bool {
         let Some(room) = self.rooms.get(name) else {
-            return self.rooms.len() < self.config.limits.rooms;
+            let alone = |room: &Room| replaced.is_some_and(|id| room.members == [id]);
+            let given = self.rooms.values().any(alone);
+            return self.rooms.len() < self.config.limits.rooms + usize::from(given);
         };
         let given = replaced.is_some_and(|id| room.members.contains(&id));
         room.members.len() < self.config.limits.room_members + usize::from(given)

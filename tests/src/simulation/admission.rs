@@ -206,7 +206,9 @@ impl World {
             let room = &self.oracle.rooms[lobby as usize];
             let inside = replaced.is_some_and(|other| room.members.contains(&other));
             let full = if room.members.is_empty() {
-                self.oracle.active_rooms() >= limits.rooms
+                let mut rooms = self.oracle.rooms.iter();
+                let given = rooms.any(|room| replaced.is_some_and(|other| room.members == [other]));
+                self.oracle.active_rooms() >= limits.rooms + usize::from(given)
             } else {
                 room.members.len() >= limits.room_members + usize::from(inside)
             };
