@@ -141,7 +141,8 @@ pub struct Timeouts {
     /// From the first byte of a message to its last (30 s).
     #[serde(with = "seconds")]
     pub message: Duration,
-    /// How long bytes may wait without one going out (30 s).
+    /// How long bytes may wait without one going out (30 s). A page that flows may take longer, by a
+    /// second for each KiB of it.
     #[serde(with = "seconds")]
     pub write_stall: Duration,
     /// From the decision to close to the end of the TCP connection (5 s). Also how long a client's

@@ -268,6 +268,12 @@ impl Connection {
         matches!(self.phase, Phase::Open)
     }
 
+    /// Whether some of a page still waits to go out. Until then its deadline is the latest, however
+    /// steadily it goes.
+    pub(super) fn reads_page(&self) -> bool {
+        matches!(self.phase, Phase::Refused(ending) if ending.page) && !self.queue.is_empty()
+    }
+
     /// When its principal expires, on the driver's clock.
     pub(super) fn expires(&self) -> Option<Time> {
         (self.expires < Time::MAX).then_some(self.expires)
@@ -354,7 +360,7 @@ impl Connection {
                 _ => None,
             },
             Kind::Claim => self.claim().map(|claim| claim.deadline),
-            Kind::Linger => phase(matches!(self.phase, Phase::Refused(_))),
+            Kind::Linger => phase(matches!(self.phase, Phase::Refused(_)) && !self.reads_page()),
             Kind::Close => phase(matches!(self.phase, Phase::Closing(_))),
             Kind::Hook => self.hook.then_some(self.hook_deadline),
             Kind::Message => self.in_message.then_some(self.deadline),
@@ -363,8 +369,11 @@ impl Connection {
                 (self.is_open() && !self.is_paused(config)).then_some(ping.deadline)
             }
             Kind::WriteStall => {
-                let waits = self.is_open() && !self.queue.is_empty();
-                waits.then(|| self.stalled_from + config.timeouts.write_stall)
+                let stalled = self.stalled_from + config.timeouts.write_stall;
+                if self.reads_page() {
+                    return Some(stalled.min(self.deadline));
+                }
+                (self.is_open() && !self.queue.is_empty()).then_some(stalled)
             }
             Kind::Ping => self.is_open().then_some(self.next_ping),
         }

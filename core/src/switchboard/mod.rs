@@ -488,6 +488,9 @@ impl Switchboard {
             Kind::Linger | Kind::Close => self.remove(id, None),
             Kind::Message => self.end(id, CloseReason::Policy),
             Kind::PingTimeout => self.evict(id, CloseReason::HeartbeatTimeout),
+            Kind::WriteStall if self.connections.get(id).is_ok_and(Connection::reads_page) => {
+                self.remove(id, None);
+            }
             Kind::WriteStall => self.end(id, CloseReason::SlowConsumer),
             Kind::Ping => self.send_ping(id),
         }

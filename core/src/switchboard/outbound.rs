@@ -122,6 +122,7 @@ impl Switchboard {
             let dropped = self.pool.discard(&mut connection.queue);
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
+        let page = matches!(connection.phase, Phase::Refused(ending) if ending.page);
         let waits = !connection.queue.is_empty();
         if progress.blocked {
             connection.writer = Writer::Blocked;
@@ -134,6 +135,9 @@ impl Switchboard {
             }
         }
         self.queue_shrank(id, before);
+        if page && !waits {
+            self.page_is_out(id);
+        }
         self.settle(id);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! How somebody is told no, and what every phase is counted as.
 
+use std::time::Duration;
+
 use super::connection::{Ending, Fare, Phase, Seat};
 use super::queue::Class;
 use super::timers::Kind;
@@ -9,6 +11,9 @@ use crate::{CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, Time, res
 
 /// Seconds after which a refused client may try again, in `Retry-After`.
 const RETRY_AFTER: u32 = 5;
+
+/// Bytes of a page that its reader must take in a second, on the whole.
+const PAGE_PACE: usize = 1 << 10;
 
 impl Switchboard {
     pub(super) fn handshake_timed_out(&mut self, id: ConnectionId) {
@@ -61,6 +66,7 @@ impl Switchboard {
     /// A Close frame, then a moment to read it.
     pub(super) fn refuse_upgraded(&mut self, id: ConnectionId, frame: Option<Frame>) {
         self.linger(id, false);
+        self.arm(id, Kind::Linger);
         if let Some(frame) = frame {
             self.push_last(id, frame);
         }
@@ -87,9 +93,30 @@ impl Switchboard {
         if !page && let Some(date) = self.date() {
             response = response::dated(response, date);
         }
+        // A page has longer than that, while it flows.
+        let seconds = response.len().div_ceil(PAGE_PACE) as u64;
+        let latest =
+            self.liveness() + self.config.timeouts.write_stall + Duration::from_secs(seconds);
         self.linger(id, page);
         self.push_urgent(id, Frame::raw(response), Class::HTTP);
+        if let Ok(connection) = self.connections.get_mut(id)
+            && connection.reads_page()
+        {
+            connection.deadline = latest;
+            self.arm(id, Kind::WriteStall);
+        } else {
+            self.arm(id, Kind::Linger);
+        }
         self.settle(id);
+    }
+
+    /// All of a page is out: its reader gets a moment to go.
+    pub(super) fn page_is_out(&mut self, id: ConnectionId) {
+        let deadline = self.liveness() + self.config.timeouts.close;
+        if let Ok(connection) = self.connections.get_mut(id) {
+            connection.deadline = deadline;
+            self.arm(id, Kind::Linger);
+        }
     }
 
     fn linger(&mut self, id: ConnectionId, page: bool) {
@@ -113,7 +140,6 @@ impl Switchboard {
             connection.in_message = false;
             self.unfinished -= std::mem::take(&mut connection.partial);
         }
-        self.arm(id, Kind::Linger);
         self.notices.push_back(Action::Intake(id));
     }
 

@@ -282,3 +282,63 @@ fn pages_have_seats_of_their_own() {
     let sixth = world.arrives(HOME).unwrap();
     assert_eq!(asks_page(&mut world, sixth, HOME, ""), Answer::Page);
 }
+
+/// Somebody who gets a page of 100 KiB and reads nothing of it yet.
+fn reader(world: &mut World) -> Client {
+    let client = world.arrives(HOME).unwrap();
+    asks_page(world, client, HOME, "");
+    world.stops_reading_after(client, 0);
+    answers_page(world, client, 100 << 10);
+    client
+}
+
+#[test]
+fn a_page_that_flows_is_not_cut() {
+    let mut world = World::new();
+    let client = reader(&mut world);
+    for _ in 0..40 {
+        world.advance(secs(3));
+        assert!(!world.is_gone(client));
+        world.reads(client, 2_500);
+    }
+    world.reads_all(client);
+    assert!(world.is_gone(client), "it has it all, and ends its side");
+}
+
+#[test]
+fn a_page_of_which_nothing_goes_out_for_30_s_is_cut() {
+    let mut world = World::new();
+    let client = reader(&mut world);
+    world.advance(secs(20));
+    world.reads(client, 1);
+    world.advance(millis(29_999));
+    assert!(!world.is_gone(client));
+    world.advance(millis(1));
+    assert!(world.is_gone(client));
+}
+
+#[test]
+fn a_page_that_only_drips_is_cut_in_the_end() {
+    let mut world = World::new();
+    let client = reader(&mut world);
+    // 30 s, and one for each KiB and for the head of the response.
+    for _ in 0..131 {
+        assert!(!world.is_gone(client));
+        world.reads(client, 1);
+        world.advance(secs(1));
+    }
+    assert!(world.is_gone(client));
+}
+
+#[test]
+fn who_has_a_page_and_does_not_go_is_dropped_after_5_s() {
+    let mut world = World::new();
+    let client = reader(&mut world);
+    world.keeps_its_side_open(client);
+    world.advance(secs(10));
+    world.reads_all(client);
+    world.advance(millis(4_999));
+    assert!(!world.is_gone(client));
+    world.advance(millis(1));
+    assert!(world.is_gone(client));
+}

@@ -191,6 +191,7 @@ impl Model {
     /// A writer reports. Returns what is out now, whole.
     pub fn wrote(&mut self, id: ConnectionId, taken: usize, written: usize) -> Vec<Item> {
         let (live, stall) = (self.live(), nanos(self.config.timeouts.write_stall));
+        let close = nanos(self.config.timeouts.close);
         let Some(conn) = self.conn(id).filter(|conn| conn.writing) else {
             return Vec::new();
         };
@@ -198,6 +199,9 @@ impl Model {
         let done = conn.queue.wrote(written);
         if written > 0 {
             conn.stalled_from = live;
+        }
+        if conn.phase == (Phase::Refused { page: true }) && conn.queue.is_empty() {
+            conn.deadline = live + close;
         }
         conn.blocked = written < taken;
         let now = matches!(conn.phase, Phase::Closing { key } if !texts::flushes(key));

@@ -77,6 +77,14 @@ impl Model {
     pub(crate) fn answer_http(&mut self, id: ConnectionId, status: u16, len: usize, page: bool) {
         self.refused_phase(id, page);
         self.push(id, Item::new(len, Is::Http(status), Kind::Http));
+        if page {
+            // While it flows, and at a kibibyte a second.
+            let patience = nanos(self.config.timeouts.write_stall);
+            let latest = self.live() + patience + len.div_ceil(1_024) as u64 * 1_000_000_000;
+            if let Some(conn) = self.conn(id) {
+                conn.deadline = latest;
+            }
+        }
         self.settle(id);
     }
 

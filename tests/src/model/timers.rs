@@ -69,9 +69,10 @@ impl Model {
     }
 
     fn next_due(&self) -> Option<(Nanos, Due, ConnectionId)> {
+        let stall = nanos(self.config.timeouts.write_stall);
         self.conns
             .iter()
-            .filter_map(|(&id, conn)| due(conn).map(|(at, due)| (at, due, turn(conn), id)))
+            .filter_map(|(&id, conn)| due(conn, stall).map(|(at, due)| (at, due, turn(conn), id)))
             .min()
             .map(|(at, due, _, id)| (at, due, id))
     }
@@ -322,11 +323,15 @@ fn turn(conn: &Conn) -> u64 {
     conn.claim.as_ref().map_or(0, |claim| claim.number)
 }
 
-fn due(conn: &Conn) -> Option<(Nanos, Due)> {
+fn due(conn: &Conn, write_stall: Nanos) -> Option<(Nanos, Due)> {
     let phase = match conn.phase {
         Phase::Arrived => Some((conn.deadline, Due::Handshake)),
         Phase::AwaitingAuth { .. } if conn.hook.is_none() && conn.claim.is_none() => {
             Some((conn.deadline, Due::Auth))
+        }
+        Phase::Refused { page: true } if !conn.queue.is_empty() => {
+            let stalled = conn.stalled_from + write_stall;
+            Some((conn.deadline.min(stalled), Due::Linger))
         }
         Phase::Refused { .. } => Some((conn.deadline, Due::Linger)),
         Phase::Closing { .. } => Some((conn.deadline, Due::Close)),

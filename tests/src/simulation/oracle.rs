@@ -274,7 +274,11 @@ impl World {
                 Phase::Closing => timeouts.close,
                 Phase::Authenticating => timeouts.hook,
                 Phase::AwaitingAuth => timeouts.auth + timeouts.hook,
-                Phase::Page => timeouts.hook + timeouts.close,
+                // It is made, then read, then lingers; a page here is smaller than a kibibyte.
+                Phase::Page => {
+                    let read = timeouts.write_stall + std::time::Duration::from_secs(1);
+                    timeouts.hook.max(read + timeouts.close)
+                }
                 Phase::Open | Phase::Gone => std::time::Duration::MAX,
             };
             let phase = shadow.phase;

@@ -183,6 +183,26 @@ fn a_large_page_reaches_a_slow_reader_whole() {
 }
 
 #[test]
+fn a_page_that_flows_may_take_longer_than_a_close() {
+    let mut config = Config::default();
+    config.timeouts.close = Duration::from_millis(100);
+    let server = server(config);
+    let mut peer = Peer::connect_narrow(server.address);
+    peer.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    server.until("some of it waits", |stats| stats.queued_bytes > 0);
+    assert_eq!(peer.head().status, 200);
+    let mut length = 0;
+    // Slowly: the time that this takes is what is tested.
+    for _ in 0..10 {
+        length += peer.bytes(16 << 10).len();
+        thread::sleep(Duration::from_millis(50));
+    }
+    let (body, end) = peer.rest();
+    assert_eq!((length + body.len(), end), (8 << 20, End::Eof));
+    server.until_empty();
+}
+
+#[test]
 fn who_has_asked_may_end_its_side_before_it_reads() {
     let server = server(Config::default());
     for path in ["/", "/large"] {

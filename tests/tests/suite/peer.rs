@@ -187,6 +187,12 @@ impl Peer {
         self.try_head().expect("an answer")
     }
 
+    /// So many bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.fill(count).expect("so many bytes");
+        self.take(count)
+    }
+
     /// All bytes up to the end, and what the end was.
     pub(crate) fn rest(&mut self) -> (Vec<u8>, End) {
         loop {
