@@ -38,6 +38,7 @@ impl Node {
             pages: false,
             json: config.wire == Wire::Json,
             name_bytes: config.limits.name_bytes,
+            tokens: switchboard_core::Tokens::default(),
         });
         let now = Time::from_millis(1_000);
         let mut board = Switchboard::new(config, 7, now).expect("a good configuration");

@@ -14,6 +14,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, acceptfrom_with, recv, send, sockopt};
+use socket2::SockRef;
 
 use crate::mailbox::Token;
 use crate::socket::{AnySocket, Socket};
@@ -54,6 +55,13 @@ pub(crate) struct Tcp {
 }
 
 impl Tcp {
+    /// Lets the kernel hold so many unsent bytes. Where it cannot be told, what it holds is bounded by
+    /// its send buffer alone.
+    pub(crate) fn limit_unsent(&self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(bytes);
+    }
+
     pub(crate) fn note(&self, readiness: Readiness) {
         self.ready.fetch_or(readiness.0, Ordering::Relaxed);
     }

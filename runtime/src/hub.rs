@@ -306,6 +306,7 @@ impl Hub {
         self.start::<R>(executor)?;
         let shared = self.shared();
         let mailbox = shared.next_home().ok_or_else(no_runtime)?;
+        socket.limit_unsent(shared.config.limits.unsent_bytes);
         let link = Arc::new(Link::new(socket, peer, mailbox.clone()));
         let id = shared.with(|locked, now| {
             locked

@@ -88,6 +88,9 @@ impl<R: Runtime> RuntimeHub<R> {
     }
 
     /// Takes any other stream that can be read and written, such as one over TLS.
+    ///
+    /// `limits.unsent_bytes` cannot be applied to it: under such a stream set `TCP_NOTSENT_LOWAT` on the
+    /// TCP socket, or a slow reader is noticed only when the kernel's send buffer is full too.
     pub fn accept_stream<T>(&self, stream: T, peer: IpAddr, early: Vec<u8>) -> io::Result<()>
     where
         R: Polls<T>,

@@ -68,6 +68,17 @@ impl AnySocket {
         }
     }
 
+    /// Lets the kernel hold so many unsent bytes, where this is a socket whose stream is known.
+    pub(crate) fn limit_unsent(&self, bytes: usize) {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket.limit_unsent(bytes),
+            Kind::Other(_) => {
+                let _ = bytes;
+            }
+        }
+    }
+
     /// Takes note of what has changed; a socket of another kind knows by itself.
     pub(crate) fn note(&self, readiness: Readiness) {
         match &self.0 {

@@ -73,12 +73,19 @@ fn nothing_overtakes_the_answer_to_a_handshake() {
 #[test]
 fn no_close_frame_goes_out_before_the_answer_to_a_handshake() {
     let mut config = raw();
-    config.health.ping_interval = ms(1_000);
-    config.health.ping_timeout = ms(1_000);
+    config.limits.closing = 1;
     let mut world = World::new(config);
-    let _ = world.enter_by_http("ann");
+    for user in ["ann", "bob"] {
+        let _ = world.enter_by_http(user);
+    }
     world.actions();
-    world.wait(ms(5_000));
+    // One too many is closing, and is evicted.
+    for user in ["ann", "bob"] {
+        let ended = world
+            .sys
+            .disconnect_user(world.now, user, CloseReason::Kicked);
+        assert_eq!(ended, 1);
+    }
     let last = world.actions().into_iter().find_map(|action| match action {
         Action::Evict { last, .. } => Some(last),
         _ => None,

@@ -52,6 +52,7 @@ impl Config {
             ("limits.unfinished_bytes", limits.unfinished_bytes),
             ("limits.queue_bytes", limits.queue_bytes),
             ("limits.queue_messages", limits.queue_messages),
+            ("limits.unsent_bytes", limits.unsent_bytes),
             ("limits.queued_bytes", limits.queued_bytes),
             ("limits.closing", limits.closing),
         ] {
@@ -65,6 +66,7 @@ impl Config {
             ("limits.room_members", limits.room_members),
             ("limits.rooms", limits.rooms),
             ("limits.queue_messages", limits.queue_messages),
+            ("limits.unsent_bytes", limits.unsent_bytes),
         ] {
             if value > 1 << 30 {
                 return Err(error(field, value, "must be at most 1073741824"));

@@ -91,6 +91,10 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// Messages queued for one connection (1 024).
     pub queue_messages: usize,
+    /// Unsent bytes that the kernel holds of one connection beside its queue (64 KiB), so that a slow
+    /// reader shows in the queue and is shown what is recent; sent bytes on their way do not count. On
+    /// Linux, for TCP streams that the hub itself reads and writes.
+    pub unsent_bytes: usize,
     /// Bytes that what is queued over all connections takes; a frame that waits for many of them
     /// counts once (256 MiB). When it is passed, connections whose sockets do not take bytes are closed
     /// (4101), those with the most waiting first; where that would not help, publishers wait, and what
@@ -118,6 +122,7 @@ impl Default for Limits {
             unfinished_bytes: 64 << 20,
             queue_bytes: 1 << 20,
             queue_messages: 1_024,
+            unsent_bytes: 64 << 10,
             queued_bytes: 256 << 20,
             closing: 1_000,
             pause_reading: None,
@@ -175,7 +180,9 @@ pub struct Health {
     /// Each connection is pinged once in this time (25 s).
     #[serde(with = "seconds")]
     pub ping_interval: Duration,
-    /// Who is not heard for this long after a ping is evicted (10 s).
+    /// Who is not heard for this long after a ping is evicted (10 s). It runs from when the socket has
+    /// taken the ping: a slow reader has its time for what was written before. A socket that takes
+    /// nothing is subject to [`Timeouts::write_stall`].
     #[serde(with = "seconds")]
     pub ping_timeout: Duration,
     /// Whether `health_ping` messages are sent as well (off).

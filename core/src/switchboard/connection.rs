@@ -147,12 +147,20 @@ pub(super) struct Outstanding {
     pub(super) payload: u64,
     /// In liveness time.
     pub(super) sent: Time,
-    /// When it is too late, in liveness time.
+    /// When it is too late, in liveness time; [`Time::MAX`] while the ping itself has not left, so that
+    /// the time a slow reader needs for what was written before it is not taken for silence.
     pub(super) deadline: Time,
     /// Whether only a message counts as life: it was a `health_ping`.
     pub(super) health: bool,
     /// The client has shown life since.
     pub(super) heard: bool,
+}
+
+impl Outstanding {
+    /// Whether the socket has taken all of it.
+    pub(super) fn has_left(&self) -> bool {
+        self.deadline < Time::MAX
+    }
 }
 
 /// A question of `ping_user` to this connection.

@@ -73,11 +73,19 @@ fn on_the_beat(at: Time, beat: u64) -> Time {
     )
 }
 
-const fn ping_class(as_message: bool) -> Class {
+const fn probe_class(as_message: bool) -> Class {
     if as_message {
         Class::MESSAGE
     } else {
         Class::CONTROL
+    }
+}
+
+const fn ping_class(as_message: bool) -> Class {
+    if as_message {
+        Class::MESSAGE_PING
+    } else {
+        Class::PING
     }
 }
 
@@ -122,7 +130,7 @@ impl Switchboard {
 
     pub(super) fn push_probe(&mut self, id: ConnectionId, payload: u64, as_message: bool) {
         let frame = self.ping_frame(payload, as_message);
-        self.push_urgent(id, frame, ping_class(as_message));
+        self.push_urgent(id, frame, probe_class(as_message));
     }
 
     /// The first ping falls at random in the interval, on a beat that all connections share.
@@ -157,7 +165,12 @@ impl Switchboard {
             let beat = beat(interval);
             on_the_beat(now + Duration::from_nanos(interval - beat), beat)
         };
-        if connection.ping.is_none_or(|ping| ping.heard) {
+        if let Some(ping) = &mut connection.ping
+            && !ping.has_left()
+        {
+            // It still waits for the socket, and asks what another would ask.
+            ping.heard = false;
+        } else if connection.ping.is_none_or(|ping| ping.heard) {
             let class = ping_class(asks);
             let (payload, frame) = self.ping_of_this_tick(asks);
             let Ok(connection) = self.connections.get_mut(id) else {
@@ -166,14 +179,27 @@ impl Switchboard {
             connection.ping = Some(Outstanding {
                 payload,
                 sent: now,
-                deadline: now + health.ping_timeout,
+                deadline: Time::MAX,
                 health: asks,
                 heard: false,
             });
             self.push_stored(id, frame, class);
-            self.arm(id, Kind::PingTimeout);
         }
         self.arm(id, Kind::Ping);
+    }
+
+    /// The socket has taken all of a ping: from now on its answer is waited for. A peer whose socket
+    /// takes nothing is found by the write stall instead, so a dead one is found at the latest a ping
+    /// interval and the longer of both timeouts after its last sign of life.
+    pub(super) fn ping_left(&mut self, id: ConnectionId) {
+        let deadline = self.liveness() + self.config.health.ping_timeout;
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if let Some(ping) = &mut connection.ping {
+            ping.deadline = deadline;
+            self.arm(id, Kind::PingTimeout);
+        }
     }
 
     /// Each connection that is due in this tick gets the same ping: it is encoded and kept once.

@@ -314,7 +314,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if let Some(ping) = &mut connection.ping {
+        if let Some(ping) = &mut connection.ping
+            && ping.has_left()
+        {
             ping.deadline = deadline;
             self.arm(id, Kind::PingTimeout);
         }

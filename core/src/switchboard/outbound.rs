@@ -113,7 +113,11 @@ impl Switchboard {
         if written > 0 {
             connection.stalled_from = now;
         }
+        if progress.ping {
+            self.ping_left(id);
+        }
         self.counters.messages_out += u64::from(progress.messages);
+        let connection = self.connections.get_mut(id)?;
         let discard = match connection.phase {
             Phase::Closing(ending) if ending.now => ending.reason,
             _ => None,

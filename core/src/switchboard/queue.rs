@@ -24,6 +24,10 @@ impl Class {
     pub(super) const HTTP: Self = Self(8);
     /// An answer to a ping: of those that wait the latest counts.
     pub(super) const PONG: Self = Self(16);
+    /// The ping of an interval: it is noted when it has left.
+    pub(super) const PING: Self = Self(32);
+    /// The same as a message.
+    pub(super) const MESSAGE_PING: Self = Self(32 | 1);
 
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Switchboard;
 use super::admission::{Newcomer, Place};
-use super::connection::{Connection, Probe, Writer};
+use super::connection::{Connection, Outstanding, Probe, Writer};
 use super::timers::Kind;
 use crate::protocol::RequestId;
 use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
@@ -50,7 +50,8 @@ impl Switchboard {
         }
         // The deadline of a ping moves while we do not read.
         let timeout = self.config.health.ping_timeout;
-        let asked = connection.ping.map(|ping| ping.deadline.before(timeout));
+        let ping = connection.ping.filter(Outstanding::has_left);
+        let asked = ping.map(|ping| ping.deadline.before(timeout));
         Ok(if self.is_silent(connection, asked) {
             Place::Replace(holder)
         } else {

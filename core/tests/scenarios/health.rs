@@ -175,6 +175,54 @@ fn a_late_or_made_up_pong_is_no_round_trip() {
 }
 
 #[test]
+fn a_ping_times_out_from_when_it_has_left_and_not_from_when_it_was_queued() {
+    let mut world = World::with(|config| config.timeouts.write_stall = secs(1_000));
+    let ann = world.connect("ann", "lobby");
+    world.advance(millis(300));
+    world.peer_mut(ann).answers = false;
+    // A frame that is cut goes before the ping.
+    world.stops_reading_after(ann, 5);
+    world.send(ann, "what waits before the ping");
+    world.advance(secs(100));
+    assert!(world.is_open(ann), "no ping has left");
+    // A frame is held whole until all of it is out.
+    let waits = world.stats().queued_bytes - 5;
+    world.reads(ann, waits - 1);
+    world.advance(secs(100));
+    assert!(world.is_open(ann), "it has not left whole");
+    world.reads_all(ann);
+    world.advance(millis(9_999));
+    assert!(world.is_open(ann));
+    world.advance(millis(1));
+    assert_eq!(world.stats().closes["heartbeat_timeout"], 1);
+}
+
+#[test]
+fn a_reader_that_is_slow_but_answers_is_kept() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.advance(millis(300));
+    world.stops_reading_after(ann, 0);
+    world.send(ann, &"x".repeat(100_000));
+    // The frame is cut, so that each ping waits for far longer than its timeout.
+    for _ in 0..200 {
+        world.reads(ann, 50);
+        world.advance(secs(20));
+        assert!(world.is_open(ann));
+    }
+}
+
+#[test]
+fn who_vanishes_while_its_socket_takes_nothing_is_found_by_the_write_stall() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.falls_silent(ann);
+    world.stops_reading_after(ann, 0);
+    world.advance(secs(25 + 30));
+    assert!(!world.is_open(ann));
+}
+
+#[test]
 fn while_we_do_not_read_the_ping_timeout_does_not_run() {
     let mut world = World::new();
     let ann = world.connect("ann", "lobby");
@@ -234,6 +282,7 @@ fn leaving_a_room_that_made_the_queue_long_lets_reading_go_on() {
         .leave(world.now, world.id(ann), "lobby")
         .unwrap();
     world.flush();
+    world.reads_all(ann);
     world.advance(secs(35));
     assert!(!world.is_open(ann), "the ping timeout runs again");
 }

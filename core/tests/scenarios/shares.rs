@@ -28,6 +28,7 @@ fn page(world: &World, from: IpAddr, headers: &str) -> Request {
         pages: true,
         json: true,
         name_bytes: 128,
+        tokens: switchboard_core::Tokens::default(),
     }));
     let text = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
     let request = handshake.receive(text.as_bytes()).unwrap();

@@ -79,6 +79,7 @@ impl Model {
             last_life: live,
             opened: live,
             stalled_from: live,
+            ping_left: None,
             stall_check: None,
             paused: false,
             messages: (0, 0),

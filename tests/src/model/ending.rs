@@ -203,6 +203,9 @@ impl Model {
         if conn.phase == (Phase::Refused { page: true }) && conn.queue.is_empty() {
             conn.deadline = live + close;
         }
+        if done.iter().any(|item| item.beat) {
+            conn.ping_left = Some(live);
+        }
         conn.blocked = written < taken;
         let now = matches!(conn.phase, Phase::Closing { key } if !texts::flushes(key));
         let dropped = if now { conn.queue.discard() } else { 0 };

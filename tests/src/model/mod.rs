@@ -100,6 +100,8 @@ pub struct Conn {
     pub opened: Nanos,
     /// Since when bytes wait and none went out.
     pub stalled_from: Nanos,
+    /// When the latest ping of an interval was written to its end: liveness time.
+    pub ping_left: Option<Nanos>,
     /// When the stall is looked at.
     pub stall_check: Option<Nanos>,
     /// The application does not read it.

@@ -53,6 +53,8 @@ pub struct Item {
     pub urgent: bool,
     /// Shared by all copies of one frame.
     frame: Arc<()>,
+    /// It is the ping of an interval.
+    pub beat: bool,
 }
 
 impl Item {
@@ -66,6 +68,7 @@ impl Item {
             taken: false,
             urgent: matches!(kind, Kind::Http | Kind::Control),
             frame: Arc::default(),
+            beat: false,
         }
     }
 

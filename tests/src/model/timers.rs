@@ -111,7 +111,11 @@ impl Model {
     fn evict_the_silent(&mut self) {
         let (live, timeout) = (self.live(), nanos(self.config.health.ping_timeout));
         for (id, _) in self.chosen_by("heartbeat_timeout") {
-            let silent = |conn: &Conn| conn.is_open() && live - conn.last_life >= timeout;
+            // Since the ping has left, and for as long as its answer may take.
+            let silent = |conn: &Conn| {
+                let unanswered = conn.ping_left.filter(|&left| left >= conn.last_life);
+                conn.is_open() && unanswered.is_some_and(|left| live - left >= timeout)
+            };
             match self.conns.get(&id) {
                 Some(conn) if silent(conn) && !conn.paused => {}
                 found => {
@@ -134,10 +138,14 @@ impl Model {
     /// Who is silent for so long that it must be gone, although the host may be late twice.
     pub fn overdue(&self) -> Option<ConnectionId> {
         let health = &self.config.health;
+        let (interval, timeout) = (nanos(health.ping_interval), nanos(health.ping_timeout));
         let slack = 2 * nanos(health.stall_threshold);
-        let most = nanos(health.ping_interval) + nanos(health.ping_timeout) + slack;
         let silent = |conn: &&Conn| {
-            conn.is_open() && !conn.paused && self.live() - conn.last_life.max(conn.opened) > most
+            // While its ping waits for the socket, the write stall is what finds it.
+            let waits = conn.paused || conn.blocked || conn.writing;
+            let asked = conn.last_life.max(conn.opened) + interval;
+            let left = conn.ping_left.unwrap_or_default();
+            conn.is_open() && !waits && self.live() > asked.max(left) + timeout + slack
         };
         self.conns
             .iter()
@@ -301,19 +309,18 @@ impl Model {
 fn interval_ping(found: &[u8], wanted: Option<&Item>) -> Option<Item> {
     let len = 2 + usize::from(found[1]);
     let payload = found.get(2..len)?;
-    let item = match found[0] {
+    let mut item = match found[0] {
         0x89 => {
             let number = u64::from_be_bytes(payload.try_into().ok()?);
             Item::new(len, Is::Ping(Some(number)), Kind::Control)
         }
         0x81 if payload.starts_with(br#"{"type":"health_ping""#) => {
             let text = String::from_utf8(payload.to_vec()).ok()?;
-            let mut item = Item::new(len, Is::Json(text), Kind::Message);
-            item.urgent = true;
-            item
+            Item::new(len, Is::Json(text), Kind::Message)
         }
         _ => return None,
     };
+    (item.urgent, item.beat) = (true, true);
     let same = wanted.is_some_and(|wanted| wanted.is == item.is);
     (!same).then_some(item)
 }

@@ -121,6 +121,7 @@ impl Setup {
             unfinished_bytes: small(s[5] * 101, 500, 12_000),
             queue_bytes,
             queue_messages: if roomy { 1_000 } else { small(s[6], 3, 9) },
+            unsent_bytes: 64 << 10,
             queued_bytes: if pressure {
                 queue_bytes.min(1_500) * 3 / 2
             } else {

@@ -174,8 +174,10 @@ impl World {
                 } else {
                     shadow.last_heard
                 };
-                let silence = u128::from(now.saturating_sub(last));
-                silence >= self.plan.config.health.ping_timeout.as_nanos()
+                let timeout = self.plan.config.health.ping_timeout.as_nanos();
+                let long = |since: u64| u128::from(now.saturating_sub(since)) >= timeout;
+                // A ping that waits for the socket asks nobody yet.
+                long(last) && (messages || shadow.pinged_since.is_some_and(long))
             }
             "policy" => link.partial,
             "slow_consumer" => {

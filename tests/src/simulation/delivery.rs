@@ -58,6 +58,7 @@ impl World {
                 if shadow.pings_out.len() > 64 {
                     shadow.pings_out.remove(0);
                 }
+                self.ping_went_out(l);
                 self.see(l, end, Seen::Ping(payload.to_vec()));
                 Ok(())
             }
@@ -74,6 +75,13 @@ impl World {
                 self.close_went_out(l, close)
             }
         }
+    }
+
+    fn ping_went_out(&mut self, l: u32) {
+        let pinged = self.moment();
+        let shadow = &mut self.links[l as usize].shadow;
+        shadow.pinged_since.get_or_insert(pinged.at);
+        shadow.pinged = Some(pinged);
     }
 
     fn see(&mut self, l: u32, end: u64, seen: Seen) {
@@ -193,6 +201,7 @@ impl World {
             "health_ping" => {
                 if let Some(timestamp) = message.timestamp {
                     self.see(l, end, Seen::HealthPing(timestamp));
+                    self.ping_went_out(l);
                 }
             }
             "presence" => {

@@ -125,6 +125,11 @@ pub(super) struct Shadow {
     pub(super) strikes: Vec<u64>,
     pub(super) answers: BTreeMap<u64, Answer>,
     pub(super) pings_out: Vec<(u64, Vec<u8>)>,
+    /// When the first ping went out since it was heard, and when the latest did.
+    pub(super) pinged_since: Option<u64>,
+    pub(super) pinged: Option<Moment>,
+    /// Since when bytes wait for its socket, or for its writer, and none go out.
+    pub(super) stuck: Option<Moment>,
     /// Messages that were lost for this client in numbered order.
     /// Whether its buckets cannot be known any more.
     pub(super) fuzzy: bool,
@@ -137,6 +142,13 @@ pub(super) struct Shadow {
     pub(super) at_drain: bool,
     pub(super) connected: u8,
     pub(super) disconnected: u8,
+}
+
+/// A time, and how long the host had stood still until then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) at: u64,
+    pub(super) frozen: u64,
 }
 
 impl Shadow {
@@ -171,6 +183,9 @@ impl Shadow {
             strikes: Vec::new(),
             answers: BTreeMap::new(),
             pings_out: Vec::new(),
+            pinged_since: None,
+            pinged: None,
+            stuck: None,
             fuzzy: false,
             ever_blocked: false,
             lobby_in: None,

@@ -231,6 +231,7 @@ impl World {
         let link = &mut self.links[l as usize];
         link.shadow.last_heard = self.now;
         link.shadow.frozen_at_heard = self.frozen;
+        link.shadow.pinged_since = None;
         link.shadow.paused_since = false;
         let mut chunk = link.rx[link.rx_at..link.rx_at + size].to_vec();
         let mut used = 0;

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::link::Phase;
+use super::link::{Moment, Phase};
 use super::plan::Plan;
 use super::world::World;
 
@@ -268,7 +269,7 @@ impl World {
                 .saturating_sub(shadow.since)
                 .saturating_sub(self.frozen - shadow.frozen_then);
             let most = match shadow.phase {
-                _ if shadow.claim.is_some() => std::time::Duration::from_secs(1),
+                _ if shadow.claim.is_some() => Duration::from_secs(1),
                 Phase::Arrived => timeouts.handshake,
                 Phase::Refused => timeouts.refusal,
                 Phase::Closing => timeouts.close,
@@ -276,14 +277,14 @@ impl World {
                 Phase::AwaitingAuth => timeouts.auth + timeouts.hook,
                 // It is made, then read, then lingers; a page here is smaller than a kibibyte.
                 Phase::Page => {
-                    let read = timeouts.write_stall + std::time::Duration::from_secs(1);
+                    let read = timeouts.write_stall + Duration::from_secs(1);
                     timeouts.hook.max(read + timeouts.close)
                 }
-                Phase::Open | Phase::Gone => std::time::Duration::MAX,
+                Phase::Open | Phase::Gone => Duration::MAX,
             };
             let phase = shadow.phase;
             // A late timer, and what a stall that followed it moved the deadline by.
-            let slack = std::time::Duration::from_nanos(3 * self.plan.tick_jitter + 1_000);
+            let slack = Duration::from_nanos(3 * self.plan.tick_jitter + 1_000);
             let most = most.saturating_add(slack);
             self.check(28, u128::from(age) <= most.as_nanos(), || {
                 format!("link {l}: {phase:?} for {age} ns")
@@ -298,14 +299,33 @@ impl World {
             // A long queue pauses reading as well, and each end of that gives a ping more time.
             let queue = self.plan.config.limits.pause_reading.is_some();
             let paused = link.shadow.paused_since || link.paused || queue;
-            let silence = self
-                .last_tick
-                .saturating_sub(link.shadow.last_heard)
-                .saturating_sub(self.frozen - link.shadow.frozen_at_heard);
-            let late = std::time::Duration::from_nanos(3 * self.plan.tick_jitter + 1_000);
-            let bound = health.ping_interval + health.ping_timeout + late;
-            let silent = u128::from(silence) > bound.as_nanos() && !paused;
-            self.check(22, !silent, || format!("link {l}: silent for {silence} ns"));
+            let heard = Moment {
+                at: link.shadow.last_heard,
+                frozen: link.shadow.frozen_at_heard,
+            };
+            let (pinged, stuck) = (link.shadow.pinged, link.shadow.stuck);
+            let silence = self.age(heard);
+            let silent = silence > health.ping_interval + health.ping_timeout + slack
+                && pinged.is_none_or(|pinged| self.age(pinged) > health.ping_timeout + slack)
+                // While its ping waits for the socket, the write stall is what finds it.
+                && stuck.is_none_or(|stuck| self.age(stuck) > timeouts.write_stall + slack);
+            self.check(22, !silent || paused, || {
+                format!("link {l}: silent for {silence:?}")
+            });
         }
+    }
+
+    /// Now, as the oracle sees it.
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            at: self.now,
+            frozen: self.frozen,
+        }
+    }
+
+    /// How long ago something was at the latest tick, without the time that the host stood still.
+    fn age(&self, moment: Moment) -> Duration {
+        let age = self.last_tick.saturating_sub(moment.at);
+        Duration::from_nanos(age.saturating_sub(self.frozen - moment.frozen))
     }
 }

@@ -11,6 +11,7 @@ use switchboard_core::{
 };
 
 use super::counters::Probe;
+use super::link::Phase;
 use super::schedule::Step;
 use super::world::World;
 
@@ -36,7 +37,11 @@ impl Seam<'_> {
             Event::Close(close) => {
                 world.allow(l, "client_closed");
                 let code = close.as_ref().map(|close| close.code);
-                world.links[l as usize].shadow.close_code = Some(code);
+                let shadow = &mut world.links[l as usize].shadow;
+                // One that waited behind what ended the connection has no effect.
+                if matches!(shadow.phase, Phase::Open | Phase::AwaitingAuth) {
+                    shadow.close_code = Some(code);
+                }
             }
             Event::Paused => {
                 let link = &mut world.links[l as usize];

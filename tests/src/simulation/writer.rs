@@ -37,7 +37,10 @@ impl World {
             }
             if self.trouble(self.plan.late_writers) {
                 self.fault(Fault::WriteDelayed);
-                self.links[l as usize].held = Some(buffer);
+                let stuck = self.moment();
+                let link = &mut self.links[l as usize];
+                link.held = Some(buffer);
+                link.shadow.stuck.get_or_insert(stuck);
                 let late = self.rng.u64(10 * MICRO..20 * MILLI);
                 self.schedule.push(self.now + late, Step::Report(l));
             } else {
@@ -86,7 +89,13 @@ impl World {
             self.allow(l, "reset");
             self.event(l, Event::Reset);
         } else {
+            let stuck = self.moment();
+            let shadow = &mut self.links[l as usize].shadow;
+            if written > 0 {
+                shadow.stuck = None;
+            }
             if written < bytes.len() {
+                shadow.stuck.get_or_insert(stuck);
                 self.wait_writable(l);
             }
             self.event(l, Event::Wrote(written));

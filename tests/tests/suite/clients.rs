@@ -249,7 +249,7 @@ fn with_its_last_handle_the_client_goes() {
 }
 
 /// Gives these tokens one after the other, and writes down why.
-fn tokens(given: &'static [&'static str]) -> (crate::rt::client::Options, Reasons) {
+fn tokens(given: &'static [&'static str]) -> (Options, Reasons) {
     let reasons = Reasons::default();
     let asked = reasons.clone();
     let options = hasty().with_token(move |reason| {
@@ -301,7 +301,7 @@ fn a_token_that_is_refused_is_asked_for_once_more() {
 fn a_token_may_travel_in_the_query() {
     let server = Server::start(open(), Plain::default());
     let (options, _) = tokens(&["s3cr3t-ann b\u{e9}+%&"]);
-    let options = crate::rt::client::Options {
+    let options = Options {
         token_in_query: true,
         ..options
     };

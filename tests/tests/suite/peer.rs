@@ -18,6 +18,8 @@ pub(crate) struct Peer {
     stream: TcpStream,
     buffer: Vec<u8>,
     at: usize,
+    /// Before each read.
+    pause: Duration,
 }
 
 /// A frame of the server.
@@ -94,6 +96,7 @@ impl Peer {
             stream,
             buffer: Vec::new(),
             at: 0,
+            pause: Duration::ZERO,
         }
     }
 
@@ -106,6 +109,11 @@ impl Peer {
     pub(crate) fn wait_for_bytes(&self) {
         let there = self.stream.peek(&mut [0]).expect("something comes");
         assert_eq!(there, 1, "the stream has ended");
+    }
+
+    /// From now on it waits before each read, of at most 16 KiB.
+    pub(crate) fn reads_slowly(&mut self, pause: Duration) {
+        self.pause = pause;
     }
 
     /// Sends bytes as they are.
@@ -143,9 +151,10 @@ impl Peer {
 
     /// The next bytes, at least this many unless the stream ends.
     fn fill(&mut self, wanted: usize) -> Result<(), End> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE + self.pause * 1_000;
         while self.buffer.len() - self.at < wanted {
             let mut chunk = [0; 16 << 10];
+            thread::sleep(self.pause);
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(End::Eof),
                 Ok(bytes) => self.buffer.extend(&chunk[..bytes]),

@@ -159,6 +159,58 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
     }
 }
 
+/// The kernel is told on Linux only, and only of sockets in an epoll set.
+#[cfg(all(target_os = "linux", not(switchboard_portable)))]
+#[test]
+fn what_a_slow_reader_is_shown_is_recent() {
+    let server = Server::start(config(SlowPolicy::DropOldest), Plain::default());
+    let mut reader = server.user("reader", "blue");
+    let mut stuck = stuck(&server, "/ws/blue?token=s3cr3t-stuck");
+    server.until_connected(2);
+    pour(&server, &mut reader, 100);
+    let shown = numbers(&mut stuck, 100);
+    // What the queue holds, the kernel's 64 KiB, and one frame at each border.
+    let most = (256 + 64) / (LARGE >> 10) + 2;
+    assert!(shown.len() <= most, "{shown:?}");
+    let dropped = server.hub.stats().dropped["drop_oldest"];
+    assert_eq!(shown.len() as u64 + dropped, 100, "all are accounted for");
+    stuck.leave();
+    reader.leave();
+    server.until_empty();
+}
+
+/// The kernel is told on Linux only, and only of sockets in an epoll set.
+#[cfg(all(target_os = "linux", not(switchboard_portable)))]
+#[test]
+fn a_slow_reader_that_answers_its_pings_is_kept() {
+    let mut config = config(SlowPolicy::Disconnect);
+    config.limits.queue_bytes = 8 << 20;
+    config.health.ping_interval = Duration::from_millis(300);
+    config.health.ping_timeout = Duration::from_millis(600);
+    config.timeouts.write_stall = Duration::from_secs(1);
+    let server = Server::start(config, Plain::default());
+    // All at once, or in many frames between which there is room for pings.
+    for (frames, bytes) in [(1, 3 << 20), (48, 64 << 10)] {
+        let mut slow = stuck(&server, "/ws?token=s3cr3t-slow");
+        server.until_connected(1);
+        slow.find("welcome");
+        slow.reads_slowly(Duration::from_millis(5));
+        for _ in 0..frames {
+            let frame = Frame::binary(&vec![0; bytes]);
+            assert_eq!(server.hub.send_to_user("slow", frame).unwrap().queued, 1);
+        }
+        let begun = Instant::now();
+        for _ in 0..frames {
+            assert_eq!(slow.frame().payload.len(), bytes);
+        }
+        let taken = begun.elapsed();
+        assert!(taken > Duration::from_secs(2), "it was quick: {taken:?}");
+        slow.leave();
+        server.until_empty();
+    }
+    assert_eq!(server.closes("client_closed"), 2);
+}
+
 #[test]
 fn a_reader_that_swings_below_the_limit_stays() {
     let server = Server::start(config(SlowPolicy::Disconnect), Plain::default());

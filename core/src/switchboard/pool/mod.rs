@@ -52,6 +52,8 @@ pub(super) struct Progress {
     pub(super) messages: u32,
     /// Less went out than was taken.
     pub(super) blocked: bool,
+    /// The ping of an interval is out.
+    pub(super) ping: bool,
 }
 
 /// A frame that was in the pool, whatever has its place now.
@@ -190,6 +192,7 @@ impl Pool {
         let mut progress = Progress {
             messages: 0,
             blocked: written < queue.taken as usize,
+            ping: false,
         };
         queue.taken = 0;
         queue.bytes -= written;
@@ -199,6 +202,7 @@ impl Pool {
         {
             left -= run.bytes as usize;
             progress.messages += run.messages();
+            progress.ping |= run.class.has(Class::PING);
             queue.flight.head = self.free(queue.flight.head).next;
         }
         while let Some(run) = self.runs.get(queue.flight.head)
@@ -207,6 +211,7 @@ impl Pool {
         {
             left -= first;
             progress.messages += u32::from(run.class.is_message());
+            progress.ping |= run.class.has(Class::PING);
             self.shorten(queue.flight.head);
         }
         queue.cut = left as u32;

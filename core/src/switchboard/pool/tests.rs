@@ -154,7 +154,8 @@ fn an_urgent_frame_goes_between_two_parts_of_a_run_that_was_cut() {
         progress,
         Progress {
             messages: 1,
-            blocked: true
+            blocked: true,
+            ping: false
         }
     );
     world.check(&[&queue]);
