@@ -34,11 +34,11 @@ impl NameIndex {
 
     /// The slot with a name; `name_at` says what is called how.
     pub(crate) fn find<'a>(&self, name: &str, name_at: impl Fn(u32) -> &'a str) -> Option<u32> {
-        self.look(name, name_at).ok()
+        self.find_or_vacant(name, name_at).ok()
     }
 
     /// The slot with a name, or where to [`insert`](Self::insert) it.
-    pub(crate) fn look<'a>(
+    pub(crate) fn find_or_vacant<'a>(
         &self,
         name: &str,
         name_at: impl Fn(u32) -> &'a str,

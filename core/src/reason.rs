@@ -148,7 +148,7 @@ impl CloseReason {
 
     /// Whether the connection ended by itself, so that its user may be back in a moment
     /// (spec, section 8: `leave_grace`).
-    pub const fn by_itself(self) -> bool {
+    pub const fn is_peer_initiated(self) -> bool {
         matches!(self, Self::ClientClosed | Self::Eof | Self::Reset)
     }
 

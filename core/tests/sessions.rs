@@ -11,7 +11,7 @@ use support::{ClientFrame, TEXT, close, frame, wire};
 use switchboard_core::session::{BACKLOG, Call, Direct, Ended, Reply, Session, Step, Turn};
 use switchboard_core::{
     Action, Chunk, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity,
-    Intake, Notice, Switchboard, Time, Wire,
+    Notice, ReadMode, Switchboard, Time, Wire,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -326,7 +326,7 @@ fn a_login_by_first_message_has_the_request_and_the_token() {
     };
     assert!(login.request.token().is_none());
     node.reply(Reply::Identity(login, Ok(Identity::FirstMessage)));
-    assert_eq!(node.session.mode(), Intake::Frames);
+    assert_eq!(node.session.mode(), ReadMode::Frames);
     node.say(&[frame(TEXT, r#"{"type":"auth","token":"ann","id":1}"#)]);
     let Some(Call::Authenticate(login)) = &node.call else {
         panic!("it is asked again");

@@ -9,7 +9,7 @@ use tracing::field::display;
 
 use crate::shared::{Locked, Shared};
 use crate::shield::{debug, error, info, shielded, trace, warn};
-use crate::socket::{ENDED, End, Farewell, GONE, INTAKE, Link, Socket};
+use crate::socket::{ENDED, End, Farewell, GONE, Link, READ_MODE, Socket};
 use crate::sync::{Arc, Weak};
 
 /// Something that follows from a call, to be done without the lock.
@@ -28,8 +28,8 @@ impl Locked {
     pub(crate) fn collect(&mut self, shared: &Weak<Shared>, effects: &mut Vec<Effect>) {
         while let Some(action) = self.switchboard.poll_notice() {
             match action {
-                Action::Intake(id) => {
-                    effects.extend(self.link(id).map(|link| Effect::Signal(link, INTAKE)));
+                Action::ReadMode(id) => {
+                    effects.extend(self.link(id).map(|link| Effect::Signal(link, READ_MODE)));
                 }
                 Action::ShutdownWrite(id) => effects.extend(self.link(id).map(Effect::Shutdown)),
                 Action::Evict { id, last } => {

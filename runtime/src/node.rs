@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::session::{Direct, Node};
 use switchboard_core::{
-    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Intake,
-    Question, Refused, Request, Time,
+    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question,
+    ReadMode, Refused, Request, Time,
 };
 
 use crate::shared::Shared;
@@ -60,8 +60,9 @@ impl Node for Locking<'_> {
         self.shared.event(id, event);
     }
 
-    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake> {
-        self.shared.read(|switchboard| switchboard.intake(id).ok())
+    fn read_mode(&mut self, id: ConnectionId) -> Option<ReadMode> {
+        self.shared
+            .read(|switchboard| switchboard.read_mode(id).ok())
     }
 
     fn request(

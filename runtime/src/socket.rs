@@ -127,7 +127,7 @@ impl Socket for NoSocket {
 }
 
 /// How the connection was read has changed.
-pub(crate) const INTAKE: u8 = 1;
+pub(crate) const READ_MODE: u8 = 1;
 /// The socket took less than it was given.
 pub(crate) const BLOCKED: u8 = 2;
 /// The connection has ended; [`Link::take_end`] says how.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use switchboard_core::session::{Session, Step, Turn};
-use switchboard_core::{ConnectionId, Event, Intake, Request};
+use switchboard_core::{ConnectionId, Event, ReadMode, Request};
 
 use crate::backlog::Held;
 use crate::calls::{Begun, Hook, Pages, begin, panic_message};
@@ -19,7 +19,7 @@ use crate::node::Locking;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::shield::{error, shielded};
-use crate::socket::{AnySocket, BLOCKED, ENDED, Farewell, GONE, INTAKE, Link, NoSocket, Socket};
+use crate::socket::{AnySocket, BLOCKED, ENDED, Farewell, GONE, Link, NoSocket, READ_MODE, Socket};
 use crate::sync::Arc;
 use crate::writer::flush_now;
 
@@ -184,7 +184,7 @@ impl<R: Runtime> Task<R> {
         if flags & ENDED != 0 {
             self.take_end();
         }
-        if flags & (INTAKE | GONE) != 0 {
+        if flags & (READ_MODE | GONE) != 0 {
             let mut node = Locking::new(&self.shared, &self.link);
             self.session.update(&mut node);
             if self.session.is_gone() {
@@ -383,9 +383,9 @@ impl<R: Runtime> Task<R> {
             return false;
         }
         match self.session.mode() {
-            Intake::Wait => false,
-            Intake::Frames => !self.must_wait(context) && !self.shared.gated(context),
-            Intake::Head | Intake::Discard => true,
+            ReadMode::Wait => false,
+            ReadMode::Frames => !self.must_wait(context) && !self.shared.gated(context),
+            ReadMode::Head | ReadMode::Discard => true,
         }
     }
 

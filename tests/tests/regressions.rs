@@ -7,7 +7,7 @@ use std::time::Duration;
 use support::{World, evictions, ms};
 use switchboard_core::protocol::Content;
 use switchboard_core::{
-    Action, Chunk, CloseReason, Config, Event, Exclude, Frame, Identity, Intake, Notice, Refused,
+    Action, Chunk, CloseReason, Config, Event, Exclude, Frame, Identity, Notice, ReadMode, Refused,
     SlowPolicy, Wire,
 };
 
@@ -170,11 +170,11 @@ fn who_is_read_again_because_its_messages_were_dropped_is_told_so() {
         .sys
         .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
-    assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
+    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Wait));
     world.actions();
     assert_eq!(world.sys.leave(world.now, id, "lobby"), Ok(true));
-    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
-    assert!(world.actions().contains(&Action::Intake(id)));
+    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Frames));
+    assert!(world.actions().contains(&Action::ReadMode(id)));
 }
 
 #[test]
@@ -193,8 +193,8 @@ fn who_is_read_again_because_older_messages_made_way_is_told_so() {
             .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
         assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
     }
-    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
-    assert!(world.actions().contains(&Action::Intake(id)));
+    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Frames));
+    assert!(world.actions().contains(&Action::ReadMode(id)));
 }
 
 #[test]
@@ -429,9 +429,9 @@ fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
     ));
     world.handle(id, Event::Wrote(0));
     world.handle(id, Event::Ping(&[1; 100]));
-    assert_eq!(world.sys.intake(id), Ok(Intake::Wait));
+    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Wait));
     world.actions();
     world.handle(id, Event::Ping(&[]));
-    assert_eq!(world.sys.intake(id), Ok(Intake::Frames));
-    assert!(world.actions().contains(&Action::Intake(id)));
+    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Frames));
+    assert!(world.actions().contains(&Action::ReadMode(id)));
 }

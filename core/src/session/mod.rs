@@ -30,7 +30,7 @@ pub use self::read::{Received, Turn};
 use crate::protocol::RequestId;
 use crate::{
     Answer, CloseFrame, CloseReason, ConnectionId, Denied, Event, HandshakeConfig, Identity,
-    Intake, Question, Refused, Request, Rooms, Time, Token, Wire, check_user,
+    Question, ReadMode, Refused, Request, Rooms, Time, Token, Wire, check_user,
 };
 
 /// Messages that wait for a busy hook before reading pauses.
@@ -68,7 +68,7 @@ pub struct Session {
     id: ConnectionId,
     peer: IpAddr,
     input: Input,
-    mode: Intake,
+    mode: ReadMode,
     hook: Hook,
     /// The node knows that the hook takes its time.
     announced: bool,
@@ -94,7 +94,7 @@ impl Session {
             id,
             peer,
             input,
-            mode: Intake::Head,
+            mode: ReadMode::Head,
             hook: Hook::Idle,
             announced: false,
             paused: false,
@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// Returns how the stream is to be read, as of the last [`update`](Self::update).
-    pub const fn mode(&self) -> Intake {
+    pub const fn mode(&self) -> ReadMode {
         self.mode
     }
 
@@ -172,14 +172,14 @@ impl Session {
         };
         self.mode = mode;
         match mode {
-            Intake::Frames => self.input.expect_frames(),
-            Intake::Discard => {
+            ReadMode::Frames => self.input.expect_frames(),
+            ReadMode::Discard => {
                 self.input = Input::Nothing;
                 self.abandon_entrance();
                 // The word of the end may have come before this, and input between the two.
                 self.forget_input(node);
             }
-            Intake::Head | Intake::Wait => {}
+            ReadMode::Head | ReadMode::Wait => {}
         }
     }
 

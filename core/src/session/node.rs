@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::protocol::{self, RequestId};
 use crate::{
-    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Intake,
-    Question, Refused, Request, Switchboard, Time,
+    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question,
+    ReadMode, Refused, Request, Switchboard, Time,
 };
 
 /// What a [`Session`](super::Session) does to its node.
@@ -40,8 +40,8 @@ pub trait Node {
     /// [`Switchboard::handle`].
     fn event(&mut self, id: ConnectionId, event: Event<'_>);
 
-    /// [`Switchboard::intake`]; `None` where the connection is gone.
-    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake>;
+    /// [`Switchboard::read_mode`]; `None` where the connection is gone.
+    fn read_mode(&mut self, id: ConnectionId) -> Option<ReadMode>;
 
     /// [`Switchboard::request`], or [`Switchboard::upgraded`] for a request that was answered
     /// already. Sets the client's address in the request.
@@ -112,8 +112,8 @@ impl Node for Direct<'_> {
         let _ = self.switchboard.handle(self.now, id, event);
     }
 
-    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake> {
-        self.switchboard.intake(id).ok()
+    fn read_mode(&mut self, id: ConnectionId) -> Option<ReadMode> {
+        self.switchboard.read_mode(id).ok()
     }
 
     fn request(

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::backlog::Item;
 use super::{Node, Session, Step};
-use crate::{Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Intake, Limits};
+use crate::{
+    Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Limits, ReadMode,
+};
 
 /// What the bytes mean.
 pub(super) enum Input {
@@ -84,17 +86,17 @@ impl Session {
     /// Takes bytes that were read. They are unmasked in place.
     pub fn receive(&mut self, node: &mut impl Node, bytes: &mut [u8], turn: &mut Turn) -> Received {
         match self.mode {
-            Intake::Wait => {
+            ReadMode::Wait => {
                 return Received {
                     used: 0,
                     step: None,
                 };
             }
-            Intake::Discard => {
+            ReadMode::Discard => {
                 node.event(self.id, Event::Discarded(bytes.len()));
                 return Received::all(bytes, None);
             }
-            Intake::Head | Intake::Frames => {}
+            ReadMode::Head | ReadMode::Frames => {}
         }
         match &mut self.input {
             Input::Nothing => {

@@ -82,7 +82,7 @@ impl Switchboard {
     /// `Err` when it cannot even be told why it is refused: when too many are being told so already, or
     /// when seats are rare and its address holds its share of them. Drop it.
     pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
-        self.enter(now);
+        self.advance_clock(now);
         let limit = self.config.limits.handshakes;
         let ip = IpKey::of(peer);
         // Of a proxy it is not known yet whose connection it brings.
@@ -124,7 +124,7 @@ impl Switchboard {
         id: ConnectionId,
         request: &Request,
     ) -> Result<Answer, StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         let connection = self.connections.get(id)?;
         if !matches!(connection.phase, Phase::Arrived) {
             return Ok(Answer::Refused);
@@ -134,7 +134,7 @@ impl Switchboard {
         }
         let json = self.config.wire == Wire::Json;
         let response = self.encoder.switching_protocols(request, json);
-        Ok(self.consider(id, request, Some(response)))
+        Ok(self.check_request(id, request, Some(response)))
     }
 
     /// A stream that the application upgraded itself: its 101 response is sent already.
@@ -144,11 +144,11 @@ impl Switchboard {
         id: ConnectionId,
         request: &Request,
     ) -> Result<Answer, StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
             return Ok(Answer::Refused);
         }
-        Ok(self.consider(id, request, None))
+        Ok(self.check_request(id, request, None))
     }
 
     /// The request breaks a rule.
@@ -158,7 +158,7 @@ impl Switchboard {
         id: ConnectionId,
         bad: BadRequest,
     ) -> Result<(), StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         self.check(id)?;
         self.refuse(id, Refused::Malformed(bad));
         Ok(())
@@ -183,7 +183,7 @@ impl Switchboard {
         id: ConnectionId,
         response: Vec<u8>,
     ) -> Result<(), StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         if matches!(self.connections.get(id)?.phase, Phase::Page) {
             self.finish_http(id, response, true);
         }
@@ -206,7 +206,7 @@ impl Switchboard {
         verdict: Result<Identity, Refused>,
         request: Option<&RequestId<'_>>,
     ) -> Result<(), StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         self.hook_done(id)?;
         let first = match &self.connections.get(id)?.phase {
             Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)
@@ -296,7 +296,12 @@ impl Switchboard {
     }
 
     /// Draining, origin, address; then the application is asked.
-    fn consider(&mut self, id: ConnectionId, request: &Request, response: Option<Frame>) -> Answer {
+    fn check_request(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        response: Option<Frame>,
+    ) -> Answer {
         let ip = IpKey::of(request.peer());
         if self.came_too_many(id, ip) {
             self.turn_away(id, Refused::IpLimit, response.is_none());
@@ -364,7 +369,7 @@ impl Switchboard {
             self.push_urgent(id, response, Class::HTTP);
         }
         self.arm(id, Kind::Auth);
-        self.notices.push_back(Action::Intake(id));
+        self.notices.push_back(Action::ReadMode(id));
     }
 
     /// User policy, a seat of the node, a seat of the lobby; all or nothing.
@@ -466,7 +471,7 @@ impl Switchboard {
             Ok(Phase::AwaitingAuth(_))
         );
         self.move_to(id, Phase::Open);
-        let user = self.users.look(&who.name);
+        let user = self.users.find_or_vacant(&who.name);
         let user = self.users.add(user, &who.name, who.anonymous, id.slot);
         let shared = self.users.at(user).name.clone();
         if let Ok(connection) = self.connections.get_mut(id) {
@@ -485,9 +490,9 @@ impl Switchboard {
             id,
             user: shared.clone(),
         });
-        self.notices.push_back(Action::Intake(id));
+        self.notices.push_back(Action::ReadMode(id));
         if first_message {
-            self.tell(
+            self.send_message(
                 id,
                 &ServerMessage::Authenticated {
                     user: &shared,
@@ -502,7 +507,7 @@ impl Switchboard {
             ping_ms: self.config.health.ping_interval.as_millis() as u64,
             max_bytes: self.config.limits.message_bytes as u64,
         };
-        self.tell(id, &welcome);
+        self.send_message(id, &welcome);
     }
 
     /// Where a newcomer of this user gets in, or why it is refused.
@@ -573,7 +578,7 @@ impl Switchboard {
             }
             Ok(Identity::User { name, expires_in }) if *name == *user => {
                 self.set_expiry(id, expires_in.map(|expires_in| self.now + expires_in));
-                self.tell(
+                self.send_message(
                     id,
                     &ServerMessage::Authenticated {
                         user: &user,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Switchboard;
-use super::connection::{NONE, Seat, Writer};
+use super::connection::{NONE, Seat, WriteState};
 use super::timers::Kind;
 use crate::IpKey;
 
@@ -134,14 +134,14 @@ impl Switchboard {
                 continue;
             };
             let present: BTreeMap<u32, u32> = presence
-                .crowd
+                .occupants
                 .iter()
                 .filter(|present| present.connections > 0)
                 .map(|present| (present.user, present.connections))
                 .collect();
             same("present", present, users)?;
-            let counted = presence.crowd.iter().count();
-            same("order of presence", presence.crowd.len(), counted)?;
+            let counted = presence.occupants.iter().count();
+            same("order of presence", presence.occupants.len(), counted)?;
         }
         same("rooms by name", self.rooms.named(), self.rooms.len())?;
         same("lobbies", self.rooms.lobbies, lobbies)?;
@@ -177,7 +177,7 @@ impl Switchboard {
             let graces = self
                 .rooms
                 .iter()
-                .filter_map(|(_, room)| room.presence.as_ref()?.crowd.get(key))
+                .filter_map(|(_, room)| room.presence.as_ref()?.occupants.get(key))
                 .filter(|present| present.grace.is_some())
                 .count();
             same("graces", user.graces as usize, graces)?;
@@ -209,7 +209,7 @@ impl Switchboard {
             same("queued bytes", queue.bytes(), found.bytes)?;
             same("queued bytes, by runs", found.said, found.bytes)?;
             same("queued messages", queue.messages(), found.messages)?;
-            if connection.writer == Writer::Blocked {
+            if connection.writer == WriteState::Blocked {
                 blocked.insert(id);
             }
             runs += found.runs;

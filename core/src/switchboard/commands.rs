@@ -74,7 +74,7 @@ impl Switchboard {
         id: ConnectionId,
         command: Result<Command<'_>, Rejected<'_>>,
     ) -> Result<Option<Question>, StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         match self.connections.get(id)?.phase {
             Phase::Open => {}
             Phase::AwaitingAuth(_) => return Ok(self.first_message(id, command)),
@@ -111,7 +111,7 @@ impl Switchboard {
                 id: request,
                 timestamp,
             }) => {
-                self.tell(
+                self.send_message(
                     id,
                     &ServerMessage::Pong {
                         timestamp,
@@ -139,7 +139,7 @@ impl Switchboard {
         question: Question,
         answer: Result<(), Denied>,
     ) -> Result<(), StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         self.hook_done(id)?;
         if !self.connections.get(id)?.is_open() {
             return Ok(());
@@ -249,8 +249,8 @@ impl Switchboard {
             return self.bad_name(id, bad, request);
         }
         match self.rooms.find(channel) {
-            Some(key) if self.leave_by_wish(id, key) => {
-                self.tell(
+            Some(key) if self.leave_voluntarily(id, key) => {
+                self.send_message(
                     id,
                     &ServerMessage::Unsubscribed {
                         channel,
@@ -327,7 +327,7 @@ impl Switchboard {
         match self.publish(key, content, Some(&sender), exclude) {
             Ok(delivery::Receipt { seq: Some(seq), .. }) => {
                 if let Some(request) = request {
-                    self.tell(id, &ServerMessage::Ack { id: request, seq });
+                    self.send_message(id, &ServerMessage::Ack { id: request, seq });
                 }
             }
             Ok(_) => {}
@@ -380,7 +380,7 @@ impl Switchboard {
         }
         let delivered = self.send_to_devices(to, frame).queued as u64;
         if let Some(request) = request {
-            self.tell(
+            self.send_message(
                 id,
                 &ServerMessage::DirectAck {
                     id: request,
@@ -452,6 +452,6 @@ impl Switchboard {
             channel,
             retry_after_ms: None,
         };
-        self.tell(id, &error);
+        self.send_message(id, &error);
     }
 }

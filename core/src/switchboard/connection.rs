@@ -17,7 +17,7 @@ use std::time::Duration;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::growth::Grow;
+use super::capacity::ReserveOne;
 use super::limits::{Bucket, Strikes};
 use super::queue::Queue;
 use super::reject::Claim;
@@ -118,11 +118,11 @@ pub(super) enum Fare {
 
 /// Who may write to a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writer {
+pub(super) enum WriteState {
     /// Nobody, and nothing waits.
     Idle,
     /// It stands in the list of connections that have something to write.
-    Dirty,
+    Queued,
     /// A writer has taken frames and has not reported yet.
     Writing,
     /// The socket takes no more until it is writable again.
@@ -187,7 +187,7 @@ pub(super) struct Connection {
     pub(super) queue: Queue,
     pub(super) stalled_from: Time,
     pub(super) generation: u32,
-    pub(super) writer: Writer,
+    pub(super) writer: WriteState,
     pub(super) fare: Fare,
     /// One bit per kind of timer that is armed.
     pub(super) armed: u16,
@@ -211,7 +211,7 @@ pub(super) struct Connection {
     pub(super) rooms: SmallVec<[Membership; 1]>,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
-    rare: Option<Box<Rare>>,
+    cold: Option<Box<ColdState>>,
     /// Of the phase; of one that talks, and has no deadline as such: of the message it is in.
     pub(super) deadline: Time,
     pub(super) hook_deadline: Time,
@@ -224,7 +224,7 @@ pub(super) struct Connection {
 
 /// What most connections do not have.
 #[derive(Debug, Default)]
-struct Rare {
+struct ColdState {
     strikes: Strikes,
     probes: Vec<Probe>,
     /// The room that its URL named, once it has left it.
@@ -238,7 +238,7 @@ impl Connection {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
         Self {
             queue: Queue::new(),
-            writer: Writer::Idle,
+            writer: WriteState::Idle,
             fare: Fare::Due,
             generation: 0,
             user: NONE,
@@ -252,7 +252,7 @@ impl Connection {
             rooms: SmallVec::new(),
             messages: Bucket::default(),
             bytes: Bucket::default(),
-            rare: None,
+            cold: None,
             last_heard: now,
             deadline,
             hook_deadline: Time::MAX,
@@ -304,27 +304,27 @@ impl Connection {
     }
 
     pub(super) fn strikes(&mut self) -> &mut Strikes {
-        &mut self.rare.get_or_insert_default().strikes
+        &mut self.cold.get_or_insert_default().strikes
     }
 
     /// The questions that it has not answered, to be added to.
     pub(super) fn probes(&mut self) -> &mut Vec<Probe> {
-        &mut self.rare.get_or_insert_default().probes
+        &mut self.cold.get_or_insert_default().probes
     }
 
     /// The questions that it has not answered, if it was asked any.
-    pub(super) fn asked(&mut self) -> Option<&mut Vec<Probe>> {
-        self.rare.as_mut().map(|rare| &mut rare.probes)
+    pub(super) fn outstanding_probes(&mut self) -> Option<&mut Vec<Probe>> {
+        self.cold.as_mut().map(|cold| &mut cold.probes)
     }
 
     /// Notes that it has left the room that its URL named.
     pub(super) fn left_lobby(&mut self, name: Arc<str>) {
-        self.rare.get_or_insert_default().lobby = Some(name);
+        self.cold.get_or_insert_default().lobby = Some(name);
     }
 
     /// Whether its URL named this room, in which it is not.
     pub(super) fn comes_back_to(&self, room: &str) -> bool {
-        let lobby = self.rare.as_ref().and_then(|rare| rare.lobby.as_deref());
+        let lobby = self.cold.as_ref().and_then(|cold| cold.lobby.as_deref());
         lobby == Some(room)
     }
 
@@ -354,10 +354,10 @@ impl Connection {
 
     /// When this is due, in liveness time; `None` if it is not, or not before the end of time.
     pub(super) fn deadline(&self, kind: Kind, config: &Config) -> Option<Time> {
-        self.promised(kind, config).filter(|&at| at < Time::MAX)
+        self.raw_deadline(kind, config).filter(|&at| at < Time::MAX)
     }
 
-    fn promised(&self, kind: Kind, config: &Config) -> Option<Time> {
+    fn raw_deadline(&self, kind: Kind, config: &Config) -> Option<Time> {
         let phase = |fits: bool| fits.then_some(self.deadline);
         match kind {
             Kind::Handshake => phase(matches!(self.phase, Phase::Arrived)),
@@ -419,11 +419,11 @@ impl Table {
     }
 
     pub(super) fn insert(&mut self, mut connection: Connection) -> ConnectionId {
-        self.slots.grow();
+        self.slots.reserve_one();
         let entry = self.slots.vacant_entry();
         let slot = entry.key();
         if slot == self.generations.len() {
-            self.generations.grow();
+            self.generations.reserve_one();
             self.generations.push(0);
         }
         connection.generation = self.generations[slot];

@@ -202,7 +202,7 @@ impl Switchboard {
         id: ConnectionId,
         reason: CloseReason,
     ) -> Result<(), StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         self.check(id)?;
         self.end(id, reason);
         Ok(())
@@ -217,7 +217,7 @@ impl Switchboard {
         code: ApplicationCode,
         text: &str,
     ) -> Result<(), StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         self.check(id)?;
         self.end_application(id, code, text);
         Ok(())
@@ -269,8 +269,8 @@ impl Switchboard {
     /// Begins a call that sends. What was over the bound of the node before it is settled first, so
     /// that nobody is taken for busy where somebody is to blame.
     fn enter_to_send(&mut self, now: Time) {
-        self.enter(now);
-        self.relieve();
+        self.advance_clock(now);
+        self.enforce_queue_budget();
     }
 
     fn check_busy(&self) -> Result<(), SendError> {
@@ -292,7 +292,7 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> (Receipt, Mark) {
         let mut receipt = Receipt::default();
-        self.count_published(stored.len);
+        self.count_publish(stored.len);
         let excluded = Excluded::new(self, exclude);
         for slot in slots {
             if excluded.has(self, slot) {

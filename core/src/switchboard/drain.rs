@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::connection::{Connection, Phase, Seat, Writer};
+use super::connection::{Connection, Phase, Seat, WriteState};
 use super::{Chunk, Notice, Switchboard};
 use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
 
@@ -55,7 +55,7 @@ impl Switchboard {
     /// and are being told; within the deadline it waits for hooks, see
     /// [`await_disconnect_hooks`](Self::await_disconnect_hooks). A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
-        self.enter(now);
+        self.advance_clock(now);
         if self.drain.is_some() {
             return;
         }
@@ -110,7 +110,7 @@ impl Switchboard {
 
     /// The application has been told of the end of a connection.
     pub fn disconnect_hook_done(&mut self, now: Time) {
-        self.enter(now);
+        self.advance_clock(now);
         self.disconnecting = self.disconnecting.saturating_sub(1);
         self.drain_progress();
     }
@@ -173,7 +173,7 @@ impl Switchboard {
     /// socket takes no more, or where a writer holds a part.
     fn last_words(&mut self, id: ConnectionId) -> Option<Frame> {
         let connection = self.connections.get_mut(id).ok()?;
-        let free = matches!(connection.writer, Writer::Idle | Writer::Dirty);
+        let free = matches!(connection.writer, WriteState::Idle | WriteState::Queued);
         if !free || connection.queue.is_empty() || connection.queue.bytes() > LAST_BYTES {
             return None;
         }

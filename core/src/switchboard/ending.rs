@@ -1,6 +1,6 @@
 //! How connections go: closed in good order, or evicted.
 
-use super::connection::{Connection, Ending, NONE, Phase, Writer};
+use super::connection::{Connection, Ending, NONE, Phase, WriteState};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
@@ -38,7 +38,7 @@ impl Switchboard {
 
     /// Ends every connection at once: the driver goes.
     pub fn shut_down(&mut self, now: Time) {
-        self.enter(now);
+        self.advance_clock(now);
         let all: Vec<_> = self
             .connections
             .iter()
@@ -76,7 +76,7 @@ impl Switchboard {
             let last = json.then(|| self.encoder.encode(last, 0));
             self.close_open(id, reason, last, close_frame(reason));
         } else {
-            self.tell(id, last);
+            self.send_message(id, last);
             self.end(id, reason);
         }
     }
@@ -114,8 +114,8 @@ impl Switchboard {
         if !connection.is_open() {
             return self.end(id, reason);
         }
-        let quiet =
-            connection.writer != Writer::Writing && self.pool.may_be_overtaken(&connection.queue);
+        let quiet = connection.writer != WriteState::Writing
+            && self.pool.may_be_overtaken(&connection.queue);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -155,7 +155,7 @@ impl Switchboard {
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
         if crowded {
-            let quiet = connection.writer != Writer::Writing
+            let quiet = connection.writer != WriteState::Writing
                 && self.pool.may_be_overtaken(&connection.queue);
             return self.remove(id, close.filter(|_| quiet));
         }
@@ -163,7 +163,7 @@ impl Switchboard {
             self.push_last(id, frame);
         }
         self.arm(id, Kind::Close);
-        self.notices.push_back(Action::Intake(id));
+        self.notices.push_back(Action::ReadMode(id));
         self.settle(id);
     }
 
@@ -205,7 +205,7 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if !connection.queue.is_empty() || connection.writer == Writer::Writing {
+        if !connection.queue.is_empty() || connection.writer == WriteState::Writing {
             return;
         }
         let Some(ending) = connection.ending() else {
@@ -232,7 +232,7 @@ impl Switchboard {
         let before = ending.discarded;
         ending.discarded = before.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         if before <= DISCARD && ending.discarded > DISCARD {
-            self.notices.push_back(Action::Intake(id));
+            self.notices.push_back(Action::ReadMode(id));
         }
     }
 
@@ -271,7 +271,7 @@ impl Switchboard {
         );
         let (seat, ip) = (connection.phase.seat(), connection.ip);
         let ip_seat = std::mem::take(&mut connection.ip_seat);
-        if connection.writer == Writer::Blocked {
+        if connection.writer == WriteState::Blocked {
             self.blocked.remove(&id);
         }
         let dropped = self.pool.clear(&mut connection.queue);

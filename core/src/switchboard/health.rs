@@ -96,7 +96,7 @@ impl Switchboard {
     /// The answer is a [`Notice::Pinged`] with the ticket that is returned here, at the latest
     /// after `timeout`; at once for a user who is not connected.
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
-        self.enter(now);
+        self.advance_clock(now);
         let (ticket, sent) = (self.probes.number(), self.liveness());
         let devices = self.connections_of(user);
         let deadline = sent + timeout;
@@ -255,7 +255,7 @@ impl Switchboard {
             self.disarm(id, Kind::PingTimeout, true);
             return true;
         }
-        let probe = connection.asked().and_then(|probes| {
+        let probe = connection.outstanding_probes().and_then(|probes| {
             let at = probes.iter().position(|probe| probe.payload == payload)?;
             Some(probes.swap_remove(at))
         });
@@ -274,7 +274,11 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        for probe in connection.asked().map(std::mem::take).unwrap_or_default() {
+        for probe in connection
+            .outstanding_probes()
+            .map(std::mem::take)
+            .unwrap_or_default()
+        {
             self.resolve(probe.ticket, id, None);
         }
     }
@@ -311,7 +315,7 @@ impl Switchboard {
             .filter(|result| result.rtt.is_none())
         {
             let connection = self.connections.get_mut(result.id);
-            if let Some(probes) = connection.ok().and_then(Connection::asked) {
+            if let Some(probes) = connection.ok().and_then(Connection::outstanding_probes) {
                 probes.retain(|probe| probe.ticket != ticket);
             }
         }

@@ -1,7 +1,7 @@
 //! What happens on a connection's stream.
 
 use super::Switchboard;
-use super::connection::{Phase, Writer};
+use super::connection::{Phase, WriteState};
 use super::ending::DISCARD;
 use super::timers::Kind;
 use crate::protocol::{ErrorCode, ServerMessage};
@@ -31,7 +31,7 @@ pub enum Event<'a> {
     Close(Option<CloseFrame<'a>>),
     /// The client broke the protocol.
     Violation(ProtocolError),
-    /// Bytes were read and thrown away, as [`Intake::Discard`] says.
+    /// Bytes were read and thrown away, as [`ReadMode::Discard`] says.
     Discarded(usize),
     /// The peer's side of the stream has ended.
     Eof,
@@ -56,7 +56,7 @@ pub enum Event<'a> {
 
 /// How a connection is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Intake {
+pub enum ReadMode {
     /// Into a [`Handshake`](crate::Handshake).
     Head,
     /// Not now.
@@ -70,7 +70,7 @@ pub enum Intake {
 impl Switchboard {
     /// Something happened on a connection's stream.
     pub fn handle(&mut self, now: Time, id: ConnectionId, event: Event<'_>) -> Result<(), StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         self.check(id)?;
         match event {
             Event::Heard => self.heard(id),
@@ -103,21 +103,25 @@ impl Switchboard {
     }
 
     /// How a connection is to be read now.
-    pub fn intake(&self, id: ConnectionId) -> Result<Intake, StaleId> {
+    pub fn read_mode(&self, id: ConnectionId) -> Result<ReadMode, StaleId> {
         let connection = self.connections.get(id)?;
         Ok(match &connection.phase {
-            Phase::Arrived => Intake::Head,
-            Phase::Page | Phase::Authenticating(_) => Intake::Wait,
-            Phase::AwaitingAuth(pending) if pending.claim.is_some() => Intake::Wait,
+            Phase::Arrived => ReadMode::Head,
+            Phase::Page | Phase::Authenticating(_) => ReadMode::Wait,
+            Phase::AwaitingAuth(pending) if pending.claim.is_some() => ReadMode::Wait,
             Phase::AwaitingAuth(_) | Phase::Open => {
                 let most = self.config.limits.pause_reading;
                 let long = most.is_some_and(|most| connection.queue.bytes() > most);
-                if long { Intake::Wait } else { Intake::Frames }
+                if long {
+                    ReadMode::Wait
+                } else {
+                    ReadMode::Frames
+                }
             }
             Phase::Refused(ending) | Phase::Closing(ending) if ending.discarded > DISCARD => {
-                Intake::Wait
+                ReadMode::Wait
             }
-            Phase::Refused(_) | Phase::Closing(_) => Intake::Discard,
+            Phase::Refused(_) | Phase::Closing(_) => ReadMode::Discard,
         })
     }
 
@@ -130,7 +134,7 @@ impl Switchboard {
         binary: bool,
         bytes: usize,
     ) -> Result<bool, StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         match self.connections.get(id)?.phase {
             Phase::Open => {}
             Phase::AwaitingAuth(_) => {
@@ -215,11 +219,11 @@ impl Switchboard {
             connection.stalled_from = now;
         }
         let before = connection.queue.bytes();
-        let blocked = connection.writer == Writer::Blocked;
+        let blocked = connection.writer == WriteState::Blocked;
         self.pool
             .push_pong(&mut connection.queue, Frame::pong(payload), blocked);
         self.queue_shrank(id, before);
-        self.mark_dirty(id);
+        self.queue_write(id);
     }
 
     /// Charges a message or a control frame; over the limit it is a strike, and the client is told.
@@ -273,7 +277,7 @@ impl Switchboard {
         if limited && strikes.strike(now, rates.strike_window, rates.strikes) {
             self.end_with(id, CloseReason::RateLimited, error);
         } else {
-            self.tell(id, error);
+            self.send_message(id, error);
         }
     }
 

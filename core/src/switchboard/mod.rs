@@ -5,19 +5,19 @@
 
 mod admission;
 mod audit;
+mod capacity;
 mod commands;
 mod connection;
-mod crowd;
 mod delivery;
 mod devices;
 mod drain;
 mod encoding;
 mod ending;
-mod growth;
 mod health;
 mod inbound;
 mod ips;
 mod limits;
+mod occupants;
 mod outbound;
 mod pool;
 mod presence;
@@ -39,7 +39,7 @@ pub use self::commands::{Denied, Question};
 pub use self::delivery::{Exclude, Receipt, SendError};
 pub use self::drain::DrainReport;
 pub use self::health::PingResult;
-pub use self::inbound::{Event, Intake};
+pub use self::inbound::{Event, ReadMode};
 pub use self::pool::Chunk;
 pub use self::rooms::JoinError;
 pub use self::stats::Stats;
@@ -111,11 +111,11 @@ pub struct Switchboard {
     expiries: BTreeSet<(Time, ConnectionId)>,
     probes: Probes,
     drain: Option<Drain>,
-    dirty: VecDeque<Dirty>,
+    queued_writes: VecDeque<QueuedWrite>,
     /// Those that were taken from there and may still be written, the oldest first.
-    writing: VecDeque<Dirty>,
+    writing: VecDeque<QueuedWrite>,
     /// Counts what has been put into queues, to tell how far the writers are behind.
-    published: Published,
+    publish_totals: PublishTotals,
     notices: VecDeque<Action>,
     counters: Counters,
     /// Connections whose sockets take no more: only they are closed for the bound of the node.
@@ -125,18 +125,18 @@ pub struct Switchboard {
 }
 
 /// Connections that are fetched together: as many as a processor waits for at a time, and some.
-const AHEAD: usize = 32;
+const PREFETCH: usize = 32;
 
 /// A connection that has something to write, and when it was put into the list.
 #[derive(Clone, Copy, Debug)]
-struct Dirty {
+struct QueuedWrite {
     id: ConnectionId,
-    since: Published,
+    since: PublishTotals,
 }
 
 /// How much has been put into queues, a broadcast counted once.
 #[derive(Clone, Copy, Debug, Default)]
-struct Published {
+struct PublishTotals {
     messages: u64,
     bytes: u64,
 }
@@ -150,8 +150,8 @@ pub enum Action {
     Send(ConnectionId),
     /// Everything is written: shut down the write side and go on reading.
     ShutdownWrite(ConnectionId),
-    /// How this connection is to be read has changed: ask [`Switchboard::intake`].
-    Intake(ConnectionId),
+    /// How this connection is to be read has changed: ask [`Switchboard::read_mode`].
+    ReadMode(ConnectionId),
     /// The connection has gone: try once to write `last`, if there is any, and drop the socket.
     Evict {
         /// Which connection; the id is stale now.
@@ -296,9 +296,9 @@ impl Switchboard {
             expiries: BTreeSet::new(),
             probes: Probes::default(),
             drain: None,
-            dirty: VecDeque::new(),
+            queued_writes: VecDeque::new(),
             writing: VecDeque::new(),
-            published: Published::default(),
+            publish_totals: PublishTotals::default(),
             notices: VecDeque::new(),
             counters: Counters::default(),
             blocked: BTreeSet::new(),
@@ -326,7 +326,7 @@ impl Switchboard {
     pub fn poll_notice(&mut self) -> Option<Action> {
         if self.notices.is_empty() {
             // What has no limit of its own (pings, pongs, Close frames) counts as well.
-            self.relieve();
+            self.enforce_queue_budget();
         }
         let action = self.notices.pop_front();
         if action.is_none() && self.notices.capacity() > 1 << 10 {
@@ -359,14 +359,14 @@ impl Switchboard {
         if now < self.now {
             return;
         }
-        self.enter(now);
+        self.advance_clock(now);
         self.tick_drain();
         self.tick_expiries();
         let mut fetched = 0;
         while let Some((_, kind, id)) = self.timers.pop(self.liveness()) {
             fetched = match fetched {
                 // With the last that was fetched, that there is no gap.
-                0 | 1 => self.fetch_ahead(kind),
+                0 | 1 => self.prefetch(kind),
                 more => more - 1,
             };
             self.fire(kind, id);
@@ -380,7 +380,7 @@ impl Switchboard {
     }
 
     /// Notes the time of a call, and whether the host stood still before it.
-    fn enter(&mut self, now: Time) {
+    fn advance_clock(&mut self, now: Time) {
         let now = now.max(self.now);
         let threshold = self.config.health.stall_threshold;
         if now.since(self.ticked) > threshold
@@ -449,8 +449,8 @@ impl Switchboard {
 
     /// Reads a word of each connection that is due next, so that the cache fetches them all at
     /// once and not one after the other; says how many.
-    fn fetch_ahead(&self, kind: Kind) -> usize {
-        let ahead = self.timers.ahead(kind, self.liveness()).take(AHEAD);
+    fn prefetch(&self, kind: Kind) -> usize {
+        let ahead = self.timers.ahead(kind, self.liveness()).take(PREFETCH);
         let mut words = 0;
         let mut count = 0;
         for id in ahead {

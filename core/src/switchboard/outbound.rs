@@ -11,12 +11,12 @@
 
 use std::collections::BinaryHeap;
 
-use super::connection::{Phase, Writer};
+use super::connection::{Phase, WriteState};
 use super::delivery::{Offer, Receipt};
 use super::pool::{Chunk, Mark, StoredFrame};
 use super::queue::{Class, NO_ROOM};
 use super::timers::{Kind, give_back};
-use super::{Action, Dirty, Switchboard};
+use super::{Action, QueuedWrite, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
 
@@ -29,20 +29,20 @@ impl Switchboard {
         {
             self.writing.pop_front();
         }
-        while let Some(taken) = self.dirty.pop_front() {
-            give_back(&mut self.dirty);
+        while let Some(taken) = self.queued_writes.pop_front() {
+            give_back(&mut self.queued_writes);
             let id = taken.id;
             let Ok(connection) = self.connections.get_mut(id) else {
                 continue;
             };
-            if connection.writer != Writer::Dirty {
+            if connection.writer != WriteState::Queued {
                 continue;
             }
             if connection.queue.is_empty() {
-                connection.writer = Writer::Idle;
+                connection.writer = WriteState::Idle;
                 continue;
             }
-            connection.writer = Writer::Writing;
+            connection.writer = WriteState::Writing;
             self.writing.push_back(taken);
             return Some(id);
         }
@@ -52,7 +52,7 @@ impl Switchboard {
     /// Those that [`poll_send`](Self::poll_send) has next, unless something changes, and the bytes
     /// that wait for each.
     pub fn next_sends(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
-        self.dirty.iter().filter_map(|next| {
+        self.queued_writes.iter().filter_map(|next| {
             let connection = self.connections.get(next.id).ok()?;
             let bytes = connection.queue.bytes();
             (bytes > 0).then_some((next.id, bytes))
@@ -62,12 +62,12 @@ impl Switchboard {
     fn is_writing(&self, id: ConnectionId) -> bool {
         self.connections
             .get(id)
-            .is_ok_and(|connection| connection.writer == Writer::Writing)
+            .is_ok_and(|connection| connection.writer == WriteState::Writing)
     }
 
     /// Whether [`poll_send`](Self::poll_send) may have somebody.
     pub fn wants_write(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.queued_writes.is_empty()
     }
 
     /// Whether the writers are so far behind that more input should wait: what they have not even
@@ -79,9 +79,9 @@ impl Switchboard {
         let mut writing = self.writing.iter();
         let oldest = writing.find(|taken| self.is_writing(taken.id));
         let half_held = self.pool.held() > limits.queued_bytes / 2;
-        oldest.or(self.dirty.front()).is_some_and(|oldest| {
-            let messages = self.published.messages - oldest.since.messages;
-            let bytes = self.published.bytes - oldest.since.bytes;
+        oldest.or(self.queued_writes.front()).is_some_and(|oldest| {
+            let messages = self.publish_totals.messages - oldest.since.messages;
+            let bytes = self.publish_totals.bytes - oldest.since.bytes;
             half_held
                 || messages > limits.queue_messages as u64 / 4
                 || bytes > limits.queue_bytes as u64 / 4
@@ -95,7 +95,7 @@ impl Switchboard {
     /// them is out; until then a second call gets nothing.
     pub fn transmit(&mut self, id: ConnectionId, out: &mut Vec<u8>, budget: usize) -> Chunk {
         match self.connections.get_mut(id) {
-            Ok(connection) if connection.writer == Writer::Writing => {
+            Ok(connection) if connection.writer == WriteState::Writing => {
                 self.pool.take(&mut connection.queue, out, budget)
             }
             _ => Chunk::Nothing,
@@ -105,7 +105,7 @@ impl Switchboard {
     pub(super) fn wrote(&mut self, id: ConnectionId, written: usize) -> Result<(), StaleId> {
         let now = self.liveness();
         let connection = self.connections.get_mut(id)?;
-        if connection.writer != Writer::Writing {
+        if connection.writer != WriteState::Writing {
             return Ok(());
         }
         let before = connection.queue.bytes();
@@ -129,13 +129,13 @@ impl Switchboard {
         let page = matches!(connection.phase, Phase::Refused(ending) if ending.page);
         let waits = !connection.queue.is_empty();
         if progress.blocked {
-            connection.writer = Writer::Blocked;
+            connection.writer = WriteState::Blocked;
             self.blocked.insert(id);
             self.arm(id, Kind::WriteStall);
         } else {
-            connection.writer = Writer::Idle;
+            connection.writer = WriteState::Idle;
             if waits {
-                self.mark_dirty(id);
+                self.queue_write(id);
             }
         }
         self.queue_shrank(id, before);
@@ -157,45 +157,45 @@ impl Switchboard {
             .map_or(0, |found| found.queue.bytes());
         if before > limit && after <= limit {
             self.reading_resumed(id);
-            self.notices.push_back(Action::Intake(id));
+            self.notices.push_back(Action::ReadMode(id));
         }
     }
 
     pub(super) fn writable(&mut self, id: ConnectionId) -> Result<(), StaleId> {
         let connection = self.connections.get_mut(id)?;
-        if connection.writer == Writer::Blocked {
-            connection.writer = Writer::Idle;
+        if connection.writer == WriteState::Blocked {
+            connection.writer = WriteState::Idle;
             let waits = !connection.queue.is_empty();
             self.blocked.remove(&id);
             if waits {
-                self.mark_dirty(id);
+                self.queue_write(id);
             }
         }
         Ok(())
     }
 
     /// Puts a connection that has something to write into the list, once.
-    pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
+    pub(super) fn queue_write(&mut self, id: ConnectionId) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if connection.writer == Writer::Idle {
-            connection.writer = Writer::Dirty;
-            self.dirty.push_back(Dirty {
+        if connection.writer == WriteState::Idle {
+            connection.writer = WriteState::Queued;
+            self.queued_writes.push_back(QueuedWrite {
                 id,
-                since: self.published,
+                since: self.publish_totals,
             });
         }
     }
 
-    pub(super) fn count_published(&mut self, bytes: usize) {
-        self.published.messages += 1;
-        self.published.bytes += bytes as u64;
+    pub(super) fn count_publish(&mut self, bytes: usize) {
+        self.publish_totals.messages += 1;
+        self.publish_totals.bytes += bytes as u64;
     }
 
     /// Stores what is published to some, however many these are.
     pub(super) fn store_counted(&mut self, frame: Frame) -> StoredFrame {
-        self.count_published(frame.len());
+        self.count_publish(frame.len());
         self.pool.store(frame)
     }
 
@@ -238,11 +238,11 @@ impl Switchboard {
             Class::MESSAGE
         };
         self.pool.push(&mut connection.queue, frame, room, class);
-        if connection.writer == Writer::Idle {
-            connection.writer = Writer::Dirty;
-            self.dirty.push_back(Dirty {
+        if connection.writer == WriteState::Idle {
+            connection.writer = WriteState::Queued;
+            self.queued_writes.push_back(QueuedWrite {
                 id,
-                since: self.published,
+                since: self.publish_totals,
             });
         }
         if dropped > 0 {
@@ -279,7 +279,7 @@ impl Switchboard {
     }
 
     /// Queues an answer or a notice, where JSON is spoken, for a connection that can be told.
-    pub(super) fn tell(&mut self, id: ConnectionId, message: &ServerMessage<'_>) {
+    pub(super) fn send_message(&mut self, id: ConnectionId, message: &ServerMessage<'_>) {
         let told = self
             .connections
             .get(id)
@@ -307,7 +307,7 @@ impl Switchboard {
             connection.stalled_from = now;
         }
         self.pool.push_urgent(&mut connection.queue, frame, class);
-        self.mark_dirty(id);
+        self.queue_write(id);
     }
 
     /// Queues a frame of the end: it comes last and has no limit.
@@ -321,13 +321,13 @@ impl Switchboard {
         }
         self.pool
             .push_frame(&mut connection.queue, frame, Class::LAST);
-        self.mark_dirty(id);
+        self.queue_write(id);
     }
 
     /// Keeps the bound of the node: closes connections whose sockets do not take bytes, those with
     /// the most waiting first, until it fits. Nobody is closed where that could not help: what waits
     /// for a writer is nobody's fault, and publishers are made to wait for it.
-    pub(super) fn relieve(&mut self) {
+    pub(super) fn enforce_queue_budget(&mut self) {
         self.relieve_counting(None);
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::crowd::Crowd;
 use super::delivery::Offer;
 use super::encoding::encode;
+use super::occupants::Occupants;
 use super::pool::StoredFrame;
 use super::rooms::{Member, Room};
 use super::{Notice, Switchboard};
@@ -18,7 +18,7 @@ use crate::{ConnectionId, Frame, SlowPolicy, Time, Wire};
 /// What a room knows of who is there, and of who has been told.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    pub(super) crowd: Crowd,
+    pub(super) occupants: Occupants,
     /// Changes with each change; never 0.
     version: u32,
     /// The version at the last telling.
@@ -56,9 +56,9 @@ struct Grace {
 
 impl PresenceTimers {
     pub(super) fn next(&self) -> Option<Time> {
-        let telling = self.tellings.front().map(|&(at, ..)| at);
+        let update_at = self.tellings.front().map(|&(at, ..)| at);
         let grace = self.graces.front().map(|grace| grace.at);
-        [telling, grace].into_iter().flatten().min()
+        [update_at, grace].into_iter().flatten().min()
     }
 }
 
@@ -71,7 +71,7 @@ impl Switchboard {
         let room = self.rooms.at(key);
         let name = |&user: &u32| self.users.at(user).name.clone();
         if let Some(presence) = &room.presence {
-            let users = presence.crowd.iter().map(|present| &present.user);
+            let users = presence.occupants.iter().map(|present| &present.user);
             users.map(name).collect()
         } else {
             let slots = room.members.iter().map(|member| member.slot);
@@ -93,11 +93,11 @@ impl Switchboard {
             return;
         };
         let mut returned = false;
-        if let Some(present) = presence.crowd.get_mut(user) {
+        if let Some(present) = presence.occupants.get_mut(user) {
             returned = present.grace.take().is_some();
             present.connections += 1;
         } else {
-            presence.crowd.add(user);
+            presence.occupants.add(user);
             presence.changed();
             let name = self.users.at(user).name.clone();
             presence.changes.entry(name).or_insert(false);
@@ -107,17 +107,17 @@ impl Switchboard {
             self.users.release(user);
         }
         if changed {
-            self.arm_telling(key);
+            self.arm_presence_update(key);
         }
     }
 
     /// Tells one who has entered a room who is there, itself included; if it still is.
-    pub(super) fn tell_list(&mut self, id: ConnectionId, key: u32) {
+    pub(super) fn send_presence_list(&mut self, id: ConnectionId, key: u32) {
         let there = self.is_member(id, key) && self.rooms.at(key).presence.is_some();
         if there && self.config.wire == Wire::Json {
             let list = self.list_frame(key);
             let list = self.store_counted(list);
-            self.tell_presence(id, key, list);
+            self.send_presence(id, key, list);
             self.pool.release(list);
         }
     }
@@ -130,7 +130,7 @@ impl Switchboard {
         let Some(presence) = &mut room.presence else {
             return;
         };
-        let Some(present) = presence.crowd.get_mut(user) else {
+        let Some(present) = presence.occupants.get_mut(user) else {
             return;
         };
         present.connections -= 1;
@@ -159,7 +159,7 @@ impl Switchboard {
         let Some(presence) = room.presence else {
             return;
         };
-        for present in presence.crowd.iter() {
+        for present in presence.occupants.iter() {
             if present.grace.is_some() {
                 self.users.release(present.user);
             }
@@ -178,7 +178,7 @@ impl Switchboard {
         {
             self.presence_timers.tellings.pop_front();
             if self.rooms.get_mut(room, epoch).is_some() {
-                self.tell_changes(room);
+                self.send_presence_changes(room);
             }
         }
     }
@@ -191,7 +191,7 @@ impl Switchboard {
             return;
         };
         if presence
-            .crowd
+            .occupants
             .get(grace.user)
             .is_some_and(|found| found.grace.is_some() && found.grace == grace.absence)
         {
@@ -205,14 +205,14 @@ impl Switchboard {
         let Some(presence) = &mut self.rooms.at_mut(key).presence else {
             return;
         };
-        if presence.crowd.remove(user) {
+        if presence.occupants.remove(user) {
             presence.changed();
             presence.changes.entry(name).or_insert(true);
-            self.arm_telling(key);
+            self.arm_presence_update(key);
         }
     }
 
-    fn arm_telling(&mut self, key: u32) {
+    fn arm_presence_update(&mut self, key: u32) {
         let at = self.now + self.config.presence.interval;
         let room = self.rooms.at_mut(key);
         let epoch = room.epoch;
@@ -225,7 +225,7 @@ impl Switchboard {
     }
 
     /// Tells the members what has changed since the last time, each change once.
-    fn tell_changes(&mut self, key: u32) {
+    fn send_presence_changes(&mut self, key: u32) {
         let Some(presence) = &mut self.rooms.at_mut(key).presence else {
             return;
         };
@@ -249,7 +249,7 @@ impl Switchboard {
                     continue;
                 }
                 let frame = delta.filter(|_| known).unwrap_or(list);
-                self.tell_presence(self.connections.id_at(slot), key, frame);
+                self.send_presence(self.connections.id_at(slot), key, frame);
             }
             for frame in delta.into_iter().chain([list]) {
                 self.pool.release(frame);
@@ -257,7 +257,7 @@ impl Switchboard {
         }
         if news {
             let room = self.room_name(key);
-            let count = self.crowd_size(key);
+            let count = self.occupant_count(key);
             self.notify(Notice::Presence {
                 room,
                 count,
@@ -266,7 +266,7 @@ impl Switchboard {
             });
         }
         // Last, for it may end the room.
-        self.relieve();
+        self.enforce_queue_budget();
     }
 
     /// Who of those that the changes are about has really come or gone.
@@ -283,7 +283,7 @@ impl Switchboard {
             let is = self
                 .users
                 .find(&name)
-                .is_some_and(|user| presence.crowd.get(user).is_some());
+                .is_some_and(|user| presence.occupants.get(user).is_some());
             match (was, is) {
                 (false, true) => joined.push(name),
                 (true, false) => left.push(name),
@@ -293,21 +293,24 @@ impl Switchboard {
         (joined, left)
     }
 
-    fn crowd_size(&self, key: u32) -> usize {
+    fn occupant_count(&self, key: u32) -> usize {
         self.rooms
             .at(key)
             .presence
             .as_ref()
-            .map_or(0, |presence| presence.crowd.len())
+            .map_or(0, |presence| presence.occupants.len())
     }
 
     /// All users of a room, or the first of them.
     fn list_frame(&mut self, key: u32) -> Frame {
-        let count = self.crowd_size(key) as u64;
+        let count = self.occupant_count(key) as u64;
         let room = self.rooms.at(key);
         let most = self.config.presence.full;
-        let crowd = room.presence.iter().flat_map(|found| found.crowd.iter());
-        let users: SmallVec<[&str; 16]> = crowd
+        let occupants = room
+            .presence
+            .iter()
+            .flat_map(|found| found.occupants.iter());
+        let users: SmallVec<[&str; 16]> = occupants
             .take(most)
             .map(|present| &*self.users.at(present.user).name)
             .collect();
@@ -323,7 +326,7 @@ impl Switchboard {
     /// What has changed, where there are too many users for a list.
     fn delta_frame(&self, key: u32, joined: &[Arc<str>], left: &[Arc<str>]) -> Option<Frame> {
         let most = self.config.presence.full;
-        let count = self.crowd_size(key);
+        let count = self.occupant_count(key);
         if count <= most {
             return None;
         }
@@ -347,7 +350,7 @@ impl Switchboard {
     }
 
     /// Queues a presence message; whom it does not fit gets a full list the next time.
-    fn tell_presence(&mut self, id: ConnectionId, key: u32, frame: StoredFrame) {
+    fn send_presence(&mut self, id: ConnectionId, key: u32, frame: StoredFrame) {
         let tag = self.rooms.at(key).tag();
         let offer = self.offer(id.slot, frame, tag, SlowPolicy::DropNewest);
         let version = self
@@ -366,7 +369,7 @@ impl Switchboard {
             member.seen = if fitted { version } else { 0 };
         }
         if !fitted {
-            self.arm_telling(key);
+            self.arm_presence_update(key);
         }
     }
 }

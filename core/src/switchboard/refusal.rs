@@ -140,7 +140,7 @@ impl Switchboard {
             connection.in_message = false;
             self.unfinished -= std::mem::take(&mut connection.partial);
         }
-        self.notices.push_back(Action::Intake(id));
+        self.notices.push_back(Action::ReadMode(id));
     }
 
     /// Changes the phase and with it what the connection is counted as.

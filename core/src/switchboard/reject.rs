@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Switchboard;
 use super::admission::{Newcomer, Place};
-use super::connection::{Connection, Outstanding, Probe, Writer};
+use super::connection::{Connection, Outstanding, Probe, WriteState};
 use super::timers::Kind;
 use crate::protocol::RequestId;
 use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
@@ -33,7 +33,7 @@ pub(super) struct Claim {
 impl Switchboard {
     /// Whether it is known who this connection is, but not yet whether it gets in. A driver asks
     /// this after [`authenticated`](Self::authenticated), and if so after each
-    /// [`Action::Intake`](super::Action::Intake) of this connection; until then, what it has read of
+    /// [`Action::ReadMode`](super::Action::ReadMode) of this connection; until then, what it has read of
     /// it waits.
     pub fn is_undecided(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(id);
@@ -136,8 +136,8 @@ impl Switchboard {
         if is_live(connection, now) {
             return false;
         }
-        let stuck =
-            connection.writer == Writer::Blocked && now.since(connection.stalled_from) >= MOMENT;
+        let stuck = connection.writer == WriteState::Blocked
+            && now.since(connection.stalled_from) >= MOMENT;
         let unanswered = asked
             .is_some_and(|asked| now.since(asked) >= MOMENT && connection.last_heard < asked)
             && !connection.is_paused(&self.config);

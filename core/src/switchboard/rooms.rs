@@ -6,8 +6,8 @@ use std::sync::Arc;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::capacity::ReserveOne;
 use super::connection::Membership;
-use super::growth::Grow;
 use super::pool::Latest;
 use super::presence::Presence;
 use super::queue::NO_ROOM;
@@ -124,8 +124,9 @@ impl RoomTable {
     }
 
     /// The room of this name, or where to create it.
-    pub(super) fn look(&self, name: &str) -> Result<u32, Vacant> {
-        self.by_name.look(name, |room| &self.at(room).name)
+    pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
+        self.by_name
+            .find_or_vacant(name, |room| &self.at(room).name)
     }
 
     pub(super) fn at(&self, key: u32) -> &Room {
@@ -157,7 +158,7 @@ impl RoomTable {
 
     fn create(&mut self, vacant: Vacant, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
         self.epochs += 1;
-        self.rooms.grow();
+        self.rooms.reserve_one();
         let key = self.rooms.insert(Room {
             name: name.into(),
             epoch: self.epochs,
@@ -184,14 +185,14 @@ impl Switchboard {
     /// Puts a connection into a room, by the application's wish. Where JSON is spoken the client
     /// is told, as if it had asked.
     pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
-        self.enter(now);
+        self.advance_clock(now);
         self.enter_room(id, room, false)
     }
 
     /// Takes a connection out of a room, by the application's wish: what is queued for it from
     /// there is dropped. Says whether it was in.
     pub fn leave(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
-        self.enter(now);
+        self.advance_clock(now);
         let connection = self.connections.get_mut(id)?;
         let Some(key) = self.rooms.find(room) else {
             return Ok(false);
@@ -204,8 +205,8 @@ impl Switchboard {
         let dropped = self.pool.purge(&mut connection.queue, tag);
         self.counters.dropped("left", u64::from(dropped));
         self.queue_shrank(id, before);
-        self.leave_by_wish(id, key);
-        self.tell(
+        self.leave_voluntarily(id, key);
+        self.send_message(
             id,
             &ServerMessage::Unsubscribed {
                 channel: room,
@@ -252,7 +253,7 @@ impl Switchboard {
             return Err(JoinError::NotOpen);
         }
         check_name(name, limits.name_bytes).map_err(JoinError::BadName)?;
-        let room = self.rooms.look(name);
+        let room = self.rooms.find_or_vacant(name);
         if room.is_ok_and(|key| self.is_member(id, key)) {
             return Err(JoinError::AlreadyIn);
         }
@@ -277,7 +278,7 @@ impl Switchboard {
         lobby: bool,
     ) -> Result<(), JoinError> {
         let room = if lobby {
-            self.rooms.look(name)
+            self.rooms.find_or_vacant(name)
         } else {
             self.may_enter(id, name)?
         };
@@ -308,7 +309,7 @@ impl Switchboard {
             lobby,
             seen: 0,
         });
-        room.members.grow();
+        room.members.reserve_one();
         room.members.push(Member {
             slot: id.slot,
             membership,
@@ -332,13 +333,13 @@ impl Switchboard {
             epoch: epoch.as_str(),
             id: request,
         };
-        self.tell(id, &message);
-        self.tell_list(id, key);
+        self.send_message(id, &message);
+        self.send_presence_list(id, key);
         Ok(())
     }
 
     /// Takes a connection that stays out of one room. Says whether it was in.
-    pub(super) fn leave_by_wish(&mut self, id: ConnectionId, key: u32) -> bool {
+    pub(super) fn leave_voluntarily(&mut self, id: ConnectionId, key: u32) -> bool {
         if let Ok(connection) = self.connections.get_mut(id) {
             let mut memberships = connection.rooms.iter();
             if memberships.any(|member| member.room == key && member.lobby) {
@@ -393,7 +394,7 @@ impl Switchboard {
         let keys: Vec<u32> = connection.rooms.iter().map(|member| member.room).collect();
         let names = keys.iter().map(|&key| self.room_name(key)).collect();
         for key in keys {
-            self.leave_room(id, key, reason.by_itself());
+            self.leave_room(id, key, reason.is_peer_initiated());
         }
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.rooms = SmallVec::new();

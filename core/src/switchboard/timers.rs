@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::growth::Grow;
+use super::capacity::ReserveOne;
 use crate::{ConnectionId, Time};
 
 /// What a connection can be due for.
@@ -93,11 +93,11 @@ impl Timers {
         self.entries += 1;
         let lane = &mut self.lanes[kind as usize];
         if lane.back().is_none_or(|&(last, _)| last <= at) {
-            lane.grow();
+            lane.reserve_one();
             lane.push_back((at, id));
             self.note_front(kind);
         } else {
-            self.heap.grow();
+            self.heap.reserve_one();
             self.heap.push(Reverse((at, kind, id)));
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::Switchboard;
+use super::capacity::ReserveOne;
 use super::connection::NONE;
 use super::devices::Devices;
-use super::growth::Grow;
 use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::{CloseReason, ConnectionId, Time};
 
@@ -55,8 +55,9 @@ impl Users {
     }
 
     /// The user of this name, or where to [`add`](Self::add) it.
-    pub(super) fn look(&self, name: &str) -> Result<u32, Vacant> {
-        self.by_name.look(name, |user| &self.at(user).name)
+    pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
+        self.by_name
+            .find_or_vacant(name, |user| &self.at(user).name)
     }
 
     /// Adds a connection; the user comes to be with its first.
@@ -74,7 +75,7 @@ impl Users {
                 connections: Devices::default(),
                 graces: 0,
             };
-            self.slots.grow();
+            self.slots.reserve_one();
             let key = self.slots.insert(user) as u32;
             self.by_name
                 .insert(vacant, key, |user| &self.slots[user as usize].name);
@@ -146,7 +147,7 @@ impl Switchboard {
     /// Ends all connections of the user; returns how many. With an application's reason a code
     /// from 4400 to 4999 can be given, otherwise it is 4004 `kicked`.
     pub fn disconnect_user(&mut self, now: Time, user: &str, reason: CloseReason) -> usize {
-        self.enter(now);
+        self.advance_clock(now);
         let ids = self.connections_of(user);
         for &id in &ids {
             self.end(id, reason);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use switchboard_core::{
-    CloseFrame, CloseReason, Event, Exclude, Frame, Intake, Notice, ProtocolError, SlowPolicy,
+    CloseFrame, CloseReason, Event, Exclude, Frame, Notice, ProtocolError, ReadMode, SlowPolicy,
 };
 
 use crate::client::Received;
@@ -158,7 +158,7 @@ fn a_close_that_is_never_answered_ends_after_the_close_timeout() {
         world.peer(ann).shut,
         "the write side is shut down after the last byte"
     );
-    assert_eq!(world.board.intake(world.id(ann)), Ok(Intake::Discard));
+    assert_eq!(world.board.read_mode(world.id(ann)), Ok(ReadMode::Discard));
     world.advance(millis(4_999));
     assert!(!world.is_gone(ann));
     world.advance(millis(1));
@@ -337,10 +337,10 @@ fn of_who_is_closing_256_kib_are_discarded_and_then_nothing_is_read() {
     world.falls_silent(ann);
     close(&mut world, ann, CloseReason::Kicked);
     world.happens(ann, Event::Discarded(256 << 10));
-    assert_eq!(world.board.intake(world.id(ann)), Ok(Intake::Discard));
+    assert_eq!(world.board.read_mode(world.id(ann)), Ok(ReadMode::Discard));
     world.happens(ann, Event::Discarded(1));
     // The socket stays open, so that she can read our Close before the reset.
-    assert_eq!(world.board.intake(world.id(ann)), Ok(Intake::Wait));
+    assert_eq!(world.board.read_mode(world.id(ann)), Ok(ReadMode::Wait));
     assert!(!world.is_gone(ann));
     world.advance(secs(5));
     assert!(world.is_gone(ann));

@@ -249,15 +249,15 @@ fn reading_pauses_while_the_queue_is_long_and_so_does_the_ping_timeout() {
     world.stops_reading_after(ann, 0);
     world.send(ann, &"x".repeat(200));
     assert_eq!(
-        world.board.intake(world.id(ann)),
-        Ok(switchboard_core::Intake::Wait)
+        world.board.read_mode(world.id(ann)),
+        Ok(switchboard_core::ReadMode::Wait)
     );
     world.advance(secs(100));
     assert!(world.is_open(ann));
     world.reads(ann, 150);
     assert_eq!(
-        world.board.intake(world.id(ann)),
-        Ok(switchboard_core::Intake::Frames)
+        world.board.read_mode(world.id(ann)),
+        Ok(switchboard_core::ReadMode::Frames)
     );
     world.advance(secs(10));
     assert!(!world.is_open(ann), "it is read again, and says nothing");

@@ -1,7 +1,7 @@
 //! Section 3, under `Reject`: a connection whose network has gone does not keep its user out.
 
 use serde_json::json;
-use switchboard_core::{Config, Event, HealthPing, Intake, UserPolicy};
+use switchboard_core::{Config, Event, HealthPing, ReadMode, UserPolicy};
 
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
@@ -129,7 +129,7 @@ fn who_waits_for_the_answer_is_not_read_and_may_go() {
     world.falls_silent(old);
     let new = world.connect_to_log_in("lobby");
     world.says(new, json!({"type": "auth", "token": "ann:60"}));
-    assert_eq!(world.board.intake(world.id(new)), Ok(Intake::Wait));
+    assert_eq!(world.board.read_mode(world.id(new)), Ok(ReadMode::Wait));
     assert!(world.board.is_undecided(world.id(new)));
     world.advance(millis(500));
     let gone = world.tries("ann", "lobby");
@@ -139,7 +139,7 @@ fn who_waits_for_the_answer_is_not_read_and_may_go() {
         world.is_open(new),
         "the timeout of the first message is over"
     );
-    assert_eq!(world.board.intake(world.id(new)), Ok(Intake::Frames));
+    assert_eq!(world.board.read_mode(world.id(new)), Ok(ReadMode::Frames));
     assert!(world.is_gone(gone));
     assert_eq!(world.board.connections_of("ann"), [world.id(new)]);
     // The principal is good for 60 s from when the application said so.

@@ -165,7 +165,7 @@ fn every_operation_answers_a_stale_id_with_a_typed_error_or_does_nothing() {
     assert_eq!(board.answer_page(now, id, Vec::new()), Err(stale));
     let verdict = crate::world::verdict("ann");
     assert_eq!(board.authenticated(now, id, verdict, None), Err(stale));
-    assert_eq!(board.intake(id), Err(stale));
+    assert_eq!(board.read_mode(id), Err(stale));
     assert_eq!(board.message(now, id, false, 1), Err(stale));
     let command = switchboard_core::protocol::parse(r#"{"type":"ping"}"#);
     assert_eq!(board.command(now, id, command).unwrap_err(), stale);

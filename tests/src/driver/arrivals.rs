@@ -76,7 +76,7 @@ impl Driver {
         let lobby = lobby.map(room);
         let mut request = request_of(lobby, good_origin, kind)?;
         request.set_peer(peer);
-        let arrived = self.sys.intake(id) == Ok(switchboard_core::Intake::Head);
+        let arrived = self.sys.read_mode(id) == Ok(switchboard_core::ReadMode::Head);
         let result = if kind == Kind::Upgraded {
             self.act(|sys, now| sys.upgraded(now, id, &request))
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_core::{Action, ConnectionId, Intake, Stats, Time};
+use switchboard_core::{Action, ConnectionId, ReadMode, Stats, Time};
 
 use super::{Driver, Fault, ROOMS, USERS, ensure, same};
 use crate::model::{Model, Note, Phase};
@@ -44,14 +44,15 @@ impl Driver {
     /// Who is to be read again is told so.
     fn check_intake(&mut self, told: &[ConnectionId]) -> Result<(), Fault> {
         for (id, socket) in &mut self.sockets {
-            let intake = self
+            let read_mode = self
                 .sys
-                .intake(*id)
+                .read_mode(*id)
                 .map_err(|stale| format!("{stale}, without an end"))?;
-            let before = socket.intake.replace(intake);
-            let news = before.is_some_and(|before| before != intake) && intake != Intake::Wait;
+            let before = socket.read_mode.replace(read_mode);
+            let news =
+                before.is_some_and(|before| before != read_mode) && read_mode != ReadMode::Wait;
             ensure(!news || told.contains(id), || {
-                format!("{id} is to be read as {intake:?} after {before:?}, and nobody says so")
+                format!("{id} is to be read as {read_mode:?} after {before:?}, and nobody says so")
             })?;
         }
         Ok(())
@@ -143,15 +144,15 @@ impl Driver {
             same("rooms of a connection", &rooms, &Model::rooms_of(conn))?;
             let long = self.config.limits.pause_reading;
             let long = long.is_some_and(|most| conn.queue.bytes() > most);
-            let intake = match conn.phase {
-                Phase::Arrived => Intake::Head,
-                Phase::Page | Phase::Authenticating { .. } => Intake::Wait,
-                _ if conn.is_ending() && conn.discarded > DISCARD => Intake::Wait,
-                _ if conn.is_ending() => Intake::Discard,
-                _ if long || conn.claim.is_some() => Intake::Wait,
-                _ => Intake::Frames,
+            let read_mode = match conn.phase {
+                Phase::Arrived => ReadMode::Head,
+                Phase::Page | Phase::Authenticating { .. } => ReadMode::Wait,
+                _ if conn.is_ending() && conn.discarded > DISCARD => ReadMode::Wait,
+                _ if conn.is_ending() => ReadMode::Discard,
+                _ if long || conn.claim.is_some() => ReadMode::Wait,
+                _ => ReadMode::Frames,
             };
-            same("how it is read", &self.sys.intake(*id), &Ok(intake))?;
+            same("how it is read", &self.sys.read_mode(*id), &Ok(read_mode))?;
         }
         Ok(())
     }
@@ -219,7 +220,7 @@ impl Driver {
 
 fn intake_of(action: &Action) -> Option<ConnectionId> {
     match action {
-        Action::Intake(id) => Some(*id),
+        Action::ReadMode(id) => Some(*id),
         _ => None,
     }
 }

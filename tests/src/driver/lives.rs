@@ -155,7 +155,7 @@ fn id_of(action: &Action) -> Option<ConnectionId> {
     Some(match action {
         Action::Send(id)
         | Action::ShutdownWrite(id)
-        | Action::Intake(id)
+        | Action::ReadMode(id)
         | Action::Evict { id, .. }
         | Action::Notify(
             Notice::Opened { id, .. }

@@ -26,7 +26,7 @@ pub(super) struct Socket {
     /// It has been welcomed.
     welcomed: bool,
     /// How it was to be read, at the last look.
-    pub(super) intake: Option<switchboard_core::Intake>,
+    pub(super) read_mode: Option<switchboard_core::ReadMode>,
     /// When its messages were accepted.
     pub(super) accepted: Vec<u64>,
 }
@@ -41,7 +41,7 @@ impl Socket {
             pings: Vec::new(),
             rooms: BTreeMap::new(),
             welcomed: false,
-            intake: None,
+            read_mode: None,
             accepted: Vec::new(),
         }
     }

@@ -359,7 +359,7 @@ impl World {
                 && board
                     .handle(now, id, switchboard_core::Event::Wrote(5))
                     .is_err()
-                && board.intake(id).is_err()
+                && board.read_mode(id).is_err()
                 && board.user_of(id).is_none()
                 && board.rooms_of(id).is_err()
         });

@@ -1,7 +1,7 @@
 //! What the node says, and why connections end (invariants 2 to 4, 27 to 30).
 
 use switchboard_core::session::Ended;
-use switchboard_core::{Action, ConnectionId, Intake, Notice};
+use switchboard_core::{Action, ConnectionId, Notice, ReadMode};
 
 use super::causes::bit;
 use super::counters::Probe;
@@ -71,7 +71,7 @@ impl World {
 
     fn follow(&mut self, action: Action) {
         match action {
-            Action::Intake(id) => {
+            Action::ReadMode(id) => {
                 // A connection may have gone again within the same call.
                 let l = self.link_of(id).or(self.oracle.arriving);
                 if let Some(l) = l {
@@ -115,7 +115,7 @@ impl World {
     /// doing before it logs in.
     fn silent_refusal(&mut self, l: u32, id: ConnectionId) {
         let phase = self.links[l as usize].shadow.phase;
-        if self.board.intake(id) != Ok(Intake::Discard) {
+        if self.board.read_mode(id) != Ok(ReadMode::Discard) {
             return;
         }
         match phase {

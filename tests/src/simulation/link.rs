@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use switchboard_core::session::{Ended, Session};
-use switchboard_core::{ConnectionId, Intake};
+use switchboard_core::{ConnectionId, ReadMode};
 
 use super::hooks::Hook;
 use super::output::Output;
@@ -225,7 +225,7 @@ pub(super) struct Link {
     // The node's driver.
     /// Taken out while it is at work.
     pub(super) session: Option<Box<Session>>,
-    pub(super) intake: Intake,
+    pub(super) read_mode: ReadMode,
     pub(super) ended: Option<Ended>,
     pub(super) hook: Option<Hook>,
     /// Hooks that were called.
@@ -265,7 +265,7 @@ impl Link {
             delivering: false,
             output: Output::new(),
             session: None,
-            intake: Intake::Head,
+            read_mode: ReadMode::Head,
             ended: None,
             hook: None,
             hooks: 0,

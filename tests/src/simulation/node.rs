@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use switchboard_core::session::{Session, Step as Next, Turn};
-use switchboard_core::{Event, HandshakeConfig, Intake, Refused, Tokens};
+use switchboard_core::{Event, HandshakeConfig, ReadMode, Refused, Tokens};
 
 use super::counters::{Fault, Probe};
 use super::plan::{MICRO, MILLI};
@@ -199,9 +199,9 @@ impl World {
         if self.plan.config.limits.pause_reading.is_some() {
             self.session(l, |session, node| session.update(node));
         }
-        match self.links[l as usize].intake {
-            Intake::Wait => false,
-            Intake::Frames => {
+        match self.links[l as usize].read_mode {
+            ReadMode::Wait => false,
+            ReadMode::Frames => {
                 if self.board.is_congested() {
                     self.schedule.push(self.now + MILLI, Step::Arrive(l));
                     self.links[l as usize].shadow.paused_since = true;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::session::Node;
 use switchboard_core::{
-    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Intake,
-    Question, Refused, Request, Time,
+    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question,
+    ReadMode, Refused, Request, Time,
 };
 
 use super::counters::Probe;
@@ -80,15 +80,15 @@ impl Node for Seam<'_> {
         }
     }
 
-    fn read_mode(&mut self, id: ConnectionId) -> Option<Intake> {
+    fn read_mode(&mut self, id: ConnectionId) -> Option<ReadMode> {
         let (world, l) = (&mut *self.world, self.l);
-        let mode = world.board.intake(id).ok()?;
+        let mode = world.board.read_mode(id).ok()?;
         let link = &mut world.links[l as usize];
-        let before = std::mem::replace(&mut link.intake, mode);
-        if mode == Intake::Wait && before == Intake::Discard {
+        let before = std::mem::replace(&mut link.read_mode, mode);
+        if mode == ReadMode::Wait && before == ReadMode::Discard {
             world.probe(Probe::DiscardBound);
         }
-        if mode == Intake::Wait && before == Intake::Frames {
+        if mode == ReadMode::Wait && before == ReadMode::Frames {
             world.probe(Probe::IntakeWait);
             world.links[l as usize].shadow.paused_since = true;
         }

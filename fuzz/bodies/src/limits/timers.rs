@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use switchboard_core::{
-    Answer, Config, ConnectionId, Event, Identity, Intake, Refused, Switchboard, Time,
+    Answer, Config, ConnectionId, Event, Identity, ReadMode, Refused, Switchboard, Time,
 };
 
 use super::{STEPS, address, ask};
@@ -52,12 +52,12 @@ impl Stands {
         }
     }
 
-    const fn intake(self) -> Option<Intake> {
+    const fn read_mode(self) -> Option<ReadMode> {
         match self {
-            Self::Arrived(_) => Some(Intake::Head),
-            Self::Asking(_) => Some(Intake::Wait),
-            Self::Awaiting(_) | Self::In(_) => Some(Intake::Frames),
-            Self::Refused(_) | Self::Closing(_) => Some(Intake::Discard),
+            Self::Arrived(_) => Some(ReadMode::Head),
+            Self::Asking(_) => Some(ReadMode::Wait),
+            Self::Awaiting(_) | Self::In(_) => Some(ReadMode::Frames),
+            Self::Refused(_) | Self::Closing(_) => Some(ReadMode::Discard),
             Self::Gone => None,
         }
     }
@@ -248,8 +248,13 @@ impl World {
     fn compare(&mut self) {
         while self.board.poll_notice().is_some() {}
         for &(id, stands) in &self.twins {
-            let intake = self.board.intake(id).ok();
-            assert_eq!(intake, stands.intake(), "{id} at {}: {stands:?}", self.now);
+            let read_mode = self.board.read_mode(id).ok();
+            assert_eq!(
+                read_mode,
+                stands.read_mode(),
+                "{id} at {}: {stands:?}",
+                self.now
+            );
         }
         let due = self
             .twins

@@ -27,7 +27,7 @@ const FEW: usize = 24;
 
 /// The users in one room.
 #[derive(Debug)]
-pub(super) enum Crowd {
+pub(super) enum Occupants {
     /// In the order of joining.
     Few(Vec<Present>),
     Many(Box<Many>),
@@ -42,13 +42,13 @@ pub(super) struct Many {
     places: u64,
 }
 
-impl Default for Crowd {
+impl Default for Occupants {
     fn default() -> Self {
         Self::Few(Vec::new())
     }
 }
 
-impl Crowd {
+impl Occupants {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Few(users) => users.len(),
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "minutes there")]
     fn the_order_of_joining_survives_growing_shrinking_and_going() {
-        let mut crowd = Crowd::default();
+        let mut occupants = Occupants::default();
         let mut expected: Vec<u32> = Vec::new();
         let mut rng = fastrand::Rng::with_seed(1);
         for step in 0..4_000 {
@@ -153,20 +153,20 @@ mod tests {
             let grows = step / 60 % 2 == 0;
             let user = rng.u32(0..200);
             if !expected.contains(&user) && (grows || rng.u8(0..4) == 0) {
-                crowd.add(user);
+                occupants.add(user);
                 expected.push(user);
             } else if !grows && !expected.is_empty() {
                 let user = expected.remove(rng.usize(0..expected.len()));
-                assert!(crowd.remove(user));
-                assert!(!crowd.remove(user));
+                assert!(occupants.remove(user));
+                assert!(!occupants.remove(user));
             }
-            let users: Vec<u32> = crowd.iter().map(|present| present.user).collect();
+            let users: Vec<u32> = occupants.iter().map(|present| present.user).collect();
             assert_eq!(users, expected);
-            assert_eq!(crowd.len(), expected.len());
+            assert_eq!(occupants.len(), expected.len());
             for user in 0..200 {
-                let found = crowd.get(user).map(|present| present.user);
+                let found = occupants.get(user).map(|present| present.user);
                 assert_eq!(found, expected.contains(&user).then_some(user));
-                assert_eq!(crowd.get_mut(user).is_some(), found.is_some());
+                assert_eq!(occupants.get_mut(user).is_some(), found.is_some());
             }
         }
     }

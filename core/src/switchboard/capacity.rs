@@ -10,14 +10,14 @@ use slab::Slab;
 /// Shorter lists grow as they like.
 const LONG: usize = 1_024;
 
-/// A list that [`grow`](Grow::grow)s before something is added.
-pub(super) trait Grow {
-    fn room(&self) -> (usize, usize);
+/// A list that reserves one place before something is added.
+pub(super) trait ReserveOne {
+    fn usage(&self) -> (usize, usize);
     fn reserve(&mut self, additional: usize);
 
     /// Makes room for one more, if the list is long and full.
-    fn grow(&mut self) {
-        let (len, capacity) = self.room();
+    fn reserve_one(&mut self) {
+        let (len, capacity) = self.usage();
         if len == capacity && len >= LONG {
             self.reserve(len / 4);
         }
@@ -26,8 +26,8 @@ pub(super) trait Grow {
 
 macro_rules! grow {
     ($list:ident, $($bound:ident)?) => {
-        impl<T $(: $bound)?> Grow for $list<T> {
-            fn room(&self) -> (usize, usize) {
+        impl<T $(: $bound)?> ReserveOne for $list<T> {
+            fn usage(&self) -> (usize, usize) {
                 (self.len(), self.capacity())
             }
 
@@ -54,7 +54,7 @@ mod tests {
         let mut moved = 0;
         for number in 0..100_000 {
             let before = list.capacity();
-            list.grow();
+            list.reserve_one();
             list.insert(number);
             if list.capacity() != before {
                 moved += before;
