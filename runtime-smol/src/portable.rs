@@ -7,16 +7,16 @@ use std::task::{Context, Poll, ready};
 
 use smol::Async;
 use smol::net::{TcpListener, TcpStream};
-use switchboard_runtime::{AnySocket, Foreign, Unwatched};
+use switchboard_runtime::{AnySocket, PolledSocket, SelfWaking};
 
 use crate::socket::Polled;
 
 pub(crate) type Acceptor = TcpListener;
-pub(crate) type Sockets = Unwatched;
+pub(crate) type Sockets = SelfWaking;
 
 #[allow(clippy::unnecessary_wraps)] // Elsewhere it can fail.
 pub(crate) fn sockets() -> io::Result<Sockets> {
-    Ok(Unwatched)
+    Ok(SelfWaking)
 }
 
 #[allow(clippy::unnecessary_wraps)]
@@ -48,5 +48,5 @@ pub(crate) fn poll_accept(
 pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     let peer = stream.peer_addr()?.ip();
     stream.set_nodelay(true)?;
-    Ok((AnySocket::new(Foreign::new(Polled(stream))), peer))
+    Ok((AnySocket::new(PolledSocket::new(Polled(stream))), peer))
 }

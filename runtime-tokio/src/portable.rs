@@ -4,17 +4,17 @@ use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll, ready};
 
-use switchboard_runtime::{AnySocket, Foreign, Unwatched};
+use switchboard_runtime::{AnySocket, PolledSocket, SelfWaking};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::socket::Polled;
 
 pub(crate) type Acceptor = TcpListener;
-pub(crate) type Sockets = Unwatched;
+pub(crate) type Sockets = SelfWaking;
 
 #[allow(clippy::unnecessary_wraps)] // Elsewhere it can fail.
 pub(crate) fn sockets() -> io::Result<Sockets> {
-    Ok(Unwatched)
+    Ok(SelfWaking)
 }
 
 #[allow(clippy::unnecessary_wraps)]
@@ -38,5 +38,5 @@ pub(crate) fn poll_accept(
 pub(crate) fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     let peer = stream.peer_addr()?.ip();
     stream.set_nodelay(true)?;
-    Ok((AnySocket::new(Foreign::new(Polled(stream))), peer))
+    Ok((AnySocket::new(PolledSocket::new(Polled(stream))), peer))
 }

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, acceptfrom_with, recv, send, sockopt};
 use socket2::SockRef;
 
-use crate::mailbox::Token;
+use crate::inbox::Token;
 use crate::socket::{AnySocket, Socket};
 use crate::sockets::{Readiness, Sockets};
 use crate::sync::atomic::{AtomicU8, Ordering};

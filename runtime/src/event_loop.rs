@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::mailbox::{Arrived, Bell, Mail, Mailbox, Token};
+use crate::inbox::{Arrived, Inbox, Posted, TaskWaker, Token};
 use crate::runtime::{Runtime, Timer};
 use crate::shared::Shared;
 use crate::shield::{error, warn};
@@ -39,7 +39,7 @@ struct Hosted<R: Runtime> {
     /// Its socket is watched for taking bytes again.
     watches_writes: bool,
     /// Its waker, while somebody keeps it.
-    bell: Option<Arc<Bell>>,
+    task_waker: Option<Arc<TaskWaker>>,
 }
 
 /// What a turn has shown.
@@ -52,16 +52,16 @@ enum Turn {
 
 struct EventLoop<R: Runtime> {
     shared: Arc<Shared>,
-    mailbox: Arc<Mailbox>,
+    inbox: Arc<Inbox>,
     sockets: R::Sockets,
     hosted: Slab<Hosted<R>>,
     /// The latest of the names that are given to those who have had the same place.
     generation: u32,
-    mail: Mail,
+    posted: Posted,
     ready: Vec<(Token, Readiness)>,
     writer: Writer,
     /// For the next task that is polled: most keep no waker.
-    spare: Option<Arc<Bell>>,
+    spare: Option<Arc<TaskWaker>>,
     /// The last turn has left something to read or to write.
     busy: bool,
     /// Turns since the runtime has looked at everything else.
@@ -70,19 +70,19 @@ struct EventLoop<R: Runtime> {
 
 /// Runs until the hub is no more and its last connection has gone.
 pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
-    let Some(mailbox) = shared.mailbox(index).cloned() else {
+    let Some(inbox) = shared.inbox(index).cloned() else {
         return;
     };
-    let Some(sockets) = open::<R>(&shared, &mailbox).await else {
+    let Some(sockets) = open::<R>(&shared, &inbox).await else {
         return;
     };
     let mut event_loop = EventLoop::<R> {
-        mailbox,
+        inbox,
         spare: None,
         sockets,
         hosted: Slab::new(),
         generation: 0,
-        mail: Mail::default(),
+        posted: Posted::default(),
         ready: Vec::new(),
         writer: Writer::new(Some(index)),
         busy: false,
@@ -102,14 +102,14 @@ pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
 
 /// What sockets are watched with; it takes a file descriptor, which there may not be just now.
 /// `None`: the hub is no more.
-async fn open<R: Runtime>(shared: &Shared, mailbox: &Mailbox) -> Option<R::Sockets> {
+async fn open<R: Runtime>(shared: &Shared, inbox: &Inbox) -> Option<R::Sockets> {
     while !shared.is_closed() {
         let error = match R::sockets() {
             Ok(sockets) => return Some(sockets),
             Err(error) => error,
         };
         // Nobody serves those who have come; and theirs may be the descriptors that are missing.
-        for arrived in mailbox.take_arrived() {
+        for arrived in inbox.take_arrived() {
             shared.reset(arrived.id);
         }
         warn!(%error, "cannot watch sockets");
@@ -136,17 +136,17 @@ impl<R: Runtime> EventLoop<R> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
         let shared = self.shared.clone();
         let _turn = shared.begin_turn();
-        self.mailbox.set_at_turn(true);
-        self.mailbox.register(context.waker());
-        let mail = self.take_mail();
+        self.inbox.set_at_turn(true);
+        self.inbox.register(context.waker());
+        let posted = self.take_posted();
         // Who does not wait for the sockets is not told of them: not before the last turn.
         let unheard = self.busy;
         let input = self.look(context);
         // Who has something to write from now on has to say so.
-        self.mailbox.set_at_turn(false);
-        let output = self.writer.take_turn(&shared);
+        self.inbox.set_at_turn(false);
+        let output = self.writer.write_batch(&shared);
         self.busy = input == Look::Partial || output == Written::Partly;
-        if mail || unheard || input != Look::Nothing || output != Written::Nothing {
+        if posted || unheard || input != Look::Nothing || output != Written::Nothing {
             return Poll::Ready(Turn::Busy);
         }
         if shared.is_closed() && self.hosted.is_empty() {
@@ -157,18 +157,18 @@ impl<R: Runtime> EventLoop<R> {
     }
 
     /// Does what others have left to do; says whether there was anything.
-    fn take_mail(&mut self) -> bool {
-        let mut mail = std::mem::take(&mut self.mail);
-        self.mailbox.swap(&mut mail);
-        let found = !mail.is_empty();
-        for arrived in mail.arrived.drain(..) {
+    fn take_posted(&mut self) -> bool {
+        let mut posted = std::mem::take(&mut self.posted);
+        self.inbox.swap(&mut posted);
+        let found = !posted.is_empty();
+        for arrived in posted.arrived.drain(..) {
             self.host(arrived);
         }
-        for token in mail.woken.drain(..) {
+        for token in posted.woken.drain(..) {
             self.poll_task(token);
         }
-        mail.clear();
-        self.mail = mail;
+        posted.clear();
+        self.posted = posted;
         found
     }
 
@@ -184,13 +184,13 @@ impl<R: Runtime> EventLoop<R> {
             task: Task::new(self.shared.clone(), arrived),
             generation: self.generation,
             watches_writes: false,
-            bell: None,
+            task_waker: None,
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
             self.shared.reset(id);
             warn!(conn = %id, peer = %link.peer(), %error, "cannot watch a socket");
         }
-        link.bell.belong_to(token);
+        link.task_waker.assign(token);
         self.poll_task(token);
     }
 
@@ -246,30 +246,30 @@ impl<R: Runtime> EventLoop<R> {
         if hosted.generation != token.generation {
             return;
         }
-        let bell = hosted.bell.take().or_else(|| self.spare.take());
-        let bell = bell.unwrap_or_else(|| Arc::new(Bell::new(self.mailbox.clone())));
-        bell.belong_to(token);
-        bell.attend();
-        hosted.task.link().bell.attend();
-        let waker = Waker::from(bell.clone());
+        let task_waker = hosted.task_waker.take().or_else(|| self.spare.take());
+        let task_waker = task_waker.unwrap_or_else(|| Arc::new(TaskWaker::new(self.inbox.clone())));
+        task_waker.assign(token);
+        task_waker.begin_poll();
+        hosted.task.link().task_waker.begin_poll();
+        let waker = Waker::from(task_waker.clone());
         let mut context = Context::from_waker(&waker);
         // The panics of the application are caught where it is called. Should there be another, it
         // costs this connection, and not everybody in this loop.
         let polled = catch_unwind(AssertUnwindSafe(|| hosted.task.poll(&mut context)));
         drop(waker);
-        if Arc::strong_count(&bell) > 1 {
-            hosted.bell = Some(bell);
+        if Arc::strong_count(&task_waker) > 1 {
+            hosted.task_waker = Some(task_waker);
         } else {
-            self.spare = Some(bell);
+            self.spare = Some(task_waker);
         }
         match polled {
             Ok(Poll::Pending) if hosted.task.is_blocked() => self.watch_writes(token),
             Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(())) => self.let_go(token),
+            Ok(Poll::Ready(())) => self.remove_task(token),
             Err(_) => {
                 let (id, peer) = (hosted.task.id(), hosted.task.link().peer());
                 self.shared.reset(id);
-                self.let_go(token);
+                self.remove_task(token);
                 error!(conn = %id, %peer, "a task panicked");
             }
         }
@@ -290,7 +290,7 @@ impl<R: Runtime> EventLoop<R> {
         }
     }
 
-    fn let_go(&mut self, token: Token) {
+    fn remove_task(&mut self, token: Token) {
         let hosted = self.hosted.remove(token.place as usize);
         if catch_unwind(AssertUnwindSafe(|| drop(hosted))).is_err() {
             error!("a task panicked when it was dropped");
@@ -305,7 +305,7 @@ impl<R: Runtime> Drop for EventLoop<R> {
     /// The runtime may end before the hub. What the hooks hold is dropped one by one, so that a panic
     /// of one is not that of all; and nobody reads these connections any more.
     fn drop(&mut self) {
-        self.mailbox.set_at_turn(true);
+        self.inbox.set_at_turn(true);
         for hosted in self.hosted.drain() {
             let id = hosted.task.id();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(hosted)));

@@ -17,8 +17,8 @@ use switchboard_core::{
 
 use crate::application::{Application, DynApplication};
 use crate::event_loop;
+use crate::inbox::Arrived;
 use crate::machine;
-use crate::mailbox::Arrived;
 use crate::runtime::Runtime;
 use crate::shared::{Running, Shared};
 use crate::shield::debug;
@@ -305,9 +305,9 @@ impl Hub {
     ) -> io::Result<()> {
         self.start::<R>(executor)?;
         let shared = self.shared();
-        let mailbox = shared.next_home().ok_or_else(no_runtime)?;
+        let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
         socket.limit_unsent(shared.config.limits.unsent_bytes);
-        let link = Arc::new(Link::new(socket, peer, mailbox.clone()));
+        let link = Arc::new(Link::new(socket, peer, inbox.clone()));
         let id = shared.with(|locked, now| {
             locked
                 .switchboard
@@ -318,16 +318,16 @@ impl Hub {
         });
         match id {
             Ok(id) => {
-                mailbox.arrive(Arrived {
+                inbox.arrive(Arrived {
                     link,
                     id,
                     peer,
                     arrival,
                     early,
                 });
-                if !mailbox.runs() {
+                if !inbox.runs() {
                     // Its last look may have been before that.
-                    shared.forget_mail(mailbox);
+                    shared.forget_mail(inbox);
                 }
             }
             Err(refused) => {
@@ -360,7 +360,7 @@ impl Hub {
             let event_loop = event_loop::run::<R>(shared.clone(), index);
             R::spawn(&executor, run_as(running, event_loop));
         }
-        if shared.next_home().is_none() {
+        if shared.next_event_loop().is_none() {
             return Err(no_runtime());
         }
         Ok(())

@@ -23,11 +23,11 @@ mod effects;
 #[cfg(target_os = "linux")]
 pub mod epoll;
 mod event_loop;
-mod foreign;
 mod hub;
+mod inbox;
 mod machine;
-mod mailbox;
 mod node;
+mod polled;
 mod runtime;
 #[cfg(test)]
 mod schedules;
@@ -43,12 +43,12 @@ mod waiters;
 mod writer;
 
 pub use self::application::{Application, Client, Entry, Message};
-pub use self::foreign::{Foreign, Stream};
 pub use self::hub::{BroadcastError, Hub};
-pub use self::mailbox::Token;
+pub use self::inbox::Token;
+pub use self::polled::{PolledSocket, Stream};
 pub use self::runtime::{BoxFuture, Polls, Runtime, Timer};
 pub use self::serve::{RuntimeHub, Serve};
 pub use self::socket::{AnySocket, Socket};
-pub use self::sockets::{Readiness, Sockets, Unwatched};
+pub use self::sockets::{Readiness, SelfWaking, Sockets};
 
 pub use switchboard_core as core;

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::foreign::Stream;
 use crate::machine;
+use crate::polled::Stream;
 use crate::socket::AnySocket;
 use crate::sockets::Sockets;
 

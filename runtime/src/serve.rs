@@ -14,8 +14,8 @@ use switchboard_core::{Config, ConfigError, DrainReport, Request};
 
 use crate::application::Application;
 use crate::calls::Pages;
-use crate::foreign::Foreign;
 use crate::hub::Hub;
+use crate::polled::PolledSocket;
 use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
 use crate::shield::warn;
 use crate::socket::AnySocket;
@@ -95,7 +95,7 @@ impl<R: Runtime> RuntimeHub<R> {
     where
         R: Polls<T>,
     {
-        self.accept_foreign(stream, peer, Arrival::Fresh(None), early)
+        self.accept_polled(stream, peer, Arrival::Fresh(None), early)
     }
 
     /// Takes a stream that the application has upgraded itself: the 101 response is sent, and
@@ -110,10 +110,10 @@ impl<R: Runtime> RuntimeHub<R> {
     where
         R: Polls<T>,
     {
-        self.accept_foreign(stream, peer, Arrival::Upgraded(Box::new(request)), early)
+        self.accept_polled(stream, peer, Arrival::Upgraded(Box::new(request)), early)
     }
 
-    fn accept_foreign<T>(
+    fn accept_polled<T>(
         &self,
         stream: T,
         peer: IpAddr,
@@ -123,7 +123,7 @@ impl<R: Runtime> RuntimeHub<R> {
     where
         R: Polls<T>,
     {
-        let socket = AnySocket::new(Foreign::new(R::adapt(stream)));
+        let socket = AnySocket::new(PolledSocket::new(R::adapt(stream)));
         self.attach(socket, peer, arrival, early)
     }
 

@@ -15,7 +15,7 @@ use switchboard_core::{
 
 use crate::application::DynApplication;
 use crate::backlog::Backlog;
-use crate::mailbox::{Mail, Mailbox};
+use crate::inbox::{Inbox, Posted};
 use crate::shield::{shielded, wake};
 use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -39,9 +39,9 @@ pub(crate) struct Shared {
     /// The ticker has been spawned, and not dropped.
     ticks: AtomicBool,
     /// One per event loop.
-    mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
+    inboxes: OnceLock<Box<[Arc<Inbox>]>>,
     /// Connections that have been given to an event loop.
-    homes: AtomicUsize,
+    assigned: AtomicUsize,
     /// There may be something to write.
     to_write: AtomicBool,
     congested: AtomicBool,
@@ -66,14 +66,14 @@ thread_local! {
 pub(crate) struct Running {
     shared: Arc<Shared>,
     /// `None`: the ticker.
-    mailbox: Option<Arc<Mailbox>>,
+    inbox: Option<Arc<Inbox>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mailbox) = &self.mailbox {
-            mailbox.set_runs(false);
-            self.shared.forget_mail(mailbox);
+        if let Some(inbox) = &self.inbox {
+            inbox.set_runs(false);
+            self.shared.forget_mail(inbox);
         } else {
             self.shared.ticks.store(false, Ordering::SeqCst);
         }
@@ -179,8 +179,8 @@ impl Shared {
             alarm: AtomicU64::new(u64::MAX),
             ticker: AtomicWaker::new(),
             ticks: AtomicBool::new(false),
-            mailboxes: OnceLock::new(),
-            homes: AtomicUsize::new(0),
+            inboxes: OnceLock::new(),
+            assigned: AtomicUsize::new(0),
             to_write: AtomicBool::new(false),
             congested: AtomicBool::new(false),
             gate: Mutex::new(Vec::new()),
@@ -210,10 +210,10 @@ impl Shared {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.with(|locked, now| locked.switchboard.shut_down(now));
             self.wake_ticker();
-            for mailbox in self.mailboxes.get().into_iter().flatten() {
+            for inbox in self.inboxes.get().into_iter().flatten() {
                 // Its event loop may be gone, or about to go: what stays there keeps itself.
-                drop(mailbox.take_arrived());
-                mailbox.ring();
+                drop(inbox.take_arrived());
+                inbox.ring();
             }
         }
     }
@@ -269,7 +269,7 @@ impl Shared {
             }
         }
         if relieved {
-            self.open_gate();
+            self.end_congestion();
         }
         self.report(&notices);
         result
@@ -310,8 +310,8 @@ impl Shared {
 
     /// Whether the ticker and all event loops run.
     pub(crate) fn runs(&self) -> bool {
-        let all = |mailboxes: &[Arc<Mailbox>]| mailboxes.iter().all(|mailbox| mailbox.runs());
-        self.ticks.load(Ordering::SeqCst) && self.mailboxes.get().is_some_and(|found| all(found))
+        let all = |inboxes: &[Arc<Inbox>]| inboxes.iter().all(|inbox| inbox.runs());
+        self.ticks.load(Ordering::SeqCst) && self.inboxes.get().is_some_and(|found| all(found))
     }
 
     /// What is to be spawned: whether the ticker, and which event loops, of `count` if these are the
@@ -320,39 +320,39 @@ impl Shared {
         self: &Arc<Self>,
         count: usize,
     ) -> (Option<Running>, Vec<(usize, Running)>) {
-        let running = |mailbox| Running {
+        let running = |inbox| Running {
             shared: self.clone(),
-            mailbox,
+            inbox,
         };
         let ticker = (!self.ticks.swap(true, Ordering::SeqCst)).then(|| running(None));
-        let mailboxes = self
-            .mailboxes
+        let inboxes = self
+            .inboxes
             .get_or_init(|| (0..count).map(|_| Arc::default()).collect());
-        let loops = mailboxes.iter().enumerate();
+        let loops = inboxes.iter().enumerate();
         let loops = loops
-            .filter(|(_, mailbox)| mailbox.set_runs(true))
-            .map(|(index, mailbox)| (index, running(Some(mailbox.clone()))))
+            .filter(|(_, inbox)| inbox.set_runs(true))
+            .map(|(index, inbox)| (index, running(Some(inbox.clone()))))
             .collect();
         (ticker, loops)
     }
 
-    pub(crate) fn mailbox(&self, index: usize) -> Option<&Arc<Mailbox>> {
-        self.mailboxes.get()?.get(index)
+    pub(crate) fn inbox(&self, index: usize) -> Option<&Arc<Inbox>> {
+        self.inboxes.get()?.get(index)
     }
 
     /// The event loop of the next connection: of those that run, each gets as many as the others.
-    pub(crate) fn next_home(&self) -> Option<&Arc<Mailbox>> {
-        let mailboxes = self.mailboxes.get()?;
-        let next = self.homes.fetch_add(1, Ordering::Relaxed) % mailboxes.len();
-        let (before, from) = mailboxes.split_at(next);
-        from.iter().chain(before).find(|mailbox| mailbox.runs())
+    pub(crate) fn next_event_loop(&self) -> Option<&Arc<Inbox>> {
+        let inboxes = self.inboxes.get()?;
+        let next = self.assigned.fetch_add(1, Ordering::Relaxed) % inboxes.len();
+        let (before, from) = inboxes.split_at(next);
+        from.iter().chain(before).find(|inbox| inbox.runs())
     }
 
     /// Lets go of those whom an event loop that has ended will not see any more.
-    pub(crate) fn forget_mail(&self, mailbox: &Mailbox) {
-        let mut mail = Mail::default();
-        mailbox.swap(&mut mail);
-        for arrived in mail.arrived {
+    pub(crate) fn forget_mail(&self, inbox: &Inbox) {
+        let mut posted = Posted::default();
+        inbox.swap(&mut posted);
+        for arrived in posted.arrived {
             self.reset(arrived.id);
         }
     }
@@ -360,11 +360,11 @@ impl Shared {
     /// Makes an event loop write: one that has nothing else to do, so that a hook that takes its time
     /// holds up no other thread. Where all are at their turns, each looks at the end of it.
     pub(crate) fn ring_for_writing(&self, except: Option<usize>) {
-        let mailboxes = self.mailboxes.get().into_iter().flatten().enumerate();
+        let inboxes = self.inboxes.get().into_iter().flatten().enumerate();
         let mut free =
-            mailboxes.filter(|(index, mailbox)| Some(*index) != except && !mailbox.is_at_turn());
-        if let Some((_, mailbox)) = free.next() {
-            mailbox.ring();
+            inboxes.filter(|(index, inbox)| Some(*index) != except && !inbox.is_at_turn());
+        if let Some((_, inbox)) = free.next() {
+            inbox.ring();
         }
     }
 
@@ -399,7 +399,7 @@ impl Shared {
     }
 
     /// Whether input should wait for the writers; if so, the task is woken when it need not.
-    pub(crate) fn gated(&self, context: &Context<'_>) -> bool {
+    pub(crate) fn wait_while_congested(&self, context: &Context<'_>) -> bool {
         if !self.is_congested() {
             return false;
         }
@@ -410,7 +410,7 @@ impl Shared {
         if self.is_congested() {
             return true;
         }
-        self.open_gate();
+        self.end_congestion();
         false
     }
 
@@ -418,7 +418,7 @@ impl Shared {
         self.congested.load(Ordering::Acquire)
     }
 
-    fn open_gate(&self) {
+    fn end_congestion(&self) {
         let wakers = {
             let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *gate)

@@ -9,7 +9,7 @@ use switchboard_core::session::Ended;
 
 #[cfg(target_os = "linux")]
 use crate::epoll::Tcp;
-use crate::mailbox::{Bell, Mailbox};
+use crate::inbox::{Inbox, TaskWaker};
 use crate::shared::Shared;
 use crate::sockets::Readiness;
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -141,7 +141,7 @@ pub(crate) const GONE: u8 = 8;
 pub(crate) struct Link {
     pub(crate) socket: AnySocket,
     flags: AtomicU8,
-    pub(crate) bell: Bell,
+    pub(crate) task_waker: TaskWaker,
     /// For the log: the client's address, as far as it is known.
     peer: Mutex<IpAddr>,
     end: Mutex<Option<Box<End>>>,
@@ -180,10 +180,10 @@ impl Drop for Farewell {
 }
 
 impl Link {
-    pub(crate) fn new(socket: AnySocket, peer: IpAddr, mailbox: Arc<Mailbox>) -> Self {
+    pub(crate) fn new(socket: AnySocket, peer: IpAddr, inbox: Arc<Inbox>) -> Self {
         Self {
             peer: Mutex::new(peer),
-            bell: Bell::new(mailbox),
+            task_waker: TaskWaker::new(inbox),
             flags: AtomicU8::new(0),
             end: Mutex::new(None),
             socket,
@@ -202,7 +202,7 @@ impl Link {
     /// Tells the task something.
     pub(crate) fn signal(&self, flag: u8) {
         self.flags.fetch_or(flag, Ordering::AcqRel);
-        self.bell.ring();
+        self.task_waker.ring();
     }
 
     /// Takes what has been signalled.

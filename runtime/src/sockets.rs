@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::mailbox::Token;
+use crate::inbox::Token;
 use crate::socket::AnySocket;
 
 /// The sockets of one event loop, as the operating system or somebody else watches them.
@@ -31,9 +31,9 @@ pub struct Readiness(pub(crate) u8);
 
 /// Sockets that wake their tasks by themselves: nothing is to be watched.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
+pub struct SelfWaking;
 
-impl Sockets for Unwatched {
+impl Sockets for SelfWaking {
     fn add(&mut self, _: &AnySocket, _: Token) -> io::Result<()> {
         Ok(())
     }

@@ -14,7 +14,7 @@ use switchboard_core::{ConnectionId, Event, ReadMode, Request};
 
 use crate::backlog::Held;
 use crate::calls::{Begun, Hook, Pages, begin, panic_message};
-use crate::mailbox::Arrived;
+use crate::inbox::Arrived;
 use crate::node::Locking;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -338,12 +338,8 @@ impl<R: Runtime> Task<R> {
         if !std::mem::replace(&mut self.hung_up, true) {
             self.blocked = false;
             self.leftover = None;
-            let mailbox = self.link.bell.mailbox().clone();
-            let none = Arc::new(Link::new(
-                AnySocket::new(NoSocket),
-                self.link.peer(),
-                mailbox,
-            ));
+            let inbox = self.link.task_waker.inbox().clone();
+            let none = Arc::new(Link::new(AnySocket::new(NoSocket), self.link.peer(), inbox));
             let link = std::mem::replace(&mut self.link, none);
             // A stream may be somebody else's code, and its panic must not cost the hook.
             shielded(|| drop(link));
@@ -384,7 +380,9 @@ impl<R: Runtime> Task<R> {
         }
         match self.session.mode() {
             ReadMode::Wait => false,
-            ReadMode::Frames => !self.must_wait(context) && !self.shared.gated(context),
+            ReadMode::Frames => {
+                !self.must_wait(context) && !self.shared.wait_while_congested(context)
+            }
             ReadMode::Head | ReadMode::Discard => true,
         }
     }

@@ -17,14 +17,14 @@ const CHUNK: usize = 64 << 10;
 const BUFFER: usize = 256 << 10;
 
 /// One connection's share of a turn.
-struct Share {
+struct Job {
     id: ConnectionId,
     link: Arc<Link>,
-    what: What,
+    payload: Payload,
     outcome: io::Result<usize>,
 }
 
-impl Share {
+impl Job {
     /// Becomes the writer of the next connection.
     fn next(locked: &mut Locked) -> Option<Self> {
         loop {
@@ -33,7 +33,7 @@ impl Share {
                 return Some(Self {
                     id,
                     link,
-                    what: What::Copied(0..0),
+                    payload: Payload::Copied(0..0),
                     outcome: Ok(0),
                 });
             }
@@ -43,15 +43,15 @@ impl Share {
     /// Takes what is to be written.
     fn fill(&mut self, locked: &mut Locked, buffer: &mut Vec<u8>) {
         let start = buffer.len();
-        self.what = match locked.switchboard.transmit(self.id, buffer, CHUNK) {
-            Chunk::Copied(bytes) => What::Copied(start..start + bytes),
-            Chunk::Shared(frame, from) => What::Shared(frame, from),
-            Chunk::Nothing => What::Copied(start..start),
+        self.payload = match locked.switchboard.transmit(self.id, buffer, CHUNK) {
+            Chunk::Copied(bytes) => Payload::Copied(start..start + bytes),
+            Chunk::Shared(frame, from) => Payload::Shared(frame, from),
+            Chunk::Nothing => Payload::Copied(start..start),
         };
     }
 }
 
-enum What {
+enum Payload {
     Copied(Range<usize>),
     Shared(Frame, usize),
 }
@@ -72,7 +72,7 @@ pub(crate) struct Writer {
     /// Of its event loop; none where it works on behalf of a hook.
     index: Option<usize>,
     buffer: Vec<u8>,
-    turn: Vec<Share>,
+    turn: Vec<Job>,
 }
 
 impl Writer {
@@ -86,7 +86,7 @@ impl Writer {
     }
 
     /// One turn: takes some, writes it, reports.
-    pub(crate) fn take_turn(&mut self, shared: &Shared) -> Written {
+    pub(crate) fn write_batch(&mut self, shared: &Shared) -> Written {
         if !shared.take_to_write() {
             if self.buffer.capacity() > CHUNK {
                 self.buffer = Vec::new();
@@ -101,12 +101,12 @@ impl Writer {
         if self.turn.is_empty() {
             return Written::Nothing;
         }
-        for share in &mut self.turn {
-            let bytes = match &share.what {
-                What::Copied(range) => &self.buffer[range.clone()],
-                What::Shared(frame, from) => &frame.as_bytes()[*from..],
+        for job in &mut self.turn {
+            let bytes = match &job.payload {
+                Payload::Copied(range) => &self.buffer[range.clone()],
+                Payload::Shared(frame, from) => &frame.as_bytes()[*from..],
             };
-            share.outcome = write(&share.link, bytes);
+            job.outcome = write(&job.link, bytes);
         }
         self.report(shared);
         self.buffer.clear();
@@ -121,19 +121,19 @@ impl Writer {
         let Self { buffer, turn, .. } = self;
         let more = shared.with(|locked, _| {
             for _ in 0..locked.count_next(TURN, BUFFER, CHUNK) {
-                turn.extend(Share::next(locked));
+                turn.extend(Job::next(locked));
             }
-            for share in &mut *turn {
-                share.fill(locked, buffer);
+            for job in &mut *turn {
+                job.fill(locked, buffer);
             }
             // What is lent takes no room in the buffer, so there may be some left; and those who have
             // gone leave the list by being looked for.
             while turn.len() < TURN && buffer.len() < BUFFER {
-                let Some(mut share) = Share::next(locked) else {
+                let Some(mut job) = Job::next(locked) else {
                     break;
                 };
-                share.fill(locked, buffer);
-                turn.push(share);
+                job.fill(locked, buffer);
+                turn.push(job);
             }
             locked.switchboard.wants_write()
         });
@@ -146,22 +146,22 @@ impl Writer {
 
     fn report(&mut self, shared: &Shared) {
         shared.with(|locked, now| {
-            for share in &self.turn {
-                let event = match share.outcome {
+            for job in &self.turn {
+                let event = match job.outcome {
                     Ok(written) => Event::Wrote(written),
                     Err(_) => Event::Reset,
                 };
                 // A connection that went meanwhile is stale, and nobody's business any more.
-                let _ = locked.switchboard.handle(now, share.id, event);
+                let _ = locked.switchboard.handle(now, job.id, event);
             }
         });
-        for share in self.turn.drain(..) {
-            let wanted = match &share.what {
-                What::Copied(range) => range.len(),
-                What::Shared(frame, from) => frame.as_bytes().len() - from,
+        for job in self.turn.drain(..) {
+            let wanted = match &job.payload {
+                Payload::Copied(range) => range.len(),
+                Payload::Shared(frame, from) => frame.as_bytes().len() - from,
             };
-            if share.outcome.is_ok_and(|written| written < wanted) {
-                share.link.signal(BLOCKED);
+            if job.outcome.is_ok_and(|written| written < wanted) {
+                job.link.signal(BLOCKED);
             }
         }
     }
@@ -224,7 +224,7 @@ mod tests {
             board.handle(now, id, Event::Reset).expect("it is");
         });
         assert!(shared.read(Switchboard::wants_write));
-        assert_eq!(Writer::new(None).take_turn(shared), Written::Nothing);
+        assert_eq!(Writer::new(None).write_batch(shared), Written::Nothing);
         assert!(!shared.read(Switchboard::wants_write));
     }
 

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!           push                take                    wrote, all
-//!   Idle ─────────▶ Dirty ─────────────▶ Writing ──────────────────▶ Idle or Dirty
+//!   Idle ─────────▶ Queued ────────────▶ Writing ─────────────────▶ Idle or Queued
 //!                     ▲                     │ wrote, part
 //!                     └──── writable ──── Blocked
 //! ```
-//! A connection has at most one writer; what is pushed while it writes makes it dirty again
+//! A connection has at most one writer; what is pushed while it writes queues it again
 //! when the writer reports, so that no wake-up is lost.
 
 use std::collections::BinaryHeap;

@@ -124,7 +124,7 @@ impl<R: Dial> Driver<R> {
                     code: 1000.into(),
                     reason: reason.into(),
                 };
-                self.let_go(rest, Some(close));
+                self.remove_task(rest, Some(close));
             }
             Some(Todo::GetToken(reason)) => self.ask(reason, states),
             Some(Todo::ForgetToken) => self.asking = None,
@@ -323,7 +323,7 @@ impl<R: Dial> Driver<R> {
                 self.shared
                     .handle_of(generation, Input::Closed { code, reason });
                 // tungstenite answers it by itself.
-                self.let_go(VecDeque::new(), None);
+                self.remove_task(VecDeque::new(), None);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Err(error)) => self.failed(&error),
@@ -355,13 +355,13 @@ impl<R: Dial> Driver<R> {
                     code: u16::into(code),
                     reason: reason.into(),
                 };
-                self.let_go(VecDeque::new(), Some(close));
+                self.remove_task(VecDeque::new(), Some(close));
             }
         }
     }
 
     /// Says good-bye in the background, after what was to be sent before.
-    fn let_go(&mut self, rest: VecDeque<String>, close: Option<CloseFrame>) {
+    fn remove_task(&mut self, rest: VecDeque<String>, close: Option<CloseFrame>) {
         let link = std::mem::replace(&mut self.link, Link::None);
         let Link::Open { socket, .. } = link else {
             return;

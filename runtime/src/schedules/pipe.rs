@@ -145,7 +145,7 @@ impl Pipe {
         result
     }
 
-    fn let_go(&self) {
+    fn remove_task(&self) {
         let home = *self.home.lock().expect("unseen");
         if home.is_some_and(|home| home != current::me()) {
             probe("a writer let go last");
@@ -230,6 +230,6 @@ impl Socket for ServerEnd {
 
 impl Drop for ServerEnd {
     fn drop(&mut self) {
-        self.0.let_go();
+        self.0.remove_task();
     }
 }

@@ -1,4 +1,4 @@
-//! Streams that can only be polled, behind the lock of [`Foreign`](crate::Foreign). This one keeps
+//! Streams that can only be polled, behind the lock of [`PolledSocket`](crate::PolledSocket). This one keeps
 //! back what it has taken until it is flushed, as TLS does.
 
 use std::io;
@@ -12,7 +12,7 @@ use super::node::{Node, config};
 use super::peer::Peer;
 use super::pipe::ServerEnd;
 use super::runtime::Simulated;
-use crate::foreign::Stream;
+use crate::polled::Stream;
 use crate::runtime::Polls;
 
 /// Bytes that it takes before it has to be flushed.

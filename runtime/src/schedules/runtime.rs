@@ -16,7 +16,7 @@ use super::machine::{Alarm, is_exhausted};
 use super::pipe::{Pipe, ServerEnd};
 use crate::runtime::Runtime;
 use crate::socket::AnySocket;
-use crate::sockets::Unwatched;
+use crate::sockets::SelfWaking;
 
 #[derive(Debug)]
 pub(super) enum Simulated {}
@@ -68,7 +68,7 @@ impl Runtime for Simulated {
     type Listener = Arc<Listener>;
     type TcpStream = ServerEnd;
     type Acceptor = Arc<Listener>;
-    type Sockets = Unwatched;
+    type Sockets = SelfWaking;
 
     fn executor() -> io::Result<Crew> {
         unreachable!("the hub is told where to spawn")
@@ -96,11 +96,11 @@ impl Runtime for Simulated {
         shuttle::future::yield_now()
     }
 
-    fn sockets() -> io::Result<Unwatched> {
+    fn sockets() -> io::Result<SelfWaking> {
         if is_exhausted() {
             return Err(io::Error::other("too many open files"));
         }
-        Ok(Unwatched)
+        Ok(SelfWaking)
     }
 
     fn acceptor(_: &Crew, listener: Arc<Listener>) -> io::Result<Arc<Listener>> {

@@ -53,12 +53,12 @@ pub(crate) struct Arrived {
 
 /// What waits for an event loop.
 #[derive(Default)]
-pub(crate) struct Mail {
+pub(crate) struct Posted {
     pub(crate) arrived: Vec<Arrived>,
     pub(crate) woken: Vec<Token>,
 }
 
-impl Mail {
+impl Posted {
     pub(crate) fn is_empty(&self) -> bool {
         self.arrived.is_empty() && self.woken.is_empty()
     }
@@ -73,28 +73,28 @@ impl Mail {
 }
 
 /// Where everybody else leaves it.
-pub(crate) struct Mailbox {
+pub(crate) struct Inbox {
     waker: AtomicWaker,
     /// It need not be rung for something to write: the event loop looks for that at the end of its
     /// turn, or does not run.
     at_turn: AtomicBool,
     /// Its event loop has been spawned, and not dropped.
     runs: AtomicBool,
-    mail: Mutex<Mail>,
+    posted: Mutex<Posted>,
 }
 
-impl Default for Mailbox {
+impl Default for Inbox {
     fn default() -> Self {
         Self {
             waker: AtomicWaker::new(),
             at_turn: AtomicBool::new(true),
             runs: AtomicBool::new(false),
-            mail: Mutex::default(),
+            posted: Mutex::default(),
         }
     }
 }
 
-impl Mailbox {
+impl Inbox {
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
@@ -122,27 +122,27 @@ impl Mailbox {
     }
 
     pub(crate) fn arrive(&self, arrived: Arrived) {
-        self.mail().arrived.push(arrived);
+        self.posted().arrived.push(arrived);
         self.ring();
     }
 
     /// Those whom no event loop has seen yet.
     pub(crate) fn take_arrived(&self) -> Vec<Arrived> {
-        std::mem::take(&mut self.mail().arrived)
+        std::mem::take(&mut self.posted().arrived)
     }
 
     pub(crate) fn wake(&self, token: Token) {
-        self.mail().woken.push(token);
+        self.posted().woken.push(token);
         self.ring();
     }
 
     /// Takes all; `empty` is left in its place.
-    pub(crate) fn swap(&self, empty: &mut Mail) {
-        std::mem::swap(&mut *self.mail(), empty);
+    pub(crate) fn swap(&self, empty: &mut Posted) {
+        std::mem::swap(&mut *self.posted(), empty);
     }
 
-    fn mail(&self) -> MutexGuard<'_, Mail> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    fn posted(&self) -> MutexGuard<'_, Posted> {
+        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,34 +150,34 @@ impl Mailbox {
 ///
 /// It is no part of the connection: who keeps a waker for longer than he needs it keeps nothing
 /// open.
-pub(crate) struct Bell {
-    mailbox: Arc<Mailbox>,
+pub(crate) struct TaskWaker {
+    inbox: Arc<Inbox>,
     token: AtomicU64,
     /// The event loop has been told already.
     rung: AtomicBool,
 }
 
-impl Bell {
+impl TaskWaker {
     /// A bell of a task that has no place yet: it is polled when it gets one.
-    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
         Self {
-            mailbox,
+            inbox,
             token: AtomicU64::new(Token::NOWHERE.to_bits()),
             rung: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
-        &self.mailbox
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
     /// Whose bell it is from now on.
-    pub(crate) fn belong_to(&self, token: Token) {
+    pub(crate) fn assign(&self, token: Token) {
         self.token.store(token.to_bits(), Ordering::Release);
     }
 
     /// The task is about to be polled: who rings from now on is heard after that.
-    pub(crate) fn attend(&self) {
+    pub(crate) fn begin_poll(&self) {
         self.rung.swap(false, Ordering::AcqRel);
     }
 
@@ -187,12 +187,12 @@ impl Bell {
         }
         let token = Token::from_bits(self.token.load(Ordering::Acquire));
         if token != Token::NOWHERE {
-            self.mailbox.wake(token);
+            self.inbox.wake(token);
         }
     }
 }
 
-impl Wake for Bell {
+impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         self.ring();
     }

@@ -36,7 +36,7 @@ pub trait Stream: Send + 'static {
 
 /// A [`Socket`] made of a [`Stream`]. The stream has one waker for reading and writing, whoever
 /// calls it: it wakes the connection's own task, and notes that there is a reason to try again.
-pub struct Foreign<T> {
+pub struct PolledSocket<T> {
     inner: Mutex<Inner<T>>,
     reason: Arc<Reason>,
     waker: Waker,
@@ -89,7 +89,7 @@ impl Wake for Reason {
     }
 }
 
-impl<T: Stream> Foreign<T> {
+impl<T: Stream> PolledSocket<T> {
     /// Wraps a stream.
     pub fn new(stream: T) -> Self {
         let reason = Arc::new(Reason {
@@ -125,7 +125,7 @@ fn or_would_block<R>(polled: Poll<io::Result<R>>) -> io::Result<R> {
     }
 }
 
-impl<T: Stream> Socket for Foreign<T> {
+impl<T: Stream> Socket for PolledSocket<T> {
     fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.reason.task.register(context.waker());
         self.with(|inner, context| inner.stream.as_mut().poll_read(context, buffer))
