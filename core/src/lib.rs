@@ -53,7 +53,7 @@ pub use origin::{BadOrigin, Origins};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use request::{Request, Token};
 pub use switchboard::{
-    Action, Answer, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError,
-    Notice, PingResult, Question, ReadMode, Receipt, SendError, Stats, Switchboard,
+    Action, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError, Notice,
+    PingResult, Question, ReadMode, Receipt, RequestOutcome, SendError, Stats, Switchboard,
 };
 pub use time::Time;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use switchboard_core::Time;
 use switchboard_core::client::{
-    Action, Close, Config, Event, Failure, Frame, Machine, Notice, Stage, State, StopReason,
+    Action, Close, Config, Event, Failure, Machine, Notice, ServerText, Stage, State, StopReason,
     TokenReason, WaitReason,
 };
 use switchboard_core::protocol::Content;
@@ -182,7 +182,7 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-fn write_frame(frame: &Frame) -> Value {
+fn write_frame(frame: &ServerText) -> Value {
     parse(frame.as_json())
 }
 

@@ -6,7 +6,7 @@ use clap::Parser;
 use switchboard_core::{
     Config, Denied, Endpoint, Limits, Origins, Presence, Rates, SendError, Wire,
 };
-use switchboard_runtime::{Application, Client, Message};
+use switchboard_runtime::{Application, Connection, Message};
 
 use crate::flags;
 
@@ -61,7 +61,7 @@ impl Options {
 pub struct Echo;
 
 impl Application for Echo {
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         // It fails for a connection that has gone, which needs no echo, or while the node holds all
         // that it may hold: then the writers have to catch up first.
         while let Err(SendError::Busy) = match &message {

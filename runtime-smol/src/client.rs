@@ -28,8 +28,9 @@ use switchboard_runtime::client::{Dial, Target, race};
 use crate::rt::Smol;
 
 pub use switchboard_runtime::client::{
-    BadUrl, Close, Closing, Event, Events, Failure, Frame, Gap, NoToken, Options, Queue, SendError,
-    SendOptions, Stage, State, StopReason, Subscribing, TokenReason, TokenSource, WaitReason,
+    BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Queue, SendError,
+    SendOptions, ServerText, Stage, State, StopReason, Subscribing, TokenReason, TokenSource,
+    WaitReason,
 };
 
 #[cfg(feature = "client-tls")]

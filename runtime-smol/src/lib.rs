@@ -1,12 +1,12 @@
 //! Switchboard, the WebSocket connection manager, on smol.
 //!
 //! ```no_run
-//! use switchboard_smol::{Application, Client, Config, Denied, Hub, Message, Wire, serve};
+//! use switchboard_smol::{Application, Connection, Config, Denied, Hub, Message, Wire, serve};
 //!
 //! struct Echo;
 //!
 //! impl Application for Echo {
-//!     async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+//!     async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
 //!         if let Message::Text(text) = message {
 //!             let _ = client.send_text(&text);
 //!         }
@@ -47,7 +47,7 @@ pub use switchboard_core::{
     RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, Tokens, UserPolicy,
     Wire,
 };
-pub use switchboard_runtime::{Application, BroadcastError, Client, Entry, Message};
+pub use switchboard_runtime::{Application, BroadcastError, Connection, Entry, Message};
 
 /// A handle on one node's connections: cheap to clone, usable from any task or thread.
 pub type Hub = switchboard_runtime::RuntimeHub<Smol>;

@@ -27,8 +27,9 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::rt::Tokio;
 
 pub use switchboard_runtime::client::{
-    BadUrl, Close, Closing, Event, Events, Failure, Frame, Gap, NoToken, Options, Queue, SendError,
-    SendOptions, Stage, State, StopReason, Subscribing, TokenReason, TokenSource, WaitReason,
+    BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Queue, SendError,
+    SendOptions, ServerText, Stage, State, StopReason, Subscribing, TokenReason, TokenSource,
+    WaitReason,
 };
 
 #[cfg(feature = "client-tls")]

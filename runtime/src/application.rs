@@ -21,7 +21,7 @@ use crate::sync::Arc;
 /// Hooks of different connections do not wait for each other, not even those of one user. The
 /// `on_connect` of a connection that replaces another may come before the `on_disconnect` of that
 /// one: a hook that runs for the old connection, or its `on_disconnect`, would otherwise keep its user
-/// out for as long as 20 s. So keep what you note down by connection ([`Client::id`]), not by user.
+/// out for as long as 20 s. So keep what you note down by connection ([`Connection::id`]), not by user.
 ///
 /// A hook must not block its thread: the connections that share its event loop, one part in as many
 /// as the runtime has threads, are neither read nor written by it until it awaits or returns. What
@@ -52,7 +52,7 @@ pub trait Application: Send + Sync + 'static {
     /// By default a client may enter the lobby of its URL, and nothing else.
     fn authorize_join(
         &self,
-        client: &Client,
+        client: &Connection,
         room: &str,
         entry: Entry,
     ) -> impl Future<Output = Result<(), Denied>> + Send {
@@ -70,7 +70,7 @@ pub trait Application: Send + Sync + 'static {
     /// By default never.
     fn authorize_direct(
         &self,
-        client: &Client,
+        client: &Connection,
         to: &str,
     ) -> impl Future<Output = Result<(), Denied>> + Send {
         let _ = (client, to);
@@ -78,7 +78,7 @@ pub trait Application: Send + Sync + 'static {
     }
 
     /// A connection was admitted, and is in its lobby.
-    fn on_connect(&self, client: &Client) -> impl Future<Output = ()> + Send {
+    fn on_connect(&self, client: &Connection) -> impl Future<Output = ()> + Send {
         let _ = client;
         async {}
     }
@@ -88,7 +88,7 @@ pub trait Application: Send + Sync + 'static {
     /// the connection (4001 or 4003).
     fn on_message(
         &self,
-        client: &Client,
+        client: &Connection,
         message: Message,
     ) -> impl Future<Output = Result<(), Denied>> + Send {
         let _ = (client, message);
@@ -98,7 +98,7 @@ pub trait Application: Send + Sync + 'static {
     /// A connection has ended; it was in these rooms.
     fn on_disconnect(
         &self,
-        client: &Client,
+        client: &Connection,
         rooms: &[Arc<str>],
         reason: CloseReason,
     ) -> impl Future<Output = ()> + Send {
@@ -152,13 +152,13 @@ impl fmt::Debug for Message {
 /// A connection, as a hook sees it. Cheap to clone, and may be kept; what is done with it after its
 /// end is answered with an error.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) user: Arc<str>,
     pub(crate) hub: Hub,
 }
 
-impl Client {
+impl Connection {
     /// The connection.
     pub fn id(&self) -> ConnectionId {
         self.id
@@ -190,24 +190,24 @@ pub(crate) trait DynApplication: Send + Sync + 'static {
     fn authenticate(self: Arc<Self>, request: Request) -> BoxFuture<Result<Identity, Denied>>;
     fn authorize_join(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         room: Arc<str>,
         entry: Entry,
     ) -> BoxFuture<Result<(), Denied>>;
     fn authorize_direct(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         to: Arc<str>,
     ) -> BoxFuture<Result<(), Denied>>;
-    fn on_connect(self: Arc<Self>, client: Client) -> BoxFuture<()>;
+    fn on_connect(self: Arc<Self>, client: Connection) -> BoxFuture<()>;
     fn on_message(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         message: Message,
     ) -> BoxFuture<Result<(), Denied>>;
     fn on_disconnect(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         rooms: Vec<Arc<str>>,
         reason: CloseReason,
     ) -> BoxFuture<()>;
@@ -221,7 +221,7 @@ impl<A: Application> DynApplication for A {
 
     fn authorize_join(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         room: Arc<str>,
         entry: Entry,
     ) -> BoxFuture<Result<(), Denied>> {
@@ -230,19 +230,19 @@ impl<A: Application> DynApplication for A {
 
     fn authorize_direct(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         to: Arc<str>,
     ) -> BoxFuture<Result<(), Denied>> {
         Box::pin(async move { Application::authorize_direct(&*self, &client, &to).await })
     }
 
-    fn on_connect(self: Arc<Self>, client: Client) -> BoxFuture<()> {
+    fn on_connect(self: Arc<Self>, client: Connection) -> BoxFuture<()> {
         Box::pin(async move { Application::on_connect(&*self, &client).await })
     }
 
     fn on_message(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         message: Message,
     ) -> BoxFuture<Result<(), Denied>> {
         Box::pin(async move { Application::on_message(&*self, &client, message).await })
@@ -250,7 +250,7 @@ impl<A: Application> DynApplication for A {
 
     fn on_disconnect(
         self: Arc<Self>,
-        client: Client,
+        client: Connection,
         rooms: Vec<Arc<str>>,
         reason: CloseReason,
     ) -> BoxFuture<()> {

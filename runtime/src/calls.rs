@@ -9,7 +9,7 @@ use switchboard_core::response::{self, HttpDate, PageResponse};
 use switchboard_core::session::{Call, Reply, Session};
 use switchboard_core::{Question, Refused, Request};
 
-use crate::application::{Client, Entry, Message};
+use crate::application::{Connection, Entry, Message};
 use crate::hub::Hub;
 use crate::machine;
 use crate::runtime::{BoxFuture, Timer};
@@ -79,7 +79,7 @@ fn call_application(
     call: Call,
 ) -> Begun {
     let application = shared.application.clone();
-    let as_user = |user: Arc<str>| Client {
+    let as_user = |user: Arc<str>| Connection {
         id: session.id(),
         user,
         hub: Hub::of(shared),

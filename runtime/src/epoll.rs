@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, acceptfrom_with, recv, send, sockopt};
 use socket2::SockRef;
 
-use crate::inbox::Token;
+use crate::inbox::SocketToken;
 use crate::socket::{AnySocket, Socket};
 use crate::sockets::{Readiness, Sockets};
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -199,7 +199,7 @@ impl<W: Watch> EpollSet<W> {
 }
 
 impl<W: Watch> Sockets for EpollSet<W> {
-    fn add(&mut self, socket: &AnySocket, token: Token) -> io::Result<()> {
+    fn add(&mut self, socket: &AnySocket, token: SocketToken) -> io::Result<()> {
         let Some(socket) = socket.as_tcp() else {
             return Ok(());
         };
@@ -208,7 +208,7 @@ impl<W: Watch> Sockets for EpollSet<W> {
         Ok(epoll::add(self.0.fd(), &socket.stream, data, flags)?)
     }
 
-    fn watch_writes(&mut self, socket: &AnySocket, token: Token) -> io::Result<()> {
+    fn watch_writes(&mut self, socket: &AnySocket, token: SocketToken) -> io::Result<()> {
         let Some(socket) = socket.as_tcp() else {
             return Ok(());
         };
@@ -217,14 +217,14 @@ impl<W: Watch> Sockets for EpollSet<W> {
         Ok(epoll::modify(self.0.fd(), &socket.stream, data, flags)?)
     }
 
-    fn look(&mut self, ready: &mut Vec<(Token, Readiness)>) -> io::Result<bool> {
+    fn look(&mut self, ready: &mut Vec<(SocketToken, Readiness)>) -> io::Result<bool> {
         look(self.0.fd(), ready)
     }
 
     fn poll_look(
         &mut self,
         context: &mut Context<'_>,
-        ready: &mut Vec<(Token, Readiness)>,
+        ready: &mut Vec<(SocketToken, Readiness)>,
     ) -> Poll<io::Result<bool>> {
         let mut more = false;
         self.0
@@ -236,7 +236,7 @@ impl<W: Watch> Sockets for EpollSet<W> {
     }
 }
 
-fn look(set: BorrowedFd<'_>, ready: &mut Vec<(Token, Readiness)>) -> io::Result<bool> {
+fn look(set: BorrowedFd<'_>, ready: &mut Vec<(SocketToken, Readiness)>) -> io::Result<bool> {
     let mut room = [MaybeUninit::<Event>::uninit(); EVENTS];
     let at_once = Timespec::default();
     let events = match epoll::wait(set, &mut room, Some(&at_once)) {
@@ -247,7 +247,7 @@ fn look(set: BorrowedFd<'_>, ready: &mut Vec<(Token, Readiness)>) -> io::Result<
     let more = events.len() == EVENTS;
     ready.extend(events.iter().map(|event| {
         let (data, flags) = (event.data, event.flags);
-        (Token::from_bits(data.u64()), readiness(flags))
+        (SocketToken::from_bits(data.u64()), readiness(flags))
     }));
     Ok(more)
 }

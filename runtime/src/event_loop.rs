@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::inbox::{Arrived, Inbox, Posted, TaskWaker, Token};
+use crate::inbox::{Arrived, Inbox, Posted, SocketToken, TaskWaker};
 use crate::runtime::{Runtime, Timer};
 use crate::shared::Shared;
 use crate::shield::{error, warn};
@@ -58,7 +58,7 @@ struct EventLoop<R: Runtime> {
     /// The latest of the names that are given to those who have had the same place.
     generation: u32,
     posted: Posted,
-    ready: Vec<(Token, Readiness)>,
+    ready: Vec<(SocketToken, Readiness)>,
     writer: Writer,
     /// For the next task that is polled: most keep no waker.
     spare: Option<Arc<TaskWaker>>,
@@ -175,7 +175,7 @@ impl<R: Runtime> EventLoop<R> {
     fn host(&mut self, arrived: Arrived) {
         self.generation = self.generation.wrapping_add(1);
         let entry = self.hosted.vacant_entry();
-        let token = Token {
+        let token = SocketToken {
             place: entry.key() as u32,
             generation: self.generation,
         };
@@ -227,7 +227,7 @@ impl<R: Runtime> EventLoop<R> {
     fn wait(
         &mut self,
         context: &mut Context<'_>,
-        ready: &mut Vec<(Token, Readiness)>,
+        ready: &mut Vec<(SocketToken, Readiness)>,
     ) -> io::Result<bool> {
         loop {
             match self.sockets.poll_look(context, ready) {
@@ -239,7 +239,7 @@ impl<R: Runtime> EventLoop<R> {
         }
     }
 
-    fn poll_task(&mut self, token: Token) {
+    fn poll_task(&mut self, token: SocketToken) {
         let Some(hosted) = self.hosted.get_mut(token.place as usize) else {
             return;
         };
@@ -275,7 +275,7 @@ impl<R: Runtime> EventLoop<R> {
         }
     }
 
-    fn watch_writes(&mut self, token: Token) {
+    fn watch_writes(&mut self, token: SocketToken) {
         let Some(hosted) = self.hosted.get_mut(token.place as usize) else {
             return;
         };
@@ -290,7 +290,7 @@ impl<R: Runtime> EventLoop<R> {
         }
     }
 
-    fn remove_task(&mut self, token: Token) {
+    fn remove_task(&mut self, token: SocketToken) {
         let hosted = self.hosted.remove(token.place as usize);
         if catch_unwind(AssertUnwindSafe(|| drop(hosted))).is_err() {
             error!("a task panicked when it was dropped");

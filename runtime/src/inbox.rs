@@ -17,12 +17,12 @@ const KEPT: usize = 1_024;
 
 /// The place of a task in its event loop, and which of its inhabitants is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct SocketToken {
     pub(crate) place: u32,
     pub(crate) generation: u32,
 }
 
-impl Token {
+impl SocketToken {
     /// No place yet.
     pub(crate) const NOWHERE: Self = Self {
         place: u32::MAX,
@@ -55,7 +55,7 @@ pub(crate) struct Arrived {
 #[derive(Default)]
 pub(crate) struct Posted {
     pub(crate) arrived: Vec<Arrived>,
-    pub(crate) woken: Vec<Token>,
+    pub(crate) woken: Vec<SocketToken>,
 }
 
 impl Posted {
@@ -131,7 +131,7 @@ impl Inbox {
         std::mem::take(&mut self.posted().arrived)
     }
 
-    pub(crate) fn wake(&self, token: Token) {
+    pub(crate) fn wake(&self, token: SocketToken) {
         self.posted().woken.push(token);
         self.ring();
     }
@@ -162,7 +162,7 @@ impl TaskWaker {
     pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
         Self {
             inbox,
-            token: AtomicU64::new(Token::NOWHERE.to_bits()),
+            token: AtomicU64::new(SocketToken::NOWHERE.to_bits()),
             rung: AtomicBool::new(false),
         }
     }
@@ -172,7 +172,7 @@ impl TaskWaker {
     }
 
     /// Whose bell it is from now on.
-    pub(crate) fn assign(&self, token: Token) {
+    pub(crate) fn assign(&self, token: SocketToken) {
         self.token.store(token.to_bits(), Ordering::Release);
     }
 
@@ -185,8 +185,8 @@ impl TaskWaker {
         if self.rung.swap(true, Ordering::AcqRel) {
             return;
         }
-        let token = Token::from_bits(self.token.load(Ordering::Acquire));
-        if token != Token::NOWHERE {
+        let token = SocketToken::from_bits(self.token.load(Ordering::Acquire));
+        if token != SocketToken::NOWHERE {
             self.inbox.wake(token);
         }
     }

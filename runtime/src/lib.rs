@@ -42,9 +42,9 @@ mod ticker;
 mod waiters;
 mod writer;
 
-pub use self::application::{Application, Client, Entry, Message};
+pub use self::application::{Application, Connection, Entry, Message};
 pub use self::hub::{BroadcastError, Hub};
-pub use self::inbox::Token;
+pub use self::inbox::SocketToken;
 pub use self::polled::{PolledSocket, Stream};
 pub use self::runtime::{BoxFuture, Polls, Runtime, Timer};
 pub use self::serve::{RuntimeHub, Serve};

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::session::{Direct, Node};
 use switchboard_core::{
-    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question,
-    ReadMode, Refused, Request, Time,
+    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, ReadMode,
+    Refused, Request, RequestOutcome, Time,
 };
 
 use crate::shared::Shared;
@@ -71,7 +71,7 @@ impl Node for Locking<'_> {
         peer: IpAddr,
         request: &mut Request,
         answered: bool,
-    ) -> Answer {
+    ) -> RequestOutcome {
         self.with(|node| {
             let answer = node.request(id, peer, request, answered);
             // Under the lock: what is logged of the answer names the client.

@@ -51,7 +51,7 @@ fn an_open_connection_is_not_upgraded_again() {
     let id = world.enter("ann", Some("lobby"));
     let request = World::request(Some("lobby"));
     let answer = world.sys.upgraded(world.now, id, &request);
-    assert_eq!(answer, Ok(switchboard_core::Answer::Refused));
+    assert_eq!(answer, Ok(switchboard_core::RequestOutcome::Refused));
     assert_eq!(world.sys.members("lobby"), [id]);
     world.audit();
 }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use switchboard_tokio::{
-    Application, Client, Config, Denied, Exclude, Frame, Hub, Identity, Message, Rate, Request,
+    Application, Config, Connection, Denied, Exclude, Frame, Hub, Identity, Message, Rate, Request,
     Wire, serve as serve_hub,
 };
 
@@ -25,7 +25,7 @@ impl Application for Forward {
             }))
     }
 
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         let Message::Text(text) = message else {
             return Ok(());
         };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::config::{FULL, JITTER, OFFLINE, PAUSE, WELCOME};
 use super::{
-    Action, Close, Failure, Frame, Machine, Notice, Phase, State, StopReason, TokenReason, Verdict,
-    WaitReason,
+    Action, Close, Failure, Machine, Notice, Phase, ServerText, State, StopReason, TokenReason,
+    Verdict, WaitReason,
 };
 
 impl Machine {
@@ -89,7 +89,7 @@ impl Machine {
         let announced = bye
             .as_ref()
             .filter(|_| matches!(code, 1005 | 1006))
-            .and_then(Frame::announced);
+            .and_then(ServerText::announced);
         let (code, reason) = announced.unwrap_or((code, reason));
         let verdict = match Verdict::of(code, reason) {
             _ if silent && was_ready => Verdict::Jitter,
@@ -102,7 +102,7 @@ impl Machine {
             silent,
         });
         self.forget();
-        let told = bye.as_ref().and_then(Frame::reconnect_in);
+        let told = bye.as_ref().and_then(ServerText::reconnect_in);
         match verdict {
             Verdict::Stop => return self.halt(StopReason::Code),
             Verdict::Token => {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::frame::Frame;
+use super::frame::ServerText;
 use crate::Time;
 use crate::protocol::Content;
 
@@ -136,13 +136,13 @@ pub enum Notice {
     /// Where the connection stands now.
     State(State),
     /// A message of the server that is not the client's own business.
-    Deliver(Frame),
+    Deliver(ServerText),
     /// The server did not let us into a channel. It is asked again on the next connection.
     Refused {
         /// Which one.
         channel: Arc<str>,
         /// The server's `error`.
-        frame: Frame,
+        frame: ServerText,
     },
     /// We were in this channel before our `subscribe`, by the URL perhaps: it is no `subscribed` that
     /// answers it.
@@ -196,7 +196,7 @@ pub enum State {
     /// It is in.
     Connected {
         /// The server's `welcome`.
-        welcome: Frame,
+        welcome: ServerText,
         /// How the last connection or attempt ended.
         last: Option<Close>,
     },
@@ -312,7 +312,7 @@ pub enum Failure {
         /// The server's error code.
         code: Cow<'static, str>,
         /// Its `error`, where that answers this very message.
-        frame: Option<Frame>,
+        frame: Option<ServerText>,
     },
 }
 
@@ -333,7 +333,7 @@ impl Failure {
         }
     }
 
-    pub(super) fn refused(frame: &Frame) -> Self {
+    pub(super) fn refused(frame: &ServerText) -> Self {
         Self::Refused {
             code: frame.code().unwrap_or_default().to_owned().into(),
             frame: Some(frame.clone()),

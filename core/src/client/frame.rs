@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 /// A message of the server: its text, and those fields that a client knows. A field of another
 /// kind than it should be counts as one that is not there. Cheap to clone.
 #[derive(Clone)]
-pub struct Frame(Arc<Inner>);
+pub struct ServerText(Arc<Inner>);
 
 struct Inner {
     text: Box<str>,
@@ -26,7 +26,7 @@ struct Inner {
     code: Option<Box<str>>,
     reason: Option<Box<str>>,
     message: Option<Box<str>>,
-    id: FrameId,
+    id: TextId,
     close_code: Option<u16>,
     seq: Option<u64>,
     delivered: Option<u64>,
@@ -40,7 +40,7 @@ struct Inner {
 
 /// Whose answer it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum FrameId {
+pub(super) enum TextId {
     /// Nobody's.
     Absent,
     /// Of the request with this id.
@@ -105,7 +105,7 @@ fn text<T: for<'a> From<Cow<'a, str>>>(raw: Option<&RawValue>) -> Option<T> {
     Some(text.into())
 }
 
-impl Frame {
+impl ServerText {
     /// Reads a message; `None` if it is no JSON object with a `type`.
     pub(super) fn parse(json: &str) -> Option<Self> {
         // An array would be taken for the fields in their order.
@@ -129,8 +129,8 @@ impl Frame {
             reason: text(fields.reason),
             message: text(fields.message),
             id: match fields.id {
-                None => FrameId::Absent,
-                Some(id) => number(Some(id)).map_or(FrameId::Foreign, FrameId::Number),
+                None => TextId::Absent,
+                Some(id) => number(Some(id)).map_or(TextId::Foreign, TextId::Number),
             },
             close_code: number(fields.code),
             seq: number(fields.seq),
@@ -224,7 +224,7 @@ impl Frame {
         self.0.max_bytes
     }
 
-    pub(super) fn id(&self) -> FrameId {
+    pub(super) fn id(&self) -> TextId {
         self.0.id
     }
 
@@ -247,9 +247,9 @@ impl Frame {
 }
 
 /// Without contents, which are nobody's business in a log.
-impl fmt::Debug for Frame {
+impl fmt::Debug for ServerText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Frame")
+        f.debug_struct("ServerText")
             .field("kind", &self.kind())
             .field("channel", &self.channel())
             .field("seq", &self.seq())
@@ -258,13 +258,13 @@ impl fmt::Debug for Frame {
     }
 }
 
-impl PartialEq for Frame {
+impl PartialEq for ServerText {
     fn eq(&self, other: &Self) -> bool {
         self.as_json() == other.as_json()
     }
 }
 
-impl Eq for Frame {}
+impl Eq for ServerText {}
 
 #[cfg(test)]
 mod tests {
@@ -272,22 +272,24 @@ mod tests {
 
     #[test]
     fn the_content_is_the_text_that_was_sent() {
-        let frame = Frame::parse(r#" {"content": {"a": 1.50} ,"type":"message","seq":3}"#).unwrap();
+        let frame =
+            ServerText::parse(r#" {"content": {"a": 1.50} ,"type":"message","seq":3}"#).unwrap();
         assert_eq!(frame.content_json(), Some(r#"{"a": 1.50}"#));
         assert_eq!((frame.kind(), frame.seq()), ("message", Some(3)));
-        let null = Frame::parse(r#"{"type":"message","content":null}"#).unwrap();
+        let null = ServerText::parse(r#"{"type":"message","content":null}"#).unwrap();
         assert_eq!(null.content::<Option<u8>>().unwrap(), None);
         assert_eq!(null.content_json(), Some("null"));
     }
 
     #[test]
     fn a_field_of_another_kind_counts_as_absent() {
-        let frame = Frame::parse(r#"{"type":"message","channel":7,"seq":"x","code":[]}"#).unwrap();
+        let frame =
+            ServerText::parse(r#"{"type":"message","channel":7,"seq":"x","code":[]}"#).unwrap();
         assert_eq!(
             (frame.channel(), frame.seq(), frame.code()),
             (None, None, None)
         );
-        let escaped = Frame::parse(r#"{"type":"direct","sender":"\u00e9"}"#).unwrap();
+        let escaped = ServerText::parse(r#"{"type":"direct","sender":"\u00e9"}"#).unwrap();
         assert_eq!(escaped.sender(), Some("é"));
     }
 
@@ -303,13 +305,13 @@ mod tests {
             r#"{"type":5}"#,
             r#"{"a":1}"#,
         ] {
-            assert!(Frame::parse(text).is_none(), "{text}");
+            assert!(ServerText::parse(text).is_none(), "{text}");
         }
     }
 
     #[test]
     fn debug_output_has_no_content() {
-        let frame = Frame::parse(r#"{"type":"message","content":"s3cr3t"}"#).unwrap();
+        let frame = ServerText::parse(r#"{"type":"message","content":"s3cr3t"}"#).unwrap();
         assert!(!format!("{frame:?}").contains("s3cr3t"));
     }
 }

@@ -53,7 +53,7 @@ pub use self::event::{
     Action, Close, Event, Failure, Gap, Notice, Stage, State, StopReason, TokenReason, WaitReason,
     status_code, token_subprotocol,
 };
-pub use self::frame::Frame;
+pub use self::frame::ServerText;
 pub use self::verdict::Verdict;
 
 /// One client. It is driven like the server's [`Switchboard`](crate::Switchboard): hand in what
@@ -68,7 +68,7 @@ pub struct Machine {
     now: Time,
     phase: Phase,
     last_close: Option<Close>,
-    last_bye: Option<Frame>,
+    last_bye: Option<ServerText>,
     online: bool,
     /// Attempts since a connection was stable.
     attempts: u32,

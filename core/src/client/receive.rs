@@ -4,7 +4,7 @@ use serde_json::Number;
 
 use super::channels::Entry;
 use super::config::{AGAIN, SILENCE};
-use super::frame::{Frame, FrameId};
+use super::frame::{ServerText, TextId};
 use super::liveness::Ready;
 use super::{Action, Failure, Machine, Notice, Phase, State};
 
@@ -13,7 +13,7 @@ impl Machine {
         if let Phase::Ready(ready) = &mut self.phase {
             ready.heard(self.now);
         }
-        let Some(frame) = Frame::parse(text) else {
+        let Some(frame) = ServerText::parse(text) else {
             return;
         };
         match frame.kind() {
@@ -38,7 +38,7 @@ impl Machine {
         self.notify(Notice::Deliver(frame));
     }
 
-    fn welcomed(&mut self, welcome: Frame) {
+    fn welcomed(&mut self, welcome: ServerText) {
         if !matches!(self.phase, Phase::Opened { .. }) {
             return;
         }
@@ -51,8 +51,8 @@ impl Machine {
         self.send_free();
     }
 
-    fn acknowledged(&mut self, ack: &Frame) {
-        let FrameId::Number(id) = ack.id() else {
+    fn acknowledged(&mut self, ack: &ServerText) {
+        let TextId::Number(id) = ack.id() else {
             return;
         };
         // A `subscribe` has another answer.
@@ -70,11 +70,11 @@ impl Machine {
         self.see(request.channel.as_deref(), ack.seq());
     }
 
-    fn subscribed(&mut self, frame: &Frame) {
+    fn subscribed(&mut self, frame: &ServerText) {
         let id = frame.id();
         // It answers no message, whatever it says.
         let mut over = None;
-        if let FrameId::Number(id) = id {
+        if let TextId::Number(id) = id {
             over = self.messages.request(id).and_then(|it| it.over);
             if over.is_some() || self.entry_of(id).is_some() {
                 self.messages.answered(id);
@@ -85,8 +85,8 @@ impl Machine {
         // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
         let asked = self.channels.get(name).map(|channel| channel.entry);
         if let Some(Entry::Asked(ours)) = asked
-            && id != FrameId::Absent
-            && id != FrameId::Number(ours)
+            && id != TextId::Absent
+            && id != TextId::Number(ours)
         {
             return;
         }
@@ -97,7 +97,7 @@ impl Machine {
             // What answers a `subscribe` that was taken back is left already.
             if asked.is_some() {
                 self.entered(name, epoch, seq);
-            } else if id == FrameId::Absent {
+            } else if id == TextId::Absent {
                 self.channels.remember_lobby(name, epoch, seq);
             }
         }
@@ -105,10 +105,10 @@ impl Machine {
 
     /// Without an id it answers nothing of ours: the application put us out. A `subscribe` that waits
     /// for its answer is answered all the same.
-    fn put_out(&mut self, frame: &Frame) {
+    fn put_out(&mut self, frame: &ServerText) {
         let name = frame.channel().unwrap_or_default();
         self.channels.forget_lobby(name);
-        if frame.id() != FrameId::Absent {
+        if frame.id() != TextId::Absent {
             return;
         }
         let Some(channel) = self.channels.get_mut(name) else {
@@ -121,10 +121,10 @@ impl Machine {
         }
     }
 
-    fn refused(&mut self, frame: Frame) {
+    fn refused(&mut self, frame: ServerText) {
         let request = match frame.id() {
-            FrameId::Number(id) => self.messages.answered(id).map(|it| (id, it)),
-            FrameId::Absent | FrameId::Foreign => None,
+            TextId::Number(id) => self.messages.answered(id).map(|it| (id, it)),
+            TextId::Absent | TextId::Foreign => None,
         };
         let Some((id, request)) = request else {
             let limited = frame.code() == Some("rate_limited");
@@ -170,7 +170,7 @@ impl Machine {
 
     /// The server did not read a request before this turn, so it cannot say which: answers come in
     /// order, so it was the oldest.
-    fn oldest_was_not_read(&mut self, before: u64, frame: Option<&Frame>) {
+    fn oldest_was_not_read(&mut self, before: u64, frame: Option<&ServerText>) {
         let Some(id) = self.messages.oldest(before) else {
             return;
         };
@@ -182,7 +182,7 @@ impl Machine {
         if let Some(channel) = channel.filter(|channel| channel.entry == Entry::Asked(id)) {
             channel.entry = Entry::Unasked;
             let delay = frame
-                .and_then(Frame::retry_after)
+                .and_then(ServerText::retry_after)
                 .filter(|delay| !delay.is_zero());
             if let Phase::Ready(ready) = &mut self.phase {
                 ready.again_at = Some(self.now + delay.unwrap_or(AGAIN));

@@ -29,8 +29,8 @@ use self::read::Input;
 pub use self::read::{Received, Turn};
 use crate::protocol::RequestId;
 use crate::{
-    Answer, CloseFrame, CloseReason, ConnectionId, Denied, Event, HandshakeConfig, Identity,
-    Question, ReadMode, Refused, Request, Rooms, Time, Token, Wire, check_user,
+    CloseFrame, CloseReason, ConnectionId, Denied, Event, HandshakeConfig, Identity, Question,
+    ReadMode, Refused, Request, RequestOutcome, Rooms, Time, Token, Wire, check_user,
 };
 
 /// Messages that wait for a busy hook before reading pauses.
@@ -341,9 +341,9 @@ impl Session {
         self.input = Input::Nothing;
         self.update(node);
         match answer {
-            Answer::Authenticate => Some(self.authenticate(request, None)),
-            Answer::Page => Some(self.call(Hook::Entrance, Call::Page(request))),
-            Answer::Refused => None,
+            RequestOutcome::Authenticate => Some(self.authenticate(request, None)),
+            RequestOutcome::Page => Some(self.call(Hook::Entrance, Call::Page(request))),
+            RequestOutcome::Refused => None,
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::protocol::{self, RequestId};
 use crate::{
-    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question,
-    ReadMode, Refused, Request, Switchboard, Time,
+    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, ReadMode,
+    Refused, Request, RequestOutcome, Switchboard, Time,
 };
 
 /// What a [`Session`](super::Session) does to its node.
@@ -51,7 +51,7 @@ pub trait Node {
         peer: IpAddr,
         request: &mut Request,
         answered: bool,
-    ) -> Answer;
+    ) -> RequestOutcome;
 
     /// [`Switchboard::malformed`].
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest);
@@ -122,14 +122,14 @@ impl Node for Direct<'_> {
         peer: IpAddr,
         request: &mut Request,
         answered: bool,
-    ) -> Answer {
+    ) -> RequestOutcome {
         self.switchboard.set_client(peer, request);
         let answer = if answered {
             self.switchboard.upgraded(self.now, id, request)
         } else {
             self.switchboard.request(self.now, id, request)
         };
-        answer.unwrap_or(Answer::Refused)
+        answer.unwrap_or(RequestOutcome::Refused)
     }
 
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connection::{Connection, Fare, Pending, Phase, Seat};
+use super::connection::{ConnectionState, Fare, Pending, Phase, Seat};
 use super::queue::Class;
 use super::stats::Level;
 use super::timers::Kind;
@@ -67,7 +67,7 @@ pub(super) enum Place {
 
 /// What a driver does with a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum RequestOutcome {
     /// Ask the application who it is, then call [`Switchboard::authenticated`].
     Authenticate,
     /// Make the page, then call [`Switchboard::answer_page`].
@@ -103,7 +103,7 @@ impl Switchboard {
         let deadline = self.liveness() + self.config.timeouts.handshake;
         let id = self
             .connections
-            .insert(Connection::new(ip, self.liveness(), deadline));
+            .insert(ConnectionState::new(ip, self.liveness(), deadline));
         self.take_seat(Seat::Handshake, ip);
         if !trusted {
             self.settle_address(id, ip);
@@ -123,11 +123,11 @@ impl Switchboard {
         now: Time,
         id: ConnectionId,
         request: &Request,
-    ) -> Result<Answer, StaleId> {
+    ) -> Result<RequestOutcome, StaleId> {
         self.advance_clock(now);
         let connection = self.connections.get(id)?;
         if !matches!(connection.phase, Phase::Arrived) {
-            return Ok(Answer::Refused);
+            return Ok(RequestOutcome::Refused);
         }
         if !request.is_upgrade() {
             return Ok(self.consider_page(id, request));
@@ -143,10 +143,10 @@ impl Switchboard {
         now: Time,
         id: ConnectionId,
         request: &Request,
-    ) -> Result<Answer, StaleId> {
+    ) -> Result<RequestOutcome, StaleId> {
         self.advance_clock(now);
         if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
-            return Ok(Answer::Refused);
+            return Ok(RequestOutcome::Refused);
         }
         Ok(self.check_request(id, request, None))
     }
@@ -271,11 +271,11 @@ impl Switchboard {
     }
 
     /// Address, seats; then the page is made.
-    fn consider_page(&mut self, id: ConnectionId, request: &Request) -> Answer {
+    fn consider_page(&mut self, id: ConnectionId, request: &Request) -> RequestOutcome {
         let ip = IpKey::of(request.peer());
         if self.came_too_many(id, ip) {
             self.turn_away(id, Refused::IpLimit, false);
-            return Answer::Refused;
+            return RequestOutcome::Refused;
         }
         let held = self.ips.entering(ip);
         let too_fast = self
@@ -289,10 +289,10 @@ impl Switchboard {
         } else {
             self.move_to(id, Phase::Page);
             self.hook_started(id);
-            return Answer::Page;
+            return RequestOutcome::Page;
         };
         self.refuse(id, refused);
-        Answer::Refused
+        RequestOutcome::Refused
     }
 
     /// Draining, origin, address; then the application is asked.
@@ -301,11 +301,11 @@ impl Switchboard {
         id: ConnectionId,
         request: &Request,
         response: Option<Frame>,
-    ) -> Answer {
+    ) -> RequestOutcome {
         let ip = IpKey::of(request.peer());
         if self.came_too_many(id, ip) {
             self.turn_away(id, Refused::IpLimit, response.is_none());
-            return Answer::Refused;
+            return RequestOutcome::Refused;
         }
         let pending = Pending {
             lobby: request.shared_lobby(),
@@ -329,11 +329,11 @@ impl Switchboard {
         match verdict {
             Ok(()) => {
                 self.hook_started(id);
-                Answer::Authenticate
+                RequestOutcome::Authenticate
             }
             Err(refused) => {
                 self.refuse(id, refused);
-                Answer::Refused
+                RequestOutcome::Refused
             }
         }
     }

@@ -183,7 +183,7 @@ impl Probe {
 // a ping and its answer do.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Connection {
+pub(super) struct ConnectionState {
     pub(super) queue: Queue,
     pub(super) stalled_from: Time,
     pub(super) generation: u32,
@@ -232,9 +232,9 @@ struct ColdState {
 }
 
 // One lives for every connection (architecture: at most 1.25 KiB of process memory each).
-const _: () = assert!(size_of::<Connection>() <= 256);
+const _: () = assert!(size_of::<ConnectionState>() <= 256);
 
-impl Connection {
+impl ConnectionState {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
         Self {
             queue: Queue::new(),
@@ -407,7 +407,7 @@ const RETIRED: u32 = u32::MAX;
 /// All connections, by slot; a generation per slot tells who lives there now.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    slots: Slab<Connection>,
+    slots: Slab<ConnectionState>,
     /// The generation that the next inhabitant of a slot gets.
     generations: Vec<u32>,
     retired: usize,
@@ -418,7 +418,7 @@ impl Table {
         self.slots.len() - self.retired
     }
 
-    pub(super) fn insert(&mut self, mut connection: Connection) -> ConnectionId {
+    pub(super) fn insert(&mut self, mut connection: ConnectionState) -> ConnectionId {
         self.slots.reserve_one();
         let entry = self.slots.vacant_entry();
         let slot = entry.key();
@@ -450,14 +450,14 @@ impl Table {
         }
     }
 
-    pub(super) fn get(&self, id: ConnectionId) -> Result<&Connection, StaleId> {
+    pub(super) fn get(&self, id: ConnectionId) -> Result<&ConnectionState, StaleId> {
         match self.slots.get(id.slot()) {
             Some(found) if found.generation == id.generation => Ok(found),
             _ => Err(StaleId(id)),
         }
     }
 
-    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut Connection, StaleId> {
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut ConnectionState, StaleId> {
         match self.slots.get_mut(id.slot()) {
             Some(found) if found.generation == id.generation => Ok(found),
             _ => Err(StaleId(id)),
@@ -465,11 +465,11 @@ impl Table {
     }
 
     /// The inhabitant of a slot that an index names, so that is known to be there.
-    pub(super) fn at(&self, slot: u32) -> &Connection {
+    pub(super) fn at(&self, slot: u32) -> &ConnectionState {
         &self.slots[slot as usize]
     }
 
-    pub(super) fn at_mut(&mut self, slot: u32) -> &mut Connection {
+    pub(super) fn at_mut(&mut self, slot: u32) -> &mut ConnectionState {
         &mut self.slots[slot as usize]
     }
 
@@ -480,7 +480,7 @@ impl Table {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> {
         self.slots
             .iter()
             .filter(|(_, found)| found.generation != RETIRED)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::connection::{Connection, Phase, Seat, WriteState};
+use super::connection::{ConnectionState, Phase, Seat, WriteState};
 use super::{Chunk, Notice, Switchboard};
 use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
 
@@ -131,7 +131,7 @@ impl Switchboard {
                 .unwrap_or(u64::MAX / 2)
                 .max(1_000);
             let wait = self.rng.u64(..=spread) + RECONNECT_FROM.as_millis() as u64;
-            if self.connections.get(id).is_ok_and(Connection::is_open) {
+            if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 self.end_draining(id, wait);
             }
         }

@@ -1,6 +1,6 @@
 //! How connections go: closed in good order, or evicted.
 
-use super::connection::{Connection, Ending, NONE, Phase, WriteState};
+use super::connection::{ConnectionState, Ending, NONE, Phase, WriteState};
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
@@ -71,7 +71,7 @@ impl Switchboard {
         reason: CloseReason,
         last: &ServerMessage<'_>,
     ) {
-        if self.connections.get(id).is_ok_and(Connection::is_open) {
+        if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
             let json = self.config.wire == Wire::Json;
             let last = json.then(|| self.encoder.encode(last, 0));
             self.close_open(id, reason, last, close_frame(reason));
@@ -84,7 +84,7 @@ impl Switchboard {
     /// Ends a connection for a reason of the application's own.
     pub(super) fn end_application(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
         let reason = CloseReason::Application(code);
-        if self.connections.get(id).is_ok_and(Connection::is_open) {
+        if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
             let frame = reason.code().and_then(|code| Frame::close(code, text).ok());
             self.close_open(id, reason, None, frame);
         } else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::connection::{Connection, Outstanding, Probe};
+use super::connection::{ConnectionState, Outstanding, Probe};
 use super::pool::StoredFrame;
 use super::queue::Class;
 use super::timers::Kind;
@@ -22,7 +22,7 @@ pub struct PingResult {
 }
 
 #[derive(Debug)]
-struct Question {
+struct PendingPing {
     deadline: Time,
     waiting: usize,
     results: Vec<PingResult>,
@@ -31,7 +31,7 @@ struct Question {
 /// The questions of `ping_user` that are not answered yet; all times are liveness time.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    questions: BTreeMap<u64, Question>,
+    pending: BTreeMap<u64, PendingPing>,
     deadlines: BTreeSet<(Time, u64)>,
     /// The number in the latest ping; no connection gets one twice.
     last: u64,
@@ -45,7 +45,7 @@ impl Probes {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.questions.len()
+        self.pending.len()
     }
 
     pub(super) fn number(&mut self) -> u64 {
@@ -115,12 +115,12 @@ impl Switchboard {
             .iter()
             .map(|&id| PingResult { id, rtt: None })
             .collect();
-        let question = Question {
+        let question = PendingPing {
             deadline,
             waiting: devices.len(),
             results,
         };
-        self.probes.questions.insert(ticket, question);
+        self.probes.pending.insert(ticket, question);
         self.probes.deadlines.insert((deadline, ticket));
         if devices.is_empty() {
             self.conclude(ticket);
@@ -292,7 +292,7 @@ impl Switchboard {
     }
 
     fn resolve(&mut self, ticket: u64, id: ConnectionId, rtt: Option<Duration>) {
-        let Some(question) = self.probes.questions.get_mut(&ticket) else {
+        let Some(question) = self.probes.pending.get_mut(&ticket) else {
             return;
         };
         if let Some(result) = question.results.iter_mut().find(|result| result.id == id) {
@@ -305,7 +305,7 @@ impl Switchboard {
     }
 
     fn conclude(&mut self, ticket: u64) {
-        let Some(question) = self.probes.questions.remove(&ticket) else {
+        let Some(question) = self.probes.pending.remove(&ticket) else {
             return;
         };
         self.probes.deadlines.remove(&(question.deadline, ticket));
@@ -315,7 +315,10 @@ impl Switchboard {
             .filter(|result| result.rtt.is_none())
         {
             let connection = self.connections.get_mut(result.id);
-            if let Some(probes) = connection.ok().and_then(Connection::outstanding_probes) {
+            if let Some(probes) = connection
+                .ok()
+                .and_then(ConnectionState::outstanding_probes)
+            {
                 probes.retain(|probe| probe.ticket != ticket);
             }
         }

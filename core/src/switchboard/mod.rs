@@ -33,7 +33,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::admission::{Answer, Identity};
+pub use self::admission::{Identity, RequestOutcome};
 pub use self::audit::Inconsistency;
 pub use self::commands::{Denied, Question};
 pub use self::delivery::{Exclude, Receipt, SendError};
@@ -44,7 +44,7 @@ pub use self::pool::Chunk;
 pub use self::rooms::JoinError;
 pub use self::stats::Stats;
 
-use self::connection::{Connection, Table};
+use self::connection::{ConnectionState, Table};
 use self::drain::Drain;
 use self::encoding::Encoder;
 use self::health::Probes;
@@ -454,7 +454,7 @@ impl Switchboard {
         let mut words = 0;
         let mut count = 0;
         for id in ahead {
-            words ^= self.connections.get(id).map_or(0, Connection::fetch);
+            words ^= self.connections.get(id).map_or(0, ConnectionState::fetch);
             count += 1;
         }
         std::hint::black_box(words);
@@ -488,7 +488,12 @@ impl Switchboard {
             Kind::Linger | Kind::Close => self.remove(id, None),
             Kind::Message => self.end(id, CloseReason::Policy),
             Kind::PingTimeout => self.evict(id, CloseReason::HeartbeatTimeout),
-            Kind::WriteStall if self.connections.get(id).is_ok_and(Connection::reads_page) => {
+            Kind::WriteStall
+                if self
+                    .connections
+                    .get(id)
+                    .is_ok_and(ConnectionState::reads_page) =>
+            {
                 self.remove(id, None);
             }
             Kind::WriteStall => self.end(id, CloseReason::SlowConsumer),

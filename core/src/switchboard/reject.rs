@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Switchboard;
 use super::admission::{Newcomer, Place};
-use super::connection::{Connection, Outstanding, Probe, WriteState};
+use super::connection::{ConnectionState, Outstanding, Probe, WriteState};
 use super::timers::Kind;
 use crate::protocol::RequestId;
 use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
@@ -107,7 +107,7 @@ impl Switchboard {
 
     /// The connection in whose place a newcomer wants to be has had its time.
     pub(super) fn decide_claim(&mut self, id: ConnectionId) {
-        let pending = self.connections.get_mut(id).map(Connection::pending);
+        let pending = self.connections.get_mut(id).map(ConnectionState::pending);
         let Some(claim) = pending.ok().flatten().and_then(|it| it.claim.take()) else {
             return;
         };
@@ -131,7 +131,7 @@ impl Switchboard {
     /// Whether a connection has shown that it is dead: it was not heard for a moment, and for as
     /// long its socket took nothing, or a ping that left at `asked` was not answered. Of whom we do
     /// not read by our own choice, the latter says nothing.
-    fn is_silent(&self, connection: &Connection, asked: Option<Time>) -> bool {
+    fn is_silent(&self, connection: &ConnectionState, asked: Option<Time>) -> bool {
         let now = self.liveness();
         if is_live(connection, now) {
             return false;
@@ -145,6 +145,6 @@ impl Switchboard {
     }
 }
 
-fn is_live(connection: &Connection, now: Time) -> bool {
+fn is_live(connection: &ConnectionState, now: Time) -> bool {
     now.since(connection.last_heard) < MOMENT
 }

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use switchboard_core::{
-    Answer, BadName, BadRequest, CloseReason, Event, Identity, Notice, Rate, Request, UserPolicy,
-    Wire,
+    BadName, BadRequest, CloseReason, Event, Identity, Notice, Rate, Request, RequestOutcome,
+    UserPolicy, Wire,
 };
 
 use crate::client::Received;
@@ -125,7 +125,7 @@ fn a_trusted_proxy_brings_as_many_handshakes_as_there_are_seats() {
     for (n, client) in arrived.into_iter().enumerate() {
         let headers = format!("X-Forwarded-For: 198.51.100.{n}\r\n");
         let answer = world.asks_on(client, HOME, "/ws", &headers);
-        assert_eq!(answer, Answer::Authenticate, "{n}");
+        assert_eq!(answer, RequestOutcome::Authenticate, "{n}");
     }
 }
 
@@ -249,7 +249,7 @@ fn behind_a_trusted_proxy_the_rightmost_untrusted_address_takes_the_seat() {
     let header = |list: &str| format!("X-Forwarded-For: {list}\r\n");
     let mut comes = |from: IpAddr, list: &str| {
         let (client, answer) = world.asks(from, "/ws", &header(list));
-        if answer == Answer::Authenticate {
+        if answer == RequestOutcome::Authenticate {
             world.authenticate(client, Ok(Identity::Anonymous));
         }
         world.is_open(client)
@@ -294,7 +294,7 @@ fn a_page_takes_a_handshake_seat_only_and_is_answered_when_full_or_draining() {
         .unwrap()
         .unwrap();
     let answer = world.board.request(world.now, world.id(client), &page);
-    assert_eq!(answer, Ok(Answer::Page));
+    assert_eq!(answer, Ok(RequestOutcome::Page));
     let response = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok".to_vec();
     world
         .board
@@ -371,7 +371,7 @@ fn a_stream_that_the_application_upgraded_gets_no_http_answer() {
         let mut request = Request::upgraded("/ws", Some("lobby".into()), headers).unwrap();
         request.set_peer(HOME);
         let answer = world.board.upgraded(world.now, id, &request);
-        assert_eq!(answer, Ok(Answer::Authenticate));
+        assert_eq!(answer, Ok(RequestOutcome::Authenticate));
         world.authenticate(client, crate::world::verdict(user));
         (world.peer(client).frames.clone(), world.close(client))
     };
@@ -403,8 +403,14 @@ fn requests_out_of_turn_change_nothing() {
     let request = world.request("/ws/other", "", HOME);
     for client in [ann, asked] {
         let (now, id) = (world.now, world.id(client));
-        assert_eq!(world.board.request(now, id, &request), Ok(Answer::Refused));
-        assert_eq!(world.board.upgraded(now, id, &request), Ok(Answer::Refused));
+        assert_eq!(
+            world.board.request(now, id, &request),
+            Ok(RequestOutcome::Refused)
+        );
+        assert_eq!(
+            world.board.upgraded(now, id, &request),
+            Ok(RequestOutcome::Refused)
+        );
         assert_eq!(world.board.answer_page(now, id, Vec::new()), Ok(()));
         world.flush();
     }

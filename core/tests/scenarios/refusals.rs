@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use switchboard_core::{Answer, BadRequest, Event, Notice, Origins, Refusal, Refused, UserPolicy};
+use switchboard_core::{
+    BadRequest, Event, Notice, Origins, Refusal, Refused, RequestOutcome, UserPolicy,
+};
 
 use crate::world::{Client, World, millis, secs};
 
@@ -168,7 +170,7 @@ fn a_foreign_origin_is_told_403_by_http_even_where_refusals_are_closes() {
     let mut world = World::new();
     let foreign = "Origin: https://evil.example\r\n";
     let (client, answer) = world.asks(HOME, "/ws/lobby", foreign);
-    assert_eq!(answer, Answer::Refused);
+    assert_eq!(answer, RequestOutcome::Refused);
     assert_eq!(world.told(client), (403, None));
     assert_eq!(count(&world, "origin"), 1);
 }
@@ -194,7 +196,7 @@ fn the_same_origin_none_and_one_of_a_list_are_let_in() {
     ] {
         let mut world = World::with(|config| config.origins = origins);
         let (_, answer) = world.asks(HOME, "/ws", header);
-        assert_eq!(answer == Answer::Authenticate, allowed, "{header}");
+        assert_eq!(answer == RequestOutcome::Authenticate, allowed, "{header}");
     }
 }
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use switchboard_core::{
-    Answer, BadRequest, Endpoint, Event, Handshake, HandshakeConfig, Identity, Rate, Refusal,
-    Refused, Request,
+    BadRequest, Endpoint, Event, Handshake, HandshakeConfig, Identity, Rate, Refusal, Refused,
+    Request, RequestOutcome,
 };
 
 use crate::world::{Client, World, millis, secs};
@@ -37,7 +37,7 @@ fn page(world: &World, from: IpAddr, headers: &str) -> Request {
     request
 }
 
-fn asks_page(world: &mut World, client: Client, from: IpAddr, headers: &str) -> Answer {
+fn asks_page(world: &mut World, client: Client, from: IpAddr, headers: &str) -> RequestOutcome {
     let request = page(world, from, headers);
     let answer = world.board.request(world.now, world.id(client), &request);
     world.flush();
@@ -71,7 +71,7 @@ fn an_address_keeps_nobody_out_whatever_it_sends() {
             asks_page(world, client, HOME, "");
         }),
         ("reads a page", |world, client| {
-            if asks_page(world, client, HOME, "") == Answer::Page {
+            if asks_page(world, client, HOME, "") == RequestOutcome::Page {
                 answers_page(world, client, 10);
             }
         }),
@@ -79,7 +79,7 @@ fn an_address_keeps_nobody_out_whatever_it_sends() {
             world.asks_on(client, HOME, "/ws", "Origin: https://evil.example\r\n");
         }),
         ("is nobody", |world, client| {
-            if world.asks_on(client, HOME, "/ws", "") == Answer::Authenticate {
+            if world.asks_on(client, HOME, "/ws", "") == RequestOutcome::Authenticate {
                 world.authenticate(client, Err(Refused::Unauthorized));
             }
         }),
@@ -97,11 +97,14 @@ fn an_address_keeps_nobody_out_whatever_it_sends() {
             let other = world.arrives(from);
             let other = other.unwrap_or_else(|refused| panic!("{way}: {refused}"));
             let answer = world.asks_on(other, from, "/ws", "");
-            assert_eq!(answer, Answer::Authenticate, "{way}: {n}");
+            assert_eq!(answer, RequestOutcome::Authenticate, "{way}: {n}");
         }
         let from = world.new_address();
         let reader = world.arrives(from).unwrap();
-        assert_eq!(asks_page(&mut world, reader, from, ""), Answer::Page);
+        assert_eq!(
+            asks_page(&mut world, reader, from, ""),
+            RequestOutcome::Page
+        );
     }
 }
 
@@ -152,20 +155,24 @@ fn behind_a_trusted_proxy_the_clients_address_pays_once_it_is_known() {
     for (n, &client) in greedy.iter().enumerate() {
         let answer = world.asks_on(client, PROXY, "/ws", &from("203.0.113.7"));
         if n < 20 {
-            assert_eq!(answer, Answer::Authenticate, "{n}");
+            assert_eq!(answer, RequestOutcome::Authenticate, "{n}");
         } else {
-            assert_eq!(answer, Answer::Refused, "{n}");
+            assert_eq!(answer, RequestOutcome::Refused, "{n}");
             assert_eq!(world.told(client), (429, None));
             assert!(world.is_gone(client), "{n}");
         }
     }
     assert_eq!(world.stats().refused["ip_limit"], 10);
     let answer = asks_page(&mut world, others[0], PROXY, &from("203.0.113.7"));
-    assert_eq!(answer, Answer::Refused, "a page is no way around it");
+    assert_eq!(
+        answer,
+        RequestOutcome::Refused,
+        "a page is no way around it"
+    );
     for (n, &client) in others[1..].iter().enumerate() {
         let header = from(&format!("198.51.100.{n}"));
         let answer = world.asks_on(client, PROXY, "/ws", &header);
-        assert_eq!(answer, Answer::Authenticate, "{n}");
+        assert_eq!(answer, RequestOutcome::Authenticate, "{n}");
     }
     // When the client leaves, its own address gets the seats back.
     for &client in &greedy[..20] {
@@ -173,7 +180,7 @@ fn behind_a_trusted_proxy_the_clients_address_pays_once_it_is_known() {
     }
     let again = world.arrives(PROXY).unwrap();
     let answer = world.asks_on(again, PROXY, "/ws", &from("203.0.113.7"));
-    assert_eq!(answer, Answer::Authenticate);
+    assert_eq!(answer, RequestOutcome::Authenticate);
 }
 
 #[test]
@@ -210,7 +217,7 @@ fn each_connect_is_charged_on_arrival_whatever_it_asks_for() {
         let answer = asks_page(&mut world, page, HOME, "");
         assert_eq!(
             (answer, world.told(page).0),
-            (Answer::Refused, 429),
+            (RequestOutcome::Refused, 429),
             "{way}"
         );
         world.advance(millis(500));
@@ -237,10 +244,10 @@ fn a_connect_through_a_trusted_proxy_is_charged_to_the_client_alone() {
         let header = format!("X-Forwarded-For: {client}\r\n");
         world.asks_on(arrived, PROXY, "/ws", &header)
     };
-    assert_eq!(asks("203.0.113.7"), Answer::Authenticate);
-    assert_eq!(asks("203.0.113.7"), Answer::Authenticate);
-    assert_eq!(asks("203.0.113.7"), Answer::Refused);
-    assert_eq!(asks("203.0.113.8"), Answer::Authenticate);
+    assert_eq!(asks("203.0.113.7"), RequestOutcome::Authenticate);
+    assert_eq!(asks("203.0.113.7"), RequestOutcome::Authenticate);
+    assert_eq!(asks("203.0.113.7"), RequestOutcome::Refused);
+    assert_eq!(asks("203.0.113.8"), RequestOutcome::Authenticate);
 }
 
 #[test]
@@ -268,20 +275,26 @@ fn pages_have_seats_of_their_own() {
             let from = world.new_address();
             let client = world.arrives(from).unwrap();
             world.keeps_its_side_open(client);
-            assert_eq!(asks_page(&mut world, client, from, ""), Answer::Page);
+            assert_eq!(
+                asks_page(&mut world, client, from, ""),
+                RequestOutcome::Page
+            );
             client
         })
         .collect();
     let ann = world.connect("ann", "");
     let fifth = world.arrives(HOME).unwrap();
-    assert_eq!(asks_page(&mut world, fifth, HOME, ""), Answer::Refused);
+    assert_eq!(
+        asks_page(&mut world, fifth, HOME, ""),
+        RequestOutcome::Refused
+    );
     assert_eq!(world.told(fifth), (503, None));
     assert_eq!(world.stats().refused["handshakes_full"], 1);
     answers_page(&mut world, pages[0], 10);
     world.happens(pages[0], Event::Eof);
     assert!(world.is_gone(pages[0]) && world.is_open(ann));
     let sixth = world.arrives(HOME).unwrap();
-    assert_eq!(asks_page(&mut world, sixth, HOME, ""), Answer::Page);
+    assert_eq!(asks_page(&mut world, sixth, HOME, ""), RequestOutcome::Page);
 }
 
 /// Somebody who gets a page of 100 KiB and reads nothing of it yet.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use switchboard_core::protocol::parse;
 use switchboard_core::{
-    Action, Answer, Chunk, Config, ConnectionId, Denied, Event, Handshake, HandshakeConfig,
-    Identity, Notice, Question, Refused, Request, Switchboard, Time, Wire,
+    Action, Chunk, Config, ConnectionId, Denied, Event, Handshake, HandshakeConfig, Identity,
+    Notice, Question, Refused, Request, RequestOutcome, Switchboard, Time, Wire,
 };
 
 use crate::client::{Peer, Received};
@@ -233,7 +233,12 @@ impl World {
     }
 
     /// Arrives and asks; the application has not been asked yet.
-    pub(crate) fn asks(&mut self, from: IpAddr, target: &str, headers: &str) -> (Client, Answer) {
+    pub(crate) fn asks(
+        &mut self,
+        from: IpAddr,
+        target: &str,
+        headers: &str,
+    ) -> (Client, RequestOutcome) {
         let client = self.arrives(from).expect("a handshake seat");
         let answer = self.asks_on(client, from, target, headers);
         (client, answer)
@@ -245,7 +250,7 @@ impl World {
         from: IpAddr,
         target: &str,
         headers: &str,
-    ) -> Answer {
+    ) -> RequestOutcome {
         let request = self.request(target, headers, from);
         let answer = self.board.request(self.now, self.id(client), &request);
         self.flush();
@@ -261,7 +266,7 @@ impl World {
     /// Tries to come in as this user, into this lobby (none if empty), from this address.
     pub(crate) fn tries_from(&mut self, from: IpAddr, user: &str, lobby: &str) -> Client {
         let (client, answer) = self.asks(from, &target(lobby), "");
-        if answer == Answer::Authenticate {
+        if answer == RequestOutcome::Authenticate {
             self.authenticate(client, verdict(user));
         }
         client

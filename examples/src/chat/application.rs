@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 use switchboard_core::{CloseReason, Denied, Identity, Request};
-use switchboard_runtime::{Application, Client, Message};
+use switchboard_runtime::{Application, Connection, Message};
 
 use super::Options;
 use super::debug::PanicList;
@@ -87,16 +87,16 @@ impl Application for Chat {
         self.identify(request)
     }
 
-    async fn on_connect(&self, client: &Client) {
+    async fn on_connect(&self, client: &Connection) {
         self.panics.check(client.user());
     }
 
-    async fn on_message(&self, client: &Client, _: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, _: Message) -> Result<(), Denied> {
         self.panics.check(client.user());
         Ok(())
     }
 
-    async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], _: CloseReason) {
+    async fn on_disconnect(&self, client: &Connection, _: &[Arc<str>], _: CloseReason) {
         self.panics.check(client.user());
     }
 }

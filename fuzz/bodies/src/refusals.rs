@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use switchboard_core::{
-    Action, Answer, Chunk, CloseReason, Config, Endpoint, Event, Handshake, HandshakeConfig,
-    Identity, Notice, Refusal, Refused, Request, Switchboard, Time,
+    Action, Chunk, CloseReason, Config, Endpoint, Event, Handshake, HandshakeConfig, Identity,
+    Notice, Refusal, Refused, Request, RequestOutcome, Switchboard, Time,
 };
 use switchboard_tests::wire::{Heard, Peer};
 
@@ -84,16 +84,16 @@ fn answered(
         Ok(Some(mut request)) => {
             request.set_peer(PEER);
             match board.request(NOW, id, &request).expect("it is there") {
-                Answer::Authenticate => {
+                RequestOutcome::Authenticate => {
                     board
                         .authenticated(NOW, id, verdict(mood), None)
                         .expect("it is there");
                 }
-                Answer::Page => {
+                RequestOutcome::Page => {
                     let page = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
                     board.answer_page(NOW, id, page).expect("it is there");
                 }
-                Answer::Refused => {}
+                RequestOutcome::Refused => {}
             }
         }
     }

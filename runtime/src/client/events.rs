@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
-use switchboard_core::client::{Frame, Gap, Notice, State};
+use switchboard_core::client::{Gap, Notice, ServerText, State};
 
 use super::options::Options;
 use super::shared::Shared;
@@ -19,11 +19,11 @@ pub enum Event {
     /// Where the connection stands now.
     State(State),
     /// A message of a channel.
-    Message(Frame),
+    Message(ServerText),
     /// A message to us.
-    Direct(Frame),
+    Direct(ServerText),
     /// Who is in a channel, or came and went.
-    Presence(Frame),
+    Presence(ServerText),
     /// Messages of a channel that were not delivered to us.
     Gap(Gap),
     /// A channel began anew between two connections, so nobody can say what was missed.
@@ -40,7 +40,7 @@ pub enum Event {
         /// Which one.
         channel: Arc<str>,
         /// The server's `error`.
-        frame: Frame,
+        frame: ServerText,
     },
     /// A channel was subscribed that we were in already, by the URL perhaps: no `subscribed` follows.
     Entered {
@@ -56,7 +56,7 @@ pub enum Event {
     RoundTrip(Duration),
     /// Any other message of the server: `subscribed`, `unsubscribed`, `bye`, an `error` that answers
     /// nothing of ours.
-    Other(Frame),
+    Other(ServerText),
     /// So many events were dropped here: nobody took them for too long.
     Lagged(u64),
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use futures_channel::oneshot;
 use serde::Serialize;
 use switchboard_core::Time;
-use switchboard_core::client::{Event as Input, Failure, Frame, State};
+use switchboard_core::client::{Event as Input, Failure, ServerText, State};
 use switchboard_core::protocol::Content;
 
 use super::dial::{BadUrl, Dial, target};
@@ -169,7 +169,7 @@ impl<R: Dial> Client<R> {
     }
 
     /// Waits until it is in, and gives the server's `welcome`; fails when it has stopped instead.
-    pub async fn connected(&self) -> Result<Frame, Failure> {
+    pub async fn connected(&self) -> Result<ServerText, Failure> {
         let so = |locked: &mut Locked| match &locked.state {
             _ if locked.ended => Some(Err(Failure::Stopped)),
             State::Stopped { .. } => Some(Err(Failure::Stopped)),

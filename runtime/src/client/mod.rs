@@ -26,6 +26,6 @@ pub use self::race::race;
 #[cfg(feature = "client-tls")]
 pub use rustls;
 pub use switchboard_core::client::{
-    Close, Failure, Frame, Gap, Stage, State, StopReason, TokenReason, WaitReason,
+    Close, Failure, Gap, ServerText, Stage, State, StopReason, TokenReason, WaitReason,
 };
 pub use tungstenite;

@@ -9,7 +9,7 @@ use atomic_waker::AtomicWaker;
 use futures_channel::oneshot;
 use switchboard_core::Time;
 use switchboard_core::client::{
-    Action, Event as Input, Failure, Frame, Machine, Notice, State, TokenReason,
+    Action, Event as Input, Failure, Machine, Notice, ServerText, State, TokenReason,
 };
 
 use super::events::{Backlog, Event};
@@ -379,7 +379,7 @@ impl Locked {
     }
 
     /// The `welcome`, while it is in.
-    pub(super) fn welcome(&self) -> Option<&Frame> {
+    pub(super) fn welcome(&self) -> Option<&ServerText> {
         match &self.state {
             State::Connected { welcome, .. } => Some(welcome),
             _ => None,

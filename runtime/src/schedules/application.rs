@@ -9,14 +9,14 @@ use switchboard_core::{CloseReason, Denied, Identity, Request};
 
 use super::explore::probe;
 use super::machine::draw;
-use crate::application::{Application, Client, Message};
+use crate::application::{Application, Connection, Message};
 
 /// How often each connection was told to have come and gone.
 #[derive(Clone, Default)]
 pub(super) struct Log(Arc<Mutex<BTreeMap<String, (usize, usize)>>>);
 
 impl Log {
-    fn note(&self, client: &Client, act: impl FnOnce(&mut (usize, usize))) {
+    fn note(&self, client: &Connection, act: impl FnOnce(&mut (usize, usize))) {
         let mut log = self.0.lock().expect("no panic");
         act(log.entry(client.id().to_string()).or_default());
     }
@@ -71,13 +71,13 @@ impl Application for App {
         })
     }
 
-    async fn on_connect(&self, client: &Client) {
+    async fn on_connect(&self, client: &Connection) {
         self.0.note(client, |(come, _)| *come += 1);
         hesitate().await;
         let _ = client.hub().join(client.id(), "everybody");
     }
 
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         hesitate().await;
         if client.hub().shared().backlog.is_full() {
             probe("too much waits for hooks");
@@ -98,7 +98,7 @@ impl Application for App {
         Ok(())
     }
 
-    async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], _: CloseReason) {
+    async fn on_disconnect(&self, client: &Connection, _: &[Arc<str>], _: CloseReason) {
         if client.user() == "clinging" {
             // It does not let go before its socket has gone; at first without letting others go on.
             once().await;

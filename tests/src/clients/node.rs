@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use switchboard_core::protocol::parse;
 use switchboard_core::{
-    Action, Answer, Chunk, CloseFrame, Config, ConnectionId, Event, Handshake, HandshakeConfig,
-    Identity, Limits, Notice, Rates, Request, Rooms, Switchboard, Time, Wire,
+    Action, Chunk, CloseFrame, Config, ConnectionId, Event, Handshake, HandshakeConfig, Identity,
+    Limits, Notice, Rates, Request, RequestOutcome, Rooms, Switchboard, Time, Wire,
 };
 
 /// A client's socket: whose, and which.
@@ -62,7 +62,7 @@ impl Node {
         self.ids.insert(socket, id);
         let mut request = self.request.clone();
         request.set_peer(from);
-        if self.board.request(now, id, &request) == Ok(Answer::Authenticate) {
+        if self.board.request(now, id, &request) == Ok(RequestOutcome::Authenticate) {
             let known = Ok(Identity::user(user));
             let _ = self.board.authenticated(now, id, known, None);
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::{
-    Answer, BadRequest, ConnectionId, Handshake, HandshakeConfig, Identity, Refused, Request,
-    response,
+    BadRequest, ConnectionId, Handshake, HandshakeConfig, Identity, Refused, Request,
+    RequestOutcome, response,
 };
 
 use super::streams::Socket;
@@ -97,9 +97,9 @@ impl Driver {
                 _ => model.request(id, key, request.lobby(), good_origin, len),
             };
             let answer = match answer {
-                Answer::Authenticate => "authenticate",
-                Answer::Page => "page",
-                Answer::Refused => "refused",
+                RequestOutcome::Authenticate => "authenticate",
+                RequestOutcome::Page => "page",
+                RequestOutcome::Refused => "refused",
             };
             same("the answer", &answer, &foreseen)?;
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::session::Node;
 use switchboard_core::{
-    Answer, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question,
-    ReadMode, Refused, Request, Time,
+    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, ReadMode,
+    Refused, Request, RequestOutcome, Time,
 };
 
 use super::counters::Probe;
@@ -104,13 +104,13 @@ impl Node for Seam<'_> {
         peer: IpAddr,
         request: &mut Request,
         _answered: bool,
-    ) -> Answer {
+    ) -> RequestOutcome {
         let (world, l) = (&mut *self.world, self.l);
         world.board.set_client(peer, request);
         world.predict_request(l, request);
         let answer = world.call(|board, now| board.request(now, id, request));
         world.predicted_admission(l);
-        answer.unwrap_or(Answer::Refused)
+        answer.unwrap_or(RequestOutcome::Refused)
     }
 
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {

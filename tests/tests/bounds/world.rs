@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use switchboard_core::protocol::{Content, parse};
 use switchboard_core::{
-    Answer, Chunk, Config, ConnectionId, Direct, Event, Exclude, Identity, Rates, Receipt, Request,
-    Rooms, Switchboard, Time,
+    Chunk, Config, ConnectionId, Direct, Event, Exclude, Identity, Rates, Receipt, Request,
+    RequestOutcome, Rooms, Switchboard, Time,
 };
 
 pub(crate) struct World {
@@ -62,7 +62,7 @@ impl World {
         let mut request = Request::upgraded("/ws", lobby, nothing).expect("legal");
         request.set_peer(peer);
         let answer = self.board.upgraded(self.now, id, &request);
-        assert_eq!(answer, Ok(Answer::Authenticate));
+        assert_eq!(answer, Ok(RequestOutcome::Authenticate));
         let user = Identity::user(format!("user-{number}"));
         self.board
             .authenticated(self.now, id, Ok(user), None)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::server::until;
-use crate::rt::{Application, Client, CloseReason, Denied, Entry, Identity, Message, Request};
+use crate::rt::{Application, CloseReason, Connection, Denied, Entry, Identity, Message, Request};
 
 /// What an application was told, in the order in which it was told.
 #[derive(Clone, Default)]
@@ -89,22 +89,22 @@ impl Application for Plain {
         }))
     }
 
-    async fn authorize_join(&self, _: &Client, room: &str, _: Entry) -> Result<(), Denied> {
+    async fn authorize_join(&self, _: &Connection, room: &str, _: Entry) -> Result<(), Denied> {
         if room.starts_with("private") {
             return Err(Denied::Forbidden);
         }
         Ok(())
     }
 
-    async fn authorize_direct(&self, _: &Client, _: &str) -> Result<(), Denied> {
+    async fn authorize_direct(&self, _: &Connection, _: &str) -> Result<(), Denied> {
         Ok(())
     }
 
-    async fn on_connect(&self, client: &Client) {
+    async fn on_connect(&self, client: &Connection) {
         self.log.add(format!("connect {}", client.user()));
     }
 
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         let user = client.user();
         match message {
             Message::Text(text) => {
@@ -123,7 +123,7 @@ impl Application for Plain {
         Ok(())
     }
 
-    async fn on_disconnect(&self, client: &Client, rooms: &[Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, client: &Connection, rooms: &[Arc<str>], reason: CloseReason) {
         let rooms = rooms.join(",");
         let line = format!("disconnect {} [{rooms}] {reason}", client.user());
         self.log.add(line);

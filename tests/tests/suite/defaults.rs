@@ -8,7 +8,7 @@ use super::app::{Log, Plain, identify};
 use super::peer::Peer;
 use super::server::{Server, until};
 use crate::rt::{
-    self, Application, Client, CloseReason, Config, Denied, Hub, Identity, Limits, Notice,
+    self, Application, CloseReason, Config, Connection, Denied, Hub, Identity, Limits, Notice,
     Presence, Request, Wire,
 };
 
@@ -58,7 +58,7 @@ impl Application for Notices {
         identify(request).unwrap_or(Ok(Identity::Anonymous))
     }
 
-    async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], _: CloseReason) {
+    async fn on_disconnect(&self, client: &Connection, _: &[Arc<str>], _: CloseReason) {
         self.0.add(format!("disconnect {}", client.user()));
     }
 

@@ -9,7 +9,7 @@ use super::gate::Gate;
 use super::peer::{End, Peer, upgrade};
 use super::server::{Server, until};
 use crate::rt::{
-    self, Application, Client, CloseReason, Config, DrainReport, Frame, Refusal, Wire,
+    self, Application, CloseReason, Config, Connection, DrainReport, Frame, Refusal, Wire,
 };
 
 covers! {
@@ -232,7 +232,7 @@ fn one_hub_may_serve_several_listeners_and_each_returns_its_report() {
 struct Farewell(Gate);
 
 impl Application for Farewell {
-    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], _: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, _: &[Arc<str>], _: CloseReason) {
         self.0.wait().await;
     }
 }

@@ -10,7 +10,7 @@ use super::frames::{BINARY, PING, TEXT, close, frame};
 use super::gate::Gate;
 use super::peer::{End, Peer, upgrade};
 use super::server::Server;
-use crate::rt::{Application, Client, CloseReason, Config, Denied, Message, Rates, Wire};
+use crate::rt::{Application, CloseReason, Config, Connection, Denied, Message, Rates, Wire};
 
 covers! {
     what_came_before_a_close_is_answered_before_it:
@@ -122,7 +122,7 @@ struct Gated {
 }
 
 impl Application for Gated {
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         self.gate.wait().await;
         if let Message::Text(text) = message {
             let _ = client.send_text(&text);
@@ -131,7 +131,7 @@ impl Application for Gated {
         Ok(())
     }
 
-    async fn on_disconnect(&self, _: &Client, _: &[std::sync::Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, _: &[std::sync::Arc<str>], reason: CloseReason) {
         self.log.add(format!("disconnect {reason}"));
     }
 }

@@ -11,7 +11,7 @@ use super::catalogue::covers;
 use super::frames::{PING, PONG, frame};
 use super::server::Server;
 use crate::rt::{
-    Application, Client, Config, Denied, HealthPing, Message, Notice, Rates, UserPolicy, Wire,
+    Application, Config, Connection, Denied, HealthPing, Message, Notice, Rates, UserPolicy, Wire,
 };
 
 covers! {
@@ -161,7 +161,7 @@ fn where_messages_count_a_pong_is_no_life() {
 struct Stalls(Log);
 
 impl Application for Stalls {
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         if message == Message::Text("stall".into()) {
             thread::sleep(Duration::from_millis(1_500));
             let _ = client.send_text("over");

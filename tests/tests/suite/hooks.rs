@@ -16,7 +16,7 @@ use super::frames::{PING, TEXT, frame, joined};
 use super::gate::Gate;
 use super::server::{Server, until};
 use crate::rt::{
-    Application, Client, CloseReason, Config, Denied, Direct, Entry, Identity, Message, Notice,
+    Application, CloseReason, Config, Connection, Denied, Direct, Entry, Identity, Message, Notice,
     Rates, Request, Rooms, Wire, sleep,
 };
 
@@ -58,21 +58,21 @@ impl Application for Slow {
         identify(request).unwrap_or(Ok(Identity::Anonymous))
     }
 
-    async fn authorize_join(&self, _: &Client, room: &str, entry: Entry) -> Result<(), Denied> {
+    async fn authorize_join(&self, _: &Connection, room: &str, entry: Entry) -> Result<(), Denied> {
         self.step(format!("join {room} {entry:?}")).await;
         Ok(())
     }
 
-    async fn authorize_direct(&self, _: &Client, to: &str) -> Result<(), Denied> {
+    async fn authorize_direct(&self, _: &Connection, to: &str) -> Result<(), Denied> {
         self.step(format!("direct {to}")).await;
         Ok(())
     }
 
-    async fn on_connect(&self, _: &Client) {
+    async fn on_connect(&self, _: &Connection) {
         self.step("connect".into()).await;
     }
 
-    async fn on_message(&self, _: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, _: &Connection, message: Message) -> Result<(), Denied> {
         let Message::Room { room, content } = message else {
             return Err(Denied::Forbidden);
         };
@@ -80,7 +80,7 @@ impl Application for Slow {
         Ok(())
     }
 
-    async fn on_disconnect(&self, _: &Client, rooms: &[Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, rooms: &[Arc<str>], reason: CloseReason) {
         self.step(format!("disconnect {} {reason}", rooms.join(",")))
             .await;
     }
@@ -139,7 +139,7 @@ struct Gated {
 }
 
 impl Application for Gated {
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         self.gate.wait().await;
         if let Message::Text(text) = message {
             self.log.add(text.clone());
@@ -148,7 +148,7 @@ impl Application for Gated {
         Ok(())
     }
 
-    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, _: &[Arc<str>], reason: CloseReason) {
         self.log.add(format!("disconnect {reason}"));
     }
 }
@@ -232,7 +232,7 @@ struct TwoGates {
 }
 
 impl Application for TwoGates {
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         if let Message::Text(text) = message {
             let first = text.starts_with("first");
             let gate = if first { &self.first } else { &self.second };
@@ -395,7 +395,7 @@ fn connect_is_heard_before_and_disconnect_after_all_messages() {
 struct OnTheDot;
 
 impl Application for OnTheDot {
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         let Message::Text(text) = message else {
             return Err(Denied::Forbidden);
         };
@@ -441,7 +441,7 @@ impl Application for Farewell {
         Ok(Identity::user("ann"))
     }
 
-    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], _: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, _: &[Arc<str>], _: CloseReason) {
         self.0.wait().await;
     }
 }
@@ -483,7 +483,12 @@ impl Application for Grants {
         identify(request).unwrap_or(Err(Denied::Unauthorized))
     }
 
-    async fn authorize_join(&self, client: &Client, _: &str, entry: Entry) -> Result<(), Denied> {
+    async fn authorize_join(
+        &self,
+        client: &Connection,
+        _: &str,
+        entry: Entry,
+    ) -> Result<(), Denied> {
         if entry == Entry::Subscribe {
             self.log.add(format!("asked {}", client.id()));
             self.gate.wait().await;

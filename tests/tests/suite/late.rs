@@ -9,7 +9,7 @@ use super::gate::Gate;
 use super::peer::upgrade;
 use super::server::Server;
 use crate::rt::{
-    Application, Client, CloseReason, Config, Denied, Entry, Identity, Message, Rates, Refusal,
+    Application, CloseReason, Config, Connection, Denied, Entry, Identity, Message, Rates, Refusal,
     Request, Wire,
 };
 
@@ -37,13 +37,13 @@ fn raw() -> Config {
 struct Mourns(Log, Gate);
 
 impl Application for Mourns {
-    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+    async fn on_message(&self, _: &Connection, _: Message) -> Result<(), Denied> {
         self.0.add("message");
         self.1.wait().await;
         Ok(())
     }
 
-    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, _: &[Arc<str>], reason: CloseReason) {
         self.0.add(format!("disconnect {reason}"));
         self.1.wait().await;
         self.0.add("over");
@@ -88,14 +88,14 @@ impl Application for Late {
         identify(request).unwrap_or(Ok(Identity::Anonymous))
     }
 
-    async fn authorize_join(&self, _: &Client, _: &str, _: Entry) -> Result<(), Denied> {
+    async fn authorize_join(&self, _: &Connection, _: &str, _: Entry) -> Result<(), Denied> {
         self.log.add("asked");
         self.gate.wait().await;
         self.log.add("answered");
         Ok(())
     }
 
-    async fn on_disconnect(&self, _: &Client, rooms: &[Arc<str>], _: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, rooms: &[Arc<str>], _: CloseReason) {
         self.log.add(format!("disconnect {}", rooms.join(",")));
     }
 }

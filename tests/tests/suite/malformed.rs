@@ -10,7 +10,7 @@ use super::malformed_rows::{Row, at, early, extra, first_line, headers, odd};
 use super::peer::{End, Peer};
 use super::server::Server;
 use crate::rt::{
-    Application, Client, Config, Denied, Identity, Message, Rates, Refusal, Request, Wire,
+    Application, Config, Connection, Denied, Identity, Message, Rates, Refusal, Request, Wire,
 };
 
 covers! {
@@ -151,7 +151,7 @@ impl Application for Hesitant {
         self.app.authenticate(request).await
     }
 
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         self.app.on_message(client, message).await
     }
 }

@@ -10,8 +10,8 @@ use super::logs;
 use super::peer::{Peer, upgrade};
 use super::server::Server;
 use crate::rt::{
-    Application, Client, CloseReason, Config, Denied, Entry, Identity, Message, Notice, Refusal,
-    Request, sleep,
+    Application, CloseReason, Config, Connection, Denied, Entry, Identity, Message, Notice,
+    Refusal, Request, sleep,
 };
 
 covers! {
@@ -51,7 +51,7 @@ impl Application for Panics {
         identify(request).unwrap_or(Ok(Identity::FirstMessage))
     }
 
-    async fn authorize_join(&self, _: &Client, _: &str, entry: Entry) -> Result<(), Denied> {
+    async fn authorize_join(&self, _: &Connection, _: &str, entry: Entry) -> Result<(), Denied> {
         match entry {
             Entry::Lobby => self.step("lobby"),
             Entry::Subscribe => self.step("join"),
@@ -59,22 +59,22 @@ impl Application for Panics {
         Ok(())
     }
 
-    async fn authorize_direct(&self, _: &Client, _: &str) -> Result<(), Denied> {
+    async fn authorize_direct(&self, _: &Connection, _: &str) -> Result<(), Denied> {
         self.step("direct");
         Ok(())
     }
 
-    async fn on_connect(&self, _: &Client) {
+    async fn on_connect(&self, _: &Connection) {
         self.step("connect");
     }
 
-    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+    async fn on_message(&self, _: &Connection, _: Message) -> Result<(), Denied> {
         sleep(Duration::from_millis(1)).await;
         self.step("message");
         Ok(())
     }
 
-    async fn on_disconnect(&self, client: &Client, _: &[Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, client: &Connection, _: &[Arc<str>], reason: CloseReason) {
         self.step("disconnect");
         self.log
             .add(format!("disconnect {} {reason}", client.user()));
@@ -215,12 +215,12 @@ impl Drop for Guard {
 struct Guarded(Log);
 
 impl Application for Guarded {
-    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+    async fn on_message(&self, _: &Connection, _: Message) -> Result<(), Denied> {
         let _guard = Guard;
         std::future::pending().await
     }
 
-    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, _: &[Arc<str>], reason: CloseReason) {
         self.0.add(format!("disconnect {reason}"));
     }
 }

@@ -12,8 +12,8 @@ use super::frames::close;
 use super::peer::{Peer, upgrade};
 use super::server::{Server, until};
 use crate::rt::{
-    Application, Client, CloseReason, Config, Denied, Exclude, Frame, Identity, Message, Presence,
-    Rates, Refusal, Request, Wire,
+    Application, CloseReason, Config, Connection, Denied, Exclude, Frame, Identity, Message,
+    Presence, Rates, Refusal, Request, Wire,
 };
 
 covers! {
@@ -91,7 +91,7 @@ impl Application for Kicks {
         identify(request).unwrap_or(Ok(Identity::Anonymous))
     }
 
-    async fn on_message(&self, client: &Client, _: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, _: Message) -> Result<(), Denied> {
         let hub = client.hub();
         let first = hub.broadcast_raw("blue", Frame::text("first"), Exclude::NOBODY);
         assert_eq!(first.expect("sent").queued, 6);
@@ -298,11 +298,11 @@ impl Application for Tickets {
         Err(Denied::Unauthorized)
     }
 
-    async fn on_connect(&self, _: &Client) {
+    async fn on_connect(&self, _: &Connection) {
         self.1.add("connect");
     }
 
-    async fn on_disconnect(&self, _: &Client, _: &[Arc<str>], _: CloseReason) {
+    async fn on_disconnect(&self, _: &Connection, _: &[Arc<str>], _: CloseReason) {
         self.1.add("disconnect");
     }
 }

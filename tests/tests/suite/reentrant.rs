@@ -7,8 +7,8 @@ use super::app::{Log, identify};
 use super::catalogue::covers;
 use super::server::Server;
 use crate::rt::{
-    Application, Client, CloseReason, Config, Denied, Exclude, Frame, Identity, Message, Request,
-    Wire,
+    Application, CloseReason, Config, Connection, Denied, Exclude, Frame, Identity, Message,
+    Request, Wire,
 };
 
 covers! {
@@ -27,13 +27,13 @@ impl Application for Reentrant {
         identify(request).unwrap_or(Ok(Identity::Anonymous))
     }
 
-    async fn on_connect(&self, client: &Client) {
+    async fn on_connect(&self, client: &Connection) {
         let hub = client.hub();
         hub.join(client.id(), "entered").expect("joined");
         let _ = hub.broadcast_raw("entered", Frame::text("hello"), Exclude::NOBODY);
     }
 
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         let Message::Text(text) = message else {
             return Err(Denied::Unauthorized);
         };
@@ -64,7 +64,7 @@ impl Application for Reentrant {
         Ok(())
     }
 
-    async fn on_disconnect(&self, client: &Client, rooms: &[Arc<str>], reason: CloseReason) {
+    async fn on_disconnect(&self, client: &Connection, rooms: &[Arc<str>], reason: CloseReason) {
         let hub = client.hub();
         assert_eq!(hub.rooms_of(client.id()).unwrap_or_default().len(), 0);
         assert!(!hub.leave(client.id(), "entered").unwrap_or_default());

@@ -6,7 +6,9 @@ use super::frames::{PING, TEXT, frame};
 use super::logs::{self, WATCHED_PEER};
 use super::peer::upgrade;
 use super::server::{Server, until};
-use crate::rt::{Application, Client, Config, Denied, Identity, Message, Refusal, Request, Wire};
+use crate::rt::{
+    Application, Config, Connection, Denied, Identity, Message, Refusal, Request, Wire,
+};
 
 covers! {
     no_line_of_the_log_has_a_token:
@@ -78,7 +80,7 @@ impl Application for Panics {
         identify(request).unwrap_or(Err(Denied::Unauthorized))
     }
 
-    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+    async fn on_message(&self, _: &Connection, _: Message) -> Result<(), Denied> {
         panic!("as it was asked to");
     }
 }

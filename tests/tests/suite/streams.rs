@@ -12,8 +12,8 @@ use super::frames::{BINARY, CLOSE, TEXT, close, frame};
 use super::peer::{Peer, upgrade};
 use super::server::until;
 use crate::rt::{
-    self, Application, AsyncReadExt, AsyncWriteExt, Client, Config, Denied, Frame, Hub, Identity,
-    Message, Presence, Rates, Request, Wire,
+    self, Application, AsyncReadExt, AsyncWriteExt, Config, Connection, Denied, Frame, Hub,
+    Identity, Message, Presence, Rates, Request, Wire,
 };
 
 covers! {
@@ -127,7 +127,7 @@ impl Application for Busy {
         Ok(Identity::user("ann"))
     }
 
-    async fn on_message(&self, _: &Client, _: Message) -> Result<(), Denied> {
+    async fn on_message(&self, _: &Connection, _: Message) -> Result<(), Denied> {
         pending().await
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::frames::{BINARY, frame};
 use super::peer::Peer;
 use super::server::Server;
-use crate::rt::{self, Application, Client, Config, Denied, Health, Limits, Message, Rates, Wire};
+use crate::rt::{
+    self, Application, Config, Connection, Denied, Health, Limits, Message, Rates, Wire,
+};
 
 /// Events that a loop takes at a time.
 const EVENTS: usize = 256;
@@ -19,7 +21,7 @@ struct Holding {
 }
 
 impl Application for Holding {
-    async fn on_message(&self, client: &Client, message: Message) -> Result<(), Denied> {
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
         match message {
             Message::Text(text) if text == "hold" => {
                 self.held.send(()).expect("the test listens");

@@ -9,7 +9,7 @@ use super::logs;
 use super::peer::{Peer, upgrade};
 use super::server::{Server, until};
 use crate::rt::{
-    Application, Client, CloseReason, Config, Denied, Entry, Frame, Identity, Limits, Request,
+    Application, CloseReason, Config, Connection, Denied, Entry, Frame, Identity, Limits, Request,
     UserPolicy, Wire,
 };
 
@@ -94,7 +94,7 @@ impl Application for Asked {
         identify(request).unwrap_or(Err(Denied::Unauthorized))
     }
 
-    async fn authorize_join(&self, client: &Client, _: &str, _: Entry) -> Result<(), Denied> {
+    async fn authorize_join(&self, client: &Connection, _: &str, _: Entry) -> Result<(), Denied> {
         self.0.add(format!("asked {}", client.user()));
         Ok(())
     }

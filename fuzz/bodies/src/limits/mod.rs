@@ -37,7 +37,7 @@ fn ask(
     now: Time,
     id: ConnectionId,
     peer: IpAddr,
-) -> switchboard_core::Answer {
+) -> switchboard_core::RequestOutcome {
     let mut request = Request::upgraded("/ws", None, empty::<(&str, &str)>()).expect("legal");
     request.set_peer(peer);
     board.upgraded(now, id, &request).expect("it is there")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use switchboard_core::{
-    Answer, Chunk, Config, ConnectionId, Event, Identity, Rate, Switchboard, Time, Wire,
+    Chunk, Config, ConnectionId, Event, Identity, Rate, RequestOutcome, Switchboard, Time, Wire,
 };
 use switchboard_tests::wire::{Heard, Peer};
 
@@ -123,7 +123,7 @@ impl World {
         let speaker = board.connect(at, address(200)).expect("a seat");
         assert_eq!(
             ask(&mut board, at, speaker, address(200)),
-            Answer::Authenticate
+            RequestOutcome::Authenticate
         );
         let user = Ok(Identity::user("ann"));
         board
@@ -179,9 +179,9 @@ impl World {
         let twin = self.connects.entry(from).or_insert_with(|| Twin::new(rate));
         let expected = if twin.admits(now, 1) {
             twin.give(now, 1);
-            Answer::Authenticate
+            RequestOutcome::Authenticate
         } else {
-            Answer::Refused
+            RequestOutcome::Refused
         };
         let id = self.board.connect(at, address(from)).expect("a seat");
         assert_eq!(ask(&mut self.board, at, id, address(from)), expected);

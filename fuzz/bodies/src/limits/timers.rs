@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use switchboard_core::{
-    Answer, Config, ConnectionId, Event, Identity, ReadMode, Refused, Switchboard, Time,
+    Config, ConnectionId, Event, Identity, ReadMode, Refused, RequestOutcome, Switchboard, Time,
 };
 
 use super::{STEPS, address, ask};
@@ -146,7 +146,7 @@ impl World {
             Step::Ask(c) => self.change(c, |board, id, stands| match stands {
                 Stands::Arrived(_) => {
                     let answer = ask(board, at, id, address(1));
-                    assert_eq!(answer, Answer::Authenticate);
+                    assert_eq!(answer, RequestOutcome::Authenticate);
                     Stands::Asking(now + nanos(timeouts.hook))
                 }
                 other => other,
