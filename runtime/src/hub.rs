@@ -1,31 +1,18 @@
 //! The handle.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::io;
-use std::net::IpAddr;
+use std::future::poll_fn;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_core::protocol::{BadContent, Content};
-use switchboard_core::response::HttpDate;
 use switchboard_core::{
-    ApplicationCode, CloseReason, Config, ConfigError, ConnectionId, DrainReport, Exclude, Frame,
-    Inconsistency, JoinError, PingResult, Receipt, Refused, SendError, StaleId, Stats, Switchboard,
-    response,
+    ApplicationCode, CloseReason, Config, ConnectionId, DrainReport, Exclude, Frame, Inconsistency,
+    JoinError, PingResult, Receipt, Refused, SendError, StaleId, Stats, Switchboard,
 };
 
-use crate::application::{Application, DynApplication};
-use crate::event_loop;
-use crate::inbox::Arrived;
-use crate::machine;
-use crate::runtime::Runtime;
-use crate::shared::{Running, Shared};
-use crate::shield::debug;
-use crate::socket::{AnySocket, Link, Socket};
-use crate::sync::Arc;
-use crate::task::Arrival;
-use crate::ticker::tick;
+use crate::node::Shared;
+use crate::sync::{Arc, Weak};
 use crate::waiters::Waiters;
 
 /// A handle on one node's connections: cheap to clone, usable from any task or thread.
@@ -34,6 +21,29 @@ use crate::waiters::Waiters;
 /// last handle is dropped, every connection ends (`shutdown`).
 #[derive(Clone)]
 pub struct Hub(Arc<Handle>);
+
+/// What a hub's own tasks know it by: it does not keep the hub.
+#[derive(Clone)]
+pub(crate) struct WeakHub {
+    handle: Weak<Handle>,
+    shared: Arc<Shared>,
+}
+
+impl WeakHub {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// A handle for a hook: the one that the application holds, or a last one.
+    pub(crate) fn upgrade(&self) -> Hub {
+        let handle = self.handle.upgrade();
+        Hub(handle.unwrap_or_else(|| {
+            Arc::new(Handle {
+                shared: self.shared.clone(),
+            })
+        }))
+    }
+}
 
 struct Handle {
     shared: Arc<Shared>,
@@ -73,22 +83,15 @@ impl fmt::Display for BroadcastError {
 impl std::error::Error for BroadcastError {}
 
 impl Hub {
-    /// A hub without connections. Costs no task until the first connection.
-    pub(crate) fn new(
-        config: Config,
-        application: impl Application,
-        clock: fn() -> Instant,
-    ) -> Result<Self, ConfigError> {
-        let seed = machine::seed();
-        let mut switchboard = Switchboard::new(config.clone(), seed, switchboard_core::Time::ZERO)?;
-        switchboard.await_disconnect_hooks();
-        let application: Arc<dyn DynApplication> = Arc::new(application);
-        let shared = Shared::new(config, switchboard, application, clock);
-        let hub = Self(Arc::new(Handle {
-            shared: shared.clone(),
-        }));
-        shared.set_handle(Arc::downgrade(&hub.0) as _);
-        Ok(hub)
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Handle { shared }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHub {
+        WeakHub {
+            handle: Arc::downgrade(&self.0),
+            shared: self.0.shared.clone(),
+        }
     }
 
     /// The configuration it was made with.
@@ -294,101 +297,7 @@ impl Hub {
         self.shared().read(Switchboard::audit)
     }
 
-    /// Takes a socket. `early` are bytes that were read from it before.
-    pub(crate) fn attach<R: Runtime>(
-        &self,
-        executor: impl FnOnce() -> io::Result<R::Executor>,
-        socket: AnySocket,
-        peer: IpAddr,
-        arrival: Arrival,
-        early: Vec<u8>,
-    ) -> io::Result<()> {
-        self.start::<R>(executor)?;
-        let shared = self.shared();
-        let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
-        socket.limit_unsent(shared.config.limits.unsent_bytes);
-        let link = Arc::new(Link::new(socket, peer, inbox.clone()));
-        let id = shared.with(|locked, now| {
-            locked
-                .switchboard
-                .set_wall_clock(now, machine::wall_clock());
-            let id = locked.switchboard.connect(now, peer)?;
-            locked.insert(id, link.clone());
-            Ok(id)
-        });
-        match id {
-            Ok(id) => {
-                inbox.arrive(Arrived {
-                    link,
-                    id,
-                    peer,
-                    arrival,
-                    early,
-                });
-                if !inbox.runs() {
-                    // Its last look may have been before that.
-                    shared.forget_mail(inbox);
-                }
-            }
-            Err(refused) => {
-                debug!(%peer, %refused, "refused");
-                let date = HttpDate::from_unix_seconds(machine::wall_clock());
-                let answer = response::dated(response::refusal(refused, 1), date);
-                let _ = link.socket.try_write(&answer);
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts what every connection needs and is not running: at first all of it, later what has ended
-    /// with its runtime.
-    pub(crate) fn start<R: Runtime>(
-        &self,
-        executor: impl FnOnce() -> io::Result<R::Executor>,
-    ) -> io::Result<()> {
-        let shared = self.shared();
-        if shared.runs() {
-            return Ok(());
-        }
-        let executor = executor()?;
-        let (ticker, loops) = shared.start(R::threads(&executor).max(1));
-        if let Some(running) = ticker {
-            let ticker = tick::<R>(shared.clone());
-            R::spawn(&executor, run_as(running, ticker));
-        }
-        for (index, running) in loops {
-            let event_loop = event_loop::run::<R>(shared.clone(), index);
-            R::spawn(&executor, run_as(running, event_loop));
-        }
-        if shared.next_event_loop().is_none() {
-            return Err(no_runtime());
-        }
-        Ok(())
-    }
-
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
     }
-
-    /// A handle for a hook: the one that the application holds, or a last one.
-    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
-        let handle = shared
-            .handle()
-            .and_then(|any| any.downcast::<Handle>().ok());
-        Self(handle.unwrap_or_else(|| {
-            Arc::new(Handle {
-                shared: shared.clone(),
-            })
-        }))
-    }
-}
-
-/// Runs it; the guard is dropped when it ends, also where that is before it was polled.
-async fn run_as(running: Running, future: impl Future<Output = ()>) {
-    future.await;
-    drop(running);
-}
-
-fn no_runtime() -> io::Error {
-    io::Error::other("the runtime that the hub is to run on has ended")
 }

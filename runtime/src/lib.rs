@@ -15,40 +15,30 @@
 //! The lock is never held over a system call, an await or a call of the application.
 
 mod application;
-mod backlog;
-mod calls;
 #[cfg(feature = "client")]
 pub mod client;
-mod effects;
-#[cfg(target_os = "linux")]
-pub mod epoll;
-mod event_loop;
+mod driver;
 mod hub;
-mod inbox;
 mod machine;
+mod net;
 mod node;
-mod polled;
 mod runtime;
 #[cfg(test)]
+#[path = "../schedules/mod.rs"]
 mod schedules;
 mod serve;
-mod shared;
 mod shield;
-mod socket;
-mod sockets;
 mod sync;
-mod task;
-mod ticker;
 mod waiters;
-mod writer;
 
 pub use self::application::{Application, Connection, Entry, Message};
 pub use self::hub::{BroadcastError, Hub};
-pub use self::inbox::SocketToken;
-pub use self::polled::{PolledSocket, Stream};
+#[cfg(target_os = "linux")]
+pub use self::net::epoll;
+pub use self::net::{
+    AnySocket, PolledSocket, Readiness, SelfWaking, Socket, SocketToken, Sockets, Stream,
+};
 pub use self::runtime::{BoxFuture, Polls, Runtime, Timer};
 pub use self::serve::{RuntimeHub, Serve};
-pub use self::socket::{AnySocket, Socket};
-pub use self::sockets::{Readiness, SelfWaking, Sockets};
 
 pub use switchboard_core as core;

@@ -9,9 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::machine;
-use crate::polled::Stream;
-use crate::socket::AnySocket;
-use crate::sockets::Sockets;
+use crate::net::{AnySocket, Sockets, Stream};
 
 /// A future that can be kept and sent.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

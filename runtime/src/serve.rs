@@ -13,14 +13,13 @@ use switchboard_core::response::PageResponse;
 use switchboard_core::{Config, ConfigError, DrainReport, Request};
 
 use crate::application::Application;
-use crate::calls::Pages;
+use crate::driver::{Host, host};
 use crate::hub::Hub;
-use crate::polled::PolledSocket;
+use crate::net::{AnySocket, PolledSocket};
+use crate::node::{Arrival, Pages};
 use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
 use crate::shield::warn;
-use crate::socket::AnySocket;
 use crate::sync::Arc;
-use crate::task::Arrival;
 
 /// How long accepting rests after an error that others cause, such as too many open files.
 const REST: Duration = Duration::from_millis(50);
@@ -32,6 +31,7 @@ const ACCEPTS: usize = 16;
 /// or thread. What does not take a stream stands at [`Hub`], to which it dereferences.
 pub struct RuntimeHub<R: Runtime> {
     hub: Hub,
+    host: Arc<Host>,
     executor: Option<R::Executor>,
 }
 
@@ -39,6 +39,7 @@ impl<R: Runtime> Clone for RuntimeHub<R> {
     fn clone(&self) -> Self {
         Self {
             hub: self.hub.clone(),
+            host: self.host.clone(),
             executor: self.executor.clone(),
         }
     }
@@ -62,8 +63,10 @@ impl<R: Runtime> RuntimeHub<R> {
     /// A hub without connections. What does not go together in `config` is an error that names the
     /// field, the value and the rule.
     pub fn new(config: Config, application: impl Application) -> Result<Self, ConfigError> {
+        let (hub, host) = host(config, application, R::Timer::now)?;
         Ok(Self {
-            hub: Hub::new(config, application, R::Timer::now)?,
+            hub,
+            host,
             executor: None,
         })
     }
@@ -135,7 +138,8 @@ impl<R: Runtime> RuntimeHub<R> {
         early: Vec<u8>,
     ) -> io::Result<()> {
         let executor = || self.executor();
-        self.hub.attach::<R>(executor, socket, peer, arrival, early)
+        self.host
+            .attach::<R>(executor, socket, peer, arrival, early)
     }
 
     fn executor(&self) -> io::Result<R::Executor> {
@@ -182,7 +186,7 @@ impl<R: Runtime> Serve<R> {
             pages,
         } = self;
         let executor = hub.executor()?;
-        hub.hub.start::<R>(|| Ok(executor.clone()))?;
+        hub.host.start::<R>(|| Ok(executor.clone()))?;
         let acceptor = R::acceptor(&executor, listener)?;
         let mut drained = pin!(hub.drained());
         let mut turn: usize = 0;

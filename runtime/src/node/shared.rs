@@ -1,6 +1,5 @@
 //! The core behind its lock, and what follows from each call of it.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -10,14 +9,13 @@ use std::time::Instant;
 use atomic_waker::AtomicWaker;
 use futures_channel::oneshot;
 use switchboard_core::{
-    Config, ConnectionId, DrainReport, Event, HandshakeConfig, PingResult, Switchboard, Time, Wire,
+    Config, ConnectionId, DrainReport, Event, HandshakeConfig, Notice, PingResult, Switchboard,
+    Time, Wire,
 };
 
-use crate::application::DynApplication;
-use crate::backlog::Backlog;
-use crate::inbox::{Inbox, Posted};
+use super::backlog::Backlog;
+use super::link::{Farewells, Inbox, Link, Posted};
 use crate::shield::{shielded, wake};
-use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
 use crate::waiters::Waiters;
@@ -27,7 +25,8 @@ pub(crate) struct Shared {
     this: Weak<Self>,
     locked: Mutex<Locked>,
     pub(crate) config: Config,
-    pub(crate) application: Arc<dyn DynApplication>,
+    /// Tells the application what happened on the node.
+    pub(super) on_notice: Box<dyn Fn(&Notice) + Send + Sync>,
     /// How requests are read, without pages and with them.
     handshakes: [Arc<HandshakeConfig>; 2],
     origin: Instant,
@@ -53,7 +52,6 @@ pub(crate) struct Shared {
     pub(crate) publishers: Waiters,
     drained: OnceLock<DrainReport>,
     pub(crate) drain_waiters: Waiters,
-    handle: OnceLock<Weak<dyn Any + Send + Sync>>,
     closed: AtomicBool,
 }
 
@@ -152,7 +150,7 @@ impl Shared {
     pub(crate) fn new(
         config: Config,
         switchboard: Switchboard,
-        application: Arc<dyn DynApplication>,
+        on_notice: Box<dyn Fn(&Notice) + Send + Sync>,
         clock: fn() -> Instant,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
@@ -173,7 +171,7 @@ impl Shared {
             }),
             backlog: Arc::new(Backlog::new(config.limits.unfinished_bytes)),
             config,
-            application,
+            on_notice,
             origin: clock(),
             clock,
             alarm: AtomicU64::new(u64::MAX),
@@ -187,7 +185,6 @@ impl Shared {
             publishers: Waiters::default(),
             drained: OnceLock::new(),
             drain_waiters: Waiters::default(),
-            handle: OnceLock::new(),
             closed: AtomicBool::new(false),
         })
     }
@@ -195,14 +192,6 @@ impl Shared {
     /// How a request is read.
     pub(crate) fn handshake(&self, pages: bool) -> Arc<HandshakeConfig> {
         self.handshakes[usize::from(pages)].clone()
-    }
-
-    pub(crate) fn set_handle(&self, handle: Weak<dyn Any + Send + Sync>) {
-        let _ = self.handle.set(handle);
-    }
-
-    pub(crate) fn handle(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.handle.get()?.upgrade()
     }
 
     /// Ends everything: the last handle has gone.
@@ -440,5 +429,11 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Locked> {
         // The core does not panic; if it ever does, the others are better served than let down.
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Farewells for Shared {
+    fn farewell_said(&self) {
+        self.with(|locked, now| locked.switchboard.disconnect_hook_done(now));
     }
 }

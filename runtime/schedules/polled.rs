@@ -12,7 +12,7 @@ use super::node::{Node, config};
 use super::peer::Peer;
 use super::pipe::ServerEnd;
 use super::runtime::Simulated;
-use crate::polled::Stream;
+use crate::net::Stream;
 use crate::runtime::Polls;
 
 /// Bytes that it takes before it has to be flushed.

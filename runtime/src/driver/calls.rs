@@ -7,19 +7,16 @@ use std::time::Instant;
 
 use switchboard_core::response::{self, HttpDate, PageResponse};
 use switchboard_core::session::{Call, Reply, Session};
-use switchboard_core::{Question, Refused, Request};
+use switchboard_core::{Question, Refused};
 
+use super::Host;
 use crate::application::{Connection, Entry, Message};
-use crate::hub::Hub;
 use crate::machine;
+use crate::node::Pages;
 use crate::runtime::{BoxFuture, Timer};
-use crate::shared::Shared;
 use crate::shield::error;
 use crate::sync::Arc;
 use crate::waiters::{Place, Waiters};
-
-/// Makes the answers to requests that are no upgrade.
-pub(crate) type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
 
 /// A hook that has not returned yet; `T` is a timer.
 pub(crate) struct Hook<T> {
@@ -59,30 +56,30 @@ pub(crate) enum Begun {
 
 /// Calls the application.
 pub(crate) fn begin(
-    shared: &Arc<Shared>,
+    host: &Host,
     session: &Session,
     pages: Option<Pages>,
     context: &mut Context<'_>,
     call: Call,
 ) -> Begun {
     let begun = catch_unwind(AssertUnwindSafe(|| {
-        call_application(shared, session, pages, context, call)
+        call_application(host, session, pages, context, call)
     }));
     begun.unwrap_or_else(Begun::Panicked)
 }
 
 fn call_application(
-    shared: &Arc<Shared>,
+    host: &Host,
     session: &Session,
     pages: Option<Pages>,
     context: &mut Context<'_>,
     call: Call,
 ) -> Begun {
-    let application = shared.application.clone();
+    let application = host.application.clone();
     let as_user = |user: Arc<str>| Connection {
         id: session.id(),
         user,
-        hub: Hub::of(shared),
+        hub: host.hub.upgrade(),
     };
     let client = || as_user(session.user().cloned().unwrap_or_default());
     match call {

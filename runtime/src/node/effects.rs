@@ -7,9 +7,10 @@ use switchboard_core::session::Ended;
 use switchboard_core::{Action, ConnectionId, Frame, Notice, PingResult};
 use tracing::field::display;
 
-use crate::shared::{Locked, Shared};
+use super::link::{ENDED, End, Farewell, GONE, Link, READ_MODE};
+use super::shared::{Locked, Shared};
+use crate::net::Socket;
 use crate::shield::{debug, error, info, shielded, trace, warn};
-use crate::socket::{ENDED, End, Farewell, GONE, Link, READ_MODE, Socket};
 use crate::sync::{Arc, Weak};
 
 /// Something that follows from a call, to be done without the lock.
@@ -51,7 +52,7 @@ impl Locked {
                         rooms: rooms.clone(),
                         reason: *reason,
                     },
-                    farewell: Farewell::new(shared.clone()),
+                    farewell: Farewell::new(shared.clone() as _),
                 };
                 effects.push(match self.link(*id) {
                     // Under the lock: whoever finds out later that the connection has gone must find
@@ -114,7 +115,7 @@ impl Shared {
     pub(crate) fn report(&self, notices: &[(Notice, Option<IpAddr>)]) {
         for (notice, peer) in notices {
             log(notice, *peer);
-            shielded(|| self.application.on_notice(notice));
+            shielded(|| (self.on_notice)(notice));
         }
     }
 }

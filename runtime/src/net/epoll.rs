@@ -6,30 +6,22 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, acceptfrom_with, recv, send, sockopt};
-use socket2::SockRef;
+use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
 
-use crate::inbox::SocketToken;
-use crate::socket::{AnySocket, Socket};
-use crate::sockets::{Readiness, Sockets};
-use crate::sync::atomic::{AtomicU8, Ordering};
+use super::any::AnySocket;
+use super::sockets::Sockets;
+use super::tcp::{HUNG_UP, READABLE, Tcp, WRITABLE};
+use super::token::{Readiness, SocketToken};
 
 /// Events that are taken at a time.
 const EVENTS: usize = 256;
-
-/// There is something to read, or an end.
-const READABLE: u8 = 1;
-/// It takes bytes.
-const WRITABLE: u8 = 2;
-/// The peer has ended: no edge will tell of what is read after this.
-const HUNG_UP: u8 = 4;
 
 /// A file descriptor that the runtime waits for.
 pub trait Watch: Sized + Send + Sync + 'static {
@@ -47,77 +39,6 @@ pub trait Watch: Sized + Send + Sync + 'static {
     ) -> Poll<io::Result<()>>;
 }
 
-/// A TCP stream that an epoll set tells of.
-#[derive(Debug)]
-pub(crate) struct Tcp {
-    stream: TcpStream,
-    ready: AtomicU8,
-}
-
-impl Tcp {
-    /// Lets the kernel hold so many unsent bytes. Where it cannot be told, what it holds is bounded by
-    /// its send buffer alone.
-    pub(crate) fn limit_unsent(&self, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(bytes);
-    }
-
-    pub(crate) fn note(&self, readiness: Readiness) {
-        self.ready.fetch_or(readiness.0, Ordering::Relaxed);
-    }
-
-    fn has(&self, bits: u8) -> bool {
-        self.ready.load(Ordering::Relaxed) & bits != 0
-    }
-
-    fn forget(&self, bits: u8) {
-        self.ready.fetch_and(!bits, Ordering::Relaxed);
-    }
-}
-
-impl Socket for Tcp {
-    fn poll_read(&self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if !self.has(READABLE | HUNG_UP) {
-            return Poll::Pending;
-        }
-        let length = buffer.len();
-        match recv(&self.stream, buffer, RecvFlags::empty()) {
-            Ok((bytes, _)) => {
-                // What comes from now on makes an edge.
-                if bytes < length {
-                    self.forget(READABLE);
-                }
-                Poll::Ready(Ok(bytes))
-            }
-            Err(Errno::AGAIN) => {
-                self.forget(READABLE);
-                Poll::Pending
-            }
-            Err(error) => Poll::Ready(Err(error.into())),
-        }
-    }
-
-    // A write is most of what a delivery costs, so it goes straight to the kernel: in libc it is a
-    // point of cancellation, which shows in a profile.
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.stream, bytes, SendFlags::NOSIGNAL)?)
-    }
-
-    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // It may be an edge from before the write in vain: then the next one is in vain too, and
-        // the next edge comes after it.
-        if self.has(WRITABLE) {
-            self.forget(WRITABLE);
-            return Poll::Ready(Ok(()));
-        }
-        Poll::Pending
-    }
-
-    fn shutdown_write(&self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
-    }
-}
-
 /// Makes a socket of a stream, without Nagle's delay, and says whose it is.
 pub fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     let peer = stream.peer_addr()?.ip();
@@ -127,10 +48,7 @@ pub fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
 }
 
 fn watched(stream: TcpStream) -> AnySocket {
-    AnySocket::tcp(Tcp {
-        stream,
-        ready: AtomicU8::new(0),
-    })
+    AnySocket::tcp(Tcp::new(stream))
 }
 
 /// A listener that the runtime waits for.
@@ -271,6 +189,8 @@ fn readiness(flags: EventFlags) -> Readiness {
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::os::fd::AsFd;
+
+    use rustix::net::{RecvFlags, recv};
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::inbox::SocketToken;
-use crate::socket::AnySocket;
+use super::any::AnySocket;
+use super::token::{Readiness, SocketToken};
 
 /// The sockets of one event loop, as the operating system or somebody else watches them.
 pub trait Sockets: Send + 'static {
@@ -24,10 +24,6 @@ pub trait Sockets: Send + 'static {
         ready: &mut Vec<(SocketToken, Readiness)>,
     ) -> Poll<io::Result<bool>>;
 }
-
-/// What has changed at a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Readiness(pub(crate) u8);
 
 /// Sockets that wake their tasks by themselves: nothing is to be watched.
 #[derive(Clone, Copy, Debug, Default)]

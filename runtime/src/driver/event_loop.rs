@@ -18,14 +18,14 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::inbox::{Arrived, Inbox, Posted, SocketToken, TaskWaker};
+use super::Host;
+use super::task::Task;
+use super::writer::{Writer, Written};
+use crate::net::{Readiness, SocketToken, Sockets};
+use crate::node::{Arrived, Inbox, Posted, Shared, TaskWaker};
 use crate::runtime::{Runtime, Timer};
-use crate::shared::Shared;
 use crate::shield::{error, warn};
-use crate::sockets::{Readiness, Sockets};
 use crate::sync::Arc;
-use crate::task::Task;
-use crate::writer::{Writer, Written};
 
 /// Turns after which the runtime is let look at everything that is not a connection of ours.
 const TURNS: u32 = 32;
@@ -51,7 +51,7 @@ enum Turn {
 }
 
 struct EventLoop<R: Runtime> {
-    shared: Arc<Shared>,
+    host: Arc<Host>,
     inbox: Arc<Inbox>,
     sockets: R::Sockets,
     hosted: Slab<Hosted<R>>,
@@ -69,7 +69,8 @@ struct EventLoop<R: Runtime> {
 }
 
 /// Runs until the hub is no more and its last connection has gone.
-pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
+pub(crate) async fn run<R: Runtime>(host: Arc<Host>, index: usize) {
+    let shared = host.shared().clone();
     let Some(inbox) = shared.inbox(index).cloned() else {
         return;
     };
@@ -87,7 +88,7 @@ pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, index: usize) {
         writer: Writer::new(Some(index)),
         busy: false,
         turns: 0,
-        shared,
+        host,
     };
     while let Turn::Busy = poll_fn(|context| event_loop.poll_turn(context)).await {
         event_loop.turns += 1;
@@ -134,7 +135,7 @@ async fn pass_on() {
 
 impl<R: Runtime> EventLoop<R> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
-        let shared = self.shared.clone();
+        let shared = self.host.shared().clone();
         let _turn = shared.begin_turn();
         self.inbox.set_at_turn(true);
         self.inbox.register(context.waker());
@@ -181,13 +182,13 @@ impl<R: Runtime> EventLoop<R> {
         };
         let (id, link) = (arrived.id, arrived.link.clone());
         entry.insert(Hosted {
-            task: Task::new(self.shared.clone(), arrived),
+            task: Task::new(self.host.clone(), arrived),
             generation: self.generation,
             watches_writes: false,
             task_waker: None,
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
-            self.shared.reset(id);
+            self.host.shared().reset(id);
             warn!(conn = %id, peer = %link.peer(), %error, "cannot watch a socket");
         }
         link.task_waker.assign(token);
@@ -268,7 +269,7 @@ impl<R: Runtime> EventLoop<R> {
             Ok(Poll::Ready(())) => self.remove_task(token),
             Err(_) => {
                 let (id, peer) = (hosted.task.id(), hosted.task.link().peer());
-                self.shared.reset(id);
+                self.host.shared().reset(id);
                 self.remove_task(token);
                 error!(conn = %id, %peer, "a task panicked");
             }
@@ -285,7 +286,7 @@ impl<R: Runtime> EventLoop<R> {
         let link = hosted.task.link();
         if let Err(error) = self.sockets.watch_writes(&link.socket, token) {
             let (id, peer) = (hosted.task.id(), link.peer());
-            self.shared.reset(id);
+            self.host.shared().reset(id);
             warn!(conn = %id, %peer, %error, "cannot watch a socket");
         }
     }
@@ -309,7 +310,7 @@ impl<R: Runtime> Drop for EventLoop<R> {
         for hosted in self.hosted.drain() {
             let id = hosted.task.id();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(hosted)));
-            self.shared.reset(id);
+            self.host.shared().reset(id);
         }
     }
 }

@@ -1,64 +1,32 @@
 //! What others leave for an event loop: connections that have come, tasks that have been woken.
 
-use std::net::IpAddr;
 use std::task::{Wake, Waker};
 
-use atomic_waker::AtomicWaker;
-use switchboard_core::ConnectionId;
-
+use crate::net::SocketToken;
 use crate::shield::shielded;
-use crate::socket::Link;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use crate::task::Arrival;
+use atomic_waker::AtomicWaker;
 
 /// Entries for which room is kept when there are none.
 const KEPT: usize = 1_024;
 
-/// The place of a task in its event loop, and which of its inhabitants is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketToken {
-    pub(crate) place: u32,
-    pub(crate) generation: u32,
+/// What waits for an event loop.
+pub(crate) struct Posted<A> {
+    pub(crate) arrived: Vec<A>,
+    pub(crate) woken: Vec<SocketToken>,
 }
 
-impl SocketToken {
-    /// No place yet.
-    pub(crate) const NOWHERE: Self = Self {
-        place: u32::MAX,
-        generation: u32::MAX,
-    };
-
-    pub(crate) const fn to_bits(self) -> u64 {
-        (self.generation as u64) << 32 | self.place as u64
-    }
-
-    pub(crate) const fn from_bits(bits: u64) -> Self {
+impl<A> Default for Posted<A> {
+    fn default() -> Self {
         Self {
-            place: bits as u32,
-            generation: (bits >> 32) as u32,
+            arrived: Vec::new(),
+            woken: Vec::new(),
         }
     }
 }
 
-/// A connection that its event loop has not seen yet.
-pub(crate) struct Arrived {
-    pub(crate) link: Arc<Link>,
-    pub(crate) id: ConnectionId,
-    pub(crate) peer: IpAddr,
-    pub(crate) arrival: Arrival,
-    /// Bytes that were read from it before.
-    pub(crate) early: Vec<u8>,
-}
-
-/// What waits for an event loop.
-#[derive(Default)]
-pub(crate) struct Posted {
-    pub(crate) arrived: Vec<Arrived>,
-    pub(crate) woken: Vec<SocketToken>,
-}
-
-impl Posted {
+impl<A> Posted<A> {
     pub(crate) fn is_empty(&self) -> bool {
         self.arrived.is_empty() && self.woken.is_empty()
     }
@@ -73,28 +41,28 @@ impl Posted {
 }
 
 /// Where everybody else leaves it.
-pub(crate) struct Inbox {
+pub(crate) struct Inbox<A> {
     waker: AtomicWaker,
     /// It need not be rung for something to write: the event loop looks for that at the end of its
     /// turn, or does not run.
     at_turn: AtomicBool,
     /// Its event loop has been spawned, and not dropped.
     runs: AtomicBool,
-    posted: Mutex<Posted>,
+    posted: Mutex<Posted<A>>,
 }
 
-impl Default for Inbox {
+impl<A> Default for Inbox<A> {
     fn default() -> Self {
         Self {
             waker: AtomicWaker::new(),
             at_turn: AtomicBool::new(true),
             runs: AtomicBool::new(false),
-            posted: Mutex::default(),
+            posted: Mutex::new(Posted::default()),
         }
     }
 }
 
-impl Inbox {
+impl<A> Inbox<A> {
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
@@ -121,13 +89,13 @@ impl Inbox {
         shielded(|| self.waker.wake());
     }
 
-    pub(crate) fn arrive(&self, arrived: Arrived) {
+    pub(crate) fn arrive(&self, arrived: A) {
         self.posted().arrived.push(arrived);
         self.ring();
     }
 
     /// Those whom no event loop has seen yet.
-    pub(crate) fn take_arrived(&self) -> Vec<Arrived> {
+    pub(crate) fn take_arrived(&self) -> Vec<A> {
         std::mem::take(&mut self.posted().arrived)
     }
 
@@ -137,11 +105,11 @@ impl Inbox {
     }
 
     /// Takes all; `empty` is left in its place.
-    pub(crate) fn swap(&self, empty: &mut Posted) {
+    pub(crate) fn swap(&self, empty: &mut Posted<A>) {
         std::mem::swap(&mut *self.posted(), empty);
     }
 
-    fn posted(&self) -> MutexGuard<'_, Posted> {
+    fn posted(&self) -> MutexGuard<'_, Posted<A>> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -150,16 +118,16 @@ impl Inbox {
 ///
 /// It is no part of the connection: who keeps a waker for longer than he needs it keeps nothing
 /// open.
-pub(crate) struct TaskWaker {
-    inbox: Arc<Inbox>,
+pub(crate) struct TaskWaker<A> {
+    inbox: Arc<Inbox<A>>,
     token: AtomicU64,
     /// The event loop has been told already.
     rung: AtomicBool,
 }
 
-impl TaskWaker {
+impl<A> TaskWaker<A> {
     /// A bell of a task that has no place yet: it is polled when it gets one.
-    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn new(inbox: Arc<Inbox<A>>) -> Self {
         Self {
             inbox,
             token: AtomicU64::new(SocketToken::NOWHERE.to_bits()),
@@ -167,7 +135,7 @@ impl TaskWaker {
         }
     }
 
-    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+    pub(crate) fn inbox(&self) -> &Arc<Inbox<A>> {
         &self.inbox
     }
 
@@ -192,7 +160,7 @@ impl TaskWaker {
     }
 }
 
-impl Wake for TaskWaker {
+impl<A: Send + 'static> Wake for TaskWaker<A> {
     fn wake(self: Arc<Self>) {
         self.ring();
     }

@@ -13,7 +13,7 @@ use shuttle::sync::{Condvar, Mutex};
 
 use super::explore::probe;
 use super::machine::draw;
-use crate::socket::Socket;
+use crate::net::Socket;
 
 pub(super) struct Pipe {
     pub(super) state: Mutex<State>,

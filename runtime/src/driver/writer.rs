@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use switchboard_core::{Chunk, ConnectionId, Event, Frame};
 
-use crate::shared::{Locked, Shared};
-use crate::socket::{BLOCKED, Link, Socket};
+use crate::net::Socket;
+use crate::node::{BLOCKED, Link, Locked, Shared};
 use crate::sync::Arc;
 
 /// Connections that are written to before everything else gets its turn.
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::application::Application;
-    use crate::hub::Hub;
+    use crate::driver::host;
 
     struct Nobody;
 
@@ -207,8 +207,8 @@ mod tests {
         Sec-WebSocket-Version: 13\r\n\r\n";
 
     fn who_goes_before_its_turn() {
-        let hub =
-            Hub::new(Config::default(), Nobody, crate::machine::now).expect("a good configuration");
+        let (hub, _host) =
+            host(Config::default(), Nobody, crate::machine::now).expect("a good configuration");
         let shared = hub.shared();
         let mut handshake = Handshake::new(shared.handshake(false));
         let request = handshake.receive(HEAD).expect("it is legal");

@@ -14,9 +14,9 @@ use shuttle::sync::Mutex;
 
 use super::machine::{Alarm, is_exhausted};
 use super::pipe::{Pipe, ServerEnd};
+use crate::net::AnySocket;
+use crate::net::SelfWaking;
 use crate::runtime::Runtime;
-use crate::socket::AnySocket;
-use crate::sockets::SelfWaking;
 
 #[derive(Debug)]
 pub(super) enum Simulated {}

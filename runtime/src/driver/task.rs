@@ -10,27 +10,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use switchboard_core::session::{Session, Step, Turn};
-use switchboard_core::{ConnectionId, Event, ReadMode, Request};
+use switchboard_core::{ConnectionId, Event, ReadMode};
 
-use crate::backlog::Held;
-use crate::calls::{Begun, Hook, Pages, begin, panic_message};
-use crate::inbox::Arrived;
-use crate::node::Locking;
+use super::Host;
+use super::calls::{Begun, Hook, begin, panic_message};
+use super::locking::Locking;
+use super::writer::flush_now;
+use crate::net::{AnySocket, NoSocket, Socket};
+use crate::node::{
+    Arrival, Arrived, BLOCKED, ENDED, Farewell, GONE, Held, Link, READ_MODE, Shared,
+};
 use crate::runtime::Runtime;
-use crate::shared::Shared;
 use crate::shield::{error, shielded};
-use crate::socket::{AnySocket, BLOCKED, ENDED, Farewell, GONE, Link, NoSocket, READ_MODE, Socket};
 use crate::sync::Arc;
-use crate::writer::flush_now;
-
-/// How a stream arrives.
-pub(crate) enum Arrival {
-    /// From its first byte on: a request is expected. Without pages, one that is no upgrade is
-    /// answered with 404.
-    Fresh(Option<Pages>),
-    /// The application has read the request and sent the 101 response.
-    Upgraded(Box<Request>),
-}
 
 /// Bytes that are read at a time.
 const SCRATCH: usize = 64 << 10;
@@ -65,7 +57,7 @@ impl Leftover {
 
 /// The task of one connection.
 pub(crate) struct Task<R: Runtime> {
-    shared: Arc<Shared>,
+    host: Arc<Host>,
     link: Arc<Link>,
     session: Session,
     hook: Option<Box<Hook<R::Timer>>>,
@@ -82,7 +74,8 @@ pub(crate) struct Task<R: Runtime> {
 }
 
 impl<R: Runtime> Task<R> {
-    pub(crate) fn new(shared: Arc<Shared>, arrived: Arrived) -> Self {
+    pub(crate) fn new(host: Arc<Host>, arrived: Arrived) -> Self {
+        let shared = host.shared();
         // One lives for every connection.
         const { assert!(size_of::<Self>() <= 144) };
         let Arrived {
@@ -92,7 +85,7 @@ impl<R: Runtime> Task<R> {
             arrival,
             early,
         } = arrived;
-        let leftover = (!early.is_empty()).then(|| Box::new(Leftover::new(&shared, early)));
+        let leftover = (!early.is_empty()).then(|| Box::new(Leftover::new(shared, early)));
         let (session, arrival) = match arrival {
             Arrival::Fresh(None) => (Session::new(id, peer, shared.handshake(false)), None),
             Arrival::Fresh(pages) => {
@@ -104,7 +97,7 @@ impl<R: Runtime> Task<R> {
             }
         };
         Self {
-            shared,
+            host,
             link,
             session,
             hook: None,
@@ -128,7 +121,7 @@ impl<R: Runtime> Task<R> {
             self.read(context);
             let paused = self.session.is_paused();
             self.run(context, None);
-            let mut node = Locking::new(&self.shared, &self.link);
+            let mut node = Locking::new(self.host.shared(), &self.link);
             if paused && !self.session.is_full(&mut node) {
                 // There is room again, and nobody else would say so.
                 context.waker().wake_by_ref();
@@ -171,7 +164,7 @@ impl<R: Runtime> Task<R> {
     }
 
     fn event(&self, event: Event<'_>) {
-        self.shared.event(self.id(), event);
+        self.host.shared().event(self.id(), event);
     }
 
     /// Takes what others have told this task.
@@ -185,7 +178,7 @@ impl<R: Runtime> Task<R> {
             self.take_end();
         }
         if flags & (READ_MODE | GONE) != 0 {
-            let mut node = Locking::new(&self.shared, &self.link);
+            let mut node = Locking::new(self.host.shared(), &self.link);
             self.session.update(&mut node);
             if self.session.is_gone() {
                 // Its signal may still be on its way.
@@ -198,7 +191,7 @@ impl<R: Runtime> Task<R> {
     fn take_end(&mut self) {
         if let Some(end) = self.link.take_end() {
             self.farewell = Some(end.farewell);
-            let mut node = Locking::new(&self.shared, &self.link);
+            let mut node = Locking::new(self.host.shared(), &self.link);
             self.session.ended(&mut node, end.ended);
         }
     }
@@ -214,7 +207,7 @@ impl<R: Runtime> Task<R> {
                     Poll::Pending => return,
                 }
             } else {
-                let mut node = Locking::new(&self.shared, &self.link);
+                let mut node = Locking::new(self.host.shared(), &self.link);
                 step = self.session.next(&mut node);
                 if step.is_none() {
                     if self.farewell.is_some() && self.session.is_idle() {
@@ -236,7 +229,7 @@ impl<R: Runtime> Task<R> {
                 return None;
             }
         };
-        let mut node = Locking::new(&self.shared, &self.link);
+        let mut node = Locking::new(self.host.shared(), &self.link);
         self.session.begin(&mut node, request)
     }
 
@@ -245,7 +238,7 @@ impl<R: Runtime> Task<R> {
         let call = match step {
             Step::Call(call) => call,
             Step::Flush => {
-                flush_now(&self.shared);
+                flush_now(self.host.shared());
                 return None;
             }
         };
@@ -253,8 +246,8 @@ impl<R: Runtime> Task<R> {
             Some(Arrival::Fresh(pages)) => pages,
             _ => None,
         };
-        let begun = begin(&self.shared, &self.session, pages, context, call);
-        let mut node = Locking::new(&self.shared, &self.link);
+        let begun = begin(&self.host, &self.session, pages, context, call);
+        let mut node = Locking::new(self.host.shared(), &self.link);
         match begun {
             Begun::Ready(reply) => self.session.reply(&mut node, reply),
             Begun::Pending(future) => {
@@ -275,7 +268,7 @@ impl<R: Runtime> Task<R> {
             return Poll::Ready(None);
         };
         let polled = catch_unwind(AssertUnwindSafe(|| hook.future.as_mut().poll(context)));
-        let mut node = Locking::new(&self.shared, &self.link);
+        let mut node = Locking::new(self.host.shared(), &self.link);
         match polled {
             Ok(Poll::Ready(reply)) => {
                 self.hook = None;
@@ -286,7 +279,7 @@ impl<R: Runtime> Task<R> {
                     return Poll::Pending;
                 };
                 if hook
-                    .poll_until(self.shared.instant(at), context)
+                    .poll_until(self.host.shared().instant(at), context)
                     .is_pending()
                 {
                     return Poll::Pending;
@@ -371,8 +364,8 @@ impl<R: Runtime> Task<R> {
     }
 
     fn may_read(&mut self, context: &Context<'_>) -> bool {
-        if self.shared.config.limits.pause_reading.is_some() {
-            let mut node = Locking::new(&self.shared, &self.link);
+        if self.host.shared().config.limits.pause_reading.is_some() {
+            let mut node = Locking::new(self.host.shared(), &self.link);
             self.session.update(&mut node);
         }
         if self.session.is_gone() || self.ended {
@@ -381,7 +374,7 @@ impl<R: Runtime> Task<R> {
         match self.session.mode() {
             ReadMode::Wait => false,
             ReadMode::Frames => {
-                !self.must_wait(context) && !self.shared.wait_while_congested(context)
+                !self.must_wait(context) && !self.host.shared().wait_while_congested(context)
             }
             ReadMode::Head | ReadMode::Discard => true,
         }
@@ -389,14 +382,18 @@ impl<R: Runtime> Task<R> {
 
     /// Whether too much waits for hooks. If so, the task is woken when it is worth asking again.
     fn must_wait(&mut self, context: &Context<'_>) -> bool {
-        let mut node = Locking::new(&self.shared, &self.link);
+        let mut node = Locking::new(self.host.shared(), &self.link);
         if !self.session.is_full(&mut node) {
             return false;
         }
         // Where its own hook is what it waits for, that wakes it.
         if !self.session.backlog_is_full()
             && let Some(hook) = &mut self.hook
-            && !self.shared.backlog.await_room(&mut hook.place, context)
+            && !self
+                .host
+                .shared()
+                .backlog
+                .await_room(&mut hook.place, context)
         {
             return self.session.is_full(&mut node);
         }
@@ -407,7 +404,7 @@ impl<R: Runtime> Task<R> {
     fn read_once(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> bool {
         let mut buffer = BUFFER.take();
         buffer.resize(SCRATCH, 0);
-        let most = if self.shared.backlog.is_full() {
+        let most = if self.host.shared().backlog.is_full() {
             SMALL
         } else {
             SCRATCH
@@ -417,7 +414,7 @@ impl<R: Runtime> Task<R> {
             Poll::Pending => false,
             Poll::Ready(Ok(0)) => {
                 self.ended = true;
-                let mut node = Locking::new(&self.shared, &self.link);
+                let mut node = Locking::new(self.host.shared(), &self.link);
                 let step = self.session.end_of_input(&mut node);
                 self.run(context, step);
                 false
@@ -426,7 +423,7 @@ impl<R: Runtime> Task<R> {
                 let used = self.receive(context, &mut buffer[..bytes], turn);
                 if used < bytes && !self.session.is_gone() {
                     let bytes = buffer[used..bytes].to_vec();
-                    self.leftover = Some(Box::new(Leftover::new(&self.shared, bytes)));
+                    self.leftover = Some(Box::new(Leftover::new(self.host.shared(), bytes)));
                 }
                 true
             }
@@ -448,7 +445,7 @@ impl<R: Runtime> Task<R> {
     fn receive(&mut self, context: &mut Context<'_>, bytes: &mut [u8], turn: &mut Turn) -> usize {
         let mut used = 0;
         loop {
-            let mut node = Locking::new(&self.shared, &self.link);
+            let mut node = Locking::new(self.host.shared(), &self.link);
             let received = self.session.receive(&mut node, &mut bytes[used..], turn);
             used += received.used;
             let Some(step) = received.step else {
@@ -464,6 +461,9 @@ impl<R: Runtime> Task<R> {
 
 impl<R: Runtime> Drop for Task<R> {
     fn drop(&mut self) {
-        self.shared.backlog.change(self.session.backlog_bytes(), 0);
+        self.host
+            .shared()
+            .backlog
+            .change(self.session.backlog_bytes(), 0);
     }
 }

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::node::Shared;
 use crate::runtime::{Runtime, Timer};
-use crate::shared::Shared;
 use crate::sync::Arc;
 
 /// How long it sleeps when there is no deadline.

@@ -9,9 +9,8 @@ use switchboard_core::{
     Refused, Request, RequestOutcome, Time,
 };
 
-use crate::shared::Shared;
+use crate::node::{Link, Shared};
 use crate::shield::trace;
-use crate::socket::Link;
 use crate::sync::Arc;
 
 /// A [`Node`] that takes the lock for each call and then does what follows from it.

@@ -1,0 +1,137 @@
+//! What drives the connections of a hub: event loops with their tasks and writers, and the ticker.
+
+mod calls;
+mod event_loop;
+mod locking;
+mod task;
+mod ticker;
+mod writer;
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use switchboard_core::response::HttpDate;
+use switchboard_core::{Config, ConfigError, Switchboard, Time, response};
+
+use crate::application::{Application, DynApplication};
+use crate::hub::{Hub, WeakHub};
+use crate::machine;
+use crate::net::{AnySocket, Socket};
+use crate::node::{Arrival, Arrived, Link, Running, Shared};
+use crate::runtime::Runtime;
+use crate::shield::debug;
+use crate::sync::Arc;
+
+/// What the tasks of one hub share.
+pub(crate) struct Host {
+    hub: WeakHub,
+    application: Arc<dyn DynApplication>,
+}
+
+/// A hub without connections, and what is to drive it. Costs no task until the first connection.
+pub(crate) fn host(
+    config: Config,
+    application: impl Application,
+    clock: fn() -> Instant,
+) -> Result<(Hub, Arc<Host>), ConfigError> {
+    let mut switchboard = Switchboard::new(config.clone(), machine::seed(), Time::ZERO)?;
+    switchboard.await_disconnect_hooks();
+    let application: Arc<dyn DynApplication> = Arc::new(application);
+    let observer = application.clone();
+    let on_notice = Box::new(move |notice: &_| observer.on_notice(notice));
+    let hub = Hub::new(Shared::new(config, switchboard, on_notice, clock));
+    let host = Host {
+        hub: hub.downgrade(),
+        application,
+    };
+    Ok((hub, Arc::new(host)))
+}
+
+impl Host {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.hub.shared()
+    }
+
+    /// Takes a socket. `early` are bytes that were read from it before.
+    pub(crate) fn attach<R: Runtime>(
+        self: &Arc<Self>,
+        executor: impl FnOnce() -> io::Result<R::Executor>,
+        socket: AnySocket,
+        peer: IpAddr,
+        arrival: Arrival,
+        early: Vec<u8>,
+    ) -> io::Result<()> {
+        self.start::<R>(executor)?;
+        let shared = self.shared();
+        let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
+        socket.limit_unsent(shared.config.limits.unsent_bytes);
+        let link = Arc::new(Link::new(socket, peer, inbox.clone()));
+        let id = shared.with(|locked, now| {
+            locked
+                .switchboard
+                .set_wall_clock(now, machine::wall_clock());
+            let id = locked.switchboard.connect(now, peer)?;
+            locked.insert(id, link.clone());
+            Ok(id)
+        });
+        match id {
+            Ok(id) => {
+                inbox.arrive(Arrived {
+                    link,
+                    id,
+                    peer,
+                    arrival,
+                    early,
+                });
+                if !inbox.runs() {
+                    // Its last look may have been before that.
+                    shared.forget_mail(inbox);
+                }
+            }
+            Err(refused) => {
+                debug!(%peer, %refused, "refused");
+                let date = HttpDate::from_unix_seconds(machine::wall_clock());
+                let answer = response::dated(response::refusal(refused, 1), date);
+                let _ = link.socket.try_write(&answer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what every connection needs and is not running: at first all of it, later what has ended
+    /// with its runtime.
+    pub(crate) fn start<R: Runtime>(
+        self: &Arc<Self>,
+        executor: impl FnOnce() -> io::Result<R::Executor>,
+    ) -> io::Result<()> {
+        let shared = self.shared();
+        if shared.runs() {
+            return Ok(());
+        }
+        let executor = executor()?;
+        let (ticker, loops) = shared.start(R::threads(&executor).max(1));
+        if let Some(running) = ticker {
+            let ticker = ticker::tick::<R>(shared.clone());
+            R::spawn(&executor, run_as(running, ticker));
+        }
+        for (index, running) in loops {
+            let event_loop = event_loop::run::<R>(self.clone(), index);
+            R::spawn(&executor, run_as(running, event_loop));
+        }
+        if shared.next_event_loop().is_none() {
+            return Err(no_runtime());
+        }
+        Ok(())
+    }
+}
+
+/// Runs it; the guard is dropped when it ends, also where that is before it was polled.
+async fn run_as(running: Running, future: impl Future<Output = ()>) {
+    future.await;
+    drop(running);
+}
+
+fn no_runtime() -> io::Error {
+    io::Error::other("the runtime that the hub is to run on has ended")
+}

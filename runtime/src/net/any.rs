@@ -1,0 +1,120 @@
+//! A socket of either kind: TCP that an epoll set watches, or anything else.
+
+use std::fmt;
+use std::io;
+use std::task::{Context, Poll};
+
+use super::socket::Socket;
+#[cfg(target_os = "linux")]
+use super::tcp::Tcp;
+use super::token::Readiness;
+
+/// A [`Socket`] of whatever kind.
+pub struct AnySocket(Kind);
+
+enum Kind {
+    /// One that an epoll set tells of: the usual one, so that it costs no allocation of its own.
+    #[cfg(target_os = "linux")]
+    Tcp(Tcp),
+    Other(Box<dyn Socket>),
+}
+
+impl AnySocket {
+    /// A socket that wakes its task by itself.
+    pub fn new(socket: impl Socket) -> Self {
+        Self(Kind::Other(Box::new(socket)))
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn tcp(socket: Tcp) -> Self {
+        Self(Kind::Tcp(socket))
+    }
+
+    /// The socket, if it is one that an epoll set tells of.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn as_tcp(&self) -> Option<&Tcp> {
+        match &self.0 {
+            Kind::Tcp(socket) => Some(socket),
+            Kind::Other(_) => None,
+        }
+    }
+
+    /// Lets the kernel hold so many unsent bytes, where this is a socket whose stream is known.
+    pub(crate) fn limit_unsent(&self, bytes: usize) {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket.limit_unsent(bytes),
+            Kind::Other(_) => {
+                let _ = bytes;
+            }
+        }
+    }
+
+    /// Takes note of what has changed; a socket of another kind knows by itself.
+    pub(crate) fn note(&self, readiness: Readiness) {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket.note(readiness),
+            Kind::Other(_) => {
+                let _ = readiness;
+            }
+        }
+    }
+
+    fn socket(&self) -> &dyn Socket {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket,
+            Kind::Other(socket) => &**socket,
+        }
+    }
+}
+
+impl fmt::Debug for AnySocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnySocket").finish_non_exhaustive()
+    }
+}
+
+/// In the place of a socket that has been closed.
+pub(crate) struct NoSocket;
+
+impl Socket for NoSocket {
+    fn poll_read(&self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(0))
+    }
+
+    fn try_write(&self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for AnySocket {
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.socket().poll_read(context, buffer)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket().try_write(bytes)
+    }
+
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_writable(context)
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.socket().shutdown_write()
+    }
+
+    fn drive_writes(&self, context: &mut Context<'_>) {
+        self.socket().drive_writes(context);
+    }
+}

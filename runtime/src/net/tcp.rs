@@ -1,0 +1,99 @@
+//! A TCP stream that an epoll set watches, edge-triggered: what the set has told is kept here, until a
+//! short read or a write in vain says that there is nothing more.
+
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::task::{Context, Poll};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use socket2::SockRef;
+
+use super::socket::Socket;
+use super::token::Readiness;
+use crate::sync::atomic::{AtomicU8, Ordering};
+
+/// There is something to read, or an end.
+pub(super) const READABLE: u8 = 1;
+/// It takes bytes.
+pub(super) const WRITABLE: u8 = 2;
+/// The peer has ended: no edge will tell of what is read after this.
+pub(super) const HUNG_UP: u8 = 4;
+
+/// A TCP stream that an epoll set tells of.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    pub(super) stream: TcpStream,
+    ready: AtomicU8,
+}
+
+impl Tcp {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            ready: AtomicU8::new(0),
+        }
+    }
+
+    /// Lets the kernel hold so many unsent bytes. Where it cannot be told, what it holds is bounded by
+    /// its send buffer alone.
+    pub(crate) fn limit_unsent(&self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(bytes);
+    }
+
+    pub(crate) fn note(&self, readiness: Readiness) {
+        self.ready.fetch_or(readiness.0, Ordering::Relaxed);
+    }
+
+    fn has(&self, bits: u8) -> bool {
+        self.ready.load(Ordering::Relaxed) & bits != 0
+    }
+
+    fn forget(&self, bits: u8) {
+        self.ready.fetch_and(!bits, Ordering::Relaxed);
+    }
+}
+
+impl Socket for Tcp {
+    fn poll_read(&self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if !self.has(READABLE | HUNG_UP) {
+            return Poll::Pending;
+        }
+        let length = buffer.len();
+        match recv(&self.stream, buffer, RecvFlags::empty()) {
+            Ok((bytes, _)) => {
+                // What comes from now on makes an edge.
+                if bytes < length {
+                    self.forget(READABLE);
+                }
+                Poll::Ready(Ok(bytes))
+            }
+            Err(Errno::AGAIN) => {
+                self.forget(READABLE);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
+    // A write is most of what a delivery costs, so it goes straight to the kernel: in libc it is a
+    // point of cancellation, which shows in a profile.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.stream, bytes, SendFlags::NOSIGNAL)?)
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It may be an edge from before the write in vain: then the next one is in vain too, and
+        // the next edge comes after it.
+        if self.has(WRITABLE) {
+            self.forget(WRITABLE);
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+}

@@ -1,0 +1,14 @@
+//! The core behind its lock, what follows from each call of it, and how connections are woken.
+
+mod backlog;
+mod effects;
+mod inbox;
+mod link;
+mod shared;
+
+pub(crate) use self::backlog::Held;
+pub(crate) use self::link::{
+    Arrival, Arrived, BLOCKED, ENDED, Farewell, GONE, Inbox, Link, Pages, Posted, READ_MODE,
+    TaskWaker,
+};
+pub(crate) use self::shared::{Locked, Running, Shared};
