@@ -1,4 +1,4 @@
-//! The pure heart of Switchboard: a WebSocket connection manager that does no I/O.
+//! The sans-IO core of Switchboard, a WebSocket connection manager.
 //!
 //! ```text
 //!         bytes                frames                    events                    actions
@@ -11,13 +11,13 @@
 //! - [`protocol`] reads and writes the JSON messages.
 //! - [`Switchboard`] holds all policy: admission, users, rooms, queues, health, limits, presence
 //!   and drain. Time comes in as an argument ([`Time`]), randomness as a seed.
-//! - [`client`] is the other end: what a client decides.
-//! - [`Frame`] is encoded once and shared by everybody it goes to.
+//! - [`client`] makes the decisions of a client, such as when to reconnect.
+//! - [`Frame`] is encoded once and shared by all its recipients.
 //!
-//! This crate has no socket, clock, thread, task, global or random source. `switchboard-tokio` and
-//! `switchboard-smol` drive it over real sockets.
+//! This crate has no socket, clock, thread, task, global or source of randomness.
+//! `switchboard-tokio` and `switchboard-smol` drive it over real sockets.
 
-// With core/clippy.toml: the order of a hash map is not deterministic.
+// The order of a hash map is not deterministic; see also core/clippy.toml.
 #![warn(clippy::iter_over_hash_type)]
 
 mod address;

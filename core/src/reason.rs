@@ -1,79 +1,83 @@
-//! Why a connection ends or was never let in: one enum each, from which code, status, text and
-//! counter key all come, so that they cannot disagree.
+//! Why a connection ended or was refused. Close code, HTTP status, text and counter key all come
+//! from one enum each, so that they cannot disagree.
 
 use std::fmt;
 
 use crate::{BadCloseCode, BadOrigin};
 
-/// Why an admitted connection ended (spec, section 10).
+/// Why an admitted connection ended (docs/behaviour.md, section 5).
 ///
-/// Its number tells a client what to do; its text is the Close frame's reason, the log's word and
-/// the key in the statistics.
+/// The code tells a client whether to reconnect; the text is the reason of the Close frame, and the
+/// key in the log and the statistics.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CloseReason {
     /// 1000: the same user connected again.
     Replaced,
-    /// 1001: the node drains.
+    /// 1001: the node is draining.
     Draining,
     /// 1002: illegal frames (RFC 6455, section 7.4.1).
     ProtocolError,
-    /// 1003: binary where text is spoken.
+    /// 1003: a binary message where only text is allowed.
     UnsupportedData,
     /// 1007: text that is not UTF-8 (RFC 6455, section 8.1).
     InvalidUtf8,
-    /// 1009: a message over `max_bytes`.
+    /// 1009: a message larger than `max_bytes`.
     TooBig,
-    /// 1008: abuse, the budget before authentication, fragments.
+    /// 1008: a limit on input before authentication, on fragments or on unfinished messages.
     Policy,
     /// 1011: a hook panicked or took too long.
     Internal,
-    /// 1012: refused while draining.
+    /// 1012: refused because the node is draining.
     Restart,
-    /// 4001: no token, a bad one, or one of another user.
+    /// 4001: a missing or invalid token, or one of another user.
     Unauthorized,
     /// 4002: every seat of the node is taken.
     ServerFull,
     /// 4002: every seat of the lobby is taken.
     LobbyFull,
-    /// 4003: the application said no.
+    /// 4003: the application refused.
     Forbidden,
-    /// 4004: the application ended it.
+    /// 4004: the application closed the connection.
     Kicked,
     /// 4005: the user is connected already.
     AlreadyConnected,
     /// 4100: too many connections, or connects, of one address.
     IpLimit,
-    /// 4101: it did not take what was sent to it.
+    /// 4101: the client does not take what is sent to it.
     SlowConsumer,
-    /// 4102: too many messages over the limit.
+    /// 4102: too many messages over the rate limit.
     RateLimited,
     /// 4103: no `auth` in time.
     AuthTimeout,
-    /// 4201: nothing was heard after a ping.
+    /// 4201: nothing arrived in time after a ping.
     HeartbeatTimeout,
-    /// 4202: the principal expired.
+    /// 4202: the identity expired.
     TokenExpired,
     /// 4400 to 4999: the application's own.
     Application(ApplicationCode),
     /// The client sent a Close frame.
     ClientClosed,
-    /// The client's end of the stream without a Close frame.
+    /// The client's end of the stream came without a Close frame.
     Eof,
     /// The stream failed.
     Reset,
-    /// No complete handshake in time.
+    /// The handshake was not completed in time.
     HandshakeTimeout,
-    /// The manager itself was dropped.
+    /// The hub was dropped.
     Shutdown,
 }
 
-/// A close code of the application: 4400 to 4499 tell a client to reconnect, 4500 to 4999 to stop.
+/// A close code of the application: clients reconnect after 4400 to 4499, and stop after 4500 to
+/// 4999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApplicationCode(u16);
 
 impl CloseReason {
-    /// A reason of the application's own; the code must be 4400 to 4999.
+    /// Returns a reason with a close code of the application.
+    ///
+    /// # Errors
+    /// If the code is not within 4400 to 4999.
     pub const fn application(code: u16) -> Result<Self, BadCloseCode> {
         match code {
             4400..=4999 => Ok(Self::Application(ApplicationCode(code))),
@@ -81,7 +85,7 @@ impl CloseReason {
         }
     }
 
-    /// The code in the Close frame; `None` for ends that carry no code of ours.
+    /// Returns the code of the Close frame, or `None` for ends without a close code of ours.
     pub const fn code(self) -> Option<u16> {
         Some(match self {
             Self::Replaced => 1000,
@@ -113,7 +117,7 @@ impl CloseReason {
         })
     }
 
-    /// The reason in the Close frame, the log and the statistics.
+    /// Returns the reason as in the Close frame, the log and the statistics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Replaced => "replaced",
@@ -146,13 +150,14 @@ impl CloseReason {
         }
     }
 
-    /// Whether the connection ended by itself, so that its user may be back in a moment
-    /// (spec, section 8: `leave_grace`).
+    /// Returns whether the client's side ended the connection, so that its user may soon be back
+    /// and gets the grace period of presence.
     pub const fn is_peer_initiated(self) -> bool {
         matches!(self, Self::ClientClosed | Self::Eof | Self::Reset)
     }
 
-    /// Whether what is queued is still sent before the Close frame (spec, section 5).
+    /// Returns whether queued messages are sent before the Close frame (docs/behaviour.md, section
+    /// 5).
     pub const fn flushes(self) -> bool {
         matches!(
             self,
@@ -171,27 +176,27 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// Why a connection was not let in (spec, section 2).
+/// Why a connection was refused (docs/behaviour.md, section 1).
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refused {
     /// The request breaks HTTP or RFC 6455, section 4.2.1.
     Malformed(BadRequest),
-    /// The node drains.
+    /// The node is draining.
     Restart,
-    /// The page that asked is of another origin (RFC 6455, section 10.2).
+    /// The requesting page is of a foreign origin (RFC 6455, section 10.2).
     Origin(BadOrigin),
     /// Too many connections, or connects per second, of one address.
     IpLimit,
     /// Every handshake seat is taken.
     HandshakesFull,
-    /// Too many refused connections have not gone yet.
+    /// Too many refused connections are not gone yet.
     RefusalsFull,
-    /// No token, or a bad one.
+    /// A missing or invalid token.
     Unauthorized,
-    /// The application said no.
+    /// The application refused.
     Forbidden,
-    /// The user is connected already, and the policy is to keep the older connection.
+    /// The user is connected already, and the policy keeps the older connection.
     AlreadyConnected,
     /// Every seat of the node is taken.
     ServerFull,
@@ -202,7 +207,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the answer.
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed(bad) => bad.status(),
@@ -219,7 +224,8 @@ impl Refused {
         }
     }
 
-    /// The close to tell it with after an upgrade; `None` for what is always told by HTTP.
+    /// Returns the reason to close with after an upgrade, or `None` for refusals that are always
+    /// answered by HTTP status.
     pub const fn close(self) -> Option<CloseReason> {
         Some(match self {
             Self::Restart => CloseReason::Restart,
@@ -236,7 +242,7 @@ impl Refused {
         })
     }
 
-    /// The key in the statistics and the word in the log.
+    /// Returns the key in the statistics and the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
@@ -271,7 +277,7 @@ impl std::error::Error for Refused {}
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BadRequest {
-    /// 400, with the rule that was broken.
+    /// 400: a syntax rule, which is named, was broken.
     Syntax(&'static str),
     /// 404: no such path.
     NotFound,
@@ -281,16 +287,16 @@ pub enum BadRequest {
     TargetTooLong,
     /// 426: not an upgrade to the WebSocket protocol.
     NotAnUpgrade,
-    /// 426: another version than 13 (RFC 6455, section 4.4).
+    /// 426: a version other than 13 (RFC 6455, section 4.4).
     Version,
-    /// 431: too many header fields, or too large.
+    /// 431: too many header fields, or too large a head.
     HeadTooLarge,
-    /// 505: not HTTP/1.1, nor a page by HTTP/1.0.
+    /// 505: neither HTTP/1.1 nor a page by HTTP/1.0.
     HttpVersion,
 }
 
 impl BadRequest {
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the answer.
     pub const fn status(self) -> u16 {
         match self {
             Self::Syntax(_) => 400,
@@ -311,7 +317,7 @@ impl fmt::Display for BadRequest {
             Self::NotFound => "no such path",
             Self::Method => "the method must be GET",
             Self::TargetTooLong => "the request target is longer than 8 KiB",
-            Self::NotAnUpgrade => "this path speaks WebSocket: send an upgrade request",
+            Self::NotAnUpgrade => "this path serves WebSocket: send an upgrade request",
             Self::Version => "the WebSocket version must be 13",
             Self::HeadTooLarge => "too many header fields, or too large",
             Self::HttpVersion => "the protocol must be HTTP/1.1",

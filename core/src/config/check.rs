@@ -1,4 +1,4 @@
-//! Whether the parts of a configuration go together.
+//! Validation of a configuration.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const LONGER: &str = "must be longer than 0 and at most a year";
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Config {
-    /// Whether the parts go together; the first that does not is named.
+    /// Checks the configuration; the error names the first field that breaks a rule.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_limits()?;
         self.check_times()?;

@@ -1,4 +1,4 @@
-//! Every limit, delay and policy, with its default and unit; checked once.
+//! Limits, timeouts and policies, with their defaults and units.
 
 mod check;
 mod seconds;
@@ -14,42 +14,41 @@ use serde::Deserialize;
 pub use self::tokens::Tokens;
 use crate::{Endpoint, Origins};
 
-/// What a switchboard promises and demands. All of it can be changed; [`Config::check`] says
-/// what does not go together.
+/// The configuration of a switchboard.
 ///
-/// In serialised form every field may be left out. A duration is a number of seconds, fractions
-/// allowed, or a number with its unit, such as `"25s"`, `"500ms"`, `"2m"` or `"1h"`. A rate is
-/// switched off with `false`.
+/// In serialised form every field is optional. A duration is a number of seconds, which may have a
+/// fraction, or a number with a unit, such as `"25s"`, `"500ms"`, `"2m"` or `"1h"`. `false`
+/// switches a rate limit off.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How much of each thing there may be.
+    /// Limits on sizes and counts.
     pub limits: Limits,
-    /// How long each thing may take.
+    /// Timeouts.
     pub timeouts: Timeouts,
-    /// How it is found out who is still there.
+    /// Liveness checks.
     pub health: Health,
-    /// How much a client may send.
+    /// Limits on what a client may send.
     pub rates: Rates,
-    /// Who is told who is there.
+    /// Presence notifications.
     pub presence: Presence,
     /// What happens when a user connects again.
     pub users: UserPolicy,
     /// What happens to a member that does not keep up.
     pub slow: SlowPolicy,
-    /// Exceptions for some rooms; the first rule that fits a room's name counts.
+    /// Exceptions for some rooms; the first rule that matches a room's name applies.
     pub room_rules: Vec<RoomRule>,
-    /// Which rooms a client may enter by its own wish.
+    /// Which rooms a client may enter on its own.
     pub rooms: Rooms,
-    /// Whether a client may send to a user.
+    /// Whether a client may send direct messages to a user.
     pub direct: Direct,
-    /// How a refusal is told.
+    /// How a client is told that it is refused.
     pub refusal: Refusal,
-    /// What is spoken on the wire.
+    /// The protocol on the wire.
     pub wire: Wire,
     /// Which pages may connect.
     pub origins: Origins,
-    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Host` are believed; none by default.
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Host` are trusted (none).
     pub trusted_proxies: Vec<IpNet>,
     /// Where a request may carry its token.
     pub tokens: Tokens,
@@ -57,53 +56,55 @@ pub struct Config {
     pub endpoint: Endpoint,
 }
 
-/// How much of each thing there may be. Zero is not a limit but an error.
+/// Limits on sizes and counts. Each must be at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Admitted connections (10 000).
     pub connections: usize,
-    /// Connections that are not admitted yet, or refused and not gone yet (1 000). As many again may
-    /// be told that there is no seat, and as many may wait for a page or read it.
+    /// Connections that are not admitted yet, or that are refused and not gone yet (1 000). The
+    /// same number of further connections can be told that there is no seat, and the same number
+    /// can wait for a page or read it.
     ///
-    /// Once half of these seats are taken, one address holds at most a tenth of them, and at least 20,
-    /// with its pages and its refusals; what it brings beyond that is dropped. With 20 seats or fewer
-    /// one address can take them all.
+    /// Once half of these seats are taken, one address may hold at most a tenth of them, but at
+    /// least 20, including its pages and refusals; further connections of that address are dropped.
+    /// With 20 seats or fewer, one address can take them all.
     pub handshakes: usize,
-    /// Connections of one address: IPv4, or IPv6 /64 (100). A refused one counts until it has gone.
+    /// Connections of one address: an IPv4 address or an IPv6 /64 network (100). A refused one
+    /// counts until it is gone.
     pub per_ip: usize,
     /// Connections in one room (1 000).
     pub room_members: usize,
     /// Rooms of one connection (100).
     pub rooms_per_connection: usize,
-    /// Rooms in all (100 000).
+    /// Rooms of the node (100 000).
     pub rooms: usize,
-    /// Bytes of a user's or a room's name (128).
+    /// Bytes of the name of a user or a room (128).
     pub name_bytes: usize,
     /// Bytes of one message from a client (64 KiB).
     pub message_bytes: usize,
     /// Fragments of one message from a client (1 024).
     pub fragments: usize,
-    /// Bytes of unfinished messages over all connections (64 MiB). What has come in and waits for
-    /// busy hooks may be as much again: beyond that, connections whose hooks are busy are not read.
+    /// Bytes of unfinished messages over all connections (64 MiB). Messages that wait for hooks may
+    /// take the same amount again; beyond it, connections whose hooks are busy are not read.
     pub unfinished_bytes: usize,
     /// Bytes queued for one connection (1 MiB).
     pub queue_bytes: usize,
     /// Messages queued for one connection (1 024).
     pub queue_messages: usize,
-    /// Unsent bytes that the kernel holds of one connection beside its queue (64 KiB), so that a slow
-    /// reader shows in the queue and is shown what is recent; sent bytes on their way do not count. On
-    /// Linux, for TCP streams that the hub itself reads and writes.
+    /// Unsent bytes of one connection that the kernel holds beside its queue (64 KiB), so that the
+    /// queue shows how slow a reader is, and a slow reader gets recent messages. Bytes in flight do
+    /// not count. Applies on Linux to TCP streams that the hub itself reads and writes.
     pub unsent_bytes: usize,
-    /// Bytes that what is queued over all connections takes; a frame that waits for many of them
-    /// counts once (256 MiB). When it is passed, connections whose sockets do not take bytes are closed
-    /// (4101), those with the most waiting first; where that would not help, publishers wait, and what
-    /// the application sends is refused ([`SendError::Busy`](crate::SendError::Busy)).
+    /// Bytes of memory of all queues; a frame queued for many connections counts once (256 MiB).
+    /// Above it, connections whose sockets do not take bytes are closed (4101), those with the
+    /// longest queues first. Where that would not help, publishers wait, and sends of the
+    /// application are refused with [`SendError::Busy`](crate::SendError::Busy).
     pub queued_bytes: usize,
-    /// Connections that are ending but not gone (1 000).
+    /// Connections that are closing but not gone (1 000).
     pub closing: usize,
-    /// Bytes in a connection's queue above which nothing is read from it; `None` (the default)
-    /// never pauses.
+    /// Bytes in a connection's queue above which reading from it pauses; `None` (the default) never
+    /// pauses.
     pub pause_reading: Option<usize>,
 }
 
@@ -130,28 +131,28 @@ impl Default for Limits {
     }
 }
 
-/// How long each thing may take.
+/// Timeouts. Each must be positive and at most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
-    /// From the connect to the end of the request's head (10 s).
+    /// From accepting the connection to the end of the request's head (10 s).
     #[serde(with = "seconds")]
     pub handshake: Duration,
-    /// One call of a hook of the application (10 s).
+    /// One call of a hook (10 s).
     #[serde(with = "seconds")]
     pub hook: Duration,
-    /// From the upgrade to the `auth` message, where that is how a client logs in (5 s).
+    /// From the upgrade to the `auth` message, where the client logs in with one (5 s).
     #[serde(with = "seconds")]
     pub auth: Duration,
     /// From the first byte of a message to its last (30 s).
     #[serde(with = "seconds")]
     pub message: Duration,
-    /// How long bytes may wait without one going out (30 s). A page that flows may take longer, by a
-    /// second for each KiB of it.
+    /// How long bytes may wait without any of them being written (30 s). A page of which some is
+    /// written may take one more second for each KiB.
     #[serde(with = "seconds")]
     pub write_stall: Duration,
     /// From the decision to close to the end of the TCP connection (5 s). Also how long a client's
-    /// Close waits for the hooks of what came before it.
+    /// Close waits for the hooks of earlier messages.
     #[serde(with = "seconds")]
     pub close: Duration,
     /// The same for a refused connection (1 s).
@@ -173,22 +174,22 @@ impl Default for Timeouts {
     }
 }
 
-/// How it is found out who is still there.
+/// Liveness checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Health {
-    /// Each connection is pinged once in this time (25 s).
+    /// The interval between two pings of a connection (25 s).
     #[serde(with = "seconds")]
     pub ping_interval: Duration,
-    /// Who is not heard for this long after a ping is evicted (10 s). It runs from when the socket has
-    /// taken the ping: a slow reader has its time for what was written before. A socket that takes
-    /// nothing is subject to [`Timeouts::write_stall`].
+    /// A connection from which nothing arrives for this long after a ping is evicted (10 s). The
+    /// time starts when the socket has taken the ping, so that a slow reader can first take what
+    /// was written before. A socket that takes nothing is subject to [`Timeouts::write_stall`].
     #[serde(with = "seconds")]
     pub ping_timeout: Duration,
-    /// Whether `health_ping` messages are sent as well (off).
+    /// Whether `health_ping` messages are sent (off).
     pub health_ping: HealthPing,
-    /// A call that comes later than promised by more than this means that the host stood still,
-    /// not its clients (1 s).
+    /// A call that comes later than the deadline by more than this is taken for a stall of the
+    /// host, not of its clients (1 s).
     #[serde(with = "seconds")]
     pub stall_threshold: Duration,
 }
@@ -204,36 +205,36 @@ impl Default for Health {
     }
 }
 
-/// Whether the application-level `health_ping` is in use, for proxies that answer pings in the
-/// name of clients that are gone.
+/// Use of the `health_ping` message, for proxies that answer pings on behalf of clients that are
+/// gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthPing {
-    /// Connections are kept alive by protocol pings.
+    /// Protocol pings check liveness.
     #[default]
     Off,
-    /// Connections are kept alive by `health_ping`, and only a message counts as life.
+    /// `health_ping` checks liveness, and only a message counts as life.
     All,
-    /// As `Off`; `health_ping` is sent by `ping_user` alone.
+    /// Like `Off`, but `ping_user` sends `health_ping`.
     Demand,
 }
 
-/// How much a client may send.
+/// Limits on what a client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rates {
     /// Messages and control frames of one connection (100 per second, burst 200).
     #[serde(deserialize_with = "switch::rate")]
     pub messages: Option<Rate>,
-    /// Bytes of payload of one connection (1 MiB per second, burst 2 MiB).
+    /// Payload bytes of one connection (1 MiB per second, burst 2 MiB).
     #[serde(deserialize_with = "switch::rate")]
     pub bytes: Option<Rate>,
-    /// Connects of one address, whatever they ask for (50 per second, burst 1 000). They are charged
-    /// on arrival; where the peer is a trusted proxy, to the client once it is known.
+    /// Connects of one address, including those for pages (50 per second, burst 1 000). Charged on
+    /// arrival; where the peer is a trusted proxy, charged to the client once its address is known.
     #[serde(deserialize_with = "switch::rate")]
     pub connects: Option<Rate>,
-    /// Messages over the limit, or not understood, within `strike_window` that close a
-    /// connection (10).
+    /// Strikes within `strike_window` that close a connection (10). A message over the limit is a
+    /// strike, and so is one that cannot be understood.
     pub strikes: u32,
     /// How long a strike counts (10 s).
     #[serde(with = "seconds")]
@@ -262,7 +263,7 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// No rate limit at all.
+    /// Returns defaults without any rate limit.
     pub fn unlimited() -> Self {
         Self {
             messages: None,
@@ -273,29 +274,30 @@ impl Rates {
     }
 }
 
-/// A rate with a burst (the generic cell rate algorithm).
+/// A rate with a burst, enforced by the generic cell rate algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
-    /// Units per second over time.
+    /// Units per second in the long run.
     pub per_second: u64,
     /// Units at once.
     pub burst: u64,
 }
 
-/// Who is told who is there.
+/// Presence notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Presence {
-    /// Whether there is presence at all (yes).
+    /// Whether there is presence (yes).
     pub enabled: bool,
-    /// How long a user whose last connection ended by itself is still there (3 s).
+    /// The grace period: how long a user whose last connection was lost still counts as present
+    /// (3 s).
     #[serde(with = "seconds")]
     pub leave_grace: Duration,
-    /// How long changes are collected before they are told (250 ms).
+    /// How long changes are collected into one message (250 ms).
     #[serde(with = "seconds")]
     pub interval: Duration,
-    /// The most users that are told by name in one message (50).
+    /// The largest number of users that one message names (50).
     pub full: usize,
 }
 
@@ -317,13 +319,13 @@ pub enum UserPolicy {
     /// The older connection is closed (1000 `replaced`).
     #[default]
     Replace,
-    /// The newer connection is refused (4005 `already_connected`), unless the older one is dead:
-    /// where nothing was heard from it for a second, it is pinged, and the newer one waits for a
-    /// second. If nothing is heard until then either, or its socket took no bytes for a second, the
-    /// older one is closed (1000 `replaced`). One that is not read for our own reasons, a busy hook
-    /// or a long queue, need not answer.
+    /// The newer connection is refused (4005 `already_connected`), unless the older one is dead. If
+    /// nothing arrived from the older one for a second, it is pinged, and the newer one waits for a
+    /// second. If nothing arrives in that time, or if its socket took no bytes for a second, the
+    /// older one is closed (1000 `replaced`). An older one that is not read because of a busy hook
+    /// or a long queue need not answer.
     Reject,
-    /// Several devices; when there are more than this, the oldest goes (1000 `replaced`).
+    /// Up to this many connections; a further one closes the oldest (1000 `replaced`).
     Allow(usize),
 }
 
@@ -331,81 +333,81 @@ pub enum UserPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlowPolicy {
-    /// It is closed (4101 `slow_consumer`).
+    /// The member is closed (4101 `slow_consumer`).
     #[default]
     Disconnect,
-    /// The oldest room messages that wait for it are dropped.
+    /// The oldest room messages in its queue are dropped.
     DropOldest,
     /// The room message that does not fit is dropped.
     DropNewest,
 }
 
-/// An exception for the rooms whose name starts with `prefix`.
+/// An exception for rooms whose names start with `prefix`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomRule {
-    /// How the name starts.
+    /// The start of the name.
     pub prefix: String,
-    /// What happens to slow members there; `None`: as everywhere.
+    /// The slow policy; `None` for that of the node.
     #[serde(default)]
     pub slow: Option<SlowPolicy>,
-    /// Whether there is presence; `None`: as everywhere.
+    /// Whether there is presence; `None` for the setting of the node.
     #[serde(default)]
     pub presence: Option<bool>,
 }
 
-/// Which rooms a client may enter by its own wish.
+/// Which rooms a client may enter on its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rooms {
-    /// Those that the hook `authorize_join` allows: without one, only the lobby of its URL.
+    /// Those that the hook `authorize_join` allows; without that hook, only the lobby.
     #[default]
     Ask,
-    /// All, unasked.
+    /// All rooms.
     Open,
 }
 
-/// Whether a client may send to a user.
+/// Whether a client may send direct messages to a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direct {
-    /// If the hook `authorize_direct` allows it: without one, never.
+    /// If the hook `authorize_direct` allows it; without that hook, never.
     #[default]
     Ask,
-    /// Always, unasked.
+    /// Always.
     Open,
 }
 
-/// How a refusal is told where there is a choice.
+/// How a client is told that it is refused, where there is a choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// Upgrade, then close with the code: browsers hide the HTTP status.
+    /// Completes the upgrade, then closes with a code, because browsers hide the HTTP status.
     #[default]
     Close,
-    /// By the HTTP status, without an upgrade.
+    /// Answers with the HTTP status, without an upgrade.
     Http,
 }
 
-/// What is spoken on the wire.
+/// The protocol on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wire {
     /// The JSON protocol.
     #[default]
     Json,
-    /// Whatever the application sends; verdicts are close codes.
+    /// Only what the application sends; verdicts are close codes.
     Raw,
 }
 
-/// A configuration that contradicts itself.
+/// A configuration value that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The field, with its path.
+    /// The path of the field.
     pub field: &'static str,
-    /// What it was.
+    /// Its value.
     pub value: String,
-    /// What it must be.
+    /// The rule.
     pub rule: &'static str,
 }
 

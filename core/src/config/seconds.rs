@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserializer;
 use serde::de::{Error, Unexpected, Visitor};
 
-/// In the order in which they are looked for: `s` is the end of `ms`.
+/// In the order in which they are tried: `ms` also ends in `s`.
 const UNITS: [(&str, f64); 4] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
@@ -20,7 +20,7 @@ impl Visitor<'_> for Seconds {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a number of seconds, 0 or more, or a text such as \"25s\", \"500ms\" or \"2m\"",
+            "a number of seconds, 0 or more, or a string such as \"25s\", \"500ms\" or \"2m\"",
         )
     }
 

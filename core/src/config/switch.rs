@@ -1,4 +1,4 @@
-//! What can be switched off: by `false`, since TOML has no null.
+//! Deserialises a rate that `false` switches off, because TOML has no null.
 
 use std::fmt;
 

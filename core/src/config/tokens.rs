@@ -1,27 +1,28 @@
-//! Where the token of a request is looked for.
+//! The places where a request may carry its token.
 
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// Where a request may carry its token.
 ///
-/// Where one carries several, the first in the order of these fields counts, and nothing is asked of
-/// the others. A first message with a token is not among them: that is for the application to ask for
-/// ([`Identity::FirstMessage`](crate::Identity::FirstMessage)).
+/// Of several tokens the first in the order of these fields counts, and the others are ignored. A
+/// token in the first message is not configured here; the application asks for it with
+/// [`Identity::FirstMessage`](crate::Identity::FirstMessage).
 ///
-/// In serialised form, `false` stands for no name.
+/// In serialised form, `false` stands for `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tokens {
-    /// The subprotocol `base64url.bearer.switchboard.<token>`, offered beside that of the JSON
-    /// messages (yes).
+    /// The subprotocol `base64url.bearer.switchboard.<token>`, offered beside `switchboard.v1.json`
+    /// (yes).
     pub subprotocol: bool,
     /// `Authorization: Bearer` (yes).
     pub header: bool,
-    /// The parameter of this name in the query (`token`).
+    /// The query parameter of this name (`token`).
     #[serde(deserialize_with = "name_or_false")]
     pub query: Option<String>,
-    /// The cookie of this name (none). Cookies are shared by all programs of a host, and browsers send
-    /// them with the requests of any page: take a name of your own, and do not allow all origins.
+    /// The cookie of this name (none). Cookies are shared by all programs on a host, and browsers
+    /// send them with requests from any page: choose a name of your own, and do not allow all
+    /// origins.
     #[serde(deserialize_with = "name_or_false")]
     pub cookie: Option<String>,
 }

@@ -1,24 +1,24 @@
-//! What a session keeps while the application is asked, or before that: nothing at rest.
+//! Input and other state that a session keeps only while a call runs or a login is under way.
 
 use std::collections::VecDeque;
 
 use super::call::Ended;
 use crate::{ProtocolError, Request, Time};
 
-/// Input that waits for its turn.
+/// Input that waits for earlier calls.
 #[derive(Debug)]
 pub(super) enum Item {
     Text(String),
     Binary(Vec<u8>),
     Close(Option<(u16, String)>),
     Violation(ProtocolError),
-    /// A violation before which everything that was answered has been written.
+    /// A violation of the protocol, after all earlier answers were written.
     FlushedViolation(ProtocolError),
     Eof,
 }
 
 impl Item {
-    /// Bytes of memory that it takes.
+    /// Returns the bytes of memory that the item takes.
     pub(super) fn bytes(&self) -> usize {
         let content = match self {
             Self::Text(text) => text.capacity(),
@@ -30,7 +30,7 @@ impl Item {
     }
 }
 
-/// All that waits. One pointer, and no heap while nothing does.
+/// State that exists only at times. One pointer, and no heap memory while empty.
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Option<Box<Kept>>);
 
@@ -41,9 +41,9 @@ struct Kept {
     /// The request of a connection that has yet to send its token in a first message.
     request: Option<Request>,
     ended: Option<Ended>,
-    /// When a hook of a connection that has ended is given up.
+    /// When the hook of a connection that has ended is given up.
     give_up_at: Option<Time>,
-    /// When the Close among the items is processed, whatever is before it.
+    /// When the waiting Close is processed, even if items before it are not.
     close_by: Option<Time>,
 }
 
@@ -95,7 +95,7 @@ impl Waiting {
         self.0.as_ref()?.close_by
     }
 
-    /// The latest item is a Close; this bounds its wait.
+    /// Bounds the wait of a Close, which is the latest item.
     pub(super) fn set_close_by(&mut self, at: Time) {
         self.kept().close_by = Some(at);
     }
@@ -140,7 +140,7 @@ impl Waiting {
         self.0.get_or_insert_default()
     }
 
-    /// Gives the memory back when nothing waits.
+    /// Frees the memory when nothing is left.
     fn shrink(&mut self) {
         let empty = self.0.as_ref().is_some_and(|kept| {
             kept.items.is_empty()

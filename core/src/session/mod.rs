@@ -1,5 +1,5 @@
-//! One server-side connection, sans-IO: bytes and answers of the application in, calls of the
-//! application and events for the [`Switchboard`](crate::Switchboard) out.
+//! One server-side connection, sans-IO: takes bytes and the application's answers, and produces
+//! calls of the application and events for the [`Switchboard`](crate::Switchboard).
 //!
 //! ```text
 //!          receive                       next, reply
@@ -9,9 +9,9 @@
 //!                         ▼                                │ reply
 //!                   Node (the switchboard) ◀───────────────┘
 //! ```
-//! A session decides how its input is read, in which order the application is called, what waits for
-//! a busy hook and for how long, and what is given up when the connection ends. A driver reads, calls,
-//! polls futures, catches panics and writes.
+//! A session decides how its input is read, in which order the application is called, what waits
+//! for a busy hook and for how long, and what is dropped when the connection ends. A driver reads,
+//! writes, calls hooks, polls their futures and catches their panics.
 
 mod backlog;
 mod call;
@@ -36,33 +36,33 @@ use crate::{
 /// Messages that wait for a busy hook before reading pauses.
 pub const BACKLOG: usize = 32;
 
-/// Whether the application is being called.
+/// Which hook is running, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hook {
-    /// It is not.
+    /// No hook is running.
     Idle,
-    /// For a client that is not admitted yet. The answer is of no use once it is refused.
+    /// A hook for a client that is not admitted yet. Its answer is void once the client is refused.
     Entrance,
-    /// For an admitted connection.
+    /// A hook for an admitted connection.
     Running,
-    /// For a connection that has ended: the last call.
+    /// The last hook, for a connection that has ended.
     Farewell,
 }
 
-/// The state of one connection that is not the node's.
+/// The part of a connection's state that is not in the switchboard.
 ///
 /// # Use
-/// 1. Make one with [`new`](Self::new), or for a stream whose request was answered already with
-///    [`upgraded`](Self::upgraded) and [`begin`](Self::begin).
-/// 2. Hand in what is read by [`receive`](Self::receive), the end of the stream by
-///    [`end_of_input`](Self::end_of_input), and word of the node by [`update`](Self::update) and
-///    [`ended`](Self::ended).
-/// 3. After each of them, carry out each [`Step`] that it returns, then those of
+/// 1. Create a session with [`new`](Self::new), or with [`upgraded`](Self::upgraded) and
+///    [`begin`](Self::begin) for a stream whose request was answered already.
+/// 2. Pass input to [`receive`](Self::receive), the end of the stream to
+///    [`end_of_input`](Self::end_of_input), and changes in the switchboard to
+///    [`update`](Self::update) and [`ended`](Self::ended).
+/// 3. After each of them, carry out the [`Step`] that it returns, then those of
 ///    [`next`](Self::next), until that returns `None`. While a call runs, `next` returns `None`.
-/// 4. A call that does not return at once is announced by [`pending`](Self::pending), each time that
-///    it is polled. Drop it when [`is_calling`](Self::is_calling) is no longer true.
+/// 4. While a call is pending, call [`pending`](Self::pending) each time it is polled. Drop the
+///    call when [`is_calling`](Self::is_calling) becomes false.
 ///
-/// A session at rest owns no heap.
+/// An idle session owns no heap memory.
 #[derive(Debug)]
 pub struct Session {
     id: ConnectionId,
@@ -70,21 +70,21 @@ pub struct Session {
     input: Input,
     mode: ReadMode,
     hook: Hook,
-    /// The node knows that the hook takes its time.
+    /// Whether the node was told that the hook is pending.
     announced: bool,
-    /// The node knows that reading pauses.
+    /// Whether the node was told that reading pauses.
     paused: bool,
-    /// The node has been told of a message that is not complete.
+    /// Whether the node was told of an incomplete message.
     partial: bool,
     gone: bool,
-    /// It is known who the client is, but not yet whether it is admitted.
+    /// Whether the client is authenticated, but not yet admitted or refused.
     undecided: bool,
     waiting: Waiting,
     user: Option<Arc<str>>,
 }
 
 impl Session {
-    /// A connection whose request is to be read.
+    /// Creates a session for a connection whose request is to be read.
     pub fn new(id: ConnectionId, peer: IpAddr, handshake: Arc<HandshakeConfig>) -> Self {
         Self::with_input(id, peer, Input::head(handshake))
     }
@@ -106,13 +106,13 @@ impl Session {
         }
     }
 
-    /// A connection whose request the application has answered with 101;
-    /// [`begin`](Self::begin) hands it in.
+    /// Creates a session for a connection whose request the application has answered with 101;
+    /// [`begin`](Self::begin) passes the request in.
     pub fn upgraded(id: ConnectionId, peer: IpAddr) -> Self {
         Self::with_input(id, peer, Input::Nothing)
     }
 
-    /// Takes the request that the application has answered.
+    /// Takes the request that the application has answered with 101.
     pub fn begin(&mut self, node: &mut impl Node, request: Request) -> Option<Step> {
         self.take_request(node, request, true)
     }
@@ -132,38 +132,40 @@ impl Session {
         self.mode
     }
 
-    /// Whether the connection is gone, so that its stream can be dropped.
+    /// Returns whether the connection is gone, so that its stream can be dropped.
     pub const fn is_gone(&self) -> bool {
         self.gone
     }
 
-    /// Whether the answer of a call is awaited.
+    /// Returns whether a call is running.
     pub fn is_calling(&self) -> bool {
         self.hook != Hook::Idle
     }
 
-    /// Whether the application has nothing left to hear.
+    /// Returns whether no call is running or waiting.
     pub fn is_idle(&self) -> bool {
         !self.is_calling() && self.waiting.items() == 0 && !self.waiting.has_ended()
     }
 
-    /// Whether reading pauses because too much waits for the application, here or over all sessions.
+    /// Returns whether reading pauses because too much waits for hooks, of this session or of all.
     pub const fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// Whether as much waits as may wait for one connection: so many messages, or a Close, after which
-    /// nothing counts. The client that has sent one need not answer pings any more.
+    /// Returns whether this session's backlog is full: [`BACKLOG`] messages wait, or a Close, after
+    /// which further input has no effect. A client that has sent a Close need not answer pings any
+    /// more.
     pub fn backlog_is_full(&self) -> bool {
         self.waiting.items() >= BACKLOG || self.waiting.close_by().is_some()
     }
 
-    /// Returns the bytes of memory that the backlog takes.
+    /// Returns the bytes of memory of the backlog.
     pub fn backlog_bytes(&self) -> usize {
         self.waiting.bytes()
     }
 
-    /// Asks the node how the stream is to be read, after it said that this changed.
+    /// Asks the node how to read the stream, after an
+    /// [`Action::ReadMode`](crate::Action::ReadMode).
     pub fn update(&mut self, node: &mut impl Node) {
         let Some(mode) = node.read_mode(self.id) else {
             self.gone = true;
@@ -176,25 +178,25 @@ impl Session {
             ReadMode::Discard => {
                 self.input = Input::Nothing;
                 self.abandon_entrance();
-                // The word of the end may have come before this, and input between the two.
+                // `ended` may have come before this call, and input between the two.
                 self.forget_input(node);
             }
             ReadMode::Head | ReadMode::Wait => {}
         }
     }
 
-    /// The connection, which was admitted, has ended. What waits is not processed any more; the
+    /// Notes that the connection, which was admitted, has ended. Waiting input is dropped; the
     /// application is told by [`Call::Disconnect`].
     pub fn ended(&mut self, node: &mut impl Node, ended: Ended) {
         self.forget_input(node);
         if ended.reason == CloseReason::Internal {
-            // Its hook took too long.
+            // Its hook timed out or panicked.
             self.call_over();
         }
         self.waiting.set_ended(ended);
     }
 
-    /// Returns the next step; `None` while a call runs, and where nothing waits.
+    /// Returns the next step, or `None` while a call runs and when nothing waits.
     pub fn next(&mut self, node: &mut impl Node) -> Option<Step> {
         while !self.is_calling() {
             let step = if self.undecided {
@@ -221,12 +223,12 @@ impl Session {
         None
     }
 
-    /// A call has not returned yet. Returns when [`time_out`](Self::time_out) has something to do.
+    /// Notes that the call is still pending. Returns when to call [`time_out`](Self::time_out).
     pub fn pending(&mut self, node: &mut impl Node) -> Option<Time> {
         if !std::mem::replace(&mut self.announced, true) {
             node.event(self.id, Event::HookStarted);
         }
-        // The node watches over the calls for connections that it has.
+        // The node times calls out for the connections that it has.
         let watched = match self.hook {
             Hook::Running => !self.waiting.has_ended(),
             Hook::Farewell => false,
@@ -240,8 +242,8 @@ impl Session {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Does what is due while a call has not returned: gives it up where the connection has ended, and
-    /// lets a Close of the client that waits for it wait no longer.
+    /// Acts on what is due while a call is pending: gives the call up if the connection has ended,
+    /// and processes a waiting Close of the client.
     pub fn time_out(&mut self, node: &mut impl Node) {
         let now = node.now();
         if self.waiting.give_up_at().is_some_and(|at| at <= now) {
@@ -255,13 +257,13 @@ impl Session {
         }
     }
 
-    /// The call has panicked. That ends the connection, and nothing else.
+    /// Notes that the call has panicked, which ends this connection only.
     pub fn failed(&mut self, node: &mut impl Node) {
         self.call_over();
         node.event(self.id, Event::HookFailed);
     }
 
-    /// The call has returned.
+    /// Takes the reply to the call.
     pub fn reply(&mut self, node: &mut impl Node, reply: Reply) -> Option<Step> {
         let announced = self.call_over();
         match reply {
@@ -292,7 +294,7 @@ impl Session {
         None
     }
 
-    /// Returns whether the node was told of the call.
+    /// Returns whether the node was told that the hook is pending.
     fn call_over(&mut self) -> bool {
         if self.hook == Hook::Farewell {
             self.user = None;
@@ -308,7 +310,7 @@ impl Session {
         Step::Call(call)
     }
 
-    /// The connection is not to be admitted any more.
+    /// Gives up admitting the connection.
     fn abandon_entrance(&mut self) {
         self.undecided = false;
         if self.hook == Hook::Entrance {
@@ -318,7 +320,7 @@ impl Session {
 
     fn forget_input(&mut self, node: &mut impl Node) {
         let items = self.take_items(node);
-        // The node waits for the end of the input, to let the socket go; it is not told twice.
+        // The node needs the end of input to drop the socket, and is told of it only once.
         if items.iter().any(|item| matches!(item, Item::Eof)) {
             node.event(self.id, Event::Eof);
         }
@@ -368,7 +370,7 @@ impl Session {
             Identity::User { name, .. } => check_user(name, config.limits.name_bytes).is_ok(),
             _ => true,
         };
-        // The node refuses a name that no user may have; the application is asked nothing about it.
+        // The node refuses illegal names, so do not ask the application about the lobby for one.
         let asks_lobby = named && self.user.is_none() && config.rooms == Rooms::Ask;
         match (identity, request.shared_lobby()) {
             (Identity::FirstMessage, _) => {
@@ -419,7 +421,7 @@ impl Session {
         Some(self.call(Hook::Farewell, Call::Disconnect(ended)))
     }
 
-    /// Something came in: it is processed now, or after what came before it.
+    /// Processes an item now, or queues it behind earlier ones.
     fn take(&mut self, node: &mut impl Node, item: Item) -> Option<Step> {
         if !self.must_queue() {
             return self.process(node, item);
@@ -446,7 +448,7 @@ impl Session {
         Some(item)
     }
 
-    /// Whether what comes in has to wait for what came before it.
+    /// Returns whether input has to wait for earlier input.
     fn must_queue(&self) -> bool {
         self.is_calling() || self.undecided || self.waiting.items() > 0
     }
@@ -500,8 +502,8 @@ impl Session {
         Some(self.call(Hook::Running, call))
     }
 
-    /// Whether reading has to pause because too much waits for the application: for this session's
-    /// hook, or for those of all. Tells the node when that changes.
+    /// Returns whether reading has to pause because too much waits for hooks, of this session or of
+    /// all. Tells the node when that changes.
     pub fn is_full(&mut self, node: &mut impl Node) -> bool {
         let full = self.backlog_is_full() || self.must_queue() && node.backlog_is_full();
         if full != self.paused {

@@ -1,4 +1,4 @@
-//! The node as one session sees it.
+//! The switchboard as one session sees it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,30 +9,30 @@ use crate::{
     Refused, Request, RequestOutcome, Switchboard, Time,
 };
 
-/// What a [`Session`](super::Session) does to its node.
+/// The calls that a [`Session`](super::Session) makes to its node.
 ///
-/// Each method that takes an id is one call of [`Switchboard`]. A driver implements this on top of
-/// its lock, a test on a switchboard of its own ([`Direct`]). An id that is stale has no effect
-/// anywhere: the end of that connection is on its way to the session.
+/// Each method that takes an id is one call of [`Switchboard`]. A driver implements this trait on
+/// top of its lock; tests use a switchboard of their own through [`Direct`]. A stale id has no
+/// effect, because the session will soon be told that the connection has ended.
 pub trait Node {
-    /// The configuration of the node.
+    /// Returns the configuration of the node.
     fn config(&self) -> &Config;
 
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Time;
 
-    /// Whether the backlogs of all sessions together are over their bound.
+    /// Returns whether the backlogs of all sessions together are over their bound.
     fn backlog_is_full(&self) -> bool {
         false
     }
 
-    /// The backlog of this session took `from` bytes of memory, and takes `to` now.
+    /// Notes that the memory of this session's backlog changed from `from` to `to` bytes.
     fn backlog_changed(&mut self, from: usize, to: usize) {
         let _ = (from, to);
     }
 
-    /// Whether the session should go on using its input. `false` where something waits to be told to
-    /// it, or where the node's writers are behind.
+    /// Returns whether the session should process more input. `false` while the session has
+    /// something waiting from the node, or while the node's writers are behind.
     fn may_read_on(&self) -> bool {
         true
     }
@@ -40,11 +40,11 @@ pub trait Node {
     /// [`Switchboard::handle`].
     fn event(&mut self, id: ConnectionId, event: Event<'_>);
 
-    /// [`Switchboard::read_mode`]; `None` where the connection is gone.
+    /// [`Switchboard::read_mode`]; `None` if the connection is gone.
     fn read_mode(&mut self, id: ConnectionId) -> Option<ReadMode>;
 
-    /// [`Switchboard::request`], or [`Switchboard::upgraded`] for a request that was answered
-    /// already. Sets the client's address in the request.
+    /// [`Switchboard::request`], or [`Switchboard::upgraded`] if `answered`. Sets the client's
+    /// address in the request.
     fn request(
         &mut self,
         id: ConnectionId,
@@ -59,10 +59,10 @@ pub trait Node {
     /// [`Switchboard::message`].
     fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool;
 
-    /// [`Switchboard::command`], of a text that is parsed before.
+    /// [`Switchboard::command`], after parsing the text.
     fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question>;
 
-    /// [`Switchboard::authenticated`]; returns the user, if the connection is admitted.
+    /// [`Switchboard::authenticated`]; returns the user if the connection is admitted.
     fn authenticated(
         &mut self,
         id: ConnectionId,
@@ -86,7 +86,7 @@ pub trait Node {
     fn close(&mut self, id: ConnectionId, reason: CloseReason);
 }
 
-/// A switchboard at one moment, as a [`Node`].
+/// A [`Node`] that calls a switchboard directly, at a fixed time.
 #[derive(Debug)]
 pub struct Direct<'a> {
     /// The switchboard.

@@ -1,4 +1,4 @@
-//! From the bytes of a connection to what they ask for.
+//! Decodes the bytes of a connection and processes the result.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::{
     Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Limits, ReadMode,
 };
 
-/// What the bytes mean.
+/// How incoming bytes are decoded.
 pub(super) enum Input {
     Head(Box<Handshake>),
-    /// A decoder is kept only where a message has begun: at rest, one is as good as another.
+    /// A decoder is kept only within a message; otherwise a new one does as well.
     Frames(Option<Box<Decoder>>),
     Nothing,
 }
@@ -39,17 +39,17 @@ impl fmt::Debug for Input {
     }
 }
 
-/// What one turn of a connection may still use.
+/// What is left of a connection's turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
     frames: usize,
 }
 
 impl Turn {
-    /// Frames that are handled before others get their turn.
+    /// Frames of one connection that are handled before others get their turn.
     const FRAMES: usize = 64;
 
-    /// Whether the turn is over.
+    /// Returns whether the turn is over.
     pub const fn is_over(&self) -> bool {
         self.frames == 0
     }
@@ -63,13 +63,13 @@ impl Default for Turn {
     }
 }
 
-/// What became of bytes that were read.
+/// The outcome of [`Session::receive`].
 #[derive(Debug)]
 pub struct Received {
-    /// The number of bytes that were used. The others are to be handed in again: at once if there is
-    /// a step, else once the session reads on.
+    /// The number of bytes consumed. Pass the others in again: after the step if there is one,
+    /// otherwise when the session reads on.
     pub used: usize,
-    /// What to do before that.
+    /// The step to carry out first.
     pub step: Option<Step>,
 }
 
@@ -83,7 +83,7 @@ impl Received {
 }
 
 impl Session {
-    /// Takes bytes that were read. They are unmasked in place.
+    /// Processes bytes that were read, unmasking them in place.
     pub fn receive(&mut self, node: &mut impl Node, bytes: &mut [u8], turn: &mut Turn) -> Received {
         match self.mode {
             ReadMode::Wait => {
@@ -124,7 +124,7 @@ impl Session {
                     None => fresh.insert(new_decoder(&node.config().limits)),
                 };
                 let received = self.decode(node, decoder, bytes, turn);
-                // Gives back what was lent, also where the turn ended before the input did.
+                // Releases borrowed data, also if the turn ended before the input did.
                 let _ = decoder.decode(&mut []);
                 let (in_message, held) = (decoder.in_message(), decoder.buffered());
                 if !decoder.is_at_rest() && matches!(self.input, Input::Frames(_)) {
@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    /// The peer's side of the stream has ended.
+    /// Notes that the peer's side of the stream has ended.
     pub fn end_of_input(&mut self, node: &mut impl Node) -> Option<Step> {
         if matches!(self.input, Input::Frames(_)) {
             return self.take(node, Item::Eof);
