@@ -1,9 +1,9 @@
 //! The sans-IO core of Switchboard, a WebSocket connection manager.
 //!
 //! ```text
-//!         bytes                frames                    events                    actions
-//! socket ───────▶ Handshake ──▶ Decoder ──▶ protocol ──▶ Switchboard ──▶ Send / Close / Evict / Notify ──▶ socket, application
-//!                 (per connection, no lock)              (all connections, one lock, no I/O, no await)
+//!         bytes                     messages          commands, events    actions
+//! socket ──────▶ Handshake, Decoder ───────▶ protocol ───────▶ Switchboard ───────▶ socket, application
+//!                (per connection, no lock)                     (all connections, one lock, no I/O)
 //! ```
 //!
 //! - [`Handshake`] and [`Decoder`] turn the bytes of one connection into a request and then into

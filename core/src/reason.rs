@@ -26,7 +26,7 @@ pub enum CloseReason {
     TooBig,
     /// 1008: a limit on input before authentication, on fragments or on unfinished messages.
     Policy,
-    /// 1011: a hook panicked or took too long.
+    /// 1011: a hook panicked or timed out.
     Internal,
     /// 1012: refused because the node is draining.
     Restart,
@@ -48,13 +48,13 @@ pub enum CloseReason {
     SlowConsumer,
     /// 4102: too many messages over the rate limit.
     RateLimited,
-    /// 4103: no `auth` in time.
+    /// 4103: no `auth` message in time.
     AuthTimeout,
     /// 4201: nothing arrived in time after a ping.
     HeartbeatTimeout,
     /// 4202: the identity expired.
     TokenExpired,
-    /// 4400 to 4999: the application's own.
+    /// 4400 to 4999: a close code of the application.
     Application(ApplicationCode),
     /// The client sent a Close frame.
     ClientClosed,
@@ -180,7 +180,7 @@ impl fmt::Display for CloseReason {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refused {
-    /// The request breaks HTTP or RFC 6455, section 4.2.1.
+    /// The request violates HTTP, or RFC 6455, section 4.2.1.
     Malformed(BadRequest),
     /// The node is draining.
     Restart,
@@ -202,7 +202,7 @@ pub enum Refused {
     ServerFull,
     /// Every seat of the lobby is taken.
     LobbyFull,
-    /// A hook panicked or took too long.
+    /// A hook panicked or timed out.
     Internal,
 }
 

@@ -155,7 +155,7 @@ pub struct Timeouts {
     /// Close waits for the hooks of earlier messages.
     #[serde(with = "seconds")]
     pub close: Duration,
-    /// The same for a refused connection (1 s).
+    /// Like `close`, for a refused connection (1 s).
     #[serde(with = "seconds")]
     pub refusal: Duration,
 }
@@ -280,7 +280,7 @@ impl Rates {
 pub struct Rate {
     /// Units per second in the long run.
     pub per_second: u64,
-    /// Units at once.
+    /// Units that can be used at once.
     pub burst: u64,
 }
 

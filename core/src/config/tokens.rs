@@ -49,6 +49,6 @@ fn name_or_false<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D
     match Form::deserialize(from)? {
         Form::Name(name) => Ok(Some(name)),
         Form::Flag(false) | Form::Nothing(()) => Ok(None),
-        Form::Flag(true) => Err(D::Error::custom("a name is needed, or false")),
+        Form::Flag(true) => Err(D::Error::custom("expected a name or false")),
     }
 }

@@ -1,4 +1,4 @@
-//! Who comes in: seats, verdicts and their answers (spec, section 2).
+//! Admission: seats, verdicts and their answers (docs/behaviour.md, section 1).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,28 +17,28 @@ use crate::{
     UserPolicy, Wire, check_name, check_user, client_address,
 };
 
-/// The share of an address in the seats for handshakes and pages, where a tenth of them is less.
+/// The least share of one address in the seats for handshakes and pages.
 const LEAST_SHARE: usize = 20;
 
-/// Who a connection is, as the application says.
+/// The identity behind a connection, as the application states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// This user.
+    /// A user.
     User {
-        /// The name: 1 to 128 bytes, as configured, no control characters, and not beginning with
-        /// `anon-`. Another is the application's mistake: the client is told `internal`.
+        /// The name: 1 to 128 bytes, as configured, without control characters, and not starting
+        /// with `anon-`. For an illegal name the client is told `internal`.
         name: String,
-        /// For how long from now; `None`: for ever.
+        /// How long the login lasts from now; `None` for no end.
         expires_in: Option<Duration>,
     },
-    /// Nobody in particular: the user is `anon-<connection>`, and no user policy applies.
+    /// No user in particular: the user is `anon-<connection>`, and user policy does not apply.
     Anonymous,
-    /// Its first message must say.
+    /// The client must send an `auth` message first.
     FirstMessage,
 }
 
 impl Identity {
-    /// A user who stays for as long as the connection does.
+    /// Returns a user whose login does not expire.
     pub fn user(name: impl Into<String>) -> Self {
         Self::User {
             name: name.into(),
@@ -52,45 +52,47 @@ impl Identity {
 pub(super) struct Newcomer {
     pub(super) name: String,
     pub(super) anonymous: bool,
-    /// On the driver's clock.
+    /// In the driver's time.
     pub(super) expires: Option<Time>,
 }
 
-/// What the user policy says of a newcomer.
+/// The verdict of the user policy on a newcomer.
 pub(super) enum Place {
     Free,
-    /// That of this connection, which ends.
+    /// The place of this connection, which is closed.
     Replace(ConnectionId),
-    /// That of this connection, unless it shows life.
+    /// The place of this connection, unless it shows life.
     Ask(ConnectionId),
 }
 
 /// What a driver does with a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestOutcome {
-    /// Ask the application who it is, then call [`Switchboard::authenticated`].
+    /// Ask the application to authenticate it, then call [`Switchboard::authenticated`].
     Authenticate,
-    /// Make the page, then call [`Switchboard::answer_page`].
+    /// Ask the application for the page, then call [`Switchboard::answer_page`].
     Page,
-    /// Nothing: it was refused.
+    /// Nothing: the request was refused.
     Refused,
 }
 
 impl Switchboard {
-    /// A stream has been accepted: it gets a handshake seat.
+    /// Registers an accepted stream, which takes a handshake seat.
     ///
-    /// `Err` when it cannot even be told why it is refused: when too many are being told so already, or
-    /// when seats are rare and its address holds its share of them. Drop it.
+    /// # Errors
+    /// If the connection cannot even be told why it is refused, because too many are being told so
+    /// already, or because seats are scarce and its address holds its share of them. Drop the
+    /// stream.
     pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
         self.advance_clock(now);
         let limit = self.config.limits.handshakes;
         let ip = IpKey::of(peer);
-        // Of a proxy it is not known yet whose connection it brings.
+        // The client behind a proxy is not known yet.
         let trusted = is_trusted(peer.to_canonical(), &self.config.trusted_proxies);
         let refused = if self.handshakes >= 2 * limit {
             Some(Refused::RefusalsFull)
         } else if !trusted && self.is_greedy(self.handshakes, self.ips.entering(ip)) {
-            // A seat to be told so in would be one more that its address holds.
+            // Telling it so would take one more seat for its address.
             Some(Refused::IpLimit)
         } else {
             None
@@ -117,7 +119,7 @@ impl Switchboard {
         Ok(id)
     }
 
-    /// The head of a request is complete.
+    /// Takes a request whose head is complete.
     pub fn request(
         &mut self,
         now: Time,
@@ -137,7 +139,7 @@ impl Switchboard {
         Ok(self.check_request(id, request, Some(response)))
     }
 
-    /// A stream that the application upgraded itself: its 101 response is sent already.
+    /// Takes a stream that the application upgraded itself, having sent the 101 response.
     pub fn upgraded(
         &mut self,
         now: Time,
@@ -151,7 +153,7 @@ impl Switchboard {
         Ok(self.check_request(id, request, None))
     }
 
-    /// The request breaks a rule.
+    /// Refuses a request that breaks a rule.
     pub fn malformed(
         &mut self,
         now: Time,
@@ -164,19 +166,19 @@ impl Switchboard {
         Ok(())
     }
 
-    /// The client's address, from the peer's and the request's.
+    /// Returns the client's address, from the peer's address and the request's headers.
     pub fn client_address(&self, peer: IpAddr, request: &Request) -> IpAddr {
         client_address(peer, request, &self.config.trusted_proxies)
     }
 
-    /// Tells a request who sent it: the client's address, and whether a trusted proxy stands between.
+    /// Sets in the request the client's address, and whether a trusted proxy is in between.
     pub fn set_client(&self, peer: IpAddr, request: &mut Request) {
         request.set_peer(self.client_address(peer, request));
         let trusted = &self.config.trusted_proxies;
         request.set_behind_proxy(is_trusted(peer.to_canonical(), trusted));
     }
 
-    /// The application has made the answer to a request that was no upgrade: the whole response.
+    /// Takes the application's complete response to a request for a page.
     pub fn answer_page(
         &mut self,
         now: Time,
@@ -190,15 +192,16 @@ impl Switchboard {
         Ok(())
     }
 
-    /// The application has said who it is, or why it is not let in: `Unauthorized`, `Forbidden` or
-    /// `Internal`. Then, in one step: the user policy, a seat of the node, a seat of the lobby.
+    /// Takes the application's verdict: an identity, or `Unauthorized`, `Forbidden` or `Internal`.
+    /// With an identity, applies the user policy and takes a seat of the node and of the lobby, in
+    /// one step.
     ///
-    /// Where a second connection of a user is rejected, and nothing was heard from the first for a
-    /// moment, that one is asked first: the connection [is undecided](Self::is_undecided) then for a
-    /// second.
+    /// Where a second connection of a user would be rejected, and nothing has arrived from the
+    /// first one for a moment, the first one is asked for a sign of life. The connection [is
+    /// undecided](Self::is_undecided) for a second then.
     ///
-    /// `request` is the id of the `auth` message, where there was one. Has no effect on a
-    /// connection that has gone or does not wait for it.
+    /// `request` is the id of the `auth` message, if there was one. Has no effect on a connection
+    /// that does not wait for a verdict.
     pub fn authenticated(
         &mut self,
         now: Time,
@@ -240,8 +243,11 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Whether a connection to this room would be let in now, for an application that wants to
-    /// know before it sends somebody.
+    /// Returns whether a connection to this room would be admitted now, for applications that
+    /// distribute clients over nodes.
+    ///
+    /// # Errors
+    /// The refusal that the connection would get.
     pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
         if self.drain.is_some() {
             return Err(Refused::Restart);
@@ -255,14 +261,15 @@ impl Switchboard {
         }
     }
 
-    /// Whether an address that holds so many seats gets no more of a kind of which so many are taken.
+    /// Returns whether an address that holds `held` seats gets no more of a kind of which `taken`
+    /// are taken.
     fn is_greedy(&self, taken: usize, held: usize) -> bool {
         let limit = self.config.limits.handshakes;
         2 * taken >= limit && held >= (limit / 10).max(LEAST_SHARE)
     }
 
-    /// Whether a connection belongs to another address than the one that it arrived from, and that
-    /// one holds too many seats already: what was not known on arrival.
+    /// Settles the client's address. Returns whether it differs from the one known on arrival and
+    /// already holds its share of the seats.
     fn came_too_many(&mut self, id: ConnectionId, ip: IpKey) -> bool {
         let arrived_as = self.connections.get(id).map(|found| found.ip);
         self.settle_address(id, ip);
@@ -270,7 +277,7 @@ impl Switchboard {
         arrived_as != Ok(ip) && self.is_greedy(self.handshakes - 1, held - 1)
     }
 
-    /// Address, seats; then the page is made.
+    /// Checks address and seats, then moves on to making the page.
     fn consider_page(&mut self, id: ConnectionId, request: &Request) -> RequestOutcome {
         let ip = IpKey::of(request.peer());
         if self.came_too_many(id, ip) {
@@ -295,7 +302,7 @@ impl Switchboard {
         RequestOutcome::Refused
     }
 
-    /// Draining, origin, address; then the application is asked.
+    /// Checks draining, origin and address, then moves on to authentication.
     fn check_request(
         &mut self,
         id: ConnectionId,
@@ -317,7 +324,7 @@ impl Switchboard {
         self.disarm(id, Kind::Handshake, false);
         let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
         let verdict = if !request.lobby().is_none_or(named) {
-            let rule = "the room cannot be called so";
+            let rule = "illegal room name";
             Err(Refused::Malformed(BadRequest::Syntax(rule)))
         } else if self.drain.is_some() {
             Err(Refused::Restart)
@@ -338,7 +345,7 @@ impl Switchboard {
         }
     }
 
-    /// A seat of its address, if the rate allowed its connect.
+    /// Takes a seat of its address, if the connect rate allowed the connection.
     fn seat_address(&mut self, id: ConnectionId) -> Result<(), Refused> {
         let Ok(connection) = self.connections.get_mut(id) else {
             return Ok(());
@@ -372,7 +379,7 @@ impl Switchboard {
         self.notices.push_back(Action::ReadMode(id));
     }
 
-    /// User policy, a seat of the node, a seat of the lobby; all or nothing.
+    /// Applies the user policy and admits the connection, or does nothing.
     fn identified(
         &mut self,
         id: ConnectionId,
@@ -408,7 +415,7 @@ impl Switchboard {
         self.admit(id, &who, replaced, request)
     }
 
-    /// Whether a user may have this name. If not, it is a mistake of the application, which is told.
+    /// Returns whether a user may have this name. An illegal one is reported to the application.
     fn may_be_called(&mut self, id: ConnectionId, name: &str) -> bool {
         let checked = check_user(name, self.config.limits.name_bytes);
         if let Err(bad) = checked {
@@ -417,7 +424,7 @@ impl Switchboard {
         checked.is_ok()
     }
 
-    /// A seat of the node, a seat of the lobby; all or nothing.
+    /// Takes a seat of the node and of the lobby, or none.
     pub(super) fn admit(
         &mut self,
         id: ConnectionId,
@@ -439,10 +446,10 @@ impl Switchboard {
         }
         self.open_connection(id, who, request);
         if let Some(lobby) = lobby {
-            // It fails only if the connection could not even take its welcome and was closed.
+            // Fails only if the connection could not take its `welcome` and was closed.
             let _ = self.enter_room(id, &lobby, true);
         }
-        // Only now, so that a room lives on in which the user was alone.
+        // Last, so that a room survives whose only member is replaced.
         if let Some(replaced) = replaced {
             self.end(replaced, CloseReason::Replaced);
         }
@@ -510,7 +517,7 @@ impl Switchboard {
         self.send_message(id, &welcome);
     }
 
-    /// Where a newcomer of this user gets in, or why it is refused.
+    /// Returns the place of a newcomer of this user, or why it is refused.
     fn apply_user_policy(&self, user: u32) -> Result<Place, Refused> {
         let devices = &self.users.at(user).connections;
         let Some(oldest) = devices.first() else {
@@ -529,11 +536,11 @@ impl Switchboard {
         })
     }
 
-    /// Whether the lobby has a seat, for somebody who takes over the seats of `replaced`.
+    /// Checks for a seat in the lobby, for a connection that takes over the seats of `replaced`.
     fn lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> Result<(), Refused> {
         let limits = &self.config.limits;
         let Some(key) = self.rooms.find(name) else {
-            // A room that goes with its only member makes room for this one.
+            // A room that ends with its only member makes room for this one.
             let frees = replaced.is_some_and(|id| self.is_alone_somewhere(id));
             let full = self.rooms.len() >= limits.rooms + usize::from(frees);
             return if full {
@@ -553,7 +560,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Whether a connection is the only member of one of its rooms.
+    /// Returns whether a connection is the only member of one of its rooms.
     fn is_alone_somewhere(&self, id: ConnectionId) -> bool {
         self.connections.get(id).is_ok_and(|found| {
             let mut rooms = found.rooms.iter().map(|member| self.rooms.at(member.room));
@@ -561,7 +568,7 @@ impl Switchboard {
         })
     }
 
-    /// An `auth` of an open connection: it stays for longer, as the same user.
+    /// Handles an `auth` message of an open connection, which prolongs the login of the same user.
     fn refreshed(
         &mut self,
         id: ConnectionId,

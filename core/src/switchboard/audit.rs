@@ -1,4 +1,4 @@
-//! Recounts every index from scratch.
+//! Recounts every index from scratch, as a consistency check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,12 +8,12 @@ use super::connection::{NONE, Seat, WriteState};
 use super::timers::Kind;
 use crate::IpKey;
 
-/// An index that says something else than what it is an index of.
+/// An index that disagrees with what it indexes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inconsistency {
-    /// Which.
+    /// The name of the index.
     pub what: &'static str,
-    /// What it says.
+    /// What the index says.
     pub kept: String,
     /// What the recount says.
     pub counted: String,
@@ -31,7 +31,7 @@ impl fmt::Display for Inconsistency {
 
 impl std::error::Error for Inconsistency {}
 
-#[allow(clippy::needless_pass_by_value)] // most of what is compared is made for it
+#[allow(clippy::needless_pass_by_value)] // most arguments are temporaries
 fn same<T: PartialEq + fmt::Debug>(
     what: &'static str,
     kept: T,
@@ -48,8 +48,11 @@ fn same<T: PartialEq + fmt::Debug>(
 }
 
 impl Switchboard {
-    /// Recounts every index from scratch and compares, when all actions have been polled. Costs a pass over everything; for tests,
-    /// and for a look at a live node.
+    /// Recounts every index from scratch and compares. Call it when all actions have been polled.
+    /// Costs a pass over all state; for tests, and for inspecting a live node.
+    ///
+    /// # Errors
+    /// The first index that is wrong.
     pub fn audit(&self) -> Result<(), Inconsistency> {
         self.audit_seats()?;
         self.audit_rooms()?;
@@ -165,7 +168,7 @@ impl Switchboard {
         for (key, user) in self.users.iter() {
             same("user by name", self.users.find(&user.name), Some(key))?;
             same(
-                "user of nothing",
+                "user without connection or grace period",
                 user.connections.is_empty() && user.graces == 0,
                 false,
             )?;
@@ -182,7 +185,7 @@ impl Switchboard {
                 .count();
             same("graces", user.graces as usize, graces)?;
             let anonymous = user.anonymous && user.connections.len() > 1;
-            same("anonymous user with devices", anonymous, false)?;
+            same("anonymous user with several connections", anonymous, false)?;
         }
         same(
             "users by name",
@@ -230,7 +233,11 @@ impl Switchboard {
         let held_back: usize = of_blocked.map(|found| found.queue.bytes()).sum();
         let excess = held.saturating_sub(limits.queued_bytes);
         let kept = excess == 0 || held_back < excess;
-        same("bytes held <= limit, or nobody to blame", kept, true)?;
+        same(
+            "bytes held <= limit, unless closing cannot help",
+            kept,
+            true,
+        )?;
         same(
             "unfinished <= limit",
             partial <= limits.unfinished_bytes,
@@ -244,8 +251,8 @@ impl Switchboard {
             armed += connection.armed.count_ones() as usize;
             for kind in Kind::ALL {
                 let due = connection.deadline(kind, &self.config).is_some();
-                // A timer of its own is armed for everything that has a deadline; a stall only
-                // once the socket takes no more.
+                // Every deadline has an armed timer, except a write stall, whose timer is armed
+                // only when the socket takes no more bytes.
                 let exempt = kind == Kind::WriteStall;
                 if due && !connection.is_armed(kind) && !exempt {
                     return same("timer", format!("{kind:?} missing"), "armed".into());

@@ -1,21 +1,22 @@
-//! Long lists grow by a quarter: what stands empty in them is a fifth at most, and not half.
+//! Growth of long lists by a quarter instead of doubling, so that at most a fifth of a list is
+//! unused.
 //!
-//! An entry is moved four times on average instead of once, where the allocator moves it at all;
-//! large blocks it only maps anew.
+//! An entry is moved four times on average instead of once, unless the allocator can remap large
+//! blocks.
 
 use std::collections::{BinaryHeap, VecDeque};
 
 use slab::Slab;
 
-/// Shorter lists grow as they like.
+/// Shorter lists grow by the default.
 const LONG: usize = 1_024;
 
-/// A list that reserves one place before something is added.
+/// A list that reserves memory before an element is added.
 pub(super) trait ReserveOne {
     fn usage(&self) -> (usize, usize);
     fn reserve(&mut self, additional: usize);
 
-    /// Makes room for one more, if the list is long and full.
+    /// Reserves memory for further elements, if the list is long and full.
     fn reserve_one(&mut self) {
         let (len, capacity) = self.usage();
         if len == capacity && len >= LONG {
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg_attr(miri, ignore = "minutes there")]
+    #[cfg_attr(miri, ignore = "takes minutes under miri")]
     fn of_a_long_list_a_fifth_at_most_stands_empty() {
         let mut list: Slab<u64> = Slab::new();
         let mut moved = 0;

@@ -1,4 +1,4 @@
-//! What clients ask where JSON is spoken, and what the application says to it.
+//! Requests of clients in the JSON protocol, and the application's verdicts on them.
 
 use std::sync::Arc;
 
@@ -13,61 +13,61 @@ use crate::{
     BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
 };
 
-/// Something that only the application can answer. The answer goes into
-/// [`Switchboard::answer`], or for a token into [`Switchboard::authenticated`].
+/// A question that only the application can answer. Pass the answer to [`Switchboard::answer`], or
+/// for a token to [`Switchboard::authenticated`].
 #[derive(Clone, Debug)]
 pub enum Question {
-    /// May this connection enter this room?
+    /// Whether the connection may enter a room.
     Join {
         /// The room.
         room: Arc<str>,
-        /// Whether it is the one that the connection's URL named: it comes back to it.
+        /// Whether the room is the lobby, to which the connection returns.
         lobby: bool,
-        /// Of the request.
+        /// The id of the request.
         request: Option<RequestId<'static>>,
     },
-    /// May this connection send to this user?
+    /// Whether the connection may send to a user.
     Direct {
         /// The user.
         to: Arc<str>,
-        /// The message, as it will go out.
+        /// The encoded message.
         frame: Frame,
-        /// Of the request.
+        /// The id of the request.
         request: Option<RequestId<'static>>,
     },
-    /// A message to a room that the sender is in: may it go out?
+    /// Whether a message may go to a room that the sender is in.
     Message {
         /// The room.
         room: Arc<str>,
         /// The content, as the client wrote it.
         content: KeptContent,
-        /// Whether the sender wants it too.
+        /// Whether the sender receives it too.
         echo: bool,
-        /// Of the request.
+        /// The id of the request.
         request: Option<RequestId<'static>>,
     },
-    /// Whose token is this?
+    /// Whether a token is valid, and whose it is.
     Token {
-        /// The secret.
+        /// The token.
         token: Token,
-        /// Of the request.
+        /// The id of the request.
         request: Option<RequestId<'static>>,
     },
 }
 
-/// The application's no.
+/// A refusal by the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// Who it is is not known, or not believed.
+    /// Missing or invalid credentials.
     Unauthorized,
-    /// It is known, and may not.
+    /// Authenticated, but not allowed.
     Forbidden,
 }
 
 impl Switchboard {
-    /// A text message has been read: what it asks for, or why it was not understood.
+    /// Handles a parsed text message, or one that could not be understood.
     ///
-    /// What needs the application's word is returned as a question.
+    /// Returns a question if the application has to decide.
     pub fn command(
         &mut self,
         now: Time,
@@ -131,7 +131,7 @@ impl Switchboard {
         })
     }
 
-    /// The application has answered. Has no effect on a connection that has gone meanwhile.
+    /// Takes the application's answer. Has no effect on a connection that is not open any more.
     pub fn answer(
         &mut self,
         now: Time,
@@ -216,7 +216,7 @@ impl Switchboard {
                 let _ = self.enter_room_answering(id, room, place, false, request);
             }
             Err(error) => {
-                // What the application has noted down when it granted this would stay for ever.
+                // The application may have recorded a membership when it granted this.
                 self.notify(Notice::JoinFailed {
                     id,
                     room: room.into(),
@@ -262,7 +262,7 @@ impl Switchboard {
         }
     }
 
-    /// Finds out to which room a message goes, and whether its sender is in it.
+    /// Finds the room of a message, and checks that its sender is a member.
     fn route(
         &mut self,
         id: ConnectionId,
@@ -277,7 +277,7 @@ impl Switchboard {
         let key = match (channel, connection.rooms.as_slice()) {
             (None, [only]) => only.room,
             (None, _) => {
-                let message = "name a channel: you are not in exactly one";
+                let message = "`channel` is required unless you are in exactly one channel";
                 self.bad_request(id, message, request.as_ref());
                 return None;
             }
@@ -399,7 +399,7 @@ impl Switchboard {
         };
         let (code, message) = match denied {
             Denied::Unauthorized => (ErrorCode::Unauthorized, "log in first"),
-            Denied::Forbidden => (ErrorCode::Forbidden, "you may not do that"),
+            Denied::Forbidden => (ErrorCode::Forbidden, "you are not allowed to do that"),
         };
         self.fail(id, code, message, request.as_ref(), channel);
     }
@@ -412,7 +412,7 @@ impl Switchboard {
         channel: Option<&str>,
     ) {
         if let SendError::TooLarge { .. } = error {
-            let message = "the message is more than a member's queue can hold";
+            let message = "the message is larger than a member's queue can hold";
             self.fail(id, ErrorCode::TooLarge, message, request, channel);
         }
     }

@@ -1,4 +1,4 @@
-//! One connection, and the table of all of them.
+//! The state of a connection, and the table of all connections.
 //!
 //! ```text
 //!            ┌──────────▶ Page ─────────────┐
@@ -8,8 +8,8 @@
 //!            │       AwaitingAuth ──┘                  │
 //!            └─▶ Refused ──────────────────────────────┘   (from each state before Open)
 //! ```
-//! A handshake seat is held in every state before `Open`, and in `Refused`; from `Page` on one of
-//! those for pages instead.
+//! A connection holds a handshake seat in every state before `Open` and in `Refused`, but from
+//! `Page` on a seat for pages instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,29 +25,29 @@ use super::timers::Kind;
 use crate::time::nanos;
 use crate::{CloseReason, Config, ConnectionId, Frame, IpKey, StaleId, Time};
 
-/// No user, no room.
+/// No user or room.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Its request is being read.
     Arrived,
-    /// It asked for a page, and the page is being made.
+    /// The application is making the page that was requested.
     Page,
-    /// The application is asked who it is.
+    /// The application is authenticating it.
     Authenticating(Box<Pending>),
-    /// Upgraded; its first message must say who it is.
+    /// Upgraded, and waiting for an `auth` message.
     AwaitingAuth(Box<Pending>),
-    /// Told no; it may read the answer and go.
+    /// Refused; the client has time to read the answer.
     Refused(Ending),
     /// Admitted.
     Open,
-    /// It was open; out of every index, and about to go.
+    /// Was open; in no index any more, and about to be gone.
     Closing(Ending),
 }
 
-/// What a phase is counted as.
+/// The kind of seat that a phase takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seat {
     Page,
@@ -58,7 +58,7 @@ pub(super) enum Seat {
 }
 
 impl Seat {
-    /// Whether it is one of those before admission, or without.
+    /// Returns whether it is held before admission, or without it.
     pub(super) const fn is_entering(self) -> bool {
         matches!(self, Self::Page | Self::Handshake | Self::Refused)
     }
@@ -77,55 +77,55 @@ impl Phase {
     }
 }
 
-/// What is known of a connection that is not admitted yet.
+/// The state of a connection that is not admitted yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
     pub(super) lobby: Option<Arc<str>>,
-    /// The 101 response, until it is sent; `None` also where the application upgraded itself.
+    /// The 101 response, until it is sent; `None` if the application has sent it.
     pub(super) response: Option<Frame>,
-    /// When its first message is too late, in liveness time.
+    /// When the first message is due, in liveness time.
     pub(super) auth_deadline: Time,
-    /// It is known who it is; whether it gets in depends on another connection of its user.
+    /// Set while an authenticated client waits for the fate of another connection of its user.
     pub(super) claim: Option<Box<Claim>>,
 }
 
-/// What is left to do for a connection that goes.
+/// The state of a connection that is ending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ending {
     /// Bytes read and discarded.
     pub(super) discarded: u32,
-    /// What is queued need not go out.
+    /// Whether queued data is discarded.
     pub(super) now: bool,
-    /// The write side has been shut down.
+    /// Whether the write side has been shut down.
     pub(super) shut: bool,
-    /// The peer's side has ended.
+    /// Whether the peer's side has ended.
     pub(super) eof: bool,
-    /// It asked for a page and got it.
+    /// Whether the response is a page.
     pub(super) page: bool,
-    /// Why, for what is discarded later.
+    /// The reason, for counting what is discarded later.
     pub(super) reason: Option<CloseReason>,
 }
 
-/// Whether a connection's connect has been charged to an address.
+/// Whether the connect has been charged to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fare {
-    /// Not yet: it comes through a trusted proxy, and its client is not known.
+    /// Not yet: the peer is a trusted proxy, and the client is not known.
     Due,
     Paid,
     /// The rate did not allow it.
     Refused,
 }
 
-/// Who may write to a connection's socket.
+/// The state of a connection's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteState {
-    /// Nobody, and nothing waits.
+    /// No writer, and nothing to write.
     Idle,
-    /// It stands in the list of connections that have something to write.
+    /// In the list of connections that have something to write.
     Queued,
-    /// A writer has taken frames and has not reported yet.
+    /// A writer has taken frames, and has not reported yet.
     Writing,
-    /// The socket takes no more until it is writable again.
+    /// The socket takes no bytes until it is writable again.
     Blocked,
 }
 
@@ -133,54 +133,55 @@ pub(super) enum WriteState {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Membership {
     pub(super) room: u32,
-    /// The place in the room's list of members.
+    /// The index in the room's list of members.
     pub(super) index: u32,
-    /// It was entered by the URL.
+    /// Whether the URL named this room.
     pub(super) lobby: bool,
-    /// The version of the presence that was told last; 0: a full list is due.
+    /// The version of presence that was sent last; 0 if a complete list is due.
     pub(super) seen: u32,
 }
 
-/// The ping that was not answered yet.
+/// The latest ping.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outstanding {
     pub(super) payload: u64,
     /// In liveness time.
     pub(super) sent: Time,
-    /// When it is too late, in liveness time; [`Time::MAX`] while the ping itself has not left, so that
-    /// the time a slow reader needs for what was written before it is not taken for silence.
+    /// When it times out, in liveness time; [`Time::MAX`] until the socket has taken the ping, so
+    /// that the time that a slow reader needs for earlier data does not count.
     pub(super) deadline: Time,
-    /// Whether only a message counts as life: it was a `health_ping`.
+    /// Whether it was a `health_ping`, so that only a message counts as life.
     pub(super) health: bool,
-    /// The client has shown life since.
+    /// Whether the client has shown life since.
     pub(super) heard: bool,
 }
 
 impl Outstanding {
-    /// Whether the socket has taken all of it.
+    /// Returns whether the socket has taken all of the ping.
     pub(super) fn has_left(&self) -> bool {
         self.deadline < Time::MAX
     }
 }
 
-/// A question of `ping_user` to this connection.
+/// A ping for `ping_user` on this connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe {
     pub(super) payload: u64,
     pub(super) sent: Time,
-    /// Of the question; of one by [`Switchboard::ask_for_life`](super::Switchboard), its payload.
+    /// The ticket of the `ping_user` call; equal to `payload` for a probe of
+    /// [`Switchboard::ask_for_life`](super::Switchboard).
     pub(super) ticket: u64,
 }
 
 impl Probe {
-    /// Whether it only asks for a sign of life, for a newcomer of the same user.
+    /// Returns whether it asks for a sign of life on behalf of a newcomer of the same user.
     pub(super) fn is_for_life(&self) -> bool {
         self.ticket == self.payload
     }
 }
 
-// The fields lie in this order, so that what a broadcast looks at lies together, and after it what
-// a ping and its answer do.
+// In this order, the fields that a broadcast uses share cache lines, and so do those that a ping
+// and its answer use.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct ConnectionState {
@@ -189,49 +190,49 @@ pub(super) struct ConnectionState {
     pub(super) generation: u32,
     pub(super) writer: WriteState,
     pub(super) fare: Fare,
-    /// One bit per kind of timer that is armed.
+    /// One bit for each kind of timer that is armed.
     pub(super) armed: u16,
-    /// It holds a seat of its address.
+    /// Whether it holds a seat of its address.
     pub(super) ip_seat: bool,
-    /// It is not read, because a hook is busy or its queue is long.
+    /// Whether reading pauses because a hook is busy.
     pub(super) paused: bool,
-    /// The application is being asked.
+    /// Whether a hook is running.
     pub(super) hook: bool,
-    /// It is in a message.
+    /// Whether a message has begun and is incomplete.
     pub(super) in_message: bool,
     pub(super) user: u32,
     pub(super) phase: Phase,
-    /// In liveness time, as are the deadlines.
+    /// In liveness time, like the deadlines.
     pub(super) next_ping: Time,
     pub(super) ping: Option<Outstanding>,
     pub(super) last_heard: Time,
-    /// In nanoseconds; the largest number: not known.
+    /// In nanoseconds; `u64::MAX` if unknown.
     rtt: u64,
-    /// Most are in one room.
+    /// Most connections are in one room.
     pub(super) rooms: SmallVec<[Membership; 1]>,
     pub(super) messages: Bucket,
     pub(super) bytes: Bucket,
     cold: Option<Box<ColdState>>,
-    /// Of the phase; of one that talks, and has no deadline as such: of the message it is in.
+    /// The deadline of the phase, or for an open connection that of its incomplete message.
     pub(super) deadline: Time,
     pub(super) hook_deadline: Time,
-    /// On the driver's clock; [`Time::MAX`]: never.
+    /// In the driver's time; [`Time::MAX`] for never.
     expires: Time,
-    /// Bytes of its unfinished message.
+    /// Bytes of the unfinished message.
     pub(super) partial: usize,
     pub(super) ip: IpKey,
 }
 
-/// What most connections do not have.
+/// State that most connections do not have.
 #[derive(Debug, Default)]
 struct ColdState {
     strikes: Strikes,
     probes: Vec<Probe>,
-    /// The room that its URL named, once it has left it.
+    /// The lobby, once the connection has left it.
     lobby: Option<Arc<str>>,
 }
 
-// One lives for every connection (architecture: at most 1.25 KiB of process memory each).
+// There is one per connection; see docs/architecture.md for the memory budget.
 const _: () = assert!(size_of::<ConnectionState>() <= 256);
 
 impl ConnectionState {
@@ -265,7 +266,7 @@ impl ConnectionState {
         }
     }
 
-    /// Reads a little of each of the three cache lines that a ping changes.
+    /// Reads a word of each of the three cache lines that a ping changes.
     pub(super) fn fetch(&self) -> u64 {
         u64::from(self.queue.urgent.tail)
             ^ self.stalled_from.as_nanos()
@@ -276,25 +277,25 @@ impl ConnectionState {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether some of a page still waits to go out. Until then its deadline is the latest, however
+    /// Returns whether part of a page is unsent. Until it is sent, `deadline` bounds it however
     /// steadily it goes.
     pub(super) fn reads_page(&self) -> bool {
         matches!(self.phase, Phase::Refused(ending) if ending.page) && !self.queue.is_empty()
     }
 
-    /// When its principal expires, on the driver's clock.
+    /// Returns when its login expires, in the driver's time.
     pub(super) fn expires(&self) -> Option<Time> {
         (self.expires < Time::MAX).then_some(self.expires)
     }
 
-    /// Sets when its principal expires; returns what was set before.
+    /// Sets when its login expires; returns the previous time.
     pub(super) fn set_expires(&mut self, at: Option<Time>) -> Option<Time> {
         let before = self.expires();
         self.expires = at.unwrap_or(Time::MAX);
         before
     }
 
-    /// The latest round-trip time.
+    /// Returns the latest round-trip time.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         (self.rtt < u64::MAX).then(|| Duration::from_nanos(self.rtt))
     }
@@ -307,28 +308,28 @@ impl ConnectionState {
         &mut self.cold.get_or_insert_default().strikes
     }
 
-    /// The questions that it has not answered, to be added to.
+    /// Returns its unanswered probes, allocating the list.
     pub(super) fn probes(&mut self) -> &mut Vec<Probe> {
         &mut self.cold.get_or_insert_default().probes
     }
 
-    /// The questions that it has not answered, if it was asked any.
+    /// Returns its unanswered probes, if it was probed.
     pub(super) fn outstanding_probes(&mut self) -> Option<&mut Vec<Probe>> {
         self.cold.as_mut().map(|cold| &mut cold.probes)
     }
 
-    /// Notes that it has left the room that its URL named.
+    /// Notes that it has left its lobby.
     pub(super) fn left_lobby(&mut self, name: Arc<str>) {
         self.cold.get_or_insert_default().lobby = Some(name);
     }
 
-    /// Whether its URL named this room, in which it is not.
+    /// Returns whether it has left this room, which is its lobby.
     pub(super) fn comes_back_to(&self, room: &str) -> bool {
         let lobby = self.cold.as_ref().and_then(|cold| cold.lobby.as_deref());
         lobby == Some(room)
     }
 
-    /// What is known of it, while it is not admitted and its request has been read.
+    /// Returns the pending admission, once the request has been read.
     pub(super) fn pending(&mut self) -> Option<&mut Pending> {
         match &mut self.phase {
             Phase::Authenticating(pending) | Phase::AwaitingAuth(pending) => Some(pending),
@@ -352,7 +353,7 @@ impl ConnectionState {
         }
     }
 
-    /// When this is due, in liveness time; `None` if it is not, or not before the end of time.
+    /// Returns when this is due, in liveness time; `None` for never.
     pub(super) fn deadline(&self, kind: Kind, config: &Config) -> Option<Time> {
         self.raw_deadline(kind, config).filter(|&at| at < Time::MAX)
     }
@@ -387,7 +388,7 @@ impl ConnectionState {
         }
     }
 
-    /// Whether we do not read from it, by our own choice.
+    /// Returns whether reading from it pauses, for reasons of the node.
     pub(super) fn is_paused(&self, config: &Config) -> bool {
         self.paused
             || config
@@ -401,14 +402,14 @@ impl ConnectionState {
     }
 }
 
-/// The generation that is never given out.
+/// The generation of slots that are not reused.
 const RETIRED: u32 = u32::MAX;
 
-/// All connections, by slot; a generation per slot tells who lives there now.
+/// All connections by slot. A generation per slot distinguishes its successive connections.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     slots: Slab<ConnectionState>,
-    /// The generation that the next inhabitant of a slot gets.
+    /// The generation of the next connection in each slot.
     generations: Vec<u32>,
     retired: usize,
 }
@@ -439,7 +440,7 @@ impl Table {
         let slot = id.slot();
         self.generations[slot] += 1;
         if self.generations[slot] == RETIRED {
-            // The slot has had every generation there is: nobody lives there again.
+            // The generations of this slot are used up.
             self.slots[slot].generation = RETIRED;
             self.retired += 1;
         } else {
@@ -464,7 +465,7 @@ impl Table {
         }
     }
 
-    /// The inhabitant of a slot that an index names, so that is known to be there.
+    /// Returns the connection in a slot that is known to be occupied, because an index names it.
     pub(super) fn at(&self, slot: u32) -> &ConnectionState {
         &self.slots[slot as usize]
     }

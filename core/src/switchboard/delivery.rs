@@ -1,4 +1,4 @@
-//! Sending: to a room, to all, to a user, to one connection.
+//! Sending to a room, to all connections, to a user, or to one connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::queue::NO_ROOM;
 use crate::protocol::{Content, ServerMessage};
 use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
 
-/// Who is left out of a broadcast.
+/// The connections that do not get a broadcast.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exclude<'a> {
     /// These connections.
@@ -19,47 +19,46 @@ pub struct Exclude<'a> {
 }
 
 impl Exclude<'_> {
-    /// Nobody.
+    /// No exclusions.
     pub const NOBODY: Exclude<'static> = Exclude {
         connections: &[],
         users: &[],
     };
 }
 
-/// What became of a message, when the call returned.
+/// The outcome of sending a message, when the call returned.
 ///
-/// `queued + excluded + dropped_newest + closed` is the number of those it was for.
+/// `queued + excluded + dropped_newest + closed` is the number of connections it was addressed to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// The message's number in its room; `None` where nothing is numbered, and for a room without
-    /// members.
+    /// The message's number in its room; `None` for unnumbered messages and rooms without members.
     pub seq: Option<u64>,
-    /// In how many queues it is.
+    /// The number of queues that it is in.
     pub queued: usize,
-    /// How many it was not meant for.
+    /// The number of connections excluded by the caller.
     pub excluded: usize,
-    /// How many older messages it pushed out (`DropOldest`).
+    /// The number of older messages dropped for it (`DropOldest`).
     pub dropped_oldest: usize,
-    /// For how many it was dropped itself (`DropNewest`).
+    /// The number of connections for which it was dropped itself (`DropNewest`).
     pub dropped_newest: usize,
-    /// How many connections it was too much for, or for the node because of them: they are closed
-    /// (4101), and it does not reach them.
+    /// The number of connections closed (4101) because it exceeded the bound of their queue, or of
+    /// the node. It does not reach them.
     pub closed: usize,
 }
 
-/// Why a message was not sent to anybody.
+/// Why a message was not sent.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The connection has gone.
+    /// The connection is gone.
     Stale(StaleId),
-    /// The connection is not admitted yet, or ending.
+    /// The connection is not admitted yet, or is closing.
     NotOpen,
-    /// More waits than `limits.queued_bytes`, and no connection is to blame: the writers had no turn
-    /// yet. Nothing was sent, and no number was spent; where the driver offers to wait until they have
-    /// caught up (`Hub::ready`), wait and send again.
+    /// More than `limits.queued_bytes` is queued, and closing slow connections would not help,
+    /// because the writers have not caught up. Nothing was sent, and no number was used. Wait (with
+    /// `Hub::ready`, where the driver has it) and send again.
     Busy,
-    /// It is more than a connection's queue can ever hold (`limits.queue_bytes`).
+    /// The message is larger than a connection's queue (`limits.queue_bytes`).
     TooLarge {
         /// Bytes of the frame.
         bytes: usize,
@@ -73,9 +72,14 @@ impl fmt::Display for SendError {
         match self {
             Self::Stale(stale) => stale.fmt(f),
             Self::NotOpen => f.write_str("the connection is not open"),
-            Self::Busy => f.write_str("the writers have not caught up with what was sent before"),
+            Self::Busy => {
+                f.write_str("too much is queued: wait until earlier messages are written")
+            }
             Self::TooLarge { bytes, limit } => {
-                write!(f, "a frame of {bytes} bytes is more than a queue's {limit}")
+                write!(
+                    f,
+                    "a frame of {bytes} bytes exceeds the queue limit of {limit}"
+                )
             }
         }
     }
@@ -89,21 +93,21 @@ impl From<StaleId> for SendError {
     }
 }
 
-/// What became of one copy of a message.
+/// The outcome for one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// It is in the queue, and pushed out so many.
+    /// The message is queued, and `dropped` older ones were dropped for it.
     Queued { dropped: u32 },
-    /// It did not fit, and is forgotten.
+    /// The message does not fit, and was dropped.
     DroppedNewest,
-    /// It did not fit, and must not be forgotten.
+    /// The message does not fit, and the connection is to be closed.
     Slow { dropped: u32 },
 }
 
 impl Switchboard {
-    /// Sends `content` to a room as a `message` with a number.
+    /// Sends `content` to a room as a numbered `message`.
     ///
-    /// It never waits. Costs one encoding, and per member a look at its queue.
+    /// Never waits. Costs one encoding, and a check of each member's queue.
     pub fn broadcast(
         &mut self,
         now: Time,
@@ -120,7 +124,7 @@ impl Switchboard {
         self.publish(key, content, sender, exclude)
     }
 
-    /// Sends a frame to a room as it is, without a number.
+    /// Sends a frame to a room unchanged, without a number.
     pub fn broadcast_raw(
         &mut self,
         now: Time,
@@ -135,7 +139,7 @@ impl Switchboard {
         };
         self.check_busy()?;
         let room = self.rooms.at_mut(key);
-        // The room stays as it is during the loop: who is found slow is closed after it.
+        // The members do not change during the loop: slow ones are closed after it.
         let members = std::mem::take(&mut room.members);
         let (tag, policy) = (room.tag(), room.slow);
         let stored = self.pool.store_after(&mut room.latest, frame);
@@ -146,7 +150,7 @@ impl Switchboard {
         Ok(receipt)
     }
 
-    /// Sends a frame to all connections as it is.
+    /// Sends a frame to all connections unchanged.
     pub fn broadcast_all(
         &mut self,
         now: Time,
@@ -158,7 +162,7 @@ impl Switchboard {
         self.check_busy()?;
         let open = self.connections.iter().filter(|(_, found)| found.is_open());
         let slots: Vec<u32> = open.map(|(id, _)| id.slot).collect();
-        // Only a room's messages can be dropped.
+        // Dropping policies apply to room messages only.
         let policy = SlowPolicy::Disconnect;
         let stored = self.pool.store(frame);
         let (mut receipt, mark) = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, exclude);
@@ -166,7 +170,7 @@ impl Switchboard {
         Ok(receipt)
     }
 
-    /// Sends a frame to one connection as it is.
+    /// Sends a frame to one connection unchanged.
     pub fn send(
         &mut self,
         now: Time,
@@ -182,7 +186,7 @@ impl Switchboard {
         Ok(self.send_frame(id, frame))
     }
 
-    /// Sends a frame to all connections of a user as it is.
+    /// Sends a frame to all connections of a user unchanged.
     pub fn send_to_user(
         &mut self,
         now: Time,
@@ -195,7 +199,7 @@ impl Switchboard {
         Ok(self.send_to_devices(user, frame))
     }
 
-    /// Ends a connection for a reason.
+    /// Closes a connection.
     pub fn close(
         &mut self,
         now: Time,
@@ -208,7 +212,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Ends a connection for a reason of the application's own, with a text for people; it is cut at
+    /// Closes a connection with a code of the application and a text for people, which is cut to
     /// 123 bytes (RFC 6455, section 5.5).
     pub fn close_with(
         &mut self,
@@ -266,8 +270,8 @@ impl Switchboard {
         check_size(frame, self.config.limits.queue_bytes)
     }
 
-    /// Begins a call that sends. What was over the bound of the node before it is settled first, so
-    /// that nobody is taken for busy where somebody is to blame.
+    /// Starts a call that sends. Enforces the bound of the node first, so that [`SendError::Busy`]
+    /// is not returned where closing slow connections helps.
     fn enter_to_send(&mut self, now: Time) {
         self.advance_clock(now);
         self.enforce_queue_budget();
@@ -281,8 +285,8 @@ impl Switchboard {
         }
     }
 
-    /// Puts a message into queues; what it is marked by, for the receipt to be corrected if somebody
-    /// is closed for it.
+    /// Queues a message for many connections. The mark serves to correct the receipt if connections
+    /// are closed because of the message.
     fn fan_out(
         &mut self,
         slots: impl Iterator<Item = u32>,
@@ -321,8 +325,8 @@ impl Switchboard {
         (receipt, mark)
     }
 
-    /// Closes whom a fan-out was too much for, when no list of members is lent out any more, and what
-    /// holds back too much of the node's memory.
+    /// Closes the connections that a fan-out found slow, now that no list of members is borrowed,
+    /// and enforces the bound of the node.
     fn close_slow(&mut self, message: Mark, receipt: &mut Receipt) {
         for id in std::mem::take(&mut self.slow) {
             self.end(id, CloseReason::SlowConsumer);
@@ -330,7 +334,7 @@ impl Switchboard {
         self.relieve_after(message, receipt);
     }
 
-    /// The room's name, shared.
+    /// Returns the room's name, shared.
     pub(super) fn room_name(&self, key: u32) -> Arc<str> {
         self.rooms.at(key).name.clone()
     }
@@ -345,7 +349,7 @@ fn check_size(frame: &Frame, limit: usize) -> Result<(), SendError> {
     }
 }
 
-/// [`Exclude`] in terms that cost nothing where nobody is excluded.
+/// [`Exclude`], prepared so that it costs nothing where none is excluded.
 enum Excluded<'a> {
     Nobody,
     One(u32),

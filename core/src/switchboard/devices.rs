@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-/// Up to so many are searched one by one: that is faster there, and takes a fraction of the memory.
+/// Up to this many are searched linearly, which is faster and takes a fraction of the memory.
 const FEW: usize = 24;
 
 /// The slots of one user's connections, in the order of admission. Most users have one.
@@ -14,13 +14,13 @@ pub(super) enum Devices {
     Many(Box<Many>),
 }
 
-/// Found by slot, so that the end of each of many connections costs no walk over the others.
+/// Indexed by slot, so that removing one of many connections is not linear.
 #[derive(Debug, Default)]
 pub(super) struct Many {
-    /// By slot, the place in the order of admission.
+    /// The place in the order of admission, by slot.
     places: BTreeMap<u32, u64>,
     order: BTreeMap<u64, u32>,
-    /// The last place that was given out.
+    /// The last place that was used.
     last: u64,
 }
 
@@ -42,12 +42,12 @@ impl Devices {
         self.len() == 0
     }
 
-    /// The oldest.
+    /// Returns the oldest.
     pub(super) fn first(&self) -> Option<u32> {
         self.iter().next()
     }
 
-    /// Adds one that is not there, as the newest.
+    /// Adds a new slot as the newest.
     pub(super) fn add(&mut self, slot: u32) {
         match self {
             Self::Few(slots) if slots.len() < FEW => slots.push(slot),
@@ -69,7 +69,8 @@ impl Devices {
                 if let Some(place) = many.places.remove(&slot) {
                     many.order.remove(&place);
                 }
-                // Not at once below the limit, or who comes and goes there would pay for it.
+                // With hysteresis, so that alternate additions and removals at the limit do not
+                // convert each time.
                 if many.places.len() <= FEW / 2 {
                     *self = Self::Few(self.iter().collect());
                 }
@@ -77,7 +78,7 @@ impl Devices {
         }
     }
 
-    /// The oldest first.
+    /// Iterates over the slots, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         let (few, many) = match self {
             Self::Few(slots) => (slots.as_slice(), None),
@@ -105,7 +106,7 @@ mod tests {
         let mut expected: Vec<u32> = Vec::new();
         let mut rng = fastrand::Rng::with_seed(1);
         for step in 0..4_000 {
-            // Up and down over the limit between few and many.
+            // Crosses the limit between few and many in both directions.
             let grows = step / 60 % 2 == 0;
             let slot = rng.u32(0..200);
             if !expected.contains(&slot) && (grows || rng.u8(0..4) == 0) {

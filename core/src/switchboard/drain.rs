@@ -1,4 +1,4 @@
-//! The planned end of the node (spec, section 9).
+//! The planned end of the node (docs/behaviour.md, section 9).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -7,14 +7,15 @@ use super::connection::{ConnectionState, Phase, Seat, WriteState};
 use super::{Chunk, Notice, Switchboard};
 use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
 
-/// How a drain went.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DrainReport {
-    /// Connections that were there when it began.
+    /// Connections that were open when it began.
     pub connections: usize,
-    /// Of these, the ones that were evicted at the deadline.
+    /// Those of them that were evicted at the deadline.
     pub evicted: usize,
-    /// Hooks `on_disconnect` that had not ended by the deadline, those of the evicted included.
+    /// Hooks `on_disconnect` that had not returned at the deadline, including those of evicted
+    /// connections.
     pub hooks_cut_off: usize,
 }
 
@@ -22,20 +23,20 @@ pub struct DrainReport {
 pub(super) struct Drain {
     window: Duration,
     deadline: Time,
-    /// When each connection is closed.
+    /// When to close each connection.
     schedule: VecDeque<(Time, ConnectionId)>,
-    /// Those who were about to come in, until they have been told and are gone.
+    /// Connections that were being authenticated, and may not be gone yet.
     pending: Vec<ConnectionId>,
-    /// Those who were closing when it began: none of its connections.
+    /// Connections that were closing when it began, and are not counted as evicted.
     closing: BTreeSet<ConnectionId>,
     report: DrainReport,
     done: bool,
 }
 
-/// The shortest delay that a client is told to wait before it comes back.
+/// The shortest delay after which a client is asked to reconnect.
 const RECONNECT_FROM: Duration = Duration::from_millis(500);
 
-/// The most bytes that an evicted connection gets in its one try: a socket rarely takes more at once.
+/// The largest final write of an evicted connection, in bytes. A socket rarely takes more at once.
 const LAST_BYTES: usize = 64 << 10;
 
 impl Drain {
@@ -46,13 +47,13 @@ impl Drain {
 }
 
 impl Switchboard {
-    /// Ends the node: newcomers are refused from now on, and those who are in are closed (1001)
-    /// one after the other, spread evenly over `window`, in random order. At the latest after
-    /// `deadline`, which is at least the window, whoever is left is evicted; what waits for it, its
-    /// `bye` and Close frame included, gets one try.
+    /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
+    /// order, spread evenly over `window`. Connections that are left after `deadline`, which is at
+    /// least the window, are evicted; what is queued for them, including `bye` and Close frame, is
+    /// written with one attempt.
     ///
-    /// [`Notice::Drained`] comes when nobody is left, nor anybody of those who were about to come in
-    /// and are being told; within the deadline it waits for hooks, see
+    /// [`Notice::Drained`] follows when all of them are gone, and also those that were
+    /// authenticating. Within the deadline the drain also waits for hooks; see
     /// [`await_disconnect_hooks`](Self::await_disconnect_hooks). A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
         self.advance_clock(now);
@@ -101,21 +102,20 @@ impl Switchboard {
         self.tick_drain();
     }
 
-    /// From now on each [`Notice::Closed`] begins a hook, whose end
-    /// [`disconnect_hook_done`](Self::disconnect_hook_done) tells: a drain waits for it. A driver that
-    /// has no such hooks does not call this.
+    /// Declares that each [`Notice::Closed`] begins a hook, whose return
+    /// [`disconnect_hook_done`](Self::disconnect_hook_done) reports. A drain waits for these hooks.
     pub fn await_disconnect_hooks(&mut self) {
         self.awaits_hooks = true;
     }
 
-    /// The application has been told of the end of a connection.
+    /// Reports that a hook `on_disconnect` has returned.
     pub fn disconnect_hook_done(&mut self, now: Time) {
         self.advance_clock(now);
         self.disconnecting = self.disconnecting.saturating_sub(1);
         self.drain_progress();
     }
 
-    /// Whether a drain has begun.
+    /// Returns whether a drain has begun.
     pub fn is_draining(&self) -> bool {
         self.drain.is_some()
     }
@@ -152,7 +152,7 @@ impl Switchboard {
             .map(|(id, found)| (id, found.phase.seat()))
             .filter(|(_, seat)| matches!(seat, Seat::Open | Seat::Closing))
             .collect();
-        // Before the last of them goes: that is when the report goes out.
+        // Before the last of them is removed, because that sends the report.
         if let Some(drain) = &mut self.drain {
             let began = |(id, _): &&(ConnectionId, Seat)| !drain.closing.contains(id);
             drain.report.evicted = rest.iter().filter(began).count();
@@ -162,15 +162,15 @@ impl Switchboard {
             if seat == Seat::Open {
                 self.evict(id, CloseReason::Draining);
             } else {
-                // Where the deadline comes with its turn, no writer has been there yet.
+                // If the deadline falls on its turn, no writer has been called yet.
                 let last = self.last_words(id);
                 self.remove(id, last);
             }
         }
     }
 
-    /// Takes what waits for a closing connection, for the one try that it has left; nothing where its
-    /// socket takes no more, or where a writer holds a part.
+    /// Takes what is queued for a closing connection, for a single attempt to write it. Returns
+    /// `None` if the socket takes no bytes, or if a writer has taken frames.
     fn last_words(&mut self, id: ConnectionId) -> Option<Frame> {
         let connection = self.connections.get_mut(id).ok()?;
         let free = matches!(connection.writer, WriteState::Idle | WriteState::Queued);
@@ -198,7 +198,7 @@ impl Switchboard {
         Some(Frame::raw(bytes))
     }
 
-    /// Says so when nobody is left, and no hook runs.
+    /// Sends the report when no connection is left and no hook runs.
     pub(super) fn drain_progress(&mut self) {
         if self.open > 0 || self.closing > 0 {
             return;

@@ -1,28 +1,28 @@
-//! Messages for clients, put together in memory that is used again.
+//! Encoding of messages into a reused buffer.
 
 use crate::protocol::ServerMessage;
 use crate::{Frame, Request, response};
 
-/// Room for the fields of a message around its content, in bytes.
+/// Bytes reserved for the fields of a message beside its content.
 const ENVELOPE: usize = 160;
-/// The most room that is kept for the next message.
+/// The largest buffer that is kept for the next message, in bytes.
 const KEPT: usize = 4 << 10;
 
-/// Encodes one message after the other.
+/// Encodes messages into a reused buffer.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
     scratch: Vec<u8>,
 }
 
 impl Encoder {
-    /// The answer 101 to a request.
+    /// Returns the 101 response to a request.
     pub(super) fn switching_protocols(&mut self, request: &Request, json: bool) -> Frame {
         self.scratch.clear();
         response::write_switching_protocols(request, json, &mut self.scratch);
         Frame::raw(self.scratch.as_slice())
     }
 
-    /// A message with so many bytes of content.
+    /// Encodes a message with about `content` bytes of content.
     pub(super) fn encode(&mut self, message: &ServerMessage<'_>, content: usize) -> Frame {
         self.scratch.clear();
         self.scratch.reserve(content + ENVELOPE);
@@ -34,7 +34,7 @@ impl Encoder {
     }
 }
 
-/// Encodes a message that is rare, or long.
+/// Encodes a message that is rare or long.
 pub(super) fn encode(message: &ServerMessage<'_>, content: usize) -> Frame {
     Encoder::default().encode(message, content)
 }

@@ -1,4 +1,4 @@
-//! How connections go: closed in good order, or evicted.
+//! The ends of connections: orderly closes and evictions.
 
 use super::connection::{ConnectionState, Ending, NONE, Phase, WriteState};
 use super::timers::Kind;
@@ -6,13 +6,13 @@ use super::{Action, Notice, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
-/// Bytes that are read and discarded of a connection that is ending, so that unread input does not
-/// turn what was written last into a reset. Of who sends more nothing is read any more; its socket
-/// stays open until the deadline, so that it can read our last word first.
+/// Bytes that are read and discarded from a connection that is ending, so that unread input does
+/// not turn its Close frame into a reset. Stops reading a peer that sends more, but keeps the
+/// socket until the deadline so that its Close frame can be read.
 pub(super) const DISCARD: u32 = 256 << 10;
 
 impl Switchboard {
-    /// Ends a connection for a reason; one that is ending already keeps its first.
+    /// Ends a connection. One that is ending already keeps its first reason.
     pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason) {
         let frame = close_frame(reason);
         match self.connections.get(id).map(|found| &found.phase) {
@@ -36,7 +36,7 @@ impl Switchboard {
         }
     }
 
-    /// Ends every connection at once: the driver goes.
+    /// Ends every connection at once, because the driver stops.
     pub fn shut_down(&mut self, now: Time) {
         self.advance_clock(now);
         let all: Vec<_> = self
@@ -53,7 +53,7 @@ impl Switchboard {
         }
     }
 
-    /// Ends a connection because the node drains, and says when to come back.
+    /// Closes a connection because the node drains, and tells the client when to reconnect.
     pub(super) fn end_draining(&mut self, id: ConnectionId, reconnect_in_ms: u64) {
         let reason = CloseReason::Draining;
         let bye = ServerMessage::Bye {
@@ -64,7 +64,7 @@ impl Switchboard {
         self.end_with(id, reason, &bye);
     }
 
-    /// Ends a connection with a last word, which goes out with the Close frame.
+    /// Closes a connection with a last message before the Close frame.
     pub(super) fn end_with(
         &mut self,
         id: ConnectionId,
@@ -81,7 +81,7 @@ impl Switchboard {
         }
     }
 
-    /// Ends a connection for a reason of the application's own.
+    /// Closes a connection with a code of the application.
     pub(super) fn end_application(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
         let reason = CloseReason::Application(code);
         if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
@@ -92,7 +92,7 @@ impl Switchboard {
         }
     }
 
-    /// The client sent a Close frame: it is answered with its own code.
+    /// Answers a Close frame of the client, with its own code.
     pub(super) fn peer_closed(&mut self, id: ConnectionId, close: Option<CloseFrame<'_>>) {
         let answer = close
             .and_then(|close| Frame::close(close.code, "").ok())
@@ -106,7 +106,7 @@ impl Switchboard {
         }
     }
 
-    /// Ends a connection at once; a Close frame gets one try.
+    /// Evicts a connection, with one attempt to write a Close frame.
     pub(super) fn evict(&mut self, id: ConnectionId, reason: CloseReason) {
         let Ok(connection) = self.connections.get(id) else {
             return;
@@ -167,7 +167,7 @@ impl Switchboard {
         self.settle(id);
     }
 
-    /// Takes an open connection out of every index and says so.
+    /// Removes an open connection from every index, and sends a notice.
     fn leave_everything(&mut self, id: ConnectionId, reason: CloseReason) {
         let rooms = self.leave_rooms(id, reason);
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -199,8 +199,8 @@ impl Switchboard {
         });
     }
 
-    /// When everything is written: shut down the write side, or be gone if the peer's side has
-    /// ended too.
+    /// If everything is written, shuts down the write side, or removes the connection if the peer's
+    /// side has ended too.
     pub(super) fn settle(&mut self, id: ConnectionId) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -219,12 +219,12 @@ impl Switchboard {
         }
     }
 
-    /// Bytes were read from a connection that is ending.
+    /// Counts input that was discarded from a connection that is ending.
     pub(super) fn discarded(&mut self, id: ConnectionId, bytes: usize) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        // What comes while ours still goes out is bounded by the time that this may take: it must
+        // Input that arrives while data is still being written is bounded by the deadline; it must
         // not cost the peer the answer.
         let Some(ending) = connection.ending().filter(|ending| ending.shut) else {
             return;
@@ -236,14 +236,14 @@ impl Switchboard {
         }
     }
 
-    /// The peer's side has ended.
+    /// Handles the end of the peer's side of the stream.
     pub(super) fn peer_ended(&mut self, id: ConnectionId) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
         match connection.ending() {
             Some(ending) => {
-                // A peer may end its side and read on: what waits still has its time.
+                // A peer may end its side and read on, so queued data still has its time.
                 ending.eof = true;
                 self.settle(id);
             }
@@ -251,7 +251,7 @@ impl Switchboard {
         }
     }
 
-    /// The stream failed.
+    /// Handles a failure of the stream.
     pub(super) fn peer_reset(&mut self, id: ConnectionId) {
         match self.connections.get(id) {
             Ok(connection) if connection.is_open() => self.evict(id, CloseReason::Reset),
@@ -260,7 +260,7 @@ impl Switchboard {
         }
     }
 
-    /// Forgets a connection that is in no index any more, and gives back what it holds.
+    /// Removes a connection that is in no index any more, and releases what it holds.
     pub(super) fn remove(&mut self, id: ConnectionId, last: Option<Frame>) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -295,7 +295,7 @@ impl Switchboard {
     }
 }
 
-/// The Close frame for a reason, if it has a code.
+/// Returns the Close frame for a reason, if it has a code.
 pub(super) fn close_frame(reason: CloseReason) -> Option<Frame> {
     Frame::close(reason.code()?, reason.as_str()).ok()
 }

@@ -1,4 +1,4 @@
-//! Who is still there: pings, answers and the questions of the application.
+//! Liveness: pings, their answers, and `ping_user`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::protocol::ServerMessage;
 use crate::time::nanos;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
 
-/// One connection's answer to [`Switchboard::ping_user`].
+/// The result of [`Switchboard::ping_user`] for one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PingResult {
-    /// Which connection.
+    /// The connection.
     pub id: ConnectionId,
-    /// The round-trip time; `None`: no answer in time, or it has gone.
+    /// The round-trip time; `None` if no answer arrived in time, or if the connection ended.
     pub rtt: Option<Duration>,
 }
 
@@ -28,14 +28,14 @@ struct PendingPing {
     results: Vec<PingResult>,
 }
 
-/// The questions of `ping_user` that are not answered yet; all times are liveness time.
+/// Calls of `ping_user` that are not concluded, in liveness time.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
     pending: BTreeMap<u64, PendingPing>,
     deadlines: BTreeSet<(Time, u64)>,
-    /// The number in the latest ping; no connection gets one twice.
+    /// The latest payload or ticket, which is unique on the node.
     last: u64,
-    /// The ping of this tick, which all get that are due at it.
+    /// The ping of this tick, shared by all connections that are due.
     beat: Option<(u64, StoredFrame)>,
 }
 
@@ -54,8 +54,8 @@ impl Probes {
     }
 }
 
-/// How far apart the moments are at which pings are due, in nanoseconds: what is due at one moment
-/// costs one wake of the driver, and often one read of what comes back.
+/// Returns the distance of the times at which pings are due, in nanoseconds. Pings due at the same
+/// time cost one wake-up of the driver, and often one for their answers.
 const fn beat(interval: u64) -> u64 {
     const LONGEST: u64 = 50_000_000;
     const FEWEST: u64 = 64;
@@ -64,7 +64,7 @@ const fn beat(interval: u64) -> u64 {
     if beat == 0 { 1 } else { beat }
 }
 
-/// The next beat after a moment.
+/// Returns the first beat after `at`.
 fn on_the_beat(at: Time, beat: u64) -> Time {
     Time::from_nanos(
         (at.as_nanos() / beat)
@@ -90,11 +90,11 @@ const fn ping_class(as_message: bool) -> Class {
 }
 
 impl Switchboard {
-    /// Asks all devices of a user whether they are there, by `health_ping` where JSON is spoken
-    /// and else by a ping with a payload of its own.
+    /// Pings all connections of a user, by `health_ping` with the JSON protocol and otherwise by a
+    /// ping frame with a payload of its own.
     ///
-    /// The answer is a [`Notice::Pinged`] with the ticket that is returned here, at the latest
-    /// after `timeout`; at once for a user who is not connected.
+    /// Returns a ticket. [`Notice::Pinged`] with that ticket follows at the latest after `timeout`;
+    /// at once if the user is not connected.
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
         self.advance_clock(now);
         let (ticket, sent) = (self.probes.number(), self.liveness());
@@ -133,7 +133,8 @@ impl Switchboard {
         self.push_urgent(id, frame, probe_class(as_message));
     }
 
-    /// The first ping falls at random in the interval, on a beat that all connections share.
+    /// Schedules the first ping at a random time within the interval, on a beat that all
+    /// connections share.
     pub(super) fn start_pings(&mut self, id: ConnectionId) {
         let interval = nanos(self.config.health.ping_interval);
         let beat = beat(interval);
@@ -148,7 +149,7 @@ impl Switchboard {
         self.arm(id, Kind::Ping);
     }
 
-    /// A ping is due: one per interval, unless the one before is not answered.
+    /// Sends the ping of an interval, unless the previous one is unanswered.
     pub(super) fn send_ping(&mut self, id: ConnectionId) {
         let now = self.liveness();
         let health = self.config.health;
@@ -156,7 +157,7 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        // From beat to beat: a beat is a whole part of the interval, but for nanoseconds.
+        // Stays on the beat, because the interval is a multiple of it except for nanoseconds.
         let next = connection.next_ping + health.ping_interval;
         connection.next_ping = if next > now {
             next
@@ -168,7 +169,7 @@ impl Switchboard {
         if let Some(ping) = &mut connection.ping
             && !ping.has_left()
         {
-            // It still waits for the socket, and asks what another would ask.
+            // The ping is still queued, and serves for this interval too.
             ping.heard = false;
         } else if connection.ping.is_none_or(|ping| ping.heard) {
             let class = ping_class(asks);
@@ -188,9 +189,9 @@ impl Switchboard {
         self.arm(id, Kind::Ping);
     }
 
-    /// The socket has taken all of a ping: from now on its answer is waited for. A peer whose socket
-    /// takes nothing is found by the write stall instead, so a dead one is found at the latest a ping
-    /// interval and the longer of both timeouts after its last sign of life.
+    /// Starts the ping timeout when the socket has taken all of a ping. A peer whose socket takes
+    /// nothing is found by the write stall instead. So a dead peer is found at the latest one ping
+    /// interval and the longer of the two timeouts after its last sign of life.
     pub(super) fn ping_left(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.health.ping_timeout;
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -202,7 +203,8 @@ impl Switchboard {
         }
     }
 
-    /// Each connection that is due in this tick gets the same ping: it is encoded and kept once.
+    /// Returns the ping shared by all connections due in this tick, which is encoded and stored
+    /// once.
     fn ping_of_this_tick(&mut self, as_message: bool) -> (u64, StoredFrame) {
         if let Some(beat) = self.probes.beat {
             return beat;
@@ -214,7 +216,7 @@ impl Switchboard {
         beat
     }
 
-    /// The tick is over, and its ping is held only by the queues that it is in.
+    /// Releases the ping of the tick that is over.
     pub(super) fn end_beat(&mut self) {
         if let Some((_, frame)) = self.probes.beat.take() {
             self.pool.release(frame);
@@ -230,7 +232,7 @@ impl Switchboard {
         }
     }
 
-    /// A pong: free if it answers us, charged if not.
+    /// Handles a pong, which is charged unless it answers a ping of ours.
     pub(super) fn ponged(&mut self, id: ConnectionId, payload: &[u8]) {
         let ours = <[u8; 8]>::try_from(payload).map(u64::from_be_bytes);
         if !ours.is_ok_and(|payload| self.answered(id, payload)) {
@@ -238,7 +240,7 @@ impl Switchboard {
         }
     }
 
-    /// An answer to one of our pings, by whatever way; says whether it was one.
+    /// Takes an answer to a ping of ours, whatever its form. Returns whether it was one.
     pub(super) fn answered(&mut self, id: ConnectionId, payload: u64) -> bool {
         let now = self.liveness();
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -251,7 +253,7 @@ impl Switchboard {
             connection.set_round_trip(rtt);
             connection.ping = None;
             self.counters.rtt.record(rtt);
-            // Else it would be looked at once more, when its memory has long gone cold.
+            // Otherwise it would be checked later, when its memory is no longer in the cache.
             self.disarm(id, Kind::PingTimeout, true);
             return true;
         }
@@ -269,7 +271,7 @@ impl Switchboard {
         true
     }
 
-    /// A connection has gone: it answers no question any more.
+    /// Gives up the probes of a connection that has ended.
     pub(super) fn forget_probes(&mut self, id: ConnectionId) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -328,7 +330,7 @@ impl Switchboard {
         });
     }
 
-    /// The latest round-trip time of a connection.
+    /// Returns the latest round-trip time of a connection.
     pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
         self.connections.get(id).ok()?.round_trip()
     }

@@ -1,4 +1,4 @@
-//! What happens on a connection's stream.
+//! Events on a connection's stream.
 
 use super::Switchboard;
 use super::connection::{Phase, WriteState};
@@ -7,20 +7,20 @@ use super::timers::Kind;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
 
-/// The most bytes of the first message, where that is how a client logs in.
+/// The largest first message of a client that logs in with it, in bytes.
 const AUTH_BYTES: usize = 4 << 10;
 
 /// What happened on a connection's stream.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Bytes were read, and made no message yet: a sign of life, as every message is.
+    /// Bytes were read that complete no message yet, which is a sign of life.
     Heard,
-    /// What the decoder holds now of a message that is not complete.
+    /// The decoder's state after reading, if a message is or was incomplete.
     Partial {
         /// Whether a message has begun.
         in_message: bool,
-        /// Bytes held.
+        /// Bytes of it that are held.
         bytes: usize,
     },
     /// A ping (RFC 6455, section 5.5.2).
@@ -29,46 +29,46 @@ pub enum Event<'a> {
     Pong(&'a [u8]),
     /// A Close frame (RFC 6455, section 5.5.1).
     Close(Option<CloseFrame<'a>>),
-    /// The client broke the protocol.
+    /// The client violated the protocol.
     Violation(ProtocolError),
-    /// Bytes were read and thrown away, as [`ReadMode::Discard`] says.
+    /// Bytes were read and discarded, in [`ReadMode::Discard`].
     Discarded(usize),
     /// The peer's side of the stream has ended.
     Eof,
     /// Reading or writing failed.
     Reset,
-    /// The writer is done: so many of the bytes it took are out. Fewer than it took means that
-    /// the socket takes no more.
+    /// This many of the bytes that the writer took are written. If fewer than all, the socket takes
+    /// no more bytes for now.
     Wrote(usize),
     /// The socket takes bytes again.
     Writable,
-    /// It is not read for a while, because a hook is busy.
+    /// Reading pauses because a hook is busy.
     Paused,
-    /// It is read again.
+    /// Reading goes on.
     Resumed,
-    /// The application is asked something, and takes its time.
+    /// A hook was called and has not returned at once.
     HookStarted,
-    /// The application has answered.
+    /// The hook has returned.
     HookDone,
-    /// The application panicked.
+    /// The hook has panicked.
     HookFailed,
 }
 
 /// How a connection is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadMode {
-    /// Into a [`Handshake`](crate::Handshake).
+    /// Read, and pass the bytes to a [`Handshake`](crate::Handshake).
     Head,
-    /// Not now.
+    /// Leave input in the socket.
     Wait,
-    /// Into a [`Decoder`](crate::Decoder).
+    /// Read, and pass the bytes to a [`Decoder`](crate::Decoder).
     Frames,
-    /// Read and thrown away; [`Event::Discarded`] tells how much.
+    /// Read and discard; report it with [`Event::Discarded`].
     Discard,
 }
 
 impl Switchboard {
-    /// Something happened on a connection's stream.
+    /// Handles an event on a connection's stream.
     pub fn handle(&mut self, now: Time, id: ConnectionId, event: Event<'_>) -> Result<(), StaleId> {
         self.advance_clock(now);
         self.check(id)?;
@@ -102,7 +102,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// How a connection is to be read now.
+    /// Returns how the connection is to be read now.
     pub fn read_mode(&self, id: ConnectionId) -> Result<ReadMode, StaleId> {
         let connection = self.connections.get(id)?;
         Ok(match &connection.phase {
@@ -125,8 +125,8 @@ impl Switchboard {
         })
     }
 
-    /// A whole message has come in. Says whether it is to be processed: it is charged before
-    /// anybody looks into it (spec, section 7).
+    /// Charges a complete message to the connection's rates, before it is parsed
+    /// (docs/behaviour.md, section 7). Returns whether to process it.
     pub fn message(
         &mut self,
         now: Time,
@@ -148,7 +148,7 @@ impl Switchboard {
         self.counters.messages_in += 1;
         self.heard(id);
         let connection = self.connections.get_mut(id)?;
-        // What is unfinished after this is another message, with a deadline of its own.
+        // An incomplete message after this one has a deadline of its own.
         connection.in_message = false;
         if let Some(ping) = &mut connection.ping {
             ping.heard = true;
@@ -226,7 +226,8 @@ impl Switchboard {
         self.queue_write(id);
     }
 
-    /// Charges a message or a control frame; over the limit it is a strike, and the client is told.
+    /// Charges a message or a control frame. If it is over the limit, counts a strike and tells the
+    /// client.
     pub(super) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
         let (now, rates) = (self.now, self.config.rates);
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -264,8 +265,8 @@ impl Switchboard {
         }
     }
 
-    /// Tells of a message that was over the limit or not understood; too many of them end the
-    /// connection, and the last error goes out with the Close frame.
+    /// Counts a strike and sends `error`. At the last strike the connection is closed, and the
+    /// error goes out before the Close frame.
     pub(super) fn strike(&mut self, id: ConnectionId, error: &ServerMessage<'_>) {
         let rates = self.config.rates;
         let limited = rates.messages.is_some() || rates.bytes.is_some();
@@ -295,12 +296,12 @@ impl Switchboard {
 
     pub(super) fn hook_done(&mut self, id: ConnectionId) -> Result<(), StaleId> {
         self.connections.get_mut(id)?.hook = false;
-        // The deadline of the first message stood still meanwhile.
+        // The deadline of the first message did not run meanwhile.
         self.arm(id, Kind::Auth);
         Ok(())
     }
 
-    /// A hook panicked or took too long: that costs this connection, and nothing else.
+    /// Handles a hook that panicked or timed out, which ends this connection only.
     pub(super) fn hook_failed(&mut self, id: ConnectionId) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -312,7 +313,7 @@ impl Switchboard {
         }
     }
 
-    /// A connection is read again: the time for the answer to a ping starts anew.
+    /// Restarts the ping timeout when reading goes on.
     pub(super) fn reading_resumed(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.health.ping_timeout;
         let Ok(connection) = self.connections.get_mut(id) else {

@@ -8,9 +8,9 @@ use crate::{IpKey, Rate, Time};
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// Connections that hold a seat.
+    /// Connections that hold a seat of the address.
     seats: usize,
-    /// Connections that are not admitted, whatever they wait for: pages and refusals too.
+    /// Connections that are not admitted, including pages and refusals.
     entering: usize,
     connects: Bucket,
 }
@@ -21,11 +21,11 @@ impl Entry {
     }
 }
 
-/// All addresses that hold something, or have lately connected.
+/// All addresses that hold something or connected lately.
 #[derive(Debug)]
 pub(super) struct Ips {
     entries: KeyedMap<IpKey, Entry>,
-    /// Addresses that hold nothing but a bucket, and when that is full again.
+    /// Addresses that hold only a bucket, and when it is full again.
     idle: BTreeSet<(Time, IpKey)>,
 }
 
@@ -45,17 +45,17 @@ impl Ips {
         self.entries.get(&ip).map_or(0, |entry| entry.seats)
     }
 
-    /// Addresses that are known.
+    /// Returns the number of known addresses.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// A connection that is not admitted takes a place.
+    /// Counts a connection that is not admitted yet.
     pub(super) fn enter(&mut self, ip: IpKey) {
         self.entry(ip).entering += 1;
     }
 
-    /// A connection is admitted, or gone.
+    /// Removes a connection that is admitted or gone from that count.
     pub(super) fn entered(&mut self, ip: IpKey, now: Time) {
         if let Some(entry) = self.entries.get_mut(&ip) {
             entry.entering -= 1;
@@ -75,7 +75,7 @@ impl Ips {
         charged
     }
 
-    /// Takes a seat, if there is one under `limit`.
+    /// Takes a seat if fewer than `limit` are taken; returns whether it did.
     pub(super) fn seat(&mut self, ip: IpKey, limit: usize, now: Time) -> bool {
         let entry = self.entry(ip);
         let seated = entry.seats < limit;
@@ -120,7 +120,7 @@ impl Ips {
         entry
     }
 
-    /// Forgets an address that holds nothing, at once or when its bucket is full.
+    /// Forgets an address that holds nothing, now or when its bucket is full.
     fn rest(&mut self, ip: IpKey, now: Time) {
         let Some(entry) = self.entries.get(&ip) else {
             return;

@@ -5,13 +5,12 @@ use std::time::Duration;
 use crate::time::nanos;
 use crate::{Rate, Time};
 
-/// A bucket in the form of one point in time: when it would be empty again
-/// (the *theoretical arrival time* of the GCRA).
+/// A bucket of the GCRA, stored as its *theoretical arrival time*: when it is full again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bucket(Time);
 
 impl Bucket {
-    /// Takes `units` out, or says how long to wait until they are there.
+    /// Takes `units`, or returns how long to wait until they are available.
     pub(super) fn charge(&mut self, now: Time, rate: Rate, units: u64) -> Result<(), Duration> {
         let next = self.0.max(now) + cost(rate, units);
         let latest = now + cost(rate, rate.burst);
@@ -22,24 +21,24 @@ impl Bucket {
         Ok(())
     }
 
-    /// When the bucket is as if it had never been used.
+    /// Returns when the bucket is full.
     pub(super) fn full_at(self) -> Time {
         self.0
     }
 }
 
-/// The time that `units` take, rounded up, so that no rounding gives more than the rate.
+/// Returns the time that `units` take, rounded up so that the rate is never exceeded.
 fn cost(rate: Rate, units: u64) -> Duration {
     let nanos = (u128::from(units) * 1_000_000_000).div_ceil(u128::from(rate.per_second.max(1)));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// The times of the latest strikes of one connection.
+/// The times of a connection's latest strikes.
 #[derive(Debug, Default)]
 pub(super) struct Strikes(Vec<Time>);
 
 impl Strikes {
-    /// Notes one and says whether it is the last that is tolerated within the window.
+    /// Adds a strike; returns whether the limit within the window is reached.
     pub(super) fn strike(&mut self, now: Time, window: Duration, most: u32) -> bool {
         self.0.retain(|&at| nanos(now.since(at)) < nanos(window));
         self.0.push(now);

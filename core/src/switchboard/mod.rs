@@ -1,7 +1,7 @@
-//! The manager: all policy over all connections.
+//! All policy over all connections of a node, sans-IO.
 //!
-//! Events and commands go in with the time at which they happened; what follows from them is
-//! polled. Nothing here reads a clock, a socket or a random source.
+//! Events and commands go in, with the time at which they happened; actions are polled. Nothing
+//! here reads a clock, a socket or a source of randomness.
 
 mod admission;
 mod audit;
@@ -63,23 +63,23 @@ use crate::{
 /// The connection manager of one node.
 ///
 /// # Use
-/// 1. Put in an event or a command, with the time.
-/// 2. Drain [`poll_action`](Self::poll_action).
-/// 3. Call [`tick`](Self::tick) when [`next_deadline`](Self::next_deadline) has come.
+/// 1. Pass in an event or a command, with the time.
+/// 2. Carry out what [`poll_action`](Self::poll_action) returns, until it returns `None`.
+/// 3. Call [`tick`](Self::tick) when the time of [`next_deadline`](Self::next_deadline) has come.
 ///
-/// Any order of calls is legal. A call does an amount of work that is bounded by its input and,
-/// for what goes to many, by the number of those it goes to.
+/// Calls may come in any order. The work of a call is bounded by its input and its number of
+/// recipients.
 #[derive(Debug)]
 pub struct Switchboard {
     config: Config,
     now: Time,
     started: Time,
     ticked: Time,
-    /// What the wall clock showed, and when.
+    /// The wall clock in Unix seconds, and when it was set.
     wall: Option<(Time, u64)>,
-    /// How long the host has stood still: liveness time is the driver's time less this.
+    /// The total time of host stalls. Liveness time is the driver's time less this.
     stall: Duration,
-    /// Up to when standing still has been accounted for.
+    /// Up to when host stalls are accounted for.
     accounted: Time,
     rng: fastrand::Rng,
     connections: Table,
@@ -87,15 +87,15 @@ pub struct Switchboard {
     open: usize,
     /// Connections that hold a handshake seat.
     handshakes: usize,
-    /// Of those, the ones that have been refused.
+    /// Those of them that have been refused.
     refused: usize,
-    /// Connections that wait for a page or read it, in seats of their own kind.
+    /// Connections that wait for a page or read it, in seats of their own.
     pages: usize,
     /// Connections that are closing.
     closing: usize,
-    /// Each end begins a hook.
+    /// Whether each [`Notice::Closed`] begins a hook.
     awaits_hooks: bool,
-    /// Connections whose end the application is still being told.
+    /// Ended connections whose hook has not returned.
     disconnecting: usize,
     /// Bytes of unfinished messages.
     unfinished: usize,
@@ -105,165 +105,169 @@ pub struct Switchboard {
     pool: Pool,
     encoder: Encoder,
     timers: Timers,
-    /// Timers that are armed for connections that are there.
+    /// Timers that are armed for existing connections.
     armed: usize,
     presence_timers: PresenceTimers,
     expiries: BTreeSet<(Time, ConnectionId)>,
     probes: Probes,
     drain: Option<Drain>,
     queued_writes: VecDeque<QueuedWrite>,
-    /// Those that were taken from there and may still be written, the oldest first.
+    /// Entries taken from `queued_writes` whose writer may not have reported yet, the oldest first.
     writing: VecDeque<QueuedWrite>,
-    /// Counts what has been put into queues, to tell how far the writers are behind.
+    /// Totals of what has been queued, to measure how far the writers are behind.
     publish_totals: PublishTotals,
     notices: VecDeque<Action>,
     counters: Counters,
-    /// Connections whose sockets take no more: only they are closed for the bound of the node.
+    /// Connections whose sockets take no bytes. Only these are closed for the bound of the node.
     blocked: BTreeSet<ConnectionId>,
-    /// Members found slow during a broadcast, to be closed after it.
+    /// Members found slow during a broadcast, which are closed after it.
     slow: Vec<ConnectionId>,
 }
 
-/// Connections that are fetched together: as many as a processor waits for at a time, and some.
+/// Connections that are prefetched together: a little more than the cache misses that a processor
+/// can have under way.
 const PREFETCH: usize = 32;
 
-/// A connection that has something to write, and when it was put into the list.
+/// A connection that has something to write, and the totals when it was queued.
 #[derive(Clone, Copy, Debug)]
 struct QueuedWrite {
     id: ConnectionId,
     since: PublishTotals,
 }
 
-/// How much has been put into queues, a broadcast counted once.
+/// How much has been queued; a broadcast counts once.
 #[derive(Clone, Copy, Debug, Default)]
 struct PublishTotals {
     messages: u64,
     bytes: u64,
 }
 
-/// What a driver has to do.
+/// What the driver has to do.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Bytes can be taken for this connection. The caller is its only writer until it reports
+    /// The connection has something to write. The caller is its only writer until it reports
     /// [`Event::Wrote`] or [`Event::Reset`].
     Send(ConnectionId),
-    /// Everything is written: shut down the write side and go on reading.
+    /// Everything is written: shut down the write side, and go on reading.
     ShutdownWrite(ConnectionId),
-    /// How this connection is to be read has changed: ask [`Switchboard::read_mode`].
+    /// The connection's read mode has changed; ask [`Switchboard::read_mode`].
     ReadMode(ConnectionId),
-    /// The connection has gone: try once to write `last`, if there is any, and drop the socket.
+    /// The connection is gone: try once to write `last`, if there is any, then drop the socket.
     Evict {
-        /// Which connection; the id is stale now.
+        /// The connection, whose id is stale now.
         id: ConnectionId,
-        /// A Close frame that may or may not get out.
+        /// A Close frame, for one attempt to write it.
         last: Option<Frame>,
     },
-    /// Something for the application or the log.
+    /// A notice for the application or the log.
     Notify(Notice),
 }
 
-/// Something for the application or the log.
+/// A notice for the application or the log.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A connection was admitted.
     Opened {
-        /// Which.
+        /// The connection.
         id: ConnectionId,
-        /// Whose.
+        /// Its user.
         user: Arc<str>,
     },
     /// A connection was refused.
     Refused {
-        /// Which.
+        /// The connection.
         id: ConnectionId,
-        /// Why.
+        /// The reason.
         refused: Refused,
     },
-    /// The application gave a name to a user that no user may have; the connection is refused or
-    /// closed with `internal`.
+    /// The application gave a user an illegal name. The connection is refused or closed with
+    /// `internal`.
     BadUser {
-        /// Which connection.
+        /// The connection.
         id: ConnectionId,
         /// The rule that the name breaks.
         bad: BadName,
     },
-    /// An admitted connection has ended; it may take a moment until its socket is gone.
+    /// An admitted connection has ended. Its socket may be gone only later.
     Closed {
-        /// Which.
+        /// The connection.
         id: ConnectionId,
-        /// Whose.
+        /// Its user.
         user: Arc<str>,
-        /// The rooms that it was in.
+        /// The rooms that the connection was in.
         rooms: Vec<Arc<str>>,
-        /// Why.
+        /// The reason.
         reason: CloseReason,
     },
     /// A connection entered a room.
     Joined {
-        /// Which connection.
+        /// The connection.
         id: ConnectionId,
-        /// Which room.
+        /// The room.
         room: Arc<str>,
     },
-    /// The application has granted a connection a room, and it did not get in: a limit, or it is there
-    /// already. The client is told. For the lobby of its URL, before a connection is admitted, it is
-    /// [`Notice::Refused`] instead.
+    /// The application granted a connection a room that it could not enter, because of a limit or
+    /// because it is in the room already. The client is told. A connection that cannot enter its
+    /// lobby is refused instead ([`Notice::Refused`]).
     JoinFailed {
-        /// Which connection.
+        /// The connection.
         id: ConnectionId,
-        /// Which room.
+        /// The room.
         room: Arc<str>,
-        /// Why.
+        /// The reason.
         error: JoinError,
     },
-    /// A connection left a room, or its end took it out.
+    /// A connection left a room, by itself or by its end.
     Left {
-        /// Which connection.
+        /// The connection.
         id: ConnectionId,
-        /// Which room.
+        /// The room.
         room: Arc<str>,
     },
-    /// Who is in a room has changed.
+    /// The users in a room have changed.
     Presence {
-        /// Which room.
+        /// The room.
         room: Arc<str>,
-        /// How many users are there now.
+        /// The number of users in the room now.
         count: usize,
-        /// Who came.
+        /// Users who joined.
         joined: Vec<Arc<str>>,
-        /// Who went.
+        /// Users who left.
         left: Vec<Arc<str>>,
     },
-    /// A limit was reached to this part for the first time.
+    /// A limit is used to this percentage for the first time.
     NearLimit {
-        /// Which limit.
+        /// The configuration field of the limit.
         limit: &'static str,
-        /// How much of it: 80 or 100.
+        /// 80 or 100.
         percent: u8,
     },
-    /// The host stood still; the deadlines of its clients were moved by as much.
+    /// The host stalled; liveness deadlines were moved by as much.
     HostStalled {
-        /// For how long.
+        /// The length of the stall.
         by: Duration,
     },
-    /// The answer to [`Switchboard::ping_user`].
+    /// The results of [`Switchboard::ping_user`].
     Pinged {
-        /// What `ping_user` returned.
+        /// The ticket that `ping_user` returned.
         ticket: u64,
-        /// One result per connection that the user had.
+        /// One result for each connection that the user had.
         results: Vec<PingResult>,
     },
-    /// Nobody is left.
+    /// The drain has ended.
     Drained(DrainReport),
 }
 
 impl Switchboard {
-    /// A manager without connections.
+    /// Creates a manager without connections.
     ///
-    /// All that is random follows from `seed`: draw it from the operating system, or the keys of
-    /// the maps and the epochs of the rooms can be guessed.
+    /// All randomness follows from `seed`. Take it from the operating system; otherwise the hash
+    /// keys of the maps and the epochs of rooms can be guessed.
+    ///
+    /// # Errors
+    /// If [`Config::check`] fails.
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
         config.check()?;
         let Secrets { keyed, epochs, rng } = Secrets::expand(seed);
@@ -307,25 +311,25 @@ impl Switchboard {
         })
     }
 
-    /// The configuration it was made with.
+    /// Returns the configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The next thing to do; `None` when all is done.
+    /// Returns the next action, or `None` when there is nothing to do.
     ///
-    /// Notices and ends come before `Send`. Dropping an action loses it.
+    /// Notices and ends come before [`Action::Send`]. An action that is dropped is lost.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         self.poll_notice()
             .or_else(|| self.poll_send().map(Action::Send))
     }
 
-    /// The next action that is not a `Send`.
+    /// Returns the next action that is not an [`Action::Send`].
     #[must_use]
     pub fn poll_notice(&mut self) -> Option<Action> {
         if self.notices.is_empty() {
-            // What has no limit of its own (pings, pongs, Close frames) counts as well.
+            // Frames without a limit of their own (pings, pongs, Close frames) count as well.
             self.enforce_queue_budget();
         }
         let action = self.notices.pop_front();
@@ -335,9 +339,9 @@ impl Switchboard {
         action
     }
 
-    /// When [`tick`](Self::tick) has something to do; always after the last tick.
+    /// Returns when to call [`tick`](Self::tick), which is always after the last tick.
     ///
-    /// Costs a comparison per kind of timer.
+    /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         [
@@ -354,7 +358,7 @@ impl Switchboard {
         .map(|at| at.max(self.ticked + Duration::from_nanos(1)))
     }
 
-    /// Does what is due. Early, late, repeated and backward calls do no harm.
+    /// Acts on what is due. Early, late, repeated and backward calls are harmless.
     pub fn tick(&mut self, now: Time) {
         if now < self.now {
             return;
@@ -365,7 +369,7 @@ impl Switchboard {
         let mut fetched = 0;
         while let Some((_, kind, id)) = self.timers.pop(self.liveness()) {
             fetched = match fetched {
-                // With the last that was fetched, that there is no gap.
+                // Prefetch the next batch before this one runs out.
                 0 | 1 => self.prefetch(kind),
                 more => more - 1,
             };
@@ -379,14 +383,14 @@ impl Switchboard {
         self.ticked = self.now;
     }
 
-    /// Notes the time of a call, and whether the host stood still before it.
+    /// Advances the clock, and detects a stall of the host before this call.
     fn advance_clock(&mut self, now: Time) {
         let now = now.max(self.now);
         let threshold = self.config.health.stall_threshold;
         if now.since(self.ticked) > threshold
             && let Some(due) = self.next_deadline()
         {
-            // Up to the last call the host was there, whatever it had promised.
+            // The host was running at the last call, even if that was past the deadline.
             let late = now.since(due.max(self.accounted).max(self.now));
             if late > threshold {
                 self.stall += late;
@@ -397,7 +401,7 @@ impl Switchboard {
         self.now = now;
     }
 
-    /// Now, on the clock that stands still with the host.
+    /// Returns the current liveness time, which does not advance during a stall of the host.
     fn liveness(&self) -> Time {
         self.now.before(self.stall)
     }
@@ -406,7 +410,7 @@ impl Switchboard {
         self.notices.push_back(Action::Notify(notice));
     }
 
-    /// Makes sure that a timer of this kind is armed, for its deadline or earlier.
+    /// Arms a timer of this kind, for its deadline or earlier.
     fn arm(&mut self, id: ConnectionId, kind: Kind) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -422,12 +426,12 @@ impl Switchboard {
         }
     }
 
-    /// A connection needs no timer of this kind any more; `again`: until it is armed again.
+    /// Disarms a timer that is not needed any more, or not until it is armed `again`.
     fn disarm(&mut self, id: ConnectionId, kind: Kind, again: bool) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        // One that stays in its lane must not be doubled by another.
+        // An entry that stays in its lane must not get a duplicate.
         if connection.is_armed(kind) && (self.timers.take_back(kind, id) || !again) {
             connection.armed &= !kind.bit();
             self.armed -= 1;
@@ -435,7 +439,7 @@ impl Switchboard {
         }
     }
 
-    /// Keeps the timers that nobody waits for fewer than the others.
+    /// Keeps entries of disarmed timers fewer than armed ones, plus a constant.
     fn sweep_timers(&mut self) {
         if self.timers.len() > 2 * self.armed + 64 {
             let connections = &self.connections;
@@ -447,8 +451,8 @@ impl Switchboard {
         }
     }
 
-    /// Reads a word of each connection that is due next, so that the cache fetches them all at
-    /// once and not one after the other; says how many.
+    /// Reads a word of each connection that is due next, so that their cache misses overlap.
+    /// Returns the number of connections.
     fn prefetch(&self, kind: Kind) -> usize {
         let ahead = self.timers.ahead(kind, self.liveness()).take(PREFETCH);
         let mut words = 0;
@@ -461,7 +465,8 @@ impl Switchboard {
         count
     }
 
-    /// A timer has come due: for its time, or for an earlier one that has been moved since.
+    /// Handles a timer that has come due: at its deadline, or earlier if the deadline has moved
+    /// since.
     fn fire(&mut self, kind: Kind, id: ConnectionId) {
         let now = self.liveness();
         let Ok(connection) = self.connections.get_mut(id) else {

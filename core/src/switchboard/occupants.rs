@@ -1,14 +1,14 @@
-//! Which users are in one room, in the order of joining.
+//! The occupants of one room, in the order of joining.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
-/// One user in one room.
+/// A user in a room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Present {
     pub(super) user: u32,
     pub(super) connections: u32,
-    /// It has no connection and may be back; which of its absences this is.
+    /// Set during the grace period: the number of this absence.
     pub(super) grace: Option<NonZeroU64>,
 }
 
@@ -22,7 +22,7 @@ impl Present {
     }
 }
 
-/// Up to so many are searched one by one: that is faster there, and takes a fifth of the memory.
+/// Up to this many are searched linearly, which is faster and takes a fifth of the memory.
 const FEW: usize = 24;
 
 /// The users in one room.
@@ -35,10 +35,10 @@ pub(super) enum Occupants {
 
 #[derive(Debug, Default)]
 pub(super) struct Many {
-    /// By user, with the place in the order of joining.
+    /// The place in the order of joining and the user, by user.
     users: BTreeMap<u32, (u64, Present)>,
     order: BTreeMap<u64, u32>,
-    /// The last place that was given out.
+    /// The last place that was used.
     places: u64,
 }
 
@@ -70,13 +70,13 @@ impl Occupants {
         }
     }
 
-    /// Adds a user with one connection, who is not there.
+    /// Adds a user who is not present, with one connection.
     pub(super) fn add(&mut self, user: u32) {
         let present = Present::new(user);
         match self {
             Self::Few(users) if users.len() < FEW => {
                 if users.len() == users.capacity() {
-                    // Rooms are many and small: they do not double.
+                    // There are many small rooms, so do not double.
                     users.reserve_exact(4);
                 }
                 users.push(present);
@@ -92,7 +92,7 @@ impl Occupants {
         }
     }
 
-    /// Says whether the user was there.
+    /// Removes a user; returns whether the user was present.
     pub(super) fn remove(&mut self, user: u32) -> bool {
         match self {
             Self::Few(users) => {
@@ -107,7 +107,8 @@ impl Occupants {
                     return false;
                 };
                 many.order.remove(&place);
-                // Not at once below the limit, or who comes and goes there would pay for it.
+                // With hysteresis, so that alternate additions and removals at the limit do not
+                // convert each time.
                 if many.users.len() <= FEW / 2 {
                     *self = Self::Few(self.iter().copied().collect());
                 }
@@ -116,7 +117,7 @@ impl Occupants {
         }
     }
 
-    /// In the order of joining.
+    /// Iterates in the order of joining.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Present> {
         let (few, many) = match self {
             Self::Few(users) => (users.as_slice(), None),
@@ -143,13 +144,13 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg_attr(miri, ignore = "minutes there")]
+    #[cfg_attr(miri, ignore = "takes minutes under miri")]
     fn the_order_of_joining_survives_growing_shrinking_and_going() {
         let mut occupants = Occupants::default();
         let mut expected: Vec<u32> = Vec::new();
         let mut rng = fastrand::Rng::with_seed(1);
         for step in 0..4_000 {
-            // Up and down over the limit between few and many.
+            // Crosses the limit between few and many in both directions.
             let grows = step / 60 % 2 == 0;
             let user = rng.u32(0..200);
             if !expected.contains(&user) && (grows || rng.u8(0..4) == 0) {

@@ -1,4 +1,4 @@
-//! From queues to sockets: who has something to write, who may write it, and what became of it.
+//! From queues to sockets: which connections have something to write, and what was written.
 //!
 //! ```text
 //!           push                take                    wrote, all
@@ -6,8 +6,8 @@
 //!                     ▲                     │ wrote, part
 //!                     └──── writable ──── Blocked
 //! ```
-//! A connection has at most one writer; what is pushed while it writes queues it again
-//! when the writer reports, so that no wake-up is lost.
+//! A connection has at most one writer. If frames are pushed while it writes, the connection is
+//! queued again when the writer reports, so that no wake-up is lost.
 
 use std::collections::BinaryHeap;
 
@@ -21,7 +21,7 @@ use crate::protocol::ServerMessage;
 use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
 
 impl Switchboard {
-    /// The next connection for which bytes can be taken. The caller becomes its writer.
+    /// Returns the next connection that has something to write. The caller becomes its writer.
     #[must_use]
     pub fn poll_send(&mut self) -> Option<ConnectionId> {
         while let Some(taken) = self.writing.front()
@@ -49,8 +49,8 @@ impl Switchboard {
         None
     }
 
-    /// Those that [`poll_send`](Self::poll_send) has next, unless something changes, and the bytes
-    /// that wait for each.
+    /// Returns the connections that [`poll_send`](Self::poll_send) returns next, unless something
+    /// changes, with the number of bytes queued for each.
     pub fn next_sends(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
         self.queued_writes.iter().filter_map(|next| {
             let connection = self.connections.get(next.id).ok()?;
@@ -65,15 +65,15 @@ impl Switchboard {
             .is_ok_and(|connection| connection.writer == WriteState::Writing)
     }
 
-    /// Whether [`poll_send`](Self::poll_send) may have somebody.
+    /// Returns whether [`poll_send`](Self::poll_send) may return a connection.
     pub fn wants_write(&self) -> bool {
         !self.queued_writes.is_empty()
     }
 
-    /// Whether the writers are so far behind that more input should wait: what they have not even
-    /// tried to write must not make a connection look slow, nor what came while they were at it; and
-    /// where more than half of the node's bound is held, what they can write goes first. For what only
-    /// blocked sockets hold back nobody waits.
+    /// Returns whether the writers are so far behind that more input should wait. Data that the
+    /// writers have not tried to write yet must not make a connection look slow; and where more
+    /// than half of the node's bound is held, what can be written goes first. Data behind blocked
+    /// sockets does not count.
     pub fn is_congested(&self) -> bool {
         let limits = &self.config.limits;
         let mut writing = self.writing.iter();
@@ -88,11 +88,11 @@ impl Switchboard {
         })
     }
 
-    /// Takes about `budget` bytes for a connection's writer: small frames are appended to `out`,
-    /// a large one is lent.
+    /// Takes about `budget` bytes for a connection's writer: small frames are appended to `out`, a
+    /// large one is shared.
     ///
-    /// The frames stay in the queue until [`Event::Wrote`](super::Event::Wrote) says how much of
-    /// them is out; until then a second call gets nothing.
+    /// The frames stay in the queue until [`Event::Wrote`](super::Event::Wrote) reports how many
+    /// bytes were written; until then a second call returns nothing.
     pub fn transmit(&mut self, id: ConnectionId, out: &mut Vec<u8>, budget: usize) -> Chunk {
         match self.connections.get_mut(id) {
             Ok(connection) if connection.writer == WriteState::Writing => {
@@ -146,7 +146,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// The queue of a connection had so many bytes, and has fewer: it may be read again.
+    /// Resumes reading if the queue has shrunk from `before` bytes to within the limit.
     pub(super) fn queue_shrank(&mut self, id: ConnectionId, before: usize) {
         let Some(limit) = self.config.limits.pause_reading else {
             return;
@@ -174,7 +174,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Puts a connection that has something to write into the list, once.
+    /// Adds a connection that has something to write to the list, once.
     pub(super) fn queue_write(&mut self, id: ConnectionId) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -193,7 +193,7 @@ impl Switchboard {
         self.publish_totals.bytes += bytes as u64;
     }
 
-    /// Stores what is published to some, however many these are.
+    /// Stores a frame for publishing, and counts it once.
     pub(super) fn store_counted(&mut self, frame: Frame) -> StoredFrame {
         self.count_publish(frame.len());
         self.pool.store(frame)
@@ -251,7 +251,7 @@ impl Switchboard {
         Offer::Queued { dropped }
     }
 
-    /// Queues one message for one connection; whom it does not fit is slow.
+    /// Queues a message for one connection, which is closed as slow if it does not fit.
     pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Frame) -> Receipt {
         let stored = self.store_counted(frame);
         let offer = self.offer(id.slot, stored, NO_ROOM, SlowPolicy::Disconnect);
@@ -278,7 +278,7 @@ impl Switchboard {
         receipt
     }
 
-    /// Queues an answer or a notice, where JSON is spoken, for a connection that can be told.
+    /// Queues an answer or a notice of the JSON protocol, if the connection can get one.
     pub(super) fn send_message(&mut self, id: ConnectionId, message: &ServerMessage<'_>) {
         let told = self
             .connections
@@ -290,14 +290,14 @@ impl Switchboard {
         }
     }
 
-    /// Queues a frame that goes before all data and has no limit of its own.
+    /// Queues a frame that goes before all data and is not limited.
     pub(super) fn push_urgent(&mut self, id: ConnectionId, frame: Frame, class: Class) {
         let stored = self.pool.store(frame);
         self.push_stored(id, stored, class);
         self.pool.release(stored);
     }
 
-    /// [`Self::push_urgent`] of what goes to others as well.
+    /// Like [`Self::push_urgent`], for a frame that others get as well.
     pub(super) fn push_stored(&mut self, id: ConnectionId, frame: StoredFrame, class: Class) {
         let now = self.liveness();
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -310,7 +310,7 @@ impl Switchboard {
         self.queue_write(id);
     }
 
-    /// Queues a frame of the end: it comes last and has no limit.
+    /// Queues a frame at the end of the queue, which is not limited.
     pub(super) fn push_last(&mut self, id: ConnectionId, frame: Frame) {
         let now = self.liveness();
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -324,21 +324,22 @@ impl Switchboard {
         self.queue_write(id);
     }
 
-    /// Keeps the bound of the node: closes connections whose sockets do not take bytes, those with
-    /// the most waiting first, until it fits. Nobody is closed where that could not help: what waits
-    /// for a writer is nobody's fault, and publishers are made to wait for it.
+    /// Enforces the bound of the node: closes connections whose sockets do not take bytes, those
+    /// with the longest queues first, until it is kept. If that cannot help, none is closed,
+    /// because frames that wait for a writer are no fault of their clients; publishers wait
+    /// instead.
     pub(super) fn enforce_queue_budget(&mut self) {
         self.relieve_counting(None);
     }
 
-    /// The same after a message has been queued: whom this closes it has not reached.
+    /// Like [`Self::enforce_queue_budget`], after queueing a message; corrects its receipt.
     pub(super) fn relieve_after(&mut self, message: Mark, receipt: &mut Receipt) {
         let lost = self.relieve_counting(Some(message));
         receipt.queued -= lost;
         receipt.closed += lost;
     }
 
-    /// Returns the number of connections that it closed with this message at the end of their queues.
+    /// Returns the number of connections closed with this message at the end of their queues.
     fn relieve_counting(&mut self, message: Option<Mark>) -> usize {
         let limit = self.config.limits.queued_bytes;
         self.note_level(super::stats::Level::QueuedBytes, self.pool.held(), limit);
@@ -354,7 +355,7 @@ impl Switchboard {
         let mut heap: BinaryHeap<_> = self.blocked.iter().map(|&id| waits(id)).collect();
         let held_back: usize = heap.iter().map(|&(bytes, _)| bytes).sum();
         if held_back < self.pool.held() - limit {
-            // Without them all it would not fit either: it is the writers' turn.
+            // Closing all of them would not suffice; let the writers catch up.
             return 0;
         }
         let mut lost = 0;
@@ -371,19 +372,19 @@ impl Switchboard {
                 lost += usize::from(had);
                 self.end(id, CloseReason::SlowConsumer);
             }
-            // What a close cannot discard must not cost others their connection.
+            // What a close cannot discard must not cost other clients their connections.
             if !open || (stuck && self.pool.held() > limit) {
                 self.remove(id, None);
             } else if let Ok(found) = self.connections.get(id) {
-                // Its Close frame waits, and goes last.
+                // Its Close frame is still queued; consider it last.
                 heap.push((found.queue.bytes(), id));
             }
         }
         lost
     }
 
-    /// Whether the bound of the node is passed, and by nobody's fault: then nothing more is taken
-    /// until the writers have caught up.
+    /// Returns whether the bound of the node is exceeded. Sends are refused then, until the writers
+    /// have caught up.
     pub(super) fn is_busy(&self) -> bool {
         self.pool.held() > self.config.limits.queued_bytes
     }

@@ -1,4 +1,4 @@
-//! Who is there: per room and user, told at once to the joiner and in one go to the others.
+//! Presence: a user who joins a room gets the list at once, the other members get collected changes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
@@ -15,29 +15,29 @@ use super::{Notice, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::{ConnectionId, Frame, SlowPolicy, Time, Wire};
 
-/// What a room knows of who is there, and of who has been told.
+/// The presence of a room.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     pub(super) occupants: Occupants,
-    /// Changes with each change; never 0.
+    /// Incremented by each change; never 0.
     version: u32,
-    /// The version at the last telling.
+    /// The version at the last update.
     told: u32,
-    /// A telling is due.
+    /// Whether an update is scheduled.
     pub(super) armed: bool,
-    /// Whom the changes since then are about, and whether they were there before.
+    /// The users that changed since the last update, and whether they were present before.
     changes: BTreeMap<Arc<str>, bool>,
 }
 
 impl Presence {
-    /// A member has seen the version of now, the one before, or none: that a number comes back after
-    /// four billion changes misleads nobody.
+    /// A member has seen the current version, the one before, or none, so that reuse of a number
+    /// after four billion changes is harmless.
     fn changed(&mut self) {
         self.version = self.version.checked_add(1).unwrap_or(1);
     }
 }
 
-/// What is due for rooms. Each list has one delay, so it is in order by itself.
+/// Deadlines of presence. Each queue has one delay, so that it is in order.
 #[derive(Debug, Default)]
 pub(super) struct PresenceTimers {
     tellings: VecDeque<(Time, u32, u64)>,
@@ -63,7 +63,8 @@ impl PresenceTimers {
 }
 
 impl Switchboard {
-    /// The users in a room, in the order of joining; without presence, of their connections.
+    /// Returns the users in a room, in the order of joining; without presence, in that of its
+    /// members.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         let Some(key) = self.rooms.find(room) else {
             return Vec::new();
@@ -87,7 +88,7 @@ impl Switchboard {
         }
     }
 
-    /// A connection of this user has entered a room: the others will be told.
+    /// Notes that a connection of this user has entered a room.
     pub(super) fn presence_joined(&mut self, key: u32, user: u32) {
         let Some(presence) = &mut self.rooms.at_mut(key).presence else {
             return;
@@ -111,7 +112,7 @@ impl Switchboard {
         }
     }
 
-    /// Tells one who has entered a room who is there, itself included; if it still is.
+    /// Sends the list of users to a connection that has entered a room, if it still is a member.
     pub(super) fn send_presence_list(&mut self, id: ConnectionId, key: u32) {
         let there = self.is_member(id, key) && self.rooms.at(key).presence.is_some();
         if there && self.config.wire == Wire::Json {
@@ -122,7 +123,7 @@ impl Switchboard {
         }
     }
 
-    /// A connection has left a room; with `grace` its user may be back in a moment.
+    /// Notes that a connection has left a room; with `grace`, its user gets a grace period.
     pub(super) fn presence_left(&mut self, key: u32, user: u32, grace: bool) {
         let at = self.now + self.config.presence.leave_grace;
         let room = self.rooms.at_mut(key);
@@ -154,7 +155,7 @@ impl Switchboard {
         }
     }
 
-    /// A room has gone, and with it everybody who might have come back to it.
+    /// Releases the users who were in their grace period when a room ceased to exist.
     pub(super) fn presence_ended(&mut self, room: Room) {
         let Some(presence) = room.presence else {
             return;
@@ -224,7 +225,7 @@ impl Switchboard {
         }
     }
 
-    /// Tells the members what has changed since the last time, each change once.
+    /// Sends the members what changed since the last update.
     fn send_presence_changes(&mut self, key: u32) {
         let Some(presence) = &mut self.rooms.at_mut(key).presence else {
             return;
@@ -240,7 +241,7 @@ impl Switchboard {
             let list = self.store_counted(list);
             let delta = self.delta_frame(key, &joined, &left);
             let delta = delta.map(|frame| self.store_counted(frame));
-            // Who has been told since then, or missed something, gets the list.
+            // Members that joined since, or missed an update, get the list.
             for Member { slot, membership } in self.rooms.at(key).members.clone() {
                 let seen = self.connections.at(slot).rooms[membership as usize].seen;
                 let known = seen != 0 && seen == told;
@@ -265,11 +266,11 @@ impl Switchboard {
                 left,
             });
         }
-        // Last, for it may end the room.
+        // Last, because it may end the room.
         self.enforce_queue_budget();
     }
 
-    /// Who of those that the changes are about has really come or gone.
+    /// Returns the net changes: the users who joined, and those who left.
     fn net_changes(
         &self,
         key: u32,
@@ -301,7 +302,7 @@ impl Switchboard {
             .map_or(0, |presence| presence.occupants.len())
     }
 
-    /// All users of a room, or the first of them.
+    /// Encodes the list of users, cut to the configured length.
     fn list_frame(&mut self, key: u32) -> Frame {
         let count = self.occupant_count(key) as u64;
         let room = self.rooms.at(key);
@@ -323,7 +324,7 @@ impl Switchboard {
         self.encoder.encode(&message, names)
     }
 
-    /// What has changed, where there are too many users for a list.
+    /// Encodes the changes, if there are too many users for a complete list.
     fn delta_frame(&self, key: u32, joined: &[Arc<str>], left: &[Arc<str>]) -> Option<Frame> {
         let most = self.config.presence.full;
         let count = self.occupant_count(key);
@@ -349,7 +350,7 @@ impl Switchboard {
         Some(encode(&message, 64 * (joined.len() + left.len())))
     }
 
-    /// Queues a presence message; whom it does not fit gets a full list the next time.
+    /// Queues a presence message. If it does not fit, the member gets a complete list next.
     fn send_presence(&mut self, id: ConnectionId, key: u32, frame: StoredFrame) {
         let tag = self.rooms.at(key).tag();
         let offer = self.offer(id.slot, frame, tag, SlowPolicy::DropNewest);

@@ -1,32 +1,32 @@
-//! The frames that wait for one connection: lists of runs, which live in the
-//! [pool](super::pool) of all connections.
+//! The queue of one connection: lists of runs, which are in the [pool](super::pool) of all
+//! connections.
 
 use crate::Frame;
 
 pub(super) const NONE: u32 = u32::MAX;
-/// No room: an answer, a notice, or the application's own message.
+/// No room, as for answers, notices and direct sends of the application.
 pub(super) const NO_ROOM: u32 = u32::MAX;
 
-/// What a queued frame is, as a set of bits.
+/// The properties of a queued frame, as a bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class(u8);
 
 impl Class {
     /// A ping, a pong or a Close frame.
     pub(super) const CONTROL: Self = Self(0);
-    /// A message: it is counted.
+    /// A message, which is counted.
     pub(super) const MESSAGE: Self = Self(1);
-    /// A message of a room that drops its oldest.
+    /// A message of a room with the policy `DropOldest`.
     pub(super) const DROPPABLE: Self = Self(1 | 2);
-    /// The end: what is left when all else is discarded.
+    /// A frame of the end, which survives a discard.
     pub(super) const LAST: Self = Self(4);
-    /// An HTTP response: never discarded, and never overtaken.
+    /// An HTTP response, which is never discarded or overtaken.
     pub(super) const HTTP: Self = Self(8);
-    /// An answer to a ping: of those that wait the latest counts.
+    /// A pong; of several that wait, the latest suffices.
     pub(super) const PONG: Self = Self(16);
-    /// The ping of an interval: it is noted when it has left.
+    /// The ping of an interval, whose timeout starts when it is written.
     pub(super) const PING: Self = Self(32);
-    /// The same as a message.
+    /// Like `PING`, for a `health_ping` message.
     pub(super) const MESSAGE_PING: Self = Self(32 | 1);
 
     pub(super) const fn has(self, other: Self) -> bool {
@@ -46,7 +46,7 @@ impl Class {
     }
 }
 
-/// The runs from a first to a last one, each knowing the next.
+/// A linked list of runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     pub(super) head: u32,
@@ -65,25 +65,24 @@ impl List {
 }
 
 /// The frames that wait for one connection.
-// The fields lie in this order, so that what a push changes lies together.
+// In this order, the fields that a push changes share a cache line.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Queue {
-    /// The answer to the latest ping, where earlier ones may be forgotten
-    /// (RFC 6455, section 5.5.3).
+    /// The answer to the latest ping, if earlier ones need no answer (RFC 6455, section 5.5.3).
     pub(super) pong: Option<Frame>,
     pub(super) flight: List,
     pub(super) urgent: List,
-    /// Bytes of the first frame that are out already.
+    /// Bytes of the first frame that are written already.
     pub(super) cut: u32,
-    /// Bytes that a writer has taken.
+    /// Bytes taken by a writer.
     pub(super) taken: u32,
     pub(super) data: List,
-    /// Bytes that are not out.
+    /// Bytes that are not written.
     pub(super) bytes: usize,
-    /// Messages that are not out.
+    /// Messages that are not written.
     pub(super) messages: u32,
-    /// Pongs among the urgent frames that have not been taken.
+    /// Pongs among the urgent frames that were not taken.
     pub(super) pongs: u8,
 }
 
@@ -110,13 +109,13 @@ impl Queue {
         self.messages
     }
 
-    /// A frame has been put in.
+    /// Counts a frame that was added.
     pub(super) const fn count(&mut self, len: usize, class: Class) {
         self.bytes += len;
         self.messages += class.is_message() as u32;
     }
 
-    /// So much has been taken out.
+    /// Subtracts what was removed.
     pub(super) const fn uncount(&mut self, bytes: usize, messages: u32) {
         self.bytes -= bytes;
         self.messages -= messages;
@@ -126,8 +125,8 @@ impl Queue {
         self.bytes == 0
     }
 
-    /// Whether there is something that a discard leaves: a frame that is cut, or in a writer's
-    /// hands.
+    /// Returns whether a discard would leave something: a partly written frame, or one taken by a
+    /// writer.
     pub(super) const fn is_stuck(&self) -> bool {
         !self.flight.is_empty()
     }

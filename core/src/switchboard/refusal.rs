@@ -1,4 +1,4 @@
-//! How somebody is told no, and what every phase is counted as.
+//! Refusals, and the seats of all phases.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::{Action, Notice, Switchboard};
 use crate::response::HttpDate;
 use crate::{CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, Time, response};
 
-/// Seconds after which a refused client may try again, in `Retry-After`.
+/// The value of `Retry-After` in refusals, in seconds.
 const RETRY_AFTER: u32 = 5;
 
-/// Bytes of a page that its reader must take in a second, on the whole.
+/// The average rate at which the reader of a page must take it, in bytes per second.
 const PAGE_PACE: usize = 1 << 10;
 
 impl Switchboard {
@@ -21,7 +21,7 @@ impl Switchboard {
         self.finish_http(id, response::request_timeout(), false);
     }
 
-    /// Tells a connection that is not open that it is not let in, and why.
+    /// Refuses a connection that is not open.
     pub(super) fn refuse(&mut self, id: ConnectionId, refused: Refused) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -35,10 +35,10 @@ impl Switchboard {
             Phase::Arrived | Phase::Page => (false, None),
             Phase::Open | Phase::Closing(_) | Phase::Refused(_) => return,
         };
-        // Half of the seats at most are for those who wait to read a Close frame.
+        // At most half of the seats are for clients that have yet to read a Close frame.
         let crowded = 2 * self.refused >= self.config.limits.handshakes.max(2);
         let by_close = self.config.refusal == Refusal::Close;
-        // What it is told is also what is counted and logged.
+        // The reason that the client is told is also counted and logged.
         let refused = match (refused.close(), &response) {
             (Some(_), Some(_)) if by_close && crowded => Refused::RefusalsFull,
             _ => refused,
@@ -63,7 +63,7 @@ impl Switchboard {
         }
     }
 
-    /// A Close frame, then a moment to read it.
+    /// Sends a Close frame, then lingers.
     pub(super) fn refuse_upgraded(&mut self, id: ConnectionId, frame: Option<Frame>) {
         self.linger(id, false);
         self.arm(id, Kind::Linger);
@@ -73,11 +73,10 @@ impl Switchboard {
         self.settle(id);
     }
 
-    /// Takes note of the wall clock, in seconds since 1970: from then on the answers to those who are
-    /// not let in have a `Date`. A page brings its own.
+    /// Sets the wall clock, in seconds since 1970. From then on refusals by HTTP carry a `Date`; a
+    /// page brings its own.
     ///
-    /// Time goes on from there as `now` does; how often this is called decides how soon a change of the
-    /// wall clock is noticed.
+    /// The time advances with `now`; call this again to follow changes of the wall clock.
     pub fn set_wall_clock(&mut self, now: Time, unix_seconds: u64) {
         self.wall = Some((now, unix_seconds));
     }
@@ -88,12 +87,12 @@ impl Switchboard {
         Some(HttpDate::from_unix_seconds(seconds.saturating_add(passed)))
     }
 
-    /// An HTTP response, then a moment to read it.
+    /// Sends an HTTP response, then lingers.
     pub(super) fn finish_http(&mut self, id: ConnectionId, mut response: Vec<u8>, page: bool) {
         if !page && let Some(date) = self.date() {
             response = response::dated(response, date);
         }
-        // A page has longer than that, while it flows.
+        // A page may take longer while some of it is written.
         let seconds = response.len().div_ceil(PAGE_PACE) as u64;
         let latest =
             self.liveness() + self.config.timeouts.write_stall + Duration::from_secs(seconds);
@@ -110,7 +109,7 @@ impl Switchboard {
         self.settle(id);
     }
 
-    /// All of a page is out: its reader gets a moment to go.
+    /// Starts to linger after a page is written.
     pub(super) fn page_is_out(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.timeouts.close;
         if let Ok(connection) = self.connections.get_mut(id) {
@@ -143,7 +142,7 @@ impl Switchboard {
         self.notices.push_back(Action::ReadMode(id));
     }
 
-    /// Changes the phase and with it what the connection is counted as.
+    /// Changes the phase, and moves the connection to the seat of the new one.
     pub(super) fn move_to(&mut self, id: ConnectionId, phase: Phase) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -180,8 +179,8 @@ impl Switchboard {
         }
     }
 
-    /// The client of a connection is known now: its seat, and its connect if that was not charged
-    /// on arrival, are this address's.
+    /// Assigns a connection to the address of its client: the seat, and the connect unless that was
+    /// charged on arrival.
     pub(super) fn settle_address(&mut self, id: ConnectionId, ip: IpKey) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -198,7 +197,7 @@ impl Switchboard {
         }
     }
 
-    /// Turns away a connection that has no place even to linger in: the answer gets one try.
+    /// Refuses a connection without lingering, with one attempt to write the answer.
     pub(super) fn turn_away(&mut self, id: ConnectionId, refused: Refused, upgraded: bool) {
         let last = if upgraded {
             refused.close().and_then(super::ending::close_frame)

@@ -1,8 +1,8 @@
-//! A second connection of a user who may have one: the first keeps its place, unless it is dead.
+//! `UserPolicy::Reject`: the first connection of a user keeps its place, unless it is dead.
 //!
-//! A client whose network went silent comes back long before the heartbeat finds its old connection.
-//! Refused, it would stop for good, for that dead connection's sake. So a connection that was not
-//! heard lately is asked for a sign of life, and the newcomer waits for that.
+//! A client whose network went silent reconnects long before the ping timeout finds its old
+//! connection, and a refusal would stop it for good. So if nothing arrived from the old connection
+//! lately, it is asked for a sign of life, and the newcomer waits for the answer.
 
 use std::time::Duration;
 
@@ -13,34 +13,34 @@ use super::timers::Kind;
 use crate::protocol::RequestId;
 use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
 
-/// How long a connection may be silent before it is asked, and then may take to answer.
+/// How long a connection may be silent before it is asked, and how long it may take to answer.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// A newcomer that waits for what becomes of the connection in its place.
+/// A newcomer that waits for the fate of the connection in its place.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     who: Newcomer,
-    /// The connection that is asked.
+    /// The connection that was asked.
     from: ConnectionId,
     /// In liveness time.
     asked: Time,
     /// In liveness time.
     pub(super) deadline: Time,
-    /// Of the `auth` message.
+    /// The id of the `auth` message.
     request: Option<RequestId<'static>>,
 }
 
 impl Switchboard {
-    /// Whether it is known who this connection is, but not yet whether it gets in. A driver asks
-    /// this after [`authenticated`](Self::authenticated), and if so after each
-    /// [`Action::ReadMode`](super::Action::ReadMode) of this connection; until then, what it has read of
-    /// it waits.
+    /// Returns whether the connection is authenticated, but neither admitted nor refused yet. The
+    /// driver asks after [`authenticated`](Self::authenticated), and while so after each
+    /// [`Action::ReadMode`](super::Action::ReadMode) for the connection. Until the decision, its
+    /// input waits.
     pub fn is_undecided(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(id);
         connection.is_ok_and(|connection| connection.claim().is_some())
     }
 
-    /// What becomes of a newcomer whose user has this connection.
+    /// Decides on a newcomer whose user has this connection.
     pub(super) fn reject(&self, holder: ConnectionId) -> Result<Place, Refused> {
         let connection = self.connections.get(holder);
         let connection = connection.map_err(|_| Refused::Internal)?;
@@ -48,7 +48,7 @@ impl Switchboard {
         if is_live(connection, now) {
             return Err(Refused::AlreadyConnected);
         }
-        // The deadline of a ping moves while we do not read.
+        // The deadline of a ping moves while reading pauses.
         let timeout = self.config.health.ping_timeout;
         let ping = connection.ping.filter(Outstanding::has_left);
         let asked = ping.map(|ping| ping.deadline.before(timeout));
@@ -59,7 +59,7 @@ impl Switchboard {
         })
     }
 
-    /// Asks `from` for a sign of life, and lets the newcomer wait for it.
+    /// Asks `from` for a sign of life, and makes the newcomer wait for it.
     pub(super) fn claim(
         &mut self,
         id: ConnectionId,
@@ -86,7 +86,8 @@ impl Switchboard {
         self.ask_for_life(from);
     }
 
-    /// By a ping of its own, so that no answer to another is taken for the one to this.
+    /// Sends a ping with a payload of its own, so that no other answer is taken for the one to
+    /// this.
     fn ask_for_life(&mut self, id: ConnectionId) {
         let sent = self.liveness();
         let payload = self.probes.number();
@@ -94,7 +95,7 @@ impl Switchboard {
             return;
         };
         let probes = connection.probes();
-        // A question that nobody waits for any more is kept no longer than a newcomer waits.
+        // Drops probes for which no newcomer waits any more.
         probes.retain(|probe| !probe.is_for_life() || sent.since(probe.sent) < MOMENT);
         probes.push(Probe {
             payload,
@@ -105,7 +106,7 @@ impl Switchboard {
         self.push_probe(id, payload, asks && self.config.wire == Wire::Json);
     }
 
-    /// The connection in whose place a newcomer wants to be has had its time.
+    /// Decides on a newcomer when the connection in its place has had its time.
     pub(super) fn decide_claim(&mut self, id: ConnectionId) {
         let pending = self.connections.get_mut(id).map(ConnectionState::pending);
         let Some(claim) = pending.ok().flatten().and_then(|it| it.claim.take()) else {
@@ -118,7 +119,7 @@ impl Switchboard {
                 Ok(found) if self.is_silent(found, Some(claim.asked)) => Ok(Some(holder)),
                 _ => Err(Refused::AlreadyConnected),
             },
-            // It has come in meanwhile.
+            // It was admitted meanwhile.
             Some(_) => Err(Refused::AlreadyConnected),
         };
         let request = claim.request.as_ref();
@@ -128,9 +129,9 @@ impl Switchboard {
         }
     }
 
-    /// Whether a connection has shown that it is dead: it was not heard for a moment, and for as
-    /// long its socket took nothing, or a ping that left at `asked` was not answered. Of whom we do
-    /// not read by our own choice, the latter says nothing.
+    /// Returns whether a connection is evidently dead: nothing arrived for a moment, and for as
+    /// long its socket took no bytes, or a ping that was written at `asked` was not answered. The
+    /// latter proves nothing while reading pauses.
     fn is_silent(&self, connection: &ConnectionState, asked: Option<Time>) -> bool {
         let now = self.liveness();
         if is_live(connection, now) {

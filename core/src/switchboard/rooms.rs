@@ -1,4 +1,4 @@
-//! Rooms and who is in them.
+//! Rooms and their members.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use crate::id::HexPair;
 use crate::protocol::ServerMessage;
 use crate::{BadName, CloseReason, ConnectionId, SlowPolicy, StaleId, Time, check_name};
 
-/// Why a connection did not get into a room.
+/// Why a connection could not enter a room.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinError {
-    /// The connection has gone.
+    /// The connection is gone.
     Stale(StaleId),
-    /// The connection is not admitted yet, or ending.
+    /// The connection is not admitted yet, or is closing.
     NotOpen,
-    /// The room cannot be called so.
+    /// The room's name is illegal.
     BadName(BadName),
-    /// It is in the room already; nothing changed.
+    /// The connection is in the room already; nothing changed.
     AlreadyIn,
-    /// It is in as many rooms as it may be in.
+    /// The connection is in as many rooms as it may be (`limits.rooms_per_connection`).
     TooManyRooms,
-    /// There are as many rooms as there may be.
+    /// The node has as many rooms as it may have (`limits.rooms`).
     NoMoreRooms,
-    /// Every seat of the room is taken.
+    /// Every seat of the room is taken (`limits.room_members`).
     RoomFull,
 }
 
@@ -60,46 +60,47 @@ impl From<StaleId> for JoinError {
     }
 }
 
-/// One connection in a room.
+/// A connection in a room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
     pub(super) slot: u32,
-    /// The place in the connection's list of rooms.
+    /// The index in the connection's list of rooms.
     pub(super) membership: u32,
 }
 
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) name: Arc<str>,
-    /// Which of the rooms that lived in this place.
+    /// Distinguishes the successive rooms under one key.
     pub(super) epoch: u64,
     /// The last number used.
     pub(super) seq: u64,
     pub(super) members: Vec<Member>,
-    /// Members who entered by the URL.
+    /// Members for whom the room is the lobby.
     pub(super) lobby_members: usize,
     pub(super) slow: SlowPolicy,
-    /// Its last frame that went to members.
+    /// The latest frame sent to its members.
     pub(super) latest: Latest,
     pub(super) presence: Option<Box<Presence>>,
 }
 
 impl Room {
-    /// What its messages carry in the queues: not its place, which another room gets after it.
+    /// Returns what marks its messages in queues. Unlike the key, it is not soon reused by another
+    /// room.
     pub(super) const fn tag(&self) -> u32 {
         (self.epoch % NO_ROOM as u64) as u32
     }
 }
 
-/// All rooms that somebody is in.
+/// All rooms, each of which has members.
 #[derive(Debug)]
 pub(super) struct RoomTable {
     by_name: NameIndex,
     rooms: Slab<Room>,
-    /// Tells the epochs of this process from those of others.
+    /// Distinguishes the epochs of this process from those of others.
     node: u64,
     epochs: u64,
-    /// Rooms with a member who entered by the URL.
+    /// Rooms that are the lobby of a member.
     pub(super) lobbies: usize,
 }
 
@@ -123,7 +124,7 @@ impl RoomTable {
         self.by_name.find(name, |room| &self.at(room).name)
     }
 
-    /// The room of this name, or where to create it.
+    /// Returns the room of this name, or where to create it.
     pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
         self.by_name
             .find_or_vacant(name, |room| &self.at(room).name)
@@ -151,7 +152,7 @@ impl RoomTable {
         self.by_name.len()
     }
 
-    /// The epoch of a room as clients see it.
+    /// Returns the epoch of a room as clients see it.
     pub(super) fn epoch(&self, epoch: u64) -> HexPair {
         HexPair::new(self.node, epoch)
     }
@@ -182,15 +183,15 @@ impl RoomTable {
 }
 
 impl Switchboard {
-    /// Puts a connection into a room, by the application's wish. Where JSON is spoken the client
-    /// is told, as if it had asked.
+    /// Adds a connection to a room on behalf of the application. With the JSON protocol the client
+    /// is told as if it had asked.
     pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
         self.advance_clock(now);
         self.enter_room(id, room, false)
     }
 
-    /// Takes a connection out of a room, by the application's wish: what is queued for it from
-    /// there is dropped. Says whether it was in.
+    /// Removes a connection from a room on behalf of the application, and drops what is queued for
+    /// it from there. Returns whether it was in the room.
     pub fn leave(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
         self.advance_clock(now);
         let connection = self.connections.get_mut(id)?;
@@ -216,7 +217,7 @@ impl Switchboard {
         Ok(true)
     }
 
-    /// The connections in a room.
+    /// Returns the connections in a room.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
         let Some(key) = self.rooms.find(room) else {
             return Vec::new();
@@ -227,7 +228,7 @@ impl Switchboard {
             .collect()
     }
 
-    /// The rooms that a connection is in.
+    /// Returns the rooms of a connection.
     pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
         let memberships = self.connections.get(id)?.rooms.iter();
         Ok(memberships
@@ -241,7 +242,7 @@ impl Switchboard {
             .is_ok_and(|found| found.rooms.iter().any(|member| member.room == key))
     }
 
-    /// Whether a connection could enter a room now; and where that is, or will be.
+    /// Checks that a connection could enter a room now. Returns the room, or where to create it.
     pub(super) fn may_enter(
         &self,
         id: ConnectionId,
@@ -269,8 +270,8 @@ impl Switchboard {
         }
     }
 
-    /// Enters a room and tells the client: `subscribed`, then who is there. A lobby's seat has
-    /// been checked before.
+    /// Adds a connection to a room and tells the client: `subscribed`, then presence. For a lobby,
+    /// the seat was checked before.
     pub(super) fn enter_room(
         &mut self,
         id: ConnectionId,
@@ -285,7 +286,7 @@ impl Switchboard {
         self.enter_room_answering(id, name, room, lobby, None)
     }
 
-    /// [`Self::enter_room`] without its checks, as the answer to a request.
+    /// Like [`Self::enter_room`] without its checks, as the answer to a request.
     pub(super) fn enter_room_answering(
         &mut self,
         id: ConnectionId,
@@ -325,7 +326,7 @@ impl Switchboard {
             id,
             room: channel.clone(),
         });
-        // Before anything is told: whom that is too much for leaves again.
+        // Before anything is sent, because a connection that this is too much for leaves again.
         self.presence_joined(key, user);
         let message = ServerMessage::Subscribed {
             channel: &channel,
@@ -338,7 +339,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Takes a connection that stays out of one room. Says whether it was in.
+    /// Removes a connection that stays open from a room. Returns whether it was in the room.
     pub(super) fn leave_voluntarily(&mut self, id: ConnectionId, key: u32) -> bool {
         if let Ok(connection) = self.connections.get_mut(id) {
             let mut memberships = connection.rooms.iter();
@@ -349,7 +350,7 @@ impl Switchboard {
         self.leave_room(id, key, false)
     }
 
-    /// Takes a connection out of one room. Says whether it was in.
+    /// Removes a connection from a room. Returns whether it was in the room.
     pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32, grace: bool) -> bool {
         let Ok(connection) = self.connections.get_mut(id) else {
             return false;
@@ -386,7 +387,7 @@ impl Switchboard {
         true
     }
 
-    /// Takes a connection out of all its rooms; returns their names.
+    /// Removes a connection from all its rooms; returns their names.
     pub(super) fn leave_rooms(&mut self, id: ConnectionId, reason: CloseReason) -> Vec<Arc<str>> {
         let Ok(connection) = self.connections.get(id) else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What is counted, and what is told of it.
+//! Statistics and warnings about limits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,56 +8,56 @@ use serde::Serialize;
 use super::{Notice, Switchboard};
 use crate::{CloseReason, Refused, Time};
 
-/// The statistics of a node; serialised, the body of `/stats.json`. Keys are only ever added.
+/// The statistics of a node. In serialised form, the body of `/stats.json`. Keys are only ever
+/// added.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stats {
     /// Admitted connections.
     pub total_connections: usize,
-    /// How many there may be.
+    /// The limit on admitted connections.
     pub max_connections: usize,
-    /// The one in percent of the other.
+    /// `total_connections` in percent of `max_connections`.
     pub capacity_percent: f64,
-    /// Rooms that somebody is in.
+    /// Rooms.
     pub active_rooms: usize,
-    /// Rooms that somebody entered by the URL.
+    /// Rooms that are the lobby of a member.
     pub active_lobbies: usize,
     /// Users with a connection.
     pub users: usize,
-    /// Connections that are not admitted yet, or refused and not gone yet; those that ask for a
-    /// page are not counted.
+    /// Connections that are not admitted yet, or refused and not gone yet, except those for pages.
     pub pending_handshakes: usize,
-    /// Connections that are ending but not gone.
+    /// Connections that are closing but not gone.
     pub closing: usize,
-    /// Connections that have ended, and whose hook `on_disconnect` has not; where they are not
-    /// `closing`, their sockets are closed.
+    /// Connections that have ended and whose hook `on_disconnect` has not returned. Unless they
+    /// also count as `closing`, their sockets are closed.
     pub disconnecting: usize,
-    /// Bytes of memory that what waits to be written takes: a frame that waits for many connections
-    /// counts once, and as a whole until its last byte is out.
+    /// Bytes of memory of all queues. A frame queued for many connections counts once, and as a
+    /// whole until its last byte is written.
     pub queued_bytes: usize,
-    /// Messages that came in.
+    /// Messages received.
     pub messages_in: u64,
-    /// Messages that went out, each copy counted.
+    /// Messages sent, each copy counted.
     pub messages_out: u64,
-    /// Messages that were queued, or meant to be, and did not go out, by the reason.
+    /// Messages that were dropped instead of sent, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Connections that ended, by the reason.
+    /// Ended connections, by reason.
     pub closes: BTreeMap<&'static str, u64>,
-    /// Connections that were refused, by the reason.
+    /// Refused connections, by reason.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Round-trip times in milliseconds; 0 before the first.
+    /// Round-trip times in milliseconds; 0 before the first one.
     pub rtt_ms: Quantiles,
-    /// Seconds since the start.
+    /// Seconds since the switchboard was created.
     pub uptime_s: f64,
     /// Whether a drain has begun.
     pub draining: bool,
 }
 
-/// Of a distribution.
+/// Quantiles of a distribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Quantiles {
-    /// Half are below.
+    /// The median.
     pub p50: f64,
-    /// 99 of 100 are below.
+    /// The 99th percentile.
     pub p99: f64,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Counters {
     dropped: BTreeMap<&'static str, u64>,
     closes: BTreeMap<&'static str, u64>,
     refused: BTreeMap<&'static str, u64>,
-    /// Per level, which of its marks has been reached.
+    /// The highest mark reached of each level: 1 for 80 %, 2 for 100 %.
     reached: [u8; 4],
 }
 
@@ -89,7 +89,7 @@ impl Counters {
     }
 }
 
-/// A limit whose filling is watched.
+/// A limit that is watched.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Level {
     Connections,
@@ -109,7 +109,8 @@ impl Level {
     }
 }
 
-/// Eight buckets per doubling of the microseconds: a quantile is off by 12 % at most.
+/// A histogram with eight buckets per doubling of microseconds, so that a quantile is off by at
+/// most 12 %.
 #[derive(Debug)]
 pub(super) struct Histogram {
     buckets: Box<[u64; Self::BUCKETS]>,
@@ -141,7 +142,7 @@ impl Histogram {
         self.count += 1;
     }
 
-    /// In milliseconds, the upper end of the bucket.
+    /// Returns the upper end of the quantile's bucket, in milliseconds.
     fn quantile(&self, part: f64) -> f64 {
         let rank = (self.count as f64 * part).ceil() as u64;
         let mut seen = 0;
@@ -158,7 +159,7 @@ impl Histogram {
 }
 
 impl Switchboard {
-    /// The statistics at `now`. Costs a pass over the buckets of the histogram.
+    /// Returns the statistics at `now`. Costs a pass over the buckets of the histogram.
     pub fn stats(&self, now: Time) -> Stats {
         let max_connections = self.config.limits.connections;
         let percent = self.open as f64 * 100.0 / max_connections as f64;
@@ -187,7 +188,7 @@ impl Switchboard {
         }
     }
 
-    /// Says so when a limit is reached by 80 % or by 100 % for the first time.
+    /// Sends a notice when a limit is used to 80 % or to 100 % for the first time.
     pub(super) fn note_level(&mut self, level: Level, used: usize, limit: usize) {
         let mark = match () {
             () if used >= limit => 2,

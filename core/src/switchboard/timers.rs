@@ -1,8 +1,8 @@
 //! Deadlines of connections: one FIFO lane per kind, because each kind has one duration.
 //!
-//! A connection has at most one entry per kind, and it is re-armed lazily: the entry may come
-//! due before the true deadline has, which the owner recomputes then from the connection's state.
-//! What comes out of order (a first ping at random, a lazily moved deadline) goes to a heap.
+//! A connection has at most one entry per kind, which is re-armed lazily: when an entry comes due,
+//! the deadline is computed again from the connection's state and may be later. Entries out of
+//! order, such as first pings and moved deadlines, go to a heap.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,29 +10,29 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::capacity::ReserveOne;
 use crate::{ConnectionId, Time};
 
-/// What a connection can be due for.
+/// A kind of deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// The head of the request is not complete.
+    /// The head of the request is to be complete.
     Handshake,
-    /// A hook of the application has not answered.
+    /// A hook is to return.
     Hook,
-    /// No `auth` message.
+    /// An `auth` message is to arrive.
     Auth,
-    /// The connection in whose place a newcomer wants to be has had its time to answer.
+    /// The connection whose place a newcomer claims is to show life.
     Claim,
-    /// A refused connection has not gone.
+    /// A refused connection is to be gone.
     Linger,
-    /// A closed connection has not gone.
+    /// A closed connection is to be gone.
     Close,
-    /// A message is not complete.
+    /// A message is to be complete.
     Message,
-    /// Nothing was heard after a ping.
+    /// Something is to arrive after a ping.
     PingTimeout,
-    /// Bytes wait and none go out.
+    /// Queued bytes are to be written.
     WriteStall,
-    /// It is time for the next ping.
+    /// The next ping is to be sent.
     Ping,
 }
 
@@ -57,10 +57,10 @@ impl Kind {
 
 type Entry = (Time, ConnectionId);
 
-/// Entries for which a list keeps room, however short it has become.
+/// The number of entries for which a list keeps its memory.
 pub(super) const KEPT: usize = 1_024;
 
-/// Gives back what a list needed at its longest, but neither soon nor bit by bit.
+/// Shrinks a list that has become much shorter, with hysteresis.
 #[inline]
 pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
     if list.capacity() > KEPT && list.len() < list.capacity() / 8 {
@@ -71,7 +71,8 @@ pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
 #[derive(Debug)]
 pub(super) struct Timers {
     lanes: [VecDeque<Entry>; Kind::ALL.len()],
-    /// When the first entry of each lane is due, at one place; [`Time::MAX`]: it is empty.
+    /// When the first entry of each lane is due, or [`Time::MAX`]; in one place, to be scanned
+    /// quickly.
     fronts: [Time; Kind::ALL.len()],
     heap: BinaryHeap<Reverse<(Time, Kind, ConnectionId)>>,
     entries: usize,
@@ -102,8 +103,8 @@ impl Timers {
         }
     }
 
-    /// Takes an entry back, if it is the first or the last of its lane: where connections come in one
-    /// after the other it mostly is. Says whether it was.
+    /// Removes an entry if it is the first or the last of its lane, as it mostly is where
+    /// connections arrive one after the other. Returns whether it was removed.
     pub(super) fn take_back(&mut self, kind: Kind, id: ConnectionId) -> bool {
         let lane = &mut self.lanes[kind as usize];
         if lane.back().is_some_and(|&(_, last)| last == id) {
@@ -119,7 +120,7 @@ impl Timers {
         true
     }
 
-    /// When the earliest entry is due.
+    /// Returns when the earliest entry is due.
     pub(super) fn next(&self) -> Option<Time> {
         let heap = self.heap.peek().map(|&Reverse((at, ..))| at);
         let lanes = self.fronts.iter().copied();
@@ -129,12 +130,13 @@ impl Timers {
             .filter(|&earliest| earliest < Time::MAX)
     }
 
-    /// Takes the earliest entry that is due at `now`; of those at the same time the lower kind.
+    /// Removes the earliest entry that is due at `now`; of several at the same time, that of the
+    /// lowest kind.
     pub(super) fn pop(&mut self, now: Time) -> Option<(Time, Kind, ConnectionId)> {
         let mut first = (Time::MAX, Kind::Handshake);
         for kind in Kind::ALL {
             let at = self.fronts[kind as usize];
-            // Not `min` of pairs: this is done at every tick, and that takes longer.
+            // A `min` of pairs is slower, and this runs at every tick.
             if at < first.0 {
                 first = (at, kind);
             }
@@ -164,19 +166,19 @@ impl Timers {
         Some(entry)
     }
 
-    /// The entries of a lane that come next, as far as they are due.
+    /// Returns the next entries of a lane that are due.
     pub(super) fn ahead(&self, kind: Kind, now: Time) -> impl Iterator<Item = ConnectionId> {
         let lane = self.lanes[kind as usize].iter();
         lane.take_while(move |&&(at, _)| at <= now)
             .map(|&(_, id)| id)
     }
 
-    /// Entries, those included that nobody waits for any more.
+    /// Returns the number of entries, including those of disarmed timers.
     pub(super) fn len(&self) -> usize {
         self.entries
     }
 
-    /// Forgets the entries that `keep` does not know.
+    /// Removes the entries for which `keep` returns `false`.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(Kind, ConnectionId) -> bool) {
         for kind in Kind::ALL {
             let lane = &mut self.lanes[kind as usize];

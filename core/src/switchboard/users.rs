@@ -1,4 +1,4 @@
-//! Users: names, and the connections behind them.
+//! Users and their connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,11 @@ pub(super) struct User {
     pub(super) name: Arc<str>,
     pub(super) anonymous: bool,
     pub(super) connections: Devices,
-    /// Rooms in which it is still present without a connection.
+    /// Rooms in which the user is in a grace period.
     pub(super) graces: u32,
 }
 
-/// All users that have a connection, or are still present somewhere.
+/// All users that have a connection or are in a grace period.
 #[derive(Debug)]
 pub(super) struct Users {
     by_name: NameIndex,
@@ -47,20 +47,20 @@ impl Users {
         &self.slots[user as usize]
     }
 
-    /// The slots of a user's connections, the oldest first.
+    /// Returns the slots of a user's connections, the oldest first.
     pub(super) fn connections(&self, name: &str) -> impl Iterator<Item = u32> {
         let user = self.find(name);
         user.into_iter()
             .flat_map(|user| self.at(user).connections.iter())
     }
 
-    /// The user of this name, or where to [`add`](Self::add) it.
+    /// Returns the user of this name, or where to [`add`](Self::add) it.
     pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
         self.by_name
             .find_or_vacant(name, |user| &self.at(user).name)
     }
 
-    /// Adds a connection; the user comes to be with its first.
+    /// Adds a connection, and the user with the first one.
     pub(super) fn add(
         &mut self,
         user: Result<u32, Vacant>,
@@ -121,12 +121,12 @@ impl Users {
 }
 
 impl Switchboard {
-    /// Whether the user has an admitted connection.
+    /// Returns whether the user has an admitted connection.
     pub fn is_connected(&self, user: &str) -> bool {
         self.users.connections(user).next().is_some()
     }
 
-    /// The user's admitted connections, the oldest first.
+    /// Returns the user's admitted connections, the oldest first.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
         self.users
             .connections(user)
@@ -134,8 +134,8 @@ impl Switchboard {
             .collect()
     }
 
-    /// How long ago, at `now`, anything was heard from one of the user's connections; `None` if
-    /// it has none. The time that the host stood still does not count.
+    /// Returns how long before `now` anything arrived from a connection of the user, or `None` if
+    /// there is none. Stalls of the host do not count.
     pub fn last_heard(&self, now: Time, user: &str) -> Option<Duration> {
         let now = now.max(self.now).before(self.stall);
         let slots = self.users.connections(user);
@@ -144,8 +144,7 @@ impl Switchboard {
             .min()
     }
 
-    /// Ends all connections of the user; returns how many. With an application's reason a code
-    /// from 4400 to 4999 can be given, otherwise it is 4004 `kicked`.
+    /// Closes all connections of the user; returns their number.
     pub fn disconnect_user(&mut self, now: Time, user: &str, reason: CloseReason) -> usize {
         self.advance_clock(now);
         let ids = self.connections_of(user);
@@ -155,7 +154,7 @@ impl Switchboard {
         ids.len()
     }
 
-    /// The user of an open connection.
+    /// Returns the user of an open connection.
     pub fn user_of(&self, id: ConnectionId) -> Option<Arc<str>> {
         let user = self.connections.get(id).ok()?.user;
         (user != NONE).then(|| self.users.at(user).name.clone())

@@ -169,7 +169,7 @@ impl Model {
         if let Some(conn) = self.conn(id) {
             conn.phase = Phase::Authenticating { lobby, response };
         }
-        self.rule = "the room cannot be called so";
+        self.rule = "illegal room name";
         let refused = if bad_name {
             Some("malformed")
         } else if self.drain.is_some() {

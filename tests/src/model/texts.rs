@@ -139,11 +139,11 @@ pub fn error(
 /// The words for people in an `error`, by its code; they matter for its length only.
 pub fn words(what: &str) -> &'static str {
     match what {
-        "no_channel" => "name a channel: you are not in exactly one",
+        "no_channel" => "`channel` is required unless you are in exactly one channel",
         "not_connected" => "the user is not connected",
-        "too_large" => "the message is more than a member's queue can hold",
+        "too_large" => "the message is larger than a member's queue can hold",
         "unauthorized" => "log in first",
-        "forbidden" => "you may not do that",
+        "forbidden" => "you are not allowed to do that",
         "not_in_channel" => "you are not in that channel: subscribe first",
         "rate_limited" => "too many messages: wait before you send again",
         "empty_name" => "a name must not be empty",

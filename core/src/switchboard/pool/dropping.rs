@@ -1,13 +1,13 @@
-//! What is thrown away before it has gone out; a writer keeps what it has taken.
+//! Dropping frames that are not written, except those that a writer has taken.
 
 use super::Pool;
 use super::runs::Run;
 use crate::switchboard::queue::{List, NONE, Queue};
 
 impl Pool {
-    /// Throws away what has not been taken and need not survive; returns the messages among it.
+    /// Discards what is not taken and need not survive; returns the number of messages discarded.
     ///
-    /// What a writer has taken is thrown away by a second call, after [`Pool::wrote`].
+    /// Call it again after [`Pool::wrote`] for what a writer had taken.
     pub(in crate::switchboard) fn discard(&mut self, queue: &mut Queue) -> u32 {
         self.unset_pong(queue);
         queue.pongs = 0;
@@ -20,7 +20,7 @@ impl Pool {
         first + second
     }
 
-    /// Throws away everything, taken or not; returns the messages among it.
+    /// Discards everything, taken or not; returns the number of messages discarded.
     pub(in crate::switchboard) fn clear(&mut self, queue: &mut Queue) -> u32 {
         let messages = queue.messages;
         for list in [queue.flight, queue.urgent, queue.data] {
@@ -34,7 +34,7 @@ impl Pool {
         messages
     }
 
-    /// Throws away the messages of `room` that have not been taken; returns how many.
+    /// Drops the messages of `room` that are not taken; returns their number.
     pub(in crate::switchboard) fn purge(&mut self, queue: &mut Queue, room: u32) -> u32 {
         let data = std::mem::replace(&mut queue.data, List::EMPTY);
         let (data, dropped) = self.filter(queue, data, |run| run.room != room);
@@ -42,8 +42,8 @@ impl Pool {
         dropped
     }
 
-    /// Drops droppable messages, oldest first, until `bytes` and one message are free under the
-    /// limits or none is left; returns how many.
+    /// Drops droppable messages, oldest first, until the queue `fits` or none is left; returns
+    /// their number.
     pub(in crate::switchboard) fn drop_oldest(
         &mut self,
         queue: &mut Queue,
@@ -72,7 +72,7 @@ impl Pool {
         dropped
     }
 
-    /// What is kept stays where it is: mostly that is all, and then nothing is written.
+    /// Leaves kept runs in place, because mostly all are kept, and nothing is written then.
     fn filter(
         &mut self,
         queue: &mut Queue,
@@ -95,7 +95,7 @@ impl Pool {
         (list, dropped)
     }
 
-    /// Frees a run that is in no list; returns the messages in it.
+    /// Frees a run that is in no list; returns the number of messages in it.
     pub(super) fn drop_run(&mut self, queue: &mut Queue, at: u32) -> u32 {
         let run = self.free(at);
         let messages = run.messages();

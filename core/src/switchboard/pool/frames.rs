@@ -1,4 +1,4 @@
-//! The frames of all queues, each kept once, and in which order rooms published them.
+//! The frames of all queues, each stored once, chained in the order in which rooms published them.
 
 use slab::Slab;
 
@@ -7,34 +7,34 @@ use crate::Frame;
 use crate::switchboard::queue::NONE;
 use crate::switchboard::timers::KEPT;
 
-/// Bytes of frames that are chained: no more fit into one turn of a writer.
+/// The largest chain of frames in bytes, because a writer's turn takes no more.
 const CHAIN: u32 = 64 << 10;
 
 #[derive(Debug)]
 struct Stored {
     frame: Frame,
-    /// The runs that it is in, and who distributes it.
+    /// The number of runs that it is in, plus one while it is being distributed.
     references: u32,
-    /// The frame that its room published after it; it may be gone, unless a run goes on to it.
+    /// The frame that its room published next; valid only if a run continues with it.
     next: u32,
-    /// Which of the frames that had this key.
+    /// Distinguishes the successive frames under one key.
     serial: u64,
 }
 
-/// A frame in the pool, for the moment of its distribution.
+/// A stored frame, while it is being distributed.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct StoredFrame {
     pub(super) key: u32,
-    /// The frame before it in its room; [`NONE`] if no run goes on from there.
+    /// The previous frame of its room; [`NONE`] if runs do not continue from it.
     pub(super) follows: u32,
     pub(in crate::switchboard) len: usize,
 }
 
-/// What a room published last, which may be gone.
+/// The frame that a room published last, which may be gone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::switchboard) struct Latest {
     key: u32,
-    /// Bytes of the chain that it ends.
+    /// Bytes of the chain that ends with it.
     bytes: u32,
     /// No frame has serial 0.
     serial: u64,
@@ -44,17 +44,17 @@ pub(in crate::switchboard) struct Latest {
 pub(super) struct Frames {
     stored: Slab<Stored>,
     serial: u64,
-    /// Bytes of all of them.
+    /// Bytes of all frames.
     bytes: usize,
 }
 
 impl Frames {
-    /// Bytes of all frames, each counted once.
+    /// Returns the bytes of all frames, each counted once.
     pub(super) fn held(&self) -> usize {
         self.bytes
     }
 
-    /// The same, counted anew.
+    /// Computes [`Frames::held`] anew.
     pub(super) fn recount(&self) -> usize {
         self.stored
             .iter()
@@ -66,13 +66,13 @@ impl Frames {
         self.stored.len()
     }
 
-    /// References to all frames.
+    /// Returns the number of references to all frames.
     pub(super) fn references(&self) -> usize {
         let stored = self.stored.iter();
         stored.map(|(_, stored)| stored.references as usize).sum()
     }
 
-    /// Keeps a frame, with one reference.
+    /// Stores a frame with one reference.
     pub(super) fn insert(&mut self, frame: Frame) -> StoredFrame {
         let len = frame.len();
         self.serial += 1;
@@ -90,11 +90,11 @@ impl Frames {
         }
     }
 
-    /// Keeps a frame of a room, and chains it to the one before it.
+    /// Stores a frame of a room and chains it to the one before it.
     pub(super) fn insert_after(&mut self, latest: &mut Latest, frame: Frame) -> StoredFrame {
         let mut stored = self.insert(frame);
         if stored.len >= SHARED_FROM {
-            // It goes out alone.
+            // Large frames are written alone.
             *latest = Latest::default();
             return stored;
         }
@@ -123,17 +123,17 @@ impl Frames {
         self.frame(key).as_bytes()
     }
 
-    /// What its room published after a frame, if a run goes on to it.
+    /// Returns the frame that its room published next, if a run continues with it.
     pub(super) fn next(&self, key: u32) -> u32 {
         self.stored[key as usize].next
     }
 
-    /// Which of the frames that had this key, or any other, is the one that has it.
+    /// Returns the serial of the frame under this key.
     pub(super) fn serial(&self, key: u32) -> u64 {
         self.stored[key as usize].serial
     }
 
-    /// Copies a frame, and those that follow it, so many in all.
+    /// Copies `count` frames of a chain.
     #[inline]
     pub(super) fn copy(&self, first: u32, count: u32, out: &mut Vec<u8>) {
         let mut key = first;
@@ -149,7 +149,7 @@ impl Frames {
         self.stored[key as usize].references += 1;
     }
 
-    /// Gives up a reference; returns what [`Frames::next`] would have.
+    /// Drops a reference; returns what [`Frames::next`] would have.
     #[inline]
     pub(super) fn release(&mut self, key: u32) -> u32 {
         let stored = &mut self.stored[key as usize];
@@ -162,7 +162,7 @@ impl Frames {
         next
     }
 
-    /// Nothing is stored: what a burst needed is not kept for the next.
+    /// Frees the memory of a burst when nothing is stored.
     pub(super) fn give_back(&mut self) {
         if self.stored.is_empty() && self.stored.capacity() > KEPT {
             self.stored = Slab::with_capacity(KEPT);

@@ -1,28 +1,28 @@
-//! Runs that several writers take one after the other: joined once, and lent to all of them.
+//! Shares the bytes of runs that several writers take one after the other.
 //!
-//! Members who lag behind by the same messages have the same run. The first writer copies it;
-//! when the second comes for it, it is joined into one piece of memory, which that one and all
-//! that follow are lent.
+//! Members that lag behind by the same messages have equal runs. The first writer copies the
+//! frames; for the second one they are joined into one piece of memory, which it and all further
+//! ones share.
 
 use super::frames::Frames;
 use super::runs::Run;
 use crate::Frame;
 
-/// Runs of fewer bytes are copied: that costs less than to share them.
+/// Runs of fewer bytes are copied, which costs less than sharing them.
 const LENT_FROM: usize = 512;
 
 /// The run that was taken last.
 #[derive(Debug, Default)]
 pub(super) struct Lent {
-    /// Which frame it began with.
+    /// The serial of its first frame.
     serial: u64,
     count: u32,
-    /// All its bytes, if it was taken more than once.
+    /// Its joined bytes, if it was taken more than once.
     joined: Option<Frame>,
 }
 
 impl Lent {
-    /// A run is taken: its bytes as one piece, if it is the one that was taken last.
+    /// Returns the joined bytes of a run if it equals the one that was taken last.
     #[inline]
     pub(super) fn again(&mut self, run: &Run, frames: &Frames) -> Option<Frame> {
         if run.count() == 1 || (run.bytes as usize) < LENT_FROM {

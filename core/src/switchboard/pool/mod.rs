@@ -1,4 +1,4 @@
-//! What waits to be written: one list per connection, all runs in one pool, each frame once.
+//! The storage of all queues: each connection has lists of runs, and each frame is stored once.
 //!
 //! ```text
 //!   push ──▶ urgent ─┐
@@ -6,8 +6,8 @@
 //!                 ▲                │
 //!                 └── put back ────┘   (but never the frame that was cut)
 //! ```
-//! A writer *takes* frames, which only marks them; what it could not write goes back to the front.
-//! So a frame is in the list until its last byte is out, and slow-consumer policy sees all of it.
+//! A writer *takes* frames, which only marks them; what it could not write is put back to the
+//! front. So a frame stays queued until its last byte is written, and slow policies see all of it.
 
 mod dropping;
 mod frames;
@@ -31,39 +31,40 @@ pub(super) struct Pool {
     runs: Runs,
     frames: Frames,
     lent: Lent,
-    /// Bytes of the pongs that wait outside of the runs.
+    /// Bytes of the pongs that are not in runs.
     pongs: usize,
 }
 
-/// What a writer got.
+/// What [`Switchboard::transmit`](super::Switchboard::transmit) returned.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Chunk {
-    /// Nothing waits.
+    /// Nothing to write.
     Nothing,
-    /// Bytes that were appended to the writer's buffer: how many.
+    /// This many bytes were appended to the writer's buffer.
     Copied(usize),
-    /// Shared memory, from this byte on: one large frame, or small ones that others get as well.
+    /// Shared memory from this byte on: one large frame, or small ones that other connections get
+    /// as well.
     Shared(Frame, usize),
 }
 
-/// What a write completed.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) messages: u32,
-    /// Less went out than was taken.
+    /// Whether fewer bytes were written than taken.
     pub(super) blocked: bool,
-    /// The ping of an interval is out.
+    /// Whether the ping of an interval was completely written.
     pub(super) ping: bool,
 }
 
-/// A frame that was in the pool, whatever has its place now.
+/// Identifies a frame, even after its key is reused.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     key: u32,
     serial: u64,
 }
 
-/// What a queue is when all that it says of itself is counted again.
+/// The counts of a queue, computed anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Recount {
     pub(super) bytes: usize,
@@ -71,16 +72,16 @@ pub(super) struct Recount {
     pub(super) runs: usize,
     /// Frames in the runs.
     pub(super) frames: usize,
-    /// Bytes of the runs, as they say.
+    /// Bytes, as the runs state them.
     pub(super) said: usize,
 }
 
-/// Frames from this size on are not copied into the writer's buffer.
+/// The size from which frames are shared instead of copied into the writer's buffer.
 const SHARED_FROM: usize = 8 << 10;
 
 impl Pool {
-    /// Whether a frame may go out before all that waits: not into a cut frame, and not before an
-    /// HTTP response.
+    /// Returns whether a frame may be written before everything queued: not within a partly written
+    /// frame, and not before an HTTP response.
     pub(super) fn may_be_overtaken(&self, queue: &Queue) -> bool {
         let first = if queue.flight.is_empty() {
             queue.urgent.head
@@ -91,18 +92,19 @@ impl Pool {
         queue.cut == 0 && run.is_none_or(|run| run.class != Class::HTTP)
     }
 
-    /// Bytes that are held: a frame that waits for many counts once, and as a whole until its last
-    /// byte has gone to the last of them.
+    /// Returns the bytes held. A frame queued for many connections counts once, and as a whole
+    /// until its last byte is written to the last of them.
     pub(super) fn held(&self) -> usize {
         self.frames.held() + self.pongs
     }
 
-    /// Keeps a frame until [`Pool::release`]; each queue that it is pushed to holds it longer.
+    /// Stores a frame until [`Pool::release`]; each queue that it is pushed to keeps it longer.
     pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
         self.frames.insert(frame)
     }
 
-    /// The same for what a room publishes: it prolongs the runs that end with the latest before.
+    /// Like [`Pool::store`], for a frame that a room publishes: it extends runs that end with the
+    /// frame before it.
     pub(super) fn store_after(&mut self, latest: &mut Latest, frame: Frame) -> StoredFrame {
         self.frames.insert_after(latest, frame)
     }
@@ -118,7 +120,7 @@ impl Pool {
         queue.count(frame.len, class);
     }
 
-    /// Before all data, but after what is urgent already.
+    /// Pushes a frame before all data, but after earlier urgent frames.
     pub(super) fn push_urgent(&mut self, queue: &mut Queue, frame: StoredFrame, class: Class) {
         self.frames.retain(frame.key);
         self.runs.push(&mut queue.urgent, frame, NO_ROOM, class);
@@ -132,7 +134,7 @@ impl Pool {
         self.release(stored);
     }
 
-    /// Marks frames of about `budget` bytes as taken and copies them to the end of `out`.
+    /// Takes frames of about `budget` bytes, which are appended to `out` or shared.
     pub(super) fn take(&mut self, queue: &mut Queue, out: &mut Vec<u8>, budget: usize) -> Chunk {
         if queue.taken > 0 {
             return Chunk::Nothing;
@@ -171,8 +173,8 @@ impl Pool {
         Chunk::Copied(bytes)
     }
 
-    /// Copies runs from one on, of the first frame what comes after the cut; a frame that is cut
-    /// has a run of its own.
+    /// Copies the list of runs from `head` on, skipping `cut` bytes. A frame that is cut has a run
+    /// of its own.
     fn copy(&self, head: u32, out: &mut Vec<u8>, cut: usize) {
         let mut at = head;
         if cut > 0 {
@@ -186,7 +188,7 @@ impl Pool {
         }
     }
 
-    /// `written` of the taken bytes are out; the rest goes back to the front.
+    /// Removes `written` of the taken bytes, and puts the rest back to the front.
     pub(super) fn wrote(&mut self, queue: &mut Queue, written: usize) -> Progress {
         let written = written.min(queue.taken as usize);
         let mut progress = Progress {
@@ -224,7 +226,7 @@ impl Pool {
         progress
     }
 
-    /// Names a frame for [`Pool::ends_with`]; it may go meanwhile.
+    /// Returns a mark for [`Pool::ends_with`], which stays valid after the frame is gone.
     pub(super) fn mark(&self, frame: StoredFrame) -> Mark {
         Mark {
             key: frame.key,
@@ -232,19 +234,19 @@ impl Pool {
         }
     }
 
-    /// Whether this frame is the last of what waits in a queue.
+    /// Returns whether this frame is the last one in a queue.
     pub(super) fn ends_with(&self, queue: &Queue, mark: Mark) -> bool {
         let tail = self.runs.get(queue.data.tail);
         tail.is_some_and(|run| run.last() == mark.key)
             && self.frames.serial(mark.key) == mark.serial
     }
 
-    /// Runs and frames in use, and references to the frames.
+    /// Returns the number of runs, of frames, and of references to frames.
     pub(super) fn in_use(&self) -> (usize, usize, usize) {
         (self.runs.len(), self.frames.len(), self.frames.references())
     }
 
-    /// Counts anew what [`Pool::held`] says, given the queues.
+    /// Computes [`Pool::held`] anew, given the queues.
     pub(super) fn recount_held<'a>(&self, queues: impl Iterator<Item = &'a Queue>) -> usize {
         let pongs = queues.filter_map(|queue| queue.pong.as_ref());
         self.frames.recount() + pongs.map(Frame::len).sum::<usize>()
@@ -278,8 +280,8 @@ impl Pool {
         found
     }
 
-    /// Takes the next run off the lists that wait, urgent before data: what of it fits into `most`
-    /// bytes, or its first frame if it is forced.
+    /// Detaches the next run, urgent before data: as much of it as fits into `most` bytes, or its
+    /// first frame if `forced`.
     #[inline]
     fn next(&mut self, queue: &mut Queue, most: usize, forced: bool) -> Option<u32> {
         let list = if queue.urgent.is_empty() {
@@ -302,8 +304,8 @@ impl Pool {
         Some(self.runs.detach(list))
     }
 
-    /// What was taken goes back to the front of the data, but for what must go out first: a frame
-    /// that is cut, an HTTP response.
+    /// Puts taken frames back to the front of the data, except one that must go out first: a frame
+    /// that is cut, or an HTTP response.
     fn put_back(&mut self, queue: &mut Queue) {
         let mut kept = List::EMPTY;
         if !self.may_be_overtaken(queue) {
@@ -316,7 +318,7 @@ impl Pool {
         self.runs.prepend(&mut queue.data, rest);
     }
 
-    /// Nothing waits: what a burst needed is not kept for the next.
+    /// Frees the memory of a burst when nothing is queued.
     fn give_back(&mut self) {
         if self.frames.len() == 0 {
             self.frames.give_back();

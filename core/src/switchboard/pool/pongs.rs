@@ -1,15 +1,15 @@
-//! Answers to pings: of those that wait for long, the latest counts (RFC 6455, section 5.5.3).
+//! Pongs; if several are delayed, only the latest is sent (RFC 6455, section 5.5.3).
 
 use super::Pool;
 use crate::Frame;
 use crate::switchboard::queue::{Class, List, NONE, Queue};
 
-/// Pongs that wait for one turn of a writer.
+/// The number of pongs that are queued for one turn of a writer.
 const PONGS: u8 = 32;
 
 impl Pool {
-    /// Answers a ping. Each ping of a burst gets its answer; but while the socket takes nothing, or
-    /// the burst is long, only the latest does.
+    /// Queues a pong. Each ping of a burst is answered, but while the socket takes no bytes, or if
+    /// the burst is long, only the latest is.
     pub(in crate::switchboard) fn push_pong(
         &mut self,
         queue: &mut Queue,
@@ -24,7 +24,7 @@ impl Pool {
         self.set_pong(queue, frame);
     }
 
-    /// A writer asks: the latest pong may go out.
+    /// Queues the latest pong for a writer.
     pub(super) fn offer_pong(&mut self, queue: &mut Queue) {
         queue.pongs = 0;
         if let Some(pong) = self.unset_pong(queue) {
@@ -52,7 +52,7 @@ impl Pool {
         Some(frame)
     }
 
-    /// The latest of the pongs is kept if none has been set since; the others are forgotten.
+    /// Keeps the latest of the pongs in `list`, unless there is a later one, and drops the others.
     pub(super) fn put_back_pong(&mut self, queue: &mut Queue, list: List) -> List {
         let later = queue.pong.is_some() || queue.pongs > 0;
         let (mut kept, mut at) = (List::EMPTY, list.head);

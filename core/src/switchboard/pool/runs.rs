@@ -1,7 +1,7 @@
-//! Runs: what one room published in a row, in one node of a queue's list.
+//! Runs: consecutive frames of one room as a single node of a queue's list.
 //!
-//! A member who lags behind by sixteen messages has one run of sixteen frames, as has everybody
-//! else who does; it grows as long as what is pushed follows its last frame.
+//! A member that lags behind by sixteen messages has one run of sixteen frames. A run grows while
+//! what is pushed follows its last frame in the room.
 
 use std::num::NonZeroU16;
 
@@ -19,13 +19,13 @@ pub(super) struct Run {
     last: u32,
     pub(super) next: u32,
     pub(super) room: u32,
-    /// Bytes of its frames, of a cut one all.
+    /// Bytes of its frames, counting a cut one as a whole.
     pub(super) bytes: u32,
     count: NonZeroU16,
     pub(super) class: Class,
 }
 
-// A list with one frame is as dear as a bare node was.
+// A list node for a single frame should not cost more than this.
 const _: () = assert!(size_of::<Option<Run>>() == 24);
 
 impl Run {
@@ -49,12 +49,12 @@ impl Run {
         self.count.get() as u32
     }
 
-    /// Whether it is a frame that is lent, not copied: such a frame has a run of its own.
+    /// Returns whether it is a frame that is shared, not copied. Such a frame has a run of its own.
     pub(super) const fn is_large(&self) -> bool {
         self.bytes as usize >= SHARED_FROM && self.count() == 1
     }
 
-    /// The messages in it.
+    /// Returns the number of messages in it.
     pub(super) const fn messages(&self) -> u32 {
         if self.class.is_message() {
             self.count()
@@ -63,7 +63,7 @@ impl Run {
         }
     }
 
-    /// Takes a frame in that follows the last; says whether it does.
+    /// Adds a frame if it follows the last one; returns whether it does.
     #[inline]
     fn extend(&mut self, frame: StoredFrame) -> bool {
         let Some(count) = self
@@ -104,7 +104,7 @@ impl Runs {
         self.0.remove(at as usize)
     }
 
-    /// Adds a frame to the end of a list: to its last run, or as a run of its own.
+    /// Adds a frame to the end of a list, in its last run or in a new one.
     #[inline]
     pub(super) fn push(&mut self, list: &mut List, frame: StoredFrame, room: u32, class: Class) {
         if let Some(tail) = self.0.get_mut(list.tail as usize)
@@ -128,7 +128,7 @@ impl Runs {
         list.tail = at;
     }
 
-    /// Makes a run the next of another, or the first where there is no other.
+    /// Links a run after `before`, or to the head of the list if there is none.
     #[inline]
     pub(super) fn link(&mut self, list: &mut List, before: u32, next: u32) {
         match self.0.get_mut(before as usize) {
@@ -137,7 +137,7 @@ impl Runs {
         }
     }
 
-    /// Puts a list before another.
+    /// Prepends `front` to a list.
     pub(super) fn prepend(&mut self, list: &mut List, front: List) {
         if front.is_empty() {
             return;
@@ -149,7 +149,7 @@ impl Runs {
         }
     }
 
-    /// Takes the first run off a list, which has one.
+    /// Detaches the first run of a list that is not empty.
     #[inline]
     pub(super) fn detach(&mut self, list: &mut List) -> u32 {
         let at = list.head;
@@ -161,7 +161,7 @@ impl Runs {
         at
     }
 
-    /// Nothing is stored: what a burst needed is not kept for the next.
+    /// Frees the memory of a burst when nothing is stored.
     pub(super) fn give_back(&mut self) {
         if self.0.is_empty() && self.0.capacity() > KEPT {
             self.0 = Slab::with_capacity(KEPT);
@@ -170,8 +170,7 @@ impl Runs {
 }
 
 impl Pool {
-    /// Leaves in the first run of a list as many frames as fit into `most` bytes, at least one;
-    /// the others are a run of their own after it.
+    /// Splits the first run of a list after the frames that fit into `most` bytes, at least one.
     pub(super) fn split(&mut self, list: &mut List, most: usize) {
         let run = self.runs.at(list.head);
         if run.count() == 1 || run.bytes as usize <= most {
@@ -191,7 +190,7 @@ impl Pool {
         let rest = Run {
             first: self.frames.next(end),
             bytes: run.bytes - bytes as u32,
-            count: NonZeroU16::new(run.count.get() - count.get()).expect("not all of it fits"),
+            count: NonZeroU16::new(run.count.get() - count.get()).expect("some frames do not fit"),
             ..*run
         };
         let rest = self.runs.0.insert(rest) as u32;
@@ -205,13 +204,13 @@ impl Pool {
         run.count = count;
     }
 
-    /// Gives up the first frame of a run that has several.
+    /// Releases the first frame of a run that has several; returns its length.
     pub(super) fn shorten(&mut self, at: u32) -> usize {
         let run = &mut self.runs.0[at as usize];
         let len = self.frames.bytes(run.first).len();
         run.first = self.frames.release(run.first);
         run.bytes -= len as u32;
-        run.count = NonZeroU16::new(run.count.get() - 1).expect("it has several");
+        run.count = NonZeroU16::new(run.count.get() - 1).expect("the run has several frames");
         len
     }
 

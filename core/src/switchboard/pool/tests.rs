@@ -1,4 +1,4 @@
-//! Runs, and all that breaks them: whatever becomes of a queue, what goes out is what was pushed.
+//! Whatever happens to a queue, what is written is what was pushed.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::{Chunk, Latest, Pool, Progress, SHARED_FROM, StoredFrame};
 use crate::Frame;
 use crate::switchboard::queue::{Class, NO_ROOM, Queue};
 
-/// A pool with the chains of two rooms.
+/// A pool with two rooms.
 #[derive(Default)]
 struct World {
     pool: Pool,
@@ -24,7 +24,7 @@ impl World {
         (stored, frame)
     }
 
-    /// A message of a room to some queues.
+    /// Pushes a message of a room to some queues.
     fn publish(&mut self, room: usize, queues: &mut [&mut Queue]) -> Frame {
         let (stored, frame) = self.store(room, 0);
         for queue in queues {
@@ -49,7 +49,7 @@ impl World {
         out
     }
 
-    /// All that a queue has, written at once.
+    /// Returns everything queued, written at once.
     fn drain(&mut self, queue: &mut Queue) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
@@ -134,7 +134,7 @@ fn a_message_that_nobody_got_ends_every_run() {
     let (mut world, mut queue) = (World::default(), Queue::new());
     let one = world.publish(0, &mut [&mut queue]);
     world.publish(0, &mut []);
-    // It gets the key of the one that is gone.
+    // It gets the key of the frame that is gone.
     let three = world.publish(0, &mut [&mut queue]);
     assert_eq!(world.runs(), 2);
     world.check(&[&queue]);
@@ -246,7 +246,7 @@ fn what_others_have_just_taken_is_lent_to_the_next() {
         world.pool.release(stored);
         all.extend(frame.as_bytes());
     }
-    // The last of them has one more.
+    // The last one has one more.
     let more = world.publish(0, &mut [&mut queues[3]]);
     let mut lent = 0;
     for (number, queue) in queues.iter_mut().enumerate() {
@@ -281,7 +281,7 @@ fn a_run_is_never_longer_than_a_turn_of_a_writer_and_large_frames_stand_alone() 
     }
 }
 
-/// One queue, as simple as can be: what is in a writer's hands comes first.
+/// A simple model of one queue; taken frames come first.
 #[derive(Default)]
 struct Model {
     flight: VecDeque<(usize, Frame)>,
@@ -323,7 +323,7 @@ impl Model {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes there")]
+#[cfg_attr(miri, ignore = "takes minutes under miri")]
 fn whatever_happens_to_queues_what_goes_out_is_what_was_pushed() {
     let mut draw = fastrand::Rng::with_seed(7);
     let mut world = World::default();
