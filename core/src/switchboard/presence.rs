@@ -63,8 +63,8 @@ impl PresenceTimers {
 }
 
 impl Switchboard {
-    /// Returns the users in a room, in the order of joining; without presence, in that of its
-    /// members.
+    /// Returns the users in a room, in the order of joining; without presence, in that of the
+    /// list of members.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         let Some(key) = self.rooms.find(room) else {
             return Vec::new();

@@ -76,7 +76,7 @@ pub(super) struct Room {
     /// The last number used.
     pub(super) seq: u64,
     pub(super) members: Vec<Member>,
-    /// Members for whom the room is the lobby.
+    /// Members that entered by their URL.
     pub(super) lobby_members: usize,
     pub(super) slow: SlowPolicy,
     /// The latest frame sent to its members.
@@ -100,7 +100,7 @@ pub(super) struct RoomTable {
     /// Distinguishes the epochs of this process from those of others.
     node: u64,
     epochs: u64,
-    /// Rooms that are the lobby of a member.
+    /// Rooms with a member that entered by its URL.
     pub(super) lobbies: usize,
 }
 

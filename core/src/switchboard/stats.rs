@@ -20,7 +20,7 @@ pub struct Stats {
     pub capacity_percent: f64,
     /// Rooms.
     pub active_rooms: usize,
-    /// Rooms that are the lobby of a member.
+    /// Rooms with a member that entered by its URL.
     pub active_lobbies: usize,
     /// Users with a connection.
     pub users: usize,
