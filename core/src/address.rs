@@ -1,4 +1,4 @@
-//! Whose seat a connection takes: the address of a client, and what counts as one address.
+//! Client addresses: which one a limit counts, and how it is found behind proxies.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,20 +8,20 @@ use ipnet::IpNet;
 use crate::Request;
 use crate::handshake::{Known, is_zone};
 
-/// What limits per address count: an IPv4 address, or an IPv6 network of 64 bits, for that is what
-/// one customer has. An IPv4 address mapped into IPv6 is the IPv4 address.
+/// The key of per-address limits: an IPv4 address, or an IPv6 /64 network, which is what one
+/// customer usually has. An IPv4-mapped address counts as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpKey(Key);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
     V4([u8; 4]),
-    /// The upper half.
+    /// The upper 64 bits.
     V6([u8; 8]),
 }
 
 impl IpKey {
-    /// The key of an address.
+    /// Returns the key under which an address is counted.
     pub const fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => Key::V4(address.octets()),
@@ -42,15 +42,14 @@ impl fmt::Display for IpKey {
     }
 }
 
-/// The address of the client behind trusted proxies.
+/// Determines the client's address, looking through trusted proxies.
 ///
-/// From a trusted peer it is the rightmost address in `X-Forwarded-For`, over all headers of that
-/// name, that is not trusted itself: what stands to the left of it was written by the client. An
-/// entry that is no address ends the search, as the start of the header does: then the last trusted
-/// address is the client. From any other peer the header is ignored. The work is bounded by the
-/// header, so by the head of the request.
+/// If the peer is trusted, this is the rightmost address in `X-Forwarded-For`, over all headers of
+/// that name, that is not trusted itself; entries to its left may be forged by the client. At an
+/// invalid entry, or at the start of the header, the search ends with the last trusted address. If
+/// the peer is not trusted, the header is ignored.
 ///
-/// An IPv4 address mapped into IPv6 is given as IPv4.
+/// IPv4-mapped addresses are returned as IPv4.
 pub fn client_address(peer: IpAddr, request: &Request, trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
     if !is_trusted(client, trusted) {
@@ -72,7 +71,7 @@ pub fn client_address(peer: IpAddr, request: &Request, trusted: &[IpNet]) -> IpA
     client
 }
 
-/// A network may be written in IPv6 with IPv4 mapped into it.
+/// Also matches IPv4 addresses against networks written in IPv4-mapped form.
 pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     let mapped = match address {
         IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),
@@ -83,7 +82,7 @@ pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
         .any(|network| network.contains(&address) || mapped.is_some_and(|it| network.contains(&it)))
 }
 
-/// An address, or an address and port; IPv6 with or without brackets, and with or without a zone.
+/// Parses an address with an optional port; IPv6 with or without brackets and zone.
 fn parse_entry(entry: &str) -> Option<IpAddr> {
     let Some((address, rest)) = entry.split_once('%') else {
         return parse_without_zone(entry);

@@ -1,9 +1,9 @@
-//! Dates as HTTP writes them (RFC 9110, section 5.6.7).
+//! HTTP dates (RFC 9110, section 5.6.7).
 
 use std::fmt;
 
 const DAY: u64 = 86_400;
-/// The last second of the year 9999: there is no room for five digits.
+/// The last second of the year 9999; the format has four digits for the year.
 const LAST: u64 = 253_402_300_799;
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -11,13 +11,12 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// The value of a header such as `Date`: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// A timestamp in the format of the `Date` header: `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HttpDate(u64);
 
 impl HttpDate {
-    /// So many seconds after the beginning of 1970, leap seconds not counted, as the clocks of
-    /// operating systems do; the end of the year 9999 at the latest.
+    /// Creates a date from Unix time in seconds, clamped to the end of the year 9999.
     pub const fn from_unix_seconds(seconds: u64) -> Self {
         Self(if seconds < LAST { seconds } else { LAST })
     }
@@ -40,10 +39,10 @@ impl fmt::Display for HttpDate {
     }
 }
 
-/// The year, the month from 0 and the day of the month, so many days after the beginning of 1970.
+/// Converts days since 1970-01-01 to the year, the month (from 0) and the day of the month.
 fn civil(days: u64) -> (u64, usize, u64) {
-    // Counted from 1 March of the year 0: leap days come last in a year, and eras of 400 years are
-    // equally long.
+    // Count from 1 March of year 0, so that leap days end a year and all 400-year eras are equally
+    // long.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -1,22 +1,21 @@
-//! Frames for the wire, encoded once and shared (RFC 6455, section 5.2).
+//! Server frames, encoded once and shared between connections (RFC 6455, section 5.2).
 
 use std::fmt;
 use std::iter;
 use std::sync::Arc;
 
-/// The most payload a control frame may carry (RFC 6455, section 5.5).
+/// The largest payload of a control frame (RFC 6455, section 5.5).
 pub(crate) const CONTROL_PAYLOAD_MAX: usize = 125;
 /// The longest header of a server's frame: two bytes and a 64-bit length.
 const HEADER_MAX: usize = 10;
 const FIN: u8 = 0x80;
 
-/// One complete, unmasked, unfragmented server frame: header and payload as they go out.
+/// A complete, unmasked, unfragmented server frame: header and payload as sent on the wire.
 ///
-/// Cloning shares the bytes; a broadcast makes one frame whatever the number of members. `Debug`
-/// tells the kind and the length, never the payload.
-// The bytes lie next to their reference count: a frame costs one allocation of its exact size, a
-// queue slot points straight at what is written, and no spare capacity waits in a queue. The price
-// is one copy of a payload that was encoded elsewhere (see `text_with`).
+/// Cloning shares the bytes, so a broadcast allocates one frame for all members. `Debug` prints the
+/// kind and the length, never the payload.
+// The bytes are stored next to their reference count, so a frame costs one allocation of its exact
+// size. The price is one copy of a payload that was encoded elsewhere (see `text_with`).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Frame(Arc<[u8]>);
 
@@ -25,33 +24,32 @@ pub struct Frame(Arc<[u8]>);
 pub struct CloseFrame<'a> {
     /// The status code (RFC 6455, section 7.4).
     pub code: u16,
-    /// The reason: text for people, at most 123 bytes.
+    /// A human-readable reason of at most 123 bytes.
     pub reason: &'a str,
 }
 
-/// A code that must not stand in a Close frame (RFC 6455, section 7.4).
+/// The error for a code that must not be sent in a Close frame (RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadCloseCode(pub u16);
 
 impl fmt::Display for BadCloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} must not stand in a Close frame", self.0)
+        write!(f, "{} must not be sent in a Close frame", self.0)
     }
 }
 
 impl std::error::Error for BadCloseCode {}
 
 impl Frame {
-    /// A text message (RFC 6455, section 5.6).
+    /// Creates a text message (RFC 6455, section 5.6).
     pub fn text(payload: &str) -> Self {
         Self::encode(Opcode::Text, payload.as_bytes())
     }
 
-    /// A text message that `write` puts into `scratch`, which is empty when it gets it.
+    /// Creates a text message from what `write` appends to `scratch`, which is cleared first.
     ///
-    /// A caller that keeps `scratch` for the next message pays one allocation and one copy per
-    /// frame, however the payload is put together; its capacity is the caller's to bound. Bytes
-    /// that are not UTF-8 go out as U+FFFD, so that no client is sent an illegal text
+    /// Reusing `scratch` reduces the cost to one allocation and one copy per frame. Its capacity is
+    /// not limited here. Invalid UTF-8 is replaced by U+FFFD, since a text message must be valid
     /// (RFC 6455, section 8.1).
     ///
     /// ```
@@ -67,34 +65,34 @@ impl Frame {
     pub fn text_with(scratch: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         scratch.clear();
         write(scratch);
-        // Checked first, since the lossy way goes byte by byte even through what is right.
+        // The lossy conversion is slow even for valid text, so validate first.
         match str::from_utf8(scratch) {
             Ok(payload) => Self::text(payload),
             Err(_) => Self::text(&String::from_utf8_lossy(scratch)),
         }
     }
 
-    /// A binary message (RFC 6455, section 5.6).
+    /// Creates a binary message (RFC 6455, section 5.6).
     pub fn binary(payload: &[u8]) -> Self {
         Self::encode(Opcode::Binary, payload)
     }
 
-    /// A ping; the payload is cut at 125 bytes (RFC 6455, section 5.5.2).
+    /// Creates a ping; the payload is truncated to 125 bytes (RFC 6455, section 5.5.2).
     pub fn ping(payload: &[u8]) -> Self {
         Self::encode(Opcode::Ping, cut(payload))
     }
 
-    /// A pong; the payload is cut at 125 bytes (RFC 6455, section 5.5.3).
+    /// Creates a pong; the payload is truncated to 125 bytes (RFC 6455, section 5.5.3).
     pub fn pong(payload: &[u8]) -> Self {
         Self::encode(Opcode::Pong, cut(payload))
     }
 
-    /// A Close frame; the reason is cut at 123 bytes on a character's boundary
-    /// (RFC 6455, section 5.5.1).
+    /// Creates a Close frame; the reason is truncated to 123 bytes at a character boundary (RFC
+    /// 6455, section 5.5.1).
     ///
     /// # Errors
-    /// [`BadCloseCode`] unless the code is one of 1000 to 1003, 1007 to 1014 and 3000 to 4999:
-    /// the others are reserved, or stand for ends without a Close frame (section 7.4).
+    /// Returns [`BadCloseCode`] unless the code is in 1000–1003, 1007–1014 or 3000–4999: others are
+    /// reserved, or denote ends without a Close frame (RFC 6455, section 7.4).
     pub fn close(code: u16, reason: &str) -> Result<Self, BadCloseCode> {
         if !may_be_sent(code) {
             return Err(BadCloseCode(code));
@@ -107,33 +105,34 @@ impl Frame {
         Ok(Self::encode(Opcode::Close, &body[..2 + reason.len()]))
     }
 
-    /// A Close frame without a body, which its receiver reports as 1005
-    /// (RFC 6455, section 7.1.5).
+    /// Creates a Close frame without a body, which the receiver reports as 1005 (RFC 6455, section
+    /// 7.1.5).
     pub fn close_empty() -> Self {
         Self::encode(Opcode::Close, &[])
     }
 
-    /// Bytes that are not a frame but take the same way out: an HTTP response, several frames.
+    /// Wraps bytes that are queued like a frame but are not one, such as an HTTP response or
+    /// several frames.
     pub(crate) fn raw(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes for the wire.
+    /// Returns the bytes to send.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// How many bytes go over the wire: header and payload.
+    /// Returns the size on the wire, header and payload, in bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing to send; no frame of the constructors above is empty.
+    /// Returns whether there is nothing to send. No frame from the constructors above is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many bytes of the frame are payload.
+    /// Returns the size of the payload in bytes.
     pub fn payload_len(&self) -> usize {
         let header = match (self.opcode(), self.0.get(1)) {
             (None, _) | (_, None) => 0,
@@ -144,12 +143,12 @@ impl Frame {
         self.0.len() - header
     }
 
-    /// Whether this is a Close, ping or pong (RFC 6455, section 5.5).
+    /// Returns whether this is a Close, ping or pong (RFC 6455, section 5.5).
     pub fn is_control(&self) -> bool {
         self.opcode().is_some_and(Opcode::is_control)
     }
 
-    /// `None` for bytes that are not a frame: text of HTTP never has the top bit set.
+    /// Returns `None` for bytes that are not a frame: the top bit is never set in HTTP text.
     fn opcode(&self) -> Option<Opcode> {
         let first = self.0.first()?;
         Opcode::from_bits(first ^ FIN)
@@ -158,8 +157,8 @@ impl Frame {
     fn encode(opcode: Opcode, payload: &[u8]) -> Self {
         let mut room = [0; HEADER_MAX];
         let header = write_header(&mut room, opcode, payload.len());
-        // An iterator that knows its length makes the one allocation; zeroing it first costs less
-        // than a byte-wise chain of header and payload, or than a vector that is copied again.
+        // An exact-size iterator allocates once. Zeroing first is cheaper than chaining header and
+        // payload byte by byte, or copying from a vector.
         let mut bytes: Arc<[u8]> = iter::repeat_n(0, header.len() + payload.len()).collect();
         let (head, tail) = Arc::make_mut(&mut bytes).split_at_mut(header.len());
         head.copy_from_slice(header);
@@ -177,7 +176,8 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// What a frame or a message is (RFC 6455, section 11.8). A continuation is part of one of these.
+/// The opcodes of messages and control frames (RFC 6455, section 11.8). A continuation belongs to
+/// one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Opcode {
@@ -189,7 +189,7 @@ pub(crate) enum Opcode {
 }
 
 impl Opcode {
-    /// `None` for a continuation (zero) and for reserved opcodes.
+    /// Returns `None` for a continuation (zero) and for reserved opcodes.
     pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {
             0x1 => Self::Text,
@@ -206,10 +206,10 @@ impl Opcode {
     }
 }
 
-/// Whether a client may have put this code into a Close frame (RFC 6455, section 7.4).
+/// Returns whether a client may send this code in a Close frame (RFC 6455, section 7.4).
 ///
-/// 1012 and 1013 are registered with IANA and sent by real clients; 1014 is only ever sent by
-/// gateways, so from a client it is as wrong as an unregistered code.
+/// 1012 and 1013 are registered with IANA and sent by real clients. 1014 is sent by gateways only,
+/// so it is rejected like an unregistered code.
 pub(crate) const fn may_be_received(code: u16) -> bool {
     may_be_sent(code) && code != 1014
 }
@@ -222,7 +222,8 @@ fn cut(payload: &[u8]) -> &[u8] {
     &payload[..payload.len().min(CONTROL_PAYLOAD_MAX)]
 }
 
-/// The longest part of `text` that has at most `most` bytes and ends with a whole character.
+/// Returns the longest prefix of `text` that has at most `most` bytes and ends at a character
+/// boundary.
 fn cut_text(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
@@ -231,7 +232,7 @@ fn cut_text(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
-/// Writes the header of a final, unmasked frame with the shortest form of its length.
+/// Writes the header of a final, unmasked frame, using the shortest length encoding.
 fn write_header(room: &mut [u8; HEADER_MAX], opcode: Opcode, payload: usize) -> &[u8] {
     room[0] = FIN | opcode as u8;
     match payload {

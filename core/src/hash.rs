@@ -1,4 +1,4 @@
-//! Hashing of what clients choose: keyed, so that they cannot choose what collides.
+//! Keyed hashing of client-chosen names, so that clients cannot provoke collisions.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
@@ -6,14 +6,14 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
-/// A map over names and addresses. Looked up, never iterated: its order is not deterministic.
+/// A map keyed by names or addresses. Its order depends on the key, so it must not be iterated.
 pub(crate) type KeyedMap<K, V> = HashMap<K, V, Keyed>;
 
-/// That no slot has a certain name.
+/// Proof that no slot has a certain name; see [`NameIndex::insert`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vacant(u64);
 
-/// Where in a slab a name is: the names themselves lie there only.
+/// An index from names to slots of a slab. The names themselves are stored in the slab only.
 #[derive(Debug)]
 pub(crate) struct NameIndex {
     keyed: Keyed,
@@ -32,12 +32,12 @@ impl NameIndex {
         self.slots.len()
     }
 
-    /// The slot with a name; `name_at` says what is called how.
+    /// Returns the slot of a name. `name_at` looks up the name of a slot.
     pub(crate) fn find<'a>(&self, name: &str, name_at: impl Fn(u32) -> &'a str) -> Option<u32> {
         self.find_or_vacant(name, name_at).ok()
     }
 
-    /// The slot with a name, or where to [`insert`](Self::insert) it.
+    /// Returns the slot of a name, or a token with which to [`insert`](Self::insert) it.
     pub(crate) fn find_or_vacant<'a>(
         &self,
         name: &str,
@@ -67,15 +67,15 @@ impl NameIndex {
     }
 }
 
-/// What a seed is expanded into. The values are outputs of a keyed hash, so that those a client sees
-/// (epochs, and delays drawn by the generator) tell nothing about the others.
+/// The secrets derived from a seed. Each is the output of a keyed hash, so the values that clients
+/// see (epochs and random delays) reveal nothing about the others.
 #[derive(Debug)]
 pub(crate) struct Secrets {
     /// The key of all maps.
     pub(crate) keyed: Keyed,
-    /// The part that the epochs of all rooms share.
+    /// The component shared by the epochs of all rooms.
     pub(crate) epochs: u64,
-    /// Delays, phases and orders.
+    /// The source of random delays, phases and orders.
     pub(crate) rng: fastrand::Rng,
 }
 
@@ -114,7 +114,7 @@ mod tests {
             let values = [first, second, secrets.epochs, secrets.rng.get_seed()];
             for (at, value) in values.iter().enumerate() {
                 assert!(!values[..at].contains(value), "a value stands twice");
-                // Whoever knows the state of a generator at one value knows all that follow.
+                // Knowing a generator's state at one value reveals all later ones.
                 let mut rng = fastrand::Rng::with_seed(seed);
                 assert!((0..64).all(|_| rng.u64(..) != *value));
             }

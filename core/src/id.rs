@@ -1,11 +1,11 @@
-//! Names of connections.
+//! Connection ids.
 
 use std::fmt;
 
-/// Names one connection for ever: a slot and the generation of what lives in it.
+/// Identifies a connection by its slot and the generation of that slot.
 ///
-/// An id is never given out twice in a process; one whose connection has gone is *stale*, and
-/// every operation answers it with a typed error or does nothing.
+/// An id is never reused within a process. Once its connection has gone it is *stale*: operations
+/// on it return a typed error or do nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
     pub(crate) slot: u32,
@@ -13,12 +13,13 @@ pub struct ConnectionId {
 }
 
 impl ConnectionId {
-    /// The place of the connection in the driver's own table; shared over time, never at once.
+    /// Returns the index of the connection in the driver's own table. No two live connections share
+    /// a slot.
     pub const fn slot(self) -> usize {
         self.slot as usize
     }
 
-    /// Which of the connections that lived in this slot.
+    /// Returns the generation, which distinguishes successive connections in one slot.
     pub const fn generation(self) -> u32 {
         self.generation
     }
@@ -36,7 +37,7 @@ impl fmt::Debug for ConnectionId {
     }
 }
 
-/// The connection that was named has gone.
+/// The error for an id whose connection has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaleId(pub ConnectionId);
 
@@ -48,8 +49,8 @@ impl fmt::Display for StaleId {
 
 impl std::error::Error for StaleId {}
 
-/// Two numbers as an id shows them, without the detours of formatting: each connection is told its
-/// id and the epochs of its rooms.
+/// Two hexadecimal numbers as in a displayed id, formatted without `fmt`: ids and epochs are
+/// written for every connection.
 pub(crate) struct HexPair {
     digits: [u8; 33],
     start: usize,
@@ -67,7 +68,7 @@ impl HexPair {
         pair
     }
 
-    /// From the last digit to the first, before what is there.
+    /// Prepends the digits of a number.
     fn put_number(&mut self, number: u64) {
         let mut rest = number;
         loop {

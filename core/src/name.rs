@@ -1,18 +1,18 @@
-//! What a user or a room may be called.
+//! Rules for the names of users and rooms.
 
 use std::fmt;
 
-/// Why a name was not taken.
+/// Why a name was rejected.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadName {
-    /// It has no bytes.
+    /// The name is empty.
     Empty,
-    /// It has more bytes than the limit given here.
+    /// The name is longer than this limit in bytes.
     TooLong(usize),
-    /// It has a control character (C0, DEL or C1).
+    /// The name contains a control character (C0, DEL or C1).
     Control,
-    /// It is a user's, and begins like those of anonymous connections.
+    /// The name of a user begins with `anon-`, which is reserved for anonymous connections.
     Reserved,
 }
 
@@ -29,12 +29,12 @@ impl fmt::Display for BadName {
 
 impl std::error::Error for BadName {}
 
-/// How the names of anonymous connections begin, and no others.
+/// The prefix of the names of anonymous connections, which no other user may have.
 pub(crate) const ANONYMOUS: &str = "anon-";
 
-/// Checks a name of a user or a room against the rules and a limit in bytes.
+/// Checks the name of a user or a room; `limit` is in bytes.
 ///
-/// Names are compared byte for byte: two Unicode forms of one text are two names.
+/// Names are compared byte for byte, without Unicode normalization.
 pub fn check_name(name: &str, limit: usize) -> Result<(), BadName> {
     if name.is_empty() {
         return Err(BadName::Empty);
@@ -48,8 +48,8 @@ pub fn check_name(name: &str, limit: usize) -> Result<(), BadName> {
     Ok(())
 }
 
-/// Checks the name that the application gives to a user: the rules of [`check_name`], and that it is
-/// none of those kept for anonymous connections, which begin with `anon-`.
+/// Checks the name of an authenticated user: applies [`check_name`] and rejects names with the
+/// reserved prefix `anon-`.
 pub fn check_user(name: &str, limit: usize) -> Result<(), BadName> {
     check_name(name, limit)?;
     if name.starts_with(ANONYMOUS) {

@@ -1,4 +1,4 @@
-//! Which pages may connect (RFC 6455, section 10.2).
+//! Origin checks (RFC 6455, section 10.2).
 
 use std::fmt;
 
@@ -7,34 +7,34 @@ use serde::Deserialize;
 use crate::Request;
 use crate::handshake::{Authority, Known};
 
-/// Whose pages may connect.
+/// The web origins from which pages may connect.
 ///
-/// Browsers name the origin of the page that asks; other programs need not, and may lie. So this
-/// keeps foreign pages from using the cookies of a user, and nothing else. A request without
-/// `Origin` is let through.
+/// Browsers send the origin of the page; other programs need not, and may send anything. The check
+/// therefore only prevents foreign pages from using a user's cookies. A request without `Origin` is
+/// allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origins {
-    /// Pages of the host and port that [`Request::host`] names. The scheme is not compared: behind a proxy
-    /// that ends TLS it is not known.
+    /// The host and port of [`Request::host`]. The scheme is not compared, because it is unknown
+    /// behind a proxy that terminates TLS.
     #[default]
     Same,
-    /// All pages, and whatever else stands in `Origin`.
+    /// Any value of `Origin`.
     Any,
-    /// Pages of these origins, each written as `scheme://host` or `scheme://host:port`. Scheme, host
-    /// and port must all be equal.
+    /// These origins, each written as `scheme://host` or `scheme://host:port`. Scheme, host and
+    /// port must be equal.
     List(Vec<String>),
 }
 
 impl Origins {
-    /// Whether the page that sends this request may connect.
+    /// Returns whether the request may connect.
     ///
-    /// `null`, several `Origin` headers, and what is no origin are refused by all but `Any`.
+    /// All variants but `Any` refuse `null`, several `Origin` headers, and invalid origins.
     pub fn allows(&self, request: &Request) -> bool {
         self.check_request(request).is_ok()
     }
 
-    /// The same as [`allows`](Self::allows), and if not, why.
+    /// Like [`allows`](Self::allows), but returns why the request is refused.
     pub fn check_request(&self, request: &Request) -> Result<(), BadOrigin> {
         if *self == Self::Any {
             return Ok(());
@@ -59,8 +59,8 @@ impl Origins {
         }
     }
 
-    /// Checks that every entry of a list is an origin, so that a slip of the pen does not refuse
-    /// everybody. The error names the entry.
+    /// Checks that every entry of a list is an origin, so that a typo does not refuse everybody.
+    /// The error names the entry.
     pub fn check(&self) -> Result<(), String> {
         let Self::List(entries) = self else {
             return Ok(());
@@ -79,16 +79,16 @@ impl Origins {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BadOrigin {
-    /// There are several `Origin` headers.
+    /// The request has several `Origin` headers.
     Several,
-    /// `Origin` is `null`, or names no host.
+    /// `Origin` is `null`, or is not a valid origin.
     Opaque,
-    /// The host of `Origin` is not that of `Host`.
+    /// The host of `Origin` differs from the requested host.
     Host,
-    /// The host is the same, but the port is not. Behind a proxy: it must pass on the port that the
-    /// browser named, as nginx does with `proxy_set_header Host $http_host`, but not with `$host`.
+    /// The hosts are equal, but the ports are not. A proxy must forward the port that the browser
+    /// used, as nginx does with `proxy_set_header Host $http_host`, but not with `$host`.
     Port,
-    /// `Origin` is not in the list.
+    /// The list does not contain this origin.
     Unlisted,
 }
 
@@ -120,7 +120,8 @@ impl<'a> Origin<'a> {
             && scheme
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-        // A star is legal in a name, but nobody who writes one means a name.
+        // A star is legal in a host name, but here it is meant as a wildcard, which is not
+        // supported.
         if !legal || authority.contains('*') {
             return None;
         }
@@ -151,8 +152,8 @@ impl<'a> Origin<'a> {
             && self.port() == other.port()
     }
 
-    /// Whether the request is for this origin's host and port. A `Host` without a port means the default
-    /// of the origin's scheme; an origin without any port is never the same.
+    /// Checks that the request is for this origin's host and port. A `Host` without a port means
+    /// the default port of the origin's scheme; an origin without a known port never matches.
     fn check_host(self, request: &Request) -> Result<(), BadOrigin> {
         let host = request.host().and_then(Authority::parse);
         let host = host.ok_or(BadOrigin::Host)?;

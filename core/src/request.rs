@@ -1,4 +1,4 @@
-//! What an application is told of a client that wants in.
+//! The request of a client, as the application sees it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::handshake::{self, AcceptKey, Authority, Headers, Known, Query};
 use crate::{BadRequest, Tokens};
 
-/// A secret that never shows: `Debug` prints its length only.
+/// A secret. `Debug` prints its length only.
 #[derive(Clone)]
 pub struct Token(String);
 
@@ -19,14 +19,13 @@ impl Token {
         Self(secret.into())
     }
 
-    /// The secret itself. Whoever calls this must not print it.
+    /// Returns the secret itself, which must not be logged.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// Looks at every byte, wherever the first difference is: how long it takes tells the length of a
-/// secret, and nothing of what is in it.
+/// Compares in time that depends on the length only, to prevent timing attacks.
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
         let pairs = self.0.bytes().zip(other.0.bytes());
@@ -43,12 +42,12 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What a client asked for: what `authenticate` sees, and what a page is made from.
+/// A client's request, as passed to `authenticate` and to page functions.
 ///
-/// `Debug` prints nothing that may be secret: no token, no value of a header or of the query, no
-/// offered subprotocol. The accessors do not hide: what they give out is not to be logged.
+/// `Debug` omits everything that may be secret: the token, values of headers and of the query, and
+/// offered subprotocols. The accessors return these unredacted; do not log them.
 ///
-/// A clone shares what was parsed.
+/// Clones share the parsed parts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     parts: Arc<Parts>,
@@ -56,7 +55,7 @@ pub struct Request {
     behind_proxy: bool,
 }
 
-/// What a request is made of.
+/// The shared parts of a [`Request`].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
     pub(crate) method: Cow<'static, str>,
@@ -82,15 +81,18 @@ impl From<Parts> for Request {
 }
 
 impl Request {
-    /// The request behind a socket that the application upgraded itself, with another library.
+    /// Creates the request of a socket that the application upgraded with another library.
     ///
-    /// `target` is the path and query as they came (`/chat?token=x`). The subprotocols and the
-    /// token are found as in a request of our own; nothing else is checked, for that upgrade has
-    /// been answered already. Over HTTP/2 there is no `Host`: either the header `:authority` stands for it,
-    /// or the authority of a target in absolute form (`https://example.org/chat?token=x`). Whether the subprotocol was echoed is the application's affair.
+    /// `target` is the undecoded path and query (`/chat?token=x`). Subprotocols and token are
+    /// extracted as in a request read by this crate; nothing else is checked, and echoing the
+    /// subprotocol is the application's responsibility. HTTP/2 has no `Host`: pass the header
+    /// `:authority`, or a target in absolute form (`https://example.org/chat?token=x`).
     ///
-    /// The token is looked for where [`Tokens::default`] says; for other places see
+    /// The token is looked up in the places of [`Tokens::default`]; for others see
     /// [`upgraded_with`](Self::upgraded_with).
+    ///
+    /// # Errors
+    /// Returns [`BadRequest`] if the target, the subprotocols or the token are malformed.
     pub fn upgraded<N, V>(
         target: &str,
         lobby: Option<String>,
@@ -103,7 +105,7 @@ impl Request {
         Self::upgraded_with(&Tokens::default(), target, lobby, headers)
     }
 
-    /// The same as [`upgraded`](Self::upgraded), with a token from these places.
+    /// Like [`upgraded`](Self::upgraded), but looks for the token in the given places.
     pub fn upgraded_with<N, V>(
         tokens: &Tokens,
         target: &str,
@@ -121,8 +123,8 @@ impl Request {
         handshake::upgraded(tokens, target, lobby, collected)
     }
 
-    /// What stands for a request when a connection shows a new token: it has that and the address
-    /// only.
+    /// Creates a stand-in for a request when a connection presents a new token: it has only that
+    /// token and the address.
     pub fn for_refresh(peer: IpAddr, token: Token) -> Self {
         let mut request = Self::from(Parts {
             token: Some(token),
@@ -133,34 +135,36 @@ impl Request {
         request
     }
 
-    /// The same request with this token, which came in the first message.
+    /// Returns this request with the token of the first message.
     #[must_use]
     pub fn with_token(mut self, token: Token) -> Self {
         Arc::make_mut(&mut self.parts).token = Some(token);
         self
     }
 
-    /// Sets the address of the client, which a handshake cannot know.
+    /// Sets the address of the client, which the handshake does not know.
     pub const fn set_peer(&mut self, peer: IpAddr) {
         self.peer = peer;
     }
 
-    /// The address of the client: that of the socket, or what a trusted proxy told; `0.0.0.0`
-    /// until it is set.
+    /// Returns the client's address: that of the socket, or the one reported by a trusted proxy;
+    /// `0.0.0.0` until it is set.
     pub const fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// Sets whether a trusted proxy has sent this, so that its word counts for [`host`](Self::host).
+    /// Sets whether a trusted proxy sent the request, so that [`host`](Self::host) believes its
+    /// headers.
     pub const fn set_behind_proxy(&mut self, behind_proxy: bool) {
         self.behind_proxy = behind_proxy;
     }
 
-    /// The host that the client asked for, and its port if that is not the scheme's own.
+    /// Returns the host that the client asked for, with the port unless it is the scheme's default.
     ///
-    /// From a trusted proxy it is the last entry of `X-Forwarded-Host`, if that is a host: what stands
-    /// before it may be the client's own. Otherwise it is `Host`, for which the authority of a target in
-    /// absolute form stands, or `:authority` over HTTP/2. `None`: there is none, or there are several.
+    /// From a trusted proxy it is the last entry of `X-Forwarded-Host`, if valid; earlier entries
+    /// may be forged by the client. Otherwise it is `Host`, or what replaces it: the authority of a
+    /// target in absolute form, or `:authority` over HTTP/2. Returns `None` if there is no `Host`,
+    /// or several.
     pub fn host(&self) -> Option<&str> {
         let forwarded = self.header_values(Known::XForwardedHost).rev();
         let mut entries = forwarded
@@ -171,75 +175,76 @@ impl Request {
             .or_else(|| self.parts.headers.only(Known::Host))
     }
 
-    /// The method, as it was written.
+    /// Returns the method as sent.
     pub fn method(&self) -> &str {
         &self.parts.method
     }
 
-    /// The path, decoded once, without the query.
+    /// Returns the decoded path, without the query.
     pub fn path(&self) -> &str {
         &self.parts.path
     }
 
-    /// The first parameter of this name in the query. `+` was decoded to a space, as browsers
-    /// mean it.
+    /// Returns the first query parameter of this name. `+` is decoded to a space, as in forms.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query_pairs()
             .find_map(|(given, value)| (given == name).then_some(value))
     }
 
-    /// The parameters of the query in their order, decoded once.
+    /// Iterates over the decoded query parameters in order.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parts.query.iter()
     }
 
-    /// The first header of this name, whatever its case. Bytes that are not UTF-8 show as U+FFFD.
+    /// Returns the first header of this name, ignoring case. Invalid UTF-8 is replaced by U+FFFD.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers()
             .find_map(|(given, value)| given.eq_ignore_ascii_case(name).then_some(value))
     }
 
-    /// The headers in their order, names and values as they were written.
+    /// Iterates over the headers in order, with names and values as sent.
     pub fn headers(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.parts.headers.iter()
     }
 
-    /// The values of all headers of one name.
+    /// Iterates over the values of all headers of one name.
     pub(crate) fn header_values(&self, name: Known) -> impl DoubleEndedIterator<Item = &str> {
         self.parts.headers.all(name)
     }
 
-    /// The subprotocols that the client offers, most wanted first; never the one with its token.
+    /// Iterates over the offered subprotocols in order of preference, without the one that carries
+    /// the token.
     pub fn protocols(&self) -> impl Iterator<Item = &str> {
         self.parts.protocols.iter().map(String::as_str)
     }
 
-    /// Whether the client offers the subprotocol `switchboard.v1.json` to a server that speaks it.
+    /// Returns whether the client offers `switchboard.v1.json` and the server speaks it.
     pub fn speaks_json(&self) -> bool {
         self.parts.json
     }
 
-    /// The token, wherever it came from. It may be empty: then it is not one that is missing.
+    /// Returns the token, wherever it was found. An empty token is present, not missing.
     pub fn token(&self) -> Option<&Token> {
         self.parts.token.as_ref()
     }
 
-    /// The room that the path names.
+    /// Returns the room named by the path.
     pub fn lobby(&self) -> Option<&str> {
         self.parts.lobby.as_deref()
     }
 
-    /// The same to keep, without a copy.
+    /// Like [`lobby`](Self::lobby), but shared instead of copied.
     pub(crate) fn shared_lobby(&self) -> Option<Arc<str>> {
         self.parts.lobby.clone()
     }
 
-    /// Whether this asks for a WebSocket, and not for a page.
+    /// Returns whether this is a WebSocket upgrade, as opposed to a page request.
     pub fn is_upgrade(&self) -> bool {
         self.parts.upgrade
     }
 
-    /// The value of `Sec-WebSocket-Accept`; `None` for a page, and where somebody else upgraded.
+    /// Returns the value of `Sec-WebSocket-Accept`; `None` for a page, and where the application
+    /// did the upgrade.
     pub fn accept_key(&self) -> Option<&str> {
         str::from_utf8(self.parts.accept_key.as_ref()?).ok()
     }

@@ -1,4 +1,4 @@
-//! What is answered before a connection speaks WebSocket.
+//! HTTP responses.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use crate::{BadRequest, Refused, Request};
 
 pub use crate::date::HttpDate;
 
-/// The answer of a page function.
+/// The response of a page function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageResponse {
-    /// The status, 200 to 599.
+    /// The status code, from 200 to 599.
     pub status: u16,
-    /// The value of `Content-Type`; empty: there is none.
+    /// The value of `Content-Type`; if empty, the header is omitted.
     pub content_type: String,
-    /// Further headers. `Connection` and `Content-Length` are not for a page to set.
+    /// Further headers. A page must not set `Connection` or `Content-Length`.
     pub headers: Vec<(String, String)>,
-    /// The body. An answer of status 204 or 304 has none.
+    /// The body, which is not sent with status 204 or 304.
     pub body: Vec<u8>,
 }
 
-/// Why the answer of a page function cannot be sent.
+/// Why the response of a page function cannot be sent.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadPage {
     /// The status is not between 200 and 599.
     Status(u16),
-    /// The content type has control characters.
+    /// The content type contains control characters.
     ContentType,
-    /// The name of this header is no token (RFC 9110, section 5.6.2).
+    /// The name of this header is not a token (RFC 9110, section 5.6.2).
     HeaderName(String),
-    /// The value of this header has control characters.
+    /// The value of this header contains control characters.
     HeaderValue(String),
-    /// This header is written by us.
+    /// This header is set by the server.
     Reserved(String),
 }
 
@@ -40,9 +40,9 @@ impl fmt::Display for BadPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "a page cannot have the status {status}"),
-            Self::ContentType => f.write_str("the content type has control characters"),
-            Self::HeaderName(name) => write!(f, "{name:?} is not the name of a header"),
-            Self::HeaderValue(name) => write!(f, "the header {name:?} has control characters"),
+            Self::ContentType => f.write_str("the content type contains control characters"),
+            Self::HeaderName(name) => write!(f, "{name:?} is not a valid header name"),
+            Self::HeaderValue(name) => write!(f, "the header {name:?} contains control characters"),
             Self::Reserved(name) => write!(f, "a page must not set the header {name:?}"),
         }
     }
@@ -50,17 +50,17 @@ impl fmt::Display for BadPage {
 
 impl std::error::Error for BadPage {}
 
-/// The answer 101 to an upgrade request (RFC 6455, section 4.2.2).
+/// Builds the 101 response to an upgrade request (RFC 6455, section 4.2.2).
 ///
-/// The subprotocol is echoed if it is spoken (`json`) and was offered; extensions never are. For
-/// a request that is no upgrade this has no meaning.
+/// The subprotocol is echoed if `json` is set and the client offered it; extensions never are. The
+/// result is meaningless for a request that is not an upgrade.
 pub fn switching_protocols(request: &Request, json: bool) -> Vec<u8> {
     let mut answer = Vec::with_capacity(192);
     write_switching_protocols(request, json, &mut answer);
     answer
 }
 
-/// [`switching_protocols`] in memory that is used again: every connection gets it.
+/// Like [`switching_protocols`], but appends to a reused buffer.
 pub(crate) fn write_switching_protocols(request: &Request, json: bool, out: &mut Vec<u8>) {
     const START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Accept: ";
@@ -73,17 +73,17 @@ pub(crate) fn write_switching_protocols(request: &Request, json: bool, out: &mut
     out.extend_from_slice(b"\r\n");
 }
 
-/// Both must have been checked.
+/// The caller must have validated both.
 fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
 }
 
-/// The answer to a request that is not let in. Its body is the reason, and for a malformed request or one
-/// of a foreign origin the rule that it breaks; nothing of what the client sent.
+/// Builds the response to a refused request. The body is the reason and, for a malformed request or
+/// a foreign origin, the broken rule; it never contains anything that the client sent.
 ///
-/// `retry_after_s` is told in seconds with 429 and 503.
+/// `retry_after_s` is sent as `Retry-After` with 429 and 503.
 pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
     let status = refused.status();
     let mut answer = Answer::new(status);
@@ -102,7 +102,7 @@ pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
         }
         other => format!("{}\n", other.as_str()),
     };
-    // RFC 9110, sections 7.8 and 15.5.22: 426 has `Upgrade`, and `Connection` names that.
+    // A 426 must have `Upgrade`, which `Connection` must name (RFC 9110, sections 7.8 and 15.5.22).
     if status == 426 {
         answer.header("Upgrade", "websocket");
         answer.header("Connection", "close, Upgrade");
@@ -112,7 +112,7 @@ pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
     answer.text(&body)
 }
 
-/// The same answer with a `Date` (RFC 9110, section 6.6.1).
+/// Adds a `Date` header to a response (RFC 9110, section 6.6.1).
 pub fn dated(mut answer: Vec<u8>, date: HttpDate) -> Vec<u8> {
     const LINE_END: &[u8] = b"\r\n";
     let line = answer.windows(2).position(|two| two == LINE_END);
@@ -121,17 +121,19 @@ pub fn dated(mut answer: Vec<u8>, date: HttpDate) -> Vec<u8> {
     answer
 }
 
-/// The answer to a client that did not complete its request in time.
+/// Builds the response to a client that did not complete its request in time.
 pub fn request_timeout() -> Vec<u8> {
     let mut answer = Answer::new(408);
     answer.header("Connection", "close");
     answer.text("handshake_timeout\n")
 }
 
-/// The answer of a page function in bytes; `head_only` leaves out the body, for HEAD.
+/// Encodes the response of a page function; `head_only` omits the body, for HEAD.
 ///
-/// What could break out of a header, or contradict the length or the end of the answer, is an
-/// error, so that a value taken from a request cannot make up headers or another answer.
+/// # Errors
+/// Returns [`BadPage`] if a value could break out of its header, or contradicts the length or the
+/// end of the response. A value copied from a request therefore cannot inject headers or a second
+/// response.
 pub fn page(page: &PageResponse, head_only: bool) -> Result<Vec<u8>, BadPage> {
     if !(200..=599).contains(&page.status) {
         return Err(BadPage::Status(page.status));
@@ -156,7 +158,7 @@ pub fn page(page: &PageResponse, head_only: bool) -> Result<Vec<u8>, BadPage> {
         }
         answer.header(name, value);
     }
-    // RFC 9110, sections 6.4.1 and 8.6: these have no body, and 204 not even a length.
+    // These have no body, and a 204 not even a length (RFC 9110, sections 6.4.1 and 8.6).
     let has_body = !matches!(page.status, 204 | 304);
     if has_body {
         answer.header("Content-Length", &page.body.len().to_string());
@@ -169,7 +171,7 @@ pub fn page(page: &PageResponse, head_only: bool) -> Result<Vec<u8>, BadPage> {
     Ok(answer.end(body))
 }
 
-/// What frames the answer, and what `page` writes itself.
+/// The headers that delimit the response or are written by `page` itself.
 const RESERVED: [&str; 5] = [
     "connection",
     "content-length",
@@ -182,7 +184,7 @@ fn is_value(value: &str) -> bool {
     !value.chars().any(|c| c.is_control() && c != '\t')
 }
 
-/// An answer under construction.
+/// A response under construction.
 struct Answer(Vec<u8>);
 
 impl Answer {
@@ -192,7 +194,7 @@ impl Answer {
         Self(bytes)
     }
 
-    /// Both must have been checked.
+    /// The caller must have validated both.
     fn header(&mut self, name: &str, value: &str) {
         write_header(&mut self.0, name, value);
     }
@@ -210,7 +212,7 @@ impl Answer {
     }
 }
 
-/// The words are for people: programs ignore them (RFC 9112, section 4).
+/// The phrase is for people; programs ignore it (RFC 9112, section 4).
 const fn phrase(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",

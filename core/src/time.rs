@@ -1,13 +1,12 @@
-//! Time as the core knows it: an argument.
+//! The core's notion of time, which is always passed in.
 
 use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
-/// A point on the driver's monotonic clock, in nanoseconds since an origin that the driver chose.
+/// A point on the driver's monotonic clock, in nanoseconds since an origin chosen by the driver.
 ///
-/// The core never asks for the time. Traces record it and fuzzers make it up; arithmetic
-/// saturates, so no value of it can make the core panic.
+/// The core never reads a clock. Arithmetic saturates, so no value can make the core panic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(u64);
 
@@ -17,27 +16,27 @@ impl Time {
     /// Later than every deadline.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The point `nanos` nanoseconds after the origin.
+    /// Creates a time from nanoseconds since the origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// The point `millis` milliseconds after the origin.
+    /// Creates a time from milliseconds since the origin.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
-    /// Nanoseconds since the origin.
+    /// Returns the nanoseconds since the origin.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// How long after `earlier` this point lies; zero if it does not.
+    /// Returns the time elapsed since `earlier`, or zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// This point moved back by `by`, but never before the origin.
+    /// Returns this time minus `by`, clamped to the origin.
     #[must_use]
     pub fn before(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(by)))
@@ -63,7 +62,7 @@ impl fmt::Debug for Time {
     }
 }
 
-/// The length of a duration, saturated at some 584 years.
+/// Converts a duration to nanoseconds, saturating at about 584 years.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

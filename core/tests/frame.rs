@@ -82,7 +82,7 @@ fn an_illegal_close_code_is_an_error_and_never_on_the_wire() {
     }
     assert_eq!(
         BadCloseCode(1006).to_string(),
-        "1006 must not stand in a Close frame"
+        "1006 must not be sent in a Close frame"
     );
 }
 

@@ -181,7 +181,7 @@ fn an_error_names_the_channel_if_that_could_be_a_name() {
     assert_eq!(error.channel.as_deref(), Some("café"));
     assert_eq!(
         ServerMessage::from(&error).to_json(),
-        r#"{"type":"error","code":"bad_request","message":"`content` must be given: any JSON","id":1,"channel":"café"}"#
+        r#"{"type":"error","code":"bad_request","message":"`content` must be given, as any JSON value","id":1,"channel":"café"}"#
     );
     let long = "a".repeat(MAX_ECHO_BYTES + 1);
     for channel in [r"a\u0000", "", &long] {

@@ -1,4 +1,4 @@
-//! Coming back, and staying away.
+//! Connection attempts, backoff and stopping.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Machine {
-    /// Failures are forgotten.
+    /// Resets the failure counters.
     pub(super) fn forgive(&mut self) {
         self.attempts = 0;
         self.tries = 0;
@@ -70,7 +70,7 @@ impl Machine {
     }
 
     pub(super) fn stop(&mut self) {
-        // Whoever starts it again may be somebody else.
+        // The next start may be on behalf of another user.
         self.wanted.get_or_insert(TokenReason::Connect);
         if !self.phase.is_off() {
             self.leave("");
@@ -78,14 +78,14 @@ impl Machine {
         }
     }
 
-    /// The socket is gone, or counts as such.
+    /// Handles the end of a connection or attempt.
     pub(super) fn ended(&mut self, code: u16, reason: &str, silent: bool) {
         let Some(stage) = self.phase.stage() else {
             return;
         };
         let was_ready = matches!(self.phase, Phase::Ready(_));
         let bye = self.last_bye.take();
-        // The Close frame that was announced, and got lost.
+        // Use the code that `bye` announced if the Close frame got lost.
         let announced = bye
             .as_ref()
             .filter(|_| matches!(code, 1005 | 1006))
@@ -143,7 +143,7 @@ impl Machine {
         self.wait(Some(delay), why);
     }
 
-    /// Waits for so long; without a delay until something wakes it.
+    /// Waits for `delay`, or without one until an event ends the wait.
     fn wait(&mut self, delay: Option<Duration>, why: WaitReason) {
         self.wait_until(delay.map(|delay| self.now + delay), why);
     }
@@ -161,7 +161,7 @@ impl Machine {
         self.notify(Notice::State(State::Stopped { why, last }));
     }
 
-    /// Lets go of the socket, if there is one, without waiting for its end.
+    /// Abandons the socket, if there is one.
     pub(super) fn leave(&mut self, reason: &'static str) {
         if self.phase.stage().is_some() {
             self.act(Action::Close { reason });
@@ -169,20 +169,20 @@ impl Machine {
         }
     }
 
-    /// What was true of the connection is true no more.
+    /// Resets the state of the ended connection.
     fn forget(&mut self) {
         self.fail_unconfirmed();
         self.channels.forget_connection();
         self.drop_held(|item| !item.queue, &Failure::NotConnected);
     }
 
-    /// The server did not answer.
+    /// Ends a connection whose server does not answer.
     pub(super) fn give_up(&mut self) {
         self.act(Action::Close { reason: "" });
         self.ended(1006, "", true);
     }
 
-    /// Whether it waits, and not by the server's word.
+    /// Returns whether the client waits and an event may end the wait.
     fn may_hurry(&self) -> bool {
         matches!(self.phase, Phase::Waiting { why, .. } if !stands(why))
     }
@@ -206,7 +206,7 @@ impl Machine {
         }
     }
 
-    /// A page that is put away may hold no socket. A wait simply goes on.
+    /// Abandons the socket, because a suspended page must not hold one. A wait simply continues.
     pub(super) fn suspend(&mut self) {
         if !self.phase.is_off() && !matches!(self.phase, Phase::Waiting { .. }) {
             self.leave("bfcache");
@@ -214,7 +214,7 @@ impl Machine {
         }
     }
 
-    /// Does what is due.
+    /// Handles the deadlines that have passed.
     pub(super) fn tick(&mut self) {
         let now = self.now;
         if self.phase.ends_at().is_some_and(|at| at <= now) {
@@ -230,7 +230,7 @@ impl Machine {
     }
 }
 
-/// Whether this wait is the server's word, which no event of ours shortens.
+/// Returns whether the server asked for this wait, so that no local event shortens it.
 fn stands(why: WaitReason) -> bool {
     matches!(why, WaitReason::Told | WaitReason::Full)
 }

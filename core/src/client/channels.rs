@@ -1,4 +1,4 @@
-//! The channels that the application wants to be in: state, entered anew on every connection.
+//! The subscribed channels, which are joined again on every connection.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,17 +6,18 @@ use std::sync::Arc;
 use super::config::LOBBIES;
 use super::{Action, Failure, Gap, Machine, Notice, Phase};
 
-/// In the order of subscribing.
+/// The subscribed channels, in the order of subscribing.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     places: BTreeMap<Arc<str>, u64>,
     by_place: BTreeMap<u64, Channel>,
     next_place: u64,
-    /// Entered by the server's word alone, on this connection: by the URL, or by the application.
+    /// Channels joined on this connection without a `subscribe`: by the URL, or by the server's
+    /// application.
     lobbies: BTreeMap<Box<str>, Lobby>,
 }
 
-/// Where we stand in a channel that we have not asked for.
+/// The position in a channel that was not subscribed.
 #[derive(Debug)]
 struct Lobby {
     epoch: Box<str>,
@@ -28,21 +29,21 @@ pub(super) struct Channel {
     pub(super) name: Arc<str>,
     pub(super) entry: Entry,
     pub(super) active: bool,
-    /// The life of it that we know; empty if none.
+    /// The latest known epoch; empty if none.
     pub(super) epoch: String,
-    /// The highest number known.
+    /// The highest known number.
     pub(super) last: Option<u64>,
 }
 
-/// Its `subscribe` on this connection.
+/// The state of a channel's `subscribe` on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// Not sent yet, or not read by the server.
+    /// Not sent yet, or rate-limited by the server.
     Unasked,
-    /// Sent, with this id.
+    /// Sent with this id.
     Asked(u64),
-    /// Refused, or taken back by the application at the server: asked for again by the next
-    /// [`Event::Subscribe`](super::Event::Subscribe) only.
+    /// Refused, or removed by the server's application. Only the next
+    /// [`Event::Subscribe`](super::Event::Subscribe) sends it again.
     Refused,
 }
 
@@ -77,7 +78,7 @@ impl Channels {
         self.by_place.remove(&place)
     }
 
-    /// We are in this channel, though nobody has subscribed it.
+    /// Records that the connection is in a channel that was not subscribed.
     pub(super) fn remember_lobby(&mut self, name: &str, epoch: &str, seq: Option<u64>) {
         if self.lobbies.len() < LOBBIES || self.lobbies.contains_key(name) {
             let lobby = Lobby {
@@ -88,7 +89,7 @@ impl Channels {
         }
     }
 
-    /// It is no lobby any more. Says whether it was one.
+    /// Forgets a lobby; returns whether there was one.
     pub(super) fn forget_lobby(&mut self, name: &str) -> bool {
         self.lobbies.remove(name).is_some()
     }
@@ -106,7 +107,7 @@ impl Channels {
 impl Machine {
     pub(super) fn subscribe(&mut self, name: &str) {
         self.channels.insert(name);
-        // One that was refused is asked for again.
+        // Subscribing again retries after a refusal.
         if let Some(channel) = self.channels.get_mut(name)
             && channel.entry == Entry::Refused
         {
@@ -133,7 +134,7 @@ impl Machine {
         }
     }
 
-    /// Asks for all channels that were not asked for yet on this connection.
+    /// Sends `subscribe` for all channels for which it is outstanding on this connection.
     pub(super) fn enter_channels(&mut self) {
         for channel in self.channels.by_place.values_mut() {
             if channel.active || channel.entry != Entry::Unasked {
@@ -148,7 +149,7 @@ impl Machine {
         }
     }
 
-    /// We were in before we asked, and go on from where we know that we stand.
+    /// Activates a channel that the connection was already in, from its known position.
     pub(super) fn entered_before(&mut self, name: &Arc<str>) {
         let channel = name.clone();
         self.notify(Notice::Entered { channel });
@@ -163,7 +164,7 @@ impl Machine {
         self.send_held(|item| item.is_for(name));
     }
 
-    /// A channel is active from now on; messages that waited for it go.
+    /// Activates a channel and sends the messages that waited for it.
     pub(super) fn entered(&mut self, name: &str, epoch: &str, seq: Option<u64>) {
         self.channels.forget_lobby(name);
         let Some(channel) = self.channels.get_mut(name).filter(|it| !it.active) else {
@@ -193,9 +194,9 @@ impl Machine {
         self.send_held(|item| item.is_for(name));
     }
 
-    /// A number that came, in a message or in an `ack`. The server queues the `ack` of a message
-    /// before any later message of the room, so what a number skips was not delivered to us, and was
-    /// not ours.
+    /// Records the number of a message or an `ack`, and reports a gap. The server queues the `ack`
+    /// of a message before later messages of the room, so skipped numbers were neither delivered
+    /// nor the client's own.
     pub(super) fn see(&mut self, name: Option<&str>, seq: Option<u64>) {
         let (Some(name), Some(seq)) = (name, seq) else {
             return;
@@ -222,7 +223,7 @@ impl Machine {
     }
 }
 
-/// A request about a channel.
+/// Encodes a request about a channel.
 fn about(kind: &str, channel: &str, id: u64) -> String {
     let channel = serde_json::Value::from(channel);
     format!(r#"{{"type":"{kind}","channel":{channel},"id":{id}}}"#)

@@ -1,33 +1,35 @@
-//! What can be set, and what cannot.
+//! The client's configuration and constants.
 
 use std::time::Duration;
 
-/// What can be set of a client. Fractions of milliseconds are left out.
+/// The configuration of a client. Fractions of milliseconds are ignored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Of the random delays. Every client needs its own: that is what keeps them apart.
+    /// The seed of the random delays. Give each client its own, so that clients do not reconnect in
+    /// step.
     pub seed: u32,
-    /// The first ceiling of the random delay before coming back (500 ms).
+    /// The upper bound of the first random delay before reconnecting (500 ms).
     pub min: Duration,
-    /// Its last ceiling (20 s).
+    /// The upper bound of all random delays (20 s).
     pub max: Duration,
-    /// What it grows by with each failure (2).
+    /// The factor by which the bound grows with each failure (2).
     pub factor: f64,
-    /// How many attempts without a stable connection before giving up (0: no limit).
+    /// The number of attempts without a stable connection after which to give up (0: no limit).
     pub attempts: u32,
-    /// How long opening may take (15 s): longer than a server gives its hook to answer.
+    /// The timeout for opening (15 s), which exceeds the server's timeout for its hook.
     pub open: Duration,
-    /// How long the answer to a request may take, from when it was sent (10 s).
+    /// The timeout for the answer to a request, from sending it (10 s).
     pub request: Duration,
-    /// Whether there is somebody to ask for tokens (no).
+    /// Whether the application provides tokens (no).
     pub token: bool,
-    /// Whether messages wait for a connection, unless a message says otherwise (no).
+    /// Whether messages are queued while there is no connection, unless a message says otherwise
+    /// (no).
     pub queue: bool,
-    /// How many messages may wait (100).
+    /// The maximum number of queued messages (100).
     pub count: usize,
-    /// With how many bytes in all (256 KiB).
+    /// The maximum size of all queued messages, in bytes (256 KiB).
     pub bytes: usize,
-    /// For how long (30 s).
+    /// The maximum time in the queue (30 s).
     pub age: Duration,
 }
 
@@ -50,29 +52,29 @@ impl Default for Config {
     }
 }
 
-/// The shortest wait for a server that was full.
+/// The minimum delay after the server was full.
 pub(super) const FULL: Duration = Duration::from_secs(5);
-/// The longest wait before coming back "at once".
+/// The maximum delay for [`Verdict::Jitter`](super::Verdict::Jitter).
 pub(super) const JITTER: Duration = Duration::from_secs(1);
-/// How long after `welcome` a connection counts as stable.
+/// The time after `welcome` from which a connection counts as stable.
 pub(super) const STABLE: Duration = Duration::from_secs(5);
-/// How long `welcome` may take after that.
+/// The timeout for `welcome`, once the socket is open.
 pub(super) const WELCOME: Duration = Duration::from_secs(10);
-/// The silence before a `ping`, where `welcome` does not tell.
+/// The silence before a `ping`, unless `welcome` gives an interval.
 pub(super) const SILENCE: Duration = Duration::from_secs(25);
-/// How long a `ping` after silence waits for any message.
+/// The timeout for any message after a `ping`.
 pub(super) const PONG: Duration = Duration::from_secs(10);
-/// The same after waking up.
+/// The same after an event that suggests that the connection may be dead.
 pub(super) const PROBE: Duration = Duration::from_secs(3);
-/// A tick that comes later than this tells of our own sleep, not of the server's silence.
+/// A tick later than this means that the client was stalled, not that the server was silent.
 pub(super) const STALL: Duration = Duration::from_secs(2);
-/// The shortest wait while the network is said to be down.
+/// The minimum delay while the network is reported down.
 pub(super) const OFFLINE: Duration = Duration::from_secs(20);
-/// How long a closed connection may take to be gone before `Reconnect` opens the next one.
+/// The pause between closing a connection and opening the next one on `Reconnect`.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
-/// The wait after `rate_limited` where it does not tell.
+/// The delay after `rate_limited`, unless that gives one.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
-/// Requests whose end was told that are remembered for the sake of a late answer.
+/// The maximum number of failed requests remembered for a late answer.
 pub(super) const LATE: usize = 1_024;
-/// Channels that are remembered though nobody has subscribed them.
+/// The maximum number of channels remembered that were not subscribed.
 pub(super) const LOBBIES: usize = 1_024;

@@ -1,8 +1,8 @@
-//! Random delays, from a seed.
+//! Seeded random delays.
 
 use std::time::Duration;
 
-/// splitmix32, as every client has it (`tests/vectors/README.md`).
+/// splitmix32, which all clients use (`tests/vectors/README.md`).
 #[derive(Clone, Debug)]
 pub(super) struct Delays {
     state: u32,
@@ -25,13 +25,14 @@ impl Delays {
         z ^ (z >> 15)
     }
 
-    /// A random part, from nothing to all of it, of `first`, which grew with each try up to `most`.
+    /// Returns a random delay between zero and a bound, which starts at `first` and grows with each
+    /// try up to `most`.
     pub(super) fn draw(&mut self, first: Duration, most: Duration, tries: u32) -> Duration {
         let most = millis(most);
         let mut ceiling = millis(first).min(most);
         for _ in 0..tries {
             let grown = most.min((ceiling as f64 * self.factor).floor() as u64);
-            // Where it grows no more, more tries change nothing.
+            // Once the bound stops growing, further tries change nothing.
             if ceiling >= most || grown == ceiling {
                 break;
             }
@@ -42,7 +43,7 @@ impl Delays {
     }
 }
 
-/// Whole milliseconds; more than there are of them are as many as there are.
+/// Converts to whole milliseconds, saturating.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

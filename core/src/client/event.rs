@@ -1,4 +1,4 @@
-//! What happens to a client, and what it does.
+//! The inputs and outputs of the client's state machine.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,316 +8,318 @@ use super::frame::ServerText;
 use crate::Time;
 use crate::protocol::Content;
 
-/// Something that happened. Once a socket was let go of ([`Action::Close`]) or has closed, nothing
-/// more of it may be handed in.
+/// An input. After a socket was closed ([`Action::Close`] or [`Event::Closed`]), pass no further
+/// events of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The application wants a connection.
+    /// Connects, if the client is idle or stopped.
     Start,
-    /// The application wants none, until it starts again.
+    /// Disconnects until the next `Start` or `Reconnect`.
     Stop,
-    /// The application wants to start over at once, whatever the state.
+    /// Starts over at once, in any state.
     Reconnect,
     /// The dial succeeded.
     Opened,
-    /// The socket closed, or the dial failed: with the code of the Close frame, with 1006 where there
-    /// was none, or with the code of the refusal that the HTTP status tells ([`status_code`]).
+    /// The socket closed or the dial failed. `code` is that of the Close frame, 1006 if there was
+    /// none, or derived from the HTTP status of a refusal ([`status_code`]).
     Closed {
         /// The close code.
         code: u16,
-        /// The server's word for it; may be empty.
+        /// The reason that the server gave; may be empty.
         reason: &'a str,
     },
-    /// A message came. One that cannot be read is a sign of life all the same.
+    /// A message arrived. Even an unreadable one counts as a sign of life.
     Message {
-        /// Its text; empty for a binary one.
+        /// The text; empty for a binary message.
         text: &'a str,
     },
-    /// The token that was asked for is there.
+    /// The requested token is available.
     Token,
-    /// It is not.
+    /// The requested token could not be obtained.
     TokenFailed {
-        /// There is none to be had: stop.
+        /// Whether to stop instead of trying again.
         last: bool,
     },
-    /// The deadline has come, or a later time.
+    /// The deadline has passed.
     Tick,
-    /// The network is said to be up.
+    /// The host reports that the network is up.
     Online,
-    /// The network is said to be down.
+    /// The host reports that the network is down.
     Offline,
-    /// Somebody looks at the application again.
+    /// The application became visible.
     Visible,
-    /// Nobody looks at the application.
+    /// The application was hidden.
     Hidden,
-    /// The host is about to be frozen.
+    /// The host is about to be suspended.
     Suspend,
-    /// It was, and is so no more.
+    /// The host resumed.
     Resume,
-    /// Measure the round trip now.
+    /// Measures the round-trip time now.
     Ping,
-    /// Be in this channel, now and on every connection.
+    /// Joins a channel, now and on every later connection.
     Subscribe {
-        /// Its name.
+        /// The name of the channel.
         channel: &'a str,
     },
-    /// Be in it no more.
+    /// Leaves a channel.
     Unsubscribe {
-        /// Its name.
+        /// The name of the channel.
         channel: &'a str,
     },
-    /// Send to a channel. Takes the [`next_id`](super::Machine::next_id).
+    /// Sends to a channel, under the id [`next_id`](super::Machine::next_id).
     Publish {
-        /// Its name.
+        /// The name of the channel.
         channel: &'a str,
-        /// What to send.
+        /// The content.
         content: Content<'a>,
-        /// The size of the message as it will be sent; a small excess does no harm.
+        /// The size of the message on the wire, in bytes; may be slightly too large.
         bytes: usize,
-        /// Whether we want our own message too.
+        /// Whether the client receives its own message.
         echo: Option<bool>,
-        /// Whether it waits for a connection; `None`: as configured.
+        /// Whether the message waits for a connection; `None` for the configured default.
         queue: Option<bool>,
     },
-    /// Send to a user. Takes the [`next_id`](super::Machine::next_id).
+    /// Sends to a user, under the id [`next_id`](super::Machine::next_id).
     Direct {
-        /// Whose connections.
+        /// The user.
         to: &'a str,
-        /// What to send.
+        /// The content.
         content: Content<'a>,
-        /// The size of the message as it will be sent; a small excess does no harm.
+        /// The size of the message on the wire, in bytes; may be slightly too large.
         bytes: usize,
-        /// Whether it waits for a connection; `None`: as configured.
+        /// Whether the message waits for a connection; `None` for the configured default.
         queue: Option<bool>,
     },
-    /// Nobody wants that message sent any more.
+    /// Cancels a message that is still queued.
     Cancel {
-        /// Of the message.
+        /// The id of the message.
         id: u64,
     },
 }
 
-/// What is to be done, in this order.
+/// An output. Actions must be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Open a socket, with the token, if there is one.
+    /// Opens a socket, with the token if there is one.
     Dial,
-    /// Let go of the socket at once: send a Close frame with 1000 and this reason if that is
-    /// possible, but wait for nothing.
+    /// Abandons the socket at once: sends a Close frame with 1000 and this reason if possible, and
+    /// waits for nothing.
     Close {
         /// The reason; may be empty.
         reason: &'static str,
     },
-    /// Ask for a token. The next [`Notice::State`] says that the answer is of no use any more.
+    /// Requests a token. After the next [`Notice::State`] the answer is no longer needed.
     GetToken(TokenReason),
-    /// Send this text.
+    /// Sends this text.
     Send(String),
-    /// A message has arrived: the `seq` of a message, or the connections of a `direct` that it went to.
+    /// A message was acknowledged.
     Done {
-        /// Of the message.
+        /// The id of the message.
         id: u64,
-        /// The number.
+        /// The `seq` of a message, or the number of connections that a `direct` reached.
         value: u64,
     },
-    /// A message was not sent, or not taken, or nobody knows.
+    /// A message failed, or its outcome is unknown.
     Failed {
-        /// Of the message.
+        /// The id of the message.
         id: u64,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// Tell the application.
+    /// Notifies the application.
     Notify(Notice),
 }
 
-/// What the application is told.
+/// A notification for the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Where the connection stands now.
+    /// The state of the connection changed.
     State(State),
-    /// A message of the server that is not the client's own business.
+    /// A message of the server for the application.
     Deliver(ServerText),
-    /// The server did not let us into a channel. It is asked again on the next connection.
+    /// The server refused a `subscribe`. It is asked again on the next connection.
     Refused {
-        /// Which one.
+        /// The channel.
         channel: Arc<str>,
         /// The server's `error`.
         frame: ServerText,
     },
-    /// We were in this channel before our `subscribe`, by the URL perhaps: it is no `subscribed` that
-    /// answers it.
+    /// The connection was already in this channel, for example by the URL, so there is no
+    /// `subscribed` for it.
     Entered {
-        /// Which one.
+        /// The channel.
         channel: Arc<str>,
     },
-    /// The server has not answered our `subscribe` in time. It may do so yet.
+    /// The server did not answer a `subscribe` in time. It may still do so.
     Unanswered {
-        /// Of which channel.
+        /// The channel.
         channel: Arc<str>,
     },
-    /// Messages of a channel that were not delivered to us.
+    /// Messages of a channel were not delivered to this client.
     Gap(Gap),
-    /// A channel began anew between two connections, so nobody can say what was missed.
+    /// A channel was recreated between two connections, so the number of missed messages is
+    /// unknown.
     Epoch {
-        /// Which one.
+        /// The channel.
         channel: Arc<str>,
-        /// The life of it that is over.
+        /// The previous epoch.
         from: String,
-        /// The life of it that we are in now.
+        /// The current epoch.
         to: String,
     },
-    /// How long a `ping` took.
+    /// The round-trip time of a `ping`.
     RoundTrip(Duration),
 }
 
-/// The numbers of messages that were not delivered.
+/// A range of messages that were not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Of which channel.
+    /// The channel.
     pub channel: Arc<str>,
-    /// The first number.
+    /// The first missing number.
     pub from: u64,
-    /// The last one.
+    /// The last missing number.
     pub to: u64,
-    /// They went by between two connections; unconfirmed ones of our own may be among them.
+    /// Whether they were sent between two connections. They may include the client's own
+    /// unconfirmed messages.
     pub away: bool,
 }
 
-/// Where the connection stands.
+/// The state of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nobody has started it yet.
+    /// Not started yet.
     Idle,
-    /// It asks for a token, dials, or awaits `welcome`.
+    /// Requesting a token, dialing, or waiting for `welcome`.
     Connecting {
         /// How the last connection or attempt ended.
         last: Option<Close>,
     },
-    /// It is in.
+    /// Connected and welcomed.
     Connected {
         /// The server's `welcome`.
         welcome: ServerText,
         /// How the last connection or attempt ended.
         last: Option<Close>,
     },
-    /// It will try again.
+    /// Waiting before the next attempt.
     Waiting {
-        /// When; `None`: when something wakes it.
+        /// The end of the wait; `None` if only an event ends it.
         until: Option<Time>,
-        /// Why not now.
+        /// The reason for waiting.
         why: WaitReason,
         /// How the last connection or attempt ended.
         last: Option<Close>,
     },
-    /// It stays away until it is started again.
+    /// Stopped until started again.
     Stopped {
-        /// Why.
+        /// The reason.
         why: StopReason,
         /// How the last connection or attempt ended.
         last: Option<Close>,
     },
 }
 
-/// How a connection, or an attempt at one, ended.
+/// How a connection or an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The close code; 1006 where there was none.
     pub code: u16,
-    /// The server's word for it; may be empty.
+    /// The reason that the server gave; may be empty.
     pub reason: String,
-    /// How far it had come.
+    /// The stage that it had reached.
     pub stage: Stage,
-    /// The client gave up on a server that did not answer.
+    /// Whether the client gave up because the server did not answer.
     pub silent: bool,
 }
 
-/// How far a connection had come.
+/// The stage that a connection has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// There was no socket yet.
+    /// The socket was not open yet.
     Dialing,
-    /// There was no `welcome` yet.
+    /// The socket was open, but there was no `welcome` yet.
     Opened,
-    /// It was in.
+    /// The `welcome` had arrived.
     Welcomed,
 }
 
-/// Why a client waits. `Told` and `Full` are the server's word: no event shortens them.
+/// Why a client waits. No event shortens a wait for `Told` or `Full`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitReason {
-    /// A random delay, longer with each failure.
+    /// A random delay that grows with each failure.
     Backoff,
     /// The server was full.
     Full,
     /// A random delay of at most a second.
     Jitter,
-    /// The server told when to come back.
+    /// The server said when to reconnect.
     Told,
-    /// The network is said to be down.
+    /// The host reports that the network is down.
     Offline,
-    /// The host is frozen.
+    /// The host is suspended.
     Suspended,
     /// The application asked to start over.
     Asked,
 }
 
-/// Why a client stays away.
+/// Why a client stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// The application asked for it.
     Asked,
-    /// The close code says so.
+    /// The close code forbids reconnecting.
     Code,
-    /// Its attempts are used up.
+    /// The maximum number of attempts was reached.
     Attempts,
-    /// There is no token to be had.
+    /// No token could be obtained.
     Token,
 }
 
-/// Why a token is asked for.
+/// Why a token is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenReason {
     /// There is none yet.
     Connect,
-    /// The server did not take the last one (4001).
+    /// The server refused the last one (4001).
     Unauthorized,
     /// The last one has expired (4202).
     Expired,
 }
 
-/// Why a message did not arrive, as far as one knows.
+/// Why a message failed.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// There is no connection, and it was not to wait for one.
+    /// There is no connection, and the message was not to be queued.
     NotConnected,
-    /// It was sent, but the connection ended before the answer: nobody knows.
+    /// The connection ended before the answer; the outcome is unknown.
     Unconfirmed,
-    /// It was sent, and the server has not answered in time: nobody knows.
+    /// The server did not answer in time; the outcome is unknown.
     TimedOut,
-    /// Too many messages wait, or too large ones.
+    /// The queue is full, or the message is larger than the queue.
     QueueFull,
-    /// It has waited for too long.
+    /// The message was queued for too long.
     Expired,
-    /// The server takes no message as large as this.
+    /// The message is larger than the server accepts.
     TooLarge,
-    /// The channel that it waited for was left.
+    /// The message waited for a channel that was left.
     Unsubscribed,
     /// The client has stopped.
     Stopped,
-    /// It was cancelled while it waited.
+    /// The message was cancelled while it was queued.
     Aborted,
-    /// The server said no.
+    /// The server refused the message.
     Refused {
         /// The server's error code.
         code: Cow<'static, str>,
-        /// Its `error`, where that answers this very message.
+        /// The server's `error`, if it answers this message by id.
         frame: Option<ServerText>,
     },
 }
 
 impl Failure {
-    /// The word for it: the server's error code, or one of ours.
+    /// Returns the server's error code, or one of the client's own.
     pub fn code(&self) -> &str {
         match self {
             Self::NotConnected => "not_connected",
@@ -360,7 +362,8 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The close code, and the reason, of a refusal that was told by HTTP (spec, section 2).
+/// Returns the close code and reason that correspond to the HTTP status of a refusal
+/// (`docs/protocol.md`, section 4).
 pub fn status_code(status: u16) -> (u16, &'static str) {
     match status {
         401 => (4001, "unauthorized"),
@@ -373,7 +376,7 @@ pub fn status_code(status: u16) -> (u16, &'static str) {
     }
 }
 
-/// The subprotocol that carries a token, offered beside the one that is spoken.
+/// Returns the subprotocol that carries a token, to be offered beside `switchboard.v1.json`.
 pub fn token_subprotocol(token: &str) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

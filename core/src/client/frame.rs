@@ -1,4 +1,4 @@
-//! A message of the server, as a client reads it.
+//! Parsed messages of the server.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// A message of the server: its text, and those fields that a client knows. A field of another
-/// kind than it should be counts as one that is not there. Cheap to clone.
+/// A message of the server: its text and the fields known to this client. A field of the wrong type
+/// counts as absent. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerText(Arc<Inner>);
 
@@ -38,14 +38,14 @@ struct Inner {
     content: Option<Range<usize>>,
 }
 
-/// Whose answer it is.
+/// The `id` of a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextId {
-    /// Nobody's.
+    /// There is no id.
     Absent,
-    /// Of the request with this id.
+    /// The id of one of this client's requests.
     Number(u64),
-    /// Of a request that is not ours.
+    /// An id that this client does not use.
     Foreign,
 }
 
@@ -83,7 +83,7 @@ struct Fields<'a> {
     reconnect_in_ms: Option<&'a RawValue>,
     #[serde(borrow, default)]
     retry_after_ms: Option<&'a RawValue>,
-    // `null` is a content too.
+    // `null` is valid content, not an absent one.
     #[serde(borrow, default, deserialize_with = "present")]
     content: Option<&'a RawValue>,
 }
@@ -106,9 +106,9 @@ fn text<T: for<'a> From<Cow<'a, str>>>(raw: Option<&RawValue>) -> Option<T> {
 }
 
 impl ServerText {
-    /// Reads a message; `None` if it is no JSON object with a `type`.
+    /// Parses a message; returns `None` if it is not a JSON object with a `type`.
     pub(super) fn parse(json: &str) -> Option<Self> {
-        // An array would be taken for the fields in their order.
+        // serde would read an array as the fields in order.
         if !json.trim_ascii_start().starts_with('{') {
             return None;
         }
@@ -144,82 +144,82 @@ impl ServerText {
         })))
     }
 
-    /// Its whole text.
+    /// Returns the whole text.
     pub fn as_json(&self) -> &str {
         &self.0.text
     }
 
-    /// The whole of it as something else, for fields that have no method here.
+    /// Deserialises the whole message, for fields without a method here.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.0.text)
     }
 
-    /// Its `type`.
+    /// Returns the `type`.
     pub fn kind(&self) -> &str {
         &self.0.kind
     }
 
-    /// The channel that it is of.
+    /// Returns the channel.
     pub fn channel(&self) -> Option<&str> {
         self.0.channel.as_deref()
     }
 
-    /// The user who sent it; `None` where the server itself did.
+    /// Returns the sending user; `None` if the application sent it and named nobody.
     pub fn sender(&self) -> Option<&str> {
         self.0.sender.as_deref()
     }
 
-    /// Who we are (`welcome`, `authenticated`).
+    /// Returns the user of this connection (`welcome`, `authenticated`).
     pub fn user(&self) -> Option<&str> {
         self.0.user.as_deref()
     }
 
-    /// Its number in the channel.
+    /// Returns the number of the message in the channel.
     pub fn seq(&self) -> Option<u64> {
         self.0.seq
     }
 
-    /// Tells this life of the channel from earlier ones.
+    /// Returns the epoch of the channel.
     pub fn epoch(&self) -> Option<&str> {
         self.0.epoch.as_deref()
     }
 
-    /// What was sent, as JSON text.
+    /// Returns the content as JSON text.
     pub fn content_json(&self) -> Option<&str> {
         self.0.text.get(self.0.content.clone()?)
     }
 
-    /// What was sent. Without content, or with content of another kind, it is an error.
+    /// Deserialises the content. Missing content, or content of another type, is an error.
     pub fn content<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.content_json().unwrap_or_default())
     }
 
-    /// The code of an `error`, for programs.
+    /// Returns the code of an `error`, for programs.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// The words of an `error`, for people.
+    /// Returns the text of an `error`, for people.
     pub fn message(&self) -> Option<&str> {
         self.0.message.as_deref()
     }
 
-    /// When a request that was over the rate may be tried again.
+    /// Returns the delay before a rate-limited request may be retried.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// When to come back, by a `bye`.
+    /// Returns the delay before reconnecting (`bye`).
     pub fn reconnect_in(&self) -> Option<Duration> {
         self.0.reconnect_in
     }
 
-    /// The server's interval of pings, by `welcome`.
+    /// Returns the server's ping interval (`welcome`).
     pub fn ping_interval(&self) -> Option<Duration> {
         self.0.ping
     }
 
-    /// The largest message that the server takes, in bytes, by `welcome`.
+    /// Returns the largest message that the server accepts, in bytes (`welcome`).
     pub fn max_bytes(&self) -> Option<u64> {
         self.0.max_bytes
     }
@@ -232,12 +232,12 @@ impl ServerText {
         self.0.delivered
     }
 
-    /// Opaque: it goes back as it came.
+    /// Returns the timestamp, which is echoed unchanged.
     pub(super) fn timestamp(&self) -> Option<&Number> {
         self.0.timestamp.as_ref()
     }
 
-    /// The code and the reason that a `bye` announces.
+    /// Returns the close code and the reason that a `bye` announces.
     pub(super) fn announced(&self) -> Option<(u16, &str)> {
         Some((
             self.0.close_code?,
@@ -246,7 +246,7 @@ impl ServerText {
     }
 }
 
-/// Without contents, which are nobody's business in a log.
+/// Omits contents, which do not belong in logs.
 impl fmt::Debug for ServerText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerText")

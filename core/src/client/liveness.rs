@@ -1,4 +1,4 @@
-//! What is known of a connection that is in: whether it is stable, and whether it lives.
+//! Liveness and stability of an established connection.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::Time;
 
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// When failures are forgotten.
+    /// When the connection counts as stable.
     pub(super) stable_at: Option<Time>,
-    /// For how long the server may be silent before it is asked.
+    /// How long the server may be silent before it is pinged.
     pub(super) silence: Duration,
     pub(super) heard_at: Time,
     pub(super) pinged_at: Time,
-    /// Until when the server has to say something.
+    /// When the connection is given up unless a message arrives.
     pub(super) answer_by: Option<Time>,
-    /// A deadline passed while we did not run, and nothing was heard since.
+    /// Whether a deadline passed while the client was stalled, with no message since.
     pub(super) overslept: bool,
-    /// When to ask again for the channels whose `subscribe` the server did not read.
+    /// When to retry the subscriptions that the server rate-limited.
     pub(super) again_at: Option<Time>,
-    /// The largest message that the server takes.
+    /// The largest message that the server accepts, in bytes.
     pub(super) max_bytes: u64,
 }
 
@@ -39,7 +39,7 @@ impl Ready {
         }
     }
 
-    /// When silence is to be answered: by a `ping`, or where one waits, by a new socket.
+    /// Returns when to act on silence: by a `ping`, or by reconnecting if one is unanswered.
     fn silence_at(&self) -> Time {
         self.answer_by.unwrap_or(self.heard_at + self.silence)
     }
@@ -58,13 +58,14 @@ impl Ready {
     }
 }
 
-/// What a `ping` carries, and its `pong` brings back.
+/// Returns the timestamp of a `ping`, which its `pong` echoes.
 pub(super) fn timestamp(time: Time) -> u64 {
     millis(time.since(Time::ZERO))
 }
 
 impl Machine {
-    /// Asks for a sign of life within so long. Asking again and again does not put off the end.
+    /// Sends a `ping` that must be answered within `within`. Repeated calls do not extend an
+    /// earlier deadline.
     pub(super) fn ping(&mut self, within: Duration) {
         let now = self.now;
         let Phase::Ready(ready) = &mut self.phase else {
@@ -79,12 +80,12 @@ impl Machine {
         )));
     }
 
-    /// Something happened after which the connection may well be dead.
+    /// Pings with a short timeout, after an event that suggests that the connection may be dead.
     pub(super) fn probe(&mut self) {
         self.ping(PROBE);
     }
 
-    /// An answer to a `ping`, perhaps to the last one.
+    /// Handles a `pong`; reports the round-trip time if it answers the latest `ping`.
     pub(super) fn pong(&mut self, answers: Option<u64>) {
         let now = self.now;
         if let Phase::Ready(ready) = &self.phase
@@ -95,7 +96,7 @@ impl Machine {
         }
     }
 
-    /// What is due on a connection that is in.
+    /// Handles deadlines of an established connection.
     pub(super) fn tick_ready(&mut self) {
         let now = self.now;
         let Phase::Ready(ready) = &mut self.phase else {
@@ -123,7 +124,7 @@ impl Machine {
         }
         match ready.answer_by {
             None => self.ping(PONG),
-            // It was us who did not run, so ask before judging.
+            // The client was stalled, so ping again before giving up.
             Some(by) if now.since(by) > STALL && !ready.overslept => {
                 ready.overslept = true;
                 self.ping(PROBE);

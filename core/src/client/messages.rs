@@ -1,4 +1,4 @@
-//! Messages of ours: those that wait, and those without an answer.
+//! Outgoing messages: the queue, and requests awaiting an answer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
@@ -16,20 +16,20 @@ use crate::protocol::Content;
 #[derive(Debug)]
 pub(super) struct Messages {
     held: VecDeque<Item>,
-    /// Of all that are held.
+    /// The size of all queued messages.
     bytes: usize,
     age: Duration,
-    /// How long an answer may take.
+    /// The timeout for an answer.
     timeout: Duration,
-    /// We slept: no answer is late before.
+    /// No answer counts as late before this time, after a stall of the client.
     grace: Time,
-    /// Without an answer on this connection, by id.
+    /// The unanswered requests of this connection, by id.
     requests: BTreeMap<u64, Request>,
-    /// The ids of those whose end was not told, by turn.
+    /// The ids of those whose outcome was not reported yet, by turn.
     waiting: BTreeMap<u64, u64>,
-    /// The ids of the others, by turn.
+    /// The ids of those whose outcome was reported, by turn.
     told: BTreeMap<u64, u64>,
-    /// How many requests were sent so far.
+    /// The number of requests sent so far.
     pub(super) turns: u64,
 }
 
@@ -37,13 +37,14 @@ pub(super) struct Messages {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) channel: Option<Arc<str>>,
-    /// How many were sent before it. A message that waited has a smaller id than others sent before it.
+    /// The number of requests sent before it. Ids are not in this order, since queued messages are
+    /// sent later.
     turn: u64,
     sent: Time,
-    /// Its end was told. Should there be an answer after all, its number counts, and nothing else.
+    /// Whether its outcome was reported. Of a later answer only the number counts.
     pub(super) told: bool,
-    /// It passed for the one that was not read, of those before this turn. Should there be an answer
-    /// after all, that was another.
+    /// Set if it was taken for the unread request among those before this turn. If it is answered
+    /// after all, the unread one was another.
     pub(super) over: Option<u64>,
 }
 
@@ -52,10 +53,10 @@ pub(super) struct Request {
 pub(super) struct Item {
     id: u64,
     channel: Option<Arc<str>>,
-    /// Its text but for the id and the brace at the end.
+    /// The text without the id and the closing brace.
     text: String,
     bytes: usize,
-    /// Whether it survives the end of the connection.
+    /// Whether it stays queued when the connection ends.
     pub(super) queue: bool,
     at: Time,
 }
@@ -81,7 +82,7 @@ impl Messages {
         }
     }
 
-    /// A request is sent.
+    /// Records a request that is being sent.
     pub(super) fn ask(&mut self, id: u64, channel: Option<Arc<str>>, now: Time) {
         let request = Request {
             channel,
@@ -99,7 +100,7 @@ impl Messages {
         self.requests.get(&id)
     }
 
-    /// A request has an answer, or will have none.
+    /// Removes a request that is answered or will not be.
     pub(super) fn answered(&mut self, id: u64) -> Option<Request> {
         let request = self.requests.remove(&id)?;
         self.waiting.remove(&request.turn);
@@ -107,7 +108,7 @@ impl Messages {
         Some(request)
     }
 
-    /// The end of a request is told, whatever its answer will be.
+    /// Marks the outcome of a request as reported.
     fn tell(&mut self, id: u64) -> Option<&mut Request> {
         let request = self.requests.get_mut(&id)?;
         request.told = true;
@@ -116,8 +117,8 @@ impl Messages {
         Some(request)
     }
 
-    /// The oldest request before this turn that has no answer and did not pass for one that was not
-    /// read. What has timed out is older than what has not.
+    /// Returns the oldest unanswered request before this turn that was not already taken for an
+    /// unread one. Requests that timed out are older than all others.
     pub(super) fn oldest(&self, before: u64) -> Option<u64> {
         let all = self.told.iter().chain(&self.waiting);
         let mut earlier = all.take_while(|(turn, _)| **turn < before);
@@ -125,7 +126,7 @@ impl Messages {
         Some(*oldest.1)
     }
 
-    /// It passes for the one that was not read. Gives it, and whether its end was told before.
+    /// Takes a request for the unread one. Returns it, and whether its outcome was reported before.
     pub(super) fn was_not_read(&mut self, id: u64, before: u64) -> Option<(&Request, bool)> {
         let told = self.requests.get(&id)?.told;
         let request = self.tell(id)?;
@@ -139,7 +140,7 @@ impl Messages {
         Some(by.max(self.grace))
     }
 
-    /// When the oldest that waits is too old, or an answer late.
+    /// Returns when the oldest queued message expires or an answer is late.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let held = self.held.front().map(|item| item.at + self.age);
         held.into_iter().chain(self.answer_by()).min()
@@ -165,7 +166,7 @@ impl Messages {
 }
 
 impl Event<'_> {
-    /// A message to a channel that is as large as it is.
+    /// Creates a `Publish` with the computed size.
     pub fn publish<'a>(channel: &'a str, content: Content<'a>) -> Event<'a> {
         let name = Value::from(channel).to_string();
         Event::Publish {
@@ -177,7 +178,7 @@ impl Event<'_> {
         }
     }
 
-    /// A message to a user that is as large as it is.
+    /// Creates a `Direct` with the computed size.
     pub fn direct<'a>(to: &'a str, content: Content<'a>) -> Event<'a> {
         let name = Value::from(to).to_string();
         Event::Direct {
@@ -189,12 +190,12 @@ impl Event<'_> {
     }
 }
 
-/// What a message has besides its content and its channel.
+/// The size of a message without its content and its channel.
 const ENVELOPE: usize =
     r#"{"type":"message","channel":,"content":,"echo":false,"id":9007199254740991}"#.len();
 
 impl Machine {
-    /// Takes a `Publish` or a `Direct`.
+    /// Handles a `Publish` or a `Direct`.
     pub(super) fn post(&mut self, event: Event<'_>) {
         let (channel, text, bytes, queue) = match event {
             Event::Publish {
@@ -278,14 +279,14 @@ impl Machine {
         self.act(Action::Send(text));
     }
 
-    /// Sends what waits, the oldest first.
+    /// Sends the matching queued messages, oldest first.
     pub(super) fn send_held(&mut self, which: impl Fn(&Item) -> bool) {
         for item in self.messages.take_held(which) {
             self.transmit(item);
         }
     }
 
-    /// What needs no channel, or one that is not subscribed.
+    /// Sends queued messages that need no subscribed channel.
     pub(super) fn send_free(&mut self) {
         let channels = &self.channels;
         let free = |item: &Item| {
@@ -297,7 +298,7 @@ impl Machine {
         }
     }
 
-    /// What waits is not sent after all.
+    /// Fails the matching queued messages.
     pub(super) fn drop_held(&mut self, which: impl Fn(&Item) -> bool, failure: &Failure) {
         for item in self.messages.take_held(which) {
             self.fail(item.id, failure.clone());
@@ -312,19 +313,19 @@ impl Machine {
         }
     }
 
-    /// The channel that waits for the answer to this `subscribe`, if it is one.
+    /// Returns the channel that awaits the answer to this `subscribe`, if it is one.
     pub(super) fn entry_of(&self, id: u64) -> Option<&Channel> {
         let name = self.messages.request(id)?.channel.as_deref()?;
         let channel = self.channels.get(name)?;
         (channel.entry == Entry::Asked(id)).then_some(channel)
     }
 
-    /// Tells the end of what has waited for its answer for too long.
+    /// Reports the requests that were not answered in time.
     pub(super) fn drop_unanswered(&mut self) {
         let now = self.now;
         while let Some(by) = self.messages.answer_by().filter(|&by| by <= now) {
             if now.since(by) > STALL {
-                // It was us who did not run: the answer may be here, and not be read yet.
+                // The client was stalled, so the answer may have arrived without being read yet.
                 self.messages.grace = now + PROBE;
                 return;
             }
@@ -343,11 +344,11 @@ impl Machine {
         self.forget_late();
     }
 
-    /// Whoever never answers does not fill the memory.
+    /// Bounds the memory for requests that are never answered.
     pub(super) fn forget_late(&mut self) {
         while self.messages.told.len() > LATE {
             let mut told = self.messages.told.values();
-            // Of what a channel waits for there are as many as there are channels.
+            // Pending subscriptions are kept; their number is bounded by that of the channels.
             let Some(&id) = told.find(|&&id| self.entry_of(id).is_none()) else {
                 return;
             };
@@ -359,7 +360,7 @@ impl Machine {
         self.drop_held(|item| item.id == id, &Failure::Aborted);
     }
 
-    /// The connection has ended: what is without an answer will have none.
+    /// Fails the unanswered requests of an ended connection.
     pub(super) fn fail_unconfirmed(&mut self) {
         let waiting = std::mem::take(&mut self.messages.waiting);
         for id in waiting.into_values() {

@@ -1,5 +1,6 @@
-//! What a client decides: whether, when and how to come back, what to send and in which order, what
-//! was lost. Events go in with the time, actions come out; there are no timers and no sockets here.
+//! The client's state machine, sans I/O: it decides whether and when to reconnect, what to send in
+//! which order, and reports lost messages. Events are handed in with the time, and actions are
+//! polled; there are no timers and no sockets here.
 //!
 //! ```text
 //!          Start              GetToken answered          Opened            `welcome`
@@ -12,9 +13,9 @@
 //!     Start ◀──────── Stopped ◀───────────────────────────────────────────────────────┘
 //! ```
 //!
-//! `tests/vectors/` has scripts of events with the actions that must follow, and its `README.md` the
-//! decisions in prose; the TypeScript client passes the same ones. `switchboard-tokio` and
-//! `switchboard-smol` have the sockets and timers for it (feature `client`).
+//! `tests/vectors/` contains scripts of events with the expected actions, and its `README.md`
+//! describes the decisions in prose; the TypeScript client passes the same scripts.
+//! `switchboard-tokio` and `switchboard-smol` add sockets and timers (feature `client`).
 //!
 //! ```
 //! use switchboard_core::Time;
@@ -25,7 +26,7 @@
 //! let actions: Vec<Action> = std::iter::from_fn(|| machine.poll_action()).collect();
 //! assert!(matches!(actions[..], [Action::Notify(_), Action::Dial]));
 //! machine.handle(Time::ZERO, Event::Closed { code: 1006, reason: "" });
-//! let back = machine.next_deadline().unwrap(); // hand in `Event::Tick` then
+//! let back = machine.next_deadline().unwrap(); // then call `handle` with `Event::Tick`
 //! assert!(back <= Time::from_millis(500));
 //! ```
 
@@ -56,27 +57,28 @@ pub use self::event::{
 pub use self::frame::ServerText;
 pub use self::verdict::Verdict;
 
-/// One client. It is driven like the server's [`Switchboard`](crate::Switchboard): hand in what
-/// happens, do what [`poll_action`](Self::poll_action) says, and hand in [`Event::Tick`] when
-/// [`next_deadline`](Self::next_deadline) has come.
+/// The state machine of one client. Drive it like the server's [`Switchboard`](crate::Switchboard):
+/// pass events to [`handle`](Self::handle), carry out the actions of
+/// [`poll_action`](Self::poll_action), and pass [`Event::Tick`] at
+/// [`next_deadline`](Self::next_deadline).
 #[derive(Debug)]
 pub struct Machine {
     config: Config,
     delays: Delays,
     actions: VecDeque<Action>,
-    /// Of the event that is handled.
+    /// The time of the event being handled.
     now: Time,
     phase: Phase,
     last_close: Option<Close>,
     last_bye: Option<ServerText>,
     online: bool,
-    /// Attempts since a connection was stable.
+    /// The number of attempts since a connection was stable.
     attempts: u32,
-    /// Delays before attempts since a connection was stable.
+    /// The number of delays before attempts since a connection was stable.
     tries: u32,
-    /// The token to ask for before the next dial.
+    /// Why a token is needed before the next dial, if it is.
     wanted: Option<TokenReason>,
-    /// A new token was asked for because of 4001 already, and no connection was stable since.
+    /// Whether a new token was requested because of 4001, and no connection has been stable since.
     token_refused: bool,
     next_id: u64,
     channels: Channels,
@@ -88,7 +90,7 @@ enum Phase {
     Idle,
     Stopped,
     Waiting {
-        /// `None`: until something wakes it.
+        /// `None` to wait until an event ends the wait.
         until: Option<Time>,
         why: WaitReason,
     },
@@ -103,7 +105,7 @@ enum Phase {
 }
 
 impl Phase {
-    /// How far its socket has come, if it has one.
+    /// Returns the stage of the socket, if there is one.
     fn stage(&self) -> Option<Stage> {
         match self {
             Self::Idle | Self::Stopped | Self::Waiting { .. } | Self::Token => None,
@@ -113,7 +115,7 @@ impl Phase {
         }
     }
 
-    /// When it ends by itself.
+    /// Returns when the phase times out.
     fn ends_at(&self) -> Option<Time> {
         match *self {
             Self::Waiting { until, .. } => until,
@@ -122,19 +124,19 @@ impl Phase {
         }
     }
 
-    /// Whether nobody wants a connection.
+    /// Returns whether the application wants no connection.
     fn is_off(&self) -> bool {
         matches!(self, Self::Idle | Self::Stopped)
     }
 
-    /// Whether messages may come and go.
+    /// Returns whether messages may be sent and received.
     fn is_open(&self) -> bool {
         matches!(self, Self::Opened { .. } | Self::Ready(_))
     }
 }
 
 impl Machine {
-    /// A client that does nothing yet.
+    /// Creates an idle client.
     pub fn new(config: Config) -> Self {
         Self {
             delays: Delays::new(config.seed, config.factor),
@@ -155,8 +157,8 @@ impl Machine {
         }
     }
 
-    /// Takes an event that happens now. Any order of events is legal; time that goes back stands
-    /// still.
+    /// Handles an event. Events are legal in any order; a `now` before the latest one counts as
+    /// that.
     pub fn handle(&mut self, now: Time, event: Event<'_>) {
         self.now = self.now.max(now);
         match event {
@@ -187,13 +189,13 @@ impl Machine {
         }
     }
 
-    /// The next thing to do.
+    /// Returns the next action to carry out.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// When an [`Event::Tick`] is due.
+    /// Returns when an [`Event::Tick`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         let ready = match &self.phase {
@@ -206,19 +208,19 @@ impl Machine {
             .min()
     }
 
-    /// The id of the next `Publish` or `Direct` that is handed in.
+    /// Returns the id that the next `Publish` or `Direct` will get.
     #[must_use]
     pub fn next_id(&self) -> u64 {
         self.next_id
     }
 
-    /// How many messages wait, or were sent and have no answer yet.
+    /// Returns the number of messages that are queued or await an answer.
     #[must_use]
     pub fn unanswered(&self) -> usize {
         self.messages.unanswered()
     }
 
-    /// Whether this channel is subscribed, and entered on this connection.
+    /// Returns whether this channel is subscribed and was joined on this connection.
     #[must_use]
     pub fn is_active(&self, channel: &str) -> bool {
         self.channels

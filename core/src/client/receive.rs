@@ -1,4 +1,4 @@
-//! What the server says.
+//! Handles messages of the server.
 
 use serde_json::Number;
 
@@ -55,7 +55,7 @@ impl Machine {
         let TextId::Number(id) = ack.id() else {
             return;
         };
-        // A `subscribe` has another answer.
+        // A `subscribe` is not answered by an `ack`.
         if self.entry_of(id).is_some() {
             return;
         }
@@ -72,7 +72,7 @@ impl Machine {
 
     fn subscribed(&mut self, frame: &ServerText) {
         let id = frame.id();
-        // It answers no message, whatever it says.
+        // A `subscribed` never answers a message, whatever its id.
         let mut over = None;
         if let TextId::Number(id) = id {
             over = self.messages.request(id).and_then(|it| it.over);
@@ -82,7 +82,7 @@ impl Machine {
         }
         self.was_read(over);
         let name = frame.channel().unwrap_or_default();
-        // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
+        // Ignore the answer to an earlier `subscribe` that was cancelled since.
         let asked = self.channels.get(name).map(|channel| channel.entry);
         if let Some(Entry::Asked(ours)) = asked
             && id != TextId::Absent
@@ -91,10 +91,10 @@ impl Machine {
             return;
         }
         self.notify(Notice::Deliver(frame.clone()));
-        // Before `welcome` nobody is in anything.
+        // Before `welcome` the connection is in no channel.
         if matches!(self.phase, Phase::Ready(_)) {
             let (epoch, seq) = (frame.epoch().unwrap_or_default(), frame.seq());
-            // What answers a `subscribe` that was taken back is left already.
+            // The answer to a cancelled `subscribe` is ignored: the channel is being left.
             if asked.is_some() {
                 self.entered(name, epoch, seq);
             } else if id == TextId::Absent {
@@ -103,8 +103,8 @@ impl Machine {
         }
     }
 
-    /// Without an id it answers nothing of ours: the application put us out. A `subscribe` that waits
-    /// for its answer is answered all the same.
+    /// Handles `unsubscribed`. Without an id, the server's application removed the connection. A
+    /// pending `subscribe` will still be answered.
     fn put_out(&mut self, frame: &ServerText) {
         let name = frame.channel().unwrap_or_default();
         self.channels.forget_lobby(name);
@@ -137,7 +137,7 @@ impl Machine {
         let channel = request.channel.as_deref();
         let channel = channel.and_then(|name| self.channels.get_mut(name));
         match channel.filter(|channel| channel.entry == Entry::Asked(id)) {
-            // It was entered by the URL, and that asking for it was needless is nobody's business.
+            // The connection was already in the channel, by the URL, so this is not an error.
             Some(channel) if frame.code() == Some("already_subscribed") => {
                 if !channel.active {
                     let name = channel.name.clone();
@@ -160,16 +160,16 @@ impl Machine {
         }
     }
 
-    /// A request has an answer. If it passed for the one that was not read, that was one after it: the
-    /// server may say so while it still thinks about an earlier one.
+    /// Handles the answer to a request that was taken for an unread one: the unread one was then a
+    /// later request. The server may send `rate_limited` while it still handles an earlier request.
     fn was_read(&mut self, over: Option<u64>) {
         if let Some(before) = over {
             self.oldest_was_not_read(before, None);
         }
     }
 
-    /// The server did not read a request before this turn, so it cannot say which: answers come in
-    /// order, so it was the oldest.
+    /// Handles `rate_limited`, which does not say which request before this turn was not read.
+    /// Since answers come in order, it was the oldest unanswered one.
     fn oldest_was_not_read(&mut self, before: u64, frame: Option<&ServerText>) {
         let Some(id) = self.messages.oldest(before) else {
             return;

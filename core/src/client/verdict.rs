@@ -1,24 +1,24 @@
-//! What a close code asks of a client (spec, section 10).
+//! Maps close codes to what a client does (`docs/protocol.md`, section 4).
 
 /// What a client does after a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Stay away.
+    /// Does not reconnect.
     Stop,
-    /// Come back after a random delay that grows with each failure.
+    /// Reconnects after a random delay that grows with each failure.
     Backoff,
-    /// The same, but not before five seconds.
+    /// Like `Backoff`, but with a delay of at least five seconds.
     Full,
-    /// Come back at once, give or take a second.
+    /// Reconnects after a random delay of at most a second.
     Jitter,
-    /// The same with a new token, which is asked for once.
+    /// Reconnects like `Jitter` with a new token, which is requested once only.
     Token,
-    /// The same with a new token.
+    /// Reconnects like `Jitter` with a new token.
     Expired,
 }
 
 impl Verdict {
-    /// What a close with this code and reason asks for.
+    /// Returns the verdict for a close with this code and reason.
     ///
     /// ```
     /// use switchboard_core::client::Verdict;

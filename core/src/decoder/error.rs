@@ -1,10 +1,10 @@
-//! The rules a client can break, and the close that answers each.
+//! Violations of the WebSocket protocol, and the close reason for each.
 
 use std::fmt;
 
 use crate::CloseReason;
 
-/// How a client broke the protocol.
+/// How a client violated the protocol.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProtocolError {
@@ -26,7 +26,7 @@ pub enum ProtocolError {
     LengthOverflow,
     /// 1002: a Close body of one byte (RFC 6455, section 5.5.1).
     CloseTooShort,
-    /// 1002: a code that must not stand in a Close frame (RFC 6455, section 7.4).
+    /// 1002: a code that must not be sent in a Close frame (RFC 6455, section 7.4).
     CloseCode,
     /// 1007: text, or the reason of a Close, that is not UTF-8 (RFC 6455, section 8.1).
     InvalidUtf8,
@@ -37,7 +37,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The close that answers it (RFC 6455, section 7.4.1).
+    /// Returns the reason to close with (RFC 6455, section 7.4.1).
     pub const fn close(self) -> CloseReason {
         match self {
             Self::InvalidUtf8 => CloseReason::InvalidUtf8,
@@ -69,7 +69,7 @@ impl fmt::Display for ProtocolError {
             Self::ControlTooLong => "a control frame may have at most 125 bytes",
             Self::LengthOverflow => "the top bit of a frame's length is set",
             Self::CloseTooShort => "the body of a Close frame has one byte",
-            Self::CloseCode => "the code must not stand in a Close frame",
+            Self::CloseCode => "the code must not be sent in a Close frame",
             Self::InvalidUtf8 => "the text is not UTF-8",
             Self::TooBig => "the message is over the limit",
             Self::TooManyFragments => "the message has too many fragments",

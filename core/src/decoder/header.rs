@@ -1,4 +1,4 @@
-//! The header of a client's frame (RFC 6455, section 5.2).
+//! Parses the headers of client frames (RFC 6455, section 5.2).
 
 use super::ProtocolError;
 use super::mask::turned;
@@ -7,36 +7,36 @@ use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 /// The longest header: two bytes, a 64-bit length and a mask.
 const HEADER_MAX: usize = 14;
 
-/// A frame whose header is in; it changes as payload arrives.
+/// A frame whose header is complete; updated as payload arrives.
 #[derive(Clone, Copy)]
 pub(super) struct FrameHead {
-    /// Payload that has not arrived.
+    /// The number of payload bytes still to come.
     pub(super) left: u32,
-    /// The mask, as the next byte of payload meets it.
+    /// The mask, rotated so that it starts at the next payload byte.
     pub(super) mask: [u8; 4],
-    /// What the frame is, or for a continuation what it continues.
+    /// The opcode of the frame, or for a continuation that of its message.
     pub(super) opcode: Opcode,
-    /// Whether a message ends with this frame.
+    /// Whether this is the last frame of its message.
     pub(super) fin: bool,
 }
 
-/// What decides, apart from its bytes, whether a header is legal.
+/// The state of the decoder that decides, with its bytes, whether a header is legal.
 #[derive(Clone, Copy)]
 pub(super) struct Context {
-    /// The fragmented message that has begun.
+    /// The fragmented message in progress.
     pub(super) message: Option<Opcode>,
-    /// Whether the message may have one fragment more.
+    /// Whether the message may have another fragment.
     pub(super) fragment_left: bool,
-    /// How many bytes of payload the message may still have.
+    /// The number of payload bytes that the message may still have.
     pub(super) bytes_left: u32,
 }
 
 impl FrameHead {
-    /// Reads a header and its length in bytes; `None` when it is not complete.
+    /// Parses a header and returns it with its length in bytes, or `None` if it is incomplete.
     ///
     /// # Errors
-    /// The first broken rule in the order of the bytes, whether or not the header is complete, so
-    /// that the answer does not depend on how the bytes were split.
+    /// Returns the first broken rule in the order of the bytes, even if the header is incomplete,
+    /// so that the result does not depend on how the bytes were split.
     fn parse(bytes: &[u8], context: Context) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
@@ -77,7 +77,7 @@ impl FrameHead {
         Ok(Some((head, bytes.len() - rest.len())))
     }
 
-    /// The frame after `taken` more bytes of its payload.
+    /// Returns the frame after `taken` more bytes of its payload.
     pub(super) const fn without(self, taken: usize) -> Self {
         Self {
             left: self.left - taken as u32,
@@ -87,7 +87,7 @@ impl FrameHead {
     }
 }
 
-/// Reads the first byte of a header.
+/// Parses the first byte of a header.
 fn opcode(first: u8, fin: bool, context: Context) -> Result<Opcode, ProtocolError> {
     if first & 0x70 != 0 {
         return Err(ProtocolError::ReservedBits);
@@ -111,11 +111,10 @@ fn opcode(first: u8, fin: bool, context: Context) -> Result<Opcode, ProtocolErro
     Ok(opcode)
 }
 
-/// Reads the length that `short` announces; gives it with what comes after it.
+/// Parses the length that `short` announces, and returns it with the bytes behind it.
 ///
-/// A length in a longer form than it needs is taken: the RFC forbids it, but the stream stays in
-/// step and nothing else depends on it. Not so in a control frame, which was refused before this
-/// at a `short` over 125.
+/// A length in a longer form than necessary is accepted: RFC 6455 forbids it, but it is harmless.
+/// Control frames with a `short` over 125 were refused before.
 fn length(short: u8, bytes: &[u8]) -> Result<Option<(u64, &[u8])>, ProtocolError> {
     Ok(match short {
         126 => bytes
@@ -133,7 +132,7 @@ fn length(short: u8, bytes: &[u8]) -> Result<Option<(u64, &[u8])>, ProtocolError
     })
 }
 
-/// The bytes of a header that is not complete yet.
+/// The bytes of an incomplete header.
 #[derive(Clone, Copy)]
 pub(super) struct PartialHeader {
     bytes: [u8; HEADER_MAX],
@@ -150,7 +149,7 @@ impl PartialHeader {
         self.len == 0
     }
 
-    /// Goes on with the next bytes of the stream; see [`FrameHead::parse`].
+    /// Continues with the next bytes of the stream; see [`FrameHead::parse`].
     pub(super) fn completed_by(
         &self,
         more: &[u8],
@@ -172,7 +171,7 @@ impl PartialHeader {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// These bytes and as many of `more` as the longest header has room for.
+    /// Appends as many bytes of `more` as fit into the longest header.
     fn followed_by(mut self, more: &[u8]) -> Self {
         let room = &mut self.bytes[usize::from(self.len)..];
         let taken = more.len().min(room.len());
@@ -182,10 +181,10 @@ impl PartialHeader {
     }
 }
 
-/// How far a header is.
+/// The result of [`PartialHeader::completed_by`].
 pub(super) enum Progress {
-    /// It takes more than there is; all of that was taken.
+    /// The header is still incomplete; all bytes were consumed.
     Partial(PartialHeader),
-    /// It is complete, with so many of the bytes given.
+    /// The header is complete, after this many of the new bytes.
     Complete(FrameHead, usize),
 }

@@ -1,4 +1,4 @@
-//! What comes out of a decoder.
+//! The output of a decoder.
 
 use std::str;
 
@@ -6,23 +6,23 @@ use super::ProtocolError;
 use crate::CloseFrame;
 use crate::frame::{Opcode, may_be_received};
 
-/// What a client sent.
+/// A message or control frame of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
-    /// A whole text message (RFC 6455, section 5.6).
+    /// A complete text message (RFC 6455, section 5.6).
     Text(&'a str),
-    /// A whole binary message (RFC 6455, section 5.6).
+    /// A complete binary message (RFC 6455, section 5.6).
     Binary(&'a [u8]),
     /// A ping (RFC 6455, section 5.5.2).
     Ping(&'a [u8]),
     /// A pong (RFC 6455, section 5.5.3).
     Pong(&'a [u8]),
-    /// A Close frame; nothing comes after it (RFC 6455, section 5.5.1).
+    /// A Close frame, which is always the last (RFC 6455, section 5.5.1).
     Close(Option<CloseFrame<'a>>),
 }
 
 impl<'a> Incoming<'a> {
-    /// Reads the payload of a whole message or control frame.
+    /// Interprets the payload of a complete message or control frame.
     pub(super) fn new(opcode: Opcode, payload: &'a [u8]) -> Result<Self, ProtocolError> {
         Ok(match opcode {
             Opcode::Text => Self::Text(text(payload)?),

@@ -1,6 +1,6 @@
-//! Masks (RFC 6455, section 5.3).
+//! Frame masking (RFC 6455, section 5.3).
 
-/// Unmasks (or masks) `bytes`; the first of them meets the first byte of `mask`.
+/// Unmasks (or masks) `bytes`, starting with the first byte of `mask`.
 pub(super) fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -13,7 +13,7 @@ pub(super) fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// The mask as the byte after the first `taken` bytes meets it.
+/// Returns the mask rotated for the byte behind the first `taken`.
 pub(super) const fn turned(mask: [u8; 4], taken: usize) -> [u8; 4] {
     let [a, b, c, d] = mask;
     match taken % 4 {

@@ -1,11 +1,11 @@
-//! From the bytes of one connection to messages (RFC 6455, sections 5 and 8.1).
+//! Decodes the byte stream of one client into messages (RFC 6455, sections 5 and 8.1).
 //!
 //! ```text
 //!             header in                  payload in, frame ends
-//!   Header ───────────────▶ Payload ──┬──▶ Header    a fragment; a ping, pong or message: lent
-//!     ▲                               └──▶ Over      a Close: lent
+//!   Header ───────────────▶ Payload ──┬──▶ Header    a fragment; a ping, pong or message: returned
+//!     ▲                               └──▶ Over      a Close: returned
 //!     └── at rest: no message has begun       ▲
-//!                     any broken rule ────────┘      all input is used up without an effect
+//!                     any broken rule ────────┘      all further input is discarded
 //! ```
 
 mod error;
@@ -23,25 +23,25 @@ use self::header::{Context, FrameHead, PartialHeader, Progress};
 pub use self::incoming::Incoming;
 use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 
-/// The first capacity of a buffer, where so much is to come: bytes that trickle in one by one do
-/// not cost an allocation each.
+/// The initial capacity of a buffer, so that bytes arriving one by one do not cost an allocation
+/// each.
 const CAPACITY_MIN: usize = 64;
 
-/// What a decoder takes. Either limit counts as 2³² − 1 where it is larger.
+/// The limits of a decoder. Larger values than 2³² − 1 are reduced to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecoderLimits {
-    /// The largest message, in bytes of payload over all its fragments.
+    /// The maximum size of a message, in bytes of payload over all fragments.
     pub message_bytes: usize,
-    /// The most fragments of one message; an unfragmented one counts as one.
+    /// The maximum number of fragments of one message; an unfragmented message counts as one.
     pub fragments: usize,
 }
 
-/// Turns the bytes of one client into messages, in any split, in bounded steps.
+/// A decoder of one client's byte stream, split in any way.
 ///
-/// A message that lies whole in the input is lent from there; only an unfinished one is copied
-/// into a buffer, which grows with the bytes received (at most twice those, or 64 bytes, whatever
-/// a header declares) and is given back by the call after the one that lent it: at rest, when
-/// [`buffered`](Self::buffered) is zero, a decoder owns no heap.
+/// A message that is complete in the input is returned as a slice of it. Only an unfinished one is
+/// copied into a buffer, whose capacity is at most twice the bytes received (or 64), whatever
+/// length a header declares. The buffer is freed by the call after the one that returned the
+/// message, so a decoder whose [`buffered`](Self::buffered) is zero owns no heap memory.
 ///
 /// ```
 /// use switchboard_core::{Decoder, DecoderLimits, Incoming};
@@ -59,27 +59,27 @@ pub struct DecoderLimits {
 /// # Ok::<(), switchboard_core::ProtocolError>(())
 /// ```
 pub struct Decoder {
-    /// What is in of a message that is not complete, then what is in of a control frame inside it.
-    /// Beyond the message it is empty, or lent, whenever no frame's payload is awaited.
+    /// The received part of an unfinished message, then that of a control frame inside it. While no
+    /// payload is awaited, everything behind the message's part has been returned by the last call.
     buffer: Vec<u8>,
     bytes_max: u32,
     fragments_max: u32,
     message: Message,
     stage: Stage,
-    /// Turns, and bytes that were looked at, copied or moved, for the proof that it is a few times each.
+    /// Iterations, and bytes inspected, copied or moved; the tests check that this is linear.
     #[cfg(test)]
     work: usize,
 }
 
-/// A fragmented message that has begun, or any whose payload is not all in.
+/// The message in progress: fragmented, or with payload still to come.
 #[derive(Clone, Copy)]
 struct Message {
-    /// `None` when none has begun.
+    /// `None` if no message is in progress.
     opcode: Option<Opcode>,
     fragments: u32,
-    /// How many of the buffer's bytes are its payload.
+    /// The number of bytes in the buffer that are its payload.
     len: u32,
-    /// How many of its last bytes wait for the rest of their character.
+    /// The number of bytes at its end that form an incomplete character.
     open_end: u8,
 }
 
@@ -99,34 +99,34 @@ enum Stage {
     Over,
 }
 
-// One is moved wherever a message is read.
+// Decoders are moved often, so keep them small.
 #[cfg(not(test))]
 const _: () = assert!(size_of::<Decoder>() <= 64);
 
-/// One step of a decoder.
+/// The result of one [`Decoder::decode`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decoded<'a> {
-    /// How many bytes of the input the step used up.
+    /// The number of input bytes consumed.
     pub consumed: usize,
-    /// What they completed; `None` when all of the input is used up.
+    /// The completed message or control frame; `None` once all of the input is consumed.
     pub incoming: Option<Incoming<'a>>,
 }
 
-/// A message or a control frame that is complete, and where its payload lies.
+/// A complete message or control frame, and the location of its payload.
 struct Whole {
     opcode: Opcode,
     place: Place,
 }
 
 enum Place {
-    /// In the input, from here to the end of what is used up.
+    /// In the input, from this index to the end of the consumed part.
     Input(usize),
-    /// In the buffer, from here to its end.
+    /// In the buffer, from this index to its end.
     Buffer(usize),
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream.
+    /// Creates a decoder for the start of a stream.
     pub const fn new(limits: DecoderLimits) -> Self {
         Self {
             buffer: Vec::new(),
@@ -139,17 +139,15 @@ impl Decoder {
         }
     }
 
-    /// Takes bytes up to the end of the first message or control frame in `input`, unmasking in
-    /// place.
+    /// Decodes `input` up to the end of the first message or control frame, unmasking in place.
     ///
-    /// Whoever holds a decoder calls this until `incoming` is `None`: that call, and one with an
-    /// empty input too, gives back the buffer a message was lent from. After an error, or after a
-    /// Close frame, all further input is used up without an effect.
+    /// Call this until `incoming` is `None`; that call, even with an empty input, frees the buffer
+    /// of the previous message. After an error or a Close frame, all further input is discarded.
     ///
     /// # Errors
-    /// The first rule that the bytes break, at the first byte that breaks it: before the payload
-    /// of a frame that must not come, or inside a character that can not become valid. Nothing is
-    /// held after it. [`ProtocolError::close`] is the answer.
+    /// Returns the first broken rule at the first byte that breaks it: before the payload of an
+    /// illegal frame, or inside an invalid character. Afterwards the decoder owns no buffer.
+    /// [`ProtocolError::close`] is the reason to close with.
     pub fn decode<'a>(&'a mut self, input: &'a mut [u8]) -> Result<Decoded<'a>, ProtocolError> {
         self.give_back();
         let (consumed, whole) = match self.advance(input) {
@@ -179,7 +177,7 @@ impl Decoder {
                 Ok(incoming) => Some(incoming),
                 Err(error) => return Err(self.fail(error)),
             },
-            // It was checked on its way into the buffer; only its type has to be found again.
+            // Checked already when it was buffered; this only restores the type.
             Some(Whole {
                 opcode,
                 place: Place::Buffer(start),
@@ -188,13 +186,13 @@ impl Decoder {
         Ok(Decoded { consumed, incoming })
     }
 
-    /// Bytes held: of a message or control frame that is not complete yet, or of one that the last
-    /// call lent from the buffer. Zero means that no heap is owned.
+    /// Returns the number of bytes held for an unfinished message or control frame, or for one that
+    /// the last call returned from the buffer. Zero means that no heap memory is owned.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Whether a message (or a frame's header) has begun and is not complete yet.
+    /// Returns whether a message or a frame's header is incomplete.
     pub fn in_message(&self) -> bool {
         match self.stage {
             Stage::Header(partial) => !partial.is_empty() || self.message.opcode.is_some(),
@@ -203,14 +201,14 @@ impl Decoder {
         }
     }
 
-    /// Whether it is as if it were new: nothing has begun, nothing is lent, and no rule has been
-    /// broken. Who keeps many connections need not keep a decoder that is at rest.
+    /// Returns whether the decoder is in its initial state: nothing is in progress or buffered, and
+    /// no rule has been broken. A decoder at rest can be dropped and recreated later.
     pub fn is_at_rest(&self) -> bool {
         let over = matches!(self.stage, Stage::Over);
         !over && !self.in_message() && self.buffer.is_empty()
     }
 
-    /// Drops what the last call lent from the buffer.
+    /// Frees what the last call returned from the buffer.
     fn give_back(&mut self) {
         if matches!(self.stage, Stage::Payload(_)) {
             return;
@@ -229,7 +227,7 @@ impl Decoder {
         error
     }
 
-    /// Goes through the input to the end of something whole, or of the input.
+    /// Processes the input up to the end of a message or control frame, or of the input.
     fn advance(&mut self, input: &mut [u8]) -> Result<(usize, Option<Whole>), ProtocolError> {
         let mut at = 0;
         loop {
@@ -288,7 +286,7 @@ impl Decoder {
         }
     }
 
-    /// Ends a frame with the last of its payload, which lies in the input at `start`.
+    /// Completes a frame with the rest of its payload, which starts at `start` in the input.
     fn finish(
         &mut self,
         head: FrameHead,
@@ -329,14 +327,15 @@ impl Decoder {
         Ok(Some(Whole { opcode, place }))
     }
 
-    /// Appends payload to the buffer, and checks it if it is text.
+    /// Appends payload to the buffer, validating text.
     fn keep(&mut self, head: FrameHead, chunk: &[u8]) -> Result<(), ProtocolError> {
         if chunk.is_empty() {
             return Ok(());
         }
         let inside = head.opcode.is_control() && self.message.len > 0;
         let end = if inside {
-            // The message goes on behind it: room for this frame alone would be made for each.
+            // The message continues in the same buffer, so reserve for both instead of reallocating
+            // for each control frame.
             (self.bytes_max as usize).saturating_add(CONTROL_PAYLOAD_MAX)
         } else if head.fin {
             self.buffer.len() + head.left as usize
@@ -360,8 +359,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// Makes room for `more` bytes in a buffer that will have at most `end`: twice as much as
-    /// before, so that bytes are moved once on average, but never more than there can be.
+    /// Reserves `more` bytes in a buffer that will hold at most `end`: doubles the capacity, so
+    /// that bytes are moved once on average, but never beyond `end`.
     fn make_room(&mut self, more: usize, end: usize) {
         let needed = self.buffer.len() + more;
         let capacity = self.buffer.capacity();
@@ -377,7 +376,7 @@ impl Decoder {
     }
 }
 
-/// Shows where it stands, never what was received.
+/// Prints the state, never what was received.
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")

@@ -1,7 +1,7 @@
-//! How much work a decoder does, whatever comes and however it is split.
+//! Tests that a decoder does linear work, for any input in any split.
 //!
-//! What these would have caught: CVE-2023-43669 (bytes parsed again with each read), CVE-2020-13935
-//! (a length that makes a loop without end), RUSTSEC-2024-0336 (no progress in a call),
+//! These would have caught CVE-2023-43669 (bytes parsed again with each read), CVE-2020-13935 (an
+//! endless loop from an invalid length), RUSTSEC-2024-0336 (a call without progress),
 //! RUSTSEC-2026-0258 and CVE-2026-33871 (empty frames).
 
 use super::{Decoder, DecoderLimits};
@@ -49,7 +49,7 @@ fn hostile() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Feeds a stream in pieces of one size; the calls it took, and the work.
+/// Feeds a stream in pieces of one size and returns the number of calls and the work done.
 fn work(stream: &[u8], piece: usize) -> (usize, usize) {
     let mut decoder = Decoder::new(DecoderLimits {
         message_bytes: 16 << 20,
@@ -70,7 +70,7 @@ fn work(stream: &[u8], piece: usize) -> (usize, usize) {
                     assert_eq!(at + step.consumed, piece.len(), "bytes are left");
                     break;
                 }
-                Err(_) => break, // What follows is used up at once.
+                Err(_) => break, // Further input is discarded.
             }
         }
     }

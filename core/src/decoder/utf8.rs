@@ -1,14 +1,14 @@
-//! UTF-8 in pieces (RFC 6455, section 8.1; RFC 3629).
+//! Incremental UTF-8 validation (RFC 6455, section 8.1; RFC 3629).
 
 use std::str;
 
 use super::ProtocolError;
 
-/// How many bytes at the end of `text` begin a character that is not complete yet: 0 to 3.
+/// Returns the number of bytes (0 to 3) at the end of `text` that form an incomplete character.
 ///
 /// # Errors
-/// At the first byte with which no character can begin or go on, however much is still to come:
-/// `ED A0` is wrong before a third byte is in.
+/// Fails at the first byte that cannot begin or continue a character, without waiting for more: `ED
+/// A0` is invalid before its third byte.
 pub(super) fn open_end(text: &[u8]) -> Result<u8, ProtocolError> {
     match str::from_utf8(text) {
         Ok(_) => Ok(0),

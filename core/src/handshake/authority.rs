@@ -1,8 +1,8 @@
-//! `host:port`, as it stands in `Host` and in `Origin`.
+//! Parses `host:port`, as in `Host` and `Origin`.
 
 use std::net::Ipv6Addr;
 
-/// A host and, if it was given, a port (RFC 3986, section 3.2, without user information).
+/// A host and an optional port (RFC 3986, section 3.2, without user information).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Authority<'a> {
     host: &'a str,
@@ -10,8 +10,8 @@ pub(crate) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// An IPv6 address may have a zone, which is left out: it means something to the client only.
-    /// `None` for an empty host, for user information, and for whatever does not belong there.
+    /// Returns `None` for an empty host, user information and illegal bytes. The zone of an IPv6
+    /// address is dropped, since it has a meaning on the client's machine only.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, after) = rest.split_once(']')?;
@@ -41,7 +41,7 @@ impl<'a> Authority<'a> {
         Some(Self { host, port })
     }
 
-    /// The port, or what stands for none.
+    /// Returns the port, or `default` if none is given.
     pub(crate) fn port_or(self, default: Option<u16>) -> Option<u16> {
         self.port.or(default)
     }
@@ -51,15 +51,16 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// What follows the `%` in an IPv6 address: the name of an interface, with its own `%` encoded (RFC 6874)
-/// or not, as many programs write it.
+/// Returns whether this is a valid IPv6 zone, the part after the `%`. A `%` inside it may be
+/// encoded (RFC 6874) or not, as many programs write it.
 pub(crate) fn is_zone(zone: &str) -> bool {
     let legal =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%');
     !zone.is_empty() && zone.bytes().all(legal)
 }
 
-/// The bytes of a registered name, without the comma: it would make one of two hosts.
+/// The bytes of a registered name (RFC 3986, section 3.2.2), except the comma, which separates
+/// several hosts in a header.
 const fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

@@ -1,4 +1,4 @@
-//! A complete head, taken apart.
+//! Splits a complete head into the request line and its fields.
 
 use std::mem::MaybeUninit;
 
@@ -6,7 +6,7 @@ use super::headers::Headers;
 use super::scan::FIELDS;
 use crate::BadRequest;
 
-/// The request line and the fields of a head that the scanner let through.
+/// A head that the scanner accepted.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
     pub(super) method: &'a str,
@@ -15,7 +15,7 @@ pub(super) struct Head<'a> {
     pub(super) headers: Headers,
 }
 
-/// The versions of HTTP that the scanner lets through.
+/// The HTTP versions that the scanner accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     Http10,
@@ -25,7 +25,7 @@ pub(super) enum Version {
 impl<'a> Head<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BadRequest> {
         const ILLEGAL: BadRequest = BadRequest::Syntax("the head is not HTTP/1");
-        // Most heads have few fields: the room for the others is left as it is.
+        // Uninitialised, because most heads have few fields.
         let mut fields = [MaybeUninit::uninit(); FIELDS];
         let mut request = httparse::Request::new(&mut []);
         match request.parse_with_uninit_headers(bytes, &mut fields) {

@@ -1,10 +1,10 @@
-//! The header fields of one request, in two allocations.
+//! Compact storage of the header fields of one request.
 
-/// Header fields in the order they came.
+/// Header fields in order.
 ///
-/// All names and values lie behind each other in one string, so that a request of twenty fields
-/// costs two allocations and not forty. A value that is not UTF-8 keeps what is, and has U+FFFD
-/// for the rest: HTTP allows such bytes, and no rule here reads them.
+/// Names and values are concatenated in one string, so a request of twenty fields costs two
+/// allocations instead of forty. Invalid UTF-8 in values, which HTTP allows and no rule here reads,
+/// is replaced by U+FFFD.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Headers {
     text: String,
@@ -13,14 +13,14 @@ pub(crate) struct Headers {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Field {
-    /// Where its name and where its value ends in the text; it begins where the one before ends.
+    /// The ends of the name and of the value in the text. The name begins at the end of the
+    /// previous field.
     name_end: usize,
     value_end: usize,
     known: Option<Known>,
 }
 
-/// A field that some rule reads. Names are compared once, when a field comes, and not again by
-/// every rule.
+/// A field used by some rule. Names are classified once, on arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
     Authorization,
@@ -39,9 +39,9 @@ pub(crate) enum Known {
 }
 
 impl Known {
-    /// What a name means, whatever its case.
+    /// Classifies a name, ignoring case.
     fn of(name: &str) -> Option<Self> {
-        // No two of the same length begin alike: one comparison decides.
+        // Length and first byte are unique, so one comparison suffices.
         let (known, its_name) = match (name.len(), name.as_bytes().first()?) {
             (4, _) => (Self::Host, "host"),
             (6, b'c' | b'C') => (Self::Cookie, "cookie"),
@@ -118,7 +118,7 @@ impl Headers {
         &self.text[field.name_end..field.value_end]
     }
 
-    /// The values of every field of this name.
+    /// Iterates over the values of all fields of this name.
     pub(crate) fn all(&self, name: Known) -> impl DoubleEndedIterator<Item = &str> {
         let fields = self.fields.iter();
         fields
@@ -126,14 +126,15 @@ impl Headers {
             .map(|&field| self.value(field))
     }
 
-    /// The value of a field that must be there exactly once.
+    /// Returns the value of a field that is present exactly once.
     pub(crate) fn only(&self, name: Known) -> Option<&str> {
         let mut values = self.all(name);
         let value = values.next()?;
         values.next().is_none().then_some(value)
     }
 
-    /// Whether a comma-separated list over all fields of this name has `token`, whatever its case.
+    /// Returns whether the comma-separated list over all fields of this name contains `token`,
+    /// ignoring case.
     pub(crate) fn list_has(&self, name: Known, token: &str) -> bool {
         let is_it = |element: &str| element.trim_ascii().eq_ignore_ascii_case(token);
         self.all(name).any(|list| list.split(',').any(is_it))

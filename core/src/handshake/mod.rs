@@ -1,4 +1,4 @@
-//! From the first bytes of a connection to a request (RFC 6455, section 4.2; RFC 9112).
+//! Parses the opening handshake of a connection (RFC 6455, section 4.2; RFC 9112).
 
 mod authority;
 mod head;
@@ -28,31 +28,31 @@ pub(crate) use self::upgrade::{AcceptKey, JSON_PROTOCOL};
 use crate::request::Parts;
 use crate::{BadRequest, Request, Tokens};
 
-/// What a [`Handshake`] takes for an upgrade, and what it does with the rest.
+/// The configuration of a [`Handshake`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeConfig {
-    /// The paths that lead to the switchboard.
+    /// The paths at which upgrades are accepted.
     pub endpoint: Endpoint,
-    /// Whether other requests are handed on, for a page or a health check; otherwise they are
-    /// answered with 404. Never true of a request for an upgrade.
+    /// Whether requests for other paths are returned, for pages or health checks, instead of being
+    /// refused with 404. Upgrade requests for other paths are always refused.
     pub pages: bool,
-    /// Whether the subprotocol `switchboard.v1.json` is spoken. Only then may a token stand beside
-    /// it, as another subprotocol.
+    /// Whether the subprotocol `switchboard.v1.json` is supported. Only beside it may a token be
+    /// offered as another subprotocol.
     pub json: bool,
-    /// The longest name of a lobby, in bytes after decoding.
+    /// The maximum size of a lobby's name, in bytes after decoding.
     pub name_bytes: usize,
     /// Where a request may carry its token.
     pub tokens: Tokens,
 }
 
-/// The paths that lead to the switchboard.
+/// The paths at which upgrades are accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// This path (`/ws`; written decoded, slashes at its end do not count) and the paths with one
-    /// more segment, which names the lobby (`/ws/{room}`).
+    /// This path (`/ws`), written decoded and without regard to trailing slashes, and the paths
+    /// with one more segment, which names the lobby (`/ws/{room}`).
     At(String),
-    /// Every path, and no lobby.
+    /// Any path, without a lobby.
     Any,
 }
 
@@ -63,22 +63,22 @@ impl Default for Endpoint {
     }
 }
 
-/// Turns the first bytes of a connection into a [`Request`], in any split.
+/// Parses the first bytes of a connection, split in any way, into a [`Request`].
 ///
-/// It reads each byte once and keeps at most 64 KiB of an unfinished head. What cannot become a
-/// request is refused with the first byte that shows it. It does not know the time: whoever
-/// drives it gives it up after a while, and answers with [`request_timeout`].
+/// Each byte is scanned once, and at most 64 KiB of an unfinished head are kept. Invalid input is
+/// refused at the first offending byte. There is no timeout in here: the caller abandons a slow
+/// handshake and answers with [`request_timeout`].
 ///
 /// [`request_timeout`]: crate::response::request_timeout
 pub struct Handshake {
     config: Arc<HandshakeConfig>,
     scanner: Scanner,
-    /// What came of a head that did not come at once.
+    /// The received part of an incomplete head.
     head: Vec<u8>,
     state: State,
-    /// How many bytes of the latest input belong to the frames behind the request.
+    /// The number of bytes of the latest input that follow the request.
     unread: usize,
-    /// How many bytes were copied or parsed, for the proof that each is a few times at most.
+    /// The number of bytes copied or parsed; the tests check that this is linear.
     #[cfg(test)]
     work: usize,
 }
@@ -87,15 +87,15 @@ pub struct Handshake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Reading,
-    /// A request for an upgrade is complete: what follows are frames.
+    /// An upgrade request is complete; frames follow.
     Upgrading,
-    /// A request for a page is complete: its body is of no interest.
+    /// A page request is complete; its body is ignored.
     Serving,
     Refused(BadRequest),
 }
 
 impl Handshake {
-    /// A handshake at the start of a connection.
+    /// Creates a handshake for the start of a connection.
     pub fn new(config: Arc<HandshakeConfig>) -> Self {
         Self {
             config,
@@ -108,11 +108,15 @@ impl Handshake {
         }
     }
 
-    /// Takes the next bytes, as many or few as there are. `None`: it wants more.
+    /// Processes the next bytes. Returns `None` while the request is incomplete, and again after it
+    /// was returned.
     ///
-    /// A request comes once. Some clients and proxies send frames behind it before they have seen the
-    /// answer 101: [`unread`](Self::unread) says where those begin. An error stays: there is nothing
-    /// behind a refused request that may be read.
+    /// Some clients and proxies send frames before they have seen the 101; [`unread`](Self::unread)
+    /// returns how many bytes of the input those are.
+    ///
+    /// # Errors
+    /// Returns [`BadRequest`] for a request that must be refused, and the same error on all further
+    /// calls.
     pub fn receive(&mut self, input: &[u8]) -> Result<Option<Request>, BadRequest> {
         self.unread = 0;
         let outcome = match self.state {
@@ -136,8 +140,8 @@ impl Handshake {
         outcome
     }
 
-    /// How many bytes at the end of the latest input follow the request for an upgrade. They are the
-    /// first for the [`Decoder`](crate::Decoder), once the request is answered with 101.
+    /// Returns the number of bytes at the end of the latest input that follow an upgrade request.
+    /// Pass them to the [`Decoder`](crate::Decoder) once the request is answered with 101.
     pub const fn unread(&self) -> usize {
         self.unread
     }
@@ -164,7 +168,7 @@ impl Handshake {
         Ok(Some(request))
     }
 
-    /// Grows by doubling, but never beyond the largest head.
+    /// Buffers part of a head. The capacity doubles, but never exceeds the largest head.
     fn keep(&mut self, bytes: &[u8]) {
         let length = self.head.len() + bytes.len();
         #[cfg(test)]
@@ -184,7 +188,7 @@ impl Handshake {
     }
 }
 
-/// Says how far it is, never what it read: a token may be in it.
+/// Prints the state but not the input, which may contain a token.
 impl fmt::Debug for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handshake")
@@ -194,8 +198,8 @@ impl fmt::Debug for Handshake {
     }
 }
 
-/// Decides about a complete head. Of several faults the first in this order is told: syntax,
-/// path, HTTP version, method, upgrade, WebSocket version, key, host, body, subprotocols, token.
+/// Checks a complete head. Of several faults, the first in this order is reported: syntax, path,
+/// HTTP version, method, upgrade, WebSocket version, key, host, body, subprotocols, token.
 fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
     let Head {
         method,
@@ -243,8 +247,7 @@ fn upgrade(
     }))
 }
 
-/// A page is no part of the WebSocket protocol: only what HTTP itself demands is checked. A token
-/// that cannot be read is none.
+/// Page requests are checked only for what HTTP itself requires. A malformed token counts as none.
 fn page(
     config: &HandshakeConfig,
     method: &str,
@@ -265,7 +268,7 @@ fn page(
     }))
 }
 
-/// A request that somebody else read and upgraded (see [`Request::upgraded`]).
+/// Builds the request of a socket that the application upgraded (see [`Request::upgraded`]).
 pub(crate) fn upgraded(
     tokens: &Tokens,
     target: &str,
@@ -294,11 +297,11 @@ pub(crate) fn upgraded(
     }))
 }
 
-/// What stands for `Host` over HTTP/2 (RFC 9113, section 8.3.1).
+/// Returns `:authority`, which replaces `Host` over HTTP/2 (RFC 9113, section 8.3.1).
 fn authority(headers: &Headers) -> Result<Option<&str>, BadRequest> {
     let mut authorities = headers.iter().filter(|(name, _)| *name == ":authority");
     match (authorities.next(), authorities.next()) {
-        (_, Some(_)) => Err(BadRequest::Syntax("there may be one :authority")),
+        (_, Some(_)) => Err(BadRequest::Syntax("there must be at most one :authority")),
         (first, None) => Ok(first.map(|(_, value)| value)),
     }
 }

@@ -1,23 +1,23 @@
-//! The parameters of a query, in one string.
+//! Compact storage of query parameters.
 
 use smallvec::SmallVec;
 
 use super::target::percent_decode;
 use crate::BadRequest;
 
-/// The most parameters in a query.
+/// The maximum number of parameters in a query.
 const PARAMETERS: usize = 100;
 
-/// Names and values in their order, decoded, behind each other.
+/// Decoded names and values, concatenated in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     text: String,
-    /// Where the name and where the value of each ends. Most queries are a token.
+    /// The ends of each name and value. Most queries consist of a token only.
     ends: SmallVec<[(usize, usize); 1]>,
     token: Option<Place>,
 }
 
-/// Where the token stands.
+/// The position of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     start: usize,
@@ -26,8 +26,9 @@ struct Place {
 }
 
 impl Query {
-    /// Reads a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space, a
-    /// broken encoding stays as it is. The first parameter called `token` is that, if a name is given.
+    /// Parses a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space,
+    /// and invalid escapes are kept as they are. `token` is the name of the parameter that carries
+    /// the token, of which the first counts.
     pub(super) fn parse(raw: &str, token: Option<&str>) -> Result<Self, BadRequest> {
         let mut query = Self::default();
         query.text.reserve(raw.len());
@@ -52,8 +53,11 @@ impl Query {
         Ok(query)
     }
 
-    /// The token, if there is one; it in turn is `None` where it is not encoded well.
-    #[allow(clippy::option_option, reason = "no token, or one that cannot be read")]
+    /// Returns the token, if there is one; the inner value is `None` if its encoding is invalid.
+    #[allow(
+        clippy::option_option,
+        reason = "an absent token differs from a malformed one"
+    )]
     pub(super) fn token(&self) -> Option<Option<&str>> {
         let place = self.token?;
         Some(
@@ -77,7 +81,7 @@ impl Query {
     }
 }
 
-/// Appends the text, and says whether all of it was encoded well.
+/// Appends the decoded text and returns whether its encoding was valid.
 fn form_decode(text: &mut String, raw: &str) -> bool {
     if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         text.push_str(raw);

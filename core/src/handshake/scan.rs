@@ -1,18 +1,18 @@
-//! Finds the end of a request head, byte by byte, and the first byte that makes it illegal.
+//! Finds the end of a request head and rejects illegal bytes early.
 
 use crate::BadRequest;
 
-/// The largest head, from the first byte to the empty line.
+/// The maximum size of a head, from the first byte to the empty line.
 pub(super) const HEAD_BYTES: usize = 64 * 1024;
-/// The most header fields.
+/// The maximum number of header fields.
 pub(super) const FIELDS: usize = 124;
-/// The longest request target.
+/// The maximum size of a request target.
 const TARGET_BYTES: usize = 8 * 1024;
-/// The longest method: of those registered, the longest has 17 letters.
+/// The maximum size of a method. The longest registered one has 17 letters.
 const METHOD_BYTES: usize = 32;
 
-/// Where a head stands. Every verdict follows from the bytes before it alone, never from how
-/// they were split into reads: each is as early as it can be.
+/// The state of the scanner. An error depends only on the bytes up to it, never on how they were
+/// split into reads, and is reported as early as possible.
 ///
 /// ```text
 /// Start ─▶ Method ─▶ Target ─▶ Version ─▶ LineEnd ─▶ Line ─▶ Name ─▶ Value ─▶ LineEnd ─▶ Line
@@ -34,13 +34,13 @@ enum At {
     Done,
 }
 
-/// Reads a head once, in any split, in constant memory.
+/// Scans a head in one pass and constant memory, split in any way.
 #[derive(Debug)]
 pub(super) struct Scanner {
     at: At,
     bytes: usize,
     fields: usize,
-    /// How many bytes the scanner looked at, for the proof that it is each once.
+    /// The number of bytes inspected; the tests check that it is one step for each.
     #[cfg(test)]
     pub(super) steps: usize,
 }
@@ -56,13 +56,13 @@ impl Scanner {
         }
     }
 
-    /// Takes bytes up to the end of the head; `Some(n)`: it ends after `n` bytes of this input.
+    /// Scans up to the end of the head. Returns `Some(n)` if it ends after `n` bytes of this input.
     pub(super) fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, BadRequest> {
         let allowed = &input[..input.len().min(HEAD_BYTES - self.bytes)];
         let mut used = 0;
         while let Some(&byte) = allowed.get(used) {
-            // Names, values and the target make up most of a head, and a run of their bytes changes
-            // nothing else.
+            // Fast path for runs of bytes in names, values and the target, which make up most of a
+            // head and do not change the state.
             let rest = &allowed[used..];
             let step = match self.at {
                 At::Name if is_token(byte) => run(rest, is_token),
@@ -145,7 +145,7 @@ fn method(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     }
 }
 
-/// What ends a run of its bytes.
+/// Handles the byte that ends a run of target bytes.
 fn target(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     match byte {
         b' ' if bytes > 0 => Ok(At::Version(0)),
@@ -154,13 +154,13 @@ fn target(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     }
 }
 
-/// Visible bytes, and no fragment.
+/// Visible ASCII except `#`: a target has no fragment.
 const fn is_target(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
-/// `HTTP/` digit `.` digit (RFC 9112, section 2.3), and none but 1.0 and 1.1. Whether 1.0 will do
-/// depends on what is asked for.
+/// Accepts `HTTP/1.0` and `HTTP/1.1` (RFC 9112, section 2.3). Whether 1.0 is allowed depends on the
+/// request and is checked later.
 fn version(bytes: usize, byte: u8) -> Result<At, BadRequest> {
     const NAME: &[u8] = b"HTTP/";
     match (bytes, byte) {
@@ -180,7 +180,7 @@ fn run(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// [`run`] of values, the longest of a head: 16 bytes at once, which a compiler can do in one.
+/// [`run`] for values, in blocks of 16 bytes that the compiler can vectorise.
 fn run_of_value(bytes: &[u8]) -> usize {
     let (blocks, _) = bytes.as_chunks::<16>();
     let whole = blocks
@@ -190,12 +190,13 @@ fn run_of_value(bytes: &[u8]) -> usize {
     start + run(&bytes[start..], is_value)
 }
 
-/// RFC 9110, section 5.5: visible bytes, space and tab; bytes from 0x80 on are allowed.
+/// Returns whether the byte is legal in a header value: visible ASCII, space, tab, or 0x80 and
+/// above (RFC 9110, section 5.5).
 const fn is_value(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
-/// RFC 9110, section 5.6.2.
+/// Returns whether the byte is legal in a token (RFC 9110, section 5.6.2).
 pub(crate) const fn is_token(byte: u8) -> bool {
     const TOKEN: [bool; 256] = {
         let legal =

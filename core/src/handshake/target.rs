@@ -1,4 +1,4 @@
-//! The request target: its path, where that leads, and its query.
+//! Parses the request target into path, route and query.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use crate::{BadName, BadRequest, Tokens, check_name};
 const ENCODING: BadRequest =
     BadRequest::Syntax("the path is not percent-encoded UTF-8 without control characters");
 
-/// Where a path leads.
+/// The destination of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// To the switchboard, with the lobby that the path names.
+    /// The endpoint, with the lobby that the path names.
     Upgrade { lobby: Option<Arc<str>> },
-    /// Anywhere else.
+    /// Any other path.
     Elsewhere,
 }
 
-/// The schemes of a target in absolute form.
+/// The schemes accepted in a target in absolute form.
 const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
-/// A path that was decoded once, and a query.
+/// A decoded path and query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
-    /// Of an absolute form: it stands for `Host`.
+    /// The authority of an absolute form, which replaces `Host`.
     authority: Option<&'a str>,
     raw_path: &'a str,
     pub(super) path: String,
@@ -35,7 +35,7 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Takes a target in origin form or in absolute form; all others (`*`, `host:port`) are not found.
+    /// Parses a target in origin form or absolute form; others (`*`, `host:port`) are not found.
     pub(super) fn parse(target: &'a str, tokens: &Tokens) -> Result<Self, BadRequest> {
         let (authority, target) = split_authority(target)?;
         let (raw_path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -48,15 +48,15 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// The authority of an absolute form replaces `Host`, whatever that says.
+    /// Replaces `Host` by the authority of an absolute form (RFC 9112, section 3.2.2).
     pub(super) fn replace_host(&self, headers: &mut Headers) {
         if let Some(authority) = self.authority {
             headers.set_host(authority);
         }
     }
 
-    /// Follows the path segment by segment, split before decoding: an encoded slash never
-    /// separates.
+    /// Matches the path by segments. They are split before decoding, so an encoded slash never
+    /// separates segments.
     pub(super) fn route(
         &self,
         endpoint: &Endpoint,
@@ -88,8 +88,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Takes the scheme and the authority off a target in absolute form, which a server must accept
-/// (RFC 9112, section 3.2.2).
+/// Splits scheme and authority off a target in absolute form, which a server must accept (RFC 9112,
+/// section 3.2.2).
 fn split_authority(target: &str) -> Result<(Option<&str>, &str), BadRequest> {
     if target.starts_with('/') {
         return Ok((None, target));
@@ -132,7 +132,7 @@ fn decode_path(raw: &str) -> Result<Cow<'_, str>, BadRequest> {
     Ok(path)
 }
 
-/// Decodes once; what is no `%` and two hexadecimal digits stays as it is, and is told.
+/// Decodes once and returns whether all escapes were valid; invalid ones are kept as they are.
 pub(super) fn percent_decode(raw: &str, plus_is_space: bool) -> (Vec<u8>, bool) {
     let raw = raw.as_bytes();
     let mut decoded = Vec::with_capacity(raw.len());

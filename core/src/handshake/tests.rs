@@ -1,4 +1,4 @@
-//! How much work and memory a handshake takes, whatever comes and however it is split.
+//! Tests that a handshake does linear work in bounded memory, for any input in any split.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn handshake() -> Handshake {
     }))
 }
 
-/// The work for these bytes in pieces of one size, until the handshake decides.
+/// Returns the work for these bytes in pieces of one size, until the handshake decides.
 fn work(bytes: &[u8], piece: usize) -> usize {
     let mut handshake = handshake();
     for piece in bytes.chunks(piece) {
@@ -24,7 +24,7 @@ fn work(bytes: &[u8], piece: usize) -> usize {
             assert_eq!(
                 handshake.head.capacity(),
                 0,
-                "nothing is kept behind the decision"
+                "the head is freed after the decision"
             );
             break;
         }

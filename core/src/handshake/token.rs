@@ -1,4 +1,4 @@
-//! Finds the token of a request.
+//! Extracts the token of a request.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,17 +7,17 @@ use super::headers::{Headers, Known};
 use super::query::Query;
 use crate::{BadRequest, Token, Tokens};
 
-/// What the offered subprotocol with a token begins with.
+/// The prefix of the subprotocol that carries a token.
 pub(crate) const BEARER_PROTOCOL: &str = "base64url.bearer.switchboard.";
 
-const ILLEGAL: BadRequest = BadRequest::Syntax("the token is not legal where it stands");
+const ILLEGAL: BadRequest = BadRequest::Syntax("the token is malformed");
 const ENCODING: BadRequest = BadRequest::Syntax("the token is not percent-encoded UTF-8");
 
-/// Looks for the token in these places, until there is one: what stands in a place that is not looked
-/// at, or behind the first token, may be of another program.
+/// Looks for the token in the configured places and returns the first one. Other places, and
+/// further tokens, may belong to other programs and are ignored.
 ///
-/// An empty token is a token: the application is asked about it and will say no. Were it taken
-/// for none, `?token=` from a page that forgot its token would wait for a first message.
+/// An empty token counts as present, so the application is asked and refuses it. If it counted as
+/// absent, a page that sends `?token=` by mistake would be asked for a first message.
 pub(super) fn find(
     places: &Tokens,
     query: &Query,
@@ -52,7 +52,7 @@ pub(super) fn find(
     Ok(None)
 }
 
-/// The credentials of the `Bearer` scheme; other schemes are the application's own.
+/// Returns the credentials of the `Bearer` scheme; other schemes belong to the application.
 fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, rest) = authorization
         .split_once([' ', '\t'])
@@ -62,7 +62,7 @@ fn bearer(authorization: &str) -> Option<&str> {
         .then(|| rest.trim_ascii())
 }
 
-/// The value of the first cookie of this name, without the quotes that RFC 6265 allows.
+/// Returns the value of the first cookie of this name, without the optional quotes (RFC 6265).
 fn cookie<'a>(cookies: &'a str, name: &str) -> Option<&'a str> {
     let value = cookies
         .split(';')
@@ -74,7 +74,7 @@ fn cookie<'a>(cookies: &'a str, name: &str) -> Option<&'a str> {
     Some(unquoted.unwrap_or(value))
 }
 
-/// A token in a header has no spaces, and was UTF-8 before it became a `str`.
+/// Validates a token from a header: no white space, and no U+FFFD, which replaced invalid UTF-8.
 fn legal(value: &str) -> Result<Token, BadRequest> {
     let illegal = |c: char| c.is_whitespace() || c == char::REPLACEMENT_CHARACTER;
     if value.contains(illegal) {

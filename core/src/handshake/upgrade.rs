@@ -1,4 +1,4 @@
-//! What makes a request an upgrade to the WebSocket protocol (RFC 6455, section 4.2.1).
+//! Checks an upgrade request to the WebSocket protocol (RFC 6455, section 4.2.1).
 
 use std::collections::BTreeSet;
 
@@ -14,30 +14,30 @@ use super::scan::is_token;
 use super::token::BEARER_PROTOCOL;
 use crate::BadRequest;
 
-/// The subprotocol of the JSON messages.
+/// The subprotocol of the JSON protocol.
 pub(crate) const JSON_PROTOCOL: &str = "switchboard.v1.json";
 
-/// The key is never used as bytes, so its spare bits may be anything.
+/// The decoded key is not used, so its trailing bits do not matter.
 const KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     PAD.with_decode_allow_trailing_bits(true),
 );
 
-/// 20 bytes in base64.
+/// A SHA-1 digest in base64.
 pub(crate) type AcceptKey = [u8; 28];
 
 /// The subprotocols that a client offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offer {
-    /// All but the one with a token.
+    /// All except those that carry a token.
     pub(super) protocols: Vec<String>,
-    /// Whether the JSON messages are among them.
+    /// Whether the JSON protocol is offered and supported.
     pub(super) json: bool,
-    /// The tokens, still encoded: none unless the JSON messages are offered beside them.
+    /// The encoded tokens; empty unless the JSON protocol is offered too.
     pub(super) bearers: Vec<String>,
 }
 
-/// Checks everything but the subprotocols, and finds the key. The order of the checks is part of
+/// Checks everything but the subprotocols and returns the key. The order of the checks is part of
 /// the behaviour.
 pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, BadRequest> {
     if method != "GET" {
@@ -51,9 +51,9 @@ pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, B
     if headers.only(Known::WebSocketVersion) != Some("13") {
         return Err(BadRequest::Version);
     }
-    let key = headers
-        .only(Known::WebSocketKey)
-        .ok_or(BadRequest::Syntax("there must be one Sec-WebSocket-Key"))?;
+    let key = headers.only(Known::WebSocketKey).ok_or(BadRequest::Syntax(
+        "there must be exactly one Sec-WebSocket-Key",
+    ))?;
     if !is_key(key) {
         return Err(BadRequest::Syntax(
             "Sec-WebSocket-Key must be 16 bytes in base64",
@@ -73,29 +73,27 @@ pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, B
     Ok(key)
 }
 
-/// 16 bytes in base64, which are 24 letters.
+/// Returns whether this is 16 bytes in base64, which are 24 characters.
 fn is_key(key: &str) -> bool {
     let mut bytes = [0; 18];
     key.len() == 24 && matches!(KEY.decode_slice(key, &mut bytes), Ok(16))
 }
 
-/// RFC 9112, section 3.2: exactly one, whatever is asked for. HTTP/1.0 knows none, but mostly sends it.
+/// Requires exactly one valid `Host` (RFC 9112, section 3.2), which HTTP/1.0 may omit.
 pub(super) fn check_host(headers: &Headers, version: Version) -> Result<(), BadRequest> {
     if version == Version::Http10 && headers.all(Known::Host).next().is_none() {
         return Ok(());
     }
     match headers.only(Known::Host).and_then(Authority::parse) {
         Some(_) => Ok(()),
-        None => Err(BadRequest::Syntax(
-            "there must be one Host, with a legal name",
-        )),
+        None => Err(BadRequest::Syntax("there must be exactly one valid Host")),
     }
 }
 
-/// Reads `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4), in time that grows with its bytes.
-/// Empty elements are ignored (RFC 9110, section 5.6.1.2), and so an empty list offers nothing.
+/// Parses `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4) in time linear in its length, up to a
+/// logarithm. Empty elements are ignored (RFC 9110, section 5.6.1.2).
 ///
-/// Without `json` the JSON messages are no subprotocol of ours, nor is what may stand beside them.
+/// Without `json`, neither the JSON protocol nor a token beside it is recognised.
 pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> {
     let mut offer = Offer::default();
     let mut seen = BTreeSet::new();
@@ -125,7 +123,7 @@ pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> 
     Ok(offer)
 }
 
-/// The answer to a key (RFC 6455, section 4.2.2, step 5).
+/// Computes `Sec-WebSocket-Accept` from the key (RFC 6455, section 4.2.2, step 5).
 pub(super) fn accept_key(key: &str) -> AcceptKey {
     let digest = Sha1::new()
         .chain_update(key)

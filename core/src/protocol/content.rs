@@ -1,4 +1,4 @@
-//! What passes through from a sender to the members.
+//! Content of messages, passed through unchanged from the sender to the members.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use serde_json::value::RawValue;
 
 use super::MAX_NESTING;
 
-/// Any JSON value, as its sender wrote it: checked once, then copied byte for byte.
+/// A JSON value as its sender wrote it: validated once, then copied byte for byte.
 ///
-/// It is well-formed, nested less deep than [`MAX_NESTING`] and without lone surrogates, so every
-/// member can read the message that it comes in. `Debug` prints its length only.
+/// It is well-formed, nested less deep than [`MAX_NESTING`] and free of lone surrogates, so every
+/// member can parse the message around it. `Debug` prints its length only.
 #[derive(Clone, Copy, Serialize)]
 #[serde(transparent)]
 pub struct Content<'a>(&'a RawValue);
 
-/// Why a text is no [`Content`].
+/// Why a text is not valid [`Content`].
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadContent {
-    /// It is not one JSON value (RFC 8259).
+    /// The text is not one JSON value (RFC 8259).
     NotJson,
-    /// Its arrays and objects lie in each other deeper than the limit ([`MAX_NESTING`]).
+    /// Arrays and objects are nested deeper than [`MAX_NESTING`] allows.
     TooDeep,
-    /// A string has half of a surrogate pair (RFC 8259, section 8.2).
+    /// A string contains a lone surrogate (RFC 8259, section 8.2).
     LoneSurrogate,
 }
 
 impl BadContent {
-    /// The rule that was broken.
+    /// Returns the broken rule, for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotJson => "the content must be one JSON value",
-            Self::TooDeep => "arrays and objects must be nested less deep",
+            Self::TooDeep => "arrays and objects are nested too deeply",
             Self::LoneSurrogate => "strings must not have lone surrogates",
         }
     }
@@ -47,7 +47,7 @@ impl fmt::Display for BadContent {
 impl std::error::Error for BadContent {}
 
 impl<'a> Content<'a> {
-    /// Checks the application's own content, in linear time. White space around it is left out.
+    /// Validates content of the application in linear time. Surrounding white space is dropped.
     ///
     /// ```
     /// use switchboard_core::protocol::{BadContent, Content};
@@ -63,33 +63,33 @@ impl<'a> Content<'a> {
         Ok(Self(raw))
     }
 
-    /// Content whose message has been checked as a whole.
+    /// Wraps content whose message has been validated as a whole.
     pub(super) const fn checked(raw: &'a RawValue) -> Self {
         Self(raw)
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_json(&self) -> &'a str {
         self.0.get()
     }
 
-    /// A copy that may be kept. It is not checked again.
+    /// Returns an owned copy, without validating it again.
     pub fn to_kept(&self) -> KeptContent {
         KeptContent(self.0.to_owned())
     }
 }
 
-/// A [`Content`] that may be kept.
+/// An owned [`Content`].
 #[derive(Clone)]
 pub struct KeptContent(Box<RawValue>);
 
 impl KeptContent {
-    /// The content, unchanged: nothing is checked again.
+    /// Borrows the content, without validating it again.
     pub fn as_content(&self) -> Content<'_> {
         Content(&self.0)
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_json(&self) -> &str {
         self.0.get()
     }
@@ -115,13 +115,13 @@ impl PartialEq for Content<'_> {
 
 impl Eq for Content<'_> {}
 
-/// Whether the arrays and objects of a well-formed JSON text lie in each other at most `limit` deep.
+/// Checks that the arrays and objects of a well-formed JSON text are nested at most `limit` deep.
 ///
-/// `serde_json` skips a raw value without recursion, but also without a limit.
+/// `serde_json` skips raw values without recursion, but also without a depth limit.
 pub(super) fn check_nesting(json: &str, limit: usize) -> Result<(), BadContent> {
     let opens = |byte: u8| matches!(byte, b'[' | b'{');
     if json.bytes().filter(|&byte| opens(byte)).count() <= limit {
-        return Ok(()); // Almost always; and the bytes in strings, counted too, only lead on.
+        return Ok(()); // The common case; brackets in strings only cost the slow path.
     }
     let mut depth = 0_usize;
     let mut bytes = json.bytes();
@@ -141,7 +141,7 @@ pub(super) fn check_nesting(json: &str, limit: usize) -> Result<(), BadContent> 
     Ok(())
 }
 
-/// Takes the rest of a string, its closing quote included.
+/// Skips the rest of a string, including its closing quote.
 fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
     while let Some(byte) = bytes.next() {
         match byte {
@@ -152,16 +152,16 @@ fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
     }
 }
 
-/// Whether the strings of a well-formed JSON text have whole surrogate pairs only.
+/// Checks that the strings of a well-formed JSON text contain no lone surrogates.
 ///
-/// A raw value has the syntax of its escapes checked, not what they stand for.
+/// For raw values, `serde_json` checks the syntax of escapes but not their code units.
 pub(super) fn check_strings(json: &str) -> Result<(), BadContent> {
-    // Outside strings there is no backslash, so each one starts an escape wherever it stands.
+    // Backslashes occur in strings only, so each one found here starts an escape.
     let mut rest = json;
     while let Some(at) = rest.find('\\') {
         rest = &rest[at..];
         let escape = match unicode_escape(rest) {
-            None => 2, // Its second character is ASCII, as the text is well-formed.
+            None => 2, // In well-formed text the second character is ASCII.
             Some(0xD800..=0xDBFF) => match rest.get(6..).and_then(unicode_escape) {
                 Some(0xDC00..=0xDFFF) => 12,
                 _ => return Err(BadContent::LoneSurrogate),
@@ -174,7 +174,7 @@ pub(super) fn check_strings(json: &str) -> Result<(), BadContent> {
     Ok(())
 }
 
-/// The code unit of a `\uXXXX` at the start of a text.
+/// Returns the code unit of a `\uXXXX` escape at the start of a text.
 fn unicode_escape(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     u16::from_str_radix(digits, 16).ok()

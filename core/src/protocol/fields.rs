@@ -1,4 +1,4 @@
-//! The one pass over a message: finds the fields we know and leaves their values as they stand.
+//! Extracts the known fields of a message in one pass, leaving their values unparsed.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// In the order of the slots; `Unknown` has none.
+    /// In the order of the discriminants, which index the slots; `Unknown` has no slot.
     const KNOWN: [Self; 8] = [
         Self::Type,
         Self::Id,
@@ -43,11 +43,11 @@ enum Slot<'a> {
     Repeated,
 }
 
-/// The values of a message by field. It has a token in it: it must never be printed.
+/// The values of a message by field. They include the token, so this must never be printed.
 pub(super) struct Fields<'a>([Slot<'a>; Key::KNOWN.len()]);
 
 impl<'a> Fields<'a> {
-    /// The value of a field that is given exactly once.
+    /// Returns the value of a field that is given exactly once.
     pub(super) fn value(&self, key: Key) -> Option<&'a RawValue> {
         match self.0.get(key as usize) {
             Some(Slot::Once(raw)) => Some(raw),
@@ -55,14 +55,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The value of a field that may be left out. `null` stands for its absence: serialisers in many
-    /// languages write it for a value that is not set.
+    /// Returns the value of an optional field. `null` counts as absent, because serialisers in many
+    /// languages write it for an unset value.
     pub(super) fn optional(&self, key: Key) -> Option<&'a RawValue> {
         self.value(key).filter(|raw| raw.get() != "null")
     }
 
-    /// A field that is given more than once: which of its values counts would be a guess, and
-    /// two readers could guess differently.
+    /// Returns a field that is given more than once. Such messages are refused, because two readers
+    /// could pick different values.
     pub(super) fn repeated(&self) -> Option<Key> {
         let repeated = |key: &Key| matches!(self.0[*key as usize], Slot::Repeated);
         Key::KNOWN.into_iter().find(repeated)

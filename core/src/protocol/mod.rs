@@ -1,8 +1,9 @@
-//! The JSON protocol (spec, section 10): what clients may ask, and what the server says.
+//! The JSON protocol (`docs/protocol.md`): requests of clients and messages of the server.
 //!
-//! [`parse`] turns the text of one message into a [`Command`] or a [`Rejected`] in one pass, without
-//! a tree and without recursion; [`ServerMessage`] is everything that goes the other way.
-//! What passes through from one client to others, [`Content`], is checked once and never written anew.
+//! [`parse`] turns the text of one message into a [`Command`] or a [`Rejected`] in one pass,
+//! without building a tree and without recursion. [`ServerMessage`] is everything sent by the
+//! server. [`Content`], which passes from one client to others, is validated once and never
+//! serialised again.
 //!
 //! ```
 //! use switchboard_core::protocol::{Command, ServerMessage, parse};
@@ -32,12 +33,12 @@ pub use content::{BadContent, Content, KeptContent};
 pub use parse::{Rejected, parse};
 pub use server_message::{ErrorCode, ServerMessage};
 
-/// The longest JSON text of an id, of a ping's timestamp or of a rejected request's channel that
-/// is carried back, in bytes.
+/// The maximum size in bytes of the JSON text of an id, of a ping's timestamp, or of a rejected
+/// request's channel that is echoed.
 pub const MAX_ECHO_BYTES: usize = 128;
 
-/// How deep arrays and objects of a message may lie in each other, the message itself included.
+/// The maximum nesting depth of arrays and objects, including the message itself.
 ///
-/// It is what `serde_json` reads with its default settings, so that no member is sent something
-/// that its own parser refuses, or overflows its stack on.
+/// This is the default limit of `serde_json`. Members therefore never receive a message that their
+/// own parser refuses or overflows its stack on.
 pub const MAX_NESTING: usize = 127;

@@ -1,4 +1,4 @@
-//! From a client's text to a command, or to the error it is answered with.
+//! Parses the messages of clients.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,16 +10,17 @@ use super::fields::{Fields, Key};
 use super::{Command, Content, ErrorCode, MAX_ECHO_BYTES, MAX_NESTING, RequestId, Timestamp};
 use crate::{Token, check_name};
 
-/// Why a message was not understood; as a [`ServerMessage`](super::ServerMessage), the answer to it.
+/// Why a message was rejected. Converts to a [`ServerMessage`](super::ServerMessage), which is the
+/// answer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected<'a> {
-    /// `BadRequest` or `UnknownType`.
+    /// [`ErrorCode::BadRequest`] or [`ErrorCode::UnknownType`].
     pub code: ErrorCode,
-    /// The rule that was broken, for people. It never quotes the message.
+    /// The broken rule, for people. It never quotes the message.
     pub message: &'static str,
-    /// The id of the request, if the text is a JSON object and has exactly one legal id.
+    /// The id of the request, if the text is a JSON object with exactly one valid id.
     pub id: Option<RequestId<'a>>,
-    /// The room it named, if that is legal as a name of at most [`MAX_ECHO_BYTES`] bytes.
+    /// The room of the request, if that is a valid name of at most [`MAX_ECHO_BYTES`] bytes.
     pub channel: Option<Cow<'a, str>>,
 }
 
@@ -31,13 +32,13 @@ impl fmt::Display for Rejected<'_> {
 
 impl std::error::Error for Rejected<'_> {}
 
-/// Reads one message of a client.
+/// Parses one message of a client.
 ///
-/// It takes time linear in the length of the text, whatever is in it, does not recurse, and
-/// allocates only for names with escapes, for a token, and one byte for each open bracket. Unknown
-/// fields are skipped; a known field given twice is refused.
+/// Takes time linear in the length of the text and does not recurse. Allocates only for names with
+/// escapes, for a token, and one byte for each open bracket. Unknown fields are skipped; a known
+/// field given twice is refused.
 pub fn parse(text: &str) -> Result<Command<'_>, Rejected<'_>> {
-    // serde_json quotes whatever it finds in place of an object, at six times its length.
+    // serde_json's error would quote a value that is not an object, at up to six times its length.
     let object = text.trim_start_matches([' ', '\t', '\n', '\r']);
     let fields = object
         .starts_with('{')
@@ -67,7 +68,7 @@ const fn bad_request(message: &'static str) -> Fault {
     Fault(ErrorCode::BadRequest, message)
 }
 
-/// The rules for every message, of whatever type.
+/// Checks the rules common to all message types.
 fn check(text: &str, fields: &Fields<'_>) -> Result<(), Fault> {
     if let Some(key) = fields.repeated() {
         return Err(bad_request(given_twice(key)));
@@ -95,7 +96,7 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
     let id = match fields.optional(Key::Id) {
         None => None,
         Some(raw) => Some(RequestId::new(raw).ok_or(bad_request(
-            "`id` must be an integer or a string, of at most 128 bytes",
+            "`id` must be an integer or a string of at most 128 bytes",
         ))?),
     };
     let kind = fields.value(Key::Type).and_then(string);
@@ -162,7 +163,7 @@ fn to<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
 
 fn content<'a>(fields: &Fields<'a>) -> Result<Content<'a>, Fault> {
     let content = fields.value(Key::Content).map(Content::checked);
-    content.ok_or(bad_request("`content` must be given: any JSON"))
+    content.ok_or(bad_request("`content` must be given, as any JSON value"))
 }
 
 fn echo(fields: &Fields<'_>) -> Result<bool, Fault> {
@@ -178,7 +179,7 @@ fn ping_timestamp<'a>(fields: &Fields<'a>) -> Result<Option<Timestamp<'a>>, Faul
         None => Ok(None),
         Some(raw) => match Timestamp::new(raw) {
             None => Err(bad_request(
-                "`timestamp` must be no array or object, and of at most 128 bytes",
+                "`timestamp` must not be an array or an object, and may have at most 128 bytes",
             )),
             timestamp => Ok(timestamp),
         },
@@ -194,7 +195,8 @@ fn pong_timestamp(fields: &Fields<'_>) -> Result<Option<u64>, Fault> {
     Ok(number.parse().ok().or_else(|| whole_float(number)))
 }
 
-/// The integer that a number with a fraction or an exponent stands for. Up to 2^53 that is exact.
+/// Converts a number with a fraction or an exponent to an integer, if it is one and below 2^53, up
+/// to which `f64` is exact.
 fn whole_float(number: &str) -> Option<u64> {
     const LIMIT: f64 = (1_u64 << 53) as f64;
     if number.len() > MAX_ECHO_BYTES {
@@ -211,7 +213,7 @@ fn token(fields: &Fields<'_>) -> Result<Token, Fault> {
         .ok_or(bad_request("`token` must be given, as a string"))
 }
 
-/// The string that a JSON value is, if it is one.
+/// Returns the value of a JSON string, or `None` if it is not a string.
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let json = raw.get();
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;

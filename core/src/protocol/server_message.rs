@@ -1,4 +1,4 @@
-//! What the server says.
+//! The messages of the server.
 
 use std::fmt;
 
@@ -6,38 +6,38 @@ use serde::Serialize;
 
 use super::{Content, Rejected, RequestId, Timestamp};
 
-/// Why a request was not done.
+/// Why a request failed.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorCode {
-    /// Not JSON, a field missing or of a wrong kind, a bad or too long name.
+    /// Not a JSON object, a missing or invalid field, or an invalid name.
     BadRequest,
-    /// A `type` that does not exist.
+    /// The `type` does not exist.
     UnknownType,
-    /// Not logged in.
+    /// The connection is not logged in.
     Unauthorized,
-    /// The application said no.
+    /// The application refused the request.
     Forbidden,
-    /// The connection is not in that room.
+    /// The connection is not in the room.
     NotInChannel,
-    /// The connection is in that room already; nothing changed.
+    /// The connection is already in the room; nothing changed.
     AlreadySubscribed,
     /// The user has no connection.
     NotConnected,
-    /// Too many rooms: of this connection, or in all.
+    /// Too many rooms, of this connection or in total.
     LimitExceeded,
-    /// Every seat of the room is taken.
+    /// The room is full.
     RoomFull,
-    /// Too many messages, or bytes.
+    /// The client exceeded its rate of messages or bytes.
     RateLimited,
-    /// More than a member's queue can ever hold.
+    /// The message is larger than a member's queue can ever hold.
     TooLarge,
     /// A hook of the application failed.
     Internal,
 }
 
 impl ErrorCode {
-    /// The word on the wire, in the log and in the statistics.
+    /// Returns the code as used on the wire, in logs and in statistics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
@@ -68,27 +68,27 @@ impl Serialize for ErrorCode {
     }
 }
 
-/// One message of the server. The fields go out in the order they are declared in; those that are
-/// `None`, and lists of changes that are empty, are left out.
+/// A message of the server. Fields are serialised in the order of declaration; fields that are
+/// `None` and empty lists of changes are omitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {
-    /// The connection is in.
+    /// The connection is admitted.
     Welcome {
-        /// Its [`ConnectionId`](crate::ConnectionId), printed.
+        /// The [`ConnectionId`](crate::ConnectionId) in its display form.
         connection: &'a str,
-        /// Who it is.
+        /// The user of the connection.
         user: &'a str,
         /// The interval of the server's pings, in milliseconds.
         ping_ms: u64,
-        /// The largest message it may send, in bytes.
+        /// The largest message that the server accepts, in bytes.
         max_bytes: u64,
     },
     /// The answer to `auth`.
     Authenticated {
-        /// Who it is.
+        /// The user of the connection.
         user: &'a str,
-        /// Of the request.
+        /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,
     },
@@ -96,11 +96,11 @@ pub enum ServerMessage<'a> {
     Subscribed {
         /// The room.
         channel: &'a str,
-        /// The last number used in the room; 0 if none.
+        /// The last number used in the room; 0 if none was.
         seq: u64,
-        /// Tells this life of the room from earlier ones.
+        /// Identifies this life of the room.
         epoch: &'a str,
-        /// Of the request.
+        /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,
     },
@@ -108,95 +108,95 @@ pub enum ServerMessage<'a> {
     Unsubscribed {
         /// The room.
         channel: &'a str,
-        /// Of the request.
+        /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,
     },
-    /// To the members of a room.
+    /// A message to the members of a room.
     Message {
         /// The room.
         channel: &'a str,
-        /// What was sent.
+        /// The content.
         content: Content<'a>,
-        /// The user who sent it; `None` if the application did and named nobody.
+        /// The sending user; `None` if the application sent it and named nobody.
         #[serde(skip_serializing_if = "Option::is_none")]
         sender: Option<&'a str>,
-        /// Its number in the room.
+        /// The number of the message in the room.
         seq: u64,
     },
-    /// To the connections of a user.
+    /// A message to the connections of a user.
     Direct {
-        /// What was sent.
+        /// The content.
         content: Content<'a>,
-        /// The user who sent it; `None` if the application did and named nobody.
+        /// The sending user; `None` if the application sent it and named nobody.
         #[serde(skip_serializing_if = "Option::is_none")]
         sender: Option<&'a str>,
     },
     /// The answer to a `message` with an id.
     Ack {
-        /// Of the request.
+        /// Echoed from the request.
         id: &'a RequestId<'a>,
-        /// The number that the message got.
+        /// The number assigned to the message.
         seq: u64,
     },
-    /// The answer to a `direct` with an id: on the wire an `ack` too.
+    /// The answer to a `direct` with an id; also an `ack` on the wire.
     #[serde(rename = "ack")]
     DirectAck {
-        /// Of the request.
+        /// Echoed from the request.
         id: &'a RequestId<'a>,
-        /// To how many connections it went.
+        /// The number of connections of the recipient.
         delivered: u64,
     },
     /// The answer to `ping`.
     Pong {
-        /// Of the request.
+        /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         timestamp: Option<Timestamp<'a>>,
-        /// Of the request.
+        /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,
     },
-    /// Asks for a `health_pong`.
+    /// Requests a `health_pong`.
     HealthPing {
-        /// To be sent back. Below 2^53: many clients know no larger integers.
+        /// To be echoed. Always below 2^53, because many clients cannot represent larger integers.
         timestamp: u64,
     },
-    /// Who is in a room.
+    /// The users in a room.
     Presence {
         /// The room.
         channel: &'a str,
-        /// How many users are in it.
+        /// The number of users in the room.
         count: u64,
-        /// Their names: all of them, or the first.
+        /// The names of the users, possibly cut to the first ones.
         users: &'a [&'a str],
     },
-    /// Who came and went: on the wire a `presence` too.
+    /// Changes of the users in a room; also a `presence` on the wire.
     #[serde(rename = "presence")]
     PresenceChange {
         /// The room.
         channel: &'a str,
-        /// How many users are in it.
+        /// The number of users in the room.
         count: u64,
-        /// Who came.
+        /// The users who joined.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         joined: &'a [&'a str],
-        /// Who left.
+        /// The users who left.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         left: &'a [&'a str],
     },
-    /// A request was not done.
+    /// A request failed.
     Error {
-        /// Why, for programs.
+        /// The reason, for programs.
         code: ErrorCode,
-        /// Why, for people.
+        /// The reason, for people.
         message: &'a str,
-        /// Of the request.
+        /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,
-        /// The room it is about.
+        /// The room that the request was about.
         #[serde(skip_serializing_if = "Option::is_none")]
         channel: Option<&'a str>,
-        /// When to try again, in milliseconds from now.
+        /// The delay before trying again, in milliseconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
     },
@@ -204,9 +204,9 @@ pub enum ServerMessage<'a> {
     Bye {
         /// The code of the Close frame that follows.
         code: u16,
-        /// The reason in it.
+        /// The reason in that frame.
         reason: &'a str,
-        /// When to come back, in milliseconds from now.
+        /// The delay before reconnecting, in milliseconds.
         reconnect_in_ms: u64,
     },
 }
@@ -215,8 +215,8 @@ impl ServerMessage<'_> {
     /// Appends the message as JSON text, which is UTF-8.
     pub fn write(&self, out: &mut Vec<u8>) {
         match *self {
-            // Whoever enters or leaves a room is told so: here it pays not to look for what must
-            // be escaped in the names of the fields as well.
+            // These two are sent for every join and leave, so they skip serde's search for
+            // characters to escape in field names.
             Self::Subscribed {
                 channel,
                 seq,
@@ -240,7 +240,7 @@ impl ServerMessage<'_> {
         }
     }
 
-    /// The message as JSON text.
+    /// Returns the message as JSON text.
     pub fn to_json(&self) -> String {
         let written = serde_json::to_string(self);
         debug_assert!(written.is_ok(), "{written:?}");
@@ -249,7 +249,7 @@ impl ServerMessage<'_> {
 }
 
 fn write_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    // A `Vec` takes every byte, and none of these fields can fail to be serialised.
+    // Writing to a `Vec` cannot fail, and neither can serialising these fields.
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok(), "{written:?}");
 }
