@@ -1,4 +1,4 @@
-//! Whose address counts, behind proxies and without.
+//! Client addresses, behind proxies and without.
 
 mod requests;
 
@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use requests::{accepted, config, upgrade_with};
 use switchboard_core::{IpKey, client_address};
 
-/// The client of a request from `peer` with these `X-Forwarded-For` lines; `10.0.0.0/8` and
-/// `fd00::/8` are trusted.
+/// Returns the client address of a request from `peer` with these `X-Forwarded-For` lines;
+/// `10.0.0.0/8` and `fd00::/8` are trusted.
 #[track_caller]
 fn client(peer: &str, forwarded: &[&str]) -> String {
     let mut lines = String::new();
@@ -112,7 +112,7 @@ fn an_entry_may_have_a_zone() {
     assert_eq!(
         client("10.0.0.1", &["198.51.100.7, fd00::1%eth0"]),
         "198.51.100.7",
-        "a trusted one is trusted with a zone too"
+        "a zone does not affect trust"
     );
     for junk in [
         "fe80::1%",

@@ -1,4 +1,4 @@
-//! Decisions of the client that the vectors have no words for.
+//! Decisions of the client that the test vectors cannot express.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const WELCOME: Event<'static> = Event::Message {
     text: r#"{"type":"welcome"}"#,
 };
 
-/// Hands these in at this time, in milliseconds; gives what is to be done.
+/// Passes events at a time in milliseconds and returns the resulting actions.
 fn play(machine: &mut Machine, at: u64, events: &[Event<'_>]) -> Vec<Action> {
     for event in events {
         machine.handle(Time::from_millis(at), *event);
@@ -30,7 +30,7 @@ fn after_a_stop_the_token_is_asked_for_anew() {
     assert!(again.contains(&Action::GetToken(TokenReason::Connect)));
     assert!(!again.contains(&Action::Dial), "not with the old one");
 
-    // Nor with the one of a client that had stopped by itself.
+    // The same applies to a client that stopped by itself.
     let refused = Event::Closed {
         code: 4003,
         reason: "forbidden",
@@ -54,7 +54,7 @@ fn opening_may_take_longer_than_the_servers_hook_does() {
     assert_eq!(machine.next_deadline(), Some(Time::from_millis(2_000)));
 }
 
-/// A client that is in, and was told to do nothing yet.
+/// A welcomed client whose earlier actions were discarded.
 fn welcomed(config: Config) -> Machine {
     let mut machine = Machine::new(config);
     play(&mut machine, 0, &[Event::Start, Event::Opened, WELCOME]);
@@ -89,7 +89,7 @@ fn a_message_without_an_answer_fails_while_the_connection_lives() {
     let second = play(&mut machine, 12_000, &[Event::Tick]);
     assert_eq!(second, [failed(2, TIMED_OUT)]);
     assert_eq!(machine.unanswered(), 0);
-    // Its end was told, so the end of the connection is none of its own.
+    // Its outcome was reported, so the end of the connection adds nothing.
     let closed = Event::Closed {
         code: 1006,
         reason: "",
@@ -131,7 +131,7 @@ fn the_number_of_a_late_ack_counts_and_nothing_else_of_it() {
 
     let late = [message(r#"{"type":"ack","id":2,"seq":5}"#)];
     assert_eq!(play(&mut machine, 10_200, &late), []);
-    // Number 5 was our own, so it is not missing.
+    // Number 5 was the client's own, so it is not missing.
     let next = r#"{"type":"message","channel":"a","content":1,"seq":6}"#;
     let delivered = play(&mut machine, 10_300, &[message(next)]);
     assert!(
@@ -149,7 +149,8 @@ fn a_request_that_was_not_read_may_be_one_that_has_timed_out() {
     play(&mut machine, 1, &[publish("a")]);
     let ends = play(&mut machine, 10_000, &[Event::Tick]);
     assert_eq!(ends, [failed(1, TIMED_OUT)]);
-    // Answers come in order: it is the oldest that the server did not read, and its end is known.
+    // Answers come in order, so the unread request is the oldest, whose outcome was reported
+    // already.
     let limited = [message(r#"{"type":"error","code":"rate_limited"}"#)];
     let told = play(&mut machine, 10_000, &limited);
     assert!(
@@ -173,7 +174,7 @@ fn whoever_slept_reads_the_answers_before_it_calls_them_late() {
     let acked = [message(r#"{"type":"ack","id":1,"seq":1}"#)];
     let done = play(&mut machine, 12_002, &acked);
     assert_eq!(done, [Action::Done { id: 1, value: 1 }]);
-    // That is no licence to wait for ever.
+    // The extension is limited.
     let ends = play(&mut machine, 15_001, &[Event::Tick]);
     assert_eq!(ends, [failed(2, TIMED_OUT)]);
 }
@@ -196,7 +197,7 @@ fn a_subscribe_without_an_answer_is_told_and_may_yet_be_answered() {
     play(&mut machine, 20_001, &[message(subscribed)]);
     assert!(machine.is_active("a"));
 
-    // One that was taken back has nobody left to be told.
+    // A cancelled subscription is not reported.
     play(&mut machine, 20_002, &[unsubscribe, subscribe, unsubscribe]);
     assert_eq!(play(&mut machine, 31_000, &[Event::Tick]), []);
 }
@@ -207,7 +208,7 @@ fn a_server_that_never_answers_does_not_fill_the_memory() {
     let subscribed = r#"{"type":"subscribed","channel":"a","seq":0,"epoch":"e","id":1}"#;
     let entered = [Event::Subscribe { channel: "a" }, message(subscribed)];
     play(&mut machine, 0, &entered);
-    // So many that the first ones are forgotten, and the last ones are not.
+    // Enough that the first ones are forgotten but not the last ones.
     for turn in 0..5_000 {
         play(&mut machine, turn, &[publish("a")]);
     }
@@ -235,7 +236,7 @@ const ALREADY_IN: Event<'static> = Event::Message {
     text: r#"{"type":"error","code":"already_subscribed","channel":"lobby","id":1}"#,
 };
 
-/// A client that is in a lobby by its URL, at this number.
+/// A client that joined a lobby by its URL, at this number.
 fn in_a_lobby(seq: u64) -> Machine {
     let mut machine = welcomed(Config::default());
     let subscribed =
@@ -267,7 +268,7 @@ fn a_lobby_that_is_subscribed_late_is_entered() {
         [r#"{"type":"subscribe","channel":"lobby","id":1}"#]
     );
     play(&mut machine, 31, &[message(&said(14))]);
-    // What waited for the answer goes.
+    // Messages that waited for the answer are sent.
     let entered = play(&mut machine, 40, &[ALREADY_IN]);
     let channel = "lobby".into();
     assert_eq!(
@@ -278,13 +279,13 @@ fn a_lobby_that_is_subscribed_late_is_entered() {
         ]
     );
     assert!(machine.is_active("lobby"));
-    // It is known where it stands: what is missing from now on is told.
+    // Its position is known, so gaps are reported from now on.
     let gap = play(&mut machine, 50, &[message(&said(16))]);
     assert!(
         matches!(&gap[..], [Action::Notify(Notice::Gap(gap)), _] if (gap.from, gap.to) == (15, 15)),
         "{gap:?}"
     );
-    // And what was missed between two connections.
+    // So are messages missed between two connections.
     let closed = Event::Closed {
         code: 1006,
         reason: "",
@@ -313,7 +314,7 @@ fn a_lobby_can_be_left_whether_or_not_it_was_subscribed() {
     assert_eq!(sent(&left)[1..], [unsubscribe(2)]);
     assert_eq!(play(&mut machine, 30, &[leave]), [], "once");
 
-    // Whoever is back is asked for as anybody else.
+    // Subscribing again is like the first time.
     let again = play(&mut machine, 40, &[LOBBY]);
     assert_eq!(
         sent(&again),
@@ -344,7 +345,7 @@ fn a_channel_that_was_left_before_its_answer_came_is_no_lobby() {
     let late = r#"{"type":"subscribed","channel":"lobby","seq":1,"epoch":"e1","id":1}"#;
     play(&mut machine, 20, &[message(late)]);
     assert_eq!(play(&mut machine, 20, &[leave]), []);
-    // Put in, and out again by what we had asked before.
+    // The application added the client; the earlier unsubscribe removes it.
     let put_in = r#"{"type":"subscribed","channel":"lobby","seq":1,"epoch":"e1"}"#;
     let left = r#"{"type":"unsubscribed","channel":"lobby","id":2}"#;
     play(&mut machine, 30, &[message(put_in), message(left)]);
@@ -367,7 +368,7 @@ fn a_server_that_names_ever_new_lobbies_does_not_fill_the_memory() {
             format!(r#"{{"type":"subscribed","channel":"{lobby}","seq":1,"epoch":"e1"}}"#);
         play(&mut machine, 10, &[message(&subscribed)]);
     }
-    // The first ones are remembered, and can be left.
+    // The first ones are remembered and can be left.
     let left = (0..5_000).filter(|lobby| {
         let channel = &lobby.to_string();
         let leave = Event::Unsubscribe { channel };

@@ -1,4 +1,4 @@
-//! What holds for the client whatever happens to it, in whatever order.
+//! Invariants of the client for any order of events.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (channel(), 0..700_usize, queue).prop_map(|(a, b, c)| Step::Publish(a, b, c)),
         1 => (0..40_000_u64).prop_map(Step::Wait),
     ];
-    // Most scripts that begin with chance alone never get to a connection.
+    // Purely random scripts rarely reach a connection.
     let in_already = vec![
         Step::Plain(Event::Start),
         Step::Plain(Event::Opened),
@@ -89,7 +89,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 #[derive(Default)]
 struct Seen {
-    /// How many ends each message had.
+    /// The number of outcomes reported for each message.
     ends: BTreeMap<u64, u32>,
     sockets: i32,
     stopped: bool,
@@ -101,7 +101,7 @@ impl Seen {
         while let Some(action) = machine.poll_action() {
             match action {
                 Action::Dial => {
-                    assert!(!self.stopped, "a dial after it has stopped");
+                    assert!(!self.stopped, "dialed after it has stopped");
                     self.sockets += 1;
                 }
                 Action::Close { .. } => self.sockets -= 1,
@@ -114,7 +114,7 @@ impl Seen {
                 Action::Send(text) => assert!(self.sockets == 1, "sent to nobody: {text}"),
                 Action::GetToken(_) | Action::Notify(_) => {}
             }
-            assert!((0..=1).contains(&self.sockets), "one socket at most");
+            assert!((0..=1).contains(&self.sockets), "more than one socket");
         }
     }
 }
@@ -154,10 +154,10 @@ fn run(config: Config, steps: &[Step]) -> (u64, Seen) {
             machine.handle(Time::from_millis(now), Event::Tick);
             seen.take(&mut machine, false);
             ticks += 1;
-            assert!(ticks < 20, "a deadline that ticks do not move");
+            assert!(ticks < 20, "ticks do not move the deadline");
         }
     }
-    // Nobody wants it any more: whatever was open has an end.
+    // After a stop everything open must end.
     machine.handle(Time::from_millis(now), Event::Stop);
     seen.take(&mut machine, false);
     (machine.next_id(), seen)

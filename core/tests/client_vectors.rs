@@ -49,7 +49,7 @@ fn the_machine_decides_as_every_vector_says() {
     );
 }
 
-/// The script with the actions that the machine takes, in place of those that are written.
+/// Returns the script with the machine's actions in place of the expected ones.
 fn play(config: &Value, script: &[Value]) -> Vec<Value> {
     let mut player = Player {
         machine: Machine::new(read_config(config)),

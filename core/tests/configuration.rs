@@ -1,4 +1,4 @@
-//! A configuration in serialised form.
+//! Deserialisation of configurations.
 
 use std::time::Duration;
 

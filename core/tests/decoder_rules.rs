@@ -1,12 +1,12 @@
-//! One test per rule of framing; the numbers are those of the catalogue of hostile inputs.
-//! Every input is decoded in every split (F26).
+//! One test per framing rule, numbered as in the catalogue of hostile inputs. Every input is
+//! decoded in every split (F26).
 
 mod support;
 
 use support::*;
 use switchboard_core::{CloseReason, Decoder, DecoderLimits, Incoming, ProtocolError};
 
-/// Decodes whole frames in every split.
+/// Decodes complete frames in every split.
 fn decoded(frames: &[ClientFrame]) -> Outcome {
     decode_in_every_split(LIMITS, &wire(frames))
 }
@@ -17,14 +17,14 @@ fn events(frames: &[ClientFrame]) -> Vec<Event> {
     outcome.events
 }
 
-/// What bytes come to that must end in an error, with nothing before it.
+/// Returns the error of bytes that must fail without an earlier event.
 fn error_of(bytes: &[u8]) -> ProtocolError {
     let outcome = decode_in_every_split(LIMITS, bytes);
     assert_eq!(outcome.events, []);
     outcome.error.expect("an error")
 }
 
-/// How many bytes of `bytes` it takes to see the error, byte by byte.
+/// Returns the number of bytes after which the error is reported, byte by byte.
 fn seen_after(limits: DecoderLimits, bytes: &[u8]) -> usize {
     (0..=bytes.len())
         .find(|len| decode(limits, [&bytes[..*len]]).error.is_some())
@@ -695,11 +695,11 @@ fn a_decoder_is_at_rest_between_messages_and_never_after_the_end() {
         assert_eq!(decoder.is_at_rest(), at == 0, "before byte {at}");
         decoder.decode(&mut [*byte]).unwrap();
     }
-    // The message is lent until the next call.
+    // The message is held until the next call.
     assert!(!decoder.is_at_rest());
     decoder.decode(&mut []).unwrap();
     assert!(decoder.is_at_rest());
-    // A Close ends it, and so does a broken rule.
+    // After a Close or an error it is never at rest.
     decoder.decode(&mut b"\x88\x80\0\0\0\0".to_vec()).unwrap();
     assert!(!decoder.is_at_rest());
     let mut broken = Decoder::new(limits);

@@ -1,4 +1,4 @@
-//! Events do not depend on how bytes were split into reads (F26), and no bytes can do harm.
+//! Events do not depend on how bytes are split into reads (F26), and no input causes a panic.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! What a server's frames look like on the wire.
+//! Encoding of server frames.
 
 use switchboard_core::{BadCloseCode, Frame};
 

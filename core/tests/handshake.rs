@@ -1,4 +1,4 @@
-//! What the handshake takes and what it refuses: the hostile inputs H1 to H21, in every split.
+//! Accepted and refused handshakes: the hostile inputs H1 to H21, in every split.
 
 mod requests;
 
@@ -48,13 +48,13 @@ fn h1_only_get_upgrades() {
     assert_eq!(
         refused("POST /ws HTTP/1.1\r\n\r\n"),
         405,
-        "told before the rest"
+        "refused before the rest"
     );
 }
 
 #[test]
 fn h2_another_protocol_is_told_from_its_first_bytes() {
-    // No blank line follows in any of these: nothing is waited for.
+    // None of these ends with a blank line: they are refused early.
     assert_eq!(refused("GET /ws HTTP/1.2"), 505);
     assert_eq!(refused("GET /ws HTTP/0.9"), 505);
     assert_eq!(refused("GET /ws HTTP/2"), 505);
@@ -65,7 +65,7 @@ fn h2_another_protocol_is_told_from_its_first_bytes() {
     assert_eq!(refused("\0"), 400);
     assert_eq!(refused(b"\xff\xfe"), 400);
     assert_eq!(refused("(hello)"), 400);
-    assert_eq!(refused("A".repeat(33)), 400, "no method is so long");
+    assert_eq!(refused("A".repeat(33)), 400, "the method is too long");
     assert_eq!(refused("GET /ws\r\n"), 400, "HTTP/0.9");
     for version in [
         "http/1.1",
@@ -85,7 +85,7 @@ fn h2_another_protocol_is_told_from_its_first_bytes() {
 
 #[test]
 fn h2_http_1_0_cannot_be_upgraded() {
-    // Whether this is an upgrade or a page is known at the end of the head only.
+    // Only the end of the head tells an upgrade from a page.
     assert_eq!(outcome(&config(), "GET /ws HTTP/1.0\r\n"), Ok(None));
     for target in ["/ws", "/ws/den"] {
         let request = upgrade(target).replacen("HTTP/1.1", "HTTP/1.0", 1);
@@ -263,7 +263,11 @@ fn h7_64_kib_of_head_are_taken_and_more_is_not() {
     assert_eq!(refused(fits), 0);
     let unfinished = "GET / HTTP/1.1\r\nX: ".to_owned() + &"x".repeat(70_000);
     assert_eq!(refused(&unfinished), 431);
-    assert_eq!(refused(&unfinished[..65_536]), 431, "told before its end");
+    assert_eq!(
+        refused(&unfinished[..65_536]),
+        431,
+        "refused before its end"
+    );
     assert_eq!(outcome(&config(), &unfinished[..65_535]), Ok(None));
     let name = "GET / HTTP/1.1\r\n".to_owned() + &"x".repeat(70_000);
     assert_eq!(refused(name), 431);
@@ -277,7 +281,7 @@ fn h8_a_target_over_8_kib_is_414() {
     assert_eq!(
         refused(format!("GET {target}x")),
         414,
-        "told before its end"
+        "refused before its end"
     );
 }
 
@@ -381,7 +385,7 @@ fn h15_subprotocols_are_a_list_of_tokens() {
 
 #[test]
 fn h15_empty_elements_of_a_list_count_for_nothing() {
-    // RFC 9110, section 5.6.1.2. Some clients send an empty list where they offer nothing.
+    // RFC 9110, section 5.6.1.2. Some clients send an empty list to offer nothing.
     let commas = ",".repeat(32_000);
     for list in ["", ",", " ,\t, ", &commas] {
         let line = format!("Sec-WebSocket-Protocol: {list}\r\n");

@@ -1,5 +1,5 @@
-//! What holds for all bytes: no panic, one answer however they are split, agreement with
-//! tungstenite where it is right.
+//! Invariants for all inputs: no panics, the same result in every split, and agreement with
+//! tungstenite where that is correct.
 
 mod requests;
 
@@ -15,7 +15,7 @@ use requests::{FIELDS, accepted, anywhere, config, feed, upgrade_replacing, with
 use switchboard_core::response::{refusal, switching_protocols};
 use switchboard_core::{HandshakeConfig, Origins, client_address};
 
-/// Pieces of requests, good and bad: put together at random they reach deep.
+/// Fragments of valid and invalid requests, whose random combinations get past the first checks.
 const PIECES: [&str; 30] = [
     "GET /ws HTTP/1.1\r\n",
     "GET /ws/a%20b?token=x HTTP/1.1\r\n",

@@ -1,4 +1,4 @@
-//! Where a request goes: rooms in the path, pages, and the query.
+//! Request targets: rooms in the path, pages, and the query.
 
 mod requests;
 

@@ -1,4 +1,4 @@
-//! Where a token may stand, which of several counts, and that it never shows.
+//! Tokens: where they are found, which of several counts, and that they are never printed.
 
 mod requests;
 
@@ -11,7 +11,7 @@ use switchboard_core::{Config, Handshake, HandshakeConfig, Request, Token, Token
 /// `s3cret!` in base64url.
 const BEARER: &str = "base64url.bearer.switchboard.czNjcmV0IQ";
 
-/// With cookies, which are not looked at by default.
+/// Also reads cookies, which are ignored by default.
 fn with_cookie() -> HandshakeConfig {
     let tokens = Tokens {
         cookie: Some("token".into()),
@@ -78,7 +78,7 @@ fn a_subprotocol_carries_a_token_only_where_json_is_spoken() {
     assert_eq!(request.token(), None);
     assert!(
         request.protocols().eq(["switchboard.v1.json"]),
-        "and never shows there"
+        "it is never listed"
     );
 }
 
@@ -96,7 +96,7 @@ fn of_several_tokens_the_first_in_the_order_of_places_counts() {
     assert_eq!(token(at_query(&[cookie, header])).unwrap(), "b");
     assert_eq!(token(at_query(&[cookie])).unwrap(), "c");
     assert_eq!(token(upgrade_with(cookie)).unwrap(), "d");
-    // Of the same place, the first.
+    // Within one place the first counts.
     for (request, first) in [
         (upgrade("/ws?token=a&token=b"), "a"),
         (upgrade("/ws?%74oken=a&token=b"), "a"),
@@ -215,7 +215,7 @@ fn the_configuration_says_where_tokens_are_looked_for_and_by_what_name() {
     );
     assert!(
         request.protocols().eq(["switchboard.v1.json"]),
-        "it never shows there"
+        "it is never listed"
     );
     assert_eq!(request.query("token"), Some("a"), "a parameter like others");
 }

@@ -1,11 +1,11 @@
-//! Which pages may connect: the attacks of A4, and the forms of one origin.
+//! Origin checks: the attacks of A4, and equivalent forms of one origin.
 
 mod requests;
 
 use requests::{accepted, config, upgrade_replacing};
 use switchboard_core::{BadOrigin, Origins, Request};
 
-/// A request to this host with these `Origin` lines.
+/// Builds a request to this host with these `Origin` lines.
 fn request(host: &str, origins: &[&str]) -> Request {
     let mut lines = format!("Host: {host}\r\n");
     for origin in origins {
@@ -36,7 +36,7 @@ const FOREIGN: [&str; 10] = [
     "https://good.com:4430",
 ];
 
-/// What is no origin.
+/// Invalid origins.
 const MALFORMED: [&str; 19] = [
     "null",
     "https://good.com:443:443",
@@ -109,7 +109,7 @@ fn the_same_origin_has_the_same_host_and_port() {
     assert!(same("[::1]", "http://[::1]"));
     assert!(
         same("[fe80::1%25eth0]:80", "http://[fe80::1]"),
-        "a zone is the client's own affair"
+        "zones are ignored"
     );
     assert!(same("a:9", "app://a:9"), "any scheme with a port");
 
@@ -189,7 +189,7 @@ fn it_is_told_what_differs() {
     let listed = list(&["https://good.com"]);
     let unlisted = listed.check_request(&request("a", &["http://good.com"]));
     assert_eq!(unlisted, Err(BadOrigin::Unlisted));
-    // A proxy that leaves out the port.
+    // A proxy that drops the port.
     let stripped = Origins::Same.check_request(&request("good.com", &["http://good.com:8080"]));
     assert_eq!(stripped, Err(BadOrigin::Port));
 }
@@ -202,12 +202,12 @@ fn behind_a_trusted_proxy_the_forwarded_host_says_which_origin_is_the_same() {
         request.set_behind_proxy(trusted);
         let host = request.host().unwrap().to_owned();
         assert_eq!(Origins::Same.allows(&request), host == "good.com:8443");
-        assert_eq!(request.header("Host"), Some("inner:8080"), "as it came");
+        assert_eq!(request.header("Host"), Some("inner:8080"), "unchanged");
         host
     };
     let forwarded = "X-Forwarded-Host: good.com:8443\r\n";
     assert_eq!(host(true, forwarded), "good.com:8443");
-    assert_eq!(host(false, forwarded), "inner:8080", "anybody may write it");
+    assert_eq!(host(false, forwarded), "inner:8080", "clients can forge it");
     assert_eq!(host(true, ""), "inner:8080");
     for lines in [
         "x-forwarded-host: evil.com, good.com:8443\r\n",
@@ -241,10 +241,7 @@ fn a_list_compares_scheme_host_and_port() {
     assert!(!allows("http://good.com:443"));
     assert!(!allows("wss://good.com"));
     assert!(!allows("http://localhost"));
-    assert!(
-        !allows("http://other:1"),
-        "the own host is not in it by itself"
-    );
+    assert!(!allows("http://other:1"), "the own host is not implied");
 }
 
 #[test]

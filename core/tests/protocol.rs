@@ -1,4 +1,4 @@
-//! What clients may ask (spec, section 10).
+//! Requests of clients (`docs/protocol.md`, section 2).
 
 use switchboard_core::protocol::{
     Command, ErrorCode, MAX_ECHO_BYTES, Rejected, ServerMessage, parse,
@@ -11,7 +11,7 @@ fn rejected(text: &str) -> Rejected<'_> {
     }
 }
 
-/// The command in its `Debug` form, which shows every field but the secrets.
+/// Compares the `Debug` form, which shows every field but the secrets.
 #[track_caller]
 fn assert_command(text: &str, expected: &str) {
     assert_eq!(format!("{:?}", parse(text).unwrap()), expected, "{text}");

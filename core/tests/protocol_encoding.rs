@@ -1,4 +1,4 @@
-//! What the server writes, byte for byte (spec, section 10).
+//! Encoding of server messages, byte for byte (`docs/protocol.md`, section 2).
 
 use switchboard_core::protocol::{Command, Content, ErrorCode, ServerMessage, parse};
 

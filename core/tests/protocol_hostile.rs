@@ -1,4 +1,4 @@
-//! What clients write that they may not: rows J1 to J7, J10 and J12 of the list of hostile inputs.
+//! Illegal client messages: rows J1 to J7, J10 and J12 of the catalogue of hostile inputs.
 
 use std::borrow::Cow;
 use std::thread;
@@ -33,7 +33,7 @@ fn j1_deep_nesting_is_refused_and_the_id_still_carried_back() {
         assert_eq!(rejected.code, ErrorCode::BadRequest);
         assert_eq!(rejected.id.unwrap().as_json(), "1");
     }
-    // Brackets in strings and beside each other are no nesting; unknown fields have the same limit.
+    // Brackets in strings and siblings do not nest; unknown fields have the same limit.
     let wide = format!(
         r#"{{"type":"ping","x":["{}\"[",{}]}}"#,
         "[".repeat(500),

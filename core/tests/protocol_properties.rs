@@ -1,4 +1,4 @@
-//! Properties of the protocol that hold for all inputs.
+//! Invariants of the protocol for all inputs.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn any_id() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Pieces that come apart and together in interesting ways.
+/// Fragments that combine into interesting inputs.
 fn json_like() -> impl Strategy<Value = String> {
     const WORDS: &[&str] = &[
         "{",
@@ -115,8 +115,8 @@ proptest! {
 
     #[test]
     fn text_that_resembles_a_request_is_judged_as_a_tree_parser_would(text in json_like()) {
-        // What the tree parser refuses (`-`, `1 2`, lone surrogates ...) is refused here, with one
-        // kind of error; what it takes is no syntax error here.
+        // What the tree parser refuses (`-`, `1 2`, lone surrogates ...) must be refused here with
+        // one kind of error; what it accepts must not be a syntax error here.
         let tree = serde_json::from_str::<Value>(&text);
         match parse(&text) {
             Ok(_) => prop_assert!(tree.is_ok_and(|tree| tree.is_object())),
@@ -135,7 +135,7 @@ proptest! {
 
     #[test]
     fn content_is_taken_exactly_if_a_tree_parser_takes_it(text in prop_oneof![json_like(), string_like()]) {
-        // The tree parser also refuses numbers beyond an `f64`, which pass here.
+        // The tree parser also refuses numbers beyond an `f64`, which are accepted here.
         let tree = serde_json::from_str::<Value>(&text);
         let number_too_large = matches!(&tree, Err(error) if error.to_string().contains("number out of range"));
         prop_assume!(!number_too_large);

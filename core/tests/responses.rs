@@ -1,4 +1,4 @@
-//! What is answered before a connection speaks WebSocket.
+//! HTTP responses.
 
 mod requests;
 
@@ -8,7 +8,7 @@ use switchboard_core::response::{
 };
 use switchboard_core::{BadOrigin, BadRequest, Refused};
 
-/// The head of an answer and its body; the length of the body must be the one told.
+/// Splits a response into head and body, checking the declared length.
 fn split(answer: Vec<u8>) -> (String, String) {
     let text = String::from_utf8(answer).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -141,7 +141,7 @@ fn a_malformed_request_is_told_the_rule() {
             Some(&*format!("HTTP/1.1 {line}"))
         );
         assert_eq!(body, format!("malformed: {bad}\n"));
-        // RFC 9110, section 7.8: `Connection` names `Upgrade` wherever that is sent.
+        // `Connection` must name `Upgrade` wherever that is sent (RFC 9110, section 7.8).
         let upgrade = bad.status() == 426;
         let options = if upgrade { "close, Upgrade" } else { "close" };
         assert_eq!(header(&head, "Connection"), Some(options));

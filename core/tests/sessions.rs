@@ -1,5 +1,5 @@
-//! One connection's session over a real switchboard, in virtual time: the order of hooks, the backlog
-//! behind a busy one, and what an end gives up.
+//! One session on a real switchboard in virtual time: the order of hooks, the backlog behind a busy
+//! hook, and what an end releases.
 
 mod support;
 
@@ -16,16 +16,16 @@ use switchboard_core::{
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A node with one connection, and the application's calls that have not returned.
+/// A node with one connection, and the pending calls of the application.
 struct Node {
     board: Switchboard,
     now: Time,
     session: Session,
     id: ConnectionId,
-    /// The call that runs.
+    /// The running call.
     call: Option<Call>,
     flushes: usize,
-    /// What went to the client.
+    /// The bytes sent to the client.
     sent: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl Node {
             tokens: switchboard_core::Tokens::default(),
         });
         let now = Time::from_millis(1_000);
-        let mut board = Switchboard::new(config, 7, now).expect("a good configuration");
+        let mut board = Switchboard::new(config, 7, now).expect("a valid configuration");
         let id = board.connect(now, PEER).expect("a seat");
         Self {
             board,
@@ -54,7 +54,7 @@ impl Node {
         }
     }
 
-    /// One that is open, as `ann` in the room `blue`.
+    /// Opens the connection as `ann` in the room `blue`.
     fn open(change: impl FnOnce(&mut Config)) -> Self {
         let mut node = Self::new(change);
         node.read(HEAD);
@@ -64,13 +64,13 @@ impl Node {
 
     fn let_in(&mut self) {
         let Some(Call::Authenticate(login)) = self.call.take() else {
-            panic!("it is asked who that is");
+            panic!("expected authentication");
         };
         let name = login.request.token().map_or("ann", |token| token.reveal());
         let identity = Identity::user(name);
         self.reply(Reply::Identity(login, Ok(identity)));
         let Some(Call::Lobby(lobby)) = self.call.take() else {
-            panic!("it is asked for the lobby");
+            panic!("expected authorization of the lobby");
         };
         assert_eq!((&*lobby.user, &*lobby.room), ("ann", "blue"));
         self.reply(Reply::Lobby(lobby, Ok(())));
@@ -89,7 +89,7 @@ impl Node {
         result
     }
 
-    /// Does what a driver does for the switchboard.
+    /// Drives the switchboard like a driver.
     fn drive(&mut self) {
         while let Some(action) = self.board.poll_action() {
             match action {
@@ -131,7 +131,7 @@ impl Node {
                 None => {}
             }
             step = self.with(|session, node| session.next(node));
-            // What it did may have ended the connection, of which it hears only then.
+            // Its effects may have ended the connection, which it learns only then.
             let idle = self.session.is_calling() || self.session.is_idle();
             if step.is_none() && idle {
                 return;
@@ -139,7 +139,7 @@ impl Node {
         }
     }
 
-    /// Bytes arrive; returns the number of those that were used.
+    /// Passes received bytes; returns the number consumed.
     fn read(&mut self, bytes: &[u8]) -> usize {
         let (mut bytes, mut used, mut turn) = (bytes.to_vec(), 0, Turn::default());
         loop {
@@ -162,7 +162,7 @@ impl Node {
         self.carry_out(step);
     }
 
-    /// The text that the application is being handed.
+    /// Returns the text that is being passed to the application.
     fn text(&mut self) -> Option<String> {
         match self.call.take() {
             Some(Call::Text(text)) => Some(text),
@@ -242,7 +242,7 @@ fn a_violation_is_told_after_what_came_before_it_and_a_flush() {
     assert_eq!(node.flushes, 1);
     assert!(!node.board.is_connected("ann"));
     let Some(Call::Disconnect(ended)) = node.call.take() else {
-        panic!("the application is told");
+        panic!("expected the application to be notified");
     };
     assert_eq!(ended.reason, CloseReason::ProtocolError);
     assert_eq!(*ended.rooms, [Arc::from("blue")]);
@@ -259,11 +259,11 @@ fn a_close_waits_for_the_hook_before_it_but_only_for_the_close_timeout() {
     node.time_out();
     assert!(!node.board.is_connected("ann"));
     assert!(node.session.is_calling(), "the hook still runs");
-    // Its answer has no effect, the second message is not handed over, and the end is told.
+    // Its answer has no effect, the second message is not passed on, and the end is reported.
     assert_eq!(node.text().as_deref(), Some("1"));
     node.reply(Reply::Delivered(Err(Denied::Forbidden)));
     let Some(Call::Disconnect(ended)) = node.call.take() else {
-        panic!("the application is told");
+        panic!("expected the application to be notified");
     };
     assert_eq!(ended.reason, CloseReason::ClientClosed);
 }
@@ -283,14 +283,14 @@ fn a_close_is_answered_after_a_hook_that_returns_in_time() {
 fn the_hook_of_a_connection_that_has_ended_is_given_up_after_its_time() {
     let mut node = Node::open(raw);
     node.say(&[frame(TEXT, "1")]);
-    assert_eq!(node.pending(), None, "the node watches over it");
+    assert_eq!(node.pending(), None, "the node has the deadline");
     let id = node.id;
     node.with(|_, node| {
         let now = node.now;
         let board = &mut *node.switchboard;
         board.handle(now, id, Event::Reset).expect("it is there");
     });
-    let due = node.pending().expect("the session watches over it");
+    let due = node.pending().expect("the session has the deadline");
     assert_eq!(due, node.now + Config::default().timeouts.hook);
     node.time_out();
     assert_eq!(node.text().as_deref(), Some("1"), "not yet");
@@ -311,7 +311,7 @@ fn a_hook_that_fails_ends_the_connection_and_the_application_hears_of_it() {
     node.with(|session, node| session.failed(node));
     node.carry_out(None);
     let Some(Call::Disconnect(ended)) = node.call.take() else {
-        panic!("the application is told");
+        panic!("expected the application to be notified");
     };
     assert_eq!(ended.reason, CloseReason::Internal);
 }
@@ -322,14 +322,14 @@ fn a_login_by_first_message_has_the_request_and_the_token() {
     let head = String::from_utf8_lossy(HEAD).replace("?token=ann", "");
     node.read(head.as_bytes());
     let Some(Call::Authenticate(login)) = node.call.take() else {
-        panic!("it is asked who that is");
+        panic!("expected authentication");
     };
     assert!(login.request.token().is_none());
     node.reply(Reply::Identity(login, Ok(Identity::FirstMessage)));
     assert_eq!(node.session.mode(), ReadMode::Frames);
     node.say(&[frame(TEXT, r#"{"type":"auth","token":"ann","id":1}"#)]);
     let Some(Call::Authenticate(login)) = &node.call else {
-        panic!("it is asked again");
+        panic!("expected authentication again");
     };
     assert_eq!(login.request.path(), "/ws/blue");
     node.let_in();
@@ -341,19 +341,16 @@ fn a_lobby_that_is_denied_is_a_refusal() {
     let mut node = Node::new(|_| {});
     node.read(HEAD);
     let Some(Call::Authenticate(login)) = node.call.take() else {
-        panic!("it is asked who that is");
+        panic!("expected authentication");
     };
     node.reply(Reply::Identity(login, Ok(Identity::user("ann"))));
     let Some(Call::Lobby(lobby)) = node.call.take() else {
-        panic!("it is asked for the lobby");
+        panic!("expected authorization of the lobby");
     };
     node.reply(Reply::Lobby(lobby, Err(Denied::Forbidden)));
     assert!(!node.board.is_connected("ann"));
     assert_eq!(node.board.stats(node.now).refused["forbidden"], 1);
-    assert!(
-        node.session.is_idle(),
-        "the application hears nothing of it"
-    );
+    assert!(node.session.is_idle(), "the application is not notified");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! What the tests of the handshake share.
+//! Helpers shared by the handshake tests.
 #![allow(dead_code)] // not every test file uses all of it
 
 use std::sync::Arc;
 
 use switchboard_core::{BadRequest, Endpoint, Handshake, HandshakeConfig, Request};
 
-/// The upgrade request of RFC 6455, section 1.2, without its request line.
+/// The headers of the upgrade request in RFC 6455, section 1.2.
 pub(crate) const FIELDS: &str = "Host: server.example.com\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
@@ -36,17 +36,17 @@ pub(crate) fn anywhere() -> HandshakeConfig {
     }
 }
 
-/// A legal upgrade request for a target.
+/// A valid upgrade request for a target.
 pub(crate) fn upgrade(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\n{FIELDS}\r\n")
 }
 
-/// A legal upgrade request with more header lines, each ending with CR LF.
+/// A valid upgrade request with more header lines, each ending with CR LF.
 pub(crate) fn upgrade_with(lines: &str) -> String {
     format!("GET /ws HTTP/1.1\r\n{FIELDS}{lines}\r\n")
 }
 
-/// A legal upgrade request in which the header line that begins with `name` is replaced.
+/// A valid upgrade request in which the header line that begins with `name` is replaced.
 pub(crate) fn upgrade_replacing(name: &str, lines: &str) -> String {
     let mut kept = String::new();
     for line in FIELDS.split_inclusive("\r\n") {
@@ -56,7 +56,7 @@ pub(crate) fn upgrade_replacing(name: &str, lines: &str) -> String {
     format!("GET /ws HTTP/1.1\r\n{kept}\r\n")
 }
 
-/// Hands the bytes over in these pieces: the request, unless an error came before or after it.
+/// Passes bytes in these pieces; returns the request, or the first error.
 pub(crate) fn feed<'a>(
     config: &Arc<HandshakeConfig>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -65,15 +65,15 @@ pub(crate) fn feed<'a>(
     let mut found = None;
     for piece in pieces {
         if let Some(request) = handshake.receive(piece)? {
-            assert!(found.is_none(), "a request comes once");
+            assert!(found.is_none(), "the request is returned once");
             found = Some(request);
         }
     }
     Ok(found)
 }
 
-/// The outcome of these bytes, which must be the same however they are split: at once, in single
-/// bytes, and cut in two anywhere (of long inputs, at some hundred places).
+/// Returns the outcome of these bytes, checking that it is the same at once, in single bytes, and
+/// cut in two anywhere (for long inputs, at some hundred places).
 pub(crate) fn outcome(
     config: &HandshakeConfig,
     bytes: impl AsRef<[u8]>,
@@ -90,7 +90,7 @@ pub(crate) fn outcome(
     whole
 }
 
-/// The request in these bytes.
+/// Returns the request in these bytes.
 #[track_caller]
 pub(crate) fn accepted(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> Request {
     match outcome(config, bytes) {
@@ -99,12 +99,12 @@ pub(crate) fn accepted(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> Req
     }
 }
 
-/// The status with which these bytes are refused; 0: they are not.
+/// Returns the status with which these bytes are refused, or 0 if they are not.
 #[track_caller]
 pub(crate) fn status(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> u16 {
     match outcome(config, bytes) {
         Ok(Some(_)) => 0,
-        Ok(None) => panic!("it waits for more"),
+        Ok(None) => panic!("incomplete"),
         Err(bad) => bad.status(),
     }
 }

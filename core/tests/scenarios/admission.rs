@@ -1,4 +1,4 @@
-//! Section 2: who comes in, who is told no, and whose seat is whose.
+//! Admission and seats (`docs/behaviour.md`, section 1).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -22,7 +22,7 @@ fn of_n_plus_1_connections_at_a_limit_of_n_exactly_n_are_admitted() {
     let tries: Vec<_> = (0..6)
         .map(|_| world.asks(world.new_address(), "/ws", "").0)
         .collect();
-    // All of them are being asked about at once, and the answers come in the other order.
+    // All are being authenticated at once, and the answers arrive in reverse order.
     for (n, &client) in tries.iter().enumerate().rev() {
         let name = format!("u{n}");
         let expires_in = None;
@@ -89,7 +89,7 @@ fn n_plus_1_handshakes_at_a_limit_of_n_leave_one_told_503() {
             .iter()
             .all(|&client| world.peer(client).status.is_none())
     );
-    // One goes, one may come.
+    // One leaves, so one may connect.
     world.happens(arrived[0], Event::Eof);
     world.connect("ann", "");
 }
@@ -129,7 +129,7 @@ fn a_trusted_proxy_brings_as_many_handshakes_as_there_are_seats() {
     }
 }
 
-/// A way out.
+/// A way in which a connection ends.
 type Exit = fn(&mut World, Client);
 
 #[test]
@@ -222,7 +222,7 @@ fn exits_before_admission_give_the_seats_back_too() {
         assert_eq!(world.stats().pending_handshakes, 0, "{name}");
         let next = world.tries_from(HOME, "bob", "lobby");
         assert!(world.is_open(next), "{name}");
-        // A verdict that comes too late changes nothing.
+        // A late verdict has no effect.
         world.authenticate(client, Ok(Identity::Anonymous));
         assert_eq!(world.stats().total_connections, 1, "{name}");
     }
@@ -261,12 +261,12 @@ fn behind_a_trusted_proxy_the_rightmost_untrusted_address_takes_the_seat() {
     );
     assert!(
         !comes(proxy, "198.51.100.7, 203.0.113.1, 10.9.1.1"),
-        "the left was made up"
+        "entries to the left are forged"
     );
     assert!(comes(HOME, "203.0.113.9"));
     assert!(
         !comes(HOME, "203.0.113.10"),
-        "who is no proxy is not believed"
+        "an untrusted peer is not believed"
     );
 }
 
@@ -339,7 +339,7 @@ fn a_users_name_follows_the_rules_and_is_none_of_an_anonymous_connections() {
             (rules.next(), rules.next())
         };
         let internal = bad.map(|_| (1011, "internal".to_owned()));
-        // From the request, from the first message, and as a refresh.
+        // From the request, from the first message, and by a later `auth`.
         for first in [false, true] {
             let mut world = World::new();
             let client = if first {

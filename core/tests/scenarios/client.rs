@@ -1,10 +1,10 @@
-//! The client's end of a connection: a socket with a limit, and what came through it, taken apart
-//! by a parser of its own.
+//! The client's end of a connection: a socket with a limit, and the received bytes, parsed
+//! independently.
 
 use serde_json::Value;
 use switchboard_core::ConnectionId;
 
-/// One frame of the server, as RFC 6455, section 5.2 reads.
+/// A frame of the server (RFC 6455, section 5.2).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Received {
     Text(String),
@@ -14,35 +14,35 @@ pub(crate) enum Received {
     Close(Option<(u16, String)>),
 }
 
-/// A simulated client, seen through the bytes that reached it.
+/// A simulated client and the bytes that it received.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, set by a test"
+    reason = "independent facts set by tests"
 )]
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: ConnectionId,
-    /// How many bytes its socket still takes; `None`: all.
+    /// The number of bytes that its socket still takes; `None` for no limit.
     pub(crate) room: Option<usize>,
     /// Whether it answers pings.
     pub(crate) answers: bool,
-    /// Whether it ends its side when the server has ended its own.
+    /// Whether it ends its side after the server.
     pub(crate) polite: bool,
-    /// A writer found its socket full.
+    /// Whether a write found its socket full.
     pub(crate) blocked: bool,
-    /// The server has shut down its write side.
+    /// Whether the server has shut down its write side.
     pub(crate) shut: bool,
-    /// The server has dropped the socket.
+    /// Whether the server has dropped the socket.
     pub(crate) gone: bool,
-    /// The status line's code.
+    /// The HTTP status.
     pub(crate) status: Option<u16>,
     /// The HTTP response.
     pub(crate) head: String,
     /// All frames, in order.
     pub(crate) frames: Vec<Received>,
-    /// How many of them a test has looked at.
+    /// The number of frames that the test has looked at.
     pub(crate) seen: usize,
-    /// Bytes that are no whole frame yet.
+    /// The bytes of an incomplete frame.
     rest: Vec<u8>,
     upgraded: bool,
 }
@@ -66,7 +66,7 @@ impl Peer {
         }
     }
 
-    /// Takes what the socket has room for; says how much that was.
+    /// Receives what the socket has room for; returns the number of bytes.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> usize {
         let taken = self.room.map_or(bytes.len(), |room| room.min(bytes.len()));
         if let Some(room) = &mut self.room {
@@ -77,12 +77,12 @@ impl Peer {
         taken
     }
 
-    /// Bytes of a frame of which the end is missing.
+    /// Returns the number of bytes of an incomplete frame.
     pub(crate) fn cut(&self) -> usize {
         self.rest.len()
     }
 
-    /// The Close frame, if one came, and that nothing came after it.
+    /// Returns the Close frame, if there is one, checking that nothing follows it.
     pub(crate) fn close(&self) -> Option<(u16, String)> {
         let at = self
             .frames
@@ -149,7 +149,7 @@ fn parse_frame(bytes: &[u8]) -> Option<(usize, Received)> {
     Some((start + length, frame))
 }
 
-/// The JSON of a text frame.
+/// Returns the JSON of a text frame.
 pub(crate) fn json(frame: &Received) -> Option<Value> {
     match frame {
         Received::Text(text) => Some(serde_json::from_str(text).expect("JSON")),

@@ -1,4 +1,4 @@
-//! Section 6: a host that stands still; and clocks that misbehave.
+//! Host stalls (`docs/behaviour.md`, section 6) and irregular clocks.
 
 use switchboard_core::{Event, Exclude, Notice, Time};
 
@@ -15,7 +15,7 @@ fn stalls(world: &World) -> Vec<std::time::Duration> {
         .collect()
 }
 
-/// A client that has been pinged and is about to answer.
+/// A client that was pinged and has not answered yet.
 fn just_pinged() -> (World, Client) {
     let mut world = World::new();
     let ann = world.connect("ann", "lobby");
@@ -38,7 +38,7 @@ fn a_stall_of_the_host_is_not_a_stall_of_its_clients() {
     world.falls_silent(bob);
     world.advance(secs(5));
     world.freeze(secs(60));
-    // What is in the sockets is handled before timers.
+    // Input waiting in the sockets is handled before timers.
     world.happens(ann, Event::Heard);
     world.tick();
     assert_eq!(stalls(&world).len(), 1);
@@ -75,7 +75,7 @@ fn a_long_sleep_until_the_promised_deadline_is_no_stall() {
     let mut world = World::new();
     world.freeze(secs(5_000));
     world.connect("ann", "");
-    assert_eq!(stalls(&world), [], "with nothing promised nothing is late");
+    assert_eq!(stalls(&world), [], "without a deadline nothing is late");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn handshake_auth_write_stall_and_close_deadlines_move_with_a_stall() {
     world.freeze(secs(3_600));
     world.tick();
     assert_eq!(stalls(&world).len(), 1);
-    // Whatever was due first may be due now; the rest keeps its distance.
+    // The first deadline may be due now; the others keep their distance.
     before = world.now;
     assert_eq!(world.peer(arrived).status, None);
     assert!(world.is_open(slow));
@@ -227,7 +227,7 @@ fn the_next_deadline_is_never_late() {
     let mut world = World::new();
     let ann = world.connect("ann:40", "lobby");
     world.peer_mut(ann).answers = false;
-    // Whatever happens does so in a tick at a promised deadline: `advance` calls no other.
+    // Everything happens in a tick at a promised deadline, since `advance` makes no other calls.
     world.advance(secs(35));
     assert!(!world.is_open(ann));
     world.advance(secs(60));

@@ -1,4 +1,4 @@
-//! Section 4: what is sent, in which order, with which numbers, and what the sender is told.
+//! Message delivery: order, numbers and receipts (`docs/behaviour.md`, section 3).
 
 use serde_json::{Value, json};
 use switchboard_core::{Event, Exclude, Frame, Receipt, SendError, UserPolicy};

@@ -1,4 +1,4 @@
-//! Section 9: the planned end of a node.
+//! Draining a node (`docs/behaviour.md`, section 9).
 
 use serde_json::json;
 use switchboard_core::{CloseReason, DrainReport, Event, Exclude, Notice, Refusal, Wire};
@@ -76,7 +76,7 @@ fn each_is_told_when_to_come_back_and_closed_1001() {
     }
     delays.sort_unstable();
     delays.dedup();
-    assert!(delays.len() > 40, "they do not come back all at once");
+    assert!(delays.len() > 40, "they do not reconnect all at once");
     assert!(delays.last() <= Some(&10_500) && delays[0] >= 500);
     assert_eq!(world.stats().closes["draining"], 50);
 }

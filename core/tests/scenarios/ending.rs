@@ -1,4 +1,4 @@
-//! Section 5: how connections go.
+//! Ends of connections (`docs/behaviour.md`, section 5).
 
 use serde_json::json;
 use switchboard_core::{
@@ -8,7 +8,7 @@ use switchboard_core::{
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
-/// A client with three messages queued, of which the first is cut.
+/// A client with three queued messages, the first of which is partly written.
 fn with_three_queued() -> (World, Client) {
     let mut world = World::new();
     let ann = world.connect("ann", "lobby");
@@ -101,7 +101,7 @@ fn what_is_still_to_be_written_outlives_the_end_of_the_peers_side() {
         } else {
             close(&mut world, ann, reason);
         }
-        // Only that side of the stream has ended: she may read on.
+        // Only her side of the stream has ended: she may still read.
         world.happens(ann, Event::Eof);
         assert!(!world.is_gone(ann), "{reason}");
         world.reads_all(ann);
@@ -240,7 +240,7 @@ fn more_than_the_limit_of_closing_connections_are_evicted() {
         assert_eq!(
             world.close(client),
             Some((4004, "kicked".into())),
-            "one try is made"
+            "one attempt is made"
         );
     }
     assert_eq!(world.stats().closes["kicked"], 4);
@@ -339,7 +339,7 @@ fn of_who_is_closing_256_kib_are_discarded_and_then_nothing_is_read() {
     world.happens(ann, Event::Discarded(256 << 10));
     assert_eq!(world.board.read_mode(world.id(ann)), Ok(ReadMode::Discard));
     world.happens(ann, Event::Discarded(1));
-    // The socket stays open, so that she can read our Close before the reset.
+    // The socket stays open, so that she can read the Close frame before the reset.
     assert_eq!(world.board.read_mode(world.id(ann)), Ok(ReadMode::Wait));
     assert!(!world.is_gone(ann));
     world.advance(secs(5));
@@ -407,7 +407,7 @@ fn frames_in_a_writers_hands_are_discarded_when_it_lets_go() {
         .board
         .close(world.now, id, CloseReason::Kicked)
         .unwrap();
-    // The socket took one frame and a byte of the second: that is finished, the third is not sent.
+    // The socket took one frame and a byte of the second, which is finished; the third is not sent.
     world.peer_mut(ann).receive(&taken[..4]);
     world.happens(ann, Event::Wrote(4));
     world.reads_all(ann);

@@ -1,4 +1,4 @@
-//! Section 10: every error.
+//! Every error code (`docs/protocol.md`, section 2).
 
 use serde_json::json;
 use switchboard_core::Denied;

@@ -1,4 +1,4 @@
-//! Section 6: who is still there.
+//! Liveness checks (`docs/behaviour.md`, section 6).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn pings(world: &mut World, client: Client) -> usize {
     world.frames(client).iter().filter(is_ping).count()
 }
 
-/// The payload of the only ping that came since the last look.
+/// Returns the payload of the only ping since the last call.
 fn ping(world: &mut World, client: Client) -> Vec<u8> {
     match world.frames(client).as_slice() {
         [Received::Ping(payload)] => payload.clone(),
@@ -74,7 +74,7 @@ fn the_first_ping_falls_at_random_in_its_interval() {
         per_second.iter().all(|&pings| (15..=70).contains(&pings)),
         "{per_second:?}"
     );
-    // And they stay spread.
+    // They stay spread.
     world.advance(secs(25 * 3));
     world.forget();
     world.advance(secs(1));
@@ -180,16 +180,16 @@ fn a_ping_times_out_from_when_it_has_left_and_not_from_when_it_was_queued() {
     let ann = world.connect("ann", "lobby");
     world.advance(millis(300));
     world.peer_mut(ann).answers = false;
-    // A frame that is cut goes before the ping.
+    // The partly written frame precedes the ping.
     world.stops_reading_after(ann, 5);
     world.send(ann, "what waits before the ping");
     world.advance(secs(100));
     assert!(world.is_open(ann), "no ping has left");
-    // A frame is held whole until all of it is out.
+    // A frame stays queued until all of it is written.
     let waits = world.stats().queued_bytes - 5;
     world.reads(ann, waits - 1);
     world.advance(secs(100));
-    assert!(world.is_open(ann), "it has not left whole");
+    assert!(world.is_open(ann), "it is not completely written");
     world.reads_all(ann);
     world.advance(millis(9_999));
     assert!(world.is_open(ann));
@@ -204,7 +204,7 @@ fn a_reader_that_is_slow_but_answers_is_kept() {
     world.advance(millis(300));
     world.stops_reading_after(ann, 0);
     world.send(ann, &"x".repeat(100_000));
-    // The frame is cut, so that each ping waits for far longer than its timeout.
+    // The frame is partly written, so each ping waits far longer than its timeout.
     for _ in 0..200 {
         world.reads(ann, 50);
         world.advance(secs(20));
@@ -260,7 +260,7 @@ fn reading_pauses_while_the_queue_is_long_and_so_does_the_ping_timeout() {
         Ok(switchboard_core::ReadMode::Frames)
     );
     world.advance(secs(10));
-    assert!(!world.is_open(ann), "it is read again, and says nothing");
+    assert!(!world.is_open(ann), "it is read again, and is silent");
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn where_health_pings_are_on_for_all_only_a_message_counts_as_life() {
     let [ann, bob] = [world.connect("ann", "lobby"), world.connect("bob", "lobby")];
     for _ in 0..500 {
         world.advance(millis(500));
-        // A proxy answers for the dead, with pongs and with any bytes.
+        // A proxy answers for a dead client, with pongs and other bytes.
         world.happens(bob, Event::Heard);
         world.happens(bob, Event::Pong(b""));
         for asked in world.messages_of(ann, "health_ping") {
@@ -373,7 +373,7 @@ fn pings_of_many_connections_share_their_moments() {
         world.advance(millis(1));
     }
     world.advance(secs(60));
-    // 4 000 pings, and as many times for their answers to come: 20 moments in a second for each.
+    // 4 000 pings, and as many deadlines for their answers, at 20 moments per second each.
     let wakes = world.wakes_within(secs(100));
     assert!((1_000..=4_010).contains(&wakes), "{wakes}");
 }

@@ -1,4 +1,4 @@
-//! Section 7: how much a client may send.
+//! Rates and bounds of input (`docs/behaviour.md`, section 7).
 
 use serde_json::{Value, json};
 use switchboard_core::{Event, Limits, Rate, Wire};
@@ -6,7 +6,7 @@ use switchboard_core::{Event, Limits, Rate, Wire};
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
-/// Five messages a second, five at once.
+/// Five messages per second, with a burst of five.
 fn limited() -> (World, Client) {
     let mut world = World::with(|config| {
         config.rates.messages = Some(Rate {
@@ -239,7 +239,7 @@ fn each_message_has_30_s_of_its_own_however_the_reads_fall() {
     begins(&mut world, ann, 100);
     for _ in 0..60 {
         world.advance(secs(1));
-        // One read brings the end of a message and the beginning of the next.
+        // One read contains the end of a message and the beginning of the next.
         world.says(ann, json!({"type": "ping"}));
         begins(&mut world, ann, 100);
     }

@@ -1,4 +1,4 @@
-//! Section 2: first-message authentication, and principals that expire.
+//! First-message authentication and expiring identities (`docs/behaviour.md`, section 1).
 
 use serde_json::json;
 use switchboard_core::{CloseFrame, Event, Identity, Refused};
@@ -194,7 +194,7 @@ fn auth_refreshes_a_principal_in_place() {
         json!({"type": "authenticated", "user": "ann", "id": "x"})
     );
     world.advance(secs(3_600));
-    assert!(world.is_open(ann), "a token without an end");
+    assert!(world.is_open(ann), "a token that does not expire");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What the specification promises, sentence by sentence, as scenarios in virtual time: a
-//! switchboard, a clock that is a variable, and clients that are vectors of bytes.
+//! Scenarios for the rules of `docs/behaviour.md` and `docs/protocol.md` in virtual time: a
+//! switchboard, a clock that is a variable, and clients that are byte vectors.
 
 mod admission;
 mod client;

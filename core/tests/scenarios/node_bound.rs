@@ -1,4 +1,4 @@
-//! Section 5: the bound of the node over the memory that queues really hold.
+//! The node's bound on queued memory (`docs/behaviour.md`, section 4).
 
 use serde_json::json;
 use switchboard_core::{Config, Event, Exclude, Frame, Receipt, SendError};
@@ -20,7 +20,7 @@ fn bounded_with(queued: usize, change: impl FnOnce(&mut Config)) -> World {
     })
 }
 
-/// So many members of `lobby`, to whom nothing is on its way.
+/// Members of `lobby`, with nothing in flight.
 fn members(world: &mut World, count: usize) -> Vec<Client> {
     let members = (0..count)
         .map(|n| world.connect(&format!("u{n}"), "lobby"))
@@ -30,20 +30,20 @@ fn members(world: &mut World, count: usize) -> Vec<Client> {
     members
 }
 
-/// Its socket takes nothing, and has refused the first of what waits.
+/// Blocks its socket, which has refused the first queued bytes.
 fn block(world: &mut World, client: Client) {
     world.stops_reading_after(client, 0);
     world.send(client, "");
 }
 
-/// A frame of so many bytes on the wire.
+/// A frame of this many bytes on the wire.
 fn frame(bytes: usize, fill: &str) -> Frame {
     let frame = Frame::text(&fill.repeat(bytes - 4));
     assert_eq!(frame.len(), bytes);
     frame
 }
 
-/// Sends a frame to the lobby, and lets nobody write.
+/// Sends a frame to the lobby without letting anybody write.
 fn publish(world: &mut World, frame: Frame) -> Result<Receipt, SendError> {
     world
         .board
@@ -121,7 +121,7 @@ fn who_reads_is_not_closed_for_what_waits_for_others() {
     let mut world = bounded(QUEUE);
     let clients = members(&mut world, 5);
     block(&mut world, clients[3]);
-    // The others have more waiting, and had no turn yet.
+    // The others have more queued, but had no turn yet.
     for (n, &client) in clients[..4].iter().enumerate() {
         let id = world.id(client);
         let frame = frame(if n == 3 { 1_000 } else { 2_900 }, "x");
@@ -234,7 +234,7 @@ fn who_is_closed_by_a_message_does_not_count_as_reached_by_it() {
     for &client in &clients[..2] {
         block(&mut world, client);
     }
-    // Of the two that do not read one is not meant.
+    // One of the two that do not read is excluded.
     let exclude = [world.id(clients[1])];
     let exclude = Exclude {
         connections: &exclude,
@@ -334,7 +334,8 @@ fn large_frames_that_are_cut_do_not_cost_everybody_the_connection() {
     for &client in &clients {
         world.stops_reading_after(client, 1);
     }
-    // What is cut cannot be discarded: who is closed for it must go with it.
+    // A partly written frame cannot be discarded, so the connections that are closed for it must be
+    // evicted.
     for &client in &clients {
         world.send(client, &"x".repeat(9_000));
     }

@@ -1,4 +1,4 @@
-//! Section 8: who is there.
+//! Presence (`docs/behaviour.md`, section 8).
 
 use serde_json::{Value, json};
 use switchboard_core::{CloseReason, Event, Exclude, Notice, RoomRule, UserPolicy, Wire};
@@ -13,7 +13,7 @@ fn list(users: &[&str]) -> Value {
     json!({"type": "presence", "channel": "lobby", "count": users.len(), "users": users})
 }
 
-/// A room of so many users, all of whom have heard of each other.
+/// A room of this many users, all of whom know of each other.
 fn room_of(users: usize) -> (World, Vec<Client>) {
     let mut world = World::new();
     let clients = (0..users)
@@ -185,7 +185,7 @@ fn who_comes_back_within_the_grace_never_left() {
     assert_eq!(presence(&mut world, again), [list(&["u0000", "u0001"])]);
     world.advance(secs(10));
     assert_eq!(presence(&mut world, clients[0]), Vec::<Value>::new());
-    // A second absence has a grace of its own.
+    // A second absence has its own grace period.
     world.happens(again, Event::Reset);
     world.advance(millis(2_500));
     assert_eq!(world.board.room_users("lobby").len(), 2);
@@ -262,7 +262,7 @@ fn who_leaves_and_joins_within_one_interval_is_not_told() {
     world.board.join(world.now, id, "lobby").unwrap();
     world.advance(secs(1));
     let told = presence(&mut world, clients[0]);
-    // The order of joining has changed, so a list may come; nobody has come or gone.
+    // The order of joining has changed, so a list may be sent, but no user joined or left.
     assert!(told.iter().all(|told| told["count"] == 2), "{told:?}");
 }
 
@@ -290,7 +290,7 @@ fn a_member_whose_change_did_not_fit_gets_a_full_list_next() {
     }
     world.connect("bob", "lobby");
     world.advance(secs(1));
-    assert!(world.is_open(ann), "presence makes nobody slow");
+    assert!(world.is_open(ann), "presence does not make a member slow");
     world.reads_all(ann);
     world.forget();
     world.advance(secs(1));

@@ -1,4 +1,4 @@
-//! Section 6: `ping_user`.
+//! `ping_user` (`docs/behaviour.md`, section 6).
 
 use serde_json::json;
 use switchboard_core::{Event, Notice, PingResult, UserPolicy, Wire};

@@ -1,4 +1,4 @@
-//! Section 10: every message of a client, with and without an id, and every error.
+//! Every request, with and without an id, and its answers (`docs/protocol.md`, section 2).
 
 use serde_json::{Value, json};
 use switchboard_core::{Direct, Event, UserPolicy, Wire};
@@ -6,7 +6,7 @@ use switchboard_core::{Direct, Event, UserPolicy, Wire};
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
-/// Two in a lobby, who have heard of each other.
+/// Two users in a lobby who know of each other.
 pub(crate) fn pair() -> (World, Client, Client) {
     pair_with(|_| {})
 }
@@ -21,7 +21,7 @@ pub(crate) fn pair_with(
     (world, ann, bob)
 }
 
-/// The answer to a request: with these fields, and something for people if it is an error.
+/// Checks the answer to a request: these fields, and a message for people if it is an error.
 pub(crate) fn answers(world: &mut World, client: Client, request: &Value, expected: &Value) {
     world.says(client, request.clone());
     let mut answer = world.messages(client).remove(0);
@@ -36,7 +36,7 @@ pub(crate) fn error(code: &str) -> Value {
     json!({"type": "error", "code": code})
 }
 
-/// Sends a request bare, with an integer and with a string as id; its answer carries that back.
+/// Sends a request without an id, with an integer and with a string; the answer must echo it.
 pub(crate) fn answers_with_any_id(change: fn(&mut World), request: &Value, expected: &Value) {
     for id in [None, Some(json!(7)), Some(json!("seven"))] {
         let (mut world, ann, _) = pair();

@@ -1,4 +1,4 @@
-//! Section 2: who is told no, how, and in which order the reasons count.
+//! Refusals, how they are sent, and their precedence (`docs/behaviour.md`, section 1).
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -42,7 +42,7 @@ const fn row(refused: Refused, status: u16, code: u16, reason: &'static str) -> 
     }
 }
 
-/// A try that is refused for this reason, and nothing else.
+/// A connection attempt that is refused for this reason only.
 fn refused_for(refused: Refused, refusal: Refusal) -> (World, Client) {
     let mut world = World::with(|config| {
         config.refusal = refusal;
@@ -123,7 +123,10 @@ fn code_status_reason_notice_and_counter_of_a_refusal_come_from_one_variant() {
 fn an_answer_by_http_has_a_date_where_there_is_a_clock() {
     let mut world = World::with(|config| config.refusal = Refusal::Http);
     let client = world.tries("wrong", "lobby");
-    assert!(!world.peer(client).head.contains("Date:"), "nobody told it");
+    assert!(
+        !world.peer(client).head.contains("Date:"),
+        "no date was passed"
+    );
     world.board.set_wall_clock(world.now, 784_111_777);
     let refused = world.tries("wrong", "lobby");
     let head = &world.peer(refused).head;
@@ -224,7 +227,7 @@ fn where_many_refusals_linger_the_next_is_told_by_http_at_once() {
     }
     let third = world.tries("wrong", "");
     assert_eq!(world.told(third), (503, None));
-    // It counts as what it was told, and not as what it would have been told.
+    // It is counted under the reason that was sent.
     assert_eq!(count(&world, "refusals_full"), 1);
     assert_eq!(count(&world, "unauthorized"), 2);
     let (id, refused) = (world.id(third), Refused::RefusalsFull);
@@ -233,7 +236,7 @@ fn where_many_refusals_linger_the_next_is_told_by_http_at_once() {
 
 #[test]
 fn the_reasons_to_refuse_have_an_order() {
-    // Everything is wrong with this newcomer; what is wrong first is told, and then put right.
+    // This newcomer fails every check; each reported fault is then fixed.
     let mut world = World::with(|config| {
         config.limits.connections = 1;
         config.limits.room_members = 1;

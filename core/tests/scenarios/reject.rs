@@ -1,4 +1,5 @@
-//! Section 3, under `Reject`: a connection whose network has gone does not keep its user out.
+//! The `Reject` policy: a dead connection does not keep its user out (`docs/protocol.md`, section
+//! 4).
 
 use serde_json::json;
 use switchboard_core::{Config, Event, HealthPing, ReadMode, UserPolicy};
@@ -6,11 +7,11 @@ use switchboard_core::{Config, Event, HealthPing, ReadMode, UserPolicy};
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
-/// Ann under `Reject`, of whom nothing was heard for a while.
+/// Ann under `Reject`, silent for a while.
 fn silent(change: impl FnOnce(&mut Config)) -> (World, Client) {
     let mut world = World::with(|config| {
         config.users = UserPolicy::Reject;
-        // Beyond the horizon of these tests, so that the ping of the interval has no part in it.
+        // Longer than these tests, so that regular pings do not interfere.
         config.health.ping_interval = secs(100_000);
         change(config);
     });
@@ -142,7 +143,7 @@ fn who_waits_for_the_answer_is_not_read_and_may_go() {
     assert_eq!(world.board.read_mode(world.id(new)), Ok(ReadMode::Frames));
     assert!(world.is_gone(gone));
     assert_eq!(world.board.connections_of("ann"), [world.id(new)]);
-    // The principal is good for 60 s from when the application said so.
+    // The identity is valid for 60 s from the application's answer.
     world.advance(millis(58_999));
     assert!(world.is_open(new));
     world.advance(millis(1));

@@ -1,4 +1,4 @@
-//! Section 4: rooms, who is in them, and when they are gone.
+//! Rooms, their members, and when they end (`docs/behaviour.md`, section 3).
 
 use serde_json::json;
 use switchboard_core::{BadName, Denied, Event, Exclude, JoinError, Notice, Rooms};
@@ -100,7 +100,7 @@ fn a_room_without_connections_is_gone_and_leaves_nothing_behind() {
     assert_eq!(
         world.stats().active_rooms,
         0,
-        "to send to a room does not make it"
+        "sending to a room does not create it"
     );
 }
 
@@ -135,7 +135,7 @@ fn an_answer_for_a_connection_that_is_gone_has_no_effect() {
     world.happens(ann, Event::Eof);
     let again = world.connect("ann", "");
     world.answer(ann, question.unwrap());
-    assert_eq!(world.stats().active_rooms, 0, "no room comes to be");
+    assert_eq!(world.stats().active_rooms, 0, "no room is created");
     assert_eq!(world.board.rooms_of(world.id(again)).unwrap().len(), 0);
 }
 

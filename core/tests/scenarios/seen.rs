@@ -1,4 +1,4 @@
-//! What can be seen of a world: what clients have got, and what the statistics say.
+//! Observations: what clients received, and the statistics.
 
 use serde_json::Value;
 use switchboard_core::protocol::Content;
@@ -7,7 +7,7 @@ use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, Stats};
 use crate::client::{Peer, Received, json};
 use crate::world::{Client, World};
 
-/// What clients have got.
+/// What clients received.
 impl World {
     pub(crate) fn id(&self, client: Client) -> ConnectionId {
         self.peer(client).id
@@ -25,7 +25,7 @@ impl World {
         self.board.user_of(self.id(client)).is_some()
     }
 
-    /// The frames that it has got since the last look.
+    /// Returns the frames since the last call.
     pub(crate) fn frames(&mut self, client: Client) -> Vec<Received> {
         self.flush();
         let peer = self.peer_mut(client);
@@ -34,29 +34,29 @@ impl World {
         new
     }
 
-    /// The JSON messages that it has got since the last look.
+    /// Returns the JSON messages since the last call.
     pub(crate) fn messages(&mut self, client: Client) -> Vec<Value> {
         self.frames(client).iter().filter_map(json).collect()
     }
 
-    /// Of these, the ones of a type.
+    /// Returns those of one type.
     pub(crate) fn messages_of(&mut self, client: Client, kind: &str) -> Vec<Value> {
         let mut all = self.messages(client);
         all.retain(|message| message["type"] == kind);
         all
     }
 
-    /// The last JSON message that it has got since the last look.
+    /// Returns the last JSON message since the last call.
     pub(crate) fn last(&mut self, client: Client) -> Value {
         self.messages(client).pop().expect("a message")
     }
 
-    /// The code and reason of the Close frame that it has got, if it has.
+    /// Returns the code and reason of the Close frame, if there was one.
     pub(crate) fn close(&self, client: Client) -> Option<(u16, String)> {
         self.peer(client).close()
     }
 
-    /// What came of a try: the HTTP status, and the code after an upgrade.
+    /// Returns the outcome of an attempt: the HTTP status, and the close code after an upgrade.
     pub(crate) fn told(&self, client: Client) -> (u16, Option<(u16, String)>) {
         (
             self.peer(client).status.expect("an answer"),
@@ -68,7 +68,7 @@ impl World {
         self.peer(client).gone
     }
 
-    /// Whether everybody has looked at what there is: from here on only what is new counts.
+    /// Marks everything received so far as seen.
     pub(crate) fn forget(&mut self) {
         self.flush();
         for peer in &mut self.peers {

@@ -1,4 +1,4 @@
-//! Section 2: an address pays for all that it causes, so that it can keep nobody else out.
+//! Shares of an address in the handshake seats (`docs/behaviour.md`, section 1).
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::world::{Client, World, millis, secs};
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99));
 
-/// 100 seats for handshakes: an address may hold 20 of them when seats are rare.
+/// A node with 100 handshake seats, of which an address may hold 20 when they are scarce.
 fn crowded(change: impl FnOnce(&mut switchboard_core::Config)) -> World {
     World::with(|config| {
         config.limits.handshakes = 100;
@@ -59,7 +59,7 @@ fn is_malformed(world: &mut World, client: Client) {
     world.flush();
 }
 
-/// A client that takes a seat in some way, and never ends its side.
+/// A way in which a client takes a seat without ever ending its side.
 type Sits = fn(&mut World, Client);
 
 #[test]
@@ -118,14 +118,14 @@ fn once_half_of_the_seats_are_taken_an_address_holds_20_or_a_tenth_and_no_more()
         let mine: Vec<_> = (0..share).map(|_| world.arrives(HOME).unwrap()).collect();
         assert_eq!(world.arrives(HOME), Err(Refused::IpLimit), "{seats}");
         assert_eq!(world.stats().refused["ip_limit"], 1);
-        // What was told no holds its seat until it is gone.
+        // A refused connection holds its seat until its socket is gone.
         world.keeps_its_side_open(mine[0]);
         is_malformed(&mut world, mine[0]);
         assert_eq!(world.arrives(HOME), Err(Refused::IpLimit), "{seats}");
         world.advance(secs(1));
         assert!(world.is_gone(mine[0]));
         let next = world.arrives(HOME).unwrap();
-        // Who is let in has left the seat.
+        // An admitted connection has returned its handshake seat.
         world.asks_on(next, HOME, "/ws", "");
         world.authenticate(next, Ok(Identity::Anonymous));
         assert!(world.is_open(next));
@@ -149,7 +149,7 @@ fn behind_a_trusted_proxy_the_clients_address_pays_once_it_is_known() {
         config.trusted_proxies = vec!["192.0.2.99/32".parse().unwrap()];
     });
     let from = |client: &str| format!("X-Forwarded-For: {client}\r\n");
-    // The proxy brings as many as there are seats.
+    // The proxy opens as many connections as there are seats.
     let arrived: Vec<_> = (0..100).map(|_| world.arrives(PROXY).unwrap()).collect();
     let (greedy, others) = arrived.split_at(30);
     for (n, &client) in greedy.iter().enumerate() {
@@ -164,17 +164,13 @@ fn behind_a_trusted_proxy_the_clients_address_pays_once_it_is_known() {
     }
     assert_eq!(world.stats().refused["ip_limit"], 10);
     let answer = asks_page(&mut world, others[0], PROXY, &from("203.0.113.7"));
-    assert_eq!(
-        answer,
-        RequestOutcome::Refused,
-        "a page is no way around it"
-    );
+    assert_eq!(answer, RequestOutcome::Refused, "pages are counted too");
     for (n, &client) in others[1..].iter().enumerate() {
         let header = from(&format!("198.51.100.{n}"));
         let answer = world.asks_on(client, PROXY, "/ws", &header);
         assert_eq!(answer, RequestOutcome::Authenticate, "{n}");
     }
-    // When the client leaves, its own address gets the seats back.
+    // When the client leaves, its address gets the seats back.
     for &client in &greedy[..20] {
         world.happens(client, Event::Reset);
     }
@@ -297,7 +293,7 @@ fn pages_have_seats_of_their_own() {
     assert_eq!(asks_page(&mut world, sixth, HOME, ""), RequestOutcome::Page);
 }
 
-/// Somebody who gets a page of 100 KiB and reads nothing of it yet.
+/// A client that requested a page of 100 KiB and has read nothing of it.
 fn reader(world: &mut World) -> Client {
     let client = world.arrives(HOME).unwrap();
     asks_page(world, client, HOME, "");
@@ -316,7 +312,10 @@ fn a_page_that_flows_is_not_cut() {
         world.reads(client, 2_500);
     }
     world.reads_all(client);
-    assert!(world.is_gone(client), "it has it all, and ends its side");
+    assert!(
+        world.is_gone(client),
+        "it has read everything and ended its side"
+    );
 }
 
 #[test]
@@ -335,7 +334,7 @@ fn a_page_of_which_nothing_goes_out_for_30_s_is_cut() {
 fn a_page_that_only_drips_is_cut_in_the_end() {
     let mut world = World::new();
     let client = reader(&mut world);
-    // 30 s, and one for each KiB and for the head of the response.
+    // 30 s, and a second for each KiB, including the head.
     for _ in 0..131 {
         assert!(!world.is_gone(client));
         world.reads(client, 1);

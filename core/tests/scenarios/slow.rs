@@ -1,4 +1,4 @@
-//! Section 5: members that do not keep up.
+//! Slow consumers (`docs/behaviour.md`, section 4).
 
 use serde_json::json;
 use switchboard_core::{Config, Event, Exclude, RoomRule, SlowPolicy};
@@ -6,7 +6,7 @@ use switchboard_core::{Config, Event, Exclude, RoomRule, SlowPolicy};
 use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
-/// A member of `lobby` that takes nothing more, with room for four messages in its queue.
+/// A member of `lobby` that reads nothing more, with a queue for four messages.
 fn stalled(slow: SlowPolicy) -> (World, Client) {
     stalled_with(|config| config.slow = slow)
 }

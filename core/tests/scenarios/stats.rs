@@ -1,4 +1,4 @@
-//! What is counted, under which keys; and names that are never used twice.
+//! Counters and their keys, and that ids are never reused.
 
 use std::collections::BTreeSet;
 

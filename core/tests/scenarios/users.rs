@@ -1,4 +1,4 @@
-//! Section 3: one user, several connections.
+//! Users with several connections (`docs/behaviour.md`, section 2).
 
 use serde_json::json;
 use switchboard_core::{CloseReason, Event, Frame, UserPolicy};
@@ -36,7 +36,7 @@ fn a_newcomer_takes_over_only_a_lobby_seat_that_its_predecessor_had() {
     world.connect("bob", "red");
     let new = world.tries("ann", "red");
     assert_eq!(world.close(new), Some((4002, "lobby_full".into())));
-    assert!(world.is_open(old), "who is refused replaces nobody");
+    assert!(world.is_open(old), "a refused connection replaces none");
 }
 
 #[test]
@@ -48,12 +48,12 @@ fn a_newcomer_takes_over_the_place_of_a_room_that_goes_with_its_predecessor() {
     assert_eq!(world.close(old), Some((1000, "replaced".into())));
     assert_eq!(world.board.members("green"), [world.id(new)]);
     assert_eq!(world.stats().active_rooms, 2);
-    // Somebody else stays in the room: it does not go.
+    // Another user stays in the room, so it continues to exist.
     world.connect("cem", "green");
     let newest = world.tries("ann", "red");
     assert_eq!(world.close(newest), Some((4002, "lobby_full".into())));
     assert!(world.is_open(new));
-    // Who replaces nobody gets no room more.
+    // A newcomer that replaces no connection gets no extra room.
     let other = world.tries("dan", "red");
     assert_eq!(world.close(other), Some((4002, "lobby_full".into())));
 }

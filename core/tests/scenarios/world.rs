@@ -1,4 +1,4 @@
-//! A switchboard, its clock and its clients.
+//! A switchboard with its clock and its clients.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,11 +14,11 @@ use switchboard_core::{
 
 use crate::client::{Peer, Received};
 
-/// One of the clients of a [`World`].
+/// A handle to a client of a [`World`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Client(pub(crate) usize);
 
-/// What a client says: JSON, or any text.
+/// A message of a client: JSON, or any text.
 pub(crate) struct Said(String);
 
 impl From<Value> for Said {
@@ -33,15 +33,15 @@ impl From<&str> for Said {
     }
 }
 
-/// A switchboard with its driver and its clients. The application logs a client in as the user
-/// that its token names, and allows what it is asked unless `denies` says otherwise.
+/// A switchboard with its driver and its clients. The application authenticates a client as the
+/// user that its token names, and allows every request unless `denies` is set.
 pub(crate) struct World {
     pub(crate) board: Switchboard,
     pub(crate) now: Time,
     pub(crate) notices: Vec<Notice>,
-    /// What the application answers to questions.
+    /// The application's refusal of all requests, if any.
     pub(crate) denies: Option<Denied>,
-    /// The order in which bytes went to clients.
+    /// Counts the sends, to compare their order.
     pub(crate) sends: usize,
     pub(crate) peers: Vec<Peer>,
     by_id: BTreeMap<ConnectionId, usize>,
@@ -55,7 +55,7 @@ pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Building and time.
+/// Construction and time.
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
@@ -69,7 +69,7 @@ impl World {
         let mut config = Config::default();
         change(&mut config);
         Self {
-            board: Switchboard::new(config, 7, now).expect("a configuration that fits"),
+            board: Switchboard::new(config, 7, now).expect("a valid configuration"),
             now,
             notices: Vec::new(),
             denies: None,
@@ -79,12 +79,12 @@ impl World {
         }
     }
 
-    /// Lets time pass as a driver does: it wakes at each deadline, and at the end.
+    /// Advances time like a driver, waking at each deadline and at the end.
     pub(crate) fn advance(&mut self, by: Duration) {
         let _ = self.wakes_within(by);
     }
 
-    /// The same, and how often it woke for a deadline.
+    /// Like [`advance`](Self::advance), but returns the number of wake-ups for deadlines.
     pub(crate) fn wakes_within(&mut self, by: Duration) -> usize {
         let end = self.now + by;
         let mut wakes = 0;
@@ -109,12 +109,12 @@ impl World {
         self.flush();
     }
 
-    /// The host stands still: time passes, and nobody is called.
+    /// Advances time without a call, like a stalled host.
     pub(crate) fn freeze(&mut self, by: Duration) {
         self.now = self.now + by;
     }
 
-    /// Does all that the switchboard wants done, as often as that makes it want more.
+    /// Carries out the switchboard's effects until there are no more.
     pub(crate) fn flush(&mut self) {
         while let Some(action) = self.board.poll_action() {
             match action {
@@ -178,15 +178,15 @@ impl World {
     }
 }
 
-/// Coming in.
+/// Connecting.
 impl World {
-    /// A TCP connection from this address.
+    /// Opens a TCP connection from this address.
     pub(crate) fn arrives(&mut self, from: IpAddr) -> Result<Client, Refused> {
         let id = self.board.connect(self.now, from)?;
         Ok(self.add(id, false))
     }
 
-    /// A TCP connection of a client that never ends its side.
+    /// Opens a TCP connection of a client that never ends its side.
     pub(crate) fn arrives_to_stay(&mut self) -> Client {
         let id = self.board.connect(self.now, self.new_address());
         let mut peer = Peer::new(id.expect("a handshake seat"), false);
@@ -205,12 +205,12 @@ impl World {
         Client(self.peers.len() - 1)
     }
 
-    /// An address that nobody else has.
+    /// Returns an unused address.
     pub(crate) fn new_address(&self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + self.peers.len() as u32))
     }
 
-    /// The request that a client sends, read as a driver reads it.
+    /// Parses the request of a client like a driver.
     pub(crate) fn request(&self, target: &str, headers: &str, peer: IpAddr) -> Request {
         let config = self.board.config();
         let config = HandshakeConfig {
@@ -232,7 +232,7 @@ impl World {
         request
     }
 
-    /// Arrives and asks; the application has not been asked yet.
+    /// Connects and sends a request, which the application has not seen yet.
     pub(crate) fn asks(
         &mut self,
         from: IpAddr,
@@ -263,7 +263,7 @@ impl World {
         self.flush();
     }
 
-    /// Tries to come in as this user, into this lobby (none if empty), from this address.
+    /// Tries to connect as this user, to this lobby (none if empty), from this address.
     pub(crate) fn tries_from(&mut self, from: IpAddr, user: &str, lobby: &str) -> Client {
         let (client, answer) = self.asks(from, &target(lobby), "");
         if answer == RequestOutcome::Authenticate {
@@ -272,19 +272,19 @@ impl World {
         client
     }
 
-    /// Tries to come in, from an address of its own.
+    /// Tries to connect from an address of its own.
     pub(crate) fn tries(&mut self, user: &str, lobby: &str) -> Client {
         self.tries_from(self.new_address(), user, lobby)
     }
 
-    /// Comes in.
+    /// Connects; must be admitted.
     pub(crate) fn connect(&mut self, user: &str, lobby: &str) -> Client {
         let client = self.tries(user, lobby);
         assert!(self.is_open(client), "{user} was not let in");
         client
     }
 
-    /// Upgraded, and to say who it is in its first message.
+    /// Connects without a token, to authenticate by the first message.
     pub(crate) fn connect_to_log_in(&mut self, lobby: &str) -> Client {
         let (client, _) = self.asks(self.new_address(), &target(lobby), "");
         self.authenticate(client, Ok(Identity::FirstMessage));
@@ -300,8 +300,8 @@ fn target(lobby: &str) -> String {
     }
 }
 
-/// What the application says to a token: it is the user's name, then perhaps `:` and the seconds
-/// for which it is good.
+/// The application's verdict on a token: the user's name, optionally followed by `:` and its
+/// lifetime in seconds.
 pub(crate) fn verdict(token: &str) -> Result<Identity, Refused> {
     match token {
         "" => Ok(Identity::Anonymous),
@@ -318,9 +318,9 @@ pub(crate) fn verdict(token: &str) -> Result<Identity, Refused> {
     }
 }
 
-/// What clients do.
+/// Actions of clients.
 impl World {
-    /// Sends a text message; the application answers at once what it is asked.
+    /// Sends a text message; the application answers at once.
     pub(crate) fn says(&mut self, client: Client, text: impl Into<Said>) {
         if let Some(question) = self.asks_to(client, text) {
             self.answer(client, question);
@@ -328,7 +328,7 @@ impl World {
         self.flush();
     }
 
-    /// Sends a text message; what the application is asked about it.
+    /// Sends a text message; returns the question to the application.
     pub(crate) fn asks_to(&mut self, client: Client, text: impl Into<Said>) -> Option<Question> {
         let (id, Said(text)) = (self.id(client), text.into());
         self.event(id, Event::Heard);
@@ -358,7 +358,7 @@ impl World {
         self.flush();
     }
 
-    /// Sends a binary message; says whether it is to be processed.
+    /// Sends a binary message; returns whether it is to be processed.
     pub(crate) fn sends_binary(&mut self, client: Client, bytes: usize) -> bool {
         let id = self.id(client);
         let taken = self.board.message(self.now, id, true, bytes);
@@ -366,18 +366,18 @@ impl World {
         taken.unwrap_or(false)
     }
 
-    /// Anything else that happens on its socket.
+    /// Passes any other event of its socket.
     pub(crate) fn happens(&mut self, client: Client, event: Event<'_>) {
         self.event(self.id(client), event);
         self.flush();
     }
 
-    /// Its socket takes so many bytes more, and then none.
+    /// Its socket takes this many more bytes, then none.
     pub(crate) fn stops_reading_after(&mut self, client: Client, bytes: usize) {
         self.peer_mut(client).room = Some(bytes);
     }
 
-    /// Its socket takes so many bytes more.
+    /// Its socket takes this many more bytes.
     pub(crate) fn reads(&mut self, client: Client, bytes: usize) {
         let peer = self.peer_mut(client);
         peer.room = peer.room.map(|room| room + bytes);
@@ -390,7 +390,7 @@ impl World {
         self.happens(client, Event::Writable);
     }
 
-    /// It answers nothing any more, not even the end.
+    /// It stops answering, even to a close.
     pub(crate) fn falls_silent(&mut self, client: Client) {
         let peer = self.peer_mut(client);
         (peer.answers, peer.polite) = (false, false);

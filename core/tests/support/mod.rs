@@ -1,4 +1,4 @@
-//! A client's frames as bytes, legal or not, and what a decoder makes of bytes in a given split.
+//! Encodes client frames, legal or not, and collects what a decoder returns in a given split.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part of this
 
 pub mod scripts;
@@ -17,17 +17,17 @@ pub const LIMITS: DecoderLimits = DecoderLimits {
     fragments: 1_024,
 };
 
-/// How a length is written.
+/// The encoding of a length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     Shortest,
     Bits16,
     Bits64,
-    /// A lie, in 64 bits.
+    /// A false length, in 64 bits.
     Declared(u64),
 }
 
-/// A client's frame, every field of which a test may set wrong.
+/// A client frame in which a test may falsify every field.
 #[derive(Clone, Debug)]
 pub struct ClientFrame {
     pub fin: bool,
@@ -105,7 +105,7 @@ impl ClientFrame {
     }
 }
 
-/// All frames as they go over the wire.
+/// Encodes frames for the wire.
 pub fn wire(frames: &[ClientFrame]) -> Vec<u8> {
     frames.iter().flat_map(ClientFrame::bytes).collect()
 }
@@ -134,7 +134,7 @@ impl From<Incoming<'_>> for Event {
     }
 }
 
-/// What bytes came to: events, and the error that ended them.
+/// The result of decoding: events, and the error that ended them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub events: Vec<Event>,
@@ -142,7 +142,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Feeds one read; true as long as there is no error.
+    /// Feeds one read; returns whether there was no error so far.
     pub fn feed(&mut self, decoder: &mut Decoder, input: &[u8]) -> bool {
         let mut input = input.to_vec();
         let mut rest = &mut input[..];
@@ -151,7 +151,7 @@ impl Outcome {
                 Ok(step) => {
                     let consumed = step.consumed;
                     let Some(incoming) = step.incoming else {
-                        assert_eq!(consumed, rest.len(), "nothing whole, yet bytes are left");
+                        assert_eq!(consumed, rest.len(), "bytes are left without an event");
                         return true;
                     };
                     self.events.push(incoming.into());
@@ -173,18 +173,18 @@ pub fn decode<'a>(limits: DecoderLimits, reads: impl IntoIterator<Item = &'a [u8
     let mut outcome = Outcome::default();
     for read in reads {
         if !outcome.feed(&mut decoder, read) {
-            assert_eq!(decoder.buffered(), 0, "bytes are held after an error");
+            assert_eq!(decoder.buffered(), 0, "bytes are buffered after an error");
             break;
         }
     }
     outcome
 }
 
-/// Decodes whole, byte by byte and cut in two at each point; all must come to the same.
+/// Decodes at once, byte by byte and cut in two at each point; all results must be equal.
 pub fn decode_in_every_split(limits: DecoderLimits, bytes: &[u8]) -> Outcome {
     let whole = decode(limits, [bytes]);
     assert_eq!(decode(limits, bytes.chunks(1)), whole, "byte by byte");
-    // Long payloads are cut near frame boundaries and in the middle: headers are short.
+    // Cuts long inputs at intervals only.
     let step = (bytes.len() / 2_000).max(1);
     for cut in (0..bytes.len()).filter(|cut| *cut < 600 || cut % step == 0) {
         let (head, tail) = bytes.split_at(cut);

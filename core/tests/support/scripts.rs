@@ -1,4 +1,4 @@
-//! Scripts of frames made up by proptest: mostly legal, so that they get far, with every kind of
+//! Proptest strategies for frame scripts: mostly legal, so that they get far, with every kind of
 //! mistake among them.
 
 use proptest::collection::vec;
@@ -11,8 +11,8 @@ use super::{
 };
 use switchboard_core::DecoderLimits;
 
-/// Small enough that scripts run into it; not smaller than a control frame, which the oracle
-/// counts.
+/// Small enough that scripts reach them, but not smaller than a control frame, which the oracle
+/// counts too.
 pub const SMALL: DecoderLimits = DecoderLimits {
     message_bytes: 300,
     fragments: 5,
@@ -38,7 +38,7 @@ fn any_payload() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A message in fragments, cut anywhere, with pings between them.
+/// A message cut into fragments, with pings between them.
 fn fragmented() -> impl Strategy<Value = Vec<ClientFrame>> {
     let cuts = vec((any::<prop::sample::Index>(), any::<bool>()), 0..6);
     (select(vec![TEXT, BINARY]), any_payload(), cuts).prop_map(|(opcode, payload, cuts)| {
@@ -99,7 +99,7 @@ fn frames() -> impl Strategy<Value = Vec<ClientFrame>> {
     ]
 }
 
-/// Whole frames, their masks and the forms of their lengths made up.
+/// Complete frames with random masks and length encodings.
 pub fn script() -> impl Strategy<Value = Vec<ClientFrame>> {
     let looks = (
         any::<[u8; 4]>(),
@@ -114,7 +114,7 @@ pub fn script() -> impl Strategy<Value = Vec<ClientFrame>> {
         let mut frames = frames.concat();
         for (frame, (mask, length)) in frames.iter_mut().zip(looks.into_iter().cycle()) {
             frame.mask = frame.mask.map(|_| mask);
-            // The long form is for data: we refuse it in a control frame, where it must be a mistake.
+            // Long forms are accepted for data only, so control frames must not use them by chance.
             if frame.opcode & 8 == 0 {
                 frame.length = length;
             }
@@ -123,7 +123,7 @@ pub fn script() -> impl Strategy<Value = Vec<ClientFrame>> {
     })
 }
 
-/// The bytes of a script, cut off anywhere, with a lie about a length at times.
+/// The bytes of a script, truncated anywhere, sometimes with a false length.
 pub fn stream() -> impl Strategy<Value = Vec<u8>> {
     let lie = prop_oneof![
         3 => Just(None),
@@ -145,7 +145,7 @@ pub fn stream() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// The lengths of reads, to be used again and again.
+/// The lengths of reads, used cyclically.
 pub fn reads() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![1..4_usize, 1..40_usize, 1..600_usize], 1..12)
 }
@@ -164,7 +164,7 @@ pub fn split<'a>(mut bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     parts
 }
 
-/// Both limits.
+/// Both decoder limits.
 pub fn limits() -> impl Strategy<Value = DecoderLimits> {
     select(vec![SMALL, LIMITS])
 }
