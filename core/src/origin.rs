@@ -95,7 +95,7 @@ pub enum BadOrigin {
 impl fmt::Display for BadOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Several => "there must be one Origin at most",
+            Self::Several => "there must be at most one Origin",
             Self::Opaque => "Origin must name a host",
             Self::Host => "the host of Origin is not that of Host",
             Self::Port => "the port of Origin is not that of Host",

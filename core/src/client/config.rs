@@ -10,7 +10,7 @@ pub struct Config {
     pub seed: u32,
     /// The upper bound of the first random delay before reconnecting (500 ms).
     pub min: Duration,
-    /// The upper bound of all random delays (20 s).
+    /// The limit up to which that bound grows (20 s).
     pub max: Duration,
     /// The factor by which the bound grows with each failure (2).
     pub factor: f64,

@@ -41,7 +41,7 @@ pub(crate) struct World {
     pub(crate) notices: Vec<Notice>,
     /// The application's refusal of all requests, if any.
     pub(crate) denies: Option<Denied>,
-    /// Counts the sends, to compare their order.
+    /// The number of sends so far.
     pub(crate) sends: usize,
     pub(crate) peers: Vec<Peer>,
     by_id: BTreeMap<ConnectionId, usize>,
