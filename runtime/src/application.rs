@@ -1,4 +1,4 @@
-//! The application's side.
+//! The [`Application`] trait and the connection handle that its hooks receive.
 
 use std::fmt;
 use std::future::Future;
@@ -11,30 +11,30 @@ use crate::hub::Hub;
 use crate::runtime::BoxFuture;
 use crate::sync::Arc;
 
-/// What the application decides, and what it is told.
+/// The hooks of an application.
 ///
-/// Every hook has a default; an application writes those that it needs, as `async fn`. Hooks of
-/// one connection run one at a time, in the order of what they are about, `on_connect` first and
-/// `on_disconnect` last. Each has `timeouts.hook` (10 s): one that takes longer, or panics, ends
-/// its connection (1011 `internal`) and nothing else. A hook may call anything of the [`Hub`].
+/// Every hook has a default; an application implements those that it needs, as `async fn`. Hooks of
+/// one connection run one at a time, in the order of the events that caused them: `on_connect` first,
+/// `on_disconnect` last. Each has `timeouts.hook` (10 s): a hook that takes longer, or panics, closes
+/// its connection with 1011 `internal` and has no other effect. A hook may call any method of [`Hub`].
 ///
-/// Hooks of different connections do not wait for each other, not even those of one user. The
-/// `on_connect` of a connection that replaces another may come before the `on_disconnect` of that
-/// one: a hook that runs for the old connection, or its `on_disconnect`, would otherwise keep its user
-/// out for as long as 20 s. So keep what you note down by connection ([`Connection::id`]), not by user.
+/// Hooks of different connections run concurrently, also those of one user. `on_connect` of a
+/// connection that replaces another may run before `on_disconnect` of the old one; otherwise a hook of
+/// the old connection could keep its user out for up to 20 s. Therefore key your own state by
+/// connection ([`Connection::id`]), not by user.
 ///
-/// A hook must not block its thread: the connections that share its event loop, one part in as many
-/// as the runtime has threads, are neither read nor written by it until it awaits or returns. What
-/// computes for long belongs on a thread of its own (`spawn_blocking`, `smol::unblock`).
+/// A hook must not block its thread: until it awaits or returns, the other connections of its event
+/// loop are neither read nor written. There is one event loop per thread of the runtime. Run long
+/// computations on another thread (`spawn_blocking`, `smol::unblock`).
 pub trait Application: Send + Sync + 'static {
-    /// Who is this? Called for each request, for a first message with a token
-    /// ([`Identity::FirstMessage`]), and for each `auth` message of an open connection; there the
-    /// request has only a token and an address.
+    /// Authenticates a request. Called for each upgrade request, for a first message with a token
+    /// ([`Identity::FirstMessage`]), and for each `auth` message on an open connection; for messages, the
+    /// request contains only a token and an address.
     ///
-    /// A user's name must follow the rules for names and must not begin with `anon-`, which is kept
-    /// for anonymous connections: another is told the client as `internal` and logged as an error.
+    /// A user's name must follow the rules for names and must not begin with `anon-`, which is reserved
+    /// for anonymous connections. Otherwise the client is refused with `internal`, and an error is logged.
     ///
-    /// By default everybody is let in, anonymously.
+    /// The default admits every client anonymously.
     fn authenticate(
         &self,
         request: &Request,
@@ -43,13 +43,13 @@ pub trait Application: Send + Sync + 'static {
         async { Ok(Identity::Anonymous) }
     }
 
-    /// May this client enter this room? Not asked where rooms are open.
+    /// Decides whether a client may enter a room. Not called with `Rooms::Open`.
     ///
-    /// A yes is no entry yet: the room may be full by then, for example. [`on_notice`](Self::on_notice)
-    /// is told [`Notice::Joined`] or [`Notice::JoinFailed`], or where the client was not admitted
-    /// [`Notice::Refused`], with the id of this client.
+    /// `Ok` does not guarantee entry: the room may be full by then, for example. The outcome is reported
+    /// to [`on_notice`](Self::on_notice) with this client's id: [`Notice::Joined`],
+    /// [`Notice::JoinFailed`], or [`Notice::Refused`] if the client was not admitted.
     ///
-    /// By default a client may enter the lobby of its URL, and nothing else.
+    /// The default allows only the lobby of the client's URL.
     fn authorize_join(
         &self,
         client: &Connection,
@@ -65,9 +65,9 @@ pub trait Application: Send + Sync + 'static {
         }
     }
 
-    /// May this client send to this user? Not asked where direct messages are open.
+    /// Decides whether a client may send a direct message to a user. Not called with `Direct::Open`.
     ///
-    /// By default never.
+    /// The default forbids it.
     fn authorize_direct(
         &self,
         client: &Connection,
@@ -77,15 +77,15 @@ pub trait Application: Send + Sync + 'static {
         async { Err(Denied::Forbidden) }
     }
 
-    /// A connection was admitted, and is in its lobby.
+    /// Called after a connection was admitted and entered its lobby.
     fn on_connect(&self, client: &Connection) -> impl Future<Output = ()> + Send {
         let _ = client;
         async {}
     }
 
-    /// A message came in. Where JSON is spoken, a `message` to a room, before it goes out to the
-    /// members: `Err` keeps it back, and its sender is told. In raw mode, any message; `Err` closes
-    /// the connection (4001 or 4003).
+    /// Called for each message. With the JSON protocol these are `message`s to a room, before they are
+    /// delivered: `Err` suppresses delivery, and the sender gets an error. In raw mode it is every
+    /// message, and `Err` closes the connection (4001 or 4003).
     fn on_message(
         &self,
         client: &Connection,
@@ -95,7 +95,7 @@ pub trait Application: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// A connection has ended; it was in these rooms.
+    /// Called after a connection has ended. `rooms` are the rooms that it was in.
     fn on_disconnect(
         &self,
         client: &Connection,
@@ -106,40 +106,40 @@ pub trait Application: Send + Sync + 'static {
         async {}
     }
 
-    /// Something happened on the node: presence changed, a limit came near, the host stood still.
-    /// Must return at once.
+    /// Called for events of the node, such as a change of presence, a limit that is nearly reached, or a
+    /// stall of the host. Must return at once.
     fn on_notice(&self, notice: &Notice) {
         let _ = notice;
     }
 }
 
-/// How a client wants to enter a room.
+/// The way in which a client enters a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// As the lobby of its URL: on connecting, or when it comes back to it.
+    /// As the lobby of its URL, on connecting or when it re-enters that room later.
     Lobby,
-    /// By a `subscribe` message.
+    /// With a `subscribe` message.
     Subscribe,
 }
 
-/// What a client sent.
+/// A message that a client sent.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Message {
     /// A text message, in raw mode.
     Text(String),
     /// A binary message, in raw mode.
     Binary(Vec<u8>),
-    /// A message to a room, where JSON is spoken.
+    /// A message to a room, in the JSON protocol.
     Room {
         /// The room.
         room: Arc<str>,
-        /// The content: JSON text, as the client wrote it.
+        /// The content: JSON text, exactly as the client wrote it.
         content: String,
     },
 }
 
 impl fmt::Debug for Message {
-    /// Never shows what was said.
+    /// Shows sizes only, never the payload.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
@@ -149,8 +149,8 @@ impl fmt::Debug for Message {
     }
 }
 
-/// A connection, as a hook sees it. Cheap to clone, and may be kept; what is done with it after its
-/// end is answered with an error.
+/// A handle to one connection, passed to hooks. Cheap to clone. It may outlive the connection; sending
+/// then returns an error.
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub(crate) id: ConnectionId,
@@ -159,33 +159,33 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The connection.
+    /// Returns the connection's id.
     pub fn id(&self) -> ConnectionId {
         self.id
     }
 
-    /// Whose it is.
+    /// Returns the name of the connection's user.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The hub that it is connected to.
+    /// Returns the hub that the connection belongs to.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 
-    /// Sends it a text message as it is.
+    /// Sends a text message, unchanged.
     pub fn send_text(&self, text: &str) -> Result<Receipt, SendError> {
         self.hub.send(self.id, Frame::text(text))
     }
 
-    /// Sends it a binary message as it is.
+    /// Sends a binary message, unchanged.
     pub fn send_binary(&self, bytes: &[u8]) -> Result<Receipt, SendError> {
         self.hub.send(self.id, Frame::binary(bytes))
     }
 }
 
-/// [`Application`] with its futures boxed, so that a hub need not name it.
+/// [`Application`] with boxed futures, so that a hub is not generic over it.
 pub(crate) trait DynApplication: Send + Sync + 'static {
     fn authenticate(self: Arc<Self>, request: Request) -> BoxFuture<Result<Identity, Denied>>;
     fn authorize_join(

@@ -1,4 +1,4 @@
-//! The handle.
+//! The runtime-independent handle of a node.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -15,10 +15,10 @@ use crate::node::Shared;
 use crate::sync::{Arc, Weak};
 use crate::waiters::Waiters;
 
-/// A handle on one node's connections: cheap to clone, usable from any task or thread.
+/// A handle to one node's connections. Cheap to clone, usable from any task or thread.
 ///
-/// No method waits for a client, and none holds a lock longer than its own work takes. When the
-/// last handle is dropped, every connection ends (`shutdown`).
+/// No method waits for a client, except those that are `async`, and none holds a lock across I/O.
+/// Dropping the last handle ends every connection (`shutdown`).
 #[derive(Clone)]
 pub struct Hub(Arc<Handle>);
 
@@ -34,7 +34,7 @@ impl WeakHub {
         &self.shared
     }
 
-    /// A handle for a hook: the one that the application holds, or a last one.
+    /// Returns a handle for a hook: shares the application's, or makes a new one if that is gone.
     pub(crate) fn upgrade(&self) -> Hub {
         let handle = self.handle.upgrade();
         Hub(handle.unwrap_or_else(|| {
@@ -61,13 +61,13 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// Why a broadcast was not sent to anybody.
+/// An error that kept a broadcast from being sent to anybody.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BroadcastError {
     /// The content is not JSON that clients can read.
     Content(BadContent),
-    /// It is too large.
+    /// The message was refused.
     Send(SendError),
 }
 
@@ -94,17 +94,17 @@ impl Hub {
         }
     }
 
-    /// The configuration it was made with.
+    /// Returns the configuration of this hub.
     pub fn config(&self) -> &Config {
         &self.shared().config
     }
 
-    /// Sends `content`, a JSON text, to a room as a `message` with a number.
+    /// Sends `content`, a JSON text, to a room as a numbered `message`.
     pub fn broadcast(&self, room: &str, content: &str) -> Result<Receipt, BroadcastError> {
         self.broadcast_from(room, content, None, Exclude::NOBODY)
     }
 
-    /// [`broadcast`](Self::broadcast) in the name of a user, and not to everybody.
+    /// Like [`broadcast`](Self::broadcast), with a sender and with connections to exclude.
     pub fn broadcast_from(
         &self,
         room: &str,
@@ -122,7 +122,7 @@ impl Hub {
             .map_err(BroadcastError::Send)
     }
 
-    /// Sends a frame to a room as it is, without a number.
+    /// Sends a frame to a room, unchanged and without a number.
     pub fn broadcast_raw(
         &self,
         room: &str,
@@ -133,43 +133,43 @@ impl Hub {
             .with(|locked, now| locked.switchboard.broadcast_raw(now, room, frame, exclude))
     }
 
-    /// Sends a frame to all connections as it is.
+    /// Sends a frame to all connections, unchanged.
     pub fn broadcast_all(&self, frame: Frame, exclude: Exclude<'_>) -> Result<Receipt, SendError> {
         self.shared()
             .with(|locked, now| locked.switchboard.broadcast_all(now, frame, exclude))
     }
 
-    /// Sends a frame to one connection as it is.
+    /// Sends a frame to one connection, unchanged.
     pub fn send(&self, id: ConnectionId, frame: Frame) -> Result<Receipt, SendError> {
         self.shared()
             .with(|locked, now| locked.switchboard.send(now, id, frame))
     }
 
-    /// Sends a frame to all connections of a user as it is.
+    /// Sends a frame to all connections of a user, unchanged.
     pub fn send_to_user(&self, user: &str, frame: Frame) -> Result<Receipt, SendError> {
         self.shared()
             .with(|locked, now| locked.switchboard.send_to_user(now, user, frame))
     }
 
-    /// Puts a connection into a room.
+    /// Adds a connection to a room.
     pub fn join(&self, id: ConnectionId, room: &str) -> Result<(), JoinError> {
         self.shared()
             .with(|locked, now| locked.switchboard.join(now, id, room))
     }
 
-    /// Takes a connection out of a room; says whether it was in.
+    /// Removes a connection from a room. Returns whether it was a member.
     pub fn leave(&self, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
         self.shared()
             .with(|locked, now| locked.switchboard.leave(now, id, room))
     }
 
-    /// Ends a connection.
+    /// Closes a connection with the given reason.
     pub fn close(&self, id: ConnectionId, reason: CloseReason) -> Result<(), StaleId> {
         self.shared()
             .with(|locked, now| locked.switchboard.close(now, id, reason))
     }
 
-    /// Ends a connection for a reason of the application's own, with a text for people.
+    /// Closes a connection with an application-defined code and a human-readable text.
     pub fn close_with(
         &self,
         id: ConnectionId,
@@ -180,14 +180,13 @@ impl Hub {
             .with(|locked, now| locked.switchboard.close_with(now, id, code, text))
     }
 
-    /// Ends all connections of a user; returns how many.
+    /// Closes all connections of a user and returns their number.
     pub fn disconnect_user(&self, user: &str, reason: CloseReason) -> usize {
         self.shared()
             .with(|locked, now| locked.switchboard.disconnect_user(now, user, reason))
     }
 
-    /// Asks all devices of a user whether they are there; done when all have answered, or after
-    /// `timeout`.
+    /// Pings all connections of a user. Completes when all have answered, or after `timeout`.
     pub async fn ping_user(&self, user: &str, timeout: Duration) -> Vec<PingResult> {
         let receiver = self.shared().with(|locked, now| {
             let ticket = locked.switchboard.ping_user(now, user, timeout);
@@ -196,30 +195,31 @@ impl Hub {
         receiver.await.unwrap_or_default()
     }
 
-    /// Ends the node: newcomers are refused from now on, and those who are in are closed (1001)
-    /// one after the other, spread over `window`; at the latest after `deadline` whoever is left is
-    /// evicted. Done when nobody is left and every `on_disconnect` has ended, for which it waits
-    /// until the deadline as well. May be called again, and waits for the same end.
+    /// Drains the node: refuses newcomers from now on, closes the live connections with 1001, spread
+    /// evenly over `window`, and evicts those that are left after `deadline`.
+    ///
+    /// Completes when no connection is left and every `on_disconnect` hook has returned, at the latest at
+    /// the deadline. Further calls join the drain under way.
     pub async fn drain(&self, window: Duration, deadline: Duration) -> DrainReport {
         self.shared()
             .with(|locked, now| locked.switchboard.drain(now, window, deadline));
         self.drained().await
     }
 
-    /// Waits for the end of a drain, whoever began it.
+    /// Waits until a drain has ended, whether it was started before or is started later.
     pub async fn drained(&self) -> DrainReport {
         let mut place = Waiters::place(&self.shared().drain_waiters);
         poll_fn(|context| {
-            // Armed before the look, so that an end between the two is not missed.
+            // Register before the check, so that an end between the two is not missed.
             place.arm(context);
             self.shared().drained().map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
 
-    /// Waits until the writers have caught up, for a publisher that is faster than the network: its
-    /// messages would fill the queues of everybody, and the bound of the node, beyond which they are
-    /// refused ([`SendError::Busy`]).
+    /// Waits until the node is no longer congested. A publisher that is faster than the network should
+    /// await this before each message; otherwise it fills the members' queues and finally the node's bound,
+    /// beyond which messages are refused ([`SendError::Busy`]).
     pub async fn ready(&self) {
         let mut place = Waiters::place(&self.shared().publishers);
         poll_fn(|context| {
@@ -236,63 +236,63 @@ impl Hub {
         .await;
     }
 
-    /// Whether a connection to this room would be let in now.
+    /// Checks whether a new connection to this lobby would be admitted now.
     pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
         self.shared()
             .read(|switchboard| switchboard.can_accept(room))
     }
 
-    /// Whether the user has a connection.
+    /// Returns whether the user has a connection.
     pub fn is_connected(&self, user: &str) -> bool {
         self.shared()
             .read(|switchboard| switchboard.is_connected(user))
     }
 
-    /// The user's connections, the oldest first.
+    /// Returns the user's connections, oldest first.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
         self.shared()
             .read(|switchboard| switchboard.connections_of(user))
     }
 
-    /// How long ago anything was heard from the user.
+    /// Returns the time since the last input from any of the user's connections.
     pub fn last_heard(&self, user: &str) -> Option<Duration> {
         let shared = self.shared();
         shared.read(|switchboard| switchboard.last_heard(shared.now(), user))
     }
 
-    /// Whose connection this is.
+    /// Returns the user of a connection.
     pub fn user_of(&self, id: ConnectionId) -> Option<Arc<str>> {
         self.shared().read(|switchboard| switchboard.user_of(id))
     }
 
-    /// The connections in a room.
+    /// Returns the connections in a room.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
         self.shared().read(|switchboard| switchboard.members(room))
     }
 
-    /// The users in a room, in the order of joining.
+    /// Returns the users in a room, in the order of joining.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         self.shared()
             .read(|switchboard| switchboard.room_users(room))
     }
 
-    /// The rooms that a connection is in.
+    /// Returns the rooms that a connection is in.
     pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
         self.shared().read(|switchboard| switchboard.rooms_of(id))
     }
 
-    /// The latest round-trip time of a connection.
+    /// Returns the latest measured round-trip time of a connection.
     pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
         self.shared().read(|switchboard| switchboard.round_trip(id))
     }
 
-    /// The statistics.
+    /// Returns a snapshot of the statistics.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
         shared.read(|switchboard| switchboard.stats(shared.now()))
     }
 
-    /// Recounts every index and compares. Costs a pass over everything, under the lock.
+    /// Recounts every index and compares the results. Visits all state while holding the node's lock.
     pub fn audit(&self) -> Result<(), Inconsistency> {
         self.shared().read(Switchboard::audit)
     }

@@ -1,18 +1,17 @@
-//! The driver of Switchboard, written once: what `switchboard-tokio` and `switchboard-smol` do
-//! alike. Applications use one of those; this crate is for whoever brings Switchboard to another
-//! runtime, by implementing [`Runtime`] and [`Socket`].
+//! The runtime-independent driver of Switchboard, shared by `switchboard-tokio` and
+//! `switchboard-smol`. Applications use one of those crates. Depend on this one to port Switchboard to
+//! another runtime, by implementing [`Runtime`] and [`Socket`].
 //!
-//! It moves bytes between sockets and the core, calls the application, and sleeps until the next
-//! deadline. What it does not do is decide: every rule stands in `switchboard-core`.
-//!
+//! The driver moves bytes between sockets and the core, calls the application's hooks, and sleeps until
+//! the next deadline. It makes no policy decisions; those are in `switchboard-core`.
 //! ```text
 //!   accept ──▶ Event loop (one per thread): its sockets and their tasks
-//!                Task (one per connection): read, decode, ask the application ▶ ┌──────┐
-//!                Writer: take what waits, write it, report ◀──────────────────▶ │ core │
-//!   Hub (any thread): broadcast, send, join, drain ───────────────────────────▶ │ lock │
-//!   Ticker (one): sleep until the next deadline ──────────────────────────────▶ └──────┘
+//!                Task (one per connection): read, decode, call hooks ────────▶ ┌──────┐
+//!                Writer: take queued writes, write them, report ◀────────────▶ │ core │
+//!   Hub (any thread): broadcast, send, join, drain ──────────────────────────▶ │ lock │
+//!   Ticker (one): sleep until the next deadline ─────────────────────────────▶ └──────┘
 //! ```
-//! The lock is never held over a system call, an await or a call of the application.
+//! The lock is never held across a system call, an await or a call of the application.
 
 mod application;
 #[cfg(feature = "client")]

@@ -1,5 +1,5 @@
-//! What the driver takes from the machine: the time, the date, and one random number. In its unit tests
-//! all come from the checker of schedules, so that a schedule can be replayed.
+//! The clocks and the random seed. In unit tests they come from the schedule checker, so that a
+//! schedule can be replayed.
 
 #[cfg(not(test))]
 pub(crate) use self::real::{now, seed, wall_clock};
@@ -16,18 +16,18 @@ mod real {
         Instant::now()
     }
 
-    /// Seconds since 1970; of a clock that shows an earlier time, none.
+    /// Returns the Unix time in seconds, or 0 for a clock before 1970.
     pub(crate) fn wall_clock() -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_secs())
     }
 
-    /// What the core draws its random choices from.
+    /// Returns the seed of the core's random choices.
     pub(crate) fn seed() -> u64 {
         getrandom::u64().unwrap_or_else(|_| fallback_seed())
     }
 
-    /// Only where the operating system has no randomness to give.
+    /// Used only if the operating system provides no randomness.
     fn fallback_seed() -> u64 {
         RandomState::new().hash_one(SystemTime::now())
     }

@@ -1,4 +1,4 @@
-//! What a runtime has to bring.
+//! The traits that an async runtime implements for the driver.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -11,75 +11,79 @@ use std::time::Instant;
 use crate::machine;
 use crate::net::{AnySocket, Sockets, Stream};
 
-/// A future that can be kept and sent.
+/// A boxed, sendable future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What a runtime has to bring.
+/// An async runtime: spawns tasks, accepts TCP connections and watches sockets.
 pub trait Runtime: Debug + Send + Sync + 'static {
-    /// Where its tasks run.
+    /// The handle that tasks are spawned with.
     type Executor: Clone + Debug + Send + Sync + 'static;
-    /// Its timer.
+    /// The timer.
     type Timer: Timer;
-    /// Its TCP listener.
+    /// The TCP listener.
     type Listener: Send + Sync + 'static;
-    /// Its TCP stream.
+    /// The TCP stream.
     type TcpStream: Send + 'static;
-    /// A listener at work.
+    /// A listener that has been prepared for accepting.
     type Acceptor: Send + Sync + 'static;
-    /// What the sockets of an event loop are watched with.
+    /// The set of sockets that one event loop watches.
     type Sockets: Sockets;
 
-    /// Where tasks run if nobody says otherwise; an error where this is called outside of any runtime.
+    /// Returns the executor to use by default.
+    ///
+    /// # Errors
+    ///
+    /// Fails outside of a runtime.
     fn executor() -> io::Result<Self::Executor>;
 
-    /// How many threads run what is spawned there.
+    /// Returns the number of threads that run the executor's tasks.
     fn threads(executor: &Self::Executor) -> usize;
 
-    /// Runs a future to its end, in the background.
+    /// Spawns a future as a background task.
     fn spawn(executor: &Self::Executor, future: impl Future<Output = ()> + Send + 'static);
 
-    /// Lets everything else that is ready run, input included, before it is done.
+    /// Yields until other ready tasks, and pending input, have been handled.
     fn yield_now() -> impl Future<Output = ()> + Send;
 
-    /// Something to watch sockets with, by the runtime that this is called in.
+    /// Creates an empty set of sockets in the current runtime.
     fn sockets() -> io::Result<Self::Sockets>;
 
-    /// Takes over a listener.
+    /// Prepares a listener for accepting.
     fn acceptor(executor: &Self::Executor, listener: Self::Listener) -> io::Result<Self::Acceptor>;
 
-    /// The next connection, without Nagle's delay, and whose it is.
+    /// Accepts the next connection, with `TCP_NODELAY` set, and returns its peer's address.
     fn poll_accept(
         acceptor: &Self::Acceptor,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(AnySocket, IpAddr)>>;
 
-    /// Makes a socket of a stream, without Nagle's delay, and says whose it is.
+    /// Wraps a stream, sets `TCP_NODELAY`, and returns its peer's address.
     fn socket(stream: Self::TcpStream) -> io::Result<(AnySocket, IpAddr)>;
 }
 
-/// A runtime that knows how to poll streams of this type.
+/// A runtime that can poll streams of type `T`.
 pub trait Polls<T>: Runtime {
-    /// The stream in the driver's shape.
+    /// The adapter type.
     type Stream: Stream;
 
-    /// Brings it into that shape.
+    /// Wraps a stream in the adapter.
     fn adapt(stream: T) -> Self::Stream;
 }
 
-/// A timer that can be set again.
+/// A resettable timer.
 pub trait Timer: Send + 'static {
-    /// The time by the clock that this timer waits on. A runtime whose clock can be paused has to give
-    /// the time of that clock: otherwise its timers come early by the clock here, again and again.
+    /// Returns the current time of the clock that this timer waits on. A runtime whose clock can be
+    /// paused must return that clock's time; otherwise timers fire early, repeatedly, by the default one.
     fn now() -> Instant {
         machine::now()
     }
 
-    /// A timer that is done at `at`.
+    /// Creates a timer that fires at `at`.
     fn new(at: Instant) -> Self;
 
-    /// Sets it anew.
+    /// Resets the timer to fire at `at`.
     fn set(&mut self, at: Instant);
 
-    /// Whether its time has come.
+    /// Completes when the timer has fired.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
 }

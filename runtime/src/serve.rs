@@ -1,4 +1,4 @@
-//! The handle of one runtime, and the loop of a listener.
+//! The hub of one runtime, and the accept loop.
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
@@ -21,14 +21,14 @@ use crate::runtime::{BoxFuture, Polls, Runtime, Timer};
 use crate::shield::warn;
 use crate::sync::Arc;
 
-/// How long accepting rests after an error that others cause, such as too many open files.
+/// Pause after an error of `accept`, such as too many open files.
 const REST: Duration = Duration::from_millis(50);
 
-/// Connections that are accepted before everybody else gets a turn.
+/// Number of connections to accept before yielding.
 const ACCEPTS: usize = 16;
 
-/// A [`Hub`] that knows its runtime, and so the ways into it: cheap to clone, usable from any task
-/// or thread. What does not take a stream stands at [`Hub`], to which it dereferences.
+/// A [`Hub`] bound to a runtime, with the methods that take streams. Cheap to clone, usable from any
+/// task or thread. Dereferences to [`Hub`] for everything else.
 pub struct RuntimeHub<R: Runtime> {
     hub: Hub,
     host: Arc<Host>,
@@ -60,8 +60,11 @@ impl<R: Runtime> Deref for RuntimeHub<R> {
 }
 
 impl<R: Runtime> RuntimeHub<R> {
-    /// A hub without connections. What does not go together in `config` is an error that names the
-    /// field, the value and the rule.
+    /// Creates a hub without connections.
+    ///
+    /// # Errors
+    ///
+    /// An inconsistent configuration is an error that names the field, the value and the rule.
     pub fn new(config: Config, application: impl Application) -> Result<Self, ConfigError> {
         let (hub, host) = host(config, application, R::Timer::now)?;
         Ok(Self {
@@ -71,7 +74,8 @@ impl<R: Runtime> RuntimeHub<R> {
         })
     }
 
-    /// Where its tasks run. By default in the runtime that `serve` or `accept` is called in.
+    /// Sets the executor of the hub's tasks. By default it is the runtime of the first `serve` or
+    /// `accept`.
     #[must_use]
     pub fn spawn_on(self, executor: R::Executor) -> Self {
         Self {
@@ -80,20 +84,25 @@ impl<R: Runtime> RuntimeHub<R> {
         }
     }
 
-    /// Takes a TCP stream that the application accepted itself; a request is expected on it. `early`
-    /// are bytes that were read from it already.
+    /// Takes a TCP stream that the application accepted itself and expects a request on it. `early`
+    /// contains bytes that were already read from it.
     ///
-    /// An error where the hub does not run yet and this is called outside of the runtime, or where the
-    /// runtime of the hub has ended. The same holds for the other ways in.
+    /// # Errors
+    ///
+    /// Fails outside of a runtime while the hub has not started, or if the hub's runtime has shut down.
     pub fn accept(&self, stream: R::TcpStream, early: Vec<u8>) -> io::Result<()> {
         let (socket, peer) = R::socket(stream)?;
         self.attach(socket, peer, Arrival::Fresh(None), early)
     }
 
-    /// Takes any other stream that can be read and written, such as one over TLS.
+    /// Takes any other stream that can be read and written, such as a TLS stream.
     ///
-    /// `limits.unsent_bytes` cannot be applied to it: under such a stream set `TCP_NOTSENT_LOWAT` on the
-    /// TCP socket, or a slow reader is noticed only when the kernel's send buffer is full too.
+    /// `limits.unsent_bytes` does not apply to it: set `TCP_NOTSENT_LOWAT` on the underlying TCP socket.
+    /// Otherwise a slow reader is noticed only when the kernel's send buffer is full, too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](Self::accept).
     pub fn accept_stream<T>(&self, stream: T, peer: IpAddr, early: Vec<u8>) -> io::Result<()>
     where
         R: Polls<T>,
@@ -101,8 +110,12 @@ impl<R: Runtime> RuntimeHub<R> {
         self.accept_polled(stream, peer, Arrival::Fresh(None), early)
     }
 
-    /// Takes a stream that the application has upgraded itself: the 101 response is sent, and
-    /// `request` says what it was asked for.
+    /// Takes a stream that the application has already upgraded: the 101 response has been sent, and
+    /// `request` is the request that it answered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](Self::accept).
     pub fn accept_upgraded<T>(
         &self,
         stream: T,
@@ -147,8 +160,8 @@ impl<R: Runtime> RuntimeHub<R> {
     }
 }
 
-/// A listener at work; await it.
-#[must_use = "it does nothing unless awaited"]
+/// Accepts connections until the hub is drained. Created by `serve`; await it.
+#[must_use = "`Serve` does nothing unless awaited"]
 pub struct Serve<R: Runtime> {
     listener: R::Listener,
     hub: RuntimeHub<R>,
@@ -156,7 +169,7 @@ pub struct Serve<R: Runtime> {
 }
 
 impl<R: Runtime> Serve<R> {
-    /// Takes every connection of a listener into the hub, until the hub is drained.
+    /// Accepts all connections of `listener` into `hub`, until the hub is drained.
     pub fn new(listener: R::Listener, hub: RuntimeHub<R>) -> Self {
         Self {
             listener,
@@ -165,9 +178,8 @@ impl<R: Runtime> Serve<R> {
         }
     }
 
-    /// Answers requests that are no upgrade: a page, statistics, a health check. Without this they
-    /// are answered with 404. Such requests may be of HTTP/1.0, as the health checks of some proxies
-    /// are.
+    /// Answers requests that are not upgrades, such as pages, statistics and health checks. Without this
+    /// they get 404. HTTP/1.0 is accepted for them, because the health checks of some proxies use it.
     pub fn with_pages<F, A>(self, pages: F) -> Self
     where
         F: Fn(Request) -> A + Send + Sync + 'static,
@@ -204,7 +216,7 @@ impl<R: Runtime> Serve<R> {
                     hub.attach(socket, peer, Arrival::Fresh(pages.clone()), Vec::new())?;
                 }
                 Ok(Err(error)) => {
-                    warn!(%error, "cannot accept");
+                    warn!(%error, "accept failed");
                     let mut rest = R::Timer::new(R::Timer::now() + REST);
                     poll_fn(|context| rest.poll(context)).await;
                 }

@@ -1,8 +1,8 @@
-//! The locks and atomics of the driver. All of them come from here, so that its unit tests, which
-//! run it under every order of its threads that they can think of, can take those of the checker.
+//! The locks and atomics of the driver. In unit tests they are replaced by those of the schedule
+//! checker, which runs the driver's threads in many orders.
 //!
-//! What the checker does not see, it takes for one step: `Arc`, `Weak` and `OnceLock`, and what
-//! `atomic-waker` and `futures-channel` do inside. Atomics are sequentially consistent to it.
+//! The checker treats operations on `Arc`, `Weak` and `OnceLock`, and those inside `atomic-waker` and
+//! `futures-channel`, as one step. To it, atomics are sequentially consistent.
 
 pub(crate) use std::sync::{Arc, OnceLock, PoisonError, Weak};
 

@@ -1,4 +1,4 @@
-//! What a runtime has to bring for a client, and where it is to connect to.
+//! Resolves a URL into a connection target, and defines the trait that a runtime implements to dial it.
 
 use std::fmt::{self, Write};
 use std::future::Future;
@@ -16,30 +16,30 @@ use tungstenite::{Error, Message};
 use super::options::Options;
 use crate::runtime::Runtime;
 
-/// What a runtime has to bring for a client.
+/// A runtime that can open WebSocket connections.
 pub trait Dial: Runtime {
-    /// Its WebSocket.
+    /// The WebSocket type.
     type WebSocket: Stream<Item = Result<Message, Error>>
         + Sink<Message, Error = Error>
         + Unpin
         + Send
         + 'static;
 
-    /// Opens one.
+    /// Opens a connection and performs the WebSocket handshake.
     fn dial(target: Target) -> impl Future<Output = Result<Self::WebSocket, Error>> + Send;
 }
 
-/// Where to connect to, and what to ask for there.
+/// The server to connect to, and the request to send.
 pub struct Target {
-    /// A name or an address, without brackets.
+    /// A host name or IP address, without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The request of the upgrade.
+    /// The upgrade request.
     pub request: Request,
-    /// The bounds of the WebSocket.
+    /// The WebSocket's size limits.
     pub config: WebSocketConfig,
-    /// How to speak TLS to it; `None`: it is not spoken.
+    /// The TLS configuration and server name; `None` for plain TCP.
     #[cfg(feature = "client-tls")]
     pub tls: Option<(
         std::sync::Arc<rustls::ClientConfig>,
@@ -47,7 +47,7 @@ pub struct Target {
     )>,
 }
 
-/// Without the request, which may carry a token.
+/// Omits the request, which may carry a token.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")
@@ -57,34 +57,34 @@ impl fmt::Debug for Target {
     }
 }
 
-/// What is wrong with an address.
+/// An unusable URL.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadUrl {
-    /// It is none, or not one of `ws://` and `wss://`.
+    /// Not a valid `ws://` or `wss://` URL.
     Syntax,
-    /// It begins with `wss://`, but nobody said how to speak TLS.
+    /// A `wss://` URL without a TLS configuration.
     NoTls,
 }
 
 impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Syntax => "the address must be one of ws:// or wss://",
-            Self::NoTls => "wss:// needs the feature `client-tls`, and `Options::tls`",
+            Self::Syntax => "the URL must begin with ws:// or wss:// and be valid",
+            Self::NoTls => "wss:// needs the feature `client-tls` and `Options::tls`",
         })
     }
 }
 
 impl std::error::Error for BadUrl {}
 
-/// What a client speaks.
+/// The subprotocol to offer.
 const SUBPROTOCOL: &str = "switchboard.v1.json";
 
-/// Bytes that are read at once. tungstenite has them zeroed before each read.
+/// Read buffer size. tungstenite zeroes the buffer before each read, so keep it small.
 const READ_BUFFER: usize = 8 << 10;
 
-/// Where to connect to.
+/// Builds the connection target for a URL.
 pub(super) fn target(url: &str, token: Option<&str>, options: &Options) -> Result<Target, BadUrl> {
     let in_query = token.filter(|_| options.token_in_query);
     let uri = with_query(url, in_query).ok_or(BadUrl::Syntax)?;
@@ -134,10 +134,10 @@ pub(super) fn target(url: &str, token: Option<&str>, options: &Options) -> Resul
     })
 }
 
-/// The host, without brackets, and the port, if one is told.
+/// Returns the host, without brackets, and the explicit port, if any.
 fn host_and_port(uri: &Uri) -> Option<(String, Option<u16>)> {
     let host = uri.host().filter(|host| !host.is_empty())?;
-    // A number that is no port counts as none in `Uri::port`.
+    // `Uri::port` returns `None` for an invalid port, too.
     let (_, told) = uri.authority()?.as_str().rsplit_once(host)?;
     let port = match told.trim_start_matches(':') {
         "" => None,
@@ -147,7 +147,7 @@ fn host_and_port(uri: &Uri) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
-/// The address without its fragment, with a path even where it has none, and with the token.
+/// Strips the fragment, adds a missing path, and appends the token to the query.
 fn with_query(url: &str, token: Option<&str>) -> Option<Uri> {
     let mut parts = url.parse::<Uri>().ok()?.into_parts();
     let asked = parts.path_and_query.take()?;

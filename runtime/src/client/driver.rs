@@ -1,4 +1,4 @@
-//! Does what the machine decides: one task per client.
+//! The task of one client: carries out what the state machine decides.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -20,13 +20,13 @@ use super::shared::{EndGuard, Shared, Todo};
 use crate::runtime::{BoxFuture, Timer};
 use crate::shield::debug;
 
-/// How long a socket that was let go of may take to say good-bye.
+/// Time limit for closing an abandoned socket.
 const GOOD_BYE: Duration = Duration::from_secs(1);
-/// Rounds, of at most one message in and out each, before everybody else gets a turn.
+/// Rounds, each of at most one message in and out, before yielding.
 const ROUNDS: usize = 32;
-/// How long it sleeps when there is no deadline.
+/// Sleep time without a deadline.
 const IDLE: Duration = Duration::from_secs(3_600);
-/// Longer than anybody waits, and short enough for every clock.
+/// Longer than any wait, and short enough for every clock.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 struct Driver<R: Dial> {
@@ -41,11 +41,11 @@ struct Driver<R: Dial> {
     set: Instant,
 }
 
-/// A question for a token.
+/// A pending token request.
 struct Asking<T> {
     states: u64,
     answer: BoxFuture<Result<String, NoToken>>,
-    /// When it has taken too long.
+    /// Fires when the request has timed out.
     timer: T,
 }
 
@@ -59,13 +59,13 @@ enum Link<R: Dial> {
         generation: u64,
         socket: R::WebSocket,
         flushed: bool,
-        /// It takes nothing any more. What came before its end, a Close frame perhaps, is read all the
-        /// same, and the end with it.
+        /// The socket accepts no more writes. Reading continues, for a Close frame that may have arrived
+        /// before the end.
         broken: bool,
     },
 }
 
-/// Runs until the last handle is gone.
+/// Runs until the last handle is dropped.
 pub(super) async fn drive<R: Dial>(
     end: EndGuard,
     executor: R::Executor,
@@ -108,7 +108,7 @@ impl<R: Dial> Driver<R> {
         Poll::Pending
     }
 
-    /// Does what the machine has decided.
+    /// Carries out the next queued decision. Returns whether there was one.
     fn work(&mut self) -> bool {
         let (todo, generation, states) = {
             let mut locked = self.shared.lock();
@@ -129,8 +129,7 @@ impl<R: Dial> Driver<R> {
             Some(Todo::GetToken(reason)) => self.ask(reason, states),
             Some(Todo::ForgetToken) => self.asking = None,
         }
-        // Whoever closes the client waits for the end of the work, and there may be no socket whose end
-        // would tell.
+        // `Closing` waits for this work, and there may be no socket whose end would open the gate.
         self.shared.by_driver(|locked, _| {
             locked.working = false;
             if locked.is_quiet() {
@@ -173,12 +172,12 @@ impl<R: Dial> Driver<R> {
         let Some(asking) = &mut self.asking else {
             return false;
         };
-        // A panic of the application costs it the token, and nothing else.
+        // A panic of the application fails this token request only.
         let polled = catch_unwind(AssertUnwindSafe(|| asking.answer.as_mut().poll(context)));
         let answer = match polled.unwrap_or(Poll::Ready(Err(NoToken::Failed))) {
             Poll::Ready(answer) => answer,
             Poll::Pending if asking.timer.poll(context).is_ready() => {
-                debug!("the token has taken too long");
+                debug!("token request timed out");
                 Err(NoToken::Failed)
             }
             Poll::Pending => return false,
@@ -231,7 +230,7 @@ impl<R: Dial> Driver<R> {
                     _ => (1006, ""),
                 };
                 let words = error.to_string();
-                debug!(error = words, "cannot connect");
+                debug!(error = words, "connection attempt failed");
                 let reason = if code == 1006 { &words } else { reason };
                 self.shared
                     .handle_of(generation, Input::Closed { code, reason });
@@ -239,7 +238,7 @@ impl<R: Dial> Driver<R> {
         }
     }
 
-    /// Gives the socket what it takes.
+    /// Writes as much as the socket accepts.
     fn write(&mut self, context: &mut Context<'_>) -> bool {
         let Link::Open {
             generation,
@@ -252,7 +251,7 @@ impl<R: Dial> Driver<R> {
         };
         let generation = *generation;
         if *broken {
-            // Nothing is kept for it, so that nobody waits for it either.
+            // Discard the outbox, so that no publisher waits for it.
             self.shared
                 .by_driver(|locked, _| while locked.next_to_write(generation).is_some() {});
             return false;
@@ -284,14 +283,14 @@ impl<R: Dial> Driver<R> {
             Ok(())
         });
         if let Err(error) = written {
-            debug!(%error, "cannot write");
+            debug!(%error, "write failed");
             *broken = true;
             return true;
         }
         worked
     }
 
-    /// Takes one message.
+    /// Reads one message.
     fn read(&mut self, context: &mut Context<'_>) -> bool {
         let Link::Open {
             generation, socket, ..
@@ -300,7 +299,7 @@ impl<R: Dial> Driver<R> {
             return false;
         };
         let generation = *generation;
-        // What we answer has to go somewhere.
+        // Replies need room in the outbox.
         if self.shared.lock().is_clogged() {
             return false;
         }
@@ -322,7 +321,7 @@ impl<R: Dial> Driver<R> {
                 let reason = frame.map_or("", |frame| frame.reason.as_str());
                 self.shared
                     .handle_of(generation, Input::Closed { code, reason });
-                // tungstenite answers it by itself.
+                // tungstenite answers the Close frame by itself.
                 self.remove_task(VecDeque::new(), None);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
@@ -332,7 +331,8 @@ impl<R: Dial> Driver<R> {
         true
     }
 
-    /// The socket is of no use any more; if the server broke the rules, it is told which.
+    /// Drops the socket after a read error. On a protocol violation the server gets a Close frame with the
+    /// code.
     fn failed(&mut self, error: &Error) {
         let (code, reason) = match error {
             Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
@@ -360,7 +360,7 @@ impl<R: Dial> Driver<R> {
         }
     }
 
-    /// Says good-bye in the background, after what was to be sent before.
+    /// Hands the socket to a background task that sends `rest` and the Close frame.
     fn remove_task(&mut self, rest: VecDeque<String>, close: Option<CloseFrame>) {
         let link = std::mem::replace(&mut self.link, Link::None);
         let Link::Open { socket, .. } = link else {
@@ -387,7 +387,7 @@ impl<R: Dial> Driver<R> {
             self.set = wanted;
             self.timer.set(wanted);
         }
-        // A timer may be early by its own granularity: the clock decides.
+        // A timer may fire early by its granularity, so compare with the clock.
         if self.timer.poll(context).is_ready() {
             self.set = Instant::now();
             return true;
@@ -396,7 +396,7 @@ impl<R: Dial> Driver<R> {
     }
 }
 
-/// A socket that says good-bye.
+/// A guard for a socket that is being closed.
 struct Lingering(Arc<Shared>);
 
 impl Drop for Lingering {
@@ -425,6 +425,6 @@ where
     {
         return;
     }
-    // Until the server has closed its end, too.
+    // Wait until the server has closed its side, too.
     while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut socket).poll_next(context)).await {}
 }

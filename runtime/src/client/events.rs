@@ -1,4 +1,4 @@
-//! What the application is told, and what waits until it listens.
+//! The events of a client, and the bounded buffer that they wait in.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,52 +12,52 @@ use switchboard_core::client::{Gap, Notice, ServerText, State};
 use super::options::Options;
 use super::shared::Shared;
 
-/// What the application is told.
+/// An event of a client.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Where the connection stands now.
+    /// The state of the connection has changed.
     State(State),
-    /// A message of a channel.
+    /// A message in a channel.
     Message(ServerText),
-    /// A message to us.
+    /// A direct message.
     Direct(ServerText),
-    /// Who is in a channel, or came and went.
+    /// The users in a channel, or a change of them.
     Presence(ServerText),
-    /// Messages of a channel that were not delivered to us.
+    /// Messages of a channel that were not delivered to this client.
     Gap(Gap),
-    /// A channel began anew between two connections, so nobody can say what was missed.
+    /// A channel began a new epoch between two connections, so the number of missed messages is unknown.
     Epoch {
-        /// Which one.
+        /// The channel.
         channel: Arc<str>,
-        /// The life of it that is over.
+        /// The previous epoch.
         from: String,
-        /// The life of it that we are in now.
+        /// The current epoch.
         to: String,
     },
-    /// The server did not let us into a channel. It is asked again on the next connection.
+    /// The server refused a subscription. The client asks again on the next connection.
     Refused {
-        /// Which one.
+        /// The channel.
         channel: Arc<str>,
-        /// The server's `error`.
+        /// The server's `error` message.
         frame: ServerText,
     },
-    /// A channel was subscribed that we were in already, by the URL perhaps: no `subscribed` follows.
+    /// The connection was in the channel already, perhaps as its lobby. No `subscribed` follows.
     Entered {
-        /// Which one.
+        /// The channel.
         channel: Arc<str>,
     },
-    /// The server has not answered in time whether it lets us into a channel. It may do so yet.
+    /// The server has not answered a subscription in time. It may still do so.
     Unanswered {
-        /// Which one.
+        /// The channel.
         channel: Arc<str>,
     },
-    /// How long a `ping` took.
+    /// The round-trip time of a `ping`.
     RoundTrip(Duration),
-    /// Any other message of the server: `subscribed`, `unsubscribed`, `bye`, an `error` that answers
-    /// nothing of ours.
+    /// Any other message of the server: `subscribed`, `unsubscribed`, `bye`, or an `error` that answers
+    /// no pending request.
     Other(ServerText),
-    /// So many events were dropped here: nobody took them for too long.
+    /// The number of events that were dropped at this point because the buffer was full.
     Lagged(u64),
 }
 
@@ -99,15 +99,15 @@ impl Event {
     }
 }
 
-/// Events that wait to be taken.
+/// Events that have not been taken yet.
 pub(super) struct Backlog {
     events: VecDeque<Event>,
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
-    /// Dropped since the last that waits.
+    /// Number of events dropped since the last one in the buffer.
     lagged: u64,
-    /// Nobody listens any more.
+    /// The stream was dropped, so events are discarded.
     pub(super) deaf: bool,
     waker: Option<Waker>,
 }
@@ -154,14 +154,14 @@ impl Backlog {
         event
     }
 
-    /// Whom to wake, if there is anything to take.
+    /// Takes the waker of the task that waits for an event.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         self.waker.take()
     }
 }
 
-/// What the application is told, in order. It ends when the last handle is gone and everything was
-/// taken. When it is dropped, events are no longer kept.
+/// The stream of a client's events, in order. Ends after the last handle was dropped and every event
+/// was taken. Once the stream is dropped, events are discarded.
 #[must_use = "streams do nothing unless polled"]
 pub struct Events {
     pub(super) shared: Arc<Shared>,
@@ -174,7 +174,7 @@ impl std::fmt::Debug for Events {
 }
 
 impl Events {
-    /// The next one; `None` at the end.
+    /// Returns the next event, or `None` at the end.
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

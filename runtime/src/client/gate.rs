@@ -1,4 +1,4 @@
-//! Tasks that wait for something to be different.
+//! A gate for tasks that wait for a condition on the client's state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::shared::{Locked, Shared};
 
 #[derive(Default)]
 pub(super) struct Gate {
-    /// It is time to look again.
+    /// The condition may have changed.
     open: bool,
     next: u64,
     wakers: BTreeMap<u64, Waker>,
-    /// Until when those wait that do not wait for ever, and their keys.
+    /// Deadlines of the tasks that have one, with their keys.
     ends: BTreeSet<(Time, u64)>,
 }
 
@@ -23,7 +23,7 @@ impl Gate {
         self.open = true;
     }
 
-    /// Whom to wake, if it is open.
+    /// Takes the wakers to wake if the gate is open, and closes it.
     pub(super) fn pass(&mut self) -> impl Iterator<Item = Waker> + use<> {
         let waiting = if std::mem::take(&mut self.open) {
             self.ends.clear();
@@ -34,7 +34,7 @@ impl Gate {
         waiting.into_values()
     }
 
-    /// When somebody has waited for long enough, and has to look again.
+    /// Returns the earliest deadline of a waiting task.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         self.ends.first().map(|(at, _)| *at)
     }
@@ -51,11 +51,11 @@ impl Gate {
     }
 }
 
-/// A task's place at the gate, which is free again when it is dropped.
+/// A task's place at the gate. Released when dropped.
 pub(super) struct Place {
     shared: Arc<Shared>,
     key: Option<u64>,
-    /// When it has to look again, whatever happens.
+    /// Time at which the condition is checked again in any case.
     until: Time,
 }
 
@@ -64,7 +64,7 @@ impl Place {
         Self::until(shared, Time::MAX)
     }
 
-    /// A place that looks once more when this time has come.
+    /// A place whose condition is checked once more at `until`.
     pub(super) fn until(shared: &Arc<Shared>, until: Time) -> Self {
         Self {
             shared: shared.clone(),
@@ -73,7 +73,7 @@ impl Place {
         }
     }
 
-    /// Done when it is so.
+    /// Completes when `so` returns a value.
     pub(super) fn poll_until<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -88,7 +88,7 @@ impl Place {
             locked.gate.register(key, *until, context);
             (Poll::Pending, locked.gate.next_deadline() != before)
         });
-        // It is the driver that has a timer.
+        // Only the driver has a timer.
         if sooner {
             shared.driver.wake();
         }
@@ -106,7 +106,7 @@ impl Drop for Place {
             gate.ends.remove(&(self.until, key));
             gate.wakers.remove(&key)
         };
-        // Its end may be that of a task, and so of a handle, which needs the lock.
+        // Dropping the waker may drop a task, and with it a handle, which takes the lock.
         drop(waker);
     }
 }

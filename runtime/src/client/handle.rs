@@ -1,4 +1,4 @@
-//! The handle.
+//! The client's handle.
 
 use std::fmt;
 use std::future::Future;
@@ -21,10 +21,10 @@ use super::gate::Place;
 use super::options::Options;
 use super::shared::{EndGuard, Locked, Shared};
 
-/// A connection to a Switchboard server that comes back by itself, and knows when to stay away: cheap
-/// to clone, usable from any task or thread.
+/// A connection to a Switchboard server that reconnects and resubscribes by itself, and stops when a
+/// close code forbids reconnecting. Cheap to clone, usable from any task or thread.
 ///
-/// When the last handle is dropped, the connection is closed.
+/// Dropping the last handle closes the connection.
 pub struct Client<R> {
     handle: Arc<Handle>,
     runtime: PhantomData<fn() -> R>,
@@ -58,18 +58,18 @@ impl<R> fmt::Debug for Client<R> {
     }
 }
 
-/// Why a message did not arrive, as far as one knows.
+/// A failure to send a message.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The content cannot be written as JSON; with the reason.
+    /// The content cannot be serialised as JSON, for this reason.
     Content(String),
-    /// It was not sent, or not taken, or nobody knows.
+    /// The message was not sent, was refused, or its fate is unknown.
     Failed(Failure),
 }
 
 impl SendError {
-    /// The word for it: the server's error code, or one of ours.
+    /// Returns the error's code: the server's, or one of this client.
     pub fn code(&self) -> &str {
         match self {
             Self::Content(_) => "bad_content",
@@ -95,29 +95,36 @@ impl From<Failure> for SendError {
     }
 }
 
-/// How a message is sent.
+/// Options for sending one message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendOptions {
-    /// Whether we want our own message too.
+    /// Whether this client receives its own message, too. Default: false.
     pub echo: bool,
-    /// Whether it waits for a connection; `None`: as in the client's options.
+    /// Whether to wait for a connection. `None` uses the client's options.
     pub queue: Option<bool>,
 }
 
 impl<R: Dial> Client<R> {
-    /// Connects, in the runtime that this is called in, and stays connected: the first attempt may as
-    /// well fail, and be followed by others. Only an address that can never work is an error. A host
-    /// that has several addresses is tried at all of them, 250 ms apart, until one answers.
+    /// Connects in the current runtime, and stays connected; the first attempt is retried like any other.
+    /// If a host has several addresses, they are tried 250 ms apart until one answers.
+    ///
+    /// # Errors
+    ///
+    /// Fails only for a URL that can never work.
     ///
     /// # Panics
     ///
-    /// Where it is called outside of any runtime.
+    /// Panics outside of a runtime.
     pub fn connect(url: impl Into<String>, options: Options) -> Result<(Self, Events), BadUrl> {
         let executor = R::executor().expect("a runtime to connect in");
         Self::connect_on(&executor, url, options)
     }
 
-    /// The same, in another runtime.
+    /// Like [`connect`](Self::connect), in the given runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails only for a URL that can never work.
     pub fn connect_on(
         executor: &R::Executor,
         url: impl Into<String>,
@@ -139,18 +146,18 @@ impl<R: Dial> Client<R> {
         Ok((client, Events { shared }))
     }
 
-    /// Connects again, after it has stopped.
+    /// Connects again after the client has stopped.
     pub fn start(&self) {
         self.shared().handle(Input::Start);
     }
 
-    /// Starts over at once, whatever the state.
+    /// Drops the connection, if any, and connects at once, in any state.
     pub fn reconnect(&self) {
         self.shared().handle(Input::Reconnect);
     }
 
-    /// Closes the connection and stays away until [`start`](Self::start). Subscriptions are kept.
-    /// Whoever awaits the result knows that the server was told, as far as it listens: at most 1 s.
+    /// Closes the connection and stays disconnected until [`start`](Self::start). Subscriptions are kept.
+    /// Await the result to wait, for at most 1 s, until the server has been told.
     pub fn close(&self) -> Closing {
         self.shared().handle(Input::Stop);
         Closing {
@@ -158,17 +165,21 @@ impl<R: Dial> Client<R> {
         }
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     pub fn state(&self) -> State {
         self.shared().lock().state.clone()
     }
 
-    /// When that is, for `State::Waiting`.
+    /// Converts the time in `State::Waiting`.
     pub fn instant(&self, time: Time) -> Option<Instant> {
         self.shared().instant(time)
     }
 
-    /// Waits until it is in, and gives the server's `welcome`; fails when it has stopped instead.
+    /// Waits until the connection is admitted and returns the server's `welcome`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Stopped`] if the client has stopped.
     pub async fn connected(&self) -> Result<ServerText, Failure> {
         let so = |locked: &mut Locked| match &locked.state {
             _ if locked.ended => Some(Err(Failure::Stopped)),
@@ -179,10 +190,15 @@ impl<R: Dial> Client<R> {
         std::future::poll_fn(|context| place.poll_until(context, |locked, _| so(locked))).await
     }
 
-    /// Is in a channel from now on, on every connection. Whoever awaits the result knows when it is in
-    /// for the first time, or was not let in, or that the server has not answered within
-    /// [`Options::request_timeout`]; it is asked again on the next connection, and where it was refused
-    /// by the next call. While the client has stopped, the result is [`Failure::Stopped`] at once, and
+    /// Subscribes to a channel, on this and every later connection.
+    ///
+    /// Await the result to wait for the server's first answer. A refused or unanswered subscription is
+    /// tried again on the next connection; a refused one also by the next call.
+    ///
+    /// # Errors
+    ///
+    /// The result is an error if the server refuses, or does not answer within
+    /// [`Options::request_timeout`]. While the client is stopped it is [`Failure::Stopped`] at once, and
     /// the channel is entered after the next [`start`](Self::start).
     pub fn subscribe(&self, channel: &str) -> Subscribing {
         let (entrant, entered) = oneshot::channel();
@@ -203,7 +219,7 @@ impl<R: Dial> Client<R> {
         Subscribing { done, entered }
     }
 
-    /// Is in a channel no more.
+    /// Unsubscribes from a channel.
     pub fn unsubscribe(&self, channel: &str) {
         let entrants = self.shared().with(|locked, now| locked.leave(now, channel));
         for entrant in entrants {
@@ -211,13 +227,15 @@ impl<R: Dial> Client<R> {
         }
     }
 
-    /// Sends to a channel, and waits until the server has it: gives the message's number. Waits before
-    /// it sends while too much has no answer yet. A message that waits for a connection is not sent
-    /// when the future is dropped.
+    /// Publishes to a channel, waits for the server's acknowledgement and returns the message's number.
+    /// Waits before sending while too many messages are unacknowledged. If the future is dropped, a
+    /// message that still waits for a connection is not sent.
     ///
-    /// Fails with [`Failure::TimedOut`] when the server has not answered within
-    /// [`Options::request_timeout`] of the sending, or when it could not be sent for as long because too
-    /// much had no answer. In a queue it waits for [`Queue::age`](super::Queue::age) at most.
+    /// # Errors
+    ///
+    /// [`Failure::TimedOut`] if the server does not answer within [`Options::request_timeout`] of the
+    /// sending, or if too many messages are unacknowledged for as long. A message waits in the queue for
+    /// [`Queue::age`](super::Queue::age) at most.
     pub async fn publish<T: Serialize + ?Sized>(
         &self,
         channel: &str,
@@ -227,7 +245,7 @@ impl<R: Dial> Client<R> {
             .await
     }
 
-    /// [`publish`](Self::publish), by these options.
+    /// Like [`publish`](Self::publish), with options.
     pub async fn publish_with<T: Serialize + ?Sized>(
         &self,
         channel: &str,
@@ -244,8 +262,8 @@ impl<R: Dial> Client<R> {
         self.post(event).await
     }
 
-    /// Sends to all connections of a user, and waits until the server has it: gives the number of
-    /// them. Otherwise like [`publish`](Self::publish).
+    /// Sends to all connections of a user, waits for the server's acknowledgement and returns the number
+    /// of these connections. Otherwise like [`publish`](Self::publish).
     pub async fn direct<T: Serialize + ?Sized>(
         &self,
         to: &str,
@@ -254,7 +272,7 @@ impl<R: Dial> Client<R> {
         self.direct_with(to, content, SendOptions::default()).await
     }
 
-    /// [`direct`](Self::direct), by these options; `echo` has no meaning here.
+    /// Like [`direct`](Self::direct), with options. `echo` is ignored.
     pub async fn direct_with<T: Serialize + ?Sized>(
         &self,
         to: &str,
@@ -270,12 +288,12 @@ impl<R: Dial> Client<R> {
         self.post(event).await
     }
 
-    /// Measures the round trip (`Event::RoundTrip`), if there is a connection, and checks that it lives.
+    /// Checks the connection, if there is one, and measures its round-trip time (`Event::RoundTrip`).
     pub fn ping(&self) {
         self.shared().handle(Input::Ping);
     }
 
-    /// The network is said to be up, or down: by whoever knows. Down, it tries less often.
+    /// Tells the client whether the network is up. While it is down, the client retries less often.
     pub fn set_online(&self, online: bool) {
         self.shared().handle(if online {
             Input::Online
@@ -284,7 +302,8 @@ impl<R: Dial> Client<R> {
         });
     }
 
-    /// Somebody is looking, or the machine has slept: it checks the connection, or tries at once.
+    /// Checks the connection, or reconnects at once. Call this when the machine has resumed from sleep, or
+    /// when the user returns to the program.
     pub fn wake(&self) {
         self.shared().handle(Input::Resume);
     }
@@ -330,7 +349,7 @@ fn check(content: &str) -> Result<Content<'_>, SendError> {
     Content::parse(content).map_err(|bad| SendError::Content(bad.to_string()))
 }
 
-/// A message whose answer somebody waits for; if not, it need not be sent.
+/// Cancels a message when the future that waits for its answer is dropped.
 struct Waiting<'a> {
     shared: &'a Shared,
     id: Option<u64>,
@@ -350,7 +369,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Waits until a channel is entered. It is whether or not anybody waits.
+/// Waits until a channel is entered. Dropping this does not cancel the subscription.
 #[derive(Debug)]
 pub struct Subscribing {
     done: Option<Result<(), Failure>>,
@@ -369,7 +388,7 @@ impl Future for Subscribing {
     }
 }
 
-/// Waits until the server was told that we have gone. It is told whether or not anybody waits.
+/// Waits until the server was told of the close. Dropping this does not cancel the close.
 pub struct Closing {
     place: Place,
 }

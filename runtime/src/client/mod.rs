@@ -1,12 +1,12 @@
-//! A client: the machine of the core over a real WebSocket, on any runtime that can [`Dial`].
+//! The client: the core's state machine over a real WebSocket, on any runtime that implements [`Dial`].
 //!
 //! ```text
-//!   Client (any thread): subscribe, publish, close ─▶ ┌─────────┐ ─▶ Events (whoever listens)
+//!   Client (any thread): subscribe, publish, close ─▶ ┌─────────┐ ─▶ Events (one stream)
 //!   Driver (one task): dial, read, write, sleep ◀───▶ │ machine │
 //!                                                     └─ lock ──┘
 //! ```
-//! Everything is bounded: what waits for a connection, what has no answer yet, what the socket has
-//! not taken, what the application has not read.
+//! Every buffer is bounded: messages that wait for a connection, unacknowledged messages, unsent bytes
+//! and unread events.
 
 mod dial;
 mod driver;

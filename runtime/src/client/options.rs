@@ -1,4 +1,4 @@
-//! What can be set of a client.
+//! The client's options.
 
 use std::fmt;
 use std::future::Future;
@@ -9,53 +9,54 @@ use switchboard_core::client::{Config, TokenReason};
 
 use crate::runtime::BoxFuture;
 
-/// What can be set of a client.
+/// Options of a client.
 #[derive(Clone)]
 pub struct Options {
-    /// The ceiling of the random delay before coming back: the first (500 ms), ...
+    /// Initial ceiling of the random delay before a reconnect (500 ms).
     pub backoff_min: Duration,
-    /// ... the last (20 s), ...
+    /// Maximum ceiling of that delay (20 s).
     pub backoff_max: Duration,
-    /// ... and what it grows by with each failure (2).
+    /// Factor by which the ceiling grows with each failure (2).
     pub backoff_factor: f64,
-    /// How many attempts without a stable connection before giving up (0: no limit).
+    /// Number of attempts without a stable connection before giving up (0: unlimited).
     pub max_attempts: u32,
-    /// How long opening a connection may take (15 s): longer than a server gives its hook to answer.
+    /// Timeout for opening a connection (15 s). Should exceed the server's hook timeout (10 s).
     pub open_timeout: Duration,
-    /// How long the server may take to answer a request, from when it was sent (10 s).
+    /// Timeout for the server's answer to a request, from when it was sent (10 s).
     /// [`Duration::MAX`]: as long as the connection lives.
     pub request_timeout: Duration,
-    /// How much may wait for a connection. `None`: publishing fails while there is none.
+    /// Bounds for messages that wait for a connection. `None`: publishing fails without a connection.
     pub queue: Option<Queue>,
-    /// Of the random delays. By default the operating system chooses.
+    /// Seed of the random delays. `None` uses the operating system's randomness.
     pub seed: Option<u32>,
-    /// The largest message taken from the server, in bytes (1 MiB). A larger one ends the connection.
+    /// Size limit for a message of the server, in bytes (1 MiB). A larger one ends the connection.
     pub max_message_bytes: usize,
-    /// How many events wait for whoever reads them (1 024), ...
+    /// Number of unread events that are kept (1 024).
     pub max_events: usize,
-    /// ... and how many bytes of messages (4 MiB). More are dropped, and counted: `Event::Lagged`.
+    /// Bytes of unread events that are kept (4 MiB). Further events are dropped, and counted in
+    /// `Event::Lagged`.
     pub max_event_bytes: usize,
-    /// Sends the token as `?token=` instead of a subprotocol: it will be in the logs of everything
-    /// between.
+    /// Sends the token as `?token=` instead of in a subprotocol. It then appears in the logs of every
+    /// proxy between.
     pub token_in_query: bool,
-    /// How `wss://` is spoken. Without it, as by default, such an address is an error: which roots to
-    /// trust, and by which cryptography, is the application's choice.
+    /// The TLS configuration for `wss://`, which is an error without one (the default): trusted roots and
+    /// the cryptography provider are the application's choice.
     #[cfg(feature = "client-tls")]
     pub tls: Option<Arc<rustls::ClientConfig>>,
-    /// Whom to ask for a token: before the first connection, after 4001 (once), and after 4202.
+    /// The token source. Asked before the first connection, once after a close with 4001, and after 4202.
     pub token: Option<TokenSource>,
-    /// How long it may take to answer (15 s); then it is asked again later.
+    /// Timeout for the token source (15 s). It is asked again later.
     pub token_timeout: Duration,
 }
 
-/// Whom to ask for a token.
+/// A function that provides tokens.
 #[derive(Clone)]
 pub struct TokenSource(Arc<Ask>);
 
 type Ask = dyn Fn(TokenReason) -> BoxFuture<Result<String, NoToken>> + Send + Sync;
 
 impl TokenSource {
-    /// This function. If it panics, or does not answer within [`Options::token_timeout`], it is asked
+    /// Wraps a function. If it panics, or does not answer within [`Options::token_timeout`], it is called
     /// again later.
     pub fn new<F, A>(source: F) -> Self
     where
@@ -76,14 +77,14 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// How much may wait for a connection, and for how long.
+/// Bounds for messages that wait for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Messages (100).
+    /// Maximum number of messages (100).
     pub count: usize,
-    /// Bytes of them in all (256 KiB).
+    /// Maximum total size in bytes (256 KiB).
     pub bytes: usize,
-    /// For how long (30 s).
+    /// Maximum time that a message waits (30 s).
     pub age: Duration,
 }
 
@@ -96,12 +97,12 @@ impl Default for Queue {
     }
 }
 
-/// Why there is no token.
+/// The reason for not providing a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoToken {
-    /// Not now: the client comes back later and asks again.
+    /// Temporary: the client retries later and asks again.
     Failed,
-    /// There is none to be had: the client stops.
+    /// Permanent: the client stops.
     Never,
 }
 
@@ -130,7 +131,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// These options, with this function to ask for a token.
+    /// Sets the function that provides tokens.
     #[must_use]
     pub fn with_token<F, A>(self, source: F) -> Self
     where

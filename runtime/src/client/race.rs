@@ -1,5 +1,5 @@
-//! Connecting to a host that has several addresses (RFC 8305): one that swallows packets must not
-//! keep us from the others.
+//! Connects to a host with several addresses (Happy Eyeballs, RFC 8305), so that an unresponsive
+//! address does not delay the others for long.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use crate::runtime::Timer;
 
-/// The head start of an address over the next one.
+/// Delay before the next address is tried.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects to whichever address answers first. They are tried one after the other, with both
-/// families by turns: the next one when the last has failed, or has not answered for 250 ms. Those
-/// that are still tried when one has answered are dropped. Where all fail, the last failure is told.
+/// Connects to the first address that answers.
+///
+/// Starts the attempts in order, alternating between IPv6 and IPv4: the next one starts when the last
+/// has failed, or after 250 ms. The first success cancels the others. If all fail, returns the last
+/// error.
 pub async fn race<T: Timer, C, F: Future<Output = io::Result<C>>>(
     addresses: impl IntoIterator<Item = SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -34,7 +36,7 @@ struct Race<T, A, F> {
     addresses: VecDeque<SocketAddr>,
     connect: A,
     runners: Vec<Pin<Box<F>>>,
-    /// When the next one starts.
+    /// Fires when the next attempt is due.
     timer: T,
 }
 
@@ -84,7 +86,7 @@ impl<T: Timer, C, F: Future<Output = io::Result<C>>, A: Fn(SocketAddr) -> F> Rac
     }
 }
 
-/// In their order, but with the families by turns while there are both.
+/// Interleaves the two address families, keeping the order within each.
 fn by_turns(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
     let all: Vec<SocketAddr> = addresses.into_iter().collect();
     let first = all.first().map(SocketAddr::is_ipv4);
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
     use crate::schedules::machine::{Alarm, advance};
 
-    /// What becomes of an attempt.
+    /// The outcome of an attempt.
     #[derive(Clone, Copy)]
     enum Fate {
         Answers,
@@ -117,7 +119,7 @@ mod tests {
         Swallows,
     }
 
-    /// One attempt: it has its fate at once.
+    /// An attempt with a predetermined outcome.
     enum Attempt {
         Over(Ready<io::Result<u16>>),
         Never,
@@ -138,8 +140,8 @@ mod tests {
         (std::net::Ipv4Addr::LOCALHOST, port).into()
     }
 
-    /// Races addresses of these fates, whose ports are their places. Gives the result, if there is
-    /// one within so many head starts, and who was tried.
+    /// Races attempts with these fates; their ports are their indices. Returns the result, if there is one
+    /// within `head_starts` delays, and the ports that were tried.
     fn run(fates: &[Fate], head_starts: u32) -> (Option<Result<u16, String>>, Vec<u16>) {
         let tried = RefCell::new(Vec::new());
         let connect = |address: SocketAddr| {
@@ -189,7 +191,7 @@ mod tests {
         assert_eq!(run(&fates, 0), (refused, vec![0, 1]));
         let nowhere = Some(Err("the host has no address".to_owned()));
         assert_eq!(run(&[], 0), (nowhere, vec![]));
-        // One that still may answer is waited for.
+        // An attempt that is still pending is waited for.
         let fates = [Fate::Swallows, Fate::Refuses];
         assert_eq!(run(&fates, 100), (None, vec![0, 1]));
     }

@@ -1,4 +1,4 @@
-//! The machine behind its lock, and what follows from each event.
+//! The client's state machine behind its lock, and the effects of each event.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,18 +17,18 @@ use super::gate::Gate;
 use super::options::Options;
 use crate::shield::debug;
 
-/// More messages without an answer than this, on top of those that may wait for a connection: the
-/// next publisher waits.
+/// Number of unacknowledged messages, beyond those that may wait for a connection, from which on
+/// publishers wait.
 const IN_FLIGHT: usize = 1_024;
-/// More bytes than this that the socket has not taken: publishers wait, and reading pauses.
+/// Unsent bytes above which publishers wait and reading pauses.
 const OUTBOX: usize = 256 << 10;
 
-/// What the handles, the stream of events and the driver of one client share.
+/// State shared by the handles, the event stream and the driver of one client.
 pub(super) struct Shared {
     locked: Mutex<Locked>,
     pub(super) driver: AtomicWaker,
     origin: Instant,
-    /// How long a publisher waits until less is without an answer.
+    /// How long a publisher waits while too many messages are unacknowledged.
     patience: Duration,
 }
 
@@ -36,32 +36,32 @@ pub(super) struct Locked {
     machine: Machine,
     pub(super) state: State,
     pub(super) backlog: Backlog,
-    /// What the driver has to do.
+    /// Decisions for the driver to carry out.
     pub(super) todo: VecDeque<Todo>,
-    /// The driver does something that is in `todo` no more.
+    /// The driver is carrying out a decision that it has taken from `todo`.
     pub(super) working: bool,
-    /// For the socket of this generation.
+    /// Messages for the socket of this generation.
     pub(super) outbox: VecDeque<String>,
     outbox_bytes: usize,
-    /// Counts sockets that were let go of, or have closed.
+    /// Counts sockets that were abandoned or have closed.
     pub(super) generation: u64,
-    /// Counts states: the answer to a question for a token is for one of them.
+    /// Counts state changes, so that a token request can be matched to the state it was made in.
     pub(super) states: u64,
     waiters: BTreeMap<u64, Waiter>,
     entering: BTreeMap<Box<str>, Vec<Entrant>>,
     max_waiters: usize,
     pub(super) gate: Gate,
-    /// Sockets that say good-bye.
+    /// Number of sockets that are being closed.
     pub(super) lingering: usize,
-    /// The last handle is gone.
+    /// The last handle was dropped.
     pub(super) closed: bool,
-    /// The driver is gone.
+    /// The driver has ended.
     pub(super) ended: bool,
 }
 
 pub(super) enum Todo {
     Dial,
-    /// Say good-bye, after what the socket was given before.
+    /// Close the socket, after sending the rest of the outbox.
     Close(&'static str, VecDeque<String>),
     GetToken(TokenReason),
     ForgetToken,
@@ -70,7 +70,7 @@ pub(super) enum Todo {
 type Waiter = oneshot::Sender<Result<u64, Failure>>;
 type Entrant = oneshot::Sender<Result<(), Failure>>;
 
-/// What follows from an event, to be done without the lock.
+/// Effects of an event, to be carried out without the lock.
 #[derive(Default)]
 pub(super) struct Effects {
     answers: Vec<(Waiter, Result<u64, Failure>)>,
@@ -122,12 +122,12 @@ impl Shared {
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until when a publisher waits that comes now.
+    /// Returns the deadline of a publisher that starts to wait now.
     pub(super) fn patience(&self) -> Time {
         self.now() + self.patience
     }
 
-    /// The time, to be taken under the lock: it does not go back.
+    /// Returns the time. To be called under the lock, so that time never goes back.
     fn now(&self) -> Time {
         Time::ZERO + self.origin.elapsed()
     }
@@ -136,14 +136,14 @@ impl Shared {
         self.origin.checked_add(time.since(Time::ZERO))
     }
 
-    /// Does something under the lock, what follows from it without, and lets the driver look.
+    /// Calls `work` under the lock, carries out the effects without it, and wakes the driver.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Locked, Time) -> T) -> T {
         let result = self.by_driver(work);
         self.driver.wake();
         result
     }
 
-    /// The same for the driver itself, which looks anyway.
+    /// Like [`with`](Self::with), for the driver itself, which needs no wake-up.
     pub(super) fn by_driver<T>(&self, work: impl FnOnce(&mut Locked, Time) -> T) -> T {
         let mut effects = Effects::default();
         let result = {
@@ -160,7 +160,7 @@ impl Shared {
         self.with(|locked, now| locked.handle(now, event));
     }
 
-    /// The same, if the socket of this generation is still the one. Nothing of another one is handed in.
+    /// Like [`handle`](Self::handle), but ignores the event if the socket is not of the current generation.
     pub(super) fn handle_of(&self, generation: u64, event: Input<'_>) -> bool {
         self.by_driver(|locked, now| {
             let current = locked.generation == generation;
@@ -175,7 +175,7 @@ impl Shared {
         })
     }
 
-    /// The answer to a question for a token that was asked in this state.
+    /// Handles the answer to a token request, unless the state has changed since.
     pub(super) fn handle_token(&self, states: u64, event: Input<'_>) {
         self.by_driver(|locked, now| {
             if locked.states == states {
@@ -184,7 +184,7 @@ impl Shared {
         });
     }
 
-    /// Hands in a tick if one is due; says when the next one is.
+    /// Handles a tick if one is due. Returns whether it was, and the next deadline.
     pub(super) fn tick(&self) -> (bool, Option<Instant>) {
         let (machine, gate) = {
             let (locked, now) = (self.lock(), self.now());
@@ -206,14 +206,14 @@ impl Shared {
         (machine || gate, due.and_then(|at| self.instant(at)))
     }
 
-    /// The driver is gone, and with it everything that waits for something.
+    /// Ends the client: the driver is gone, so every waiting task is woken or gets an error.
     pub(super) fn end(&self) {
         self.with(|locked, now| {
             locked.handle(now, Input::Stop);
             locked.ended = true;
             locked.gate.open();
         });
-        // Whom the machine had an answer for has it by now.
+        // Those that the machine had an answer for have received it by now.
         let unanswered = {
             let mut locked = self.lock();
             let waiters = std::mem::take(&mut locked.waiters);
@@ -228,7 +228,7 @@ impl Shared {
 }
 
 impl Locked {
-    /// Hands an event to the machine. What follows is collected by [`Shared::with`].
+    /// Passes an event to the machine. [`Shared::with`] collects the effects.
     pub(super) fn handle(&mut self, now: Time, event: Input<'_>) {
         if !self.ended {
             self.machine.handle(now, event);
@@ -240,7 +240,7 @@ impl Locked {
         machine.into_iter().chain(self.gate.next_deadline()).min()
     }
 
-    /// Hands in a message, for which `waiter` waits.
+    /// Posts a message; `waiter` gets the answer.
     pub(super) fn post(&mut self, now: Time, event: Input<'_>, waiter: Waiter) -> u64 {
         let id = self.machine.next_id();
         self.waiters.insert(id, waiter);
@@ -248,7 +248,7 @@ impl Locked {
         id
     }
 
-    /// Wants a channel, and to know when it is in.
+    /// Subscribes to a channel; `entrant` gets the answer.
     pub(super) fn enter(&mut self, now: Time, channel: &str, entrant: Entrant) {
         self.handle(now, Input::Subscribe { channel });
         let entrants = self.entering.entry(channel.into()).or_default();
@@ -260,7 +260,7 @@ impl Locked {
         self.machine.is_active(channel)
     }
 
-    /// Whether all that was decided is done, and no socket says good-bye.
+    /// Whether every decision has been carried out and no socket is being closed.
     pub(super) fn is_quiet(&self) -> bool {
         self.todo.is_empty() && !self.working && self.lingering == 0
     }
@@ -270,7 +270,7 @@ impl Locked {
         self.waiters.len() >= self.max_waiters || self.is_clogged()
     }
 
-    /// Whether the socket does not take what it is given.
+    /// Whether the socket accepts bytes more slowly than they are sent.
     pub(super) fn is_clogged(&self) -> bool {
         self.outbox_bytes > OUTBOX
     }
@@ -336,7 +336,7 @@ impl Locked {
                     effects.entries.extend(stopped);
                 }
             }
-            // Before `welcome` it lets nobody in.
+            // Before `welcome`, a `subscribed` does not count.
             Notice::Deliver(frame)
                 if frame.kind() == "subscribed"
                     && self.machine.is_active(frame.channel().unwrap_or_default()) =>
@@ -372,13 +372,13 @@ impl Locked {
         effects.entries.extend(answers);
     }
 
-    /// Wants a channel no more.
+    /// Unsubscribes from a channel. Returns those that waited to enter it.
     pub(super) fn leave(&mut self, now: Time, channel: &str) -> Vec<Entrant> {
         self.handle(now, Input::Unsubscribe { channel });
         self.entering.remove(channel).unwrap_or_default()
     }
 
-    /// The `welcome`, while it is in.
+    /// Returns the `welcome`, while connected.
     pub(super) fn welcome(&self) -> Option<&ServerText> {
         match &self.state {
             State::Connected { welcome, .. } => Some(welcome),
@@ -403,7 +403,7 @@ fn log(state: &State) {
     }
 }
 
-/// So that the driver's end is everybody's.
+/// Ends the client when the driver ends, in whatever way.
 pub(super) struct EndGuard(pub(super) Arc<Shared>);
 
 impl Drop for EndGuard {

@@ -1,4 +1,4 @@
-//! The application's futures: made from a session's calls, and polled to their answer.
+//! Calls the application's hooks on behalf of a session, and polls their futures.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,12 +18,12 @@ use crate::shield::error;
 use crate::sync::Arc;
 use crate::waiters::{Place, Waiters};
 
-/// A hook that has not returned yet; `T` is a timer.
+/// A pending hook. `T` is a timer.
 pub(crate) struct Hook<T> {
     pub(crate) future: BoxFuture<Reply>,
-    /// For what is due while it runs, and until when it is set.
+    /// Fires at the next deadline of the hook; the time is the one that it is set to.
     pub(crate) timer: Option<(Instant, T)>,
-    /// Where its task waits until less waits for the hooks of others.
+    /// The task's place among the tasks that wait until the backlog of hooks has shrunk.
     pub(crate) place: Option<Place<Arc<Waiters>>>,
 }
 
@@ -36,7 +36,7 @@ impl<T: Timer> Hook<T> {
         }
     }
 
-    /// Waits for a moment.
+    /// Completes at `at`.
     pub(crate) fn poll_until(&mut self, at: Instant, context: &mut Context<'_>) -> Poll<()> {
         let (set, timer) = self.timer.get_or_insert_with(|| (at, T::new(at)));
         if *set != at {
@@ -47,14 +47,14 @@ impl<T: Timer> Hook<T> {
     }
 }
 
-/// What became of a call after its first poll. Most return at once.
+/// The state of a call after its first poll. Most complete at once.
 pub(crate) enum Begun {
     Ready(Reply),
     Pending(BoxFuture<Reply>),
     Panicked(Box<dyn Any + Send>),
 }
 
-/// Calls the application.
+/// Calls the application, and catches a panic.
 pub(crate) fn begin(
     host: &Host,
     session: &Session,
@@ -165,12 +165,12 @@ fn render(mut page: PageResponse, head_only: bool) -> Vec<u8> {
         page.headers.push(("Date".into(), date.to_string()));
     }
     response::page(&page, head_only).unwrap_or_else(|bad| {
-        error!(%bad, "a page cannot be sent");
+        error!(%bad, "invalid page response");
         response::dated(response::refusal(Refused::Internal, 0), date)
     })
 }
 
-/// Without pages the handshake has refused the request already.
+/// The handshake refuses such requests if there are no pages, so this is not expected to be sent.
 fn no_page() -> Vec<u8> {
     response::refusal(Refused::Internal, 0)
 }

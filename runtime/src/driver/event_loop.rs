@@ -1,4 +1,4 @@
-//! One thread's share of the connections: reads what has come, then writes what waits.
+//! An event loop: owns one thread's share of the connections, reads their input, then writes output.
 //!
 //! ```text
 //!   turn:  mail ──▶ tasks ──▶ sockets with input ──▶ tasks ──▶ write to some ──▶ next turn
@@ -6,9 +6,9 @@
 //!     accept, signals,        the reactor, where               nothing was
 //!     wakers of hooks        there was nothing ◀──────────────── to do
 //! ```
-//! All that is there is read before anything is written, so that what comes at the same time goes
-//! out together; and no more than a turn of writing lies between two looks at the sockets, so that
-//! reading is not starved by a large room.
+//! All available input is read before anything is written, so that messages that arrive together leave
+//! together. At most one batch is written between two polls of the sockets, so that a large room does
+//! not starve reading.
 
 use std::future::poll_fn;
 use std::io;
@@ -27,26 +27,26 @@ use crate::runtime::{Runtime, Timer};
 use crate::shield::{error, warn};
 use crate::sync::Arc;
 
-/// Turns after which the runtime is let look at everything that is not a connection of ours.
+/// Turns after which the loop yields to everything else in the runtime.
 const TURNS: u32 = 32;
-/// How long to wait before sockets can be watched after all.
+/// Pause before retrying to create the set of sockets.
 const REST: Duration = Duration::from_millis(50);
 
-/// A task at its place.
+/// A task and its state in the loop.
 struct Hosted<R: Runtime> {
     task: Task<R>,
     generation: u32,
-    /// Its socket is watched for taking bytes again.
+    /// Whether its socket is watched for writability.
     watches_writes: bool,
-    /// Its waker, while somebody keeps it.
+    /// Its waker, as long as a clone of it exists.
     task_waker: Option<Arc<TaskWaker>>,
 }
 
-/// What a turn has shown.
+/// The outcome of a turn.
 enum Turn {
     /// There was something to do, and there may be more.
     Busy,
-    /// There is nothing left, and nothing will come.
+    /// The loop has ended.
     Over,
 }
 
@@ -55,20 +55,20 @@ struct EventLoop<R: Runtime> {
     inbox: Arc<Inbox>,
     sockets: R::Sockets,
     hosted: Slab<Hosted<R>>,
-    /// The latest of the names that are given to those who have had the same place.
+    /// The latest generation, which tells successive tasks in the same place apart.
     generation: u32,
     posted: Posted,
     ready: Vec<(SocketToken, Readiness)>,
     writer: Writer,
-    /// For the next task that is polled: most keep no waker.
+    /// A waker for the next task that is polled. Most tasks do not keep theirs.
     spare: Option<Arc<TaskWaker>>,
-    /// The last turn has left something to read or to write.
+    /// The last turn left something to read or to write.
     busy: bool,
-    /// Turns since the runtime has looked at everything else.
+    /// Turns since the last yield to the runtime.
     turns: u32,
 }
 
-/// Runs until the hub is no more and its last connection has gone.
+/// Runs until the hub has shut down and the last connection has gone.
 pub(crate) async fn run<R: Runtime>(host: Arc<Host>, index: usize) {
     let shared = host.shared().clone();
     let Some(inbox) = shared.inbox(index).cloned() else {
@@ -101,26 +101,26 @@ pub(crate) async fn run<R: Runtime>(host: Arc<Host>, index: usize) {
     }
 }
 
-/// What sockets are watched with; it takes a file descriptor, which there may not be just now.
-/// `None`: the hub is no more.
+/// Creates the set of sockets, and retries while file descriptors are exhausted. Returns `None` when the
+/// hub has shut down.
 async fn open<R: Runtime>(shared: &Shared, inbox: &Inbox) -> Option<R::Sockets> {
     while !shared.is_closed() {
         let error = match R::sockets() {
             Ok(sockets) => return Some(sockets),
             Err(error) => error,
         };
-        // Nobody serves those who have come; and theirs may be the descriptors that are missing.
+        // No loop can serve these; reset them, which may also free descriptors.
         for arrived in inbox.take_arrived() {
             shared.reset(arrived.id);
         }
-        warn!(%error, "cannot watch sockets");
+        warn!(%error, "failed to create an event queue for sockets");
         let mut rest = R::Timer::new(R::Timer::now() + REST);
         poll_fn(|context| rest.poll(context)).await;
     }
     None
 }
 
-/// Lets the other tasks of this thread run.
+/// Yields to the other tasks of this thread.
 async fn pass_on() {
     let mut passed = false;
     poll_fn(|context| {
@@ -140,10 +140,10 @@ impl<R: Runtime> EventLoop<R> {
         self.inbox.set_at_turn(true);
         self.inbox.register(context.waker());
         let posted = self.take_posted();
-        // Who does not wait for the sockets is not told of them: not before the last turn.
+        // A busy loop looks at its sockets without registering for a wake-up, so it takes another turn.
         let unheard = self.busy;
         let input = self.look(context);
-        // Who has something to write from now on has to say so.
+        // Writes that come up from here on need a wake-up.
         self.inbox.set_at_turn(false);
         let output = self.writer.write_batch(&shared);
         self.busy = input == Look::Partial || output == Written::Partly;
@@ -157,7 +157,7 @@ impl<R: Runtime> EventLoop<R> {
         Poll::Pending
     }
 
-    /// Does what others have left to do; says whether there was anything.
+    /// Handles the inbox. Returns whether there was anything.
     fn take_posted(&mut self) -> bool {
         let mut posted = std::mem::take(&mut self.posted);
         self.inbox.swap(&mut posted);
@@ -189,14 +189,14 @@ impl<R: Runtime> EventLoop<R> {
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
             self.host.shared().reset(id);
-            warn!(conn = %id, peer = %link.peer(), %error, "cannot watch a socket");
+            warn!(conn = %id, peer = %link.peer(), %error, "failed to watch a socket");
         }
         link.task_waker.assign(token);
         self.poll_task(token);
     }
 
-    /// Looks at the sockets, and lets their tasks read. Where the last turn has left nothing open,
-    /// it waits to be told that there is something to see.
+    /// Polls the sockets for input and runs their tasks. Registers for a wake-up unless the last turn left
+    /// something to do.
     fn look(&mut self, context: &mut Context<'_>) -> Look {
         let mut ready = std::mem::take(&mut self.ready);
         let looked = if self.busy {
@@ -209,7 +209,7 @@ impl<R: Runtime> EventLoop<R> {
             Ok(false) if ready.is_empty() => Look::Nothing,
             Ok(false) => Look::Whole,
             Err(error) => {
-                error!(%error, "cannot look at sockets");
+                error!(%error, "failed to poll sockets");
                 Look::Nothing
             }
         };
@@ -233,7 +233,7 @@ impl<R: Runtime> EventLoop<R> {
         loop {
             match self.sockets.poll_look(context, ready) {
                 Poll::Pending => return Ok(false),
-                // It was about what has been seen already.
+                // A wake-up for readiness that was seen already.
                 Poll::Ready(Ok(false)) if ready.is_empty() => {}
                 Poll::Ready(looked) => return looked,
             }
@@ -254,8 +254,7 @@ impl<R: Runtime> EventLoop<R> {
         hosted.task.link().task_waker.begin_poll();
         let waker = Waker::from(task_waker.clone());
         let mut context = Context::from_waker(&waker);
-        // The panics of the application are caught where it is called. Should there be another, it
-        // costs this connection, and not everybody in this loop.
+        // Panics of hooks are caught where they are called. Any other panic must end this connection only.
         let polled = catch_unwind(AssertUnwindSafe(|| hosted.task.poll(&mut context)));
         drop(waker);
         if Arc::strong_count(&task_waker) > 1 {
@@ -287,14 +286,14 @@ impl<R: Runtime> EventLoop<R> {
         if let Err(error) = self.sockets.watch_writes(&link.socket, token) {
             let (id, peer) = (hosted.task.id(), link.peer());
             self.host.shared().reset(id);
-            warn!(conn = %id, %peer, %error, "cannot watch a socket");
+            warn!(conn = %id, %peer, %error, "failed to watch a socket");
         }
     }
 
     fn remove_task(&mut self, token: SocketToken) {
         let hosted = self.hosted.remove(token.place as usize);
         if catch_unwind(AssertUnwindSafe(|| drop(hosted))).is_err() {
-            error!("a task panicked when it was dropped");
+            error!("a task panicked while being dropped");
         }
         if self.hosted.is_empty() {
             self.hosted.shrink_to_fit();
@@ -303,8 +302,8 @@ impl<R: Runtime> EventLoop<R> {
 }
 
 impl<R: Runtime> Drop for EventLoop<R> {
-    /// The runtime may end before the hub. What the hooks hold is dropped one by one, so that a panic
-    /// of one is not that of all; and nobody reads these connections any more.
+    /// The runtime may end before the hub. Tasks are dropped one by one, so that a panic of one hook does
+    /// not affect the others, and their connections are reset.
     fn drop(&mut self) {
         self.inbox.set_at_turn(true);
         for hosted in self.hosted.drain() {
@@ -315,11 +314,11 @@ impl<R: Runtime> Drop for EventLoop<R> {
     }
 }
 
-/// What a look at the sockets has shown.
+/// The outcome of polling the sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
     Nothing,
-    /// All that there was.
+    /// All ready sockets were seen.
     Whole,
     /// There may be more.
     Partial,

@@ -1,4 +1,4 @@
-//! The node behind its lock, as a session sees it.
+//! Implements the session's view of the node on top of the lock.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::node::{Link, Shared};
 use crate::shield::trace;
 use crate::sync::Arc;
 
-/// A [`Node`] that takes the lock for each call and then does what follows from it.
+/// A [`Node`] that takes the lock for each call, then carries out the effects.
 pub(crate) struct Locking<'a> {
     shared: &'a Shared,
     link: &'a Link,
@@ -73,7 +73,7 @@ impl Node for Locking<'_> {
     ) -> RequestOutcome {
         self.with(|node| {
             let answer = node.request(id, peer, request, answered);
-            // Under the lock: what is logged of the answer names the client.
+            // Under the lock, because log lines about the answer name the client.
             self.link.set_peer(request.peer());
             answer
         })

@@ -53,7 +53,7 @@ impl Host {
         self.hub.shared()
     }
 
-    /// Takes a socket. `early` are bytes that were read from it before.
+    /// Adds a socket to the node. `early` holds bytes that were already read from it.
     pub(crate) fn attach<R: Runtime>(
         self: &Arc<Self>,
         executor: impl FnOnce() -> io::Result<R::Executor>,
@@ -85,7 +85,7 @@ impl Host {
                     early,
                 });
                 if !inbox.runs() {
-                    // Its last look may have been before that.
+                    // The event loop may have ended before the mail arrived.
                     shared.forget_mail(inbox);
                 }
             }
@@ -99,8 +99,8 @@ impl Host {
         Ok(())
     }
 
-    /// Starts what every connection needs and is not running: at first all of it, later what has ended
-    /// with its runtime.
+    /// Spawns the ticker and those event loops that are not running: all of them at first, later those
+    /// whose runtime has ended.
     pub(crate) fn start<R: Runtime>(
         self: &Arc<Self>,
         executor: impl FnOnce() -> io::Result<R::Executor>,
@@ -126,12 +126,12 @@ impl Host {
     }
 }
 
-/// Runs it; the guard is dropped when it ends, also where that is before it was polled.
+/// Runs `future`. The guard is dropped at its end, even if it is never polled.
 async fn run_as(running: Running, future: impl Future<Output = ()>) {
     future.await;
     drop(running);
 }
 
 fn no_runtime() -> io::Error {
-    io::Error::other("the runtime that the hub is to run on has ended")
+    io::Error::other("the hub's runtime has shut down")
 }

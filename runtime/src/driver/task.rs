@@ -1,7 +1,7 @@
-//! The task of one connection: reads, calls the application, waits for writability.
+//! The task of one connection: reads input, calls the application, waits for writability.
 //!
-//! It owns no buffer while nothing has arrived: bytes are read into a buffer that all tasks of a
-//! thread share, and only what cannot be used at once is kept.
+//! An idle task owns no buffer: all tasks of a thread share a read buffer, and only bytes that cannot be
+//! used at once are copied.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -24,20 +24,20 @@ use crate::runtime::Runtime;
 use crate::shield::{error, shielded};
 use crate::sync::Arc;
 
-/// Bytes that are read at a time.
+/// Size of a read.
 const SCRATCH: usize = 64 << 10;
-/// The same where much waits for hooks: the first message may make a hook busy, and what follows it in
-/// the buffer has to be kept.
+/// Size of a read while the backlog of hooks is full: the first message may make a hook busy, and the
+/// rest of the buffer must then be kept.
 const SMALL: usize = 4 << 10;
-/// Reads before everybody else gets a turn.
+/// Number of reads before other tasks get a turn.
 const READS: usize = 8;
 
 thread_local! {
-    /// Where all connections of a thread are read into.
+    /// The read buffer shared by all connections of a thread.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Bytes that were read and not used.
+/// Bytes that were read and not used yet.
 struct Leftover {
     bytes: Vec<u8>,
     at: usize,
@@ -61,22 +61,22 @@ pub(crate) struct Task<R: Runtime> {
     link: Arc<Link>,
     session: Session,
     hook: Option<Box<Hook<R::Timer>>>,
-    /// What is still needed of it: the request to begin with, or what makes pages.
+    /// The part of the arrival that is still needed: the request, or the pages.
     arrival: Option<Box<Arrival>>,
     leftover: Option<Box<Leftover>>,
-    /// The application is still to hear of the end.
+    /// Present until the application has been told of the end.
     farewell: Option<Farewell>,
     blocked: bool,
-    /// Its socket has been let go.
+    /// The socket has been dropped.
     hung_up: bool,
-    /// The read side has ended, and that has been passed on.
+    /// The read side has ended, and the session has been told.
     ended: bool,
 }
 
 impl<R: Runtime> Task<R> {
     pub(crate) fn new(host: Arc<Host>, arrived: Arrived) -> Self {
         let shared = host.shared();
-        // One lives for every connection.
+        // There is one per connection.
         const { assert!(size_of::<Self>() <= 144) };
         let Arrived {
             link,
@@ -110,7 +110,7 @@ impl<R: Runtime> Task<R> {
         }
     }
 
-    /// Does what can be done now; ready when the connection is gone and the application knows it.
+    /// Makes progress. Completes when the connection is gone and `on_disconnect` has returned.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.apply_signals();
         self.link.socket.drive_writes(context);
@@ -123,7 +123,7 @@ impl<R: Runtime> Task<R> {
             self.run(context, None);
             let mut node = Locking::new(self.host.shared(), &self.link);
             if paused && !self.session.is_full(&mut node) {
-                // There is room again, and nobody else would say so.
+                // There is room again, and nothing else would wake this task.
                 context.waker().wake_by_ref();
             }
         }
@@ -158,7 +158,7 @@ impl<R: Runtime> Task<R> {
         &self.link
     }
 
-    /// Whether it waits for its socket to take bytes again.
+    /// Whether the task waits for its socket to become writable.
     pub(crate) const fn is_blocked(&self) -> bool {
         self.blocked
     }
@@ -167,7 +167,7 @@ impl<R: Runtime> Task<R> {
         self.host.shared().event(self.id(), event);
     }
 
-    /// Takes what others have told this task.
+    /// Handles the signals of other threads.
     fn apply_signals(&mut self) {
         let flags = self.link.take_flags();
         if flags == 0 {
@@ -181,7 +181,7 @@ impl<R: Runtime> Task<R> {
             let mut node = Locking::new(self.host.shared(), &self.link);
             self.session.update(&mut node);
             if self.session.is_gone() {
-                // Its signal may still be on its way.
+                // The signal of its end may still be on its way.
                 self.take_end();
             }
         }
@@ -196,7 +196,7 @@ impl<R: Runtime> Task<R> {
         }
     }
 
-    /// Carries out a step, then those that follow from it, until a hook has to be waited for.
+    /// Carries out a step and those that follow from it, until a hook is pending.
     fn run(&mut self, context: &mut Context<'_>, mut step: Option<Step>) {
         loop {
             if let Some(now) = step.take() {
@@ -220,7 +220,7 @@ impl<R: Runtime> Task<R> {
         }
     }
 
-    /// Hands in the request that the application has answered, once.
+    /// Hands in the request that the application has already answered, once.
     fn begin_upgraded(&mut self) -> Option<Step> {
         let request = match self.arrival.take().map(|arrival| *arrival) {
             Some(Arrival::Upgraded(request)) => *request,
@@ -233,7 +233,7 @@ impl<R: Runtime> Task<R> {
         self.session.begin(&mut node, request)
     }
 
-    /// Carries out one step; returns the one that follows from it.
+    /// Carries out one step. Returns the one that follows from it.
     fn carry_out(&mut self, context: &mut Context<'_>, step: Step) -> Option<Step> {
         let call = match step {
             Step::Call(call) => call,
@@ -262,7 +262,7 @@ impl<R: Runtime> Task<R> {
         }
     }
 
-    /// Polls the hook that runs; ready when it is over, with the step that follows.
+    /// Polls the running hook. Completes with the following step when the hook is over.
     fn poll_hook(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
         let Some(hook) = &mut self.hook else {
             return Poll::Ready(None);
@@ -287,7 +287,7 @@ impl<R: Runtime> Task<R> {
                 self.session.time_out(&mut node);
                 if !self.session.is_calling() {
                     self.drop_hook();
-                    error!(conn = %self.id(), peer = %self.link.peer(), "a hook takes too long");
+                    error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
                 }
                 Poll::Ready(None)
             }
@@ -300,15 +300,14 @@ impl<R: Runtime> Task<R> {
         }
     }
 
-    /// Drops the hook whose answer is of no use any more.
+    /// Drops a hook whose result is no longer needed.
     fn drop_abandoned_hook(&mut self) {
         if self.hook.is_some() && !self.session.is_calling() {
             self.drop_hook();
         }
     }
 
-    /// What a hook holds may panic when it is dropped, which is the hook's panic: it must not be the
-    /// task's.
+    /// Drops the hook. A panic of its destructor counts as the hook's, and must not be the task's.
     fn drop_hook(&mut self) {
         let hook = self.hook.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
@@ -325,8 +324,8 @@ impl<R: Runtime> Task<R> {
         );
     }
 
-    /// The application still has to hear of the end. The peer need not wait for that, and a socket that
-    /// nobody counts any more must not stay open for it.
+    /// Drops the socket while `on_disconnect` is still to be called: a connection that no longer counts
+    /// against a limit must not keep a socket open.
     fn hang_up(&mut self) {
         if !std::mem::replace(&mut self.hung_up, true) {
             self.blocked = false;
@@ -334,12 +333,12 @@ impl<R: Runtime> Task<R> {
             let inbox = self.link.task_waker.inbox().clone();
             let none = Arc::new(Link::new(AnySocket::new(NoSocket), self.link.peer(), inbox));
             let link = std::mem::replace(&mut self.link, none);
-            // A stream may be somebody else's code, and its panic must not cost the hook.
+            // The stream may be foreign code, and its panic must not prevent the hook.
             shielded(|| drop(link));
         }
     }
 
-    /// Reads what there is, but not for ever.
+    /// Reads what is available, up to the limits of a turn.
     fn read(&mut self, context: &mut Context<'_>) {
         let mut turn = Turn::default();
         for _ in 0..READS {
@@ -380,13 +379,13 @@ impl<R: Runtime> Task<R> {
         }
     }
 
-    /// Whether too much waits for hooks. If so, the task is woken when it is worth asking again.
+    /// Whether too much waits for hooks. If so, the task is woken when it may read again.
     fn must_wait(&mut self, context: &Context<'_>) -> bool {
         let mut node = Locking::new(self.host.shared(), &self.link);
         if !self.session.is_full(&mut node) {
             return false;
         }
-        // Where its own hook is what it waits for, that wakes it.
+        // If it waits for its own hook, that wakes it.
         if !self.session.backlog_is_full()
             && let Some(hook) = &mut self.hook
             && !self
@@ -400,7 +399,7 @@ impl<R: Runtime> Task<R> {
         true
     }
 
-    /// Returns whether it is worth reading once more.
+    /// Reads once. Returns whether to read again.
     fn read_once(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> bool {
         let mut buffer = BUFFER.take();
         buffer.resize(SCRATCH, 0);
@@ -441,7 +440,7 @@ impl<R: Runtime> Task<R> {
         more
     }
 
-    /// Hands in bytes and carries out what they ask for; returns the number of bytes used.
+    /// Passes bytes to the session and carries out the steps. Returns the number of bytes used.
     fn receive(&mut self, context: &mut Context<'_>, bytes: &mut [u8], turn: &mut Turn) -> usize {
         let mut used = 0;
         loop {

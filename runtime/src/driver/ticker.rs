@@ -1,4 +1,4 @@
-//! Sleeps until the next deadline.
+//! Sleeps until the core's next deadline, then ticks it.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -8,9 +8,9 @@ use crate::node::Shared;
 use crate::runtime::{Runtime, Timer};
 use crate::sync::Arc;
 
-/// How long it sleeps when there is no deadline.
+/// Sleep time without a deadline.
 const IDLE: Duration = Duration::from_secs(3_600);
-/// Later than this, everything that has piled up meanwhile is read before deadlines are judged.
+/// Beyond this delay, all accumulated input is read before deadlines are judged.
 const LATE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
@@ -32,7 +32,7 @@ pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
                 set = wanted;
                 timer.set(wanted);
             }
-            // A timer may be early by its own granularity: the clock decides.
+            // A timer may fire early by its granularity, so compare with the clock.
             if timer.poll(context).is_ready() {
                 set = R::Timer::now();
                 context.waker().wake_by_ref();
@@ -40,7 +40,7 @@ pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
             Poll::Pending
         })
         .await;
-        // Input that is in the sockets already comes before deadlines.
+        // Input that already waits in the sockets is handled before deadlines.
         let late = shared
             .alarm()
             .is_some_and(|due| shared.now().since(due) > LATE);

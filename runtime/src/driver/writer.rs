@@ -1,4 +1,4 @@
-//! Writes what waits, outside the lock.
+//! Writes queued data to the sockets, outside the lock.
 
 use std::io;
 use std::ops::Range;
@@ -9,11 +9,11 @@ use crate::net::Socket;
 use crate::node::{BLOCKED, Link, Locked, Shared};
 use crate::sync::Arc;
 
-/// Connections that are written to before everything else gets its turn.
+/// Connections per turn.
 const TURN: usize = 32;
-/// Bytes that are taken for one connection at a time.
+/// Bytes taken for one connection per turn.
 const CHUNK: usize = 64 << 10;
-/// Bytes of the buffer above which no further connection is taken in a turn.
+/// Buffered bytes above which no further connection is taken in a turn.
 const BUFFER: usize = 256 << 10;
 
 /// One connection's share of a turn.
@@ -25,7 +25,7 @@ struct Job {
 }
 
 impl Job {
-    /// Becomes the writer of the next connection.
+    /// Takes the next connection that has something to write.
     fn next(locked: &mut Locked) -> Option<Self> {
         loop {
             let id = locked.switchboard.poll_send()?;
@@ -40,7 +40,7 @@ impl Job {
         }
     }
 
-    /// Takes what is to be written.
+    /// Takes its data.
     fn fill(&mut self, locked: &mut Locked, buffer: &mut Vec<u8>) {
         let start = buffer.len();
         self.payload = match locked.switchboard.transmit(self.id, buffer, CHUNK) {
@@ -56,27 +56,27 @@ enum Payload {
     Shared(Frame, usize),
 }
 
-/// What became of a turn.
+/// The outcome of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// Nothing waited.
+    /// Nothing was queued.
     Nothing,
-    /// All that waited has had its turn.
+    /// Every queued connection has had its turn.
     All,
     /// There is more.
     Partly,
 }
 
-/// Writes for whoever has something to be written.
+/// Writes batches of queued data.
 pub(crate) struct Writer {
-    /// Of its event loop; none where it works on behalf of a hook.
+    /// The index of its event loop; `None` for a writer that runs on behalf of a hook.
     index: Option<usize>,
     buffer: Vec<u8>,
     turn: Vec<Job>,
 }
 
 impl Writer {
-    /// The writer of an event loop.
+    /// Creates a writer.
     pub(crate) const fn new(index: Option<usize>) -> Self {
         Self {
             index,
@@ -85,7 +85,7 @@ impl Writer {
         }
     }
 
-    /// One turn: takes some, writes it, reports.
+    /// Takes one turn: collects data, writes it, reports the outcome.
     pub(crate) fn write_batch(&mut self, shared: &Shared) -> Written {
         if !shared.take_to_write() {
             if self.buffer.capacity() > CHUNK {
@@ -113,10 +113,10 @@ impl Writer {
         if more { Written::Partly } else { Written::All }
     }
 
-    /// Becomes the writer of some connections; says whether there are more.
+    /// Collects data for a turn. Returns whether there is more.
     ///
-    /// What the kernel did since has thrown their state out of the caches. So each step is done for
-    /// all before the next: what is fetched for one is not waited for before it is asked for another.
+    /// The connections' state has left the caches since it was last used. Each step is done for all of them
+    /// before the next step, so that the cache misses overlap.
     fn take(&mut self, shared: &Shared) -> bool {
         let Self { buffer, turn, .. } = self;
         let more = shared.with(|locked, _| {
@@ -126,8 +126,8 @@ impl Writer {
             for job in &mut *turn {
                 job.fill(locked, buffer);
             }
-            // What is lent takes no room in the buffer, so there may be some left; and those who have
-            // gone leave the list by being looked for.
+            // Shared frames take no room in the buffer, so there may be some left. Taking the next job also
+            // removes connections from the list that have gone.
             while turn.len() < TURN && buffer.len() < BUFFER {
                 let Some(mut job) = Job::next(locked) else {
                     break;
@@ -138,7 +138,7 @@ impl Writer {
             locked.switchboard.wants_write()
         });
         if more && !self.turn.is_empty() {
-            // There is work for another thread.
+            // Let another thread help.
             shared.ring_for_writing(self.index);
         }
         more
@@ -151,7 +151,7 @@ impl Writer {
                     Ok(written) => Event::Wrote(written),
                     Err(_) => Event::Reset,
                 };
-                // A connection that went meanwhile is stale, and nobody's business any more.
+                // A stale id means that the connection has gone, so the outcome does not matter.
                 let _ = locked.switchboard.handle(now, job.id, event);
             }
         });
@@ -167,13 +167,13 @@ impl Writer {
     }
 }
 
-/// Writes what waits now, a turn of it: before an end that would discard it. That nothing is said
-/// to wait means nothing here: whoever was told may not have taken it yet.
+/// Takes one turn of writing now, before an end that would discard queued data. Ignores the flag that
+/// there is something to write, since another thread may have cleared it without having written yet.
 pub(crate) fn flush_now(shared: &Shared) {
     Writer::new(None).write_some(shared);
 }
 
-/// Writes until all is out or the socket takes no more.
+/// Writes until all is written or the socket would block.
 fn write(link: &Link, bytes: &[u8]) -> io::Result<usize> {
     let mut written = 0;
     while written < bytes.len() {

@@ -9,18 +9,18 @@ use super::socket::Socket;
 use super::tcp::Tcp;
 use super::token::Readiness;
 
-/// A [`Socket`] of whatever kind.
+/// A type-erased [`Socket`].
 pub struct AnySocket(Kind);
 
 enum Kind {
-    /// One that an epoll set tells of: the usual one, so that it costs no allocation of its own.
+    /// A socket in an epoll set. The usual kind, so it is stored inline.
     #[cfg(target_os = "linux")]
     Tcp(Tcp),
     Other(Box<dyn Socket>),
 }
 
 impl AnySocket {
-    /// A socket that wakes its task by itself.
+    /// Wraps a socket that wakes its task by itself.
     pub fn new(socket: impl Socket) -> Self {
         Self(Kind::Other(Box::new(socket)))
     }
@@ -30,7 +30,7 @@ impl AnySocket {
         Self(Kind::Tcp(socket))
     }
 
-    /// The socket, if it is one that an epoll set tells of.
+    /// Returns the socket if it is one in an epoll set.
     #[cfg(target_os = "linux")]
     pub(crate) fn as_tcp(&self) -> Option<&Tcp> {
         match &self.0 {
@@ -39,7 +39,7 @@ impl AnySocket {
         }
     }
 
-    /// Lets the kernel hold so many unsent bytes, where this is a socket whose stream is known.
+    /// Limits the unsent bytes that the kernel holds. No effect on other kinds of sockets.
     pub(crate) fn limit_unsent(&self, bytes: usize) {
         match &self.0 {
             #[cfg(target_os = "linux")]
@@ -50,7 +50,7 @@ impl AnySocket {
         }
     }
 
-    /// Takes note of what has changed; a socket of another kind knows by itself.
+    /// Records readiness. No effect on other kinds of sockets, which track it themselves.
     pub(crate) fn note(&self, readiness: Readiness) {
         match &self.0 {
             #[cfg(target_os = "linux")]
@@ -76,7 +76,7 @@ impl fmt::Debug for AnySocket {
     }
 }
 
-/// In the place of a socket that has been closed.
+/// Takes the place of a socket that has been closed.
 pub(crate) struct NoSocket;
 
 impl Socket for NoSocket {

@@ -1,8 +1,7 @@
-//! TCP on Linux: the sockets of an event loop in one epoll set, which is all that the runtime
-//! sees of them. So a connection at rest costs it no task, no timer and no entry of its reactor.
+//! TCP on Linux: each event loop has one epoll set, which is all that the runtime's reactor sees. An
+//! idle connection costs the runtime no task, no timer and no reactor entry.
 //!
-//! A socket is watched edge-triggered: what the set has told is kept at the socket, until a short
-//! read or a write in vain says that there is nothing more.
+//! Sockets are edge-triggered: their readiness is kept until a short read or a blocked write clears it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -20,18 +19,19 @@ use super::sockets::Sockets;
 use super::tcp::{HUNG_UP, READABLE, Tcp, WRITABLE};
 use super::token::{Readiness, SocketToken};
 
-/// Events that are taken at a time.
+/// Maximum number of events per poll.
 const EVENTS: usize = 256;
 
-/// A file descriptor that the runtime waits for.
+/// A file descriptor registered with the runtime's reactor.
 pub trait Watch: Sized + Send + Sync + 'static {
-    /// Has it watched by the runtime that this is called in.
+    /// Registers a descriptor with the current runtime.
     fn new(fd: OwnedFd) -> io::Result<Self>;
 
-    /// The descriptor.
+    /// Returns the descriptor.
     fn fd(&self) -> BorrowedFd<'_>;
 
-    /// Waits until it can be read, then calls `look` once, which says whether there may be more.
+    /// Waits until the descriptor is readable, then calls `look` once. `look` returns whether there may be
+    /// more.
     fn poll_look(
         &self,
         context: &mut Context<'_>,
@@ -39,7 +39,7 @@ pub trait Watch: Sized + Send + Sync + 'static {
     ) -> Poll<io::Result<()>>;
 }
 
-/// Makes a socket of a stream, without Nagle's delay, and says whose it is.
+/// Wraps a stream, makes it non-blocking, sets `TCP_NODELAY`, and returns its peer's address.
 pub fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     let peer = stream.peer_addr()?.ip();
     stream.set_nodelay(true)?;
@@ -51,7 +51,7 @@ fn watched(stream: TcpStream) -> AnySocket {
     AnySocket::tcp(Tcp::new(stream))
 }
 
-/// A listener that the runtime waits for.
+/// A listener registered with the runtime's reactor.
 #[derive(Debug)]
 pub struct Acceptor<W>(W);
 
@@ -62,7 +62,7 @@ impl<W: Watch> Acceptor<W> {
         W::new(listener).map(Self)
     }
 
-    /// The next connection, without Nagle's delay, and whose it is.
+    /// Accepts the next connection, with `TCP_NODELAY` set, and returns its peer's address.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(AnySocket, IpAddr)>> {
         let mut accepted = None;
         loop {
@@ -84,11 +84,11 @@ impl<W: Watch> Acceptor<W> {
 
 fn prepare(listener: &OwnedFd) -> io::Result<()> {
     rustix::io::ioctl_fionbio(listener, true)?;
-    // Linux hands it down to every connection that is accepted.
+    // On Linux, accepted connections inherit the option.
     Ok(sockopt::set_tcp_nodelay(listener, true)?)
 }
 
-/// `None`: there is nobody.
+/// Accepts one connection; `None` if there is none.
 fn accept(listener: BorrowedFd<'_>) -> Option<io::Result<(TcpStream, IpAddr)>> {
     loop {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -97,7 +97,7 @@ fn accept(listener: BorrowedFd<'_>) -> Option<io::Result<(TcpStream, IpAddr)>> {
                 Ok(peer) => Some(Ok((fd.into(), peer.ip()))),
                 Err(error) => Some(Err(error.into())),
             },
-            // It is gone already.
+            // The peer has gone already.
             Ok((_, None)) | Err(Errno::INTR | Errno::CONNABORTED) => continue,
             Err(Errno::AGAIN) => None,
             Err(error) => Some(Err(error.into())),
@@ -110,7 +110,7 @@ fn accept(listener: BorrowedFd<'_>) -> Option<io::Result<(TcpStream, IpAddr)>> {
 pub struct EpollSet<W>(W);
 
 impl<W: Watch> EpollSet<W> {
-    /// An empty set.
+    /// Creates an empty set.
     pub fn new() -> io::Result<Self> {
         W::new(epoll::create(CreateFlags::CLOEXEC)?).map(Self)
     }

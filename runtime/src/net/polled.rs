@@ -1,4 +1,4 @@
-//! Streams that can only be polled: TLS, or what another library upgraded.
+//! Sockets made of streams that can only be polled, such as TLS or a stream upgraded by another library.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,31 +11,31 @@ use super::socket::Socket;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, PoisonError};
 
-/// A stream in the shape that both runtimes' traits can be brought to.
+/// A byte stream; both runtimes' I/O traits can be adapted to it.
 pub trait Stream: Send + 'static {
-    /// Reads; 0 is the end.
+    /// Reads into `buffer`. 0 means the end of the stream.
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>>;
 
-    /// Writes.
+    /// Writes some of `bytes`.
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>>;
 
-    /// Hands on what it holds back.
+    /// Flushes buffered data.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Ends the write side.
+    /// Shuts down the write side.
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// A [`Socket`] made of a [`Stream`]. The stream has one waker for reading and writing, whoever
-/// calls it: it wakes the connection's own task, and notes that there is a reason to try again.
+/// A [`Socket`] made of a [`Stream`]. The stream always gets the same waker, for reading and writing,
+/// whoever polls it: it wakes the connection's task and records that a write may be retried.
 pub struct PolledSocket<T> {
     inner: Mutex<Inner<T>>,
     reason: Arc<Reason>,
@@ -50,13 +50,13 @@ struct Inner<T> {
 #[derive(Clone, Copy)]
 enum WriteSide {
     Open,
-    /// It is to be ended, which may take several attempts.
+    /// Shutdown has begun; it may take several attempts.
     Closing,
     Closed,
 }
 
 impl<T: Stream> Inner<T> {
-    /// What a stream has taken is only sent when it is flushed, or closed, to the end.
+    /// Flushes or closes: bytes accepted by a stream are sent only when that completes.
     fn poll_onward(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.write_side {
             WriteSide::Open => self.stream.as_mut().poll_flush(context),
@@ -72,7 +72,7 @@ impl<T: Stream> Inner<T> {
     }
 }
 
-/// A reason to try again.
+/// Records that a write may be retried.
 struct Reason {
     given: AtomicBool,
     task: AtomicWaker,
@@ -112,7 +112,7 @@ impl<T: Stream> PolledSocket<T> {
     ) -> Poll<io::Result<R>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut context = Context::from_waker(&self.waker);
-        // A panic of the stream is the end of this connection, and not of the loop that writes to all.
+        // A panic of the stream must end this connection only, not the event loop.
         catch_unwind(AssertUnwindSafe(|| call(&mut inner, &mut context)))
             .unwrap_or_else(|_| Poll::Ready(Err(io::Error::other("the stream panicked"))))
     }
@@ -133,7 +133,7 @@ impl<T: Stream> Socket for PolledSocket<T> {
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         or_would_block(self.with(|inner, context| {
-            // Before the attempt: a reason that comes after it must not be lost.
+            // Before the attempt, so that a wake-up during it is not lost.
             self.reason.given.store(false, Ordering::Release);
             let written = inner.stream.as_mut().poll_write(context, bytes);
             if matches!(written, Poll::Ready(Ok(_))) {
@@ -159,7 +159,7 @@ impl<T: Stream> Socket for PolledSocket<T> {
         }))
     }
 
-    // An error shows when the stream is read or written next.
+    // An error shows at the next read or write.
     fn drive_writes(&self, context: &mut Context<'_>) {
         self.reason.task.register(context.waker());
         let _ = self.with(Inner::poll_onward);

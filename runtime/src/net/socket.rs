@@ -3,24 +3,23 @@
 use std::io;
 use std::task::{Context, Poll};
 
-/// A stream that one task reads, and that whoever holds the turn writes.
+/// A stream that its connection's task reads, and that any thread writes.
 pub trait Socket: Send + Sync + 'static {
-    /// Reads into `buffer`; 0 is the end. Only the connection's own task calls this.
+    /// Reads into `buffer`. 0 means the end of the stream. Called only by the connection's task.
     fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes what the stream takes now; `WouldBlock` if that is nothing. Called from any thread,
-    /// by one at a time.
+    /// Writes as much as the stream accepts now; `WouldBlock` if that is nothing. Called from any thread,
+    /// but never concurrently.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Whether it is worth trying to write. Only the connection's own task calls this.
+    /// Completes when a write may be retried. Called only by the connection's task.
     fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Ends the write side; the read side goes on.
+    /// Shuts down the write side. The read side stays open.
     fn shutdown_write(&self) -> io::Result<()>;
 
-    /// Goes on with what the stream has taken but not sent. The connection's own task calls this
-    /// whenever it is polled, also while it does not read. Nothing to do where bytes that were taken
-    /// are sent without further calls.
+    /// Drives writes that the stream has accepted but not sent. Called whenever the connection's task is
+    /// polled, also while it does not read. Not needed if accepted bytes are sent without further calls.
     fn drive_writes(&self, context: &mut Context<'_>) {
         let _ = context;
     }

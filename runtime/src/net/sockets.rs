@@ -1,4 +1,4 @@
-//! How an event loop hears of its sockets.
+//! How an event loop learns which sockets are ready.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -6,18 +6,18 @@ use std::task::{Context, Poll};
 use super::any::AnySocket;
 use super::token::{Readiness, SocketToken};
 
-/// The sockets of one event loop, as the operating system or somebody else watches them.
+/// The set of sockets that one event loop watches.
 pub trait Sockets: Send + 'static {
-    /// Watches one more: from now on `token` is told of when there is something to do.
+    /// Adds a socket. From now on its readiness is reported with `token`.
     fn add(&mut self, socket: &AnySocket, token: SocketToken) -> io::Result<()>;
 
-    /// Tells of it also when it takes bytes again.
+    /// Also reports when the socket becomes writable.
     fn watch_writes(&mut self, socket: &AnySocket, token: SocketToken) -> io::Result<()>;
 
-    /// Looks for sockets with something to do, without waiting; says whether there may be more.
+    /// Collects ready sockets without waiting. Returns whether there may be more.
     fn look(&mut self, ready: &mut Vec<(SocketToken, Readiness)>) -> io::Result<bool>;
 
-    /// Waits until it is worth to look, and looks.
+    /// Waits until sockets may be ready, then collects them. Returns whether there may be more.
     fn poll_look(
         &mut self,
         context: &mut Context<'_>,
@@ -25,7 +25,7 @@ pub trait Sockets: Send + 'static {
     ) -> Poll<io::Result<bool>>;
 }
 
-/// Sockets that wake their tasks by themselves: nothing is to be watched.
+/// An empty implementation for sockets that wake their tasks by themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SelfWaking;
 

@@ -13,14 +13,14 @@ use super::socket::Socket;
 use super::token::Readiness;
 use crate::sync::atomic::{AtomicU8, Ordering};
 
-/// There is something to read, or an end.
+/// There is input, or the end of it.
 pub(super) const READABLE: u8 = 1;
-/// It takes bytes.
+/// The socket accepts bytes.
 pub(super) const WRITABLE: u8 = 2;
-/// The peer has ended: no edge will tell of what is read after this.
+/// The peer has closed its side, so no further edge announces unread input.
 pub(super) const HUNG_UP: u8 = 4;
 
-/// A TCP stream that an epoll set tells of.
+/// A TCP stream in an epoll set.
 #[derive(Debug)]
 pub(crate) struct Tcp {
     pub(super) stream: TcpStream,
@@ -35,8 +35,8 @@ impl Tcp {
         }
     }
 
-    /// Lets the kernel hold so many unsent bytes. Where it cannot be told, what it holds is bounded by
-    /// its send buffer alone.
+    /// Limits the unsent bytes that the kernel holds. If the option is not supported, only the send buffer
+    /// bounds them.
     pub(crate) fn limit_unsent(&self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(bytes);
@@ -63,7 +63,7 @@ impl Socket for Tcp {
         let length = buffer.len();
         match recv(&self.stream, buffer, RecvFlags::empty()) {
             Ok((bytes, _)) => {
-                // What comes from now on makes an edge.
+                // Any further input triggers an edge.
                 if bytes < length {
                     self.forget(READABLE);
                 }
@@ -77,15 +77,15 @@ impl Socket for Tcp {
         }
     }
 
-    // A write is most of what a delivery costs, so it goes straight to the kernel: in libc it is a
-    // point of cancellation, which shows in a profile.
+    // Writes dominate the cost of a delivery, so this bypasses libc, whose `send` is a cancellation point;
+    // that shows in profiles.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(send(&self.stream, bytes, SendFlags::NOSIGNAL)?)
     }
 
     fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // It may be an edge from before the write in vain: then the next one is in vain too, and
-        // the next edge comes after it.
+        // This may be an edge from before the blocked write. The retry then blocks, too, and the next edge
+        // comes after it.
         if self.has(WRITABLE) {
             self.forget(WRITABLE);
             return Poll::Ready(Ok(()));

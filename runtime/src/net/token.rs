@@ -1,6 +1,6 @@
 //! The names that an event loop and its sockets have for each other.
 
-/// The place of a task in its event loop, and which of its inhabitants is meant.
+/// A task's place in its event loop, with a generation that tells successive tasks apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketToken {
     pub(crate) place: u32,
@@ -8,7 +8,7 @@ pub struct SocketToken {
 }
 
 impl SocketToken {
-    /// No place yet.
+    /// The token of a task without a place.
     pub(crate) const NOWHERE: Self = Self {
         place: u32::MAX,
         generation: u32::MAX,
@@ -26,6 +26,6 @@ impl SocketToken {
     }
 }
 
-/// What has changed at a socket.
+/// A change of a socket's readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readiness(pub(crate) u8);

@@ -1,4 +1,4 @@
-//! What waits for busy hooks, over all connections.
+//! Bounds the bytes that wait for busy hooks, over all connections.
 
 use std::task::Context;
 
@@ -6,10 +6,10 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, PoisonError};
 use crate::waiters::{Place, Waiters};
 
-/// Counts the bytes that wait, and says when connections whose hooks are busy are not to be read.
+/// Counts the waiting bytes, and tells when connections with busy hooks must not be read.
 ///
-/// It is full from its limit on until half of that is left, so that a message that is done does not
-/// wake everybody for the room of one.
+/// It becomes full at its limit and stays full until half of that is left, so that a single finished
+/// message does not wake every waiting task.
 pub(crate) struct Backlog {
     limit: usize,
     bytes: Mutex<usize>,
@@ -31,7 +31,7 @@ impl Backlog {
         self.full.load(Ordering::Acquire)
     }
 
-    /// Bytes wait from now on, until the guard is dropped.
+    /// Adds bytes until the guard is dropped.
     pub(crate) fn hold(self: &Arc<Self>, bytes: usize) -> Held {
         self.change(0, bytes);
         Held {
@@ -40,7 +40,7 @@ impl Backlog {
         }
     }
 
-    /// Sees to it that the task is woken when it is not full any more; says whether it still is.
+    /// Registers the task to be woken when the backlog is no longer full. Returns whether it still is.
     pub(crate) fn await_room(
         &self,
         place: &mut Option<Place<Arc<Waiters>>>,
@@ -53,7 +53,7 @@ impl Backlog {
         self.is_full()
     }
 
-    /// What took `from` bytes takes `to` now.
+    /// Replaces `from` bytes by `to` bytes.
     pub(crate) fn change(&self, from: usize, to: usize) {
         if from == to {
             return;
@@ -61,7 +61,7 @@ impl Backlog {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         *bytes = bytes.saturating_add(to) - from;
         let was = self.full.load(Ordering::Relaxed);
-        // Nobody else changes it: the lock is held.
+        // Written only under the lock.
         let full = *bytes >= self.limit || was && *bytes > self.limit / 2;
         if was != full {
             self.full.store(full, Ordering::Release);
@@ -73,7 +73,7 @@ impl Backlog {
     }
 }
 
-/// Bytes that wait.
+/// A guard for waiting bytes.
 pub(crate) struct Held {
     backlog: Arc<Backlog>,
     bytes: usize,

@@ -1,4 +1,4 @@
-//! What follows from a call of the core: collected under the lock, done without it.
+//! Effects of a core call: collected under the lock, carried out without it.
 
 use std::net::IpAddr;
 
@@ -13,15 +13,15 @@ use crate::net::Socket;
 use crate::shield::{debug, error, info, shielded, trace, warn};
 use crate::sync::{Arc, Weak};
 
-/// Something that follows from a call, to be done without the lock.
+/// An effect to be carried out without the lock.
 pub(crate) enum Effect {
     Signal(Arc<Link>, u8),
     Shutdown(Arc<Link>),
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
-    /// With the address of the client that it is about.
+    /// With the address of the client that it concerns.
     Notice(Notice, Option<IpAddr>),
-    /// Dropped without the lock.
+    /// To be dropped without the lock.
     Forget(End),
 }
 
@@ -55,8 +55,8 @@ impl Locked {
                     farewell: Farewell::new(shared.clone() as _),
                 };
                 effects.push(match self.link(*id) {
-                    // Under the lock: whoever finds out later that the connection has gone must find
-                    // this too. Only the waking comes after it.
+                    // Set under the lock, so that a task that finds the connection gone also finds this.
+                    // Only the wake-up comes later.
                     Some(link) => {
                         link.set_end(end);
                         Effect::Signal(link, ENDED)
@@ -79,15 +79,15 @@ impl Locked {
 }
 
 impl Shared {
-    /// Does what others wait for. The notices are left, for [`report`](Self::report): a log that is
-    /// slow, or a hook, must not stand between a change and those who wait for it.
+    /// Carries out all effects except notices, which are returned for [`report`](Self::report): a slow
+    /// log or hook must not delay those that wait for an effect.
     pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<(Notice, Option<IpAddr>)> {
         let mut notices = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Signal(link, flag) => link.signal(flag),
                 Effect::Shutdown(link) => {
-                    // Whatever it says: the read side tells when the peer is gone.
+                    // An error does not matter here; the read side detects a lost peer.
                     let _ = link.socket.shutdown_write();
                 }
                 Effect::Evict(link, last) => {
@@ -111,7 +111,7 @@ impl Shared {
         notices
     }
 
-    /// Tells the log and the application.
+    /// Passes notices to the log and the application.
     pub(crate) fn report(&self, notices: &[(Notice, Option<IpAddr>)]) {
         for (notice, peer) in notices {
             log(notice, *peer);
@@ -120,7 +120,7 @@ impl Shared {
     }
 }
 
-/// The connection that a notice is about.
+/// Returns the connection that a notice is about.
 const fn subject(notice: &Notice) -> Option<ConnectionId> {
     match notice {
         Notice::Opened { id, .. }
@@ -140,18 +140,18 @@ fn log(notice: &Notice, peer: Option<IpAddr>) {
         Notice::Opened { id, user } => debug!(conn = %id, peer, %user, "connected"),
         Notice::Refused { id, refused } => debug!(conn = %id, peer, %refused, "refused"),
         Notice::BadUser { id, bad } => {
-            error!(conn = %id, peer, rule = %bad, "authenticate gave a name that a user must not have");
+            error!(conn = %id, peer, rule = %bad, "authenticate returned an invalid user name");
         }
         Notice::Closed {
             id, user, reason, ..
         } => debug!(conn = %id, peer, %user, %reason, "disconnected"),
         Notice::Joined { id, room } => trace!(conn = %id, peer, %room, "joined"),
         Notice::JoinFailed { id, room, error } => {
-            debug!(conn = %id, peer, %room, %error, "not joined, though it was granted");
+            debug!(conn = %id, peer, %room, %error, "join was granted but failed");
         }
         Notice::Left { id, room } => trace!(conn = %id, peer, %room, "left"),
-        Notice::NearLimit { limit, percent } => warn!(limit, percent, "a limit comes near"),
-        Notice::HostStalled { by } => warn!(?by, "the host stood still"),
+        Notice::NearLimit { limit, percent } => warn!(limit, percent, "nearing a limit"),
+        Notice::HostStalled { by } => warn!(?by, "the host stalled"),
         Notice::Drained(report) => info!(
             connections = report.connections,
             evicted = report.evicted,

@@ -1,4 +1,4 @@
-//! What others leave for an event loop: connections that have come, tasks that have been woken.
+//! The inbox of an event loop: arrived connections and woken tasks.
 
 use std::task::{Wake, Waker};
 
@@ -8,10 +8,10 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use atomic_waker::AtomicWaker;
 
-/// Entries for which room is kept when there are none.
+/// Capacity that an empty inbox keeps.
 const KEPT: usize = 1_024;
 
-/// What waits for an event loop.
+/// The contents of an inbox.
 pub(crate) struct Posted<A> {
     pub(crate) arrived: Vec<A>,
     pub(crate) woken: Vec<SocketToken>,
@@ -31,7 +31,7 @@ impl<A> Posted<A> {
         self.arrived.is_empty() && self.woken.is_empty()
     }
 
-    /// Gives back what was needed at its longest.
+    /// Empties it and releases excess capacity.
     pub(crate) fn clear(&mut self) {
         self.arrived.clear();
         self.arrived.shrink_to(KEPT);
@@ -40,13 +40,13 @@ impl<A> Posted<A> {
     }
 }
 
-/// Where everybody else leaves it.
+/// The inbox of an event loop, shared with other threads.
 pub(crate) struct Inbox<A> {
     waker: AtomicWaker,
-    /// It need not be rung for something to write: the event loop looks for that at the end of its
-    /// turn, or does not run.
+    /// The event loop needs no wake-up to write: it checks for writes at the end of its turn, or it is not
+    /// running.
     at_turn: AtomicBool,
-    /// Its event loop has been spawned, and not dropped.
+    /// The event loop has been spawned and not dropped.
     runs: AtomicBool,
     posted: Mutex<Posted<A>>,
 }
@@ -79,12 +79,12 @@ impl<A> Inbox<A> {
         self.runs.load(Ordering::SeqCst)
     }
 
-    /// Says whether this changes anything.
+    /// Returns whether the value has changed.
     pub(crate) fn set_runs(&self, runs: bool) -> bool {
         self.runs.swap(runs, Ordering::SeqCst) != runs
     }
 
-    /// Makes the event loop take a turn.
+    /// Wakes the event loop.
     pub(crate) fn ring(&self) {
         shielded(|| self.waker.wake());
     }
@@ -94,7 +94,7 @@ impl<A> Inbox<A> {
         self.ring();
     }
 
-    /// Those whom no event loop has seen yet.
+    /// Takes the connections that the event loop has not taken yet.
     pub(crate) fn take_arrived(&self) -> Vec<A> {
         std::mem::take(&mut self.posted().arrived)
     }
@@ -104,7 +104,7 @@ impl<A> Inbox<A> {
         self.ring();
     }
 
-    /// Takes all; `empty` is left in its place.
+    /// Takes the contents and leaves `empty` in their place.
     pub(crate) fn swap(&self, empty: &mut Posted<A>) {
         std::mem::swap(&mut *self.posted(), empty);
     }
@@ -116,8 +116,7 @@ impl<A> Inbox<A> {
 
 /// Wakes one task of an event loop.
 ///
-/// It is no part of the connection: who keeps a waker for longer than he needs it keeps nothing
-/// open.
+/// Separate from the connection, so that a leaked waker cannot keep the socket open.
 pub(crate) struct TaskWaker<A> {
     inbox: Arc<Inbox<A>>,
     token: AtomicU64,
@@ -126,7 +125,7 @@ pub(crate) struct TaskWaker<A> {
 }
 
 impl<A> TaskWaker<A> {
-    /// A bell of a task that has no place yet: it is polled when it gets one.
+    /// Creates a waker for a task without a place. The task is polled when it gets one.
     pub(crate) fn new(inbox: Arc<Inbox<A>>) -> Self {
         Self {
             inbox,
@@ -139,12 +138,12 @@ impl<A> TaskWaker<A> {
         &self.inbox
     }
 
-    /// Whose bell it is from now on.
+    /// Assigns the waker to a task.
     pub(crate) fn assign(&self, token: SocketToken) {
         self.token.store(token.to_bits(), Ordering::Release);
     }
 
-    /// The task is about to be polled: who rings from now on is heard after that.
+    /// Called before the task is polled: later wake-ups cause another poll.
     pub(crate) fn begin_poll(&self) {
         self.rung.swap(false, Ordering::AcqRel);
     }

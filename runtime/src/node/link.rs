@@ -17,45 +17,45 @@ pub(crate) type Inbox = inbox::Inbox<Arrived>;
 pub(crate) type Posted = inbox::Posted<Arrived>;
 pub(crate) type TaskWaker = inbox::TaskWaker<Arrived>;
 
-/// Makes the answers to requests that are no upgrade.
+/// Answers requests that are not upgrades.
 pub(crate) type Pages = Arc<dyn Fn(Request) -> BoxFuture<PageResponse> + Send + Sync>;
 
-/// How a stream arrives.
+/// The way in which a stream was handed over.
 pub(crate) enum Arrival {
-    /// From its first byte on: a request is expected. Without pages, one that is no upgrade is
-    /// answered with 404.
+    /// From its first byte, so a request is expected. Without pages, a request that is not an upgrade gets
+    /// 404.
     Fresh(Option<Pages>),
-    /// The application has read the request and sent the 101 response.
+    /// Upgraded: the application has read the request and sent the 101 response.
     Upgraded(Box<Request>),
 }
 
-/// A connection that its event loop has not seen yet.
+/// A connection that its event loop has not taken yet.
 pub(crate) struct Arrived {
     pub(crate) link: Arc<Link>,
     pub(crate) id: ConnectionId,
     pub(crate) peer: IpAddr,
     pub(crate) arrival: Arrival,
-    /// Bytes that were read from it before.
+    /// Bytes that were already read from it.
     pub(crate) early: Vec<u8>,
 }
 
-/// How the connection was read has changed.
+/// The read mode has changed.
 pub(crate) const READ_MODE: u8 = 1;
-/// The socket took less than it was given.
+/// A write was incomplete.
 pub(crate) const BLOCKED: u8 = 2;
-/// The connection has ended; [`Link::take_end`] says how.
+/// The connection has ended. [`Link::take_end`] returns the details.
 pub(crate) const ENDED: u8 = 4;
-/// The connection has gone.
+/// The connection is gone.
 pub(crate) const GONE: u8 = 8;
 
-/// A socket, and the way to the task that reads it.
-// The socket comes first, next to the count of references: a writer looks at nothing else.
+/// A connection's socket, and the means to signal its task.
+// The socket comes first, next to the reference count, because a writer uses nothing else.
 #[repr(C)]
 pub(crate) struct Link {
     pub(crate) socket: AnySocket,
     flags: AtomicU8,
     pub(crate) task_waker: TaskWaker,
-    /// For the log: the client's address, as far as it is known.
+    /// The client's address for logs; the proxy's until the request is read.
     peer: Mutex<IpAddr>,
     end: Mutex<Option<Box<End>>>,
 }
@@ -67,8 +67,8 @@ pub(crate) struct End {
     pub(crate) farewell: Farewell,
 }
 
-/// The application is still to be told of an end, until this is dropped: at the end of its hook,
-/// however it ends, or with whatever was to call it.
+/// Keeps a drain waiting until `on_disconnect` is over. Dropped when the hook ends, in whatever way, or
+/// when it can no longer be called.
 pub(crate) struct Farewell(Weak<dyn Farewells>);
 
 /// Counts the ends that the application is still to be told of.
@@ -108,7 +108,7 @@ impl Link {
         }
     }
 
-    /// The client's address; where a proxy is trusted, that of the proxy until the request is read.
+    /// Returns the client's address; behind a trusted proxy, the proxy's until the request is read.
     pub(crate) fn peer(&self) -> IpAddr {
         *self.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,13 +117,13 @@ impl Link {
         *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
     }
 
-    /// Tells the task something.
+    /// Sets a flag and wakes the task.
     pub(crate) fn signal(&self, flag: u8) {
         self.flags.fetch_or(flag, Ordering::AcqRel);
         self.task_waker.ring();
     }
 
-    /// Takes what has been signalled.
+    /// Takes the flags.
     pub(crate) fn take_flags(&self) -> u8 {
         if self.is_signalled() {
             self.flags.swap(0, Ordering::AcqRel)
@@ -132,12 +132,12 @@ impl Link {
         }
     }
 
-    /// Whether something has been signalled and not taken.
+    /// Whether a flag is set.
     pub(crate) fn is_signalled(&self) -> bool {
         self.flags.load(Ordering::Acquire) != 0
     }
 
-    /// Leaves word of the end; the task is told by a signal.
+    /// Stores the end. The task must be signalled separately.
     pub(crate) fn set_end(&self, end: End) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
     }

@@ -1,4 +1,4 @@
-//! The core behind its lock, and what follows from each call of it.
+//! The core behind its lock, and the effects of each call.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -20,33 +20,33 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
 use crate::waiters::Waiters;
 
-/// What every handle, task and driver of one hub shares.
+/// State shared by the handles, tasks and event loops of one hub.
 pub(crate) struct Shared {
     this: Weak<Self>,
     locked: Mutex<Locked>,
     pub(crate) config: Config,
     /// Tells the application what happened on the node.
     pub(super) on_notice: Box<dyn Fn(&Notice) + Send + Sync>,
-    /// How requests are read, without pages and with them.
+    /// The handshake configuration, without and with pages.
     handshakes: [Arc<HandshakeConfig>; 2],
     origin: Instant,
     /// The clock of the runtime.
     clock: fn() -> Instant,
-    /// When the ticker wakes next, in nanoseconds.
+    /// The ticker's next deadline, in nanoseconds.
     alarm: AtomicU64,
     pub(crate) ticker: AtomicWaker,
-    /// The ticker has been spawned, and not dropped.
+    /// The ticker is running.
     ticks: AtomicBool,
     /// One per event loop.
     inboxes: OnceLock<Box<[Arc<Inbox>]>>,
-    /// Connections that have been given to an event loop.
+    /// Number of connections assigned to event loops so far.
     assigned: AtomicUsize,
     /// There may be something to write.
     to_write: AtomicBool,
     congested: AtomicBool,
-    /// What waits for busy hooks.
+    /// Bytes that wait for busy hooks.
     pub(crate) backlog: Arc<Backlog>,
-    /// Tasks that wait for the writers to catch up.
+    /// Tasks that wait until the node is no longer congested.
     gate: Mutex<Vec<Waker>>,
     /// Publishers that wait for the same.
     pub(crate) publishers: Waiters,
@@ -56,14 +56,14 @@ pub(crate) struct Shared {
 }
 
 thread_local! {
-    /// The hub whose event loop is at its turn on this thread, by its address; 0: none.
+    /// Address of the hub whose event loop takes a turn on this thread, or 0.
     static TURN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Something that was spawned, until it ends or its runtime drops it.
+/// A guard for a spawned task. Dropped when it ends or its runtime drops it.
 pub(crate) struct Running {
     shared: Arc<Shared>,
-    /// `None`: the ticker.
+    /// `None` for the ticker.
     inbox: Option<Arc<Inbox>>,
 }
 
@@ -89,7 +89,7 @@ impl Drop for TurnGuard {
 
 pub(crate) struct Locked {
     pub(crate) switchboard: Switchboard,
-    /// By slot.
+    /// Indexed by slot.
     links: Vec<Option<(ConnectionId, Arc<Link>)>>,
     pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
 }
@@ -109,9 +109,10 @@ impl Locked {
         self.links[id.slot()] = Some((id, link));
     }
 
-    /// How many of the next connections to write to, up to `most`, have no more than so many bytes
-    /// together, of which no one counts for more than `each`. Their links are looked at on the way, so
-    /// that the cache fetches them together.
+    /// Returns how many of the next connections to write to, up to `most`, fit into a turn: the last one
+    /// counted is the one with which the sum reaches `bytes`, where each counts for at most `each`.
+    ///
+    /// Touches their links on the way, so that the cache misses overlap.
     pub(crate) fn count_next(&self, most: usize, bytes: usize, each: usize) -> usize {
         let (mut count, mut sum, mut seen) = (0, 0, 0);
         for (id, waiting) in self.switchboard.next_sends().take(most) {
@@ -127,7 +128,7 @@ impl Locked {
         count
     }
 
-    /// A connection has gone; its link, if it still had one.
+    /// Removes a connection's link and returns it, if it still had one.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Arc<Link>> {
         let link = self.link(id)?;
         self.links[id.slot()] = None;
@@ -140,7 +141,7 @@ impl Locked {
         receiver
     }
 
-    /// Who waits for the answer to this ping.
+    /// Takes the channel that waits for the results of this ping.
     pub(crate) fn take_ping(&mut self, ticket: u64) -> Option<oneshot::Sender<Vec<PingResult>>> {
         self.pings.remove(&ticket)
     }
@@ -189,18 +190,18 @@ impl Shared {
         })
     }
 
-    /// How a request is read.
+    /// Returns the handshake configuration.
     pub(crate) fn handshake(&self, pages: bool) -> Arc<HandshakeConfig> {
         self.handshakes[usize::from(pages)].clone()
     }
 
-    /// Ends everything: the last handle has gone.
+    /// Shuts the node down, when the last handle has been dropped.
     pub(crate) fn shut_down(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.with(|locked, now| locked.switchboard.shut_down(now));
             self.wake_ticker();
             for inbox in self.inboxes.get().into_iter().flatten() {
-                // Its event loop may be gone, or about to go: what stays there keeps itself.
+                // Its event loop may have ended; arrivals left there would form a reference cycle.
                 drop(inbox.take_arrived());
                 inbox.ring();
             }
@@ -226,7 +227,7 @@ impl Shared {
         self.origin + time.since(Time::ZERO)
     }
 
-    /// Calls the core, and does what follows from it.
+    /// Calls the core under the lock, then carries out the effects without it.
     pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Locked, Time) -> T) -> T {
         let mut effects = Vec::new();
         let (result, waits, alarm, relieved) = {
@@ -236,7 +237,7 @@ impl Shared {
             locked.collect(&self.this, &mut effects);
             let waits = locked.switchboard.wants_write();
             let congested = locked.switchboard.is_congested();
-            // Nobody else changes it: the lock is held.
+            // Written only under the lock.
             let changed = self.congested.load(Ordering::Relaxed) != congested;
             if changed {
                 self.congested.store(congested, Ordering::Release);
@@ -249,7 +250,7 @@ impl Shared {
             self.wake_ticker();
         }
         if waits {
-            // Whoever takes it takes the lock after that, and finds what there is.
+            // The loop that clears this flag locks the core afterwards, and so finds the data.
             if !self.to_write.load(Ordering::SeqCst) {
                 self.to_write.store(true, Ordering::SeqCst);
             }
@@ -264,12 +265,12 @@ impl Shared {
         result
     }
 
-    /// Looks at the core without changing it.
+    /// Reads the core without changing it.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Switchboard) -> T) -> T {
         look(&self.lock().switchboard)
     }
 
-    /// Takes note of the next deadline; says whether the ticker sleeps too long for it.
+    /// Records the next deadline. Returns whether it is earlier than the ticker's alarm.
     fn earlier_alarm(&self, locked: &Locked) -> bool {
         let next = locked
             .switchboard
@@ -281,7 +282,7 @@ impl Shared {
         }
     }
 
-    /// The next deadline, for the ticker to sleep until.
+    /// Records and returns the next deadline, for the ticker to sleep until.
     pub(crate) fn set_alarm(&self) -> Option<Time> {
         let locked = self.lock();
         let next = locked.switchboard.next_deadline();
@@ -297,14 +298,14 @@ impl Shared {
         }
     }
 
-    /// Whether the ticker and all event loops run.
+    /// Whether the ticker and all event loops are running.
     pub(crate) fn runs(&self) -> bool {
         let all = |inboxes: &[Arc<Inbox>]| inboxes.iter().all(|inbox| inbox.runs());
         self.ticks.load(Ordering::SeqCst) && self.inboxes.get().is_some_and(|found| all(found))
     }
 
-    /// What is to be spawned: whether the ticker, and which event loops, of `count` if these are the
-    /// first. They count as running from now on, until their guards are dropped.
+    /// Returns guards for what must be spawned: the ticker and the event loops that are not running. There
+    /// are `count` event loops if these are the first. All count as running until their guards are dropped.
     pub(crate) fn start(
         self: &Arc<Self>,
         count: usize,
@@ -329,7 +330,7 @@ impl Shared {
         self.inboxes.get()?.get(index)
     }
 
-    /// The event loop of the next connection: of those that run, each gets as many as the others.
+    /// Picks the event loop of the next connection, round-robin among those that are running.
     pub(crate) fn next_event_loop(&self) -> Option<&Arc<Inbox>> {
         let inboxes = self.inboxes.get()?;
         let next = self.assigned.fetch_add(1, Ordering::Relaxed) % inboxes.len();
@@ -337,7 +338,7 @@ impl Shared {
         from.iter().chain(before).find(|inbox| inbox.runs())
     }
 
-    /// Lets go of those whom an event loop that has ended will not see any more.
+    /// Resets the connections in the inbox of an event loop that has ended.
     pub(crate) fn forget_mail(&self, inbox: &Inbox) {
         let mut posted = Posted::default();
         inbox.swap(&mut posted);
@@ -346,8 +347,8 @@ impl Shared {
         }
     }
 
-    /// Makes an event loop write: one that has nothing else to do, so that a hook that takes its time
-    /// holds up no other thread. Where all are at their turns, each looks at the end of it.
+    /// Wakes an event loop to write. Picks one that is not at its turn, so that a slow hook does not delay
+    /// the write; if all are at their turns, each checks for writes at the end of it.
     pub(crate) fn ring_for_writing(&self, except: Option<usize>) {
         let inboxes = self.inboxes.get().into_iter().flatten().enumerate();
         let mut free =
@@ -357,8 +358,8 @@ impl Shared {
         }
     }
 
-    /// An event loop of this hub takes its turn on this thread, until the guard is dropped: what
-    /// there is to write by then, it writes itself.
+    /// Marks an event loop of this hub as taking its turn on this thread, until the guard is dropped.
+    /// Writes that come up meanwhile need no wake-up, since the turn ends with writing.
     pub(crate) fn begin_turn(&self) -> TurnGuard {
         TurnGuard(TURN.with(|turn| turn.replace(self.address())))
     }
@@ -371,23 +372,23 @@ impl Shared {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Takes the word that there may be something to write.
+    /// Clears and returns the flag that there may be something to write.
     pub(crate) fn take_to_write(&self) -> bool {
         self.to_write.swap(false, Ordering::SeqCst)
     }
 
-    /// Tells the core what happened on a connection's stream.
+    /// Passes an event of a connection's stream to the core.
     pub(crate) fn event(&self, id: ConnectionId, event: Event<'_>) {
-        // Stale: the connection went meanwhile, and its task is about to hear of it.
+        // A stale id means that the connection has gone; its task is about to be told.
         let _ = self.with(|locked, now| locked.switchboard.handle(now, id, event));
     }
 
-    /// A connection cannot be served.
+    /// Resets a connection that cannot be served.
     pub(crate) fn reset(&self, id: ConnectionId) {
         self.event(id, Event::Reset);
     }
 
-    /// Whether input should wait for the writers; if so, the task is woken when it need not.
+    /// Whether reading must pause for backpressure. If so, the task is woken when it may go on.
     pub(crate) fn wait_while_congested(&self, context: &Context<'_>) -> bool {
         if !self.is_congested() {
             return false;
@@ -395,7 +396,7 @@ impl Shared {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         gate.push(context.waker().clone());
         drop(gate);
-        // It may have been opened before we stood there.
+        // The congestion may have ended before the waker was registered.
         if self.is_congested() {
             return true;
         }
@@ -416,7 +417,7 @@ impl Shared {
         self.publishers.wake_all();
     }
 
-    /// The report of the drain, once it is over.
+    /// Returns the report of the drain, once it has ended.
     pub(crate) fn drained(&self) -> Option<DrainReport> {
         self.drained.get().copied()
     }
@@ -427,7 +428,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Locked> {
-        // The core does not panic; if it ever does, the others are better served than let down.
+        // The core is not expected to panic. If it does, keep serving the other connections.
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

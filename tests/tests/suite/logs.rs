@@ -16,7 +16,7 @@ static LEAK: AtomicBool = AtomicBool::new(false);
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// The lines that name this user or room, or say this, are kept to be looked at, and those of clients
 /// with an address that no socket of the suite has.
-const WATCHED: [&str; 3] = ["watched", "that a user must not have", WATCHED_PEER];
+const WATCHED: [&str; 3] = ["watched", "an invalid user name", WATCHED_PEER];
 pub(crate) const WATCHED_PEER: &str = "203.0.113.77";
 
 thread_local! {
