@@ -1,4 +1,4 @@
-//! The echo: every message back to its sender, for conformance suites and benchmarks.
+//! An echo server for conformance suites and benchmarks.
 
 use std::net::SocketAddr;
 
@@ -14,18 +14,18 @@ use crate::flags;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = flags::address)]
     pub listen: SocketAddr,
 }
 
 impl Options {
-    /// Reads the flags; what is wrong is told in one line (2).
+    /// Parses the command line. On an error, prints one line and exits with status 2.
     pub fn from_flags() -> Self {
         flags::parse()
     }
 
-    /// Large messages, and reading that pauses while the queue is more than half full.
+    /// Returns the configuration: large messages, and backpressure from half of the queue limit on.
     pub fn config(&self) -> Config {
         const QUEUE: usize = 64 << 20;
         const MANY: usize = 1 << 20;
@@ -56,14 +56,13 @@ impl Options {
     }
 }
 
-/// The echo's side of the hub.
+/// The application.
 #[derive(Debug)]
 pub struct Echo;
 
 impl Application for Echo {
     async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
-        // It fails for a connection that has gone, which needs no echo, or while the node holds all
-        // that it may hold: then the writers have to catch up first.
+        // Ignore a connection that has gone. If the node is full, wait for the writers to catch up.
         while let Err(SendError::Busy) = match &message {
             Message::Text(text) => client.send_text(text),
             Message::Binary(bytes) => client.send_binary(bytes),

@@ -1,4 +1,4 @@
-//! Values of flags, each with its rule.
+//! Parsing of flags, with an error message for each rule.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use clap::Parser;
 use ipnet::IpNet;
 use switchboard_core::{Origins, SlowPolicy, UserPolicy};
 
-/// Reads the flags; what is wrong is told in one line (2).
+/// Parses the command line. On an error, prints one line and exits with status 2.
 pub(crate) fn parse<T: Parser>() -> T {
     read(std::env::args_os()).unwrap_or_else(|error| {
         if error.use_stderr() {
@@ -20,7 +20,7 @@ pub(crate) fn parse<T: Parser>() -> T {
 }
 
 fn read<T: Parser>(from: impl IntoIterator<Item = OsString>) -> Result<T, clap::Error> {
-    // A negative number is a value, so that the error names the flag that it was meant for.
+    // Accept negative numbers as values, so that the error names the flag.
     let command = T::command().mut_args(|arg| {
         let takes_value = arg.get_action().takes_values();
         arg.allow_negative_numbers(takes_value)
@@ -30,7 +30,7 @@ fn read<T: Parser>(from: impl IntoIterator<Item = OsString>) -> Result<T, clap::
         .and_then(|found| T::from_arg_matches(&found))
 }
 
-/// What is wrong and what would be right, without the advice that comes after an empty line.
+/// Returns the error in one line, without the usage hints that follow it.
 fn one_line(error: &clap::Error) -> String {
     let rendered = error.to_string();
     let lines: Vec<&str> = rendered

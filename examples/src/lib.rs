@@ -1,5 +1,4 @@
-//! What the example programs of both runtimes share: flags, the applications, the pages. What is
-//! left to a program is its runtime.
+//! The parts of the example programs that do not depend on the runtime: flags, applications, pages.
 
 pub mod chat;
 pub mod echo;
@@ -13,25 +12,25 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::exit;
 
-/// Says what is wrong, in one line, and ends the program (2).
+/// Prints an error in one line and exits with status 2.
 pub fn fail(message: impl Display) -> ! {
     let message = message.to_string();
     let line: Vec<&str> = message.split_whitespace().collect();
-    // Not `eprintln!`, which panics where standard error is closed.
+    // Not `eprintln!`, which panics if standard error is closed.
     let _ = writeln!(std::io::stderr(), "error: {}", line.join(" "));
     exit(2)
 }
 
-/// Says where the program listens: the first line on standard output.
+/// Prints the listening address, as the first line on standard output.
 pub fn announce(address: SocketAddr) {
     let mut out = std::io::stdout();
-    // Nobody reads it: that is no reason not to serve.
+    // Serve even if standard output is closed.
     let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
 }
 
-/// An address that cannot be listened on.
+/// Reports that an address cannot be listened on, and exits with status 2.
 pub fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> ! {
     fail(format_args!(
-        "--listen {address}: {error}: choose a free address of this machine"
+        "--listen {address}: {error}: choose a free local address"
     ))
 }

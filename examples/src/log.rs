@@ -1,5 +1,5 @@
-//! The log of the example programs: lines go to standard error through a queue, so that a reader that
-//! is slow, or gone, neither stops a program nor ends it.
+//! The log of the example programs. Lines go to standard error through a queue, so that a slow or
+//! closed reader neither blocks nor ends a program.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +11,9 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait for standard error at most; further ones are dropped and counted.
+/// Number of lines that may wait for standard error. Further ones are dropped and counted.
 const LINES: usize = 4_096;
-/// How long the end of the program waits for the lines that are left.
+/// How long a program waits for the remaining lines when it ends.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 static LOG: OnceLock<Queue> = OnceLock::new();
@@ -30,7 +30,7 @@ pub(crate) fn start(filter: EnvFilter) {
     }
 }
 
-/// Waits a moment for the lines that are left, at the end of a program.
+/// Waits briefly for the remaining lines. Call this at the end of a program.
 pub fn flush() {
     if let Some(queue) = LOG.get() {
         queue.flush(LAST_LINES);
@@ -42,7 +42,7 @@ enum Line {
     Flush(SyncSender<()>),
 }
 
-/// The way to a thread that writes lines.
+/// The sending side of the queue to the writer thread.
 #[derive(Clone)]
 struct Queue {
     lines: SyncSender<Line>,
@@ -54,7 +54,7 @@ impl Queue {
         let (lines, queue) = sync_channel(LINES);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = dropped.clone();
-        // Without the thread every line is dropped: a program runs without its log.
+        // Without the thread all lines are dropped; the program runs without a log.
         let _ = thread::Builder::new()
             .name("log".into())
             .spawn(move || write(&queue, out, &counter));
@@ -63,14 +63,14 @@ impl Queue {
 
     fn flush(&self, patience: Duration) {
         let (done, wait) = sync_channel(1);
-        // A queue that is full belongs to a reader that does not read.
+        // If the queue is full, its reader does not read, and waiting is futile.
         if self.lines.try_send(Line::Flush(done)).is_ok() {
             let _: Result<(), RecvTimeoutError> = wait.recv_timeout(patience);
         }
     }
 }
 
-/// Writes each line; after lines that were lost, also how many.
+/// Writes each line, preceded by the number of lines that were lost before it.
 fn write(queue: &Receiver<Line>, mut out: impl Write, dropped: &AtomicU64) {
     while let Ok(line) = queue.recv() {
         let text = match line {
@@ -84,7 +84,7 @@ fn write(queue: &Receiver<Line>, mut out: impl Write, dropped: &AtomicU64) {
         let lost = dropped.swap(0, Ordering::Relaxed);
         let mut lines = match lost {
             0 => Vec::new(),
-            lost => format!("{lost} log lines could not be written\n").into_bytes(),
+            lost => format!("{lost} log lines were lost\n").into_bytes(),
         };
         lines.extend(text);
         if out.write_all(&lines).is_err() {
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes to a channel, once for each permission; refused ones are errors.
+    /// Writes to a channel, once per permission; a refused write is an error.
     struct Out {
         permissions: Receiver<bool>,
         written: Sender<String>,
@@ -164,7 +164,7 @@ mod tests {
         assert!((9..=10).contains(&lost), "{lost}");
         drop(allow);
         let rest: String = (0..LINES).map(|_| lines.recv().expect("a line")).collect();
-        assert!(rest.contains(" log lines could not be written\n"), "{rest}");
+        assert!(rest.contains(" log lines were lost\n"), "{rest}");
     }
 
     #[test]
@@ -177,6 +177,6 @@ mod tests {
             (&queue).write_all(line.as_bytes()).expect("it never fails");
         }
         let written = lines.recv().expect("a line");
-        assert_eq!(written, "2 log lines could not be written\nfound\n");
+        assert_eq!(written, "2 log lines were lost\nfound\n");
     }
 }

@@ -1,4 +1,4 @@
-//! A chat: `cargo run --release --example chat-smol`, then open <http://127.0.0.1:8080> in a browser.
+//! A chat server. Run `cargo run --release --example chat-smol` and open <http://127.0.0.1:8080>.
 
 use std::future::{IntoFuture, pending};
 use std::process::exit;

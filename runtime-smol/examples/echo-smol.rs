@@ -1,4 +1,4 @@
-//! Every WebSocket message back to its sender: `cargo run --release --example echo-smol`.
+//! An echo server: `cargo run --release --example echo-smol`.
 
 use smol::net::TcpListener;
 use switchboard_examples::echo::{Echo, Options};

@@ -1,4 +1,13 @@
-//! Switchboard, the WebSocket connection manager, on smol.
+//! A WebSocket connection manager for servers on smol.
+//!
+//! Switchboard accepts WebSocket connections, authenticates them through your application, groups them
+//! by user and by room, and delivers messages between them. It enforces limits at every step, detects
+//! dead connections, bounds what waits for slow ones, and shuts a node down in an orderly way. The same
+//! API is available for tokio, as `switchboard-tokio`.
+//!
+//! # Example
+//!
+//! A server that sends every message back:
 //!
 //! ```no_run
 //! use switchboard_smol::{Application, Connection, Config, Denied, Hub, Message, Wire, serve};
@@ -23,6 +32,54 @@
 //!     })
 //! }
 //! ```
+//!
+//! # Concepts
+//!
+//! - An **[`Application`]** is your code: hooks that authenticate a request, authorize entering a room,
+//!   and are called for messages and for connects and disconnects. Every hook has a default. A hook that
+//!   panics or takes longer than 10 s closes its own connection and no other.
+//! - A **[`Hub`]** is the handle to one node: a cheaply cloned value with methods to broadcast, send,
+//!   join, leave, close, inspect and drain, usable from any task or thread. None of them waits for a
+//!   client, except those that are `async`.
+//! - A **connection** is one accepted WebSocket, identified by a [`ConnectionId`] that is never reused.
+//!   Hooks get a [`Connection`], a handle to it.
+//! - A **user** is the [`Identity`] behind one or more connections. [`UserPolicy`] decides whether a
+//!   further connection replaces the old one, is refused, or is admitted.
+//! - A **room** is a named set of connections that exists while it has members. Its messages are
+//!   numbered, and all members see them in one order. A connection enters the *lobby* that its URL
+//!   names, and other rooms by request.
+//! - A **[`Receipt`]** is returned by each send. It counts what became of the message for each member:
+//!   queued, excluded, dropped, or closed for it.
+//! - A **slow consumer** is a connection that does not take what waits for it. Queues are bounded, and
+//!   [`SlowPolicy`] decides whether it is closed or misses messages. A broadcast never waits for it. A
+//!   publisher that is faster than the network awaits `Hub::ready`.
+//! - Every **end** has one [`CloseReason`], and every **refusal** one variant of [`Refused`], which
+//!   determine the close code, the HTTP status, the log line and the counter in [`Stats`].
+//!
+//! # Accepting connections
+//!
+//! [`serve`] accepts every connection of a TCP listener, and with [`Serve::with_pages`] answers other
+//! HTTP requests on the same port. [`Hub::accept`] takes a TCP stream that you accepted yourself,
+//! [`Hub::accept_stream`] any other stream, such as TLS, and [`Hub::accept_upgraded`] a stream that
+//! another HTTP library has already upgraded.
+//!
+//! # Protocols
+//!
+//! With [`Wire::Json`], the default, clients speak a small JSON protocol: they subscribe to rooms,
+//! publish, send direct messages, and get presence notifications. Clients for it exist in Rust (feature
+//! `client`) and in TypeScript. With [`Wire::Raw`] a connection carries only your own messages.
+//!
+//! # Configuration
+//!
+//! [`Config`] contains every limit, timeout and policy, with defaults that are safe on the open
+//! internet. It is checked once, when the hub is created.
+//!
+//! # Feature flags
+//!
+//! - `client`: the module `client`, a client that reconnects and resubscribes by itself. Off by default,
+//!   so that a server does not build tungstenite.
+//! - `client-tls`: `wss://` in the client, by rustls. The application chooses the trusted roots and the
+//!   cryptography provider.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -49,13 +106,13 @@ pub use switchboard_core::{
 };
 pub use switchboard_runtime::{Application, BroadcastError, Connection, Entry, Message};
 
-/// A handle on one node's connections: cheap to clone, usable from any task or thread.
+/// A handle to one node's connections. Cheap to clone, usable from any task or thread.
 pub type Hub = switchboard_runtime::RuntimeHub<Smol>;
 
-/// A listener at work; await it.
+/// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
 pub type Serve = switchboard_runtime::Serve<Smol>;
 
-/// Takes every connection of a listener into the hub, until the hub is drained.
+/// Accepts all connections of `listener` into `hub`, until the hub is drained.
 pub fn serve(listener: smol::net::TcpListener, hub: Hub) -> Serve {
     Serve::new(listener, hub)
 }

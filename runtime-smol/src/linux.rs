@@ -1,4 +1,4 @@
-//! TCP streams in the epoll set of their event loop.
+//! TCP on Linux: sockets in the epoll set of their event loop.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,9 +18,9 @@ pub(crate) fn sockets() -> io::Result<Sockets> {
     Sockets::new()
 }
 
-#[allow(clippy::needless_pass_by_value)] // Elsewhere it is kept.
+#[allow(clippy::needless_pass_by_value)] // The portable version keeps it.
 pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
-    // The listener may be shared: a descriptor of our own is watched for us alone.
+    // The listener may be shared, so register a descriptor of our own.
     Acceptor::new(listener.as_fd().try_clone_to_owned()?)
 }
 

@@ -1,4 +1,4 @@
-//! TCP streams where there is no epoll: like any other stream, one entry in the reactor each.
+//! TCP without epoll: each socket is registered with the reactor, like any other stream.
 
 use std::io;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ pub(crate) fn poll_accept(
     loop {
         match listener.get_ref().accept() {
             Ok((stream, _)) => {
-                // Who is gone already is nobody's error.
+                // Skip a peer that has gone already; the listener still works.
                 if let Ok(accepted) = socket(Async::new(stream)?.into()) {
                     return Poll::Ready(Ok(accepted));
                 }

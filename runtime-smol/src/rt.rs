@@ -1,4 +1,4 @@
-//! smol's tasks and timers.
+//! Implements the driver's runtime traits with smol's tasks and timers.
 
 use std::fmt;
 use std::future::Future;
@@ -21,17 +21,17 @@ use switchboard_runtime::{AnySocket, Polls, Runtime, Timer};
 use crate::socket::Polled;
 use crate::tcp;
 
-/// Where a hub's tasks run.
+/// The executor that a hub spawns its tasks on.
 #[derive(Clone)]
 pub struct Executor {
-    /// `None`: smol's global one. It is not kept: what runs there would keep what it runs on.
+    /// `None` for smol's global executor. Weak, because tasks on an executor must not keep it alive.
     executor: Option<Weak<smol::Executor<'static>>>,
     threads: usize,
 }
 
 impl Executor {
-    /// An executor that so many threads run, for as long as somebody else keeps it.
-    #[allow(clippy::needless_pass_by_value)] // In the signature, it says that others share it.
+    /// Uses an executor that `threads` threads run, as long as the caller keeps it alive.
+    #[allow(clippy::needless_pass_by_value)] // By value, because it is shared.
     pub fn new(executor: Arc<smol::Executor<'static>>, threads: usize) -> Self {
         Self {
             executor: Some(Arc::downgrade(&executor)),
@@ -39,7 +39,7 @@ impl Executor {
         }
     }
 
-    /// The global executor of smol, which has one thread unless `SMOL_THREADS` says otherwise.
+    /// Uses smol's global executor, which has one thread unless `SMOL_THREADS` says otherwise.
     pub fn global() -> Self {
         let threads = std::env::var("SMOL_THREADS")
             .ok()
@@ -59,7 +59,7 @@ impl fmt::Debug for Executor {
     }
 }
 
-/// The runtime, as the driver wants it.
+/// The smol runtime, as a type parameter of the driver's types.
 #[derive(Debug)]
 pub enum Smol {}
 
@@ -96,7 +96,7 @@ impl Runtime for Smol {
         {
             return;
         }
-        // To return at once would be no yield.
+        // Returning at once would not yield.
         smol::future::yield_now().await;
     }
 
@@ -120,10 +120,10 @@ impl Runtime for Smol {
     }
 }
 
-/// A socket that takes bytes at any time and is never given any.
+/// Returns a socket that is always writable and never written to.
 ///
-/// smol runs up to 200 tasks before it looks at its sockets, so a plain yield among few tasks
-/// lets no input in. To wait for a socket takes a look at all of them, and this one is ready then.
+/// smol runs up to 200 tasks before it polls its reactor, so a plain yield among few tasks lets no input
+/// in. Waiting for a socket polls the reactor, and this socket is ready at once.
 #[cfg(unix)]
 fn ever_writable() -> Option<&'static Async<UnixStream>> {
     static PAIR: OnceLock<Option<(Async<UnixStream>, UnixStream)>> = OnceLock::new();
@@ -186,10 +186,10 @@ mod tests {
         });
         smol::block_on(executor.run(async {
             for sent in 1..=100 {
-                // The reader stands at its socket again.
+                // Lets the reader wait for its socket again.
                 Smol::yield_now().await;
                 near.write_all(&[1]).unwrap();
-                // One look at the sockets wakes both, in whatever order.
+                // One poll of the reactor wakes both, in either order.
                 Smol::yield_now().await;
                 smol::future::yield_now().await;
                 assert_eq!(read.load(Ordering::SeqCst), sent);

@@ -1,4 +1,4 @@
-//! smol's streams.
+//! Adapts smol's I/O traits to the driver's `Stream`.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use smol::io::{AsyncRead, AsyncWrite};
 use switchboard_runtime::Stream;
 
-/// A stream that smol knows how to poll.
+/// An adapter for a type that implements smol's I/O traits.
 #[derive(Debug)]
 pub struct Polled<T>(pub(crate) T);
 

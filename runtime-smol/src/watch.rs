@@ -1,4 +1,4 @@
-//! One file descriptor in smol's reactor.
+//! A file descriptor in smol's reactor.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use smol::Async;
 use switchboard_runtime::epoll::Watch;
 
-/// A file descriptor that smol waits for.
+/// A file descriptor registered with smol's reactor.
 #[derive(Debug)]
 pub struct Watched {
     fd: Async<OwnedFd>,
-    /// The last look has said that there may be more: it is not waited for.
+    /// The last call reported that there may be more, so the next one does not wait.
     more: AtomicBool,
 }
 

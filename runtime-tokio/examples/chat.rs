@@ -1,4 +1,4 @@
-//! A chat: `cargo run --release --example chat`, then open <http://127.0.0.1:8080> in a browser.
+//! A chat server. Run `cargo run --release --example chat` and open <http://127.0.0.1:8080>.
 
 use std::future::IntoFuture;
 use std::process::exit;

@@ -1,4 +1,4 @@
-//! Every WebSocket message back to its sender: `cargo run --release --example echo`.
+//! An echo server: `cargo run --release --example echo`.
 
 use switchboard_examples::echo::{Echo, Options};
 use switchboard_examples::{announce, cannot_listen, fail};

@@ -1,4 +1,4 @@
-//! A client that comes back by itself, and knows when to stay away (feature `client`).
+//! A client that reconnects by itself, and stops when a close code forbids it (feature `client`).
 //!
 //! ```no_run
 //! use switchboard_tokio::client::{Client, Event, Options};
@@ -35,10 +35,10 @@ pub use switchboard_runtime::client::{
 #[cfg(feature = "client-tls")]
 pub use switchboard_runtime::client::rustls;
 
-/// A connection that comes back by itself, on tokio: cheap to clone, usable from any task or thread.
+/// A client on tokio that reconnects by itself. Cheap to clone, usable from any task or thread.
 pub type Client = switchboard_runtime::client::Client<Tokio>;
 
-/// A stream of bytes, with TLS or without.
+/// A byte stream, with TLS or without.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}

@@ -1,4 +1,4 @@
-//! TCP streams in the epoll set of their event loop.
+//! TCP on Linux: sockets in the epoll set of their event loop.
 
 use std::io;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! TCP streams where there is no epoll: like any other stream, one entry in the reactor each.
+//! TCP without epoll: each socket is registered with the reactor, like any other stream.
 
 use std::io;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::socket::Polled;
 pub(crate) type Acceptor = TcpListener;
 pub(crate) type Sockets = SelfWaking;
 
-#[allow(clippy::unnecessary_wraps)] // Elsewhere it can fail.
+#[allow(clippy::unnecessary_wraps)] // Fallible on Linux.
 pub(crate) fn sockets() -> io::Result<Sockets> {
     Ok(SelfWaking)
 }
@@ -28,7 +28,7 @@ pub(crate) fn poll_accept(
 ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
     loop {
         let (stream, _) = ready!(acceptor.poll_accept(context))?;
-        // Who is gone already is nobody's error.
+        // Skip a peer that has gone already; the listener still works.
         if let Ok(accepted) = socket(stream) {
             return Poll::Ready(Ok(accepted));
         }

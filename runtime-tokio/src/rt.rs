@@ -1,4 +1,4 @@
-//! tokio's tasks and timers.
+//! Implements the driver's runtime traits with tokio's tasks and timers.
 
 use std::future::Future;
 use std::io;
@@ -14,10 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::socket::Polled;
 use crate::tcp;
 
-/// Where a hub's tasks run.
+/// The executor that a hub spawns its tasks on.
 pub type Executor = tokio::runtime::Handle;
 
-/// The runtime, as the driver wants it.
+/// The tokio runtime, as a type parameter of the driver's types.
 #[derive(Debug)]
 pub enum Tokio {}
 

@@ -1,4 +1,4 @@
-//! tokio's streams.
+//! Adapts tokio's I/O traits to the driver's `Stream`.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use switchboard_runtime::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream that tokio knows how to poll.
+/// An adapter for a type that implements tokio's I/O traits.
 #[derive(Debug)]
 pub struct Polled<T>(pub(crate) T);
 

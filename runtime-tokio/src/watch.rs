@@ -1,4 +1,4 @@
-//! One file descriptor in tokio's reactor.
+//! A file descriptor in tokio's reactor.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,14 +8,14 @@ use switchboard_runtime::epoll::Watch;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A file descriptor that tokio waits for.
+/// A file descriptor registered with tokio's reactor.
 #[derive(Debug)]
 pub struct Watched(AsyncFd<OwnedFd>);
 
 impl Watch for Watched {
     fn new(fd: OwnedFd) -> io::Result<Self> {
-        // Deprecated, because it cannot know of every type that its descriptor stays the same. That of
-        // an `OwnedFd` does, and what is to replace it is unsafe to call.
+        // Deprecated because a type might return varying descriptors. An `OwnedFd` does not, and the
+        // replacement is `unsafe`.
         #[allow(deprecated)]
         AsyncFd::with_interest(fd, Interest::READABLE).map(Self)
     }

@@ -1,20 +1,20 @@
-//! Calls of code that is not ours, outside the application's hooks: subscribers of the log, wakers,
-//! `on_notice`. A panic in one of them ends nothing else, neither a loop nor a drain.
+//! Shields the driver from panics of foreign code outside the hooks: log subscribers, wakers, and
+//! `on_notice`. Such a panic must not end an event loop or a drain.
 //!
-//! The log is written through the macros of this module and no others.
+//! All logging goes through the macros of this module.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-/// Calls it; a panic is dropped. It cannot be reported: what reports may be what panicked.
+/// Calls `call` and discards a panic. It cannot be logged, since the log may be what panicked.
 pub(crate) fn shielded(call: impl FnOnce()) {
-    // What a panic carries may panic in turn when it is dropped.
+    // The panic's payload may panic when dropped, so it is leaked.
     if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
         std::mem::forget(panic);
     }
 }
 
-/// Wakes a task of a runtime that is not ours.
+/// Wakes a task of a foreign runtime.
 pub(crate) fn wake(waker: Waker) {
     shielded(|| waker.wake());
 }

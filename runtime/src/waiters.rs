@@ -1,4 +1,4 @@
-//! Tasks that wait for something that happens to the whole hub.
+//! Tasks that wait for a condition of the whole hub.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use crate::shield::wake;
 use crate::sync::{Mutex, MutexGuard};
 
-/// Wakers of tasks that wait, each under a number of its own.
+/// The wakers of waiting tasks, each under its own number.
 #[derive(Default)]
 pub(crate) struct Waiters(Mutex<Registered>);
 
@@ -19,8 +19,8 @@ struct Registered {
 }
 
 impl Waiters {
-    /// A place for one waiter. It holds nothing until it is armed, and nothing once it is dropped, so
-    /// that a future that is cancelled leaves nothing behind.
+    /// Creates a place for one waiter. Arming registers it, dropping deregisters it, so that a cancelled
+    /// future leaves nothing behind.
     pub(crate) fn place<W: Deref<Target = Self>>(waiters: W) -> Place<W> {
         Place {
             waiters,
@@ -28,7 +28,7 @@ impl Waiters {
         }
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiters.
     pub(crate) fn wake_all(&self) {
         let wakers = std::mem::take(&mut self.lock().wakers);
         wakers.into_values().for_each(wake);
@@ -44,14 +44,14 @@ impl Waiters {
     }
 }
 
-/// The place of one waiter among all.
+/// One waiter's place.
 pub(crate) struct Place<W: Deref<Target = Waiters>> {
     waiters: W,
     number: Option<u64>,
 }
 
 impl<W: Deref<Target = Waiters>> Place<W> {
-    /// Sees to it that this task is woken; replaces what was armed before.
+    /// Registers the task's waker, in place of an earlier one.
     pub(crate) fn arm(&mut self, context: &Context<'_>) {
         let mut registered = self.waiters.lock();
         let number = *self.number.get_or_insert_with(|| {
@@ -68,7 +68,7 @@ impl<W: Deref<Target = Waiters>> Place<W> {
 impl<W: Deref<Target = Waiters>> Drop for Place<W> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            // Dropped without the lock: a waker is somebody else's code.
+            // Drop the waker outside the lock, since it is foreign code.
             let waker = self.waiters.lock().wakers.remove(&number);
             drop(waker);
         }

@@ -1,4 +1,4 @@
-//! Who may log in, and under which name.
+//! The chat's authentication.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use switchboard_runtime::{Application, Connection, Message};
 use super::Options;
 use super::debug::PanicList;
 
-/// Seconds by which clocks may differ.
+/// Tolerated clock skew, in seconds.
 const LEEWAY: u64 = 5;
 
-/// The chat's side of the hub.
+/// The chat application.
 #[derive(Clone)]
 pub struct Chat {
     key: Option<Arc<DecodingKey>>,
@@ -31,12 +31,12 @@ impl fmt::Debug for Chat {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
-    /// Seconds, not always whole (RFC 7519, section 2).
+    /// Seconds, possibly with a fraction (RFC 7519, section 2).
     exp: f64,
 }
 
 impl Chat {
-    /// An application that knows its key from the flags.
+    /// Creates the application from the flags.
     pub fn new(options: &Options) -> Self {
         let secret = options.secret.as_ref();
         let key = secret.map(|secret| Arc::new(DecodingKey::from_secret(secret.as_bytes())));
@@ -67,13 +67,13 @@ impl Chat {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0.0, |time| time.as_secs_f64());
-        // Who was let in by the leeway stays for the rest of it.
+        // A token that is accepted by the leeway is valid for the rest of it.
         let left = if claims.exp > now {
             claims.exp - now
         } else {
             claims.exp + LEEWAY as f64 - now
         };
-        // More than can be told is for ever.
+        // A time that is too long for a `Duration` never expires.
         let expires_in = Duration::try_from_secs_f64(left.max(0.0)).ok();
         Ok(Identity::User {
             name: claims.sub,

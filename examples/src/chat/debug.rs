@@ -1,4 +1,4 @@
-//! Endpoints to try out what cannot be provoked from outside.
+//! Debug endpoints, for trying out events that cannot be provoked from outside.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use switchboard_runtime::Hub;
 
 use super::pages::{json_page, text_page};
 
-/// How long `/debug/ping` waits for an answer.
+/// Timeout of `/debug/ping`.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Users whose next hook panics.
@@ -26,24 +26,24 @@ impl PanicList {
             .insert(user.to_owned());
     }
 
-    /// Panics if that was asked for.
+    /// Panics if a panic was requested for this user.
     pub(super) fn check(&self, user: &str) {
         let asked = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(user);
-        assert!(!asked, "asked for by /debug/panic");
+        assert!(!asked, "requested by /debug/panic");
     }
 }
 
 pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> PageResponse {
     if !request.peer().is_loopback() {
-        return text_page(403, "only for requests from this machine\n");
+        return text_page(403, "requests must come from this machine\n");
     }
-    // A page of another site in a browser on this machine may post here too.
+    // A page of another site, in a browser on this machine, can post here, too.
     if !Origins::Same.allows(request) {
-        return text_page(403, "only for requests of the same origin, or of none\n");
+        return text_page(403, "requests must have the same origin, or none\n");
     }
     if request.method() != "POST" {
         let mut page = text_page(405, "the method must be POST\n");
@@ -51,7 +51,7 @@ pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> Pag
         return page;
     }
     let Some(user) = request.query("user").filter(|user| !user.is_empty()) else {
-        return text_page(400, "say which user: ?user=NAME\n");
+        return text_page(400, "the parameter user is missing: ?user=NAME\n");
     };
     match request.path() {
         "/debug/kick" => {

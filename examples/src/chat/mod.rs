@@ -1,4 +1,4 @@
-//! The chat: rooms, names, whispers, presence.
+//! The chat: rooms, names, direct messages, presence.
 
 mod application;
 mod debug;

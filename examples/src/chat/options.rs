@@ -13,86 +13,86 @@ use tracing_subscriber::EnvFilter;
 
 use crate::flags;
 
-/// A chat on Switchboard. Open the address in a browser.
+/// A chat server. Open its address in a browser
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = flags::address)]
     pub listen: SocketAddr,
-    /// Connections in all
+    /// Maximum number of connections
     #[arg(long, value_name = "N", default_value = "500", value_parser = flags::at_least_one)]
     max_connections: usize,
-    /// Connections in one room
+    /// Maximum number of connections in a room
     #[arg(long, value_name = "N", default_value = "10", value_parser = flags::at_least_one)]
     max_per_room: usize,
-    /// Connections of one address [default: as --max-connections]
+    /// Maximum number of connections per address [default: as --max-connections]
     #[arg(long, value_name = "N", value_parser = flags::at_least_one)]
     max_per_ip: Option<usize>,
-    /// Seconds between pings
+    /// Ping interval, in seconds
     #[arg(long, value_name = "S", default_value = "25", value_parser = flags::seconds)]
     ping_interval: Duration,
-    /// Seconds of silence after a ping that end a connection
+    /// Timeout after a ping, in seconds
     #[arg(long, value_name = "S", default_value = "10", value_parser = flags::seconds)]
     ping_timeout: Duration,
-    /// Seconds that bytes may wait without one going out
+    /// Timeout for a stalled write, in seconds
     #[arg(long, value_name = "S", default_value = "30", value_parser = flags::seconds)]
     write_stall: Duration,
-    /// Seconds from the decision to close to the end of the TCP connection
+    /// Timeout for closing a connection, in seconds
     #[arg(long, value_name = "S", default_value = "5", value_parser = flags::seconds)]
     close_timeout: Duration,
-    /// Seconds for the head of a request
+    /// Timeout for the head of a request, in seconds
     #[arg(long, value_name = "S", default_value = "10", value_parser = flags::seconds)]
     handshake_timeout: Duration,
-    /// Seconds for the first message, where it brings the token
+    /// Timeout for the first message if it carries the token, in seconds
     #[arg(long, value_name = "S", default_value = "5", value_parser = flags::seconds)]
     auth_timeout: Duration,
-    /// Seconds for which a user whose connection was lost is still there
+    /// Grace period before a user who was lost leaves a room, in seconds
     #[arg(long, value_name = "S", default_value = "3", value_parser = flags::seconds)]
     leave_grace: Duration,
-    /// A user who connects again: replace, reject or allow:N
+    /// Policy for a user who connects again: replace, reject or allow:N
     #[arg(long, value_name = "POLICY", default_value = "replace", value_parser = flags::users)]
     users: UserPolicy,
-    /// Messages per second and connection; 0: no rate limit at all
+    /// Messages per second and connection; 0 turns off all rate limits
     #[arg(long, value_name = "MSGS_PER_S", default_value = "100", value_parser = flags::whole)]
     rate: u64,
-    /// Bytes queued for one connection
+    /// Maximum number of bytes queued for a connection
     #[arg(long, value_name = "BYTES", default_value = "1048576", value_parser = flags::at_least_one)]
     queue_bytes: usize,
-    /// A member that does not keep up: disconnect, drop-oldest or drop-newest
+    /// Policy for slow consumers: disconnect, drop-oldest or drop-newest
     #[arg(long, value_name = "POLICY", default_value = "disconnect", value_parser = flags::slow)]
     slow: SlowPolicy,
-    /// Who is told who is there
+    /// Presence notifications
     #[arg(long, value_enum, default_value = "on")]
     presence: Switch,
-    /// Pings as messages, for proxies that answer for the dead
+    /// Liveness checks by messages, for proxies that answer pings themselves
     #[arg(long, value_enum, default_value = "off")]
     health_ping: Health,
-    /// How a refusal is told
+    /// Whether to refuse clients by close code or by HTTP status
     #[arg(long, value_enum, default_value = "close")]
     refuse: Refuse,
-    /// Which pages may connect: same, any or a list URL,…
+    /// Allowed origins: same, any, or a comma-separated list of URLs
     #[arg(long, value_name = "ORIGINS", default_value = "same", value_parser = flags::origins)]
     origin: Origins,
-    /// A proxy whose X-Forwarded-For is believed; may be repeated [default: none]
+    /// Proxies whose X-Forwarded-For header is trusted; may be repeated [default: none]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = flags::network)]
     trusted_proxy: Vec<IpNet>,
-    /// Seconds over which a drain spreads its closes
+    /// Time over which a drain spreads its closes, in seconds
     #[arg(long, value_name = "S", default_value = "10", value_parser = flags::seconds_or_zero)]
     pub drain_window: Duration,
-    /// Seconds after which a drain ends [default: the window and 5 more]
+    /// Deadline of a drain, in seconds [default: the window plus 5]
     #[arg(long, value_name = "S", value_parser = flags::seconds)]
     drain_deadline: Option<Duration>,
-    /// Threads
+    /// Number of threads
     #[arg(long, value_name = "N", default_value = "1", value_parser = flags::threads)]
     pub threads: usize,
-    /// What is logged to standard error, as in "info" or "`switchboard_runtime=debug`"
+    /// Log filter, such as "info" or "`switchboard_runtime=debug`"; logs go to standard error
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
-    /// POST /debug/kick, /debug/ping and /debug/panic, for requests from this machine
+    /// Enable POST /debug/kick, /debug/ping and /debug/panic, for requests from this machine
     #[arg(long)]
     pub debug_endpoints: bool,
-    /// The key of tokens (JWT, HS256); without it the token is the name, for trying out
+    /// Key of the tokens (JWT, HS256); without it, the token itself is the user's name
     #[arg(
         long,
         value_name = "KEY",
@@ -125,7 +125,7 @@ enum Refuse {
 }
 
 impl Options {
-    /// Reads the flags and starts the log; what is wrong is told in one line (2).
+    /// Parses the command line and starts the log. On an error, prints one line and exits with status 2.
     pub fn from_flags() -> Self {
         let options: Self = flags::parse();
         if options.secret.as_deref() == Some("") {
@@ -145,25 +145,25 @@ impl Options {
         options
     }
 
-    /// Says on standard output where the program listens, and in the log what is unwise about it:
-    /// not before, so that an address that cannot be had is told in one line.
+    /// Prints the listening address, then logs a warning if the configuration is unsafe. The log comes
+    /// second, so that a failure to listen is reported in one line.
     pub fn announce(&self, address: SocketAddr) {
         crate::announce(address);
         if self.secret.is_none() && !address.ip().is_loopback() {
             tracing::warn!(
                 %address,
-                "without --secret everybody can log in as anybody, and this address is not loopback"
+                "not a loopback address, and without --secret anybody can log in as anybody"
             );
         }
     }
 
-    /// When a drain is over at the latest.
+    /// Returns the deadline of a drain.
     pub fn drain_deadline(&self) -> Duration {
         self.drain_deadline
             .unwrap_or(self.drain_window + Duration::from_secs(5))
     }
 
-    /// The configuration of the switchboard.
+    /// Returns the hub's configuration.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         let limits = &mut config.limits;
@@ -196,7 +196,7 @@ impl Options {
             },
         };
         if let Some(connects) = &mut config.rates.connects {
-            // As many as an address may hold may also come at once, and again as fast in proportion.
+            // Let an address open all of its connections at once, and scale the rate in proportion.
             let defaults = Limits::default().per_ip as u64;
             let times = (per_ip as u64).div_ceil(defaults).max(1);
             connects.per_second = connects.per_second.saturating_mul(times);

@@ -1,4 +1,4 @@
-//! The page to chat with, and what operators look at.
+//! The chat's page, and pages for operators.
 
 use std::future::Future;
 
@@ -10,7 +10,7 @@ use switchboard_runtime::Hub;
 use super::debug::debug;
 use super::{Chat, Options};
 
-/// Nothing from elsewhere, nothing inline.
+/// Forbids resources of other origins and inline scripts.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -37,7 +37,7 @@ const FILES: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// Answers what is no upgrade.
+/// Answers requests that are not upgrades.
 pub fn pages(
     hub: Hub,
     chat: &Chat,
