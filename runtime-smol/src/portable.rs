@@ -14,7 +14,7 @@ use crate::socket::Polled;
 pub(crate) type Acceptor = TcpListener;
 pub(crate) type Sockets = SelfWaking;
 
-#[allow(clippy::unnecessary_wraps)] // Elsewhere it can fail.
+#[allow(clippy::unnecessary_wraps)] // Fallible on Linux.
 pub(crate) fn sockets() -> io::Result<Sockets> {
     Ok(SelfWaking)
 }

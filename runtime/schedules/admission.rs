@@ -1,4 +1,4 @@
-//! Newcomers that come at the same time.
+//! Simultaneous connects at a limit.
 
 use shuttle::thread;
 use switchboard_core::CloseReason;

@@ -1,5 +1,5 @@
-//! An application that knows everybody by their token, takes its time, calls back into the hub, and
-//! panics when it is asked to.
+//! A test application: the token is the user's name, hooks take a random time and call the hub, and a
+//! message can make a hook panic.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use super::explore::probe;
 use super::machine::draw;
 use crate::application::{Application, Connection, Message};
 
-/// How often each connection was told to have come and gone.
+/// Counts the calls of `on_connect` and `on_disconnect`, per connection.
 #[derive(Clone, Default)]
 pub(super) struct Log(Arc<Mutex<BTreeMap<String, (usize, usize)>>>);
 
@@ -21,13 +21,13 @@ impl Log {
         act(log.entry(client.id().to_string()).or_default());
     }
 
-    /// So many have come, and each has gone, once.
+    /// Whether `come` connections have come, and each of them has gone.
     pub(super) fn all_gone(&self, come: usize) -> bool {
         let log = self.0.lock().expect("no panic");
         log.len() == come && log.values().all(|told| *told == (1, 1))
     }
 
-    /// Nobody has come or gone twice, or gone without having come.
+    /// Checks that every connection has come once and gone once.
     pub(super) fn check(&self) {
         let log = self.0.lock().expect("no panic");
         let sound = log.values().all(|told| *told == (1, 1));
@@ -37,14 +37,14 @@ impl Log {
 
 pub(super) struct App(pub(super) Log);
 
-/// Some time, or none.
+/// Yields a random number of times.
 async fn hesitate() {
     for _ in 0..draw(3) {
         shuttle::future::yield_now().await;
     }
 }
 
-/// Not ready once, which gives no other thread its turn.
+/// Is pending once, without giving another thread its turn.
 async fn once() {
     let mut polled = false;
     std::future::poll_fn(|context| {
@@ -83,11 +83,11 @@ impl Application for App {
             probe("too much waits for hooks");
         }
         match message {
-            // Without the report of a panic, which would be taken for the end of the schedule.
+            // Without the panic hook, whose report would count as the failure of the schedule.
             Message::Room { content, .. } if content == r#""panic""# => {
                 std::panic::resume_unwind(Box::new("asked to"));
             }
-            // Longer than its connection is open.
+            // Runs until its connection is closed, and longer.
             Message::Room { content, .. } if content == r#""linger""# => {
                 while client.hub().user_of(client.id()).is_some() {
                     shuttle::future::yield_now().await;
@@ -100,7 +100,7 @@ impl Application for App {
 
     async fn on_disconnect(&self, client: &Connection, _: &[Arc<str>], _: CloseReason) {
         if client.user() == "clinging" {
-            // It does not let go before its socket has gone; at first without letting others go on.
+            // Holds on until the socket is gone; the first poll gives no other thread its turn.
             once().await;
             while client.hub().stats().closing > 0 {
                 shuttle::future::yield_now().await;

@@ -1,4 +1,4 @@
-//! What members of a room hear while several threads publish and several threads write.
+//! Delivery to a room while several threads publish and several threads write.
 
 use shuttle::thread;
 
@@ -16,7 +16,7 @@ fn publish(hub: &Hub, publisher: usize) {
     }
 }
 
-/// Hears everything: numbered without a gap, each publisher's in its own order.
+/// Receives all messages. Checks that the numbers have no gap and that each publisher's order is kept.
 fn hear(peer: &mut Peer) -> Vec<String> {
     let heard: Vec<_> = (0..PUBLISHERS * EACH).map(|_| peer.hear("blue")).collect();
     for (index, message) in heard.iter().enumerate() {
@@ -37,7 +37,7 @@ fn hear(peer: &mut Peer) -> Vec<String> {
     texts
 }
 
-/// Publishes from several threads, and compares what everybody heard.
+/// Publishes from several threads, and checks that all members receive the same sequence.
 pub(super) fn publish_and_compare(node: &Node, peers: Vec<Peer>) -> Vec<Peer> {
     let publishers: Vec<_> = (0..PUBLISHERS)
         .map(|publisher| {
@@ -57,7 +57,7 @@ pub(super) fn publish_and_compare(node: &Node, peers: Vec<Peer>) -> Vec<Peer> {
         .map(|reader| reader.join().expect("it ran"))
         .unzip();
     assert!(heard.iter().all(|one| *one == heard[0]), "{heard:?}");
-    // The hook that greets them may have been slow: its word comes after the messages then.
+    // The message of `on_connect` may come after the published ones.
     until(|| {
         peers.iter_mut().for_each(Peer::read_on);
         node.hub.stats().queued_bytes == 0

@@ -16,7 +16,7 @@ const STEP: Duration = Duration::from_millis(50);
 const WINDOW: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_millis(500);
 
-/// A client that takes whatever comes.
+/// A client that accepts any outcome.
 fn visit(mut peer: Peer) {
     peer.request("/ws/blue?token=ann");
     match peer.status() {
@@ -69,7 +69,7 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
         let report = drain.join().expect("it ran");
         let report_of_serve = serving.join().expect("it ran").expect("no error");
         assert_eq!(report, report_of_serve);
-        // Who came when nobody accepted any more is not answered.
+        // Streams that arrived after the last accept are dropped with the listener.
         drop(listener);
         resident.join().expect("it ran");
         for visitor in visitors {

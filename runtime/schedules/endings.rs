@@ -1,4 +1,4 @@
-//! Connections that end in every way while messages are on their way to them.
+//! Every way to end a connection, while messages are under way.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::peer::Peer;
 
 const STEP: Duration = Duration::from_millis(100);
 
-/// How a connection ends.
+/// The way in which a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Kicked,
@@ -36,7 +36,7 @@ const ENDINGS: [(Ending, &str); 7] = [
 ];
 
 impl Ending {
-    /// The code of the Close frame, where the client is sure to get one.
+    /// Returns the code of the Close frame if the client is certain to get one.
     fn code(self) -> Option<u16> {
         match self {
             Self::Kicked | Self::Disconnected => Some(4004),
@@ -47,7 +47,7 @@ impl Ending {
     }
 }
 
-/// A client's life, from within the room to its end.
+/// Runs a client from within the room to its end.
 fn live(mut peer: Peer, ending: Ending) {
     match ending {
         Ending::Closed => peer.send_close(),
@@ -72,7 +72,7 @@ fn live(mut peer: Peer, ending: Ending) {
     }
 }
 
-/// What the application does to it.
+/// Ends the connection from the application's side, if that is how it ends.
 fn end(hub: &Hub, user: &str, id: ConnectionId, ending: Ending) {
     match ending {
         Ending::Kicked => hub.close(id, CloseReason::Kicked).expect("it is there"),
@@ -134,7 +134,7 @@ fn the_end_of_a_client_is_not_forgotten_behind_a_hook() {
         peer.end();
         assert_eq!(node.hub.disconnect_user("ann", CloseReason::Kicked), 1);
         peer.rest();
-        // Without any time passing: nothing has to time out.
+        // No time passes, so this must not depend on a timeout.
         node.until_empty(1);
         node.finish();
     });
@@ -160,7 +160,7 @@ fn what_a_hook_answers_before_a_violation_goes_out() {
     explore("answer before a violation", &[], || {
         let mut node = Node::new(config(), 1);
         let mut peer = node.enter("ann", "blue", 1 << 20);
-        // Nobody writes to it any more.
+        // Wait until nothing else is written to it.
         until(|| node.hub.members("everybody").len() == 1);
         until(|| node.hub.stats().queued_bytes == 0);
         peer.send_text_and_violation(r#"{"type":"message","channel":"blue","content":0,"id":1}"#);
@@ -180,7 +180,7 @@ fn what_a_hook_answers_before_a_violation_goes_out_whoever_else_writes() {
         let mut node = Node::new(config(), 2);
         let mut peer = node.enter("ann", "blue", 1 << 20);
         let mut other = node.enter("bob", "red", 1 << 20);
-        // Nobody writes to them any more.
+        // Wait until nothing else is written to them.
         until(|| node.hub.members("everybody").len() == 2);
         until(|| node.hub.stats().queued_bytes == 0);
         let elsewhere = thread::spawn(move || {
@@ -220,7 +220,7 @@ fn a_close_behind_a_hook_is_answered_in_time() {
     explore("a Close behind a hook", &[], || {
         let mut node = Node::new(config(), 1);
         let mut peer = node.enter("ann", "blue", 1 << 20);
-        // This hook ends after its connection.
+        // The hook of this message runs longer than its connection.
         peer.send_text_and_close(r#"{"type":"message","channel":"blue","content":"linger"}"#);
         pass_time_until(STEP, || {
             node.hub.stats().closes.contains_key("client_closed")
@@ -290,7 +290,7 @@ fn any_thread_may_do_anything_at_any_time() {
         }
         let hub = node.hub.clone();
         threads.push(thread::spawn(move || {
-            // It has an answer at the latest when the connection has gone.
+            // Answered at the latest when the connection is gone.
             let ping = hub.ping_user("ann", Duration::from_secs(2));
             drop(shuttle::future::block_on(ping));
         }));

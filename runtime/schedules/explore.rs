@@ -1,4 +1,4 @@
-//! Runs a scenario under many schedules, or one schedule again.
+//! Runs a scenario under many schedules, or replays one.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use shuttle::{Config, MaxSteps, Runner};
 
 use super::machine;
 
-/// Schedules of each scheduler where nobody asks for more: enough for every rare path.
+/// Default number of schedules per scheduler: enough for every rare path.
 const FEW: usize = 20;
-/// The same ones each time, unless `SHUTTLE_RANDOM_SEED` asks for others.
+/// A fixed seed, so that runs are repeatable. `SHUTTLE_RANDOM_SEED` overrides it.
 const SEED: u64 = 0x5357_4954_4348;
 
 thread_local! {
@@ -18,18 +18,18 @@ thread_local! {
     static STEPS: RefCell<u64> = const { RefCell::new(0) };
 }
 
-/// Notes that something rare has happened.
+/// Records a rare event.
 pub(super) fn probe(what: &'static str) {
     PROBES.with_borrow_mut(|probes| *probes.entry(what).or_default() += 1);
 }
 
-/// Runs a scenario under as many schedules as were asked for. What is to happen in some of them
-/// must have happened, otherwise the scenario does not show what it is there to show.
+/// Runs a scenario under the requested number of schedules. Fails unless each event of `to_happen` was
+/// recorded at least once; otherwise the scenario would not test what it is meant to test.
 pub(crate) fn explore(name: &str, to_happen: &[&str], scenario: fn()) {
     explore_times(1, name, to_happen, scenario);
 }
 
-/// [`explore`] where what is to happen is rarer than elsewhere by so many times.
+/// Like [`explore`], with `times` as many schedules, for events that are rarer by that factor.
 pub(crate) fn explore_times(times: usize, name: &str, to_happen: &[&str], scenario: fn()) {
     if let Ok(file) = std::env::var("SWITCHBOARD_REPLAY") {
         let mut schedule = std::fs::read_to_string(file).expect("a file with a schedule");

@@ -1,4 +1,4 @@
-//! Frames as a client sees them.
+//! A client's view of frames.
 
 pub(super) const TEXT: u8 = 1;
 pub(super) const CLOSE: u8 = 8;
@@ -11,7 +11,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The first whole frame, which is taken out.
+    /// Removes and returns the first frame, if it is complete.
     pub(super) fn take(bytes: &mut Vec<u8>) -> Option<Self> {
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
         assert_eq!(first & 0xf0, 0x80, "one frame a message, no extension");
@@ -39,31 +39,31 @@ impl Frame {
         std::str::from_utf8(&self.payload).expect("UTF-8")
     }
 
-    /// Whether it is a JSON message of this type.
+    /// Whether this is a JSON message of the given type.
     pub(super) fn is(&self, kind: &str) -> bool {
         self.opcode == TEXT && self.text().starts_with(&format!(r#"{{"type":"{kind}""#))
     }
 
-    /// Whether it is a message to this room.
+    /// Whether this is a message to the given room.
     pub(super) fn is_to(&self, room: &str) -> bool {
         self.is("message") && self.text().contains(&format!(r#""channel":"{room}""#))
     }
 
-    /// The number of a `message`.
+    /// Returns the number of a `message`.
     pub(super) fn seq(&self) -> u64 {
         let (_, tail) = self.text().split_once(r#""seq":"#).expect("a number");
         let digits: String = tail.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().expect("a number")
     }
 
-    /// The code of a Close frame.
+    /// Returns the code of a Close frame.
     pub(super) fn code(&self) -> Option<u16> {
         let code = self.payload.first_chunk::<2>()?;
         (self.opcode == CLOSE).then(|| u16::from_be_bytes(*code))
     }
 }
 
-/// A frame from a client, masked with zeros.
+/// Encodes a frame from a client, with a mask of zeros.
 pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).expect("short");
     assert!(length < 126, "short");

@@ -1,4 +1,4 @@
-//! Evictions while a writer holds frames: whoever lets go last drops the socket.
+//! Evictions while a writer holds frames: the last owner drops the socket.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn publish(hub: Hub, count: usize) -> JoinHandle<()> {
     })
 }
 
-/// Reads to the end, where a Close frame with this code may have got out, and may have been cut.
+/// Reads to the end. If a Close frame arrives, it must have this code; it may be missing or cut.
 fn read_on(mut peer: Peer, code: u16) -> JoinHandle<()> {
     thread::spawn(move || {
         let frames = peer.rest();
@@ -66,7 +66,7 @@ fn the_last_handle_may_go_at_any_time() {
                 node.enter("ann", "blue", 50),
                 node.enter("bob", "blue", 1 << 20),
             ];
-            // Somebody who is on the way in.
+            // A connection whose admission is under way.
             let late = node.dial("cid", "blue", 300);
             let publisher = publish(node.hub.clone(), 2);
             let readers = peers.map(|mut peer| {

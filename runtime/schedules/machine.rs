@@ -1,4 +1,4 @@
-//! Time that stands still until a test moves it, and random numbers that belong to the schedule.
+//! A clock that only tests advance, and random numbers that are part of the schedule.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -12,12 +12,12 @@ use crate::runtime::Timer;
 struct Clock {
     passed: Duration,
     sleepers: Vec<(Instant, Waker)>,
-    /// No file can be opened.
+    /// File descriptors are exhausted.
     exhausted: bool,
 }
 
 thread_local! {
-    // One execution runs in one thread of the operating system, whatever threads it plays.
+    // shuttle runs all threads of an execution on one thread of the operating system.
     static CLOCK: RefCell<Clock> = const {
         RefCell::new(Clock { passed: Duration::ZERO, sleepers: Vec::new(), exhausted: false })
     };
@@ -40,12 +40,12 @@ pub(crate) fn seed() -> u64 {
     thread_rng().next_u64()
 }
 
-/// A number below `bound`.
+/// Returns a random number below `bound`.
 pub(super) fn draw(bound: usize) -> usize {
     (thread_rng().next_u64() % bound as u64) as usize
 }
 
-/// Puts the clock back, and forgets who slept.
+/// Resets the clock and drops its sleepers.
 pub(super) fn reset() {
     let sleepers = CLOCK.with_borrow_mut(|clock| {
         clock.passed = Duration::ZERO;
@@ -55,7 +55,7 @@ pub(super) fn reset() {
     drop(sleepers);
 }
 
-/// From now on a file can be opened, or cannot.
+/// Simulates whether file descriptors are exhausted.
 pub(super) fn exhaust(exhausted: bool) {
     CLOCK.with_borrow_mut(|clock| clock.exhausted = exhausted);
 }
@@ -64,7 +64,7 @@ pub(super) fn is_exhausted() -> bool {
     CLOCK.with_borrow(|clock| clock.exhausted)
 }
 
-/// Lets time pass, and wakes whose time has come.
+/// Advances the clock and wakes the timers that are due.
 pub(crate) fn advance(by: Duration) {
     let due = CLOCK.with_borrow_mut(|clock| {
         clock.passed += by;
@@ -80,7 +80,7 @@ pub(crate) fn advance(by: Duration) {
     }
 }
 
-/// A timer on this clock.
+/// A timer of this clock.
 pub(crate) struct Alarm(Instant);
 
 impl Timer for Alarm {

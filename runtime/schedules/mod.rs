@@ -1,14 +1,14 @@
-//! The real driver, on a runtime made for it, under many orders of its threads: `shuttle` decides
-//! at each lock, atomic, read, write and poll who goes on. Time stands still unless a test moves it,
-//! so a wake-up that is lost is never made good by a timer: it is a deadlock, which the checker
-//! reports with the schedule that leads there.
+//! Tests of the real driver on a simulated runtime, under many thread schedules. At each lock, atomic
+//! operation, read, write and poll, `shuttle` decides which thread continues. Time stands still unless
+//! a test advances it, so no timer makes up for a lost wake-up: it is a deadlock, which the checker
+//! reports together with its schedule.
 //!
 //! | to run | command |
 //! |---|---|
 //! | a few schedules per test | `cargo test -p switchboard-runtime` |
 //! | more, here 20 000 of each scheduler | `SWITCHBOARD_SCHEDULES=20000 cargo test --release -p switchboard-runtime -- --nocapture` |
-//! | others | `SHUTTLE_RANDOM_SEED=7` before it |
-//! | one that failed | `SWITCHBOARD_REPLAY=<file with the schedule> cargo test -p switchboard-runtime <test>` |
+//! | different ones | `SHUTTLE_RANDOM_SEED=7` before it |
+//! | a failed one | `SWITCHBOARD_REPLAY=<file with schedule> cargo test -p switchboard-runtime <test>` |
 
 mod admission;
 mod application;

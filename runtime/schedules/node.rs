@@ -1,4 +1,4 @@
-//! A hub on the simulated runtime, and how it ends.
+//! A hub on the simulated runtime, and the checks at its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +22,10 @@ pub(super) struct Node {
     pipes: Vec<Arc<Pipe>>,
 }
 
-/// A time that no test lets pass: no deadline is near unless a test is about it, so that the ticker
-/// never wakes in time by accident.
+/// Longer than any test advances the clock, so that no deadline wakes the ticker by accident.
 const NEVER: Duration = Duration::from_secs(30_000_000);
 
-/// No limits, no presence and no pings, unless a test is about them.
+/// A configuration without limits, presence and pings.
 pub(super) fn config() -> Config {
     Config {
         rates: Rates::unlimited(),
@@ -67,14 +66,14 @@ impl Node {
         }
     }
 
-    /// A stream that holds `window` bytes on the way to its client.
+    /// Creates a stream that buffers `window` bytes towards its client.
     pub(super) fn pipe(&mut self, window: usize) -> Arc<Pipe> {
         let pipe = Pipe::new(window);
         self.pipes.push(pipe.clone());
         pipe
     }
 
-    /// A client that has asked for a room.
+    /// Connects a client that requests a room.
     pub(super) fn dial(&mut self, user: &str, room: &str, window: usize) -> Peer {
         let pipe = self.pipe(window);
         let accepted = self.hub.accept(ServerEnd::new(pipe.clone()), Vec::new());
@@ -84,7 +83,7 @@ impl Node {
         peer
     }
 
-    /// A client that is in the room.
+    /// Connects a client and waits until it is in the room.
     pub(super) fn enter(&mut self, user: &str, room: &str, window: usize) -> Peer {
         let mut peer = self.dial(user, room, window);
         assert_eq!(peer.status(), Some(101));
@@ -92,7 +91,7 @@ impl Node {
         peer
     }
 
-    /// Everybody who came has gone: every account is at zero, and the application was told.
+    /// Waits until `come` connections have come and gone, then checks that every count is zero.
     pub(super) fn until_empty(&self, come: usize) {
         until(|| self.log.all_gone(come));
         until(|| self.pipes.iter().all(|pipe| pipe.is_dropped()));
@@ -112,7 +111,7 @@ impl Node {
         self.hub.audit().expect("consistent");
     }
 
-    /// Drops the last handle: everything that was spawned ends, and lets go of every socket.
+    /// Drops the last handle, waits for the end of all tasks, and checks that every socket was dropped.
     pub(super) fn finish(self) {
         let Self {
             hub,
@@ -131,11 +130,11 @@ impl Node {
     }
 }
 
-/// Lets time pass, in steps that are no stall of the host, until something is so.
+/// Advances the clock until `so` is true, in steps that do not count as a stall of the host.
 pub(super) fn pass_time_until(step: Duration, mut so: impl FnMut() -> bool) {
     while !so() {
         machine::advance(step);
-        // Now and then the others have to get their turn; else they get it if the schedule says so.
+        // Yield now and then; otherwise the schedule alone decides when the other threads run.
         if machine::draw(8) == 0 {
             thread::yield_now();
         } else {
@@ -144,7 +143,7 @@ pub(super) fn pass_time_until(step: Duration, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Lets the others run until something is so.
+/// Lets other threads run until `so` is true.
 pub(super) fn until(mut so: impl FnMut() -> bool) {
     while !so() {
         thread::yield_now();

@@ -1,11 +1,11 @@
-//! A client.
+//! A test client.
 
 use std::sync::Arc;
 
 use super::frames::{CLOSE, Frame, TEXT, masked};
 use super::pipe::Pipe;
 
-/// The client's end. Whoever waits here for something that never comes is part of a deadlock.
+/// The client's end of a pipe. Waiting for something that never comes shows as a deadlock.
 pub(super) struct Peer {
     pub(super) pipe: Arc<Pipe>,
     received: Vec<u8>,
@@ -31,15 +31,14 @@ impl Peer {
         self.send(&masked(TEXT, text.as_bytes()));
     }
 
-    /// In one piece, so that both are there at once; the frame behind the text has an opcode that
-    /// there is not.
+    /// Sends a text frame and one with a reserved opcode at once.
     pub(super) fn send_text_and_violation(&self, text: &str) {
         let mut bytes = masked(TEXT, text.as_bytes());
         bytes.extend(masked(3, &[]));
         self.send(&bytes);
     }
 
-    /// In one piece, so that both are there at once.
+    /// Sends a text frame and a Close frame at once.
     pub(super) fn send_text_and_close(&self, text: &str) {
         let mut bytes = masked(TEXT, text.as_bytes());
         bytes.extend(masked(CLOSE, &1000_u16.to_be_bytes()));
@@ -58,7 +57,7 @@ impl Peer {
         waker.into_iter().for_each(std::task::Waker::wake);
     }
 
-    /// Ends its side, and reads on.
+    /// Ends the sending side, and keeps reading.
     pub(super) fn end(&self) {
         let mut state = self.pipe.state.lock().expect("no panic");
         state.client_ended = true;
@@ -76,7 +75,7 @@ impl Peer {
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
-    /// The status of the answer; none if there is no answer.
+    /// Returns the status of the HTTP response, or `None` at the end of the stream.
     pub(super) fn status(&mut self) -> Option<u16> {
         loop {
             let end = self
@@ -96,7 +95,7 @@ impl Peer {
         }
     }
 
-    /// The next frame, or the end.
+    /// Returns the next frame, or `None` at the end of the stream.
     pub(super) fn frame(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = Frame::take(&mut self.received) {
@@ -108,29 +107,29 @@ impl Peer {
         }
     }
 
-    /// The next frame of this type; those before it are of no interest.
+    /// Returns the next frame of this type, and skips those before it.
     pub(super) fn expect(&mut self, kind: &str) -> Frame {
         let found = std::iter::from_fn(|| self.frame()).find(|frame| frame.is(kind));
         found.unwrap_or_else(|| panic!("the end, in place of {kind}"))
     }
 
-    /// The next message to this room; those before it are of no interest.
+    /// Returns the next message to this room, and skips those before it.
     pub(super) fn hear(&mut self, room: &str) -> Frame {
         let heard = std::iter::from_fn(|| self.frame()).find(|frame| frame.is_to(room));
         heard.expect("a message, not the end")
     }
 
-    /// Everything up to the end.
+    /// Returns all frames up to the end of the stream.
     pub(super) fn rest(&mut self) -> Vec<Frame> {
         std::iter::from_fn(|| self.frame()).collect()
     }
 
-    /// Whether the last frame was cut by the end.
+    /// Whether the stream ended within a frame.
     pub(super) fn is_cut(&self) -> bool {
         !self.received.is_empty()
     }
 
-    /// Takes what is there, and leaves room for more.
+    /// Takes the available bytes without waiting.
     pub(super) fn read_on(&mut self) {
         let mut state = self.pipe.state.lock().expect("no panic");
         self.received.extend(state.to_client.drain(..));
@@ -139,7 +138,7 @@ impl Peer {
         waker.into_iter().for_each(std::task::Waker::wake);
     }
 
-    /// Waits for more; says whether there was any.
+    /// Waits for more bytes. Returns whether there were any.
     fn receive(&mut self) -> bool {
         let mut state = self.pipe.state.lock().expect("no panic");
         while state.to_client.is_empty() {

@@ -1,5 +1,5 @@
-//! A connection in memory. The way to the client holds so many bytes and no more; a write takes any
-//! part of what fits. It notices two writers at once, and counts how often the server lets go.
+//! An in-memory connection. The direction to the client buffers a limited number of bytes, and a write
+//! may be partial. Detects concurrent writers, and counts how often the server drops its end.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,9 +19,9 @@ pub(super) struct Pipe {
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
     writing: AtomicBool,
-    /// Who of the server reads it.
+    /// The server task that reads it.
     home: Unseen<Option<TaskId>>,
-    /// What must not happen, in places where a panic would be caught.
+    /// Violations, recorded where a panic would be caught.
     wrong: Unseen<Vec<&'static str>>,
 }
 
@@ -30,21 +30,21 @@ pub(super) struct State {
     pub(super) to_server: VecDeque<u8>,
     pub(super) to_client: VecDeque<u8>,
     pub(super) window: usize,
-    /// The client sends no more.
+    /// The client has ended its sending side.
     pub(super) client_ended: bool,
-    /// The client is no more.
+    /// The client has dropped its end.
     pub(super) client_gone: bool,
     pub(super) reset: bool,
-    /// The server sends no more.
+    /// The server has ended its sending side.
     pub(super) server_ended: bool,
-    /// How often the server has let go.
+    /// How often the server has dropped its end.
     pub(super) server_drops: usize,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
 }
 
 impl State {
-    /// Whoever of the server waits, to be woken without the lock.
+    /// Takes the wakers of the server's tasks, to be woken without the lock.
     pub(super) fn wakers(&mut self) -> Vec<Waker> {
         self.reader
             .take()
@@ -97,7 +97,7 @@ impl State {
     }
 }
 
-/// All of it, most often.
+/// Returns all of `bytes` most of the time, otherwise a random part.
 fn part_of(bytes: usize) -> usize {
     if draw(4) == 0 { 1 + draw(bytes) } else { bytes }
 }
@@ -117,7 +117,7 @@ impl Pipe {
         })
     }
 
-    /// The server has let go once, and did nothing that it must not do.
+    /// Checks that the server has dropped its end once, without a violation.
     pub(super) fn check(&self) {
         let wrong = self.wrong.lock().expect("unseen");
         assert!(wrong.is_empty(), "{wrong:?}");
@@ -129,7 +129,7 @@ impl Pipe {
         self.state.lock().expect("no panic").server_drops > 0
     }
 
-    /// Does something as the one who writes.
+    /// Calls `act` as the only writer, and records a violation if there is another.
     pub(super) fn as_writer<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         if self.writing.swap(true, Ordering::SeqCst) {
             self.wrong
@@ -183,12 +183,12 @@ impl ServerEnd {
     }
 
     pub(super) fn end(&self) {
-        // Whoever still writes to who has gone may be cut off by this.
+        // This may cut off a concurrent write to a connection that is gone.
         self.0.state.lock().expect("no panic").server_ended = true;
         self.0.changed.notify_all();
     }
 
-    /// Writes; says in the same step that it waits, where nothing fits.
+    /// Writes. If the buffer is full, registers the waker in the same step.
     pub(super) fn write_or_wait(
         &self,
         context: &Context<'_>,

@@ -1,5 +1,5 @@
-//! Streams that can only be polled, behind the lock of [`PolledSocket`](crate::PolledSocket). This one keeps
-//! back what it has taken until it is flushed, as TLS does.
+//! Streams that can only be polled, behind [`PolledSocket`](crate::PolledSocket). The one in this test
+//! holds bytes back until it is flushed, as TLS does.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,7 +15,7 @@ use super::runtime::Simulated;
 use crate::net::Stream;
 use crate::runtime::Polls;
 
-/// Bytes that it takes before it has to be flushed.
+/// Number of bytes that the stream accepts before it must be flushed.
 const HOLDS: usize = 50;
 
 pub(super) struct Holding {

@@ -1,4 +1,4 @@
-//! Reading that pauses, and goes on: nobody else says that there is room again.
+//! Paused reading resumes by itself.
 
 use shuttle::thread;
 use switchboard_core::UserPolicy;
@@ -6,7 +6,7 @@ use switchboard_core::UserPolicy;
 use super::explore::{explore, probe};
 use super::node::{Node, config};
 
-/// Sends so many messages at once, and hears an answer to each.
+/// Sends `count` messages at once and awaits an answer to each.
 fn converse(node: &mut Node, window: usize, count: u64) {
     let mut peer = node.enter("ann", "blue", window);
     let hub = node.hub.clone();

@@ -1,4 +1,4 @@
-//! A runtime whose threads are the checker's, and whose sockets are [`Pipe`]s.
+//! A runtime on the checker's threads, with [`Pipe`]s for sockets.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,13 +21,13 @@ use crate::runtime::Runtime;
 #[derive(Debug)]
 pub(super) enum Simulated {}
 
-/// Everything that was spawned, to see it end.
+/// An executor that keeps the handles of its tasks, to wait for their end.
 #[derive(Clone)]
 pub(super) struct Crew(Arc<Inner>);
 
 struct Inner {
     threads: usize,
-    /// Of what it is given, it drops so many first.
+    /// Number of tasks to drop instead of running them.
     drops: Unseen<usize>,
     tasks: Unseen<Vec<JoinHandle<()>>>,
 }
@@ -43,7 +43,7 @@ impl Crew {
         Self::with(threads, 0)
     }
 
-    /// A runtime that drops so many of those it is given first: all, where it has been shut down.
+    /// An executor that drops the first `drops` tasks; all of them if the runtime has shut down.
     pub(super) fn with(threads: usize, drops: usize) -> Self {
         Self(Arc::new(Inner {
             threads,
@@ -52,7 +52,7 @@ impl Crew {
         }))
     }
 
-    /// Waits until all that was spawned has ended; what never does is a deadlock.
+    /// Waits until all tasks have ended. A task that never ends shows as a deadlock.
     pub(super) fn join(&self) {
         loop {
             let task = self.0.tasks.lock().expect("unseen").pop();
@@ -125,7 +125,7 @@ impl Runtime for Simulated {
     }
 }
 
-/// Where streams arrive.
+/// A listener that tests hand streams to.
 pub(super) struct Listener(Mutex<Arrivals>);
 
 struct Arrivals {

@@ -1,4 +1,4 @@
-//! Who does not read: closed, and evicted when that cannot be said.
+//! A client that does not read: closed, and evicted if the Close frame cannot be written.
 
 use std::time::Duration;
 

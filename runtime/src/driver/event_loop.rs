@@ -113,7 +113,7 @@ async fn open<R: Runtime>(shared: &Shared, inbox: &Inbox) -> Option<R::Sockets> 
         for arrived in inbox.take_arrived() {
             shared.reset(arrived.id);
         }
-        warn!(%error, "failed to create an event queue for sockets");
+        warn!(%error, "failed to watch sockets");
         let mut rest = R::Timer::new(R::Timer::now() + REST);
         poll_fn(|context| rest.poll(context)).await;
     }
