@@ -70,8 +70,8 @@
 //!
 //! # Configuration
 //!
-//! [`Config`] contains every limit, timeout and policy, with defaults that are safe on the open
-//! internet. It is checked once, when the hub is created.
+//! [`Config`] contains every limit, timeout and policy, each with a default. It is checked once, when the
+//! hub is created.
 //!
 //! # Feature flags
 //!
