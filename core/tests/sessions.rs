@@ -269,6 +269,26 @@ fn a_close_waits_for_the_hook_before_it_but_only_for_the_close_timeout() {
 }
 
 #[test]
+fn a_violation_waits_no_longer_than_a_close() {
+    let mut node = Node::open(raw);
+    let unmasked = ClientFrame {
+        mask: None,
+        ..frame(TEXT, "x")
+    };
+    node.say(&[frame(TEXT, "1"), frame(TEXT, "2"), unmasked]);
+    let due = node.pending().expect("the violation is bounded");
+    node.now = due;
+    node.time_out();
+    assert!(!node.board.is_connected("ann"));
+    assert_eq!(node.text().as_deref(), Some("1"));
+    node.reply(Reply::Delivered(Ok(())));
+    let Some(Call::Disconnect(ended)) = node.call.take() else {
+        panic!("the application is told");
+    };
+    assert_eq!(ended.reason, CloseReason::ProtocolError);
+}
+
+#[test]
 fn a_close_is_answered_after_a_hook_that_returns_in_time() {
     let mut node = Node::open(raw);
     node.say(&[frame(TEXT, "1"), close(1000, "")]);

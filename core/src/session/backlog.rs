@@ -18,6 +18,11 @@ pub(super) enum Item {
 }
 
 impl Item {
+    /// Whether nothing counts after it.
+    pub(super) const fn is_last(&self) -> bool {
+        matches!(self, Self::Close(_) | Self::Violation(_))
+    }
+
     /// Returns the bytes of memory that the item takes.
     pub(super) fn bytes(&self) -> usize {
         let content = match self {
@@ -74,7 +79,7 @@ impl Waiting {
         let kept = self.0.as_mut()?;
         let item = kept.items.pop_front()?;
         kept.bytes -= item.bytes();
-        if matches!(item, Item::Close(_)) {
+        if item.is_last() {
             kept.close_by = None;
         }
         self.shrink();

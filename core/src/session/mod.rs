@@ -243,16 +243,23 @@ impl Session {
     }
 
     /// Acts on what is due while a call is pending: gives the call up if the connection has ended,
-    /// and processes a waiting Close of the client.
+    /// and processes a waiting Close or violation of the client.
     pub fn time_out(&mut self, node: &mut impl Node) {
         let now = node.now();
         if self.waiting.give_up_at().is_some_and(|at| at <= now) {
             self.call_over();
         }
         if self.waiting.close_by().is_some_and(|at| at <= now) {
-            let close = self.take_items(node).into_iter();
-            for item in close.filter(|item| matches!(item, Item::Close(_))) {
-                self.process(node, item);
+            for item in self.take_items(node) {
+                match item {
+                    Item::Close(_) => {
+                        self.process(node, item);
+                    }
+                    Item::Violation(violation) => {
+                        node.event(self.id, Event::Violation(violation));
+                    }
+                    _ => {}
+                }
             }
         }
     }
@@ -426,9 +433,9 @@ impl Session {
         if !self.must_queue() {
             return self.process(node, item);
         }
-        let is_close = matches!(item, Item::Close(_));
+        let is_last = item.is_last();
         self.push(node, item);
-        if is_close {
+        if is_last {
             let at = node.now() + node.config().timeouts.close;
             self.waiting.set_close_by(at);
         }

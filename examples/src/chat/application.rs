@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
-use switchboard_core::{CloseReason, Denied, Identity, Request};
+use switchboard_core::{CloseReason, Denied, Identity, Limits, Request, check_user};
 use switchboard_runtime::{Application, Connection, Message};
 
 use super::Options;
@@ -51,10 +51,10 @@ impl Chat {
             return Ok(Identity::FirstMessage);
         };
         let Some(key) = &self.key else {
-            return Ok(Identity::User {
-                name: token.reveal().to_owned(),
-                expires_in: None,
-            });
+            // The name is the client's choice, so a bad one is the client's mistake.
+            let name = token.reveal();
+            check_user(name, Limits::default().name_bytes).map_err(|_| Denied::Unauthorized)?;
+            return Ok(Identity::user(name));
         };
         let mut rules = Validation::new(Algorithm::HS256);
         rules.leeway = LEEWAY;
@@ -123,6 +123,17 @@ mod tests {
     fn now() -> f64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.expect("a time").as_secs_f64()
+    }
+
+    #[test]
+    fn a_name_that_no_user_may_have_is_not_let_in() {
+        let chat = Chat::new(&Options::parse_from(["chat"]));
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let identify = |name: &str| chat.identify(&Request::for_refresh(peer, Token::new(name)));
+        assert_eq!(identify("ann"), Ok(Identity::user("ann")));
+        for name in ["", "anon-5", "a\nb", &"x".repeat(200)] {
+            assert_eq!(identify(name), Err(Denied::Unauthorized), "{name:?}");
+        }
     }
 
     #[test]

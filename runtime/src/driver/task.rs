@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use switchboard_core::session::{Session, Step, Turn};
-use switchboard_core::{ConnectionId, Event, ReadMode};
+use switchboard_core::{CloseReason, ConnectionId, Event, ReadMode};
 
 use super::Host;
 use super::calls::{Begun, Hook, begin, panic_message};
@@ -121,8 +121,8 @@ impl<R: Runtime> Task<R> {
             self.read(context);
             let paused = self.session.is_paused();
             self.run(context, None);
-            let mut node = Locking::new(self.host.shared(), &self.link);
-            if paused && !self.session.is_full(&mut node) {
+            // A hook that has begun since has its own place among those that wait.
+            if paused && !self.must_wait(context) {
                 // There is room again, and nothing else would wake this task.
                 context.waker().wake_by_ref();
             }
@@ -191,6 +191,9 @@ impl<R: Runtime> Task<R> {
     fn take_end(&mut self) {
         if let Some(end) = self.link.take_end() {
             self.farewell = Some(end.farewell);
+            if end.ended.reason == CloseReason::Internal && self.hook.is_some() {
+                error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
+            }
             let mut node = Locking::new(self.host.shared(), &self.link);
             self.session.ended(&mut node, end.ended);
         }

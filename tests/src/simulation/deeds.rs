@@ -257,8 +257,11 @@ impl World {
         };
         let shadow = &mut self.links[l as usize].shadow;
         let inside = shadow.rooms.contains(&r);
-        if inside && let Some(stay) = shadow.stays.get_mut(&r).and_then(|stays| stays.back_mut()) {
-            stay.purged = true;
+        if inside {
+            // Also of an earlier stay, of which messages are still queued.
+            for stay in shadow.stays.get_mut(&r).into_iter().flatten() {
+                stay.purged = true;
+            }
         }
         if inside && self.links[l as usize].blocked {
             self.probe(Probe::LeavePurged);

@@ -78,9 +78,10 @@ impl World {
     }
 
     fn ping_went_out(&mut self, l: u32) {
-        let pinged = self.moment();
+        let (pinged, told) = (self.moment(), self.core_now);
         let shadow = &mut self.links[l as usize].shadow;
-        shadow.pinged_since.get_or_insert(pinged.at);
+        // The core may be told an earlier time than that of the write.
+        shadow.pinged_since.get_or_insert(told);
         shadow.pinged = Some(pinged);
     }
 

@@ -138,6 +138,16 @@ impl World {
             .addresses
             .get(&client.address)
             .map_or(0, |entry| entry.seats);
+        // All that an address may connect may be used up by its other clients.
+        let rated = self.plan.config.rates.connects.is_some_and(|rate| {
+            let each = SECOND / rate.per_second;
+            let full = self
+                .oracle
+                .addresses
+                .get(&client.address)
+                .map_or(0, |entry| entry.full);
+            full + each > self.core_now + each * rate.burst
+        });
         let name = format!("u{}", client.user);
         let connected = self.oracle.users.contains_key(&*name);
         let lobby = client.lobby.is_some_and(|r| {
@@ -148,6 +158,7 @@ impl World {
         let excused = raw
             || self.oracle.open >= limits.connections
             || seats >= limits.per_ip
+            || rated
             || lobby
             || (connected && self.plan.config.users == UserPolicy::Reject);
         let link = client.link;
