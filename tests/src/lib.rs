@@ -1,11 +1,11 @@
-//! Tests of the whole, apart from what they test: nothing here shares code with the core.
+//! Test oracles that share no code with the core.
 //!
-//! - [`model`]: the manager once more, naive and plain.
+//! - [`model`]: a plain second implementation of the core's rules.
 //! - [`clients`]: ten thousand clients and their node, in virtual time.
-//! - [`driver`]: plays a script against the real one and the model, and compares.
-//! - [`script`]: what a script can say, and how one is drawn.
+//! - [`driver`]: plays a script against the switchboard and the model, and compares them.
+//! - [`script`]: the steps of a script, and how scripts are drawn.
 //! - [`simulation`]: a whole node and its clients over a simulated network, from one seed.
-//! - [`wire`]: a small reader of what a server sends.
+//! - [`wire`]: a strict reader of a server's output.
 
 pub mod clients;
 pub mod driver;

@@ -1,6 +1,6 @@
-//! A peer that reads what a server sends, strictly, and shares no code with the core.
+//! A strict reader of a server's output that shares no code with the core.
 
-/// What a peer has read.
+/// An item that a peer has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// An HTTP response with this status.
@@ -21,14 +21,14 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Peer {
     buffer: Vec<u8>,
-    /// It waits for the answer to its request.
+    /// Whether an HTTP response is awaited.
     head: bool,
-    /// Nothing may come any more.
+    /// Whether nothing may follow.
     ended: bool,
 }
 
 impl Peer {
-    /// A peer; `head` says that an HTTP response comes first.
+    /// Creates a peer; `head` is whether an HTTP response comes first.
     pub fn new(head: bool) -> Self {
         Self {
             buffer: Vec::new(),
@@ -37,22 +37,26 @@ impl Peer {
         }
     }
 
-    /// Whether it has read to the end of a frame.
+    /// Returns whether it has read to the end of a frame.
     pub fn is_between_frames(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Its request was for an upgrade that somebody else answers.
+    /// Skips the response, because the application answers the request itself.
     pub fn skip_head(&mut self) {
         self.head = false;
     }
 
-    /// Whether the response to its request has come.
+    /// Returns whether the response has arrived.
     pub fn is_upgraded(&self) -> bool {
         !self.head
     }
 
-    /// Takes bytes and returns what they complete.
+    /// Parses bytes and returns the complete items.
+    ///
+    /// # Errors
+    ///
+    /// Returns a description of the first violation.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Vec<Heard>, String> {
         self.buffer.extend_from_slice(bytes);
         let mut heard = Vec::new();
@@ -98,7 +102,8 @@ fn response(bytes: &[u8]) -> Result<Option<(Heard, usize)>, String> {
     Ok((bytes.len() >= all).then_some((Heard::Http(status), all)))
 }
 
-/// One frame, by RFC 6455, section 5.2; a server's are unmasked, and ours never fragmented.
+/// Parses one frame (RFC 6455, section 5.2). A server's frames are unmasked and never fragmented
+/// here.
 fn frame(bytes: &[u8]) -> Result<Option<(Heard, usize)>, String> {
     let [first, second, ..] = *bytes else {
         return Ok(None);
@@ -118,7 +123,7 @@ fn frame(bytes: &[u8]) -> Result<Option<(Heard, usize)>, String> {
         short => (2, u64::from(short)),
     };
     if (header == 4 && length < 126) || (header == 10 && length < 0x1_0000) {
-        return Err("a length that is not the shortest".into());
+        return Err("a length that is not minimal".into());
     }
     let opcode = first & 0x0F;
     if opcode >= 8 && length > 125 {

@@ -1,4 +1,4 @@
-//! Runs the simulation for a number of seeds or of minutes, and prints what it counted.
+//! Runs the simulation for a number of seeds or minutes, and prints what was counted.
 //!
 //! `cargo run --release -p switchboard-tests --bin simulate -- --seeds N | --minutes M [--seed S]
 //! [--threads T] [--log]`
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use switchboard_tests::simulation::{Budget, Report, run_logged};
 
-/// Seeds that once broke a promise.
+/// Seeds that once failed.
 const KEPT: &str = include_str!("../../simulation.seeds");
 
 fn main() -> ExitCode {
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let report = arguments.run();
     print!("{report}");
     let (probes, faults) = (report.tally.dead_probes(), report.tally.dead_faults());
-    // A handful of seeds cannot take every path.
+    // A few seeds cannot take every path.
     let full = report.seeds >= 1_000;
     for dead in probes.iter().chain(&faults) {
         println!("NEVER HAPPENED: {dead}");

@@ -1,4 +1,4 @@
-//! Ten thousand clients in virtual time: `swarm [SEED [CLIENTS]]` prints what was counted.
+//! Runs ten thousand clients in virtual time: `swarm [SEED [CLIENTS]]` prints the counts.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! How often clients may knock, by what full jitter promises.
+//! Bounds on the rate of connection attempts, derived from full jitter.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ fn ceilings() -> impl Iterator<Item = f64> {
     (0..).map(|tries| (0.5 * 2_f64.powi(tries)).min(20.0))
 }
 
-/// The most attempts in the second that begins `second` seconds after `clients` lost their connection
-/// all at once, with nobody there to let them in.
+/// Returns the most attempts expected in the second that begins `second` seconds after `clients`
+/// lost their connection at once, while no node accepts.
 ///
-/// Attempt `k` comes after `k` delays, each uniform up to its ceiling `c`. So in any one second it
-/// falls with a probability of at most `1 / c_k`, whatever went before; by the time `t` it has come with one of
-/// at most `t^k / (k! c_1 … c_k)`; and after all ceilings up to `k`, with `delay` on top of each, it has come.
-/// The sum of that over `k` is expected at most; five times its deviation is granted on top. That is near
-/// the truth for the first ten seconds, and up to five times too much later.
+/// Attempt `k` follows `k` delays, each uniform up to its ceiling `c`. It falls into a given second
+/// with a probability of at most `1 / c_k`; it has happened by time `t` with a probability of at
+/// most `t^k / (k! c_1 … c_k)`; and it has happened for certain after all ceilings up to `k`, plus
+/// `delay` for each. The expectation is at most the sum over `k`; five standard deviations are
+/// added. The bound is tight for the first ten seconds and up to five times too large later.
 pub(super) fn after_a_crash(clients: usize, second: u64, delay: Duration) -> usize {
     let end = second as f64 + 1.0;
     let (mut expected, mut until, mut volume) = (0.0, 0.0, 1.0);
@@ -28,8 +28,8 @@ pub(super) fn after_a_crash(clients: usize, second: u64, delay: Duration) -> usi
     with_deviation(clients as f64 * expected)
 }
 
-/// The most attempts in any second while a node with `clients` drains over `window`: they are closed
-/// evenly over it, and told a delay that is uniform over as much.
+/// Returns the most attempts in any second while a node with `clients` drains over `window`: their
+/// closes are spread evenly over it, and each is told a delay that is uniform over the same time.
 pub(super) fn in_a_drain(clients: usize, window: Duration) -> usize {
     with_deviation(clients as f64 / window.as_secs_f64())
 }
@@ -50,7 +50,7 @@ mod tests {
         assert!(bounds[0] < 24_000, "{bounds:?}");
         assert!(bounds[4] < bounds[1] / 3, "{bounds:?}");
         assert!(bounds[8] < bounds[0] / 8, "{bounds:?}");
-        // One attempt in ten seconds in the mean would be 1 000.
+        // A mean of one attempt in ten seconds would be 1 000.
         assert!(bounds.iter().all(|&most| most > 1_000), "{bounds:?}");
     }
 }

@@ -8,30 +8,30 @@ use switchboard_core::client::{Config, Event, Machine, State};
 use super::story::OPEN;
 use crate::wire::Peer;
 
-/// A client: its machine, its socket, and what a watcher knows of it.
+/// A client: its state machine, its socket, and what the test observes of it.
 pub(super) struct Guest {
     pub(super) machine: Machine,
     pub(super) user: String,
     pub(super) room: String,
     pub(super) state: State,
     pub(super) link: Option<Link>,
-    /// Counts its sockets.
+    /// Number of sockets so far.
     pub(super) links: u32,
-    /// Behind the cut: nothing of it arrives, nor anything for it.
+    /// Cut off: nothing arrives from it or at it.
     pub(super) cut: bool,
-    /// For which time a tick waits in the queue.
+    /// The time for which a tick is scheduled.
     pub(super) armed: Option<Time>,
-    /// It was told to stay away.
+    /// It received a close after which it must not reconnect.
     pub(super) stopped: bool,
-    /// Messages of its own that it waits for.
+    /// Its own messages that are not yet acknowledged.
     pub(super) unanswered: BTreeSet<u64>,
 }
 
-/// Its end of a socket.
+/// The client's end of a socket.
 pub(super) struct Link {
     pub(super) number: u32,
     pub(super) peer: Peer,
-    /// What goes into it goes nowhere: the network forgot it.
+    /// Writes are lost, because the network dropped the connection.
     pub(super) dead: bool,
 }
 
@@ -61,7 +61,7 @@ impl Guest {
         matches!(self.state, State::Connected { .. }) && self.machine.is_active(&self.room)
     }
 
-    /// The socket of this number, if it is the one it has.
+    /// Returns the current socket, if it has this number.
     pub(super) fn link(&mut self, number: u32) -> Option<&mut Link> {
         self.link.as_mut().filter(|link| link.number == number)
     }

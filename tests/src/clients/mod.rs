@@ -1,9 +1,9 @@
-//! Ten thousand clients and the node that they are connected to, in one process and in virtual time,
-//! from one seed: they come, some are told to stay away, the node restarts, half of the network is cut
-//! off, the node drains into another. How often they knock, and when all are back, is counted.
+//! Ten thousand clients and their node in virtual time, from one seed: clients connect, some are
+//! closed for good, the node restarts, half of the network is cut off, the node drains into
+//! another. The test counts connection attempts and when all clients are back.
 //!
 //! ```text
-//!   World: one clock, one queue of what arrives when
+//!   World: one clock, one queue of arrivals
 //!     Guest × 10 000: the client's machine, its socket ◀── delay ──▶ Node: the server's core
 //! ```
 

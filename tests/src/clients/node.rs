@@ -1,4 +1,4 @@
-//! The server's core, with a driver that has no sockets.
+//! The server's core under a driver without sockets.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,13 +10,13 @@ use switchboard_core::{
     Limits, Notice, Rates, Request, RequestOutcome, Rooms, Switchboard, Time, Wire,
 };
 
-/// A client's socket: whose, and which.
+/// A client's socket: the index of the client and the number of its socket.
 pub(super) type Socket = (usize, u32);
 
-/// What comes out of a node.
+/// An output of a node.
 pub(super) enum Output {
     Bytes(Socket, Vec<u8>),
-    /// The end of its side.
+    /// The end of the node's side.
     End(Socket),
     Drained,
 }
@@ -52,11 +52,11 @@ impl Node {
         }
     }
 
-    /// A client dials, and asks for what it wants; the application knows it.
+    /// Connects a client, sends its request and authenticates it.
     pub(super) fn arrive(&mut self, now: Time, socket: Socket, user: &str) {
         let from = IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + socket.0 as u32));
         let Ok(id) = self.board.connect(now, from) else {
-            panic!("there is a seat for everybody");
+            panic!("the node has a seat for every client");
         };
         self.sockets.insert(id, socket);
         self.ids.insert(socket, id);
@@ -75,7 +75,7 @@ impl Node {
         let _ = self.board.handle(now, id, Event::Heard);
         if self.board.message(now, id, false, text.len()) == Ok(true) {
             let asked = self.board.command(now, id, parse(text));
-            // The application has nothing against anything.
+            // The application allows everything.
             if let Ok(Some(question)) = asked {
                 let _ = self.board.answer(now, id, question, Ok(()));
             }
@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    /// The client has closed its side, with a Close frame.
+    /// The client sent a Close frame and closed its side.
     pub(super) fn closed(&mut self, now: Time, socket: Socket, code: u16) {
         if let Some(&id) = self.ids.get(&socket) {
             let close = CloseFrame { code, reason: "" };
@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    /// All that it wants done.
+    /// Returns all outputs that are due.
     pub(super) fn outputs(&mut self, now: Time) -> Vec<Output> {
         let mut outputs = Vec::new();
         while let Some(action) = self.board.poll_action() {
@@ -136,7 +136,7 @@ impl Node {
     }
 }
 
-/// What every client asks for.
+/// Returns the request that every client sends.
 fn request(config: &Config) -> Request {
     let config = HandshakeConfig {
         endpoint: config.endpoint.clone(),
@@ -149,5 +149,7 @@ fn request(config: &Config) -> Request {
                 Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let request = Handshake::new(Arc::new(config)).receive(text.as_bytes());
-    request.expect("a legal request").expect("a whole one")
+    request
+        .expect("a valid request")
+        .expect("a complete request")
 }

@@ -1,4 +1,4 @@
-//! What happens to everybody, and what must be true of it.
+//! The scenes of a run and their assertions.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use super::bound;
 use super::guest::Guest;
 use super::world::{Counts, SLOWEST, World};
 
-/// The longest delay that a client chooses by itself.
+/// The longest delay that a client chooses on its own.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-/// How long it waits for a socket to open.
+/// How long a client waits for a socket to open.
 pub(super) const OPEN: Duration = Duration::from_secs(5);
-/// A dial, its answer, `welcome`, `subscribe` and its answer.
+/// A dial and its answer, `welcome`, `subscribe` and its answer.
 const GETTING_IN: Duration = SLOWEST.saturating_mul(6);
 
 const ROOM: usize = 20;
@@ -22,44 +22,44 @@ const OUTAGE: Duration = Duration::from_secs(3);
 const PARTITION: Duration = Duration::from_secs(60);
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// How many clients there were.
+    /// Number of clients.
     pub clients: usize,
-    /// How many of them were told to stay away.
+    /// Number of clients that were closed for good.
     pub stopped: usize,
-    /// What happened, one after the other.
+    /// The scenes in order.
     pub scenes: Vec<Scene>,
-    /// What happened in all.
+    /// Totals of the run.
     pub counts: Counts,
-    /// A hash of everything that happened: the same for the same seed.
+    /// A hash of all events; equal for equal seeds.
     pub trace: u64,
-    /// How long it all took, in virtual time.
+    /// Virtual duration of the run.
     pub time: Duration,
 }
 
-/// One of the things that happened.
+/// One scene of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
-    /// What it was.
+    /// The name of the scene.
     pub name: &'static str,
-    /// What was counted.
+    /// The figures of the scene.
     pub figures: Figures,
 }
 
-/// What is counted of a scene.
+/// Counts of one scene.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Attempts to connect, in all.
+    /// Connection attempts in all.
     pub knocks: usize,
-    /// In the worst second.
+    /// Connection attempts in the worst second.
     pub worst: usize,
-    /// How many were allowed in that second.
+    /// The bound on attempts in that second.
     pub allowed: usize,
-    /// When the last was back, since it began to be possible.
+    /// When the last client was back, counted from when it became possible.
     pub back: Duration,
-    /// When it had to be.
+    /// The bound on that time.
     pub deadline: Duration,
 }
 
@@ -94,12 +94,16 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Runs all of it; panics where a promise is broken.
+/// Runs all scenes.
+///
+/// # Panics
+///
+/// Panics if an assertion fails.
 pub fn run(seed: u64, clients: usize) -> Outcome {
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
     let users = clients - clients / 100;
     let guests = (0..clients).map(|index| {
-        // The last hundredth are second logins of the first.
+        // The last hundredth are second logins of the first users.
         let user = format!("user-{}", index % users);
         Guest::new(rng.u32(..), user, format!("room-{}", index / ROOM))
     });
@@ -126,7 +130,7 @@ pub fn run(seed: u64, clients: usize) -> Outcome {
 
 struct Story {
     world: World,
-    /// How many users there are; the clients after those are second logins.
+    /// Number of users; the clients after those are second logins.
     users: usize,
     scenes: Vec<Scene>,
 }
@@ -136,7 +140,7 @@ impl Story {
         self.world.now.since(Time::ZERO).as_secs() as usize
     }
 
-    /// Lets time pass, with some conversation.
+    /// Lets time pass, with some messages.
     fn pass(&mut self, time: Duration) {
         let end = self.world.now + time;
         while self.world.now < end {
@@ -154,12 +158,15 @@ impl Story {
         guests.all(|guest| guest.stopped || guest.state == State::Idle || guest.is_in())
     }
 
-    /// Waits until everybody is in, at the latest after `deadline`; says when it was.
+    /// Waits until all clients are connected, at most `deadline`; returns the time it took.
     fn until_all_in(&mut self, deadline: Duration) -> Duration {
         let begun = self.world.now;
         while !self.all_in() {
             let waited = self.world.now.since(begun);
-            assert!(waited < deadline, "not everybody is back after {waited:?}");
+            assert!(
+                waited < deadline,
+                "not all clients are back after {waited:?}"
+            );
             self.world
                 .run_until(self.world.now + Duration::from_millis(10));
         }
@@ -167,7 +174,7 @@ impl Story {
         self.world.now.since(begun)
     }
 
-    /// The node counts those whom the clients count.
+    /// Checks that the node's counts equal the clients'.
     fn check(&self) {
         let front = self.world.front.expect("a node");
         let node = self.world.nodes[front].as_ref().expect("a node");
@@ -185,7 +192,7 @@ impl Story {
         assert_eq!(connected, inside.count());
     }
 
-    /// Attempts in the seconds since `from`, against how many are allowed in each.
+    /// Checks the attempts in each second since `from` against `allowed`.
     fn knocks(&self, from: usize, allowed: impl Fn(usize) -> usize) -> Figures {
         let mut figures = Figures::default();
         let seconds = self.world.knocks.get(from..).unwrap_or_default();
@@ -193,7 +200,7 @@ impl Story {
             let allowed = allowed(second);
             assert!(
                 knocks <= allowed,
-                "{knocks} in second {second}, not {allowed}"
+                "{knocks} attempts in second {second}, allowed {allowed}"
             );
             figures.knocks += knocks;
             if knocks > figures.worst {
@@ -207,7 +214,7 @@ impl Story {
         self.scenes.push(Scene { name, figures });
     }
 
-    /// Everybody comes within ten seconds, one after the other.
+    /// All clients connect, spread over ten seconds.
     fn arrive(&mut self) {
         self.world.start_node();
         for index in 0..self.users {
@@ -223,7 +230,8 @@ impl Story {
         self.pass(Duration::from_secs(20));
     }
 
-    /// A hundredth is kicked, and a hundredth logs in a second time: the older ones stay away.
+    /// A hundredth is kicked, and a hundredth logs in a second time, which closes the older
+    /// connections for good.
     fn told_to_stay_away(&mut self) {
         let hundredth = self.world.guests.len() - self.users;
         let front = self.world.front.expect("a node");
@@ -242,11 +250,11 @@ impl Story {
             .filter(|&index| self.world.guests[index].stopped)
             .collect();
         let expected: Vec<usize> = (0..2 * hundredth).collect();
-        assert_eq!(stopped, expected, "who was told so, and nobody else");
+        assert_eq!(stopped, expected, "only kicked and replaced clients stop");
         self.until_all_in(GETTING_IN);
     }
 
-    /// The node crashes, and is back after some seconds. Everybody notices at once.
+    /// The node crashes and is back after some seconds. All clients notice at once.
     fn restart(&mut self) {
         self.pass(Duration::from_secs(1));
         let from = self.second();
@@ -256,11 +264,11 @@ impl Story {
         self.world.crash(front);
         self.pass(OUTAGE);
         self.world.start_node();
-        // Whoever waits has waited for the longest delay at most.
+        // Every waiting client has waited at most the longest delay.
         let deadline = LONGEST_WAIT + GETTING_IN;
         let back = self.until_all_in(deadline);
         let mut figures = self.knocks(from, |second| {
-            // The seconds do not begin with the crash.
+            // The clock's seconds are not aligned with the crash.
             let starts = [second.saturating_sub(1), second];
             let bounds =
                 starts.map(|start| bound::after_a_crash(clients, start as u64, 2 * SLOWEST));
@@ -271,7 +279,7 @@ impl Story {
         self.pass(Duration::from_secs(60));
     }
 
-    /// Every second client is cut off, without a word to anybody; a minute later the network is back.
+    /// Every second client is cut off without a FIN or RST; a minute later the network is back.
     fn partition(&mut self) {
         self.pass(Duration::from_secs(1));
         let from = self.second();
@@ -284,20 +292,20 @@ impl Story {
         self.world.cut(far, true);
         self.pass(PARTITION);
         self.world.cut(far, false);
-        // Whoever dialled just before has to find out first.
+        // A client that dialled just before must first time out.
         let deadline = OPEN + LONGEST_WAIT + GETTING_IN;
         let back = self.until_all_in(deadline);
         let guests = self.world.guests.iter().skip(1).step_by(2);
         let cut = guests.filter(|guest| !guest.stopped).count();
-        // Each attempt of those takes until nobody has answered: not two in a second.
+        // An attempt of these lasts until its timeout, so there are no two per second.
         let mut figures = self.knocks(from, |_| cut);
         (figures.back, figures.deadline) = (back, deadline);
         self.tell("partition", figures);
-        assert_eq!(links(self), near, "the others notice nothing");
+        assert_eq!(links(self), near, "the other clients are unaffected");
         self.pass(Duration::from_secs(60));
     }
 
-    /// The node drains, while another takes over.
+    /// The node drains while another takes over.
     fn drain(&mut self) {
         self.pass(Duration::from_secs(1));
         let from = self.second();
@@ -309,8 +317,8 @@ impl Story {
             .at_node(old, |node, now| node.board.drain(now, WINDOW, 2 * WINDOW));
         self.pass(WINDOW);
         self.pass(2 * SLOWEST);
-        assert!(self.world.drained, "everybody was sent away in time");
-        // The last is told to wait for as long as the window, and half a second.
+        assert!(self.world.drained, "the drain ends in time");
+        // The last client is told to wait for the length of the window plus half a second.
         let deadline = WINDOW + Duration::from_millis(500) + GETTING_IN;
         let back = self.until_all_in(deadline);
         let mut figures = self.knocks(from, |_| bound::in_a_drain(clients, WINDOW));

@@ -1,4 +1,4 @@
-//! One clock, and one queue of what arrives when.
+//! The clock and the queue of arrivals.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,16 +12,16 @@ use super::guest::{Guest, Link};
 use super::node::{Node, Output, Socket};
 use crate::wire::{Heard, Peer};
 
-/// The longest that anything takes from one end to the other.
+/// The longest delay from one end to the other.
 pub(super) const SLOWEST: Duration = Duration::from_millis(50);
 
-/// What arrives somewhere.
+/// An event that is due at some time.
 enum Arrival {
     /// A guest's own deadline.
     Tick(usize),
-    /// It wants a connection from now on.
+    /// A client wants a connection from now on.
     Start(usize),
-    /// Nobody took its dial.
+    /// No node answered a dial.
     NoAnswer(Socket),
     Bytes(Socket, Vec<u8>),
     End(Socket),
@@ -57,43 +57,43 @@ impl Ord for Entry {
     }
 }
 
-/// Everybody.
+/// All clients, nodes and the network.
 pub(super) struct World {
     pub(super) now: Time,
     pub(super) guests: Vec<Guest>,
-    /// Where dials arrive; there may be none.
+    /// The node at which dials arrive, if any.
     pub(super) front: Option<usize>,
-    /// All nodes that ever were. One that has crashed is `None`.
+    /// All nodes so far. A crashed node is `None`.
     pub(super) nodes: Vec<Option<Node>>,
-    /// Of which node a socket is, by guest.
+    /// The node of each guest's socket.
     homes: Vec<Option<usize>>,
     queue: BinaryHeap<Reverse<Entry>>,
     order: u64,
-    /// Attempts by whole second.
+    /// Connection attempts by whole second.
     pub(super) knocks: Vec<usize>,
     pub(super) counts: Counts,
-    /// A hash of everything that happened.
+    /// A hash of all events.
     pub(super) trace: u64,
     pub(super) rng: fastrand::Rng,
     pub(super) drained: bool,
 }
 
-/// What happened in all.
+/// Totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Things that arrived somewhere.
+    /// Events that arrived.
     pub arrivals: u64,
-    /// Attempts to connect.
+    /// Connection attempts.
     pub knocks: u64,
-    /// Connections that were let in.
+    /// Admitted connections.
     pub welcomes: u64,
-    /// Messages of a room that came.
+    /// Room messages received.
     pub messages: u64,
-    /// Messages that somebody learnt not to have got.
+    /// Messages that a client learnt it had missed.
     pub missed: u64,
-    /// Messages that the node took.
+    /// Messages that the node acknowledged.
     pub taken: u64,
-    /// Messages that it did not, or nobody knows.
+    /// Messages that were refused or whose outcome is unknown.
     pub failed: u64,
 }
 
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    /// Starts a node, to which dials go from now on.
+    /// Starts a node, which receives all dials from now on.
     pub(super) fn start_node(&mut self) -> usize {
         let seed = self.rng.u64(..);
         let node = Node::new(seed, self.now, self.guests.len());
@@ -124,7 +124,7 @@ impl World {
         self.nodes.len() - 1
     }
 
-    /// A node is no more; the operating system ends its sockets.
+    /// Crashes a node; the operating system ends its sockets.
     pub(super) fn crash(&mut self, node: usize) {
         self.nodes[node] = None;
         self.front = self.front.filter(|&front| front != node);
@@ -140,7 +140,7 @@ impl World {
         self.push(at, Arrival::Start(index));
     }
 
-    /// Something is asked of a guest.
+    /// Gives an event to a guest's machine.
     pub(super) fn ask(&mut self, index: usize, event: Event<'_>) {
         self.guests[index].machine.handle(self.now, event);
         self.follow(index);
@@ -154,8 +154,8 @@ impl World {
         self.ask(index, Event::publish(&room, content));
     }
 
-    /// The network between these guests and everybody forgets what it knew, and carries nothing, or
-    /// carries everything again.
+    /// Cuts the network between these guests and the nodes, or restores it. Existing connections
+    /// are lost silently.
     pub(super) fn cut(&mut self, which: impl Fn(usize) -> bool, cut: bool) {
         for index in (0..self.guests.len()).filter(|&index| which(index)) {
             let guest = &mut self.guests[index];
@@ -166,7 +166,7 @@ impl World {
         }
     }
 
-    /// Does something to a node, and what follows from it.
+    /// Runs `work` on a node, then carries out its outputs.
     pub(super) fn at_node(&mut self, index: usize, work: impl FnOnce(&mut Node, Time)) {
         let Some(node) = &mut self.nodes[index] else {
             return;
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    /// Lets time pass.
+    /// Runs all events up to `end`.
     pub(super) fn run_until(&mut self, end: Time) {
         loop {
             let arrival = self.queue.peek().map(|Reverse(entry)| entry.at);
@@ -215,8 +215,8 @@ impl World {
         self.queue.push(Reverse(Entry { at, order, what }));
     }
 
-    /// Sends something over the network, in either direction: each guest is a distance of its own
-    /// away. What is cut off gets nothing through.
+    /// Sends something over the network in either direction, with the guest's own delay. Nothing
+    /// passes a cut.
     fn send(&mut self, (index, number): Socket, what: Arrival) {
         let guest = &self.guests[index];
         let dead = match &guest.link {
@@ -282,7 +282,7 @@ impl World {
         let Some(link) = self.guests[index].link(number) else {
             return;
         };
-        for heard in link.peer.read(bytes).expect("what a server may send") {
+        for heard in link.peer.read(bytes).expect("valid output of a server") {
             if self.guests[index].link(number).is_none() {
                 return;
             }
@@ -306,13 +306,13 @@ impl World {
         }
     }
 
-    /// A guest's socket has closed.
+    /// A guest's socket closed.
     fn lost(&mut self, index: usize, code: u16, reason: &str) {
         self.guests[index].link = None;
         self.ask(index, Event::Closed { code, reason });
     }
 
-    /// Does what a guest has decided.
+    /// Carries out a guest's actions.
     fn follow(&mut self, index: usize) {
         while let Some(action) = self.guests[index].machine.poll_action() {
             let guest = &mut self.guests[index];
@@ -325,15 +325,15 @@ impl World {
                 }
                 Action::Send(text) => self.send(socket, Arrival::Text(socket, text)),
                 Action::Done { id, .. } => {
-                    assert!(guest.unanswered.remove(&id), "an answer nobody waits for");
+                    assert!(guest.unanswered.remove(&id), "an answer without a request");
                     self.counts.taken += 1;
                 }
                 Action::Failed { id, .. } => {
-                    assert!(guest.unanswered.remove(&id), "an answer nobody waits for");
+                    assert!(guest.unanswered.remove(&id), "an answer without a request");
                     self.counts.failed += 1;
                 }
                 Action::Notify(notice) => self.noticed(index, notice),
-                Action::GetToken(_) => unreachable!("there are no tokens here"),
+                Action::GetToken(_) => unreachable!("no tokens are configured"),
             }
         }
         self.arm(index);
@@ -348,7 +348,7 @@ impl World {
         self.knocks[second] += 1;
         self.counts.knocks += 1;
         let guest = &mut self.guests[index];
-        assert!(!guest.stopped, "{} was told to stay away", guest.user);
+        assert!(!guest.stopped, "{} must not reconnect", guest.user);
         guest.links += 1;
         let socket = (index, guest.links);
         guest.link = Some(Link {
@@ -380,7 +380,7 @@ impl World {
         }
     }
 
-    /// Has a guest's deadline in the queue.
+    /// Schedules a guest's deadline.
     fn arm(&mut self, index: usize) {
         let guest = &mut self.guests[index];
         let Some(due) = guest.machine.next_deadline() else {
@@ -399,7 +399,7 @@ impl World {
     }
 }
 
-/// How far away a guest is.
+/// Returns the network delay of a guest.
 fn distance(index: usize) -> Duration {
     let spread = SLOWEST.as_millis() as usize - 1;
     Duration::from_millis(1 + (index * 7_919 % spread) as u64)

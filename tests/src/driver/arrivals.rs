@@ -1,4 +1,4 @@
-//! How clients come in.
+//! Steps of a script in which clients connect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,14 @@ impl Driver {
     pub(super) fn connect(&mut self, ip: u8) -> Result<Option<ConnectionId>, Fault> {
         let (peer, key) = address(ip)?;
         let result = self.act(|sys, now| sys.connect(now, peer));
-        // A network of the configuration, where there is one, holds this address alone.
+        // A configured trusted network contains only this address.
         let proxy = key == PROXY && !self.config.trusted_proxies.is_empty();
         if let Some(model) = &mut self.model {
             model.connect(result.ok(), key, proxy);
         }
         if let Ok(id) = result {
             ensure(!self.lives.contains_key(&id), || {
-                format!("{id} is used twice")
+                format!("{id} was issued twice")
             })?;
             self.lives.insert(id, super::Life::default());
             self.ids.push(id);
@@ -45,7 +45,7 @@ impl Driver {
         Ok(())
     }
 
-    /// A client loses its stream; its user enters again, where it was.
+    /// A client loses its stream, and its user connects again.
     pub(super) fn come_back(&mut self, id: ConnectionId, ip: u8, after: u64) -> Result<(), Fault> {
         let user = self.sys.user_of(id);
         let number = USERS.iter().position(|name| user.as_deref() == Some(*name));
@@ -170,7 +170,7 @@ fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Requ
     }
     let path = match (kind, lobby) {
         (Kind::Page, _) => "/".to_owned(),
-        // An illegal name does not come through a handshake.
+        // A handshake cannot carry an illegal name.
         (_, Some(name)) if name.len() <= 8 && !name.is_empty() && !name.contains('\u{7}') => {
             format!("/ws/{name}")
         }
@@ -194,5 +194,5 @@ fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Requ
     let request = Handshake::new(Arc::new(config)).receive(head.as_bytes());
     request
         .map_err(|bad| bad.to_string())?
-        .ok_or_else(|| "no whole request".into())
+        .ok_or_else(|| "incomplete request".into())
 }

@@ -1,4 +1,4 @@
-//! What the application does, and which step of a script is what.
+//! The application's steps, and the dispatch of a script's steps.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Driver {
         Ok(())
     }
 
-    /// A step that names a connection; without any, nothing happens.
+    /// Runs a step that names a connection; a no-op if there is none.
     fn step_of_one(&mut self, op: &Op) -> Result<(), Fault> {
         let (Op::Return { c, .. }
         | Op::AnswerPage { c }
@@ -184,7 +184,7 @@ impl Driver {
         self.settle()
     }
 
-    /// A text as it is, to a room or to everybody.
+    /// Sends a raw text to a room or to all connections.
     fn raw(&mut self, room: Option<&str>, size: u16, except: Except) -> Result<(), Fault> {
         let excluded = self.exclude(except);
         let users: Vec<&str> = excluded.users.iter().map(String::as_str).collect();
@@ -306,10 +306,10 @@ impl Driver {
         self.settle()
     }
 
-    /// Everybody goes, and nothing is left.
+    /// Ends all connections and checks that nothing is left.
     pub(super) fn finish(&mut self) -> Result<(), Fault> {
         if self.setup.family == Family::Health {
-            // Long enough for the silent to be found out.
+            // Long enough for the ping timeout to evict silent clients.
             self.wait(12_000 * MS)?;
         }
         for id in self.sockets.keys().copied().collect::<Vec<_>>() {
@@ -336,9 +336,9 @@ impl Driver {
             stats.closing,
             stats.queued_bytes,
         ];
-        same("what is left", &left, &[0; 7])?;
+        same("entries left", &left, &[0; 7])?;
         let gone = self.lives.values().all(|life| life.gone);
-        ensure(gone, || "somebody has never gone".into())
+        ensure(gone, || "a connection never ended".into())
     }
 }
 
@@ -379,7 +379,7 @@ fn tally(result: Result<Receipt, SendError>) -> Result<Tally, &'static str> {
     })
 }
 
-/// Every member is told of once.
+/// Checks that a receipt accounts for every member.
 fn adds_up(result: Result<Receipt, SendError>, members: usize) -> Result<(), Fault> {
     let Ok(receipt) = result else { return Ok(()) };
     let all = receipt.queued + receipt.excluded + receipt.dropped_newest + receipt.closed;

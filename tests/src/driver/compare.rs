@@ -1,4 +1,4 @@
-//! What the manager says about itself, against the model.
+//! Compares all observable state of the switchboard with the model.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use super::{Driver, Fault, ROOMS, USERS, ensure, same};
 use crate::model::{Model, Note, Phase};
 use crate::script::Family;
 
-/// The most bytes that are read from a connection that is told to go (spec, section 5).
+/// The most bytes that are read and discarded after an end (docs/behaviour.md, section 5).
 const DISCARD: usize = 256 << 10;
 
 impl Driver {
-    /// After each event: its actions, and all that can be asked.
+    /// Checks the actions and all queries after each event.
     pub(super) fn settle(&mut self) -> Result<(), Fault> {
         let told: Vec<ConnectionId> = self.fresh.iter().filter_map(intake_of).collect();
         let mut notes = self.live_through()?;
@@ -41,18 +41,18 @@ impl Driver {
         self.compare_deadline(model)
     }
 
-    /// Who is to be read again is told so.
+    /// Checks that each change of a read mode was announced.
     fn check_intake(&mut self, told: &[ConnectionId]) -> Result<(), Fault> {
         for (id, socket) in &mut self.sockets {
             let read_mode = self
                 .sys
                 .read_mode(*id)
-                .map_err(|stale| format!("{stale}, without an end"))?;
+                .map_err(|stale| format!("{stale}, but it has not ended"))?;
             let before = socket.read_mode.replace(read_mode);
             let news =
                 before.is_some_and(|before| before != read_mode) && read_mode != ReadMode::Wait;
             ensure(!news || told.contains(id), || {
-                format!("{id} is to be read as {read_mode:?} after {before:?}, and nobody says so")
+                format!("{id} changed from {before:?} to {read_mode:?} without an announcement")
             })?;
         }
         Ok(())
@@ -72,7 +72,7 @@ impl Driver {
         ] {
             ensure(is <= most, || format!("{is} {what}, at most {most}"))?;
         }
-        // Beyond the bound is only what a writer has to do with.
+        // Only bytes that a writer holds may exceed the bound.
         let writing = self.sockets.values().any(|socket| socket.held.is_some());
         let (held, most) = (stats.queued_bytes, limits.queued_bytes);
         ensure(held <= most || writing || self.sys.wants_write(), || {
@@ -104,7 +104,7 @@ impl Driver {
         };
         same("closes", &owned(&stats.closes), &model.counts.closes)?;
         same("refused", &owned(&stats.refused), &model.counts.refused)?;
-        // A ping by message that was not written yet is not foreseen.
+        // The model does not predict an unwritten ping by message.
         if !(self.setup.family == Family::Health && self.asks_by_message()) {
             same("dropped", &owned(&stats.dropped), &model.counts.dropped)?;
         }
@@ -116,7 +116,7 @@ impl Driver {
             };
             let close = (bytes..=bytes + pings).contains(&stats.queued_bytes);
             ensure(close, || {
-                format!("{} bytes queued, foreseen {bytes}", stats.queued_bytes)
+                format!("{} bytes queued, expected {bytes}", stats.queued_bytes)
             })?;
         }
         Ok(())
@@ -125,7 +125,7 @@ impl Driver {
     fn compare_connections(&self, model: &Model) -> Result<(), Fault> {
         let sockets: Vec<&ConnectionId> = self.sockets.keys().collect();
         let conns: Vec<&ConnectionId> = model.conns.keys().collect();
-        same("who is there", &sockets, &conns)?;
+        same("connections", &sockets, &conns)?;
         for (id, conn) in &model.conns {
             let user = self.sys.user_of(*id).map(|name| name.to_string());
             same(
@@ -152,7 +152,7 @@ impl Driver {
                 _ if long || conn.claim.is_some() => ReadMode::Wait,
                 _ => ReadMode::Frames,
             };
-            same("how it is read", &self.sys.read_mode(*id), &Ok(read_mode))?;
+            same("read mode", &self.sys.read_mode(*id), &Ok(read_mode))?;
         }
         Ok(())
     }
@@ -206,14 +206,14 @@ impl Driver {
         Ok(())
     }
 
-    /// The manager never sleeps through what the model waits for.
+    /// The switchboard must not sleep past a deadline of the model.
     fn compare_deadline(&self, model: &Model) -> Result<(), Fault> {
         let next = self.sys.next_deadline().map(Time::as_nanos);
         let Some(latest) = model.latest_deadline() else {
             return Ok(());
         };
         ensure(next.is_some_and(|next| next <= latest), || {
-            format!("wakes up at {next:?}, foreseen {latest}")
+            format!("wakes up at {next:?}, expected {latest}")
         })
     }
 }
@@ -235,6 +235,6 @@ fn compare_notes(notes: &[Note], foreseen: &[Note]) -> Result<(), Fault> {
         .filter(|note| !foreseen.contains(note))
         .collect();
     ensure(notes == foreseen, || {
-        format!("not foreseen: {surplus:?}; missing: {missing:?}")
+        format!("unexpected: {surplus:?}; missing: {missing:?}")
     })
 }

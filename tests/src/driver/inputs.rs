@@ -1,4 +1,4 @@
-//! What clients do.
+//! Steps of a script in which clients send.
 
 use switchboard_core::protocol::parse;
 use switchboard_core::{
@@ -11,7 +11,7 @@ use crate::model::{Ask, Said};
 use crate::script::{Message, Reply, Stream, Who};
 
 impl Driver {
-    /// Bytes have come from a peer.
+    /// A peer's bytes arrived.
     fn bytes_came(&mut self, id: ConnectionId) -> bool {
         let known = self
             .act(|sys, now| sys.handle(now, id, Event::Heard))
@@ -30,7 +30,7 @@ impl Driver {
         reply: Reply,
     ) -> Result<(), Fault> {
         self.requests += 1;
-        // What is no JSON has no id.
+        // A text that is not JSON has no id.
         let tagged = tagged && !matches!(message, Message::Garbage(choice) if choice % 4 == 0);
         let tag = tagged.then(|| self.requests.to_string());
         let (text, said) = self.text_of(id, message, tag.as_deref());
@@ -67,7 +67,7 @@ impl Driver {
         };
         self.settle()?;
         ensure(question.is_some() == ask.is_some(), || {
-            format!("asked {question:?}, foreseen {ask:?}")
+            format!("asked {question:?}, expected {ask:?}")
         })?;
         if let (Some(question), Some(ask)) = (question, ask) {
             self.reply(id, question, ask, reply)?;
@@ -75,7 +75,7 @@ impl Driver {
         Ok(())
     }
 
-    /// A message has come in whole: whether it was accepted.
+    /// A message is complete; returns whether it was accepted.
     fn whole_message(
         &mut self,
         id: ConnectionId,
@@ -176,7 +176,7 @@ impl Driver {
         self.pong_with(id, &[0xEE; 8])
     }
 
-    /// Answers all pings that a peer has read, each in its way.
+    /// Answers all pings that a peer has read, by pong or by message.
     pub(super) fn answer_pings(&mut self, id: ConnectionId) -> Result<(), Fault> {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return Ok(());
@@ -268,7 +268,7 @@ impl Driver {
             Stream::Eof => model.peer_ended(id),
             Stream::Reset => model.peer_reset(id),
             Stream::Violation(_) => model.close_by(id, key),
-            // It changes how the connection is read, and nothing else.
+            // This only changes the read mode.
             Stream::Discarded(bytes) => {
                 let conn = model.conns.get_mut(&id);
                 if let Some(conn) = conn.filter(|conn| conn.is_ending() && conn.shut) {
@@ -290,7 +290,7 @@ impl Driver {
         self.settle()
     }
 
-    /// Whether pings of the interval go out as messages.
+    /// Returns whether interval pings are sent as messages.
     pub(super) fn asks_by_message(&self) -> bool {
         self.json() && self.config.health.health_ping == HealthPing::All
     }

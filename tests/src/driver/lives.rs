@@ -1,4 +1,4 @@
-//! What may be said about one connection, in which order.
+//! Checks that the actions for each connection come in a legal order.
 
 use switchboard_core::{Action, ConnectionId, Notice};
 
@@ -7,7 +7,7 @@ use crate::model::texts::{close_code, status};
 use crate::model::{Note, nanos};
 use crate::wire::Heard;
 
-/// What has been said about a connection.
+/// Actions for a connection so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Life {
     pub(super) opened: bool,
@@ -18,7 +18,7 @@ pub(super) struct Life {
 }
 
 impl Driver {
-    /// Takes the actions of the last call: each must fit the life of its connection.
+    /// Takes the actions of the last call and checks each against the life of its connection.
     pub(super) fn live_through(&mut self) -> Result<Vec<Note>, Fault> {
         let mut notes = Vec::new();
         for action in std::mem::take(&mut self.fresh) {
@@ -33,11 +33,11 @@ impl Driver {
         Ok(notes)
     }
 
-    /// A call has taken an id for that of somebody who is there, or not: it must be right.
+    /// Checks that a call recognised an id exactly if its connection exists.
     pub(super) fn is_known(&self, id: ConnectionId, known: bool) -> Result<(), Fault> {
         let there = self.sockets.contains_key(&id);
         ensure(known == there, || {
-            format!("{id} is known: {known}, there: {there}")
+            format!("{id} is known: {known}, exists: {there}")
         })
     }
 
@@ -45,33 +45,33 @@ impl Driver {
         let Some(id) = id_of(action) else {
             return Ok(());
         };
-        let life = self.lives.get_mut(&id).ok_or("an id before its connect")?;
-        ensure(!life.gone, || "after its end".into())?;
+        let life = self.lives.get_mut(&id).ok_or("an unknown id")?;
+        ensure(!life.gone, || "an action after the end".into())?;
         match action {
             Action::Notify(Notice::Opened { .. }) => {
                 ensure(!life.opened && life.refused.is_none(), || {
-                    "opened twice, or refused".into()
+                    "opened twice, or after a refusal".into()
                 })?;
                 life.opened = true;
             }
             Action::Notify(Notice::Refused { refused, .. }) => {
                 ensure(!life.opened && life.refused.is_none(), || {
-                    "refused twice, or open".into()
+                    "refused twice, or while open".into()
                 })?;
                 life.refused = Some(refused.as_str().to_owned());
             }
             Action::Notify(Notice::Closed { reason, .. }) => {
                 ensure(life.opened && life.closed.is_none(), || {
-                    "closed twice, or not open".into()
+                    "closed twice, or while not open".into()
                 })?;
                 ensure(life.rooms.is_empty(), || {
-                    "closed before it left its rooms".into()
+                    "closed before leaving its rooms".into()
                 })?;
                 life.closed = Some(reason.as_str().to_owned());
             }
             Action::Notify(Notice::Joined { room, .. }) => {
                 ensure(life.opened && life.closed.is_none(), || {
-                    "joined when not open".into()
+                    "joined while not open".into()
                 })?;
                 ensure(!life.rooms.contains(&room.to_string()), || {
                     "joined twice".into()
@@ -81,14 +81,16 @@ impl Driver {
             Action::Notify(Notice::Left { room, .. }) => {
                 let before = life.rooms.len();
                 life.rooms.retain(|other| **other != **room);
-                ensure(life.rooms.len() < before, || "left and was not in".into())?;
+                ensure(life.rooms.len() < before, || {
+                    "left a room without being in it".into()
+                })?;
             }
             Action::Evict { last, .. } => {
                 ensure(life.opened == life.closed.is_some(), || {
-                    "gone before closed".into()
+                    "gone before it was closed".into()
                 })?;
                 life.gone = true;
-                // Who is turned away has been refused and not closed.
+                // A connection that is turned away was refused, not closed.
                 let reason = life.closed.clone().or_else(|| life.refused.clone());
                 let bytes = last.as_ref().map(|frame| frame.as_bytes().to_vec());
                 self.last_words(id, reason, bytes)?;
@@ -98,7 +100,8 @@ impl Driver {
         Ok(())
     }
 
-    /// What an evicted connection gets on its way must be readable where its stream stands.
+    /// Checks that the last bytes for an evicted connection form whole frames at the position of
+    /// its stream.
     fn last_words(
         &mut self,
         id: ConnectionId,
@@ -110,13 +113,13 @@ impl Driver {
             return Ok(());
         };
         ensure(socket.held.is_none(), || {
-            "last words beside a writer".into()
+            "last bytes while a writer holds frames".into()
         })?;
         let heard = socket.peer.read(&bytes)?;
         if reason.as_deref() == Some("client_closed") {
-            // It gets its own code back.
+            // Its own code is echoed.
             let right = matches!(heard.last(), Some(Heard::Close(_)));
-            return ensure(right, || format!("last words {heard:?}"));
+            return ensure(right, || format!("last bytes {heard:?}"));
         }
         let code = reason.as_deref().and_then(close_code);
         let right = match heard.last() {
@@ -124,10 +127,10 @@ impl Driver {
             Some(Heard::Http(given)) => reason.is_some_and(|reason| status(&reason) == *given),
             _ => false,
         };
-        ensure(right, || format!("last words {heard:?}"))
+        ensure(right, || format!("last bytes {heard:?}"))
     }
 
-    /// The Close frame that a peer has read must say why its connection ended.
+    /// Checks that the Close frame matches the reason of the end.
     pub(super) fn check_close(&self, id: ConnectionId, heard: &Heard) -> Result<(), Fault> {
         let life = &self.lives[&id];
         match (heard, &life.refused, &life.closed) {
@@ -169,13 +172,13 @@ fn id_of(action: &Action) -> Option<ConnectionId> {
     })
 }
 
-/// The code of the Close frame at the end of some bytes, or the status of an answer by HTTP.
+/// Returns the code of the Close frame at the end of some bytes, or the status of an HTTP response.
 fn code_of(bytes: &[u8]) -> u16 {
     let status = bytes.strip_prefix(b"HTTP/1.1 ").map(|rest| {
         let digits = rest[..3].iter();
         digits.fold(0, |sum, &digit| sum * 10 + u16::from(digit - b'0'))
     });
-    // After an upgrade come frames.
+    // Frames follow an upgrade.
     if let Some(status) = status.filter(|&status| status != 101) {
         return status;
     }
@@ -187,7 +190,7 @@ fn code_of(bytes: &[u8]) -> u16 {
     code.map_or(1005, |code| u16::from_be_bytes([code[0], code[1]]))
 }
 
-/// An action in the model's words; `None` for what the model does not speak of.
+/// Translates an action to the model's terms; `None` if the model does not cover it.
 fn note(action: &Action) -> Option<Note> {
     let names = |names: &[std::sync::Arc<str>]| {
         let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
-//! Plays a script against the manager and its model, in virtual time, and compares.
+//! Plays a script against the switchboard and its model in virtual time, and compares them.
 //!
-//! Invariants by their numbers in the list that the project keeps, and where they are checked:
+//! Invariants by number, and the module that checks each:
 //!
 //! | number | what | where |
 //! |---|---|---|
@@ -15,7 +15,7 @@
 //! | 17 | one pong, one unanswered ping | `streams` |
 //! | 18, 19, 21 | deadlines; `tick` twice, `tick` back | `time`, `audit` |
 //! | 20 | rates | the model's buckets, `streams` |
-//! | 22 | the silent go, those who answer stay | `time`, the model |
+//! | 22 | silent connections are evicted, those that answer stay | `time`, the model |
 
 mod arrivals;
 mod commands;
@@ -38,13 +38,13 @@ use crate::script::{Case, Family, Setup};
 use self::lives::Life;
 use self::streams::{Socket, node_of};
 
-/// What went wrong.
+/// A description of a failed check.
 pub type Fault = String;
 
-/// What a case did.
+/// Counts of a case.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
-    /// Calls of the manager.
+    /// Calls of the switchboard.
     pub events: u64,
     /// Comparisons.
     pub checks: u64,
@@ -75,7 +75,7 @@ pub const USERS: [&str; 7] = [
     "anon-1-0",
 ];
 
-/// Addresses, and as whose they count.
+/// Addresses, and the key under which each is counted.
 const ADDRESSES: [(&str, u8); 5] = [
     ("10.0.0.1", 0),
     ("::ffff:10.0.0.1", 0),
@@ -87,7 +87,7 @@ const ADDRESSES: [(&str, u8); 5] = [
 /// The address that `script::setup` may trust.
 const PROXY: u8 = 1;
 
-/// The manager, its model, and the world around them.
+/// The switchboard, its model, and the peers.
 pub struct Driver {
     sys: Switchboard,
     config: Config,
@@ -98,7 +98,7 @@ pub struct Driver {
     lives: BTreeMap<ConnectionId, Life>,
     ids: Vec<ConnectionId>,
     questions: Vec<(ConnectionId, Question, Ask)>,
-    /// Actions of the call under way.
+    /// Actions of the current call.
     fresh: Vec<Action>,
     /// Each numbered message, by its room's epoch and number.
     numbered: BTreeMap<(String, u64), String>,
@@ -106,12 +106,12 @@ pub struct Driver {
     /// The latest time of a call.
     seen: u64,
     figures: Figures,
-    /// Notices that neither refuse nor close, by their kind.
+    /// Notices other than refusals and closes, by kind.
     seen_notices: BTreeMap<&'static str, u64>,
 }
 
 impl Driver {
-    /// A manager and a model at the start.
+    /// Creates a switchboard and a model in the same initial state.
     pub fn new(setup: &Setup) -> Result<Self, Fault> {
         let config = setup.config();
         let start = 1_000_000_000;
@@ -138,7 +138,7 @@ impl Driver {
         })
     }
 
-    /// Plays a case to its end; `seen` counts what happened in it, by its name in the statistics.
+    /// Plays a case to its end; `seen` counts events by their name in the statistics.
     pub fn play(case: &Case, seen: &mut BTreeMap<String, u64>) -> Result<Figures, Fault> {
         let mut driver = Self::new(&case.setup)?;
         for (number, op) in case.ops.iter().enumerate() {
@@ -167,7 +167,7 @@ impl Driver {
         }
     }
 
-    /// One call of the manager, with the time.
+    /// Calls the switchboard with the current time.
     fn act<R>(&mut self, call: impl FnOnce(&mut Switchboard, Time) -> R) -> R {
         self.act_at(self.now, call)
     }
@@ -194,7 +194,7 @@ impl Driver {
         self.config.wire == Wire::Json
     }
 
-    /// A connection: mostly one that is there.
+    /// Picks a connection, mostly an existing one.
     fn pick(&self, c: u8) -> Option<ConnectionId> {
         let live: Vec<ConnectionId> = self.sockets.keys().copied().collect();
         let from = if c >= 240 || live.is_empty() {
@@ -233,6 +233,6 @@ fn ensure(holds: bool, what: impl FnOnce() -> Fault) -> Result<(), Fault> {
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, sys: &T, model: &T) -> Result<(), Fault> {
     ensure(sys == model, || {
-        format!("{what}: it is {sys:?}, foreseen {model:?}")
+        format!("{what}: got {sys:?}, expected {model:?}")
     })
 }

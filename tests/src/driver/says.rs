@@ -1,4 +1,4 @@
-//! What clients write.
+//! The messages that clients send.
 
 use switchboard_core::ConnectionId;
 use switchboard_core::protocol::parse;
@@ -79,7 +79,7 @@ impl Driver {
     }
 }
 
-/// Texts that are not understood; what is said to them is the parser's affair.
+/// Returns a text that is not understood. The model takes the error from the parser.
 fn garbage(choice: u8, field: &str) -> (String, Said) {
     let text = match choice % 4 {
         0 => "hello".to_owned(),
@@ -98,7 +98,7 @@ fn garbage(choice: u8, field: &str) -> (String, Said) {
     (text, said)
 }
 
-/// JSON whose spelling must survive.
+/// Returns JSON whose exact spelling must survive.
 pub(super) fn content(size: u16) -> String {
     format!(r#"{{ "x": 1.0,"s":"{}"}}"#, "x".repeat(usize::from(size)))
 }

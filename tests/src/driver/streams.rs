@@ -1,4 +1,4 @@
-//! What peers read, and what must hold of it whatever was foreseen.
+//! The peers' side of each connection, and checks that need no prediction.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use super::{Driver, Fault, ensure};
 use crate::model::queue::{Is, Item};
 use crate::wire::{Heard, Peer};
 
-/// The other end of one connection.
+/// The peer of one connection.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) peer: Peer,
-    /// What a writer holds for it.
+    /// Bytes that a writer holds for it.
     pub(super) held: Option<Vec<u8>>,
-    /// It takes no more.
+    /// Its socket takes no more bytes.
     pub(super) blocked: bool,
     /// It answers pings.
     pub(super) answers: bool,
     /// Pings that it has read and not answered: number, and whether by message.
     pub(super) pings: Vec<(u64, bool)>,
-    /// Rooms that it believes to be in: epoch and last number.
+    /// Rooms it knows to be in, with epoch and last number.
     rooms: BTreeMap<String, (String, u64)>,
     /// It has been welcomed.
     welcomed: bool,
-    /// How it was to be read, at the last look.
+    /// Its last known read mode.
     pub(super) read_mode: Option<switchboard_core::ReadMode>,
-    /// When its messages were accepted.
+    /// The times at which its messages were accepted.
     pub(super) accepted: Vec<u64>,
 }
 
@@ -46,7 +46,7 @@ impl Socket {
         }
     }
 
-    /// A JSON message has been read.
+    /// Checks a JSON message that the peer has read.
     fn told(&mut self, text: &str, value: &Value) -> Result<Option<(String, u64)>, Fault> {
         let field = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let number = |key: &str| value[key].as_u64().unwrap_or_default();
@@ -90,7 +90,7 @@ impl Socket {
 }
 
 impl Driver {
-    /// A peer has read something.
+    /// Checks a frame that the peer has read.
     pub(super) fn hears(&mut self, id: ConnectionId, heard: &Heard) -> Result<(), Fault> {
         self.figures.frames += 1;
         self.check_close(id, heard)?;
@@ -112,7 +112,7 @@ impl Driver {
                 };
                 let first = self.numbered.entry(key).or_insert_with(|| text.clone());
                 ensure(first == text, || {
-                    format!("two messages of one number: {first}, {text}")
+                    format!("two messages with one number: {first}, {text}")
                 })?;
             }
             _ => {}
@@ -120,22 +120,22 @@ impl Driver {
         Ok(())
     }
 
-    /// What was written must be what was foreseen, frame by frame.
+    /// Compares what was written with the prediction, frame by frame.
     pub(super) fn compare_stream(heard: &[Heard], items: &[Item]) -> Result<(), Fault> {
         let foreseen =
             |items: &[Item]| format!("{:?}", items.iter().map(|it| &it.is).collect::<Vec<_>>());
         ensure(heard.len() == items.len(), || {
-            format!("read {heard:?}, foreseen {}", foreseen(items))
+            format!("read {heard:?}, expected {}", foreseen(items))
         })?;
         for (heard, item) in heard.iter().zip(items) {
             ensure(is(heard, &item.is), || {
-                format!("read {heard:?}, foreseen {:?}", item.is)
+                format!("read {heard:?}, expected {:?}", item.is)
             })?;
         }
         Ok(())
     }
 
-    /// Accepted messages in any window are within burst and rate.
+    /// Checks that the accepted messages of every window are within burst and rate.
     pub(super) fn accepted(&mut self, id: ConnectionId) -> Result<(), Fault> {
         let (now, rate) = (self.now, self.config.rates.messages);
         let (Some(rate), Some(socket)) = (rate, self.sockets.get_mut(&id)) else {
@@ -146,7 +146,7 @@ impl Driver {
             let count = (socket.accepted.len() - index) as u64;
             let most = rate.burst + rate.per_second * (now - from) / 1_000_000_000;
             ensure(count <= most, || {
-                format!("{count} messages accepted in a window for {most}")
+                format!("{count} messages accepted in a window, at most {most}")
             })?;
         }
         Ok(())
@@ -157,7 +157,8 @@ fn is(heard: &Heard, is: &Is) -> bool {
     let json = |text: &str| serde_json::from_str::<Value>(text).ok();
     match (heard, is) {
         (Heard::Http(heard), Is::Http(status)) => heard == status,
-        // Contents pass through byte for byte: where the fields' order is ours, so is the text.
+        // Contents pass through byte for byte, so texts with a fixed field order are compared as
+        // bytes.
         (Heard::Text(heard), Is::Json(text)) => {
             heard == text || (json(heard) == json(text) && !text.contains("content"))
         }
@@ -174,8 +175,7 @@ fn is(heard: &Heard, is: &Is) -> bool {
     }
 }
 
-/// What stands before a room's number in its epoch: drawn by the system from its seed, and read
-/// from a manager of the same seed.
+/// Returns the prefix of an epoch, which a switchboard draws from its seed.
 pub(super) fn node_of(seed: u64) -> String {
     let now = Time::ZERO;
     let read = || -> Option<String> {

@@ -1,4 +1,4 @@
-//! What time does, and may not do.
+//! Steps of a script in which time passes.
 
 use switchboard_core::{ConnectionId, Event, Time};
 
@@ -6,7 +6,7 @@ use super::{Action, Driver, Fault, ensure};
 use crate::script::Family;
 
 impl Driver {
-    /// A tick, which must do all there is to do: a second one, or one of the past, finds nothing.
+    /// Ticks, and checks that a second tick and one in the past do nothing.
     pub(super) fn tick(&mut self) -> Result<(), Fault> {
         let promised = self.sys.next_deadline().map(Time::as_nanos);
         self.sys.tick(Time::from_nanos(self.now));
@@ -19,7 +19,10 @@ impl Driver {
         self.seen = self.now;
         let before = self.sys.next_deadline();
         ensure(before.is_none_or(|at| at.as_nanos() > self.now), || {
-            format!("after a tick at {} the next is at {before:?}", self.now)
+            format!(
+                "after a tick at {} the next deadline is {before:?}",
+                self.now
+            )
         })?;
         for again in [self.now, self.now - 1] {
             self.sys.tick(Time::from_nanos(again));
@@ -31,14 +34,14 @@ impl Driver {
         let overdue = self.model.as_ref().and_then(crate::model::Model::overdue);
         let overdue = overdue.filter(|_| self.setup.family == Family::Health);
         ensure(overdue.is_none(), || {
-            format!("{overdue:?} is silent and still there")
+            format!("{overdue:?} is silent but not evicted")
         })
     }
 
-    /// To the next deadline, and not a nanosecond further.
+    /// Advances to exactly the next deadline.
     pub(super) fn next_deadline(&mut self) -> Result<(), Fault> {
         if let Some(at) = self.sys.next_deadline() {
-            // Pings that lie years off are not waited for.
+            // Skip pings that are years away.
             if at.as_nanos() < self.now.saturating_add(60_000_000_000) {
                 self.now = self.now.max(at.as_nanos());
                 self.tick()?;
@@ -47,7 +50,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Time passes, with a tick at each deadline.
+    /// Lets time pass, with a tick at each deadline.
     pub(super) fn wait(&mut self, nanos: u64) -> Result<(), Fault> {
         let until = self.now + nanos;
         for _ in 0..10_000 {
@@ -63,7 +66,7 @@ impl Driver {
         self.tick()
     }
 
-    /// The clock of a call goes back: nothing is undone, and nothing happens twice.
+    /// Makes calls with an earlier time: nothing is undone, and nothing happens twice.
     pub(super) fn back(&mut self, id: ConnectionId, nanos: u64) -> Result<(), Fault> {
         let earlier = self.seen.saturating_sub(nanos);
         self.sys.tick(Time::from_nanos(earlier));
@@ -78,7 +81,7 @@ impl Driver {
         self.settle()
     }
 
-    /// Ends that the system chose by its own random numbers: the model checks them.
+    /// Adopts ends that the switchboard chose at random; the model checks them.
     pub(super) fn choose(&mut self) {
         let chosen = self.fresh.iter().filter_map(|action| match action {
             Action::Notify(switchboard_core::Notice::Closed { id, reason, .. }) => {

@@ -1,4 +1,4 @@
-//! Who writes, and how much of it the sockets take.
+//! The writers, and how many bytes the sockets take.
 
 use switchboard_core::{Chunk, ConnectionId, Event};
 
@@ -6,22 +6,23 @@ use super::{Driver, Fault, ensure};
 use crate::script::Family;
 
 impl Driver {
-    /// A writer takes frames for whoever is next; says for whom.
+    /// Takes frames for the next connection and returns its id.
     pub(super) fn take(&mut self, budget: usize) -> Result<Option<ConnectionId>, Fault> {
         let Some(id) = self.sys.poll_send() else {
             self.nobody_waits()?;
             return Ok(None);
         };
-        let socket = self.sockets.get_mut(&id).ok_or("bytes for nobody")?;
+        let socket = self
+            .sockets
+            .get_mut(&id)
+            .ok_or("bytes for an unknown connection")?;
         ensure(socket.held.is_none(), || {
             format!("a second writer for {id}")
         })?;
-        ensure(!socket.blocked, || {
-            format!("bytes for {id}, which is blocked")
-        })?;
+        ensure(!socket.blocked, || format!("bytes for blocked {id}"))?;
         let mut out = Vec::new();
         match self.sys.transmit(id, &mut out, budget) {
-            Chunk::Nothing => return Err(format!("nothing for {id}")),
+            Chunk::Nothing => return Err(format!("no bytes for {id}")),
             Chunk::Copied(bytes) => ensure(bytes == out.len(), || "a wrong count".into())?,
             Chunk::Shared(frame, from) => out.extend_from_slice(&frame.as_bytes()[from..]),
         }
@@ -37,7 +38,8 @@ impl Driver {
         Ok(Some(id))
     }
 
-    /// With nobody left to write for, only who is blocked or written may wait.
+    /// When no connection wants to write, only blocked or currently written ones may have bytes
+    /// queued.
     fn nobody_waits(&self) -> Result<(), Fault> {
         let Some(model) = &self.model else {
             return Ok(());
@@ -49,7 +51,7 @@ impl Driver {
         ensure(lost.is_none(), || format!("a wake-up was lost: {lost:?}"))
     }
 
-    /// A writer reports how much of what it took is out.
+    /// Reports how many of the taken bytes were written.
     pub(super) fn report(&mut self, id: ConnectionId, most: usize) -> Result<(), Fault> {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return Ok(());
@@ -75,7 +77,7 @@ impl Driver {
         self.settle()
     }
 
-    /// So many writers come; each socket takes so many bytes.
+    /// Runs `writers` writers; each socket takes `bytes` bytes.
     pub(super) fn flush(&mut self, writers: usize, bytes: usize) -> Result<(), Fault> {
         for _ in 0..writers {
             let Some(id) = self.take(1 << 12)? else { break };
@@ -84,7 +86,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Everything goes out, and the pings in it are answered by those who do.
+    /// Writes everything and answers the pings in it.
     pub(super) fn flush_all(&mut self) -> Result<(), Fault> {
         for _ in 0..20 {
             self.flush(1_000, usize::MAX)?;

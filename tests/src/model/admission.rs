@@ -1,4 +1,4 @@
-//! Who comes in.
+//! Admission.
 
 use switchboard_core::{ConnectionId, HealthPing, UserPolicy, check_name};
 
@@ -6,39 +6,39 @@ use super::health::question;
 use super::queue::{Is, Item, Kind, Queue};
 use super::{Conn, Model, Nanos, Note, Phase, Room, charge, nanos, texts};
 
-/// What the application says about a newcomer.
+/// The application's verdict on a newcomer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// This user, for so many nanoseconds.
+    /// This user, with the lifetime of the identity if it expires.
     User(String, Option<Nanos>),
-    /// Nobody in particular.
+    /// An anonymous client.
     Anonymous,
-    /// Its first message will say.
+    /// To be decided by the first message.
     FirstMessage,
-    /// No: `unauthorized`, `forbidden` or `internal`.
+    /// Refused: `unauthorized`, `forbidden` or `internal`.
     No(&'static str),
 }
 
-/// A newcomer that waits for what becomes of its user's connection.
+/// A newcomer that waits until it is known whether its user's connection is alive.
 #[derive(Clone, Debug)]
 pub struct Claim {
     name: String,
     expires: Option<Nanos>,
     from: ConnectionId,
     asked: Nanos,
-    /// Of the ping.
+    /// The number of the ping that was sent.
     pub number: u64,
     /// When it is decided, in liveness time.
     pub deadline: Nanos,
     request: Option<String>,
 }
 
-/// How long a connection may be silent before it is asked, and then may take to answer.
+/// How long a connection may be silent before it is pinged, and then may take to answer.
 const MOMENT: Nanos = 1_000_000_000;
 
 impl Model {
-    /// A stream has come from address `ip`, which may be a trusted proxy, and got an id if the system
-    /// gave it one.
+    /// A stream arrived from address `ip`, which may be a trusted proxy. `id` is the id that the
+    /// system gave it, if any.
     pub fn connect(&mut self, id: Option<ConnectionId>, ip: u8, proxy: bool) {
         let limit = self.config.limits.handshakes;
         let seats = self.handshakes();
@@ -52,12 +52,14 @@ impl Model {
         let Some(id) = id else {
             match dropped {
                 Some(why) => self.count_refused(why),
-                None => self.fault("a stream was dropped though it could be told why"),
+                None => self.fault(
+                    "a stream was dropped although it could have been refused by a response",
+                ),
             }
             return;
         };
         if let Some(why) = dropped {
-            self.fault(format!("a stream got a seat that does not exist: {why}"));
+            self.fault(format!("a stream got a seat beyond the limit: {why}"));
         }
         let live = self.live();
         let conn = Conn {
@@ -102,19 +104,20 @@ impl Model {
         }
     }
 
-    /// Who of an address is not admitted, whatever it waits for.
+    /// Returns the number of connections of an address that are not admitted yet.
     fn entering(&self, ip: u8) -> usize {
         let entering = |conn: &Conn| !matches!(conn.phase, Phase::Open | Phase::Closing { .. });
         self.count(|conn| conn.ip == ip && entering(conn))
     }
 
-    /// Whether an address with so many seats has its share of a kind of which so many are taken.
+    /// Returns whether an address that holds `held` seats has its share of a kind, `taken` of which
+    /// are taken.
     fn is_greedy(&self, taken: usize, held: usize) -> bool {
         let limit = self.config.limits.handshakes;
         taken >= limit.div_ceil(2) && held >= 20 && held >= limit / 10
     }
 
-    /// A connect counts for an address once; whether its rate allows it is told later.
+    /// Charges a connect to its address once; a refusal for its rate follows later.
     fn charge_connect(&mut self, id: ConnectionId) {
         let (now, rate) = (self.now, self.config.rates.connects);
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.fare.is_none()) else {
@@ -128,7 +131,8 @@ impl Model {
         }));
     }
 
-    /// The request says whose connection it is. Whether there is no place for it even to linger in.
+    /// The request tells the client's address. Returns whether there is not even a seat to linger
+    /// in.
     fn client_is_known(&mut self, id: ConnectionId, ip: u8) -> bool {
         let Some(conn) = self.conn(id) else {
             return false;
@@ -142,7 +146,7 @@ impl Model {
         *self.counts.refused.entry(key.into()).or_default() += 1;
     }
 
-    /// The head of a request is complete. Says what the system must answer.
+    /// The head of a request is complete. Returns the expected answer of the system.
     pub fn request(
         &mut self,
         id: ConnectionId,
@@ -228,7 +232,7 @@ impl Model {
         "page"
     }
 
-    /// The page has been made.
+    /// The page is ready.
     pub fn answer_page(&mut self, id: ConnectionId, status: u16, len: usize) {
         if self
             .conns
@@ -239,13 +243,13 @@ impl Model {
         }
     }
 
-    /// The request breaks this rule.
+    /// The request violates this rule.
     pub fn malformed(&mut self, id: ConnectionId, rule: &'static str) {
         self.rule = rule;
         self.refuse(id, "malformed");
     }
 
-    /// The application has said who it is.
+    /// The application authenticated a request.
     pub fn authenticated(&mut self, id: ConnectionId, verdict: Verdict, request: Option<&str>) {
         let Some(conn) = self.conn(id) else { return };
         conn.hook = None;
@@ -323,8 +327,8 @@ impl Model {
         check_name(name, self.config.limits.name_bytes).is_ok() && !name.starts_with("anon-")
     }
 
-    /// Whether a connection is dead, as far as can be known. Pings of the interval are foreseen
-    /// nowhere; where there are any, nobody is rejected.
+    /// Returns whether a connection is dead, as far as the model can know. The model does not
+    /// predict interval pings; with them, no newcomer is rejected.
     fn is_silent(&self, conn: &Conn, asked: Option<Nanos>) -> bool {
         let live = self.live();
         let stuck = conn.blocked && live - conn.stalled_from >= MOMENT;
@@ -365,7 +369,7 @@ impl Model {
         self.push(from, question(number, by_message));
     }
 
-    /// The connection in whose place a newcomer wants to be has had its time to answer.
+    /// The connection that a newcomer wants to replace has had its time to answer.
     pub(crate) fn decide_claim(&mut self, id: ConnectionId) {
         let Some(claim) = self.conn(id).and_then(|conn| conn.claim.take()) else {
             return;
@@ -450,7 +454,7 @@ impl Model {
         self.tell(id, texts::welcome(&id.to_string(), name, interval, most));
     }
 
-    /// Whether a lobby has a seat, or one that `replaced` gives up.
+    /// Returns whether a lobby has a seat, or gets one from `replaced`.
     fn has_lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> bool {
         let Some(room) = self.rooms.get(name) else {
             let alone = |room: &Room| replaced.is_some_and(|id| room.members == [id]);
@@ -461,7 +465,7 @@ impl Model {
         room.members.len() < self.config.limits.room_members + usize::from(given)
     }
 
-    /// Whether a newcomer would be let in.
+    /// Returns whether a newcomer would be admitted.
     pub fn can_accept(&self, room: Option<&str>) -> Result<(), &'static str> {
         if self.drain.is_some() {
             return Err("restart");

@@ -1,4 +1,4 @@
-//! What clients say.
+//! Clients' messages and control frames.
 
 use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
 
@@ -11,35 +11,35 @@ const AUTH_BYTES: usize = 4 << 10;
 /// A client's message, understood or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// Let me in.
+    /// `subscribe`.
     Subscribe(String),
-    /// Let me out.
+    /// `unsubscribe`.
     Unsubscribe(String),
-    /// To a room: its name, the content, and whether the sender wants it too.
+    /// `message`: room, content, and whether the sender wants an echo.
     Message(Option<String>, String, bool),
-    /// To a user.
+    /// `direct`: user and content.
     Direct(String, String),
-    /// Are you there? With a timestamp.
+    /// `ping`, with its timestamp.
     Ping(Option<String>),
-    /// I am.
+    /// `health_pong`.
     HealthPong(Option<u64>),
-    /// This is who I am.
+    /// `auth`.
     Auth,
-    /// Not understood: code, words, room.
+    /// Not understood: code, text, room.
     Rejected(String, String, Option<String>),
 }
 
 /// A question that the application has to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// About what.
+    /// The message in question.
     pub said: Said,
     /// The id of the request.
     pub request: Option<String>,
 }
 
 impl Model {
-    /// Bytes have come.
+    /// Bytes arrived.
     pub fn heard(&mut self, id: ConnectionId) {
         let (live, all) = (self.live(), self.counts_messages_only());
         if let Some(conn) = self.conn(id) {
@@ -50,7 +50,7 @@ impl Model {
         }
     }
 
-    /// Whether only a message is a sign of life.
+    /// Returns whether only a message counts as life.
     fn counts_messages_only(&self) -> bool {
         self.json() && self.config.health.health_ping == switchboard_core::HealthPing::All
     }
@@ -83,7 +83,7 @@ impl Model {
         }
     }
 
-    /// A whole message; says whether it is to be processed.
+    /// A message is complete; returns whether it is to be processed.
     pub fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
         let live = self.live();
         let Some(conn) = self.conn(id) else {
@@ -99,7 +99,7 @@ impl Model {
         }
         conn.last_heard = live;
         conn.last_life = live;
-        // What is unfinished after this is another message.
+        // Any unfinished bytes after this belong to another message.
         conn.message_deadline = None;
         self.counts.messages_in += 1;
         if binary && self.config.wire == Wire::Json {
@@ -109,7 +109,7 @@ impl Model {
         self.charge(id, bytes)
     }
 
-    /// A ping.
+    /// A ping arrived.
     pub fn pinged(&mut self, id: ConnectionId, payload: &[u8]) {
         if !self.charge(id, payload.len()) {
             return;
@@ -124,7 +124,7 @@ impl Model {
         }
     }
 
-    /// A pong; `ours` says that it answers a ping of the interval.
+    /// A pong arrived; `ours` is whether it answers an interval ping.
     pub fn ponged(&mut self, id: ConnectionId, payload: &[u8], ours: bool) {
         let number = <[u8; 8]>::try_from(payload).ok().map(u64::from_be_bytes);
         let live = self.live();
@@ -166,7 +166,7 @@ impl Model {
         }
     }
 
-    /// A text message that is to be processed; what the application must be asked.
+    /// Processes a text message; returns the question for the application, if any.
     pub fn command(
         &mut self,
         id: ConnectionId,
@@ -239,7 +239,7 @@ impl Model {
         }
     }
 
-    /// The application has answered, but not about a token; `no` is its refusal.
+    /// The application answered a question that is not about a token; `no` is its refusal.
     pub fn answer(&mut self, id: ConnectionId, ask: &Ask, no: Option<&'static str>) {
         let Some(conn) = self.conn(id) else { return };
         conn.hook = None;

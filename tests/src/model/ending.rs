@@ -1,11 +1,11 @@
-//! How connections go.
+//! Ends of connections.
 
 use switchboard_core::ConnectionId;
 
 use super::queue::{Is, Item, Kind, framed};
 use super::{Conn, Model, Note, Phase, nanos, texts};
 
-/// The Close frame that says why.
+/// Returns the Close frame for a reason.
 pub(super) fn close_item(close: Option<(u16, String)>) -> Item {
     let body = close.as_ref().map_or(0, |(_, reason)| 2 + reason.len());
     Item::new(framed(body), Is::Close(close), Kind::Last)
@@ -44,7 +44,7 @@ impl Model {
         *self.counts.closes.entry(key.into()).or_default() += 1;
     }
 
-    /// An orderly end of an open connection.
+    /// Closes an open connection in an orderly way.
     pub(crate) fn close(
         &mut self,
         id: ConnectionId,
@@ -71,14 +71,14 @@ impl Model {
         self.settle(id);
     }
 
-    /// The code of the Close frame that an evicted connection gets on its way, if it may.
+    /// Returns the code of the Close frame that an evicted connection gets, if it may get one.
     fn last_words(&self, id: ConnectionId, key: &str) -> Option<u16> {
         let quiet = |conn: &Conn| !conn.writing && conn.queue.is_clean();
         let quiet = self.conns.get(&id).is_some_and(quiet);
         texts::close_code(key).filter(|_| quiet)
     }
 
-    /// An end without waiting.
+    /// Ends a connection immediately.
     pub(crate) fn evict(&mut self, id: ConnectionId, key: &'static str) {
         let last = self.last_words(id, key);
         self.leave_everything(id, key);
@@ -88,7 +88,7 @@ impl Model {
         self.remove(id, last);
     }
 
-    /// Out of every index.
+    /// Removes a connection from every index.
     fn leave_everything(&mut self, id: ConnectionId, key: &'static str) {
         let Some(conn) = self.conn(id) else { return };
         let mut rooms: Vec<String> = conn.rooms.iter().map(|(name, _)| name.clone()).collect();
@@ -113,7 +113,7 @@ impl Model {
         self.notes.push(Note::Closed(id, user, rooms, key.into()));
     }
 
-    /// Shuts the write side when everything is out.
+    /// Shuts the write side once everything is written.
     pub(crate) fn settle(&mut self, id: ConnectionId) {
         let Some(conn) = self.conn(id) else { return };
         if !conn.is_ending() || !conn.queue.is_empty() || conn.writing {
@@ -127,7 +127,7 @@ impl Model {
         }
     }
 
-    /// Gone, with all that it holds.
+    /// Removes a connection and everything it holds.
     pub(crate) fn remove(&mut self, id: ConnectionId, last: Option<u16>) {
         let Some(conn) = self.conns.remove(&id) else {
             return;
@@ -139,7 +139,7 @@ impl Model {
         self.drain_progress();
     }
 
-    /// The peer has sent a Close frame.
+    /// The peer sent a Close frame.
     pub fn peer_closed(&mut self, id: ConnectionId, code: Option<u16>) {
         let answer = close_item(code.map(|code| (code, String::new())));
         if self.conns.get(&id).is_some_and(Conn::hears) {
@@ -147,7 +147,7 @@ impl Model {
         }
     }
 
-    /// The peer's side has ended.
+    /// The peer's side ended.
     pub fn peer_ended(&mut self, id: ConnectionId) {
         let Some(conn) = self.conn(id) else { return };
         if !conn.is_ending() {
@@ -159,7 +159,7 @@ impl Model {
         }
     }
 
-    /// The stream has failed.
+    /// The stream failed.
     pub fn peer_reset(&mut self, id: ConnectionId) {
         match self.conns.get(&id) {
             Some(conn) if conn.is_open() => self.evict(id, "reset"),
@@ -167,7 +167,7 @@ impl Model {
         }
     }
 
-    /// The application ends a connection, or the client broke a rule.
+    /// The application ends a connection, or the client violated a rule.
     pub fn close_by(&mut self, id: ConnectionId, key: &'static str) {
         self.end(id, key, None);
     }
@@ -181,14 +181,14 @@ impl Model {
         devices.len()
     }
 
-    /// What a writer holds.
+    /// A writer takes bytes.
     pub fn taken(&mut self, id: ConnectionId, bytes: usize) {
         if let Some(Err(fault)) = self.conn(id).map(|conn| conn.queue.take(bytes)) {
             self.fault(format!("{id}: {fault}"));
         }
     }
 
-    /// A writer reports. Returns what is out now, whole.
+    /// A writer reports. Returns the frames that are now completely written.
     pub fn wrote(&mut self, id: ConnectionId, taken: usize, written: usize) -> Vec<Item> {
         let (live, stall) = (self.live(), nanos(self.config.timeouts.write_stall));
         let close = nanos(self.config.timeouts.close);

@@ -1,4 +1,4 @@
-//! Questions to clients whether they are there.
+//! Probes of `ping_user`.
 
 use switchboard_core::ConnectionId;
 
@@ -6,7 +6,7 @@ use super::queue::{Is, Item, Kind, framed};
 use super::{Conn, Model, texts};
 
 impl Model {
-    /// Whether somebody waits for this number, who has it now.
+    /// Returns whether a probe with this number waits, and answers it.
     pub(crate) fn answered(&mut self, id: ConnectionId, number: u64) -> bool {
         let Some(conn) = self.conn(id) else {
             return false;
@@ -28,7 +28,7 @@ impl Model {
         true
     }
 
-    /// A question to all devices of a user; `ticket` is the system's name for it.
+    /// Probes all connections of a user; `ticket` is the system's id for the question.
     pub fn ping_user(&mut self, ticket: u64, user: &str, timeout: u64) {
         let deadline = self.live() + timeout;
         let devices = self.users.get(user).cloned().unwrap_or_default();
@@ -101,12 +101,12 @@ impl Model {
         }
     }
 
-    /// When a question is over, in liveness time.
+    /// Returns the next deadline of a question, in liveness time.
     pub(crate) fn next_question(&self) -> Option<u64> {
         self.questions.values().map(|question| question.0).min()
     }
 
-    /// How long ago one of a user's devices was heard.
+    /// Returns the time since a user's connections were last heard.
     pub fn silence(&self, user: &str) -> Option<u64> {
         let devices = self.users.get(user)?;
         let heard = devices
@@ -117,7 +117,7 @@ impl Model {
     }
 }
 
-/// A ping, by message or as a control frame.
+/// Returns a ping, as a message or a control frame.
 pub(super) fn question(number: u64, by_message: bool) -> Item {
     let mut item = if by_message {
         let text = texts::health_ping(number);

@@ -1,9 +1,11 @@
-//! The manager, written down once more: lists and maps, recounted instead of kept, no hurry.
+//! A plain second implementation of the core's rules: lists and maps, recounted instead of
+//! maintained.
 //!
-//! It says what each call must lead to. What is random in the system (phases of pings, the order
-//! of a drain, the delay in a `bye`) it takes from there, after a check that it is legal.
+//! It predicts what each call must lead to. Random choices of the system (phases of pings, the
+//! order of a drain, the delay in a `bye`) are taken from its output after a check that they are
+//! legal.
 
-// The fields of a phase say what they are by their names.
+// The names of a phase's fields suffice.
 #![allow(missing_docs)]
 
 mod admission;
@@ -32,114 +34,115 @@ pub use self::rooms::{Excluded, Tally};
 /// Nanoseconds.
 pub type Nanos = u64;
 
-/// A duration of the configuration in nanoseconds.
+/// Converts a duration to nanoseconds.
 pub fn nanos(duration: std::time::Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
-    /// Its request has not come.
+    /// Its request is not complete.
     Arrived,
     /// It waits for a page.
     Page,
-    /// The application is asked who it is; the length of the 101 that waits, if it is ours.
+    /// The application authenticates it; holds the length of the pending 101, if the system writes
+    /// it.
     Authenticating {
         lobby: Option<String>,
         response: Option<usize>,
     },
-    /// Its first message must say who it is.
+    /// Its first message must authenticate it.
     AwaitingAuth { lobby: Option<String> },
-    /// It was told no, or a page.
+    /// It was refused, or got a page.
     Refused { page: bool },
-    /// It is in.
+    /// It is admitted.
     Open,
-    /// It was in.
+    /// It was admitted and is ending.
     Closing { key: &'static str },
 }
 
 /// One connection.
-// Plain flags: what they mean together is for the manager to know.
+// Independent flags; the rules combine them.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub struct Conn {
-    /// Where it stands.
+    /// Its phase.
     pub phase: Phase,
-    /// Which address.
+    /// Its address.
     pub ip: u8,
-    /// It holds a seat of its address.
+    /// Whether it holds a seat of its address.
     pub ip_seat: bool,
-    /// Its connect was charged to an address, whose rate allowed it or not.
+    /// Whether its connect was charged, and whether the rate allowed it.
     pub fare: Option<bool>,
-    /// Whose it is, while it is open.
+    /// Its user, while it is open.
     pub user: String,
-    /// It logged in without a name.
+    /// Whether it is anonymous.
     pub anonymous: bool,
-    /// In the order of joining; whether by the URL.
+    /// Its rooms in the order of joining, and whether by the URL.
     pub rooms: Vec<(String, bool)>,
-    /// What waits for it.
+    /// Its queue.
     pub queue: Queue,
-    /// The application is asked.
+    /// The deadline of its pending hook.
     pub hook: Option<Nanos>,
-    /// The end of the phase, in liveness time.
+    /// The deadline of the phase, in liveness time.
     pub deadline: Nanos,
-    /// It waits for what becomes of another connection of its user.
+    /// Set while it waits for the fate of its user's other connection.
     pub claim: Option<admission::Claim>,
-    /// The end of the message that has begun.
+    /// The deadline of the unfinished message.
     pub message_deadline: Option<Nanos>,
-    /// Bytes of an unfinished message.
+    /// Bytes of the unfinished message.
     pub partial: usize,
-    /// When the principal expires.
+    /// When its identity expires.
     pub expires: Option<Nanos>,
-    /// When something was heard last, and when a message: liveness time.
+    /// Liveness time of the last input, and of the last message.
     pub last_heard: Nanos,
-    /// When it last gave a sign that satisfies the ping of this configuration.
+    /// When it last gave a sign of life that the configured kind of ping accepts.
     pub last_life: Nanos,
-    /// When it was admitted: liveness time.
+    /// Liveness time of its admission.
     pub opened: Nanos,
-    /// Since when bytes wait and none went out.
+    /// Since when bytes wait and none has gone out.
     pub stalled_from: Nanos,
-    /// When the latest ping of an interval was written to its end: liveness time.
+    /// Liveness time at which the latest interval ping was written completely.
     pub ping_left: Option<Nanos>,
-    /// When the stall is looked at.
+    /// When the write stall is checked.
     pub stall_check: Option<Nanos>,
-    /// The application does not read it.
+    /// Whether the application paused reading.
     pub paused: bool,
-    /// Levels of its buckets, in nanoseconds of their rates, and when they were that.
+    /// Level of the message bucket, in nanoseconds of its rate, and when it was computed.
     pub messages: (Nanos, Nanos),
     /// The same for bytes.
     pub bytes: (Nanos, Nanos),
-    /// Latest strikes.
+    /// Times of the latest strikes.
     pub strikes: Vec<Nanos>,
-    /// Questions of `ping_user`: payload, ticket.
+    /// Probes of `ping_user`: payload, ticket.
     pub probes: Vec<(u64, u64)>,
-    /// Numbers of the pings that asked for a sign of life, and when.
+    /// Numbers and times of the pings that asked for a sign of life.
     pub asked: Vec<(u64, Nanos)>,
-    /// A writer holds frames.
+    /// Whether a writer holds frames.
     pub writing: bool,
-    /// Its socket takes no more.
+    /// Whether its socket takes no more bytes.
     pub blocked: bool,
-    /// Its write side is shut.
+    /// Whether its write side is shut.
     pub shut: bool,
-    /// Bytes thrown away since then.
+    /// Bytes discarded since then.
     pub discarded: usize,
-    /// The peer's side has ended.
+    /// Whether the peer's side has ended.
     pub eof: bool,
 }
 
 impl Conn {
-    /// Whether it is admitted.
+    /// Returns whether it is admitted.
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open
     }
 
-    /// Whether it is on its way out.
+    /// Returns whether it is ending.
     pub fn is_ending(&self) -> bool {
         matches!(self.phase, Phase::Refused { .. } | Phase::Closing { .. })
     }
 
-    /// Whether it can be told anything.
+    /// Returns whether messages can be sent to it.
     pub fn hears(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::AwaitingAuth { .. })
     }
@@ -148,49 +151,49 @@ impl Conn {
 /// One room.
 #[derive(Clone, Debug)]
 pub struct Room {
-    /// Which of all rooms there were.
+    /// The number of this life among all rooms' lives.
     pub life: u64,
     /// The last number used.
     pub seq: u64,
-    /// Who is in.
+    /// Its members.
     pub members: Vec<ConnectionId>,
-    /// Who is said to be in.
+    /// Its occupants, for presence.
     pub crowd: Option<presence::Crowd>,
 }
 
-/// What is counted.
+/// Counters.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// Messages read.
     pub messages_in: u64,
     /// Messages written.
     pub messages_out: u64,
-    /// Messages that were dropped.
+    /// Messages dropped, by rule.
     pub dropped: BTreeMap<String, u64>,
-    /// Connections that ended.
+    /// Connections that ended, by reason.
     pub closes: BTreeMap<String, u64>,
-    /// Connections that were refused.
+    /// Connections that were refused, by refusal.
     pub refused: BTreeMap<String, u64>,
 }
 
-/// A drain under way.
+/// A drain in progress.
 #[derive(Clone, Debug)]
 pub struct Drain {
-    /// When somebody is to be closed.
+    /// When connections are due to be closed.
     pub turns: Vec<Nanos>,
-    /// Who was there.
+    /// Connections that were open at the start.
     pub there: Vec<ConnectionId>,
-    /// Who was about to come in, and is told.
+    /// Connections in admission, which are refused.
     pub pending: Vec<ConnectionId>,
-    /// The end.
+    /// Its deadline.
     pub deadline: Nanos,
-    /// Who was evicted then.
+    /// Number of connections evicted at the deadline.
     pub evicted: usize,
-    /// It has been said.
+    /// Whether the end was announced.
     pub done: bool,
 }
 
-/// A notice, or an end, that the system must give.
+/// An action that the system must emit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Note {
     /// Admitted.
@@ -201,71 +204,71 @@ pub enum Note {
     Closed(ConnectionId, String, Vec<String>, String),
     /// Entered.
     Joined(ConnectionId, String),
-    /// Granted, and not entered.
+    /// Granted by the application, but not entered.
     JoinFailed(ConnectionId, String),
     /// Left.
     Left(ConnectionId, String),
-    /// Changes of a room: count, joined, left.
+    /// Changes of presence in a room: count, joined, left.
     Presence(String, usize, Vec<String>, Vec<String>),
-    /// The host stood still.
+    /// The host stalled.
     Stalled(Nanos),
-    /// The answer to a question: who answered and who did not.
+    /// The result of a question: each connection, and whether it answered.
     Pinged(u64, Vec<(ConnectionId, bool)>),
-    /// The drain is over: connections, evicted.
+    /// The drain ended: connections, evicted.
     Drained(usize, usize),
     /// The write side is to be shut.
     Shut(ConnectionId),
-    /// Gone; the code of a Close frame on the way.
+    /// The socket is to be dropped; the code of a last Close frame.
     Evict(ConnectionId, Option<u16>),
 }
 
-/// Who is asked: whether the answer is awaited, and whether it came.
+/// A connection that is asked: whether its answer is awaited, and whether it came.
 type Asked = (ConnectionId, bool, bool);
 
 /// The model.
 #[derive(Debug)]
 pub struct Model {
-    /// The rules.
+    /// The configuration.
     pub config: Config,
-    /// Now, and the last tick.
+    /// The current time, and that of the last tick.
     pub now: Nanos,
     ticked: Nanos,
     stall: Nanos,
     accounted: Nanos,
-    /// Everybody, by id.
+    /// All connections by id.
     pub conns: BTreeMap<ConnectionId, Conn>,
-    /// Users with a connection, the oldest connection first.
+    /// Users with a connection, oldest connection first.
     pub users: BTreeMap<String, Vec<ConnectionId>>,
     /// Rooms with a member.
     pub rooms: BTreeMap<String, Room>,
-    /// Levels of connect buckets by address.
+    /// Levels of the connect buckets by address.
     connects: BTreeMap<u8, (Nanos, Nanos)>,
-    /// What is counted.
+    /// Counters.
     pub counts: Counts,
     /// How many rooms there have been.
     pub lives: u64,
-    /// What stands before the number of a room's life in its epoch.
+    /// The prefix of epochs.
     pub node: String,
-    /// The drain.
+    /// The drain, if any.
     pub drain: Option<Drain>,
-    /// Questions by their tickets: the deadline, and who is asked.
+    /// Questions by ticket: the deadline and the connections asked.
     questions: BTreeMap<u64, (Nanos, Vec<Asked>)>,
-    /// The last number of a question or a ping.
+    /// The last number used for a question or a ping.
     number: u64,
-    /// What the call under way must give.
+    /// Actions that the current call must emit.
     pub notes: Vec<Note>,
-    /// Ends that the system chose in the call under way: heartbeats and drains.
+    /// Ends that the system chose in the current call: heartbeats and drains.
     pub chosen: Vec<(ConnectionId, String)>,
-    /// Counts what presence has put on its list of things to do.
+    /// Counts the deadlines of presence, to order them.
     turns: u64,
-    /// The rule that a malformed request broke.
+    /// The rule that a malformed request violated.
     rule: &'static str,
-    /// What was found wrong.
+    /// Differences found.
     pub faults: Vec<String>,
 }
 
 impl Model {
-    /// A model at the start.
+    /// Creates a model in its initial state.
     pub fn new(config: Config, now: Nanos, node: String) -> Self {
         Self {
             config,
@@ -291,7 +294,7 @@ impl Model {
         }
     }
 
-    /// The time of a call; `promised` is what the system said it would wait for.
+    /// Sets the time of a call; `promised` is the deadline that the system announced.
     pub fn enter(&mut self, now: Nanos, promised: Option<Nanos>) {
         let now = now.max(self.now);
         let threshold = nanos(self.config.health.stall_threshold);
@@ -308,12 +311,12 @@ impl Model {
         self.now = now;
     }
 
-    /// Now, for what must not suffer from a host that stood still.
+    /// Returns the liveness time, which excludes host stalls.
     pub fn live(&self) -> Nanos {
         self.now - self.stall
     }
 
-    /// Whether JSON is spoken.
+    /// Returns whether the JSON protocol is configured.
     pub fn json(&self) -> bool {
         self.config.wire == Wire::Json
     }
@@ -326,27 +329,27 @@ impl Model {
         self.conns.get_mut(&id)
     }
 
-    /// How many are in a state.
+    /// Counts the connections for which `is` holds.
     pub fn count(&self, is: impl Fn(&Conn) -> bool) -> usize {
         self.conns.values().filter(|conn| is(conn)).count()
     }
 
-    /// Open connections.
+    /// Counts open connections.
     pub fn open(&self) -> usize {
         self.count(Conn::is_open)
     }
 
-    /// Those that are ending after they were open.
+    /// Counts connections that end after having been open.
     pub fn closing(&self) -> usize {
         self.count(|conn| matches!(conn.phase, Phase::Closing { .. }))
     }
 
-    /// Those that wait for a page, or read it.
+    /// Counts connections that wait for a page or read one.
     pub fn pages(&self) -> usize {
         self.count(|conn| matches!(conn.phase, Phase::Page | Phase::Refused { page: true }))
     }
 
-    /// Those that hold a handshake seat.
+    /// Counts connections that hold a handshake seat.
     pub fn handshakes(&self) -> usize {
         self.conns.len() - self.open() - self.closing() - self.pages()
     }
@@ -357,7 +360,7 @@ impl Model {
         }
     }
 
-    /// Puts a frame into a queue that takes it whatever is in it.
+    /// Queues a frame regardless of the queue's limits.
     pub(crate) fn push(&mut self, id: ConnectionId, item: Item) {
         let live = self.live();
         if let Some(conn) = self.conn(id) {
@@ -368,7 +371,7 @@ impl Model {
         }
     }
 
-    /// An answer or a notice, for somebody who can be told; who has no room for it is slow.
+    /// Sends an answer or a notice; if it does not fit, the client is slow.
     pub(crate) fn tell(&mut self, id: ConnectionId, text: String) {
         if self.json() && self.conns.get(&id).is_some_and(Conn::hears) {
             let item = Item::new(framed(text.len()), Is::Json(text), Kind::Message);
@@ -376,7 +379,7 @@ impl Model {
         }
     }
 
-    /// A message for one connection. Room messages that may be dropped make way for it.
+    /// Sends a message to one connection. Droppable room messages make way for it.
     pub(crate) fn send(&mut self, id: ConnectionId, item: Item) -> Tally {
         let mut tally = Tally::default();
         if !self.fits(id, item.len) {
@@ -402,7 +405,7 @@ impl Model {
         })
     }
 
-    /// Drops what may be dropped, the oldest first, until so many bytes fit.
+    /// Drops droppable messages, oldest first, until `len` bytes fit.
     pub(crate) fn make_way(&mut self, id: ConnectionId, len: usize) -> u64 {
         let mut dropped = 0;
         while !self.fits(id, len) {

@@ -1,4 +1,4 @@
-//! Who is said to be in a room.
+//! Presence: the occupants of a room.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,23 +7,24 @@ use switchboard_core::ConnectionId;
 use super::queue::{Is, Item, Kind, framed};
 use super::{Model, Nanos, Note, nanos, texts};
 
-/// When something is due, and which of what is due at one time comes first.
+/// When something is due, and its order among things due at the same time.
 type Turn = (Nanos, u64);
 
 /// The users of one room.
 #[derive(Clone, Debug, Default)]
 pub struct Crowd {
-    /// In the order of coming; when an absent one is given up.
+    /// Users in the order of joining; for absent ones, the end of the grace period.
     pub users: Vec<(String, Option<Turn>)>,
-    /// Who was there at the last telling.
+    /// Users at the last announcement.
     told: BTreeSet<String>,
-    /// Counts the changes; the count at the last telling.
+    /// The count of changes, now and at the last announcement.
     changes: (u64, u64),
-    /// What each member knows: the count of changes when it was told; none: too little.
+    /// The count of changes at which each member was last up to date; `None` if it missed
+    /// something.
     knows: BTreeMap<ConnectionId, Option<u64>>,
-    /// When the next telling is.
+    /// When the next announcement is due.
     telling: Option<Turn>,
-    /// Something has changed since the last telling.
+    /// Whether anything changed since the last announcement.
     news: bool,
 }
 
@@ -49,7 +50,7 @@ impl Model {
         }
     }
 
-    /// Who has entered is told who is there, if it could be told anything so far.
+    /// Sends the list of users to a member that entered, if it can receive messages.
     pub(crate) fn tell_list(&mut self, id: ConnectionId, name: &str) {
         let there = self.rooms.get(name);
         let there = there.filter(|room| room.crowd.is_some() && room.members.contains(&id));
@@ -129,7 +130,7 @@ impl Model {
         presence_item(texts::presence(name, names.len(), &names[..told]))
     }
 
-    /// A presence message that does not fit is made up for by a full list next time.
+    /// Sends a presence message; if it does not fit, the member gets a full list next time.
     fn tell_presence(&mut self, id: ConnectionId, name: &str, item: &Item) {
         let fits = self.fits(id, item.len);
         let again = self.now + nanos(self.config.presence.interval);
@@ -237,7 +238,7 @@ impl Model {
         }
     }
 
-    /// The users in a room, in the order of coming, or of their connections.
+    /// Returns the users in a room, in the order of joining, or of their connections.
     pub fn room_users(&self, name: &str) -> Vec<String> {
         let Some(room) = self.rooms.get(name) else {
             return Vec::new();
@@ -255,7 +256,7 @@ impl Model {
         users
     }
 
-    /// When something of presence is due.
+    /// Returns the next deadline of presence.
     pub(crate) fn next_presence(&self) -> Option<Nanos> {
         let times = |(_, crowd): (&String, &Crowd)| {
             let graces = crowd.users.iter().filter_map(|&(_, until)| until);

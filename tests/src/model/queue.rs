@@ -1,32 +1,32 @@
-//! What waits for one connection, as one plain list in the order of sending.
+//! The queue of one connection, as one list in the order of sending.
 
 use std::sync::Arc;
 
-/// What a frame must turn out to be.
+/// The expected content of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Is {
     /// An HTTP response with this status.
     Http(u16),
-    /// A text message with this JSON; fields in any order.
+    /// A text message with this JSON, in any order of fields.
     Json(String),
-    /// A text message, byte for byte.
+    /// A text message with exactly these bytes.
     Text(String),
-    /// A ping; `None`: its payload is drawn by the system.
+    /// A ping; `None` if the system draws its payload.
     Ping(Option<u64>),
     /// A pong.
     Pong(Vec<u8>),
     /// A Close frame.
     Close(Option<(u16, String)>),
-    /// A `bye`, whose delay is drawn by the system.
+    /// A `bye`, whose delay the system draws.
     Bye,
 }
 
-/// How a frame is treated.
+/// How a frame is queued and dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A ping or pong.
     Control,
-    /// A message that is never dropped alone.
+    /// A message that is never dropped by itself.
     Message,
     /// A message that may be dropped for a newer one.
     Droppable,
@@ -39,26 +39,26 @@ pub enum Kind {
 /// One frame.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// Its bytes on the wire.
+    /// Its length on the wire.
     pub len: usize,
-    /// What it is.
+    /// Its expected content.
     pub is: Is,
-    /// How it is treated.
+    /// Its kind.
     pub kind: Kind,
-    /// The life of the room that it comes from.
+    /// The life of the room that sent it.
     pub room: Option<u64>,
-    /// A writer holds it.
+    /// Whether a writer holds it.
     pub taken: bool,
-    /// It goes before data.
+    /// Whether it is sent before data.
     pub urgent: bool,
     /// Shared by all copies of one frame.
     frame: Arc<()>,
-    /// It is the ping of an interval.
+    /// Whether it is an interval ping.
     pub beat: bool,
 }
 
 impl Item {
-    /// A frame that no room has sent.
+    /// Creates a frame that belongs to no room.
     pub fn new(len: usize, is: Is, kind: Kind) -> Self {
         Self {
             len,
@@ -72,8 +72,8 @@ impl Item {
         }
     }
 
-    /// What tells copies of one frame from other frames. The pings of one moment are one frame, which
-    /// the number in them tells.
+    /// Returns what distinguishes copies of one frame from other frames. Pings of the same moment
+    /// are one frame, identified by their number.
     pub fn identity(&self) -> (usize, Option<String>) {
         match &self.is {
             Is::Ping(Some(number)) => (0, Some(number.to_string())),
@@ -93,7 +93,7 @@ impl Item {
     }
 }
 
-/// The length of a server's frame around a payload (RFC 6455, section 5.2).
+/// Returns the length of a server's frame with this payload (RFC 6455, section 5.2).
 pub fn framed(payload: usize) -> usize {
     payload
         + match payload {
@@ -103,51 +103,51 @@ pub fn framed(payload: usize) -> usize {
         }
 }
 
-/// Pongs that wait for one writer to come.
+/// The most pongs that wait for one writer.
 const PONGS: u8 = 32;
 
-/// The list.
+/// The queue.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    /// In the order of sending.
+    /// Frames in the order of sending.
     pub items: Vec<Item>,
-    /// Bytes of the first that are out.
+    /// Bytes of the first frame that are written.
     pub cut: usize,
-    /// The latest pong, where earlier ones are forgotten.
+    /// The latest pong, once earlier ones have been discarded.
     pub pong: Option<Vec<u8>>,
-    /// Pongs that have come since a writer came.
+    /// Pongs queued since the last writer.
     pongs: u8,
 }
 
 impl Queue {
-    /// Bytes that are not out.
+    /// Returns the bytes that are not written.
     pub fn bytes(&self) -> usize {
         self.items.iter().map(|item| item.len).sum::<usize>() + self.pong_bytes() - self.cut
     }
 
-    /// Bytes of the pong that waits apart.
+    /// Returns the bytes of the separate pong.
     pub fn pong_bytes(&self) -> usize {
         self.pong
             .as_ref()
             .map_or(0, |payload| framed(payload.len()))
     }
 
-    /// Messages that are not out.
+    /// Returns the number of messages that are not written.
     pub fn messages(&self) -> usize {
         self.items.iter().filter(|item| item.is_message()).count()
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing is queued.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && self.pong.is_none()
     }
 
-    /// Whether a frame may go out here that belongs to no queue.
+    /// Returns whether a frame outside the queue may be written here.
     pub fn is_clean(&self) -> bool {
         self.cut == 0 && !self.items.iter().any(|item| item.kind == Kind::Http)
     }
 
-    /// At the end, or before all data that no writer holds.
+    /// Appends a frame, or inserts an urgent one before all data that no writer holds.
     pub fn push(&mut self, item: Item) {
         if !item.urgent {
             return self.items.push(item);
@@ -165,7 +165,7 @@ impl Queue {
         self.items.insert(at, item);
     }
 
-    /// A ping is answered: each of a burst, but only the latest while the socket takes nothing.
+    /// Queues a pong: each of a burst, but only the latest while the socket is blocked.
     pub fn answer(&mut self, payload: &[u8], blocked: bool) {
         if blocked || self.pongs >= PONGS {
             self.pong = Some(payload.to_vec());
@@ -176,7 +176,7 @@ impl Queue {
         }
     }
 
-    /// A writer comes: the latest pong takes its place.
+    /// A writer starts: the latest pong enters the queue.
     pub fn settle_pong(&mut self) {
         self.pongs = 0;
         if let Some(payload) = self.pong.take() {
@@ -185,7 +185,7 @@ impl Queue {
         }
     }
 
-    /// A writer has taken so many bytes; they must be whole frames, the rest of a cut one first.
+    /// A writer takes bytes, which must be whole frames after the rest of a partly written one.
     pub fn take(&mut self, bytes: usize) -> Result<(), String> {
         let mut left = bytes + self.cut;
         for item in &mut self.items {
@@ -205,11 +205,11 @@ impl Queue {
         }
     }
 
-    /// So many of the taken bytes are out; returns what is complete.
+    /// A writer wrote bytes; returns the frames that are complete.
     pub fn wrote(&mut self, bytes: usize) -> Vec<Item> {
         let mut left = bytes + self.cut;
         let mut done = Vec::new();
-        // A `bye` that nobody has taken has no length yet.
+        // The length of a `bye` is unknown until a writer takes it.
         while self
             .items
             .first()
@@ -220,8 +220,8 @@ impl Queue {
             done.push(item);
         }
         self.cut = left;
-        // What nobody holds any more is data again, of the pongs among it the latest if none came
-        // since; what is cut, or an answer by HTTP, stays first.
+        // Frames that no writer holds become ordinary data again, of the pongs only the latest,
+        // unless a newer one came. A partly written frame or an HTTP response stays first.
         let first = self.items.first();
         let pinned = first.is_some_and(|item| self.cut > 0 || item.kind == Kind::Http);
         let later = self.pong.is_some() || self.pongs > 0;
@@ -245,8 +245,8 @@ impl Queue {
         done
     }
 
-    /// Removes what `goes` names among what no writer holds and no byte of is out; returns the
-    /// number of messages.
+    /// Removes the matching frames that no writer holds and that are not partly written; returns
+    /// the number of messages removed.
     pub fn remove(&mut self, mut goes: impl FnMut(&Item) -> bool) -> u64 {
         let (mut index, mut messages) = (0, 0);
         while let Some(item) = self.items.get(index) {
@@ -261,7 +261,7 @@ impl Queue {
         messages
     }
 
-    /// Throws away all that may be thrown away.
+    /// Discards everything that may be discarded.
     pub fn discard(&mut self) -> u64 {
         self.pong = None;
         self.pongs = 0;

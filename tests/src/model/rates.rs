@@ -1,4 +1,4 @@
-//! How much a client may send.
+//! Rate limits and strikes.
 
 use switchboard_core::{ConnectionId, Rate};
 
@@ -7,7 +7,7 @@ use super::queue::{Is, Item, Kind, framed};
 use super::{Model, Nanos, nanos};
 
 impl Model {
-    /// An error that counts; the last that is tolerated goes out with the Close frame.
+    /// Counts a strike; the error of the last tolerated one is sent with the Close frame.
     pub(crate) fn strike(&mut self, id: ConnectionId, error: String) {
         let (now, rates) = (self.now, self.config.rates);
         if rates.messages.is_none() && rates.bytes.is_none() {
@@ -32,8 +32,8 @@ impl Model {
     }
 }
 
-/// A bucket of the generic cell rate algorithm, as a level that runs dry at a constant rate:
-/// the cost of `units` is taken if the level stays within the burst.
+/// Charges a bucket of the generic cell rate algorithm, kept as a level that drains at a constant
+/// rate: `units` are taken if the level stays within the burst.
 pub(crate) fn charge(
     level: (Nanos, Nanos),
     now: Nanos,

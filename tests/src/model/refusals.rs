@@ -1,4 +1,4 @@
-//! Who is told no, and how.
+//! Refusals.
 
 use switchboard_core::response::refusal;
 use switchboard_core::{BadOrigin, BadRequest, ConnectionId, Refusal, Refused};
@@ -8,7 +8,7 @@ use super::queue::{Is, Item, Kind};
 use super::{Model, Note, Phase, nanos, texts};
 
 impl Model {
-    /// A connection that is not in is told no.
+    /// Refuses a connection that is not admitted.
     pub(crate) fn refuse(&mut self, id: ConnectionId, key: &'static str) {
         let Some(conn) = self.conns.get(&id) else {
             return;
@@ -27,7 +27,7 @@ impl Model {
                 "malformed" | "origin" | "handshakes_full" | "refusals_full"
             )
         };
-        // Who would linger to read a Close frame and cannot is told that instead.
+        // If there is no seat to linger in, the refusal is sent by HTTP.
         let by_close = response.is_some() && self.config.refusal == Refusal::Close;
         let key = if by_close && crowded && !http(key) {
             "refusals_full"
@@ -52,7 +52,7 @@ impl Model {
         self.answer_refusal(id, key);
     }
 
-    /// There is no place for it to be told in: the answer gets one try.
+    /// Sends the refusal in one write, because there is no seat for it.
     pub(crate) fn turn_away(&mut self, id: ConnectionId, upgraded: bool) {
         self.count_refused("ip_limit");
         self.notes.push(Note::Refused(id, "ip_limit".into()));
@@ -65,7 +65,7 @@ impl Model {
         self.answer_http(id, texts::status(key), len, false);
     }
 
-    /// A close for somebody who is not in, and a moment to read it.
+    /// Sends a Close frame to a connection that is not admitted, which then lingers.
     pub(crate) fn linger(&mut self, id: ConnectionId, close: Option<Item>) {
         self.refused_phase(id, false);
         if let Some(close) = close {
@@ -78,7 +78,7 @@ impl Model {
         self.refused_phase(id, page);
         self.push(id, Item::new(len, Is::Http(status), Kind::Http));
         if page {
-            // While it flows, and at a kibibyte a second.
+            // A page has this time between bytes, and a second per KiB in addition.
             let patience = nanos(self.config.timeouts.write_stall);
             let latest = self.live() + patience + len.div_ceil(1_024) as u64 * 1_000_000_000;
             if let Some(conn) = self.conn(id) {
@@ -114,7 +114,7 @@ impl Model {
         }
     }
 
-    /// A hook of the application panicked or took too long.
+    /// A hook of the application panicked or timed out.
     pub fn hook_failed(&mut self, id: ConnectionId) {
         let Some(conn) = self.conn(id) else { return };
         conn.hook = None;
@@ -126,12 +126,12 @@ impl Model {
     }
 }
 
-/// How long an HTTP refusal is: its text is the business of other tests.
+/// Returns the length of an HTTP refusal. Other tests check its text.
 fn refusal_len(key: &str, rule: &'static str) -> usize {
     let refused = match key {
         "malformed" => Refused::Malformed(BadRequest::Syntax(rule)),
         "restart" => Refused::Restart,
-        // The only one that the driver's requests have.
+        // The driver's requests cause no other variant.
         "origin" => Refused::Origin(BadOrigin::Host),
         "ip_limit" => Refused::IpLimit,
         "handshakes_full" => Refused::HandshakesFull,

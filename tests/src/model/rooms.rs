@@ -1,4 +1,4 @@
-//! Rooms, and what is sent to them.
+//! Rooms and messages to them.
 
 use switchboard_core::{ConnectionId, SlowPolicy, check_name};
 
@@ -6,24 +6,24 @@ use super::presence::Crowd;
 use super::queue::{Is, Item, Kind, framed};
 use super::{Conn, Model, Note, Room, texts};
 
-/// What becomes of a message.
+/// The expected receipt of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Its number.
     pub seq: Option<u64>,
-    /// In so many queues.
+    /// Queues that took it.
     pub queued: usize,
-    /// Not for so many.
+    /// Members that were excluded.
     pub excluded: usize,
-    /// Older ones that went for it.
+    /// Older messages dropped for it.
     pub dropped_oldest: usize,
-    /// It did not fit, and was dropped.
+    /// Members for which it was dropped.
     pub dropped_newest: usize,
-    /// It did not fit, and the connection was closed.
+    /// Members closed because it did not fit.
     pub closed: usize,
 }
 
-/// Who is left out.
+/// Exclusions of a broadcast.
 #[derive(Clone, Debug, Default)]
 pub struct Excluded {
     /// These connections.
@@ -48,7 +48,7 @@ impl Model {
         self.rule(room, |rule| rule.slow, self.config.slow)
     }
 
-    /// Why a connection may not enter, as the key of the words about it.
+    /// Returns why a connection may not enter, as a key of `texts::words`.
     pub fn may_enter(&self, id: ConnectionId, room: &str) -> Result<(), &'static str> {
         let limits = &self.config.limits;
         let Some(conn) = self.conns.get(&id) else {
@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// The application puts a connection into a room.
+    /// The application adds a connection to a room.
     pub fn join(&mut self, id: ConnectionId, room: &str) -> Result<(), &'static str> {
         self.may_enter(id, room)?;
         self.enter_room(id, room, false, None);
@@ -113,7 +113,7 @@ impl Model {
         self.tell_list(id, name);
     }
 
-    /// Takes a connection out of a room; says whether it was in.
+    /// Removes a connection from a room; returns whether it was a member.
     pub(crate) fn leave_room(&mut self, id: ConnectionId, name: &str, grace: bool) -> bool {
         let Some(conn) = self.conn(id) else {
             return false;
@@ -139,7 +139,7 @@ impl Model {
         true
     }
 
-    /// The application takes a connection out of a room, with what waits for it from there.
+    /// The application removes a connection from a room, with the room's queued messages.
     pub fn leave(&mut self, id: ConnectionId, name: &str) -> bool {
         let Some(life) = self.rooms.get(name).map(|room| room.life) else {
             return false;
@@ -157,7 +157,7 @@ impl Model {
         true
     }
 
-    /// Rooms that somebody entered by the URL.
+    /// Returns the number of rooms that were entered by the URL.
     pub fn lobbies(&self) -> usize {
         let entered = |id: &ConnectionId, name: &str| {
             self.conns[id]
@@ -171,7 +171,7 @@ impl Model {
             .count()
     }
 
-    /// A numbered message to a room.
+    /// Publishes a numbered message.
     pub fn publish(
         &mut self,
         name: &str,
@@ -199,7 +199,7 @@ impl Model {
         Ok(tally)
     }
 
-    /// A message to a room as it is.
+    /// Sends a raw message to a room.
     pub fn broadcast_raw(
         &mut self,
         name: &str,
@@ -216,7 +216,7 @@ impl Model {
         Ok(self.fan_out(&members, &item, policy, exclude))
     }
 
-    /// A message to everybody.
+    /// Sends a raw message to all connections.
     pub fn broadcast_all(&mut self, text: &str, exclude: &Excluded) -> Result<Tally, &'static str> {
         let item = self.raw_item(text)?;
         let open = self.conns.iter().filter(|(_, conn)| conn.is_open());
@@ -224,7 +224,7 @@ impl Model {
         Ok(self.fan_out(&ids, &item, SlowPolicy::Disconnect, exclude))
     }
 
-    /// A message to a user's devices.
+    /// Sends a message to a user's connections.
     pub fn send_to_user(&mut self, user: &str, text: &str) -> Result<Tally, &'static str> {
         let item = self.raw_item(text)?;
         Ok(self.send_to_devices(user, &item))
@@ -235,7 +235,7 @@ impl Model {
         self.fan_out(&devices, item, SlowPolicy::Disconnect, &Excluded::default())
     }
 
-    /// A message to one connection.
+    /// Sends a message to one connection.
     pub fn send_text(&mut self, id: ConnectionId, text: &str) -> Result<Tally, &'static str> {
         match self.conns.get(&id) {
             None => return Err("stale"),
@@ -297,7 +297,7 @@ impl Model {
         tally
     }
 
-    /// Rooms of a connection, sorted.
+    /// Returns the rooms of a connection, sorted.
     pub fn rooms_of(conn: &Conn) -> Vec<String> {
         let mut names: Vec<String> = conn.rooms.iter().map(|(name, _)| name.clone()).collect();
         names.sort();

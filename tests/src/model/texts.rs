@@ -1,8 +1,8 @@
-//! What is said on the wire: the fields by the specification, section 10.
+//! The JSON messages of the server (docs/protocol.md, section 2).
 
 use serde_json::Value;
 
-/// A JSON string.
+/// Returns a JSON string.
 pub fn quote(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -136,7 +136,7 @@ pub fn error(
     )
 }
 
-/// The words for people in an `error`, by its code; they matter for its length only.
+/// Returns the text of an `error`; only its length matters.
 pub fn words(what: &str) -> &'static str {
     match what {
         "no_channel" => "`channel` is required unless you are in exactly one channel",
@@ -156,7 +156,7 @@ pub fn words(what: &str) -> &'static str {
     }
 }
 
-/// The close code of each reason (specification, section 10); `None`: it has none of ours.
+/// Returns the close code of each reason (docs/protocol.md, section 4); `None` if it has none.
 pub fn close_code(reason: &str) -> Option<u16> {
     Some(match reason {
         "replaced" => 1000,
@@ -184,7 +184,7 @@ pub fn close_code(reason: &str) -> Option<u16> {
     })
 }
 
-/// The HTTP status of each refusal (specification, section 2).
+/// Returns the HTTP status of each refusal (docs/protocol.md, section 4).
 pub fn status(refusal: &str) -> u16 {
     match refusal {
         "malformed" => 400,
@@ -197,7 +197,7 @@ pub fn status(refusal: &str) -> u16 {
     }
 }
 
-/// Whether what is queued is sent before this end (specification, section 5).
+/// Returns whether queued messages are sent before this end (docs/behaviour.md, section 5).
 pub fn flushes(reason: &str) -> bool {
     matches!(
         reason,
@@ -205,7 +205,8 @@ pub fn flushes(reason: &str) -> bool {
     )
 }
 
-/// Whether the connection ended by itself (specification, section 8).
+/// Returns whether the connection ended by itself, so that presence grants a grace period
+/// (docs/behaviour.md, section 8).
 pub fn by_itself(reason: &str) -> bool {
     matches!(reason, "reset" | "eof" | "client_closed")
 }

@@ -1,4 +1,4 @@
-//! What time does.
+//! Timers and deadlines.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::ending::close_item;
 use super::queue::{Is, Item, Kind};
 use super::{Conn, Drain, Model, Nanos, Note, Phase, nanos};
 
-/// What a connection can be due for, in the order in which it counts at one time.
+/// The timers of a connection, in their order of precedence at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Handshake,
@@ -22,7 +22,7 @@ enum Due {
 }
 
 impl Model {
-    /// Time has come to `now`.
+    /// Time advances to `now`.
     pub fn tick(&mut self, now: Nanos, promised: Option<Nanos>) {
         if now < self.now {
             return;
@@ -51,7 +51,7 @@ impl Model {
             .min()
     }
 
-    /// The latest time at which the system must wake up.
+    /// Returns the latest time at which the system must wake up.
     pub fn latest_deadline(&self) -> Option<Nanos> {
         let live = self.next_due().map(|(at, ..)| at).into_iter();
         let live = live
@@ -107,11 +107,11 @@ impl Model {
         }
     }
 
-    /// The system says who did not answer its pings; that must be true.
+    /// Checks that connections that the system evicted as silent really were.
     fn evict_the_silent(&mut self) {
         let (live, timeout) = (self.live(), nanos(self.config.health.ping_timeout));
         for (id, _) in self.chosen_by("heartbeat_timeout") {
-            // Since the ping has left, and for as long as its answer may take.
+            // From when the ping left, for the time that its answer may take.
             let silent = |conn: &Conn| {
                 let unanswered = conn.ping_left.filter(|&left| left >= conn.last_life);
                 conn.is_open() && unanswered.is_some_and(|left| live - left >= timeout)
@@ -121,7 +121,7 @@ impl Model {
                 found => {
                     let heard = found.map(|conn| conn.last_life);
                     self.fault(format!(
-                        "{id} was taken for dead at {live}: alive at {heard:?}"
+                        "{id} was evicted as silent at {live}, heard at {heard:?}"
                     ));
                 }
             }
@@ -135,13 +135,14 @@ impl Model {
         mine
     }
 
-    /// Who is silent for so long that it must be gone, although the host may be late twice.
+    /// Returns a connection that has been silent for so long that it must be gone, even if the host
+    /// is late twice.
     pub fn overdue(&self) -> Option<ConnectionId> {
         let health = &self.config.health;
         let (interval, timeout) = (nanos(health.ping_interval), nanos(health.ping_timeout));
         let slack = 2 * nanos(health.stall_threshold);
         let silent = |conn: &&Conn| {
-            // While its ping waits for the socket, the write stall is what finds it.
+            // While its ping waits for the socket, the write stall applies instead.
             let waits = conn.paused || conn.blocked || conn.writing;
             let asked = conn.last_life.max(conn.opened) + interval;
             let left = conn.ping_left.unwrap_or_default();
@@ -153,7 +154,7 @@ impl Model {
             .map(|(&id, _)| id)
     }
 
-    /// The node is to end.
+    /// Starts a drain.
     pub fn drain(&mut self, window: Nanos, deadline: Nanos) {
         if self.drain.is_some() {
             return;
@@ -204,7 +205,7 @@ impl Model {
         }
         for (id, _) in turn {
             if !there.contains(&id) {
-                self.fault(format!("{id} was drained and was not there"));
+                self.fault(format!("{id} was drained but does not exist"));
             }
             let bye = Item::new(0, Is::Bye, Kind::Last);
             let bye = self.json().then_some(bye);
@@ -212,7 +213,7 @@ impl Model {
             self.close(id, "draining", bye, Some(close));
         }
         if last && self.open() > 0 {
-            self.fault("somebody was left out of the drain");
+            self.fault("the drain left out a connection");
         }
         if over {
             let closing = self.conns.iter();
@@ -230,8 +231,8 @@ impl Model {
         self.drain_progress();
     }
 
-    /// What waits for a connection goes out with its end, if its socket may take it; the code of the
-    /// Close frame in it.
+    /// Takes what a connection's socket may still get at its end; returns the code of the Close
+    /// frame in it.
     fn take_rest(&mut self, id: ConnectionId) -> Option<u16> {
         let conn = self.conn(id)?;
         let long = conn.queue.bytes() > 64 << 10;
@@ -261,7 +262,8 @@ impl Model {
         }
     }
 
-    /// Bytes of all that waits, each frame once; `None` while the length of something in them is not known.
+    /// Returns the bytes queued on the node, counting each frame once; `None` while a length is
+    /// unknown.
     pub fn queued_bytes(&self) -> Option<usize> {
         let unknown = |item: &Item| item.is == Is::Bye && item.len == 0;
         let conns = || self.conns.values();
@@ -274,7 +276,7 @@ impl Model {
         Some(frames.values().sum::<usize>() + pongs)
     }
 
-    /// Learns from what a writer got the length of a `bye`, and pings of the interval.
+    /// Learns the length of a `bye` and interval pings from what a writer took.
     pub fn adopt(&mut self, id: ConnectionId, bytes: &[u8], pings: bool) {
         let Some(conn) = self.conn(id) else { return };
         conn.writing = true;
@@ -305,7 +307,7 @@ impl Model {
     }
 }
 
-/// A ping that is not the one wanted here.
+/// Returns a ping that is not the expected one.
 fn interval_ping(found: &[u8], wanted: Option<&Item>) -> Option<Item> {
     let len = 2 + usize::from(found[1]);
     let payload = found.get(2..len)?;
@@ -325,7 +327,7 @@ fn interval_ping(found: &[u8], wanted: Option<&Item>) -> Option<Item> {
     (!same).then_some(item)
 }
 
-/// Of newcomers that wait for the same moment, the first to come is the first to get in.
+/// Returns the order of newcomers that wait for the same time: first come, first admitted.
 fn turn(conn: &Conn) -> u64 {
     conn.claim.as_ref().map_or(0, |claim| claim.number)
 }

@@ -1,4 +1,4 @@
-//! How scripts are drawn.
+//! Strategies that draw scripts.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -164,7 +164,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Cases of all families.
+/// Draws cases of all families.
 pub fn cases(most: usize) -> impl Strategy<Value = Case> {
     let family = prop_oneof![
         5 => Just(Family::Exact),

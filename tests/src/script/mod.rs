@@ -1,6 +1,6 @@
-//! What a script can say, and how scripts and configurations are drawn.
+//! The steps of a script, and how scripts and configurations are drawn.
 
-// The fields of a step say what they are by their names.
+// The names of a step's fields suffice.
 #![allow(missing_docs)]
 
 mod draw;
@@ -12,48 +12,48 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 
 pub use self::draw::cases;
 
-/// How much of the system a case lets the model foresee.
+/// How much of the system's behaviour the model predicts in a case.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// All of it. Pings lie so far off that none comes.
+    /// Everything. Ping intervals are so long that no ping is due.
     Exact,
-    /// All but the phases of pings; queues are wide.
+    /// Everything except the phases of pings; queue limits are wide.
     Health,
-    /// Bounds over all connections are tiny: who is their victim is not foreseen. What holds
-    /// without a model is checked.
+    /// Node-wide bounds are tiny, and the model does not predict which connection is closed for
+    /// them. Only invariants that need no model are checked.
     Pressure,
 }
 
-/// What a case runs with.
+/// The setup of a case.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Setup {
-    /// What can be foreseen.
+    /// What is predicted.
     pub family: Family,
-    /// Everything is written at once, by whoever can.
+    /// Whether everything is written at once, by any writer that can.
     pub flush: bool,
-    /// Of the system.
+    /// The system's seed.
     pub seed: u64,
-    /// Small numbers that limits are made of.
+    /// Small numbers from which limits are derived.
     pub sizes: [u8; 8],
-    /// Numbers that choices are made of.
+    /// Numbers from which choices are derived.
     pub choices: [u8; 12],
 }
 
-/// One step. Numbers name a connection, a room, a user by their place, modulo how many there are.
+/// One step. Numbers select a connection, room or user by index, modulo their count.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Op {
-    /// A stream comes, asks and is answered at once.
+    /// A client connects, sends its request and is authenticated at once.
     Enter { ip: u8, lobby: Option<u8>, who: Who },
-    /// A client loses its stream, and after so many milliseconds its user enters again.
+    /// A client loses its stream, and its user connects again after so many milliseconds.
     Return {
         c: u8,
         ip: u8,
         #[arbitrary(with = moment)]
         ms: u16,
     },
-    /// A stream comes.
+    /// A stream arrives.
     Connect { ip: u8 },
-    /// It asks.
+    /// Its request arrives.
     Request {
         c: u8,
         ip: u8,
@@ -61,20 +61,20 @@ pub enum Op {
         origin: bool,
         kind: Kind,
     },
-    /// It breaks a rule of HTTP.
+    /// Its request is malformed.
     Malformed { c: u8 },
-    /// The page is made.
+    /// The page is ready.
     AnswerPage { c: u8 },
-    /// The application says who it is.
+    /// The application's verdict on a newcomer.
     Verdict { c: u8, who: Who },
-    /// A text message, and what the application says if it is asked.
+    /// A text message, and the application's answer if it is asked.
     Say {
         c: u8,
         message: Message,
         tagged: bool,
         reply: Reply,
     },
-    /// The application answers an old question.
+    /// The application answers an earlier question.
     Answer { q: u8, reply: Reply },
     /// A binary message.
     Binary {
@@ -88,7 +88,7 @@ pub enum Op {
         #[arbitrary(with = control)]
         len: u8,
     },
-    /// A pong, to the last ping or to none.
+    /// A pong, to the last ping or unsolicited.
     Pong { c: u8, right: bool },
     /// A Close frame.
     Close {
@@ -96,7 +96,7 @@ pub enum Op {
         #[arbitrary(with = close_code)]
         code: Option<u16>,
     },
-    /// Something else on the stream.
+    /// Another event of the stream.
     Stream { c: u8, what: Stream },
     /// Part of a message.
     Partial {
@@ -105,18 +105,18 @@ pub enum Op {
         #[arbitrary(with = moment)]
         bytes: u16,
     },
-    /// A writer takes frames for somebody.
+    /// A writer takes frames.
     Take {
         #[arbitrary(with = moment)]
         budget: u16,
     },
-    /// A writer reports: so many bytes; 65 535 stands for all.
+    /// A writer reports so many bytes; 65 535 stands for all.
     Report { w: u8, bytes: u16 },
-    /// So many writers come and go.
+    /// So many writers take and report.
     Flush { n: u8, bytes: u16 },
     /// The socket takes bytes again.
     Writable { c: u8 },
-    /// The application sends to a room.
+    /// The application publishes to a room.
     Broadcast {
         room: u8,
         #[arbitrary(with = small)]
@@ -124,70 +124,70 @@ pub enum Op {
         sender: bool,
         except: Except,
     },
-    /// The same, as it is.
+    /// The application sends a raw message to a room.
     Raw {
         room: u8,
         #[arbitrary(with = small)]
         size: u16,
         except: Except,
     },
-    /// To everybody.
+    /// The application sends to all connections.
     All {
         #[arbitrary(with = small)]
         size: u16,
         except: Except,
     },
-    /// To one connection.
+    /// The application sends to one connection.
     Send {
         c: u8,
         #[arbitrary(with = small)]
         size: u16,
     },
-    /// To a user.
+    /// The application sends to a user.
     SendToUser {
         user: u8,
         #[arbitrary(with = small)]
         size: u16,
     },
-    /// The application puts a connection into a room.
+    /// The application adds a connection to a room.
     Join { c: u8, room: u8 },
-    /// And out.
+    /// The application removes a connection from a room.
     Leave { c: u8, room: u8 },
-    /// The application ends connections.
+    /// The application ends a user's connections.
     DisconnectUser { user: u8, own: bool },
-    /// And one.
+    /// The application ends one connection.
     End { c: u8, own: bool },
-    /// The application asks a user's devices.
+    /// The application probes a user's connections.
     PingUser {
         user: u8,
         #[arbitrary(with = moment)]
         ms: u16,
     },
-    /// The node is to end.
+    /// The drain starts.
     Drain {
         #[arbitrary(with = moment)]
         window: u16,
         #[arbitrary(with = moment)]
         more: u16,
     },
-    /// To the next deadline, exactly.
+    /// Advances to exactly the next deadline.
     Step,
-    /// Time passes; every deadline on the way is kept.
+    /// Time passes, with a tick at every deadline.
     Wait {
         #[arbitrary(with = moment)]
         ms: u16,
     },
-    /// The clock goes on, and nobody ticks.
+    /// Time passes without a tick.
     Idle {
         #[arbitrary(with = moment)]
         ms: u16,
     },
-    /// The host stands still.
+    /// The host stalls.
     Jump {
         #[arbitrary(with = stall)]
         ms: u32,
     },
-    /// The clock goes back for one tick and one event.
+    /// One tick and one event have an earlier time.
     Back {
         c: u8,
         #[arbitrary(with = moment)]
@@ -195,31 +195,31 @@ pub enum Op {
     },
 }
 
-/// Whom the application sees.
+/// The application's verdict on a client.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Who {
-    /// One of few users, perhaps for so many milliseconds only.
+    /// One of a few users, possibly with a lifetime in milliseconds.
     User(u8, Option<u16>),
-    /// Nobody in particular.
+    /// An anonymous client.
     Anonymous,
-    /// To be told by the first message.
+    /// To be decided by the first message.
     First,
-    /// No: unauthorized, forbidden, internal.
+    /// Refused: unauthorized, forbidden, internal.
     No(u8),
 }
 
-/// How a request is made.
+/// The kind of a request.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// By HTTP.
+    /// A handshake that the system answers.
     Http,
-    /// Upgraded by the application.
+    /// A handshake that the application answers.
     Upgraded,
-    /// For a page.
+    /// A page.
     Page,
 }
 
-/// A text of a client.
+/// A client's text message.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Message {
     /// `subscribe`.
@@ -241,18 +241,18 @@ pub enum Message {
     },
     /// `ping`.
     Ping(Option<u8>),
-    /// `health_pong`, right or wrong.
+    /// `health_pong`, with the right or a wrong number.
     HealthPong(bool),
     /// `auth`.
     Auth,
-    /// Something else.
+    /// A text that is not understood.
     Garbage(u8),
 }
 
-/// What the application says to a question.
+/// The application's answer to a question.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Reply {
-    /// Yes; to a token: this.
+    /// Yes; for a token, this verdict.
     Yes(Who),
     /// No.
     No(bool),
@@ -260,35 +260,35 @@ pub enum Reply {
     Later,
 }
 
-/// What can happen to a stream besides frames.
+/// Events of a stream other than frames.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Stream {
-    /// Bytes came.
+    /// Bytes arrived.
     Heard,
-    /// Its end.
+    /// The peer's side ended.
     Eof,
-    /// Its failure.
+    /// The stream failed.
     Reset,
-    /// A broken rule.
+    /// The client violated a rule.
     Violation(u8),
-    /// Bytes thrown away.
+    /// Bytes were discarded.
     Discarded(#[arbitrary(with = bytes)] u32),
-    /// Not read.
+    /// Reading was paused.
     Paused,
-    /// Read again.
+    /// Reading was resumed.
     Resumed,
-    /// The application is asked something.
+    /// A hook started.
     HookStarted,
-    /// It has answered.
+    /// A hook returned.
     HookDone,
-    /// It panicked.
+    /// A hook panicked.
     HookFailed,
 }
 
-/// Who is left out of a broadcast.
+/// Exclusions of a broadcast.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Except {
-    /// Nobody.
+    /// None.
     Nobody,
     /// One connection.
     One(u8),
@@ -298,16 +298,17 @@ pub enum Except {
     Both(u8, u8),
 }
 
-/// A case: its setup and its script.
+/// A setup and a script.
 #[derive(Clone)]
 pub struct Case {
-    /// What it runs with.
+    /// The setup.
     pub setup: Setup,
-    /// What happens.
+    /// The steps.
     pub ops: Vec<Op>,
 }
 
-/// Small numbers, as in [`cases`]; `Report` and `Flush` have their own meaning of large ones.
+/// Draws a small number, as in [`cases`]; large ones have a special meaning in `Report` and
+/// `Flush`.
 fn small(from: &mut Unstructured<'_>) -> Result<u16> {
     from.int_in_range(0..=500)
 }
@@ -316,7 +317,7 @@ fn control(from: &mut Unstructured<'_>) -> Result<u8> {
     from.int_in_range(0..=125)
 }
 
-/// One that a decoder lets through.
+/// Draws a close code that a decoder accepts.
 fn close_code(from: &mut Unstructured<'_>) -> Result<Option<u16>> {
     from.choose(&[None, Some(1000), Some(1001), Some(4242)])
         .copied()
@@ -334,7 +335,7 @@ fn bytes(from: &mut Unstructured<'_>) -> Result<u32> {
     from.int_in_range(0..=200_000)
 }
 
-/// As many steps as there are bytes for, up to `most`. A drain ends a script, and comes rarely.
+/// Draws as many steps as there are bytes for, up to `most`. A drain ends a script and is rare.
 pub fn case_from(from: &mut Unstructured<'_>, most: usize) -> Result<Case> {
     let mut setup: Setup = from.arbitrary()?;
     setup.flush |= setup.family == Family::Health;

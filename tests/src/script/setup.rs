@@ -1,4 +1,4 @@
-//! What a case runs with, as a configuration.
+//! Derives a configuration from a setup.
 
 use std::time::Duration;
 
@@ -66,7 +66,8 @@ impl Setup {
             users: pick(
                 [
                     UserPolicy::Replace,
-                    // Whether a ping of the interval is out, which decides there, is not foreseen.
+                    // The decision depends on whether an interval ping is out, which is not
+                    // predicted.
                     if health {
                         UserPolicy::Replace
                     } else {

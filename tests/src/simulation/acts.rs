@@ -1,4 +1,4 @@
-//! What clients do while they are in.
+//! What admitted clients do.
 
 use super::client::Kind;
 use super::counters::Fault;
@@ -7,7 +7,7 @@ use super::plan::{MILLI, SECOND};
 use super::world::World;
 
 impl World {
-    /// What a connected client does next.
+    /// Makes a connected client act.
     pub(super) fn act(&mut self, c: u32, l: u32) {
         let client = &self.clients[c as usize];
         let link = &self.links[l as usize];
@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    /// Says whether that is all for now.
+    /// Misbehaves according to `kind`; returns whether that is all for now.
     fn misbehaves(&mut self, c: u32, l: u32, kind: Kind) -> bool {
         match kind {
             Kind::SlowReader if self.rng.u8(..4) == 0 => {
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    /// The first part of a message, and nothing for a long time.
+    /// Sends the first part of a message and leaves it unfinished.
     fn leave_unfinished(&mut self, c: u32, l: u32) {
         self.fault(Fault::UnfinishedMessage);
         let most = self.plan.config.limits.message_bytes;
@@ -102,7 +102,7 @@ impl World {
         let whole = frames::frame(&mut self.rng, true, TEXT, &vec![b'x'; size]);
         let part = self.rng.usize(1..whole.len());
         self.allow(l, "policy");
-        // Whatever it says next is part of that message.
+        // Whatever the client sends next is part of that message.
         self.allow(l, "invalid_utf8");
         self.allow(l, "protocol_error");
         self.allow(l, "too_big");
@@ -152,7 +152,8 @@ impl World {
         self.serial
     }
 
-    /// A `message` to one of its rooms, or to one it is not in. Its content says who sent it.
+    /// Returns a `message` to one of the client's rooms, or to another. Its content names the
+    /// sender.
     pub(super) fn message_text(&mut self, c: u32, large: bool) -> String {
         let client = &self.clients[c as usize];
         let rooms = client.rooms.clone();
@@ -183,13 +184,13 @@ impl World {
             [] => format!(",\"channel\":\"r{}\"", self.rng.u32(..self.plan.rooms)),
             some => format!(",\"channel\":\"r{}\"", some[self.rng.usize(..some.len())]),
         };
-        // What it claims to be has no effect (J7).
+        // The claimed sender has no effect (J7).
         format!(
             "{{\"type\":\"message\"{channel},\"sender\":\"u0\",\"content\":{content}{echo}{id}}}"
         )
     }
 
-    /// To some user, who may not be there.
+    /// Sends a `direct` to some user, who may not be connected.
     fn send_direct(&mut self, l: u32, id: u64) {
         let to = self.rng.usize(..self.clients.len());
         let to = self.clients[to].user;
@@ -233,7 +234,7 @@ impl World {
                 &format!("{{\"type\":\"ping\",\"timestamp\":{id},\"id\":{id}}}"),
             ),
             90..95 => self.control(l),
-            // A subscription and a message in one packet, and then it may go in the same one.
+            // A subscription and a message in one packet, sometimes with the end too.
             95..97 => {
                 let mut bytes = self.text_frame(&format!(
                     "{{\"type\":\"subscribe\",\"channel\":\"r{room}\"}}"

@@ -1,4 +1,4 @@
-//! Who must be let in, and what others must be told (invariants 2, 9, 10, 29).
+//! Predicts who is admitted and how others are refused (invariants 2, 9, 10, 29).
 
 use switchboard_core::protocol::RequestId;
 use switchboard_core::{Identity, Refusal, Refused, Request, UserPolicy};
@@ -9,8 +9,8 @@ use super::oracle::{Verdict, room_number};
 use super::plan::SECOND;
 use super::world::World;
 
-/// What a refusal is told as: the HTTP status, and the code where it may be told by a Close
-/// (spec, section 2).
+/// The HTTP status of each refusal, and its close code where a Close frame may carry it
+/// (docs/protocol.md, section 4).
 const REFUSALS: &[(&str, u16, Option<u16>)] = &[
     ("server_full", 503, Some(4002)),
     ("lobby_full", 503, Some(4002)),
@@ -31,7 +31,7 @@ impl World {
         self.oracle.predicted = Some((l, verdict));
     }
 
-    /// Why a stream is not even taken, if it is not.
+    /// Returns why a stream is dropped on arrival, if it is.
     pub(super) fn predict_connect(&mut self, l: u32) -> Option<Refused> {
         let limit = self.plan.config.limits.handshakes;
         let handshakes = self.oracle.handshakes();
@@ -48,7 +48,7 @@ impl World {
         None
     }
 
-    /// Whether this link's address holds its share, where so many seats of a kind are taken.
+    /// Returns whether this link's address holds its share when `taken` seats of a kind are taken.
     fn has_its_share(&self, l: u32, taken: usize) -> bool {
         let limit = self.plan.config.limits.handshakes;
         let address = self.links[l as usize].address;
@@ -61,7 +61,7 @@ impl World {
         taken * 2 >= limit && others >= share
     }
 
-    /// Charges the connect to its address, on arrival; whether that was too fast is told later.
+    /// Charges the connect to its address on arrival; a refusal for its rate follows later.
     fn charge_connect(&mut self, l: u32) {
         let now = self.core_time();
         let address = self.links[l as usize].address;
@@ -82,20 +82,20 @@ impl World {
         self.heed(l);
     }
 
-    /// A request is malformed, as its client meant it.
+    /// Compares the status of a malformed request with the one its client intended.
     pub(super) fn predict_malformed(&mut self, l: u32, status: u16) {
         let asked = self.links[l as usize].shadow.asked;
         self.check(29, asked == Some(status), || {
-            format!("link {l}: malformed with {status}, not {asked:?}")
+            format!("link {l}: malformed with {status}, expected {asked:?}")
         });
         self.predict(l, Verdict::Refused("malformed"));
     }
 
-    /// Draining, origin, address; then the application is asked.
+    /// Checks draining, origin and address, before the application is asked.
     pub(super) fn predict_request(&mut self, l: u32, request: &Request) {
         let asked = self.links[l as usize].shadow.asked;
         self.check(29, asked.is_none(), || {
-            format!("link {l}: taken, and not {asked:?}")
+            format!("link {l}: accepted, expected {asked:?}")
         });
         if !request.is_upgrade() {
             return self.predict_page_request(l);
@@ -114,7 +114,7 @@ impl World {
         }
     }
 
-    /// Address and seats for pages; then the page is made.
+    /// Checks the address and the seats for pages, before the page is made.
     fn predict_page_request(&mut self, l: u32) {
         let pages = self.oracle.pages();
         if self.links[l as usize].shadow.too_fast {
@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    /// A seat of the address, under its limit and its rate.
+    /// Takes a seat of the address, within its limit and rate.
     fn seat_address(&mut self, l: u32) -> bool {
         let limit = self.plan.config.limits.per_ip;
         let address = self.links[l as usize].address;
@@ -147,7 +147,7 @@ impl World {
         true
     }
 
-    /// The application has said who it is.
+    /// Predicts the outcome of the application's verdict.
     pub(super) fn predict_admission(
         &mut self,
         l: u32,
@@ -186,7 +186,7 @@ impl World {
         self.predict(l, expected);
     }
 
-    /// User policy, a seat of the node, a seat of the lobby; all or nothing.
+    /// Checks the user policy, the node's seats and the lobby's seats, all or nothing.
     fn expect_open(&mut self, l: u32, name: Option<&str>, expires: Option<u64>) -> Verdict {
         let limits = self.plan.config.limits;
         let devices = name
@@ -230,8 +230,9 @@ impl World {
         Verdict::Open { replaced, expires }
     }
 
-    /// Its user has a connection, and may have no other. Who was heard a moment ago stays; whether
-    /// another is silent depends on when its pings left, and so is only checked.
+    /// The user has a connection and may not have another. If that was heard a moment ago, it
+    /// stays. Otherwise the outcome depends on when its pings left, so it is checked rather than
+    /// predicted.
     fn claim(&mut self, l: u32, user: &str, expires: Option<u64>) {
         let (now, frozen_then) = (self.core_time(), self.frozen);
         let shadow = &mut self.links[l as usize].shadow;
@@ -245,10 +246,10 @@ impl World {
         shadow.frozen_then = frozen_then;
     }
 
-    /// For how long nothing was heard of a connection: at most, and without the time in which the
-    /// host stood still.
+    /// Returns for how long nothing was heard of a connection: at most, and without the time of
+    /// host stalls.
     fn silence(&self, l: u32) -> (u64, u64) {
-        // A late timer, and calls whose clock went back.
+        // Allows for a late timer and for calls with an earlier time.
         let slack = 3 * self.plan.tick_jitter + SECOND / 4;
         let shadow = &self.links[l as usize].shadow;
         let silence = self.core_now.saturating_sub(shadow.last_heard) + slack;
@@ -256,7 +257,7 @@ impl World {
         (silence, silence.saturating_sub(frozen))
     }
 
-    /// The verdict on a newcomer that found a connection of its user.
+    /// Returns the verdict on a newcomer that found a connection of its user.
     pub(super) fn claimed(&mut self, l: u32) -> Option<Verdict> {
         let claim = self.links[l as usize].shadow.claim.take()?;
         let replaced = self.oracle.users.get(&*claim.user);
@@ -286,7 +287,7 @@ impl World {
                 self.probe(Probe::AlreadyConnected);
                 let (_, least) = self.silence(other);
                 let link = &self.links[other as usize];
-                // What we do not read ourselves is not its silence.
+                // A pause of our own is not the client's silence.
                 let paused = link.shadow.paused_since
                     || link.paused
                     || limits.pause_reading.is_some()
@@ -294,7 +295,9 @@ impl World {
                 let asked = self.core_now.saturating_sub(claim.since) >= SECOND;
                 let most = if asked { 2 * SECOND } else { SECOND };
                 self.check(29, least < most || paused, || {
-                    format!("link {l}: refused for {other}, silent for {least} ns")
+                    format!(
+                        "link {l}: refused in favour of {other}, which was silent for {least} ns"
+                    )
                 });
                 true
             }
@@ -350,14 +353,14 @@ impl World {
         }
     }
 
-    /// What had to come of the call has come of it.
+    /// Checks that the predicted outcome of the call has happened.
     pub(super) fn predicted_admission(&mut self, l: u32) {
         if let Some((_, verdict)) = self.oracle.predicted.take() {
-            self.fail(29, format!("link {l}: this did not happen: {verdict:?}"));
+            self.fail(29, format!("link {l}: expected {verdict:?}"));
         }
     }
 
-    /// A hook failed: it costs this connection.
+    /// A hook failed, which costs this connection.
     pub(super) fn predict_hook_failure(&mut self, l: u32) {
         self.allow(l, "internal");
     }
@@ -370,13 +373,13 @@ impl World {
         }
     }
 
-    /// The node says that it has refused somebody.
+    /// The node reports a refusal.
     pub(super) fn was_refused(&mut self, l: u32, what: &'static str) {
         match self.oracle.predicted.take() {
             Some((of, Verdict::Refused(expected))) if of == l => {
                 let expected = self.told_instead(l, expected);
                 self.check(29, expected == what, || {
-                    format!("link {l}: refused {what}, not {expected}")
+                    format!("link {l}: refused {what}, expected {expected}")
                 });
             }
             other => {
@@ -387,7 +390,7 @@ impl World {
                 let failed = told("internal") && (hook || self.may_end(l, "internal"));
                 let claimed = self.claim_refused(l, what);
                 self.check(29, pending || failed || claimed, || {
-                    format!("link {l}: refused {what} without a reason")
+                    format!("link {l}: refused {what} without a cause")
                 });
                 if failed && hook {
                     self.probe(Probe::HookTimedOut);
@@ -397,7 +400,7 @@ impl World {
         self.expect_refusal(l, what);
     }
 
-    /// What somebody is told who would linger to read a Close frame, where too many do.
+    /// Returns the refusal sent instead if too many connections linger already.
     fn told_instead(&self, l: u32, what: &'static str) -> &'static str {
         let lingering = self.oracle.count(Phase::Refused);
         let crowded = 2 * lingering >= self.plan.config.limits.handshakes.max(2);
@@ -413,7 +416,7 @@ impl World {
         }
     }
 
-    /// How a refusal must be told: the status, or the code after an upgrade.
+    /// Records how a refusal must be told: the status, or the code after an upgrade.
     fn expect_refusal(&mut self, l: u32, what: &'static str) {
         let Some(&(_, status, code)) = REFUSALS.iter().find(|(name, ..)| *name == what) else {
             return self.fail(29, format!("link {l}: an unknown refusal {what}"));

@@ -1,4 +1,4 @@
-//! Many seeds: until a number or a time is reached, with a sample run twice.
+//! Runs many seeds up to a number or a time, and a sample of them twice.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -6,36 +6,36 @@ use std::time::{Duration, Instant};
 use super::counters::{Fault, Probe, Tally};
 use super::{Broken, run};
 
-/// How much is to be run.
+/// How much to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// The first seed.
     pub first: u64,
-    /// From one seed of this run to its next: several processes share the seeds between them.
+    /// The distance between seeds, so that several processes can share them.
     pub step: u64,
-    /// How many seeds at most.
+    /// The most seeds.
     pub seeds: u64,
-    /// For how long at most.
+    /// The longest time.
     pub time: Duration,
 }
 
-/// What came of many seeds.
+/// The results of many seeds.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// How many seeds.
+    /// Number of seeds.
     pub seeds: u64,
-    /// How many of them ran twice, with the same trace.
+    /// Number of seeds that ran twice with the same trace.
     pub repeated: u64,
-    /// What was counted.
+    /// Counters.
     pub tally: Tally,
-    /// What was not kept, by seed.
+    /// Violated invariants by seed.
     pub broken: Vec<(u64, Broken)>,
-    /// How long it took.
+    /// Time taken.
     pub took: Duration,
 }
 
 impl Budget {
-    /// Runs seeds until the budget is used up, or a few promises are broken.
+    /// Runs seeds until the budget is used up or a few invariants are violated.
     pub fn run(&self) -> Report {
         let started = Instant::now();
         let mut report = Report::default();
@@ -51,7 +51,7 @@ impl Budget {
 }
 
 impl Report {
-    /// Runs one seed more; twice if its trace is to be compared.
+    /// Runs one more seed, twice if its trace is to be compared.
     pub fn run_seed(&mut self, seed: u64, twice: bool) {
         let outcome = run(seed);
         self.seeds += 1;
@@ -63,7 +63,7 @@ impl Report {
                     seed,
                     Broken {
                         invariant: 23,
-                        what: "the second run of the seed was another one".into(),
+                        what: "the second run of the seed had another trace".into(),
                         at: 0,
                     },
                 ));
@@ -75,7 +75,7 @@ impl Report {
             .extend(outcome.broken.map(|broken| (seed, broken)));
     }
 
-    /// Adds another report; the longer time counts.
+    /// Adds another report and keeps the longer time.
     pub fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.repeated += other.repeated;

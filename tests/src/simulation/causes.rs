@@ -1,4 +1,4 @@
-//! Why a connection may end, and what its end must look like (invariants 29 and 30).
+//! Checks why connections end, and how (invariants 29 and 30).
 
 use switchboard_core::HealthPing;
 
@@ -8,7 +8,7 @@ use super::oracle::Verdict;
 use super::schedule::Step;
 use super::world::World;
 
-/// Every end, and the code that its Close frame carries (spec, section 10).
+/// Every reason, and the code of its Close frame (docs/protocol.md, section 4).
 const ENDS: &[(&str, Option<u16>)] = &[
     ("replaced", Some(1000)),
     ("draining", Some(1001)),
@@ -37,7 +37,7 @@ const ENDS: &[(&str, Option<u16>)] = &[
     ("reset", None),
 ];
 
-/// The ends after which what is queued is still sent (spec, section 5).
+/// The ends after which queued messages are still sent (docs/behaviour.md, section 5).
 const FLUSH: &[&str] = &[
     "draining",
     "replaced",
@@ -45,7 +45,7 @@ const FLUSH: &[&str] = &[
     "application",
     "client_closed",
 ];
-/// The ends of those whose user may be back in a moment (spec, section 8).
+/// The ends that start a grace period (docs/behaviour.md, section 8).
 const BY_ITSELF: &[&str] = &["client_closed", "eof", "reset"];
 
 pub(super) fn bit(end: &str) -> u64 {
@@ -78,10 +78,10 @@ impl World {
             && *of == l
         {
             let expected = *expected;
-            // What it is told may already be too much for it.
+            // The `subscribed` or presence itself may overflow the queue.
             let slow = reason == "slow_consumer" && self.plan.tiny_queue;
             self.check(29, reason == expected || slow, || {
-                format!("link {l}: closed {reason}, not {expected}")
+                format!("link {l}: closed {reason}, expected {expected}")
             });
             self.oracle.predicted = None;
         }
@@ -89,7 +89,7 @@ impl World {
         self.check(29, allowed, || {
             format!("link {l}: closed {reason} without a cause")
         });
-        // It may have left another room before, in the same call.
+        // It may have left another room earlier in the same call.
         let left = &self.links[l as usize].shadow.left_now;
         let mut left = left[left.len().saturating_sub(rooms.len())..].to_vec();
         rooms.sort_unstable();
@@ -103,7 +103,7 @@ impl World {
         let code = ours.and_then(|(_, code)| *code);
         let same = ours.is_some() && (code == theirs || reason == "application");
         self.check(29, same, || {
-            format!("link {l}: {reason} is {theirs:?}, not {code:?}")
+            format!("link {l}: {reason} has code {theirs:?}, expected {code:?}")
         });
         self.forget_device(l);
         self.give_back_address(l);
@@ -151,7 +151,7 @@ impl World {
         self.probe(probe);
     }
 
-    /// Ends that no single deed announces: time, queues, and what others do.
+    /// Decides about ends that depend on time, queues and other connections.
     fn may_end_now(&mut self, l: u32, reason: &str) -> bool {
         let link = &self.links[l as usize];
         let shadow = &link.shadow;
@@ -176,12 +176,12 @@ impl World {
                 };
                 let timeout = self.plan.config.health.ping_timeout.as_nanos();
                 let long = |since: u64| u128::from(now.saturating_sub(since)) >= timeout;
-                // A ping that waits for the socket asks nobody yet.
+                // A ping that waits for the socket asks for nothing yet.
                 long(last) && (messages || shadow.pinged_since.is_some_and(long))
             }
             "policy" => link.partial,
             "slow_consumer" => {
-                // For the bound of the node, which no tick decides about, only who is blocked goes.
+                // The node's bound is not enforced by ticks and closes only blocked connections.
                 let was = shadow.ever_blocked && (self.ticking || !self.plan.tiny_pool);
                 let stalled = link.blocked || link.held.is_some() || was;
                 self.probe(if self.plan.tiny_pool {

@@ -1,4 +1,4 @@
-//! Who dials, and what each kind of client does.
+//! The clients: when they dial, and how each kind behaves.
 
 use fastrand::Rng;
 
@@ -9,7 +9,7 @@ use super::plan::{MICRO, MILLI, Plan, SECOND};
 use super::schedule::Step;
 use super::world::World;
 
-/// How a client behaves, until faults stop.
+/// How a client behaves until faults stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Chatter,
@@ -53,16 +53,16 @@ pub(super) struct Client {
     pub(super) address: u32,
     pub(super) lobby: Option<u32>,
     pub(super) link: Option<u32>,
-    /// It has been welcomed.
+    /// Whether `welcome` arrived.
     pub(super) welcomed: bool,
-    /// The upgrade was answered.
+    /// Whether the upgrade was answered.
     pub(super) upgraded: bool,
     pub(super) rooms: Vec<u32>,
-    /// Its host has stopped until then.
+    /// The client's host is stopped until then.
     pub(super) stopped_until: u64,
-    /// It reads nothing until then.
+    /// The client reads nothing until then.
     pub(super) deaf_until: u64,
-    /// It answers no ping.
+    /// Whether it ignores pings.
     pub(super) mute: bool,
     pub(super) wants_in: bool,
     pub(super) tries: u32,
@@ -99,7 +99,7 @@ impl Client {
 }
 
 impl World {
-    /// A client does what it does next.
+    /// Runs the next action of a client.
     pub(super) fn client_acts(&mut self, c: u32) {
         let client = &mut self.clients[c as usize];
         if !client.wants_in {
@@ -126,7 +126,7 @@ impl World {
         self.schedule.push(self.now + wait, Step::Client(c));
     }
 
-    /// Something of the node has reached a client.
+    /// A client received something.
     pub(super) fn client_sees(&mut self, l: u32, seen: Seen) {
         let c = self.links[l as usize].client;
         let client = &mut self.clients[c as usize];
@@ -205,7 +205,7 @@ impl World {
                 self.send_text(l, "{\"type\":\"auth\",\"token\":\"bad\"}");
             }
             _ => {
-                // More in the same packet works as well.
+                // Another message in the same packet must work too.
                 let mut bytes = self.text_frame(&format!(
                     "{{\"type\":\"auth\",\"token\":\"u{user}\",\"id\":\"log in\"}}"
                 ));
@@ -226,7 +226,7 @@ impl World {
         self.send(l, bytes);
     }
 
-    /// The client breaks off, in one of several ways.
+    /// The client breaks off in one of several ways.
     pub(super) fn client_ends(&mut self, l: u32) {
         let c = self.links[l as usize].client;
         let now = self.now;
@@ -245,7 +245,7 @@ impl World {
                 self.tally.fault(Fault::AbruptEnd);
                 link.fin_at = Some(link.last_arrival.max(now));
                 link.client_gone = true;
-                // Writing to who has gone fails sooner or later.
+                // Writing to a peer that is gone fails sooner or later.
                 link.shadow.causes |= super::causes::bit("eof") | super::causes::bit("reset");
             }
             3 => {
@@ -275,7 +275,7 @@ impl World {
         }
     }
 
-    /// The client has nothing to do with a link any more; it dials again after a while.
+    /// The client abandons a link and dials again after a while.
     pub(super) fn client_leaves(&mut self, l: u32) {
         let link = &mut self.links[l as usize];
         link.client_gone = true;
@@ -294,7 +294,7 @@ impl World {
         }
     }
 
-    /// A protocol ping, or a pong that nobody asked for.
+    /// Sends a protocol ping or an unsolicited pong.
     pub(super) fn control(&mut self, l: u32) {
         let bytes = if self.rng.u8(..3) == 0 {
             self.fault(Fault::UnaskedPong);

@@ -1,4 +1,4 @@
-//! What happened in a run: events, faults by kind, rare paths.
+//! Counters of a run: events, faults by kind, rare paths.
 
 macro_rules! kinds {
     ($(#[$meta:meta])* $name:ident { $($variant:ident => $text:literal,)* }) => {
@@ -9,10 +9,10 @@ macro_rules! kinds {
         }
 
         impl $name {
-            /// All of them, in the order of their numbers.
+            /// All variants in order.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// What it is, in words.
+            /// Returns the description.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -21,13 +21,13 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Something that was done to the node.
+    /// A fault that was injected.
     Fault {
         ReadByByte => "read of single bytes",
-        ReadSplit => "read cut inside what was sent",
-        ReadJoined => "several sendings read as one",
+        ReadSplit => "read that split a message",
+        ReadJoined => "several messages in one read",
         LinkDelay => "segment delayed",
-        LinkStall => "link stood still for seconds",
+        LinkStall => "link stalled for seconds",
         PeerReset => "reset by the peer",
         HalfClose => "half closed by the peer",
         AbruptEnd => "end without a Close frame",
@@ -35,19 +35,19 @@ kinds! {
         WriteOneByte => "write took one byte",
         WriteShort => "write took a part",
         WriteFailed => "write failed",
-        WriteDelayed => "writer reported late",
+        WriteDelayed => "late report of a writer",
         SlowReader => "reader stopped reading",
         Silent => "client became silent",
         StoppedHost => "client's host stopped",
         FloodMessages => "flood of messages",
         FloodPings => "flood of pings",
-        UnaskedPong => "pong that nobody asked for",
+        UnaskedPong => "unsolicited pong",
         BadHandshake => "malformed handshake",
-        ForeignOrigin => "handshake of a foreign page",
+        ForeignOrigin => "handshake with a foreign origin",
         Slowloris => "handshake never completed",
         BadFrame => "malformed frame",
         BadJson => "malformed message",
-        BinaryMessage => "binary where text is spoken",
+        BinaryMessage => "binary message under the JSON protocol",
         UnfinishedMessage => "message never completed",
         Fragments => "message in fragments",
         BadToken => "token refused",
@@ -57,15 +57,15 @@ kinds! {
         DuplicateLogin => "second login of a user",
         MassJoin => "many dial at once",
         MassLeave => "many leave at once",
-        HookDelay => "hook took its time",
+        HookDelay => "hook returned later",
         HookPanic => "hook panicked",
         HookStall => "hook over its limit",
-        HookDenied => "hook said no",
+        HookDenied => "hook refused",
         HookCallback => "hook called back",
-        HostStall => "node's host stood still",
+        HostStall => "host stall",
         ClockBackward => "call with an earlier time",
         TickLate => "tick came late",
-        TickSpurious => "tick without need",
+        TickSpurious => "unneeded tick",
         StaleId => "call with a stale id",
         Drain => "drain",
         InputAfterEnd => "input after the end",
@@ -73,29 +73,29 @@ kinds! {
 }
 
 kinds! {
-    /// A rare path that must have been taken.
+    /// A rare path that must be taken.
     Probe {
-        CloseOvertook => "close overtook queued frames but not a cut one",
+        CloseOvertook => "Close overtook queued frames but not a partly written one",
         EvictedWhileWriting => "evicted while writing",
         ClosedWhileWriting => "closed while writing",
         ReplacedWhileClosing => "replaced while an older one was closing",
         ReplacedAtServerLimit => "replaced at the limit of the node",
         ReplacedAtLobbyLimit => "replaced at the limit of the lobby",
         OldestDeviceReplaced => "oldest of several devices replaced",
-        GraceRejoin => "back within the grace",
-        GraceOver => "grace went by",
-        StallMovedDeadline => "a stall moved the deadlines",
-        PoolBoundClosed => "global byte bound closed the largest",
+        GraceRejoin => "back within the grace period",
+        GraceOver => "grace period expired",
+        StallMovedDeadline => "host stall moved the deadlines",
+        PoolBoundClosed => "node's byte bound closed the largest",
         QueueBoundClosed => "queue bound closed a member",
         WriteStallClosed => "write stall closed",
         DroppedOldest => "oldest messages dropped",
         DroppedNewest => "newest message dropped",
         Heartbeat => "heartbeat evicted",
-        HeartbeatSpared => "silent for long, but our doing: spared",
+        HeartbeatSpared => "silent only because it was not read, not evicted",
         ReadingPaused => "reading paused by a busy hook",
         IntakeWait => "reading paused by a long queue",
         HookTimedOut => "hook timed out",
-        HookAnswerTooLate => "hook answered for a connection that had gone",
+        HookAnswerTooLate => "hook returned after its connection had ended",
         MessageTimeout => "message timed out",
         UnfinishedBound => "bound of unfinished messages closed the largest",
         HandshakeTimeout => "handshake timed out",
@@ -105,57 +105,57 @@ kinds! {
         Expired => "token expired",
         HandshakesFull => "handshakes full",
         RefusalsFull => "refusals full",
-        RefusalByHttp => "refusals crowded, told by HTTP",
-        RefusalLingered => "refused connection went by its deadline",
+        RefusalByHttp => "too many refused connections, told by HTTP",
+        RefusalLingered => "refused connection dropped at its deadline",
         IpCount => "address full",
-        AddressShare => "address at its share of the seats for handshakes",
-        IpRate => "address too fast",
+        AddressShare => "address at its share of the handshake seats",
+        IpRate => "address over its connect rate",
         ServerFull => "server full",
         LobbyFull => "lobby full",
         AlreadyConnected => "already connected",
-        SilentReplaced => "silent connection gives its place to a newcomer",
+        SilentReplaced => "silent connection replaced by a newcomer",
         Strikes => "too many strikes",
         RoomFull => "room full",
         TooManyRooms => "too many rooms",
-        ClosingCrowded => "too many closing, evicted",
-        CloseTimedOut => "close not answered, dropped",
-        DiscardBound => "too much input after the end, not read",
+        ClosingCrowded => "too many closing, one evicted",
+        CloseTimedOut => "Close not answered, dropped",
+        DiscardBound => "discard limit reached after the end",
         DrainPending => "drain refused a pending handshake",
         DrainEvicted => "drain evicted at its deadline",
-        DrainInStall => "drain went on through a stall",
+        DrainInStall => "drain continued during a host stall",
         SharedChunk => "memory lent to the writer",
         LargeFrameCut => "large frame cut by the socket",
-        PongsMerged => "latest pong only, while the socket was blocked",
-        PresenceDelta => "presence told as a change",
-        PresenceList => "presence list told",
-        LeavePurged => "queued messages of a left room purged",
-        SlotReused => "slot lived in again",
+        PongsMerged => "pongs merged while the socket was blocked",
+        PresenceDelta => "presence sent as a change",
+        PresenceList => "presence sent as a list",
+        LeavePurged => "queued messages purged on leave",
+        SlotReused => "slot reused",
         PageServed => "page served",
-        PingUserAnswered => "question to a user answered",
-        PingUserTimedOut => "question to a user timed out",
+        PingUserAnswered => "`ping_user` answered",
+        PingUserTimedOut => "`ping_user` timed out",
         TooLarge => "message too large for a queue",
-        HalfClosedGotClose => "half-closed client still got its answer",
+        HalfClosedGotClose => "half-closed client got its answer",
     }
 }
 
 /// Counts of one run, or of many.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// Calls into the core.
+    /// Calls of the core.
     pub events: u64,
     /// Virtual time.
     pub nanos: u128,
-    /// By kind.
+    /// Injected faults by kind.
     pub faults: Vec<u64>,
-    /// By path.
+    /// Rare paths by kind.
     pub probes: Vec<u64>,
-    /// Connections that were dialled.
+    /// Connections dialled.
     pub dialled: u64,
-    /// Connections that were admitted.
+    /// Connections admitted.
     pub admitted: u64,
-    /// Frames that went out, and were checked.
+    /// Frames written and checked.
     pub frames: u64,
-    /// Audits of the core.
+    /// Audits.
     pub audits: u64,
 }
 
@@ -183,7 +183,7 @@ impl Tally {
         self.probes[probe as usize] += 1;
     }
 
-    /// Adds what another run counted.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.events += other.events;
         self.nanos += other.nanos;
@@ -199,7 +199,7 @@ impl Tally {
         }
     }
 
-    /// The paths that were never taken.
+    /// Returns the paths that were never taken.
     pub fn dead_probes(&self) -> Vec<&'static str> {
         Probe::ALL
             .iter()
@@ -208,7 +208,7 @@ impl Tally {
             .collect()
     }
 
-    /// The faults that never happened.
+    /// Returns the faults that were never injected.
     pub fn dead_faults(&self) -> Vec<&'static str> {
         Fault::ALL
             .iter()

@@ -1,4 +1,4 @@
-//! What the application does by itself and out of its hooks, and what must come of it.
+//! Calls of the application from outside and from its hooks, and their expected results.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl World {
         Some((l, self.links[l as usize].id?))
     }
 
-    /// One thing of all that an application can do.
+    /// Makes one random call of the application's API.
     pub(super) fn deed(&mut self) {
         if self.rng.u8(..12) == 0 {
             return self.stale_deed();
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    /// In raw mode, what comes in is answered by the application.
+    /// In raw mode, the application answers messages.
     pub(super) fn raw_deed(&mut self, l: u32) {
         match self.rng.u8(..3) {
             0 => {
@@ -115,26 +115,26 @@ impl World {
             users: &names,
         };
         let Ok(parsed) = Content::parse(&content) else {
-            return self.fail(39, "good content was refused");
+            return self.fail(39, "valid content was refused");
         };
         let room = Self::room_name(r);
         let result = self.call(|board, now| board.broadcast(now, &room, parsed, None, exclude));
         let seq = result.map(|receipt| receipt.seq).ok();
         self.check(11, seq == expected, || {
-            format!("a broadcast to r{r}: {result:?}, not {expected:?}")
+            format!("a broadcast to r{r}: {result:?}, expected {expected:?}")
         });
         if let Ok(receipt) = result {
             self.check_receipt(&receipt, &members, &left_out);
         }
     }
 
-    /// Whether what the application sends is refused until the writers have caught up.
+    /// Returns whether sends are refused until the writers have caught up.
     fn is_busy(&self) -> bool {
         let now = switchboard_core::Time::from_nanos(self.core_now);
         self.board.stats(now).queued_bytes > self.plan.config.limits.queued_bytes
     }
 
-    /// A receipt adds up, and says who was closed for the message (invariant 11).
+    /// Checks that a receipt adds up and counts the members closed for the message (invariant 11).
     fn check_receipt(&mut self, receipt: &Receipt, members: &[u32], excluded: &[u32]) {
         let sum = receipt.queued + receipt.excluded + receipt.dropped_newest + receipt.closed;
         let (all, left_out) = (members.len(), excluded.len());
@@ -144,7 +144,8 @@ impl World {
         let open = |l: &u32| self.links[*l as usize].shadow.phase == Phase::Open;
         let meant = members.iter().filter(|l| !excluded.contains(l));
         let closed = meant.filter(|l| !open(l)).count();
-        // Who lost the message as the newest may have been closed for the node's bound.
+        // A member that lost the message as the newest may also have been closed for the node's
+        // bound.
         let dropped = receipt.dropped_newest;
         let right = (receipt.closed..=receipt.closed + dropped).contains(&closed);
         self.check(11, right, || {
@@ -247,7 +248,7 @@ impl World {
         let name = Self::room_name(r);
         let result = self.call(|board, now| board.join(now, id, &name));
         self.check(9, result == expected, || {
-            format!("link {l}: join of r{r}: {result:?}, not {expected:?}")
+            format!("link {l}: join of r{r}: {result:?}, expected {expected:?}")
         });
     }
 
@@ -282,7 +283,7 @@ impl World {
         let devices = self.oracle.users.get(user).map_or(0, Vec::len);
         let timeout = Duration::from_millis(self.rng.u64(500..3_000));
         let user = user.to_owned();
-        // The answer may come within the call.
+        // The result may come within the call.
         self.tickets.insert(u64::MAX, devices);
         let ticket = self.call(|board, now| board.ping_user(now, &user, timeout));
         if self.tickets.remove(&u64::MAX).is_some() {
@@ -337,7 +338,7 @@ impl World {
         };
         let phase = self.links[l as usize].shadow.phase;
         if phase < Phase::Open && phase != Phase::Refused {
-            // Who is not in yet is none of the application's connections.
+            // A connection in admission is not yet the application's.
             return;
         }
         let _ = self.call(|board, now| board.close(now, id, reason));
@@ -345,7 +346,7 @@ impl World {
         self.check(32, !open, || format!("link {l}: open after its close"));
     }
 
-    /// An id that is no more: a typed error, and nothing else.
+    /// Uses the id of a connection that is gone: a typed error and no effect.
     fn stale_deed(&mut self) {
         if self.old_ids.is_empty() {
             return;
@@ -366,12 +367,10 @@ impl World {
                 && board.user_of(id).is_none()
                 && board.rooms_of(id).is_err()
         });
-        self.check(3, stale, || {
-            format!("{id} has gone, and yet it does something")
-        });
+        self.check(3, stale, || format!("{id} is gone but has an effect"));
     }
 
-    /// Looking changes nothing, and agrees with the oracle.
+    /// Queries change nothing and agree with the oracle.
     fn look(&mut self) {
         let Some((l, _)) = self.some_link() else {
             return;
@@ -382,13 +381,13 @@ impl World {
         let devices = self.oracle.users.get(&user).map_or(0, Vec::len);
         let theirs = self.board.connections_of(&user).len();
         self.check(7, theirs == devices, || {
-            format!("{user} has {theirs} connections, not {devices}")
+            format!("{user} has {theirs} connections, expected {devices}")
         });
         let heard = self
             .board
             .last_heard(switchboard_core::Time::from_nanos(self.now), &user);
         self.check(7, heard.is_some() == (devices > 0), || {
-            format!("{user} heard {heard:?}")
+            format!("{user} last heard {heard:?}")
         });
     }
 
@@ -397,7 +396,7 @@ impl World {
         let left = self.oracle.open + self.oracle.count(Phase::Closing);
         let began = self.oracle.drain_open;
         let evicted = self.oracle.drain_evicted;
-        // Where few may be closing at once, some were evicted on their way to it.
+        // With a low limit on closing connections, some were evicted earlier.
         let crowded = self.plan.config.limits.closing < 1_000 && report.evicted <= evicted;
         let counted = report.evicted == evicted || crowded;
         let right = !again && left == 0 && report.connections == began && counted;

@@ -1,4 +1,4 @@
-//! What goes out to each client: in order, to whom it may concern, and nothing after the end
+//! Checks everything that is sent to each client: order, recipients, and nothing after the end
 //! (invariants 11 to 13, 15, 28, 29, 31, 32).
 
 use super::causes::{bit, flushes};
@@ -66,7 +66,7 @@ impl World {
                 let shadow = &mut self.links[l as usize].shadow;
                 shadow.pongs += 1;
                 if shadow.pongs > shadow.pings {
-                    return Err((17, "a pong that nobody asked for".into()));
+                    return Err((17, "an unsolicited pong".into()));
                 }
                 Ok(())
             }
@@ -103,23 +103,26 @@ impl World {
             return Ok(());
         }
         let (http, phase) = (shadow.http, shadow.phase);
-        Err((29, format!("answered {status} in {phase:?}, not {http:?}")))
+        Err((
+            29,
+            format!("answered {status} in {phase:?}, expected {http:?}"),
+        ))
     }
 
-    /// A message may go out to who is in, and to who goes in good order.
+    /// Data may be sent to an open connection, and to one that ends in an orderly way.
     fn data_went_out(&mut self, l: u32, text: &str) -> Checked {
         let shadow = &self.links[l as usize].shadow;
         let last_word =
             text.starts_with("{\"type\":\"error\"") || text.starts_with("{\"type\":\"bye\"");
         if shadow.user.is_none() && !last_word {
-            return Err((32, format!("told before it is in: {text}")));
+            return Err((32, format!("data before admission: {text}")));
         }
         if let Some(reason) = shadow.closed
             && !flushes(reason)
             && !shadow.grace_bytes
             && !last_word
         {
-            return Err((28, format!("told after it was closed {reason}: {text}")));
+            return Err((28, format!("data after a close with {reason}: {text}")));
         }
         Ok(())
     }
@@ -134,7 +137,7 @@ impl World {
         let link = &self.links[l as usize];
         let shadow = &link.shadow;
         if shadow.phase == Phase::Open {
-            return Err((28, format!("a Close {code:?} to who is open")));
+            return Err((28, format!("a Close {code:?} to an open connection")));
         }
         if link.fin_at.is_some() {
             self.probe(Probe::HalfClosedGotClose);
@@ -146,7 +149,7 @@ impl World {
         let shadow = &self.links[l as usize].shadow;
         let silent = shadow.close_code.is_none();
         if silent {
-            // Before it logged in: nobody was told why.
+            // Before it logged in, no notice tells why it was closed.
             let allowed = reason == "auth_timeout" || shadow.causes & bit(reason) != 0;
             if reason == "auth_timeout" {
                 self.probe(Probe::AuthTimeout);
@@ -166,14 +169,19 @@ impl World {
         let closed = shadow.closed;
         Err((
             29,
-            format!("closed {code:?} {reason}, not {expected:?} {closed:?}"),
+            format!("closed {code:?} {reason}, expected {expected:?} {closed:?}"),
         ))
     }
 
     fn message_went_out(&mut self, l: u32, end: u64, text: &str) -> Checked {
         let message: Message<'_> =
             serde_json::from_str(text).map_err(|error| (16, format!("{error} in {text}")))?;
-        let stale = || (13, format!("for who is not there: {text}"));
+        let stale = || {
+            (
+                13,
+                format!("a message about a room that it is not in: {text}"),
+            )
+        };
         match message.kind {
             "welcome" => {
                 self.see(l, end, Seen::Welcome);
@@ -221,7 +229,7 @@ impl World {
         self.answered(l, &message)
     }
 
-    /// An answer carries the id of a request that waits for one.
+    /// An answer must carry the id of a pending request.
     fn answered(&mut self, l: u32, message: &Message<'_>) -> Checked {
         let Some(id) = message.id.and_then(|id| id.get().parse::<u64>().ok()) else {
             return Ok(());
@@ -236,10 +244,7 @@ impl World {
         if fits {
             return Ok(());
         }
-        Err((
-            11,
-            format!("an answer {message:?} where {answer:?} was due"),
-        ))
+        Err((11, format!("an answer {message:?}, expected {answer:?}")))
     }
 
     fn stay(&mut self, l: u32, r: u32) -> Option<&mut Stay> {
@@ -256,20 +261,20 @@ impl World {
         if message.seq != Some(from) {
             return Err((
                 12,
-                format!("subscribed to r{r} at {:?}, not {from}", message.seq),
+                format!("subscribed to r{r} at {:?}, expected {from}", message.seq),
             ));
         }
         let epoch = message.epoch.unwrap_or_default();
         let known = &mut self.oracle.rooms[r as usize].epochs[life];
         match known {
-            Some(known) if known != epoch => Err((12, format!("epoch {epoch}, not {known}"))),
+            Some(known) if known != epoch => Err((12, format!("epoch {epoch}, expected {known}"))),
             Some(_) => Ok(()),
             None => {
                 *known = Some(epoch.to_owned());
                 if self.oracle.epochs.insert(epoch.to_owned()) {
                     Ok(())
                 } else {
-                    Err((12, format!("the epoch {epoch} comes twice")))
+                    Err((12, format!("epoch {epoch} is used twice")))
                 }
             }
         }
@@ -278,7 +283,7 @@ impl World {
     fn left_room(&mut self, l: u32, r: u32) -> Checked {
         let gone = |stay: &Stay| stay.told && stay.until.is_some();
         let Some(stay) = self.stay(l, r).filter(|stay| gone(stay)).cloned() else {
-            return Err((13, format!("unsubscribed from r{r}, where it is")));
+            return Err((13, format!("unsubscribed from r{r} while it is a member")));
         };
         if let Some(stays) = self.links[l as usize].shadow.stays.get_mut(&r) {
             stays.pop_front();
@@ -289,8 +294,8 @@ impl World {
         self.check_gap(l, r, &stay, stay.until.unwrap_or(stay.seen) + 1)
     }
 
-    /// What is missing before `next` was not meant for this client, or dropped by a room that
-    /// drops.
+    /// Numbers missing before `next` were not meant for this client, or were dropped in a dropping
+    /// room.
     pub(super) fn check_gap(&mut self, l: u32, r: u32, stay: &Stay, next: u64) -> Checked {
         let room = &self.oracle.rooms[r as usize];
         let log = &room.lives[stay.life as usize];
@@ -311,7 +316,7 @@ impl World {
         let Some(stay) = self.stay(l, r).filter(|stay| stay.told).cloned() else {
             return Err((
                 13,
-                format!("a message of r{r}, where it is not: {message:?}"),
+                format!("a message of r{r}, which it is not in: {message:?}"),
             ));
         };
         let seq = message.seq.unwrap_or(0);
@@ -320,7 +325,7 @@ impl World {
         }
         let log = &self.oracle.rooms[r as usize].lives[stay.life as usize];
         let Some(entry) = log.get(seq as usize - 1) else {
-            return Err((12, format!("r{r}: number {seq} was never given out")));
+            return Err((12, format!("r{r}: number {seq} was never assigned")));
         };
         let content = message.content.map_or("", serde_json::value::RawValue::get);
         if entry.content != hash_text(content) || entry.sender.as_deref() != message.sender {
@@ -330,7 +335,7 @@ impl World {
             ));
         }
         if entry.excluded.contains(&l) {
-            return Err((11, format!("r{r}: {seq} was not meant for it")));
+            return Err((11, format!("r{r}: {seq} excluded this client")));
         }
         self.check_gap(l, r, &stay, seq)?;
         if let Some(stay) = self.stay(l, r) {
@@ -339,7 +344,7 @@ impl World {
         Ok(())
     }
 
-    /// `"d <link> <to> <number>"`, from the user of that link.
+    /// Checks `"d <link> <to> <number>"`, which names the sending link.
     fn direct_message(&mut self, l: u32, message: &Message<'_>) -> Checked {
         let content = message.content.map_or("", serde_json::value::RawValue::get);
         let mut words = content.trim_matches('"').split(' ').skip(1);
@@ -353,7 +358,7 @@ impl World {
         Err((
             31,
             format!(
-                "{content} to {own:?} of {:?}, not {sender:?}",
+                "{content} to {own:?} from {:?}, expected {sender:?}",
                 message.sender
             ),
         ))

@@ -1,4 +1,4 @@
-//! New connections, and the first bytes on them: good requests, bad ones, none.
+//! New connections and their first bytes: valid requests, malformed ones, none.
 
 use super::client::Kind;
 use super::counters::Fault;
@@ -8,7 +8,7 @@ use super::schedule::Step;
 use super::world::World;
 
 impl World {
-    /// A new connection, with its first bytes.
+    /// Opens a connection and sends its first bytes.
     pub(super) fn dial(&mut self, c: u32) {
         let client = &mut self.clients[c as usize];
         client.tries += 1;
@@ -66,7 +66,7 @@ impl World {
                 true
             }
             Kind::Reconnector if self.rng.u8(..6) == 0 => {
-                // Gone before, while or just after it asks.
+                // The client may leave before, while or just after it sends its request.
                 let request = self.good_request(c, kind);
                 let part = self.rng.usize(..=request.len());
                 self.send(l, request[..part].to_vec());

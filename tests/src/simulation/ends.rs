@@ -1,4 +1,4 @@
-//! What the node says, and why connections end (invariants 2 to 4, 27 to 30).
+//! Checks the node's actions and notices, and why connections end (invariants 2 to 4, 27 to 30).
 
 use switchboard_core::session::Ended;
 use switchboard_core::{Action, ConnectionId, Notice, ReadMode};
@@ -10,7 +10,7 @@ use super::oracle::{Verdict, room_number};
 use super::world::World;
 
 impl World {
-    /// From now on this connection may end for this reason.
+    /// From now on, this connection may end for this reason.
     pub(super) fn allow(&mut self, l: u32, end: &str) {
         self.links[l as usize].shadow.causes |= bit(end);
     }
@@ -27,7 +27,7 @@ impl World {
             .range((key.0, 0)..=(key.0, u32::MAX))
             .next_back();
         let grows = newest == Some(&key);
-        self.check(4, fresh && grows, || format!("{id} is given out again"));
+        self.check(4, fresh && grows, || format!("{id} was issued twice"));
         if id.generation() > 0 {
             self.probe(Probe::SlotReused);
         }
@@ -39,7 +39,7 @@ impl World {
         self.move_to(l, Phase::Arrived);
     }
 
-    /// Takes what follows from a call, in its order.
+    /// Takes the actions of a call, in order.
     pub(super) fn collect(&mut self) {
         self.collecting = true;
         while let Some(action) = self.board.poll_notice() {
@@ -65,14 +65,14 @@ impl World {
             self.adopt(l, id);
             return Some(l);
         }
-        self.fail(3, format!("an action names {id}, which is not there"));
+        self.fail(3, format!("an action names {id}, which does not exist"));
         None
     }
 
     fn follow(&mut self, action: Action) {
         match action {
             Action::ReadMode(id) => {
-                // A connection may have gone again within the same call.
+                // A connection may have ended within the same call.
                 let l = self.link_of(id).or(self.oracle.arriving);
                 if let Some(l) = l {
                     self.hash(id.slot() as u64 ^ 0x11);
@@ -90,7 +90,7 @@ impl World {
                     link.node_shut = true;
                     let over = link.output.is_over();
                     self.check(28, over, || {
-                        format!("link {l}: shut down without its last word")
+                        format!("link {l}: shut down without a Close frame or response")
                     });
                     self.wake_client(l);
                 }
@@ -111,8 +111,8 @@ impl World {
         self.signals.push_back(l);
     }
 
-    /// Who is not in yet is refused without a word to the application: by time, or by its own
-    /// doing before it logs in.
+    /// A connection in admission ends without a notice: by a timeout, or by its own action before
+    /// it logs in.
     fn silent_refusal(&mut self, l: u32, id: ConnectionId) {
         let phase = self.links[l as usize].shadow.phase;
         if self.board.read_mode(id) != Ok(ReadMode::Discard) {
@@ -123,7 +123,7 @@ impl World {
                 let asked = self.plan.config.timeouts.handshake.as_nanos() as u64;
                 let age = self.core_now - self.links[l as usize].shadow.since;
                 self.check(29, age >= asked, || {
-                    format!("link {l}: timed out after {age} ns")
+                    format!("link {l}: timed out early, after {age} ns")
                 });
                 self.probe(Probe::HandshakeTimeout);
                 self.links[l as usize].shadow.http = Some(408);
@@ -138,7 +138,7 @@ impl World {
         let shadow = &self.links[l as usize].shadow;
         let phase = shadow.phase;
         self.check(2, phase != Phase::Open, || {
-            format!("link {l}: gone without an end")
+            format!("link {l}: dropped without an end")
         });
         self.check_last_word(l);
         if self.links[l as usize].held.is_some() {
@@ -170,7 +170,7 @@ impl World {
         self.wake_client(l);
     }
 
-    /// Whoever could be told why has been told, when the socket is dropped.
+    /// When a socket is dropped, its client has been told why if it could be told.
     fn check_last_word(&mut self, l: u32) {
         let link = &self.links[l as usize];
         let shadow = &link.shadow;
@@ -207,7 +207,7 @@ impl World {
         let decided = matches!(phase, Phase::Closing | Phase::Refused);
         let excused = told || silent || hindered || pressed;
         self.check(29, !decided || excused, || {
-            format!("link {l}: gone in {phase:?} without a word")
+            format!("link {l}: dropped in {phase:?} without a Close frame or response")
         });
     }
 
@@ -242,7 +242,7 @@ impl World {
                         rooms.iter().filter_map(|room| room_number(room)).collect();
                     let own = self.shared_user(l);
                     self.check(31, own.as_deref() == Some(&*user), || {
-                        format!("link {l}: closed as {user}, not {own:?}")
+                        format!("link {l}: closed as {user}, expected {own:?}")
                     });
                     self.closed(l, rooms, reason.as_str(), reason.code());
                 }
@@ -279,7 +279,7 @@ impl World {
         }
         let most = u128::from(self.frozen) + 1_500_000_000;
         self.check(22, by.as_nanos() <= most, || {
-            format!("the host stood still for {by:?}?")
+            format!("a host stall of {by:?} that did not happen")
         });
     }
 
@@ -287,19 +287,23 @@ impl World {
         let predicted = self.oracle.predicted.take();
         let predicted = predicted.or_else(|| self.claimed(l).map(|verdict| (l, verdict)));
         let Some((of, Verdict::Open { replaced, expires })) = predicted else {
-            return self.fail(29, format!("link {l}: let in, not {predicted:?}"));
+            return self.fail(29, format!("link {l}: admitted, expected {predicted:?}"));
         };
         let anonymous = **user == *format!("anon-{id}");
         let fits = of == l && (anonymous || user.starts_with('u'));
-        self.check(9, fits, || format!("link {l}: let in as {user}"));
+        self.check(9, fits, || {
+            format!("link {l}: admitted as {user} over a limit")
+        });
         self.check(27, self.drain_due.is_none(), || {
-            format!("link {l}: let in while draining")
+            format!("link {l}: admitted while draining")
         });
         self.tally.admitted += 1;
         self.move_to(l, Phase::Open);
         let most = self.plan.config.limits.connections + usize::from(replaced.is_some());
         let open = self.oracle.open;
-        self.check(9, open <= most, || format!("{open} connections of {most}"));
+        self.check(9, open <= most, || {
+            format!("{open} connections, at most {most}")
+        });
         self.oracle.users.entry(user.clone()).or_default().push(l);
         let frozen = self.frozen;
         let shadow = &mut self.links[l as usize].shadow;

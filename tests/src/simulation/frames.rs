@@ -1,8 +1,8 @@
-//! Frames and requests as clients write them, legal and not.
+//! The clients' frames and requests, valid and malformed.
 
 use fastrand::Rng;
 
-/// The key of every handshake, and what must answer it (RFC 6455, section 1.3).
+/// The key of every handshake, and the expected accept value (RFC 6455, section 1.3).
 pub(super) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(super) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -12,7 +12,7 @@ pub(super) const CLOSE: u8 = 8;
 pub(super) const PING: u8 = 9;
 pub(super) const PONG: u8 = 10;
 
-/// One masked frame.
+/// Returns one masked frame.
 pub(super) fn frame(rng: &mut Rng, fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.len() + 14);
     header(&mut out, fin, opcode, payload.len());
@@ -41,12 +41,12 @@ fn header(out: &mut Vec<u8>, fin: bool, opcode: u8, length: usize) {
     }
 }
 
-/// A Close frame.
+/// Returns a Close frame.
 pub(super) fn close(rng: &mut Rng, code: u16) -> Vec<u8> {
     frame(rng, true, CLOSE, &code.to_be_bytes())
 }
 
-/// A text in fragments, with a ping between them sometimes.
+/// Returns a text in fragments, sometimes with a ping between them.
 pub(super) fn fragments(rng: &mut Rng, payload: &[u8], most: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let pieces = rng.usize(2..=most.max(2)).min(most.max(1));
@@ -66,7 +66,7 @@ pub(super) fn fragments(rng: &mut Rng, payload: &[u8], most: usize) -> Vec<u8> {
     out
 }
 
-/// Illegal frames, each with the close that answers it.
+/// Illegal frames, each with the expected close code.
 pub(super) fn bad_frame(
     rng: &mut Rng,
     message_bytes: usize,
@@ -135,7 +135,7 @@ fn pick_bit(rng: &mut Rng) -> u8 {
     [0x40, 0x20, 0x10][rng.usize(..3)]
 }
 
-/// What is no request of the protocol; each of these is answered with an error.
+/// Texts that are not valid requests; each is answered with an error.
 const BAD_JSON: &[&str] = &[
     "[",
     "{}",
@@ -169,7 +169,7 @@ pub(super) fn is_bad_json(text: &str) -> bool {
     BAD_JSON.contains(&text)
 }
 
-/// Malformed requests, each with the status that answers it.
+/// Malformed requests, each with the expected status.
 pub(super) fn bad_request(rng: &mut Rng) -> (Vec<u8>, u16) {
     let good =
         "Host: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";

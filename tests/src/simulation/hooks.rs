@@ -1,4 +1,4 @@
-//! The application's hooks in virtual time: how long each takes, and what it answers.
+//! The application's hooks in virtual time: their durations and results.
 
 use std::time::Duration;
 
@@ -28,12 +28,12 @@ pub(super) struct Hook {
     fate: Fate,
     /// When it returns.
     due: u64,
-    /// When its session has something to do meanwhile.
+    /// When its session's timer is due meanwhile.
     timer: Option<u64>,
 }
 
 impl World {
-    /// Calls the application; returns the step that follows, where it returns at once.
+    /// Calls the application; returns the next step if the hook returns at once.
     pub(super) fn start_hook(&mut self, l: u32, call: Call) -> Option<Next> {
         let [delays, panics, stalls, denies] = self.plan.hooks;
         let fate = if self.trouble(panics) {
@@ -72,7 +72,7 @@ impl World {
             return self.conclude(l);
         }
         self.await_hook(l);
-        // Its time runs from here; the request may have been told with an earlier one.
+        // The hook's time runs from here; the request may carry an earlier time.
         let now = self.core_now;
         let shadow = &mut self.links[l as usize].shadow;
         if matches!(shadow.phase, Phase::Authenticating | Phase::Page) {
@@ -82,7 +82,7 @@ impl World {
         None
     }
 
-    /// The hook of a link, if one runs, is polled and has not returned.
+    /// A link's hook was polled and has not returned.
     pub(super) fn await_hook(&mut self, l: u32) {
         if self.links[l as usize].hook.is_none() {
             return;
@@ -100,7 +100,7 @@ impl World {
         }
     }
 
-    /// `on_connect` comes once, `on_disconnect` once after it.
+    /// Checks that `on_connect` is called once, and `on_disconnect` once after it.
     fn count_call(&mut self, l: u32, call: &Call) {
         let shadow = &mut self.links[l as usize].shadow;
         match call {
@@ -116,7 +116,7 @@ impl World {
         }
     }
 
-    /// A hook returns, or something is due meanwhile.
+    /// A hook returns, or its session's timer is due.
     pub(super) fn hook_over(&mut self, l: u32, serial: u32) {
         let Some(hook) = &self.links[l as usize].hook else {
             return;
@@ -186,7 +186,7 @@ impl World {
         }
     }
 
-    /// What a token says: `u7` is that user, `u7:500` for half a second.
+    /// Decodes a token: `u7` is that user, `u7:500` expires after half a second.
     fn identity(token: Option<&Token>, denied: bool) -> Result<Identity, Denied> {
         if denied {
             return Err(Denied::Forbidden);

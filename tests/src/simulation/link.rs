@@ -1,5 +1,4 @@
-//! One dialled connection: two streams of bytes, the driver's state for it, and what the oracle
-//! knows of it.
+//! One dialled connection: both byte streams, the driver's state, and the oracle's record.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -18,7 +17,7 @@ pub(super) enum Take {
     One,
 }
 
-/// What a client looks at of what it is sent.
+/// What a client notices in its input.
 #[derive(Clone, Debug)]
 pub(super) enum Seen {
     Http(u16),
@@ -30,7 +29,7 @@ pub(super) enum Seen {
     Close(Option<u16>),
 }
 
-/// Where a connection stands, as the oracle sees it.
+/// The phase of a connection, as the oracle sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Arrived,
@@ -49,22 +48,22 @@ pub(super) type Code = Option<u16>;
 /// One stay of a connection in a room.
 #[derive(Clone, Debug)]
 pub(super) struct Stay {
-    /// Which of the lives of the room.
+    /// The index of the room's life.
     pub(super) life: u32,
-    /// The room's last number on entering, and on leaving.
+    /// The room's last number on joining, and on leaving.
     pub(super) from: u64,
     pub(super) until: Option<u64>,
-    /// `subscribed` has gone out.
+    /// Whether `subscribed` was sent.
     pub(super) told: bool,
-    /// The last number that went out.
+    /// The last number sent.
     pub(super) seen: u64,
-    /// The application took it out, and what waited with it.
+    /// Whether the application removed it, which purges queued messages.
     pub(super) purged: bool,
-    /// Who is there, as it was told: how many, and by name.
+    /// Presence as last sent: the count, and the names if they are known.
     pub(super) presence: Option<(usize, Option<BTreeSet<String>>)>,
 }
 
-/// What answers a request of this client must be.
+/// The expected answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// Anything but an `ack`.
@@ -73,12 +72,12 @@ pub(super) enum Answer {
     Delivered(u64),
 }
 
-/// What a newcomer waits for, whose user has a connection and may have no other.
+/// A claim of a newcomer whose user already has a connection and may have only one.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) user: String,
     pub(super) since: u64,
-    /// How long the host had stood still then.
+    /// Total time of host stalls up to `since`.
     pub(super) frozen_then: u64,
     pub(super) expires: Option<u64>,
 }
@@ -87,11 +86,11 @@ pub(super) struct Claim {
 #[derive(Debug)]
 pub(super) struct Shadow {
     pub(super) phase: Phase,
-    /// When it came into that phase, and how long the host had stood still then.
+    /// When the phase began, and the total time of host stalls at that time.
     pub(super) since: u64,
     pub(super) frozen_then: u64,
     pub(super) ip_seat: bool,
-    /// It came faster than the rate of its address allows.
+    /// Whether it exceeded the connect rate of its address.
     pub(super) too_fast: bool,
     pub(super) user: Option<Arc<str>>,
     pub(super) lobby: Option<u32>,
@@ -102,49 +101,48 @@ pub(super) struct Shadow {
     pub(super) causes: u64,
     /// Why it ended.
     pub(super) closed: Option<&'static str>,
-    /// The code that its Close frame must have; for an answer to its own, that one.
+    /// The expected code of its Close frame; for an answer, the client's code.
     pub(super) close_code: Option<Code>,
-    /// The status that its malformed request deserves.
+    /// The expected status for its malformed request.
     pub(super) asked: Option<u16>,
     pub(super) http: Option<u16>,
     pub(super) close_sent: bool,
     pub(super) http_sent: Option<u16>,
-    /// A writer had taken bytes, or a frame was cut, when the end was decided.
+    /// Whether bytes were taken or a frame was partly written when the end was decided.
     pub(super) grace_bytes: bool,
     pub(super) last_heard: u64,
     pub(super) last_message: u64,
     pub(super) frozen_at_heard: u64,
-    /// It was not read for a while since it was heard.
+    /// Whether reading paused since it was last heard.
     pub(super) paused_since: bool,
     pub(super) expires: Option<u64>,
-    /// It waits for what becomes of another connection of its user.
+    /// Set while it waits for the fate of its user's other connection.
     pub(super) claim: Option<Claim>,
-    /// The times at which its buckets are full again.
+    /// When its buckets are full again.
     pub(super) messages_full: u64,
     pub(super) bytes_full: u64,
     pub(super) strikes: Vec<u64>,
     pub(super) answers: BTreeMap<u64, Answer>,
     pub(super) pings_out: Vec<(u64, Vec<u8>)>,
-    /// When the first ping went out since it was heard, and when the latest did.
+    /// When the first ping since it was last heard went out, and the latest.
     pub(super) pinged_since: Option<u64>,
     pub(super) pinged: Option<Moment>,
-    /// Since when bytes wait for its socket, or for its writer, and none go out.
+    /// Since when bytes wait for its socket or writer and none goes out.
     pub(super) stuck: Option<Moment>,
-    /// Messages that were lost for this client in numbered order.
-    /// Whether its buckets cannot be known any more.
+    /// Whether the levels of its buckets are unknown.
     pub(super) fuzzy: bool,
     pub(super) ever_blocked: bool,
     pub(super) lobby_in: Option<u32>,
-    /// Pings that were let in, and pongs that went out.
+    /// Pings admitted, and pongs sent.
     pub(super) pings: u64,
     pub(super) pongs: u64,
-    /// It was open when the drain began.
+    /// Whether it was open when the drain began.
     pub(super) at_drain: bool,
     pub(super) connected: u8,
     pub(super) disconnected: u8,
 }
 
-/// A time, and how long the host had stood still until then.
+/// A time, and the total time of host stalls up to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) at: u64,
@@ -217,18 +215,18 @@ pub(super) struct Link {
     /// Bytes that the socket took and the client has not read.
     pub(super) unread: usize,
     pub(super) seen: VecDeque<(u64, Seen)>,
-    /// Up to where the client has read.
+    /// The position up to which the client has read.
     pub(super) read: u64,
     pub(super) take: Take,
     pub(super) delivering: bool,
     pub(super) output: Output,
     // The node's driver.
-    /// Taken out while it is at work.
+    /// Taken out while it runs.
     pub(super) session: Option<Box<Session>>,
     pub(super) read_mode: ReadMode,
     pub(super) ended: Option<Ended>,
     pub(super) hook: Option<Hook>,
-    /// Hooks that were called.
+    /// Number of hooks called.
     pub(super) hooks: u32,
     pub(super) paused: bool,
     pub(super) blocked: bool,
@@ -237,7 +235,7 @@ pub(super) struct Link {
     pub(super) partial: bool,
     pub(super) node_shut: bool,
     pub(super) node_gone: bool,
-    /// Something happened that the reader must take note of before it goes on.
+    /// Whether the reader must look at new state before it continues.
     pub(super) signalled: bool,
     // The client's side.
     pub(super) client_gone: bool,
@@ -282,7 +280,7 @@ impl Link {
         }
     }
 
-    /// Whether the client has broken the stream off, as far as the node can know.
+    /// Returns whether the client has broken the stream, as far as the node can know.
     pub(super) fn is_broken(&self, now: u64) -> bool {
         self.reset_at.is_some_and(|at| at <= now)
     }

@@ -1,18 +1,18 @@
 //! A whole node and its clients over a simulated network, in virtual time, from one seed.
 //!
-//! The node is the core with its handshake, decoder and protocol under a small driver of the same
-//! shape as the real one. Clients, network, host and application misbehave as the seed says. An
-//! oracle that shares no code with the core predicts what must come of it and reads every byte
-//! that goes out. First everything may go wrong (safety); then faults stop, and within a stated
-//! virtual time everybody who wants in and fits is in, nothing waits, and a probe reaches all
-//! (liveness); then all leave, and nothing is left.
+//! The node is the core with the production `Session` under a small driver shaped like the real one
+//! (see `seam`). Clients, network, host and application misbehave as the seed dictates. An oracle
+//! that shares no code with the core predicts the outcome of each call and reads every byte sent. A
+//! run has three phases: with faults (safety); without faults, when within a stated virtual time
+//! all clients that fit are admitted, no bytes are queued and a probe reaches all members
+//! (liveness); and all leave, after which nothing may be left.
 //!
 //! # Where the invariants are checked
 //!
 //! | number | what | where |
 //! |---|---|---|
 //! | 1 | phases move forward | `oracle::move_to` |
-//! | 2, 3, 4 | one end per id, nothing for who is not there, no id twice | `ends` |
+//! | 2, 3, 4 | one end per id, no action for an unknown id, no id twice | `ends` |
 //! | 5, 6, 7, 8, 14, 17, 19, 37 | indexes and gauges, by the core's recount and by ours | `oracle::audit` |
 //! | 9, 10 | limits hold, refusals change nothing else | `admission`, `deeds`, `stays` |
 //! | 11 | every copy is accounted for, every request answered | `deeds`, `delivery` |
@@ -26,7 +26,7 @@
 //! | 25 | nothing feeds on its own output | `world::run_until` |
 //! | 27 | drain | `world::begin_drain`, `deeds::was_drained`, `ends::opened` |
 //! | 28 | after our Close | `delivery`, `oracle::audit_ages` |
-//! | 29 | each end has its cause, each cause its code | `causes`, `admission`, `delivery` |
+//! | 29 | each end has a cause, each cause its code | `causes`, `admission`, `delivery` |
 //! | 30 | order of hooks | `hooks`, `causes`, `stays` |
 //! | 31 | senders are true | `delivery` |
 //! | 32 | nothing before authentication, after expiry or a kick | `delivery`, `oracle::audit_ages` |
@@ -35,7 +35,7 @@
 //! | 39 | no panic | [`run`] |
 //! | 41 | each fault and each rare path | [`Tally::dead_probes`], [`Tally::dead_faults`] |
 //!
-//! Not here: 26 and the bounds of 25 (work and memory per call have tests of their own), 34 to 36 (several
+//! Not covered here: 26 and the bounds of 25 (tests of work and memory per call), 34 to 36 (several
 //! nodes), 40 (clients).
 
 mod acts;
@@ -73,16 +73,16 @@ pub use self::counters::{Fault, Probe, Tally};
 pub use self::world::Broken;
 use self::world::World;
 
-/// What became of a seed.
+/// The outcome of a seed.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
-    /// What was counted.
+    /// Counters.
     pub tally: Tally,
-    /// A hash over everything that happened.
+    /// A hash of all events.
     pub trace: u64,
-    /// The first promise that was not kept.
+    /// The first violated invariant.
     pub broken: Option<Broken>,
 }
 
@@ -91,7 +91,7 @@ pub fn run(seed: u64) -> Outcome {
     run_with(seed, false).0
 }
 
-/// Runs one seed and keeps a log of what happened.
+/// Runs one seed and keeps a log of its events.
 pub fn run_logged(seed: u64) -> (Outcome, Vec<String>) {
     run_with(seed, true)
 }
@@ -107,7 +107,7 @@ fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
             .downcast_ref::<&str>()
             .map(ToString::to_string)
             .or_else(|| panic.downcast_ref::<String>().cloned());
-        // A panic comes first, whatever else was seen: it is the node's own.
+        // A panic takes precedence over other findings.
         world.broken = None;
         world.fail(39, format!("a panic: {}", message.unwrap_or_default()));
     }

@@ -1,4 +1,4 @@
-//! The network: bytes that take their time, sockets that take some of them.
+//! The network: delays, splits and sockets of limited capacity.
 
 use super::counters::Fault;
 use super::link::Take;
@@ -7,7 +7,7 @@ use super::schedule::Step;
 use super::world::World;
 
 impl World {
-    /// A client sends bytes: they arrive in one piece or in several, in order.
+    /// A client sends bytes, which arrive in order, in one piece or several.
     pub(super) fn send(&mut self, l: u32, bytes: Vec<u8>) {
         let link = &self.links[l as usize];
         if link.client_gone || link.fin_at.is_some() || link.reset_at.is_some() || bytes.is_empty()
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// What has come by now can be read.
+    /// Makes the bytes that have arrived readable.
     pub(super) fn arrive(&mut self, l: u32) {
         let now = self.now;
         let link = &mut self.links[l as usize];
@@ -66,7 +66,7 @@ impl World {
         self.read(l);
     }
 
-    /// The node writes: how much the socket takes; an error if the peer has reset it.
+    /// Writes to the node's socket; returns how much it took, or an error after a reset.
     pub(super) fn socket_write(&mut self, l: u32, bytes: &[u8]) -> Result<usize, ()> {
         let now = self.now;
         let link = &self.links[l as usize];
@@ -113,7 +113,7 @@ impl World {
         Ok(taken)
     }
 
-    /// Something for a client is on its way.
+    /// Something for a client is in flight.
     pub(super) fn wake_client(&mut self, l: u32) {
         let link = &mut self.links[l as usize];
         if !link.delivering && !link.client_gone {
@@ -152,7 +152,7 @@ impl World {
         }
         let link = &mut self.links[l as usize];
         if (link.node_shut || link.node_gone) && link.unread == 0 && !link.client_gone {
-            // The node's side has ended: so does the client's.
+            // The node's side has ended, so the client ends too.
             if link.fin_at.is_none() && link.reset_at.is_none() {
                 let wait = if self.rng.u8(..10) == 0 && !self.calm {
                     self.rng.u64(..6 * SECOND)
@@ -168,7 +168,7 @@ impl World {
         }
     }
 
-    /// A socket that was full takes bytes again.
+    /// A full socket takes bytes again.
     pub(super) fn writable(&mut self, l: u32) {
         let link = &mut self.links[l as usize];
         if !link.blocked || link.node_gone {
@@ -181,7 +181,7 @@ impl World {
         self.event(l, switchboard_core::Event::Writable);
     }
 
-    /// A writer found a socket full, or it was told so: it is told when that is over.
+    /// Schedules the wake-up of a writer that found the socket full.
     pub(super) fn wait_writable(&mut self, l: u32) {
         let link = &mut self.links[l as usize];
         link.blocked = true;

@@ -13,12 +13,12 @@ use super::schedule::Step;
 use super::seam::Seam;
 use super::world::World;
 
-/// Reads before everybody else gets a turn.
+/// Reads before others get a turn.
 const READS: usize = 8;
-/// Bytes that are read at a time.
+/// Bytes per read.
 const SCRATCH: usize = 64 << 10;
 
-/// Some addresses are IPv4, some IPv6 networks, some IPv4 written as IPv6.
+/// Returns an IPv4 address, an IPv6 network's address, or an IPv4-mapped one.
 pub(super) fn address(number: u32, link: u32) -> IpAddr {
     match number % 3 {
         0 => Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
@@ -33,11 +33,11 @@ pub(super) fn address(number: u32, link: u32) -> IpAddr {
 }
 
 impl World {
-    /// A stream has been accepted.
+    /// A stream was accepted.
     pub(super) fn accept(&mut self, l: u32) {
         let peer = address(self.links[l as usize].address, l);
         let expected = self.predict_connect(l);
-        // The id is not known before the call: what it says of it is looked at after it.
+        // The id is unknown before the call, so its actions are attributed afterwards.
         self.oracle.arriving = Some(l);
         let result = self.call(|board, now| board.connect(now, peer));
         self.oracle.arriving = None;
@@ -49,7 +49,7 @@ impl World {
                     Probe::RefusalsFull
                 });
                 self.check(9, expected == Some(refused), || {
-                    format!("link {l}: dropped for {refused}, not {expected:?}")
+                    format!("link {l}: dropped for {refused}, expected {expected:?}")
                 });
                 self.links[l as usize].shadow.phase = super::link::Phase::Gone;
                 self.links[l as usize].node_gone = true;
@@ -63,7 +63,7 @@ impl World {
             }
             Ok(id) => {
                 self.check(9, expected.is_none(), || {
-                    format!("link {l}: taken over the limit: {expected:?}")
+                    format!("link {l}: accepted, expected {expected:?}")
                 });
                 if self.links[l as usize].id.is_none() {
                     self.collecting = true;
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    /// Lets a link's session do something.
+    /// Runs `work` with a link's session.
     pub(super) fn session<T>(
         &mut self,
         l: u32,
@@ -110,7 +110,7 @@ impl World {
         Some(result)
     }
 
-    /// Applies what the core has said about a link.
+    /// Applies the core's signals to a link.
     pub(super) fn heed(&mut self, l: u32) {
         if self.links[l as usize].session.is_none() {
             return;
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// Carries out a step, then those that follow from it, until a hook has to be waited for.
+    /// Carries out a step and those that follow, until a hook has to be awaited.
     pub(super) fn carry_on(&mut self, l: u32, mut next: Option<Next>) {
         while self.broken.is_none() {
             next = match next.take() {
@@ -148,7 +148,7 @@ impl World {
         }
     }
 
-    /// Reads what there is, but not for ever.
+    /// Reads the available input within a turn.
     pub(super) fn read(&mut self, l: u32) {
         let mut turn = Turn::default();
         for _ in 0..READS {
@@ -170,7 +170,7 @@ impl World {
                 }
                 return;
             }
-            // Byte by byte through something long would be more of the same.
+            // Reading a long input byte by byte would only cost time.
             let most = if waiting > 3_000 {
                 usize::MAX
             } else {
@@ -226,7 +226,7 @@ impl World {
         }
     }
 
-    /// Hands in so many bytes, as far as they are used.
+    /// Hands in `size` bytes and consumes what is used.
     fn receive(&mut self, l: u32, size: usize, turn: &mut Turn) {
         let link = &mut self.links[l as usize];
         link.shadow.last_heard = self.now;
@@ -241,7 +241,7 @@ impl World {
             let Some(received) = received else { return };
             used += received.used;
             let link = &mut self.links[l as usize];
-            // Bytes that were unmasked in place and not used are masked bytes still.
+            // Unused bytes are masked again even if they had been unmasked in place.
             link.rx_at = (link.rx_at + received.used).min(link.rx.len());
             if received.step.is_none() {
                 return;
@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    /// The host stands still for a while: nothing of the node happens.
+    /// The host stalls: nothing of the node runs for a while.
     pub(super) fn freeze(&mut self, nanos: u64) {
         self.fault(Fault::HostStall);
         self.frozen_until = self.now + nanos;

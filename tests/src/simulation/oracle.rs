@@ -1,5 +1,5 @@
-//! What the oracle keeps: who is where, by its own count, fed by what was put in and by what the
-//! node said of it. It shares no code with the core.
+//! The oracle's own record of connections, rooms and addresses, fed by inputs and outputs. It
+//! shares no code with the core.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::world::World;
 /// One message of a room.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    /// A hash of the content, as it was written.
+    /// A hash of the content as written.
     pub(super) content: u64,
     pub(super) sender: Option<Arc<str>>,
     pub(super) excluded: Vec<u32>,
@@ -23,10 +23,10 @@ pub(super) struct Entry {
 pub(super) struct Room {
     pub(super) members: Vec<u32>,
     pub(super) lobby_members: usize,
-    /// What was said in each life.
+    /// The messages of each life.
     pub(super) lives: Vec<Vec<Entry>>,
     pub(super) epochs: Vec<Option<String>>,
-    /// Users who have gone by themselves, and until when they are still there.
+    /// Users in their grace period, and its end.
     pub(super) graces: BTreeMap<Arc<str>, u64>,
     pub(super) drops: bool,
     pub(super) presence: bool,
@@ -45,7 +45,7 @@ pub(super) struct Address {
     pub(super) full: u64,
 }
 
-/// What a call must lead to.
+/// The expected outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Refused(&'static str),
@@ -65,11 +65,11 @@ pub(super) struct Oracle {
     pub(super) addresses: BTreeMap<u32, Address>,
     pub(super) epochs: BTreeSet<String>,
     pub(super) predicted: Option<(u32, Verdict)>,
-    /// A link whose id is about to be known.
+    /// The link whose id is about to be known.
     pub(super) arriving: Option<u32>,
     pub(super) drain_open: usize,
     pub(super) drained: bool,
-    /// Evicted since the drain's deadline.
+    /// Connections evicted since the drain's deadline.
     pub(super) drain_evicted: usize,
     pub(super) gaps: u64,
     /// Links that left a room during this call.
@@ -114,7 +114,7 @@ impl Oracle {
         self.counts[phase as usize]
     }
 
-    /// Who holds a handshake seat.
+    /// Counts the connections that hold a handshake seat.
     pub(super) fn handshakes(&self) -> usize {
         [
             Phase::Arrived,
@@ -127,7 +127,7 @@ impl Oracle {
         .sum()
     }
 
-    /// Who holds a seat for pages.
+    /// Counts the connections that hold a page seat.
     pub(super) fn pages(&self) -> usize {
         self.count(Phase::Page)
     }
@@ -145,7 +145,7 @@ pub(super) fn room_number(name: &str) -> Option<u32> {
     name.strip_prefix('r')?.parse().ok()
 }
 
-/// A hash of a text (FNV-1a).
+/// Returns a hash of a text (FNV-1a).
 pub(super) fn hash_text(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -153,7 +153,7 @@ pub(super) fn hash_text(text: &str) -> u64 {
 }
 
 impl World {
-    /// Moves a connection on, and counts it there (invariant 1).
+    /// Moves a connection to a phase and updates the counts (invariant 1).
     pub(super) fn move_to(&mut self, l: u32, to: Phase) {
         let (now, frozen) = (self.core_time(), self.frozen);
         let shadow = &mut self.links[l as usize].shadow;
@@ -192,7 +192,8 @@ impl World {
         }
     }
 
-    /// A recount by the core of its own, and the oracle's of it (invariants 5 to 9, 14, 17, 19, 37).
+    /// Runs the core's audit and compares its counts with the oracle's (invariants 5 to 9, 14, 17,
+    /// 19, 37).
     pub(super) fn audit(&mut self) {
         self.tally.audits += 1;
         if let Err(inconsistency) = self.board.audit() {
@@ -228,7 +229,7 @@ impl World {
             format!("{names}: the node says {theirs:?}, the oracle {ours:?}")
         });
         let limit = self.plan.config.limits.queued_bytes;
-        // Beyond the bound is only what a writer has to do with.
+        // Only bytes that a writer holds may exceed the bound.
         let writing = self.board.wants_write() || self.links.iter().any(|it| it.held.is_some());
         self.check(14, stats.queued_bytes <= limit || writing, || {
             format!("{} bytes queued of {limit}", stats.queued_bytes)
@@ -237,7 +238,7 @@ impl World {
         self.audit_ages();
     }
 
-    /// Membership, one room at a time (invariants 6 and 7).
+    /// Compares the members of one room per call (invariants 6 and 7).
     fn audit_members(&mut self) {
         let room = self.rng.u32(..self.plan.rooms);
         let theirs: BTreeSet<_> = self
@@ -256,7 +257,7 @@ impl World {
         });
     }
 
-    /// Nobody stays in a state beyond its time (invariants 19, 22, 28, 32).
+    /// Checks that no connection stays in a phase for too long (invariants 19, 22, 28, 32).
     fn audit_ages(&mut self) {
         let timeouts = self.plan.config.timeouts;
         let health = self.plan.config.health;
@@ -275,7 +276,7 @@ impl World {
                 Phase::Closing => timeouts.close,
                 Phase::Authenticating => timeouts.hook,
                 Phase::AwaitingAuth => timeouts.auth + timeouts.hook,
-                // It is made, then read, then lingers; a page here is smaller than a kibibyte.
+                // A page is made, read, then lingers; pages here are smaller than 1 KiB.
                 Phase::Page => {
                     let read = timeouts.write_stall + Duration::from_secs(1);
                     timeouts.hook.max(read + timeouts.close)
@@ -283,7 +284,7 @@ impl World {
                 Phase::Open | Phase::Gone => Duration::MAX,
             };
             let phase = shadow.phase;
-            // A late timer, and what a stall that followed it moved the deadline by.
+            // Allows for a late timer, and for the shift that a following host stall caused.
             let slack = Duration::from_nanos(3 * self.plan.tick_jitter + 1_000);
             let most = most.saturating_add(slack);
             self.check(28, u128::from(age) <= most.as_nanos(), || {
@@ -296,7 +297,7 @@ impl World {
             let late = shadow.expires.is_some_and(|at| at <= self.last_tick);
             self.check(32, !late, || format!("link {l}: open after its expiry"));
             let link = &self.links[l as usize];
-            // A long queue pauses reading as well, and each end of that gives a ping more time.
+            // A long queue also pauses reading, and each resume extends the ping timeout.
             let queue = self.plan.config.limits.pause_reading.is_some();
             let paused = link.shadow.paused_since || link.paused || queue;
             let heard = Moment {
@@ -307,7 +308,7 @@ impl World {
             let silence = self.age(heard);
             let silent = silence > health.ping_interval + health.ping_timeout + slack
                 && pinged.is_none_or(|pinged| self.age(pinged) > health.ping_timeout + slack)
-                // While its ping waits for the socket, the write stall is what finds it.
+                // While its ping waits for the socket, the write stall applies instead.
                 && stuck.is_none_or(|stuck| self.age(stuck) > timeouts.write_stall + slack);
             self.check(22, !silent || paused, || {
                 format!("link {l}: silent for {silence:?}")
@@ -315,7 +316,7 @@ impl World {
         }
     }
 
-    /// Now, as the oracle sees it.
+    /// Returns the current time, as the oracle sees it.
     pub(super) fn moment(&self) -> Moment {
         Moment {
             at: self.now,
@@ -323,7 +324,7 @@ impl World {
         }
     }
 
-    /// How long ago something was at the latest tick, without the time that the host stood still.
+    /// Returns the age of a moment at the latest tick, without host stalls.
     fn age(&self, moment: Moment) -> Duration {
         let age = self.last_tick.saturating_sub(moment.at);
         Duration::from_nanos(age.saturating_sub(self.frozen - moment.frozen))

@@ -1,14 +1,14 @@
-//! What goes out on one socket, taken apart byte by byte: an HTTP answer, then frames, then
-//! nothing (invariants 15 and 16). It shares no code with what wrote it.
+//! Parses the output of one socket: an HTTP response, frames, and nothing after the end (invariants
+//! 15 and 16). It shares no code with the encoder.
 
 use super::frames::{ACCEPT, BINARY, CLOSE, PING, PONG, TEXT};
 
-/// How far a stream is.
+/// The state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Head,
     Frames,
-    /// After a Close frame, or after an HTTP answer that is no 101.
+    /// After a Close frame, or after an HTTP response other than 101.
     Over,
 }
 
@@ -17,11 +17,11 @@ enum State {
 pub(super) struct Output {
     state: State,
     partial: Vec<u8>,
-    /// Bytes that went out.
+    /// Bytes parsed.
     pub(super) bytes: u64,
 }
 
-/// Something whole that went out.
+/// A complete item of the output.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sent<'a> {
     /// An HTTP answer with this status.
@@ -42,17 +42,18 @@ impl Output {
         }
     }
 
-    /// Whether the last byte was inside a frame or an answer.
+    /// Returns whether the last byte was inside a frame or a response.
     pub(super) fn is_cut(&self) -> bool {
         !self.partial.is_empty()
     }
 
-    /// Whether nothing may follow.
+    /// Returns whether nothing may follow.
     pub(super) fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// Takes what a socket took; what is whole goes to `each`, with where it ends in the stream.
+    /// Parses bytes that a socket took; passes complete items to `each` with the position of their
+    /// end.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -91,18 +92,18 @@ impl Output {
         let seen = input.len().min(START.len());
         if input[..seen] != START[..seen] {
             return Err(format!(
-                "no HTTP answer: {:?}",
+                "no HTTP response: {:?}",
                 String::from_utf8_lossy(input)
             ));
         }
         let Some(end) = input.windows(4).position(|four| four == b"\r\n\r\n") else {
             return Ok(None);
         };
-        let head = str::from_utf8(&input[..end]).map_err(|_| "the answer is not text")?;
+        let head = str::from_utf8(&input[..end]).map_err(|_| "the response is not text")?;
         let status: u16 = head
             .get(9..12)
             .and_then(|digits| digits.parse().ok())
-            .ok_or("the answer has no status")?;
+            .ok_or("the response has no status")?;
         let field = |name: &str| {
             head.split("\r\n")
                 .filter_map(|line| line.split_once(": "))
@@ -114,16 +115,16 @@ impl Output {
                 return Err(format!("a wrong accept key: {head:?}"));
             }
             if field("sec-websocket-extensions").is_some() {
-                return Err("an extension was agreed on".into());
+                return Err("an extension was negotiated".into());
             }
             self.state = State::Frames;
         } else {
             let length: usize = field("content-length")
                 .and_then(|length| length.parse().ok())
-                .ok_or("the answer has no length")?;
+                .ok_or("the response has no length")?;
             let options = field("connection").unwrap_or_default();
             if !options.split(", ").any(|option| option == "close") {
-                return Err("the answer does not say that it is the last".into());
+                return Err("the response lacks `Connection: close`".into());
             }
             used += length;
             if input.len() < used {
@@ -193,7 +194,7 @@ impl Output {
     }
 }
 
-/// A message of the server, as far as it is looked at.
+/// A message of the server, as far as it is checked.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(rename = "type")]

@@ -1,4 +1,4 @@
-//! A run from its seed to its end: safety, then liveness, then nothing is left.
+//! A run from its seed to its end: safety, liveness, and cleanup.
 
 use switchboard_core::UserPolicy;
 
@@ -10,7 +10,7 @@ use super::schedule::Step;
 use super::world::World;
 
 impl World {
-    /// The whole run.
+    /// Runs all phases.
     pub(super) fn run(&mut self) {
         let start = self.now;
         self.run_until(start + self.plan.safety);
@@ -46,7 +46,7 @@ impl World {
         sum.as_nanos() as u64
     }
 
-    /// Faults stop: everybody reads, answers, and behaves.
+    /// Stops all faults: clients read, answer, and behave.
     fn end_faults(&mut self) {
         self.note(|| "faults stop".into());
         self.calm = true;
@@ -61,7 +61,7 @@ impl World {
             if client.kind != Kind::FirstMessage {
                 client.kind = Kind::Chatter;
             }
-            // Two who replace each other would do so for ever.
+            // Two clients that replace each other would do so for ever.
             client.wants_in = users.insert(client.user);
             if let Some(l) = client.link {
                 self.free_link(l);
@@ -100,8 +100,8 @@ impl World {
         self.check(27, drained, || "not drained by the deadline".into());
     }
 
-    /// Within the stated time everybody who wants in, and fits, is in; then a probe reaches all
-    /// (invariant 38).
+    /// Checks that within the stated time all clients that fit are admitted, and that a probe then
+    /// reaches all members (invariant 38).
     fn prove_liveness(&mut self) {
         let patience = self.sum_of_timeouts() + 120 * SECOND;
         self.run_until(self.now.max(self.frozen_until) + patience);
@@ -171,7 +171,7 @@ impl World {
         });
     }
 
-    /// Nothing waits, nothing is missing, and everybody knows who is there.
+    /// Checks that nothing is queued or missing and that presence is complete.
     fn check_at_rest(&mut self) {
         for _ in 0..8 {
             let stats = self
@@ -210,7 +210,7 @@ impl World {
         }
         let answers = self.links[l as usize].shadow.answers.clone();
         self.check(11, waiting == 0, || {
-            format!("link {l}: not answered: {answers:?}")
+            format!("link {l}: unanswered requests: {answers:?}")
         });
         for r in self.links[l as usize].shadow.rooms.clone() {
             let stays = self.links[l as usize].shadow.stays.get(&r).cloned();
@@ -239,12 +239,15 @@ impl World {
                 }
             };
             self.check(12, right, || {
-                format!("link {l}: r{r} has {there:?}, told {:?}", stay.presence)
+                format!(
+                    "link {l}: r{r} has {there:?}, last sent {:?}",
+                    stay.presence
+                )
             });
         }
     }
 
-    /// A message to each room reaches all of its members.
+    /// Sends a message to each room and checks that it reaches all members.
     fn send_probes(&mut self) {
         for r in 0..self.plan.rooms {
             if self.broken.is_none() {
@@ -286,7 +289,7 @@ impl World {
         }
     }
 
-    /// All leave, and nothing is left (invariants 5, 8, 37).
+    /// Ends all connections and checks that nothing is left (invariants 5, 8, 37).
     fn leave_all(&mut self) {
         self.note(|| "all leave".into());
         for c in 0..self.clients.len() {
@@ -326,7 +329,7 @@ impl World {
         self.run_until(self.now + 150 * SECOND);
         let next = self.board.next_deadline();
         self.check(19, next.is_none(), || {
-            format!("a timer of nobody: {next:?}")
+            format!("a timer without an owner: {next:?}")
         });
         if self.tickets.is_empty() {
             return;
@@ -335,7 +338,7 @@ impl World {
         self.fail(11, format!("{open} pings of users were never answered"));
     }
 
-    /// After a tick: whoever was silent for our own doing only is still there.
+    /// After a tick, connections that were silent only because they were not read are still open.
     pub(super) fn oracle_after_tick(&mut self) {
         if self.frozen == 0 || self.rng.u8(..16) != 0 {
             return;

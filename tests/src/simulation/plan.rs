@@ -1,4 +1,4 @@
-//! What a seed stands for: the configuration, who the clients are, and what goes wrong.
+//! What a seed determines: the configuration, the clients, and the faults.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) const MICRO: u64 = 1_000;
 pub(super) const MILLI: u64 = 1_000_000;
 pub(super) const SECOND: u64 = 1_000_000_000;
 
-/// A drain that comes at the worst moment.
+/// A drain at an awkward moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DrainPlan {
     pub(super) at: u64,
@@ -21,38 +21,38 @@ pub(super) struct DrainPlan {
     pub(super) deadline: Duration,
 }
 
-/// Everything that is drawn from a seed before the run.
+/// All that is drawn before the run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) config: Config,
     pub(super) json: bool,
-    /// Queues are so small that a burst fills them.
+    /// Whether queues are so small that a burst fills them.
     pub(super) tiny_queue: bool,
-    /// Their sum is bounded so tightly that any connection may be closed for it.
+    /// Whether the node's byte bound is so small that any connection may be closed for it.
     pub(super) tiny_pool: bool,
     pub(super) tiny_unfinished: bool,
     pub(super) users: u32,
     pub(super) rooms: u32,
     pub(super) addresses: u32,
     pub(super) kinds: Vec<Kind>,
-    /// The safety phase ends here.
+    /// End of the safety phase.
     pub(super) safety: u64,
     pub(super) drain: Option<DrainPlan>,
-    /// A call in so many has an earlier time; 0: none.
+    /// One call in this many has an earlier time; 0 disables it.
     pub(super) backward: u32,
-    /// Whether the host stands still at times; 0: never.
+    /// Mean time between host stalls; 0 disables them.
     pub(super) host_stalls: u64,
-    /// The mean time between troubles of the network and of crowds; 0: none.
+    /// Mean time between faults of the network and crowds; 0 disables them.
     pub(super) troubles: u64,
-    /// The mean time between deeds of the application.
+    /// Mean time between calls of the application.
     pub(super) deeds: u64,
-    /// Of 100 hooks so many take their time, panic, stall, say no.
+    /// Percentages of hooks that return later, panic, stall, refuse.
     pub(super) hooks: [u8; 4],
-    /// Of 100 writes so many report later.
+    /// Percentage of writes that report later.
     pub(super) late_writers: u8,
     /// The longest delay of the node's timer.
     pub(super) tick_jitter: u64,
-    /// An audit every so many calls.
+    /// Number of calls per audit.
     pub(super) audit_every: u64,
 }
 
@@ -69,7 +69,7 @@ impl Plan {
         draw_times(rng, &mut config);
         draw_rates(rng, &mut config);
         draw_policies(rng, &mut config);
-        // So few addresses that one of them holds its share of the seats for handshakes.
+        // So few addresses that one of them reaches its share of the handshake seats.
         let greedy = clients >= 50 && rng.u8(..100) < 40;
         if greedy {
             config.limits.handshakes = rng.usize(20..=40);
@@ -158,7 +158,7 @@ fn draw_limits(rng: &mut Rng, config: &mut Config, clients: usize) -> [bool; 3] 
     }
     let tiny_pool = rng.u8(..100) < 30;
     if tiny_pool && !tiny_queue {
-        // So much that only who is blocked has it waiting.
+        // So large that only a blocked connection can have this much queued.
         limits.queue_bytes = 128 << 10;
     }
     if tiny_pool {
@@ -198,7 +198,7 @@ fn draw_times(rng: &mut Rng, config: &mut Config) {
     );
 }
 
-/// The rates divide a second evenly, so that the oracle's tokens need no rounding.
+/// Draws rates that divide a second evenly, so that the oracle needs no rounding.
 fn draw_rates(rng: &mut Rng, config: &mut Config) {
     let message = config.limits.message_bytes as u64;
     config.rates.messages = (rng.u8(..100) < 85).then(|| Rate {

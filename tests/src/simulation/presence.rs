@@ -1,4 +1,4 @@
-//! Who is there, as clients and the application are told.
+//! Presence, as sent to clients and to the application.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::output::Message;
 use super::world::World;
 
 impl World {
-    /// The users with a connection in a room.
+    /// Returns the users with a connection in a room.
     pub(super) fn present(&self, r: u32) -> BTreeSet<Arc<str>> {
         self.oracle.rooms[r as usize]
             .members
@@ -19,7 +19,8 @@ impl World {
             .collect()
     }
 
-    /// The application hears who came and went: those who came are there, those who went are not.
+    /// Checks a presence notice to the application: users reported as joined are present, those
+    /// reported as left are not.
     pub(super) fn presence_told(
         &mut self,
         room: &str,
@@ -40,7 +41,7 @@ impl World {
         let wrong = joined.iter().any(|user| !there.contains(user))
             || left.iter().any(|user| there.contains(user));
         self.check(12, !wrong && there.len() == count, || {
-            format!("r{r}: {count} there, {joined:?} came, {left:?} went; in truth {there:?}")
+            format!("r{r}: count {count}, joined {joined:?}, left {left:?}; present are {there:?}")
         });
         self.oracle.rooms[r as usize]
             .graces
@@ -60,7 +61,7 @@ impl World {
         let count = message.count.unwrap_or(0);
         let wrong = |what: &str| Err((12, format!("presence of r{r}: {what}: {message:?}")));
         if !self.oracle.rooms[r as usize].presence {
-            return wrong("told where it is off");
+            return wrong("sent although presence is off");
         }
         let stay = self.links[l as usize].shadow.stays.get_mut(&r);
         let Some(stay) = stay
@@ -103,7 +104,7 @@ fn change(stay: &mut Stay, count: usize, message: &Message<'_>) {
         }
         names
     });
-    // A change without names tells the count only.
+    // A change without names carries only the count.
     let told = message.joined.is_some() || message.left.is_some();
     let names = names.filter(|names| told && names.len() == count);
     stay.presence = Some((count, names));

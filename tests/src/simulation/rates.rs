@@ -1,4 +1,4 @@
-//! Rate limits and strikes, by tokens that are counted in time (invariants 17 and 20).
+//! Rate limits and strikes, as tokens counted in time (invariants 17 and 20).
 
 use switchboard_core::{Denied, Direct, Question};
 
@@ -9,7 +9,7 @@ use super::oracle::{Entry, Verdict, hash_text, room_number};
 use super::plan::SECOND;
 use super::world::World;
 
-/// What a client asks, as the oracle reads it.
+/// A client's request, as the oracle reads it.
 #[derive(serde::Deserialize)]
 struct Asked<'a> {
     #[serde(rename = "type")]
@@ -20,7 +20,7 @@ struct Asked<'a> {
 }
 
 impl World {
-    /// Whether a message must be admitted; `None` where that cannot be known.
+    /// Returns whether a message must be admitted; `None` if that is unknown.
     pub(super) fn predict_message(&mut self, l: u32, binary: bool, bytes: usize) -> Option<bool> {
         match self.links[l as usize].shadow.phase {
             Phase::AwaitingAuth if binary || bytes > 4_096 => {
@@ -38,7 +38,7 @@ impl World {
         (!self.links[l as usize].shadow.fuzzy).then_some(charged)
     }
 
-    /// Ping and pong are charged, but for the pong to our own ping.
+    /// Pings and pongs are charged, except a pong that answers our ping.
     pub(super) fn predict_control(&mut self, l: u32, bytes: usize, free: bool) {
         let phase = self.links[l as usize].shadow.phase;
         if !free && matches!(phase, Phase::Open | Phase::AwaitingAuth) {
@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    /// Takes tokens, or notes a strike.
+    /// Takes tokens, or records a strike.
     fn charge(&mut self, l: u32, bytes: usize) -> bool {
         let now = self.core_time();
         let rates = self.plan.config.rates;
@@ -94,7 +94,7 @@ impl World {
         self.predicted_admission(l);
     }
 
-    /// Whether a pong is free. Where pings may have crossed, that cannot be known.
+    /// Returns whether a pong is free. Unknown if pings may have crossed it.
     pub(super) fn answers_ping(&mut self, l: u32, payload: &[u8]) -> bool {
         let now = self.now;
         let shadow = &mut self.links[l as usize].shadow;
@@ -108,7 +108,7 @@ impl World {
         true
     }
 
-    /// What a message of a client must lead to, as far as it is known before the application is
+    /// Predicts the outcome of a client's message, as far as it is known before the application is
     /// asked.
     pub(super) fn predict_command(&mut self, l: u32, text: &str) {
         if self.links[l as usize].shadow.phase == Phase::AwaitingAuth {
@@ -126,7 +126,7 @@ impl World {
         let Ok(asked) = serde_json::from_str::<Asked<'_>>(text) else {
             let unfinished = text.starts_with('x') || text.starts_with(' ');
             return self.check(29, unfinished, || {
-                format!("link {l}: a message that no client wrote: {text:?}")
+                format!("link {l}: a message that no client sent: {text:?}")
             });
         };
         let id = asked.id.as_ref().and_then(serde_json::Value::as_u64);
@@ -165,7 +165,7 @@ impl World {
 
     fn expect_direct(&mut self, l: u32, id: Option<u64>, to: &str) {
         let devices = self.oracle.users.get(to).map_or(&[][..], Vec::as_slice);
-        // For a queue that is full or tiny it may be too much: then fewer get it.
+        // A full or tiny queue may not take it, so fewer members may get it.
         let full = |&l: &u32| self.links[l as usize].shadow.ever_blocked;
         let unsure = self.plan.tiny_queue || devices.iter().any(full);
         let devices = devices.len() as u64;
@@ -177,7 +177,7 @@ impl World {
         self.expect_answer(l, id, answer);
     }
 
-    /// The application has answered: what is said to the room, and the number it gets.
+    /// The application answered: predicts the message to the room and its number.
     pub(super) fn predict_answer(
         &mut self,
         l: u32,
@@ -226,7 +226,7 @@ impl World {
         }
     }
 
-    /// A message gets the next number of its room, unless it is too large for any queue.
+    /// Assigns the next number of a room to a message, unless it is too large for any queue.
     pub(super) fn say(
         &mut self,
         r: u32,

@@ -1,4 +1,4 @@
-//! What happens next: a heap by virtual time; what falls on one instant keeps its order.
+//! A heap of steps by virtual time; steps at the same instant keep their order.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 /// One step of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Step {
-    /// A client does what it does next.
+    /// A client acts.
     Client(u32),
     /// A stream waits to be accepted.
     Accept(u32),
@@ -16,24 +16,24 @@ pub(super) enum Step {
     Deliver(u32),
     /// A socket takes bytes again.
     Writable(u32),
-    /// The node writes what waits.
+    /// The node writes queued bytes.
     Flush,
-    /// A writer that took its time reports.
+    /// A late writer reports.
     Report(u32),
-    /// A hook has its answer.
+    /// A hook returns.
     Hook(u32, u32),
-    /// The node's timer.
+    /// The node's timer fires.
     Tick,
-    /// The application does something by itself.
+    /// The application makes a call.
     Application,
-    /// Something goes wrong.
+    /// A fault occurs.
     Trouble,
-    /// The node is to end.
+    /// The drain starts.
     Drain,
 }
 
 impl Step {
-    /// Whether the node does it: not while its host stands still.
+    /// Returns whether the node runs it, so that it waits during a host stall.
     pub(super) const fn is_of_node(self) -> bool {
         !matches!(self, Self::Client(_) | Self::Deliver(_) | Self::Trouble)
     }

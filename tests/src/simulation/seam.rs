@@ -1,4 +1,5 @@
-//! The node as a session sees it: each call is predicted by the oracle, made, and compared.
+//! The session's node: the oracle predicts each call, then the call is made, then both are
+//! compared.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,14 +16,14 @@ use super::link::Phase;
 use super::schedule::Step;
 use super::world::World;
 
-/// The world, at work for one link.
+/// The world, as the node of one link's session.
 pub(super) struct Seam<'a> {
     pub(super) world: &'a mut World,
     pub(super) l: u32,
 }
 
 impl Seam<'_> {
-    /// Notes what the oracle has to know of an event before it happens.
+    /// Records what the oracle needs to know before an event happens.
     fn predict(&mut self, event: &Event<'_>) {
         let (world, l) = (&mut *self.world, self.l);
         match event {
@@ -38,7 +39,7 @@ impl Seam<'_> {
                 world.allow(l, "client_closed");
                 let code = close.as_ref().map(|close| close.code);
                 let shadow = &mut world.links[l as usize].shadow;
-                // One that waited behind what ended the connection has no effect.
+                // An event that waited behind the one that ended the connection has no effect.
                 if matches!(shadow.phase, Phase::Open | Phase::AwaitingAuth) {
                     shadow.close_code = Some(code);
                 }
@@ -160,7 +161,7 @@ impl Node for Seam<'_> {
         let undecided = world.board.is_undecided(id);
         let claims = world.links[l as usize].shadow.claim.is_some();
         world.check(29, undecided == claims, || {
-            format!("link {l}: undecided: {undecided}, it waits for another: {claims}")
+            format!("link {l}: undecided: {undecided}, claim pending: {claims}")
         });
         undecided
     }

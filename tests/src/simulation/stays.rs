@@ -1,4 +1,4 @@
-//! Stays in rooms: who came, who went, who may be back in a moment (invariants 9, 12, 13, 30).
+//! Stays in rooms: joins, leaves and grace periods (invariants 9, 12, 13, 30).
 
 use super::causes::by_itself;
 use super::counters::Probe;
@@ -38,7 +38,7 @@ impl World {
                 Probe::GraceOver
             });
         }
-        // A newcomer that replaces a member sits beside it for the moment.
+        // A newcomer that replaces a member briefly counts beside it.
         self.check(
             9,
             members <= limits.room_members + usize::from(lobby),
@@ -64,7 +64,7 @@ impl World {
         self.hash(u64::from(l) << 8 ^ u64::from(r) ^ 0x25);
         let inside = self.links[l as usize].shadow.rooms.contains(&r);
         self.check(30, inside, || {
-            format!("link {l}: left r{r}, where it was not")
+            format!("link {l}: left r{r} without being a member")
         });
         let room = &mut self.oracle.rooms[r as usize];
         room.members.retain(|&other| other != l);

@@ -1,4 +1,4 @@
-//! What goes wrong by itself: networks, crowds, the host.
+//! Faults of networks, crowds and the host.
 
 use super::counters::Fault;
 use super::plan::{MILLI, SECOND};
@@ -68,7 +68,7 @@ impl World {
         self.clients[c].link
     }
 
-    /// What the client sends does not arrive for a while.
+    /// Delays everything the client sends.
     fn stall_link(&mut self) {
         if let Some(l) = self.any_link() {
             self.fault(Fault::LinkStall);

@@ -14,14 +14,14 @@ use super::oracle::Oracle;
 use super::plan::{MICRO, MILLI, Plan, SECOND};
 use super::schedule::{Schedule, Step};
 
-/// A promise that was not kept.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// The number of the invariant in the catalogue (`mod.rs` lists them).
+    /// The number of the invariant (see the table in `mod.rs`).
     pub invariant: u8,
-    /// What was seen.
+    /// A description.
     pub what: String,
-    /// When, in virtual nanoseconds.
+    /// Virtual time in nanoseconds.
     pub at: u64,
 }
 
@@ -37,35 +37,35 @@ pub(super) struct World {
     pub(super) oracle: Oracle,
     pub(super) tally: Tally,
     pub(super) broken: Option<Broken>,
-    /// A running hash over everything that happens.
+    /// A running hash of all events.
     pub(super) trace: u64,
     pub(super) signals: VecDeque<u32>,
-    /// The host stands still until then.
+    /// The host is stalled until then.
     pub(super) frozen_until: u64,
-    /// For how long it has stood still so far.
+    /// Total time of host stalls.
     pub(super) frozen: u64,
     pub(super) alarm: u64,
-    /// The deadline that it is set for; it may ring later than that.
+    /// The deadline for which the timer is set; it may fire later.
     alarm_for: u64,
     pub(super) flushing: bool,
-    /// Steps at the present instant.
+    /// Number of steps at the current instant.
     at_once: u32,
     pub(super) last_tick: u64,
     pub(super) ticking: bool,
     pub(super) collecting: bool,
-    /// No faults any more.
+    /// Whether faults have stopped.
     pub(super) calm: bool,
-    /// Clients say nothing by themselves.
+    /// Whether clients send nothing by themselves.
     pub(super) quiet: bool,
     pub(super) drain_due: Option<(u64, u64)>,
-    /// Ids that were in use.
+    /// Ids used so far.
     pub(super) old_ids: Vec<ConnectionId>,
     pub(super) known_ids: BTreeSet<(usize, u32)>,
     pub(super) tickets: BTreeMap<u64, usize>,
     until_audit: u64,
-    /// By how much the time of the next call lies behind.
+    /// By how much the next call's time is earlier.
     rewind: u64,
-    /// The latest time that the core was told.
+    /// The latest time given to the core.
     pub(super) core_now: u64,
     pub(super) serial: u64,
     pub(super) log: Option<Vec<String>>,
@@ -128,7 +128,7 @@ impl World {
         }
     }
 
-    /// Notes a broken promise; the first one counts.
+    /// Records a violated invariant; only the first is kept.
     pub(super) fn fail(&mut self, invariant: u8, what: impl Into<String>) {
         let at = self.now;
         self.broken.get_or_insert_with(|| Broken {
@@ -162,12 +162,12 @@ impl World {
         self.tally.probe(probe);
     }
 
-    /// So often in a hundred, while there are faults at all.
+    /// Returns true with this probability in percent, or false once faults have stopped.
     pub(super) fn trouble(&mut self, percent: u8) -> bool {
         !self.calm && self.rng.u8(..100) < percent
     }
 
-    /// Calls the core, and does what follows from it.
+    /// Calls the core and carries out what follows.
     pub(super) fn call<T>(&mut self, call: impl FnOnce(&mut Switchboard, Time) -> T) -> T {
         self.tally.events += 1;
         let time = self.now.saturating_sub(self.rewind);
@@ -187,7 +187,7 @@ impl World {
         result
     }
 
-    /// What the core will take the time of the next call for.
+    /// Returns the time that the core will use for the next call.
     pub(super) fn core_time(&self) -> u64 {
         if self.collecting {
             return self.core_now;
@@ -202,7 +202,7 @@ impl World {
         }
     }
 
-    /// A delay of the network.
+    /// Draws a network delay.
     pub(super) fn latency(&mut self) -> u64 {
         match self.rng.u8(..16) {
             0 => 0,
@@ -211,7 +211,7 @@ impl World {
         }
     }
 
-    /// Runs to the end of the virtual time given.
+    /// Runs all steps up to `end`.
     pub(super) fn run_until(&mut self, end: u64) {
         while self.broken.is_none() {
             let Some((at, step)) = self.schedule.pop_until(end) else {
@@ -220,11 +220,11 @@ impl World {
             self.at_once = if at > self.now { 0 } else { self.at_once + 1 };
             self.now = self.now.max(at);
             if self.at_once > 1_000_000 {
-                // Invariant 25: nothing feeds on its own output.
-                self.fail(25, format!("no end of steps at one instant: {step:?}"));
+                // Invariant 25: no output causes further steps for ever.
+                self.fail(25, format!("endless steps at one instant: {step:?}"));
             }
             if step.is_of_node() && self.now < self.frozen_until {
-                // What has come meanwhile is read before deadlines are judged.
+                // Input that has arrived is read before deadlines are checked.
                 let late = if step == Step::Tick { MICRO } else { 0 };
                 if step == Step::Tick {
                     self.alarm = self.frozen_until + late;
@@ -267,7 +267,7 @@ impl World {
         }
     }
 
-    /// After each step: what was signalled is heeded, the timer is set, the writer woken.
+    /// After each step: applies signals, sets the timer, wakes the writer.
     fn settle(&mut self) {
         while let Some(link) = self.signals.pop_front() {
             self.heed(link);
@@ -332,14 +332,14 @@ impl World {
         self.oracle_after_tick();
     }
 
-    /// A second tick, and one in the past, do nothing (invariant 21).
+    /// Checks that a second tick, and one in the past, do nothing (invariant 21).
     fn idle_ticks(&mut self, time: Time) {
         let hour = Duration::from_secs(3_600);
         for again in [time, time.before(hour)] {
             self.board.tick(again);
             let action = self.board.poll_notice();
             self.check(21, action.is_none(), || {
-                format!("a tick again at {again:?}: {action:?}")
+                format!("a repeated tick at {again:?}: {action:?}")
             });
         }
         let next = self.board.next_deadline();
@@ -370,7 +370,7 @@ impl World {
         self.call(|board, now| board.drain(now, Duration::ZERO, Duration::ZERO));
     }
 
-    /// The name of a room.
+    /// Returns the name of a room.
     pub(super) fn room_name(room: u32) -> String {
         format!("r{room}")
     }

@@ -1,4 +1,4 @@
-//! The node's writer: takes turns, one writer per connection; some report late.
+//! The node's writer: one writer per connection, in turns; some report late.
 
 use switchboard_core::{Chunk, Event};
 
@@ -7,9 +7,9 @@ use super::plan::{MICRO, MILLI};
 use super::schedule::Step;
 use super::world::World;
 
-/// Connections that are written to before everything else gets its turn.
+/// Connections written before other work gets a turn.
 const TURN: usize = 32;
-/// Bytes that are taken for one connection at a time.
+/// Bytes taken per connection and turn.
 const CHUNK: usize = 64 << 10;
 
 impl World {
@@ -21,7 +21,7 @@ impl World {
             };
             self.hash(id.slot() as u64 ^ 0xf1);
             let Some(l) = self.link_of(id) else {
-                self.fail(3, format!("something to write for {id}, which has gone"));
+                self.fail(3, format!("bytes for {id}, which is gone"));
                 return;
             };
             let mut buffer = Vec::new();
@@ -52,11 +52,11 @@ impl World {
         }
     }
 
-    /// A writer that took its time writes now, unless the socket has been dropped meanwhile.
+    /// A late writer writes now, unless the socket was dropped meanwhile.
     pub(super) fn report(&mut self, l: u32) {
         if let Some(bytes) = self.links[l as usize].held.take() {
             if self.links[l as usize].node_gone {
-                // It holds the socket until it lets go; the core has forgotten the id.
+                // The writer holds the socket until it reports; the core has forgotten the id.
                 self.event(l, Event::Wrote(bytes.len()));
                 return;
             }
@@ -66,7 +66,7 @@ impl World {
 
     fn write(&mut self, l: u32, bytes: &[u8]) {
         let (mut written, mut outcome) = (0, Ok(()));
-        // As long as the socket takes anything, as the real one does.
+        // Writes as long as the socket takes bytes, like the real writer.
         while written < bytes.len() {
             match self.socket_write(l, &bytes[written..]) {
                 Ok(0) => break,
