@@ -1,4 +1,4 @@
-//! A thousand clients, where `cargo run --release -p switchboard-tests --bin swarm` has ten.
+//! A thousand clients; `cargo run --release -p switchboard-tests --bin swarm` runs ten thousand.
 
 use switchboard_tests::clients::run;
 

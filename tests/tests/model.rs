@@ -1,4 +1,4 @@
-//! The manager against its model, on scripts that are drawn.
+//! Plays random scripts against the switchboard and its model.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,12 +7,12 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use switchboard_tests::driver::{Driver, Figures};
 use switchboard_tests::script::cases;
 
-/// `SWITCHBOARD_CASES` raises the number of cases, `SWITCHBOARD_SEED` draws others.
+/// Reads `SWITCHBOARD_CASES` (number of cases) or `SWITCHBOARD_SEED` (seed of the scripts).
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// What must have happened in some case, or the scripts are not worth much.
+/// Events that must occur in some case for the scripts to be worth anything.
 const RARE: &[&str] = &[
     "closed application",
     "closed auth_timeout",
@@ -107,8 +107,8 @@ fn the_manager_does_what_its_model_says() {
     if let Err(error) = result {
         panic!("{error}");
     }
-    // Few cases need not come to all of it.
+    // A small number of cases need not reach all of these.
     for what in RARE.iter().filter(|_| count >= 500) {
-        assert!(seen.contains_key(*what), "no case came to this: {what}");
+        assert!(seen.contains_key(*what), "no case reached: {what}");
     }
 }

@@ -1,4 +1,4 @@
-//! tokio's clock, paused: time passes for the hub as it does for the rest of the test.
+//! With tokio's clock paused, time passes for the hub as for the rest of the test.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ async fn time_passes_by_the_clock_of_the_runtime() {
     hub.accept_stream(near, peer, Vec::new()).expect("taken");
     let (begun, really) = (tokio::time::Instant::now(), Instant::now());
     far.write_all(REQUEST).await.expect("taken");
-    // It answers no ping, so it is evicted; until then there is nothing to do but wait.
+    // It answers no ping and is evicted; until then the test only waits.
     let mut received = Vec::new();
     far.read_to_end(&mut received).await.expect("an end");
     assert!(received.starts_with(b"HTTP/1.1 101"));

@@ -1,4 +1,4 @@
-//! Bugs that the model has found, each as the sentence that was not true.
+//! Bugs that the model found, each as the sentence that was violated.
 
 mod support;
 
@@ -27,7 +27,7 @@ fn bytes_are_lent_to_a_writer_once() {
         world
             .sys
             .send(at, id, Frame::text(text))
-            .expect("it is open");
+            .expect("an open connection");
     }
     assert_eq!(world.sys.poll_send(), Some(id));
     let mut out = Vec::new();
@@ -79,7 +79,7 @@ fn no_close_frame_goes_out_before_the_answer_to_a_handshake() {
         let _ = world.enter_by_http(user);
     }
     world.actions();
-    // One too many is closing, and is evicted.
+    // One closing connection too many, which is evicted.
     for user in ["ann", "bob"] {
         let ended = world
             .sys
@@ -110,7 +110,7 @@ fn a_refused_connection_holds_no_unfinished_message() {
     world
         .sys
         .close(world.now, refused, CloseReason::Kicked)
-        .expect("it is there");
+        .expect("a live connection");
     world.audit();
     let open = world.enter("ann", None);
     world.handle(
@@ -139,7 +139,7 @@ fn an_ending_connection_waits_for_no_message() {
     world
         .sys
         .close(world.now, id, CloseReason::Kicked)
-        .expect("it is there");
+        .expect("a live connection");
     world.wait(ms(1_000));
     world.audit();
 }
@@ -237,7 +237,7 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
     world
         .sys
         .close(at, id, CloseReason::application(4400).unwrap())
-        .expect("it is there");
+        .expect("a live connection");
     assert_eq!(world.sys.leave(at, id, "lobby"), Ok(false));
     assert!(world.read(id).starts_with(Frame::text("kept").as_bytes()));
     assert_eq!(world.sys.members("lobby"), [other]);
@@ -357,17 +357,17 @@ fn the_clock_of_clients_never_goes_back() {
     let mut world = World::new(raw());
     let id = world.enter("ann", None);
     let _ = world.arrive_at(None);
-    let due = world.sys.next_deadline().expect("a hook is awaited");
+    let due = world.sys.next_deadline().expect("a pending hook");
     let late = due + ms(900);
     world
         .sys
         .handle(late, id, Event::Heard)
-        .expect("it is there");
+        .expect("a live connection");
     let much_later = due + ms(1_500);
     world
         .sys
         .handle(much_later, id, Event::Writable)
-        .expect("it is there");
+        .expect("a live connection");
     assert_eq!(world.sys.last_heard(much_later, "ann"), Some(ms(600)));
 }
 
@@ -385,7 +385,7 @@ fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_pr
         world
             .sys
             .send(world.now, slow, Frame::text("x"))
-            .expect("there is room");
+            .expect("space in the queue");
     }
     let _ = world.sys.join(world.now, slow, "lobby");
     assert!(world.sys.user_of(slow).is_none());
@@ -404,10 +404,13 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     let _ = world
         .sys
         .close(world.now, other, CloseReason::application(4400).unwrap());
-    // So little is free that the list for the one who is left passes the bound of the node.
+    // So little is free that the list for the remaining member exceeds the node's bound.
     let queued = world.sys.stats(world.now).queued_bytes;
     let frame = Frame::text(&"x".repeat(10_000 - queued - 40));
-    world.sys.send(world.now, id, frame).expect("there is room");
+    world
+        .sys
+        .send(world.now, id, frame)
+        .expect("space in the queue");
     world.wait(ms(300));
     world.actions();
     world.audit();
@@ -420,7 +423,7 @@ fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
     config.limits.pause_reading = Some(60);
     let mut world = World::new(config);
     let id = world.enter("ann", None);
-    // Her socket takes nothing, so that only the latest pong waits.
+    // The socket is blocked, so only the latest pong is queued.
     world.handle(id, Event::Ping(&[]));
     while world.sys.poll_send().is_some() {}
     assert!(matches!(

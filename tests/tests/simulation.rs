@@ -1,5 +1,5 @@
-//! The simulation on a fixed budget. Many more seeds, or minutes:
-//! `cargo run --release -p switchboard-tests --bin simulate -- --minutes 5`.
+//! Runs the simulation with a fixed budget. For a longer run: `cargo run --release -p
+//! switchboard-tests --bin simulate -- --minutes 5`.
 
 use switchboard_tests::simulation::{Report, run};
 

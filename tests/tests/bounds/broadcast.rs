@@ -1,10 +1,10 @@
-//! What goes to many is made once.
+//! A broadcast allocates its frame once.
 
 use crate::heap::Heap;
 use crate::world::{World, config};
 
-/// A broadcast to so many members who take all at once, after a first one: its blocks and bytes,
-/// those of the writing included.
+/// Returns the blocks and bytes that a broadcast to `members` costs after a first one, writing
+/// included. All members take it at once.
 fn costs(members: u32, content: &str) -> (u64, u64) {
     let mut config = config();
     config.presence.enabled = false;
@@ -27,7 +27,7 @@ fn costs(members: u32, content: &str) -> (u64, u64) {
     (heap.blocks(), heap.bytes())
 }
 
-/// RUSTSEC-2020-0043, L11: the payload is shared, and a member costs a link in a list.
+/// RUSTSEC-2020-0043, L11: the payload is shared, and each member costs one link of a list.
 #[test]
 fn a_broadcast_allocates_nothing_per_member() {
     let small = format!("\"{}\"", "x".repeat(100));
@@ -39,7 +39,7 @@ fn a_broadcast_allocates_nothing_per_member() {
         let (blocks, bytes) = many;
         assert!(blocks <= 4, "{blocks} blocks");
         assert!(bytes <= 2 * content.len() as u64 + 1_024, "{bytes} bytes");
-        // The room for the links of so many is given back when all is written, and doubles again.
+        // The space for the links is freed once all is written, and grows by doubling again.
         let (blocks, _) = costs(10_000, &content);
         assert!(blocks <= 4 + 14, "{blocks} blocks");
     }

@@ -1,4 +1,4 @@
-//! Frames: lengths that are declared and never come, fragments without end, reads of one byte.
+//! Frames: declared lengths that never arrive, endless fragments, reads of one byte.
 
 use std::iter::once;
 
@@ -11,7 +11,7 @@ const LARGE: DecoderLimits = DecoderLimits {
     fragments: 1_024,
 };
 
-/// A first buffer, and a control frame inside a message.
+/// The first buffer, and a control frame inside a message.
 const CONSTANT: i64 = 512;
 
 fn frame(first: u8, declared: u64, payload: &[u8]) -> Vec<u8> {
@@ -28,7 +28,7 @@ fn short(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What feeding these reads came to.
+/// The costs of feeding some reads.
 struct Fed {
     heap: Heap,
     received: usize,
@@ -74,7 +74,7 @@ fn feed<'a>(limits: DecoderLimits, reads: impl Iterator<Item = &'a [u8]>) -> Fed
     fed
 }
 
-/// RUSTSEC-2022-0035 (F9): what is declared costs nothing until it comes.
+/// RUSTSEC-2022-0035 (F9): a declared length allocates nothing until bytes arrive.
 #[test]
 fn a_thousand_frames_that_declare_16_mib_and_send_little_cost_little() {
     for (sent, most) in [(0, 0), (1, 64), (100, 200)] {
@@ -113,7 +113,7 @@ fn fragments_without_end_hold_no_more_than_their_bytes() {
     }
 }
 
-/// CVE-2026-48779: the ratio holds for whatever sizes of reads and fragments.
+/// CVE-2026-48779: the ratio holds for reads and fragments of any size.
 #[test]
 fn a_message_in_any_pieces_holds_at_most_twice_what_came() {
     let text = "é".repeat(32_000);
@@ -133,7 +133,7 @@ fn a_message_in_any_pieces_holds_at_most_twice_what_came() {
         for size in [1, 100, 65_536] {
             let fed = feed(limits, stream.chunks(size));
             assert_eq!(fed.error, None);
-            // A call for each read, and one more for each frame that came whole.
+            // One call per read, and one more per complete frame.
             let reads = stream.len().div_ceil(size);
             assert_eq!(fed.calls, reads + fed.frames);
             let mut fed = fed;
@@ -143,7 +143,7 @@ fn a_message_in_any_pieces_holds_at_most_twice_what_came() {
     }
 }
 
-/// CVE-2023-43669 for frames: bytes are moved once on average, not once per read.
+/// CVE-2023-43669 for frames: each byte is moved once on average, not once per read.
 #[test]
 fn what_a_decoder_allocates_over_its_life_is_linear_in_what_it_received() {
     for bytes in [1_000, 10_000, 100_000, 1_000_000] {
@@ -159,8 +159,8 @@ fn what_a_decoder_allocates_over_its_life_is_linear_in_what_it_received() {
     }
 }
 
-/// A ping that comes in parts, inside a message, is kept behind that: it must not cost a move of the
-/// whole message each time.
+/// A ping that arrives in parts inside a message is stored behind that message. It must not move
+/// the whole message each time.
 #[test]
 fn pings_between_fragments_do_not_move_the_message_each_time() {
     let limits = DecoderLimits {
@@ -173,7 +173,7 @@ fn pings_between_fragments_do_not_move_the_message_each_time() {
         stream.extend(short(0x00, b"x"));
     }
     for size in [1, 100] {
-        // The first fragment comes at once, into a buffer of its size.
+        // The first fragment arrives at once, into a buffer of its size.
         let (first, rest) = stream.split_at(60_014);
         let fed = feed(limits, once(first).chain(rest.chunks(size)));
         assert_eq!((fed.error, fed.frames), (None, 1_000));
@@ -185,7 +185,7 @@ fn pings_between_fragments_do_not_move_the_message_each_time() {
     }
 }
 
-/// Of what comes whole nothing is copied.
+/// A frame that arrives whole is not copied.
 #[test]
 fn frames_that_come_whole_allocate_nothing() {
     let stream = [

@@ -1,4 +1,4 @@
-//! Before the upgrade: a head that grows and never ends, headers without end, one long line.
+//! Handshakes: a head that grows without end, endless headers, one long line.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use switchboard_core::{Endpoint, Handshake, HandshakeConfig};
 
 use crate::heap::Heap;
 
-/// For the places of the most headers that there can be.
+/// Space for the positions of the most headers allowed.
 const CONSTANT: i64 = 16 << 10;
 
 const FIELDS: &str = "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -33,7 +33,7 @@ fn heads() -> Vec<String> {
     ]
 }
 
-/// CVE-2024-37890, CVE-2023-43669: whatever comes, and however it is split.
+/// CVE-2024-37890, CVE-2023-43669: for any input, however it is split.
 #[test]
 fn a_handshake_holds_at_most_twice_what_it_received_and_its_request_no_more() {
     let config = Arc::new(HandshakeConfig {
@@ -64,7 +64,7 @@ fn a_handshake_holds_at_most_twice_what_it_received_and_its_request_no_more() {
     }
 }
 
-/// CVE-2023-43669: each byte is copied a few times on its way, never once per read.
+/// CVE-2023-43669: each byte is copied a few times, never once per read.
 #[test]
 fn what_a_handshake_allocates_over_its_life_is_linear_in_what_it_received() {
     let config = Arc::new(HandshakeConfig {

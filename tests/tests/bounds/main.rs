@@ -1,17 +1,16 @@
-//! Heap and work are bounded by what was received (a counting allocator, and counted steps).
+//! Heap and work are bounded by the received input.
 //!
-//! What is measured: bytes and blocks of heap that one thread allocates, by an allocator that counts,
-//! and the steps that a decoder or a driver takes. Both are the same in every run. What is not
-//! measured: work that neither allocates nor takes a step, such as a scan over a list. For the
-//! handshake and the decoder the core's own tests count that too (`core/src/handshake/tests.rs`,
-//! `core/src/decoder/tests.rs`); for the switchboard `bench/benches/growth.rs` shows it as time.
+//! A counting allocator measures bytes and blocks of one thread; steps of a decoder or driver are
+//! counted. Both are deterministic. Work that neither allocates nor takes a step, such as a scan of
+//! a list, is not measured here: see `core/src/handshake/tests.rs` and `core/src/decoder/tests.rs`,
+//! and `bench/benches/growth.rs` for the switchboard's running time.
 //!
-//! What these tests are here to catch: CVE-2026-48779 and CVE-2026-12151 (objects per fragment that
-//! nobody counts), RUSTSEC-2022-0035 (the declared length is allocated), RUSTSEC-2020-0043 (the queue of
-//! a slow peer has no end), CVE-2023-43669 (a growing head is parsed again and again), CVE-2024-37890
-//! (many headers), CVE-2026-32689 (an object per separator), CVE-2023-32695 and CVE-2020-36049
-//! (memory out of JSON), CVE-2014-0193 and RUSTSEC-2026-0258 (endless continuations, empty frames),
-//! RUSTSEC-2026-0185 (memory by gaps), socket.io#1736 (rooms that nobody is in stay).
+//! Covers CVE-2026-48779 and CVE-2026-12151 (uncounted objects per fragment), RUSTSEC-2022-0035
+//! (allocation of a declared length), RUSTSEC-2020-0043 (unbounded queue of a slow peer),
+//! CVE-2023-43669 (repeated parsing of a growing head), CVE-2024-37890 (many headers),
+//! CVE-2026-32689 (an object per separator), CVE-2023-32695 and CVE-2020-36049 (JSON memory),
+//! CVE-2014-0193 and RUSTSEC-2026-0258 (endless continuations, empty frames), RUSTSEC-2026-0185
+//! (memory through gaps), socket.io#1736 (empty rooms that stay).
 
 mod broadcast;
 mod decoder;

@@ -6,7 +6,7 @@ use crate::heap::Heap;
 
 const CONSTANT: i64 = 1 << 10;
 
-/// Texts of about so many bytes that parsers are known to choke on.
+/// Texts of about `bytes` bytes that are known to be expensive for parsers.
 fn hostile(bytes: usize) -> Vec<String> {
     let part = |piece: &str, of: usize| piece.repeat(of / piece.len());
     vec![
@@ -56,7 +56,7 @@ fn parsing_takes_at_most_twice_the_text_and_a_number_of_blocks_that_does_not_gro
                 "{}",
                 heap.bytes()
             );
-            // A buffer that doubles: no block per key, bracket or escape.
+            // One buffer that doubles, and no block per key, bracket or escape.
             assert!(
                 heap.blocks() <= 24,
                 "{} blocks for {:.60}",

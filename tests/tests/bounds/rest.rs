@@ -1,4 +1,4 @@
-//! After everybody has left nothing is left of them.
+//! After all connections have ended, nothing of them is left.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::world::{World, config};
 
 const CLIENTS: u32 = 10_000;
 
-/// What may stay, as room for those who come next, per connection that was there at once.
+/// Bytes that may be retained as capacity, per connection at the peak.
 const RETAINED: i64 = 1_024;
 
-/// Ten thousand users come into ten thousand rooms of their own and a lobby, talk, are talked to, and
-/// leave in every way there is.
+/// Ten thousand users join a lobby and a room each, send and receive, and leave in every possible
+/// way.
 fn storm(world: &mut World, from: u32) {
     let mut ids: Vec<ConnectionId> = Vec::with_capacity(CLIENTS as usize);
     for number in from..from + CLIENTS {
@@ -47,7 +47,7 @@ fn storm(world: &mut World, from: u32) {
             1 => world.happens(id, Event::Eof),
             2 => world.happens(id, Event::Close(None)),
             _ => {
-                let user = world.board.user_of(id).expect("it is there");
+                let user = world.board.user_of(id).expect("a live connection");
                 let reason = switchboard_core::CloseReason::Kicked;
                 world.board.disconnect_user(world.now, &user, reason);
                 world.forget();
@@ -55,7 +55,7 @@ fn storm(world: &mut World, from: u32) {
         }
     }
     world.flush();
-    // The grace of presence, the buckets of addresses, and whoever did not answer our Close.
+    // Waits for grace periods, addresses' buckets, and peers that did not answer the Close.
     world.pass(Duration::from_secs(120));
     assert_eq!(world.board.stats(world.now).total_connections, 0);
     assert_eq!(world.board.audit(), Ok(()));
@@ -78,7 +78,7 @@ fn after_a_storm_of_ten_thousand_what_is_left_is_room_for_the_next_and_does_not_
     assert!(after_one.1 <= 64, "{} blocks are kept", after_one.1);
     heap.during(|| storm(&mut world, CLIENTS));
     let after_two = (heap.held(), heap.live());
-    // A list may end in the middle of its room, at a place that differs by a few entries.
+    // A list may end anywhere within its capacity, which differs by a few entries.
     let slack = 4_096;
     assert!(
         after_two.0 <= after_one.0 + slack && after_two.1 <= after_one.1,
@@ -86,7 +86,7 @@ fn after_a_storm_of_ten_thousand_what_is_left_is_room_for_the_next_and_does_not_
     );
 }
 
-/// The same for those who never get in.
+/// The same for connections that are never admitted.
 #[test]
 fn connects_that_come_to_nothing_leave_nothing() {
     let mut world = World::new(config());
@@ -103,7 +103,7 @@ fn connects_that_come_to_nothing_leave_nothing() {
                         world
                             .board
                             .malformed(world.now, id, bad)
-                            .expect("it is there");
+                            .expect("a live connection");
                     }
                     _ => {}
                 }
@@ -115,7 +115,7 @@ fn connects_that_come_to_nothing_leave_nothing() {
         let allowed = (RETAINED * i64::from(CLIENTS), 64);
         assert!(kept.0 <= allowed.0 && kept.1 <= allowed.1, "{kept:?}");
         println!("{kept:?}");
-        // Where a round ends in a list that shrinks by halves is chance: three show the most.
+        // Lists shrink by halving, so a single round is random; the maximum of three is used.
         if round < 3 {
             most = (kept.0.max(most.0), kept.1.max(most.1));
         } else {

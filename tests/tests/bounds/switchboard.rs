@@ -1,4 +1,4 @@
-//! What one client costs the manager, at rest and when it does its worst.
+//! The cost of one client, idle and hostile.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use switchboard_core::{ConnectionId, Event, Rate};
 use crate::heap::Heap;
 use crate::world::{World, config};
 
-/// Bytes of heap for a connection that is in, with its user, its room and its welcome written.
+/// Heap bytes for an admitted connection with its user and room, once its welcome is written.
 const PER_CONNECTION: i64 = 2_048;
 
-/// A client in a world of others, before it begins.
+/// Returns a client among `count` others.
 fn one_of(count: u32) -> (World, ConnectionId) {
     let mut world = World::new(config());
     let id = world.enter(0, Some("lobby"));
@@ -39,7 +39,8 @@ fn a_connection_costs_its_constant_and_no_more() {
     }
 }
 
-/// L1, CVE-2019-9512: of the pings that wait for a writer a few are answered, the latest among them.
+/// L1, CVE-2019-9512: of pings that wait for a writer only a few are answered, including the
+/// latest.
 #[test]
 fn a_flood_of_pings_from_a_peer_that_does_not_read_holds_a_few_answers() {
     for blocked in [false, true] {
@@ -60,11 +61,11 @@ fn a_flood_of_pings_from_a_peer_that_does_not_read_holds_a_few_answers() {
     }
 }
 
-/// RUSTSEC-2020-0043 (S1): answers to one who does not read end with its queue.
+/// RUSTSEC-2020-0043 (S1): answers to a client that does not read end with its queue.
 #[test]
 fn a_flood_of_requests_from_a_peer_that_does_not_read_holds_its_queue_and_then_nothing() {
     let (mut world, id) = one_of(2);
-    // At most 1 024 messages wait (the default), and each of these answers takes less than 512 bytes.
+    // At most 1 024 messages are queued (the default), each of less than 512 bytes.
     let most = 1_024 * 512;
     let mut heap = Heap::default();
     for _ in 0..20_000 {
@@ -74,7 +75,7 @@ fn a_flood_of_requests_from_a_peer_that_does_not_read_holds_its_queue_and_then_n
     assert!(!world.board.is_connected("user-0"), "it is still in");
 }
 
-/// L7, L8, CVE-2020-36406: rooms of one client, and rooms that come and go.
+/// L7, L8, CVE-2020-36406: rooms of one client, and short-lived rooms.
 #[test]
 fn a_client_that_enters_a_hundred_thousand_rooms_holds_a_hundred() {
     let (mut world, id) = one_of(2);
@@ -131,7 +132,7 @@ fn addresses_that_connect_once_are_forgotten() {
             world.happens(id, Event::Reset);
             world.pass(Duration::from_millis(1));
         });
-        // Twenty of them at a time have a bucket that is not full.
+        // Twenty at a time have a bucket that is not full.
         assert!(
             heap.held() <= 64 << 10,
             "{} bytes after {number}",
@@ -142,8 +143,8 @@ fn addresses_that_connect_once_are_forgotten() {
 
 type Call = fn(&mut World, ConnectionId);
 
-/// What a call allocates does not depend on how many others there are: three of each kind, after
-/// some that make room.
+/// The allocations of a call do not depend on the number of other connections. Three calls of each
+/// kind are measured, after some that grow the buffers.
 #[test]
 fn what_a_call_allocates_does_not_grow_with_the_number_of_connections() {
     let calls: [(&str, Call); 6] = [

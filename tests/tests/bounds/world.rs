@@ -1,4 +1,4 @@
-//! A switchboard, its clients and the time, with all that is written thrown away.
+//! A switchboard with clients in virtual time. All output is discarded.
 
 use std::iter::empty;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,11 +13,11 @@ use switchboard_core::{
 pub(crate) struct World {
     pub(crate) board: Switchboard,
     pub(crate) now: Time,
-    /// Written over and over, as a runtime's is.
+    /// Reused, as in a runtime.
     buffer: Vec<u8>,
 }
 
-/// Room for a storm, and nobody over a rate.
+/// Limits large enough for a storm of connections.
 pub(crate) fn config() -> Config {
     let mut config = Config {
         rates: Rates::unlimited(),
@@ -54,7 +54,7 @@ impl World {
         self.board.connect(self.now, peer).expect("a seat")
     }
 
-    /// Somebody comes in, as a user of its own.
+    /// Connects a user of its own.
     pub(crate) fn enter(&mut self, number: u32, lobby: Option<&str>) -> ConnectionId {
         let (id, peer) = (self.connect(number), address(number));
         let lobby = lobby.map(str::to_owned);
@@ -66,17 +66,19 @@ impl World {
         let user = Identity::user(format!("user-{number}"));
         self.board
             .authenticated(self.now, id, Ok(user), None)
-            .expect("it is there");
+            .expect("a live connection");
         self.forget();
         id
     }
 
     pub(crate) fn happens(&mut self, id: ConnectionId, event: Event<'_>) {
-        self.board.handle(self.now, id, event).expect("it is there");
+        self.board
+            .handle(self.now, id, event)
+            .expect("a live connection");
         self.forget();
     }
 
-    /// A text message; a question that it leads to is answered with yes.
+    /// Sends a text message; a question to the application is answered with yes.
     pub(crate) fn say(&mut self, id: ConnectionId, text: &str) {
         let (board, now) = (&mut self.board, self.now);
         if board.message(now, id, false, text.len()) == Ok(true)
@@ -92,14 +94,14 @@ impl World {
         let sent = self
             .board
             .broadcast(self.now, room, content, None, Exclude::NOBODY);
-        sent.expect("it is small")
+        sent.expect("the message fits")
     }
 
     pub(crate) fn forget(&mut self) {
         while self.board.poll_notice().is_some() {}
     }
 
-    /// Every socket takes all that waits for it.
+    /// Writes everything that is queued.
     pub(crate) fn flush(&mut self) {
         while let Some(id) = self.board.poll_send() {
             self.buffer.clear();
@@ -113,7 +115,7 @@ impl World {
         self.forget();
     }
 
-    /// Time passes, and every deadline on the way is kept.
+    /// Lets time pass, with a tick at every deadline.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.board.next_deadline().filter(|&due| due <= end) {

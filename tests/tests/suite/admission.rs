@@ -1,4 +1,4 @@
-//! Who is let in, and how the others are told (spec, section 2).
+//! Admission and refusals (docs/behaviour.md, section 1).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,15 +43,15 @@ fn limited(limits: Limits, refusal: Refusal) -> Config {
     }
 }
 
-/// One way of not being let in.
+/// A way to be refused.
 struct Row {
     refused: &'static str,
     code: u16,
     status: u16,
     config: Config,
-    /// Who is in already.
+    /// The user that is already connected.
     first: &'static str,
-    /// Who is not let in.
+    /// The request that is refused.
     second: &'static str,
 }
 
@@ -197,7 +197,7 @@ fn one_byte_now_and_then_is_no_handshake() {
     while server.closes("handshake_timeout") == 0 {
         assert!(
             begun.elapsed() < Duration::from_secs(8),
-            "it has a deadline"
+            "the connection has a deadline"
         );
         slow.try_send(&[request.next().expect("a byte")]);
         thread::sleep(Duration::from_millis(20));
@@ -218,7 +218,7 @@ fn refused_connections_do_not_hold_more_than_their_seats() {
     config.timeouts.refusal = Duration::from_millis(300);
     let server = Server::start(config, Plain::default());
     let first = server.member("/ws");
-    // They are told, and stay.
+    // They are refused and linger.
     let mut waiting: Vec<Peer> = (0..2).map(|_| server.client("/ws")).collect();
     for peer in &mut waiting {
         assert_eq!(peer.close().0, 4002);
@@ -228,9 +228,9 @@ fn refused_connections_do_not_hold_more_than_their_seats() {
     assert_eq!(
         more.head().status,
         503,
-        "half of the seats are for those who linger"
+        "half of the seats are for lingering connections"
     );
-    server.until("they have gone at last", |stats| {
+    server.until("lingering connections are gone", |stats| {
         stats.pending_handshakes == 0
     });
     first.leave();
@@ -239,7 +239,7 @@ fn refused_connections_do_not_hold_more_than_their_seats() {
 
 #[test]
 fn the_answer_is_read_by_who_still_sends() {
-    // 1 MB that nobody reads must not turn the answer into a reset.
+    // 1 MB of unread input must not turn the answer into a reset.
     let megabyte = frame(BINARY, &vec![7; 1 << 20]);
     let limits = Limits {
         connections: 1,
@@ -263,7 +263,7 @@ fn the_answer_is_read_by_who_still_sends() {
     server.until_empty();
 }
 
-/// Whose pages may connect, a page, and what it is told.
+/// The allowed origins, an origin, and the expected status.
 fn origins() -> Vec<(Origins, &'static str, u16)> {
     let good = || Origins::List(vec!["https://good.com".into()]);
     vec![
@@ -288,7 +288,7 @@ fn origins() -> Vec<(Origins, &'static str, u16)> {
     ]
 }
 
-/// The rows of the data, beside what [`covers`] says.
+/// The catalogue entries of the data rows, in addition to [`covers`].
 pub(super) fn covers_rows() -> Vec<Entry> {
     let rows = origins().into_iter().map(|(origins, origin, status)| {
         let allowed = match origins {
@@ -374,11 +374,7 @@ fn behind_a_trusted_proxy_the_client_counts() {
     };
     let server = Server::start(config.clone(), Plain::default());
     let _first = status(&server, "192.0.2.1");
-    assert_eq!(
-        status(&server, "192.0.2.2").0,
-        429,
-        "the header is not believed"
-    );
+    assert_eq!(status(&server, "192.0.2.2").0, 429, "the header is ignored");
     config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
     let server = Server::start(config, Plain::default());
     let first = status(&server, "192.0.2.1");
@@ -387,7 +383,7 @@ fn behind_a_trusted_proxy_the_client_counts() {
     assert_eq!(
         status(&server, "6.6.6.6, 192.0.2.2").0,
         429,
-        "the rightmost counts"
+        "the rightmost address counts"
     );
     for same in [
         "2001:db8::1",

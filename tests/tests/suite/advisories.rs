@@ -1,14 +1,14 @@
-//! Advisories of WebSocket libraries and of what they are built on, and where each is replayed.
+//! Advisories about WebSocket libraries and their dependencies, and the tests that replay each.
 
 use std::fmt::Write;
 
 pub(super) struct Advisory {
-    /// One or several, with a comma between them.
+    /// One or several ids, separated by commas.
     pub(super) ids: &'static str,
     pub(super) cause: &'static str,
-    /// Rows of the catalogue that replay it, beside the tests that name it themselves.
+    /// Rows of the catalogue that replay it, in addition to tests that name it.
     pub(super) rows: &'static [&'static str],
-    /// Why it cannot occur here; empty where it is replayed.
+    /// Why it cannot occur here; empty if it is replayed.
     pub(super) except: &'static str,
 }
 
@@ -199,7 +199,7 @@ pub(super) const ADVISORIES: &[Advisory] = &[
     ),
 ];
 
-/// The second table of `tests/CATALOGUE.md`.
+/// Appends the table of advisories to `tests/CATALOGUE.md`.
 pub(super) fn table(table: &mut String, replays: impl Fn(&Advisory) -> Vec<String>) {
     table.push_str("\n## Advisories\n\n| advisory | cause | replayed by |\n|---|---|---|\n");
     for advisory in ADVISORIES {

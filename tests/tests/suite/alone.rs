@@ -1,11 +1,12 @@
-//! Tests of what a process as a whole has: they run once more, in a process of their own.
+//! Tests that depend on process-wide state run again in a separate process.
 
 use std::env;
 use std::process::Command;
 
 const ALONE: &str = "SWITCHBOARD_ALONE";
 
-/// Runs this test again in a process that only does that, begun by a line of shell; there, `body`.
+/// Runs this test in a separate process, started with the shell prefix `limits`; there, runs
+/// `body`.
 pub(super) fn alone(test: &str, limits: &str, body: impl FnOnce()) {
     if env::var_os(ALONE).is_some() {
         return body();

@@ -1,5 +1,5 @@
-//! The application that most tests use: it knows everybody by their token, allows what the token
-//! says, and writes down what it is told.
+//! The application of most tests: it identifies users by their token, allows what the token says,
+//! and logs its hook calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::server::until;
 use crate::rt::{Application, CloseReason, Connection, Denied, Entry, Identity, Message, Request};
 
-/// What an application was told, in the order in which it was told.
+/// The hook calls of an application, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -39,12 +39,12 @@ impl Log {
     }
 }
 
-/// See the top of this file. The token `s3cr3t-ann` is ann's; `s3cr3t-ann,300` is ann's for 300 ms;
-/// `s3cr3t-unauthorized` and `s3cr3t-forbidden` are nobody's.
+/// The application of most tests. The token `s3cr3t-ann` is ann's; `s3cr3t-ann,300` is ann's for
+/// 300 ms; `s3cr3t-unauthorized` and `s3cr3t-forbidden` are refused.
 #[derive(Clone, Default)]
 pub(crate) struct Plain {
     pub(crate) log: Log,
-    /// Who has no token says so in the first message; otherwise they are anonymous.
+    /// Whether clients without a token log in by the first message; otherwise they are anonymous.
     pub(crate) first_message: bool,
 }
 
@@ -57,7 +57,7 @@ impl Plain {
     }
 }
 
-/// Who has this token.
+/// Returns the identity for the request's token.
 pub(crate) fn identify(request: &Request) -> Option<Result<Identity, Denied>> {
     let token = request.token()?.reveal();
     let Some(name) = token.strip_prefix("s3cr3t-") else {

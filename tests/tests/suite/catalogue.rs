@@ -1,5 +1,6 @@
-//! The catalogue of hostile inputs and faults. Every row of it has a test over real sockets, on both
-//! runtimes; what a test covers is said beside the test, and `tests/CATALOGUE.md` is made from that.
+//! The catalogue of hostile inputs and faults. Every row has a test over real sockets, on both
+//! runtimes. `covers!` beside a test lists what it covers; `tests/CATALOGUE.md` is generated from
+//! that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -9,9 +10,9 @@ use std::{env, fs};
 use super::advisories::{self, ADVISORIES};
 use super::exceptions::EXCEPTIONS;
 
-/// One thing that happens to a server, what comes of it, and the test that proves it.
+/// One input or event, the server's answer, and the test that proves it.
 pub(crate) struct Entry {
-    /// A row of the catalogue, or an advisory that has a replay of its own.
+    /// A row of the catalogue, or an advisory with its own replay.
     row: &'static str,
     input: String,
     answer: String,
@@ -34,7 +35,7 @@ impl Entry {
     }
 }
 
-/// The path of a test of this module. That it is one, and runs, is asked of the test program itself.
+/// The path of a test in this module. The test program itself is asked whether it exists and runs.
 macro_rules! test_path {
     ($test:ident) => {{
         const _: fn() = $test;
@@ -42,7 +43,7 @@ macro_rules! test_path {
     }};
 }
 
-/// What the tests of a module cover: `test: "row", "input" => "answer"; ...`.
+/// Lists what the tests of a module cover: `test: "row", "input" => "answer"; ...`.
 macro_rules! covers {
     ($($test:ident: $($row:literal, $input:literal => $answer:literal;)+)+) => {
         pub(super) fn covers() -> Vec<super::catalogue::Entry> {
@@ -57,7 +58,7 @@ pub(super) use {covers, test_path};
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/CATALOGUE.md");
 const ACCEPT: &str = "SWITCHBOARD_ACCEPT";
 
-/// The sections of the catalogue, and how many rows each has.
+/// The sections of the catalogue, and the number of rows in each.
 const SECTIONS: [(&str, usize, &str); 7] = [
     ("H", 22, "Handshake"),
     ("F", 26, "Framing"),
@@ -107,17 +108,17 @@ fn rows() -> impl Iterator<Item = String> {
     SECTIONS.into_iter().flat_map(rows)
 }
 
-/// `suite::slow::some_test`: as the test program names it.
+/// Returns the name in the test program: `suite::slow::some_test`.
 fn path(test: &str) -> &str {
     test.split_once("::").expect("a crate").1
 }
 
-/// `slow::some_test`: as the table names it.
+/// Returns the name in the table: `slow::some_test`.
 fn short(test: &str) -> &str {
     path(test).trim_start_matches("suite::")
 }
 
-/// The tests of this program that run when nothing else is asked for.
+/// Returns the tests of this program that run by default.
 fn running() -> BTreeSet<String> {
     let list = |options: &[&str]| -> BTreeSet<String> {
         let program = env::current_exe().expect("a path");
@@ -219,7 +220,7 @@ fn table(entries: &[Entry]) -> String {
     table
 }
 
-/// The lines of one row: what one test answers alike stands together.
+/// Appends the lines of one row; inputs with the same answer and test share a line.
 fn section_row(table: &mut String, entries: &[Entry], row: &str) {
     if let Some(exception) = EXCEPTIONS.iter().find(|exception| exception.row == row) {
         let proofs = exception.proofs.join("`, `");
@@ -251,7 +252,7 @@ fn section_row(table: &mut String, entries: &[Entry], row: &str) {
     }
 }
 
-/// The tests that replay an advisory, its own first, each once.
+/// Returns the tests that replay an advisory, its own first, without duplicates.
 fn replays(entries: &[Entry], advisory: &advisories::Advisory) -> Vec<String> {
     let own = entries.iter().filter(|entry| advisory.has(entry.row));
     let mut tests: Vec<String> = own

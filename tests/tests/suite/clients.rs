@@ -1,4 +1,4 @@
-//! Our own client against our own server: what is asked, and what is answered.
+//! The Rust client against the server.
 
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex};
@@ -70,7 +70,7 @@ fn whoever_asks_for_an_echo_gets_one() {
         .events()
         .into_iter()
         .find(|it| matches!(it, Event::Gap(_)));
-    assert_eq!(gap, None, "one's own number is no gap");
+    assert_eq!(gap, None, "the client's own messages are not a gap");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn the_lobby_of_the_url_can_be_subscribed_late_and_left() {
     ann.client.unsubscribe("lobby");
     ann.find("it has left", of_lobby("unsubscribed"));
 
-    // Nor need whoever leaves have subscribed.
+    // A client may also leave without having subscribed.
     eve.find("it is in by its URL", of_lobby("subscribed"));
     eve.client.unsubscribe("lobby");
     eve.find("it has left", of_lobby("unsubscribed"));
@@ -171,7 +171,7 @@ fn the_older_of_two_logins_stays_away() {
     assert_eq!(older.publish("blue", "x"), Err("stopped".into()));
     assert_eq!(newer.publish("blue", "mine"), Ok(1));
     server.until_connected(1);
-    // Started again, it is the newer one.
+    // Once started again, it is the newer one.
     older.client.start();
     newer.until_state("the other has stopped", |state| {
         stopped_for(state, StopReason::Code)
@@ -248,7 +248,7 @@ fn with_its_last_handle_the_client_goes() {
     server.until_empty();
 }
 
-/// Gives these tokens one after the other, and writes down why.
+/// Returns options that supply these tokens in turn and record the reasons.
 fn tokens(given: &'static [&'static str]) -> (Options, Reasons) {
     let reasons = Reasons::default();
     let asked = reasons.clone();

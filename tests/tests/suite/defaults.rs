@@ -1,5 +1,4 @@
-//! A hub that nobody told where to run, and what an application is told where nothing goes over
-//! the wire.
+//! A hub without an explicit runtime, and the application's notices when the wire is raw.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,11 +45,11 @@ fn what_does_not_go_together_is_named() {
         },
         ..Config::default()
     };
-    let error = Hub::new(config, Plain::default()).expect_err("zero is no limit");
+    let error = Hub::new(config, Plain::default()).expect_err("a limit of zero is rejected");
     assert_eq!(error.field, "limits.per_ip");
 }
 
-/// Writes down what it is told of the node.
+/// Records the notices about the node.
 struct Notices(Log);
 
 impl Application for Notices {
@@ -108,7 +107,7 @@ fn the_application_is_told_what_raw_clients_are_not() {
     log.until_has("refused server_full");
     ann.leave();
     log.until_has("presence blue 1 + -ann");
-    // Nothing of all that was sent: the first frame is the goodbye.
+    // None of the sends arrived: the first frame is the Close.
     server.hub.disconnect_user("ben", CloseReason::Kicked);
     assert_eq!(ben.try_frame().expect("a Close").first, 0x88);
     assert_eq!(log.count("opened"), 2);

@@ -1,4 +1,4 @@
-//! Rooms, users and messages, as clients see them.
+//! Rooms, users and messages, as clients see them (docs/behaviour.md, sections 2 and 3).
 
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ fn presence_tells_who_came_and_who_went() {
     assert_eq!(ann.json()["users"], json!(["ann"]));
     let first = server.user("ben", "blue");
     assert_eq!(ann.json()["users"], json!(["ann", "ben"]));
-    // A second device is no second user, and its end is not his.
+    // A second connection is not a second user, and its end does not end the user's presence.
     let second = server.user("ben", "blue");
     second.leave();
     first.leave();

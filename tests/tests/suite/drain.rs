@@ -1,4 +1,4 @@
-//! The planned end (spec, section 9), and the unplanned one.
+//! The planned end of a node (docs/behaviour.md, section 9), and the unplanned one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ covers! {
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Begins a drain; what it reports is returned by `Server::report`.
+/// Starts a drain; `Server::report` returns its report.
 fn begin(server: &Server, window: Duration, deadline: Duration) {
     let hub = server.hub.clone();
     server.runtime.spawn(async move {
@@ -98,7 +98,7 @@ fn newcomers_are_told_until_the_end() {
             } else {
                 assert_eq!(newcomer.closed(1012), "restart");
             }
-            // Until its own close a connection works as before.
+            // Until its close, a connection works as before.
             member.roundtrip();
         }
         assert_eq!(server.report(), None);
@@ -225,10 +225,10 @@ fn one_hub_may_serve_several_listeners_and_each_returns_its_report() {
     let report = report(&server);
     assert_eq!(report.connections, 2);
     let second = second.recv_timeout(super::peer::PATIENCE);
-    assert_eq!(second.expect("it returned too"), report);
+    assert_eq!(second.expect("both calls return"), report);
 }
 
-/// Is told of an end for as long as its gate is shut.
+/// Its disconnect hook runs until the gate opens.
 struct Farewell(Gate);
 
 impl Application for Farewell {
@@ -247,10 +247,10 @@ fn a_drain_waits_for_the_last_hooks() {
     server.until_connected(1);
     begin(&server, Duration::ZERO, LONG);
     member.closed(1001);
-    server.until("nobody is left but for the hooks", |stats| {
+    server.until("only hooks are left", |stats| {
         (stats.closing, stats.disconnecting) == (0, 2)
     });
-    // It still tells newcomers.
+    // Newcomers are still refused with a reason.
     assert_eq!(server.client("/ws").closed(1012), "restart");
     assert_eq!(server.report(), None);
     gate.open();

@@ -1,5 +1,5 @@
-//! Rows of the catalogue that have no test over the sockets of one node, each with its reason and with
-//! what proves it elsewhere.
+//! Rows of the catalogue without a test over the sockets of one node, each with its reason and its
+//! proof elsewhere.
 
 use std::fs;
 
@@ -7,12 +7,12 @@ pub(super) struct Exception {
     pub(super) row: &'static str,
     pub(super) input: &'static str,
     pub(super) why: &'static str,
-    /// Files of the repository, most with the name of a test in them.
+    /// Files of the repository, most with the name of a test.
     pub(super) proofs: &'static [&'static str],
 }
 
 impl Exception {
-    /// What is pointed at is there.
+    /// Checks that the files and tests exist.
     pub(super) fn check(&self) {
         for proof in self.proofs {
             let (file, test) = proof.split_once("::").unwrap_or((proof, ""));

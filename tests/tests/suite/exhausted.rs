@@ -1,4 +1,4 @@
-//! A process without file descriptors left (row H22 of the catalogue of hostile inputs).
+//! A process without free file descriptors (row H22 of the catalogue of hostile inputs).
 
 use std::net::TcpStream;
 
@@ -31,7 +31,9 @@ fn exhaust() {
         }
         assert!(streams.len() > 20, "{}", streams.len());
         drop(streams);
-        server.until("they have gone", |stats| stats.pending_handshakes == 0);
+        server.until("the handshakes are gone", |stats| {
+            stats.pending_handshakes == 0
+        });
         server.member("/ws").leave();
     }
     member.leave();

@@ -1,4 +1,5 @@
-//! A client's Close: what came before it is answered, then the Close is (spec, section 5).
+//! A client's Close: earlier messages are answered first, then the Close (docs/behaviour.md,
+//! section 5).
 
 use std::iter;
 use std::thread;
@@ -31,7 +32,7 @@ fn config(wire: Wire) -> Config {
     config
 }
 
-/// Reads to the end, which is a Close with 1000 and nothing after it; returns what came before it.
+/// Reads to the end, a Close with 1000 and nothing after it; returns the frames before it.
 fn until_closed(peer: &mut Peer) -> Vec<(u8, Vec<u8>)> {
     let frames: Vec<_> = iter::from_fn(|| peer.try_frame().ok())
         .map(|frame| (frame.first, frame.payload))
@@ -104,7 +105,7 @@ fn who_ends_its_side_after_its_close_still_gets_what_was_ready() {
             writer.send(&packets);
             writer.finish();
         });
-        // More waits than the network holds, and the end has come, before anything is read.
+        // More is queued than the network holds, and the end arrived before anything is read.
         server.until("it is closing", |stats| {
             stats.closing == 1 && stats.queued_bytes > 1 << 20
         });
@@ -115,7 +116,7 @@ fn who_ends_its_side_after_its_close_still_gets_what_was_ready() {
     server.until_empty();
 }
 
-/// Answers only once the gate is open.
+/// Answers once the gate is open.
 struct Gated {
     log: Log,
     gate: Gate,
@@ -145,7 +146,7 @@ fn gated() -> (Log, Gate, Gated) {
     (log, gate, app)
 }
 
-/// Messages and a Close in one packet.
+/// Returns messages and a Close in one packet.
 fn texts_and_close(texts: &[&str]) -> Vec<u8> {
     let texts: Vec<_> = texts
         .iter()
@@ -164,7 +165,7 @@ fn a_close_waits_for_the_hooks_before_it_and_no_ping_times_out_meanwhile() {
     let mut peer = server.client("/ws");
     peer.send(&texts_and_close(&["first", "second"]));
     server.until("both are in", |stats| stats.messages_in == 2);
-    // Who has said goodbye answers no ping: its timeout passes, and is not held against it.
+    // A client that sent Close answers no ping; its ping timeout must not end it.
     thread::sleep(Duration::from_millis(400));
     server.until_connected(1);
     gate.open();
@@ -190,7 +191,7 @@ fn a_hook_does_not_hold_up_a_close_for_longer_than_its_timeout() {
     assert!(begun.elapsed() >= Duration::from_millis(290));
     server.until_closed("client_closed", 1);
     drop(peer);
-    // The application still hears of the end after its hook, and of nothing that waited for it.
+    // The application is still told of the end after its hook, but not of messages that waited.
     gate.open();
     log.until(&["first", "disconnect client_closed"]);
     server.until_empty();

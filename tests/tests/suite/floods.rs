@@ -1,4 +1,4 @@
-//! Too much of everything: rows L1 to L8 of the catalogue of hostile inputs.
+//! Floods: rows L1 to L8 of the catalogue of hostile inputs.
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -77,7 +77,7 @@ fn an_address_that_is_only_ever_refused_keeps_nobody_out() {
     for request in [&b"\0"[..], &wrong] {
         let mut config = open();
         config.limits.handshakes = 40;
-        // Nobody goes by itself while others try to come in.
+        // No refused connection ends by itself while others try to connect.
         config.timeouts.refusal = Duration::from_secs(60);
         let server = Server::start(config, Plain::default());
         let attackers: Vec<Peer> = (0..100)
@@ -135,7 +135,7 @@ fn while_nothing_can_be_written_only_the_latest_ping_waits() {
         server.hub.send_to_user("ann", large).expect("sent").queued,
         1
     );
-    // It has begun to go out, and has to be finished before anything else.
+    // It was partly written and must be finished first.
     peer.wait_for_bytes();
     let pings: Vec<u8> = (0..1_000_u32)
         .flat_map(|n| frame(PING, &n.to_be_bytes()))
@@ -257,7 +257,7 @@ fn rooms_that_are_left_leave_nothing() {
 
 #[test]
 fn a_message_in_pieces_is_no_silence() {
-    // An upload that takes long is not taken for dead while it goes on.
+    // A slow upload counts as life.
     let mut config = open();
     config.wire = Wire::Raw;
     config.health.ping_interval = Duration::from_millis(100);
@@ -292,7 +292,7 @@ fn a_flood_of_connections_starves_nobody() {
     let (serving, asking) = (hub.clone(), hub.clone());
     let seen = Arc::new(AtomicUsize::new(0));
     let saw = seen.clone();
-    // The listener gets the first turn, and somebody else the second.
+    // The listener gets the first turn, another task the second.
     let (begin, waits) = mpsc::channel::<()>();
     runtime.spawn(async move {
         let _ = waits.recv();

@@ -1,4 +1,4 @@
-//! The client's own frames (RFC 6455, section 5.2), legal and illegal.
+//! The clients' frames (RFC 6455, section 5.2), legal and illegal.
 
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
@@ -9,12 +9,12 @@ pub(crate) const PONG: u8 = 10;
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A whole masked frame.
+/// Returns a whole masked frame.
 pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     part(0x80 | opcode, payload)
 }
 
-/// A masked frame with this first byte: FIN (0x80), reserved bits (0x70) and opcode.
+/// Returns a masked frame with this first byte: FIN (0x80), reserved bits (0x70) and opcode.
 pub(crate) fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let mut bytes = vec![first];
@@ -31,7 +31,7 @@ pub(crate) fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A frame whose length is written in eight bytes, and says whatever it wants.
+/// Returns a frame that declares any length in eight bytes.
 pub(crate) fn long(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first, 0x80 | 0x7f];
     bytes.extend(length.to_be_bytes());
@@ -39,7 +39,7 @@ pub(crate) fn long(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A frame whose length is written in two bytes.
+/// Returns a frame that declares its length in two bytes.
 pub(crate) fn medium(first: u8, length: u16, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first, 0x80 | 0x7e];
     bytes.extend(length.to_be_bytes());
@@ -53,12 +53,12 @@ fn masked(bytes: &mut Vec<u8>, payload: &[u8]) {
     bytes.extend(payload.iter().zip(mask).map(|(byte, mask)| byte ^ mask));
 }
 
-/// A Close frame.
+/// Returns a Close frame.
 pub(crate) fn close(code: u16, reason: &[u8]) -> Vec<u8> {
     frame(CLOSE, &[&code.to_be_bytes()[..], reason].concat())
 }
 
-/// The same bytes in a row.
+/// Concatenates bytes.
 pub(crate) fn joined(parts: &[Vec<u8>]) -> Vec<u8> {
     parts.concat()
 }

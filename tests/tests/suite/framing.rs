@@ -1,4 +1,4 @@
-//! Frames that break the rules: section 2.2 of the catalogue of hostile inputs.
+//! Illegal frames: section 2.2 of the catalogue of hostile inputs.
 
 use std::thread;
 use std::time::Duration;
@@ -31,7 +31,7 @@ covers! {
         "F25", "code 1000, 1005, 1006, 1015, 4399, 5000 by the application" => "an error to it";
 }
 
-/// The rows of the data, beside what [`covers`] says.
+/// The catalogue entries of the data rows, in addition to [`covers`].
 pub(super) fn covers_rows() -> Vec<Entry> {
     let tables = [
         (headers(), test_path!(illegal_headers_close_with_their_code)),
@@ -93,7 +93,7 @@ fn small() -> Config {
     };
     config.limits.message_bytes = 4_096;
     config.limits.fragments = 32;
-    // A ping of ours would be an answer too many.
+    // A ping of the server would be an unexpected frame.
     config.health.ping_interval = Duration::from_secs(300 * 86_400);
     config
 }
@@ -264,7 +264,10 @@ fn an_end_of_the_application_is_legal_on_the_wire() {
     ] {
         let peer = server.user("ann", "");
         let id = server.hub.connections_of("ann")[0];
-        server.hub.close_with(id, code, &text).expect("it is there");
+        server
+            .hub
+            .close_with(id, code, &text)
+            .expect("a live connection");
         let reason = peer.closed(4999);
         assert!(text.starts_with(&reason), "{reason}");
         assert!(

@@ -1,5 +1,5 @@
-//! Frames that break the rules, and some that only seem to, with what comes of them: rows F1 to F21 of
-//! the catalogue of hostile inputs.
+//! Illegal and unusual frames with their outcomes: rows F1 to F21 of the catalogue of hostile
+//! inputs.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::frames::{
 };
 use super::peer::Received;
 
-/// Some frames, and what comes of them.
+/// Some frames and their outcome.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) name: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct Row {
 pub(super) enum Outcome {
     /// A Close frame with this code, and nothing before it.
     Closes(u16),
-    /// These frames, and the connection lives on.
+    /// These frames, and the connection stays open.
     Answers(Vec<Received>),
 }
 

@@ -1,4 +1,4 @@
-//! Something that hooks wait for until a test lets them go on.
+//! A gate on which hooks wait until the test opens it.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Our own client, on a runtime of its own, and what it was told.
+//! The Rust client on its own runtime, and the events it reported.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ struct Seen {
     ended: bool,
 }
 
-/// Options with which a test need not wait for long.
+/// Options with short delays.
 pub(crate) fn hasty() -> Options {
     Options {
         backoff_min: Duration::from_millis(5),
@@ -31,7 +31,7 @@ pub(crate) fn hasty() -> Options {
 }
 
 impl Guest {
-    /// A client of this user.
+    /// Connects a client for this user.
     pub(crate) fn of(address: SocketAddr, name: &str) -> Self {
         Self::at(address, &format!("/ws?token=s3cr3t-{name}"), hasty())
     }
@@ -59,7 +59,7 @@ impl Guest {
         }
     }
 
-    /// Runs what is asked of the client to its end.
+    /// Runs a future of the client to completion.
     pub(crate) fn run<T: Send + 'static, F>(&self, work: impl FnOnce(Client) -> F) -> T
     where
         F: Future<Output = T> + Send + 'static,
@@ -67,7 +67,7 @@ impl Guest {
         self.runtime.run(work(self.client.clone()))
     }
 
-    /// Waits until it is in, and in this channel.
+    /// Waits until it is connected and in this channel.
     pub(crate) fn enter(&self, channel: &'static str) {
         self.run(|client| async move {
             client.connected().await.expect("a welcome");
@@ -75,7 +75,7 @@ impl Guest {
         });
     }
 
-    /// Publishes, and gives the number.
+    /// Publishes and returns the number.
     pub(crate) fn publish(&self, channel: &'static str, text: &'static str) -> Result<u64, String> {
         self.run(|client| async move {
             let sent = client.publish(channel, text).await;
@@ -83,7 +83,7 @@ impl Guest {
         })
     }
 
-    /// Begins to publish; says in the background what became of it.
+    /// Starts to publish; the result arrives in the background.
     pub(crate) fn publish_later(
         &self,
         channel: &'static str,
@@ -102,7 +102,7 @@ impl Guest {
         lock(&self.seen).events.clone()
     }
 
-    /// Waits for an event, and gives what is in it.
+    /// Waits for an event and returns what `so` extracts.
     pub(crate) fn find<T>(&self, what: &str, so: impl Fn(&Event) -> Option<T>) -> T {
         until(
             what,
@@ -113,7 +113,7 @@ impl Guest {
         found.expect("found before")
     }
 
-    /// Waits until the connection stands so.
+    /// Waits for a state of the connection.
     pub(crate) fn until_state(&self, what: &str, so: impl Fn(&State) -> bool) {
         until(what, || so(&self.client.state()), || self.events());
     }
@@ -135,7 +135,7 @@ impl Guest {
         );
     }
 
-    /// Lets go of the only handle, and waits for the end of the events.
+    /// Drops the only handle, and waits for the end of the events.
     pub(crate) fn drop_client(self) {
         let Self {
             client,

@@ -1,4 +1,4 @@
-//! Who is still there (spec, section 6).
+//! Liveness (docs/behaviour.md, section 6).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -143,7 +143,7 @@ fn where_messages_count_a_pong_is_no_life() {
     let begun = Instant::now();
     thread::scope(|scope| {
         scope.spawn(|| {
-            // A proxy that answers protocol pings for it, and nothing else.
+            // A proxy answers protocol pings for it, and sends nothing else.
             while proxied.try_send(&frame(PONG, b"")) {
                 thread::sleep(Duration::from_millis(20));
             }
@@ -157,7 +157,7 @@ fn where_messages_count_a_pong_is_no_life() {
     });
 }
 
-/// Stops the thread that everybody shares.
+/// Blocks the server's only thread.
 struct Stalls(Log);
 
 impl Application for Stalls {

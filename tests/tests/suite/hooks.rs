@@ -1,4 +1,5 @@
-//! The application's calls: their order, their time, and what they may do.
+//! The application's hooks: their order, their timeouts, and what they may do (docs/behaviour.md,
+//! section 10).
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -33,7 +34,7 @@ fn raw() -> Config {
     }
 }
 
-/// Every hook takes a moment, and says when it begins and ends.
+/// Each hook takes a while, and logs its begin and end.
 struct Slow {
     log: Log,
     running: Arc<AtomicUsize>,
@@ -132,7 +133,7 @@ fn hooks_run_one_at_a_time_in_the_order_of_what_came() {
     server.until_empty();
 }
 
-/// Takes messages only while the gate is open.
+/// Its message hook returns only while the gate is open.
 struct Gated {
     log: Log,
     gate: Gate,
@@ -169,11 +170,11 @@ fn what_waits_for_a_hook_is_bounded_and_reading_pauses() {
     for n in 0..count {
         peer.say(&n.to_string());
     }
-    // One in the hook, 32 that wait, and no more is taken in.
+    // One message in the hook, 32 waiting, and no more is read.
     server.until("33 are in", |stats| stats.messages_in >= 33);
     thread::sleep(Duration::from_millis(500));
     assert_eq!(server.hub.stats().messages_in, 33);
-    // Meanwhile pings went unanswered for longer than their timeout: that is not its fault.
+    // Pings went unanswered for longer than their timeout, because the client was not read.
     server.until_connected(1);
     gate.open();
     for n in 0..count {
@@ -204,7 +205,7 @@ fn what_waits_for_the_hooks_of_all_connections_together_is_bounded() {
             peer.send(&message);
         }
     }
-    // A connection whose hook is idle is read, in turns in which the others could be read as well.
+    // A connection with an idle hook is read, in turns in which the others could be read too.
     let mut idle = server.client("/ws");
     server.until("every hook but this one is busy", |stats| {
         stats.messages_in as usize >= CLIENTS
@@ -213,8 +214,8 @@ fn what_waits_for_the_hooks_of_all_connections_together_is_bounded() {
         idle.send(&frame(PING, b"alive?"));
         assert_eq!(idle.try_frame().map(|pong| pong.first), Ok(0x8a));
     }
-    // One message per connection is in its hook and does not wait; those of the same turn may exceed
-    // the bound by one.
+    // One message per connection is in its hook and does not wait. Messages read in the same turn
+    // may exceed the bound by one.
     let taken = server.hub.stats().messages_in as usize;
     assert!(taken <= CLIENTS + waiting + 1, "{taken} messages");
     gate.open();
@@ -225,7 +226,7 @@ fn what_waits_for_the_hooks_of_all_connections_together_is_bounded() {
     }
 }
 
-/// Messages of two kinds, each with a gate of its own.
+/// Messages of two kinds, each with its own gate.
 struct TwoGates {
     first: Gate,
     second: Gate,
@@ -255,7 +256,7 @@ fn a_connection_that_pauses_for_the_backlog_of_others_is_read_again_while_its_ho
     let server = Server::start(config, app);
     let mut idle = server.client("/ws");
     let mut taken_in = || {
-        // In so many turns, whatever may be read is read.
+        // After this many turns, everything readable has been read.
         for _ in 0..50 {
             idle.send(&frame(PING, b"alive?"));
             assert_eq!(idle.try_frame().map(|pong| pong.first), Ok(0x8a));
@@ -390,8 +391,8 @@ fn connect_is_heard_before_and_disconnect_after_all_messages() {
     }
 }
 
-/// A hook that would be told by a timer, and looks at the clock first: it finds that its time has come
-/// when it is asked for the last time in a turn, and the timer is cancelled.
+/// A hook that first looks at the clock: at the last poll of a turn it finds that its time has
+/// come, and its timer is cancelled.
 struct OnTheDot;
 
 impl Application for OnTheDot {
@@ -400,7 +401,7 @@ impl Application for OnTheDot {
             return Err(Denied::Forbidden);
         };
         if text == "first" {
-            // Asked when it begins, when it is kept, and at the end of the turn.
+            // Polled when it starts, when it is stored, and at the end of the turn.
             let mut asked = 0;
             poll_fn(|_| {
                 asked += 1;
@@ -433,7 +434,7 @@ fn reading_goes_on_when_a_hook_ends_at_the_end_of_a_turn() {
     }
 }
 
-/// Is told of an end for as long as its gate is shut.
+/// Its disconnect hook runs until the gate opens.
 struct Farewell(Gate);
 
 impl Application for Farewell {
@@ -459,7 +460,7 @@ fn a_socket_is_not_kept_open_for_the_last_hook() {
     server.until("only the hook is left", |stats| {
         (stats.closing, stats.disconnecting) == (0, 1)
     });
-    // What is sent to a socket that is no more is answered by a reset.
+    // Data for a closed socket is answered by a reset.
     let peer = RefCell::new(peer);
     until(
         "the socket is closed",
@@ -472,7 +473,7 @@ fn a_socket_is_not_kept_open_for_the_last_hook() {
     server.until_empty();
 }
 
-/// Grants rooms once its gate is open, lobbies at once.
+/// Grants rooms once its gate is open, and lobbies at once.
 struct Grants {
     log: Log,
     gate: Gate,

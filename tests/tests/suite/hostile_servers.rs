@@ -1,5 +1,5 @@
-//! Servers that break the rules: rows F23 of the catalogue of hostile inputs. Our client fails the
-//! connection, says why, and comes back no faster than after any other failure.
+//! Servers that violate the protocol: row F23 of the catalogue of hostile inputs. The Rust client
+//! fails the connection, reports why, and reconnects no faster than after any other failure.
 
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
@@ -15,15 +15,15 @@ use super::peer::PATIENCE;
 use crate::rt;
 use crate::rt::client::{Event, Failure, Options, State, StopReason, WaitReason};
 
-/// How often a client may try in these tests.
+/// The attempts of a client in these tests.
 const ATTEMPTS: u32 = 4;
 
-/// What a server saw of its clients.
+/// What a server observed of its clients.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Option<u16>>>>);
 
-/// Serves so many connections, each by `answer` after its request has come, and notes the code of
-/// the Close frame of each.
+/// Serves this many connections, each by `answer` once its request arrived, and records the code of
+/// each client's Close frame.
 fn serve(answer: fn(&mut TcpStream, &str)) -> (SocketAddr, Seen) {
     serve_on(TcpListener::bind("127.0.0.1:0").expect("a port"), answer)
 }
@@ -45,7 +45,7 @@ fn serve_on(listener: TcpListener, answer: fn(&mut TcpStream, &str)) -> (SocketA
     (address, seen)
 }
 
-/// Reads a request, and finds its key.
+/// Reads a request and returns its key.
 fn read_key(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -62,7 +62,7 @@ fn read_key(stream: &mut TcpStream) -> String {
     key.expect("a key")
 }
 
-/// The code of the first Close frame; `None` if there is none before the end.
+/// Returns the code of the first Close frame; `None` if the stream ends without one.
 fn read_close(stream: &mut TcpStream) -> Option<u16> {
     loop {
         let mut head = [0; 6];
@@ -87,7 +87,7 @@ fn upgrade(stream: &mut TcpStream, accept: &str) {
     let _ = stream.write_all(answer.as_bytes());
 }
 
-/// A frame as a server sends it.
+/// Returns an unmasked frame.
 fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x80 | opcode];
     match u16::try_from(payload.len()) {
@@ -111,7 +111,7 @@ fn welcome(stream: &mut TcpStream, key: &str) {
     let _ = stream.write_all(&plain(frames::TEXT, welcome));
 }
 
-/// A client fails all its attempts at a server, backing off in between.
+/// Checks that a client fails all its attempts at a server, with backoff.
 fn fails(answer: fn(&mut TcpStream, &str), reason: &str, code: Option<u16>) {
     let (address, seen) = serve(answer);
     let options = Options {
@@ -183,7 +183,7 @@ fn a_reserved_bit_is_a_protocol_error() {
 fn a_message_over_the_limit_is_not_taken_in() {
     let answer = |stream: &mut TcpStream, key: &str| {
         welcome(stream, key);
-        // What it announces is too much already; the rest never comes.
+        // The announced length alone is too large; the rest never arrives.
         let _ = stream.write_all(&[0x81, 127, 0, 0, 0, 1, 0, 0, 0, 0, b'{']);
     };
     fails(answer, "too_big", Some(1009));
@@ -282,7 +282,7 @@ fn a_server_that_reads_nothing_makes_publishers_wait() {
     );
 }
 
-/// Tells us in, and reads on without a word.
+/// Admits the client, then reads without answering.
 fn answers_nothing(stream: &mut TcpStream, key: &str) {
     welcome(stream, key);
     let _ = std::io::copy(stream, &mut std::io::sink());
@@ -318,7 +318,7 @@ fn publishers_do_not_wait_for_ever_until_they_may_send() {
         }
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    // The kernel is not to take all of it in the server's stead.
+    // The kernel must not buffer all of it.
     let buffer = socket2::SockRef::from(&listener).set_recv_buffer_size(4_096);
     buffer.expect("an option");
     let (address, _) = serve_on(listener, parked);
@@ -329,8 +329,8 @@ fn publishers_do_not_wait_for_ever_until_they_may_send() {
     let guest = Guest::at(address, "/ws", options);
     guest.run(|client| async move {
         client.connected().await.expect("a welcome");
-        // The socket takes the first ones; the last ones are not even sent, and there are no others
-        // whose end would let them look again.
+        // The socket takes the first messages; the last ones are not even sent, and nothing else
+        // will wake them.
         let text = "x".repeat(1 << 20);
         for _ in 0..10 {
             let end = client.publish("a", &text).await;
@@ -352,7 +352,7 @@ fn a_close_frame_counts_even_where_nothing_can_be_written_any_more() {
         let (mut stream, _) = listener.accept().expect("a connection");
         let key = read_key(&mut stream);
         welcome(&mut stream, &key);
-        // What nobody has read makes the end a reset.
+        // Unread input turns the end into a reset.
         stream.peek(&mut [0]).expect("a subscribe");
         asked.send(()).expect("a listener");
         going.recv().expect("a word");
@@ -364,7 +364,7 @@ fn a_close_frame_counts_even_where_nothing_can_be_written_any_more() {
     drop(guest.client.subscribe("a"));
     heard.recv().expect("a subscribe");
     guest.run(|client| async move {
-        // The driver has one thread, and this is it: it learns of all this at the same time.
+        // The driver runs on this thread only, so it sees all of these at the same time.
         go.send(()).expect("a server");
         left.recv().expect("a server");
         let _ = client.publish("b", "second").await;

@@ -1,4 +1,4 @@
-//! Messages that are not what they should be: rows J1 to J12 of the catalogue of hostile inputs.
+//! Malformed and unusual messages: rows J1 to J12 of the catalogue of hostile inputs.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::frames::{TEXT, frame};
 use super::server::Server;
 use crate::rt::{Config, Direct, Rates, Rooms};
 
-/// A message and the code of the error that answers it.
+/// A message and the expected error code.
 struct Row {
     name: &'static str,
     what: &'static str,
@@ -128,7 +128,7 @@ covers! {
         "J11", "0, -1 or 10^9 parts that are to follow" => "passed on at once: nothing is waited for";
 }
 
-/// The rows of the data, beside what [`covers`] says.
+/// The catalogue entries of the data rows, in addition to [`covers`].
 pub(super) fn covers_rows() -> Vec<Entry> {
     let test = test_path!(what_is_not_understood_is_answered_and_changes_nothing);
     let entry = |row: Row| Entry::new(row.name, row.what, format!("`{}`", row.code), test);
@@ -148,7 +148,7 @@ fn what_is_not_understood_is_answered_and_changes_nothing() {
             "{} {}: {answer}",
             row.name, row.what
         );
-        let rooms = server.hub.rooms_of(id).expect("it is there");
+        let rooms = server.hub.rooms_of(id).expect("a live connection");
         assert_eq!(rooms.len(), 1, "{} {}", row.name, row.what);
     }
     peer.roundtrip();

@@ -1,4 +1,4 @@
-//! Hooks that take longer than their connection is there.
+//! Hooks that outlast their connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn raw() -> Config {
     }
 }
 
-/// Says goodbye to nobody before the gate opens.
+/// Its disconnect hook returns once the gate opens.
 struct Mourns(Log, Gate);
 
 impl Application for Mourns {
@@ -71,7 +71,7 @@ fn a_peer_that_is_evicted_does_not_wait_for_the_hooks() {
     }
 }
 
-/// Answers when the gate opens.
+/// Authenticates and answers once the gate opens.
 struct Late {
     log: Log,
     gate: Gate,

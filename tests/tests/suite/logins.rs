@@ -1,5 +1,4 @@
-//! Tokens of the chat, as an example of an application that checks them: section 2.7 of the catalogue
-//! of hostile inputs.
+//! Tokens of the chat example, which verifies them: section 2.7 of the catalogue of hostile inputs.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,7 +41,7 @@ fn signed(algorithm: Algorithm, key: &[u8], claims: &Value) -> String {
     .expect("a token")
 }
 
-/// The row, what the token is, the token, its status.
+/// The row, a description, the token, and the expected status.
 fn tokens() -> Vec<(&'static str, &'static str, String, u16)> {
     let claims = |exp: Value| json!({ "sub": "ann", "exp": exp });
     let hs256 = |claims: &Value| signed(Algorithm::HS256, KEY, claims);
@@ -127,7 +126,7 @@ fn tokens() -> Vec<(&'static str, &'static str, String, u16)> {
     ]
 }
 
-/// The rows of the data, beside what [`covers`] says.
+/// The catalogue entries of the data rows, in addition to [`covers`].
 pub(super) fn covers_rows() -> Vec<Entry> {
     let test = test_path!(tokens_are_what_they_should_be_or_nothing);
     let entry =
@@ -153,7 +152,7 @@ fn tokens_are_what_they_should_be_or_nothing() {
 #[test]
 fn a_token_ends_its_connection_when_it_ends() {
     let server = server();
-    // It is let in by the leeway of 5 s, and stays for the rest of it.
+    // Admitted within the leeway of 5 s, and closed at its end.
     let claims = json!({ "sub": "ann", "exp": now() - 3.0 });
     let token = signed(Algorithm::HS256, KEY, &claims);
     let peer = server.client(&format!("/ws?token={token}"));

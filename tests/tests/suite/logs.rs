@@ -1,4 +1,4 @@
-//! Every line that is logged while the suite runs is looked at: no token may be in it.
+//! Checks that no log line of the suite contains a token.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -8,23 +8,24 @@ use std::sync::{Mutex, Once, PoisonError};
 use tracing::Level;
 use tracing_subscriber::fmt;
 
-/// All tokens of the suite begin so; and so do they in base64.
+/// The prefix of all tokens of the suite, which base64 preserves.
 pub(crate) const MARK: &str = "s3cr3t";
 pub(crate) const MARK_BASE64: &str = "czNjcjN0";
 
 static LEAK: AtomicBool = AtomicBool::new(false);
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// The lines that name this user or room, or say this, are kept to be looked at, and those of clients
-/// with an address that no socket of the suite has.
+/// Lines with one of these words are kept for inspection. The peer address is one that no socket of
+/// the suite has.
 const WATCHED: [&str; 3] = ["watched", "an invalid user name", WATCHED_PEER];
 pub(crate) const WATCHED_PEER: &str = "203.0.113.77";
 
 thread_local! {
-    /// Whether the log of this thread cannot be written.
+    /// Whether logging on this thread panics.
     static BROKEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on each line that this thread logs panics, as `eprintln!` does where standard error is gone.
+/// From now on each log line of this thread panics, as `eprintln!` does if standard error is
+/// closed.
 pub(crate) fn break_here() {
     BROKEN.set(true);
 }
@@ -39,7 +40,7 @@ impl Write for Lines {
             LEAK.store(true, Ordering::Relaxed);
             eprintln!("a token in a log line: {line}");
         }
-        // What the test of secrets looks for, and not the floods of others.
+        // Keep what the test of secrets looks for, but not the floods of other tests.
         if line.contains("switchboard") && WATCHED.iter().any(|word| line.contains(word)) {
             let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
             lines.push(line.into_owned());
@@ -52,7 +53,7 @@ impl Write for Lines {
     }
 }
 
-/// From now on every line is looked at.
+/// Starts checking every log line.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -65,12 +66,12 @@ pub(crate) fn capture() {
     });
 }
 
-/// No line so far had a token in it.
+/// Asserts that no line so far contained a token.
 pub(crate) fn check() {
     assert!(!LEAK.load(Ordering::Relaxed), "a log line had a token");
 }
 
-/// Whether a line with all these words was logged.
+/// Returns whether a line with all these words was logged.
 pub(crate) fn logged(words: &[&str]) -> bool {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     lines

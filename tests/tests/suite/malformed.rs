@@ -1,4 +1,4 @@
-//! Requests that are none: section 2.1 of the catalogue of hostile inputs.
+//! Malformed requests: section 2.1 of the catalogue of hostile inputs.
 
 use std::thread;
 
@@ -26,7 +26,7 @@ covers! {
         "H18", "frames before a 101 that is a refusal" => "the verdict";
 }
 
-/// The rows of the data, beside what [`covers`] says.
+/// The catalogue entries of the data rows, in addition to [`covers`].
 pub(super) fn covers_rows() -> Vec<Entry> {
     let tables = [
         (
@@ -93,7 +93,7 @@ fn every_row(rows: &[Row]) {
         refused(&server, row, Peer::send_bytewise);
     }
     server.until_empty();
-    assert_eq!(app.log.lines(), [""; 0], "the application hears nothing");
+    assert_eq!(app.log.lines(), [""; 0], "no hook is called");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn legal_requests_that_look_odd_are_upgraded() {
     }
 }
 
-/// Who comes is asked about, and the answer waits.
+/// Its authentication hook waits.
 #[derive(Clone, Default)]
 struct Hesitant {
     app: Plain,
@@ -171,7 +171,7 @@ fn frames_before_the_101_are_heard_whatever_the_timing() {
     let request = at("/ws");
     let all = [request.clone(), frames.clone()].concat();
     for cut in [request.len(), request.len() + 1, request.len() + 12] {
-        // In one packet with the request, or some of them, and the answer takes no time.
+        // All or some of them in one packet with the request, and the application answers at once.
         let server = Server::start(config(), Plain::default());
         for end in [all.len(), cut] {
             let mut peer = server.tcp();
@@ -180,7 +180,7 @@ fn frames_before_the_101_are_heard_whatever_the_timing() {
             heard(peer);
         }
         server.until_empty();
-        // The same while the application is being asked.
+        // The same during authentication.
         let app = Hesitant::default();
         let server = Server::start(config(), app.clone());
         let mut peer = server.tcp();
@@ -227,7 +227,7 @@ fn who_is_refused_is_told_so_whatever_came_before_the_101() {
 
 #[test]
 fn a_head_of_60_kib_may_come_byte_by_byte() {
-    // Long before the deadline of 10 s, which reading it again with each byte would miss.
+    // Long before the deadline of 10 s, which a parser that starts over with each byte would miss.
     let server = Server::start(Config::default(), Plain::default());
     let mut peer = server.tcp();
     let large = format!("X: {}", "a".repeat(60 << 10));

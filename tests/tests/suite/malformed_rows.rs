@@ -1,15 +1,15 @@
-//! Requests that are none, and some that only look odd, with their answers: rows H1 to H21 of the
-//! catalogue of hostile inputs.
+//! Malformed and unusual requests with their answers: rows H1 to H21 of the catalogue of hostile
+//! inputs.
 
 use super::peer::upgrade;
 
-/// One hostile request and its answer.
+/// A request and the expected answer.
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) input: Vec<u8>,
     pub(super) status: u16,
-    /// A header that the answer must have.
+    /// A header that the answer must contain.
     pub(super) header: Option<(&'static str, &'static str)>,
 }
 
@@ -32,7 +32,7 @@ impl Row {
     }
 }
 
-/// The legal request with one thing changed.
+/// Returns the valid request with one change.
 pub(super) fn but(old: &str, new: &str) -> Vec<u8> {
     let request = String::from_utf8(upgrade("/ws", &[])).expect("text");
     assert!(request.contains(old), "{old}");
@@ -257,8 +257,8 @@ pub(super) fn early() -> Vec<Row> {
     vec![row("H11", "a request after a refused one", smuggled, 426)]
 }
 
-/// What is legal, whatever it looks like: upgraded, and no extension and no subprotocol is agreed on but
-/// the one that we know.
+/// Unusual but valid requests: upgraded, without an extension and without any subprotocol but
+/// `switchboard.v1.json`.
 pub(super) fn odd() -> Vec<Row> {
     let connection = "Connection: Upgrade";
     let lines = "Connection: keep-alive\r\nConnection: upgrade";

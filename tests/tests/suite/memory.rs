@@ -1,5 +1,5 @@
-//! What hostile clients cost in memory: as much as they send, not as much as they announce. Each in a
-//! process of its own, whose memory holds the server and its clients.
+//! Hostile clients cost memory for what they send, not for what they announce. Each test runs in
+//! its own process, which holds the server and its clients.
 
 use std::fs;
 use std::time::Duration;
@@ -28,8 +28,7 @@ covers! {
 
 const MIB: usize = 1 << 20;
 
-/// The memory that this process has in use, and the addresses it has taken, where the system says so
-/// (Linux).
+/// The resident and virtual memory of this process, where the system reports it (Linux).
 #[derive(Clone, Copy)]
 struct Memory {
     resident: usize,
@@ -50,8 +49,8 @@ impl Memory {
         }
     }
 
-    /// How much more there is now than then; addresses that nothing was written to are cheap, but not
-    /// for nothing.
+    /// Asserts that memory grew by less than `bytes`. Address space that is never written is cheap,
+    /// but not free.
     fn assert_grew_less(self, bytes: usize) {
         let now = Self::now();
         let resident = now.resident.saturating_sub(self.resident);
@@ -76,12 +75,13 @@ fn patient() -> Config {
     config.limits.per_ip = 1_000;
     config.limits.message_bytes = 16 * MIB;
     config.limits.unfinished_bytes = 1 << 40;
-    // A ping of ours would be an answer too many.
+    // A ping of the server would be an unexpected frame.
     config.health.ping_interval = Duration::from_secs(300 * 86_400);
     config
 }
 
-/// Each sends this, and with it a ping, whose answer tells that it was read; all of them cost less than 16 MiB.
+/// Each client sends `bytes` and a ping, whose answer proves that they were read; all of them
+/// together cost less than 16 MiB.
 fn cheap(server: &Server, clients: usize, bytes: &[u8]) {
     let mut peers: Vec<Peer> = (0..clients).map(|_| server.client("/ws")).collect();
     server.until_connected(clients);
@@ -145,7 +145,7 @@ fn a_broadcast_to_stalled_members_is_in_memory_once() {
                 .broadcast_raw("blue", frame, Exclude::NOBODY)
                 .expect("sent")
         };
-        // What the network holds of each is not ours.
+        // The network's buffers hold some of it too.
         while server.hub.stats().queued_bytes < 2 * MIB {
             assert_eq!(send().queued, 100);
         }

@@ -1,4 +1,4 @@
-//! One suite, compiled once per runtime: `crate::rt` is the runtime, everything else is here.
+//! The end-to-end suite, compiled once per runtime; `crate::rt` adapts the runtime.
 
 mod catalogue;
 

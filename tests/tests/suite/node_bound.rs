@@ -1,4 +1,4 @@
-//! The bound of the node over the memory that queues really hold (spec, section 5).
+//! The node's bound on queued memory (docs/behaviour.md, section 4).
 
 use std::sync::Barrier;
 use std::thread;
@@ -60,7 +60,7 @@ fn a_burst_of_one_client_costs_no_reader_its_connection() {
                     joined.wait();
                     for n in 0..=MESSAGES {
                         for peer in &mut peers {
-                            assert_eq!(text_of(peer), n, "all of it, in order");
+                            assert_eq!(text_of(peer), n, "all messages, in order");
                         }
                     }
                     peers
@@ -68,7 +68,7 @@ fn a_burst_of_one_client_costs_no_reader_its_connection() {
             })
             .collect();
         joined.wait();
-        // 195 MB in copies, and 0.8 MB in memory: less than the queue of one may hold.
+        // 195 MB in copies, but 0.8 MB in memory: less than one queue may hold.
         let burst: Vec<u8> = (0..MESSAGES)
             .flat_map(|n| {
                 let content = format!(r#"{{"n":{n},"x":"{}"}}"#, "x".repeat(65_000));
@@ -116,14 +116,14 @@ fn over_what_is_really_held_the_stalled_go_and_readers_stay() {
     server.until_connected(14);
     let mut closed = 0;
     let mut n = 0;
-    // What the network takes of it is not ours; each of the stalled may have 1 MiB waiting.
+    // The network buffers some of it; each stalled member may have 1 MiB queued.
     while closed < 2 {
         for stalled in 0..4 {
             let frame = Frame::binary(&vec![stalled; 32 << 10]);
             let receipt = server
                 .hub
                 .send_to_user(&format!("stalled-{stalled}"), frame)
-                .expect("nobody else holds anything");
+                .expect("only stalled members hold messages");
             closed += receipt.closed as u64;
             let stats = server.hub.stats();
             assert!(stats.queued_bytes <= bound, "{stats:?}");
@@ -134,12 +134,12 @@ fn over_what_is_really_held_the_stalled_go_and_readers_stay() {
             .expect("JSON");
         closed += receipt.closed as u64;
         let left = server.hub.stats().total_connections;
-        assert_eq!(receipt.queued, left, "who was closed is not reached");
+        assert_eq!(receipt.queued, left, "closed members get nothing");
         for reader in &mut readers {
             assert_eq!(text_of(reader), n);
         }
         n += 1;
-        assert!(n < 10_000, "the network takes it all");
+        assert!(n < 10_000, "the network buffers everything");
     }
     let stats = server.hub.stats();
     assert!(stats.total_connections >= readers.len(), "{stats:?}");

@@ -1,4 +1,4 @@
-//! A hub and the runtimes that it outlives.
+//! A hub that outlives its runtimes.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,7 +7,7 @@ use super::peer::Peer;
 use super::server::until;
 use crate::rt::{self, Config, Hub, Runtime};
 
-/// Serves a port of its own on this runtime.
+/// Serves a new port on this runtime.
 fn serve_on(runtime: &Runtime, hub: &Hub) -> Peer {
     let listener = runtime.run(rt::bind());
     let address = listener.local_addr().expect("an address");
@@ -29,7 +29,7 @@ fn a_hub_that_outlives_its_runtime_is_served_by_the_next() {
             peers[0].roundtrip();
             let mut late = serve_on(&runtime, &hub);
             drop(runtime);
-            // Nobody reads it any more, so it is nobody's connection.
+            // The socket is not read any more, so the connection must end.
             until(
                 "it has ended with its runtime",
                 || hub.stats().total_connections + hub.stats().pending_handshakes == 0,

@@ -1,4 +1,4 @@
-//! Requests that are no upgrade.
+//! Requests other than upgrades.
 
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -87,7 +87,7 @@ fn pages_are_answered_by_method_and_path() {
 
 #[test]
 fn a_health_check_may_speak_http_1_0() {
-    // As nginx asks by default, and HAProxy, which sends no Host.
+    // Like the default health checks of nginx, and of HAProxy, which sends no Host.
     let server = server(Config::default());
     for host in ["Host: localhost\r\nConnection: close\r\n", ""] {
         let mut peer = server.tcp();
@@ -123,7 +123,7 @@ fn every_answer_has_a_date() {
         peer.send(request.as_bytes());
         let head = peer.head();
         assert_eq!(head.status, status, "{request}");
-        // The core counts whole seconds from the time at which somebody connected.
+        // The core counts whole seconds from the first connect.
         let dates = (before - 1..=now()).map(|it| HttpDate::from_unix_seconds(it).to_string());
         let dates: Vec<_> = dates.collect();
         let told = head.header("Date").expect(request);
@@ -192,7 +192,7 @@ fn a_page_that_flows_may_take_longer_than_a_close() {
     server.until("some of it waits", |stats| stats.queued_bytes > 0);
     assert_eq!(peer.head().status, 200);
     let mut length = 0;
-    // Slowly: the time that this takes is what is tested.
+    // Slowly, because the duration is what is tested.
     for _ in 0..10 {
         length += peer.bytes(16 << 10).len();
         thread::sleep(Duration::from_millis(50));

@@ -1,4 +1,4 @@
-//! A panic in a hook costs its connection, and nothing else.
+//! A panic in a hook costs its connection and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,7 @@ covers! {
         "R13", "a panic in the subscriber of the log" => "nothing is lost; a drain ends";
 }
 
-/// Panics where it is told to, once it is armed, and once.
+/// Panics once in the given hook, after it is armed.
 struct Panics {
     log: Log,
     at: &'static str,
@@ -92,7 +92,7 @@ struct Scene {
     other: Peer,
 }
 
-/// Somebody is there already; from now on the hook panics.
+/// A connection exists already; from now on the hook panics.
 fn scene(at: &'static str, refusal: Refusal) -> Scene {
     let (log, armed) = (Log::default(), Arc::new(AtomicBool::new(false)));
     let app = Panics {
@@ -116,9 +116,9 @@ fn scene(at: &'static str, refusal: Refusal) -> Scene {
 }
 
 impl Scene {
-    /// The other one is served as before, and so is a newcomer.
+    /// Asserts that the other connection and a newcomer are served.
     fn unharmed(mut self) {
-        assert!(!self.armed.load(Ordering::SeqCst), "it did panic");
+        assert!(!self.armed.load(Ordering::SeqCst), "the hook panicked");
         self.other.roundtrip();
         let newcomer = self.server.user("newcomer", "blue");
         newcomer.leave();
@@ -190,7 +190,7 @@ fn in_the_last_hook_it_costs_nothing_more() {
     let armed = scene.armed.clone();
     scene
         .server
-        .until("it did panic", |_| !armed.load(Ordering::SeqCst));
+        .until("the hook panicked", |_| !armed.load(Ordering::SeqCst));
     scene.unharmed();
 }
 
@@ -201,7 +201,7 @@ fn in_a_notice_it_costs_nothing() {
     scene.unharmed();
 }
 
-/// Panics when it is given up.
+/// Panics when it is dropped.
 struct Guard;
 
 impl Drop for Guard {
@@ -210,7 +210,7 @@ impl Drop for Guard {
     }
 }
 
-/// Its messages take for ever, and hold such a guard.
+/// Its message hook never returns and holds such a guard.
 #[derive(Default)]
 struct Guarded(Log);
 
@@ -242,10 +242,10 @@ fn of_what_a_hook_holds_it_costs_nothing_more() {
 #[test]
 fn of_the_log_it_costs_nothing() {
     let mut config = Config::default();
-    // The first to come passes 80 % of it, which is logged.
+    // The first connection exceeds 80 % of the limit, which is logged.
     config.limits.connections = 2;
     let server = Server::start(config, Everybody);
-    // The only thread of this server.
+    // The server's only thread.
     server.runtime.run(async { logs::break_here() });
     let mut ann = server.user("ann", "blue");
     let bob = server.user("bob", "blue");
@@ -264,7 +264,7 @@ fn of_the_log_it_costs_nothing() {
     server.until("serve has returned", |_| server.report().is_some());
 }
 
-/// Has nothing against anybody.
+/// Allows everything.
 struct Everybody;
 
 impl Application for Everybody {

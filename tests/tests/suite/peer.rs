@@ -1,4 +1,4 @@
-//! A client with full control over its bytes: a blocking socket, and nothing hidden.
+//! A client with full control of its bytes, over a blocking socket.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -10,15 +10,15 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::frames::{self, CLOSE, PING, PONG, TEXT};
 
-/// How long a test waits for what must come.
+/// How long a test waits for input.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A client.
+/// A raw client.
 pub(crate) struct Peer {
     stream: TcpStream,
     buffer: Vec<u8>,
     at: usize,
-    /// Before each read.
+    /// Delay before each read.
     pause: Duration,
 }
 
@@ -29,14 +29,14 @@ pub(crate) struct Received {
     pub(crate) payload: Vec<u8>,
 }
 
-/// How a stream ended.
+/// The way a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Eof,
     Reset,
 }
 
-/// The head of the server's answer.
+/// The head of the server's response.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -52,7 +52,7 @@ impl Head {
     }
 }
 
-/// A legal upgrade request.
+/// Returns a valid upgrade request.
 pub(crate) fn upgrade(path: &str, headers: &[&str]) -> Vec<u8> {
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -71,7 +71,7 @@ impl Peer {
         Self::of(TcpStream::connect(address).expect("a connection"))
     }
 
-    /// A client of another address. On Linux all of 127.0.0.0/8 is the loopback.
+    /// Connects from another address. On Linux all of 127.0.0.0/8 is the loopback.
     pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         let source = SocketAddr::from((source, 0));
@@ -80,7 +80,7 @@ impl Peer {
         Self::of(socket.into())
     }
 
-    /// A client that the network gives little room.
+    /// Connects with small socket buffers.
     pub(crate) fn connect_narrow(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.set_recv_buffer_size(4 << 10).expect("a size");
@@ -100,33 +100,33 @@ impl Peer {
         }
     }
 
-    /// The same stream, to be written to from another thread.
+    /// Returns another handle, to write from another thread.
     pub(crate) fn clone_for_writing(&self) -> Self {
         Self::of(self.stream.try_clone().expect("a second handle"))
     }
 
-    /// Waits until something has come, and leaves it there.
+    /// Waits until bytes have arrived, without reading them.
     pub(crate) fn wait_for_bytes(&self) {
         let there = self.stream.peek(&mut [0]).expect("something comes");
         assert_eq!(there, 1, "the stream has ended");
     }
 
-    /// From now on it waits before each read, of at most 16 KiB.
+    /// From now on waits before each read, of at most 16 KiB.
     pub(crate) fn reads_slowly(&mut self, pause: Duration) {
         self.pause = pause;
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("sent");
     }
 
-    /// Sends bytes; that nobody wants them any more is no fault.
+    /// Sends raw bytes; returns false if the peer has closed the stream.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// Sends each byte in a packet of its own.
+    /// Sends each byte in its own packet.
     pub(crate) fn send_bytewise(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if self.stream.write_all(&[*byte]).is_err() {
@@ -141,7 +141,7 @@ impl Peer {
         self.send(&frames::frame(TEXT, text.as_bytes()));
     }
 
-    /// Asks for an upgrade and gets it.
+    /// Sends an upgrade request and reads the 101.
     pub(crate) fn upgrade(mut self, path: &str, headers: &[&str]) -> Self {
         self.send(&upgrade(path, headers));
         let head = self.head();
@@ -149,7 +149,7 @@ impl Peer {
         self
     }
 
-    /// The next bytes, at least this many unless the stream ends.
+    /// Reads at least `wanted` bytes, unless the stream ends.
     fn fill(&mut self, wanted: usize) -> Result<(), End> {
         let deadline = Instant::now() + PATIENCE + self.pause * 1_000;
         while self.buffer.len() - self.at < wanted {
@@ -162,9 +162,9 @@ impl Peer {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                     return Err(End::Reset);
                 }
-                Err(error) => panic!("nothing came: {error}"),
+                Err(error) => panic!("no input: {error}"),
             }
-            assert!(Instant::now() < deadline, "it did not come to an end");
+            assert!(Instant::now() < deadline, "the stream did not end in time");
         }
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Peer {
         taken
     }
 
-    /// The head of an HTTP response, or the end.
+    /// Returns the head of an HTTP response, or the end.
     pub(crate) fn try_head(&mut self) -> Result<Head, End> {
         loop {
             let bytes = &self.buffer[self.at..];
@@ -196,13 +196,13 @@ impl Peer {
         self.try_head().expect("an answer")
     }
 
-    /// So many bytes.
+    /// Returns this many bytes.
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
-        self.fill(count).expect("so many bytes");
+        self.fill(count).expect("enough bytes");
         self.take(count)
     }
 
-    /// All bytes up to the end, and what the end was.
+    /// Returns all bytes up to the end, and the kind of the end.
     pub(crate) fn rest(&mut self) -> (Vec<u8>, End) {
         loop {
             if let Err(end) = self.fill(self.buffer.len() - self.at + 1) {
@@ -211,7 +211,7 @@ impl Peer {
         }
     }
 
-    /// The next frame, or the end.
+    /// Returns the next frame, or the end.
     pub(crate) fn try_frame(&mut self) -> Result<Received, End> {
         self.fill(2)?;
         let (first, length) = (self.buffer[self.at], self.buffer[self.at + 1]);
@@ -235,7 +235,7 @@ impl Peer {
         Ok(Received { first, payload })
     }
 
-    /// The next frame that is no ping; pings are answered.
+    /// Returns the next frame other than a ping; pings are answered.
     pub(crate) fn frame(&mut self) -> Received {
         loop {
             let frame = self.try_frame().expect("a frame");
@@ -257,7 +257,7 @@ impl Peer {
         serde_json::from_str(&self.text()).expect("JSON")
     }
 
-    /// The next message of this type; presence that comes before it is skipped.
+    /// Returns the next message of this type, after any presence messages.
     pub(crate) fn expect(&mut self, kind: &str) -> Value {
         loop {
             let message = self.json();
@@ -268,7 +268,7 @@ impl Peer {
         }
     }
 
-    /// The next message of this type, whatever comes before it.
+    /// Returns the next message of this type, and skips others.
     pub(crate) fn find(&mut self, kind: &str) -> Value {
         loop {
             let message = self.json();
@@ -278,7 +278,7 @@ impl Peer {
         }
     }
 
-    /// The code and reason of the Close frame; what comes before it is skipped.
+    /// Returns the code and reason of the Close frame, and skips other frames.
     pub(crate) fn close(&mut self) -> (u16, String) {
         self.try_close()
             .unwrap_or_else(|end| panic!("no Close frame, but {end:?}"))
@@ -297,7 +297,7 @@ impl Peer {
         }
     }
 
-    /// A Close frame with this code comes, then the end of the stream, and nothing in between.
+    /// Asserts that a Close frame with this code comes next, then the end of the stream.
     pub(crate) fn closed(mut self, code: u16) -> String {
         let (given, reason) = self.close();
         assert_eq!(given, code, "{reason}");
@@ -306,19 +306,19 @@ impl Peer {
         reason
     }
 
-    /// The stream ends without a Close frame.
+    /// Asserts that the stream ends without a Close frame.
     pub(crate) fn gone(mut self) {
         while let Ok(frame) = self.try_frame() {
             assert_ne!(frame.first, 0x80 | CLOSE, "{frame:?}");
         }
     }
 
-    /// Ends our side, and goes on reading.
+    /// Ends the client's side, and continues reading.
     pub(crate) fn finish(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Ends the connection by a reset.
+    /// Resets the connection.
     pub(crate) fn reset(self) {
         let linger = Some(Duration::ZERO);
         SockRef::from(&self.stream)
@@ -326,14 +326,14 @@ impl Peer {
             .expect("an option");
     }
 
-    /// Says goodbye and waits for the answer.
+    /// Sends a Close and waits for the answer.
     pub(crate) fn leave(mut self) {
         self.send(&frames::close(1000, b""));
         assert_eq!(self.close().0, 1000);
         assert_eq!(self.rest(), (Vec::new(), End::Eof));
     }
 
-    /// Asks for an echo of the server, and with that for an answer to all that was said before.
+    /// Waits for the answer to a `ping`, and thereby for everything sent before.
     pub(crate) fn roundtrip(&mut self) {
         self.say(r#"{"type":"ping"}"#);
         self.find("pong");

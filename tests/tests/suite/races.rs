@@ -1,4 +1,4 @@
-//! Things that happen at once, or in an unlucky order: section 2.5 of the catalogue of hostile inputs.
+//! Concurrent and unluckily ordered events: section 2.5 of the catalogue of hostile inputs.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -70,7 +70,7 @@ fn predecessors_that_will_not_go_touch_nothing() {
     for peer in &mut old {
         assert_eq!(peer.close(), (1000, "replaced".into()));
     }
-    // They do not answer, and are dropped in time.
+    // They do not answer, and are dropped at the timeout.
     server.until("they have gone", |stats| stats.closing == 0);
     assert_eq!(server.closes("replaced"), 3);
     assert_eq!(server.hub.connections_of("ann").len(), 1);
@@ -83,7 +83,7 @@ fn predecessors_that_will_not_go_touch_nothing() {
     assert_eq!(app.log.count("disconnect ann [blue] replaced"), 3);
 }
 
-/// On any message: tells all, kicks the victim, tells all again.
+/// On any message: broadcasts, kicks the victim, broadcasts again.
 struct Kicks;
 
 impl Application for Kicks {
@@ -202,7 +202,7 @@ fn a_drain_in_a_storm_of_connects_leaves_nobody() {
             while !over.load(Ordering::Relaxed) {
                 let mut peer = server.tcp();
                 peer.send(&upgrade("/ws/blue", &[]));
-                // Those who come last find nobody who listens.
+                // The last ones find the listener closed.
                 match peer.try_head().map(|head| head.status) {
                     Ok(101) => admitted.push(peer),
                     Ok(503) => drop(refused.fetch_add(1, Ordering::Relaxed)),
@@ -230,7 +230,7 @@ fn a_drain_in_a_storm_of_connects_leaves_nobody() {
         }
         assert!(
             app.log.count("connect") <= before + 4,
-            "nobody came in after"
+            "no connection was admitted afterwards"
         );
     });
     until(
@@ -279,13 +279,13 @@ fn who_loses_a_room_gets_nothing_more_of_it() {
             _ => {}
         }
     }
-    assert!(messages < count, "what waited was dropped");
+    assert!(messages < count, "queued messages were dropped");
     stuck.say(r#"{"type":"ping"}"#);
     assert_eq!(stuck.json()["type"], "pong", "and nothing of the room");
     other.leave();
 }
 
-/// Lets in whoever takes the ticket first.
+/// Admits the first client to use the ticket.
 struct Tickets(Mutex<BTreeSet<String>>, Log);
 
 impl Application for Tickets {

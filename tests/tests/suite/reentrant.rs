@@ -1,4 +1,4 @@
-//! What hooks do to their own connection.
+//! Hooks that act on their own connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ covers! {
         "R14", "broadcast, leave, close, kick, ping of oneself in a hook" => "done, without a deadlock";
 }
 
-/// Does in its hooks to its own connection what the text says.
+/// Acts on its own connection in its hooks, as the text says.
 struct Reentrant {
     log: Log,
 }

@@ -1,4 +1,4 @@
-//! Our own client when its server goes away: it comes back, with everything it had.
+//! The Rust client reconnects after its server ends, and restores its channels.
 
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ fn when_the_server_comes_back_everybody_is_where_they_were() {
             !matches!(state, State::Connected { .. })
         });
     }
-    // Said meanwhile, it is heard once everybody it waits for is in.
+    // Published meanwhile, it arrives once all expected members are back.
     let sent = guests[0].publish_later("blue", "meanwhile");
     drop(server);
     let server = Server::start_at(address, Config::default(), Plain::default());
@@ -92,7 +92,7 @@ fn what_was_said_while_it_was_away_is_reported_as_a_gap() {
         .hub
         .close(id, CloseReason::SlowConsumer)
         .expect("a connection");
-    // From the decision on she is out of the channel.
+    // From the decision to end it, the connection is not in the channel.
     let missed = bob.publish("blue", "missed");
     assert_eq!(missed, Ok(1));
     server.until("ann is back", |_| server.hub.members("blue").len() == 2);

@@ -1,4 +1,4 @@
-//! What the suite needs of smol.
+//! Adapts smol to the suite.
 
 use std::future::Future;
 use std::io;
@@ -23,11 +23,11 @@ pub(crate) use smol::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use smol::net::TcpListener;
 pub(crate) use switchboard_smol::*;
 
-/// An executor of its own for one server, run by so many threads.
+/// An executor for one server, with this many threads.
 pub(crate) struct Runtime {
     executor: Arc<smol::Executor<'static>>,
     threads: usize,
-    /// Dropped, it stops the threads.
+    /// Stops the threads when dropped.
     _running: Sender<()>,
 }
 
@@ -56,7 +56,7 @@ impl Runtime {
         self.executor.spawn(future).detach();
     }
 
-    /// Runs a future there, and waits for it here.
+    /// Runs a future there and waits for it here.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -71,7 +71,7 @@ impl Runtime {
     }
 }
 
-/// Where smol itself runs what is spawned.
+/// Spawns on smol's global executor.
 pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
     smol::spawn(future).detach();
 }
@@ -88,7 +88,7 @@ pub(crate) async fn bind_to(address: SocketAddr) -> TcpListener {
     TcpListener::bind(address).await.expect("a port")
 }
 
-/// Two ends of a stream in memory that holds so many bytes each way.
+/// Returns both ends of an in-memory stream that buffers this many bytes each way.
 pub(crate) fn pipe(bytes: usize) -> (Pipe, Pipe) {
     let (near_reader, far_writer) = piper::pipe(bytes);
     let (far_reader, near_writer) = piper::pipe(bytes);
@@ -145,7 +145,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
     }
 }
 
-/// One end of a stream in memory.
+/// One end of an in-memory stream.
 pub(crate) struct Pipe {
     reader: piper::Reader,
     writer: Option<piper::Writer>,
@@ -183,7 +183,7 @@ impl AsyncWrite for Pipe {
     }
 }
 
-/// A client made by somebody else.
+/// A third-party client.
 pub(crate) struct WebSocket(async_tungstenite::WebSocketStream<TcpStream>);
 
 impl WebSocket {

@@ -1,4 +1,4 @@
-//! What the suite needs of tokio.
+//! Adapts tokio to the suite.
 
 use std::future::Future;
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) use tokio_rustls::TlsAcceptor;
 pub(crate) use tokio_tungstenite::tungstenite::Message as WebSocketMessage;
 pub(crate) use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// A runtime of its own for one server: with one thread the single-threaded one.
+/// A runtime for one server; with one thread, the current-thread runtime.
 pub(crate) struct Runtime {
     handle: Handle,
     stop: Arc<Notify>,
@@ -58,7 +58,7 @@ impl Runtime {
         self.handle.spawn(future);
     }
 
-    /// Runs a future there, and waits for it here.
+    /// Runs a future there and waits for it here.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -79,7 +79,7 @@ impl Drop for Runtime {
     }
 }
 
-/// In the runtime of the caller.
+/// Spawns on the caller's runtime.
 pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(future);
 }
@@ -96,7 +96,7 @@ pub(crate) async fn bind_to(address: SocketAddr) -> TcpListener {
     TcpListener::bind(address).await.expect("a port")
 }
 
-/// Two ends of a stream in memory that holds so many bytes each way.
+/// Returns both ends of an in-memory stream that buffers this many bytes each way.
 pub(crate) fn pipe(bytes: usize) -> (tokio::io::DuplexStream, tokio::io::DuplexStream) {
     tokio::io::duplex(bytes)
 }
@@ -144,7 +144,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
     }
 }
 
-/// A client made by somebody else.
+/// A third-party client.
 pub(crate) struct WebSocket(tokio_tungstenite::WebSocketStream<TcpStream>);
 
 impl WebSocket {

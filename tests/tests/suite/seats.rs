@@ -1,4 +1,4 @@
-//! Many at once, and exactly as many seats as there are.
+//! Concurrent connects never exceed the seats.
 
 use std::sync::Barrier;
 use std::thread;
@@ -14,7 +14,7 @@ covers! {
         "R1", "many connects of one user at once" => "one is left, the others 1000 `replaced`";
 }
 
-/// So many at once; says how many were let in.
+/// Connects this many clients at once; returns how many were admitted.
 fn storm(server: &Server, clients: usize, path: &str) -> usize {
     let barrier = Barrier::new(clients);
     let peers: Vec<Option<Peer>> = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What is in the log: whose line it is, and no token, wherever it came in and whatever became of it.
+//! Log lines carry the identity of their connection, and never a token, however it arrived.
 
 use super::app::{Plain, identify};
 use super::catalogue::covers;
@@ -81,7 +81,7 @@ impl Application for Panics {
     }
 
     async fn on_message(&self, _: &Connection, _: Message) -> Result<(), Denied> {
-        panic!("as it was asked to");
+        panic!("a hook that panics");
     }
 }
 

@@ -1,4 +1,4 @@
-//! A server on a port of its own.
+//! A server under test.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,12 +11,12 @@ use super::logs;
 use super::peer::{PATIENCE, Peer};
 use crate::rt::{self, Application, Config, DrainReport, Hub, PageResponse, Request, Stats};
 
-/// Of the loopback.
+/// On the loopback.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 type PageFuture = Pin<Box<dyn Future<Output = PageResponse> + Send>>;
 
-/// A hub that serves a port of its own, on a runtime of its own.
+/// A hub that serves a new port on a new runtime.
 pub(crate) struct Server {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
@@ -45,7 +45,7 @@ impl Server {
         Self::serve(ANY_PORT, 1, config, application, Some(pages))
     }
 
-    /// In the place of one that has gone.
+    /// Starts at an address that an earlier server has left.
     pub(crate) fn start_at(
         address: SocketAddr,
         config: Config,
@@ -86,22 +86,22 @@ impl Server {
         }
     }
 
-    /// What `serve` has returned, if it has.
+    /// Returns the result of `serve`, if it has returned.
     pub(crate) fn report(&self) -> Option<DrainReport> {
         self.report.get().copied()
     }
 
-    /// A stream without a request.
+    /// Opens a stream without a request.
     pub(crate) fn tcp(&self) -> Peer {
         Peer::connect(self.address)
     }
 
-    /// A connection, upgraded.
+    /// Opens an upgraded connection.
     pub(crate) fn client(&self, path: &str) -> Peer {
         self.tcp().upgrade(path, &[])
     }
 
-    /// A connection that is in, where JSON is spoken.
+    /// Opens a connection under the JSON protocol, and reads `welcome`.
     pub(crate) fn member(&self, path: &str) -> Peer {
         let mut peer = self.client(path);
         peer.expect("welcome");
@@ -111,24 +111,24 @@ impl Server {
         peer
     }
 
-    /// A connection of this user in this lobby (`""`: in none).
+    /// Opens a connection of this user in this lobby (`""`: none).
     pub(crate) fn user(&self, name: &str, lobby: &str) -> Peer {
         let slash = if lobby.is_empty() { "" } else { "/" };
         self.member(&format!("/ws{slash}{lobby}?token=s3cr3t-{name}"))
     }
 
-    /// Waits until it is so.
+    /// Waits for a state of the statistics.
     pub(crate) fn until(&self, what: &str, so: impl Fn(&Stats) -> bool) {
         until(what, || so(&self.hub.stats()), || self.hub.stats());
     }
 
-    /// Waits until this many connections are in.
+    /// Waits for this many connections.
     pub(crate) fn until_connected(&self, count: usize) {
         let what = format!("{count} connections");
         self.until(&what, |stats| stats.total_connections == count);
     }
 
-    /// Waits until every seat has been given back, and counts again.
+    /// Waits until every seat is returned, then checks the counts again.
     pub(crate) fn until_empty(&self) {
         self.until("everybody has left", |stats| {
             let counts = [
@@ -145,7 +145,7 @@ impl Server {
         self.audit();
     }
 
-    /// How often a connection was closed for this.
+    /// Returns how many connections were closed for this reason.
     pub(crate) fn closes(&self, reason: &str) -> u64 {
         count(&self.hub.stats().closes, reason)
     }
@@ -177,7 +177,7 @@ fn count(counters: &std::collections::BTreeMap<&'static str, u64>, key: &str) ->
     counters.get(key).copied().unwrap_or_default()
 }
 
-/// Waits until it is so; otherwise shows what it is instead.
+/// Waits for a condition; on timeout, panics with the current state.
 pub(crate) fn until<T: std::fmt::Debug>(
     what: &str,
     so: impl Fn() -> bool,

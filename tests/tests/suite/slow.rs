@@ -1,4 +1,4 @@
-//! Members that do not keep up, and ends that do not get through (spec, section 5).
+//! Slow consumers (docs/behaviour.md, sections 4 and 5).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ fn config(slow: SlowPolicy) -> Config {
     config
 }
 
-/// A member that will read nothing, over a network with little room.
+/// Connects a member that reads nothing, with small socket buffers.
 fn stuck(server: &Server, path: &str) -> Peer {
     let mut peer = Peer::connect_narrow(server.address);
     peer.send(&upgrade(path, &[]));
@@ -59,12 +59,12 @@ fn stuck(server: &Server, path: &str) -> Peer {
 
 const LARGE: usize = 32 << 10;
 
-/// A content of this number and some length.
+/// Returns content with this number and some length.
 fn content(number: usize) -> String {
     format!(r#"{{"n":{number},"x":"{}"}}"#, "x".repeat(LARGE))
 }
 
-/// Sends so many large messages to the room, no faster than `reader` reads them.
+/// Sends large messages to the room, no faster than `reader` reads them.
 fn pour(server: &Server, reader: &mut Peer, count: usize) {
     for number in 0..count {
         server
@@ -90,7 +90,7 @@ fn who_reads_nothing_is_closed_and_the_others_miss_nothing() {
     app.log.until_has("disconnect stuck [blue] slow_consumer");
     let stats = server.hub.stats();
     assert!(stats.dropped["slow_consumer"] > 0, "{stats:?}");
-    // Its Close did not get out in time.
+    // Its Close could not be written in time.
     server.until("it has gone", |stats| stats.closing == 0);
     reader.leave();
     // What it can still read is a prefix of what was sent.
@@ -109,7 +109,7 @@ fn who_reads_nothing_is_closed_and_the_others_miss_nothing() {
     server.until_empty();
 }
 
-/// Reads until the given number comes; returns all numbers seen.
+/// Reads up to the given number; returns all numbers seen.
 fn numbers(peer: &mut Peer, last: u64) -> Vec<u64> {
     let mut numbers = Vec::new();
     while numbers.last() != Some(&last) {
@@ -139,7 +139,7 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
         let stats = server.hub.stats();
         let dropped = stats.dropped.get(key).copied().unwrap_or_default();
         assert!(dropped > 0 && stats.total_connections == 2, "{stats:?}");
-        // It reads again: the gap shows in the numbers, and nothing comes twice.
+        // It reads again: the gap shows in the numbers, and nothing is repeated.
         let marked = thread::scope(|scope| {
             let seen = scope.spawn(|| numbers(&mut stuck, 401));
             server.until("the queue is short again", |stats| {
@@ -150,7 +150,11 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
             seen.join().expect("numbers")
         });
         assert!(marked.is_sorted_by(|a, b| a < b), "{marked:?}");
-        assert_eq!(marked.len() as u64 + dropped, 401, "all are accounted for");
+        assert_eq!(
+            marked.len() as u64 + dropped,
+            401,
+            "all messages are accounted for"
+        );
         let kept_oldest = marked.contains(&1);
         assert!(kept_oldest, "the first were out before the queue was full");
         assert_eq!(marked.contains(&400), policy == SlowPolicy::DropOldest);
@@ -159,7 +163,7 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
     }
 }
 
-/// The kernel is told on Linux only, and only of sockets in an epoll set.
+/// `TCP_NOTSENT_LOWAT` is set on Linux only, for sockets in an epoll set.
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
 #[test]
 fn what_a_slow_reader_is_shown_is_recent() {
@@ -169,17 +173,21 @@ fn what_a_slow_reader_is_shown_is_recent() {
     server.until_connected(2);
     pour(&server, &mut reader, 100);
     let shown = numbers(&mut stuck, 100);
-    // What the queue holds, the kernel's 64 KiB, and one frame at each border.
+    // The queue, the kernel's 64 KiB, and one frame at each boundary.
     let most = (256 + 64) / (LARGE >> 10) + 2;
     assert!(shown.len() <= most, "{shown:?}");
     let dropped = server.hub.stats().dropped["drop_oldest"];
-    assert_eq!(shown.len() as u64 + dropped, 100, "all are accounted for");
+    assert_eq!(
+        shown.len() as u64 + dropped,
+        100,
+        "all messages are accounted for"
+    );
     stuck.leave();
     reader.leave();
     server.until_empty();
 }
 
-/// The kernel is told on Linux only, and only of sockets in an epoll set.
+/// `TCP_NOTSENT_LOWAT` is set on Linux only, for sockets in an epoll set.
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
 #[test]
 fn a_slow_reader_that_answers_its_pings_is_kept() {
@@ -189,7 +197,7 @@ fn a_slow_reader_that_answers_its_pings_is_kept() {
     config.health.ping_timeout = Duration::from_millis(600);
     config.timeouts.write_stall = Duration::from_secs(1);
     let server = Server::start(config, Plain::default());
-    // All at once, or in many frames between which there is room for pings.
+    // One large frame, or many frames with room for pings in between.
     for (frames, bytes) in [(1, 3 << 20), (48, 64 << 10)] {
         let mut slow = stuck(&server, "/ws?token=s3cr3t-slow");
         server.until_connected(1);
@@ -204,7 +212,10 @@ fn a_slow_reader_that_answers_its_pings_is_kept() {
             assert_eq!(slow.frame().payload.len(), bytes);
         }
         let taken = begun.elapsed();
-        assert!(taken > Duration::from_secs(2), "it was quick: {taken:?}");
+        assert!(
+            taken > Duration::from_secs(2),
+            "the reader was not slow: {taken:?}"
+        );
         slow.leave();
         server.until_empty();
     }
@@ -221,7 +232,7 @@ fn a_reader_that_swings_below_the_limit_stays() {
     let mut seq = 0;
     for _ in 0..5 {
         let read = seq;
-        // Until the network holds no more, and 5 of the 8 that fit wait.
+        // Until the network's buffers are full and 5 of the 8 frames that fit are queued.
         while server.hub.stats().queued_bytes < 5 * LARGE {
             seq += 1;
             server.hub.broadcast("blue", &content(seq)).expect("JSON");
@@ -271,7 +282,7 @@ fn the_node_has_a_bound_over_all_queues() {
         .collect();
     server.until_connected(4);
     for n in 0..7 {
-        // To all of them the same would be in memory once.
+        // The same frame to all of them would be in memory once.
         for user in 0..4 {
             let frame = Frame::binary(&vec![user; 1 << 20]);
             let user = user.to_string();
@@ -325,7 +336,11 @@ fn an_end_that_flushes_delivers_what_was_queued_first() {
             let frame = late.try_frame().expect("a Close comes");
             match frame.first {
                 0x82 => {
-                    assert_eq!(frame.payload.len(), 1 << 20, "a cut frame is finished");
+                    assert_eq!(
+                        frame.payload.len(),
+                        1 << 20,
+                        "a partly written frame is finished"
+                    );
                     whole += 1;
                 }
                 0x88 => break,
@@ -364,7 +379,7 @@ fn too_many_messages_are_strikes_and_then_the_end() {
     config.rates.strikes = 3;
     let server = Server::start(config, Plain::default());
     let mut peer = server.user("ann", "");
-    // The last error goes out with the Close.
+    // The last error is sent with the Close.
     let (mut pongs, mut errors) = (0, 0);
     while errors < 3 {
         peer.say(r#"{"type":"ping"}"#);
@@ -401,7 +416,7 @@ fn reading_may_pause_while_the_queue_is_long() {
                 writer.send(&frame);
             }
         });
-        // All come back, though more than the queue holds was sent before the first was read.
+        // All are answered, although more than the queue holds was sent before the first was read.
         server.until("it pauses", |stats| stats.queued_bytes > 1 << 20);
         for _ in 0..count {
             assert_eq!(peer.frame().payload.len(), 100 << 10);

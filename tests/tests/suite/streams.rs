@@ -1,4 +1,4 @@
-//! Sockets that the application accepted itself, and streams that are no sockets.
+//! Sockets that the application accepted, and streams other than sockets.
 
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
@@ -62,15 +62,15 @@ impl Scene {
     }
 }
 
-/// A stream that, as TLS does, only sends what it has taken when it is flushed; and that can only be
-/// flushed once the test says so.
+/// A stream that, like TLS, sends buffered bytes only when flushed, and can be flushed only once
+/// the test allows it.
 pub(crate) struct Held<S> {
     pub(crate) stream: S,
     pub(crate) bytes: Vec<u8>,
     pub(crate) gate: Arc<Gate>,
 }
 
-/// What the test knows of a [`Held`] stream.
+/// The test's view of a [`Held`] stream.
 #[derive(Default)]
 pub(crate) struct Gate(Mutex<GateState>);
 
@@ -78,7 +78,7 @@ pub(crate) struct Gate(Mutex<GateState>);
 struct GateState {
     open: bool,
     waiting: Option<Waker>,
-    /// Bytes that were read from the stream.
+    /// Bytes read from the stream.
     read: usize,
 }
 
@@ -112,14 +112,14 @@ impl Gate {
     }
 }
 
-/// Waits inside the runtime until something is the case.
+/// Waits inside the runtime for a condition.
 async fn until_it_is(mut condition: impl FnMut() -> bool) {
     while !condition() {
         rt::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// An application that never finishes with a message.
+/// An application whose message hook never returns.
 struct Busy;
 
 impl Application for Busy {
@@ -132,7 +132,7 @@ impl Application for Busy {
     }
 }
 
-/// The head of the answer, and nothing behind it.
+/// Reads the head of the response, and nothing after it.
 async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -149,7 +149,7 @@ async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     String::from_utf8(head).expect("text")
 }
 
-/// The payload of the next frame, which is not longer than 64 KiB.
+/// Returns the next frame's payload, of at most 64 KiB.
 async fn read_frame(stream: &mut (impl AsyncReadExt + Unpin)) -> (u8, Vec<u8>) {
     let mut header = [0; 2];
     stream.read_exact(&mut header).await.expect("a header");
@@ -261,7 +261,7 @@ fn an_upgraded_stream_is_refused_by_close() {
     assert_eq!(scene.log.lines(), [""; 0]);
 }
 
-/// Sends so many frames to somebody behind a narrow pipe, who reads them only later.
+/// Sends frames to a client behind a narrow pipe that reads them only later.
 fn squeeze(scene: &Scene, capacity: usize, count: usize, size: usize) {
     let (near, mut far) = rt::pipe(capacity);
     let hub = scene.hub.clone();
@@ -306,7 +306,7 @@ fn both_ways_at_once_do_not_stop_each_other() {
         hub.accept_upgraded(near, PEER, request.expect("a request"), Vec::new())
             .expect("taken");
         scene.runtime.run(async move {
-            // Writes all before it reads the first echo.
+            // Writes everything before it reads the first echo.
             for number in 0..100_u8 {
                 let sent = frame(BINARY, &vec![number; 1_000]);
                 far.write_all(&sent).await.expect("written");
@@ -347,13 +347,13 @@ fn a_pending_flush_is_retried_while_reading_pauses() {
         rates: Rates::unlimited(),
         ..Config::default()
     };
-    // Nothing else is written meanwhile, for that would flush as well.
+    // Nothing else may be written meanwhile, because that would flush too.
     config.timeouts.hook = Duration::from_secs(300);
     config.health.ping_interval = Duration::from_secs(300 * 86_400);
     let hub = Hub::new(config, Busy)
         .expect("a configuration")
         .spawn_on(runtime.executor());
-    // The executor has one thread: what a task did in its turn is complete when the test looks.
+    // The executor has one thread, so a task's turn is complete when the test looks.
     runtime.run(async move {
         let (stream, mut far) = rt::pipe(100_000);
         let gate = Arc::new(Gate::default());

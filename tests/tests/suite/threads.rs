@@ -1,4 +1,4 @@
-//! The handle in many threads, and many clients that come and go meanwhile.
+//! The hub's handle on many threads, while many clients connect and leave.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -30,7 +30,7 @@ fn config() -> Config {
     }
 }
 
-/// One client's short life.
+/// A client's short life.
 fn visit(server: &Server, number: usize) {
     let mut peer: Peer = server.client(&format!(
         "/ws/room{}?token=s3cr3t-{}",
@@ -57,7 +57,7 @@ fn visit(server: &Server, number: usize) {
     }
 }
 
-/// What an application may do from any thread.
+/// A call that an application may make from any thread.
 fn command(server: &Server, number: usize) {
     let hub = &server.hub;
     match number % 8 {

@@ -1,4 +1,4 @@
-//! Our own client over TLS.
+//! The Rust client over TLS.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::rt::client::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use crate::rt::client::{BadUrl, Client, Options, State};
 use crate::rt::{self, Config, TlsAcceptor};
 
-/// The two ends of TLS to `localhost`: the client trusts nobody else.
+/// The TLS configurations for `localhost`; the client trusts only this certificate.
 fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
     let certificate: CertificateDer<'static> = made.cert.der().clone();
@@ -33,7 +33,7 @@ fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     (Arc::new(server.expect("a certificate")), Arc::new(client))
 }
 
-/// A port of this server where TLS is spoken.
+/// Opens a TLS port of this server.
 fn serve(server: &Server, config: Arc<ServerConfig>) -> u16 {
     let listener = server.runtime.run(rt::bind());
     let port = listener.local_addr().expect("an address").port();

@@ -1,4 +1,4 @@
-//! Turns of an event loop: many sockets at once, and hooks that hold one up.
+//! Turns of an event loop: many ready sockets, and hooks that block the loop.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,7 +14,7 @@ use crate::rt::{
 /// Events that a loop takes at a time.
 const EVENTS: usize = 256;
 
-/// Says back what it hears; `hold` stands still, thread and all, until the test lets it go on.
+/// Echoes messages; `hold` blocks the thread until the test releases it.
 struct Holding {
     held: Sender<()>,
     go_on: Mutex<Receiver<()>>,
@@ -86,7 +86,7 @@ fn who_speaks_after_as_many_as_are_looked_at_in_one_go_is_heard() {
         peer.send(&frame(BINARY, b""));
     }
     scene.go_on.send(()).expect("it waits");
-    // Nothing of it leads to anything, and so to another turn.
+    // These messages cause no output, and so no further turn.
     let heard = EVENTS as u64 + 2;
     scene
         .server
@@ -97,7 +97,7 @@ fn who_speaks_after_as_many_as_are_looked_at_in_one_go_is_heard() {
 #[test]
 fn a_hook_that_stands_still_holds_up_no_other_thread() {
     let scene = scene(2);
-    // One of each thread.
+    // One connection per thread.
     let mut peers: Vec<Peer> = (0..2).map(|_| scene.server.client("/ws")).collect();
     peers[0].say("hold");
     scene.held.recv().expect("it stands still");

@@ -1,4 +1,5 @@
-//! A user with several connections, and connections whose user is not known yet or not for ever.
+//! Users with several connections, and connections whose login is pending or expires
+//! (docs/behaviour.md, sections 1 and 2).
 
 use std::time::Duration;
 
@@ -50,10 +51,10 @@ fn the_newer_connection_replaces_the_older() {
     };
     let server = Server::start(config, app.clone());
     let mut old = server.user("ann", "blue");
-    // It takes over the seats of the other: a full house is no reason to refuse it.
+    // It takes over the other's seats, so it is admitted by a full node.
     let mut new = server.user("ann", "blue");
     assert_eq!(old.close(), (1000, "replaced".into()));
-    // The old one goes late: that must not touch its successor.
+    // The old connection ends late, which must not touch its successor.
     server.until("one closes, one is in", |stats| {
         (stats.closing, stats.total_connections) == (1, 1)
     });
@@ -85,7 +86,7 @@ fn the_newer_connection_may_be_rejected_instead() {
     server.user("ann", "").leave();
 }
 
-/// Notes whose rooms it is asked about.
+/// Records the users whose rooms are authorized.
 #[derive(Clone, Default)]
 struct Asked(Log);
 
@@ -122,7 +123,7 @@ fn a_name_that_no_user_may_have_is_the_applications_mistake() {
     server.until_empty();
 }
 
-/// Time itself is the subject here: who was heard within a second is not even asked.
+/// Time is the subject here: a connection heard within a second is not pinged.
 fn until_silent_for_a_second(server: &Server) {
     let silence = || server.hub.last_heard("ann");
     let second = Duration::from_secs(1);
@@ -137,7 +138,7 @@ fn until_silent_for_a_second(server: &Server) {
 fn where_the_newer_is_rejected_an_older_connection_that_is_dead_gives_its_place() {
     let app = Plain::default();
     let server = Server::start(with(UserPolicy::Reject), app.clone());
-    // It does not read, and so does not answer the ping either.
+    // It does not read, so it does not answer the ping.
     let old = server.user("ann", "blue");
     until_silent_for_a_second(&server);
     let new = server.user("ann", "blue");
@@ -172,7 +173,7 @@ fn where_the_newer_is_rejected_an_older_connection_that_answers_is_kept() {
     let server = Server::start(with(UserPolicy::Reject), Plain::default());
     let mut old = server.user("ann", "blue");
     until_silent_for_a_second(&server);
-    // It answers pings while it waits for its end.
+    // It answers pings until its end.
     let old = std::thread::spawn(move || while old.frame().first != 0x80 | CLOSE {});
     let new = server.client("/ws?token=s3cr3t-ann");
     assert_eq!(new.closed(4005), "already_connected");
@@ -321,7 +322,7 @@ fn a_token_expires_and_may_be_refreshed() {
 const BEARER: &str = "Sec-WebSocket-Protocol: switchboard.v1.json, \
                       base64url.bearer.switchboard.czNjcjN0LWFubg";
 
-/// Who these are to the server.
+/// Returns the user for which the server welcomes such a request.
 fn welcomed(server: &Server, path: &str, headers: &[&str]) -> String {
     let mut peer = server.tcp();
     peer.send(&upgrade(path, headers));

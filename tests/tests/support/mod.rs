@@ -1,4 +1,4 @@
-//! A manager and its driver, for tests of one sentence.
+//! A switchboard and a minimal driver, for tests of one rule.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Who has gone.
+/// Returns the evicted connections.
 pub(crate) fn evictions(actions: &[Action]) -> Vec<ConnectionId> {
     let gone = actions.iter().filter_map(|action| match action {
         Action::Evict { id, .. } => Some(*id),
@@ -22,7 +22,7 @@ pub(crate) fn evictions(actions: &[Action]) -> Vec<ConnectionId> {
     gone.collect()
 }
 
-/// A manager in virtual time.
+/// A switchboard in virtual time.
 pub(crate) struct World {
     pub(crate) sys: Switchboard,
     pub(crate) now: Time,
@@ -31,19 +31,19 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(config: Config) -> Self {
         let now = Time::from_millis(1_000);
-        let sys = Switchboard::new(config, 1, now).expect("a legal configuration");
+        let sys = Switchboard::new(config, 1, now).expect("a valid configuration");
         Self { sys, now }
     }
 
     pub(crate) fn request(lobby: Option<&str>) -> Request {
         let headers = std::iter::empty::<(&str, &str)>();
         let mut request =
-            Request::upgraded("/ws", lobby.map(str::to_owned), headers).expect("a legal request");
+            Request::upgraded("/ws", lobby.map(str::to_owned), headers).expect("a valid request");
         request.set_peer("10.0.0.1".parse().expect("an address"));
         request
     }
 
-    /// A connection whose request has been read.
+    /// Connects and reads the request.
     pub(crate) fn arrive(&mut self) -> ConnectionId {
         self.arrive_at(None)
     }
@@ -54,7 +54,7 @@ impl World {
         let request = Self::request(lobby);
         self.sys
             .upgraded(self.now, id, &request)
-            .expect("it is there");
+            .expect("a live connection");
         id
     }
 
@@ -62,7 +62,7 @@ impl World {
         let _ = self.sys.authenticated(self.now, id, Ok(identity), None);
     }
 
-    /// An open connection of a user.
+    /// Returns an open connection of a user.
     pub(crate) fn enter(&mut self, name: &str, lobby: Option<&str>) -> ConnectionId {
         let id = self.arrive_at(lobby);
         let (name, expires_in) = (name.to_owned(), None);
@@ -70,7 +70,7 @@ impl World {
         id
     }
 
-    /// The same, with an HTTP answer that has not been written.
+    /// The same, but the HTTP response is not written yet.
     pub(crate) fn enter_by_http(&mut self, name: &str) -> ConnectionId {
         let peer = "10.0.0.1".parse().expect("an address");
         let id = self.sys.connect(self.now, peer).expect("a seat");
@@ -88,14 +88,16 @@ impl World {
         let request = request.expect("legal").expect("whole");
         self.sys
             .request(self.now, id, &request)
-            .expect("it is there");
+            .expect("a live connection");
         let (name, expires_in) = (name.to_owned(), None);
         self.admit(id, Identity::User { name, expires_in });
         id
     }
 
     pub(crate) fn handle(&mut self, id: ConnectionId, event: Event<'_>) {
-        self.sys.handle(self.now, id, event).expect("it is there");
+        self.sys
+            .handle(self.now, id, event)
+            .expect("a live connection");
     }
 
     pub(crate) fn unsubscribe(&mut self, id: ConnectionId, room: &str) {
@@ -118,7 +120,7 @@ impl World {
         std::iter::from_fn(|| self.sys.poll_notice()).collect()
     }
 
-    /// Its socket takes nothing of what waits for it.
+    /// Blocks the connection's socket.
     pub(crate) fn block(&mut self, id: ConnectionId) {
         while let Some(next) = self.sys.poll_send() {
             let mut out = Vec::new();
@@ -131,7 +133,7 @@ impl World {
         }
     }
 
-    /// Everything that waits for one connection; what waits for others is lost.
+    /// Returns everything queued for one connection; discards what is queued for others.
     pub(crate) fn read(&mut self, id: ConnectionId) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(next) = self.sys.poll_send() {
