@@ -1,9 +1,9 @@
-//! What a connection costs that comes in over HTTP into a room of ten, with presence, limits and
-//! heartbeats on: `cargo bench -p switchboard-bench --bench connect`.
+//! The cost of a connection that arrives over HTTP and joins a room of ten, with presence, limits
+//! and heartbeats: `cargo bench -p switchboard-bench --bench connect`.
 //!
 //! Prints allocations, bytes and nanoseconds per connect and per disconnect, and the heap per
-//! connection that has joined, published once and answered a ping. Instructions are counted by
-//! `valgrind --tool=callgrind --toggle-collect='*connect::storm*'` with the built benchmark.
+//! connection that has joined, published once and answered a ping. To count instructions, run the
+//! built benchmark under `valgrind --tool=callgrind --toggle-collect='*connect::storm*'`.
 #![allow(missing_docs)]
 
 mod world;
@@ -17,7 +17,7 @@ use switchboard_core::{Endpoint, Handshake, HandshakeConfig, Identity};
 use self::world::{PEER, World, client_frame, config, decoder};
 
 const CONNECTIONS: usize = 10_000;
-/// As fast as connects come where the kernel's share is paid as well.
+/// The pace of connects when the kernel's cost is included.
 const PACE: Duration = Duration::from_micros(40);
 
 fn main() {
@@ -71,7 +71,7 @@ fn show(what: &str, info: &AllocationInfo, time: Duration) {
     );
 }
 
-/// As the load generator of this crate writes it.
+/// Returns the request that the load generator sends.
 fn head(number: usize) -> String {
     format!(
         "GET /ws/r{}?token=user-{number} HTTP/1.1\r\nHost: 127.0.0.1:9001\r\n\
@@ -87,15 +87,15 @@ fn storm(world: &mut World, handshake: &Arc<HandshakeConfig>, heads: &[String]) 
         let (board, now) = (&mut world.switchboard, world.now);
         let id = board.connect(now, PEER).expect("a seat");
         let mut handshake = Handshake::new(handshake.clone());
-        let request = handshake.receive(head.as_bytes()).expect("it is legal");
-        let mut request = request.expect("it is complete");
+        let request = handshake.receive(head.as_bytes()).expect("a valid request");
+        let mut request = request.expect("a complete request");
         request.set_peer(board.client_address(PEER, &request));
-        board.request(now, id, &request).expect("it is there");
-        let name = request.token().expect("it has one").reveal();
+        board.request(now, id, &request).expect("a live connection");
+        let name = request.token().expect("a token").reveal();
         let user = Identity::user(name);
         board
             .authenticated(now, id, Ok(user), None)
-            .expect("it is there");
+            .expect("a live connection");
         world.ids.push(id);
         world.flush();
         world.pass(PACE);

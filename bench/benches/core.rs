@@ -1,6 +1,6 @@
-//! What single operations of the core cost: `cargo bench -p switchboard-bench --bench core`.
+//! Costs of single operations of the core: `cargo bench -p switchboard-bench --bench core`.
 //!
-//! "item/s" counts members, heartbeats or joins, as the name of the benchmark says.
+//! "item/s" counts members, heartbeats or joins, according to the benchmark's name.
 #![allow(missing_docs)]
 
 mod world;
@@ -20,7 +20,7 @@ fn main() {
 const MEMBERS: [usize; 3] = [10, 1_000, 100_000];
 const CONNECTIONS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
-/// Putting a message into the queue of each member.
+/// Queues a message for each member.
 #[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 300)]
 fn broadcast(bencher: Bencher<'_, '_>, members: usize) {
     let world = RefCell::new(World::new(config(), members, members));
@@ -30,7 +30,7 @@ fn broadcast(bencher: Bencher<'_, '_>, members: usize) {
         .bench_local_values(|_| assert_eq!(world.borrow_mut().broadcast("r0"), members));
 }
 
-/// Taking what waits for each member for its writer, and reporting what was written.
+/// Takes the queued message of each member and reports it as written.
 #[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 300)]
 fn write_broadcast(bencher: Bencher<'_, '_>, members: usize) {
     let world = RefCell::new(World::new(config(), members, members));
@@ -40,7 +40,7 @@ fn write_broadcast(bencher: Bencher<'_, '_>, members: usize) {
         .bench_local_values(|_| assert_eq!(world.borrow_mut().flush(), members));
 }
 
-/// The same with 16 messages for each.
+/// The same with 16 messages per member.
 #[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 100)]
 fn write_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
     let world = RefCell::new(World::new(config(), members, members));
@@ -50,7 +50,7 @@ fn write_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
         .bench_local_values(|()| assert_eq!(world.borrow_mut().flush(), members));
 }
 
-/// 16 messages queued for each member, then taken and written: the whole way of a delivery.
+/// Queues, takes and writes 16 messages per member.
 #[divan::bench(args = MEMBERS, sample_size = 1, sample_count = 100)]
 fn deliver_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
     let mut world = World::new(config(), members, members);
@@ -62,7 +62,7 @@ fn deliver_16_broadcasts(bencher: Bencher<'_, '_>, members: usize) {
         });
 }
 
-/// One connection enters a room of ten and leaves it, among so many; without presence.
+/// One connection joins a room of ten and leaves it, among many; without presence.
 #[divan::bench(args = CONNECTIONS, sample_size = 100, sample_count = 100)]
 fn join_and_leave(bencher: Bencher<'_, '_>, connections: usize) {
     let mut config = config();
@@ -85,7 +85,7 @@ fn join_and_leave(bencher: Bencher<'_, '_>, connections: usize) {
         });
 }
 
-/// One connection comes, logs in, is welcomed and goes, among so many.
+/// One connection connects, logs in, is welcomed and leaves, among many.
 #[divan::bench(args = CONNECTIONS, sample_size = 100, sample_count = 100)]
 fn connect_and_disconnect(bencher: Bencher<'_, '_>, connections: usize) {
     let mut world = World::new(config(), connections, 10);
@@ -97,8 +97,8 @@ fn connect_and_disconnect(bencher: Bencher<'_, '_>, connections: usize) {
     });
 }
 
-/// A message of 100 bytes is decoded, parsed and routed to the nine others of its room, among so
-/// many.
+/// A message of 100 bytes is decoded, parsed and routed to the nine other members, among many
+/// connections.
 #[divan::bench(args = CONNECTIONS, sample_size = 50, sample_count = 100)]
 fn receive(bencher: Bencher<'_, '_>, connections: usize) {
     let world = RefCell::new(World::new(config(), connections, 10));
@@ -112,8 +112,8 @@ fn receive(bencher: Bencher<'_, '_>, connections: usize) {
         .bench_local_refs(|(id, input)| world.borrow_mut().receive(*id, &mut decoder, input));
 }
 
-/// A simulated second in which idle connections are pinged once in 25 s, and answer; after the
-/// first interval, in which the first pings fall at random.
+/// A second in which idle connections are pinged every 25 s and answer, after the first interval,
+/// whose pings have random phases.
 #[divan::bench(args = CONNECTIONS, sample_size = 1, sample_count = 20)]
 fn heartbeats_of_a_second(bencher: Bencher<'_, '_>, connections: usize) {
     let mut world = World::new(config(), connections, 0);
@@ -123,7 +123,7 @@ fn heartbeats_of_a_second(bencher: Bencher<'_, '_>, connections: usize) {
         .bench_local(|| world.heartbeats());
 }
 
-/// 10 000 connections join a room at once; all are told who is there.
+/// 10 000 connections join a room at once, and all get presence.
 #[divan::bench(sample_size = 1, sample_count = 10)]
 fn presence_of_10_000_joins(bencher: Bencher<'_, '_>) {
     const JOINS: usize = 10_000;
@@ -145,7 +145,7 @@ fn presence_of_10_000_joins(bencher: Bencher<'_, '_>) {
                 world
                     .switchboard
                     .join(now, id, "storm")
-                    .expect("there is room");
+                    .expect("space in the queue");
             }
             world.pass(Duration::from_millis(300));
             world.flush()

@@ -1,8 +1,8 @@
-//! Whether the cost of an event grows with the number of connections:
-//! `cargo bench -p switchboard-bench --bench growth`.
+//! Measures whether the cost of an event grows with the number of connections: `cargo bench -p
+//! switchboard-bench --bench growth`.
 //!
-//! Prints nanoseconds per event from 10³ to 10⁶ connections, and the slope of a line through their
-//! logarithms: 0 is no growth, 1 is in proportion. Rooms have ten members each.
+//! Prints nanoseconds per event from 10³ to 10⁶ connections, and the slope of their logarithms: 0
+//! is constant, 1 is linear. Rooms have ten members each.
 #![allow(missing_docs)]
 
 mod world;
@@ -19,7 +19,7 @@ type Event = fn(&mut World, usize);
 
 const KINDS: [(&str, Event); 5] = [
     ("broadcast to ten, written", broadcast),
-    ("join and leave, told", join_and_leave),
+    ("join and leave, with answers", join_and_leave),
     ("connect and disconnect", connect_and_disconnect),
     ("receive and route to nine, written", receive),
     ("ping and pong", heartbeat),
@@ -44,10 +44,10 @@ fn main() {
     }
 }
 
-/// The least of several tries: whatever else runs can only add.
+/// The minimum of several tries, because other load can only add.
 fn cost(size: usize, event: Event) -> f64 {
     let mut world = World::new(config(), size, 10);
-    // The first pings have fallen at random in their interval.
+    // The first pings have random phases in their interval.
     (0..26).for_each(|_| _ = world.heartbeats());
     event(&mut world, EVENTS / 10);
     let tries = (0..TRIES).map(|_| {
@@ -71,7 +71,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     over / under
 }
 
-/// Everywhere in turn, in an order that no cache foresees.
+/// Returns positions in an order that caches cannot predict.
 fn somewhere(at: usize, among: usize) -> usize {
     at.wrapping_mul(0x9E37_79B9_7F4A_7C15) % among
 }
@@ -91,7 +91,7 @@ fn join_and_leave(world: &mut World, count: usize) {
         world
             .switchboard
             .join(world.now, id, &room)
-            .expect("there is room");
+            .expect("space in the queue");
         let left = world.switchboard.leave(world.now, id, &room);
         assert_eq!(left, Ok(true));
         world.flush();
@@ -120,7 +120,7 @@ fn receive(world: &mut World, count: usize) {
     }
 }
 
-/// So many pings, however long that takes in virtual time.
+/// Runs this many pings, however long that takes in virtual time.
 fn heartbeat(world: &mut World, count: usize) {
     let mut pings = 0;
     while pings < count {

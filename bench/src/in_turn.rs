@@ -1,5 +1,5 @@
-//! One workload on all servers at once, a moment each in turn: what the machine does besides, which
-//! changes from second to second, then meets all alike.
+//! Runs one workload on all servers, a moment each in turn, so that other load on the machine,
+//! which varies from second to second, affects all alike.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use crate::measure::{Run, Setting, Trial};
 use crate::meter::{Used, segments_sent};
 use crate::server::Server;
 
-/// How long one server is loaded at a time: short beside what disturbs a machine, long beside what it
-/// costs to get going.
+/// How long one server is loaded at a time: short compared with disturbances of the machine, long
+/// compared with the time to get going.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// For what came while others were loaded.
+/// Time to receive what arrived while others were loaded.
 const QUIET: Duration = Duration::from_millis(2);
 
-/// One of those that are loaded in turn.
+/// One of the servers that are loaded in turn.
 struct Runner {
     trial: Trial,
     used: Used,
@@ -44,7 +44,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Answers the pings that came while others were loaded: none waits for longer than a slice.
+    /// Answers the pings that arrived while others were loaded; none waits longer than a slice.
     fn attend(&mut self) -> io::Result<()> {
         self.trial.load.settle(QUIET)
     }
@@ -65,7 +65,7 @@ fn attend(runners: &mut [io::Result<Runner>]) {
     }
 }
 
-/// Starts all servers, loads them in turn, ends them.
+/// Starts all servers, loads them in turn, and stops them.
 pub(crate) fn measure_in_turn(setting: &Setting<'_>, servers: &[Server], pace: Pace) -> Vec<Run> {
     let mut runners: Vec<io::Result<Runner>> = Vec::new();
     for &server in servers {
@@ -76,7 +76,7 @@ pub(crate) fn measure_in_turn(setting: &Setting<'_>, servers: &[Server], pace: P
     let time = setting.scale.time.div_f64(slices);
     for slice in 0..slices as usize {
         for at in 0..runners.len() {
-            // Nobody always comes after the same one.
+            // The order rotates, so that no server always follows the same one.
             let at = (slice + at) % runners.len();
             if let Ok(runner) = &mut runners[at]
                 && let Err(error) = runner.slice(pace, time)

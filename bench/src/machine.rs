@@ -1,4 +1,4 @@
-//! The machine: what it is, and which of its CPUs do what.
+//! The machine, and the assignment of its CPUs.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
-/// What a reader needs to know of where figures come from.
+/// The description of the machine in a report.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
@@ -20,7 +20,7 @@ pub(crate) struct Machine {
     pub(crate) rustc: String,
     pub(crate) node: String,
     pub(crate) date: String,
-    /// Load average over a minute, before anything was measured.
+    /// Load average over a minute before the first measurement.
     pub(crate) load: f64,
 }
 
@@ -66,7 +66,7 @@ fn output(program: &str, argument: &str) -> String {
     )
 }
 
-/// Lets this thread, and what it starts, run on these CPUs only.
+/// Restricts this thread and its children to these CPUs.
 pub(crate) fn pin(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus {
@@ -75,7 +75,7 @@ pub(crate) fn pin(cpus: &[usize]) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// Lets this process, and what it starts, go before or after others.
+/// Changes the niceness of this process and its children.
 pub(crate) fn be_nice(by: i32) -> io::Result<()> {
     if by != 0 {
         nice(by)?;
@@ -83,7 +83,7 @@ pub(crate) fn be_nice(by: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Allows as many open files as may be; how many.
+/// Raises the limit of open files to its maximum, and returns it.
 pub(crate) fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,5 +1,5 @@
-//! Speed and memory of Switchboard beside its peers, in one command:
-//! `cargo run --release -p switchboard-bench`.
+//! Measures the speed and memory of Switchboard and its peers: `cargo run --release -p
+//! switchboard-bench`.
 
 mod in_turn;
 mod load;
@@ -76,14 +76,14 @@ fn report(compare: &Compare) -> io::Result<bool> {
     Ok(results.ours_are_clean())
 }
 
-/// Measures everything; says whether nothing of ours was lost.
+/// Measures everything; returns whether our servers lost nothing.
 fn compare(compare: &Compare) -> io::Result<bool> {
     let (mut scale, place) = (compare.scale(), Place::find()?);
     let files = usize::try_from(raise_open_files()).unwrap_or(usize::MAX);
     if scale.idle + 200 > files {
         scale.idle = files - 200;
         eprintln!(
-            "only {} connections at rest: the limit of open files is {files}",
+            "only {} connections at rest, because the limit of open files is {files}",
             scale.idle
         );
     }
@@ -131,7 +131,7 @@ fn compare(compare: &Compare) -> io::Result<bool> {
                     .for_each(|&server| tell(measure(&setting, server))),
             }
         }
-        // What has been measured is not lost with what follows.
+        // Written after each workload, so that a later failure loses nothing.
         results.write(&compare.out())?;
     }
     results.print();

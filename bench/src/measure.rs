@@ -1,4 +1,4 @@
-//! One workload on one server, once.
+//! Measures one workload on one server.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,30 +12,29 @@ use crate::options::{Cpus, Scale};
 use crate::server::{Place, Process, Server};
 use crate::workload::{CONTENT, Kind, Rooms, Workload};
 
-/// For joins and their notices to come to rest.
+/// Time for joins and their notices to settle.
 const SETTLE: Duration = Duration::from_millis(500);
-/// Members of a room where rooms do not matter.
+/// Members of a room where the room's size does not matter.
 const SMALL: usize = 10;
 
-/// Messages that are more than a socket and a queue can hold, at 2 KiB each; and how long that may
-/// take.
+/// Messages of 2 KiB that exceed what a socket and a queue can hold, and the time limit for them.
 const FILL: f64 = 5_000.0;
 const FILL_TIME: Duration = Duration::from_secs(60);
 
-/// What one workload on one server showed.
+/// The result of one workload on one server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) workload: String,
     pub(crate) server: String,
     pub(crate) round: usize,
     pub(crate) figures: BTreeMap<String, f64>,
-    /// Deliveries that did not come, came twice or in the wrong order, or to the wrong one, and
-    /// connections that were lost.
+    /// Deliveries that were lost, repeated, out of order or at the wrong connection, and lost
+    /// connections.
     pub(crate) lost: u64,
     pub(crate) reordered: u64,
     pub(crate) wrong: u64,
     pub(crate) closed: u64,
-    /// Why it has no figures.
+    /// Why there are no figures.
     pub(crate) error: Option<String>,
 }
 
@@ -61,7 +60,7 @@ impl Run {
         self.closed += tally.closed;
     }
 
-    /// CPU time per so many of something.
+    /// Records the CPU time per event.
     pub(crate) fn cpu(&mut self, used: Used, count: u64) {
         let each = |time: f64| (count > 0).then(|| time / count as f64);
         self.set("cpu_us", each(used.all));
@@ -88,7 +87,7 @@ pub(crate) struct Trial {
     pub(crate) run: Run,
 }
 
-/// What is measured, and where.
+/// The workload and its parameters.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting<'a> {
     pub(crate) place: &'a Place,
@@ -99,7 +98,7 @@ pub(crate) struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// A run that has shown nothing yet.
+    /// Creates an empty result.
     pub(crate) fn run(&self, server: Server) -> Run {
         Run {
             workload: self.workload.to_string(),
@@ -110,7 +109,7 @@ impl Setting<'_> {
     }
 }
 
-/// Starts a server, loads it, ends it.
+/// Starts a server, loads it, and stops it.
 pub(crate) fn measure(setting: &Setting<'_>, server: Server) -> Run {
     let run = |mut trial: Trial| trial.go(setting.workload).map(|()| trial.run);
     Trial::start(setting, server)
@@ -194,7 +193,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Goes on until whoever reads nothing has more to come than sockets and queues can hold.
+    /// Publishes until stalled readers have more outstanding than sockets and queues can hold.
     fn publish_until_full(&mut self, pace: Pace) -> io::Result<()> {
         let end = Instant::now() + FILL_TIME;
         let mut published = self.run.figures.get("published").copied().unwrap_or(0.0);
@@ -218,7 +217,7 @@ impl Trial {
         self.load.settle(SETTLE)
     }
 
-    /// Opens what publishes at a pace, and warms it up.
+    /// Opens the connections of a paced workload, and warms up.
     pub(crate) fn open(&mut self, workload: Workload, pace: Pace) -> io::Result<()> {
         match workload.kind() {
             Kind::Rooms(rooms) => self.open_rooms(rooms),
@@ -248,7 +247,7 @@ impl Trial {
         Ok(())
     }
 
-    /// What publishing showed, which took so much, since so much had been sent.
+    /// Records the results of publishing.
     pub(crate) fn published(&mut self, used: Used, time: Duration, sent: Option<u64>) {
         let sent = segments_sent(self.process.address).zip(sent);
         let tally = self.load.take_tally();
@@ -257,7 +256,7 @@ impl Trial {
         self.sends(sent, tally.deliveries);
     }
 
-    /// Sends per so many of something, from two counts.
+    /// Records the sends per event, from two counts.
     fn sends(&mut self, counts: Option<(u64, u64)>, events: u64) {
         let sends = counts.map(|(after, before)| after.saturating_sub(before) as f64);
         self.run
@@ -266,7 +265,7 @@ impl Trial {
 
     fn heartbeats(&mut self, connections: usize) -> io::Result<()> {
         self.open_small_rooms(0, connections)?;
-        // The first pings fall anywhere in their interval.
+        // The first pings have random phases.
         self.load.settle(Duration::from_secs(2))?;
         self.load.take_tally();
         let (before, start) = (self.reading()?, Instant::now());
@@ -301,7 +300,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Every connection has sent and received before its memory is looked at, and has been pinged.
+    /// Every connection sends, receives and is pinged before memory is measured.
     fn idle(&mut self) -> io::Result<()> {
         let (warm, all) = (SMALL, SMALL + self.scale.idle);
         self.open_small_rooms(0, warm)?;

@@ -1,4 +1,4 @@
-//! What a process has used, as the kernel tells it.
+//! Resource usage of a process, from the kernel.
 
 use std::fs;
 use std::io;
@@ -9,12 +9,12 @@ use std::process::Command;
 /// A reading.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
-    /// Nanoseconds on a CPU, over all threads.
+    /// Nanoseconds of CPU time over all threads.
     pub(crate) cpu: u64,
-    /// Ticks in user space, and in the kernel for it: a sample, but of exactly `cpu`.
+    /// Ticks in user space and in the kernel: sampled, and used to split `cpu`.
     user: u64,
     system: u64,
-    /// Resident memory, and the most that ever was, in KiB.
+    /// Resident memory and its peak, in KiB.
     pub(crate) resident: u64,
     pub(crate) peak: u64,
 }
@@ -38,14 +38,14 @@ impl Reading {
         let root = format!("/proc/{process}");
         let mut cpu = 0;
         for task in fs::read_dir(format!("{root}/task"))? {
-            // A thread may end while we look.
+            // A thread may end meanwhile.
             let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
                 continue;
             };
             cpu += number(text.split_ascii_whitespace().next());
         }
         let stat = fs::read_to_string(format!("{root}/stat"))?;
-        // The name before may hold spaces; user time is the 14th field.
+        // The name may contain spaces; user time is the 14th field.
         let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let mut fields = rest.split_ascii_whitespace().skip(11);
         let (user, system) = (number(fields.next()), number(fields.next()));
@@ -59,7 +59,7 @@ impl Reading {
         })
     }
 
-    /// What has been used since an earlier reading.
+    /// Returns the usage since an earlier reading.
     pub(crate) fn since(&self, earlier: &Self) -> Used {
         let all = self.cpu.saturating_sub(earlier.cpu) as f64 / 1_000.0;
         let user = (self.user - earlier.user) as f64;
@@ -81,8 +81,8 @@ fn line(status: &str, name: &str) -> u64 {
     number(line.and_then(|line| line.split_ascii_whitespace().next()))
 }
 
-/// Segments with data that the server's sockets have sent: as many as there were sends, where no
-/// send is longer than a segment. `None` where `ss` is not there to tell.
+/// Returns the data segments that the server's sockets have sent, which equals the number of sends
+/// if none exceeds a segment. `None` if `ss` is not available.
 pub(crate) fn segments_sent(server: SocketAddrV4) -> Option<u64> {
     let port = format!("( sport = :{} )", server.port());
     let output = Command::new("ss")

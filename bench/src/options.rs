@@ -1,4 +1,4 @@
-//! The flags.
+//! Command-line options.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::server::Server;
 use crate::workload::Workload;
 
-/// Speed and memory of Switchboard beside its peers: builds and starts them in turn, loads them,
-/// checks every delivery, and prints a table.
+/// Measures the speed and memory of Switchboard and its peers: builds and starts them in turn,
+/// loads them, checks every delivery, and prints a table.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 100)]
 pub(crate) struct Options {
@@ -22,18 +22,18 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Be one of the servers that are compared
+    /// Run one of the compared servers
     Serve {
         #[arg(value_enum)]
         which: Builtin,
         /// Seconds between pings
         #[arg(long, default_value = "25", value_parser = seconds)]
         ping_interval: Duration,
-        /// Where to listen
+        /// Address to listen on
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: std::net::SocketAddr,
     },
-    /// Make the table, the page and the plots anew from results.json
+    /// Regenerate the table, the page and the plots from results.json
     Report,
 }
 
@@ -56,13 +56,13 @@ impl fmt::Display for Builtin {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Compare {
-    /// A short look instead of a measurement: one round of half a second each, smaller memory tests
+    /// A quick look instead of a measurement: one round of half a second each, smaller memory tests
     #[arg(long)]
     pub(crate) quick: bool,
     /// Workloads [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) workloads: Vec<Workload>,
-    /// Servers [default: all but switchboard-tokio-two; some only where connections come]
+    /// Servers [default: all but switchboard-tokio-two; some only in workloads with connects]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) servers: Vec<Server>,
     /// Rounds: each measures every server once [default: 5, or 1 with --quick]
@@ -71,7 +71,7 @@ pub(crate) struct Compare {
     /// Seconds of load per round [default: 3, or 0.5 with --quick]
     #[arg(long, value_name = "S", value_parser = seconds)]
     time: Option<Duration>,
-    /// Seconds from the end of a burst to the look at memory [default: 60, or 5 with --quick]
+    /// Seconds between the end of a burst and the memory reading [default: 60, or 5 with --quick]
     #[arg(long, value_name = "S", value_parser = seconds)]
     after_burst: Option<Duration>,
     /// Connections for memory at rest [default: 16000, or 4000 with --quick]
@@ -83,7 +83,7 @@ pub(crate) struct Compare {
     /// The CPU of the load generator
     #[arg(long, default_value = "1", value_name = "CPU")]
     load_cpu: usize,
-    /// Niceness of servers and generator: below zero, other work on the machine disturbs less
+    /// Niceness of servers and generator; below zero, other processes disturb less
     #[arg(
         long,
         default_value = "0",
@@ -91,19 +91,20 @@ pub(crate) struct Compare {
         allow_hyphen_values = true
     )]
     pub(crate) nice: i32,
-    /// Where results.json, RESULTS.md and plots/ go [default: bench, or target/bench with --quick]
+    /// Directory of results.json, RESULTS.md and plots/ [default: bench, or target/bench with
+    /// --quick]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// Which CPU does what.
+/// The assignment of CPUs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpus {
     pub(crate) server: usize,
     pub(crate) load: usize,
 }
 
-/// How big the tests are.
+/// The sizes of the tests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
     pub(crate) rounds: usize,

@@ -1,22 +1,22 @@
-//! What is said on the wire: frames, requests and the one message that is published.
+//! Frames, requests and the published message.
 
 use memchr::memmem::Finder;
 
-/// The room's messages start like this, whoever serves.
+/// The start of room messages on every server.
 pub(crate) const MESSAGE: &[u8] = br#"{"type":"message""#;
-/// Direct messages start like this, whoever serves.
+/// The start of direct messages on every server.
 pub(crate) const DIRECT: &[u8] = br#"{"type":"direct""#;
 
-/// A key that no server can skip.
+/// A mask that requires unmasking.
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
-/// The key of RFC 6455, section 1.3, and the answer to it.
+/// The key of RFC 6455, section 1.3, and its answer.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// Hexadecimal digits of a publisher and of its sequence number.
 const PUBLISHER: usize = 4;
 const SEQUENCE: usize = 8;
-/// The shortest content.
+/// The minimum length of content.
 pub(crate) const CONTENT_MIN: usize = PUBLISHER + SEQUENCE;
 
 pub(crate) const TEXT: u8 = 0x1;
@@ -29,12 +29,12 @@ pub(crate) const PONG: u8 = 0xA;
 pub(crate) struct Header {
     pub(crate) opcode: u8,
     pub(crate) mask: Option<[u8; 4]>,
-    /// Bytes of the header itself.
+    /// Length of the header itself.
     pub(crate) bytes: usize,
     pub(crate) payload: usize,
 }
 
-/// The header at the start of `input`, or `None` if it is not all there.
+/// Returns the header at the start of `input`, or `None` if it is incomplete.
 pub(crate) fn header(input: &[u8]) -> Option<Header> {
     let (&first, &second) = (input.first()?, input.get(1)?);
     let (payload, mut bytes) = match second & 0x7F {
@@ -100,14 +100,14 @@ pub(crate) fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// Where a published message goes.
+/// The destination of a published message.
 #[derive(Clone, Debug)]
 pub(crate) enum To {
     Room(usize),
     User(usize),
 }
 
-/// The text of a published message.
+/// Appends the text of a published message.
 pub(crate) fn put_message(
     out: &mut Vec<u8>,
     to: &To,
@@ -129,7 +129,7 @@ pub(crate) fn put_message(
     out.extend(tail);
 }
 
-/// Finds what was published in what was delivered.
+/// Finds the published content in a delivery.
 pub(crate) struct Reader {
     content: Finder<'static>,
 }
@@ -141,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// The publisher and its sequence number; `None` if the message was damaged on its way.
+    /// Returns the publisher and its sequence number; `None` if the message is damaged.
     pub(crate) fn read(&self, payload: &[u8], content: usize) -> Option<(usize, u32)> {
         let at = self.content.find(payload)? + self.content.needle().len();
         let digits = payload.get(at..at + content)?;
@@ -167,19 +167,19 @@ fn hexadecimal(digits: &[u8]) -> Option<u32> {
     })
 }
 
-/// What follows `key` up to the next quote.
+/// Returns what follows `key`, up to the next quote.
 pub(crate) fn field<'a>(text: &'a [u8], key: &str) -> Option<&'a [u8]> {
     let at = memchr::memmem::find(text, key.as_bytes())? + key.len();
     let end = memchr::memchr(b'"', &text[at..])?;
     Some(&text[at..at + end])
 }
 
-/// The user that a direct message is for.
+/// Returns the recipient of a direct message.
 pub(crate) fn addressee(text: &[u8]) -> Option<&str> {
     str::from_utf8(field(text, r#""to":""#)?).ok()
 }
 
-/// The room and the user of a request's target, `/ws/ROOM?token=USER`.
+/// Returns the room and the user of a target `/ws/ROOM?token=USER`.
 pub(crate) fn target(target: &str) -> Option<(String, String)> {
     let (path, query) = target.split_once('?')?;
     let room = path.strip_prefix("/ws/")?;
@@ -196,7 +196,7 @@ mod tests {
         let (mut text, mut frame) = (Vec::new(), Vec::new());
         put_message(&mut text, &To::Room(7), 0xab, 0x1234_5678, 36);
         put_client_frame(&mut frame, TEXT, &text);
-        let head = header(&frame).expect("a whole header");
+        let head = header(&frame).expect("a complete header");
         assert_eq!((head.opcode, head.payload), (TEXT, text.len()));
         let payload = &mut frame[head.bytes..];
         unmask(payload, head.mask.expect("a mask"));

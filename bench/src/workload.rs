@@ -1,4 +1,4 @@
-//! What the servers are given to do.
+//! The workloads.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::load::Pace;
 use crate::server::Server;
 
-/// Something that servers are given to do.
+/// A workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Workload {
     /// One room of 1 000, one publisher, 1 message in flight
@@ -22,7 +22,7 @@ pub(crate) enum Workload {
     /// 100 rooms of 10, 1 message in flight in each
     #[value(name = "rooms-100")]
     Rooms100,
-    /// 1 000 rooms of 10, 4 000 messages a second, come what may
+    /// 1 000 rooms of 10, 4 000 messages a second at a fixed pace
     #[value(name = "rooms-1000")]
     Rooms1000,
     /// 100 pairs of users, 1 direct message in flight in each, among 1 000 connections
@@ -33,15 +33,15 @@ pub(crate) enum Workload {
     Stalled,
     /// 2 000 connections that only answer pings, one a second each
     Heartbeats,
-    /// Connect, upgrade and join a room of 10, as many as the server takes
+    /// Connect, upgrade and join a room of 10, as fast as the server allows
     Storm,
     /// Memory of connections at rest, each of which has published and received
     Idle,
-    /// Memory after a burst: 16 KiB messages to a room of 1 000, as fast as they go
+    /// Memory after a burst: 16 KiB messages to a room of 1 000, as fast as possible
     Burst,
 }
 
-/// How a workload is made.
+/// The structure of a workload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     /// Messages to rooms.
@@ -64,16 +64,16 @@ pub(crate) enum Kind {
 pub(crate) struct Rooms {
     pub(crate) count: usize,
     pub(crate) members: usize,
-    /// In each room.
+    /// Publishers per room.
     pub(crate) publishers: usize,
-    /// In each room.
+    /// Stalled members per room.
     pub(crate) stalled: usize,
     /// Bytes of content.
     pub(crate) content: usize,
     pub(crate) pace: Pace,
 }
 
-/// The content that makes a frame of about 100 bytes.
+/// The length of content that makes a frame of about 100 bytes.
 pub(crate) const CONTENT: usize = 36;
 
 const ROOM: Rooms = Rooms {
@@ -85,7 +85,7 @@ const ROOM: Rooms = Rooms {
     pace: Pace::Closed(1),
 };
 
-/// A figure that is shown, and how.
+/// A column of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     pub(crate) key: &'static str,
@@ -160,11 +160,11 @@ const BURST: &[Column] = &[
     column("rate_mb", "MB/s delivered", 0),
 ];
 
-/// What is to be reached.
+/// A goal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Goal {
     pub(crate) most: f64,
-    /// Of what the floor needs; else of the figure itself.
+    /// Whether the goal is a ratio to the floor, rather than an absolute figure.
     pub(crate) of_floor: bool,
 }
 
@@ -219,8 +219,8 @@ impl Workload {
         }
     }
 
-    /// How fast it publishes, where all servers can be loaded in turn: a moment of it shows what a
-    /// long time would, and leaves nothing behind.
+    /// Returns the pace if all servers can be loaded in turn: a moment is representative of a
+    /// longer time, and leaves nothing behind.
     pub(crate) fn paced_in_turn(self) -> Option<Pace> {
         match self.kind() {
             Kind::Rooms(rooms) if rooms.stalled == 0 => Some(rooms.pace),
@@ -229,7 +229,7 @@ impl Workload {
         }
     }
 
-    /// Connections that publish or are published to.
+    /// Returns the number of connections that publish or receive.
     pub(crate) fn connections(self) -> usize {
         match self.kind() {
             Kind::Rooms(rooms) | Kind::Burst(rooms) => rooms.count * rooms.members,
@@ -238,7 +238,7 @@ impl Workload {
         }
     }
 
-    /// Seconds between the pings of the servers.
+    /// Returns the servers' ping interval.
     pub(crate) fn ping_interval(self) -> Duration {
         Duration::from_secs(match self {
             Self::Heartbeats => 1,
@@ -247,7 +247,7 @@ impl Workload {
         })
     }
 
-    /// Memory does not vary from round to round as time does; a storm is over in a moment.
+    /// Limits the rounds where memory hardly varies, or a storm is short.
     pub(crate) fn rounds(self, asked: usize) -> usize {
         match self {
             Self::Storm => asked * 3,
@@ -256,7 +256,7 @@ impl Workload {
         }
     }
 
-    /// What is shown of it; the first column is what counts.
+    /// Returns the columns; goals refer to the first.
     pub(crate) fn columns(self) -> &'static [Column] {
         match self {
             Self::Rest => REST,
@@ -282,7 +282,7 @@ impl Workload {
         Some(Goal { most, of_floor })
     }
 
-    /// What a server is held against.
+    /// Returns the floor that a server is compared with.
     pub(crate) const fn floor_of(self, server: Server) -> Server {
         match self {
             Self::Storm => server.floor_of_comers(),
@@ -290,7 +290,7 @@ impl Workload {
         }
     }
 
-    /// What it is, in a line.
+    /// Returns the description.
     pub(crate) fn title(self) -> String {
         let value = self.to_possible_value();
         let help = value.as_ref().and_then(|value| value.get_help());

@@ -1,4 +1,4 @@
-//! A switchboard with many connections, in virtual time, and nobody at the other end.
+//! A switchboard with many connections in virtual time, without peers.
 #![allow(dead_code, unreachable_pub, missing_docs)] // each benchmark uses its part of this
 
 use std::iter::empty;
@@ -11,7 +11,7 @@ use switchboard_core::{
     Incoming, Rate, Request, Rooms, Switchboard, Time,
 };
 
-/// JSON text that makes a message of about 100 bytes.
+/// JSON content that makes a message of about 100 bytes.
 pub const CONTENT: &str = r#""a message of so many bytes that its frame has 100""#;
 
 pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -25,7 +25,7 @@ pub struct World {
     buffer: Vec<u8>,
 }
 
-/// Everything on, and no limit in the way.
+/// Everything enabled, with limits that are never reached.
 pub fn config() -> Config {
     let mut config = Config::default();
     let limits = &mut config.limits;
@@ -49,10 +49,10 @@ pub fn config() -> Config {
 }
 
 impl World {
-    /// So many connections, at rest, in rooms of so many; zero: in none.
+    /// Creates idle connections in rooms of `members` members each, or in none if zero.
     pub fn new(config: Config, connections: usize, members: usize) -> Self {
         let now = Time::from_millis(1);
-        let switchboard = Switchboard::new(config, 1, now).expect("it is in order");
+        let switchboard = Switchboard::new(config, 1, now).expect("a valid configuration");
         let mut world = Self {
             switchboard,
             now,
@@ -72,7 +72,7 @@ impl World {
         world
     }
 
-    /// Presence has been told, and everything is written.
+    /// Waits until presence is sent and everything is written.
     pub fn settle(&mut self) {
         for _ in 0..8 {
             self.pass(Duration::from_millis(500));
@@ -89,11 +89,11 @@ impl World {
     pub fn connect(&mut self, lobby: Option<String>) -> ConnectionId {
         self.users += 1;
         let request =
-            Request::upgraded("/ws", lobby, empty::<(&str, &str)>()).expect("it is legal");
+            Request::upgraded("/ws", lobby, empty::<(&str, &str)>()).expect("a valid request");
         let id = self.switchboard.connect(self.now, PEER).expect("a seat");
         self.switchboard
             .upgraded(self.now, id, &request)
-            .expect("it is there");
+            .expect("a live connection");
         let name = format!("user-{}", self.users);
         let user = Identity::User {
             name,
@@ -101,7 +101,7 @@ impl World {
         };
         self.switchboard
             .authenticated(self.now, id, Ok(user), None)
-            .expect("it is there");
+            .expect("a live connection");
         self.forget_notices();
         id
     }
@@ -109,7 +109,7 @@ impl World {
     pub fn disconnect(&mut self, id: ConnectionId) {
         self.switchboard
             .handle(self.now, id, Event::Reset)
-            .expect("it is there");
+            .expect("a live connection");
         self.forget_notices();
     }
 
@@ -117,16 +117,16 @@ impl World {
         while self.switchboard.poll_notice().is_some() {}
     }
 
-    /// A message to all of a room; how many queues it is in.
+    /// Sends a message to a room; returns the number of queues that took it.
     pub fn broadcast(&mut self, room: &str) -> usize {
-        let content = Content::parse(CONTENT).expect("it is JSON");
+        let content = Content::parse(CONTENT).expect("valid JSON");
         let sent =
             self.switchboard
                 .broadcast(self.now, room, content, Some("ann"), Exclude::NOBODY);
-        sent.expect("it is small").queued
+        sent.expect("the message fits").queued
     }
 
-    /// Takes and reports all writes, and answers pings; how many writes there were.
+    /// Takes and reports all writes, and answers pings; returns the number of writes.
     pub fn flush(&mut self) -> usize {
         let mut writes = 0;
         while let Some(id) = self.switchboard.poll_send() {
@@ -148,7 +148,7 @@ impl World {
         writes
     }
 
-    /// A frame has been read from a connection: decodes, parses and routes it, as a runtime does.
+    /// Decodes, parses and routes a frame from a connection, as a runtime does.
     pub fn receive(&mut self, id: ConnectionId, decoder: &mut Decoder, input: &mut [u8]) {
         let step = decoder.decode(input).expect("a legal frame");
         let Some(Incoming::Text(text)) = step.incoming else {
@@ -156,15 +156,17 @@ impl World {
         };
         let (board, now) = (&mut self.switchboard, self.now);
         assert_eq!(board.message(now, id, false, text.len()), Ok(true));
-        let question = board.command(now, id, parse(text)).expect("it is there");
+        let question = board
+            .command(now, id, parse(text))
+            .expect("a live connection");
         let question = question.expect("a message is asked about");
         board
             .answer(now, id, question, Ok(()))
-            .expect("it is there");
+            .expect("a live connection");
         self.now = self.now + Duration::from_micros(10);
     }
 
-    /// A simulated second of heartbeats: ticks of a millisecond each; how many pings went out.
+    /// Runs a second of heartbeats in ticks of a millisecond; returns the number of pings.
     pub fn heartbeats(&mut self) -> usize {
         let mut pings = 0;
         for _ in 0..1_000 {
@@ -175,7 +177,7 @@ impl World {
     }
 }
 
-/// A client's frame with a message of about 100 bytes to a room.
+/// Returns a client's frame with a message of about 100 bytes to a room.
 pub fn client_frame(room: usize) -> Vec<u8> {
     let text = format!(r#"{{"type":"message","channel":"r{room}","content":{CONTENT}}}"#);
     let mut bytes = Frame::text(&text).as_bytes().to_vec();

@@ -10,18 +10,18 @@ use rustix::net::{
 
 use crate::wire::{ACCEPT, KEY};
 
-/// Connections from one address of the loopback network: no more than the bursts that servers grant
-/// to one, and far fewer than there are ports.
+/// Connections per loopback address: within the bursts that servers allow per address, and far
+/// fewer than there are ports.
 const PER_ADDRESS: usize = 500;
-/// The receive buffer of a connection that will not read.
+/// The receive buffer of a connection that does not read.
 const STALLED_BUFFER: usize = 4 << 10;
 
-/// What a connection is to be.
+/// The role of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) room: usize,
     pub(crate) user: usize,
-    /// It will read nothing once it is in.
+    /// Reads nothing once it is connected.
     pub(crate) stalled: bool,
 }
 
@@ -39,16 +39,16 @@ pub(crate) struct Connection {
     pub(crate) fd: OwnedFd,
     pub(crate) plan: Plan,
     pub(crate) stage: Stage,
-    /// Bytes of what is not complete.
+    /// Bytes of an incomplete item.
     pub(crate) rest: Vec<u8>,
-    /// Bytes that are to go out.
+    /// Bytes to be written.
     pub(crate) out: Vec<u8>,
-    /// The number of the next message of each publisher that it hears.
+    /// The expected next number of each publisher it hears.
     pub(crate) next: Vec<u32>,
 }
 
 impl Connection {
-    /// Starts to connect; it is in when the socket can be written.
+    /// Starts to connect; it is connected when the socket becomes writable.
     pub(crate) fn start(server: SocketAddrV4, plan: Plan) -> io::Result<Self> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let fd = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
@@ -85,7 +85,7 @@ impl Connection {
         self.flush().map(|_| ())
     }
 
-    /// How long the answer to the request is, once all of it is there.
+    /// Returns the length of the response once it is complete.
     pub(crate) fn answer(input: &[u8]) -> io::Result<Option<usize>> {
         let Some(end) = memchr::memmem::find(input, b"\r\n\r\n") else {
             return Ok(None);
@@ -100,7 +100,7 @@ impl Connection {
         Ok(Some(end + 4))
     }
 
-    /// Writes what is to go out; says whether all went.
+    /// Writes queued bytes; returns whether all were written.
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         let mut written = 0;
         while written < self.out.len() {

@@ -1,4 +1,4 @@
-//! Latencies, counted in buckets of at most 1.6 % width.
+//! A histogram of latencies with buckets of at most 1.6 % width.
 
 const SUB: u32 = 6;
 
@@ -24,7 +24,7 @@ impl Histogram {
         self.total += 1;
     }
 
-    /// The duration that this part of all does not exceed, in microseconds.
+    /// Returns this quantile in microseconds.
     pub(crate) fn quantile(&self, part: f64) -> Option<f64> {
         let rank = (part * self.total as f64).ceil() as u64;
         let mut seen = 0;

@@ -1,4 +1,4 @@
-//! The load generator: one thread, one epoll set, and a check of every delivery.
+//! The load generator: one thread and one epoll set, which checks every delivery.
 
 mod connection;
 mod histogram;
@@ -21,40 +21,40 @@ pub(crate) use self::histogram::Histogram;
 use self::publisher::Publisher;
 use crate::wire::{self, Reader, TEXT, To};
 
-/// Events taken at a time.
+/// Events per wait.
 const EVENTS: usize = 512;
-/// Bytes read at a time.
+/// Bytes per read.
 const SCRATCH: usize = 256 << 10;
-/// Connections on their way at a time: fewer than a listener's backlog or a server's seats.
+/// Concurrent connects: fewer than a listener's backlog or a server's handshake seats.
 const PENDING: usize = 64;
 /// How long a connect, or the last delivery, may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What was seen.
+/// What was received.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) deliveries: u64,
     pub(crate) published: u64,
     pub(crate) bytes: u64,
     pub(crate) pings: u64,
-    /// Messages that are the server's own: welcomes, presence.
+    /// The server's own messages: welcomes, presence.
     pub(crate) notices: u64,
-    /// Gaps in a publisher's numbers, and what has not come at the end.
+    /// Gaps in publishers' numbers, and messages missing at the end.
     pub(crate) lost: u64,
     pub(crate) reordered: u64,
-    /// Damaged, or at a connection that it was not for.
+    /// Damaged messages, and messages at the wrong connection.
     pub(crate) wrong: u64,
-    /// Connections that the server ended and should not have.
+    /// Connections that the server ended unexpectedly.
     pub(crate) closed: u64,
     pub(crate) latency: Histogram,
 }
 
-/// How messages follow each other.
+/// The pace of messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
-    /// So many of each publisher are under way at any time.
+    /// Each publisher has this many messages in flight.
     Closed(usize),
-    /// So many a second of all publishers in turn, whatever becomes of them.
+    /// This many messages a second, from all publishers in turn, regardless of deliveries.
     Open(f64),
 }
 
@@ -68,13 +68,13 @@ pub(crate) struct Load {
     publishers: Vec<Publisher>,
     /// Publishers whose message has arrived everywhere.
     ready: Vec<usize>,
-    /// Connections that have something to write.
+    /// Connections with queued bytes.
     writing: Vec<usize>,
     opened: usize,
     now: u64,
     scratch: Vec<u8>,
     reader: Reader,
-    /// Bytes of a message's content.
+    /// Bytes of content per message.
     content: usize,
     text: Vec<u8>,
     pub(crate) tally: Tally,
@@ -140,7 +140,7 @@ impl Load {
         Ok(())
     }
 
-    /// Makes a connection publish to its room.
+    /// Makes a connection a publisher to its room.
     pub(crate) fn publish_to_room(&mut self, connection: usize) {
         let room = self.connections[connection].plan.room;
         let members = &self.rooms[room];
@@ -154,7 +154,7 @@ impl Load {
         self.publishers.push(publisher);
     }
 
-    /// Makes a connection publish to another's user.
+    /// Makes a connection a publisher to another's user.
     pub(crate) fn publish_to_user(&mut self, connection: usize, to: usize) {
         let place = self.connections[to].next.len();
         self.connections[to].next.push(0);
@@ -163,12 +163,12 @@ impl Load {
             .push(Publisher::new(connection, to, place, 1));
     }
 
-    /// How many bytes of content the next messages have.
+    /// Sets the bytes of content of further messages.
     pub(crate) fn set_content(&mut self, bytes: usize) {
         self.content = bytes.max(wire::CONTENT_MIN);
     }
 
-    /// Only receives, for so long.
+    /// Only receives, for this time.
     pub(crate) fn settle(&mut self, time: Duration) -> io::Result<()> {
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -177,7 +177,7 @@ impl Load {
         Ok(())
     }
 
-    /// Every publisher publishes once.
+    /// Makes every publisher publish once.
     pub(crate) fn publish_once(&mut self) -> io::Result<()> {
         for publisher in 0..self.publishers.len() {
             self.now = self.nanos();
@@ -187,7 +187,7 @@ impl Load {
         self.finish()
     }
 
-    /// Publishes for so long, then waits until everything has arrived.
+    /// Publishes for this time, then waits until everything has arrived.
     pub(crate) fn run(&mut self, pace: Pace, time: Duration) -> io::Result<()> {
         match pace {
             Pace::Closed(window) => self.run_closed(window, time),
@@ -215,8 +215,8 @@ impl Load {
         Ok(())
     }
 
-    /// Latency counts from when a message was due, so that a server that holds up the generator
-    /// does not look the better for it.
+    /// Measures latency from when a message was due, so that a server that delays the generator
+    /// gains nothing by it.
     fn run_open(&mut self, rate: f64, time: Duration) -> io::Result<()> {
         let (start, mut number) = (Instant::now(), 0_u64);
         let offset = self.nanos();
@@ -243,12 +243,12 @@ impl Load {
         Ok(())
     }
 
-    /// Starts counting anew.
+    /// Returns the counts and resets them.
     pub(crate) fn take_tally(&mut self) -> Tally {
         take(&mut self.tally)
     }
 
-    /// How many of those that read nothing have been closed; reads what they were sent.
+    /// Returns how many of the stalled connections were closed; reads what they were sent.
     pub(crate) fn count_closed_stalled(&mut self) -> usize {
         let mut buffer = take(&mut self.scratch);
         let end = Instant::now() + Duration::from_secs(3);
@@ -273,8 +273,8 @@ impl Load {
         self.started.elapsed().as_nanos() as u64
     }
 
-    /// Each message is a write of its own, as it is where messages have nothing to do with each
-    /// other: what a server finds in one read is up to it.
+    /// Writes each message separately, as unrelated messages would be. How many a server finds in
+    /// one read is up to the server.
     fn publish(&mut self, publisher: usize, since: u64) -> io::Result<()> {
         let found = &mut self.publishers[publisher];
         let number = found.publish(since);
@@ -316,7 +316,7 @@ impl Load {
         )?)
     }
 
-    /// Waits for events, and handles them.
+    /// Waits for events and handles them.
     fn turn(&mut self, timeout: Duration) -> io::Result<()> {
         let timeout = Timespec {
             tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
@@ -368,7 +368,7 @@ impl Load {
         Ok(())
     }
 
-    /// The server has ended a connection.
+    /// The server ended a connection.
     fn lose(&mut self, index: usize) -> io::Result<()> {
         let connection = &mut self.connections[index];
         if connection.stage != Stage::Closed {

@@ -1,18 +1,18 @@
-//! Who publishes, and what of it has not arrived everywhere.
+//! Publishers, and their messages that have not arrived everywhere.
 
 use std::collections::VecDeque;
 
 use crate::wire::To;
 
-/// One that publishes, and numbers what it does.
+/// A publisher that numbers its messages.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     /// Its connection.
     pub(crate) connection: usize,
     pub(crate) to: To,
-    /// Where its number stands in the lists of those that hear it.
+    /// The index of its number in its listeners' lists.
     pub(crate) place: usize,
-    /// How many hear it.
+    /// The number of its listeners.
     pub(crate) audience: u32,
     next: u32,
     waiting: VecDeque<Waiting>,
@@ -24,14 +24,14 @@ struct Waiting {
     left: u32,
 }
 
-/// What a delivery meant.
+/// The meaning of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrived {
-    /// One of several, published at this time.
+    /// One of several deliveries of a message published at this time.
     Part(u64),
-    /// The last of a message, published at this time.
+    /// The last delivery of a message published at this time.
     All(u64),
-    /// There is no such message.
+    /// No such message is in flight.
     Unknown,
 }
 
@@ -47,7 +47,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes one more; its number.
+    /// Publishes a message and returns its number.
     pub(crate) fn publish(&mut self, since: u64) -> u32 {
         self.waiting.push_back(Waiting {
             since,
@@ -57,7 +57,7 @@ impl Publisher {
         self.next - 1
     }
 
-    /// One member has got the message of this number.
+    /// Records a delivery of the message with this number.
     pub(crate) fn arrived(&mut self, number: u32) -> Arrived {
         let first = self.next - self.waiting.len() as u32;
         let at = number.wrapping_sub(first) as usize;
@@ -76,7 +76,7 @@ impl Publisher {
         }
     }
 
-    /// Deliveries that have not come.
+    /// Returns the number of missing deliveries.
     pub(crate) fn missing(&self) -> u64 {
         self.waiting
             .iter()

@@ -1,4 +1,4 @@
-//! What the generator makes of what it is sent.
+//! Parses and checks what the servers send.
 
 use std::io;
 use std::mem::take;
@@ -11,7 +11,7 @@ use super::publisher::Arrived;
 use crate::wire::{self, CLOSE, DIRECT, MESSAGE, PING, PONG, TEXT, To};
 
 impl Load {
-    /// Takes what was read from a connection.
+    /// Handles bytes read from a connection.
     pub(super) fn receive(&mut self, index: usize, bytes: &[u8]) -> io::Result<()> {
         self.tally.bytes += bytes.len() as u64;
         let mut rest = take(&mut self.connections[index].rest);
@@ -77,7 +77,7 @@ impl Load {
                 }
                 wire::put_client_frame(out, PONG, payload);
             }
-            // Its end will be counted.
+            // The end of the stream is counted.
             CLOSE => {}
             _ => self.tally.wrong += 1,
         }

@@ -1,4 +1,4 @@
-//! What came out: kept as JSON, shown as a table, a page and plots.
+//! Results as JSON, as a table, as a page and as plots.
 
 mod page;
 mod plot;
@@ -16,12 +16,12 @@ use crate::machine::Machine;
 use crate::measure::Run;
 use crate::workload::Workload;
 
-/// Everything that was measured in one call.
+/// All results of one invocation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) command: String,
-    /// Servers that could not be had, and why.
+    /// Servers that were unavailable, and why.
     pub(crate) missing: Vec<String>,
     pub(crate) runs: Vec<Run>,
 }
@@ -50,7 +50,7 @@ impl Results {
         fs::write(out.join("RESULTS.md"), page::page(self, &summaries, &drawn))
     }
 
-    /// Says how one run went, as it goes.
+    /// Prints the result of one run.
     pub(crate) fn tell(run: &Run, workload: Workload) {
         let round = run.round + 1;
         let first = workload.columns()[0];
@@ -85,7 +85,7 @@ left out: {line}"
         }
     }
 
-    /// Whether every run of a server of ours was without a fault.
+    /// Returns whether no run of our servers had a fault.
     pub(crate) fn ours_are_clean(&self) -> bool {
         let mut ours = self
             .runs

@@ -1,4 +1,4 @@
-//! Bars, as SVG.
+//! Bar charts in SVG.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::summary::Summary;
 use crate::server::Server;
 use crate::workload::Workload;
 
-/// A drawing.
+/// A bar chart.
 #[derive(Debug)]
 pub(crate) struct Plot {
     pub(crate) file: String,
@@ -40,7 +40,7 @@ struct Bar {
 struct Panel {
     title: String,
     bars: Vec<Bar>,
-    /// Where the floor is, if that is not zero.
+    /// The floor, if that is not zero.
     mark: Option<f64>,
 }
 
@@ -134,7 +134,7 @@ fn put_panel(out: &mut String, panel: &Panel, top: f64) {
         .fold(f64::MIN_POSITIVE, f64::max);
     let scale = (WIDTH - LABEL - END) / most;
     let y = top + 18.0;
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(
         out,
         "<text x=\"12\" y=\"{y}\" font-weight=\"600\">{}</text>",

@@ -1,4 +1,4 @@
-//! Medians over the rounds, and ratios to the floor of the same round.
+//! Medians over the rounds, and ratios to the floor in the same round.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use crate::measure::Run;
 use crate::server::Server;
 use crate::workload::{Column, Workload};
 
-/// One workload on all servers.
+/// The results of one workload.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) workload: Workload,
     pub(crate) rows: Vec<Row>,
 }
 
-/// One server: medians of what its rounds showed.
+/// The medians of one server.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) server: Server,
     pub(crate) figures: BTreeMap<String, f64>,
-    /// Of the first column, to the floor's in the same round.
+    /// The first column as a ratio to the floor in the same round.
     pub(crate) ratio: Option<f64>,
-    /// Likewise, to the floor that it is held against.
+    /// The same, to the floor that the goal refers to.
     pub(crate) held: Option<f64>,
     pub(crate) faults: u64,
     pub(crate) error: Option<String>,
@@ -39,7 +39,7 @@ impl Summary {
         self.rows.iter().find(|row| row.server == server)
     }
 
-    /// What counts.
+    /// Returns the column that goals and ratios refer to.
     pub(crate) fn first(&self) -> Column {
         self.workload.columns()[0]
     }

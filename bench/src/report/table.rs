@@ -1,10 +1,10 @@
-//! A workload as a table, plain or in Markdown, and what is to be said of it.
+//! Tables, in plain text or Markdown, and remarks on them.
 
 use super::summary::{Row, Summary};
 use crate::server::Server;
 use crate::workload::Goal;
 
-/// Differences up to this are not called a lead.
+/// Smaller differences are not called a lead.
 const EVEN: f64 = 0.02;
 
 fn header(summary: &Summary) -> Vec<String> {
@@ -37,7 +37,7 @@ fn cells(summary: &Summary, row: &Row) -> Vec<String> {
     cells
 }
 
-/// With thin groups of three digits before the point.
+/// Formats with thin spaces between groups of three digits.
 fn grouped(figure: f64, decimals: usize) -> String {
     let text = format!("{figure:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
@@ -51,7 +51,7 @@ fn grouped(figure: f64, decimals: usize) -> String {
     out + fraction
 }
 
-/// For a terminal.
+/// Formats a table for a terminal.
 pub(crate) fn plain(summary: &Summary) -> String {
     let mut lines = vec![header(summary)];
     lines.extend(summary.rows.iter().map(|row| cells(summary, row)));
@@ -74,7 +74,7 @@ pub(crate) fn plain(summary: &Summary) -> String {
     out
 }
 
-/// For a page.
+/// Formats a table in Markdown.
 pub(crate) fn markdown(summary: &Summary) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let header = header(summary);
@@ -83,7 +83,7 @@ pub(crate) fn markdown(summary: &Summary) -> String {
     line(header) + &rule + &rows.collect::<String>()
 }
 
-/// Who is ahead of us, and whether the goal is reached.
+/// Returns which servers are ahead of ours, and whether goals are reached.
 pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
     let ours = [
         Server::SwitchboardTokio,

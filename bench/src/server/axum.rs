@@ -1,5 +1,5 @@
-//! axum with a broadcast channel per room, as its example of a chat has it, but with a small read
-//! buffer, and with what waits in the channel written with one flush.
+//! axum with a broadcast channel per room, like its chat example, but with a small read buffer, and
+//! one flush for all messages waiting in the channel.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -30,18 +30,18 @@ struct Hall {
     ping: Duration,
 }
 
-/// What waits for one user. A channel per user would cost more memory.
+/// The queue of one user. A channel per user would cost more memory.
 #[derive(Default)]
 struct Post {
     waiting: Mutex<VecDeque<Utf8Bytes>>,
     come: Notify,
 }
 
-/// Serves for ever.
+/// Serves until an error.
 pub(crate) async fn serve(listener: TcpListener, ping: Duration) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
-        // As it is for all that are compared.
+        // As on all compared servers.
         let _ = stream.set_nodelay(true);
     });
     let hall = Hall {
@@ -102,7 +102,7 @@ fn publish(hall: &Hall, room: &broadcast::Sender<Utf8Bytes>, text: Utf8Bytes) {
             post.come.notify_one();
         }
     } else {
-        // Nobody may be there.
+        // The room may be empty.
         let _ = room.send(text);
     }
 }
@@ -118,7 +118,7 @@ async fn write_all(
         tokio::select! {
             first = room.recv() => match first {
                 Ok(first) => write_batch(&mut out, &mut room, first).await?,
-                // It does not keep up, or all is over.
+                // The member lags, or the server ends.
                 Err(_) => return Ok(()),
             },
             () = post.come.notified() => {

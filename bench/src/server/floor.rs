@@ -1,6 +1,6 @@
-//! The floor: an epoll loop that writes what one read brought to each member, and does nothing
-//! else. No JSON, no policy, no answer, no check; what any server pays at least. On demand it tells
-//! a room that somebody came, which is what presence costs at least.
+//! The floor: an epoll loop that writes the content of each read to every member and does nothing
+//! else. It has no JSON, policies, answers or checks, so it is a lower bound for any server.
+//! Optionally it announces newcomers to a room, which is the lower bound of presence.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -23,9 +23,9 @@ const LISTENER: u64 = u64::MAX;
 const SCRATCH: usize = 64 << 10;
 const NOBODY: usize = usize::MAX;
 const PING: [u8; 2] = [0x89, 0];
-/// How long those who come are collected: as Switchboard does by default.
+/// The interval over which newcomers are collected; Switchboard's default.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// That somebody came, as short as it can be said.
+/// The shortest announcement of a newcomer.
 const NEWS: &[u8] = b"\x81\x13{\"type\":\"presence\"}";
 
 struct Connection {
@@ -41,15 +41,15 @@ struct Floor {
     connections: Vec<Option<Connection>>,
     rooms: Vec<Vec<usize>>,
     names: HashMap<String, usize>,
-    /// By the number in the user's name.
+    /// Connections by the number in the user's name.
     users: Vec<usize>,
     scratch: Vec<u8>,
     brought: Brought,
-    /// Rooms that are to be told that somebody came, and when; `None`: they are not told.
+    /// Rooms with pending announcements and when they are due; `None` disables announcements.
     news: Option<VecDeque<(Instant, usize)>>,
 }
 
-/// Serves for ever; with `presence`, a room is told that somebody came.
+/// Serves until an error; with `presence`, announces newcomers to their room.
 pub(crate) fn serve(listener: &TcpListener, ping: Duration, presence: bool) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut floor = Floor {
@@ -205,7 +205,7 @@ impl Floor {
                 let mut at = 0;
                 while let Some(&member) = self.rooms[room].get(at) {
                     self.write(member, &brought.room);
-                    // It may have been removed, for not keeping up.
+                    // It may have been removed because it lags.
                     at += usize::from(self.rooms[room].get(at) == Some(&member));
                 }
             }
@@ -246,7 +246,7 @@ impl Floor {
         }
         let data = EventData::new_u64(index as u64);
         let flags = EventFlags::IN | EventFlags::OUT;
-        // It is watched; this can only fail for want of memory.
+        // It is registered; this fails only without memory.
         let _ = epoll::modify(&self.epoll, &connection.fd, data, flags);
     }
 

@@ -1,15 +1,15 @@
-//! What the floor makes of a client's bytes.
+//! Parses clients' bytes for the floor.
 
 use std::ops::Range;
 
 use crate::wire::{self, CLOSE, PING, TEXT};
 
-/// What one read brought.
+/// The content of one read.
 #[derive(Debug, Default)]
 pub(crate) struct Brought {
-    /// Frames for the room, one after another.
+    /// Frames for the room, concatenated.
     pub(crate) room: Vec<u8>,
-    /// Frames for single users, and for whom.
+    /// Frames for single users, with their recipients.
     pub(crate) direct: Vec<u8>,
     pub(crate) to: Vec<(usize, Range<usize>)>,
     pub(crate) pongs: Vec<u8>,
@@ -25,7 +25,7 @@ impl Brought {
         self.over = false;
     }
 
-    /// Takes the whole frames at the start of `input`; how many bytes they are.
+    /// Takes the whole frames at the start of `input`; returns their bytes.
     pub(crate) fn take(&mut self, input: &mut [u8]) -> usize {
         let mut at = 0;
         while let Some(head) = wire::header(&input[at..]) {

@@ -1,4 +1,4 @@
-//! The servers that are compared, and their processes.
+//! The compared servers and their processes.
 
 pub(crate) mod axum;
 pub(crate) mod floor;
@@ -19,35 +19,34 @@ use clap::ValueEnum;
 use crate::machine::pin;
 use crate::options::{Builtin, Cpus};
 
-/// Bytes or messages that may wait for one connection, wherever there is a queue: Switchboard's
-/// default.
+/// Bytes that may be queued for one connection, wherever there is a queue: Switchboard's default.
 pub(crate) const QUEUE_BYTES: usize = 1 << 20;
 pub(crate) const QUEUE_MESSAGES: usize = 1_024;
-/// Bytes read at a time by the peers that keep a buffer per connection.
+/// Read buffer of the peers that keep one per connection.
 pub(crate) const READ_BUFFER: usize = 4 << 10;
 /// Frames written before a flush.
 pub(crate) const BATCH: usize = 64;
 
-/// A server that is measured.
+/// A measured server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Server {
     /// A bare loop that writes one prepared buffer per member
     Floor,
-    /// The floor, and rooms are told that somebody came, as by Switchboard
+    /// The floor, with announcements of newcomers like Switchboard's presence
     FloorPresence,
     /// The example `chat`: presence, limits and heartbeats on
     SwitchboardTokio,
     /// The example `chat-smol`: presence, limits and heartbeats on
     SwitchboardSmol,
-    /// The example `chat` without presence: who comes is not announced to anybody
+    /// The example `chat` without presence
     SwitchboardTokioBare,
     /// The example `chat-smol` without presence
     SwitchboardSmolBare,
-    /// `switchboard-tokio` in raw mode: forwards what it gets
+    /// `switchboard-tokio` in raw mode: forwards messages unchanged
     SwitchboardTokioRaw,
-    /// The example `chat` on two threads and both CPUs, which it shares with the generator
+    /// The example `chat` on two threads and both CPUs, shared with the generator
     SwitchboardTokioTwo,
-    /// tokio-tungstenite by hand: a task and a channel per connection
+    /// A hand-written server on tokio-tungstenite: a task and a channel per connection
     TokioTungstenite,
     /// axum with a broadcast channel per room
     Axum,
@@ -58,7 +57,7 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// Those that are measured if nobody says otherwise.
+    /// The servers measured by default.
     pub(crate) const USUAL: [Self; 11] = [
         Self::Floor,
         Self::FloorPresence,
@@ -73,7 +72,8 @@ impl Server {
         Self::Bun,
     ];
 
-    /// Whether it differs from its like by presence alone, and so only where somebody comes.
+    /// Returns whether it differs from another only in presence, so that only workloads with
+    /// connects use it.
     pub(crate) const fn is_about_presence(self) -> bool {
         matches!(
             self,
@@ -81,12 +81,12 @@ impl Server {
         )
     }
 
-    /// Whether it is a floor.
+    /// Returns whether it is a floor.
     pub(crate) const fn is_floor(self) -> bool {
         matches!(self, Self::Floor | Self::FloorPresence)
     }
 
-    /// What it can be held against, where somebody comes: the floor that does as much for it.
+    /// Returns the floor that does the same work when clients connect.
     pub(crate) const fn floor_of_comers(self) -> Self {
         match self {
             Self::SwitchboardTokio | Self::SwitchboardSmol => Self::FloorPresence,
@@ -94,7 +94,7 @@ impl Server {
         }
     }
 
-    /// Whether it is one of ours.
+    /// Returns whether it is one of ours.
     pub(crate) fn is_ours(self) -> bool {
         self.to_string().starts_with("switchboard")
     }
@@ -107,14 +107,14 @@ impl fmt::Display for Server {
     }
 }
 
-/// Where things are.
+/// Paths.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// The program itself.
+    /// This program.
     program: PathBuf,
-    /// Where cargo puts what it builds.
+    /// Cargo's target directory.
     target: PathBuf,
-    /// Scripts and packages of peers that are not Rust.
+    /// Scripts and packages of the peers outside Rust.
     peers: PathBuf,
 }
 
@@ -129,7 +129,8 @@ impl Place {
         })
     }
 
-    /// Builds or installs what these servers need; those that cannot be had are left out, and why.
+    /// Builds or installs what these servers need; returns the available servers, and why others
+    /// are missing.
     pub(crate) fn prepare(&self, servers: &[Server]) -> (Vec<Server>, Vec<String>) {
         let (mut left, mut missing) = (Vec::new(), Vec::new());
         for &server in servers {
@@ -187,7 +188,7 @@ impl Place {
             .current_dir(&self.peers))
     }
 
-    /// The program itself, not the script that starts it.
+    /// Returns Bun's executable, not the script that starts it.
     fn bun(&self) -> io::Result<PathBuf> {
         let packages = self.peers.join("node_modules");
         let names = [
@@ -199,7 +200,7 @@ impl Place {
             .iter()
             .map(|name| packages.join(name))
             .find(|path| path.is_file());
-        found.ok_or_else(|| io::Error::other("npm has not brought its program"))
+        found.ok_or_else(|| io::Error::other("npm did not install its executable"))
     }
 
     fn command(&self, server: Server, ping: Duration) -> io::Result<Command> {
@@ -248,7 +249,7 @@ impl Place {
         })
     }
 
-    /// Starts a server on its CPU; it is ready to be connected to.
+    /// Starts a server on its CPU, and waits until it listens.
     pub(crate) fn start(&self, server: Server, ping: Duration, cpus: Cpus) -> io::Result<Process> {
         let mut command = self.command(server, ping)?;
         command
@@ -273,8 +274,8 @@ impl Place {
             .trim()
             .strip_prefix("listening on ")
             .and_then(|text| text.parse().ok());
-        process.address =
-            address.ok_or_else(|| io::Error::other(format!("{server} does not listen")))?;
+        process.address = address
+            .ok_or_else(|| io::Error::other(format!("{server} did not print its address")))?;
         Ok(process)
     }
 }
@@ -288,7 +289,7 @@ fn run(command: &mut Command) -> io::Result<()> {
     Err(io::Error::other(format!("{program}: {status}")))
 }
 
-/// A server at work; it ends with this.
+/// A running server, which is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,

@@ -1,5 +1,5 @@
-//! Switchboard in raw mode: forwards what it gets, as the peers do, under the limits, heartbeats
-//! and bounds that Switchboard always has.
+//! Switchboard in raw mode: forwards messages like the peers, with the limits, heartbeats and
+//! bounds that Switchboard always has.
 
 use std::io;
 use std::net::TcpListener;
@@ -44,7 +44,7 @@ impl Application for Forward {
     }
 }
 
-/// Serves for ever.
+/// Serves until an error.
 pub(crate) async fn serve(listener: TcpListener, ping: Duration) -> io::Result<()> {
     let mut config = Config {
         wire: Wire::Raw,

@@ -1,5 +1,5 @@
-//! A server by hand on tokio-tungstenite: a task and a bounded channel per connection, a small read
-//! buffer, and what waits in the channel written with one flush.
+//! A hand-written server on tokio-tungstenite: a task and a bounded channel per connection, a small
+//! read buffer, and one flush for all messages waiting in the channel.
 
 use std::collections::HashMap;
 use std::io;
@@ -35,7 +35,7 @@ struct Hall {
     users: Mutex<HashMap<String, Sender>>,
 }
 
-/// Serves for ever.
+/// Serves until an error.
 pub(crate) async fn serve(listener: TcpListener, ping: Duration) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -50,14 +50,14 @@ pub(crate) async fn serve(listener: TcpListener, ping: Duration) -> io::Result<(
                 Box::pin(connection(hall, stream, task, ping)).await;
             }
         });
-        // The task is there to take it.
+        // The task is waiting for it.
         let _ = sender.send(task.abort_handle());
     }
 }
 
 async fn connection(hall: Arc<Hall>, stream: TcpStream, task: AbortHandle, ping: Duration) {
     let mut target = String::new();
-    // The size of the error is the library's.
+    // The size of the error is the library's choice.
     #[allow(clippy::result_large_err)]
     let note = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         target = request.uri().to_string();
@@ -103,7 +103,7 @@ async fn talk(
                     Ok(true)
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => Ok(false),
-                // It answers pings by itself.
+                // The library answers pings.
                 Some(Ok(_)) => Ok(true),
             },
             _ = beat.tick() => stream.send(Message::Ping(Bytes::new())).await.map(|()| true),
@@ -136,7 +136,7 @@ fn publish(hall: &Hall, room: &Room, text: &Utf8Bytes) {
     lock(room).retain(|member| {
         let kept = member.sender.try_send(text.clone()).is_ok();
         if !kept {
-            // It does not keep up.
+            // The member lags.
             member.task.abort();
         }
         kept

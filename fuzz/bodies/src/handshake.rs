@@ -1,4 +1,4 @@
-//! Any bytes before the upgrade: one answer in any split, in little memory.
+//! Arbitrary bytes before the upgrade: the same answer for any split, in bounded memory.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,13 +13,15 @@ use switchboard_core::{
 use crate::heap::Heap;
 use crate::reads::{lengths, split};
 
-/// Bytes that a handshake may hold whatever it received, with the room for each of its headers.
+/// Bytes that a handshake may hold for any input, including space for its headers.
 const CONSTANT: i64 = 16 << 10;
 
-/// The first byte chooses a configuration, the next the reads, and the rest comes over the wire.
+/// Fuzzes the handshake. The first byte selects a configuration, the next ones the lengths of
+/// reads, and the rest is the input.
 ///
 /// # Panics
-/// Where a promise is broken.
+///
+/// Panics if an invariant is violated.
 pub fn handshake(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let config = Arc::new(config(input.arbitrary().unwrap_or(0)));
@@ -35,7 +37,7 @@ pub fn handshake(bytes: &[u8]) {
     }
 }
 
-/// Four configurations.
+/// Returns one of four configurations.
 pub(crate) fn config(choice: u8) -> HandshakeConfig {
     HandshakeConfig {
         endpoint: if choice & 1 == 0 {
@@ -62,7 +64,7 @@ fn receive<'a>(
         let outcome = heap.during(|| handshake.receive(read));
         heap.check(received, CONSTANT);
         if let Err(bad) = outcome {
-            assert_eq!(handshake.receive(b"GET"), Err(bad), "a refusal stays");
+            assert_eq!(handshake.receive(b"GET"), Err(bad), "a refusal is final");
             return Err(bad);
         }
         if let Ok(Some(request)) = outcome {
@@ -72,7 +74,7 @@ fn receive<'a>(
     Ok(found)
 }
 
-/// Whatever is let through can be judged and answered.
+/// Checks that an accepted request can be judged and answered.
 fn judge(request: &Request) {
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let everybody = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a net"));
@@ -90,12 +92,12 @@ fn judge(request: &Request) {
         let shown = format!("{request:?}");
         let other = Token::new("*".repeat(token.reveal().len()));
         let of_another = format!("{:?}", request.clone().with_token(other));
-        assert_eq!(shown, of_another, "a token shows");
-        // What is no secret is shown, and a client can write its secret there as well.
+        assert_eq!(shown, of_another, "a token is visible");
+        // Public parts are shown, and a client can put its token there too.
         let public = [request.path(), request.method()].into_iter();
         let mut public = public.chain(request.headers().map(|(name, _)| name));
         if !public.any(|public| public.contains(token.reveal())) {
-            assert!(!shown.contains(token.reveal()), "a token shows");
+            assert!(!shown.contains(token.reveal()), "a token is visible");
         }
     }
 }

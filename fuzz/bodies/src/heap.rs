@@ -1,8 +1,9 @@
-//! How much heap something holds, counted by an allocator. The tests of the bounds use this file too.
+//! Measures the heap that something holds, by a counting allocator. The bounds tests use this file
+//! too.
 
 use allocation_counter::measure;
 
-/// The heap that a series of steps of this thread holds.
+/// The heap held by a series of steps on this thread.
 #[derive(Debug, Default)]
 #[allow(
     dead_code,
@@ -18,7 +19,7 @@ pub(crate) struct Heap {
 
 #[allow(dead_code, reason = "as above")]
 impl Heap {
-    /// Does one step. A block that is moved counts twice while it is copied.
+    /// Runs one step. A block that is moved counts twice while it is copied.
     pub(crate) fn during<R>(&mut self, step: impl FnOnce() -> R) -> R {
         let mut result = None;
         let info = measure(|| result = Some(step()));
@@ -30,8 +31,8 @@ impl Heap {
         result.expect("the step was done")
     }
 
-    /// What is held between two steps may be twice what was received and a constant; at a moment
-    /// within a step a block that grows is there twice.
+    /// Asserts that between steps at most twice the received bytes plus a constant are held. Within
+    /// a step, a growing block exists twice.
     #[track_caller]
     pub(crate) fn check(&self, received: usize, constant: i64) {
         let (held, peak, received) = (self.held, self.peak, received.cast_signed() as i64);
@@ -45,28 +46,28 @@ impl Heap {
         );
     }
 
-    /// All is given back.
+    /// Asserts that everything was freed.
     #[track_caller]
     pub(crate) fn check_empty(&self) {
         assert_eq!(self.held, 0, "bytes are still held");
     }
 
-    /// What is held now.
+    /// Returns the bytes held now.
     pub(crate) const fn held(&self) -> i64 {
         self.held
     }
 
-    /// How many blocks are held now.
+    /// Returns the blocks held now.
     pub(crate) const fn live(&self) -> i64 {
         self.live
     }
 
-    /// All that was ever allocated; a block that is moved counts again.
+    /// Returns all bytes ever allocated; a block that is moved counts again.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How often something was allocated or moved.
+    /// Returns the number of allocations and moves.
     pub(crate) const fn blocks(&self) -> u64 {
         self.blocks
     }

@@ -1,7 +1,8 @@
-//! What the fuzz targets do: each body takes any bytes and panics where a promise is broken.
+//! The bodies of the fuzz targets. Each takes arbitrary bytes and panics if an invariant is
+//! violated.
 //!
-//! `fuzz/fuzz_targets` calls one body each, under libFuzzer on nightly Rust; `tests/replay.rs` calls
-//! them with the committed seeds on stable Rust.
+//! `fuzz/fuzz_targets` calls them under libFuzzer on nightly Rust; `tests/replay.rs` calls them
+//! with the committed seeds on stable Rust.
 
 mod decoder;
 mod handshake;
@@ -23,7 +24,7 @@ pub use self::switchboard::switchboard;
 /// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
-/// Each fuzz target by its name, which is that of its seeds too.
+/// The fuzz targets by name; the folders of seeds have the same names.
 pub const TARGETS: [(&str, Body); 6] = [
     ("handshake", handshake),
     ("decoder", decoder),

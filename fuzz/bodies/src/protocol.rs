@@ -1,5 +1,5 @@
-//! Any text of a client: no panic, what passes through is not touched, and all that is written can be
-//! read by another parser.
+//! Arbitrary text of a client: no panic, contents pass unchanged, and another parser can read
+//! everything that is written.
 
 use std::collections::BTreeMap;
 use std::iter::empty;
@@ -19,16 +19,17 @@ use switchboard_tests::wire::{Heard, Peer};
 
 use crate::heap::Heap;
 
-/// Bytes that parsing may take whatever the text.
+/// Bytes that parsing may allocate for any text.
 const CONSTANT: i64 = 1 << 10;
 
-/// All of it is the text of one message.
+/// Fuzzes the protocol with one text message.
 ///
 /// # Panics
-/// Where a promise is broken.
+///
+/// Panics if an invariant is violated.
 pub fn protocol(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
-        return; // The decoder lets nothing else through.
+        return; // The decoder passes only UTF-8.
     };
     let mut heap = Heap::default();
     let parsed = heap.during(|| parse(text));
@@ -52,11 +53,11 @@ pub fn protocol(bytes: &[u8]) {
     Conversation::new().say(text, parsed.ok().as_ref());
 }
 
-/// What a parser that builds a tree says.
+/// The result of a parser that builds a tree.
 enum Tree {
     Is(Value),
     IsNot,
-    /// It has a number that no `f64` can be, which passes through here.
+    /// Contains a number that `f64` cannot represent, which we pass through.
     Unknown,
 }
 
@@ -70,7 +71,7 @@ impl Tree {
     }
 }
 
-/// The JSON texts of the fields of an object.
+/// Returns the JSON text of each field of an object.
 fn fields(text: &str) -> BTreeMap<String, String> {
     let raw: BTreeMap<String, &RawValue> = serde_json::from_str(text).expect("an object");
     raw.into_iter()
@@ -78,9 +79,9 @@ fn fields(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A command is what is in its text, no more and no less.
+/// Checks that a command contains what its text says, no more and no less.
 fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
-    assert!(!matches!(tree, Tree::IsNot), "a parser of trees refuses it");
+    assert!(!matches!(tree, Tree::IsNot), "the tree parser refuses it");
     let (id, content) = match command {
         Command::Message { id, content, .. } | Command::Direct { id, content, .. } => {
             (id.as_ref(), Some(*content))
@@ -106,7 +107,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
         assert_eq!(
             Some(content.as_json()),
             written("content"),
-            "content is touched"
+            "content is changed"
         );
         let inside = text
             .as_bytes()
@@ -133,7 +134,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
     assert_eq!(tree[name.0].as_str(), Some(name.1));
 }
 
-/// The name that a command carries, and in which field.
+/// Returns the name in a command, and its field.
 fn name_in<'a>(command: &'a Command<'_>) -> Option<(&'static str, &'a str)> {
     match command {
         Command::Subscribe { channel, .. } | Command::Unsubscribe { channel, .. } => {
@@ -146,20 +147,20 @@ fn name_in<'a>(command: &'a Command<'_>) -> Option<(&'static str, &'a str)> {
     }
 }
 
-/// The application's own content is judged as a parser of trees would.
+/// Checks the application's own content against the tree parser.
 fn content(text: &str, tree: &Tree) {
     match (Content::parse(text), tree) {
         (Ok(content), _) => assert_eq!(
             content.as_json(),
             text.trim_matches([' ', '\t', '\n', '\r'])
         ),
-        // A value alone may be one level deeper than one that lies in a message.
+        // A value by itself may be one level deeper than one inside a message.
         (Err(BadContent::TooDeep), _) | (Err(_), Tree::IsNot | Tree::Unknown) => {}
-        (Err(bad), Tree::Is(_)) => panic!("refused, and a parser of trees takes it: {bad}"),
+        (Err(bad), Tree::Is(_)) => panic!("refused, but the tree parser accepts it: {bad}"),
     }
 }
 
-/// Two clients in one room: what one says, as the other is told.
+/// Two clients in one room, one of which sends.
 struct Conversation {
     board: Switchboard,
     speaker: ConnectionId,
@@ -175,7 +176,7 @@ impl Conversation {
             direct: Direct::Open,
             ..Config::default()
         };
-        let mut board = Switchboard::new(config, 1, NOW).expect("a configuration that fits");
+        let mut board = Switchboard::new(config, 1, NOW).expect("a valid configuration");
         let [speaker, listener] = ["ann", "bob"].map(|user| enter(&mut board, user));
         let mut conversation = Self {
             board,
@@ -194,12 +195,12 @@ impl Conversation {
                 let user = Ok(Identity::user("ann"));
                 board
                     .authenticated(NOW, speaker, user, None)
-                    .expect("it is there");
+                    .expect("a live connection");
             }
             Ok(Some(question)) => {
                 board
                     .answer(NOW, speaker, question, Ok(()))
-                    .expect("it is there");
+                    .expect("a live connection");
             }
             Ok(None) => {}
             Err(stale) => panic!("{stale}"),
@@ -224,7 +225,7 @@ impl Conversation {
         assert_eq!(told["sender"], "\"ann\"");
     }
 
-    /// The texts that go out to each.
+    /// Returns the texts written to each client.
     fn written(&mut self) -> BTreeMap<ConnectionId, Vec<String>> {
         let mut texts = BTreeMap::new();
         let mut out = Vec::new();
@@ -236,7 +237,7 @@ impl Conversation {
                 out.extend_from_slice(&frame.as_bytes()[*from..]);
             }
             let told = self.board.handle(NOW, id, Event::Wrote(out.len()));
-            told.expect("it is there");
+            told.expect("a live connection");
             let heard = Peer::new(false).read(&out).expect("frames");
             let text = heard.into_iter().map(|heard| match heard {
                 Heard::Text(text) => text,
@@ -250,13 +251,16 @@ impl Conversation {
 
 fn enter(board: &mut Switchboard, user: &str) -> ConnectionId {
     let lobby = Some("r".to_owned());
-    let request = Request::upgraded("/ws", lobby, empty::<(&str, &str)>()).expect("it is legal");
+    let request =
+        Request::upgraded("/ws", lobby, empty::<(&str, &str)>()).expect("a valid request");
     let id = board
         .connect(NOW, IpAddr::V4(Ipv4Addr::LOCALHOST))
         .expect("a seat");
-    board.upgraded(NOW, id, &request).expect("it is there");
+    board
+        .upgraded(NOW, id, &request)
+        .expect("a live connection");
     board
         .authenticated(NOW, id, Ok(Identity::user(user)), None)
-        .expect("it is there");
+        .expect("a live connection");
     id
 }

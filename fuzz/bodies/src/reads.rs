@@ -2,7 +2,7 @@
 
 use arbitrary::Unstructured;
 
-/// The lengths of up to seven reads, to be used again and again; none: all at once.
+/// Draws the lengths of up to seven reads, which repeat; empty means one read.
 pub(crate) fn lengths(input: &mut Unstructured<'_>) -> Vec<usize> {
     let count = usize::from(input.arbitrary::<u8>().unwrap_or(0) % 8);
     let lengths = input.bytes(count.min(input.len())).unwrap_or(&[]);

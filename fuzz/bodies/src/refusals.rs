@@ -1,5 +1,5 @@
-//! Any request at a node in any state: one answer, which is HTTP, says what is the case, and is 101
-//! to a legal request only.
+//! Arbitrary requests at a node in any state: one HTTP response, which is correct, and 101 only for
+//! a legal request.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use switchboard_tests::wire::{Heard, Peer};
 const NOW: Time = Time::from_millis(1_000);
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-/// What the node and the application say.
+/// The state of the node, and the application's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Welcomes,
@@ -42,10 +42,11 @@ const MOODS: [Mood; 8] = [
     Mood::ServerFull,
 ];
 
-/// Two bytes choose how the node is, and the rest is the request.
+/// Fuzzes refusals. Two bytes select the state of the node, and the rest is the request.
 ///
 /// # Panics
-/// Where a promise is broken.
+///
+/// Panics if an invariant is violated.
 pub fn refusals(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let Ok((choice, mood)) = input.arbitrary::<(u8, u8)>() else {
@@ -61,7 +62,7 @@ pub fn refusals(bytes: &[u8]) {
     well_formed(&answer, request, refused, http);
 }
 
-/// What comes back, and the refusal that was noted; `None` if more of the request is awaited.
+/// Returns the response and the refusal; `None` if the request is incomplete.
 fn answered(
     mood: Mood,
     http: bool,
@@ -69,7 +70,7 @@ fn answered(
     bytes: &[u8],
 ) -> Option<(Option<Refused>, Vec<u8>)> {
     let mut board = node(mood, http);
-    let id = board.connect(NOW, PEER).expect("a place to be refused in");
+    let id = board.connect(NOW, PEER).expect("a handshake seat");
     let mut handshake = Handshake::new(Arc::new(HandshakeConfig {
         endpoint: Endpoint::default(),
         pages,
@@ -80,18 +81,18 @@ fn answered(
     match handshake.receive(bytes) {
         Ok(None) if mood != Mood::HandshakesFull => return None,
         Ok(None) => {}
-        Err(bad) => board.malformed(NOW, id, bad).expect("it is there"),
+        Err(bad) => board.malformed(NOW, id, bad).expect("a live connection"),
         Ok(Some(mut request)) => {
             request.set_peer(PEER);
-            match board.request(NOW, id, &request).expect("it is there") {
+            match board.request(NOW, id, &request).expect("a live connection") {
                 RequestOutcome::Authenticate => {
                     board
                         .authenticated(NOW, id, verdict(mood), None)
-                        .expect("it is there");
+                        .expect("a live connection");
                 }
                 RequestOutcome::Page => {
                     let page = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
-                    board.answer_page(NOW, id, page).expect("it is there");
+                    board.answer_page(NOW, id, page).expect("a live connection");
                 }
                 RequestOutcome::Refused => {}
             }
@@ -112,7 +113,7 @@ fn answered(
                     bytes.extend_from_slice(&frame.as_bytes()[from..]);
                 }
                 let wrote = Event::Wrote(bytes.len());
-                board.handle(NOW, whom, wrote).expect("it is there");
+                board.handle(NOW, whom, wrote).expect("a live connection");
                 if whom == id {
                     out.extend(bytes);
                 }
@@ -124,7 +125,7 @@ fn answered(
     Some((refused, out))
 }
 
-/// A node in this state, before anybody asks.
+/// Returns a node in this state, before any request.
 fn node(mood: Mood, http: bool) -> Switchboard {
     let mut config = Config {
         refusal: if http { Refusal::Http } else { Refusal::Close },
@@ -134,7 +135,7 @@ fn node(mood: Mood, http: bool) -> Switchboard {
     config.limits.per_ip = 1;
     config.limits.handshakes = 4;
     config.health.ping_interval = Duration::from_secs(86_400);
-    let mut board = Switchboard::new(config, 1, NOW).expect("a configuration that fits");
+    let mut board = Switchboard::new(config, 1, NOW).expect("a valid configuration");
     let other = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
     match mood {
         Mood::IpFull => enter(&mut board, PEER),
@@ -157,12 +158,14 @@ fn node(mood: Mood, http: bool) -> Switchboard {
 fn enter(board: &mut Switchboard, from: IpAddr) {
     let id = board.connect(NOW, from).expect("a seat");
     let nothing = std::iter::empty::<(&str, &str)>();
-    let mut request = Request::upgraded("/ws", None, nothing).expect("legal");
+    let mut request = Request::upgraded("/ws", None, nothing).expect("a valid request");
     request.set_peer(from);
-    board.upgraded(NOW, id, &request).expect("it is there");
+    board
+        .upgraded(NOW, id, &request)
+        .expect("a live connection");
     board
         .authenticated(NOW, id, Ok(Identity::user("first")), None)
-        .expect("it is there");
+        .expect("a live connection");
 }
 
 fn verdict(mood: Mood) -> Result<Identity, Refused> {
@@ -174,19 +177,19 @@ fn verdict(mood: Mood) -> Result<Identity, Refused> {
     }
 }
 
-/// The bits of a key's last letter that make no byte may be anything (RFC 4648, section 3.5).
+/// The unused bits of a key's last letter may have any value (RFC 4648, section 3.5).
 const KEY: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// The answer is one that another parser reads, and no other than the refusal asks for.
+/// Checks that another parser reads the response, and that it matches the refusal.
 fn well_formed(answer: &[u8], request: &[u8], refused: Option<Refused>, by_http: bool) {
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut response = httparse::Response::new(&mut headers);
-    let parsed = response.parse(answer).expect("it is HTTP");
+    let parsed = response.parse(answer).expect("an HTTP response");
     let httparse::Status::Complete(head) = parsed else {
-        panic!("half a head");
+        panic!("an incomplete head");
     };
     let status = response.code.expect("a status");
     let body = &answer[head..];
@@ -224,7 +227,10 @@ fn well_formed(answer: &[u8], request: &[u8], refused: Option<Refused>, by_http:
     let length = std::str::from_utf8(all("content-length")[0]).expect("digits");
     assert_eq!(length.parse(), Ok(body.len()), "its length");
     let Some(refused) = refused else {
-        assert_eq!(status, 200, "only a page is answered without a refusal");
+        assert_eq!(
+            status, 200,
+            "a response other than a page without a refusal"
+        );
         return;
     };
     assert_eq!(status, refused.status());
@@ -234,14 +240,14 @@ fn well_formed(answer: &[u8], request: &[u8], refused: Option<Refused>, by_http:
     assert_eq!(all("upgrade").is_empty(), status != 426);
     assert!(
         by_http || refused.close().is_none(),
-        "{refused:?} was to be told by a Close"
+        "{refused:?} must be told by a Close frame"
     );
     let said = str::from_utf8(body).expect("text");
     assert!(said.starts_with(refused.as_str()) && said.ends_with('\n'));
 }
 
-/// The first rule for an upgrade (RFC 6455, section 4.2.1; RFC 9112) that a request breaks, by a
-/// reader who shares nothing with ours.
+/// Returns the first rule for an upgrade (RFC 6455, section 4.2.1; RFC 9112) that a request
+/// violates, by a parser that shares no code with ours.
 fn illegal(request: &[u8]) -> Option<&'static str> {
     let mut headers = [httparse::EMPTY_HEADER; 256];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -249,7 +255,7 @@ fn illegal(request: &[u8]) -> Option<&'static str> {
     let Ok(httparse::Status::Complete(end)) = parsed.parse(request) else {
         return Some("not a head");
     };
-    // What follows are frames.
+    // Frames may follow.
     let request = &request[..end];
     let all = |name: &str| -> Vec<&[u8]> {
         let named = parsed

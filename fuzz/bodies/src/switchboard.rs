@@ -1,4 +1,4 @@
-//! A script drawn from bytes, played against the manager and its model.
+//! Plays a script drawn from bytes against the switchboard and its model.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use switchboard_tests::script::case_from;
 /// The most steps of a script.
 const STEPS: usize = 80;
 
-/// The bytes are a script: its setup, then its steps.
+/// Fuzzes the switchboard. The bytes are a script: its setup, then its steps.
 ///
 /// # Panics
-/// Where the manager and the model differ.
+///
+/// Panics if the switchboard and the model differ.
 pub fn switchboard(bytes: &[u8]) {
     let Ok(case) = case_from(&mut Unstructured::new(bytes), STEPS) else {
         return;

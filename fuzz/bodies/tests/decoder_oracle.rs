@@ -1,6 +1,5 @@
-//! tungstenite is the oracle: the same bytes come to the same messages and the same class of
-//! verdict, apart from a list of differences that are meant. Arbitrary bytes are for the fuzzer;
-//! here are whole frames, mostly legal, and one case for each difference.
+//! Compares the decoder with tungstenite on whole frames, mostly legal, with one case per
+//! deliberate difference. The fuzzer covers arbitrary bytes.
 
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
@@ -25,14 +24,14 @@ proptest! {
     }
 }
 
-/// The two agree as the table says, whole or byte by byte.
+/// Asserts that both agree as the table says, whole and byte by byte.
 #[track_caller]
 fn agrees(bytes: &[u8], expected: Agreement) {
     assert_eq!(compare(bytes, [bytes]), Ok(expected));
     assert_eq!(compare(bytes, bytes.chunks(1)), Ok(expected));
 }
 
-/// The header of a frame that declares this length and has no payload.
+/// Returns a header that declares this length, without a payload.
 fn declaring(opcode: u8, length: u64) -> Vec<u8> {
     let length = Length::Declared(length);
     ClientFrame {
@@ -133,7 +132,7 @@ fn a_control_frame_with_a_length_in_a_longer_form_is_refused_where_tungstenite_t
 
 #[test]
 fn a_difference_that_is_not_in_the_table_is_found() {
-    // What one decoder is told is not what the other is told.
+    // The comparison must detect different messages.
     let (text, other) = (frame(TEXT, "hello").bytes(), frame(TEXT, "world").bytes());
     assert!(compare(&text, [&other[..]]).is_err());
     assert!(compare(&text, [&unmasked(b"hello").bytes()[..]]).is_err());

@@ -1,11 +1,11 @@
-//! The committed seeds of each fuzz target, replayed on stable Rust.
+//! Replays the committed seeds of each fuzz target on stable Rust.
 
 use std::fs;
 use std::path::PathBuf;
 
 use switchboard_fuzz::TARGETS;
 
-/// The most seeds of one target, and bytes of all.
+/// The most seeds per target, and the most bytes of all.
 const SEEDS: usize = 60;
 const BYTES: usize = 1 << 20;
 
@@ -28,7 +28,7 @@ fn every_seed_keeps_every_promise() {
     for (target, body) in TARGETS {
         let seeds = seeds(target);
         for (path, bytes) in &seeds {
-            // A panic alone would not tell which.
+            // A panic alone would not name the seed.
             let done = std::panic::catch_unwind(|| body(bytes));
             assert!(done.is_ok(), "{target} fails on {}", path.display());
         }

@@ -43,7 +43,7 @@ impl World {
     pub(crate) fn new(config: Config) -> Self {
         let now = Time::from_millis(1_000);
         Self {
-            board: Switchboard::new(config, 1, now).expect("a configuration that fits"),
+            board: Switchboard::new(config, 1, now).expect("a valid configuration"),
             now,
             buffer: Vec::with_capacity(1 << 16),
         }
@@ -59,7 +59,7 @@ impl World {
         let (id, peer) = (self.connect(number), address(number));
         let lobby = lobby.map(str::to_owned);
         let nothing = empty::<(&str, &str)>();
-        let mut request = Request::upgraded("/ws", lobby, nothing).expect("legal");
+        let mut request = Request::upgraded("/ws", lobby, nothing).expect("a valid request");
         request.set_peer(peer);
         let answer = self.board.upgraded(self.now, id, &request);
         assert_eq!(answer, Ok(RequestOutcome::Authenticate));

@@ -85,7 +85,9 @@ impl World {
             tokens: switchboard_core::Tokens::default(),
         };
         let request = Handshake::new(config.into()).receive(head.as_bytes());
-        let request = request.expect("legal").expect("whole");
+        let request = request
+            .expect("a valid request")
+            .expect("a complete request");
         self.sys
             .request(self.now, id, &request)
             .expect("a live connection");

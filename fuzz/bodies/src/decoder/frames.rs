@@ -1,15 +1,15 @@
-//! The frames of a stream, read as leniently as can be: where they are, not whether they are legal.
+//! A lenient frame parser: it finds frames without checking whether they are legal.
 
-/// A frame's place in a stream, and what its header says.
+/// The position of a frame in a stream, and its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHead {
-    /// Where its first byte is.
+    /// Position of its first byte.
     pub(super) start: usize,
-    /// Where its payload begins.
+    /// Position of its payload.
     pub(super) payload: usize,
-    /// What it declares.
+    /// The declared length.
     pub(super) length: u64,
-    /// Whether the length is in 2 or 8 bytes of its own.
+    /// Whether the length uses 2 or 8 extra bytes.
     pub(super) long_form: bool,
     pub(super) opcode: u8,
 }
@@ -19,7 +19,7 @@ impl FrameHead {
         self.opcode & 8 != 0
     }
 
-    /// Where the frame ends; a payload of more than `most` bytes counts as one of none.
+    /// Returns the end of the frame; a payload of more than `most` bytes counts as empty.
     pub(super) fn end(&self, most: usize) -> usize {
         match usize::try_from(self.length) {
             Ok(length) if length <= most => self.payload + length,
@@ -28,8 +28,8 @@ impl FrameHead {
     }
 }
 
-/// The frame that the byte at `place` belongs to. What is missing of its header is taken for a mask
-/// and for zeros.
+/// Returns the frame that contains the byte at `place`. Missing bytes of its header are taken as a
+/// mask and zeros.
 pub(super) fn frame_at(stream: &[u8], place: usize) -> FrameHead {
     let mut start = 0;
     loop {
@@ -68,5 +68,5 @@ fn head(stream: &[u8], start: usize) -> FrameHead {
     }
 }
 
-/// The bit that says that there is a mask.
+/// The mask bit.
 pub(super) const MASKED: u8 = 0x80;

@@ -1,5 +1,5 @@
-//! Any bytes after the upgrade: the same messages and the same verdict as tungstenite, in any split,
-//! in little memory.
+//! Arbitrary bytes after the upgrade: the decoder must produce the same messages and verdict as
+//! tungstenite, for any split, in bounded memory.
 
 mod frames;
 mod oracle;
@@ -12,8 +12,8 @@ pub use self::oracle::{Agreement, DIFFERENCES, Difference, compare, theirs};
 use crate::heap::Heap;
 use crate::reads::{lengths, split};
 
-/// Small enough that inputs run into it; not smaller than a control frame, which the oracle counts.
-/// The oracle knows no limit of fragments.
+/// Small enough to be reached by inputs, but not smaller than a control frame, which the oracle
+/// counts. The oracle has no limit of fragments.
 pub const LIMITS: DecoderLimits = DecoderLimits {
     message_bytes: 300,
     fragments: usize::MAX,
@@ -24,13 +24,13 @@ const FEW_FRAGMENTS: DecoderLimits = DecoderLimits {
     ..LIMITS
 };
 
-/// Bytes that a decoder may hold whatever it received: its first buffer, and a control frame.
+/// Bytes that a decoder may hold for any input: its first buffer, and a control frame.
 const CONSTANT: i64 = 512;
 
-/// What became of a connection.
+/// The verdict on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on, or was closed in the way it should be.
+    /// It continues, or was closed regularly.
     Fine,
     /// 1002.
     Protocol,
@@ -40,10 +40,12 @@ pub enum Verdict {
     TooBig,
 }
 
-/// The first byte chooses the limits, the next the lengths of reads, and the rest comes over the wire.
+/// Fuzzes the decoder. The first byte selects the limits, the next ones the lengths of reads, and
+/// the rest is the input.
 ///
 /// # Panics
-/// Where a promise is broken.
+///
+/// Panics if an invariant is violated.
 pub fn decoder(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let few = input.arbitrary::<u8>().unwrap_or(0) & 1 == 1;
@@ -63,21 +65,22 @@ pub fn decoder(bytes: &[u8]) {
     }
 }
 
-/// What our decoder makes of these reads.
+/// Runs our decoder on these reads.
 ///
 /// # Panics
-/// If it ends a connection for a reason that cannot be: there is no limit of fragments.
+///
+/// Panics if it ends the connection for an impossible reason; there is no limit of fragments.
 pub fn ours<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Heard>, Verdict) {
     let decoded = decode(LIMITS, reads.into_iter(), None);
     let verdict = decoded.verdict();
     (decoded.heard, verdict)
 }
 
-/// What came out of some reads.
+/// The result of decoding some reads.
 struct Run {
     heard: Vec<Heard>,
     error: Option<ProtocolError>,
-    /// Reads that were taken, the one with the error included.
+    /// Reads that were consumed, including the one with the error.
     reads: usize,
 }
 
@@ -97,7 +100,7 @@ impl Run {
     }
 }
 
-/// Decodes reads up to the first error, and counts the heap if there is a counter.
+/// Decodes reads up to the first error, and measures the heap if there is a counter.
 fn decode<'a>(
     limits: DecoderLimits,
     reads: impl Iterator<Item = &'a [u8]>,
@@ -135,10 +138,14 @@ fn decode<'a>(
             let whole = event.is_some();
             run.heard.extend(event);
             if !whole {
-                assert_eq!(consumed, rest.len(), "nothing whole, yet bytes are left");
+                assert_eq!(
+                    consumed,
+                    rest.len(),
+                    "bytes are left although no frame is complete"
+                );
                 break;
             }
-            assert!(consumed > 0, "a frame out of nothing");
+            assert!(consumed > 0, "a frame without input");
             rest = &mut rest[consumed..];
         }
     }
@@ -150,7 +157,7 @@ fn step(decoder: &mut Decoder, input: &mut [u8]) -> Result<(usize, Option<Heard>
     Ok((step.consumed, step.incoming.map(heard)))
 }
 
-/// What a test keeps for itself is not the decoder's, and not counted.
+/// The test's own copies are not counted.
 fn heard(incoming: Incoming<'_>) -> Heard {
     let mut kept = None;
     allocation_counter::opt_out(|| kept = Some(owned(incoming)));

@@ -1,5 +1,5 @@
-//! tungstenite is the oracle: the same bytes come to the same messages and the same class of
-//! verdict, apart from a list of differences that are meant.
+//! tungstenite as the oracle: equal bytes give equal messages and the same class of verdict, except
+//! for a list of deliberate differences.
 
 use std::io::{self, Read, Write};
 
@@ -11,21 +11,21 @@ use tungstenite::{Message, WebSocket};
 use super::frames::{FrameHead, MASKED, frame_at};
 use super::{LIMITS, Run, Verdict, decode};
 
-/// A difference that is meant.
+/// A deliberate difference.
 #[derive(Debug)]
 pub struct Difference {
-    /// What the oracle does otherwise.
+    /// How the oracle differs.
     pub why: &'static str,
-    /// What we say of the frame.
+    /// Our verdict on the frame.
     pub ours: Verdict,
-    /// What the oracle says of the whole frame.
+    /// The oracle's verdict on the whole frame.
     pub theirs: Verdict,
-    /// The frames in question.
+    /// The frames concerned.
     frame: fn(&FrameHead) -> bool,
 }
 
-/// All of them, but for one: we tell of a broken rule with its first byte, where the oracle may
-/// wait for the end of the frame. So it is shown the frame to its end before it is asked.
+/// All deliberate differences but one: we report a violation at its first byte, where the oracle
+/// may wait for the end of the frame. Therefore the oracle is given the frame to its end.
 pub const DIFFERENCES: [Difference; 3] = [
     Difference {
         why: "the oracle looks at the size before the mask, the bits and the rules for control frames",
@@ -50,15 +50,19 @@ pub const DIFFERENCES: [Difference; 3] = [
 /// How the two agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
-    /// In all.
+    /// Completely.
     Same,
-    /// We tell earlier in the frame, and the same.
+    /// We report the same, but earlier in the frame.
     Earlier,
     /// As this entry of [`DIFFERENCES`] says.
     Meant(usize),
 }
 
-/// Compares what the two make of a stream, ours in any split. `Err` says how they disagree.
+/// Compares both decoders on a stream, ours in any split.
+///
+/// # Errors
+///
+/// Returns a description of the disagreement.
 pub fn compare<'a>(
     stream: &[u8],
     reads: impl IntoIterator<Item = &'a [u8]>,
@@ -81,7 +85,7 @@ pub(super) fn judge(stream: &[u8], run: &Run) -> Result<Agreement, String> {
     if ours.1 == Verdict::Fine {
         return Err(told);
     }
-    // Byte by byte, the number of reads tells the place of the broken rule.
+    // Byte by byte, the number of reads is the position of the violation.
     let place = decode(LIMITS, stream.chunks(1), None).reads - 1;
     let frame = frame_at(stream, place);
     let whole = completed(stream, &frame);
@@ -101,8 +105,8 @@ pub(super) fn judge(stream: &[u8], run: &Run) -> Result<Agreement, String> {
         .ok_or_else(|| format!("{told}, and of the whole frame {of_the_frame:?}; {frame:?}"))
 }
 
-/// The stream up to the end of this frame, with zeros for what is missing. Of a frame that is too
-/// big the header is enough.
+/// Returns the stream up to the end of this frame, with zeros for missing bytes. The header
+/// suffices if the frame is too big.
 fn completed(stream: &[u8], frame: &FrameHead) -> Vec<u8> {
     let end = frame.end(LIMITS.message_bytes);
     let mut whole = stream[..end.min(stream.len())].to_vec();
@@ -113,11 +117,11 @@ fn completed(stream: &[u8], frame: &FrameHead) -> Vec<u8> {
     whole
 }
 
-/// The reason of a Close that the oracle gives out in place of one with a bad code; a client that
-/// sends it cannot be told from that.
+/// The reason that the oracle reports for a Close with a bad code. A client that sends this reason
+/// cannot be distinguished.
 const COMPLAINT: &str = "Protocol violation";
 
-/// Gives bytes, then would block; takes everything.
+/// Supplies bytes, then would block; accepts all writes.
 struct Wire<'a>(&'a [u8]);
 
 impl Read for Wire<'_> {
@@ -139,10 +143,11 @@ impl Write for Wire<'_> {
     }
 }
 
-/// What tungstenite makes of a stream.
+/// Runs tungstenite on a stream.
 ///
 /// # Panics
-/// If it ends in a way that nobody foresaw.
+///
+/// Panics if it ends in an unexpected way.
 pub fn theirs(bytes: &[u8]) -> (Vec<Heard>, Verdict) {
     let config = WebSocketConfig::default()
         .read_buffer_size(1_024)
@@ -156,7 +161,7 @@ pub fn theirs(bytes: &[u8]) -> (Vec<Heard>, Verdict) {
             Ok(Message::Binary(bytes)) => Heard::Binary(bytes.to_vec()),
             Ok(Message::Ping(bytes)) => Heard::Ping(bytes.to_vec()),
             Ok(Message::Pong(bytes)) => Heard::Pong(bytes.to_vec()),
-            // How it says that the code was wrong.
+            // How it reports a bad code.
             Ok(Message::Close(Some(body))) if body.reason.as_str() == COMPLAINT => {
                 break Verdict::Protocol;
             }

@@ -1,4 +1,4 @@
-//! Rate limits and timers beside naive twins.
+//! Rate limits and timers, compared with naive implementations.
 
 mod rates;
 mod timers;
@@ -12,10 +12,11 @@ use switchboard_core::{ConnectionId, Request, Switchboard, Time};
 /// The most steps of one run.
 const STEPS: usize = 200;
 
-/// The first byte chooses one of the two, and the rest is what happens.
+/// Fuzzes rate limits or timers, as the first byte selects; the rest is the script.
 ///
 /// # Panics
-/// Where a promise is broken.
+///
+/// Panics if an invariant is violated.
 pub fn limits(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let outcome = if input.arbitrary::<u8>().unwrap_or(0) & 1 == 0 {
@@ -23,7 +24,7 @@ pub fn limits(bytes: &[u8]) {
     } else {
         timers::run(&mut input)
     };
-    // Too few bytes are the end of the run, and no fault.
+    // Running out of bytes ends the run without a fault.
     let _ = outcome;
 }
 
@@ -38,7 +39,10 @@ fn ask(
     id: ConnectionId,
     peer: IpAddr,
 ) -> switchboard_core::RequestOutcome {
-    let mut request = Request::upgraded("/ws", None, empty::<(&str, &str)>()).expect("legal");
+    let mut request =
+        Request::upgraded("/ws", None, empty::<(&str, &str)>()).expect("a valid request");
     request.set_peer(peer);
-    board.upgraded(now, id, &request).expect("it is there")
+    board
+        .upgraded(now, id, &request)
+        .expect("a live connection")
 }

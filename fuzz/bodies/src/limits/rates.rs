@@ -1,4 +1,4 @@
-//! The rate limits of messages, bytes and connects beside a list of all that was let through.
+//! The rate limits of messages, bytes and connects, compared with a list of everything admitted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ enum Step {
     Connect(u8),
 }
 
-/// Everything that a bucket ever gave, and the rule that it must keep.
+/// Everything that a bucket admitted, and its rate.
 struct Twin {
     rate: Option<Rate>,
     given: Vec<(u64, u64)>,
@@ -36,7 +36,7 @@ impl Twin {
         }
     }
 
-    /// Plays all that was given once more: a vessel that each unit fills and time empties.
+    /// Replays everything admitted: a level that rises with each unit and falls with time.
     fn admits(&self, now: u64, units: u64) -> bool {
         let Some(rate) = self.rate else { return true };
         let cost = |units: u64| (u128::from(units) * SECOND).div_ceil(u128::from(rate.per_second));
@@ -48,8 +48,8 @@ impl Twin {
         level.saturating_sub(u128::from(now - at)) + cost(units) <= cost(rate.burst)
     }
 
-    /// Whatever the vessel says: in no window was there more than its burst and its rate allow, but
-    /// for what rounding to a nanosecond makes.
+    /// Checks, independently of the level, that no window had more than burst and rate allow,
+    /// except for rounding to a nanosecond.
     fn give(&mut self, now: u64, units: u64) {
         self.given.push((now, units));
         let Some(rate) = self.rate else { return };
@@ -92,7 +92,7 @@ pub(super) fn run(input: &mut Unstructured<'_>) -> Result<()> {
 
 fn rate(input: &mut Unstructured<'_>) -> Result<Option<Rate>> {
     let (per_second, burst): (u32, u32) = input.arbitrary()?;
-    // Low rates are the interesting ones.
+    // Prefer low rates.
     let narrow = |number: u32| (number >> (number % 32)).max(1);
     Ok((per_second % 8 != 7).then(|| Rate {
         per_second: narrow(per_second).into(),
@@ -109,17 +109,17 @@ impl World {
         config.rates.messages = messages;
         config.rates.bytes = bytes;
         config.rates.connects = None;
-        // Nobody is closed for being over a limit: that is another rule.
+        // Strikes are another rule and must not close a connection here.
         config.rates.strikes = 1_000;
         config.rates.strike_window = Duration::from_nanos(1);
         config.limits.message_bytes = 1;
         config.limits.per_ip = 1_000_000;
         config.health.stall_threshold = Duration::from_secs(365 * 86_400);
         let now = 1_000;
-        // One node lets its clients in at any rate, so that the one who speaks is in.
+        // One node has no connect limit, so that the sender is admitted.
         config.rates.connects = connects;
         let at = Time::from_nanos(now);
-        let mut board = Switchboard::new(config, 1, at).expect("a configuration that fits");
+        let mut board = Switchboard::new(config, 1, at).expect("a valid configuration");
         let speaker = board.connect(at, address(200)).expect("a seat");
         assert_eq!(
             ask(&mut board, at, speaker, address(200)),
@@ -128,7 +128,7 @@ impl World {
         let user = Ok(Identity::user("ann"));
         board
             .authenticated(at, speaker, user, None)
-            .expect("it is there");
+            .expect("a live connection");
         Self {
             board,
             now,
@@ -144,7 +144,7 @@ impl World {
         Time::from_nanos(self.now)
     }
 
-    /// What the twins say of a message or a control frame of so many bytes.
+    /// Charges a message or control frame to the twins; returns their prediction.
     fn charge(&mut self, len: usize) -> bool {
         let (now, len) = (self.now, len as u64);
         let fits = self.messages.admits(now, 1) && self.bytes.admits(now, len);
@@ -167,12 +167,12 @@ impl World {
         let (at, expected) = (self.at(), self.charge(len));
         let payload = vec![7; len];
         let told = self.board.handle(at, self.speaker, Event::Ping(&payload));
-        told.expect("it is there");
+        told.expect("a live connection");
         let pong = expected.then_some(Heard::Pong(payload));
         assert_eq!(self.written(), Vec::from_iter(pong));
     }
 
-    /// The charge of a connect is taken on arrival; its request is told of it.
+    /// A connect is charged on arrival; the result is reported with its request.
     fn connect(&mut self, from: u8) {
         let (at, now) = (self.at(), self.now);
         let rate = self.connect_rate;
@@ -186,7 +186,7 @@ impl World {
         let id = self.board.connect(at, address(from)).expect("a seat");
         assert_eq!(ask(&mut self.board, at, id, address(from)), expected);
         let told = self.board.handle(at, id, Event::Reset);
-        told.expect("it is there");
+        told.expect("a live connection");
         assert_eq!(self.board.audit(), Ok(()));
     }
 
@@ -198,7 +198,7 @@ impl World {
             let chunk = self.board.transmit(id, &mut out, 1 << 20);
             assert!(matches!(chunk, Chunk::Copied(_)), "small frames are copied");
             let wrote = Event::Wrote(out.len() - before);
-            self.board.handle(at, id, wrote).expect("it is there");
+            self.board.handle(at, id, wrote).expect("a live connection");
         }
         Peer::new(false).read(&out).expect("frames")
     }

@@ -1,4 +1,4 @@
-//! The timers of connections beside a list of who is due when.
+//! The timers of connections, compared with a list of deadlines.
 
 use std::time::Duration;
 
@@ -26,13 +26,13 @@ enum Step {
     Back(u16),
 }
 
-/// Where a connection stands, and when it is over with that.
+/// The phase of a connection and its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stands {
     Arrived(u64),
     Asking(u64),
     Awaiting(u64),
-    /// In, and in a message or not.
+    /// Admitted; the deadline of its unfinished message, if any.
     In(Option<u64>),
     Refused(u64),
     Closing(u64),
@@ -80,7 +80,7 @@ pub(super) fn run(input: &mut Unstructured<'_>) -> Result<()> {
         world.step(input.arbitrary()?);
         world.compare();
     }
-    // Nobody is forgotten: with time, all who are not in have gone.
+    // With time, all connections that are not admitted must be gone.
     for _ in 0..2 * world.twins.len() {
         world.step(Step::ToDeadline);
         world.compare();
@@ -89,7 +89,7 @@ pub(super) fn run(input: &mut Unstructured<'_>) -> Result<()> {
         .twins
         .iter()
         .find(|(_, stands)| stands.due().is_some());
-    assert_eq!(left, None, "it is still waited for");
+    assert_eq!(left, None, "a deadline is left");
     Ok(())
 }
 
@@ -101,7 +101,7 @@ impl World {
     fn new(input: &mut Unstructured<'_>) -> Result<Self> {
         let year = Duration::from_secs(365 * 86_400);
         let mut config = Config::default();
-        // What is not the subject here lies far away.
+        // Disable the other timers.
         config.health.stall_threshold = year;
         config.health.ping_interval = year;
         config.health.ping_timeout = year;
@@ -121,7 +121,7 @@ impl World {
         let now = 1_000_000;
         let board = Switchboard::new(config.clone(), 1, Time::from_nanos(now));
         Ok(Self {
-            board: board.expect("a configuration that fits"),
+            board: board.expect("a valid configuration"),
             config,
             now,
             ticked: now,
@@ -164,7 +164,7 @@ impl World {
             Step::Disconnect(c) => self.change(c, |board, id, stands| match stands {
                 Stands::In(_) => {
                     let told = board.handle(at, id, Event::Close(None));
-                    told.expect("it is there");
+                    told.expect("a live connection");
                     Stands::Closing(now + nanos(timeouts.close))
                 }
                 other => other,
@@ -204,7 +204,7 @@ impl World {
                 return stands;
             }
             let told = board.authenticated(at, id, verdict.clone(), None);
-            told.expect("it is there");
+            told.expect("a live connection");
             match verdict {
                 Ok(Identity::FirstMessage) => Stands::Awaiting(now + nanos(timeouts.auth)),
                 Ok(_) => Stands::In(None),
@@ -222,12 +222,12 @@ impl World {
             };
             let bytes = usize::from(in_message);
             let told = board.handle(at, id, Event::Partial { in_message, bytes });
-            told.expect("it is there");
+            told.expect("a live connection");
             Stands::In(in_message.then(|| since.unwrap_or(due)))
         });
     }
 
-    /// Lets time pass, with one tick at its end.
+    /// Lets time pass, with one tick at the end.
     fn tick(&mut self, now: u64) {
         self.now = now;
         self.board.tick(Time::from_nanos(now));
@@ -263,7 +263,7 @@ impl World {
             .min();
         let next = self.board.next_deadline().map(Time::as_nanos);
         if let Some(due) = due {
-            let next = next.expect("a deadline is promised");
+            let next = next.expect("a next deadline");
             assert!(
                 next <= due.max(self.ticked + 1),
                 "{next} is later than {due}"
