@@ -1,4 +1,4 @@
-/** Typed listeners. One that throws does not keep the others from being called. */
+/** Typed listeners. An exception in one does not prevent calls of the others. */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
 

@@ -7,16 +7,16 @@ export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from '.
 export type { Options, Socket, Url } from './transport.js';
 
 const BUFFERED = 1_024;
-/** The frames that are events of a subscription as they are. */
+/** Frames that are passed unchanged as events of a subscription. */
 const SHARED = ['message', 'presence', 'subscribed'];
 
-/** Why a message was not sent, or not known to have arrived. */
+/** Why a message was not sent, or may not have arrived. */
 export class SwitchboardError extends Error {
   /**
    * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer), `timeout` (no answer),
-   *   `queue_full` (so much waits already, for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
-   *   `bad_content` (JSON cannot say it), `stopped`, `overflow`
-   * @param frame the server's `error`, where it is one
+   *   `queue_full` (too much waits for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
+   *   `bad_content` (cannot be encoded as JSON), `stopped`, `overflow`
+   * @param frame the server's `error`, if there is one
    */
   constructor(readonly code: string, readonly frame?: Frame, message?: string, cause?: unknown) {
     super(message ?? frame?.message ?? code, { cause });
@@ -25,24 +25,24 @@ export class SwitchboardError extends Error {
 
 export interface Message<T = unknown> {
   readonly content: T;
-  /** The user who sent it; left out where the server itself did. */
+  /** The sending user; absent if the application sent it. */
   readonly sender?: string;
   readonly seq: number;
 }
 
-/** Messages that were not delivered. `away`: they were sent between two connections; unconfirmed ones of our own may be among them. */
+/** Messages that were not delivered. `away`: they were sent between two connections, and may include own unconfirmed ones. */
 export interface Gap { readonly channel: string; readonly from: number; readonly to: number; readonly away: boolean }
 
-/** A channel that began anew, so that nobody can say what was missed. */
+/** A channel that began a new life, so that missed messages are unknown. */
 export interface NewEpoch { readonly channel: string; readonly from: string; readonly to: string }
 
-/** Who is in a channel, as far as the server tells. */
+/** The users in a channel, as far as the server reports them. */
 export interface Presence {
-  /** How many users there are. */
+  /** The number of users. */
   readonly count: number;
-  /** The names that are known. */
+  /** The known names. */
   readonly users: readonly string[];
-  /** Whether these are all. */
+  /** Whether `users` is complete. */
   readonly complete: boolean;
 }
 
@@ -50,23 +50,23 @@ export type SubscriptionStatus = 'pending' | 'active' | 'refused' | 'closed';
 
 export interface SubscriptionEvents<T> {
   message: Message<T>;
-  /** The server's `presence`: `count`, and `users`, or `joined` and `left`. What follows from it is in `presence` already. */
+  /** The server's `presence`: `count`, and `users`, or `joined` and `left`. The property `presence` is updated before. */
   presence: Frame;
   gap: Gap;
   epoch: NewEpoch;
   status: SubscriptionStatus;
   /** The server's `subscribed`, on each connection. */
   subscribed: Frame;
-  /** The server's `error`, where it does not let us in. It is asked again on the next connection, or by the next `subscribe`. */
+  /** The server's `error`, if it refuses the subscription. The client retries on the next connection, or at the next `subscribe`. */
   refused: { readonly frame: Frame };
-  /** The server has not answered our `subscribe` in time. It may do so yet. */
+  /** The server did not answer the `subscribe` in time. A late answer still counts. */
   unanswered: { readonly channel: string };
 }
 
-/** One use of a channel. The channel is left when the last of them is closed. */
+/** One use of a channel. Closing the last use leaves the channel. */
 export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   status: SubscriptionStatus = 'pending';
-  /** Of the channel; `null` until the server tells, and while the channel is not active. */
+  /** Presence in the channel; `null` until the server reports it, and while the channel is not active. */
   presence: Presence | null = null;
   readonly #leave: () => void;
 
@@ -90,7 +90,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     this.emit('status', status);
   }
 
-  /** The messages from now on, until the subscription is closed. One that is read too slowly gives what waits, and fails with `overflow`. */
+  /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message<T>, void, undefined> {
     const buffer: Message<T>[] = [];
     let wake: (() => void) | undefined;
@@ -118,28 +118,28 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
 
 export interface SwitchboardEvents {
   state: State;
-  /** A message to this user. */
+  /** A direct message to this user. */
   direct: { readonly content: unknown; readonly sender?: string };
-  /** The round trip of a `ping` in milliseconds. */
+  /** The round-trip time of a `ping` in milliseconds. */
   rtt: number;
-  /** An `error` of the server that answers no request, or what `getToken`, the address or the WebSocket threw. */
+  /** An `error` of the server that answers no request, or an exception of `getToken`, the URL or the WebSocket. */
   error: unknown;
-  /** Every message of the protocol that is not the client's own business. */
+  /** Every message of the protocol that the client does not handle internally. */
   frame: Frame;
 }
 
 export interface SendOptions {
-  /** Gives up: a message that waits is not sent; one that was sent may arrive all the same. */
+  /** Cancels: a waiting message is not sent; a sent one may still arrive. */
   signal?: AbortSignal | undefined;
-  /** Whether to wait for a connection; as the option `queue` otherwise. */
+  /** Whether to wait for a connection; defaults to the option `queue`. */
   queue?: boolean | undefined;
 }
 
 type Waiter = [resolve: (value: number) => void, reject: (reason: unknown) => void];
 
-/** A connection to a Switchboard server that comes back by itself, and knows when to stay away. */
+/** A connection to a Switchboard server that reconnects, unless the close code forbids it. */
 export class Switchboard<Topics extends object = Record<string, unknown>> extends Emitter<SwitchboardEvents> {
-  /** With the last close and the time of the next attempt (`until`, as of `Date.now()`). */
+  /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state: State = { status: 'idle', last: null };
   readonly #start: Transport['start'];
   readonly #run: Transport['run'];
@@ -147,10 +147,10 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   readonly #buffered: Transport['buffered'];
   readonly #channels = new Map<string, Set<Subscription<never>>>();
   readonly #waiters = new Map<number, Waiter>();
-  /** Of this connection, by channel. */
+  /** Presence on this connection, by channel. */
   readonly #presence = new Map<string, Presence>();
 
-  /** Throws where there is no WebSocket, or `url` or a protocol is none; with `autoConnect: false`, `connect()` does. */
+  /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
   constructor(url: Url, options: Options = {}) {
     super();
     const { signal, autoConnect = true } = options;
@@ -162,16 +162,16 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   /** Connects, after `autoConnect: false` or after it stopped. */
   connect(): void { this.#start('start'); }
 
-  /** Starts over at once, whatever the state. */
+  /** Reconnects at once, in any state. */
   reconnect(): void { this.#start('reconnect'); }
 
-  /** Closes the connection and stays away until `connect()`. Subscriptions are kept. */
+  /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
   close(): void { this.#run({ type: 'stop' }); }
 
-  /** Measures the round trip (event `rtt`), if there is a connection, and checks that it lives. */
+  /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
   ping(): void { this.#run({ type: 'ping' }); }
 
-  /** Uses a channel: enters it now and on every connection, until the last use of it is closed. */
+  /** Subscribes to a channel, now and on every connection, until its last use is closed. */
   subscribe<K extends keyof Topics & string>(channel: K, { signal }: { signal?: AbortSignal | undefined } = {}): Subscription<Topics[K]> {
     const uses = this.#channels.get(channel) ?? new Set();
     let off = (): void => {};
@@ -184,7 +184,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       this.#run({ type: 'unsubscribe', channel });
     });
     for (const { status, presence } of uses) {
-      // It is asked for again.
+      // The subscription is retried.
       if (status === 'refused') this.#each(channel, (one) => one.mark('pending'));
       else Object.assign(subscription, { status, presence });
     }
@@ -194,12 +194,12 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     return subscription;
   }
 
-  /** Sends to a channel. The promise gives the message's `seq` once the server has it. */
+  /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it. */
   publish<K extends keyof Topics & string>(channel: K, content: Topics[K], { signal, queue, echo }: SendOptions & { echo?: boolean | undefined } = {}): Promise<number> {
     return this.#post({ type: 'publish', channel, content, bytes: 0, queue, echo }, signal);
   }
 
-  /** Sends to all connections of a user. The promise gives the number of them. */
+  /** Sends to all connections of a user. The promise resolves with their number. */
   direct(to: string, content: unknown, { signal, queue }: SendOptions = {}): Promise<number> {
     return this.#post({ type: 'direct', to, content, bytes: 0, queue }, signal);
   }
@@ -210,7 +210,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       if (signal?.aborted) throw new SwitchboardError('aborted');
       event.content = encode(event.content);
       const id = this.#nextId();
-      // The event has all that the message will have, and a little more.
+      // The event is slightly larger than the message will be.
       event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
       const waits = this.#buffered(event.bytes);
       if (waits) throw new SwitchboardError('queue_full', undefined, `${waits} bytes wait for the network`);
@@ -218,11 +218,11 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       this.#run(event);
       off = whenAborted(signal, () => {
         this.#run({ type: 'cancel', id });
-        // It may have been sent; nobody waits for its end any more.
+        // It may have been sent; its result is ignored.
         this.#settle(id)?.[1](new SwitchboardError('aborted'));
       });
     });
-    // Whoever does not look at the promise does not care.
+    // An ignored promise must not become an unhandled rejection.
     promise.finally(off).catch(() => {});
     return promise;
   }
@@ -258,7 +258,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       if (type === 'subscribed') one.mark('active');
       if (type === 'unsubscribed' && id === undefined) one.mark('refused');
       if (one.status === 'active') one.presence = this.#presence.get(channel) ?? null;
-      // Frames of the application may be named like events of ours.
+      // Frames of the application may have the names of events.
       if (SHARED.includes(type)) one.emit(type as never, frame as never);
     });
     if (type === 'direct' || type === 'error') this.emit(type, frame);
@@ -272,11 +272,11 @@ function merge(before: Presence | undefined, { count, users, joined, left }: Fra
   const names = new Set<string>(users ?? before?.users);
   for (const name of joined ?? []) names.add(name as string);
   for (const name of left ?? []) names.delete(name as string);
-  // Where only the number is told, nobody knows who came and went.
+  // If only the count is sent, the names are unknown.
   return { count, users: [...names], complete: names.size === count && !!(users || ((joined || left) && before?.complete)) };
 }
 
-/** The content as it is now: what is sent later is this. */
+/** Encodes the content now, so that later changes have no effect. */
 function encode(content: unknown): string {
   let text: string | undefined;
   let cause: unknown;
@@ -289,7 +289,7 @@ function encode(content: unknown): string {
   return text;
 }
 
-/** Returns the way to wait no longer. */
+/** Returns a function that ends the wait. */
 function whenAborted(signal: AbortSignal | undefined, what: () => void): () => void {
   if (signal?.aborted) what();
   signal?.addEventListener('abort', what);

@@ -1,9 +1,9 @@
 /**
- * What the client decides: whether, when and how to come back, what to send and in which order, what
- * was lost. Events go in with the time, actions come out; there are no timers and no sockets here.
- * `tests/vectors/README.md` says the same in prose, for implementations in other languages.
+ * The client's decisions: reconnecting, the order of messages, and detecting losses. Events go in with
+ * the time, actions come out; there are no timers and no sockets here. `tests/vectors/README.md` specifies
+ * the same for implementations in other languages.
  *
- * All times and durations are milliseconds of one clock that never goes back.
+ * All times and durations are milliseconds of one monotonic clock.
  */
 
 /** A message of the protocol, as parsed from JSON. */
@@ -12,26 +12,26 @@ export interface Frame {
   [field: string]: any;
 }
 
-/** How the last connection, or the last attempt at one, ended. */
+/** The end of the last connection or attempt. */
 export interface Close {
-  /** The close code; 1006 where there was none. */
+  /** The close code; 1006 if there was none. */
   readonly code: number;
-  /** The server's word for it; may be empty. */
+  /** The server's reason; may be empty. */
   readonly reason: string;
-  /** How far it had come. */
+  /** The phase it had reached. */
   readonly phase: 'dialing' | 'opened' | 'welcomed';
-  /** Whether the client gave up on a server that did not answer. */
+  /** Whether the client closed because the server did not answer. */
   readonly silent: boolean;
 }
 
-/** Why the client waits, where it waits. `told` and `full` are the server's word: no event shortens them. */
+/** Why the client waits. The server demands `told` and `full`: no event shortens them. */
 export type WaitReason = 'backoff' | 'full' | 'jitter' | 'told' | 'offline' | 'suspended' | 'asked';
 /**
- * Why the client does not come back: it was told to stop, by the close code, for want of attempts or of a token, or
- * since no socket can ever be opened like this.
+ * Why the client does not reconnect: it was asked to stop, the close code forbids it, it has no attempts or no token
+ * left, or no socket can be opened with these options.
  */
 export type StopReason = 'asked' | 'code' | 'attempts' | 'token' | 'misuse';
-/** Why a new token is asked for. */
+/** Why a new token is needed. */
 export type TokenReason = 'connect' | 'unauthorized' | 'expired';
 
 export type State =
@@ -42,23 +42,23 @@ export type State =
   | { readonly status: 'stopped'; readonly why: StopReason; readonly last: Close | null };
 
 export interface Config {
-  /** Of the random delays; 32 bits. */
+  /** Seed of the random delays; 32 bits. */
   seed: number;
-  /** The first ceiling of the backoff, its last one, and what it grows by. */
+  /** The first and last ceiling of the backoff, and its growth factor. */
   min: number;
   max: number;
   factor: number;
   /** Attempts without a stable connection before giving up; 0 for no limit. */
   attempts: number;
-  /** How long opening may take: longer than a server gives its hook to answer. */
+  /** Timeout of opening: longer than a server's timeout of its hook. */
   open: number;
-  /** How long the answer to a request may take, from when it was sent. */
+  /** Timeout of a request, from when it was sent. */
   request: number;
-  /** Whether there is somebody to ask for tokens. */
+  /** Whether there is a source of tokens. */
   token: boolean;
   /** Whether messages wait for a connection, unless a message says otherwise. */
   queue: boolean;
-  /** How many may wait, with how many bytes in all, and for how long. */
+  /** Limits of waiting messages: number, total bytes, and age. */
   count: number;
   bytes: number;
   age: number;
@@ -71,33 +71,33 @@ export const DEFAULTS: Config = {
 const enum Ms {
   /** The shortest wait for a server that was full. */
   Full = 5_000,
-  /** The longest wait before coming back "at once". */
+  /** The longest wait before reconnecting "at once". */
   Jitter = 1_000,
   /** How long after `welcome` a connection counts as stable. */
   Stable = 5_000,
   /** How long `welcome` may take once the socket is open. */
   Welcome = 10_000,
-  /** The silence before a `ping`, where `welcome` does not tell. */
+  /** The silence before a `ping`, if `welcome` does not say. */
   Silence = 25_000,
   /** How long a `ping` waits for any message: after silence, and after waking up. */
   Pong = 10_000,
   Probe = 3_000,
-  /** A tick that comes later than this tells of our own sleep, not of the server's silence. */
+  /** A tick later than this means that this host slept, not that the server is silent. */
   Stall = 2_000,
-  /** The shortest wait while the network is said to be down. */
+  /** The shortest wait while the network is reported offline. */
   Offline = 20_000,
-  /** How long a closed connection may take to be gone before `reconnect` opens the next one. */
+  /** The time that `reconnect` gives the old connection to close before it opens the next one. */
   Pause = 100,
-  /** The wait after `rate_limited` where it does not tell. */
+  /** The wait after `rate_limited` without `retry_after_ms`. */
   Again = 1_000,
 }
 
-/** How many requests whose end was told are remembered for the sake of a late answer. */
+/** The number of finished requests that are remembered for late answers. */
 const LATE = 1_024;
-/** How many channels are remembered though nobody has subscribed them. */
+/** The number of channels that are remembered without a subscription. */
 const LOBBIES = 1_024;
 
-/** What stands for the `id` of a `subscribe` where there is none. */
+/** Values in place of the `id` of a `subscribe`. */
 const enum Id { Refused = -1, Unasked = 0 }
 
 export type Event =
@@ -127,12 +127,12 @@ export type Action =
   | { type: 'rtt'; ms: number };
 
 /**
- * What a client does after a close: stay away; back off; back off from five seconds; come back at once
- * with jitter; the same with a new token, which is asked for once (`token`) or always (`expired`).
+ * The reaction to a close: stop; back off; back off from five seconds; reconnect at once with jitter; the
+ * same with a new token, which is requested once (`token`) or always (`expired`).
  */
 export type Verdict = 'stop' | 'backoff' | 'full' | 'jitter' | 'token' | 'expired';
 
-/** What a close code asks of a client. */
+/** Returns the reaction to a close code. */
 export function decide(code: number, reason: string): Verdict {
   if (code === 1000) return reason === 'replaced' ? 'stop' : 'backoff';
   if (code === 4001) return 'token';
@@ -140,39 +140,39 @@ export function decide(code: number, reason: string): Verdict {
   if (code === 4201) return 'jitter';
   if (code === 4202) return 'expired';
   const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  // The bands are from 3000 to 3999, and from 4500 to 4999.
+  // The ranges 3000 to 3999 and 4500 to 4999.
   return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? 'stop' : 'backoff';
 }
 
-/** In the order of getting there: from `Dialing` on there is a socket, from `Opened` on messages may come. */
+/** Phases in order: from `Dialing` on there is a socket, from `Opened` on messages may arrive. */
 const enum Phase { Idle, Stopped, Waiting, Token, Dialing, Opened, Ready }
 const PHASES = ['dialing', 'opened', 'welcomed'] as const;
 
-/** Where we stand in a channel. */
+/** The state of a channel. */
 interface Place {
-  /** Empty where none is known yet. */
+  /** Empty if unknown. */
   epoch: string;
   /** The highest `seq` known. */
   last: number;
 }
 
 interface Channel extends Place {
-  /** Of the `subscribe` that waits for its answer or got it; or one of `Id`. */
+  /** The `id` of the latest `subscribe`, answered or not; or a value of `Id`. */
   id: number;
   active: boolean;
 }
 
-/** A `subscribe`, `message` or `direct` on this connection without an answer. */
+/** An unanswered `subscribe`, `message` or `direct` on this connection. */
 interface Request {
   channel: string | undefined;
-  /** How many were sent before it, on any connection. */
+  /** Number of requests sent before it, on any connection. */
   turn: number;
   sent: number;
-  /** Its end was told. Should there be an answer after all, its `seq` counts, and nothing else. */
+  /** Whether its result was reported. Of a late answer only the `seq` counts. */
   told: boolean;
   /**
-   * Not 0: it passed for the one that was not read, of those before this turn. Should there be an answer after all,
-   * it was another.
+   * Not 0: it was assumed to be the unread one of the requests before this turn. If an answer comes after all, the
+   * unread one was another.
    */
   over: number;
 }
@@ -188,9 +188,9 @@ interface Item {
 const NEVER = Infinity;
 
 export interface Machine {
-  /** Takes an event that happens now, and says what is to be done for it, in order. */
+  /** Handles an event that happens now, and returns the resulting actions in order. */
   handle: (now: number, event: Event) => Action[];
-  /** The `id` of the next `publish` or `direct` handed in. */
+  /** The `id` of the next `publish` or `direct`. */
   nextId: () => number;
   /** When a `tick` is due; `Infinity` for never. */
   deadline: () => number;
@@ -203,19 +203,19 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   let time = 0;
 
   let phase: Phase = Phase.Idle;
-  /** When the phase ends by itself. */
+  /** The timeout of the phase. */
   let endsAt = NEVER;
   let waitsFor: WaitReason = 'backoff';
   let lastClose: Close | null = null;
   let lastBye: Frame | null = null;
   let isOnline = true;
 
-  /** Attempts, and delays before them, since a connection was stable. */
+  /** Attempts, and delays before them, since the last stable connection. */
   let attempts = 0;
   let tries = 0;
   let stableAt = NEVER;
   let wanted: TokenReason | null = 'connect';
-  /** Whether a new token was asked for because of 4001 already. */
+  /** Whether a new token was already requested because of 4001. */
   let tokenRefused = false;
 
   let pingMs = 0;
@@ -227,14 +227,14 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   let nextId = 1;
   let maxBytes = NEVER;
   const channels = new Map<string, Channel>();
-  /** Entered by the server's word alone, on this connection: by the URL, or by the application. */
+  /** Channels joined without `subscribe` on this connection: by the URL, or by the application. */
   const lobbies = new Map<string, Place>();
   const requests = new Map<number, Request>();
   let turns = 0;
-  /** We slept: no answer is late before. */
+  /** After a sleep of this host, no answer counts as late before this time. */
   let grace = 0;
   let held: Item[] = [];
-  /** When to ask again for the channels whose `subscribe` the server did not read for want of rate. */
+  /** When to retry the `subscribe` messages that were rate limited. */
   let againAt = NEVER;
 
   return {
@@ -249,7 +249,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     switch (event.type) {
       case 'start': if (isOff()) startOver(); break;
       case 'stop':
-        // Whoever starts it again may be somebody else.
+        // Another user may start it again.
         wanted ??= 'connect';
         if (isOff()) break;
         leave('');
@@ -270,7 +270,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
         else checkAlive();
         break;
       case 'suspend':
-        // A page that is put away may hold no socket. A wait simply goes on.
+        // A suspended page must not hold a socket. A wait simply continues.
         if (isOff() || phase === Phase.Waiting) break;
         leave('bfcache');
         waitUntil(NEVER, 'suspended');
@@ -372,14 +372,14 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     waitUntil(time + delay, why);
   }
 
-  /** A random part, from nothing to all of it, of `first`, which grew with each try up to `most`. */
+  /** Full jitter: uniform from 0 to `first`, which grows with each try up to `most`. */
   function draw(first: number, most: number): number {
     let ceiling = Math.min(first, most);
     for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * config.factor));
     return Math.floor((random() >>> 11) * (ceiling + 1) / 2 ** 21);
   }
 
-  /** The one generator of all random delays: splitmix32. */
+  /** The generator of all random delays: splitmix32. */
   function random(): number {
     let z = seed = (seed + 0x9e3779b9) >>> 0;
     z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
@@ -408,14 +408,14 @@ export function createMachine(options: Partial<Config> = {}): Machine {
 
   function hasSocket(): boolean { return phase >= Phase.Dialing; }
 
-  /** Lets go of the socket, if there is one, without waiting for its end. */
+  /** Closes the socket, if there is one, without waiting for its end. */
   function leave(reason: string): void {
     if (!hasSocket()) return;
     emit({ type: 'close', reason });
     forget();
   }
 
-  /** What was true of the connection is true no more. */
+  /** Resets the state of the connection. */
   function forget(): void {
     stableAt = probeUntil = againAt = NEVER;
     overslept = false;
@@ -431,7 +431,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
 
   // The network and the page
 
-  /** Whether it waits, and not by the server's word. */
+  /** Whether it waits for a reason that an event may shorten. */
   function mayHurry(): boolean { return phase === Phase.Waiting && !stands(waitsFor); }
 
   function wake(): void {
@@ -458,7 +458,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     if (silenceAt() <= now) {
       if (probeUntil === NEVER) ping(Ms.Pong);
       else if (now - probeUntil > Ms.Stall && !overslept) {
-        // It was us who did not run, so ask before judging.
+        // This host slept, so probe before judging.
         overslept = true;
         ping(Ms.Probe);
       } else giveUp();
@@ -472,7 +472,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       const by = answerBy();
       if (by > now) break;
       if (now - by > Ms.Stall) {
-        // It was us who did not run: the answer may be here, and not be read yet.
+        // This host slept: the answer may have arrived unread.
         grace = now + Ms.Probe;
         break;
       }
@@ -484,13 +484,13 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     forgetLate();
   }
 
-  /** When the oldest request without an answer has waited for too long. */
+  /** When the oldest unanswered request times out. */
   function answerBy(): number {
     for (const { told, sent } of requests.values()) if (!told) return Math.max(sent + config.request, grace);
     return NEVER;
   }
 
-  /** Whoever never answers does not fill the memory. */
+  /** Bounds the memory for requests that are never answered. */
   function forgetLate(): void {
     let left = -LATE;
     for (const { told } of requests.values()) left += +told;
@@ -505,13 +505,13 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     ended(1006, '', true);
   }
 
-  /** When silence is to be answered: by a `ping`, or where one waits, by a new socket. */
+  /** When silence leads to a `ping`, or, if one is unanswered, to a new socket. */
   function silenceAt(): number {
     if (phase !== Phase.Ready) return NEVER;
     return probeUntil === NEVER ? heardAt + pingMs : probeUntil;
   }
 
-  /** Asks for a sign of life within so long. Asking again and again does not put off the end. */
+  /** Sends a `ping` with this timeout. Repeated pings do not extend a pending deadline. */
   function ping(within: number): void {
     pingedAt = time;
     probeUntil = Math.min(time + within, probeUntil > time ? probeUntil : NEVER);
@@ -545,10 +545,10 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'unsubscribed': {
         const channel = channels.get(frame.channel);
         lobbies.delete(frame.channel);
-        // Without an `id` it answers nothing of ours: the application put us out.
+        // Without an `id` it is not an answer: the application removed us.
         if (channel && frame.id === undefined) {
           channel.active = false;
-          // A `subscribe` that waits for its answer is answered all the same.
+          // A pending `subscribe` will still be answered.
           if (!requests.has(channel.id)) channel.id = Id.Refused;
         }
         break;
@@ -582,7 +582,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     if (channel?.id !== id) {
       if (!request.told) fail(id, code, frame);
     } else if (code === 'already_subscribed') {
-      // It was entered by the URL, and that asking for it was needless is nobody's business.
+      // It was joined by the URL, so the error of the needless request is not reported.
       if (!channel!.active) {
         emit({ type: 'entered', channel: name });
         enterAt(name, channel!, lobbies.get(name) ?? { epoch: '', last: NaN });
@@ -596,8 +596,8 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   }
 
   /**
-   * If it passed for the one that was not read, that was one after it: the server may say so while it still thinks
-   * about an earlier one.
+   * If it was assumed to be the unread one, the unread one came after it: the server may report that while it still
+   * handles an earlier request.
    */
   function answered(id: number): void {
     const over = requests.get(id)?.over;
@@ -605,7 +605,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     if (over) notRead(over);
   }
 
-  /** The server did not read a request before this turn, so it cannot say which: answers come in order, so it was the oldest. */
+  /** The server discarded a request unread and cannot name it: answers come in order, so it was the oldest. */
   function notRead(before: number, frame?: Frame): void {
     for (const [id, request] of requests) if (!request.over && request.turn < before) {
       const { told } = request;
@@ -621,7 +621,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
 
   // Channels
 
-  /** Asks for all channels that were not asked for yet on this connection. */
+  /** Subscribes to all channels that were not requested yet on this connection. */
   function enterChannels(): void {
     for (const [name, channel] of channels) {
       if (channel.id !== Id.Unasked || channel.active) continue;
@@ -632,9 +632,9 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function subscribed(frame: Frame): void {
     const { channel: name, id, seq, epoch } = frame;
     const channel = channels.get(name);
-    // It answers no message, whatever it says.
+    // It never answers a message.
     if (channel?.id === id || requests.get(id)?.over) answered(id);
-    // The answer to a `subscribe` that was taken back meanwhile says nothing of the one after it.
+    // The answer to a withdrawn `subscribe` says nothing about a later one.
     if (channel && channel.id > Id.Unasked && id && channel.id !== id) return;
     emit({ type: 'deliver', frame });
     if (phase < Phase.Ready) return;
@@ -644,7 +644,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     } else if (id === undefined && (lobbies.size < LOBBIES || lobbies.has(name))) lobbies.set(name, place);
   }
 
-  /** A channel is active from now on; messages that waited for it go. */
+  /** Marks a channel as active and sends the messages that waited for it. */
   function enterAt(name: string, channel: Channel, place: Place): void {
     const { epoch: before, last } = channel;
     lobbies.delete(name);
@@ -655,8 +655,8 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   }
 
   /**
-   * A number that came, in a message or in an `ack`. The server queues the `ack` of a message before any later
-   * message of the room, so what a number skips was not delivered to us, and was not ours.
+   * Handles a number in a message or an `ack`. The server queues the `ack` of a message before any later message of
+   * the room, so skipped numbers were not delivered and are not our own messages.
    */
   function see(name: string | undefined, seq: number): void {
     const channel = channels.get(name!);
@@ -716,7 +716,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     send({ ...frame, id });
   }
 
-  /** Whether this is the `subscribe` that a channel waits for. */
+  /** Whether this is the pending `subscribe` of a channel. */
   function asking(id: number, { channel }: Request): boolean { return channels.get(channel!)?.id === id; }
 
   // Actions
@@ -729,5 +729,5 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function become(state: State): void { emit({ type: 'state', state }); }
 }
 
-/** Whether this wait is the server's word, which no event of ours shortens. */
+/** Whether the server demands this wait, so that no event shortens it. */
 function stands(why: WaitReason): boolean { return why === 'told' || why === 'full'; }

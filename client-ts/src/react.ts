@@ -4,15 +4,15 @@ import { Switchboard, type Frame, type Gap, type Message, type NewEpoch, type Op
 const Context = createContext<Switchboard | null>(null);
 
 export interface ProviderProps {
-  /** A client that somebody else opens and closes. */
+  /** A client that the caller opens and closes. */
   client?: Switchboard;
-  /** Where to connect to, and how: read once, when the provider is mounted. */
+  /** URL and options; read once, when the provider is mounted. */
   url?: Url;
   options?: Options;
   children?: ReactNode;
 }
 
-/** One socket for everything below it, from mounting to unmounting. */
+/** Provides one socket to all components below, from mount to unmount. */
 export function SwitchboardProvider({ client, url, options, children }: ProviderProps): ReactElement {
   const [own] = useState(() => client ?? new Switchboard(url ?? '', { ...options, autoConnect: false }));
   const mounted = useRef(false);
@@ -23,7 +23,7 @@ export function SwitchboardProvider({ client, url, options, children }: Provider
     own.connect();
     return () => {
       mounted.current = false;
-      // A strict development build unmounts and mounts again at once: that is no reason to hang up.
+      // StrictMode unmounts and remounts at once, which must not close the connection.
       queueMicrotask(() => { if (!mounted.current) own.close(); });
     };
   }, [client, own]);
@@ -36,7 +36,7 @@ function useClient(): Switchboard {
   return client;
 }
 
-/** The client, and its state as it changes. */
+/** Returns the client and its current state. */
 export function useSwitchboard(): { client: Switchboard; state: State } {
   const client = useClient();
   const subscribe = useCallback((changed: () => void) => client.on('state', changed), [client]);
@@ -48,18 +48,18 @@ export interface ChannelHandlers<T> {
   onMessage?: (message: Message<T>) => void;
   onGap?: (gap: Gap) => void;
   onEpoch?: (epoch: NewEpoch) => void;
-  /** Why the server does not let us in. */
+  /** The error with which the server refused the channel. */
   onRefused?: (refused: { readonly frame: Frame }) => void;
 }
 
 export interface Channel<T> {
   status: SubscriptionStatus;
-  /** Who is in the channel, as far as the server tells; `null` until it does. */
+  /** Presence in the channel; `null` until the server reports it. */
   presence: Presence | null;
   publish: (content: T, options?: { echo?: boolean; queue?: boolean }) => Promise<number>;
 }
 
-/** What all hooks of one channel share. */
+/** State shared by all hooks of one channel. */
 interface Shared {
   subscription: Subscription;
   uses: number;
@@ -90,7 +90,7 @@ function release(client: Switchboard, channel: string, shared: Shared): void {
 
 /**
  * Uses a channel while the component is mounted. All components that use it share one subscription, which ends with
- * the last of them. The handlers may be other functions at each rendering.
+ * the last of them. The handlers may change with each rendering.
  */
 export function useChannel<T = unknown>(channel: string, handlers: ChannelHandlers<T> = {}): Channel<T> {
   const client = useClient();
@@ -112,7 +112,7 @@ export function useChannel<T = unknown>(channel: string, handlers: ChannelHandle
     return () => {
       offs.forEach((off) => off());
       mine.uses -= 1;
-      // Another use in the same commit, or the second mount of a strict build, takes it over.
+      // Another use in the same commit, or the second mount of StrictMode, takes it over.
       queueMicrotask(() => release(client, channel, mine));
     };
   }, [client, channel]);

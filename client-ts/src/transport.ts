@@ -1,6 +1,6 @@
 import { createMachine, type Action, type Close, type Event, type Frame, type TokenReason } from './machine.js';
 
-/** What is needed of a `WebSocket`. */
+/** The required part of a `WebSocket`. */
 export interface Socket {
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
@@ -12,59 +12,59 @@ export interface Socket {
   terminate?(): void;
 }
 
-/** Where to connect to, in a page also relative to it; a function is asked anew for each attempt. */
+/** The URL, which may be relative in a page; a function is called for each attempt. */
 export type Url = string | URL | (() => string | URL);
 
 export interface Options {
-  /** The constructor to open sockets with: `globalThis.WebSocket`, or in Node 20 the one of the package `ws`. */
+  /** The constructor of sockets: `globalThis.WebSocket` by default; in Node 20, use that of the package `ws`. */
   webSocket?: new (url: string, protocols: string[]) => Socket;
   /** Subprotocols to offer beside `switchboard.v1.json`. */
   protocols?: string[];
   /**
-   * Asked for a token before the first connection, and the first after `close()`; after a close with 4001 (once), and after 4202. An empty one
-   * stops the client. `signal` is aborted when the answer is of no use any more.
+   * Called for a token before the first connection and the first after `close()`, once after a close with 4001, and after 4202. An empty
+   * token stops the client. `signal` is aborted when the token is no longer needed.
    */
   getToken?: (request: { reason: TokenReason; signal: AbortSignal }) => string | null | Promise<string | null>;
-  /** How many milliseconds `getToken` may take (15 000) before it counts as failed. */
+  /** Timeout of `getToken` in milliseconds (15 000). */
   tokenTimeout?: number;
-  /** Sends the token as `?token=` instead of a subprotocol: it will be in the logs of everything between. */
+  /** Sends the token as `?token=` instead of a subprotocol: it then appears in access logs. */
   tokenInQuery?: boolean;
-  /** Closes the client when it is aborted. */
+  /** Closes the client when aborted. */
   signal?: AbortSignal;
   /** Whether to connect at once (the default) or with `connect()`. */
   autoConnect?: boolean;
-  /** The delays before coming back, in milliseconds: 500 to 20 000, times 2, always a random part of it. */
+  /** Ceilings of the random delay before a reconnect, in milliseconds: 500 to 20 000, times 2. */
   backoff?: { min?: number; max?: number; factor?: number };
-  /** How many attempts without a stable connection before giving up. Without it there is no limit. */
+  /** Attempts without a stable connection before giving up. No limit by default. */
   maxAttempts?: number;
-  /** How many milliseconds opening may take (15 000): longer than a server gives its hook to answer. */
+  /** Timeout of opening in milliseconds (15 000): longer than a server's timeout of its hook. */
   openTimeout?: number;
-  /** How many milliseconds the answer to a message may take once it was sent (10 000). */
+  /** Timeout of the answer to a sent message in milliseconds (10 000). */
   requestTimeout?: number;
-  /** How much waits for a connection: up to 100 messages, 256 KiB, 30 s. With `false` publishing fails while there is none. */
+  /** Limits of messages that wait for a connection: 100 messages, 256 KiB, 30 s. With `false`, publishing fails without a connection. */
   queue?: boolean | { count?: number; bytes?: number; age?: number };
-  /** How many bytes may wait for the network (1 MiB). While there are more, publishing fails with `queue_full`. */
+  /** Bytes that may wait for the network (1 MiB). Above that, publishing fails with `queue_full`. */
   maxBuffered?: number;
-  /** Of the random delays. Without it `Math.random()` chooses. */
+  /** Seed of the random delays; drawn from `Math.random()` by default. */
   seed?: number;
 }
 
-/** The actions that are not about sockets and tokens. */
+/** Actions other than those for sockets and tokens. */
 export type Notice = Exclude<Action, { type: 'dial' | 'close' | 'send' | 'get_token' }>;
 
 export interface Transport {
-  /** Throws where that can never work. */
+  /** Throws if that can never work. */
   start: (type: 'start' | 'reconnect') => void;
   run: (event: Event) => void;
   nextId: () => number;
-  /** The bytes that wait for the network where they are more than may wait, and else 0; a message of this size follows. */
+  /** Returns the bytes waiting for the network if they exceed the limit; else 0, and counts this message. */
   buffered: (bytes: number) => number;
 }
 
 const CLOSING_MS = 2_000;
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
-/** Does what the machine decides: sockets, timers, tokens, and the events of the page. */
+/** Carries out the machine's actions: sockets, timers, tokens, and page events. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
   const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
   const machine = createMachine({
@@ -83,7 +83,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   let timer: ReturnType<typeof setTimeout>;
   let skew = Date.now() - performance.now();
   let running = false;
-  /** Bytes of messages that were handed in while others were sent, so that no socket has them yet. */
+  /** Bytes of messages that were handed in during a send and have not reached a socket. */
   let behind = 0;
   const actions: Action[] = [];
   return { start, run, nextId: machine.nextId, buffered };
@@ -95,14 +95,14 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     run({ type });
   }
 
-  /** Hands an event to the machine and does what it says, in its order even where a listener calls back in. */
+  /** Hands an event to the machine and carries out its actions in order, even if a listener calls back in. */
   function run(event: Event): void {
-    // A clock that nobody sets; not all of them go on while the host sleeps.
+    // A monotonic clock, which may stop while the host sleeps.
     const now = performance.now();
     actions.push(...machine.handle(now, event));
     const before = skew;
     skew = Date.now() - now;
-    // The host slept, or else somebody set the clock: then it does no harm.
+    // The host slept, or the clock was set, in which case this is harmless.
     if (skew > before + 1_000 && event.type !== 'suspend') actions.push(...machine.handle(now, { type: 'resume' }));
     if (running) return;
     running = true;
@@ -110,7 +110,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       try {
         perform(action);
       } catch (error) {
-        // What the machine decided next is to be done all the same.
+        // The remaining actions must still be carried out.
         warn(error);
       }
     }
@@ -119,7 +119,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     arm();
   }
 
-  /** A timer that waits already may stand for a time that is over, after a sleep. */
+  /** After a sleep, a pending timer may be late. */
   function arm(): void {
     clearTimeout(timer);
     const at = machine.deadline();
@@ -140,9 +140,9 @@ export function createTransport(address: Url, options: Options, notify: (notice:
         const old = socket;
         if (!old) return;
         socket = undefined;
-        // None of its events matter any more.
+        // Its events are ignored from now on.
         old.onopen = old.onmessage = null;
-        // One of the package `ws` would keep the process alive for 30 s where nobody answers the Close.
+        // The package `ws` would keep the process alive for 30 s if the Close is not answered.
         const end = old.terminate && setTimeout(() => old.terminate!(), CLOSING_MS);
         old.onclose = () => clearTimeout(end);
         return old.close(1000, action.reason);
@@ -202,7 +202,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     }, failed);
   }
 
-  /** Listens to the page and the network, where there are any, until it is aborted. */
+  /** Listens to page and network events, if any, until aborted. */
   function watch(): AbortController {
     const end = new AbortController();
     const { document, navigator } = globalThis as Partial<typeof globalThis>;
@@ -228,7 +228,7 @@ function resolve(address: string | URL): URL {
   return url;
 }
 
-/** The text of a frame whose content, if it has any, is JSON text already. */
+/** Encodes a frame whose content, if any, is JSON text already. */
 export function toText({ content, ...frame }: Record<string, unknown>): string {
   const text = JSON.stringify(frame);
   return content === undefined ? text : `${text.slice(0, -1)},"content":${content as string}}`;

@@ -728,9 +728,9 @@ var SHARED = ["message", "presence", "subscribed"];
 var SwitchboardError = class extends Error {
   /**
    * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer), `timeout` (no answer),
-   *   `queue_full` (so much waits already, for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
-   *   `bad_content` (JSON cannot say it), `stopped`, `overflow`
-   * @param frame the server's `error`, where it is one
+   *   `queue_full` (too much waits for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
+   *   `bad_content` (cannot be encoded as JSON), `stopped`, `overflow`
+   * @param frame the server's `error`, if there is one
    */
   constructor(code, frame, message, cause) {
     super(message ?? frame?.message ?? code, { cause });
@@ -749,7 +749,7 @@ var Subscription = class extends Emitter {
   }
   channel;
   status = "pending";
-  /** Of the channel; `null` until the server tells, and while the channel is not active. */
+  /** Presence in the channel; `null` until the server reports it, and while the channel is not active. */
   presence = null;
   #leave;
   close() {
@@ -764,7 +764,7 @@ var Subscription = class extends Emitter {
     this.presence = presence;
     this.emit("status", status);
   }
-  /** The messages from now on, until the subscription is closed. One that is read too slowly gives what waits, and fails with `overflow`. */
+  /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
   async *[Symbol.asyncIterator]() {
     const buffer = [];
     let wake;
@@ -792,7 +792,7 @@ var Subscription = class extends Emitter {
   }
 };
 var Switchboard = class extends Emitter {
-  /** With the last close and the time of the next attempt (`until`, as of `Date.now()`). */
+  /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state = { status: "idle", last: null };
   #start;
   #run;
@@ -800,9 +800,9 @@ var Switchboard = class extends Emitter {
   #buffered;
   #channels = /* @__PURE__ */ new Map();
   #waiters = /* @__PURE__ */ new Map();
-  /** Of this connection, by channel. */
+  /** Presence on this connection, by channel. */
   #presence = /* @__PURE__ */ new Map();
-  /** Throws where there is no WebSocket, or `url` or a protocol is none; with `autoConnect: false`, `connect()` does. */
+  /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
   constructor(url, options = {}) {
     super();
     const { signal, autoConnect = true } = options;
@@ -814,19 +814,19 @@ var Switchboard = class extends Emitter {
   connect() {
     this.#start("start");
   }
-  /** Starts over at once, whatever the state. */
+  /** Reconnects at once, in any state. */
   reconnect() {
     this.#start("reconnect");
   }
-  /** Closes the connection and stays away until `connect()`. Subscriptions are kept. */
+  /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
   close() {
     this.#run({ type: "stop" });
   }
-  /** Measures the round trip (event `rtt`), if there is a connection, and checks that it lives. */
+  /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
   ping() {
     this.#run({ type: "ping" });
   }
-  /** Uses a channel: enters it now and on every connection, until the last use of it is closed. */
+  /** Subscribes to a channel, now and on every connection, until its last use is closed. */
   subscribe(channel, { signal } = {}) {
     const uses = this.#channels.get(channel) ?? /* @__PURE__ */ new Set();
     let off = () => {
@@ -848,11 +848,11 @@ var Switchboard = class extends Emitter {
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
-  /** Sends to a channel. The promise gives the message's `seq` once the server has it. */
+  /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it. */
   publish(channel, content, { signal, queue, echo } = {}) {
     return this.#post({ type: "publish", channel, content, bytes: 0, queue, echo }, signal);
   }
-  /** Sends to all connections of a user. The promise gives the number of them. */
+  /** Sends to all connections of a user. The promise resolves with their number. */
   direct(to, content, { signal, queue } = {}) {
     return this.#post({ type: "direct", to, content, bytes: 0, queue }, signal);
   }
