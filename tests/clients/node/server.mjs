@@ -24,6 +24,9 @@ export const chat = (t, ...flags) => serve(t, SWITCHBOARD_CHAT, flags);
 /** A running echo server; it is killed after the test. */
 export const echo = (t, ...flags) => serve(t, SWITCHBOARD_ECHO, flags);
 
+/** A chat server whose standard error bash has redirected to where writing fails. */
+export const withoutStderr = (t, redirection, ...flags) => serve(t, SWITCHBOARD_CHAT, flags, redirection);
+
 /** A chat server on the port of one that has ended. */
 export const again = (t, ended, ...flags) => serve(t, SWITCHBOARD_CHAT, ['--listen', ended.host, ...flags]);
 
@@ -36,12 +39,12 @@ export async function run(flags, env = {}) {
   return { ...server.ended, stdout: server.stdout, stderr: server.stderr };
 }
 
-async function serve(t, binary, flags) {
+async function serve(t, binary, flags, redirection) {
   const env = flags.find((it) => typeof it === 'object') ?? {};
   flags = flags.filter((it) => typeof it !== 'object').map(String);
   const log = SWITCHBOARD_LOG && !flags.includes('--log') ? ['--log', SWITCHBOARD_LOG] : [];
   const listen = flags.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
-  const server = new Server(binary, [...listen, ...flags, ...log], env);
+  const server = new Server(binary, [...listen, ...flags, ...log], env, redirection);
   t.after(async () => {
     server.kill();
     await server.exited;
@@ -56,9 +59,11 @@ class Server {
   stderr = '';
   ended = null;
 
-  constructor(binary, flags, env) {
+  constructor(binary, flags, env, redirection) {
     if (!binary) throw new Error('SWITCHBOARD_CHAT and SWITCHBOARD_ECHO name the programs to test');
-    this.process = spawn(binary, flags, {
+    const command = [binary, ...flags];
+    if (redirection) command.unshift('bash', '-c', redirected(redirection));
+    this.process = spawn(command[0], command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, SWITCHBOARD_SECRET: undefined, ...env },
     });
@@ -139,4 +144,10 @@ class Server {
 function equal(value, expected) {
   if (typeof expected !== 'object') return value === expected;
   return Object.entries(expected).every(([key, it]) => equal(value?.[key], it));
+}
+
+/** A script that replaces itself with the command in its arguments, and fails where standard error can be written. */
+function redirected(redirection) {
+  // The attempt has a subshell, because a broken pipe ends the shell that writes to it.
+  return `exec ${redirection}; (echo >&2) && exit 3; exec "$0" "$@"`;
 }
