@@ -72,7 +72,7 @@ pub(super) async fn drive<R: Dial>(
     url: String,
     options: Options,
 ) {
-    let set = Instant::now() + IDLE;
+    let set = R::Timer::now() + IDLE;
     let mut driver = Driver::<R> {
         shared: end.0.clone(),
         executor,
@@ -158,8 +158,8 @@ impl<R: Dial> Driver<R> {
         if let Some(source) = &self.options.token {
             let asked = catch_unwind(AssertUnwindSafe(|| source.ask(reason)));
             let answer = asked.unwrap_or_else(|_| Box::pin(async { Err(NoToken::Failed) }));
-            let until = Instant::now().checked_add(self.options.token_timeout);
-            let until = until.unwrap_or_else(|| Instant::now() + FOREVER);
+            let until = R::Timer::now().checked_add(self.options.token_timeout);
+            let until = until.unwrap_or_else(|| R::Timer::now() + FOREVER);
             self.asking = Some(Asking {
                 states,
                 answer,
@@ -371,7 +371,7 @@ impl<R: Dial> Driver<R> {
         R::spawn(&self.executor, async move {
             let _lingering = lingering;
             let mut work = pin!(good_bye(socket, rest, close));
-            let mut timer = R::Timer::new(Instant::now() + GOOD_BYE);
+            let mut timer = R::Timer::new(R::Timer::now() + GOOD_BYE);
             poll_fn(|context| match timer.poll(context) {
                 Poll::Ready(()) => Poll::Ready(()),
                 Poll::Pending => work.as_mut().poll(context),
@@ -382,14 +382,14 @@ impl<R: Dial> Driver<R> {
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> bool {
         let (ticked, due) = self.shared.tick();
-        let wanted = due.unwrap_or_else(|| Instant::now() + IDLE);
-        if due.is_some_and(|due| due != self.set) || due.is_none() && self.set < Instant::now() {
+        let wanted = due.unwrap_or_else(|| R::Timer::now() + IDLE);
+        if due.is_some_and(|due| due != self.set) || due.is_none() && self.set < R::Timer::now() {
             self.set = wanted;
             self.timer.set(wanted);
         }
         // A timer may fire early by its granularity, so compare with the clock.
         if self.timer.poll(context).is_ready() {
-            self.set = Instant::now();
+            self.set = R::Timer::now();
             return true;
         }
         ticked

@@ -20,6 +20,7 @@ use super::events::Events;
 use super::gate::Place;
 use super::options::Options;
 use super::shared::{EndGuard, Locked, Shared};
+use crate::runtime::Timer;
 
 /// A connection to a Switchboard server that reconnects and resubscribes by itself, and stops when a
 /// close code forbids reconnecting. Cheap to clone, usable from any task or thread.
@@ -133,7 +134,7 @@ impl<R: Dial> Client<R> {
         let url = url.into();
         target(&url, None, &options)?;
         let seed = crate::machine::seed() as u32;
-        let shared = Arc::new(Shared::new(&options, seed));
+        let shared = Arc::new(Shared::new(&options, seed, R::Timer::now));
         let end = EndGuard(shared.clone());
         R::spawn(executor, drive::<R>(end, executor.clone(), url, options));
         let client = Self {

@@ -28,6 +28,8 @@ pub(super) struct Shared {
     locked: Mutex<Locked>,
     pub(super) driver: AtomicWaker,
     origin: Instant,
+    /// The clock of the runtime.
+    clock: fn() -> Instant,
     /// How long a publisher waits while too many messages are unacknowledged.
     patience: Duration,
 }
@@ -91,7 +93,7 @@ impl Effects {
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, seed: u32) -> Self {
+    pub(super) fn new(options: &Options, seed: u32, clock: fn() -> Instant) -> Self {
         let config = options.config(seed);
         Self {
             locked: Mutex::new(Locked {
@@ -113,7 +115,8 @@ impl Shared {
                 ended: false,
             }),
             driver: AtomicWaker::new(),
-            origin: Instant::now(),
+            origin: clock(),
+            clock,
             patience: options.request_timeout,
         }
     }
@@ -129,7 +132,7 @@ impl Shared {
 
     /// Returns the time. To be called under the lock, so that time never goes back.
     fn now(&self) -> Time {
-        Time::ZERO + self.origin.elapsed()
+        Time::ZERO + (self.clock)().saturating_duration_since(self.origin)
     }
 
     pub(super) fn instant(&self, time: Time) -> Option<Instant> {
@@ -419,7 +422,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_before_the_driver_ended_is_unconfirmed() {
-        let shared = Shared::new(&Options::default(), 1);
+        let shared = Shared::new(&Options::default(), 1, crate::machine::now);
         shared.handle(Input::Start);
         shared.handle_of(0, Input::Opened);
         let text = r#"{"type":"welcome"}"#;
