@@ -51,10 +51,7 @@ impl Chat {
             return Ok(Identity::FirstMessage);
         };
         let Some(key) = &self.key else {
-            // The name is the client's choice, so a bad one is the client's mistake.
-            let name = token.reveal();
-            check_user(name, Limits::default().name_bytes).map_err(|_| Denied::Unauthorized)?;
-            return Ok(Identity::user(name));
+            return checked(token.reveal(), None);
         };
         let mut rules = Validation::new(Algorithm::HS256);
         rules.leeway = LEEWAY;
@@ -75,11 +72,17 @@ impl Chat {
         };
         // A time that is too long for a `Duration` never expires.
         let expires_in = Duration::try_from_secs_f64(left.max(0.0)).ok();
-        Ok(Identity::User {
-            name: claims.sub,
-            expires_in,
-        })
+        checked(&claims.sub, expires_in)
     }
+}
+
+/// A bad name is the mistake of whoever made the token, and not of this program.
+fn checked(name: &str, expires_in: Option<Duration>) -> Result<Identity, Denied> {
+    check_user(name, Limits::default().name_bytes).map_err(|_| Denied::Unauthorized)?;
+    Ok(Identity::User {
+        name: name.to_owned(),
+        expires_in,
+    })
 }
 
 impl Application for Chat {

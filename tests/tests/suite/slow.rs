@@ -167,7 +167,9 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
 #[test]
 fn what_a_slow_reader_is_shown_is_recent() {
-    let server = Server::start(config(SlowPolicy::DropOldest), Plain::default());
+    let mut config = config(SlowPolicy::DropOldest);
+    config.limits.unsent_bytes = 64 << 10;
+    let server = Server::start(config, Plain::default());
     let mut reader = server.user("reader", "blue");
     let mut stuck = stuck(&server, "/ws/blue?token=s3cr3t-stuck");
     server.until_connected(2);
@@ -193,6 +195,7 @@ fn what_a_slow_reader_is_shown_is_recent() {
 fn a_slow_reader_that_answers_its_pings_is_kept() {
     let mut config = config(SlowPolicy::Disconnect);
     config.limits.queue_bytes = 8 << 20;
+    config.limits.unsent_bytes = 64 << 10;
     config.health.ping_interval = Duration::from_millis(300);
     config.health.ping_timeout = Duration::from_millis(600);
     config.timeouts.write_stall = Duration::from_secs(1);
