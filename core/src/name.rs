@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ConnectionId;
+
 /// Why a name was rejected.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,12 @@ impl fmt::Display for BadName {
 impl std::error::Error for BadName {}
 
 /// The prefix of the names of anonymous connections, which no other user may have.
-pub(crate) const ANONYMOUS: &str = "anon-";
+const ANONYMOUS: &str = "anon-";
+
+/// Returns the name of the user of an anonymous connection.
+pub(crate) fn anonymous_user(id: ConnectionId) -> String {
+    format!("{ANONYMOUS}{id}")
+}
 
 /// Checks the name of a user or a room; `limit` is in bytes.
 ///

@@ -27,6 +27,7 @@ pub use self::call::{Call, Ended, Lobby, Login, Reply, Step};
 pub use self::node::{Direct, Node};
 use self::read::Input;
 pub use self::read::{Received, Turn};
+use crate::name::anonymous_user;
 use crate::protocol::RequestId;
 use crate::{
     CloseFrame, CloseReason, ConnectionId, Denied, Event, HandshakeConfig, Identity, Question,
@@ -387,7 +388,7 @@ impl Session {
             (identity, Some(room)) if asks_lobby => {
                 let user = match &identity {
                     Identity::User { name, .. } => name.as_str().into(),
-                    _ => format!("anon-{}", self.id).into(),
+                    _ => anonymous_user(self.id).into(),
                 };
                 let lobby = Lobby {
                     user,

@@ -10,7 +10,7 @@ use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
 use crate::address::is_trusted;
 use crate::id::HexPair;
-use crate::name::ANONYMOUS;
+use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
@@ -393,7 +393,7 @@ impl Switchboard {
                 expires: expires_in.map(|expires_in| self.now + expires_in),
             },
             _ => Newcomer {
-                name: format!("{ANONYMOUS}{id}"),
+                name: anonymous_user(id),
                 anonymous: true,
                 expires: None,
             },

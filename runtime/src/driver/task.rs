@@ -225,15 +225,12 @@ impl<R: Runtime> Task<R> {
 
     /// Hands in the request that the application has already answered, once.
     fn begin_upgraded(&mut self) -> Option<Step> {
-        let request = match self.arrival.take().map(|arrival| *arrival) {
-            Some(Arrival::Upgraded(request)) => *request,
-            other => {
-                self.arrival = other.map(Box::new);
-                return None;
-            }
+        let upgraded = |arrival: &mut Box<Arrival>| matches!(**arrival, Arrival::Upgraded(_));
+        let Arrival::Upgraded(request) = *self.arrival.take_if(upgraded)? else {
+            return None;
         };
         let mut node = Locking::new(self.host.shared(), &self.link);
-        self.session.begin(&mut node, request)
+        self.session.begin(&mut node, *request)
     }
 
     /// Carries out one step. Returns the one that follows from it.
