@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connection::{ConnectionState, Fare, Pending, Phase, Seat};
+use super::connection::{ConnectionState, Fare, Phase, Seat};
+use super::pending::{Newcomer, Pending};
 use super::queue::Class;
 use super::stats::Level;
 use super::timers::Kind;
@@ -45,15 +46,6 @@ impl Identity {
             expires_in: None,
         }
     }
-}
-
-/// A connection that is about to be admitted.
-#[derive(Clone, Debug)]
-pub(super) struct Newcomer {
-    pub(super) name: String,
-    pub(super) anonymous: bool,
-    /// In the driver's time.
-    pub(super) expires: Option<Time>,
 }
 
 /// The verdict of the user policy on a newcomer.

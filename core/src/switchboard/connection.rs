@@ -19,11 +19,11 @@ use smallvec::SmallVec;
 
 use super::capacity::ReserveOne;
 use super::limits::{Bucket, Strikes};
+use super::pending::{Claim, Pending};
 use super::queue::Queue;
-use super::reject::Claim;
 use super::timers::Kind;
 use crate::time::nanos;
-use crate::{CloseReason, Config, ConnectionId, Frame, IpKey, StaleId, Time};
+use crate::{CloseReason, Config, ConnectionId, IpKey, StaleId, Time};
 
 /// No user or room.
 pub(super) const NONE: u32 = u32::MAX;
@@ -75,18 +75,6 @@ impl Phase {
             Self::Closing(_) => Seat::Closing,
         }
     }
-}
-
-/// The state of a connection that is not admitted yet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Pending {
-    pub(super) lobby: Option<Arc<str>>,
-    /// The 101 response, until it is sent; `None` if the application has sent it.
-    pub(super) response: Option<Frame>,
-    /// When the first message is due, in liveness time.
-    pub(super) auth_deadline: Time,
-    /// Set while an authenticated client waits for the fate of another connection of its user.
-    pub(super) claim: Option<Box<Claim>>,
 }
 
 /// The state of a connection that is ending.

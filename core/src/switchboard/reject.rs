@@ -7,28 +7,15 @@
 use std::time::Duration;
 
 use super::Switchboard;
-use super::admission::{Newcomer, Place};
+use super::admission::Place;
 use super::connection::{ConnectionState, Outstanding, Probe, WriteState};
+use super::pending::{Claim, Newcomer};
 use super::timers::Kind;
 use crate::protocol::RequestId;
 use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
 
 /// How long a connection may be silent before it is asked, and how long it may take to answer.
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// A newcomer that waits for the fate of the connection in its place.
-#[derive(Clone, Debug)]
-pub(super) struct Claim {
-    who: Newcomer,
-    /// The connection that was asked.
-    from: ConnectionId,
-    /// In liveness time.
-    asked: Time,
-    /// In liveness time.
-    pub(super) deadline: Time,
-    /// The id of the `auth` message.
-    request: Option<RequestId<'static>>,
-}
 
 impl Switchboard {
     /// Returns whether the connection is authenticated, but neither admitted nor refused yet. The

@@ -1,0 +1,41 @@
+//! What is known of a connection before it is admitted.
+
+use std::sync::Arc;
+
+use crate::protocol::RequestId;
+use crate::{ConnectionId, Frame, Time};
+
+/// The state of a connection that is not admitted yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    pub(super) lobby: Option<Arc<str>>,
+    /// The 101 response, until it is sent; `None` if the application has sent it.
+    pub(super) response: Option<Frame>,
+    /// When the first message is due, in liveness time.
+    pub(super) auth_deadline: Time,
+    /// Set while an authenticated client waits for the fate of another connection of its user.
+    pub(super) claim: Option<Box<Claim>>,
+}
+
+/// A connection that is about to be admitted.
+#[derive(Clone, Debug)]
+pub(super) struct Newcomer {
+    pub(super) name: String,
+    pub(super) anonymous: bool,
+    /// In the driver's time.
+    pub(super) expires: Option<Time>,
+}
+
+/// A newcomer that waits for the fate of the connection in its place.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) who: Newcomer,
+    /// The connection that was asked.
+    pub(super) from: ConnectionId,
+    /// In liveness time.
+    pub(super) asked: Time,
+    /// In liveness time.
+    pub(super) deadline: Time,
+    /// The id of the `auth` message.
+    pub(super) request: Option<RequestId<'static>>,
+}
