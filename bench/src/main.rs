@@ -78,7 +78,7 @@ fn report(compare: &Compare) -> io::Result<bool> {
 
 /// Measures everything; returns whether our servers lost nothing.
 fn compare(compare: &Compare) -> io::Result<bool> {
-    let (mut scale, place) = (compare.scale(), Place::find()?);
+    let (mut scale, place) = (compare.scale(), Place::find(compare.baseline.clone())?);
     let files = usize::try_from(raise_open_files()).unwrap_or(usize::MAX);
     if scale.idle + 200 > files {
         scale.idle = files - 200;

@@ -62,9 +62,14 @@ pub(crate) struct Compare {
     /// Workloads [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) workloads: Vec<Workload>,
-    /// Servers [default: all but switchboard-tokio-two; some only in workloads with connects]
+    /// Servers [default: all but switchboard-tokio-two and the baseline's; some only in workloads
+    /// with connects]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) servers: Vec<Server>,
+    /// Directory with `chat` and `chat-smol` of another revision (its target/release/examples), for
+    /// the servers baseline-tokio and baseline-smol: before and after in one run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) baseline: Option<PathBuf>,
     /// Rounds: each measures every server once [default: 5, or 1 with --quick]
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,

@@ -46,6 +46,10 @@ pub(crate) enum Server {
     SwitchboardTokioRaw,
     /// The example `chat` on two threads and both CPUs, shared with the generator
     SwitchboardTokioTwo,
+    /// The example `chat` of another revision, from the directory given by --baseline
+    BaselineTokio,
+    /// The example `chat-smol` of another revision, from the directory given by --baseline
+    BaselineSmol,
     /// A hand-written server on tokio-tungstenite: a task and a channel per connection
     TokioTungstenite,
     /// axum with a broadcast channel per room
@@ -89,7 +93,10 @@ impl Server {
     /// Returns the floor that does the same work when clients connect.
     pub(crate) const fn floor_of_comers(self) -> Self {
         match self {
-            Self::SwitchboardTokio | Self::SwitchboardSmol => Self::FloorPresence,
+            Self::SwitchboardTokio
+            | Self::SwitchboardSmol
+            | Self::BaselineTokio
+            | Self::BaselineSmol => Self::FloorPresence,
             _ => Self::Floor,
         }
     }
@@ -116,16 +123,19 @@ pub(crate) struct Place {
     target: PathBuf,
     /// Scripts and packages of the peers outside Rust.
     peers: PathBuf,
+    /// The examples of another revision.
+    baseline: Option<PathBuf>,
 }
 
 impl Place {
-    pub(crate) fn find() -> io::Result<Self> {
+    pub(crate) fn find(baseline: Option<PathBuf>) -> io::Result<Self> {
         let program = env::current_exe()?;
         let target = program.ancestors().nth(2).map(Path::to_path_buf);
         Ok(Self {
             target: target.unwrap_or_default(),
             peers: Path::new(env!("CARGO_MANIFEST_DIR")).join("peers"),
             program,
+            baseline,
         })
     }
 
@@ -150,6 +160,8 @@ impl Place {
             Server::SwitchboardSmol | Server::SwitchboardSmolBare => {
                 self.build("switchboard-smol", "chat-smol")
             }
+            Server::BaselineTokio => run(Command::new(self.of_baseline("chat")?).arg("--help")),
+            Server::BaselineSmol => run(Command::new(self.of_baseline("chat-smol")?).arg("--help")),
             Server::Ws => self
                 .install()
                 .and_then(|()| run(Command::new("node").arg("--version"))),
@@ -188,6 +200,13 @@ impl Place {
             .current_dir(&self.peers))
     }
 
+    fn of_baseline(&self, example: &str) -> io::Result<PathBuf> {
+        let folder = self.baseline.as_ref();
+        let folder =
+            folder.ok_or_else(|| io::Error::other("name its directory with --baseline"))?;
+        Ok(folder.join(example))
+    }
+
     /// Returns Bun's executable, not the script that starts it.
     fn bun(&self) -> io::Result<PathBuf> {
         let packages = self.peers.join("node_modules");
@@ -212,8 +231,8 @@ impl Place {
             command.arg("serve").arg(which.to_string()).args(ping);
             command
         };
-        let chat = |name: &str, presence: &str| {
-            let mut command = Command::new(examples.join(name));
+        let chat = |program: PathBuf, presence: &str| {
+            let mut command = Command::new(program);
             command
                 .args(["--listen", "127.0.0.1:0", "--log", "off"])
                 .args(ping);
@@ -224,15 +243,17 @@ impl Place {
         Ok(match server {
             Server::Floor => builtin(Builtin::Floor),
             Server::FloorPresence => builtin(Builtin::FloorPresence),
-            Server::SwitchboardTokio => chat("chat", "on"),
-            Server::SwitchboardSmol => chat("chat-smol", "on"),
-            Server::SwitchboardTokioBare => chat("chat", "off"),
-            Server::SwitchboardSmolBare => chat("chat-smol", "off"),
+            Server::SwitchboardTokio => chat(examples.join("chat"), "on"),
+            Server::SwitchboardSmol => chat(examples.join("chat-smol"), "on"),
+            Server::SwitchboardTokioBare => chat(examples.join("chat"), "off"),
+            Server::SwitchboardSmolBare => chat(examples.join("chat-smol"), "off"),
             Server::SwitchboardTokioTwo => {
-                let mut command = chat("chat", "on");
+                let mut command = chat(examples.join("chat"), "on");
                 command.args(["--threads", "2"]);
                 command
             }
+            Server::BaselineTokio => chat(self.of_baseline("chat")?, "on"),
+            Server::BaselineSmol => chat(self.of_baseline("chat-smol")?, "on"),
             Server::SwitchboardTokioRaw => builtin(Builtin::Raw),
             Server::TokioTungstenite => builtin(Builtin::Tungstenite),
             Server::Axum => builtin(Builtin::Axum),
