@@ -28,6 +28,23 @@ impl IpKey {
             IpAddr::V6(address) => Key::V6(((address.to_bits() >> 64) as u64).to_be_bytes()),
         })
     }
+
+    /// Returns the networks that one customer may have, of those that contain the address, by
+    /// prefix length and first address: the address itself for IPv4, and for IPv6 the /64, the /56
+    /// and the /48 network.
+    pub(crate) fn networks(self) -> impl Iterator<Item = (u8, Self)> {
+        let prefixes: &[u8] = match self.0 {
+            Key::V4(_) => &[32],
+            Key::V6(_) => &[64, 56, 48],
+        };
+        prefixes.iter().map(move |&prefix| {
+            let Key::V6(mut upper) = self.0 else {
+                return (prefix, self);
+            };
+            upper[usize::from(prefix / 8)..].fill(0);
+            (prefix, Self(Key::V6(upper)))
+        })
+    }
 }
 
 impl fmt::Display for IpKey {

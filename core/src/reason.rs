@@ -42,7 +42,7 @@ pub enum CloseReason {
     Kicked,
     /// 4005: the user is connected already.
     AlreadyConnected,
-    /// 4100: too many connections, or connects, of one address.
+    /// 4100: too many connections, connects or rooms of one address.
     IpLimit,
     /// 4101: the client does not take what is sent to it.
     SlowConsumer,
@@ -186,7 +186,7 @@ pub enum Refused {
     Restart,
     /// The requesting page is of a foreign origin (RFC 6455, section 10.2).
     Origin(BadOrigin),
-    /// Too many connections, or connects per second, of one address.
+    /// Too many connections, connects per second, or rooms of one address.
     IpLimit,
     /// Every handshake seat is taken.
     HandshakesFull,

@@ -77,7 +77,8 @@ pub struct Limits {
     pub room_members: usize,
     /// Rooms of one connection (100).
     pub rooms_per_connection: usize,
-    /// Rooms of the node (100 000).
+    /// Rooms of the node (100 000). Once half of them exist, the clients of one address create no
+    /// more while it holds a tenth of them, at least 20 (an IPv6 /56: two tenths, a /48: three).
     pub rooms: usize,
     /// Bytes of the name of a user or a room (128).
     pub name_bytes: usize,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::connection::{ConnectionState, Fare, Phase, Seat};
 use super::pending::{Newcomer, Pending};
 use super::queue::Class;
+use super::rooms::Via;
 use super::stats::Level;
 use super::timers::Kind;
 use super::{Action, Notice, Switchboard};
@@ -248,7 +249,7 @@ impl Switchboard {
             return Err(Refused::ServerFull);
         }
         match room {
-            Some(name) => self.lobby_seat(name, None),
+            Some(name) => self.lobby_seat(name, None, None),
             None => Ok(()),
         }
     }
@@ -434,12 +435,13 @@ impl Switchboard {
         };
         let lobby = pending.lobby.clone();
         if let Some(lobby) = &lobby {
-            self.lobby_seat(lobby, replaced)?;
+            let ip = self.connections.get(id).map(|found| found.ip).ok();
+            self.lobby_seat(lobby, ip, replaced)?;
         }
         self.open_connection(id, who, request);
         if let Some(lobby) = lobby {
             // Fails only if the connection could not take its `welcome` and was closed.
-            let _ = self.enter_room(id, &lobby, true);
+            let _ = self.enter_room(id, &lobby, Via::Url);
         }
         // Last, so that a room survives whose only member is replaced.
         if let Some(replaced) = replaced {
@@ -528,15 +530,22 @@ impl Switchboard {
         })
     }
 
-    /// Checks for a seat in the lobby, for a connection that takes over the seats of `replaced`.
-    fn lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> Result<(), Refused> {
+    /// Checks for a seat in the lobby, for a connection from `ip`, if that is known, which takes
+    /// over the seats of `replaced`.
+    fn lobby_seat(
+        &self,
+        name: &str,
+        ip: Option<IpKey>,
+        replaced: Option<ConnectionId>,
+    ) -> Result<(), Refused> {
         let limits = &self.config.limits;
         let Some(key) = self.rooms.find(name) else {
             // A room that ends with its only member makes room for this one.
             let frees = replaced.is_some_and(|id| self.is_alone_somewhere(id));
-            let full = self.rooms.len() >= limits.rooms + usize::from(frees);
-            return if full {
+            return if self.rooms.len() >= limits.rooms + usize::from(frees) {
                 Err(Refused::LobbyFull)
+            } else if !frees && ip.is_some_and(|ip| self.has_its_rooms(ip)) {
+                Err(Refused::IpLimit)
             } else {
                 Ok(())
             };

@@ -109,8 +109,12 @@ impl Switchboard {
     fn audit_rooms(&self) -> Result<(), Inconsistency> {
         let limits = &self.config.limits;
         let (mut members, mut lobbies) = (0, 0);
+        let mut owners: BTreeMap<_, usize> = BTreeMap::new();
         for (key, room) in self.rooms.iter() {
             same("empty room", room.members.is_empty(), false)?;
+            for network in room.owner.iter().flat_map(|ip| ip.networks()) {
+                *owners.entry(network).or_default() += 1;
+            }
             same("room by name", self.rooms.find(&room.name), Some(key))?;
             same(
                 "members <= limit",
@@ -146,6 +150,10 @@ impl Switchboard {
             let counted = presence.occupants.iter().count();
             same("order of presence", presence.occupants.len(), counted)?;
         }
+        for (&network, &held) in &owners {
+            same("rooms of a network", self.rooms.owners.held(network), held)?;
+        }
+        same("networks with rooms", self.rooms.owners.len(), owners.len())?;
         same("rooms by name", self.rooms.named(), self.rooms.len())?;
         same("lobbies", self.rooms.lobbies, lobbies)?;
         same("rooms <= limit", self.rooms.len() <= limits.rooms, true)?;

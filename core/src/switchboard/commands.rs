@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::connection::Phase;
 use super::delivery::{Exclude, SendError};
-use super::rooms::JoinError;
+use super::rooms::{JoinError, Via};
 use super::{Notice, Switchboard, delivery};
 use crate::protocol::{
     Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
@@ -187,7 +187,7 @@ impl Switchboard {
         channel: &str,
         request: Option<RequestId<'_>>,
     ) -> Option<Question> {
-        let room = match self.may_enter(id, channel) {
+        let room = match self.may_enter(id, channel, Via::Request) {
             Ok(room) => room,
             Err(error) => {
                 self.join_failed(id, channel, error, request.as_ref());
@@ -195,7 +195,7 @@ impl Switchboard {
             }
         };
         if self.config.rooms == Rooms::Open {
-            let _ = self.enter_room_answering(id, channel, room, false, request.as_ref());
+            let _ = self.enter_room_answering(id, channel, room, Via::Request, request.as_ref());
             return None;
         }
         let request = request.map(RequestId::into_owned);
@@ -211,9 +211,9 @@ impl Switchboard {
     }
 
     fn enter_asked(&mut self, id: ConnectionId, room: &str, request: Option<&RequestId<'_>>) {
-        match self.may_enter(id, room) {
+        match self.may_enter(id, room, Via::Request) {
             Ok(place) => {
-                let _ = self.enter_room_answering(id, room, place, false, request);
+                let _ = self.enter_room_answering(id, room, place, Via::Request, request);
             }
             Err(error) => {
                 // The application may have recorded a membership when it granted this.
@@ -237,7 +237,9 @@ impl Switchboard {
         let code = match error {
             JoinError::BadName(bad) => return self.bad_name(id, bad, request),
             JoinError::AlreadyIn => ErrorCode::AlreadySubscribed,
-            JoinError::TooManyRooms | JoinError::NoMoreRooms => ErrorCode::LimitExceeded,
+            JoinError::TooManyRooms | JoinError::NoMoreRooms | JoinError::NoMoreRoomsForAddress => {
+                ErrorCode::LimitExceeded
+            }
             JoinError::RoomFull => ErrorCode::RoomFull,
             JoinError::Stale(_) | JoinError::NotOpen => return,
         };

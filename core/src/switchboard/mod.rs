@@ -19,6 +19,7 @@ mod ips;
 mod limits;
 mod occupants;
 mod outbound;
+mod owners;
 mod pending;
 mod pool;
 mod presence;

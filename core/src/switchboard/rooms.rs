@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::capacity::ReserveOne;
 use super::connection::Membership;
+use super::owners::Owners;
 use super::pool::Latest;
 use super::presence::Presence;
 use super::queue::NO_ROOM;
@@ -16,7 +17,7 @@ use super::{Notice, Switchboard};
 use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::id::HexPair;
 use crate::protocol::ServerMessage;
-use crate::{BadName, CloseReason, ConnectionId, SlowPolicy, StaleId, Time, check_name};
+use crate::{BadName, CloseReason, ConnectionId, IpKey, SlowPolicy, StaleId, Time, check_name};
 
 /// Why a connection could not enter a room.
 #[non_exhaustive]
@@ -34,6 +35,9 @@ pub enum JoinError {
     TooManyRooms,
     /// The node has as many rooms as it may have (`limits.rooms`).
     NoMoreRooms,
+    /// The client asked for a room that does not exist, half of the node's rooms do, and its
+    /// address or network has created its share of them.
+    NoMoreRoomsForAddress,
     /// Every seat of the room is taken (`limits.room_members`).
     RoomFull,
 }
@@ -47,6 +51,7 @@ impl fmt::Display for JoinError {
             Self::AlreadyIn => f.write_str("the connection is in the room already"),
             Self::TooManyRooms => f.write_str("the connection is in too many rooms"),
             Self::NoMoreRooms => f.write_str("there are too many rooms"),
+            Self::NoMoreRoomsForAddress => f.write_str("your address has too many rooms"),
             Self::RoomFull => f.write_str("the room is full"),
         }
     }
@@ -58,6 +63,17 @@ impl From<StaleId> for JoinError {
     fn from(stale: StaleId) -> Self {
         Self::Stale(stale)
     }
+}
+
+/// What makes a connection enter a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    /// The URL that the client connected to.
+    Url,
+    /// A request of the client.
+    Request,
+    /// The application.
+    Application,
 }
 
 /// A connection in a room.
@@ -73,6 +89,8 @@ pub(super) struct Room {
     pub(super) name: Arc<str>,
     /// Distinguishes the successive rooms under one key.
     pub(super) epoch: u64,
+    /// The address of the client that created it; `None` if the application did.
+    pub(super) owner: Option<IpKey>,
     /// The last number used.
     pub(super) seq: u64,
     pub(super) members: Vec<Member>,
@@ -97,6 +115,7 @@ impl Room {
 pub(super) struct RoomTable {
     by_name: NameIndex,
     rooms: Slab<Room>,
+    pub(super) owners: Owners,
     /// Distinguishes the epochs of this process from those of others.
     node: u64,
     epochs: u64,
@@ -110,6 +129,7 @@ impl RoomTable {
         Self {
             by_name,
             rooms: Slab::new(),
+            owners: Owners::new(keyed),
             node,
             epochs: 0,
             lobbies: 0,
@@ -157,12 +177,23 @@ impl RoomTable {
         HexPair::new(self.node, epoch)
     }
 
-    fn create(&mut self, vacant: Vacant, name: &str, slow: SlowPolicy, presence: bool) -> u32 {
+    fn create(
+        &mut self,
+        vacant: Vacant,
+        name: &str,
+        owner: Option<IpKey>,
+        slow: SlowPolicy,
+        presence: bool,
+    ) -> u32 {
         self.epochs += 1;
+        if let Some(ip) = owner {
+            self.owners.add(ip);
+        }
         self.rooms.reserve_one();
         let key = self.rooms.insert(Room {
             name: name.into(),
             epoch: self.epochs,
+            owner,
             seq: 0,
             members: Vec::new(),
             lobby_members: 0,
@@ -178,6 +209,9 @@ impl RoomTable {
     fn remove(&mut self, key: u32) -> Room {
         let room = self.rooms.remove(key as usize);
         self.by_name.remove(&room.name, key);
+        if let Some(ip) = room.owner {
+            self.owners.remove(ip);
+        }
         room
     }
 }
@@ -187,7 +221,7 @@ impl Switchboard {
     /// is told as if it had asked.
     pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
         self.advance_clock(now);
-        self.enter_room(id, room, false)
+        self.enter_room(id, room, Via::Application)
     }
 
     /// Removes a connection from a room on behalf of the application, and drops what is queued for
@@ -247,6 +281,7 @@ impl Switchboard {
         &self,
         id: ConnectionId,
         name: &str,
+        via: Via,
     ) -> Result<Result<u32, Vacant>, JoinError> {
         let limits = &self.config.limits;
         let connection = self.connections.get(id)?;
@@ -263,11 +298,20 @@ impl Switchboard {
         }
         match room {
             Err(_) if self.rooms.len() >= limits.rooms => Err(JoinError::NoMoreRooms),
+            Err(_) if via != Via::Application && self.has_its_rooms(connection.ip) => {
+                Err(JoinError::NoMoreRoomsForAddress)
+            }
             Ok(key) if self.rooms.at(key).members.len() >= limits.room_members => {
                 Err(JoinError::RoomFull)
             }
             _ => Ok(room),
         }
+    }
+
+    /// Returns whether the clients of this address may create no more rooms.
+    pub(super) fn has_its_rooms(&self, ip: IpKey) -> bool {
+        let (taken, limit) = (self.rooms.len(), self.config.limits.rooms);
+        self.rooms.owners.is_greedy(ip, taken, limit)
     }
 
     /// Adds a connection to a room and tells the client: `subscribed`, then presence. For a lobby,
@@ -276,14 +320,14 @@ impl Switchboard {
         &mut self,
         id: ConnectionId,
         name: &str,
-        lobby: bool,
+        via: Via,
     ) -> Result<(), JoinError> {
-        let room = if lobby {
+        let room = if via == Via::Url {
             self.rooms.find_or_vacant(name)
         } else {
-            self.may_enter(id, name)?
+            self.may_enter(id, name, via)?
         };
-        self.enter_room_answering(id, name, room, lobby, None)
+        self.enter_room_answering(id, name, room, via, None)
     }
 
     /// Like [`Self::enter_room`] without its checks, as the answer to a request.
@@ -292,13 +336,16 @@ impl Switchboard {
         id: ConnectionId,
         name: &str,
         room: Result<u32, Vacant>,
-        lobby: bool,
+        via: Via,
         request: Option<&crate::protocol::RequestId<'_>>,
     ) -> Result<(), JoinError> {
-        if !self.connections.get(id)?.is_open() {
+        let connection = self.connections.get(id)?;
+        if !connection.is_open() {
             return Err(JoinError::NotOpen);
         }
-        let key = room.unwrap_or_else(|vacant| self.create_room(vacant, name));
+        let lobby = via == Via::Url;
+        let owner = (via != Via::Application).then_some(connection.ip);
+        let key = room.unwrap_or_else(|vacant| self.create_room(vacant, name, owner));
         let connection = self.connections.get_mut(id)?;
         let user = connection.user;
         let room = self.rooms.at_mut(key);
@@ -403,7 +450,7 @@ impl Switchboard {
         names
     }
 
-    fn create_room(&mut self, vacant: Vacant, name: &str) -> u32 {
+    fn create_room(&mut self, vacant: Vacant, name: &str, owner: Option<IpKey>) -> u32 {
         let rule = self
             .config
             .room_rules
@@ -413,7 +460,7 @@ impl Switchboard {
         let presence = rule
             .and_then(|rule| rule.presence)
             .unwrap_or(self.config.presence.enabled);
-        let key = self.rooms.create(vacant, name, slow, presence);
+        let key = self.rooms.create(vacant, name, owner, slow, presence);
         self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
         key
     }

@@ -17,6 +17,7 @@ mod probes;
 mod protocol;
 mod refusals;
 mod reject;
+mod room_shares;
 mod rooms;
 mod seen;
 mod shares;
