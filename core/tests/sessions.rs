@@ -11,10 +11,20 @@ use support::{ClientFrame, TEXT, close, frame, wire};
 use switchboard_core::session::{BACKLOG, Call, Direct, Ended, Reply, Session, Step, Turn};
 use switchboard_core::{
     Action, Chunk, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity,
-    Notice, ReadMode, Switchboard, Time, Wire,
+    Notice, ReadMode, Switchboard, Time, UserPolicy, Wire,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn handshake(config: &Config) -> Arc<HandshakeConfig> {
+    Arc::new(HandshakeConfig {
+        endpoint: config.endpoint.clone(),
+        pages: false,
+        json: config.wire == Wire::Json,
+        name_bytes: config.limits.name_bytes,
+        tokens: switchboard_core::Tokens::default(),
+    })
+}
 
 /// A node with one connection, and the pending calls of the application.
 struct Node {
@@ -33,13 +43,7 @@ impl Node {
     fn new(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         change(&mut config);
-        let handshake = Arc::new(HandshakeConfig {
-            endpoint: config.endpoint.clone(),
-            pages: false,
-            json: config.wire == Wire::Json,
-            name_bytes: config.limits.name_bytes,
-            tokens: switchboard_core::Tokens::default(),
-        });
+        let handshake = handshake(&config);
         let now = Time::from_millis(1_000);
         let mut board = Switchboard::new(config, 7, now).expect("a valid configuration");
         let id = board.connect(now, PEER).expect("a seat");
@@ -180,6 +184,30 @@ impl Node {
         self.carry_out(None);
     }
 
+    /// Returns whether a second connection of `ann`, who may have one, is admitted.
+    fn admits_another(&mut self) -> bool {
+        let id = self.board.connect(self.now, PEER).expect("a seat");
+        let handshake = handshake(self.board.config());
+        let mut session = Session::new(id, PEER, handshake);
+        let mut node = Direct {
+            switchboard: &mut self.board,
+            now: self.now,
+        };
+        let (mut head, mut turn) = (HEAD.to_vec(), Turn::default());
+        let mut step = session.receive(&mut node, &mut head, &mut turn).step;
+        while let Some(Step::Call(call)) = step.take() {
+            step = match call {
+                Call::Authenticate(login) => {
+                    let identity = Ok(Identity::user("ann"));
+                    session.reply(&mut node, Reply::Identity(login, identity))
+                }
+                Call::Lobby(lobby) => session.reply(&mut node, Reply::Lobby(lobby, Ok(()))),
+                _ => None,
+            };
+        }
+        self.board.connections_of("ann").contains(&id)
+    }
+
     fn has_sent(&self, text: &str) -> bool {
         String::from_utf8_lossy(&self.sent).contains(text)
     }
@@ -297,6 +325,38 @@ fn a_close_is_answered_after_a_hook_that_returns_in_time() {
     node.reply(Reply::Delivered(Ok(())));
     assert!(!node.board.is_connected("ann"));
     assert!(matches!(node.call, Some(Call::Disconnect(_))));
+}
+
+#[test]
+fn a_connection_that_leaves_once_its_hook_returns_gives_its_place_to_a_newcomer() {
+    let unmasked = ClientFrame {
+        mask: None,
+        ..frame(TEXT, "x")
+    };
+    let reject = |config: &mut Config| {
+        raw(config);
+        config.users = UserPolicy::Reject;
+    };
+    for last in [Some(close(1000, "")), Some(unmasked), None] {
+        let mut node = Node::open(reject);
+        node.say(&[frame(TEXT, "1")]);
+        assert!(!node.admits_another(), "it was heard just now");
+        if let Some(last) = last {
+            node.say(&[last]);
+        } else {
+            let step = node.with(|session, node| session.end_of_input(node));
+            node.carry_out(step);
+        }
+        assert!(node.board.is_connected("ann") && node.session.is_calling());
+        assert!(node.admits_another());
+        node.drive();
+        assert_eq!(node.text().as_deref(), Some("1"), "the hook goes on");
+        node.reply(Reply::Delivered(Ok(())));
+        let Some(Call::Disconnect(ended)) = node.call.take() else {
+            panic!("expected the application to be notified");
+        };
+        assert_eq!(ended.reason, CloseReason::Replaced);
+    }
 }
 
 #[test]

@@ -435,7 +435,11 @@ impl Session {
             return self.process(node, item);
         }
         let is_last = item.is_last();
+        let leaves = is_last || matches!(item, Item::Eof);
         self.push(node, item);
+        if leaves {
+            node.event(self.id, Event::Leaving);
+        }
         if is_last {
             let at = node.now() + node.config().timeouts.close;
             self.waiting.set_close_by(at);

@@ -216,6 +216,8 @@ pub(super) struct ConnectionState {
 struct ColdState {
     strikes: Strikes,
     probes: Vec<Probe>,
+    /// Whether the client's Close, a violation or the end of its input waits behind a hook.
+    leaving: bool,
     /// The lobby, once the connection has left it.
     lobby: Option<Arc<str>>,
 }
@@ -304,6 +306,16 @@ impl ConnectionState {
     /// Returns its unanswered probes, if it was probed.
     pub(super) fn outstanding_probes(&mut self) -> Option<&mut Vec<Probe>> {
         self.cold.as_mut().map(|cold| &mut cold.probes)
+    }
+
+    /// Notes that its client is leaving.
+    pub(super) fn set_leaving(&mut self) {
+        self.cold.get_or_insert_default().leaving = true;
+    }
+
+    /// Returns whether its client is leaving, once a hook has returned.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.leaving)
     }
 
     /// Notes that it has left its lobby.

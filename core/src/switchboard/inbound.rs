@@ -46,6 +46,9 @@ pub enum Event<'a> {
     Paused,
     /// Reading goes on.
     Resumed,
+    /// The client is leaving: its Close frame, a violation or the end of its input waits behind a
+    /// busy hook.
+    Leaving,
     /// A hook was called and has not returned at once.
     HookStarted,
     /// The hook has returned.
@@ -95,6 +98,7 @@ impl Switchboard {
                 self.connections.get_mut(id)?.paused = false;
                 self.reading_resumed(id);
             }
+            Event::Leaving => self.connections.get_mut(id)?.set_leaving(),
             Event::HookStarted => self.hook_started(id),
             Event::HookDone => return self.hook_done(id),
             Event::HookFailed => self.hook_failed(id),

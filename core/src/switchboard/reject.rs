@@ -1,4 +1,5 @@
-//! `UserPolicy::Reject`: the first connection of a user keeps its place, unless it is dead.
+//! `UserPolicy::Reject`: the first connection of a user keeps its place, unless it is dead or
+//! leaving.
 //!
 //! A client whose network went silent reconnects long before the ping timeout finds its old
 //! connection, and a refusal would stop it for good. So if nothing arrived from the old connection
@@ -32,6 +33,9 @@ impl Switchboard {
         let connection = self.connections.get(holder);
         let connection = connection.map_err(|_| Refused::Internal)?;
         let now = self.liveness();
+        if connection.is_leaving() {
+            return Ok(Place::Replace(holder));
+        }
         if is_live(connection, now) {
             return Err(Refused::AlreadyConnected);
         }
@@ -102,12 +106,14 @@ impl Switchboard {
         let holder = self.connections_of(&claim.who.name).first().copied();
         let verdict = match holder {
             None => Ok(None),
-            Some(holder) if holder == claim.from => match self.connections.get(holder) {
-                Ok(found) if self.is_silent(found, Some(claim.asked)) => Ok(Some(holder)),
+            Some(holder) => match self.connections.get(holder) {
+                Ok(found) if found.is_leaving() => Ok(Some(holder)),
+                // Any other was admitted meanwhile.
+                Ok(found) if holder == claim.from && self.is_silent(found, Some(claim.asked)) => {
+                    Ok(Some(holder))
+                }
                 _ => Err(Refused::AlreadyConnected),
             },
-            // It was admitted meanwhile.
-            Some(_) => Err(Refused::AlreadyConnected),
         };
         let request = claim.request.as_ref();
         let admitted = verdict.and_then(|replaced| self.admit(id, &claim.who, replaced, request));

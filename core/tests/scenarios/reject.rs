@@ -99,6 +99,30 @@ fn a_connection_that_we_do_not_read_counts_as_alive() {
 }
 
 #[test]
+fn a_connection_that_is_leaving_gives_its_place_at_once() {
+    let mut world = World::with(|config| config.users = UserPolicy::Reject);
+    let old = world.connect("ann", "lobby");
+    world.happens(old, Event::Leaving);
+    assert!(world.is_open(old), "its answers are still to come");
+    let new = world.tries("ann", "lobby");
+    assert!(world.is_open(new));
+    assert_eq!(world.close(old), Some((1000, "replaced".into())));
+    assert_eq!(world.board.members("lobby"), [world.id(new)]);
+}
+
+#[test]
+fn a_connection_that_leaves_while_it_is_asked_gives_its_place() {
+    let (mut world, old) = silent(|_| {});
+    let new = world.tries("ann", "lobby");
+    world.advance(millis(500));
+    world.happens(old, Event::Heard);
+    world.happens(old, Event::Leaving);
+    world.advance(millis(500));
+    assert!(world.is_open(new));
+    assert_eq!(world.board.connections_of("ann"), [world.id(new)]);
+}
+
+#[test]
 fn of_two_newcomers_the_first_gets_in_and_is_then_alive() {
     let (mut world, old) = silent(|_| {});
     world.falls_silent(old);

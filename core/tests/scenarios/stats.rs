@@ -283,6 +283,7 @@ fn late_events_of_a_connection_that_is_gone_are_stale_and_do_nothing() {
         Event::Writable,
         Event::Paused,
         Event::Resumed,
+        Event::Leaving,
         Event::HookStarted,
         Event::HookDone,
         Event::HookFailed,

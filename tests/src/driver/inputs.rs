@@ -253,6 +253,7 @@ impl Driver {
             Stream::Discarded(bytes) => Event::Discarded(bytes as usize),
             Stream::Paused => Event::Paused,
             Stream::Resumed => Event::Resumed,
+            Stream::Leaving => Event::Leaving,
             Stream::HookStarted => Event::HookStarted,
             Stream::HookDone => Event::HookDone,
             Stream::HookFailed => Event::HookFailed,
@@ -277,11 +278,12 @@ impl Driver {
             }
             Stream::HookStarted => model.hook_started(id),
             Stream::HookFailed => model.hook_failed(id),
-            Stream::Paused | Stream::Resumed | Stream::HookDone => {
+            Stream::Paused | Stream::Resumed | Stream::Leaving | Stream::HookDone => {
                 if let Some(conn) = model.conns.get_mut(&id) {
                     match what {
                         Stream::HookDone => conn.hook = None,
                         Stream::Paused => conn.paused = true,
+                        Stream::Leaving => conn.leaving = true,
                         _ => (conn.paused, conn.opened) = (false, live),
                     }
                 }

@@ -84,6 +84,7 @@ impl Model {
             ping_left: None,
             stall_check: None,
             paused: false,
+            leaving: false,
             messages: (0, 0),
             bytes: (0, 0),
             strikes: Vec::new(),
@@ -308,10 +309,10 @@ impl Model {
             UserPolicy::Reject => {
                 let from = devices[0];
                 let conn = &self.conns[&from];
-                if self.live() - conn.last_heard < MOMENT {
+                if self.live() - conn.last_heard < MOMENT && !conn.leaving {
                     return Err("already_connected");
                 }
-                if !self.is_silent(conn, None) {
+                if !conn.leaving && !self.is_silent(conn, None) {
                     self.claim(id, from, name, expires, request);
                     return Ok(());
                 }
@@ -379,7 +380,7 @@ impl Model {
         let request = claim.request.as_deref();
         let verdict = match holder {
             None => self.admit(id, &claim.name, claim.expires, None, request),
-            Some(other) if other == claim.from && silent(other) => {
+            Some(other) if self.conns[&other].leaving || other == claim.from && silent(other) => {
                 self.admit(id, &claim.name, claim.expires, Some(other), request)
             }
             Some(_) => Err("already_connected"),

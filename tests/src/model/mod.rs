@@ -109,6 +109,8 @@ pub struct Conn {
     pub stall_check: Option<Nanos>,
     /// Whether the application paused reading.
     pub paused: bool,
+    /// Whether the client leaves once a hook has returned.
+    pub leaving: bool,
     /// Level of the message bucket, in nanoseconds of its rate, and when it was computed.
     pub messages: (Nanos, Nanos),
     /// The same for bytes.

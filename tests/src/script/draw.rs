@@ -44,7 +44,8 @@ fn message() -> impl Strategy<Value = Message> {
 
 fn stream() -> impl Strategy<Value = Stream> {
     prop_oneof![
-        3 => Just(Stream::Heard),
+        2 => Just(Stream::Heard),
+        1 => Just(Stream::Leaving),
         3 => Just(Stream::Eof),
         2 => Just(Stream::Reset),
         1 => (0..4_u8).prop_map(Stream::Violation),

@@ -283,6 +283,8 @@ pub enum Stream {
     HookDone,
     /// A hook panicked.
     HookFailed,
+    /// The client leaves once a hook has returned.
+    Leaving,
 }
 
 /// Exclusions of a broadcast.

@@ -230,8 +230,8 @@ impl World {
         Verdict::Open { replaced, expires }
     }
 
-    /// The user has a connection and may not have another. If that was heard a moment ago, it
-    /// stays. Otherwise the outcome depends on when its pings left, so it is checked rather than
+    /// The user has a connection and may not have another. If that is leaving, it is replaced; if it
+    /// was heard a moment ago, it stays. Otherwise the outcome depends on when its pings left, so it is checked rather than
     /// predicted.
     fn claim(&mut self, l: u32, user: &str, expires: Option<u64>) {
         let (now, frozen_then) = (self.core_time(), self.frozen);
@@ -264,11 +264,16 @@ impl World {
         let replaced = replaced.and_then(|devices| devices.first().copied());
         if let Some(other) = replaced {
             let (most, _) = self.silence(other);
-            self.check(29, most >= SECOND, || {
+            let leaving = self.links[other as usize].shadow.leaving;
+            self.check(29, most >= SECOND || leaving, || {
                 format!("link {l}: replaced {other}, heard {most} ns ago")
             });
             self.allow(other, "replaced");
-            self.probe(Probe::SilentReplaced);
+            self.probe(if leaving {
+                Probe::LeavingReplaced
+            } else {
+                Probe::SilentReplaced
+            });
         }
         let expires = claim.expires;
         Some(Verdict::Open { replaced, expires })
@@ -294,9 +299,11 @@ impl World {
                     || self.frozen > claim.frozen_then;
                 let asked = self.core_now.saturating_sub(claim.since) >= SECOND;
                 let most = if asked { 2 * SECOND } else { SECOND };
-                self.check(29, least < most || paused, || {
+                let leaving = link.shadow.leaving;
+                self.check(29, !leaving && (least < most || paused), || {
                     format!(
-                        "link {l}: refused in favour of {other}, which was silent for {least} ns"
+                        "link {l}: refused in favour of {other}, leaving: {leaving}, silent for \
+                         {least} ns"
                     )
                 });
                 true

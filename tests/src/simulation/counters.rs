@@ -113,6 +113,7 @@ kinds! {
         ServerFull => "server full",
         LobbyFull => "lobby full",
         AlreadyConnected => "already connected",
+        LeavingReplaced => "leaving connection replaced by a newcomer",
         SilentReplaced => "silent connection replaced by a newcomer",
         Strikes => "too many strikes",
         RoomFull => "room full",

@@ -115,6 +115,8 @@ pub(super) struct Shadow {
     pub(super) frozen_at_heard: u64,
     /// Whether reading paused since it was last heard.
     pub(super) paused_since: bool,
+    /// Whether its Close, a violation or its end of input waits behind a hook.
+    pub(super) leaving: bool,
     pub(super) expires: Option<u64>,
     /// Set while it waits for the fate of its user's other connection.
     pub(super) claim: Option<Claim>,
@@ -174,6 +176,7 @@ impl Shadow {
             last_message: now,
             frozen_at_heard: frozen,
             paused_since: false,
+            leaving: false,
             expires: None,
             claim: None,
             messages_full: 0,

@@ -54,6 +54,7 @@ impl Seam<'_> {
                 world.links[l as usize].paused = false;
                 world.schedule.push(world.now, Step::Arrive(l));
             }
+            Event::Leaving => world.links[l as usize].shadow.leaving = true,
             Event::Partial { in_message, .. } => world.links[l as usize].partial = *in_message,
             _ => {}
         }
