@@ -396,6 +396,38 @@ fn a_hook_that_fails_ends_the_connection_and_the_application_hears_of_it() {
     assert_eq!(ended.reason, CloseReason::Internal);
 }
 
+/// A connection whose `auth` message is being checked.
+fn logging_in() -> Node {
+    let mut node = Node::new(|_| {});
+    let head = String::from_utf8_lossy(HEAD).replace("?token=ann", "");
+    node.read(head.as_bytes());
+    let Some(Call::Authenticate(login)) = node.call.take() else {
+        panic!("expected authentication");
+    };
+    node.reply(Reply::Identity(login, Ok(Identity::FirstMessage)));
+    node.say(&[frame(TEXT, r#"{"type":"auth","token":"ann"}"#)]);
+    node.pending();
+    node
+}
+
+#[test]
+fn what_follows_a_login_under_way_may_be_as_long_as_any_message() {
+    let mut node = logging_in();
+    let content = "x".repeat(8 << 10);
+    let long = format!(r#"{{"type":"message","content":"{content}","id":7}}"#);
+    let long = wire(&[frame(TEXT, long)]);
+    // Incomplete at first, which is bounded as well.
+    let (begin, end) = long.split_at(6 << 10);
+    node.read(begin);
+    node.read(end);
+    node.let_in();
+    let Some(Call::Ask(question)) = node.call.take() else {
+        panic!("expected the message");
+    };
+    node.reply(Reply::Verdict(question, Ok(())));
+    assert!(node.has_sent(r#"{"type":"ack","id":7,"seq":1}"#));
+}
+
 #[test]
 fn a_login_by_first_message_has_the_request_and_the_token() {
     let mut node = Node::new(|_| {});

@@ -267,6 +267,13 @@ impl ConnectionState {
         matches!(self.phase, Phase::Open)
     }
 
+    /// Returns whether its first message is still to come; no longer once the application has been
+    /// asked about that, when what follows waits like any other message.
+    pub(super) fn awaits_first_message(&self) -> bool {
+        let asked = |pending: &Pending| self.hook || pending.claim.is_some();
+        matches!(&self.phase, Phase::AwaitingAuth(pending) if !asked(pending))
+    }
+
     /// Returns whether part of a page is unsent. Until it is sent, `deadline` bounds it however
     /// steadily it goes.
     pub(super) fn reads_page(&self) -> bool {
@@ -363,8 +370,8 @@ impl ConnectionState {
         match kind {
             Kind::Handshake => phase(matches!(self.phase, Phase::Arrived)),
             Kind::Auth => match &self.phase {
-                Phase::AwaitingAuth(pending) => {
-                    (!self.hook && pending.claim.is_none()).then_some(pending.auth_deadline)
+                Phase::AwaitingAuth(pending) if self.awaits_first_message() => {
+                    Some(pending.auth_deadline)
                 }
                 _ => None,
             },

@@ -139,15 +139,13 @@ impl Switchboard {
         bytes: usize,
     ) -> Result<bool, StaleId> {
         self.advance_clock(now);
-        match self.connections.get(id)?.phase {
-            Phase::Open => {}
-            Phase::AwaitingAuth(_) => {
-                if binary || bytes > AUTH_BYTES {
-                    self.end(id, CloseReason::Policy);
-                    return Ok(false);
-                }
-            }
-            _ => return Ok(false),
+        let connection = self.connections.get(id)?;
+        if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
+            return Ok(false);
+        }
+        if connection.awaits_first_message() && (binary || bytes > AUTH_BYTES) {
+            self.end(id, CloseReason::Policy);
+            return Ok(false);
         }
         self.counters.messages_in += 1;
         self.heard(id);
@@ -180,11 +178,10 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let early = match connection.phase {
-            Phase::Open => false,
-            Phase::AwaitingAuth(_) => true,
-            _ => return,
-        };
+        if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
+            return;
+        }
+        let early = connection.awaits_first_message();
         self.unfinished = self.unfinished + bytes - connection.partial;
         connection.partial = bytes;
         if early && bytes > AUTH_BYTES {

@@ -62,7 +62,7 @@ impl Model {
             return;
         };
         conn.partial = bytes;
-        if !conn.is_open() && bytes > AUTH_BYTES {
+        if conn.awaits_first_message() && bytes > AUTH_BYTES {
             return self.end(id, "policy", None);
         }
         if in_message {
@@ -90,7 +90,7 @@ impl Model {
             return false;
         };
         match conn.phase {
-            Phase::AwaitingAuth { .. } if binary || bytes > AUTH_BYTES => {
+            _ if conn.awaits_first_message() && (binary || bytes > AUTH_BYTES) => {
                 self.end(id, "policy", None);
                 return false;
             }

@@ -139,6 +139,12 @@ impl Conn {
         self.phase == Phase::Open
     }
 
+    /// Returns whether nothing has been asked about its login yet.
+    pub fn awaits_first_message(&self) -> bool {
+        let waits = matches!(self.phase, Phase::AwaitingAuth { .. });
+        waits && self.hook.is_none() && self.claim.is_none()
+    }
+
     /// Returns whether it is ending.
     pub fn is_ending(&self) -> bool {
         matches!(self.phase, Phase::Refused { .. } | Phase::Closing { .. })

@@ -335,7 +335,7 @@ fn turn(conn: &Conn) -> u64 {
 fn due(conn: &Conn, write_stall: Nanos) -> Option<(Nanos, Due)> {
     let phase = match conn.phase {
         Phase::Arrived => Some((conn.deadline, Due::Handshake)),
-        Phase::AwaitingAuth { .. } if conn.hook.is_none() && conn.claim.is_none() => {
+        Phase::AwaitingAuth { .. } if conn.awaits_first_message() => {
             Some((conn.deadline, Due::Auth))
         }
         Phase::Refused { page: true } if !conn.queue.is_empty() => {

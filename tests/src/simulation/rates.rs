@@ -23,7 +23,10 @@ impl World {
     /// Returns whether a message must be admitted; `None` if that is unknown.
     pub(super) fn predict_message(&mut self, l: u32, binary: bool, bytes: usize) -> Option<bool> {
         match self.links[l as usize].shadow.phase {
-            Phase::AwaitingAuth if binary || bytes > 4_096 => {
+            // While the application checks a login, what follows it waits.
+            Phase::AwaitingAuth
+                if self.links[l as usize].hook.is_none() && (binary || bytes > 4_096) =>
+            {
                 self.allow(l, "policy");
                 return Some(false);
             }
