@@ -1,10 +1,10 @@
 //! Events on a connection's stream.
 
-use super::Switchboard;
-use super::connection::{Phase, WriteState};
 use super::ending::DISCARD;
-use super::timers::Kind;
+use super::switchboard::Switchboard;
 use crate::protocol::{ErrorCode, ServerMessage};
+use crate::switchboard::connection::{Phase, WriteState};
+use crate::switchboard::timers::Kind;
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
 
 /// The largest first message of a client that logs in with it, in bytes.

@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::connection::{ConnectionState, Phase, Seat, WriteState};
-use super::{Chunk, Notice, Switchboard};
+use super::switchboard::Switchboard;
+use crate::switchboard::action::Notice;
+use crate::switchboard::connection::{ConnectionState, Phase, Seat, WriteState};
+use crate::switchboard::pool::Chunk;
 use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
 
 /// The result of a drain.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::delivery::Offer;
-use super::encoding::encode;
-use super::occupants::Occupants;
-use super::pool::StoredFrame;
 use super::rooms::{Member, Room};
-use super::{Notice, Switchboard};
+use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
+use crate::switchboard::action::Notice;
+use crate::switchboard::encoding::encode;
+use crate::switchboard::occupants::Occupants;
+use crate::switchboard::pool::StoredFrame;
 use crate::{ConnectionId, Frame, SlowPolicy, Time, Wire};
 
 /// The presence of a room.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use super::Switchboard;
-use super::capacity::ReserveOne;
-use super::connection::NONE;
-use super::devices::Devices;
+use super::switchboard::Switchboard;
 use crate::hash::{Keyed, NameIndex, Vacant};
+use crate::switchboard::capacity::ReserveOne;
+use crate::switchboard::connection::NONE;
+use crate::switchboard::devices::Devices;
 use crate::{CloseReason, ConnectionId, Time};
 
 #[derive(Debug)]

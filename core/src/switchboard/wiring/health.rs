@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::connection::{ConnectionState, Outstanding, Probe};
-use super::pool::StoredFrame;
-use super::queue::Class;
-use super::timers::Kind;
-use super::{Notice, Switchboard};
+use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
+use crate::switchboard::action::Notice;
+use crate::switchboard::connection::{ConnectionState, Outstanding, Probe};
+use crate::switchboard::pool::StoredFrame;
+use crate::switchboard::queue::Class;
+use crate::switchboard::timers::Kind;
 use crate::time::nanos;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::connection::Phase;
+use super::delivery;
 use super::delivery::{Exclude, SendError};
 use super::rooms::{JoinError, Via};
-use super::{Notice, Switchboard, delivery};
+use super::switchboard::Switchboard;
 use crate::protocol::{
     Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
 };
+use crate::switchboard::action::Notice;
+use crate::switchboard::connection::Phase;
 use crate::{
     BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
 };

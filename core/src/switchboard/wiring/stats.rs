@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Notice, Switchboard};
+use super::switchboard::Switchboard;
+use crate::switchboard::action::Notice;
 use crate::{CloseReason, Refused, Time};
 
 /// The statistics of a node. In serialised form, the body of `/stats.json`. Keys are only ever

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::capacity::ReserveOne;
-use super::connection::Membership;
-use super::owners::Owners;
-use super::pool::Latest;
 use super::presence::Presence;
-use super::queue::NO_ROOM;
 use super::stats::Level;
-use super::{Notice, Switchboard};
+use super::switchboard::Switchboard;
 use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::id::HexPair;
 use crate::protocol::ServerMessage;
+use crate::switchboard::action::Notice;
+use crate::switchboard::capacity::ReserveOne;
+use crate::switchboard::connection::Membership;
+use crate::switchboard::owners::Owners;
+use crate::switchboard::pool::Latest;
+use crate::switchboard::queue::NO_ROOM;
 use crate::{BadName, CloseReason, ConnectionId, IpKey, SlowPolicy, StaleId, Time, check_name};
 
 /// Why a connection could not enter a room.

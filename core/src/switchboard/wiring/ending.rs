@@ -1,9 +1,10 @@
 //! The ends of connections: orderly closes and evictions.
 
-use super::connection::{ConnectionState, Ending, NONE, Phase, WriteState};
-use super::timers::Kind;
-use super::{Action, Notice, Switchboard};
+use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
+use crate::switchboard::action::{Action, Notice};
+use crate::switchboard::connection::{ConnectionState, Ending, NONE, Phase, WriteState};
+use crate::switchboard::timers::Kind;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
 /// Bytes that are read and discarded from a connection that is ending, so that unread input does

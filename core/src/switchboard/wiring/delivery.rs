@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Switchboard;
-use super::pool::{Mark, StoredFrame};
-use super::queue::NO_ROOM;
+use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
+use crate::switchboard::pool::{Mark, StoredFrame};
+use crate::switchboard::queue::NO_ROOM;
 use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
 
 /// The connections that do not get a broadcast.

@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use super::Switchboard;
 use super::admission::Place;
-use super::connection::{ConnectionState, Outstanding, Probe, WriteState};
-use super::pending::{Claim, Newcomer};
-use super::timers::Kind;
+use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
+use crate::switchboard::connection::{ConnectionState, Outstanding, Probe, WriteState};
+use crate::switchboard::pending::{Claim, Newcomer};
+use crate::switchboard::timers::Kind;
 use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
 
 /// How long a connection may be silent before it is asked, and how long it may take to answer.

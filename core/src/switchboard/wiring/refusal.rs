@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::connection::{Ending, Fare, Phase, Seat};
-use super::queue::Class;
-use super::timers::Kind;
-use super::{Action, Notice, Switchboard};
+use super::switchboard::Switchboard;
 use crate::response::HttpDate;
+use crate::switchboard::action::{Action, Notice};
+use crate::switchboard::connection::{Ending, Fare, Phase, Seat};
+use crate::switchboard::queue::Class;
+use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, Time, response};
 
 /// The value of `Retry-After` in refusals, in seconds.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::Switchboard;
-use super::connection::{NONE, Seat, WriteState};
-use super::timers::Kind;
+use super::switchboard::Switchboard;
 use crate::IpKey;
+use crate::switchboard::connection::{NONE, Seat, WriteState};
+use crate::switchboard::timers::Kind;
 
 /// An index that disagrees with what it indexes.
 #[derive(Clone, Debug, PartialEq, Eq)]

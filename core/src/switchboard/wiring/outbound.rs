@@ -11,13 +11,14 @@
 
 use std::collections::BinaryHeap;
 
-use super::connection::{Phase, WriteState};
 use super::delivery::{Offer, Receipt};
-use super::pool::{Chunk, Mark, StoredFrame};
-use super::queue::{Class, NO_ROOM};
-use super::timers::{Kind, give_back};
-use super::{Action, QueuedWrite, Switchboard};
+use super::switchboard::{QueuedWrite, Switchboard};
 use crate::protocol::ServerMessage;
+use crate::switchboard::action::Action;
+use crate::switchboard::connection::{Phase, WriteState};
+use crate::switchboard::pool::{Chunk, Mark, StoredFrame};
+use crate::switchboard::queue::{Class, NO_ROOM};
+use crate::switchboard::timers::{Kind, give_back};
 use crate::{CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Wire};
 
 impl Switchboard {
@@ -208,7 +209,7 @@ impl Switchboard {
         policy: SlowPolicy,
     ) -> Offer {
         let limits = self.config.limits;
-        let fits = |queue: &super::queue::Queue| {
+        let fits = |queue: &crate::switchboard::queue::Queue| {
             queue.bytes() + frame.len <= limits.queue_bytes
                 && (queue.messages() as usize) < limits.queue_messages
         };

@@ -3,17 +3,18 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connection::{ConnectionState, Fare, Phase, Seat};
-use super::pending::{Newcomer, Pending};
-use super::queue::Class;
 use super::rooms::Via;
 use super::stats::Level;
-use super::timers::Kind;
-use super::{Action, Notice, Switchboard};
+use super::switchboard::Switchboard;
 use crate::address::is_trusted;
 use crate::id::HexPair;
 use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
+use crate::switchboard::action::{Action, Notice};
+use crate::switchboard::connection::{ConnectionState, Fare, Phase, Seat};
+use crate::switchboard::pending::{Newcomer, Pending};
+use crate::switchboard::queue::Class;
+use crate::switchboard::timers::Kind;
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
     UserPolicy, Wire, check_name, check_user, client_address,

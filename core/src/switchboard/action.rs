@@ -1,0 +1,125 @@
+//! What the driver has to do, and what the application and the log are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::wiring::{DrainReport, JoinError, PingResult};
+use crate::{BadName, CloseReason, ConnectionId, Frame, Refused};
+
+/// What the driver has to do.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The connection has something to write. The caller is its only writer until it reports
+    /// [`Event::Wrote`] or [`Event::Reset`].
+    Send(ConnectionId),
+    /// Everything is written: shut down the write side, and go on reading.
+    ShutdownWrite(ConnectionId),
+    /// The connection's read mode has changed; ask [`Switchboard::read_mode`].
+    ReadMode(ConnectionId),
+    /// The connection is gone: try once to write `last`, if there is any, then drop the socket.
+    Evict {
+        /// The connection, whose id is stale now.
+        id: ConnectionId,
+        /// A Close frame, for one attempt to write it.
+        last: Option<Frame>,
+    },
+    /// A notice for the application or the log.
+    Notify(Notice),
+}
+
+/// A notice for the application or the log.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A connection was admitted.
+    Opened {
+        /// The connection.
+        id: ConnectionId,
+        /// Its user.
+        user: Arc<str>,
+    },
+    /// A connection was refused.
+    Refused {
+        /// The connection.
+        id: ConnectionId,
+        /// The reason.
+        refused: Refused,
+    },
+    /// The application gave a user an illegal name. The connection is refused or closed with
+    /// `internal`.
+    BadUser {
+        /// The connection.
+        id: ConnectionId,
+        /// The rule that the name breaks.
+        bad: BadName,
+    },
+    /// An admitted connection has ended. Its socket may be gone only later.
+    Closed {
+        /// The connection.
+        id: ConnectionId,
+        /// Its user.
+        user: Arc<str>,
+        /// The rooms that the connection was in.
+        rooms: Vec<Arc<str>>,
+        /// The reason.
+        reason: CloseReason,
+    },
+    /// A connection entered a room.
+    Joined {
+        /// The connection.
+        id: ConnectionId,
+        /// The room.
+        room: Arc<str>,
+    },
+    /// The application granted a connection a room that it could not enter, because of a limit or
+    /// because it is in the room already. The client is told. A connection that cannot enter its
+    /// lobby is refused instead ([`Notice::Refused`]).
+    JoinFailed {
+        /// The connection.
+        id: ConnectionId,
+        /// The room.
+        room: Arc<str>,
+        /// The reason.
+        error: JoinError,
+    },
+    /// A connection left a room, by itself or by its end.
+    Left {
+        /// The connection.
+        id: ConnectionId,
+        /// The room.
+        room: Arc<str>,
+    },
+    /// The users in a room have changed.
+    Presence {
+        /// The room.
+        room: Arc<str>,
+        /// The number of users in the room now.
+        count: usize,
+        /// Users who joined.
+        joined: Vec<Arc<str>>,
+        /// Users who left.
+        left: Vec<Arc<str>>,
+    },
+    /// A limit is used to this percentage for the first time.
+    NearLimit {
+        /// The configuration field of the limit.
+        limit: &'static str,
+        /// 80 or 100.
+        percent: u8,
+    },
+    /// The host stalled; liveness deadlines were moved by as much.
+    HostStalled {
+        /// The length of the stall.
+        by: Duration,
+    },
+    /// The results of [`Switchboard::ping_user`].
+    Pinged {
+        /// The ticket that `ping_user` returned.
+        ticket: u64,
+        /// One result for each connection that the user had.
+        results: Vec<PingResult>,
+    },
+    /// The drain has ended.
+    Drained(DrainReport),
+}

@@ -1,0 +1,29 @@
+//! The public type and what its calls do, step by step.
+
+mod admission;
+mod audit;
+mod commands;
+mod delivery;
+mod drain;
+mod ending;
+mod health;
+mod inbound;
+mod outbound;
+mod presence;
+mod refusal;
+mod reject;
+mod rooms;
+mod stats;
+mod switchboard;
+mod users;
+
+pub use self::admission::{Identity, RequestOutcome};
+pub use self::audit::Inconsistency;
+pub use self::commands::{Denied, Question};
+pub use self::delivery::{Exclude, Receipt, SendError};
+pub use self::drain::DrainReport;
+pub use self::health::PingResult;
+pub use self::inbound::{Event, ReadMode};
+pub use self::rooms::JoinError;
+pub use self::stats::Stats;
+pub use self::switchboard::Switchboard;
