@@ -7,6 +7,7 @@ mod action;
 mod capacity;
 mod connection;
 mod devices;
+mod effects;
 mod encoding;
 mod ips;
 mod limits;

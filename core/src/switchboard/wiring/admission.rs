@@ -370,7 +370,7 @@ impl Switchboard {
             self.push_urgent(id, response, Class::HTTP);
         }
         self.arm(id, Kind::Auth);
-        self.notices.push_back(Action::ReadMode(id));
+        self.effects.act(Action::ReadMode(id));
     }
 
     /// Applies the user policy and admits the connection, or does nothing.
@@ -492,7 +492,7 @@ impl Switchboard {
             id,
             user: shared.clone(),
         });
-        self.notices.push_back(Action::ReadMode(id));
+        self.effects.act(Action::ReadMode(id));
         if first_message {
             self.send_message(
                 id,

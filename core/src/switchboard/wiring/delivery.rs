@@ -312,7 +312,8 @@ impl Switchboard {
                 Offer::Slow { dropped } => {
                     receipt.dropped_oldest += dropped as usize;
                     receipt.closed += 1;
-                    self.slow.push(self.connections.id_at(slot));
+                    let id = self.connections.id_at(slot);
+                    self.effects.end(id, CloseReason::SlowConsumer);
                 }
             }
         }
@@ -328,9 +329,7 @@ impl Switchboard {
     /// Closes the connections that a fan-out found slow, now that no list of members is borrowed,
     /// and enforces the bound of the node.
     fn close_slow(&mut self, message: Mark, receipt: &mut Receipt) {
-        for id in std::mem::take(&mut self.slow) {
-            self.end(id, CloseReason::SlowConsumer);
-        }
+        self.settle();
         self.relieve_after(message, receipt);
     }
 

@@ -164,8 +164,8 @@ impl Switchboard {
             self.push_last(id, frame);
         }
         self.arm(id, Kind::Close);
-        self.notices.push_back(Action::ReadMode(id));
-        self.settle(id);
+        self.effects.act(Action::ReadMode(id));
+        self.finish(id);
     }
 
     /// Removes an open connection from every index, and sends a notice.
@@ -202,7 +202,7 @@ impl Switchboard {
 
     /// If everything is written, shuts down the write side, or removes the connection if the peer's
     /// side has ended too.
-    pub(super) fn settle(&mut self, id: ConnectionId) {
+    pub(super) fn finish(&mut self, id: ConnectionId) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -216,7 +216,7 @@ impl Switchboard {
             self.remove(id, None);
         } else if !ending.shut {
             ending.shut = true;
-            self.notices.push_back(Action::ShutdownWrite(id));
+            self.effects.act(Action::ShutdownWrite(id));
         }
     }
 
@@ -233,7 +233,7 @@ impl Switchboard {
         let before = ending.discarded;
         ending.discarded = before.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         if before <= DISCARD && ending.discarded > DISCARD {
-            self.notices.push_back(Action::ReadMode(id));
+            self.effects.act(Action::ReadMode(id));
         }
     }
 
@@ -246,7 +246,7 @@ impl Switchboard {
             Some(ending) => {
                 // A peer may end its side and read on, so queued data still has its time.
                 ending.eof = true;
-                self.settle(id);
+                self.finish(id);
             }
             None => self.end(id, CloseReason::Eof),
         }
@@ -291,7 +291,7 @@ impl Switchboard {
             self.ips.leave(ip, self.now);
         }
         self.sweep_timers();
-        self.notices.push_back(Action::Evict { id, last });
+        self.effects.act(Action::Evict { id, last });
         self.drain_progress();
     }
 }

@@ -143,7 +143,7 @@ impl Switchboard {
         if page && !waits {
             self.page_is_out(id);
         }
-        self.settle(id);
+        self.finish(id);
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl Switchboard {
             .map_or(0, |found| found.queue.bytes());
         if before > limit && after <= limit {
             self.reading_resumed(id);
-            self.notices.push_back(Action::ReadMode(id));
+            self.effects.act(Action::ReadMode(id));
         }
     }
 
@@ -273,8 +273,9 @@ impl Switchboard {
         self.counters
             .dropped("drop_oldest", receipt.dropped_oldest as u64);
         if receipt.closed > 0 {
-            self.end(id, CloseReason::SlowConsumer);
+            self.effects.end(id, CloseReason::SlowConsumer);
         }
+        self.settle();
         self.relieve_after(mark, &mut receipt);
         receipt
     }

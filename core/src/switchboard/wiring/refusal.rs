@@ -71,7 +71,7 @@ impl Switchboard {
         if let Some(frame) = frame {
             self.push_last(id, frame);
         }
-        self.settle(id);
+        self.finish(id);
     }
 
     /// Sets the wall clock, in seconds since 1970. From then on refusals by HTTP carry a `Date`; a
@@ -107,7 +107,7 @@ impl Switchboard {
         } else {
             self.arm(id, Kind::Linger);
         }
-        self.settle(id);
+        self.finish(id);
     }
 
     /// Starts to linger after a page is written.
@@ -140,7 +140,7 @@ impl Switchboard {
             connection.in_message = false;
             self.unfinished -= std::mem::take(&mut connection.partial);
         }
-        self.notices.push_back(Action::ReadMode(id));
+        self.effects.act(Action::ReadMode(id));
     }
 
     /// Changes the phase, and moves the connection to the seat of the new one.

@@ -12,6 +12,7 @@ use super::users::Users;
 use crate::hash::Secrets;
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, Table};
+use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::ips::Ips;
 use crate::switchboard::pool::Pool;
@@ -74,12 +75,10 @@ pub struct Switchboard {
     pub(super) writing: VecDeque<QueuedWrite>,
     /// Totals of what has been queued, to measure how far the writers are behind.
     pub(super) publish_totals: PublishTotals,
-    pub(super) notices: VecDeque<Action>,
+    pub(super) effects: Effects,
     pub(super) counters: Counters,
     /// Connections whose sockets take no bytes. Only these are closed for the bound of the node.
     pub(super) blocked: BTreeSet<ConnectionId>,
-    /// Members found slow during a broadcast, which are closed after it.
-    pub(super) slow: Vec<ConnectionId>,
 }
 
 /// Connections that are prefetched together: a little more than the cache misses that a processor
@@ -143,10 +142,9 @@ impl Switchboard {
             queued_writes: VecDeque::new(),
             writing: VecDeque::new(),
             publish_totals: PublishTotals::default(),
-            notices: VecDeque::new(),
+            effects: Effects::default(),
             counters: Counters::default(),
             blocked: BTreeSet::new(),
-            slow: Vec::new(),
             config,
         })
     }
@@ -168,15 +166,11 @@ impl Switchboard {
     /// Returns the next action that is not an [`Action::Send`].
     #[must_use]
     pub fn poll_notice(&mut self) -> Option<Action> {
-        if self.notices.is_empty() {
+        if self.effects.is_empty() {
             // Frames without a limit of their own (pings, pongs, Close frames) count as well.
             self.enforce_queue_budget();
         }
-        let action = self.notices.pop_front();
-        if action.is_none() && self.notices.capacity() > 1 << 10 {
-            self.notices = VecDeque::new();
-        }
-        action
+        self.effects.next_action()
     }
 
     /// Returns when to call [`tick`](Self::tick), which is always after the last tick.
@@ -247,7 +241,14 @@ impl Switchboard {
     }
 
     pub(super) fn notify(&mut self, notice: Notice) {
-        self.notices.push_back(Action::Notify(notice));
+        self.effects.notify(notice);
+    }
+
+    /// Ends the connections that sub-machines have found to be at their end.
+    pub(super) fn settle(&mut self) {
+        while let Some((id, reason)) = self.effects.next_end() {
+            self.end(id, reason);
+        }
     }
 
     /// Arms a timer of this kind, for its deadline or earlier.
@@ -354,8 +355,9 @@ impl Switchboard {
             if let Ok(connection) = self.connections.get_mut(id) {
                 connection.set_expires(None);
             }
-            self.end(id, CloseReason::TokenExpired);
+            self.effects.end(id, CloseReason::TokenExpired);
         }
+        self.settle();
     }
 
     pub(super) fn check(&self, id: ConnectionId) -> Result<(), StaleId> {

@@ -149,8 +149,9 @@ impl Switchboard {
         self.advance_clock(now);
         let ids = self.connections_of(user);
         for &id in &ids {
-            self.end(id, reason);
+            self.effects.end(id, reason);
         }
+        self.settle();
         ids.len()
     }
 
