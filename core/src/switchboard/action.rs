@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::wiring::{DrainReport, JoinError, PingResult};
+use super::errors::JoinError;
 use crate::{BadName, CloseReason, ConnectionId, Frame, Refused};
 
 /// What the driver has to do.
@@ -122,4 +122,25 @@ pub enum Notice {
     },
     /// The drain has ended.
     Drained(DrainReport),
+}
+
+/// The result of [`Switchboard::ping_user`] for one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PingResult {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The round-trip time; `None` if no answer arrived in time, or if the connection ended.
+    pub rtt: Option<Duration>,
+}
+
+/// The result of a drain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Connections that were open when it began.
+    pub connections: usize,
+    /// Those of them that were evicted at the deadline.
+    pub evicted: usize,
+    /// Hooks `on_disconnect` that had not returned at the deadline, including those of evicted
+    /// connections.
+    pub hooks_cut_off: usize,
 }

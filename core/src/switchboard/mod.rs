@@ -4,11 +4,16 @@
 //! here reads a clock, a socket or a source of randomness.
 
 mod action;
+mod audit;
 mod capacity;
+mod clock;
 mod connection;
+mod counters;
+mod deadlines;
 mod devices;
 mod effects;
 mod encoding;
+mod errors;
 mod ips;
 mod limits;
 mod occupants;
@@ -19,9 +24,11 @@ mod queue;
 mod timers;
 mod wiring;
 
-pub use self::action::{Action, Notice};
+pub use self::action::{Action, DrainReport, Notice, PingResult};
+pub use self::audit::Inconsistency;
+pub use self::errors::{JoinError, SendError};
 pub use self::pool::Chunk;
 pub use self::wiring::{
-    Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError, PingResult, Question,
-    ReadMode, Receipt, RequestOutcome, SendError, Stats, Switchboard,
+    Denied, Event, Exclude, Identity, Question, ReadMode, Receipt, RequestOutcome, Stats,
+    Switchboard,
 };

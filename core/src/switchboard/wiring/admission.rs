@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::rooms::Via;
-use super::stats::Level;
 use super::switchboard::Switchboard;
 use crate::address::is_trusted;
 use crate::id::HexPair;
@@ -12,6 +11,7 @@ use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, Fare, Phase, Seat};
+use crate::switchboard::counters::Level;
 use crate::switchboard::pending::{Newcomer, Pending};
 use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
@@ -345,8 +345,8 @@ impl Switchboard {
             return Ok(());
         };
         let limit = self.config.limits.per_ip;
-        connection.ip_seat =
-            connection.fare != Fare::Refused && self.ips.seat(connection.ip, limit, self.now);
+        connection.ip_seat = connection.fare != Fare::Refused
+            && self.ips.seat(connection.ip, limit, self.clock.now());
         if connection.ip_seat {
             Ok(())
         } else {
@@ -384,7 +384,7 @@ impl Switchboard {
             Identity::User { name, expires_in } => Newcomer {
                 name,
                 anonymous: false,
-                expires: expires_in.map(|expires_in| self.now + expires_in),
+                expires: expires_in.map(|expires_in| self.clock.now() + expires_in),
             },
             _ => Newcomer {
                 name: anonymous_user(id),
@@ -586,7 +586,10 @@ impl Switchboard {
                 self.end(id, CloseReason::Internal);
             }
             Ok(Identity::User { name, expires_in }) if *name == *user => {
-                self.set_expiry(id, expires_in.map(|expires_in| self.now + expires_in));
+                self.set_expiry(
+                    id,
+                    expires_in.map(|expires_in| self.clock.now() + expires_in),
+                );
                 self.send_message(
                     id,
                     &ServerMessage::Authenticated {
@@ -604,10 +607,6 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if let Some(before) = connection.set_expires(at) {
-            self.expiries.remove(&(before, id));
-        }
-        self.expiries
-            .extend(connection.expires().map(|at| (at, id)));
+        self.deadlines.set_expiry(connection, id, at);
     }
 }

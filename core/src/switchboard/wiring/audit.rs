@@ -1,51 +1,11 @@
 //! Recounts every index from scratch, as a consistency check.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::switchboard::Switchboard;
 use crate::IpKey;
+use crate::switchboard::audit::{Inconsistency, same};
 use crate::switchboard::connection::{NONE, Seat, WriteState};
-use crate::switchboard::timers::Kind;
-
-/// An index that disagrees with what it indexes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inconsistency {
-    /// The name of the index.
-    pub what: &'static str,
-    /// What the index says.
-    pub kept: String,
-    /// What the recount says.
-    pub counted: String,
-}
-
-impl fmt::Display for Inconsistency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: kept {}, counted {}",
-            self.what, self.kept, self.counted
-        )
-    }
-}
-
-impl std::error::Error for Inconsistency {}
-
-#[allow(clippy::needless_pass_by_value)] // most arguments are temporaries
-fn same<T: PartialEq + fmt::Debug>(
-    what: &'static str,
-    kept: T,
-    counted: T,
-) -> Result<(), Inconsistency> {
-    if kept == counted {
-        return Ok(());
-    }
-    Err(Inconsistency {
-        what,
-        kept: format!("{kept:?}"),
-        counted: format!("{counted:?}"),
-    })
-}
 
 impl Switchboard {
     /// Recounts every index from scratch and compares. Call it when all actions have been polled.
@@ -58,7 +18,9 @@ impl Switchboard {
         self.audit_rooms()?;
         self.audit_users()?;
         self.audit_queues()?;
-        self.audit_timers()
+        self.deadlines.audit(&self.connections, &self.config)?;
+        let probes = self.probes.len() > 0;
+        same("probes", probes, self.probes.next().is_some())
     }
 
     fn audit_seats(&self) -> Result<(), Inconsistency> {
@@ -250,35 +212,6 @@ impl Switchboard {
             "unfinished <= limit",
             partial <= limits.unfinished_bytes,
             true,
-        )
-    }
-
-    fn audit_timers(&self) -> Result<(), Inconsistency> {
-        let mut armed = 0;
-        for (_, connection) in self.connections.iter() {
-            armed += connection.armed.count_ones() as usize;
-            for kind in Kind::ALL {
-                let due = connection.deadline(kind, &self.config).is_some();
-                // Every deadline has an armed timer, except a write stall, whose timer is armed
-                // only when the socket takes no more bytes.
-                let exempt = kind == Kind::WriteStall;
-                if due && !connection.is_armed(kind) && !exempt {
-                    return same("timer", format!("{kind:?} missing"), "armed".into());
-                }
-            }
-        }
-        same("armed timers", self.armed, armed)?;
-        same("stale timers", self.timers.len() <= 2 * armed + 64, true)?;
-        let expiring = self
-            .connections
-            .iter()
-            .filter(|(_, c)| c.expires().is_some())
-            .count();
-        same("expiries", self.expiries.len(), expiring)?;
-        same(
-            "probes",
-            self.probes.len() > 0,
-            self.probes.next().is_some(),
         )
     }
 }

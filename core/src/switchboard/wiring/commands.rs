@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::delivery;
-use super::delivery::{Exclude, SendError};
-use super::rooms::{JoinError, Via};
+use super::delivery::Exclude;
+use super::rooms::Via;
 use super::switchboard::Switchboard;
 use crate::protocol::{
     Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
 };
 use crate::switchboard::action::Notice;
 use crate::switchboard::connection::Phase;
+use crate::switchboard::errors::{JoinError, SendError};
 use crate::{
     BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
 };

@@ -1,10 +1,10 @@
 //! Sending to a room, to all connections, to a user, or to one connection.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
+use crate::switchboard::errors::SendError;
 use crate::switchboard::pool::{Mark, StoredFrame};
 use crate::switchboard::queue::NO_ROOM;
 use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
@@ -44,53 +44,6 @@ pub struct Receipt {
     /// The number of connections closed (4101) because it exceeded the bound of their queue, or of
     /// the node. It does not reach them.
     pub closed: usize,
-}
-
-/// Why a message was not sent.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendError {
-    /// The connection is gone.
-    Stale(StaleId),
-    /// The connection is not admitted yet, or is closing.
-    NotOpen,
-    /// More than `limits.queued_bytes` is queued, and closing slow connections would not help,
-    /// because the writers have not caught up. Nothing was sent, and no number was used. Wait (with
-    /// `Hub::ready`, where the driver has it) and send again.
-    Busy,
-    /// The message is larger than a connection's queue (`limits.queue_bytes`).
-    TooLarge {
-        /// Bytes of the frame.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale(stale) => stale.fmt(f),
-            Self::NotOpen => f.write_str("the connection is not open"),
-            Self::Busy => {
-                f.write_str("too much is queued: wait until earlier messages are written")
-            }
-            Self::TooLarge { bytes, limit } => {
-                write!(
-                    f,
-                    "a frame of {bytes} bytes exceeds the queue limit of {limit}"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for SendError {}
-
-impl From<StaleId> for SendError {
-    fn from(stale: StaleId) -> Self {
-        Self::Stale(stale)
-    }
 }
 
 /// The outcome for one connection.

@@ -4,22 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
-use crate::switchboard::action::Notice;
+use crate::switchboard::action::{DrainReport, Notice};
 use crate::switchboard::connection::{ConnectionState, Phase, Seat, WriteState};
 use crate::switchboard::pool::Chunk;
 use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
-
-/// The result of a drain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DrainReport {
-    /// Connections that were open when it began.
-    pub connections: usize,
-    /// Those of them that were evicted at the deadline.
-    pub evicted: usize,
-    /// Hooks `on_disconnect` that had not returned at the deadline, including those of evicted
-    /// connections.
-    pub hooks_cut_off: usize,
-}
 
 #[derive(Debug)]
 pub(super) struct Drain {
@@ -79,7 +67,7 @@ impl Switchboard {
         let share = window.as_nanos() / open.len().max(1) as u128;
         let at = |index: usize| {
             let nanos = share * (index as u128 + 1);
-            self.now + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            self.clock.now() + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
         };
         let schedule = open
             .iter()
@@ -88,7 +76,7 @@ impl Switchboard {
             .collect();
         self.drain = Some(Drain {
             window,
-            deadline: self.now + deadline.max(window),
+            deadline: self.clock.now() + deadline.max(window),
             schedule,
             pending: pending.clone(),
             closing,
@@ -125,7 +113,7 @@ impl Switchboard {
     pub(super) fn tick_drain(&mut self) {
         while let Some(drain) = &mut self.drain
             && let Some(&(at, id)) = drain.schedule.front()
-            && at <= self.now
+            && at <= self.clock.now()
         {
             drain.schedule.pop_front();
             let window = drain.window;
@@ -140,7 +128,7 @@ impl Switchboard {
         if self
             .drain
             .as_ref()
-            .is_some_and(|drain| !drain.done && drain.deadline <= self.now)
+            .is_some_and(|drain| !drain.done && drain.deadline <= self.clock.now())
         {
             self.evict_the_rest();
         }
@@ -206,7 +194,7 @@ impl Switchboard {
             return;
         }
         let Some(drain) = &mut self.drain else { return };
-        if self.disconnecting > 0 && self.now < drain.deadline {
+        if self.disconnecting > 0 && self.clock.now() < drain.deadline {
             return;
         }
         while let Some(&id) = drain.pending.last()

@@ -175,19 +175,16 @@ impl Switchboard {
             return;
         };
         let user = std::mem::replace(&mut connection.user, NONE);
-        let expires = connection.set_expires(None);
+        self.deadlines.set_expiry(connection, id, None);
         let partial = std::mem::take(&mut connection.partial);
         let seated = std::mem::take(&mut connection.ip_seat);
         let ip = connection.ip;
         connection.in_message = false;
         self.unfinished -= partial;
-        if let Some(at) = expires {
-            self.expiries.remove(&(at, id));
-        }
         let name = self.users.at(user).name.clone();
         self.users.remove(user, id.slot);
         if seated {
-            self.ips.leave(ip, self.now);
+            self.ips.leave(ip, self.clock.now());
         }
         self.forget_probes(id);
         self.counters.closed(reason);
@@ -276,7 +273,7 @@ impl Switchboard {
             self.blocked.remove(&id);
         }
         let dropped = self.pool.clear(&mut connection.queue);
-        self.armed -= connection.armed.count_ones() as usize;
+        self.deadlines.forget(connection);
         self.unfinished -= connection.partial;
         if let Phase::Closing(Ending {
             reason: Some(reason),
@@ -288,9 +285,9 @@ impl Switchboard {
         self.connections.remove(id);
         self.leave_seat(seat, ip);
         if ip_seat {
-            self.ips.leave(ip, self.now);
+            self.ips.leave(ip, self.clock.now());
         }
-        self.sweep_timers();
+        self.deadlines.sweep(&self.connections);
         self.effects.act(Action::Evict { id, last });
         self.drain_progress();
     }

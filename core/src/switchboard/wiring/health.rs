@@ -5,22 +5,13 @@ use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
-use crate::switchboard::action::Notice;
+use crate::switchboard::action::{Notice, PingResult};
 use crate::switchboard::connection::{ConnectionState, Outstanding, Probe};
 use crate::switchboard::pool::StoredFrame;
 use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
 use crate::time::nanos;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
-
-/// The result of [`Switchboard::ping_user`] for one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PingResult {
-    /// The connection.
-    pub id: ConnectionId,
-    /// The round-trip time; `None` if no answer arrived in time, or if the connection ended.
-    pub rtt: Option<Duration>,
-}
 
 #[derive(Debug)]
 struct PendingPing {

@@ -230,7 +230,7 @@ impl Switchboard {
     /// Charges a message or a control frame. If it is over the limit, counts a strike and tells the
     /// client.
     pub(super) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
-        let (now, rates) = (self.now, self.config.rates);
+        let (now, rates) = (self.clock.now(), self.config.rates);
         let Ok(connection) = self.connections.get_mut(id) else {
             return false;
         };
@@ -271,7 +271,7 @@ impl Switchboard {
     pub(super) fn strike(&mut self, id: ConnectionId, error: &ServerMessage<'_>) {
         let rates = self.config.rates;
         let limited = rates.messages.is_some() || rates.bytes.is_some();
-        let now = self.now;
+        let now = self.clock.now();
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };

@@ -18,12 +18,8 @@ mod switchboard;
 mod users;
 
 pub use self::admission::{Identity, RequestOutcome};
-pub use self::audit::Inconsistency;
 pub use self::commands::{Denied, Question};
-pub use self::delivery::{Exclude, Receipt, SendError};
-pub use self::drain::DrainReport;
-pub use self::health::PingResult;
+pub use self::delivery::{Exclude, Receipt};
 pub use self::inbound::{Event, ReadMode};
-pub use self::rooms::JoinError;
 pub use self::stats::Stats;
 pub use self::switchboard::Switchboard;

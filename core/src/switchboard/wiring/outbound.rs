@@ -16,6 +16,7 @@ use super::switchboard::{QueuedWrite, Switchboard};
 use crate::protocol::ServerMessage;
 use crate::switchboard::action::Action;
 use crate::switchboard::connection::{Phase, WriteState};
+use crate::switchboard::counters::Level;
 use crate::switchboard::pool::{Chunk, Mark, StoredFrame};
 use crate::switchboard::queue::{Class, NO_ROOM};
 use crate::switchboard::timers::{Kind, give_back};
@@ -213,7 +214,7 @@ impl Switchboard {
             queue.bytes() + frame.len <= limits.queue_bytes
                 && (queue.messages() as usize) < limits.queue_messages
         };
-        let now = self.now.before(self.stall);
+        let now = self.clock.liveness();
         let connection = self.connections.at_mut(slot);
         let id = ConnectionId {
             slot,
@@ -344,7 +345,7 @@ impl Switchboard {
     /// Returns the number of connections closed with this message at the end of their queues.
     fn relieve_counting(&mut self, message: Option<Mark>) -> usize {
         let limit = self.config.limits.queued_bytes;
-        self.note_level(super::stats::Level::QueuedBytes, self.pool.held(), limit);
+        self.note_level(Level::QueuedBytes, self.pool.held(), limit);
         if self.pool.held() <= limit || self.blocked.is_empty() {
             return 0;
         }

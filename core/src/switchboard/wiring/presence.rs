@@ -126,7 +126,7 @@ impl Switchboard {
 
     /// Notes that a connection has left a room; with `grace`, its user gets a grace period.
     pub(super) fn presence_left(&mut self, key: u32, user: u32, grace: bool) {
-        let at = self.now + self.config.presence.leave_grace;
+        let at = self.clock.now() + self.config.presence.leave_grace;
         let room = self.rooms.at_mut(key);
         let epoch = room.epoch;
         let Some(presence) = &mut room.presence else {
@@ -170,13 +170,13 @@ impl Switchboard {
 
     pub(super) fn tick_presence(&mut self) {
         while let Some(&grace) = self.presence_timers.graces.front()
-            && grace.at <= self.now
+            && grace.at <= self.clock.now()
         {
             self.presence_timers.graces.pop_front();
             self.grace_over(grace);
         }
         while let Some(&(at, room, epoch)) = self.presence_timers.tellings.front()
-            && at <= self.now
+            && at <= self.clock.now()
         {
             self.presence_timers.tellings.pop_front();
             if self.rooms.get_mut(room, epoch).is_some() {
@@ -215,7 +215,7 @@ impl Switchboard {
     }
 
     fn arm_presence_update(&mut self, key: u32) {
-        let at = self.now + self.config.presence.interval;
+        let at = self.clock.now() + self.config.presence.interval;
         let room = self.rooms.at_mut(key);
         let epoch = room.epoch;
         if let Some(presence) = &mut room.presence

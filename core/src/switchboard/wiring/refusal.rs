@@ -79,13 +79,11 @@ impl Switchboard {
     ///
     /// The time advances with `now`; call this again to follow changes of the wall clock.
     pub fn set_wall_clock(&mut self, now: Time, unix_seconds: u64) {
-        self.wall = Some((now, unix_seconds));
+        self.clock.set_wall(now, unix_seconds);
     }
 
     fn date(&self) -> Option<HttpDate> {
-        let (then, seconds) = self.wall?;
-        let passed = self.now.since(then).as_secs();
-        Some(HttpDate::from_unix_seconds(seconds.saturating_add(passed)))
+        self.clock.unix_seconds().map(HttpDate::from_unix_seconds)
     }
 
     /// Sends an HTTP response, then lingers.
@@ -176,7 +174,7 @@ impl Switchboard {
         }
         self.refused -= usize::from(seat == Seat::Refused);
         if seat.is_entering() {
-            self.ips.entered(ip, self.now);
+            self.ips.entered(ip, self.clock.now());
         }
     }
 
@@ -189,11 +187,11 @@ impl Switchboard {
         let before = std::mem::replace(&mut connection.ip, ip);
         if before != ip {
             self.ips.enter(ip);
-            self.ips.entered(before, self.now);
+            self.ips.entered(before, self.clock.now());
         }
         if connection.fare == Fare::Due {
             let rate = self.config.rates.connects;
-            let charged = rate.is_none_or(|rate| self.ips.charge(ip, rate, self.now));
+            let charged = rate.is_none_or(|rate| self.ips.charge(ip, rate, self.clock.now()));
             connection.fare = if charged { Fare::Paid } else { Fare::Refused };
         }
     }

@@ -1,13 +1,11 @@
 //! Rooms and their members.
 
-use std::fmt;
 use std::sync::Arc;
 
 use slab::Slab;
 use smallvec::SmallVec;
 
 use super::presence::Presence;
-use super::stats::Level;
 use super::switchboard::Switchboard;
 use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::id::HexPair;
@@ -15,56 +13,12 @@ use crate::protocol::ServerMessage;
 use crate::switchboard::action::Notice;
 use crate::switchboard::capacity::ReserveOne;
 use crate::switchboard::connection::Membership;
+use crate::switchboard::counters::Level;
+use crate::switchboard::errors::JoinError;
 use crate::switchboard::owners::Owners;
 use crate::switchboard::pool::Latest;
 use crate::switchboard::queue::NO_ROOM;
-use crate::{BadName, CloseReason, ConnectionId, IpKey, SlowPolicy, StaleId, Time, check_name};
-
-/// Why a connection could not enter a room.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JoinError {
-    /// The connection is gone.
-    Stale(StaleId),
-    /// The connection is not admitted yet, or is closing.
-    NotOpen,
-    /// The room's name is illegal.
-    BadName(BadName),
-    /// The connection is in the room already; nothing changed.
-    AlreadyIn,
-    /// The connection is in as many rooms as it may be (`limits.rooms_per_connection`).
-    TooManyRooms,
-    /// The node has as many rooms as it may have (`limits.rooms`).
-    NoMoreRooms,
-    /// The client asked for a room that does not exist, half of the node's rooms do, and its
-    /// address or network has created its share of them.
-    NoMoreRoomsForAddress,
-    /// Every seat of the room is taken (`limits.room_members`).
-    RoomFull,
-}
-
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale(stale) => stale.fmt(f),
-            Self::BadName(bad) => bad.fmt(f),
-            Self::NotOpen => f.write_str("the connection is not open"),
-            Self::AlreadyIn => f.write_str("the connection is in the room already"),
-            Self::TooManyRooms => f.write_str("the connection is in too many rooms"),
-            Self::NoMoreRooms => f.write_str("there are too many rooms"),
-            Self::NoMoreRoomsForAddress => f.write_str("your address has too many rooms"),
-            Self::RoomFull => f.write_str("the room is full"),
-        }
-    }
-}
-
-impl std::error::Error for JoinError {}
-
-impl From<StaleId> for JoinError {
-    fn from(stale: StaleId) -> Self {
-        Self::Stale(stale)
-    }
-}
+use crate::{CloseReason, ConnectionId, IpKey, SlowPolicy, StaleId, Time, check_name};
 
 /// What makes a connection enter a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,22 +1,23 @@
 //! The public type: its state, its clock and its timers.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::Duration;
 
 use super::drain::Drain;
 use super::health::Probes;
 use super::presence::PresenceTimers;
 use super::rooms::RoomTable;
-use super::stats::Counters;
 use super::users::Users;
 use crate::hash::Secrets;
 use crate::switchboard::action::{Action, Notice};
+use crate::switchboard::clock::Clock;
 use crate::switchboard::connection::{ConnectionState, Table};
+use crate::switchboard::counters::{Counters, Level};
+use crate::switchboard::deadlines::Deadlines;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::ips::Ips;
 use crate::switchboard::pool::Pool;
-use crate::switchboard::timers::{Kind, Timers};
+use crate::switchboard::timers::Kind;
 use crate::{CloseReason, Config, ConfigError, ConnectionId, StaleId, Time};
 
 /// The connection manager of one node.
@@ -31,15 +32,7 @@ use crate::{CloseReason, Config, ConfigError, ConnectionId, StaleId, Time};
 #[derive(Debug)]
 pub struct Switchboard {
     pub(super) config: Config,
-    pub(super) now: Time,
-    pub(super) started: Time,
-    pub(super) ticked: Time,
-    /// The wall clock in Unix seconds, and when it was set.
-    pub(super) wall: Option<(Time, u64)>,
-    /// The total time of host stalls. Liveness time is the driver's time less this.
-    pub(super) stall: Duration,
-    /// Up to when host stalls are accounted for.
-    pub(super) accounted: Time,
+    pub(super) clock: Clock,
     pub(super) rng: fastrand::Rng,
     pub(super) connections: Table,
     /// Connections that are open.
@@ -63,11 +56,8 @@ pub struct Switchboard {
     pub(super) ips: Ips,
     pub(super) pool: Pool,
     pub(super) encoder: Encoder,
-    pub(super) timers: Timers,
-    /// Timers that are armed for existing connections.
-    pub(super) armed: usize,
+    pub(super) deadlines: Deadlines,
     pub(super) presence_timers: PresenceTimers,
-    pub(super) expiries: BTreeSet<(Time, ConnectionId)>,
     pub(super) probes: Probes,
     pub(super) drain: Option<Drain>,
     pub(super) queued_writes: VecDeque<QueuedWrite>,
@@ -80,10 +70,6 @@ pub struct Switchboard {
     /// Connections whose sockets take no bytes. Only these are closed for the bound of the node.
     pub(super) blocked: BTreeSet<ConnectionId>,
 }
-
-/// Connections that are prefetched together: a little more than the cache misses that a processor
-/// can have under way.
-const PREFETCH: usize = 32;
 
 /// A connection that has something to write, and the totals when it was queued.
 #[derive(Clone, Copy, Debug)]
@@ -112,12 +98,7 @@ impl Switchboard {
         let Secrets { keyed, epochs, rng } = Secrets::expand(seed);
         let rooms = RoomTable::new(keyed, epochs);
         Ok(Self {
-            now,
-            started: now,
-            ticked: now,
-            wall: None,
-            stall: Duration::ZERO,
-            accounted: now,
+            clock: Clock::new(now),
             rng,
             connections: Table::default(),
             open: 0,
@@ -133,10 +114,8 @@ impl Switchboard {
             ips: Ips::new(keyed),
             pool: Pool::default(),
             encoder: Encoder::default(),
-            timers: Timers::default(),
-            armed: 0,
+            deadlines: Deadlines::default(),
             presence_timers: PresenceTimers::default(),
-            expiries: BTreeSet::new(),
             probes: Probes::default(),
             drain: None,
             queued_writes: VecDeque::new(),
@@ -179,65 +158,55 @@ impl Switchboard {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         [
-            self.timers.next().map(|at| at + self.stall),
-            self.probes.next().map(|at| at + self.stall),
+            self.deadlines.next().map(|at| self.clock.driver_time(at)),
+            self.probes.next().map(|at| self.clock.driver_time(at)),
             self.presence_timers.next(),
-            self.expiries.first().map(|&(at, _)| at),
+            self.deadlines.next_expiry(),
             self.ips.next(),
             self.drain.as_ref().and_then(Drain::next),
         ]
         .into_iter()
         .flatten()
         .min()
-        .map(|at| at.max(self.ticked + Duration::from_nanos(1)))
+        .map(|at| self.clock.after_tick(at))
     }
 
     /// Acts on what is due. Early, late, repeated and backward calls are harmless.
     pub fn tick(&mut self, now: Time) {
-        if now < self.now {
+        if now < self.clock.now() {
             return;
         }
         self.advance_clock(now);
         self.tick_drain();
         self.tick_expiries();
-        let mut fetched = 0;
-        while let Some((_, kind, id)) = self.timers.pop(self.liveness()) {
-            fetched = match fetched {
-                // Prefetch the next batch before this one runs out.
-                0 | 1 => self.prefetch(kind),
-                more => more - 1,
-            };
-            self.fire(kind, id);
+        let now = self.liveness();
+        while let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now) {
+            self.due(kind, id);
         }
         self.end_beat();
         self.tick_probes();
         self.tick_presence();
-        self.sweep_timers();
-        self.ips.tick(self.now);
-        self.ticked = self.now;
+        self.deadlines.sweep(&self.connections);
+        self.ips.tick(self.clock.now());
+        self.clock.tick();
     }
 
     /// Advances the clock, and detects a stall of the host before this call.
     pub(super) fn advance_clock(&mut self, now: Time) {
-        let now = now.max(self.now);
         let threshold = self.config.health.stall_threshold;
-        if now.since(self.ticked) > threshold
-            && let Some(due) = self.next_deadline()
-        {
-            // The host was running at the last call, even if that was past the deadline.
-            let late = now.since(due.max(self.accounted).max(self.now));
-            if late > threshold {
-                self.stall += late;
-                self.accounted = now;
-                self.notify(Notice::HostStalled { by: late });
-            }
+        let due = if self.clock.may_have_stalled(now, threshold) {
+            self.next_deadline()
+        } else {
+            None
+        };
+        if let Some(by) = self.clock.advance(now, due, threshold) {
+            self.notify(Notice::HostStalled { by });
         }
-        self.now = now;
     }
 
     /// Returns the current liveness time, which does not advance during a stall of the host.
     pub(super) fn liveness(&self) -> Time {
-        self.now.before(self.stall)
+        self.clock.liveness()
     }
 
     pub(super) fn notify(&mut self, notice: Notice) {
@@ -253,76 +222,20 @@ impl Switchboard {
 
     /// Arms a timer of this kind, for its deadline or earlier.
     pub(super) fn arm(&mut self, id: ConnectionId, kind: Kind) {
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if connection.is_armed(kind) {
-            return;
-        }
-        if let Some(at) = connection.deadline(kind, &self.config) {
-            connection.armed |= kind.bit();
-            self.armed += 1;
-            self.timers.push(kind, at, id);
-            self.sweep_timers();
-        }
+        self.deadlines
+            .arm(&mut self.connections, &self.config, id, kind);
     }
 
     /// Disarms a timer that is not needed any more, or not until it is armed `again`.
     pub(super) fn disarm(&mut self, id: ConnectionId, kind: Kind, again: bool) {
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        // An entry that stays in its lane must not get a duplicate.
-        if connection.is_armed(kind) && (self.timers.take_back(kind, id) || !again) {
-            connection.armed &= !kind.bit();
-            self.armed -= 1;
-            self.sweep_timers();
-        }
+        self.deadlines
+            .disarm(&mut self.connections, id, kind, again);
     }
 
-    /// Keeps entries of disarmed timers fewer than armed ones, plus a constant.
-    pub(super) fn sweep_timers(&mut self) {
-        if self.timers.len() > 2 * self.armed + 64 {
-            let connections = &self.connections;
-            self.timers.retain(|kind, id| {
-                connections
-                    .get(id)
-                    .is_ok_and(|connection| connection.is_armed(kind))
-            });
-        }
-    }
-
-    /// Reads a word of each connection that is due next, so that their cache misses overlap.
-    /// Returns the number of connections.
-    fn prefetch(&self, kind: Kind) -> usize {
-        let ahead = self.timers.ahead(kind, self.liveness()).take(PREFETCH);
-        let mut words = 0;
-        let mut count = 0;
-        for id in ahead {
-            words ^= self.connections.get(id).map_or(0, ConnectionState::fetch);
-            count += 1;
-        }
-        std::hint::black_box(words);
-        count
-    }
-
-    /// Handles a timer that has come due: at its deadline, or earlier if the deadline has moved
-    /// since.
-    fn fire(&mut self, kind: Kind, id: ConnectionId) {
-        let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if !connection.is_armed(kind) {
-            return;
-        }
-        connection.armed &= !kind.bit();
-        self.armed -= 1;
-        match connection.deadline(kind, &self.config) {
-            None => {}
-            Some(at) if at > now => self.arm(id, kind),
-            Some(_) => self.due(kind, id),
-        }
+    /// Sends a notice when a limit is used to 80 % or to 100 % for the first time.
+    pub(super) fn note_level(&mut self, level: Level, used: usize, limit: usize) {
+        self.counters
+            .note_level(&mut self.effects, level, used, limit);
     }
 
     fn due(&mut self, kind: Kind, id: ConnectionId) {
@@ -348,13 +261,8 @@ impl Switchboard {
     }
 
     fn tick_expiries(&mut self) {
-        while let Some(&(at, id)) = self.expiries.first()
-            && at <= self.now
-        {
-            self.expiries.pop_first();
-            if let Ok(connection) = self.connections.get_mut(id) {
-                connection.set_expires(None);
-            }
+        let now = self.clock.now();
+        while let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) {
             self.effects.end(id, CloseReason::TokenExpired);
         }
         self.settle();

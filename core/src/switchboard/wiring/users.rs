@@ -137,7 +137,7 @@ impl Switchboard {
     /// Returns how long before `now` anything arrived from a connection of the user, or `None` if
     /// there is none. Stalls of the host do not count.
     pub fn last_heard(&self, now: Time, user: &str) -> Option<Duration> {
-        let now = now.max(self.now).before(self.stall);
+        let now = self.clock.liveness_at(now);
         let slots = self.users.connections(user);
         slots
             .map(|slot| now.since(self.connections.at(slot).last_heard))

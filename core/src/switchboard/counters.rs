@@ -1,0 +1,197 @@
+//! What has been counted since the start, and warnings about limits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::action::Notice;
+use super::effects::Effects;
+use crate::{CloseReason, Refused};
+
+/// What has happened since the start, by kind.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) messages_in: u64,
+    pub(super) messages_out: u64,
+    pub(super) rtt: Histogram,
+    /// Messages dropped, by reason.
+    pub(super) dropped: Tally,
+    /// Ended connections, by reason.
+    pub(super) closes: Tally,
+    /// Refused connections, by reason.
+    pub(super) refused: Tally,
+    /// The highest mark reached of each level: 1 for 80 %, 2 for 100 %.
+    reached: [u8; 4],
+}
+
+/// Counts by reason.
+pub(super) type Tally = BTreeMap<&'static str, u64>;
+
+impl Counters {
+    pub(super) fn dropped(&mut self, reason: &'static str, messages: u64) {
+        if messages > 0 {
+            *self.dropped.entry(reason).or_default() += messages;
+        }
+    }
+
+    pub(super) fn closed(&mut self, reason: CloseReason) {
+        *self.closes.entry(reason.as_str()).or_default() += 1;
+    }
+
+    pub(super) fn refused(&mut self, refused: Refused) {
+        *self.refused.entry(refused.as_str()).or_default() += 1;
+    }
+
+    /// Records a notice when a limit is used to 80 % or to 100 % for the first time.
+    pub(super) fn note_level(
+        &mut self,
+        effects: &mut Effects,
+        level: Level,
+        used: usize,
+        limit: usize,
+    ) {
+        let mark = match () {
+            () if used >= limit => 2,
+            () if used.saturating_mul(5) >= limit.saturating_mul(4) => 1,
+            () => return,
+        };
+        let reached = &mut self.reached[level as usize];
+        if *reached < mark {
+            *reached = mark;
+            let percent = if mark == 2 { 100 } else { 80 };
+            effects.notify(Notice::NearLimit {
+                limit: level.field(),
+                percent,
+            });
+        }
+    }
+}
+
+/// A limit that is watched.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Level {
+    Connections,
+    Handshakes,
+    Rooms,
+    QueuedBytes,
+}
+
+impl Level {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Connections => "limits.connections",
+            Self::Handshakes => "limits.handshakes",
+            Self::Rooms => "limits.rooms",
+            Self::QueuedBytes => "limits.queued_bytes",
+        }
+    }
+}
+
+/// Quantiles of a distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+}
+
+/// A histogram with eight buckets per doubling of microseconds, so that a quantile is off by at
+/// most 12 %.
+#[derive(Debug)]
+pub(super) struct Histogram {
+    buckets: Box<[u64; Self::BUCKETS]>,
+    count: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            buckets: Box::new([0; Self::BUCKETS]),
+            count: 0,
+        }
+    }
+}
+
+impl Histogram {
+    const BUCKETS: usize = 8 * 40;
+
+    pub(super) fn record(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        let doubling = micros.ilog2();
+        let eighth = if doubling >= 3 {
+            (micros >> (doubling - 3)) & 7
+        } else {
+            0
+        };
+        let bucket = (doubling as usize * 8 + eighth as usize).min(Self::BUCKETS - 1);
+        self.buckets[bucket] += 1;
+        self.count += 1;
+    }
+
+    pub(super) fn quantiles(&self) -> Quantiles {
+        Quantiles {
+            p50: self.quantile(0.5),
+            p99: self.quantile(0.99),
+        }
+    }
+
+    /// Returns the upper end of the quantile's bucket, in milliseconds.
+    fn quantile(&self, part: f64) -> f64 {
+        let rank = (self.count as f64 * part).ceil() as u64;
+        let mut seen = 0;
+        for (bucket, &count) in self.buckets.iter().enumerate() {
+            seen += count;
+            if count > 0 && seen >= rank {
+                let (doubling, eighth) = (bucket / 8, bucket % 8);
+                let micros = (1u64 << doubling) as f64 * (1.0 + (eighth as f64 + 1.0) / 8.0);
+                return (micros / 10.0).round() / 100.0;
+            }
+        }
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::switchboard::action::Action;
+
+    #[test]
+    fn each_mark_of_a_limit_is_noted_once() {
+        let mut counters = Counters::default();
+        let mut effects = Effects::default();
+        for used in [79, 80, 81, 100, 80, 101] {
+            counters.note_level(&mut effects, Level::Rooms, used, 100);
+        }
+        for percent in [80, 100] {
+            let limit = "limits.rooms";
+            let notice = Notice::NearLimit { limit, percent };
+            assert_eq!(effects.next_action(), Some(Action::Notify(notice)));
+        }
+        assert_eq!(effects.next_action(), None);
+    }
+
+    #[test]
+    fn nothing_dropped_leaves_no_entry() {
+        let mut counters = Counters::default();
+        counters.dropped("left", 0);
+        assert!(counters.dropped.is_empty());
+        counters.dropped("left", 2);
+        counters.dropped("left", 3);
+        assert_eq!(counters.dropped, Tally::from([("left", 5)]));
+    }
+
+    #[test]
+    fn a_quantile_is_at_most_an_eighth_too_high() {
+        let mut histogram = Histogram::default();
+        assert_eq!(histogram.quantiles(), Quantiles::default());
+        for millis in 1..=1_000 {
+            histogram.record(Duration::from_millis(millis));
+        }
+        let Quantiles { p50, p99 } = histogram.quantiles();
+        assert!((500.0..=563.0).contains(&p50), "{p50}");
+        assert!((990.0..=1_114.0).contains(&p99), "{p99}");
+    }
+}

@@ -1,0 +1,98 @@
+//! The errors of calls that join or send.
+
+use std::fmt;
+
+use crate::{BadName, StaleId};
+
+/// Why a connection could not enter a room.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinError {
+    /// The connection is gone.
+    Stale(StaleId),
+    /// The connection is not admitted yet, or is closing.
+    NotOpen,
+    /// The room's name is illegal.
+    BadName(BadName),
+    /// The connection is in the room already; nothing changed.
+    AlreadyIn,
+    /// The connection is in as many rooms as it may be (`limits.rooms_per_connection`).
+    TooManyRooms,
+    /// The node has as many rooms as it may have (`limits.rooms`).
+    NoMoreRooms,
+    /// The client asked for a room that does not exist, half of the node's rooms do, and its
+    /// address or network has created its share of them.
+    NoMoreRoomsForAddress,
+    /// Every seat of the room is taken (`limits.room_members`).
+    RoomFull,
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale(stale) => stale.fmt(f),
+            Self::BadName(bad) => bad.fmt(f),
+            Self::NotOpen => f.write_str("the connection is not open"),
+            Self::AlreadyIn => f.write_str("the connection is in the room already"),
+            Self::TooManyRooms => f.write_str("the connection is in too many rooms"),
+            Self::NoMoreRooms => f.write_str("there are too many rooms"),
+            Self::NoMoreRoomsForAddress => f.write_str("your address has too many rooms"),
+            Self::RoomFull => f.write_str("the room is full"),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl From<StaleId> for JoinError {
+    fn from(stale: StaleId) -> Self {
+        Self::Stale(stale)
+    }
+}
+
+/// Why a message was not sent.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The connection is gone.
+    Stale(StaleId),
+    /// The connection is not admitted yet, or is closing.
+    NotOpen,
+    /// More than `limits.queued_bytes` is queued, and closing slow connections would not help,
+    /// because the writers have not caught up. Nothing was sent, and no number was used. Wait (with
+    /// `Hub::ready`, where the driver has it) and send again.
+    Busy,
+    /// The message is larger than a connection's queue (`limits.queue_bytes`).
+    TooLarge {
+        /// Bytes of the frame.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale(stale) => stale.fmt(f),
+            Self::NotOpen => f.write_str("the connection is not open"),
+            Self::Busy => {
+                f.write_str("too much is queued: wait until earlier messages are written")
+            }
+            Self::TooLarge { bytes, limit } => {
+                write!(
+                    f,
+                    "a frame of {bytes} bytes exceeds the queue limit of {limit}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<StaleId> for SendError {
+    fn from(stale: StaleId) -> Self {
+        Self::Stale(stale)
+    }
+}
