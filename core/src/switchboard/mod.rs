@@ -11,6 +11,7 @@ mod connection;
 mod counters;
 mod deadlines;
 mod devices;
+mod drain;
 mod effects;
 mod encoding;
 mod errors;

@@ -220,7 +220,7 @@ impl Switchboard {
             _ => return Ok(()),
         };
         let verdict = match verdict {
-            _ if self.drain.is_some() => Err(Refused::Restart),
+            _ if self.drain.has_begun() => Err(Refused::Restart),
             Ok(Identity::FirstMessage) if first || self.config.wire == Wire::Raw => {
                 Err(Refused::Unauthorized)
             }
@@ -243,7 +243,7 @@ impl Switchboard {
     /// # Errors
     /// The refusal that the connection would get.
     pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
-        if self.drain.is_some() {
+        if self.drain.has_begun() {
             return Err(Refused::Restart);
         }
         if self.open >= self.config.limits.connections {
@@ -320,7 +320,7 @@ impl Switchboard {
         let verdict = if !request.lobby().is_none_or(named) {
             let rule = "illegal room name";
             Err(Refused::Malformed(BadRequest::Syntax(rule)))
-        } else if self.drain.is_some() {
+        } else if self.drain.has_begun() {
             Err(Refused::Restart)
         } else if let Err(bad) = self.config.origins.check_request(request) {
             Err(Refused::Origin(bad))

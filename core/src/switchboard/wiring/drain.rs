@@ -1,40 +1,15 @@
 //! The planned end of the node (docs/behaviour.md, section 9).
 
-use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
-use crate::switchboard::action::{DrainReport, Notice};
-use crate::switchboard::connection::{ConnectionState, Phase, Seat, WriteState};
+use crate::switchboard::action::Notice;
+use crate::switchboard::connection::{ConnectionState, Seat, WriteState};
 use crate::switchboard::pool::Chunk;
 use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
 
-#[derive(Debug)]
-pub(super) struct Drain {
-    window: Duration,
-    deadline: Time,
-    /// When to close each connection.
-    schedule: VecDeque<(Time, ConnectionId)>,
-    /// Connections that were being authenticated, and may not be gone yet.
-    pending: Vec<ConnectionId>,
-    /// Connections that were closing when it began, and are not counted as evicted.
-    closing: BTreeSet<ConnectionId>,
-    report: DrainReport,
-    done: bool,
-}
-
-/// The shortest delay after which a client is asked to reconnect.
-const RECONNECT_FROM: Duration = Duration::from_millis(500);
-
 /// The largest final write of an evicted connection, in bytes. A socket rarely takes more at once.
 const LAST_BYTES: usize = 64 << 10;
-
-impl Drain {
-    pub(super) fn next(&self) -> Option<Time> {
-        let next = self.schedule.front().map(|&(at, _)| at);
-        (!self.done).then(|| next.map_or(self.deadline, |at| at.min(self.deadline)))
-    }
-}
 
 impl Switchboard {
     /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
@@ -47,45 +22,13 @@ impl Switchboard {
     /// [`await_disconnect_hooks`](Self::await_disconnect_hooks). A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
         self.advance_clock(now);
-        if self.drain.is_some() {
+        let now = self.clock.now();
+        let begun = self
+            .drain
+            .begin(&self.connections, &mut self.rng, now, window, deadline);
+        let Some(pending) = begun else {
             return;
-        }
-        let mut open = Vec::new();
-        let mut pending = Vec::new();
-        let mut closing = BTreeSet::new();
-        for (id, connection) in self.connections.iter() {
-            match connection.phase {
-                Phase::Open => open.push(id),
-                Phase::Authenticating(_) | Phase::AwaitingAuth(_) => pending.push(id),
-                Phase::Closing(_) => {
-                    closing.insert(id);
-                }
-                _ => {}
-            }
-        }
-        self.rng.shuffle(&mut open);
-        let share = window.as_nanos() / open.len().max(1) as u128;
-        let at = |index: usize| {
-            let nanos = share * (index as u128 + 1);
-            self.clock.now() + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
         };
-        let schedule = open
-            .iter()
-            .enumerate()
-            .map(|(index, &id)| (at(index), id))
-            .collect();
-        self.drain = Some(Drain {
-            window,
-            deadline: self.clock.now() + deadline.max(window),
-            schedule,
-            pending: pending.clone(),
-            closing,
-            report: DrainReport {
-                connections: open.len(),
-                ..DrainReport::default()
-            },
-            done: false,
-        });
         for id in pending {
             self.refuse(id, Refused::Restart);
         }
@@ -95,41 +38,29 @@ impl Switchboard {
     /// Declares that each [`Notice::Closed`] begins a hook, whose return
     /// [`disconnect_hook_done`](Self::disconnect_hook_done) reports. A drain waits for these hooks.
     pub fn await_disconnect_hooks(&mut self) {
-        self.awaits_hooks = true;
+        self.drain.await_hooks();
     }
 
     /// Reports that a hook `on_disconnect` has returned.
     pub fn disconnect_hook_done(&mut self, now: Time) {
         self.advance_clock(now);
-        self.disconnecting = self.disconnecting.saturating_sub(1);
+        self.drain.hook_returned();
         self.drain_progress();
     }
 
     /// Returns whether a drain has begun.
     pub fn is_draining(&self) -> bool {
-        self.drain.is_some()
+        self.drain.has_begun()
     }
 
     pub(super) fn tick_drain(&mut self) {
-        while let Some(drain) = &mut self.drain
-            && let Some(&(at, id)) = drain.schedule.front()
-            && at <= self.clock.now()
-        {
-            drain.schedule.pop_front();
-            let window = drain.window;
-            let spread = u64::try_from(window.as_millis())
-                .unwrap_or(u64::MAX / 2)
-                .max(1_000);
-            let wait = self.rng.u64(..=spread) + RECONNECT_FROM.as_millis() as u64;
+        let now = self.clock.now();
+        while let Some((id, wait)) = self.drain.pop(&mut self.rng, now) {
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 self.end_draining(id, wait);
             }
         }
-        if self
-            .drain
-            .as_ref()
-            .is_some_and(|drain| !drain.done && drain.deadline <= self.clock.now())
-        {
+        if self.drain.is_overdue(now) {
             self.evict_the_rest();
         }
         self.drain_progress();
@@ -143,11 +74,7 @@ impl Switchboard {
             .filter(|(_, seat)| matches!(seat, Seat::Open | Seat::Closing))
             .collect();
         // Before the last of them is removed, because that sends the report.
-        if let Some(drain) = &mut self.drain {
-            let began = |(id, _): &&(ConnectionId, Seat)| !drain.closing.contains(id);
-            drain.report.evicted = rest.iter().filter(began).count();
-            drain.pending = Vec::new();
-        }
+        self.drain.evicts(rest.iter().map(|&(id, _)| id));
         for (id, seat) in rest {
             if seat == Seat::Open {
                 self.evict(id, CloseReason::Draining);
@@ -190,23 +117,8 @@ impl Switchboard {
 
     /// Sends the report when no connection is left and no hook runs.
     pub(super) fn drain_progress(&mut self) {
-        if self.open > 0 || self.closing > 0 {
-            return;
-        }
-        let Some(drain) = &mut self.drain else { return };
-        if self.disconnecting > 0 && self.clock.now() < drain.deadline {
-            return;
-        }
-        while let Some(&id) = drain.pending.last()
-            && self.connections.get(id).is_err()
-        {
-            drain.pending.pop();
-        }
-        if !drain.done && drain.pending.is_empty() {
-            drain.done = true;
-            drain.schedule = VecDeque::new();
-            drain.report.hooks_cut_off = self.disconnecting;
-            let report = drain.report;
+        let (admitted, now) = (self.open + self.closing, self.clock.now());
+        if let Some(report) = self.drain.conclude(&self.connections, admitted, now) {
             self.notify(Notice::Drained(report));
         }
     }

@@ -188,7 +188,7 @@ impl Switchboard {
         }
         self.forget_probes(id);
         self.counters.closed(reason);
-        self.disconnecting += usize::from(self.awaits_hooks);
+        self.drain.ended();
         self.notify(Notice::Closed {
             id,
             user: name,

@@ -64,7 +64,7 @@ impl Switchboard {
             users: self.users.connected,
             pending_handshakes: self.handshakes,
             closing: self.closing,
-            disconnecting: self.disconnecting,
+            disconnecting: self.drain.disconnecting(),
             queued_bytes: self.pool.held(),
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,
@@ -73,7 +73,7 @@ impl Switchboard {
             refused: self.counters.refused.clone(),
             rtt_ms: self.counters.rtt.quantiles(),
             uptime_s: (self.clock.uptime(now).as_secs_f64() * 1e3).round() / 1e3,
-            draining: self.drain.is_some(),
+            draining: self.drain.has_begun(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::drain::Drain;
 use super::health::Probes;
 use super::presence::PresenceTimers;
 use super::rooms::RoomTable;
@@ -13,6 +12,7 @@ use crate::switchboard::clock::Clock;
 use crate::switchboard::connection::{ConnectionState, Table};
 use crate::switchboard::counters::{Counters, Level};
 use crate::switchboard::deadlines::Deadlines;
+use crate::switchboard::drain::Drain;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::ips::Ips;
@@ -45,10 +45,6 @@ pub struct Switchboard {
     pub(super) pages: usize,
     /// Connections that are closing.
     pub(super) closing: usize,
-    /// Whether each [`Notice::Closed`] begins a hook.
-    pub(super) awaits_hooks: bool,
-    /// Ended connections whose hook has not returned.
-    pub(super) disconnecting: usize,
     /// Bytes of unfinished messages.
     pub(super) unfinished: usize,
     pub(super) users: Users,
@@ -59,7 +55,7 @@ pub struct Switchboard {
     pub(super) deadlines: Deadlines,
     pub(super) presence_timers: PresenceTimers,
     pub(super) probes: Probes,
-    pub(super) drain: Option<Drain>,
+    pub(super) drain: Drain,
     pub(super) queued_writes: VecDeque<QueuedWrite>,
     /// Entries taken from `queued_writes` whose writer may not have reported yet, the oldest first.
     pub(super) writing: VecDeque<QueuedWrite>,
@@ -106,8 +102,6 @@ impl Switchboard {
             pages: 0,
             refused: 0,
             closing: 0,
-            awaits_hooks: false,
-            disconnecting: 0,
             unfinished: 0,
             users: Users::new(keyed),
             rooms,
@@ -117,7 +111,7 @@ impl Switchboard {
             deadlines: Deadlines::default(),
             presence_timers: PresenceTimers::default(),
             probes: Probes::default(),
-            drain: None,
+            drain: Drain::default(),
             queued_writes: VecDeque::new(),
             writing: VecDeque::new(),
             publish_totals: PublishTotals::default(),
@@ -163,7 +157,7 @@ impl Switchboard {
             self.presence_timers.next(),
             self.deadlines.next_expiry(),
             self.ips.next(),
-            self.drain.as_ref().and_then(Drain::next),
+            self.drain.next(),
         ]
         .into_iter()
         .flatten()
