@@ -1,10 +1,12 @@
 //! Seats and connect rates per address.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::audit::{Inconsistency, same};
+use super::connection::Table;
 use super::limits::Bucket;
 use crate::hash::{Keyed, KeyedMap};
-use crate::{IpKey, Rate, Time};
+use crate::{IpKey, Limits, Rate, Time};
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -41,7 +43,7 @@ impl Ips {
         self.entries.get(&ip).map_or(0, |entry| entry.entering)
     }
 
-    pub(super) fn seats(&self, ip: IpKey) -> usize {
+    fn seats(&self, ip: IpKey) -> usize {
         self.entries.get(&ip).map_or(0, |entry| entry.seats)
     }
 
@@ -108,8 +110,22 @@ impl Ips {
         }
     }
 
-    pub(super) fn idle(&self) -> usize {
-        self.idle.len()
+    /// Compares the seats with those that connections hold.
+    pub(super) fn audit(&self, connections: &Table, limits: &Limits) -> Result<(), Inconsistency> {
+        let mut seats: BTreeMap<IpKey, (usize, usize)> = BTreeMap::new();
+        for (_, found) in connections.iter() {
+            let entry = seats.entry(found.ip).or_default();
+            entry.0 += usize::from(found.ip_seat);
+            entry.1 += usize::from(found.phase.seat().is_entering());
+        }
+        seats.retain(|_, &mut held| held != (0, 0));
+        for (&ip, &held) in &seats {
+            let kept = (self.seats(ip), self.entering(ip));
+            same("seats of an address", kept, held)?;
+        }
+        same("addresses", self.len(), seats.len() + self.idle.len())?;
+        let most = seats.values().map(|&(seated, _)| seated).max().unwrap_or(0);
+        same("address <= limit", most <= limits.per_ip, true)
     }
 
     fn entry(&mut self, ip: IpKey) -> &mut Entry {

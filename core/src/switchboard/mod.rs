@@ -22,6 +22,7 @@ mod owners;
 mod pending;
 mod pool;
 mod queue;
+mod seats;
 mod timers;
 mod wiring;
 

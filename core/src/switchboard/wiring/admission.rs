@@ -10,7 +10,7 @@ use crate::id::HexPair;
 use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::connection::{ConnectionState, Fare, Phase, Seat};
+use crate::switchboard::connection::{ConnectionState, Phase};
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::{Newcomer, Pending};
 use crate::switchboard::queue::Class;
@@ -19,9 +19,6 @@ use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
     UserPolicy, Wire, check_name, check_user, client_address,
 };
-
-/// The least share of one address in the seats for handshakes and pages.
-const LEAST_SHARE: usize = 20;
 
 /// The identity behind a connection, as the application states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,35 +76,28 @@ impl Switchboard {
     /// stream.
     pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
         self.advance_clock(now);
-        let limit = self.config.limits.handshakes;
+        let limits = &self.config.limits;
         let ip = IpKey::of(peer);
         // The client behind a proxy is not known yet.
         let trusted = is_trusted(peer.to_canonical(), &self.config.trusted_proxies);
-        let refused = if self.handshakes >= 2 * limit {
-            Some(Refused::RefusalsFull)
-        } else if !trusted && self.is_greedy(self.handshakes, self.ips.entering(ip)) {
-            // Telling it so would take one more seat for its address.
-            Some(Refused::IpLimit)
-        } else {
-            None
-        };
-        if let Some(refused) = refused {
+        let client = (!trusted).then_some(ip);
+        if let Err(refused) = self.seats.admits(client, limits) {
             self.counters.refused(refused);
             return Err(refused);
         }
-        let full = self.handshakes >= limit;
+        let limit = limits.handshakes;
+        let full = self.seats.handshakes() >= limit;
         let deadline = self.liveness() + self.config.timeouts.handshake;
-        let id = self
-            .connections
-            .insert(ConnectionState::new(ip, self.liveness(), deadline));
-        self.take_seat(Seat::Handshake, ip);
+        let connection = ConnectionState::new(ip, self.liveness(), deadline);
+        self.seats.enter(&connection);
+        let id = self.connections.insert(connection);
         if !trusted {
             self.settle_address(id, ip);
         }
         if full {
             self.refuse(id, Refused::HandshakesFull);
         } else {
-            self.note_level(Level::Handshakes, self.handshakes, limit);
+            self.note_level(Level::Handshakes, self.seats.handshakes(), limit);
             self.arm(id, Kind::Handshake);
         }
         Ok(id)
@@ -246,7 +236,7 @@ impl Switchboard {
         if self.drain.has_begun() {
             return Err(Refused::Restart);
         }
-        if self.open >= self.config.limits.connections {
+        if self.seats.open() >= self.config.limits.connections {
             return Err(Refused::ServerFull);
         }
         match room {
@@ -255,11 +245,13 @@ impl Switchboard {
         }
     }
 
-    /// Returns whether an address that holds `held` seats gets no more of a kind of which `taken`
-    /// are taken.
-    fn is_greedy(&self, taken: usize, held: usize) -> bool {
-        let limit = self.config.limits.handshakes;
-        2 * taken >= limit && held >= (limit / 10).max(LEAST_SHARE)
+    /// Assigns a connection to the address of its client.
+    fn settle_address(&mut self, id: ConnectionId, ip: IpKey) {
+        if let Ok(connection) = self.connections.get_mut(id) {
+            let rate = self.config.rates.connects;
+            self.seats
+                .settle_address(connection, ip, rate, self.clock.now());
+        }
     }
 
     /// Settles the client's address. Returns whether it differs from the one known on arrival and
@@ -267,8 +259,7 @@ impl Switchboard {
     fn came_too_many(&mut self, id: ConnectionId, ip: IpKey) -> bool {
         let arrived_as = self.connections.get(id).map(|found| found.ip);
         self.settle_address(id, ip);
-        let held = self.ips.entering(ip);
-        arrived_as != Ok(ip) && self.is_greedy(self.handshakes - 1, held - 1)
+        arrived_as != Ok(ip) && self.seats.came_too_many(ip, &self.config.limits)
     }
 
     /// Checks address and seats, then moves on to making the page.
@@ -278,22 +269,16 @@ impl Switchboard {
             self.turn_away(id, Refused::IpLimit, false);
             return RequestOutcome::Refused;
         }
-        let held = self.ips.entering(ip);
-        let too_fast = self
-            .connections
-            .get(id)
-            .is_ok_and(|found| found.fare == Fare::Refused);
-        let refused = if too_fast || self.is_greedy(self.pages, held - 1) {
-            Refused::IpLimit
-        } else if self.pages >= self.config.limits.handshakes {
-            Refused::HandshakesFull
-        } else {
-            self.move_to(id, Phase::Page);
-            self.hook_started(id);
-            return RequestOutcome::Page;
+        let Ok(connection) = self.connections.get(id) else {
+            return RequestOutcome::Refused;
         };
-        self.refuse(id, refused);
-        RequestOutcome::Refused
+        if let Err(refused) = self.seats.page_seat(connection, &self.config.limits) {
+            self.refuse(id, refused);
+            return RequestOutcome::Refused;
+        }
+        self.move_to(id, Phase::Page);
+        self.hook_started(id);
+        RequestOutcome::Page
     }
 
     /// Checks draining, origin and address, then moves on to authentication.
@@ -344,14 +329,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return Ok(());
         };
-        let limit = self.config.limits.per_ip;
-        connection.ip_seat = connection.fare != Fare::Refused
-            && self.ips.seat(connection.ip, limit, self.clock.now());
-        if connection.ip_seat {
-            Ok(())
-        } else {
-            Err(Refused::IpLimit)
-        }
+        let limits = &self.config.limits;
+        self.seats
+            .seat_address(connection, limits, self.clock.now())
     }
 
     fn await_auth(&mut self, id: ConnectionId) {
@@ -426,7 +406,7 @@ impl Switchboard {
         replaced: Option<ConnectionId>,
         request: Option<&RequestId<'_>>,
     ) -> Result<(), Refused> {
-        if self.open >= self.config.limits.connections + usize::from(replaced.is_some()) {
+        if self.seats.open() >= self.config.limits.connections + usize::from(replaced.is_some()) {
             return Err(Refused::ServerFull);
         }
         let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
@@ -450,7 +430,7 @@ impl Switchboard {
         }
         self.note_level(
             Level::Connections,
-            self.open,
+            self.seats.open(),
             self.config.limits.connections,
         );
         Ok(())

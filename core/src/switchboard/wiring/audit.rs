@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::switchboard::Switchboard;
-use crate::IpKey;
 use crate::switchboard::audit::{Inconsistency, same};
-use crate::switchboard::connection::{NONE, Seat, WriteState};
+use crate::switchboard::connection::{NONE, WriteState};
 
 impl Switchboard {
     /// Recounts every index from scratch and compares. Call it when all actions have been polled.
@@ -14,58 +13,13 @@ impl Switchboard {
     /// # Errors
     /// The first index that is wrong.
     pub fn audit(&self) -> Result<(), Inconsistency> {
-        self.audit_seats()?;
+        self.seats.audit(&self.connections, &self.config.limits)?;
         self.audit_rooms()?;
         self.audit_users()?;
         self.audit_queues()?;
         self.deadlines.audit(&self.connections, &self.config)?;
         let probes = self.probes.len() > 0;
         same("probes", probes, self.probes.next().is_some())
-    }
-
-    fn audit_seats(&self) -> Result<(), Inconsistency> {
-        let count = |seat: Seat| {
-            self.connections
-                .iter()
-                .filter(|(_, found)| found.phase.seat() == seat)
-                .count()
-        };
-        same("open", self.open, count(Seat::Open))?;
-        same("closing", self.closing, count(Seat::Closing))?;
-        same("pages", self.pages, count(Seat::Page))?;
-        same("refused", self.refused, count(Seat::Refused))?;
-        let all = self.connections.len();
-        same(
-            "handshakes",
-            self.handshakes,
-            all - self.open - self.closing - self.pages,
-        )?;
-        let mut seats: BTreeMap<IpKey, (usize, usize)> = BTreeMap::new();
-        for (_, found) in self.connections.iter() {
-            let entry = seats.entry(found.ip).or_default();
-            entry.0 += usize::from(found.ip_seat);
-            entry.1 += usize::from(found.phase.seat().is_entering());
-        }
-        seats.retain(|_, &mut held| held != (0, 0));
-        for (&ip, &held) in &seats {
-            same(
-                "seats of an address",
-                (self.ips.seats(ip), self.ips.entering(ip)),
-                held,
-            )?;
-        }
-        same("addresses", self.ips.len(), seats.len() + self.ips.idle())?;
-        let limits = &self.config.limits;
-        same("open <= limit", self.open <= limits.connections, true)?;
-        same(
-            "handshakes <= limit",
-            self.handshakes <= 2 * limits.handshakes,
-            true,
-        )?;
-        same("pages <= limit", self.pages <= limits.handshakes, true)?;
-        same("closing <= limit", self.closing <= limits.closing, true)?;
-        let most = seats.values().map(|&(seated, _)| seated).max().unwrap_or(0);
-        same("address <= limit", most <= limits.per_ip, true)
     }
 
     fn audit_rooms(&self) -> Result<(), Inconsistency> {
@@ -163,7 +117,7 @@ impl Switchboard {
             self.users.iter().count(),
         )?;
         same("users connected", self.users.connected, connected)?;
-        same("connections of users", connections, self.open)?;
+        same("connections of users", connections, self.seats.open())?;
         let homeless = self
             .connections
             .iter()

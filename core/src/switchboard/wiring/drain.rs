@@ -117,7 +117,7 @@ impl Switchboard {
 
     /// Sends the report when no connection is left and no hook runs.
     pub(super) fn drain_progress(&mut self) {
-        let (admitted, now) = (self.open + self.closing, self.clock.now());
+        let (admitted, now) = (self.seats.open() + self.seats.closing(), self.clock.now());
         if let Some(report) = self.drain.conclude(&self.connections, admitted, now) {
             self.notify(Notice::Drained(report));
         }

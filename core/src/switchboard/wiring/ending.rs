@@ -136,7 +136,7 @@ impl Switchboard {
         close: Option<Frame>,
     ) {
         self.leave_everything(id, reason);
-        let crowded = self.closing >= self.config.limits.closing;
+        let crowded = self.seats.closing() >= self.config.limits.closing;
         let deadline = self.liveness() + self.config.timeouts.close;
         let now = !reason.flushes();
         self.move_to(
@@ -176,16 +176,12 @@ impl Switchboard {
         };
         let user = std::mem::replace(&mut connection.user, NONE);
         self.deadlines.set_expiry(connection, id, None);
+        self.seats.leave_address(connection, self.clock.now());
         let partial = std::mem::take(&mut connection.partial);
-        let seated = std::mem::take(&mut connection.ip_seat);
-        let ip = connection.ip;
         connection.in_message = false;
         self.unfinished -= partial;
         let name = self.users.at(user).name.clone();
         self.users.remove(user, id.slot);
-        if seated {
-            self.ips.leave(ip, self.clock.now());
-        }
         self.forget_probes(id);
         self.counters.closed(reason);
         self.drain.ended();
@@ -268,7 +264,7 @@ impl Switchboard {
             "an open connection is evicted, not removed"
         );
         let (seat, ip) = (connection.phase.seat(), connection.ip);
-        let ip_seat = std::mem::take(&mut connection.ip_seat);
+        let ip_seat = connection.ip_seat;
         if connection.writer == WriteState::Blocked {
             self.blocked.remove(&id);
         }
@@ -283,10 +279,7 @@ impl Switchboard {
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
         self.connections.remove(id);
-        self.leave_seat(seat, ip);
-        if ip_seat {
-            self.ips.leave(ip, self.clock.now());
-        }
+        self.seats.release(seat, ip, ip_seat, self.clock.now());
         self.deadlines.sweep(&self.connections);
         self.effects.act(Action::Evict { id, last });
         self.drain_progress();

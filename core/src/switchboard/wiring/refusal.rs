@@ -1,14 +1,14 @@
-//! Refusals, and the seats of all phases.
+//! Refusals and other answers by HTTP.
 
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::response::HttpDate;
 use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::connection::{Ending, Fare, Phase, Seat};
+use crate::switchboard::connection::{Ending, Phase};
 use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
-use crate::{CloseReason, ConnectionId, Frame, IpKey, Refusal, Refused, Time, response};
+use crate::{CloseReason, ConnectionId, Frame, Refusal, Refused, Time, response};
 
 /// The value of `Retry-After` in refusals, in seconds.
 const RETRY_AFTER: u32 = 5;
@@ -36,8 +36,7 @@ impl Switchboard {
             Phase::Arrived | Phase::Page => (false, None),
             Phase::Open | Phase::Closing(_) | Phase::Refused(_) => return,
         };
-        // At most half of the seats are for clients that have yet to read a Close frame.
-        let crowded = 2 * self.refused >= self.config.limits.handshakes.max(2);
+        let crowded = self.seats.refusals_are_crowded(&self.config.limits);
         let by_close = self.config.refusal == Refusal::Close;
         // The reason that the client is told is also counted and logged.
         let refused = match (refused.close(), &response) {
@@ -143,56 +142,8 @@ impl Switchboard {
 
     /// Changes the phase, and moves the connection to the seat of the new one.
     pub(super) fn move_to(&mut self, id: ConnectionId, phase: Phase) {
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        let (old, new, ip) = (connection.phase.seat(), phase.seat(), connection.ip);
-        connection.phase = phase;
-        self.take_seat(new, ip);
-        self.leave_seat(old, ip);
-    }
-
-    pub(super) fn take_seat(&mut self, seat: Seat, ip: IpKey) {
-        match seat {
-            Seat::Open => self.open += 1,
-            Seat::Closing => self.closing += 1,
-            Seat::Page => self.pages += 1,
-            Seat::Handshake | Seat::Refused => self.handshakes += 1,
-        }
-        self.refused += usize::from(seat == Seat::Refused);
-        if seat.is_entering() {
-            self.ips.enter(ip);
-        }
-    }
-
-    pub(super) fn leave_seat(&mut self, seat: Seat, ip: IpKey) {
-        match seat {
-            Seat::Open => self.open -= 1,
-            Seat::Closing => self.closing -= 1,
-            Seat::Page => self.pages -= 1,
-            Seat::Handshake | Seat::Refused => self.handshakes -= 1,
-        }
-        self.refused -= usize::from(seat == Seat::Refused);
-        if seat.is_entering() {
-            self.ips.entered(ip, self.clock.now());
-        }
-    }
-
-    /// Assigns a connection to the address of its client: the seat, and the connect unless that was
-    /// charged on arrival.
-    pub(super) fn settle_address(&mut self, id: ConnectionId, ip: IpKey) {
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        let before = std::mem::replace(&mut connection.ip, ip);
-        if before != ip {
-            self.ips.enter(ip);
-            self.ips.entered(before, self.clock.now());
-        }
-        if connection.fare == Fare::Due {
-            let rate = self.config.rates.connects;
-            let charged = rate.is_none_or(|rate| self.ips.charge(ip, rate, self.clock.now()));
-            connection.fare = if charged { Fare::Paid } else { Fare::Refused };
+        if let Ok(connection) = self.connections.get_mut(id) {
+            self.seats.move_to(connection, phase, self.clock.now());
         }
     }
 

@@ -54,16 +54,16 @@ impl Switchboard {
     /// Returns the statistics at `now`. Costs a pass over the buckets of the histogram.
     pub fn stats(&self, now: Time) -> Stats {
         let max_connections = self.config.limits.connections;
-        let percent = self.open as f64 * 100.0 / max_connections as f64;
+        let percent = self.seats.open() as f64 * 100.0 / max_connections as f64;
         Stats {
-            total_connections: self.open,
+            total_connections: self.seats.open(),
             max_connections,
             capacity_percent: (percent * 100.0).round() / 100.0,
             active_rooms: self.rooms.len(),
             active_lobbies: self.rooms.lobbies,
             users: self.users.connected,
-            pending_handshakes: self.handshakes,
-            closing: self.closing,
+            pending_handshakes: self.seats.handshakes(),
+            closing: self.seats.closing(),
             disconnecting: self.drain.disconnecting(),
             queued_bytes: self.pool.held(),
             messages_in: self.counters.messages_in,

@@ -15,8 +15,8 @@ use crate::switchboard::deadlines::Deadlines;
 use crate::switchboard::drain::Drain;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
-use crate::switchboard::ips::Ips;
 use crate::switchboard::pool::Pool;
+use crate::switchboard::seats::Seats;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, Config, ConfigError, ConnectionId, StaleId, Time};
 
@@ -35,21 +35,11 @@ pub struct Switchboard {
     pub(super) clock: Clock,
     pub(super) rng: fastrand::Rng,
     pub(super) connections: Table,
-    /// Connections that are open.
-    pub(super) open: usize,
-    /// Connections that hold a handshake seat.
-    pub(super) handshakes: usize,
-    /// Those of them that have been refused.
-    pub(super) refused: usize,
-    /// Connections that wait for a page or read it, in seats of their own.
-    pub(super) pages: usize,
-    /// Connections that are closing.
-    pub(super) closing: usize,
+    pub(super) seats: Seats,
     /// Bytes of unfinished messages.
     pub(super) unfinished: usize,
     pub(super) users: Users,
     pub(super) rooms: RoomTable,
-    pub(super) ips: Ips,
     pub(super) pool: Pool,
     pub(super) encoder: Encoder,
     pub(super) deadlines: Deadlines,
@@ -97,15 +87,10 @@ impl Switchboard {
             clock: Clock::new(now),
             rng,
             connections: Table::default(),
-            open: 0,
-            handshakes: 0,
-            pages: 0,
-            refused: 0,
-            closing: 0,
+            seats: Seats::new(keyed),
             unfinished: 0,
             users: Users::new(keyed),
             rooms,
-            ips: Ips::new(keyed),
             pool: Pool::default(),
             encoder: Encoder::default(),
             deadlines: Deadlines::default(),
@@ -156,7 +141,7 @@ impl Switchboard {
             self.probes.next().map(|at| self.clock.driver_time(at)),
             self.presence_timers.next(),
             self.deadlines.next_expiry(),
-            self.ips.next(),
+            self.seats.next(),
             self.drain.next(),
         ]
         .into_iter()
@@ -181,7 +166,7 @@ impl Switchboard {
         self.tick_probes();
         self.tick_presence();
         self.deadlines.sweep(&self.connections);
-        self.ips.tick(self.clock.now());
+        self.seats.tick(self.clock.now());
         self.clock.tick();
     }
 
