@@ -1,108 +1,21 @@
-//! The state of a connection, and the table of all connections.
-//!
-//! ```text
-//!            ┌──────────▶ Page ─────────────┐
-//!  Arrived ──┼─▶ Authenticating ─▶ Open ─▶ Closing ─▶ gone
-//!            │         │  ▲         ▲                  ▲
-//!            │         ▼  │         │                  │
-//!            │       AwaitingAuth ──┘                  │
-//!            └─▶ Refused ──────────────────────────────┘   (from each state before Open)
-//! ```
-//! A connection holds a handshake seat in every state before `Open` and in `Refused`, but from
-//! `Page` on a seat for pages instead.
+//! The state of one connection.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use slab::Slab;
 use smallvec::SmallVec;
 
-use super::capacity::ReserveOne;
 use super::limits::{Bucket, Strikes};
 use super::pending::{Claim, Pending};
+use super::phase::{Ending, Fare, Phase};
+use super::ping::{Outstanding, Probe};
 use super::queue::Queue;
 use super::timers::Kind;
 use crate::time::nanos;
-use crate::{CloseReason, Config, ConnectionId, IpKey, StaleId, Time};
+use crate::{Config, IpKey, Time};
 
 /// No user or room.
 pub(super) const NONE: u32 = u32::MAX;
-
-/// The phase of a connection.
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// Its request is being read.
-    Arrived,
-    /// The application is making the page that was requested.
-    Page,
-    /// The application is authenticating it.
-    Authenticating(Box<Pending>),
-    /// Upgraded, and waiting for an `auth` message.
-    AwaitingAuth(Box<Pending>),
-    /// Refused; the client has time to read the answer.
-    Refused(Ending),
-    /// Admitted.
-    Open,
-    /// Was open; in no index any more, and about to be gone.
-    Closing(Ending),
-}
-
-/// The kind of seat that a phase takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seat {
-    Page,
-    Handshake,
-    Refused,
-    Open,
-    Closing,
-}
-
-impl Seat {
-    /// Returns whether it is held before admission, or without it.
-    pub(super) const fn is_entering(self) -> bool {
-        matches!(self, Self::Page | Self::Handshake | Self::Refused)
-    }
-}
-
-impl Phase {
-    pub(super) fn seat(&self) -> Seat {
-        match self {
-            Self::Page => Seat::Page,
-            Self::Arrived | Self::Authenticating(_) | Self::AwaitingAuth(_) => Seat::Handshake,
-            Self::Refused(ending) if ending.page => Seat::Page,
-            Self::Refused(_) => Seat::Refused,
-            Self::Open => Seat::Open,
-            Self::Closing(_) => Seat::Closing,
-        }
-    }
-}
-
-/// The state of a connection that is ending.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ending {
-    /// Bytes read and discarded.
-    pub(super) discarded: u32,
-    /// Whether queued data is discarded.
-    pub(super) now: bool,
-    /// Whether the write side has been shut down.
-    pub(super) shut: bool,
-    /// Whether the peer's side has ended.
-    pub(super) eof: bool,
-    /// Whether the response is a page.
-    pub(super) page: bool,
-    /// The reason, for counting what is discarded later.
-    pub(super) reason: Option<CloseReason>,
-}
-
-/// Whether the connect has been charged to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fare {
-    /// Not yet: the peer is a trusted proxy, and the client is not known.
-    Due,
-    Paid,
-    /// The rate did not allow it.
-    Refused,
-}
 
 /// The state of a connection's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,45 +40,6 @@ pub(super) struct Membership {
     pub(super) lobby: bool,
     /// The version of presence that was sent last; 0 if a complete list is due.
     pub(super) seen: u32,
-}
-
-/// The latest ping.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Outstanding {
-    pub(super) payload: u64,
-    /// In liveness time.
-    pub(super) sent: Time,
-    /// When it times out, in liveness time; [`Time::MAX`] until the socket has taken the ping, so
-    /// that the time that a slow reader needs for earlier data does not count.
-    pub(super) deadline: Time,
-    /// Whether it was a `health_ping`, so that only a message counts as life.
-    pub(super) health: bool,
-    /// Whether the client has shown life since.
-    pub(super) heard: bool,
-}
-
-impl Outstanding {
-    /// Returns whether the socket has taken all of the ping.
-    pub(super) fn has_left(&self) -> bool {
-        self.deadline < Time::MAX
-    }
-}
-
-/// A ping for `ping_user` on this connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Probe {
-    pub(super) payload: u64,
-    pub(super) sent: Time,
-    /// The ticket of the `ping_user` call; equal to `payload` for a probe of
-    /// [`Switchboard::ask_for_life`](super::Switchboard).
-    pub(super) ticket: u64,
-}
-
-impl Probe {
-    /// Returns whether it asks for a sign of life on behalf of a newcomer of the same user.
-    pub(super) fn is_for_life(&self) -> bool {
-        self.ticket == self.payload
-    }
 }
 
 // In this order, the fields that a broadcast uses share cache lines, and so do those that a ping
@@ -406,100 +280,5 @@ impl ConnectionState {
 
     pub(super) fn is_armed(&self, kind: Kind) -> bool {
         self.armed & kind.bit() != 0
-    }
-}
-
-/// The generation of slots that are not reused.
-const RETIRED: u32 = u32::MAX;
-
-/// All connections by slot. A generation per slot distinguishes its successive connections.
-#[derive(Debug, Default)]
-pub(super) struct Table {
-    slots: Slab<ConnectionState>,
-    /// The generation of the next connection in each slot.
-    generations: Vec<u32>,
-    retired: usize,
-}
-
-impl Table {
-    pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.retired
-    }
-
-    pub(super) fn insert(&mut self, mut connection: ConnectionState) -> ConnectionId {
-        self.slots.reserve_one();
-        let entry = self.slots.vacant_entry();
-        let slot = entry.key();
-        if slot == self.generations.len() {
-            self.generations.reserve_one();
-            self.generations.push(0);
-        }
-        connection.generation = self.generations[slot];
-        let id = ConnectionId {
-            slot: slot as u32,
-            generation: connection.generation,
-        };
-        entry.insert(connection);
-        id
-    }
-
-    pub(super) fn remove(&mut self, id: ConnectionId) {
-        let slot = id.slot();
-        self.generations[slot] += 1;
-        if self.generations[slot] == RETIRED {
-            // The generations of this slot are used up.
-            self.slots[slot].generation = RETIRED;
-            self.retired += 1;
-        } else {
-            self.slots.remove(slot);
-        }
-        if self.slots.is_empty() {
-            self.slots.shrink_to_fit();
-        }
-    }
-
-    pub(super) fn get(&self, id: ConnectionId) -> Result<&ConnectionState, StaleId> {
-        match self.slots.get(id.slot()) {
-            Some(found) if found.generation == id.generation => Ok(found),
-            _ => Err(StaleId(id)),
-        }
-    }
-
-    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut ConnectionState, StaleId> {
-        match self.slots.get_mut(id.slot()) {
-            Some(found) if found.generation == id.generation => Ok(found),
-            _ => Err(StaleId(id)),
-        }
-    }
-
-    /// Returns the connection in a slot that is known to be occupied, because an index names it.
-    pub(super) fn at(&self, slot: u32) -> &ConnectionState {
-        &self.slots[slot as usize]
-    }
-
-    pub(super) fn at_mut(&mut self, slot: u32) -> &mut ConnectionState {
-        &mut self.slots[slot as usize]
-    }
-
-    pub(super) fn id_at(&self, slot: u32) -> ConnectionId {
-        ConnectionId {
-            slot,
-            generation: self.slots[slot as usize].generation,
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> {
-        self.slots
-            .iter()
-            .filter(|(_, found)| found.generation != RETIRED)
-            .map(|(slot, found)| {
-                (
-                    ConnectionId {
-                        slot: slot as u32,
-                        generation: found.generation,
-                    },
-                    found,
-                )
-            })
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::audit::{Inconsistency, same};
-use super::connection::{ConnectionState, Table};
+use super::connection::ConnectionState;
+use super::table::Table;
 use super::timers::{Kind, Timers};
 use crate::{Config, ConnectionId, Time};
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::action::DrainReport;
-use super::connection::{Phase, Table};
+use super::phase::Phase;
+use super::table::Table;
 use crate::{ConnectionId, Time};
 
 /// The shortest delay after which a client is asked to reconnect.

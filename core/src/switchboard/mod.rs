@@ -17,12 +17,16 @@ mod encoding;
 mod errors;
 mod ips;
 mod limits;
+mod liveness;
 mod occupants;
 mod owners;
 mod pending;
+mod phase;
+mod ping;
 mod pool;
 mod queue;
 mod seats;
+mod table;
 mod timers;
 mod wiring;
 

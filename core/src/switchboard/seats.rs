@@ -1,8 +1,10 @@
 //! Seats of the node and of each address, and connect rates.
 
 use super::audit::{Inconsistency, same};
-use super::connection::{ConnectionState, Fare, Phase, Seat, Table};
+use super::connection::ConnectionState;
 use super::ips::Ips;
+use super::phase::{Fare, Phase, Seat};
+use super::table::Table;
 use crate::hash::Keyed;
 use crate::{IpKey, Limits, Rate, Refused, Time};
 
@@ -235,7 +237,7 @@ mod tests {
 
     use super::*;
     use crate::hash::Secrets;
-    use crate::switchboard::connection::Ending;
+    use crate::switchboard::phase::Ending;
 
     const NOW: Time = Time::from_millis(1_000);
 

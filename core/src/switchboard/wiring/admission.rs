@@ -10,9 +10,10 @@ use crate::id::HexPair;
 use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::connection::{ConnectionState, Phase};
+use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::{Newcomer, Pending};
+use crate::switchboard::phase::Phase;
 use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
 use crate::{

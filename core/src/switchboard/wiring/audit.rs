@@ -18,8 +18,7 @@ impl Switchboard {
         self.audit_users()?;
         self.audit_queues()?;
         self.deadlines.audit(&self.connections, &self.config)?;
-        let probes = self.probes.len() > 0;
-        same("probes", probes, self.probes.next().is_some())
+        self.pings.audit()
     }
 
     fn audit_rooms(&self) -> Result<(), Inconsistency> {

@@ -10,8 +10,8 @@ use crate::protocol::{
     Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
 };
 use crate::switchboard::action::Notice;
-use crate::switchboard::connection::Phase;
 use crate::switchboard::errors::{JoinError, SendError};
+use crate::switchboard::phase::Phase;
 use crate::{
     BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
 };

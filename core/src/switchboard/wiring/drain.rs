@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::switchboard::action::Notice;
-use crate::switchboard::connection::{ConnectionState, Seat, WriteState};
+use crate::switchboard::connection::{ConnectionState, WriteState};
+use crate::switchboard::phase::Seat;
 use crate::switchboard::pool::Chunk;
 use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
 

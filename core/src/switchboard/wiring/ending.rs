@@ -3,7 +3,8 @@
 use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
 use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::connection::{ConnectionState, Ending, NONE, Phase, WriteState};
+use crate::switchboard::connection::{ConnectionState, NONE, WriteState};
+use crate::switchboard::phase::{Ending, Phase};
 use crate::switchboard::timers::Kind;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
 
@@ -182,7 +183,8 @@ impl Switchboard {
         self.unfinished -= partial;
         let name = self.users.at(user).name.clone();
         self.users.remove(user, id.slot);
-        self.forget_probes(id);
+        self.pings
+            .forget(&mut self.connections, &mut self.effects, id);
         self.counters.closed(reason);
         self.drain.ended();
         self.notify(Notice::Closed {

@@ -1,69 +1,14 @@
-//! Liveness: pings, their answers, and `ping_user`.
+//! Pings, their answers, and `ping_user`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
-use crate::switchboard::action::{Notice, PingResult};
-use crate::switchboard::connection::{ConnectionState, Outstanding, Probe};
+use crate::switchboard::liveness::{self, Answer};
 use crate::switchboard::pool::StoredFrame;
 use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
-use crate::time::nanos;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
-
-#[derive(Debug)]
-struct PendingPing {
-    deadline: Time,
-    waiting: usize,
-    results: Vec<PingResult>,
-}
-
-/// Calls of `ping_user` that are not concluded, in liveness time.
-#[derive(Debug, Default)]
-pub(super) struct Probes {
-    pending: BTreeMap<u64, PendingPing>,
-    deadlines: BTreeSet<(Time, u64)>,
-    /// The latest payload or ticket, which is unique on the node.
-    last: u64,
-    /// The ping of this tick, shared by all connections that are due.
-    beat: Option<(u64, StoredFrame)>,
-}
-
-impl Probes {
-    pub(super) fn next(&self) -> Option<Time> {
-        self.deadlines.first().map(|&(at, _)| at)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.pending.len()
-    }
-
-    pub(super) fn number(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
-}
-
-/// Returns the distance of the times at which pings are due, in nanoseconds. Pings due at the same
-/// time cost one wake-up of the driver, and often one for their answers.
-const fn beat(interval: u64) -> u64 {
-    const LONGEST: u64 = 50_000_000;
-    const FEWEST: u64 = 64;
-    let beats = interval / LONGEST;
-    let beat = interval / if beats > FEWEST { beats } else { FEWEST };
-    if beat == 0 { 1 } else { beat }
-}
-
-/// Returns the first beat after `at`.
-fn on_the_beat(at: Time, beat: u64) -> Time {
-    Time::from_nanos(
-        (at.as_nanos() / beat)
-            .saturating_add(1)
-            .saturating_mul(beat),
-    )
-}
 
 const fn probe_class(as_message: bool) -> Class {
     if as_message {
@@ -89,33 +34,12 @@ impl Switchboard {
     /// at once if the user is not connected.
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
         self.advance_clock(now);
-        let (ticket, sent) = (self.probes.number(), self.liveness());
         let devices = self.connections_of(user);
-        let deadline = sent + timeout;
-        for &id in &devices {
-            let payload = self.probes.number();
-            if let Ok(connection) = self.connections.get_mut(id) {
-                connection.probes().push(Probe {
-                    payload,
-                    sent,
-                    ticket,
-                });
-            }
+        let now = self.liveness();
+        let (connections, effects) = (&mut self.connections, &mut self.effects);
+        let (ticket, payloads) = self.pings.ask(connections, effects, &devices, now, timeout);
+        for (&id, payload) in devices.iter().zip(payloads) {
             self.push_probe(id, payload, self.config.wire == Wire::Json);
-        }
-        let results = devices
-            .iter()
-            .map(|&id| PingResult { id, rtt: None })
-            .collect();
-        let question = PendingPing {
-            deadline,
-            waiting: devices.len(),
-            results,
-        };
-        self.probes.pending.insert(ticket, question);
-        self.probes.deadlines.insert((deadline, ticket));
-        if devices.is_empty() {
-            self.conclude(ticket);
         }
         ticket
     }
@@ -125,58 +49,29 @@ impl Switchboard {
         self.push_urgent(id, frame, probe_class(as_message));
     }
 
-    /// Schedules the first ping at a random time within the interval, on a beat that all
-    /// connections share.
+    /// Schedules the first ping of a connection that was admitted.
     pub(super) fn start_pings(&mut self, id: ConnectionId) {
-        let interval = nanos(self.config.health.ping_interval);
-        let beat = beat(interval);
-        let wait = Duration::from_nanos(self.rng.u64(0..=interval - beat));
-        let now = self.liveness();
-        let next_ping = on_the_beat(now + wait, beat);
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        connection.last_heard = now;
-        connection.next_ping = next_ping;
-        self.arm(id, Kind::Ping);
+        let (interval, now) = (self.config.health.ping_interval, self.liveness());
+        if let Ok(connection) = self.connections.get_mut(id) {
+            liveness::start(connection, &mut self.rng, interval, now);
+            self.arm(id, Kind::Ping);
+        }
     }
 
     /// Sends the ping of an interval, unless the previous one is unanswered.
     pub(super) fn send_ping(&mut self, id: ConnectionId) {
         let now = self.liveness();
         let health = self.config.health;
-        let asks = health.health_ping == HealthPing::All && self.config.wire == Wire::Json;
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        // Stays on the beat, because the interval is a multiple of it except for nanoseconds.
-        let next = connection.next_ping + health.ping_interval;
-        connection.next_ping = if next > now {
-            next
-        } else {
-            let interval = nanos(health.ping_interval);
-            let beat = beat(interval);
-            on_the_beat(now + Duration::from_nanos(interval - beat), beat)
-        };
-        if let Some(ping) = &mut connection.ping
-            && !ping.has_left()
-        {
-            // The ping is still queued, and serves for this interval too.
-            ping.heard = false;
-        } else if connection.ping.is_none_or(|ping| ping.heard) {
-            let class = ping_class(asks);
+        if liveness::due(connection, health.ping_interval, now) {
+            let asks = health.health_ping == HealthPing::All && self.config.wire == Wire::Json;
             let (payload, frame) = self.ping_of_this_tick(asks);
-            let Ok(connection) = self.connections.get_mut(id) else {
-                return;
-            };
-            connection.ping = Some(Outstanding {
-                payload,
-                sent: now,
-                deadline: Time::MAX,
-                health: asks,
-                heard: false,
-            });
-            self.push_stored(id, frame, class);
+            if let Ok(connection) = self.connections.get_mut(id) {
+                liveness::sent(connection, payload, asks, now);
+                self.push_stored(id, frame, ping_class(asks));
+            }
         }
         self.arm(id, Kind::Ping);
     }
@@ -198,19 +93,19 @@ impl Switchboard {
     /// Returns the ping shared by all connections due in this tick, which is encoded and stored
     /// once.
     fn ping_of_this_tick(&mut self, as_message: bool) -> (u64, StoredFrame) {
-        if let Some(beat) = self.probes.beat {
+        if let Some(beat) = self.pings.beat() {
             return beat;
         }
-        let payload = self.probes.number();
+        let payload = self.pings.number();
         let frame = self.ping_frame(payload, as_message);
-        let beat = (payload, self.pool.store(frame));
-        self.probes.beat = Some(beat);
-        beat
+        let frame = self.pool.store(frame);
+        self.pings.set_beat(payload, frame);
+        (payload, frame)
     }
 
     /// Releases the ping of the tick that is over.
     pub(super) fn end_beat(&mut self) {
-        if let Some((_, frame)) = self.probes.beat.take() {
+        if let Some(frame) = self.pings.end_beat() {
             self.pool.release(frame);
         }
     }
@@ -235,91 +130,17 @@ impl Switchboard {
     /// Takes an answer to a ping of ours, whatever its form. Returns whether it was one.
     pub(super) fn answered(&mut self, id: ConnectionId, payload: u64) -> bool {
         let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else {
+        let (connections, effects) = (&mut self.connections, &mut self.effects);
+        let answer = self.pings.answered(connections, effects, id, payload, now);
+        let Some(Answer { rtt, of_interval }) = answer else {
             return false;
         };
-        if let Some(ping) = connection.ping
-            && ping.payload == payload
-        {
-            let rtt = now.since(ping.sent);
-            connection.set_round_trip(rtt);
-            connection.ping = None;
-            self.counters.rtt.record(rtt);
+        self.counters.rtt.record(rtt);
+        if of_interval {
             // Otherwise it would be checked later, when its memory is no longer in the cache.
             self.disarm(id, Kind::PingTimeout, true);
-            return true;
         }
-        let probe = connection.outstanding_probes().and_then(|probes| {
-            let at = probes.iter().position(|probe| probe.payload == payload)?;
-            Some(probes.swap_remove(at))
-        });
-        let Some(probe) = probe else {
-            return false;
-        };
-        let rtt = now.since(probe.sent);
-        connection.set_round_trip(rtt);
-        self.counters.rtt.record(rtt);
-        self.resolve(probe.ticket, id, Some(rtt));
         true
-    }
-
-    /// Gives up the probes of a connection that has ended.
-    pub(super) fn forget_probes(&mut self, id: ConnectionId) {
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        for probe in connection
-            .outstanding_probes()
-            .map(std::mem::take)
-            .unwrap_or_default()
-        {
-            self.resolve(probe.ticket, id, None);
-        }
-    }
-
-    pub(super) fn tick_probes(&mut self) {
-        while let Some(&(at, ticket)) = self.probes.deadlines.first()
-            && at <= self.liveness()
-        {
-            self.conclude(ticket);
-        }
-    }
-
-    fn resolve(&mut self, ticket: u64, id: ConnectionId, rtt: Option<Duration>) {
-        let Some(question) = self.probes.pending.get_mut(&ticket) else {
-            return;
-        };
-        if let Some(result) = question.results.iter_mut().find(|result| result.id == id) {
-            result.rtt = rtt;
-        }
-        question.waiting -= 1;
-        if question.waiting == 0 {
-            self.conclude(ticket);
-        }
-    }
-
-    fn conclude(&mut self, ticket: u64) {
-        let Some(question) = self.probes.pending.remove(&ticket) else {
-            return;
-        };
-        self.probes.deadlines.remove(&(question.deadline, ticket));
-        for result in question
-            .results
-            .iter()
-            .filter(|result| result.rtt.is_none())
-        {
-            let connection = self.connections.get_mut(result.id);
-            if let Some(probes) = connection
-                .ok()
-                .and_then(ConnectionState::outstanding_probes)
-            {
-                probes.retain(|probe| probe.ticket != ticket);
-            }
-        }
-        self.notify(Notice::Pinged {
-            ticket,
-            results: question.results,
-        });
     }
 
     /// Returns the latest round-trip time of a connection.

@@ -3,7 +3,8 @@
 use super::ending::DISCARD;
 use super::switchboard::Switchboard;
 use crate::protocol::{ErrorCode, ServerMessage};
-use crate::switchboard::connection::{Phase, WriteState};
+use crate::switchboard::connection::WriteState;
+use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
 

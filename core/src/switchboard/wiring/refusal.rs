@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::switchboard::Switchboard;
 use crate::response::HttpDate;
 use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::connection::{Ending, Phase};
+use crate::switchboard::phase::{Ending, Phase};
 use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Frame, Refusal, Refused, Time, response};

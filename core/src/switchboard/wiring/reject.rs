@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::admission::Place;
 use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
-use crate::switchboard::connection::{ConnectionState, Outstanding, Probe, WriteState};
+use crate::switchboard::connection::{ConnectionState, WriteState};
 use crate::switchboard::pending::{Claim, Newcomer};
+use crate::switchboard::ping::{Outstanding, Probe};
 use crate::switchboard::timers::Kind;
 use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
 
@@ -81,7 +82,7 @@ impl Switchboard {
     /// this.
     fn ask_for_life(&mut self, id: ConnectionId) {
         let sent = self.liveness();
-        let payload = self.probes.number();
+        let payload = self.pings.number();
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };

@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::health::Probes;
 use super::presence::PresenceTimers;
 use super::rooms::RoomTable;
 use super::users::Users;
 use crate::hash::Secrets;
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::clock::Clock;
-use crate::switchboard::connection::{ConnectionState, Table};
+use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::{Counters, Level};
 use crate::switchboard::deadlines::Deadlines;
 use crate::switchboard::drain::Drain;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
+use crate::switchboard::liveness::Liveness;
 use crate::switchboard::pool::Pool;
 use crate::switchboard::seats::Seats;
+use crate::switchboard::table::Table;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, Config, ConfigError, ConnectionId, StaleId, Time};
 
@@ -44,7 +45,7 @@ pub struct Switchboard {
     pub(super) encoder: Encoder,
     pub(super) deadlines: Deadlines,
     pub(super) presence_timers: PresenceTimers,
-    pub(super) probes: Probes,
+    pub(super) pings: Liveness,
     pub(super) drain: Drain,
     pub(super) queued_writes: VecDeque<QueuedWrite>,
     /// Entries taken from `queued_writes` whose writer may not have reported yet, the oldest first.
@@ -95,7 +96,7 @@ impl Switchboard {
             encoder: Encoder::default(),
             deadlines: Deadlines::default(),
             presence_timers: PresenceTimers::default(),
-            probes: Probes::default(),
+            pings: Liveness::default(),
             drain: Drain::default(),
             queued_writes: VecDeque::new(),
             writing: VecDeque::new(),
@@ -138,7 +139,7 @@ impl Switchboard {
     pub fn next_deadline(&self) -> Option<Time> {
         [
             self.deadlines.next().map(|at| self.clock.driver_time(at)),
-            self.probes.next().map(|at| self.clock.driver_time(at)),
+            self.pings.next().map(|at| self.clock.driver_time(at)),
             self.presence_timers.next(),
             self.deadlines.next_expiry(),
             self.seats.next(),
@@ -163,7 +164,9 @@ impl Switchboard {
             self.due(kind, id);
         }
         self.end_beat();
-        self.tick_probes();
+        let now = self.liveness();
+        self.pings
+            .tick(&mut self.connections, &mut self.effects, now);
         self.tick_presence();
         self.deadlines.sweep(&self.connections);
         self.seats.tick(self.clock.now());

@@ -1,0 +1,91 @@
+//! The phases of a connection.
+//!
+//! ```text
+//!            ┌──────────▶ Page ─────────────┐
+//!  Arrived ──┼─▶ Authenticating ─▶ Open ─▶ Closing ─▶ gone
+//!            │         │  ▲         ▲                  ▲
+//!            │         ▼  │         │                  │
+//!            │       AwaitingAuth ──┘                  │
+//!            └─▶ Refused ──────────────────────────────┘   (from each state before Open)
+//! ```
+//! A connection holds a handshake seat in every state before `Open` and in `Refused`, but from
+//! `Page` on a seat for pages instead.
+
+use super::pending::Pending;
+use crate::CloseReason;
+
+/// The phase of a connection.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Its request is being read.
+    Arrived,
+    /// The application is making the page that was requested.
+    Page,
+    /// The application is authenticating it.
+    Authenticating(Box<Pending>),
+    /// Upgraded, and waiting for an `auth` message.
+    AwaitingAuth(Box<Pending>),
+    /// Refused; the client has time to read the answer.
+    Refused(Ending),
+    /// Admitted.
+    Open,
+    /// Was open; in no index any more, and about to be gone.
+    Closing(Ending),
+}
+
+/// The kind of seat that a phase takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seat {
+    Page,
+    Handshake,
+    Refused,
+    Open,
+    Closing,
+}
+
+impl Seat {
+    /// Returns whether it is held before admission, or without it.
+    pub(super) const fn is_entering(self) -> bool {
+        matches!(self, Self::Page | Self::Handshake | Self::Refused)
+    }
+}
+
+impl Phase {
+    pub(super) fn seat(&self) -> Seat {
+        match self {
+            Self::Page => Seat::Page,
+            Self::Arrived | Self::Authenticating(_) | Self::AwaitingAuth(_) => Seat::Handshake,
+            Self::Refused(ending) if ending.page => Seat::Page,
+            Self::Refused(_) => Seat::Refused,
+            Self::Open => Seat::Open,
+            Self::Closing(_) => Seat::Closing,
+        }
+    }
+}
+
+/// The state of a connection that is ending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// Bytes read and discarded.
+    pub(super) discarded: u32,
+    /// Whether queued data is discarded.
+    pub(super) now: bool,
+    /// Whether the write side has been shut down.
+    pub(super) shut: bool,
+    /// Whether the peer's side has ended.
+    pub(super) eof: bool,
+    /// Whether the response is a page.
+    pub(super) page: bool,
+    /// The reason, for counting what is discarded later.
+    pub(super) reason: Option<CloseReason>,
+}
+
+/// Whether the connect has been charged to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fare {
+    /// Not yet: the peer is a trusted proxy, and the client is not known.
+    Due,
+    Paid,
+    /// The rate did not allow it.
+    Refused,
+}

@@ -1,0 +1,102 @@
+//! The table of all connections.
+
+use slab::Slab;
+
+use super::capacity::ReserveOne;
+use super::connection::ConnectionState;
+use crate::{ConnectionId, StaleId};
+
+/// The generation of slots that are not reused.
+const RETIRED: u32 = u32::MAX;
+
+/// All connections by slot. A generation per slot distinguishes its successive connections.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    slots: Slab<ConnectionState>,
+    /// The generation of the next connection in each slot.
+    generations: Vec<u32>,
+    retired: usize,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.retired
+    }
+
+    pub(super) fn insert(&mut self, mut connection: ConnectionState) -> ConnectionId {
+        self.slots.reserve_one();
+        let entry = self.slots.vacant_entry();
+        let slot = entry.key();
+        if slot == self.generations.len() {
+            self.generations.reserve_one();
+            self.generations.push(0);
+        }
+        connection.generation = self.generations[slot];
+        let id = ConnectionId {
+            slot: slot as u32,
+            generation: connection.generation,
+        };
+        entry.insert(connection);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) {
+        let slot = id.slot();
+        self.generations[slot] += 1;
+        if self.generations[slot] == RETIRED {
+            // The generations of this slot are used up.
+            self.slots[slot].generation = RETIRED;
+            self.retired += 1;
+        } else {
+            self.slots.remove(slot);
+        }
+        if self.slots.is_empty() {
+            self.slots.shrink_to_fit();
+        }
+    }
+
+    pub(super) fn get(&self, id: ConnectionId) -> Result<&ConnectionState, StaleId> {
+        match self.slots.get(id.slot()) {
+            Some(found) if found.generation == id.generation => Ok(found),
+            _ => Err(StaleId(id)),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut ConnectionState, StaleId> {
+        match self.slots.get_mut(id.slot()) {
+            Some(found) if found.generation == id.generation => Ok(found),
+            _ => Err(StaleId(id)),
+        }
+    }
+
+    /// Returns the connection in a slot that is known to be occupied, because an index names it.
+    pub(super) fn at(&self, slot: u32) -> &ConnectionState {
+        &self.slots[slot as usize]
+    }
+
+    pub(super) fn at_mut(&mut self, slot: u32) -> &mut ConnectionState {
+        &mut self.slots[slot as usize]
+    }
+
+    pub(super) fn id_at(&self, slot: u32) -> ConnectionId {
+        ConnectionId {
+            slot,
+            generation: self.slots[slot as usize].generation,
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> {
+        self.slots
+            .iter()
+            .filter(|(_, found)| found.generation != RETIRED)
+            .map(|(slot, found)| {
+                (
+                    ConnectionId {
+                        slot: slot as u32,
+                        generation: found.generation,
+                    },
+                    found,
+                )
+            })
+    }
+}
