@@ -15,6 +15,8 @@ const KEPT: usize = 1 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     actions: VecDeque<Action>,
+    /// Connections whose queue has shrunk so far that reading resumes.
+    resumed: VecDeque<ConnectionId>,
     ends: VecDeque<(ConnectionId, CloseReason)>,
 }
 
@@ -34,6 +36,11 @@ impl Effects {
         self.ends.push_back((id, reason));
     }
 
+    /// Records that reading from a connection resumes.
+    pub(super) fn resume_reading(&mut self, id: ConnectionId) {
+        self.resumed.push_back(id);
+    }
+
     /// Returns whether no action waits.
     pub(super) fn is_empty(&self) -> bool {
         self.actions.is_empty()
@@ -51,12 +58,24 @@ impl Effects {
     /// Takes the connection that was recorded first. Frees the memory with the last one.
     #[inline]
     pub(super) fn next_end(&mut self) -> Option<(ConnectionId, CloseReason)> {
-        let end = self.ends.pop_front();
-        if end.is_none() && self.ends.capacity() > 0 {
-            self.ends = VecDeque::new();
-        }
-        end
+        take(&mut self.ends)
     }
+
+    /// Takes the connection that reading resumed from first. Frees the memory with the last one.
+    #[inline]
+    pub(super) fn next_resumed(&mut self) -> Option<ConnectionId> {
+        take(&mut self.resumed)
+    }
+}
+
+/// Takes the first entry of a list that is mostly empty.
+#[inline]
+fn take<T>(list: &mut VecDeque<T>) -> Option<T> {
+    let first = list.pop_front();
+    if first.is_none() && list.capacity() > 0 {
+        *list = VecDeque::new();
+    }
+    first
 }
 
 #[cfg(test)]
@@ -93,7 +112,10 @@ mod tests {
         for slot in 0..2_000 {
             effects.act(Action::ReadMode(id(slot)));
             effects.end(id(slot), CloseReason::SlowConsumer);
+            effects.resume_reading(id(slot));
         }
+        while effects.next_resumed().is_some() {}
+        assert_eq!(effects.resumed.capacity(), 0);
         while effects.next_action().is_some() {}
         while effects.next_end().is_some() {}
         assert_eq!(effects.actions.capacity(), 0);

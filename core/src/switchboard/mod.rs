@@ -19,22 +19,25 @@ mod ips;
 mod limits;
 mod liveness;
 mod occupants;
+mod outbox;
 mod owners;
 mod pending;
 mod phase;
 mod ping;
 mod pool;
 mod queue;
+mod recipients;
 mod seats;
 mod table;
 mod timers;
+mod users;
 mod wiring;
 
 pub use self::action::{Action, DrainReport, Notice, PingResult};
 pub use self::audit::Inconsistency;
 pub use self::errors::{JoinError, SendError};
 pub use self::pool::Chunk;
+pub use self::recipients::{Exclude, Receipt};
 pub use self::wiring::{
-    Denied, Event, Exclude, Identity, Question, ReadMode, Receipt, RequestOutcome, Stats,
-    Switchboard,
+    Denied, Event, Identity, Question, ReadMode, RequestOutcome, Stats, Switchboard,
 };

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use super::delivery;
-use super::delivery::Exclude;
 use super::rooms::Via;
 use super::switchboard::Switchboard;
 use crate::protocol::{
@@ -12,6 +10,7 @@ use crate::protocol::{
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::{JoinError, SendError};
 use crate::switchboard::phase::Phase;
+use crate::switchboard::recipients::{Exclude, Receipt};
 use crate::{
     BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
 };
@@ -330,7 +329,7 @@ impl Switchboard {
             users: &[],
         };
         match self.publish(key, content, Some(&sender), exclude) {
-            Ok(delivery::Receipt { seq: Some(seq), .. }) => {
+            Ok(Receipt { seq: Some(seq), .. }) => {
                 if let Some(request) = request {
                     self.send_message(id, &ServerMessage::Ack { id: request, seq });
                 }

@@ -5,57 +5,9 @@ use std::sync::Arc;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::errors::SendError;
-use crate::switchboard::pool::{Mark, StoredFrame};
-use crate::switchboard::queue::NO_ROOM;
-use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, SlowPolicy, StaleId, Time};
-
-/// The connections that do not get a broadcast.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Exclude<'a> {
-    /// These connections.
-    pub connections: &'a [ConnectionId],
-    /// All connections of these users.
-    pub users: &'a [&'a str],
-}
-
-impl Exclude<'_> {
-    /// No exclusions.
-    pub const NOBODY: Exclude<'static> = Exclude {
-        connections: &[],
-        users: &[],
-    };
-}
-
-/// The outcome of sending a message, when the call returned.
-///
-/// `queued + excluded + dropped_newest + closed` is the number of connections it was addressed to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// The message's number in its room; `None` for unnumbered messages and rooms without members.
-    pub seq: Option<u64>,
-    /// The number of queues that it is in.
-    pub queued: usize,
-    /// The number of connections excluded by the caller.
-    pub excluded: usize,
-    /// The number of older messages dropped for it (`DropOldest`).
-    pub dropped_oldest: usize,
-    /// The number of connections for which it was dropped itself (`DropNewest`).
-    pub dropped_newest: usize,
-    /// The number of connections closed (4101) because it exceeded the bound of their queue, or of
-    /// the node. It does not reach them.
-    pub closed: usize,
-}
-
-/// The outcome for one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Offer {
-    /// The message is queued, and `dropped` older ones were dropped for it.
-    Queued { dropped: u32 },
-    /// The message does not fit, and was dropped.
-    DroppedNewest,
-    /// The message does not fit, and the connection is to be closed.
-    Slow { dropped: u32 },
-}
+use crate::switchboard::outbox::{Message, Terms};
+use crate::switchboard::recipients::{Exclude, Excluded, Receipt};
+use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, StaleId, Time};
 
 impl Switchboard {
     /// Sends `content` to a room as a numbered `message`.
@@ -91,16 +43,7 @@ impl Switchboard {
             return Ok(Receipt::default());
         };
         self.check_busy()?;
-        let room = self.rooms.at_mut(key);
-        // The members do not change during the loop: slow ones are closed after it.
-        let members = std::mem::take(&mut room.members);
-        let (tag, policy) = (room.tag(), room.slow);
-        let stored = self.pool.store_after(&mut room.latest, frame);
-        let slots = members.iter().map(|member| member.slot);
-        let (mut receipt, mark) = self.fan_out(slots, stored, tag, policy, exclude);
-        self.rooms.at_mut(key).members = members;
-        self.close_slow(mark, &mut receipt);
-        Ok(receipt)
+        Ok(self.send_to_members(key, frame, exclude))
     }
 
     /// Sends a frame to all connections unchanged.
@@ -115,12 +58,7 @@ impl Switchboard {
         self.check_busy()?;
         let open = self.connections.iter().filter(|(_, found)| found.is_open());
         let slots: Vec<u32> = open.map(|(id, _)| id.slot).collect();
-        // Dropping policies apply to room messages only.
-        let policy = SlowPolicy::Disconnect;
-        let stored = self.pool.store(frame);
-        let (mut receipt, mark) = self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, exclude);
-        self.close_slow(mark, &mut receipt);
-        Ok(receipt)
+        Ok(self.send_to_slots(slots, frame, exclude))
     }
 
     /// Sends a frame to one connection unchanged.
@@ -182,12 +120,33 @@ impl Switchboard {
 
     pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
         let slots: Vec<u32> = self.users.connections(user).collect();
-        let policy = SlowPolicy::Disconnect;
-        let stored = self.pool.store(frame);
-        let (mut receipt, mark) =
-            self.fan_out(slots.into_iter(), stored, NO_ROOM, policy, Exclude::NOBODY);
-        self.close_slow(mark, &mut receipt);
-        receipt
+        self.send_to_slots(slots, frame, Exclude::NOBODY)
+    }
+
+    fn send_to_slots(&mut self, slots: Vec<u32>, frame: Frame, exclude: Exclude<'_>) -> Receipt {
+        let message = Message::unnumbered(self.outbox.publish(frame));
+        let excluded = Excluded::new(&self.connections, &self.users, exclude);
+        self.fan_out(slots.into_iter(), message, &excluded)
+    }
+
+    fn send_to_members(&mut self, key: u32, frame: Frame, exclude: Exclude<'_>) -> Receipt {
+        let room = self.rooms.at_mut(key);
+        let message = Message {
+            frame: self.outbox.publish_after(&mut room.latest, frame),
+            room: room.tag(),
+            policy: room.slow,
+        };
+        let excluded = Excluded::new(&self.connections, &self.users, exclude);
+        let terms = Terms {
+            limits: &self.config.limits,
+            now: self.clock.liveness(),
+        };
+        let slots = room.members.iter().map(|member| member.slot);
+        let (connections, effects) = (&mut self.connections, &mut self.effects);
+        let sent = self
+            .outbox
+            .fan_out(connections, effects, slots, message, &excluded, terms);
+        self.settle_sent(sent)
     }
 
     pub(super) fn publish(
@@ -208,13 +167,7 @@ impl Switchboard {
         let frame = self.encoder.encode(&message, content.as_json().len());
         check_size(&frame, self.config.limits.queue_bytes)?;
         room.seq = seq;
-        let (tag, policy) = (room.tag(), room.slow);
-        let members = std::mem::take(&mut room.members);
-        let stored = self.pool.store_after(&mut room.latest, frame);
-        let slots = members.iter().map(|member| member.slot);
-        let (mut receipt, mark) = self.fan_out(slots, stored, tag, policy, exclude);
-        self.rooms.at_mut(key).members = members;
-        self.close_slow(mark, &mut receipt);
+        let mut receipt = self.send_to_members(key, frame, exclude);
         receipt.seq = Some(seq);
         Ok(receipt)
     }
@@ -238,54 +191,6 @@ impl Switchboard {
         }
     }
 
-    /// Queues a message for many connections. The mark serves to correct the receipt if connections
-    /// are closed because of the message.
-    fn fan_out(
-        &mut self,
-        slots: impl Iterator<Item = u32>,
-        stored: StoredFrame,
-        room: u32,
-        policy: SlowPolicy,
-        exclude: Exclude<'_>,
-    ) -> (Receipt, Mark) {
-        let mut receipt = Receipt::default();
-        self.count_publish(stored.len);
-        let excluded = Excluded::new(self, exclude);
-        for slot in slots {
-            if excluded.has(self, slot) {
-                receipt.excluded += 1;
-                continue;
-            }
-            match self.offer(slot, stored, room, policy) {
-                Offer::Queued { dropped } => {
-                    receipt.queued += 1;
-                    receipt.dropped_oldest += dropped as usize;
-                }
-                Offer::DroppedNewest => receipt.dropped_newest += 1,
-                Offer::Slow { dropped } => {
-                    receipt.dropped_oldest += dropped as usize;
-                    receipt.closed += 1;
-                    let id = self.connections.id_at(slot);
-                    self.effects.end(id, CloseReason::SlowConsumer);
-                }
-            }
-        }
-        let mark = self.pool.mark(stored);
-        self.pool.release(stored);
-        self.counters
-            .dropped("drop_oldest", receipt.dropped_oldest as u64);
-        self.counters
-            .dropped("drop_newest", receipt.dropped_newest as u64);
-        (receipt, mark)
-    }
-
-    /// Closes the connections that a fan-out found slow, now that no list of members is borrowed,
-    /// and enforces the bound of the node.
-    fn close_slow(&mut self, message: Mark, receipt: &mut Receipt) {
-        self.settle();
-        self.relieve_after(message, receipt);
-    }
-
     /// Returns the room's name, shared.
     pub(super) fn room_name(&self, key: u32) -> Arc<str> {
         self.rooms.at(key).name.clone()
@@ -298,46 +203,5 @@ fn check_size(frame: &Frame, limit: usize) -> Result<(), SendError> {
         Err(SendError::TooLarge { bytes, limit })
     } else {
         Ok(())
-    }
-}
-
-/// [`Exclude`], prepared so that it costs nothing where none is excluded.
-enum Excluded<'a> {
-    Nobody,
-    One(u32),
-    Some {
-        connections: &'a [ConnectionId],
-        users: Vec<u32>,
-    },
-}
-
-impl<'a> Excluded<'a> {
-    fn new(switchboard: &Switchboard, exclude: Exclude<'a>) -> Self {
-        match (exclude.connections, exclude.users) {
-            ([], []) => Self::Nobody,
-            (&[id], []) => match switchboard.connections.get(id) {
-                Ok(_) => Self::One(id.slot),
-                Err(_) => Self::Nobody,
-            },
-            (connections, users) => {
-                let users = users
-                    .iter()
-                    .filter_map(|user| switchboard.users.find(user))
-                    .collect();
-                Self::Some { connections, users }
-            }
-        }
-    }
-
-    #[inline]
-    fn has(&self, switchboard: &Switchboard, slot: u32) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::One(one) => *one == slot,
-            Self::Some { connections, users } => {
-                connections.contains(&switchboard.connections.id_at(slot))
-                    || users.contains(&switchboard.connections.at(slot).user)
-            }
-        }
     }
 }

@@ -4,13 +4,9 @@ use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::switchboard::action::Notice;
-use crate::switchboard::connection::{ConnectionState, WriteState};
+use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::phase::Seat;
-use crate::switchboard::pool::Chunk;
-use crate::{CloseReason, ConnectionId, Frame, Refused, Time};
-
-/// The largest final write of an evicted connection, in bytes. A socket rarely takes more at once.
-const LAST_BYTES: usize = 64 << 10;
+use crate::{CloseReason, Refused, Time};
 
 impl Switchboard {
     /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
@@ -81,39 +77,16 @@ impl Switchboard {
                 self.evict(id, CloseReason::Draining);
             } else {
                 // If the deadline falls on its turn, no writer has been called yet.
-                let last = self.last_words(id);
-                self.remove(id, last);
+                let connection = self.connections.get_mut(id);
+                let last = connection
+                    .ok()
+                    .and_then(|connection| self.outbox.last_words(connection));
+                if let Some((_, messages)) = last {
+                    self.counters.messages_out += u64::from(messages);
+                }
+                self.remove(id, last.map(|(frame, _)| frame));
             }
         }
-    }
-
-    /// Takes what is queued for a closing connection, for a single attempt to write it. Returns
-    /// `None` if the socket takes no bytes, or if a writer has taken frames.
-    fn last_words(&mut self, id: ConnectionId) -> Option<Frame> {
-        let connection = self.connections.get_mut(id).ok()?;
-        let free = matches!(connection.writer, WriteState::Idle | WriteState::Queued);
-        if !free || connection.queue.is_empty() || connection.queue.bytes() > LAST_BYTES {
-            return None;
-        }
-        let mut bytes = Vec::with_capacity(connection.queue.bytes());
-        let mut messages = 0;
-        while !connection.queue.is_empty() {
-            let before = bytes.len();
-            let taken = match self
-                .pool
-                .take(&mut connection.queue, &mut bytes, LAST_BYTES)
-            {
-                Chunk::Nothing => break,
-                Chunk::Copied(_) => bytes.len() - before,
-                Chunk::Shared(frame, from) => {
-                    bytes.extend_from_slice(&frame.as_bytes()[from..]);
-                    bytes.len() - before
-                }
-            };
-            messages += self.pool.wrote(&mut connection.queue, taken).messages;
-        }
-        self.counters.messages_out += u64::from(messages);
-        Some(Frame::raw(bytes))
     }
 
     /// Sends the report when no connection is left and no hook runs.

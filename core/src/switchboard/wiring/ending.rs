@@ -116,8 +116,7 @@ impl Switchboard {
         if !connection.is_open() {
             return self.end(id, reason);
         }
-        let quiet = connection.writer != WriteState::Writing
-            && self.pool.may_be_overtaken(&connection.queue);
+        let quiet = self.outbox.may_be_overtaken(connection);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
         let ending = Ending {
@@ -153,12 +152,11 @@ impl Switchboard {
         };
         connection.deadline = deadline;
         if now {
-            let dropped = self.pool.discard(&mut connection.queue);
+            let dropped = self.outbox.discard(connection);
             self.counters.dropped(reason.as_str(), u64::from(dropped));
         }
         if crowded {
-            let quiet = connection.writer != WriteState::Writing
-                && self.pool.may_be_overtaken(&connection.queue);
+            let quiet = self.outbox.may_be_overtaken(connection);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
@@ -267,10 +265,7 @@ impl Switchboard {
         );
         let (seat, ip) = (connection.phase.seat(), connection.ip);
         let ip_seat = connection.ip_seat;
-        if connection.writer == WriteState::Blocked {
-            self.blocked.remove(&id);
-        }
-        let dropped = self.pool.clear(&mut connection.queue);
+        let dropped = self.outbox.forget(connection, id);
         self.deadlines.forget(connection);
         self.unfinished -= connection.partial;
         if let Phase::Closing(Ending {

@@ -98,7 +98,7 @@ impl Switchboard {
         }
         let payload = self.pings.number();
         let frame = self.ping_frame(payload, as_message);
-        let frame = self.pool.store(frame);
+        let frame = self.outbox.store(frame);
         self.pings.set_beat(payload, frame);
         (payload, frame)
     }
@@ -106,7 +106,7 @@ impl Switchboard {
     /// Releases the ping of the tick that is over.
     pub(super) fn end_beat(&mut self) {
         if let Some(frame) = self.pings.end_beat() {
-            self.pool.release(frame);
+            self.outbox.release(frame);
         }
     }
 

@@ -3,7 +3,6 @@
 use super::ending::DISCARD;
 use super::switchboard::Switchboard;
 use crate::protocol::{ErrorCode, ServerMessage};
-use crate::switchboard::connection::WriteState;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
@@ -217,15 +216,10 @@ impl Switchboard {
         if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
             return;
         }
-        if connection.queue.is_empty() {
-            connection.stalled_from = now;
-        }
         let before = connection.queue.bytes();
-        let blocked = connection.writer == WriteState::Blocked;
-        self.pool
-            .push_pong(&mut connection.queue, Frame::pong(payload), blocked);
+        self.outbox
+            .push_pong(connection, id, Frame::pong(payload), now);
         self.queue_shrank(id, before);
-        self.queue_write(id);
     }
 
     /// Charges a message or a control frame. If it is over the limit, counts a strike and tells the

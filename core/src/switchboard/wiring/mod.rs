@@ -19,7 +19,6 @@ mod users;
 
 pub use self::admission::{Identity, RequestOutcome};
 pub use self::commands::{Denied, Question};
-pub use self::delivery::{Exclude, Receipt};
 pub use self::inbound::{Event, ReadMode};
 pub use self::stats::Stats;
 pub use self::switchboard::Switchboard;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::delivery::Offer;
 use super::rooms::{Member, Room};
 use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
 use crate::switchboard::action::Notice;
 use crate::switchboard::encoding::encode;
 use crate::switchboard::occupants::Occupants;
+use crate::switchboard::outbox::{Message, Offer, Terms};
 use crate::switchboard::pool::StoredFrame;
 use crate::{ConnectionId, Frame, SlowPolicy, Time, Wire};
 
@@ -118,9 +118,9 @@ impl Switchboard {
         let there = self.is_member(id, key) && self.rooms.at(key).presence.is_some();
         if there && self.config.wire == Wire::Json {
             let list = self.list_frame(key);
-            let list = self.store_counted(list);
+            let list = self.outbox.publish(list);
             self.send_presence(id, key, list);
-            self.pool.release(list);
+            self.outbox.release(list);
         }
     }
 
@@ -239,9 +239,9 @@ impl Switchboard {
         let news = !joined.is_empty() || !left.is_empty();
         if self.config.wire == Wire::Json {
             let list = self.list_frame(key);
-            let list = self.store_counted(list);
+            let list = self.outbox.publish(list);
             let delta = self.delta_frame(key, &joined, &left);
-            let delta = delta.map(|frame| self.store_counted(frame));
+            let delta = delta.map(|frame| self.outbox.publish(frame));
             // Members that joined since, or missed an update, get the list.
             for Member { slot, membership } in self.rooms.at(key).members.clone() {
                 let seen = self.connections.at(slot).rooms[membership as usize].seen;
@@ -254,7 +254,7 @@ impl Switchboard {
                 self.send_presence(self.connections.id_at(slot), key, frame);
             }
             for frame in delta.into_iter().chain([list]) {
-                self.pool.release(frame);
+                self.outbox.release(frame);
             }
         }
         if news {
@@ -353,8 +353,19 @@ impl Switchboard {
 
     /// Queues a presence message. If it does not fit, the member gets a complete list next.
     fn send_presence(&mut self, id: ConnectionId, key: u32, frame: StoredFrame) {
-        let tag = self.rooms.at(key).tag();
-        let offer = self.offer(id.slot, frame, tag, SlowPolicy::DropNewest);
+        let message = Message {
+            frame,
+            room: self.rooms.at(key).tag(),
+            policy: SlowPolicy::DropNewest,
+        };
+        let terms = Terms {
+            limits: &self.config.limits,
+            now: self.clock.liveness(),
+        };
+        let (connections, effects) = (&mut self.connections, &mut self.effects);
+        let offer = self
+            .outbox
+            .offer(connections, effects, id.slot, message, terms);
         let version = self
             .rooms
             .at(key)

@@ -192,7 +192,7 @@ impl Switchboard {
         }
         let before = connection.queue.bytes();
         let tag = self.rooms.at(key).tag();
-        let dropped = self.pool.purge(&mut connection.queue, tag);
+        let dropped = self.outbox.purge(connection, tag);
         self.counters.dropped("left", u64::from(dropped));
         self.queue_shrank(id, before);
         self.leave_voluntarily(id, key);

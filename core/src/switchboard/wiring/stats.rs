@@ -65,7 +65,7 @@ impl Switchboard {
             pending_handshakes: self.seats.handshakes(),
             closing: self.seats.closing(),
             disconnecting: self.drain.disconnecting(),
-            queued_bytes: self.pool.held(),
+            queued_bytes: self.outbox.held(),
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,
             dropped: self.counters.dropped.clone(),

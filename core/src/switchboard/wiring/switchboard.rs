@@ -1,10 +1,7 @@
 //! The public type: its state, its clock and its timers.
 
-use std::collections::{BTreeSet, VecDeque};
-
 use super::presence::PresenceTimers;
 use super::rooms::RoomTable;
-use super::users::Users;
 use crate::hash::Secrets;
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::clock::Clock;
@@ -15,10 +12,11 @@ use crate::switchboard::drain::Drain;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::liveness::Liveness;
-use crate::switchboard::pool::Pool;
+use crate::switchboard::outbox::Outbox;
 use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
 use crate::switchboard::timers::Kind;
+use crate::switchboard::users::Users;
 use crate::{CloseReason, Config, ConfigError, ConnectionId, StaleId, Time};
 
 /// The connection manager of one node.
@@ -41,35 +39,14 @@ pub struct Switchboard {
     pub(super) unfinished: usize,
     pub(super) users: Users,
     pub(super) rooms: RoomTable,
-    pub(super) pool: Pool,
+    pub(super) outbox: Outbox,
     pub(super) encoder: Encoder,
     pub(super) deadlines: Deadlines,
     pub(super) presence_timers: PresenceTimers,
     pub(super) pings: Liveness,
     pub(super) drain: Drain,
-    pub(super) queued_writes: VecDeque<QueuedWrite>,
-    /// Entries taken from `queued_writes` whose writer may not have reported yet, the oldest first.
-    pub(super) writing: VecDeque<QueuedWrite>,
-    /// Totals of what has been queued, to measure how far the writers are behind.
-    pub(super) publish_totals: PublishTotals,
     pub(super) effects: Effects,
     pub(super) counters: Counters,
-    /// Connections whose sockets take no bytes. Only these are closed for the bound of the node.
-    pub(super) blocked: BTreeSet<ConnectionId>,
-}
-
-/// A connection that has something to write, and the totals when it was queued.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct QueuedWrite {
-    pub(super) id: ConnectionId,
-    pub(super) since: PublishTotals,
-}
-
-/// How much has been queued; a broadcast counts once.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PublishTotals {
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
 }
 
 impl Switchboard {
@@ -92,18 +69,14 @@ impl Switchboard {
             unfinished: 0,
             users: Users::new(keyed),
             rooms,
-            pool: Pool::default(),
+            outbox: Outbox::default(),
             encoder: Encoder::default(),
             deadlines: Deadlines::default(),
             presence_timers: PresenceTimers::default(),
             pings: Liveness::default(),
             drain: Drain::default(),
-            queued_writes: VecDeque::new(),
-            writing: VecDeque::new(),
-            publish_totals: PublishTotals::default(),
             effects: Effects::default(),
             counters: Counters::default(),
-            blocked: BTreeSet::new(),
             config,
         })
     }
@@ -195,8 +168,12 @@ impl Switchboard {
         self.effects.notify(notice);
     }
 
-    /// Ends the connections that sub-machines have found to be at their end.
+    /// Carries out what sub-machines have recorded: resumes reading, and ends connections.
     pub(super) fn settle(&mut self) {
+        while let Some(id) = self.effects.next_resumed() {
+            self.reading_resumed(id);
+            self.effects.act(Action::ReadMode(id));
+        }
         while let Some((id, reason)) = self.effects.next_end() {
             self.end(id, reason);
         }

@@ -1,0 +1,118 @@
+//! Users and their connections.
+
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::capacity::ReserveOne;
+use super::devices::Devices;
+use crate::hash::{Keyed, NameIndex, Vacant};
+
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) name: Arc<str>,
+    pub(super) anonymous: bool,
+    pub(super) connections: Devices,
+    /// Rooms in which the user is in a grace period.
+    pub(super) graces: u32,
+}
+
+/// All users that have a connection or are in a grace period.
+#[derive(Debug)]
+pub(super) struct Users {
+    by_name: NameIndex,
+    slots: Slab<User>,
+    /// Users with a connection.
+    pub(super) connected: usize,
+}
+
+impl Users {
+    pub(super) fn new(keyed: Keyed) -> Self {
+        Self {
+            by_name: NameIndex::new(keyed),
+            slots: Slab::new(),
+            connected: 0,
+        }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        self.by_name.find(name, |user| &self.at(user).name)
+    }
+
+    pub(super) fn at(&self, user: u32) -> &User {
+        &self.slots[user as usize]
+    }
+
+    /// Returns the slots of a user's connections, the oldest first.
+    pub(super) fn connections(&self, name: &str) -> impl Iterator<Item = u32> {
+        let user = self.find(name);
+        user.into_iter()
+            .flat_map(|user| self.at(user).connections.iter())
+    }
+
+    /// Returns the user of this name, or where to [`add`](Self::add) it.
+    pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
+        self.by_name
+            .find_or_vacant(name, |user| &self.at(user).name)
+    }
+
+    /// Adds a connection, and the user with the first one.
+    pub(super) fn add(
+        &mut self,
+        user: Result<u32, Vacant>,
+        name: &str,
+        anonymous: bool,
+        slot: u32,
+    ) -> u32 {
+        let user = user.unwrap_or_else(|vacant| {
+            let user = User {
+                name: name.into(),
+                anonymous,
+                connections: Devices::default(),
+                graces: 0,
+            };
+            self.slots.reserve_one();
+            let key = self.slots.insert(user) as u32;
+            self.by_name
+                .insert(vacant, key, |user| &self.slots[user as usize].name);
+            key
+        });
+        let connections = &mut self.slots[user as usize].connections;
+        connections.add(slot);
+        self.connected += usize::from(connections.len() == 1);
+        user
+    }
+
+    pub(super) fn remove(&mut self, user: u32, slot: u32) {
+        let connections = &mut self.slots[user as usize].connections;
+        connections.remove(slot);
+        self.connected -= usize::from(connections.is_empty());
+        self.drop_unused(user);
+    }
+
+    pub(super) fn hold(&mut self, user: u32) {
+        self.slots[user as usize].graces += 1;
+    }
+
+    pub(super) fn release(&mut self, user: u32) {
+        self.slots[user as usize].graces -= 1;
+        self.drop_unused(user);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &User)> {
+        self.slots.iter().map(|(key, user)| (key as u32, user))
+    }
+
+    pub(super) fn named(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Forgets a user without connections and grace periods.
+    fn drop_unused(&mut self, user: u32) {
+        let found = &self.slots[user as usize];
+        if found.connections.is_empty() && found.graces == 0 {
+            let found = self.slots.remove(user as usize);
+            self.by_name.remove(&found.name, user);
+        }
+    }
+}
