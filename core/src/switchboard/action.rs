@@ -11,11 +11,11 @@ use crate::{BadName, CloseReason, ConnectionId, Frame, Refused};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The connection has something to write. The caller is its only writer until it reports
-    /// [`Event::Wrote`] or [`Event::Reset`].
+    /// [`Event::Wrote`](crate::Event::Wrote) or [`Event::Reset`](crate::Event::Reset).
     Send(ConnectionId),
     /// Everything is written: shut down the write side, and go on reading.
     ShutdownWrite(ConnectionId),
-    /// The connection's read mode has changed; ask [`Switchboard::read_mode`].
+    /// The connection's read mode has changed; ask [`Switchboard::read_mode`](crate::Switchboard::read_mode).
     ReadMode(ConnectionId),
     /// The connection is gone: try once to write `last`, if there is any, then drop the socket.
     Evict {
@@ -113,7 +113,7 @@ pub enum Notice {
         /// The length of the stall.
         by: Duration,
     },
-    /// The results of [`Switchboard::ping_user`].
+    /// The results of [`Switchboard::ping_user`](crate::Switchboard::ping_user).
     Pinged {
         /// The ticket that `ping_user` returned.
         ticket: u64,
@@ -124,7 +124,7 @@ pub enum Notice {
     Drained(DrainReport),
 }
 
-/// The result of [`Switchboard::ping_user`] for one connection.
+/// The result of [`Switchboard::ping_user`](crate::Switchboard::ping_user) for one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PingResult {
     /// The connection.

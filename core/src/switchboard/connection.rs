@@ -278,6 +278,11 @@ impl ConnectionState {
                 .is_some_and(|most| self.queue.bytes() > most)
     }
 
+    /// Returns whether it is in this room.
+    pub(super) fn is_in(&self, room: u32) -> bool {
+        self.rooms.iter().any(|member| member.room == room)
+    }
+
     pub(super) fn is_armed(&self, kind: Kind) -> bool {
         self.armed & kind.bit() != 0
     }

@@ -85,7 +85,7 @@ impl Table {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> + Clone {
         self.slots
             .iter()
             .filter(|(_, found)| found.generation != RETIRED)

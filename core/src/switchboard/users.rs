@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::audit::{Inconsistency, same};
 use super::capacity::ReserveOne;
+use super::connection::NONE;
 use super::devices::Devices;
+use super::table::Table;
 use crate::hash::{Keyed, NameIndex, Vacant};
 
 #[derive(Debug)]
@@ -99,12 +102,36 @@ impl Users {
         self.drop_unused(user);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &User)> {
-        self.slots.iter().map(|(key, user)| (key as u32, user))
-    }
-
-    pub(super) fn named(&self) -> usize {
-        self.by_name.len()
+    /// Compares users and their connections. `graces` recounts the grace periods of a user.
+    pub(super) fn audit(
+        &self,
+        connections: &Table,
+        graces: impl Fn(u32) -> usize,
+    ) -> Result<(), Inconsistency> {
+        let (mut counted, mut connected) = (0, 0);
+        for (key, user) in &self.slots {
+            let key = key as u32;
+            same("user by name", self.find(&user.name), Some(key))?;
+            same(
+                "user without connection or grace period",
+                user.connections.is_empty() && user.graces == 0,
+                false,
+            )?;
+            connected += usize::from(!user.connections.is_empty());
+            counted += user.connections.len();
+            for slot in user.connections.iter() {
+                same("connection's user", connections.at(slot).user, key)?;
+            }
+            same("graces", user.graces as usize, graces(key))?;
+            let anonymous = user.anonymous && user.connections.len() > 1;
+            same("anonymous user with several connections", anonymous, false)?;
+        }
+        same("users by name", self.by_name.len(), self.slots.len())?;
+        same("users connected", self.connected, connected)?;
+        let open = connections.iter().filter(|(_, found)| found.is_open());
+        same("connections of users", counted, open.clone().count())?;
+        let homeless = open.filter(|(_, found)| found.user == NONE).count();
+        same("open without a user", homeless, 0)
     }
 
     /// Forgets a user without connections and grace periods.

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::rooms::Via;
 use super::switchboard::Switchboard;
 use crate::address::is_trusted;
 use crate::id::HexPair;
@@ -15,6 +14,7 @@ use crate::switchboard::counters::Level;
 use crate::switchboard::pending::{Newcomer, Pending};
 use crate::switchboard::phase::Phase;
 use crate::switchboard::queue::Class;
+use crate::switchboard::rooms::Via;
 use crate::switchboard::timers::Kind;
 use crate::{
     BadRequest, CloseReason, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time,
@@ -520,35 +520,9 @@ impl Switchboard {
         ip: Option<IpKey>,
         replaced: Option<ConnectionId>,
     ) -> Result<(), Refused> {
-        let limits = &self.config.limits;
-        let Some(key) = self.rooms.find(name) else {
-            // A room that ends with its only member makes room for this one.
-            let frees = replaced.is_some_and(|id| self.is_alone_somewhere(id));
-            return if self.rooms.len() >= limits.rooms + usize::from(frees) {
-                Err(Refused::LobbyFull)
-            } else if !frees && ip.is_some_and(|ip| self.has_its_rooms(ip)) {
-                Err(Refused::IpLimit)
-            } else {
-                Ok(())
-            };
-        };
-        let inside = replaced.is_some_and(|id| {
-            self.connections
-                .get(id)
-                .is_ok_and(|found| found.rooms.iter().any(|member| member.room == key))
-        });
-        if self.rooms.at(key).members.len() >= limits.room_members + usize::from(inside) {
-            return Err(Refused::LobbyFull);
-        }
-        Ok(())
-    }
-
-    /// Returns whether a connection is the only member of one of its rooms.
-    fn is_alone_somewhere(&self, id: ConnectionId) -> bool {
-        self.connections.get(id).is_ok_and(|found| {
-            let mut rooms = found.rooms.iter().map(|member| self.rooms.at(member.room));
-            rooms.any(|room| room.members.len() == 1)
-        })
+        let replaced = replaced.and_then(|id| self.connections.get(id).ok());
+        self.rooms
+            .lobby_seat(name, ip, replaced, &self.config.limits)
     }
 
     /// Handles an `auth` message of an open connection, which prolongs the login of the same user.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::rooms::Via;
 use super::switchboard::Switchboard;
 use crate::protocol::{
     Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
@@ -11,6 +10,7 @@ use crate::switchboard::action::Notice;
 use crate::switchboard::errors::{JoinError, SendError};
 use crate::switchboard::phase::Phase;
 use crate::switchboard::recipients::{Exclude, Receipt};
+use crate::switchboard::rooms::Via;
 use crate::{
     BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
 };

@@ -1,7 +1,5 @@
 //! Sending to a room, to all connections, to a user, or to one connection.
 
-use std::sync::Arc;
-
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::errors::SendError;
@@ -189,11 +187,6 @@ impl Switchboard {
         } else {
             Ok(())
         }
-    }
-
-    /// Returns the room's name, shared.
-    pub(super) fn room_name(&self, key: u32) -> Arc<str> {
-        self.rooms.at(key).name.clone()
     }
 }
 

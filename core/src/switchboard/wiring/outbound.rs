@@ -43,7 +43,7 @@ impl Switchboard {
     /// Takes about `budget` bytes for a connection's writer: small frames are appended to `out`, a
     /// large one is shared.
     ///
-    /// The frames stay in the queue until [`Event::Wrote`](super::Event::Wrote) reports how many
+    /// The frames stay in the queue until [`Event::Wrote`](crate::Event::Wrote) reports how many
     /// bytes were written; until then a second call returns nothing.
     pub fn transmit(&mut self, id: ConnectionId, out: &mut Vec<u8>, budget: usize) -> Chunk {
         match self.connections.get_mut(id) {

@@ -22,7 +22,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 impl Switchboard {
     /// Returns whether the connection is authenticated, but neither admitted nor refused yet. The
     /// driver asks after [`authenticated`](Self::authenticated), and while so after each
-    /// [`Action::ReadMode`](super::Action::ReadMode) for the connection. Until the decision, its
+    /// [`Action::ReadMode`](crate::Action::ReadMode) for the connection. Until the decision, its
     /// input waits.
     pub fn is_undecided(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(id);

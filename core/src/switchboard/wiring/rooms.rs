@@ -1,175 +1,17 @@
-//! Rooms and their members.
+//! Joining and leaving rooms.
 
 use std::sync::Arc;
 
-use slab::Slab;
 use smallvec::SmallVec;
 
-use super::presence::Presence;
 use super::switchboard::Switchboard;
-use crate::hash::{Keyed, NameIndex, Vacant};
-use crate::id::HexPair;
+use crate::hash::Vacant;
 use crate::protocol::ServerMessage;
 use crate::switchboard::action::Notice;
-use crate::switchboard::capacity::ReserveOne;
-use crate::switchboard::connection::Membership;
 use crate::switchboard::counters::Level;
 use crate::switchboard::errors::JoinError;
-use crate::switchboard::owners::Owners;
-use crate::switchboard::pool::Latest;
-use crate::switchboard::queue::NO_ROOM;
-use crate::{CloseReason, ConnectionId, IpKey, SlowPolicy, StaleId, Time, check_name};
-
-/// What makes a connection enter a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Via {
-    /// The URL that the client connected to.
-    Url,
-    /// A request of the client.
-    Request,
-    /// The application.
-    Application,
-}
-
-/// A connection in a room.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    pub(super) slot: u32,
-    /// The index in the connection's list of rooms.
-    pub(super) membership: u32,
-}
-
-#[derive(Debug)]
-pub(super) struct Room {
-    pub(super) name: Arc<str>,
-    /// Distinguishes the successive rooms under one key.
-    pub(super) epoch: u64,
-    /// The address of the client that created it; `None` if the application did.
-    pub(super) owner: Option<IpKey>,
-    /// The last number used.
-    pub(super) seq: u64,
-    pub(super) members: Vec<Member>,
-    /// Members that entered by their URL.
-    pub(super) lobby_members: usize,
-    pub(super) slow: SlowPolicy,
-    /// The latest frame sent to its members.
-    pub(super) latest: Latest,
-    pub(super) presence: Option<Box<Presence>>,
-}
-
-impl Room {
-    /// Returns what marks its messages in queues. Unlike the key, it is not soon reused by another
-    /// room.
-    pub(super) const fn tag(&self) -> u32 {
-        (self.epoch % NO_ROOM as u64) as u32
-    }
-}
-
-/// All rooms, each of which has members.
-#[derive(Debug)]
-pub(super) struct RoomTable {
-    by_name: NameIndex,
-    rooms: Slab<Room>,
-    pub(super) owners: Owners,
-    /// Distinguishes the epochs of this process from those of others.
-    node: u64,
-    epochs: u64,
-    /// Rooms with a member that entered by its URL.
-    pub(super) lobbies: usize,
-}
-
-impl RoomTable {
-    pub(super) fn new(keyed: Keyed, node: u64) -> Self {
-        let by_name = NameIndex::new(keyed);
-        Self {
-            by_name,
-            rooms: Slab::new(),
-            owners: Owners::new(keyed),
-            node,
-            epochs: 0,
-            lobbies: 0,
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.rooms.len()
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<u32> {
-        self.by_name.find(name, |room| &self.at(room).name)
-    }
-
-    /// Returns the room of this name, or where to create it.
-    pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
-        self.by_name
-            .find_or_vacant(name, |room| &self.at(room).name)
-    }
-
-    pub(super) fn at(&self, key: u32) -> &Room {
-        &self.rooms[key as usize]
-    }
-
-    pub(super) fn at_mut(&mut self, key: u32) -> &mut Room {
-        &mut self.rooms[key as usize]
-    }
-
-    pub(super) fn get_mut(&mut self, key: u32, epoch: u64) -> Option<&mut Room> {
-        self.rooms
-            .get_mut(key as usize)
-            .filter(|room| room.epoch == epoch)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Room)> {
-        self.rooms.iter().map(|(key, room)| (key as u32, room))
-    }
-
-    pub(super) fn named(&self) -> usize {
-        self.by_name.len()
-    }
-
-    /// Returns the epoch of a room as clients see it.
-    pub(super) fn epoch(&self, epoch: u64) -> HexPair {
-        HexPair::new(self.node, epoch)
-    }
-
-    fn create(
-        &mut self,
-        vacant: Vacant,
-        name: &str,
-        owner: Option<IpKey>,
-        slow: SlowPolicy,
-        presence: bool,
-    ) -> u32 {
-        self.epochs += 1;
-        if let Some(ip) = owner {
-            self.owners.add(ip);
-        }
-        self.rooms.reserve_one();
-        let key = self.rooms.insert(Room {
-            name: name.into(),
-            epoch: self.epochs,
-            owner,
-            seq: 0,
-            members: Vec::new(),
-            lobby_members: 0,
-            slow,
-            latest: Latest::default(),
-            presence: presence.then(Box::default),
-        }) as u32;
-        self.by_name
-            .insert(vacant, key, |room| &self.rooms[room as usize].name);
-        key
-    }
-
-    fn remove(&mut self, key: u32) -> Room {
-        let room = self.rooms.remove(key as usize);
-        self.by_name.remove(&room.name, key);
-        if let Some(ip) = room.owner {
-            self.owners.remove(ip);
-        }
-        room
-    }
-}
+use crate::switchboard::rooms::Via;
+use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
 
 impl Switchboard {
     /// Adds a connection to a room on behalf of the application. With the JSON protocol the client
@@ -187,7 +29,7 @@ impl Switchboard {
         let Some(key) = self.rooms.find(room) else {
             return Ok(false);
         };
-        if !connection.rooms.iter().any(|member| member.room == key) {
+        if !connection.is_in(key) {
             return Ok(false);
         }
         let before = connection.queue.bytes();
@@ -225,10 +67,23 @@ impl Switchboard {
             .collect())
     }
 
+    /// Returns the users in a room, in the order of joining; without presence, in that of the
+    /// list of members.
+    pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
+        let Some(key) = self.rooms.find(room) else {
+            return Vec::new();
+        };
+        let users = self.rooms.users(&self.connections, key).into_iter();
+        users.map(|user| self.users.at(user).name.clone()).collect()
+    }
+
     pub(super) fn is_member(&self, id: ConnectionId, key: u32) -> bool {
-        self.connections
-            .get(id)
-            .is_ok_and(|found| found.rooms.iter().any(|member| member.room == key))
+        self.connections.get(id).is_ok_and(|found| found.is_in(key))
+    }
+
+    /// Returns the room's name, shared.
+    pub(super) fn room_name(&self, key: u32) -> Arc<str> {
+        self.rooms.at(key).name.clone()
     }
 
     /// Checks that a connection could enter a room now. Returns the room, or where to create it.
@@ -238,35 +93,9 @@ impl Switchboard {
         name: &str,
         via: Via,
     ) -> Result<Result<u32, Vacant>, JoinError> {
-        let limits = &self.config.limits;
         let connection = self.connections.get(id)?;
-        if !connection.is_open() {
-            return Err(JoinError::NotOpen);
-        }
-        check_name(name, limits.name_bytes).map_err(JoinError::BadName)?;
-        let room = self.rooms.find_or_vacant(name);
-        if room.is_ok_and(|key| self.is_member(id, key)) {
-            return Err(JoinError::AlreadyIn);
-        }
-        if connection.rooms.len() >= limits.rooms_per_connection {
-            return Err(JoinError::TooManyRooms);
-        }
-        match room {
-            Err(_) if self.rooms.len() >= limits.rooms => Err(JoinError::NoMoreRooms),
-            Err(_) if via != Via::Application && self.has_its_rooms(connection.ip) => {
-                Err(JoinError::NoMoreRoomsForAddress)
-            }
-            Ok(key) if self.rooms.at(key).members.len() >= limits.room_members => {
-                Err(JoinError::RoomFull)
-            }
-            _ => Ok(room),
-        }
-    }
-
-    /// Returns whether the clients of this address may create no more rooms.
-    pub(super) fn has_its_rooms(&self, ip: IpKey) -> bool {
-        let (taken, limit) = (self.rooms.len(), self.config.limits.rooms);
-        self.rooms.owners.is_greedy(ip, taken, limit)
+        self.rooms
+            .may_enter(connection, name, via, &self.config.limits)
     }
 
     /// Adds a connection to a room and tells the client: `subscribed`, then presence. For a lobby,
@@ -301,35 +130,18 @@ impl Switchboard {
         let lobby = via == Via::Url;
         let owner = (via != Via::Application).then_some(connection.ip);
         let key = room.unwrap_or_else(|vacant| self.create_room(vacant, name, owner));
+        let update_at = self.presence_update_at();
         let connection = self.connections.get_mut(id)?;
-        let user = connection.user;
-        let room = self.rooms.at_mut(key);
-        let membership = connection.rooms.len() as u32;
-        let index = room.members.len() as u32;
-        connection.rooms.push(Membership {
-            room: key,
-            index,
-            lobby,
-            seen: 0,
-        });
-        room.members.reserve_one();
-        room.members.push(Member {
-            slot: id.slot,
-            membership,
-        });
-        room.lobby_members += usize::from(lobby);
-        if lobby && room.lobby_members == 1 {
-            self.rooms.lobbies += 1;
-        }
+        // Before anything is sent, because a connection that this is too much for leaves again.
+        self.rooms
+            .enter(connection, &mut self.users, id.slot, key, lobby, update_at);
         let room = self.rooms.at(key);
         let (channel, seq) = (room.name.clone(), room.seq);
-        let epoch = self.rooms.epoch(room.epoch);
+        let epoch = self.rooms.epoch(key);
         self.notify(Notice::Joined {
             id,
             room: channel.clone(),
         });
-        // Before anything is sent, because a connection that this is too much for leaves again.
-        self.presence_joined(key, user);
         let message = ServerMessage::Subscribed {
             channel: &channel,
             seq,
@@ -349,44 +161,22 @@ impl Switchboard {
                 connection.left_lobby(self.rooms.at(key).name.clone());
             }
         }
-        self.leave_room(id, key, false)
+        self.leave_room(id, key, None).is_some()
     }
 
-    /// Removes a connection from a room. Returns whether it was in the room.
-    pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32, grace: bool) -> bool {
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return false;
-        };
-        let Some(at) = connection
+    /// Removes a connection from a room; with `grace`, its user stays present until then. Returns
+    /// the room's name, or `None` if the connection was not in it.
+    fn leave_room(&mut self, id: ConnectionId, key: u32, grace: Option<Time>) -> Option<Arc<str>> {
+        let update_at = self.presence_update_at();
+        let (connections, users) = (&mut self.connections, &mut self.users);
+        let name = self
             .rooms
-            .iter()
-            .position(|member| member.room == key)
-        else {
-            return false;
-        };
-        let user = connection.user;
-        let membership = connection.rooms.swap_remove(at);
-        if let Some(moved) = connection.rooms.get(at) {
-            self.rooms.at_mut(moved.room).members[moved.index as usize].membership = at as u32;
-        }
-        let room = self.rooms.at_mut(key);
-        room.members.swap_remove(membership.index as usize);
-        if let Some(&moved) = room.members.get(membership.index as usize) {
-            self.connections.at_mut(moved.slot).rooms[moved.membership as usize].index =
-                membership.index;
-        }
-        room.lobby_members -= usize::from(membership.lobby);
-        if membership.lobby && room.lobby_members == 0 {
-            self.rooms.lobbies -= 1;
-        }
-        let name = self.room_name(key);
-        self.notify(Notice::Left { id, room: name });
-        self.presence_left(key, user, grace);
-        if self.rooms.at(key).members.is_empty() {
-            let room = self.rooms.remove(key);
-            self.presence_ended(room);
-        }
-        true
+            .leave(connections, users, id, key, grace, update_at)?;
+        self.notify(Notice::Left {
+            id,
+            room: name.clone(),
+        });
+        Some(name)
     }
 
     /// Removes a connection from all its rooms; returns their names.
@@ -395,27 +185,25 @@ impl Switchboard {
             return Vec::new();
         };
         let keys: Vec<u32> = connection.rooms.iter().map(|member| member.room).collect();
-        let names = keys.iter().map(|&key| self.room_name(key)).collect();
-        for key in keys {
-            self.leave_room(id, key, reason.is_peer_initiated());
-        }
+        let until = self.clock.now() + self.config.presence.leave_grace;
+        let grace = reason.is_peer_initiated().then_some(until);
+        let names = keys
+            .into_iter()
+            .filter_map(|key| self.leave_room(id, key, grace))
+            .collect();
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.rooms = SmallVec::new();
         }
         names
     }
 
+    /// Returns when a change of presence is told, at the latest.
+    pub(super) fn presence_update_at(&self) -> Time {
+        self.clock.now() + self.config.presence.interval
+    }
+
     fn create_room(&mut self, vacant: Vacant, name: &str, owner: Option<IpKey>) -> u32 {
-        let rule = self
-            .config
-            .room_rules
-            .iter()
-            .find(|rule| name.starts_with(&rule.prefix));
-        let slow = rule.and_then(|rule| rule.slow).unwrap_or(self.config.slow);
-        let presence = rule
-            .and_then(|rule| rule.presence)
-            .unwrap_or(self.config.presence.enabled);
-        let key = self.rooms.create(vacant, name, owner, slow, presence);
+        let key = self.rooms.create(vacant, name, owner, &self.config);
         self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
         key
     }

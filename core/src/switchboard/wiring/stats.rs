@@ -60,7 +60,7 @@ impl Switchboard {
             max_connections,
             capacity_percent: (percent * 100.0).round() / 100.0,
             active_rooms: self.rooms.len(),
-            active_lobbies: self.rooms.lobbies,
+            active_lobbies: self.rooms.lobbies(),
             users: self.users.connected,
             pending_handshakes: self.seats.handshakes(),
             closing: self.seats.closing(),

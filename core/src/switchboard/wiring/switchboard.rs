@@ -1,7 +1,5 @@
 //! The public type: its state, its clock and its timers.
 
-use super::presence::PresenceTimers;
-use super::rooms::RoomTable;
 use crate::hash::Secrets;
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::clock::Clock;
@@ -13,6 +11,7 @@ use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::liveness::Liveness;
 use crate::switchboard::outbox::Outbox;
+use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
 use crate::switchboard::timers::Kind;
@@ -38,11 +37,10 @@ pub struct Switchboard {
     /// Bytes of unfinished messages.
     pub(super) unfinished: usize,
     pub(super) users: Users,
-    pub(super) rooms: RoomTable,
+    pub(super) rooms: Rooms,
     pub(super) outbox: Outbox,
     pub(super) encoder: Encoder,
     pub(super) deadlines: Deadlines,
-    pub(super) presence_timers: PresenceTimers,
     pub(super) pings: Liveness,
     pub(super) drain: Drain,
     pub(super) effects: Effects,
@@ -60,7 +58,7 @@ impl Switchboard {
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
         config.check()?;
         let Secrets { keyed, epochs, rng } = Secrets::expand(seed);
-        let rooms = RoomTable::new(keyed, epochs);
+        let rooms = Rooms::new(keyed, epochs);
         Ok(Self {
             clock: Clock::new(now),
             rng,
@@ -72,7 +70,6 @@ impl Switchboard {
             outbox: Outbox::default(),
             encoder: Encoder::default(),
             deadlines: Deadlines::default(),
-            presence_timers: PresenceTimers::default(),
             pings: Liveness::default(),
             drain: Drain::default(),
             effects: Effects::default(),
@@ -113,7 +110,7 @@ impl Switchboard {
         [
             self.deadlines.next().map(|at| self.clock.driver_time(at)),
             self.pings.next().map(|at| self.clock.driver_time(at)),
-            self.presence_timers.next(),
+            self.rooms.next(),
             self.deadlines.next_expiry(),
             self.seats.next(),
             self.drain.next(),

@@ -5,11 +5,11 @@ use std::num::NonZeroU64;
 
 /// A user in a room.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Present {
-    pub(super) user: u32,
-    pub(super) connections: u32,
+pub(in crate::switchboard) struct Present {
+    pub(in crate::switchboard) user: u32,
+    pub(in crate::switchboard) connections: u32,
     /// Set during the grace period: the number of this absence.
-    pub(super) grace: Option<NonZeroU64>,
+    pub(in crate::switchboard) grace: Option<NonZeroU64>,
 }
 
 impl Present {
@@ -27,14 +27,14 @@ const FEW: usize = 24;
 
 /// The users in one room.
 #[derive(Debug)]
-pub(super) enum Occupants {
+pub(in crate::switchboard) enum Occupants {
     /// In the order of joining.
     Few(Vec<Present>),
     Many(Box<Many>),
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Many {
+pub(in crate::switchboard) struct Many {
     /// The place in the order of joining and the user, by user.
     users: BTreeMap<u32, (u64, Present)>,
     order: BTreeMap<u64, u32>,
@@ -49,21 +49,21 @@ impl Default for Occupants {
 }
 
 impl Occupants {
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::switchboard) fn len(&self) -> usize {
         match self {
             Self::Few(users) => users.len(),
             Self::Many(many) => many.users.len(),
         }
     }
 
-    pub(super) fn get(&self, user: u32) -> Option<&Present> {
+    pub(in crate::switchboard) fn get(&self, user: u32) -> Option<&Present> {
         match self {
             Self::Few(users) => users.iter().find(|present| present.user == user),
             Self::Many(many) => many.users.get(&user).map(|(_, present)| present),
         }
     }
 
-    pub(super) fn get_mut(&mut self, user: u32) -> Option<&mut Present> {
+    pub(in crate::switchboard) fn get_mut(&mut self, user: u32) -> Option<&mut Present> {
         match self {
             Self::Few(users) => users.iter_mut().find(|present| present.user == user),
             Self::Many(many) => many.users.get_mut(&user).map(|(_, present)| present),
@@ -71,7 +71,7 @@ impl Occupants {
     }
 
     /// Adds a user who is not present, with one connection.
-    pub(super) fn add(&mut self, user: u32) {
+    pub(in crate::switchboard) fn add(&mut self, user: u32) {
         let present = Present::new(user);
         match self {
             Self::Few(users) if users.len() < FEW => {
@@ -93,7 +93,7 @@ impl Occupants {
     }
 
     /// Removes a user; returns whether the user was present.
-    pub(super) fn remove(&mut self, user: u32) -> bool {
+    pub(in crate::switchboard) fn remove(&mut self, user: u32) -> bool {
         match self {
             Self::Few(users) => {
                 let at = users.iter().position(|present| present.user == user);
@@ -118,7 +118,7 @@ impl Occupants {
     }
 
     /// Iterates in the order of joining.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Present> {
+    pub(in crate::switchboard) fn iter(&self) -> impl Iterator<Item = &Present> {
         let (few, many) = match self {
             Self::Few(users) => (users.as_slice(), None),
             Self::Many(many) => ([].as_slice(), Some(many)),

@@ -1,0 +1,83 @@
+//! Comparing rooms, memberships and presence with each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Rooms;
+use super::room::Room;
+use crate::Limits;
+use crate::switchboard::audit::{Inconsistency, same};
+use crate::switchboard::table::Table;
+
+impl Rooms {
+    /// Compares rooms, memberships and presence with each other.
+    pub(in crate::switchboard) fn audit(
+        &self,
+        connections: &Table,
+        limits: &Limits,
+    ) -> Result<(), Inconsistency> {
+        let (mut members, mut lobbies) = (0, 0);
+        let mut owners: BTreeMap<_, usize> = BTreeMap::new();
+        for (key, room) in &self.slots {
+            self.audit_room(connections, limits, key as u32, room)?;
+            lobbies += usize::from(room.lobby_members > 0);
+            members += room.members.len();
+            for network in room.owner.iter().flat_map(|ip| ip.networks()) {
+                *owners.entry(network).or_default() += 1;
+            }
+        }
+        for (&network, &held) in &owners {
+            same("rooms of a network", self.owners.held(network), held)?;
+        }
+        same("networks with rooms", self.owners.len(), owners.len())?;
+        same("rooms by name", self.by_name.len(), self.len())?;
+        same("lobbies", self.lobbies, lobbies)?;
+        same("rooms <= limit", self.len() <= limits.rooms, true)?;
+        let mut memberships = 0;
+        for (_, connection) in connections.iter() {
+            let rooms: BTreeSet<u32> = connection.rooms.iter().map(|member| member.room).collect();
+            same("rooms of a connection", connection.rooms.len(), rooms.len())?;
+            let kept = rooms.len() <= limits.rooms_per_connection;
+            same("rooms <= limit", kept, true)?;
+            memberships += rooms.len();
+        }
+        same("memberships", memberships, members)
+    }
+
+    fn audit_room(
+        &self,
+        connections: &Table,
+        limits: &Limits,
+        key: u32,
+        room: &Room,
+    ) -> Result<(), Inconsistency> {
+        same("empty room", room.members.is_empty(), false)?;
+        same("room by name", self.find(&room.name), Some(key))?;
+        let kept = room.members.len() <= limits.room_members;
+        same("members <= limit", kept, true)?;
+        let mut entered = 0;
+        let mut users: BTreeMap<u32, u32> = BTreeMap::new();
+        for (index, member) in room.members.iter().enumerate() {
+            let connection = connections.at(member.slot);
+            let Some(membership) = connection.rooms.get(member.membership as usize) else {
+                return same("membership", "missing", "there");
+            };
+            same("membership's room", membership.room, key)?;
+            same("membership's index", membership.index as usize, index)?;
+            same("member is open", connection.is_open(), true)?;
+            entered += usize::from(membership.lobby);
+            *users.entry(connection.user).or_default() += 1;
+        }
+        same("lobby members", room.lobby_members, entered)?;
+        let Some(presence) = &room.presence else {
+            return Ok(());
+        };
+        let occupants = presence.occupants.iter();
+        let present: BTreeMap<u32, u32> = occupants
+            .filter(|present| present.connections > 0)
+            .map(|present| (present.user, present.connections))
+            .collect();
+        same("present", present, users)?;
+        let counted = presence.occupants.iter().count();
+        same("order of presence", presence.count(), counted)
+    }
+}

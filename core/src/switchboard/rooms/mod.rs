@@ -1,0 +1,396 @@
+//! Rooms: their members, their numbers, and who is present.
+
+mod audit;
+mod occupants;
+mod owners;
+mod presence;
+mod room;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use slab::Slab;
+
+pub(super) use self::presence::Update;
+pub(super) use self::room::Via;
+
+use self::owners::Owners;
+use self::presence::PresenceTimers;
+use self::room::{Member, Room};
+use super::capacity::ReserveOne;
+use super::connection::{ConnectionState, Membership};
+use super::errors::JoinError;
+use super::pool::Latest;
+use super::table::Table;
+use super::users::Users;
+use crate::hash::{Keyed, NameIndex, Vacant};
+use crate::id::HexPair;
+use crate::{Config, ConnectionId, IpKey, Limits, Refused, Time, check_name};
+
+/// All rooms, each of which has members.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    by_name: NameIndex,
+    slots: Slab<Room>,
+    owners: Owners,
+    /// Distinguishes the epochs of this process from those of others.
+    node: u64,
+    epochs: u64,
+    /// Rooms with a member that entered by its URL.
+    lobbies: usize,
+    timers: PresenceTimers,
+}
+
+impl Rooms {
+    pub(super) fn new(keyed: Keyed, node: u64) -> Self {
+        Self {
+            by_name: NameIndex::new(keyed),
+            slots: Slab::new(),
+            owners: Owners::new(keyed),
+            node,
+            epochs: 0,
+            lobbies: 0,
+            timers: PresenceTimers::default(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns the number of rooms with a member that entered by its URL.
+    pub(super) fn lobbies(&self) -> usize {
+        self.lobbies
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        self.by_name.find(name, |room| &self.at(room).name)
+    }
+
+    /// Returns the room of this name, or where to [create](Self::create) it.
+    pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
+        self.by_name
+            .find_or_vacant(name, |room| &self.at(room).name)
+    }
+
+    pub(super) fn at(&self, key: u32) -> &Room {
+        &self.slots[key as usize]
+    }
+
+    pub(super) fn at_mut(&mut self, key: u32) -> &mut Room {
+        &mut self.slots[key as usize]
+    }
+
+    /// Returns the epoch of a room as clients see it.
+    pub(super) fn epoch(&self, key: u32) -> HexPair {
+        HexPair::new(self.node, self.at(key).epoch)
+    }
+
+    /// Returns the users in a room, in the order of joining; without presence, in that of the
+    /// list of members.
+    pub(super) fn users(&self, connections: &Table, key: u32) -> Vec<u32> {
+        let room = self.at(key);
+        if let Some(presence) = &room.presence {
+            return presence.users().collect();
+        }
+        let mut known = BTreeSet::new();
+        let members = room.members.iter();
+        let users = members.map(|member| connections.at(member.slot).user);
+        users.filter(|&user| known.insert(user)).collect()
+    }
+
+    /// Checks that a connection could enter a room now. Returns the room, or where to create it.
+    pub(super) fn may_enter(
+        &self,
+        connection: &ConnectionState,
+        name: &str,
+        via: Via,
+        limits: &Limits,
+    ) -> Result<Result<u32, Vacant>, JoinError> {
+        if !connection.is_open() {
+            return Err(JoinError::NotOpen);
+        }
+        check_name(name, limits.name_bytes).map_err(JoinError::BadName)?;
+        let room = self.find_or_vacant(name);
+        if room.is_ok_and(|key| connection.is_in(key)) {
+            return Err(JoinError::AlreadyIn);
+        }
+        if connection.rooms.len() >= limits.rooms_per_connection {
+            return Err(JoinError::TooManyRooms);
+        }
+        match room {
+            Err(_) if self.len() >= limits.rooms => Err(JoinError::NoMoreRooms),
+            Err(_) if via != Via::Application && self.has_its_rooms(connection.ip, limits) => {
+                Err(JoinError::NoMoreRoomsForAddress)
+            }
+            Ok(key) if self.at(key).members.len() >= limits.room_members => {
+                Err(JoinError::RoomFull)
+            }
+            _ => Ok(room),
+        }
+    }
+
+    /// Checks for a seat in the lobby, for a connection from `ip`, if that is known, which takes
+    /// over the seats of `replaced`.
+    pub(super) fn lobby_seat(
+        &self,
+        name: &str,
+        ip: Option<IpKey>,
+        replaced: Option<&ConnectionState>,
+        limits: &Limits,
+    ) -> Result<(), Refused> {
+        let Some(key) = self.find(name) else {
+            // A room that ends with its only member makes room for this one.
+            let frees = replaced.is_some_and(|found| self.is_alone_somewhere(found));
+            return if self.len() >= limits.rooms + usize::from(frees) {
+                Err(Refused::LobbyFull)
+            } else if !frees && ip.is_some_and(|ip| self.has_its_rooms(ip, limits)) {
+                Err(Refused::IpLimit)
+            } else {
+                Ok(())
+            };
+        };
+        let inside = replaced.is_some_and(|found| found.is_in(key));
+        if self.at(key).members.len() >= limits.room_members + usize::from(inside) {
+            return Err(Refused::LobbyFull);
+        }
+        Ok(())
+    }
+
+    /// Creates a room for a client from the address `owner`, or for the application. Its first member
+    /// has to [enter](Self::enter) now.
+    pub(super) fn create(
+        &mut self,
+        vacant: Vacant,
+        name: &str,
+        owner: Option<IpKey>,
+        config: &Config,
+    ) -> u32 {
+        let mut rules = config.room_rules.iter();
+        let rule = rules.find(|rule| name.starts_with(&rule.prefix));
+        let slow = rule.and_then(|rule| rule.slow).unwrap_or(config.slow);
+        let presence = rule
+            .and_then(|rule| rule.presence)
+            .unwrap_or(config.presence.enabled);
+        self.epochs += 1;
+        if let Some(ip) = owner {
+            self.owners.add(ip);
+        }
+        self.slots.reserve_one();
+        let key = self.slots.insert(Room {
+            name: name.into(),
+            epoch: self.epochs,
+            owner,
+            seq: 0,
+            members: Vec::new(),
+            lobby_members: 0,
+            slow,
+            latest: Latest::default(),
+            presence: presence.then(Box::default),
+        }) as u32;
+        self.by_name
+            .insert(vacant, key, |room| &self.slots[room as usize].name);
+        key
+    }
+
+    /// Adds the connection in `slot` to a room, in which it is not. If the users present change,
+    /// an update is due at `update_at`.
+    pub(super) fn enter(
+        &mut self,
+        connection: &mut ConnectionState,
+        users: &mut Users,
+        slot: u32,
+        key: u32,
+        lobby: bool,
+        update_at: Time,
+    ) {
+        let membership = connection.rooms.len() as u32;
+        let room = &mut self.slots[key as usize];
+        let index = room.members.len() as u32;
+        connection.rooms.push(Membership {
+            room: key,
+            index,
+            lobby,
+            seen: 0,
+        });
+        room.members.reserve_one();
+        room.members.push(Member { slot, membership });
+        room.lobby_members += usize::from(lobby);
+        if lobby && room.lobby_members == 1 {
+            self.lobbies += 1;
+        }
+        if let Some(presence) = &mut room.presence
+            && presence.joined(users, connection.user)
+        {
+            self.schedule_update(key, update_at);
+        }
+    }
+
+    /// Removes a connection from a room, which ends with its last member. Returns the room's name,
+    /// or `None` if the connection was not in it. With `grace`, the user stays present until then.
+    pub(super) fn leave(
+        &mut self,
+        connections: &mut Table,
+        users: &mut Users,
+        id: ConnectionId,
+        key: u32,
+        grace: Option<Time>,
+        update_at: Time,
+    ) -> Option<Arc<str>> {
+        let connection = connections.get_mut(id).ok()?;
+        let mut memberships = connection.rooms.iter();
+        let at = memberships.position(|member| member.room == key)?;
+        let user = connection.user;
+        let membership = connection.rooms.swap_remove(at);
+        if let Some(moved) = connection.rooms.get(at) {
+            self.at_mut(moved.room).members[moved.index as usize].membership = at as u32;
+        }
+        let room = self.at_mut(key);
+        room.members.swap_remove(membership.index as usize);
+        if let Some(&moved) = room.members.get(membership.index as usize) {
+            connections.at_mut(moved.slot).rooms[moved.membership as usize].index =
+                membership.index;
+        }
+        room.lobby_members -= usize::from(membership.lobby);
+        let name = room.name.clone();
+        if membership.lobby && room.lobby_members == 0 {
+            self.lobbies -= 1;
+        }
+        self.absent(users, key, user, grace, update_at);
+        if self.at(key).members.is_empty() {
+            let room = self.slots.remove(key as usize);
+            self.by_name.remove(&room.name, key);
+            if let Some(ip) = room.owner {
+                self.owners.remove(ip);
+            }
+            if let Some(presence) = room.presence {
+                presence.end(users);
+            }
+        }
+        Some(name)
+    }
+
+    /// Returns when the next update or the end of a grace period is due, in driver time.
+    pub(super) fn next(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Removes the users whose grace period is over.
+    pub(super) fn tick(&mut self, users: &mut Users, now: Time, update_at: Time) {
+        while let Some(grace) = self.timers.pop_grace(now) {
+            let room = self.slots.get_mut(grace.room as usize);
+            let room = room.filter(|room| room.epoch == grace.epoch);
+            let Some(presence) = room.and_then(|room| room.presence.as_mut()) else {
+                continue;
+            };
+            if presence.is_held(grace.user, grace.absence) {
+                let changed = presence.remove(users, grace.user);
+                if changed {
+                    self.schedule_update(grace.room, update_at);
+                }
+                users.release(grace.user);
+            }
+        }
+    }
+
+    /// Takes the next room whose update is due, with the update.
+    pub(super) fn pop_update(&mut self, users: &Users, now: Time) -> Option<(u32, Update)> {
+        while let Some((key, epoch)) = self.timers.pop_update(now) {
+            let room = self.slots.get_mut(key as usize);
+            let room = room.filter(|room| room.epoch == epoch);
+            if let Some(presence) = room.and_then(|room| room.presence.as_mut()) {
+                return Some((key, presence.take_update(users)));
+            }
+        }
+        None
+    }
+
+    /// Schedules an update of the presence of a room, unless one is scheduled.
+    pub(super) fn schedule_update(&mut self, key: u32, at: Time) {
+        let room = &mut self.slots[key as usize];
+        if let Some(presence) = &mut room.presence
+            && presence.arm()
+        {
+            self.timers.push_update(at, key, room.epoch);
+        }
+    }
+
+    /// Returns the members that get an update, and whether each has seen the previous one. Members
+    /// that joined since, or missed one, have not. Marks the others as up to date.
+    pub(super) fn behind(
+        &self,
+        connections: &mut Table,
+        key: u32,
+        update: &Update,
+    ) -> Vec<(ConnectionId, bool)> {
+        let mut behind = Vec::new();
+        for member in &self.at(key).members {
+            let found = connections.at_mut(member.slot);
+            let seen = &mut found.rooms[member.membership as usize].seen;
+            let known = *seen != 0 && *seen == update.told;
+            if *seen == update.version || (known && !update.is_news()) {
+                *seen = update.version;
+            } else {
+                behind.push((connections.id_at(member.slot), known));
+            }
+        }
+        behind
+    }
+
+    /// Notes that a member was sent the current presence, or could not be.
+    pub(super) fn note_seen(&self, connection: &mut ConnectionState, key: u32, sent: bool) {
+        let presence = self.at(key).presence.as_ref();
+        let version = presence.map_or(0, |presence| presence.version());
+        let mut memberships = connection.rooms.iter_mut();
+        if let Some(member) = memberships.find(|member| member.room == key) {
+            member.seen = if sent { version } else { 0 };
+        }
+    }
+
+    /// Returns the number of rooms in which a user is in a grace period.
+    pub(super) fn graces(&self, user: u32) -> usize {
+        let present = self
+            .slots
+            .iter()
+            .filter_map(|(_, room)| room.presence.as_ref()?.occupants.get(user));
+        present.filter(|present| present.grace.is_some()).count()
+    }
+
+    /// Notes that a connection of this user has left a room.
+    fn absent(
+        &mut self,
+        users: &mut Users,
+        key: u32,
+        user: u32,
+        grace: Option<Time>,
+        update_at: Time,
+    ) {
+        let room = &mut self.slots[key as usize];
+        let Some(presence) = &mut room.presence else {
+            return;
+        };
+        if !presence.left(user) {
+            return;
+        }
+        if let Some(until) = grace {
+            let absence = self.timers.push_grace(until, key, room.epoch, user);
+            presence.hold(users, user, absence);
+        } else if presence.remove(users, user) {
+            self.schedule_update(key, update_at);
+        }
+    }
+
+    /// Returns whether the clients of this address may create no more rooms.
+    fn has_its_rooms(&self, ip: IpKey, limits: &Limits) -> bool {
+        self.owners.is_greedy(ip, self.len(), limits.rooms)
+    }
+
+    /// Returns whether a connection is the only member of one of its rooms.
+    fn is_alone_somewhere(&self, connection: &ConnectionState) -> bool {
+        let mut rooms = connection.rooms.iter().map(|member| self.at(member.room));
+        rooms.any(|room| room.members.len() == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

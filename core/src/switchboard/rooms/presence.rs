@@ -1,0 +1,239 @@
+//! Presence of one room: who is there, and what has changed since the last update.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::occupants::Occupants;
+use crate::Time;
+use crate::switchboard::users::Users;
+
+/// The presence of a room.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Presence {
+    pub(super) occupants: Occupants,
+    /// Incremented by each change; never 0.
+    version: u32,
+    /// The version at the last update.
+    told: u32,
+    /// Whether an update is scheduled.
+    armed: bool,
+    /// The users that changed since the last update, and whether they were present before.
+    changes: BTreeMap<Arc<str>, bool>,
+}
+
+/// What an update tells the members of a room.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Update {
+    /// The version that members with the previous update have seen.
+    pub(super) told: u32,
+    pub(super) version: u32,
+    /// Users who joined, on balance.
+    pub(in crate::switchboard) joined: Vec<Arc<str>>,
+    /// Users who left, on balance.
+    pub(in crate::switchboard) left: Vec<Arc<str>>,
+}
+
+impl Update {
+    /// Returns whether it says anything to members that have seen the previous one.
+    pub(in crate::switchboard) fn is_news(&self) -> bool {
+        !self.joined.is_empty() || !self.left.is_empty()
+    }
+}
+
+impl Presence {
+    /// Returns the number of users.
+    pub(in crate::switchboard) fn count(&self) -> usize {
+        self.occupants.len()
+    }
+
+    /// Returns the current version; it is not 0 once anybody has joined.
+    pub(in crate::switchboard) fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Returns the users, in the order of joining.
+    pub(super) fn users(&self) -> impl Iterator<Item = u32> {
+        self.occupants.iter().map(|present| present.user)
+    }
+
+    /// Returns the names of the first `most` users, in the order of joining.
+    pub(in crate::switchboard) fn names<'a>(
+        &self,
+        users: &'a Users,
+        most: usize,
+    ) -> SmallVec<[&'a str; 16]> {
+        let first = self.users().take(most);
+        first.map(|user| &*users.at(user).name).collect()
+    }
+
+    /// Notes that a connection of this user has entered. Returns whether an update is due.
+    pub(super) fn joined(&mut self, users: &mut Users, user: u32) -> bool {
+        let mut returned = false;
+        if let Some(present) = self.occupants.get_mut(user) {
+            returned = present.grace.take().is_some();
+            present.connections += 1;
+        } else {
+            self.occupants.add(user);
+            self.changed();
+            let name = users.at(user).name.clone();
+            self.changes.entry(name).or_insert(false);
+        }
+        if returned {
+            users.release(user);
+        }
+        !self.changes.is_empty()
+    }
+
+    /// Notes that a connection of this user has left. Returns whether it was the last one.
+    pub(super) fn left(&mut self, user: u32) -> bool {
+        let Some(present) = self.occupants.get_mut(user) else {
+            return false;
+        };
+        present.connections -= 1;
+        present.connections == 0
+    }
+
+    /// Begins the grace period of a user without connections.
+    pub(super) fn hold(&mut self, users: &mut Users, user: u32, absence: Option<NonZeroU64>) {
+        if let Some(present) = self.occupants.get_mut(user) {
+            present.grace = absence;
+            users.hold(user);
+        }
+    }
+
+    /// Returns whether a user is still absent since this grace period began.
+    pub(super) fn is_held(&self, user: u32, absence: Option<NonZeroU64>) -> bool {
+        self.occupants
+            .get(user)
+            .is_some_and(|found| found.grace.is_some() && found.grace == absence)
+    }
+
+    /// Removes a user. Returns whether an update is due.
+    pub(super) fn remove(&mut self, users: &Users, user: u32) -> bool {
+        let name = users.at(user).name.clone();
+        let removed = self.occupants.remove(user);
+        if removed {
+            self.changed();
+            self.changes.entry(name).or_insert(true);
+        }
+        removed
+    }
+
+    /// Ends the grace periods, because the room ends.
+    pub(super) fn end(self, users: &mut Users) {
+        for present in self.occupants.iter() {
+            if present.grace.is_some() {
+                users.release(present.user);
+            }
+        }
+    }
+
+    /// Notes that an update is scheduled. Returns whether it was not.
+    pub(super) fn arm(&mut self) -> bool {
+        !std::mem::replace(&mut self.armed, true)
+    }
+
+    /// Takes what has changed since the last update.
+    pub(super) fn take_update(&mut self, users: &Users) -> Update {
+        self.armed = false;
+        let changes = std::mem::take(&mut self.changes);
+        let (told, version) = (self.told, self.version);
+        self.told = version;
+        let (mut joined, mut left) = (Vec::new(), Vec::new());
+        for (name, was) in changes {
+            let user = users.find(&name);
+            let is = user.is_some_and(|user| self.occupants.get(user).is_some());
+            match (was, is) {
+                (false, true) => joined.push(name),
+                (true, false) => left.push(name),
+                _ => {}
+            }
+        }
+        Update {
+            told,
+            version,
+            joined,
+            left,
+        }
+    }
+
+    /// A member has seen the current version, the one before, or none, so that reuse of a number
+    /// after four billion changes is harmless.
+    fn changed(&mut self) {
+        self.version = self.version.checked_add(1).unwrap_or(1);
+    }
+}
+
+/// Deadlines of presence. Each queue has one delay, so that it is in order.
+#[derive(Debug, Default)]
+pub(super) struct PresenceTimers {
+    updates: VecDeque<(Time, u32, u64)>,
+    graces: VecDeque<Grace>,
+    absences: u64,
+}
+
+/// A grace period.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grace {
+    at: Time,
+    pub(super) room: u32,
+    pub(super) epoch: u64,
+    pub(super) user: u32,
+    pub(super) absence: Option<NonZeroU64>,
+}
+
+impl PresenceTimers {
+    pub(super) fn next(&self) -> Option<Time> {
+        let update = self.updates.front().map(|&(at, ..)| at);
+        let grace = self.graces.front().map(|grace| grace.at);
+        [update, grace].into_iter().flatten().min()
+    }
+
+    /// Schedules the update of a room.
+    pub(super) fn push_update(&mut self, at: Time, room: u32, epoch: u64) {
+        self.updates.push_back((at, room, epoch));
+    }
+
+    /// Takes the next room, and its epoch, whose update is due.
+    pub(super) fn pop_update(&mut self, now: Time) -> Option<(u32, u64)> {
+        let &(at, room, epoch) = self.updates.front()?;
+        if at > now {
+            return None;
+        }
+        self.updates.pop_front();
+        Some((room, epoch))
+    }
+
+    /// Schedules the end of a grace period. Returns the number of the absence.
+    pub(super) fn push_grace(
+        &mut self,
+        at: Time,
+        room: u32,
+        epoch: u64,
+        user: u32,
+    ) -> Option<NonZeroU64> {
+        self.absences += 1;
+        let absence = NonZeroU64::new(self.absences);
+        self.graces.push_back(Grace {
+            at,
+            room,
+            epoch,
+            user,
+            absence,
+        });
+        absence
+    }
+
+    /// Takes the next grace period that is over.
+    pub(super) fn pop_grace(&mut self, now: Time) -> Option<Grace> {
+        let &grace = self.graces.front()?;
+        if grace.at > now {
+            return None;
+        }
+        self.graces.pop_front();
+        Some(grace)
+    }
+}

@@ -1,0 +1,215 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::*;
+use crate::hash::Secrets;
+use crate::switchboard::phase::Phase;
+use crate::{IpKey, Presence};
+
+const UPDATE: Duration = Duration::from_secs(1);
+
+struct World {
+    rooms: Rooms,
+    users: Users,
+    connections: Table,
+    config: Config,
+    now: Time,
+}
+
+impl World {
+    fn new() -> Self {
+        let Secrets { keyed, epochs, .. } = Secrets::expand(1);
+        let config = Config {
+            presence: Presence {
+                enabled: true,
+                ..Presence::default()
+            },
+            ..Config::default()
+        };
+        Self {
+            rooms: Rooms::new(keyed, epochs),
+            users: Users::new(keyed),
+            connections: Table::default(),
+            config,
+            now: Time::from_millis(1_000),
+        }
+    }
+
+    fn connect(&mut self, name: &str) -> ConnectionId {
+        let ip = IpKey::of(IpAddr::from([127, 0, 0, 1]));
+        let mut connection = ConnectionState::new(ip, Time::ZERO, Time::MAX);
+        connection.phase = Phase::Open;
+        let id = self.connections.insert(connection);
+        let user = self.users.find_or_vacant(name);
+        let user = self.users.add(user, name, false, id.slot);
+        self.connections.at_mut(id.slot).user = user;
+        id
+    }
+
+    fn may_enter(&self, id: ConnectionId, room: &str) -> Result<Result<u32, Vacant>, JoinError> {
+        let connection = self.connections.get(id).unwrap();
+        self.rooms
+            .may_enter(connection, room, Via::Request, &self.config.limits)
+    }
+
+    fn enter(&mut self, id: ConnectionId, room: &str) -> u32 {
+        let place = self.may_enter(id, room).unwrap();
+        let (rooms, update_at) = (&mut self.rooms, self.now + UPDATE);
+        let key = place.unwrap_or_else(|vacant| rooms.create(vacant, room, None, &self.config));
+        let connection = self.connections.get_mut(id).unwrap();
+        rooms.enter(connection, &mut self.users, id.slot, key, false, update_at);
+        self.audit();
+        key
+    }
+
+    fn leave(&mut self, id: ConnectionId, key: u32, grace: Option<Time>) -> Option<Arc<str>> {
+        let (connections, users) = (&mut self.connections, &mut self.users);
+        let update_at = self.now + UPDATE;
+        let left = self
+            .rooms
+            .leave(connections, users, id, key, grace, update_at);
+        self.audit();
+        left
+    }
+
+    /// Lets time pass; returns who joined and who left, of the updates that came due.
+    fn pass(&mut self, by: Duration) -> Vec<[Vec<Arc<str>>; 2]> {
+        self.now = self.now + by;
+        self.rooms
+            .tick(&mut self.users, self.now, self.now + UPDATE);
+        let mut updates = Vec::new();
+        while let Some((_, update)) = self.rooms.pop_update(&self.users, self.now) {
+            updates.push([update.joined, update.left]);
+        }
+        self.audit();
+        updates
+    }
+
+    fn audit(&self) {
+        self.rooms
+            .audit(&self.connections, &self.config.limits)
+            .unwrap();
+        self.users
+            .audit(&self.connections, |user| self.rooms.graces(user))
+            .unwrap();
+    }
+}
+
+fn names(names: &[&str]) -> Vec<Arc<str>> {
+    names.iter().map(|&name| name.into()).collect()
+}
+
+#[test]
+fn a_room_begins_with_its_first_member_and_ends_with_its_last() {
+    let mut world = World::new();
+    let (anna, ben) = (world.connect("anna"), world.connect("ben"));
+    let key = world.enter(anna, "tea");
+    assert_eq!(world.enter(ben, "tea"), key);
+    assert_eq!(
+        world.may_enter(anna, "tea").err(),
+        Some(JoinError::AlreadyIn)
+    );
+    assert_eq!(world.leave(anna, key, None).as_deref(), Some("tea"));
+    assert_eq!(world.leave(anna, key, None), None);
+    assert_eq!(world.rooms.find("tea"), Some(key));
+    world.leave(ben, key, None);
+    assert_eq!(world.rooms.find("tea"), None);
+    assert_eq!(world.rooms.next(), Some(world.now + UPDATE));
+    assert!(world.pass(UPDATE).is_empty());
+}
+
+#[test]
+fn the_room_that_follows_under_a_name_has_another_epoch() {
+    let mut world = World::new();
+    let anna = world.connect("anna");
+    let mut epochs = BTreeSet::new();
+    for _ in 0..3 {
+        let key = world.enter(anna, "tea");
+        epochs.insert(world.rooms.epoch(key).as_str().to_owned());
+        world.leave(anna, key, None);
+    }
+    assert_eq!(epochs.len(), 3);
+}
+
+#[test]
+fn limits_of_rooms_and_members_are_kept() {
+    let mut world = World::new();
+    world.config.limits = Limits {
+        rooms: 2,
+        room_members: 1,
+        rooms_per_connection: 1,
+        ..Limits::default()
+    };
+    let (anna, ben) = (world.connect("anna"), world.connect("ben"));
+    let carl = world.connect("carl");
+    world.enter(anna, "tea");
+    let refused = |world: &World, id, room| world.may_enter(id, room).err();
+    assert_eq!(refused(&world, ben, "tea"), Some(JoinError::RoomFull));
+    assert_eq!(refused(&world, anna, "milk"), Some(JoinError::TooManyRooms));
+    world.enter(ben, "milk");
+    assert_eq!(refused(&world, carl, "rum"), Some(JoinError::NoMoreRooms));
+    // A connection that replaces the only member of a room takes over its seat.
+    let limits = &world.config.limits;
+    let seat = |room, replaced| world.rooms.lobby_seat(room, None, replaced, limits);
+    assert_eq!(seat("rum", None), Err(Refused::LobbyFull));
+    let replaced = world.connections.get(anna).ok();
+    assert_eq!(seat("rum", replaced), Ok(()));
+    assert_eq!(seat("tea", replaced), Ok(()));
+    assert_eq!(seat("milk", replaced), Err(Refused::LobbyFull));
+}
+
+#[test]
+fn an_update_tells_the_changes_on_balance() {
+    let mut world = World::new();
+    let (anna, ben) = (world.connect("anna"), world.connect("ben"));
+    let key = world.enter(anna, "tea");
+    assert_eq!(world.pass(UPDATE), [[names(&["anna"]), vec![]]]);
+    world.enter(ben, "tea");
+    world.leave(ben, key, None);
+    world.enter(ben, "tea");
+    assert_eq!(world.pass(UPDATE), [[names(&["ben"]), vec![]]]);
+    world.leave(ben, key, None);
+    world.enter(ben, "tea");
+    assert_eq!(world.pass(UPDATE), [[vec![], vec![]]]);
+}
+
+#[test]
+fn who_comes_back_within_the_grace_period_was_never_absent() {
+    let mut world = World::new();
+    let (anna, ben) = (world.connect("anna"), world.connect("ben"));
+    let key = world.enter(anna, "tea");
+    world.enter(ben, "tea");
+    world.pass(UPDATE);
+    let until = world.now + UPDATE * 10;
+    world.leave(ben, key, Some(until));
+    assert_eq!(world.rooms.users(&world.connections, key).len(), 2);
+    world.pass(UPDATE * 9);
+    world.enter(ben, "tea");
+    assert!(world.pass(UPDATE * 5).is_empty());
+    let until = world.now + UPDATE * 10;
+    world.leave(ben, key, Some(until));
+    assert!(world.pass(UPDATE * 10).is_empty());
+    assert_eq!(world.pass(UPDATE), [[vec![], names(&["ben"])]]);
+}
+
+#[test]
+fn members_that_missed_an_update_are_due_the_list() {
+    let mut world = World::new();
+    let (anna, ben) = (world.connect("anna"), world.connect("ben"));
+    let key = world.enter(anna, "tea");
+    let sent = |world: &mut World, id, sent| {
+        let connection = world.connections.get_mut(id).unwrap();
+        world.rooms.note_seen(connection, key, sent);
+    };
+    sent(&mut world, anna, true);
+    world.pass(UPDATE);
+    world.enter(ben, "tea");
+    sent(&mut world, ben, false);
+    world.now = world.now + UPDATE;
+    let (_, update) = world.rooms.pop_update(&world.users, world.now).unwrap();
+    let behind = world.rooms.behind(&mut world.connections, key, &update);
+    assert_eq!(behind, [(anna, true), (ben, false)]);
+    sent(&mut world, anna, true);
+    let behind = world.rooms.behind(&mut world.connections, key, &update);
+    assert_eq!(behind, [(ben, false)]);
+}
