@@ -19,6 +19,7 @@ mod ips;
 mod limits;
 mod liveness;
 mod outbox;
+mod partials;
 mod pending;
 mod phase;
 mod ping;

@@ -176,9 +176,8 @@ impl Switchboard {
         let user = std::mem::replace(&mut connection.user, NONE);
         self.deadlines.set_expiry(connection, id, None);
         self.seats.leave_address(connection, self.clock.now());
-        let partial = std::mem::take(&mut connection.partial);
         connection.in_message = false;
-        self.unfinished -= partial;
+        self.partials.set(connection, 0);
         let name = self.users.at(user).name.clone();
         self.users.remove(user, id.slot);
         self.pings
@@ -267,7 +266,7 @@ impl Switchboard {
         let ip_seat = connection.ip_seat;
         let dropped = self.outbox.forget(connection, id);
         self.deadlines.forget(connection);
-        self.unfinished -= connection.partial;
+        self.partials.set(connection, 0);
         if let Phase::Closing(Ending {
             reason: Some(reason),
             ..

@@ -182,8 +182,7 @@ impl Switchboard {
             return;
         }
         let early = connection.awaits_first_message();
-        self.unfinished = self.unfinished + bytes - connection.partial;
-        connection.partial = bytes;
+        self.partials.set(connection, bytes);
         if early && bytes > AUTH_BYTES {
             return self.end(id, CloseReason::Policy);
         }
@@ -193,14 +192,8 @@ impl Switchboard {
             connection.deadline = deadline;
             self.arm(id, Kind::Message);
         }
-        while self.unfinished > self.config.limits.unfinished_bytes {
-            let open = self
-                .connections
-                .iter()
-                .filter(|(_, found)| found.partial > 0);
-            let Some((_, id)) = open.map(|(id, found)| (found.partial, id)).max() else {
-                return;
-            };
+        let limit = self.config.limits.unfinished_bytes;
+        while let Some(id) = self.partials.largest(&self.connections, limit) {
             self.end(id, CloseReason::Policy);
         }
     }

@@ -135,7 +135,7 @@ impl Switchboard {
             connection.deadline = deadline;
             connection.hook = false;
             connection.in_message = false;
-            self.unfinished -= std::mem::take(&mut connection.partial);
+            self.partials.set(connection, 0);
         }
         self.effects.act(Action::ReadMode(id));
     }

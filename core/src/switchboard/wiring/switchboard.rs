@@ -11,6 +11,7 @@ use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::liveness::Liveness;
 use crate::switchboard::outbox::Outbox;
+use crate::switchboard::partials::Partials;
 use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
@@ -34,8 +35,7 @@ pub struct Switchboard {
     pub(super) rng: fastrand::Rng,
     pub(super) connections: Table,
     pub(super) seats: Seats,
-    /// Bytes of unfinished messages.
-    pub(super) unfinished: usize,
+    pub(super) partials: Partials,
     pub(super) users: Users,
     pub(super) rooms: Rooms,
     pub(super) outbox: Outbox,
@@ -64,7 +64,7 @@ impl Switchboard {
             rng,
             connections: Table::default(),
             seats: Seats::new(keyed),
-            unfinished: 0,
+            partials: Partials::default(),
             users: Users::new(keyed),
             rooms,
             outbox: Outbox::default(),

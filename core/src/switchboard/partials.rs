@@ -1,0 +1,64 @@
+//! The memory of unfinished messages, which are held until their last frame.
+
+use super::audit::{Inconsistency, same};
+use super::connection::ConnectionState;
+use super::table::Table;
+use crate::ConnectionId;
+
+/// Bytes of the unfinished messages of all connections.
+#[derive(Debug, Default)]
+pub(super) struct Partials {
+    bytes: usize,
+}
+
+impl Partials {
+    /// Sets how many bytes of an unfinished message are held for a connection.
+    pub(super) fn set(&mut self, connection: &mut ConnectionState, bytes: usize) {
+        self.bytes = self.bytes + bytes - connection.partial;
+        connection.partial = bytes;
+    }
+
+    /// Returns the connection that holds most, if all together hold more than `limit`. Costs a pass
+    /// over all connections then.
+    pub(super) fn largest(&self, connections: &Table, limit: usize) -> Option<ConnectionId> {
+        if self.bytes <= limit {
+            return None;
+        }
+        let held = connections.iter().filter(|(_, found)| found.partial > 0);
+        let largest = held.map(|(id, found)| (found.partial, id)).max();
+        largest.map(|(_, id)| id)
+    }
+
+    /// Recounts the bytes.
+    pub(super) fn audit(&self, connections: &Table, limit: usize) -> Result<(), Inconsistency> {
+        let held = connections.iter().map(|(_, found)| found.partial);
+        same("unfinished bytes", self.bytes, held.sum())?;
+        same("unfinished <= limit", self.bytes <= limit, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::{IpKey, Time};
+
+    #[test]
+    fn over_the_limit_the_largest_goes() {
+        let mut table = Table::default();
+        let mut partials = Partials::default();
+        let ip = IpKey::of(IpAddr::from([127, 0, 0, 1]));
+        let ids = [30, 50, 20].map(|bytes| {
+            let mut connection = ConnectionState::new(ip, Time::ZERO, Time::MAX);
+            partials.set(&mut connection, 10);
+            partials.set(&mut connection, bytes);
+            table.insert(connection)
+        });
+        assert_eq!(partials.largest(&table, 100), None);
+        assert_eq!(partials.largest(&table, 99), Some(ids[1]));
+        partials.set(table.get_mut(ids[1]).unwrap(), 0);
+        assert_eq!(partials.largest(&table, 49), Some(ids[0]));
+        partials.audit(&table, 50).unwrap();
+    }
+}
