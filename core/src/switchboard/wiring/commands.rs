@@ -7,13 +7,10 @@ use crate::protocol::{
     Command, Content, ErrorCode, KeptContent, Rejected, RequestId, ServerMessage,
 };
 use crate::switchboard::action::Notice;
-use crate::switchboard::errors::{JoinError, SendError};
 use crate::switchboard::phase::Phase;
 use crate::switchboard::recipients::{Exclude, Receipt};
 use crate::switchboard::rooms::Via;
-use crate::{
-    BadName, CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name,
-};
+use crate::{CloseReason, ConnectionId, Direct, Frame, Rooms, StaleId, Time, Token, check_name};
 
 /// A question that only the application can answer. Pass the answer to [`Switchboard::answer`], or
 /// for a token to [`Switchboard::authenticated`].
@@ -229,25 +226,6 @@ impl Switchboard {
         }
     }
 
-    fn join_failed(
-        &mut self,
-        id: ConnectionId,
-        channel: &str,
-        error: JoinError,
-        request: Option<&RequestId<'_>>,
-    ) {
-        let code = match error {
-            JoinError::BadName(bad) => return self.bad_name(id, bad, request),
-            JoinError::AlreadyIn => ErrorCode::AlreadySubscribed,
-            JoinError::TooManyRooms | JoinError::NoMoreRooms | JoinError::NoMoreRoomsForAddress => {
-                ErrorCode::LimitExceeded
-            }
-            JoinError::RoomFull => ErrorCode::RoomFull,
-            JoinError::Stale(_) | JoinError::NotOpen => return,
-        };
-        self.fail(id, code, &error.to_string(), request, Some(channel));
-    }
-
     fn unsubscribe(&mut self, id: ConnectionId, channel: &str, request: Option<&RequestId<'_>>) {
         if let Err(bad) = check_name(channel, self.config.limits.name_bytes) {
             return self.bad_name(id, bad, request);
@@ -392,70 +370,5 @@ impl Switchboard {
                 },
             );
         }
-    }
-
-    fn deny(&mut self, id: ConnectionId, question: &Question, denied: Denied) {
-        let (request, channel) = match question {
-            Question::Join { room, request, .. } | Question::Message { room, request, .. } => {
-                (request, Some(&**room))
-            }
-            Question::Direct { request, .. } | Question::Token { request, .. } => (request, None),
-        };
-        let (code, message) = match denied {
-            Denied::Unauthorized => (ErrorCode::Unauthorized, "log in first"),
-            Denied::Forbidden => (ErrorCode::Forbidden, "you are not allowed to do that"),
-        };
-        self.fail(id, code, message, request.as_ref(), channel);
-    }
-
-    fn send_failed(
-        &mut self,
-        id: ConnectionId,
-        error: SendError,
-        request: Option<&RequestId<'_>>,
-        channel: Option<&str>,
-    ) {
-        if let SendError::TooLarge { .. } = error {
-            let message = "the message is larger than a member's queue can hold";
-            self.fail(id, ErrorCode::TooLarge, message, request, channel);
-        }
-    }
-
-    fn bad_name(&mut self, id: ConnectionId, bad: BadName, request: Option<&RequestId<'_>>) {
-        self.bad_request(id, &bad.to_string(), request);
-    }
-
-    fn bad_request(&mut self, id: ConnectionId, message: &str, request: Option<&RequestId<'_>>) {
-        let error = ServerMessage::Error {
-            code: ErrorCode::BadRequest,
-            message,
-            id: request,
-            channel: None,
-            retry_after_ms: None,
-        };
-        self.strike(id, &error);
-    }
-
-    fn not_in_channel(&mut self, id: ConnectionId, channel: &str, request: Option<&RequestId<'_>>) {
-        let message = "you are not in that channel: subscribe first";
-        self.fail(id, ErrorCode::NotInChannel, message, request, Some(channel));
-    }
-
-    fn fail(
-        &mut self,
-        id: ConnectionId,
-        code: ErrorCode,
-        message: &str,
-        request: Option<&RequestId<'_>>,
-        channel: Option<&str>,
-    ) {
-        let error = ServerMessage::Error {
-            code,
-            message,
-            id: request,
-            channel,
-            retry_after_ms: None,
-        };
-        self.send_message(id, &error);
     }
 }

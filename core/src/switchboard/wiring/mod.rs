@@ -1,9 +1,11 @@
 //! The public type and what its calls do, step by step.
 
 mod admission;
+mod arrival;
 mod audit;
 mod commands;
 mod delivery;
+mod denials;
 mod drain;
 mod ending;
 mod health;
@@ -17,7 +19,8 @@ mod stats;
 mod switchboard;
 mod users;
 
-pub use self::admission::{Identity, RequestOutcome};
+pub use self::admission::Identity;
+pub use self::arrival::RequestOutcome;
 pub use self::commands::{Denied, Question};
 pub use self::inbound::{Event, ReadMode};
 pub use self::stats::Stats;

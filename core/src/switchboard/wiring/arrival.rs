@@ -1,0 +1,226 @@
+//! Arrival: new streams, and their requests until the application is asked (docs/behaviour.md,
+//! section 1).
+
+use std::net::IpAddr;
+
+use super::switchboard::Switchboard;
+use crate::address::is_trusted;
+use crate::switchboard::connection::ConnectionState;
+use crate::switchboard::counters::Level;
+use crate::switchboard::pending::Pending;
+use crate::switchboard::phase::Phase;
+use crate::switchboard::timers::Kind;
+use crate::{
+    BadRequest, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time, Wire, check_name,
+    client_address,
+};
+
+/// What a driver does with a complete request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestOutcome {
+    /// Ask the application to authenticate it, then call [`Switchboard::authenticated`].
+    Authenticate,
+    /// Ask the application for the page, then call [`Switchboard::answer_page`].
+    Page,
+    /// Nothing: the request was refused.
+    Refused,
+}
+
+impl Switchboard {
+    /// Registers an accepted stream, which takes a handshake seat.
+    ///
+    /// # Errors
+    /// If the connection cannot even be told why it is refused, because too many are being told so
+    /// already, or because seats are scarce and its address holds its share of them. Drop the
+    /// stream.
+    pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
+        self.advance_clock(now);
+        let limits = &self.config.limits;
+        let ip = IpKey::of(peer);
+        // The client behind a proxy is not known yet.
+        let trusted = is_trusted(peer.to_canonical(), &self.config.trusted_proxies);
+        let client = (!trusted).then_some(ip);
+        if let Err(refused) = self.seats.admits(client, limits) {
+            self.counters.refused(refused);
+            return Err(refused);
+        }
+        let limit = limits.handshakes;
+        let full = self.seats.handshakes() >= limit;
+        let deadline = self.liveness() + self.config.timeouts.handshake;
+        let connection = ConnectionState::new(ip, self.liveness(), deadline);
+        self.seats.enter(&connection);
+        let id = self.connections.insert(connection);
+        if !trusted {
+            self.settle_address(id, ip);
+        }
+        if full {
+            self.refuse(id, Refused::HandshakesFull);
+        } else {
+            self.note_level(Level::Handshakes, self.seats.handshakes(), limit);
+            self.arm(id, Kind::Handshake);
+        }
+        Ok(id)
+    }
+
+    /// Takes a request whose head is complete.
+    pub fn request(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        request: &Request,
+    ) -> Result<RequestOutcome, StaleId> {
+        self.advance_clock(now);
+        let connection = self.connections.get(id)?;
+        if !matches!(connection.phase, Phase::Arrived) {
+            return Ok(RequestOutcome::Refused);
+        }
+        if !request.is_upgrade() {
+            return Ok(self.consider_page(id, request));
+        }
+        let json = self.config.wire == Wire::Json;
+        let response = self.encoder.switching_protocols(request, json);
+        Ok(self.check_request(id, request, Some(response)))
+    }
+
+    /// Takes a stream that the application upgraded itself, having sent the 101 response.
+    pub fn upgraded(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        request: &Request,
+    ) -> Result<RequestOutcome, StaleId> {
+        self.advance_clock(now);
+        if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
+            return Ok(RequestOutcome::Refused);
+        }
+        Ok(self.check_request(id, request, None))
+    }
+
+    /// Refuses a request that breaks a rule.
+    pub fn malformed(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        bad: BadRequest,
+    ) -> Result<(), StaleId> {
+        self.advance_clock(now);
+        self.check(id)?;
+        self.refuse(id, Refused::Malformed(bad));
+        Ok(())
+    }
+
+    /// Returns the client's address, from the peer's address and the request's headers.
+    pub fn client_address(&self, peer: IpAddr, request: &Request) -> IpAddr {
+        client_address(peer, request, &self.config.trusted_proxies)
+    }
+
+    /// Sets in the request the client's address, and whether a trusted proxy is in between.
+    pub fn set_client(&self, peer: IpAddr, request: &mut Request) {
+        request.set_peer(self.client_address(peer, request));
+        let trusted = &self.config.trusted_proxies;
+        request.set_behind_proxy(is_trusted(peer.to_canonical(), trusted));
+    }
+
+    /// Takes the application's complete response to a request for a page.
+    pub fn answer_page(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        response: Vec<u8>,
+    ) -> Result<(), StaleId> {
+        self.advance_clock(now);
+        if matches!(self.connections.get(id)?.phase, Phase::Page) {
+            self.finish_http(id, response, true);
+        }
+        Ok(())
+    }
+
+    /// Assigns a connection to the address of its client.
+    fn settle_address(&mut self, id: ConnectionId, ip: IpKey) {
+        if let Ok(connection) = self.connections.get_mut(id) {
+            let rate = self.config.rates.connects;
+            self.seats
+                .settle_address(connection, ip, rate, self.clock.now());
+        }
+    }
+
+    /// Settles the client's address. Returns whether it differs from the one known on arrival and
+    /// already holds its share of the seats.
+    fn came_too_many(&mut self, id: ConnectionId, ip: IpKey) -> bool {
+        let arrived_as = self.connections.get(id).map(|found| found.ip);
+        self.settle_address(id, ip);
+        arrived_as != Ok(ip) && self.seats.came_too_many(ip, &self.config.limits)
+    }
+
+    /// Checks address and seats, then moves on to making the page.
+    fn consider_page(&mut self, id: ConnectionId, request: &Request) -> RequestOutcome {
+        let ip = IpKey::of(request.peer());
+        if self.came_too_many(id, ip) {
+            self.turn_away(id, Refused::IpLimit, false);
+            return RequestOutcome::Refused;
+        }
+        let Ok(connection) = self.connections.get(id) else {
+            return RequestOutcome::Refused;
+        };
+        if let Err(refused) = self.seats.page_seat(connection, &self.config.limits) {
+            self.refuse(id, refused);
+            return RequestOutcome::Refused;
+        }
+        self.move_to(id, Phase::Page);
+        self.hook_started(id);
+        RequestOutcome::Page
+    }
+
+    /// Checks draining, origin and address, then moves on to authentication.
+    fn check_request(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        response: Option<Frame>,
+    ) -> RequestOutcome {
+        let ip = IpKey::of(request.peer());
+        if self.came_too_many(id, ip) {
+            self.turn_away(id, Refused::IpLimit, response.is_none());
+            return RequestOutcome::Refused;
+        }
+        let pending = Pending {
+            lobby: request.shared_lobby(),
+            response,
+            auth_deadline: Time::MAX,
+            claim: None,
+        };
+        self.move_to(id, Phase::Authenticating(Box::new(pending)));
+        self.disarm(id, Kind::Handshake, false);
+        let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
+        let verdict = if !request.lobby().is_none_or(named) {
+            let rule = "illegal room name";
+            Err(Refused::Malformed(BadRequest::Syntax(rule)))
+        } else if self.drain.has_begun() {
+            Err(Refused::Restart)
+        } else if let Err(bad) = self.config.origins.check_request(request) {
+            Err(Refused::Origin(bad))
+        } else {
+            self.seat_address(id)
+        };
+        match verdict {
+            Ok(()) => {
+                self.hook_started(id);
+                RequestOutcome::Authenticate
+            }
+            Err(refused) => {
+                self.refuse(id, refused);
+                RequestOutcome::Refused
+            }
+        }
+    }
+
+    /// Takes a seat of its address, if the connect rate allowed the connection.
+    fn seat_address(&mut self, id: ConnectionId) -> Result<(), Refused> {
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return Ok(());
+        };
+        let limits = &self.config.limits;
+        self.seats
+            .seat_address(connection, limits, self.clock.now())
+    }
+}

@@ -1,0 +1,108 @@
+//! Error answers to requests of clients.
+
+use super::commands::{Denied, Question};
+use super::switchboard::Switchboard;
+use crate::protocol::{ErrorCode, RequestId, ServerMessage};
+use crate::switchboard::errors::{JoinError, SendError};
+use crate::{BadName, ConnectionId};
+
+impl Switchboard {
+    pub(super) fn join_failed(
+        &mut self,
+        id: ConnectionId,
+        channel: &str,
+        error: JoinError,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let code = match error {
+            JoinError::BadName(bad) => return self.bad_name(id, bad, request),
+            JoinError::AlreadyIn => ErrorCode::AlreadySubscribed,
+            JoinError::TooManyRooms | JoinError::NoMoreRooms | JoinError::NoMoreRoomsForAddress => {
+                ErrorCode::LimitExceeded
+            }
+            JoinError::RoomFull => ErrorCode::RoomFull,
+            JoinError::Stale(_) | JoinError::NotOpen => return,
+        };
+        self.fail(id, code, &error.to_string(), request, Some(channel));
+    }
+
+    pub(super) fn deny(&mut self, id: ConnectionId, question: &Question, denied: Denied) {
+        let (request, channel) = match question {
+            Question::Join { room, request, .. } | Question::Message { room, request, .. } => {
+                (request, Some(&**room))
+            }
+            Question::Direct { request, .. } | Question::Token { request, .. } => (request, None),
+        };
+        let (code, message) = match denied {
+            Denied::Unauthorized => (ErrorCode::Unauthorized, "log in first"),
+            Denied::Forbidden => (ErrorCode::Forbidden, "you are not allowed to do that"),
+        };
+        self.fail(id, code, message, request.as_ref(), channel);
+    }
+
+    pub(super) fn send_failed(
+        &mut self,
+        id: ConnectionId,
+        error: SendError,
+        request: Option<&RequestId<'_>>,
+        channel: Option<&str>,
+    ) {
+        if let SendError::TooLarge { .. } = error {
+            let message = "the message is larger than a member's queue can hold";
+            self.fail(id, ErrorCode::TooLarge, message, request, channel);
+        }
+    }
+
+    pub(super) fn bad_name(
+        &mut self,
+        id: ConnectionId,
+        bad: BadName,
+        request: Option<&RequestId<'_>>,
+    ) {
+        self.bad_request(id, &bad.to_string(), request);
+    }
+
+    pub(super) fn bad_request(
+        &mut self,
+        id: ConnectionId,
+        message: &str,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let error = ServerMessage::Error {
+            code: ErrorCode::BadRequest,
+            message,
+            id: request,
+            channel: None,
+            retry_after_ms: None,
+        };
+        self.strike(id, &error);
+    }
+
+    pub(super) fn not_in_channel(
+        &mut self,
+        id: ConnectionId,
+        channel: &str,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let message = "you are not in that channel: subscribe first";
+        self.fail(id, ErrorCode::NotInChannel, message, request, Some(channel));
+    }
+
+    pub(super) fn fail(
+        &mut self,
+        id: ConnectionId,
+        code: ErrorCode,
+        message: &str,
+        request: Option<&RequestId<'_>>,
+        channel: Option<&str>,
+    ) {
+        let error = ServerMessage::Error {
+            code,
+            message,
+            id: request,
+            channel,
+            retry_after_ms: None,
+        };
+        self.send_message(id, &error);
+    }
+}
