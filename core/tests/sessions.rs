@@ -396,6 +396,45 @@ fn a_hook_that_fails_ends_the_connection_and_the_application_hears_of_it() {
     assert_eq!(ended.reason, CloseReason::Internal);
 }
 
+#[test]
+fn a_hook_may_end_after_its_connection_is_closed_for_whatever_reason() {
+    for reason in [CloseReason::Kicked, CloseReason::Internal] {
+        let mut node = Node::open(raw);
+        node.say(&[frame(TEXT, "1")]);
+        node.pending();
+        let id = node.id;
+        node.with(|_, node| {
+            let now = node.now;
+            node.switchboard
+                .close(now, id, reason)
+                .expect("it is there");
+        });
+        assert_eq!(node.text().as_deref(), Some("1"), "{reason}");
+        node.reply(Reply::Delivered(Ok(())));
+        let Some(Call::Disconnect(ended)) = node.call.take() else {
+            panic!("expected the application to be notified");
+        };
+        assert_eq!(ended.reason, reason);
+    }
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_dropped() {
+    let mut node = Node::open(raw);
+    node.say(&[frame(TEXT, "1")]);
+    node.pending();
+    // In steps, so that the host does not seem to stall.
+    while node.board.is_connected("ann") {
+        node.now = node.now + Duration::from_millis(100);
+        node.with(|_, node| node.switchboard.tick(node.now));
+    }
+    node.carry_out(None);
+    let Some(Call::Disconnect(ended)) = node.call.take() else {
+        panic!("expected the application to be notified");
+    };
+    assert_eq!(ended.reason, CloseReason::Internal);
+}
+
 /// A connection whose `auth` message is being checked.
 fn logging_in() -> Node {
     let mut node = Node::new(|_| {});

@@ -46,8 +46,9 @@ struct Kept {
     /// The request of a connection that has yet to send its token in a first message.
     request: Option<Request>,
     ended: Option<Ended>,
-    /// When the hook of a connection that has ended is given up.
-    give_up_at: Option<Time>,
+    /// When the time of the pending hook is over. Whether that ends it is decided by the node, which
+    /// allows for stalls of the host, or by the session once the connection has ended.
+    hook_due: Option<Time>,
     /// When the waiting Close is processed, even if items before it are not.
     close_by: Option<Time>,
 }
@@ -130,13 +131,13 @@ impl Waiting {
         Some(ended)
     }
 
-    pub(super) fn give_up_at(&self) -> Option<Time> {
-        self.0.as_ref()?.give_up_at
+    pub(super) fn hook_due(&self) -> Option<Time> {
+        self.0.as_ref()?.hook_due
     }
 
-    pub(super) fn set_give_up_at(&mut self, at: Option<Time>) {
-        if at.is_some() || self.give_up_at().is_some() {
-            self.kept().give_up_at = at;
+    pub(super) fn set_hook_due(&mut self, at: Option<Time>) {
+        if at.is_some() || self.hook_due().is_some() {
+            self.kept().hook_due = at;
             self.shrink();
         }
     }
@@ -151,7 +152,7 @@ impl Waiting {
             kept.items.is_empty()
                 && kept.request.is_none()
                 && kept.ended.is_none()
-                && kept.give_up_at.is_none()
+                && kept.hook_due.is_none()
                 && kept.close_by.is_none()
         });
         if empty {

@@ -190,8 +190,12 @@ impl Session {
     /// application is told by [`Call::Disconnect`].
     pub fn ended(&mut self, node: &mut impl Node, ended: Ended) {
         self.forget_input(node);
-        if ended.reason == CloseReason::Internal {
-            // Its hook timed out or panicked.
+        let in_time = self.waiting.hook_due().is_none_or(|at| node.now() < at);
+        if in_time {
+            // From here on the session times it, and not the node.
+            self.waiting.set_hook_due(None);
+        } else if ended.reason == CloseReason::Internal {
+            // The hook timed out.
             self.call_over();
         }
         self.waiting.set_ended(ended);
@@ -226,28 +230,32 @@ impl Session {
 
     /// Notes that the call is still pending. Returns when to call [`time_out`](Self::time_out).
     pub fn pending(&mut self, node: &mut impl Node) -> Option<Time> {
+        if self.waiting.hook_due().is_none() && self.hook != Hook::Entrance {
+            let at = node.now() + node.config().timeouts.hook;
+            self.waiting.set_hook_due(Some(at));
+        }
         if !std::mem::replace(&mut self.announced, true) {
             node.event(self.id, Event::HookStarted);
         }
-        // The node times calls out for the connections that it has.
-        let watched = match self.hook {
+        let hook_due = self.waiting.hook_due().filter(|_| !self.is_watched());
+        let deadlines = [hook_due, self.waiting.close_by()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Returns whether the node times the call out, as it does for the connections that it has.
+    fn is_watched(&self) -> bool {
+        match self.hook {
             Hook::Running => !self.waiting.has_ended(),
             Hook::Farewell => false,
             Hook::Entrance | Hook::Idle => true,
-        };
-        if !watched && self.waiting.give_up_at().is_none() {
-            let at = node.now() + node.config().timeouts.hook;
-            self.waiting.set_give_up_at(Some(at));
         }
-        let deadlines = [self.waiting.give_up_at(), self.waiting.close_by()];
-        deadlines.into_iter().flatten().min()
     }
 
     /// Acts on what is due while a call is pending: gives the call up if the connection has ended,
     /// and processes a waiting Close or violation of the client.
     pub fn time_out(&mut self, node: &mut impl Node) {
         let now = node.now();
-        if self.waiting.give_up_at().is_some_and(|at| at <= now) {
+        if !self.is_watched() && self.waiting.hook_due().is_some_and(|at| at <= now) {
             self.call_over();
         }
         if self.waiting.close_by().is_some_and(|at| at <= now) {
@@ -269,6 +277,8 @@ impl Session {
     pub fn failed(&mut self, node: &mut impl Node) {
         self.call_over();
         node.event(self.id, Event::HookFailed);
+        // The node has ended the connection, so nothing that waits is passed on.
+        self.forget_input(node);
     }
 
     /// Takes the reply to the call.
@@ -308,7 +318,7 @@ impl Session {
             self.user = None;
         }
         self.hook = Hook::Idle;
-        self.waiting.set_give_up_at(None);
+        self.waiting.set_hook_due(None);
         std::mem::take(&mut self.announced)
     }
 

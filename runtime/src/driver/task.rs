@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use switchboard_core::session::{Session, Step, Turn};
-use switchboard_core::{CloseReason, ConnectionId, Event, ReadMode};
+use switchboard_core::{ConnectionId, Event, ReadMode};
 
 use super::Host;
 use super::calls::{Begun, Hook, begin, panic_message};
@@ -191,11 +191,11 @@ impl<R: Runtime> Task<R> {
     fn take_end(&mut self) {
         if let Some(end) = self.link.take_end() {
             self.farewell = Some(end.farewell);
-            if end.ended.reason == CloseReason::Internal && self.hook.is_some() {
-                error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
-            }
             let mut node = Locking::new(self.host.shared(), &self.link);
             self.session.ended(&mut node, end.ended);
+            if self.hook.is_some() && !self.session.is_calling() {
+                error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
+            }
         }
     }
 
