@@ -2,10 +2,12 @@
 
 use slab::Slab;
 
-use super::SHARED_FROM;
 use crate::Frame;
 use crate::switchboard::queue::NONE;
 use crate::switchboard::timers::KEPT;
+
+/// The size from which frames are shared instead of copied into the writer's buffer.
+pub(super) const SHARED_FROM: usize = 8 << 10;
 
 /// The largest chain of frames in bytes, because a writer's turn takes no more.
 const CHAIN: u32 = 64 << 10;

@@ -14,6 +14,7 @@ mod frames;
 mod lending;
 mod pongs;
 mod runs;
+mod splitting;
 #[cfg(test)]
 mod tests;
 
@@ -75,9 +76,6 @@ pub(super) struct Recount {
     /// Bytes, as the runs state them.
     pub(super) said: usize,
 }
-
-/// The size from which frames are shared instead of copied into the writer's buffer.
-const SHARED_FROM: usize = 8 << 10;
 
 impl Pool {
     /// Returns whether a frame may be written before everything queued: not within a partly written

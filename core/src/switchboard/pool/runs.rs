@@ -7,8 +7,7 @@ use std::num::NonZeroU16;
 
 use slab::Slab;
 
-use super::frames::StoredFrame;
-use super::{Pool, SHARED_FROM};
+use super::frames::{SHARED_FROM, StoredFrame};
 use crate::switchboard::queue::{Class, List, NONE};
 use crate::switchboard::timers::KEPT;
 
@@ -16,12 +15,12 @@ use crate::switchboard::timers::KEPT;
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) first: u32,
-    last: u32,
+    pub(super) last: u32,
     pub(super) next: u32,
     pub(super) room: u32,
     /// Bytes of its frames, counting a cut one as a whole.
     pub(super) bytes: u32,
-    count: NonZeroU16,
+    pub(super) count: NonZeroU16,
     pub(super) class: Class,
 }
 
@@ -82,7 +81,7 @@ impl Run {
 
 /// The runs of all queues.
 #[derive(Debug, Default)]
-pub(super) struct Runs(Slab<Run>);
+pub(super) struct Runs(pub(super) Slab<Run>);
 
 impl Runs {
     pub(super) fn len(&self) -> usize {
@@ -166,63 +165,5 @@ impl Runs {
         if self.0.is_empty() && self.0.capacity() > KEPT {
             self.0 = Slab::with_capacity(KEPT);
         }
-    }
-}
-
-impl Pool {
-    /// Splits the first run of a list after the frames that fit into `most` bytes, at least one.
-    pub(super) fn split(&mut self, list: &mut List, most: usize) {
-        let run = self.runs.at(list.head);
-        if run.count() == 1 || run.bytes as usize <= most {
-            return;
-        }
-        let (mut end, mut count) = (run.first, NonZeroU16::MIN);
-        let mut bytes = self.frames.bytes(end).len();
-        loop {
-            let next = self.frames.next(end);
-            let more = bytes + self.frames.bytes(next).len();
-            if more > most {
-                break;
-            }
-            (end, bytes) = (next, more);
-            count = count.saturating_add(1);
-        }
-        let rest = Run {
-            first: self.frames.next(end),
-            bytes: run.bytes - bytes as u32,
-            count: NonZeroU16::new(run.count.get() - count.get()).expect("some frames do not fit"),
-            ..*run
-        };
-        let rest = self.runs.0.insert(rest) as u32;
-        if list.tail == list.head {
-            list.tail = rest;
-        }
-        let run = &mut self.runs.0[list.head as usize];
-        run.next = rest;
-        run.last = end;
-        run.bytes = bytes as u32;
-        run.count = count;
-    }
-
-    /// Releases the first frame of a run that has several; returns its length.
-    pub(super) fn shorten(&mut self, at: u32) -> usize {
-        let run = &mut self.runs.0[at as usize];
-        let len = self.frames.bytes(run.first).len();
-        run.first = self.frames.release(run.first);
-        run.bytes -= len as u32;
-        run.count = NonZeroU16::new(run.count.get() - 1).expect("the run has several frames");
-        len
-    }
-
-    /// Frees a run that is in no list.
-    #[inline]
-    pub(super) fn free(&mut self, at: u32) -> Run {
-        let run = self.runs.remove(at);
-        let mut key = run.first;
-        for _ in 0..run.count() {
-            key = self.frames.release(key);
-        }
-        self.give_back();
-        run
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Chunk, Latest, Pool, Progress, SHARED_FROM, StoredFrame};
+use super::frames::SHARED_FROM;
+use super::{Chunk, Latest, Pool, Progress, StoredFrame};
 use crate::Frame;
 use crate::switchboard::queue::{Class, NO_ROOM, Queue};
 
