@@ -33,7 +33,6 @@ mod name;
 mod origin;
 pub mod protocol;
 mod reason;
-mod request;
 pub mod response;
 pub mod session;
 mod switchboard;
@@ -46,12 +45,11 @@ pub use config::{
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Incoming, ProtocolError};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
-pub use handshake::{Endpoint, Handshake, HandshakeConfig};
+pub use handshake::{Endpoint, Handshake, HandshakeConfig, Request, Token};
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
-pub use request::{Request, Token};
 pub use switchboard::{
     Action, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError, Notice,
     PingResult, Question, ReadMode, Receipt, RequestOutcome, SendError, Stats, Switchboard,

@@ -1,6 +1,6 @@
 //! Parses the headers of client frames (RFC 6455, section 5.2).
 
-use super::ProtocolError;
+use super::error::ProtocolError;
 use super::mask::turned;
 use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 

@@ -2,7 +2,7 @@
 
 use std::str;
 
-use super::ProtocolError;
+use super::error::ProtocolError;
 use crate::CloseFrame;
 use crate::frame::{Opcode, may_be_received};
 

@@ -2,7 +2,7 @@
 
 use std::str;
 
-use super::ProtocolError;
+use super::error::ProtocolError;
 
 /// Returns the number of bytes (0 to 3) at the end of `text` that form an incomplete character.
 ///

@@ -1,67 +1,35 @@
 //! Parses the opening handshake of a connection (RFC 6455, section 4.2; RFC 9112).
 
 mod authority;
+mod config;
 mod head;
 mod headers;
+mod percent;
 mod query;
+mod request;
 mod scan;
 mod target;
 #[cfg(test)]
 mod tests;
 mod token;
 mod upgrade;
+mod upgraded;
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 pub(crate) use self::authority::{Authority, is_zone};
+pub use self::config::{Endpoint, HandshakeConfig};
 use self::head::{Head, Version};
 pub(crate) use self::headers::{Headers, Known};
-pub(crate) use self::query::Query;
+use self::request::Parts;
+pub use self::request::{Request, Token};
 pub(crate) use self::scan::is_token;
 use self::scan::{HEAD_BYTES, Scanner};
 use self::target::{Route, Target};
 pub(crate) use self::token::BEARER_PROTOCOL;
-pub(crate) use self::upgrade::{AcceptKey, JSON_PROTOCOL};
-use crate::request::Parts;
-use crate::{BadRequest, Request, Tokens};
-
-/// The configuration of a [`Handshake`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandshakeConfig {
-    /// The paths at which upgrades are accepted.
-    pub endpoint: Endpoint,
-    /// Whether requests for other paths are returned, for pages or health checks, instead of being
-    /// refused with 404. Upgrade requests for other paths are always refused.
-    pub pages: bool,
-    /// Whether the subprotocol `switchboard.v1.json` is supported. Only beside it may a token be
-    /// offered as another subprotocol.
-    pub json: bool,
-    /// The maximum size of a lobby's name, in bytes after decoding.
-    pub name_bytes: usize,
-    /// Where a request may carry its token.
-    pub tokens: Tokens,
-}
-
-/// The paths at which upgrades are accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Endpoint {
-    /// This path (`/ws`), written decoded and without regard to trailing slashes, and the paths
-    /// with one more segment, which names the lobby (`/ws/{room}`).
-    At(String),
-    /// Any path, without a lobby.
-    Any,
-}
-
-impl Default for Endpoint {
-    /// `/ws` and `/ws/{room}`.
-    fn default() -> Self {
-        Self::At("/ws".into())
-    }
-}
+pub(crate) use self::upgrade::JSON_PROTOCOL;
+use crate::BadRequest;
 
 /// Parses the first bytes of a connection, split in any way, into a [`Request`].
 ///
@@ -266,42 +234,4 @@ fn page(
         token,
         ..Parts::default()
     }))
-}
-
-/// Builds the request of a socket that the application upgraded (see [`Request::upgraded`]).
-pub(crate) fn upgraded(
-    tokens: &Tokens,
-    target: &str,
-    lobby: Option<String>,
-    mut headers: Headers,
-) -> Result<Request, BadRequest> {
-    let target = Target::parse(target, tokens)?;
-    let authority = authority(&headers)?.map(str::to_owned);
-    if let Some(authority) = authority {
-        headers.set_host(&authority);
-    }
-    target.replace_host(&mut headers);
-    let offer = upgrade::offer(&headers, true)?;
-    let token = token::find(tokens, &target.query, &headers, &offer.bearers)?;
-    Ok(Request::from(Parts {
-        method: "GET".into(),
-        path: target.path,
-        query: target.query,
-        headers,
-        protocols: offer.protocols,
-        json: offer.json,
-        token,
-        lobby: lobby.map(Into::into),
-        upgrade: true,
-        accept_key: None,
-    }))
-}
-
-/// Returns `:authority`, which replaces `Host` over HTTP/2 (RFC 9113, section 8.3.1).
-fn authority(headers: &Headers) -> Result<Option<&str>, BadRequest> {
-    let mut authorities = headers.iter().filter(|(name, _)| *name == ":authority");
-    match (authorities.next(), authorities.next()) {
-        (_, Some(_)) => Err(BadRequest::Syntax("there must be at most one :authority")),
-        (first, None) => Ok(first.map(|(_, value)| value)),
-    }
 }

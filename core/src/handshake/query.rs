@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::target::percent_decode;
+use super::percent::percent_decode;
 use crate::BadRequest;
 
 /// The maximum number of parameters in a query.

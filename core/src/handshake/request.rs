@@ -6,8 +6,10 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::handshake::{self, AcceptKey, Authority, Headers, Known, Query};
-use crate::{BadRequest, Tokens};
+use super::authority::Authority;
+use super::headers::{Headers, Known};
+use super::query::Query;
+use super::upgrade::AcceptKey;
 
 /// A secret. `Debug` prints its length only.
 #[derive(Clone)]
@@ -81,48 +83,6 @@ impl From<Parts> for Request {
 }
 
 impl Request {
-    /// Creates the request of a socket that the application upgraded with another library.
-    ///
-    /// `target` is the undecoded path and query (`/chat?token=x`). Subprotocols and token are
-    /// extracted as in a request read by this crate; nothing else is checked, and echoing the
-    /// subprotocol is the application's responsibility. HTTP/2 has no `Host`: pass the header
-    /// `:authority`, or a target in absolute form (`https://example.org/chat?token=x`).
-    ///
-    /// The token is looked up in the places of [`Tokens::default`]; for others see
-    /// [`upgraded_with`](Self::upgraded_with).
-    ///
-    /// # Errors
-    /// Returns [`BadRequest`] if the target, the subprotocols or the token are malformed.
-    pub fn upgraded<N, V>(
-        target: &str,
-        lobby: Option<String>,
-        headers: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<Self, BadRequest>
-    where
-        N: AsRef<str>,
-        V: AsRef<[u8]>,
-    {
-        Self::upgraded_with(&Tokens::default(), target, lobby, headers)
-    }
-
-    /// Like [`upgraded`](Self::upgraded), but looks for the token in the given places.
-    pub fn upgraded_with<N, V>(
-        tokens: &Tokens,
-        target: &str,
-        lobby: Option<String>,
-        headers: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<Self, BadRequest>
-    where
-        N: AsRef<str>,
-        V: AsRef<[u8]>,
-    {
-        let mut collected = Headers::default();
-        for (name, value) in headers {
-            collected.push(name.as_ref(), value.as_ref());
-        }
-        handshake::upgraded(tokens, target, lobby, collected)
-    }
-
     /// Creates a stand-in for a request when a connection presents a new token: it has only that
     /// token and the address.
     pub fn for_refresh(peer: IpAddr, token: Token) -> Self {

@@ -1,0 +1,40 @@
+//! The configuration of a handshake.
+
+use serde::Deserialize;
+
+use crate::Tokens;
+
+/// The configuration of a [`Handshake`](crate::Handshake).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandshakeConfig {
+    /// The paths at which upgrades are accepted.
+    pub endpoint: Endpoint,
+    /// Whether requests for other paths are returned, for pages or health checks, instead of being
+    /// refused with 404. Upgrade requests for other paths are always refused.
+    pub pages: bool,
+    /// Whether the subprotocol `switchboard.v1.json` is supported. Only beside it may a token be
+    /// offered as another subprotocol.
+    pub json: bool,
+    /// The maximum size of a lobby's name, in bytes after decoding.
+    pub name_bytes: usize,
+    /// Where a request may carry its token.
+    pub tokens: Tokens,
+}
+
+/// The paths at which upgrades are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// This path (`/ws`), written decoded and without regard to trailing slashes, and the paths
+    /// with one more segment, which names the lobby (`/ws/{room}`).
+    At(String),
+    /// Any path, without a lobby.
+    Any,
+}
+
+impl Default for Endpoint {
+    /// `/ws` and `/ws/{room}`.
+    fn default() -> Self {
+        Self::At("/ws".into())
+    }
+}
