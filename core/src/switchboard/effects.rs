@@ -46,6 +46,11 @@ impl Effects {
         self.actions.is_empty()
     }
 
+    /// Returns whether everything that was recorded for connections has been carried out.
+    pub(super) fn is_settled(&self) -> bool {
+        self.ends.is_empty() && self.resumed.is_empty()
+    }
+
     /// Takes the oldest action. Frees the memory of a burst with the last one.
     pub(super) fn next_action(&mut self) -> Option<Action> {
         let action = self.actions.pop_front();
@@ -96,7 +101,7 @@ mod tests {
         effects.act(Action::ReadMode(id(1)));
         effects.end(id(1), CloseReason::Policy);
         effects.act(Action::ShutdownWrite(id(1)));
-        assert!(!effects.is_empty());
+        assert!(!effects.is_empty() && !effects.is_settled());
         assert_eq!(effects.next_action(), Some(Action::ReadMode(id(1))));
         assert_eq!(effects.next_action(), Some(Action::ShutdownWrite(id(1))));
         assert_eq!(effects.next_action(), None);
@@ -104,6 +109,7 @@ mod tests {
         assert_eq!(effects.next_end(), Some((id(2), CloseReason::SlowConsumer)));
         assert_eq!(effects.next_end(), Some((id(1), CloseReason::Policy)));
         assert_eq!(effects.next_end(), None);
+        assert!(effects.is_settled());
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //!
 //! Events and commands go in, with the time at which they happened; actions are polled. Nothing
 //! here reads a clock, a socket or a source of randomness.
+//!
+//! The files of this module are sub-machines, each of which owns its state and is tested alone.
+//! `wiring` holds the public type, which joins them (docs/architecture.md).
 
 mod action;
 mod audit;

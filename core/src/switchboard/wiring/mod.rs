@@ -1,4 +1,7 @@
 //! The public type and what its calls do, step by step.
+//!
+//! Each file holds the calls of one subject. They change the sub-machines of the parent module,
+//! which know nothing of them, and settle what these have recorded (docs/architecture.md).
 
 mod admission;
 mod arrival;

@@ -1,4 +1,4 @@
-//! The public type: its state, its clock and its timers.
+//! The public type: its sub-machines, its clock and its timers.
 
 use crate::hash::Secrets;
 use crate::switchboard::action::{Action, Notice};
@@ -95,6 +95,10 @@ impl Switchboard {
     /// Returns the next action that is not an [`Action::Send`].
     #[must_use]
     pub fn poll_notice(&mut self) -> Option<Action> {
+        debug_assert!(
+            self.effects.is_settled(),
+            "each call carries out what it recorded"
+        );
         if self.effects.is_empty() {
             // Frames without a limit of their own (pings, pongs, Close frames) count as well.
             self.enforce_queue_budget();
