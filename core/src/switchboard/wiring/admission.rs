@@ -4,19 +4,14 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
-use crate::id::HexPair;
 use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::counters::Level;
 use crate::switchboard::pending::Newcomer;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::queue::Class;
-use crate::switchboard::rooms::Via;
 use crate::switchboard::timers::Kind;
-use crate::{
-    CloseReason, ConnectionId, IpKey, Refused, StaleId, Time, UserPolicy, Wire, check_user,
-};
+use crate::{CloseReason, ConnectionId, Refused, StaleId, Time, UserPolicy, Wire, check_user};
 
 /// The identity behind a connection, as the application states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,100 +183,6 @@ impl Switchboard {
         checked.is_ok()
     }
 
-    /// Takes a seat of the node and of the lobby, or none.
-    pub(super) fn admit(
-        &mut self,
-        id: ConnectionId,
-        who: &Newcomer,
-        replaced: Option<ConnectionId>,
-        request: Option<&RequestId<'_>>,
-    ) -> Result<(), Refused> {
-        if self.seats.open() >= self.config.limits.connections + usize::from(replaced.is_some()) {
-            return Err(Refused::ServerFull);
-        }
-        let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
-            self.connections.get_mut(id).map(|found| &mut found.phase)
-        else {
-            return Ok(());
-        };
-        let lobby = pending.lobby.clone();
-        if let Some(lobby) = &lobby {
-            let ip = self.connections.get(id).map(|found| found.ip).ok();
-            self.lobby_seat(lobby, ip, replaced)?;
-        }
-        self.open_connection(id, who, request);
-        if let Some(lobby) = lobby {
-            // Fails only if the connection could not take its `welcome` and was closed.
-            let _ = self.enter_room(id, &lobby, Via::Url);
-        }
-        // Last, so that a room survives whose only member is replaced.
-        if let Some(replaced) = replaced {
-            self.end(replaced, CloseReason::Replaced);
-        }
-        self.note_level(
-            Level::Connections,
-            self.seats.open(),
-            self.config.limits.connections,
-        );
-        Ok(())
-    }
-
-    fn open_connection(
-        &mut self,
-        id: ConnectionId,
-        who: &Newcomer,
-        request: Option<&RequestId<'_>>,
-    ) {
-        let Ok(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) =
-            self.connections.get_mut(id).map(|found| &mut found.phase)
-        else {
-            return;
-        };
-        let response = pending.response.take();
-        let first_message = matches!(
-            self.connections.get(id).map(|found| &found.phase),
-            Ok(Phase::AwaitingAuth(_))
-        );
-        self.move_to(id, Phase::Open);
-        let user = self.users.find_or_vacant(&who.name);
-        let user = self.users.add(user, &who.name, who.anonymous, id.slot);
-        let shared = self.users.at(user).name.clone();
-        if let Ok(connection) = self.connections.get_mut(id) {
-            connection.user = user;
-        }
-        if let Some(response) = response {
-            self.push_urgent(id, response, Class::HTTP);
-        }
-        if self.connections.get(id).is_ok_and(|found| !found.hook) {
-            self.disarm(id, Kind::Hook, true);
-        }
-        self.disarm(id, Kind::Auth, false);
-        self.set_expiry(id, who.expires);
-        self.start_pings(id);
-        self.notify(Notice::Opened {
-            id,
-            user: shared.clone(),
-        });
-        self.effects.act(Action::ReadMode(id));
-        if first_message {
-            self.send_message(
-                id,
-                &ServerMessage::Authenticated {
-                    user: &shared,
-                    id: request,
-                },
-            );
-        }
-        let shown = HexPair::new(u64::from(id.slot), u64::from(id.generation));
-        let welcome = ServerMessage::Welcome {
-            connection: shown.as_str(),
-            user: &shared,
-            ping_ms: self.config.health.ping_interval.as_millis() as u64,
-            max_bytes: self.config.limits.message_bytes as u64,
-        };
-        self.send_message(id, &welcome);
-    }
-
     /// Returns the place of a newcomer of this user, or why it is refused.
     fn apply_user_policy(&self, user: u32) -> Result<Place, Refused> {
         let devices = &self.users.at(user).connections;
@@ -299,19 +200,6 @@ impl Switchboard {
         } else {
             Place::Free
         })
-    }
-
-    /// Checks for a seat in the lobby, for a connection from `ip`, if that is known, which takes
-    /// over the seats of `replaced`.
-    fn lobby_seat(
-        &self,
-        name: &str,
-        ip: Option<IpKey>,
-        replaced: Option<ConnectionId>,
-    ) -> Result<(), Refused> {
-        let replaced = replaced.and_then(|id| self.connections.get(id).ok());
-        self.rooms
-            .lobby_seat(name, ip, replaced, &self.config.limits)
     }
 
     /// Handles an `auth` message of an open connection, which prolongs the login of the same user.
@@ -345,12 +233,5 @@ impl Switchboard {
             Err(Refused::Internal) => self.end(id, CloseReason::Internal),
             _ => self.end(id, CloseReason::Unauthorized),
         }
-    }
-
-    fn set_expiry(&mut self, id: ConnectionId, at: Option<Time>) {
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        self.deadlines.set_expiry(connection, id, at);
     }
 }

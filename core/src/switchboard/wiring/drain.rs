@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
-use crate::switchboard::action::Notice;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::phase::Seat;
 use crate::{CloseReason, Refused, Time};
@@ -86,14 +85,6 @@ impl Switchboard {
                 }
                 self.remove(id, last.map(|(frame, _)| frame));
             }
-        }
-    }
-
-    /// Sends the report when no connection is left and no hook runs.
-    pub(super) fn drain_progress(&mut self) {
-        let (admitted, now) = (self.seats.open() + self.seats.closing(), self.clock.now());
-        if let Some(report) = self.drain.conclude(&self.connections, admitted, now) {
-            self.notify(Notice::Drained(report));
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The ends of connections: orderly closes and evictions.
 
 use super::switchboard::Switchboard;
-use crate::protocol::ServerMessage;
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE, WriteState};
 use crate::switchboard::phase::{Ending, Phase};
 use crate::switchboard::timers::Kind;
-use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, Wire};
+use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time};
 
 /// Bytes that are read and discarded from a connection that is ending, so that unread input does
 /// not turn its Close frame into a reset. Stops reading a peer that sends more, but keeps the
@@ -20,7 +19,7 @@ impl Switchboard {
         match self.connections.get(id).map(|found| &found.phase) {
             Ok(Phase::Open) => match reason {
                 CloseReason::Eof | CloseReason::Reset | CloseReason::Shutdown => {
-                    self.evict(id, reason);
+                    self.evict_open(id, reason);
                 }
                 _ => self.close_open(id, reason, None, frame),
             },
@@ -55,34 +54,6 @@ impl Switchboard {
         }
     }
 
-    /// Closes a connection because the node drains, and tells the client when to reconnect.
-    pub(super) fn end_draining(&mut self, id: ConnectionId, reconnect_in_ms: u64) {
-        let reason = CloseReason::Draining;
-        let bye = ServerMessage::Bye {
-            code: 1001,
-            reason: reason.as_str(),
-            reconnect_in_ms,
-        };
-        self.end_with(id, reason, &bye);
-    }
-
-    /// Closes a connection with a last message before the Close frame.
-    pub(super) fn end_with(
-        &mut self,
-        id: ConnectionId,
-        reason: CloseReason,
-        last: &ServerMessage<'_>,
-    ) {
-        if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
-            let json = self.config.wire == Wire::Json;
-            let last = json.then(|| self.encoder.encode(last, 0));
-            self.close_open(id, reason, last, close_frame(reason));
-        } else {
-            self.send_message(id, last);
-            self.end(id, reason);
-        }
-    }
-
     /// Closes a connection with a code of the application.
     pub(super) fn end_application(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
         let reason = CloseReason::Application(code);
@@ -113,9 +84,17 @@ impl Switchboard {
         let Ok(connection) = self.connections.get(id) else {
             return;
         };
-        if !connection.is_open() {
-            return self.end(id, reason);
+        if connection.is_open() {
+            self.evict_open(id, reason);
+        } else {
+            self.end(id, reason);
         }
+    }
+
+    fn evict_open(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Ok(connection) = self.connections.get(id) else {
+            return;
+        };
         let quiet = self.outbox.may_be_overtaken(connection);
         let last = if quiet { close_frame(reason) } else { None };
         self.leave_everything(id, reason);
@@ -128,7 +107,7 @@ impl Switchboard {
         self.remove(id, last);
     }
 
-    fn close_open(
+    pub(super) fn close_open(
         &mut self,
         id: ConnectionId,
         reason: CloseReason,
@@ -279,6 +258,55 @@ impl Switchboard {
         self.deadlines.sweep(&self.connections);
         self.effects.act(Action::Evict { id, last });
         self.drain_progress();
+    }
+
+    /// Sends a Close frame, then lingers.
+    pub(super) fn refuse_upgraded(&mut self, id: ConnectionId, frame: Option<Frame>) {
+        self.linger(id, false);
+        self.arm(id, Kind::Linger);
+        if let Some(frame) = frame {
+            self.push_last(id, frame);
+        }
+        self.finish(id);
+    }
+
+    pub(super) fn linger(&mut self, id: ConnectionId, page: bool) {
+        let timeouts = &self.config.timeouts;
+        let patience = if page {
+            timeouts.close
+        } else {
+            timeouts.refusal
+        };
+        let deadline = self.liveness() + patience;
+        self.move_to(
+            id,
+            Phase::Refused(Ending {
+                page,
+                ..Ending::default()
+            }),
+        );
+        if let Ok(connection) = self.connections.get_mut(id) {
+            connection.deadline = deadline;
+            connection.hook = false;
+            connection.in_message = false;
+            self.partials.set(connection, 0);
+        }
+        self.effects.act(Action::ReadMode(id));
+    }
+
+    /// Changes the phase, and moves the connection to the seat of the new one.
+    pub(super) fn move_to(&mut self, id: ConnectionId, phase: Phase) {
+        if let Ok(connection) = self.connections.get_mut(id) {
+            self.seats.move_to(connection, phase, self.clock.now());
+        }
+    }
+
+    /// Sends the report when no connection is left and no hook runs.
+    pub(super) fn drain_progress(&mut self) {
+        let (admitted, now) = (self.seats.open() + self.seats.closing(), self.clock.now());
+        if let Some(report) = self.drain.conclude(&self.connections, admitted, now) {
+            self.notify(Notice::Drained(report));
+        }
     }
 }
 

@@ -119,14 +119,6 @@ impl Switchboard {
         }
     }
 
-    /// Handles a pong, which is charged unless it answers a ping of ours.
-    pub(super) fn ponged(&mut self, id: ConnectionId, payload: &[u8]) {
-        let ours = <[u8; 8]>::try_from(payload).map(u64::from_be_bytes);
-        if !ours.is_ok_and(|payload| self.answered(id, payload)) {
-            self.charge(id, payload.len());
-        }
-    }
-
     /// Takes an answer to a ping of ours, whatever its form. Returns whether it was one.
     pub(super) fn answered(&mut self, id: ConnectionId, payload: u64) -> bool {
         let now = self.liveness();

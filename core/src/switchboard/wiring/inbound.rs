@@ -302,17 +302,11 @@ impl Switchboard {
         }
     }
 
-    /// Restarts the ping timeout when reading goes on.
-    pub(super) fn reading_resumed(&mut self, id: ConnectionId) {
-        let deadline = self.liveness() + self.config.health.ping_timeout;
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if let Some(ping) = &mut connection.ping
-            && ping.has_left()
-        {
-            ping.deadline = deadline;
-            self.arm(id, Kind::PingTimeout);
+    /// Handles a pong, which is charged unless it answers a ping of ours.
+    fn ponged(&mut self, id: ConnectionId, payload: &[u8]) {
+        let ours = <[u8; 8]>::try_from(payload).map(u64::from_be_bytes);
+        if !ours.is_ok_and(|payload| self.answered(id, payload)) {
+            self.charge(id, payload.len());
         }
     }
 }

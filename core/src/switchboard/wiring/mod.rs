@@ -2,6 +2,17 @@
 //!
 //! Each file holds the calls of one subject. They change the sub-machines of the parent module,
 //! which know nothing of them, and settle what these have recorded (docs/architecture.md).
+//!
+//! Calls between the files point downwards, too:
+//! ```text
+//!   tick, inbound, commands, admission, arrival     what drivers and clients do
+//!   outbound, health, opening, rooms, reject        one subject each
+//!   delivery, drain, presence, users
+//!   sending, refusal                                what may end connections
+//!   ending                                          ends them
+//!   queueing, membership                            never ends one
+//!   switchboard                                     the sub-machines, the clock
+//! ```
 
 mod admission;
 mod arrival;
@@ -13,13 +24,18 @@ mod drain;
 mod ending;
 mod health;
 mod inbound;
+mod membership;
+mod opening;
 mod outbound;
 mod presence;
+mod queueing;
 mod refusal;
 mod reject;
 mod rooms;
+mod sending;
 mod stats;
 mod switchboard;
+mod tick;
 mod users;
 
 pub use self::admission::Identity;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::response::HttpDate;
-use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::phase::{Ending, Phase};
+use crate::switchboard::action::Notice;
+use crate::switchboard::phase::Phase;
 use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Frame, Refusal, Refused, Time, response};
@@ -63,16 +63,6 @@ impl Switchboard {
         }
     }
 
-    /// Sends a Close frame, then lingers.
-    pub(super) fn refuse_upgraded(&mut self, id: ConnectionId, frame: Option<Frame>) {
-        self.linger(id, false);
-        self.arm(id, Kind::Linger);
-        if let Some(frame) = frame {
-            self.push_last(id, frame);
-        }
-        self.finish(id);
-    }
-
     /// Sets the wall clock, in seconds since 1970. From then on refusals by HTTP carry a `Date`; a
     /// page brings its own.
     ///
@@ -113,37 +103,6 @@ impl Switchboard {
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.deadline = deadline;
             self.arm(id, Kind::Linger);
-        }
-    }
-
-    fn linger(&mut self, id: ConnectionId, page: bool) {
-        let timeouts = &self.config.timeouts;
-        let patience = if page {
-            timeouts.close
-        } else {
-            timeouts.refusal
-        };
-        let deadline = self.liveness() + patience;
-        self.move_to(
-            id,
-            Phase::Refused(Ending {
-                page,
-                ..Ending::default()
-            }),
-        );
-        if let Ok(connection) = self.connections.get_mut(id) {
-            connection.deadline = deadline;
-            connection.hook = false;
-            connection.in_message = false;
-            self.partials.set(connection, 0);
-        }
-        self.effects.act(Action::ReadMode(id));
-    }
-
-    /// Changes the phase, and moves the connection to the seat of the new one.
-    pub(super) fn move_to(&mut self, id: ConnectionId, phase: Phase) {
-        if let Ok(connection) = self.connections.get_mut(id) {
-            self.seats.move_to(connection, phase, self.clock.now());
         }
     }
 

@@ -1,17 +1,12 @@
 //! Joining and leaving rooms.
 
-use std::sync::Arc;
-
-use smallvec::SmallVec;
-
 use super::switchboard::Switchboard;
 use crate::hash::Vacant;
 use crate::protocol::ServerMessage;
 use crate::switchboard::action::Notice;
-use crate::switchboard::counters::Level;
 use crate::switchboard::errors::JoinError;
 use crate::switchboard::rooms::Via;
-use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
+use crate::{ConnectionId, StaleId, Time};
 
 impl Switchboard {
     /// Adds a connection to a room on behalf of the application. With the JSON protocol the client
@@ -46,56 +41,6 @@ impl Switchboard {
             },
         );
         Ok(true)
-    }
-
-    /// Returns the connections in a room.
-    pub fn members(&self, room: &str) -> Vec<ConnectionId> {
-        let Some(key) = self.rooms.find(room) else {
-            return Vec::new();
-        };
-        let members = self.rooms.at(key).members.iter();
-        members
-            .map(|member| self.connections.id_at(member.slot))
-            .collect()
-    }
-
-    /// Returns the rooms of a connection.
-    pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
-        let memberships = self.connections.get(id)?.rooms.iter();
-        Ok(memberships
-            .map(|member| self.room_name(member.room))
-            .collect())
-    }
-
-    /// Returns the users in a room, in the order of joining; without presence, in that of the
-    /// list of members.
-    pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
-        let Some(key) = self.rooms.find(room) else {
-            return Vec::new();
-        };
-        let users = self.rooms.users(&self.connections, key).into_iter();
-        users.map(|user| self.users.at(user).name.clone()).collect()
-    }
-
-    pub(super) fn is_member(&self, id: ConnectionId, key: u32) -> bool {
-        self.connections.get(id).is_ok_and(|found| found.is_in(key))
-    }
-
-    /// Returns the room's name, shared.
-    pub(super) fn room_name(&self, key: u32) -> Arc<str> {
-        self.rooms.at(key).name.clone()
-    }
-
-    /// Checks that a connection could enter a room now. Returns the room, or where to create it.
-    pub(super) fn may_enter(
-        &self,
-        id: ConnectionId,
-        name: &str,
-        via: Via,
-    ) -> Result<Result<u32, Vacant>, JoinError> {
-        let connection = self.connections.get(id)?;
-        self.rooms
-            .may_enter(connection, name, via, &self.config.limits)
     }
 
     /// Adds a connection to a room and tells the client: `subscribed`, then presence. For a lobby,
@@ -151,60 +96,5 @@ impl Switchboard {
         self.send_message(id, &message);
         self.send_presence_list(id, key);
         Ok(())
-    }
-
-    /// Removes a connection that stays open from a room. Returns whether it was in the room.
-    pub(super) fn leave_voluntarily(&mut self, id: ConnectionId, key: u32) -> bool {
-        if let Ok(connection) = self.connections.get_mut(id) {
-            let mut memberships = connection.rooms.iter();
-            if memberships.any(|member| member.room == key && member.lobby) {
-                connection.left_lobby(self.rooms.at(key).name.clone());
-            }
-        }
-        self.leave_room(id, key, None).is_some()
-    }
-
-    /// Removes a connection from a room; with `grace`, its user stays present until then. Returns
-    /// the room's name, or `None` if the connection was not in it.
-    fn leave_room(&mut self, id: ConnectionId, key: u32, grace: Option<Time>) -> Option<Arc<str>> {
-        let update_at = self.presence_update_at();
-        let (connections, users) = (&mut self.connections, &mut self.users);
-        let name = self
-            .rooms
-            .leave(connections, users, id, key, grace, update_at)?;
-        self.notify(Notice::Left {
-            id,
-            room: name.clone(),
-        });
-        Some(name)
-    }
-
-    /// Removes a connection from all its rooms; returns their names.
-    pub(super) fn leave_rooms(&mut self, id: ConnectionId, reason: CloseReason) -> Vec<Arc<str>> {
-        let Ok(connection) = self.connections.get(id) else {
-            return Vec::new();
-        };
-        let keys: Vec<u32> = connection.rooms.iter().map(|member| member.room).collect();
-        let until = self.clock.now() + self.config.presence.leave_grace;
-        let grace = reason.is_peer_initiated().then_some(until);
-        let names = keys
-            .into_iter()
-            .filter_map(|key| self.leave_room(id, key, grace))
-            .collect();
-        if let Ok(connection) = self.connections.get_mut(id) {
-            connection.rooms = SmallVec::new();
-        }
-        names
-    }
-
-    /// Returns when a change of presence is told, at the latest.
-    pub(super) fn presence_update_at(&self) -> Time {
-        self.clock.now() + self.config.presence.interval
-    }
-
-    fn create_room(&mut self, vacant: Vacant, name: &str, owner: Option<IpKey>) -> u32 {
-        let key = self.rooms.create(vacant, name, owner, &self.config);
-        self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
-        key
     }
 }

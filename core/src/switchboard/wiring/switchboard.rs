@@ -1,9 +1,8 @@
 //! The public type: its sub-machines, its clock and its timers.
 
 use crate::hash::Secrets;
-use crate::switchboard::action::{Action, Notice};
+use crate::switchboard::action::Notice;
 use crate::switchboard::clock::Clock;
-use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::{Counters, Level};
 use crate::switchboard::deadlines::Deadlines;
 use crate::switchboard::drain::Drain;
@@ -17,7 +16,7 @@ use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
 use crate::switchboard::timers::Kind;
 use crate::switchboard::users::Users;
-use crate::{CloseReason, Config, ConfigError, ConnectionId, StaleId, Time};
+use crate::{Config, ConfigError, ConnectionId, StaleId, Time};
 
 /// The connection manager of one node.
 ///
@@ -83,29 +82,6 @@ impl Switchboard {
         &self.config
     }
 
-    /// Returns the next action, or `None` when there is nothing to do.
-    ///
-    /// Notices and ends come before [`Action::Send`]. An action that is dropped is lost.
-    #[must_use]
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.poll_notice()
-            .or_else(|| self.poll_send().map(Action::Send))
-    }
-
-    /// Returns the next action that is not an [`Action::Send`].
-    #[must_use]
-    pub fn poll_notice(&mut self) -> Option<Action> {
-        debug_assert!(
-            self.effects.is_settled(),
-            "each call carries out what it recorded"
-        );
-        if self.effects.is_empty() {
-            // Frames without a limit of their own (pings, pongs, Close frames) count as well.
-            self.enforce_queue_budget();
-        }
-        self.effects.next_action()
-    }
-
     /// Returns when to call [`tick`](Self::tick), which is always after the last tick.
     ///
     /// Costs one comparison per kind of timer.
@@ -123,28 +99,6 @@ impl Switchboard {
         .flatten()
         .min()
         .map(|at| self.clock.after_tick(at))
-    }
-
-    /// Acts on what is due. Early, late, repeated and backward calls are harmless.
-    pub fn tick(&mut self, now: Time) {
-        if now < self.clock.now() {
-            return;
-        }
-        self.advance_clock(now);
-        self.tick_drain();
-        self.tick_expiries();
-        let now = self.liveness();
-        while let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now) {
-            self.due(kind, id);
-        }
-        self.end_beat();
-        let now = self.liveness();
-        self.pings
-            .tick(&mut self.connections, &mut self.effects, now);
-        self.tick_presence();
-        self.deadlines.sweep(&self.connections);
-        self.seats.tick(self.clock.now());
-        self.clock.tick();
     }
 
     /// Advances the clock, and detects a stall of the host before this call.
@@ -169,17 +123,6 @@ impl Switchboard {
         self.effects.notify(notice);
     }
 
-    /// Carries out what sub-machines have recorded: resumes reading, and ends connections.
-    pub(super) fn settle(&mut self) {
-        while let Some(id) = self.effects.next_resumed() {
-            self.reading_resumed(id);
-            self.effects.act(Action::ReadMode(id));
-        }
-        while let Some((id, reason)) = self.effects.next_end() {
-            self.end(id, reason);
-        }
-    }
-
     /// Arms a timer of this kind, for its deadline or earlier.
     pub(super) fn arm(&mut self, id: ConnectionId, kind: Kind) {
         self.deadlines
@@ -196,36 +139,6 @@ impl Switchboard {
     pub(super) fn note_level(&mut self, level: Level, used: usize, limit: usize) {
         self.counters
             .note_level(&mut self.effects, level, used, limit);
-    }
-
-    fn due(&mut self, kind: Kind, id: ConnectionId) {
-        match kind {
-            Kind::Handshake => self.handshake_timed_out(id),
-            Kind::Hook => self.hook_failed(id),
-            Kind::Auth => self.end(id, CloseReason::AuthTimeout),
-            Kind::Claim => self.decide_claim(id),
-            Kind::Linger | Kind::Close => self.remove(id, None),
-            Kind::Message => self.end(id, CloseReason::Policy),
-            Kind::PingTimeout => self.evict(id, CloseReason::HeartbeatTimeout),
-            Kind::WriteStall
-                if self
-                    .connections
-                    .get(id)
-                    .is_ok_and(ConnectionState::reads_page) =>
-            {
-                self.remove(id, None);
-            }
-            Kind::WriteStall => self.end(id, CloseReason::SlowConsumer),
-            Kind::Ping => self.send_ping(id),
-        }
-    }
-
-    fn tick_expiries(&mut self) {
-        let now = self.clock.now();
-        while let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) {
-            self.effects.end(id, CloseReason::TokenExpired);
-        }
-        self.settle();
     }
 
     pub(super) fn check(&self, id: ConnectionId) -> Result<(), StaleId> {

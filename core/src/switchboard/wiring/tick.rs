@@ -1,0 +1,84 @@
+//! What the driver polls, and what is due.
+
+use super::switchboard::Switchboard;
+use crate::switchboard::action::Action;
+use crate::switchboard::connection::ConnectionState;
+use crate::switchboard::timers::Kind;
+use crate::{CloseReason, ConnectionId, Time};
+
+impl Switchboard {
+    /// Returns the next action, or `None` when there is nothing to do.
+    ///
+    /// Notices and ends come before [`Action::Send`]. An action that is dropped is lost.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.poll_notice()
+            .or_else(|| self.poll_send().map(Action::Send))
+    }
+
+    /// Returns the next action that is not an [`Action::Send`].
+    #[must_use]
+    pub fn poll_notice(&mut self) -> Option<Action> {
+        debug_assert!(
+            self.effects.is_settled(),
+            "each call carries out what it recorded"
+        );
+        if self.effects.is_empty() {
+            // Frames without a limit of their own (pings, pongs, Close frames) count as well.
+            self.enforce_queue_budget();
+        }
+        self.effects.next_action()
+    }
+
+    /// Acts on what is due. Early, late, repeated and backward calls are harmless.
+    pub fn tick(&mut self, now: Time) {
+        if now < self.clock.now() {
+            return;
+        }
+        self.advance_clock(now);
+        self.tick_drain();
+        self.tick_expiries();
+        let now = self.liveness();
+        while let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now) {
+            self.due(kind, id);
+        }
+        self.end_beat();
+        let now = self.liveness();
+        self.pings
+            .tick(&mut self.connections, &mut self.effects, now);
+        self.tick_presence();
+        self.deadlines.sweep(&self.connections);
+        self.seats.tick(self.clock.now());
+        self.clock.tick();
+    }
+
+    fn due(&mut self, kind: Kind, id: ConnectionId) {
+        match kind {
+            Kind::Handshake => self.handshake_timed_out(id),
+            Kind::Hook => self.hook_failed(id),
+            Kind::Auth => self.end(id, CloseReason::AuthTimeout),
+            Kind::Claim => self.decide_claim(id),
+            Kind::Linger | Kind::Close => self.remove(id, None),
+            Kind::Message => self.end(id, CloseReason::Policy),
+            Kind::PingTimeout => self.evict(id, CloseReason::HeartbeatTimeout),
+            Kind::WriteStall
+                if self
+                    .connections
+                    .get(id)
+                    .is_ok_and(ConnectionState::reads_page) =>
+            {
+                self.remove(id, None);
+            }
+            Kind::WriteStall => self.end(id, CloseReason::SlowConsumer),
+            Kind::Ping => self.send_ping(id),
+        }
+    }
+
+    fn tick_expiries(&mut self) {
+        let now = self.clock.now();
+        while let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) {
+            self.effects.end(id, CloseReason::TokenExpired);
+        }
+        self.settle();
+    }
+}
