@@ -22,6 +22,8 @@
 
 mod address;
 pub mod client;
+#[doc(hidden)]
+pub mod cluster;
 mod config;
 mod date;
 mod decoder;

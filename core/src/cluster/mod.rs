@@ -1,0 +1,18 @@
+//! Several nodes: what a node asks of a broker, what the broker answers, and what nodes tell each other.
+//!
+//! Nothing here knows which broker it is. An adapter turns each [`Command`] into one atomic step of
+//! its broker, and each of that one's replies into a [`Done`]; docs/cluster.md describes the one for
+//! Redis.
+
+mod answer;
+mod command;
+mod push;
+
+pub use self::answer::{
+    Answer, Claim, Done, Entry, Failure, Occupant, OccupantList, Peer, Reached, RoomPosition,
+};
+pub use self::command::{
+    Append, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup,
+    Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
+};
+pub use self::push::{BadPush, NodeState, Push};
