@@ -21,6 +21,9 @@ mod hub;
 mod machine;
 mod net;
 mod node;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod redis;
 mod runtime;
 #[cfg(test)]
 #[path = "../schedules/mod.rs"]

@@ -1,0 +1,23 @@
+//! The cluster's commands in the words of Redis: which script, with which keys and arguments, and what
+//! its reply means.
+//!
+//! ```text
+//! Command ──▶ encode ──▶ EVALSHA sha keys arguments ──▶ Redis
+//!    Done ◀── decode ◀── Reply ◀──────────────────────────┘
+//! ```
+//!
+//! Nothing here does I/O or knows a client library: [`encode`] gives the arguments of one request, and
+//! [`decode`] takes the reply as a [`Reply`]. The scripts are in `redis/scripts`; each says there what it
+//! takes, returns and guarantees.
+
+mod decode;
+mod encode;
+mod names;
+mod reply;
+mod script;
+
+pub use self::decode::decode;
+pub use self::encode::encode;
+pub use self::names::Names;
+pub use self::reply::{Reply, failure};
+pub use self::script::Script;
