@@ -1,5 +1,6 @@
 //! Test oracles that share no code with the core.
 //!
+//! - [`broker`]: a second implementation of the broker between nodes, in virtual time.
 //! - [`model`]: a plain second implementation of the core's rules.
 //! - [`clients`]: ten thousand clients and their node, in virtual time.
 //! - [`driver`]: plays a script against the switchboard and the model, and compares them.
@@ -7,6 +8,7 @@
 //! - [`simulation`]: a whole node and its clients over a simulated network, from one seed.
 //! - [`wire`]: a strict reader of a server's output.
 
+pub mod broker;
 pub mod clients;
 pub mod driver;
 pub mod model;

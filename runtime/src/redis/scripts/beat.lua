@@ -12,7 +12,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 if ARGV[2] == '1' and redis.call('EXISTS', KEYS[1]) == 0 then return {'fenced', now} end
 redis.call('SET', KEYS[1], '1', 'PX', ARGV[3])
-if redis.pcall('HSET', KEYS[2], ARGV[1], ARGV[4]).err then
+-- HSET returns a number, or a table where the key is of another type.
+if type(redis.pcall('HSET', KEYS[2], ARGV[1], ARGV[4])) == 'table' then
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
 end

@@ -1,0 +1,395 @@
+//! Random commands. They follow what was answered before, so that most of them make sense.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use switchboard_core::cluster::{
+    Answer, Append, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup,
+    Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
+};
+
+use switchboard_tests::broker::Key;
+
+/// Names that a careless script takes apart wrongly.
+const ROOMS: [&str; 4] = ["lobby", "a}b", "{x} %s", "r\u{e4}um/1"];
+const USERS: [&str; 3] = ["alice", "b:o/b", "c\u{f6}.7%1"];
+const NODES: [&str; 3] = ["a-0", "b.7/c-1", "d:%d-2"];
+const CONNECTIONS: [&str; 4] = ["0-1", "1-1", "2-1", "0-2"];
+const HOUR: u64 = 3600;
+
+/// Draws commands.
+pub(crate) struct Commands {
+    pub(crate) rng: Rng,
+    incarnation: u64,
+    epochs: u64,
+    sessions: [u64; NODES.len()],
+    /// The next own number by node and room.
+    next: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    /// The last epoch and number heard of, by room.
+    heard: BTreeMap<Arc<str>, (Arc<str>, u64)>,
+    now: u64,
+}
+
+impl Commands {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rng: Rng::with_seed(seed),
+            incarnation: 1,
+            epochs: 0,
+            sessions: [1; NODES.len()],
+            next: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            now: 0,
+        }
+    }
+
+    pub(crate) fn one(&mut self) -> Command {
+        match self.rng.u32(0..100) {
+            0..30 => self.append(),
+            30..38 => self.sync(),
+            38..50 => self.presence(),
+            50..53 => Command::Occupants(Occupants {
+                room: self.room(),
+                incarnation: self.incarnation(),
+            }),
+            53..57 => self.position(),
+            57..62 => self.range(),
+            62..70 => self.seats(),
+            70..80 => self.login(),
+            80..84 => self.logout(),
+            84..86 => Command::Kick(Kick {
+                user: self.user(),
+                incarnation: self.incarnation(),
+                reason: "kicked".into(),
+            }),
+            86..89 => Command::Lookup(Lookup {
+                user: self.user(),
+                incarnation: self.incarnation(),
+                expiry: self.live(),
+            }),
+            89..92 => self.direct(),
+            92..96 => self.beat(),
+            96..97 => Command::Retire(Retire {
+                registration: self.registration(),
+                payload: self.body(),
+            }),
+            97..99 => Command::Notify {
+                channel: self.channel(),
+                payload: self.body(),
+            },
+            _ => Command::Ping,
+        }
+    }
+
+    /// Takes notice of an answer.
+    pub(crate) fn hear(&mut self, command: &Command, answer: &Answer) {
+        match (command, answer) {
+            (Command::Append(it), Answer::Append { epoch, numbers }) => {
+                let next = it.first + numbers.len() as u64;
+                self.set_next(&it.writer.node, &it.room, Some(next - 1));
+                let last = numbers.iter().flatten().max();
+                if let Some(last) = last {
+                    self.heard.insert(it.room.clone(), (epoch.clone(), *last));
+                }
+            }
+            (Command::Append(it), Answer::OutOfOrder { own, .. }) => {
+                self.set_next(&it.writer.node, &it.room, Some(*own));
+            }
+            (
+                Command::Sync(it),
+                Answer::Sync {
+                    epoch, seq, own, ..
+                },
+            ) => {
+                self.set_next(&it.writer.node, &it.room, *own);
+                self.heard.insert(it.room.clone(), (epoch.clone(), *seq));
+            }
+            (_, Answer::Login { at, .. } | Answer::Seats { at, .. } | Answer::Beat { at, .. }) => {
+                self.now = at.0;
+            }
+            _ => {}
+        }
+    }
+
+    /// The data changed: commands of other connections than the newest keep the old incarnation.
+    pub(crate) fn new_incarnation(&mut self) {
+        self.incarnation += 1;
+    }
+
+    pub(crate) fn channel(&mut self) -> Channel {
+        match self.rng.u32(0..6) {
+            0 => Channel::Everyone,
+            1..3 => Channel::Inbox(self.node()),
+            _ => Channel::Room(self.room()),
+        }
+    }
+
+    pub(crate) fn key(&mut self) -> Key {
+        let room = self.room().to_string();
+        match self.rng.u32(0..9) {
+            0..2 => Key::Numbers(room),
+            2 => Key::Log(room),
+            3 => Key::Users(room),
+            4 => Key::Seats(room),
+            5..7 => Key::Claims(self.user().to_string()),
+            7 => Key::Lease(self.registration().to_string()),
+            _ => Key::Nodes,
+        }
+    }
+
+    fn append(&mut self) -> Command {
+        let (room, writer) = (self.room(), self.writer());
+        let next = *self
+            .next
+            .get(&(writer.node.clone(), room.clone()))
+            .unwrap_or(&1);
+        let first = match self.rng.u32(0..10) {
+            0 => next + self.rng.u64(1..3),
+            1..3 => next.saturating_sub(self.rng.u64(1..4)).max(1),
+            _ => next,
+        };
+        let bodies = (0..self.rng.usize(1..6)).map(|_| self.body()).collect();
+        Command::Append(Append {
+            room,
+            writer,
+            fresh: self.fresh(),
+            first,
+            bodies,
+            retention: self.retention(),
+        })
+    }
+
+    fn sync(&mut self) -> Command {
+        let node = self.rng.usize(0..NODES.len());
+        if self.rng.u32(0..3) == 0 {
+            self.sessions[node] += 1;
+        }
+        let room = self.room();
+        Command::Sync(Sync {
+            since: self.since(&room),
+            room,
+            writer: self.writer(),
+            fresh: self.fresh(),
+            most: self.rng.u32(0..30),
+            retention: self.retention(),
+        })
+    }
+
+    fn since(&mut self, room: &Arc<str>) -> Option<(Arc<str>, u64)> {
+        match self.rng.u32(0..10) {
+            0 => None,
+            1 => Some(("other".into(), 3)),
+            2 => self
+                .heard
+                .get(room)
+                .map(|(epoch, _)| (epoch.clone(), u64::MAX)),
+            _ => {
+                let (epoch, seq) = self.heard.get(room)?.clone();
+                Some((epoch, seq.saturating_sub(self.rng.u64(0..40))))
+            }
+        }
+    }
+
+    fn presence(&mut self) -> Command {
+        let mut some = || {
+            let count = self.rng.usize(0..3);
+            (0..count)
+                .map(|_| USERS[self.rng.usize(0..USERS.len())].into())
+                .collect()
+        };
+        let (joined, left) = (some(), some());
+        Command::Presence(Presence {
+            room: self.room(),
+            writer: self.writer(),
+            fresh: self.fresh(),
+            registration: self.registration(),
+            joined,
+            left,
+            numbers: self.live(),
+            list: self.live(),
+        })
+    }
+
+    fn position(&mut self) -> Command {
+        let forget = if self.rng.u32(0..4) == 0 {
+            vec![self.node()]
+        } else {
+            Vec::new()
+        };
+        Command::Position(Position {
+            room: self.room(),
+            incarnation: self.incarnation(),
+            numbers: self.live(),
+            list: self.live(),
+            forget,
+        })
+    }
+
+    fn range(&mut self) -> Command {
+        let room = self.room();
+        let (epoch, after) = self.since(&room).unwrap_or(("none".into(), 0));
+        Command::Range(Range {
+            room,
+            incarnation: self.incarnation(),
+            epoch,
+            after,
+            most: self.rng.u32(1..50),
+        })
+    }
+
+    fn seats(&mut self) -> Command {
+        let held = self.rng.u32(0..4);
+        Command::Seats(Seats {
+            room: self.room(),
+            registration: self.registration(),
+            session: self.rng.u64(1..4),
+            held,
+            wanted: held + self.rng.u32(0..4),
+            total: self.rng.u32(1..8),
+            // Anything not of this very microsecond, or nothing, is stale.
+            stale: Duration::from_secs(if self.rng.u32(0..8) == 0 { 0 } else { HOUR }),
+            table: self.live(),
+            dead: self.dead(),
+        })
+    }
+
+    fn login(&mut self) -> Command {
+        let at = match self.rng.u32(0..4) {
+            0 => Some(BrokerTime(self.now.saturating_sub(self.rng.u64(0..20)))),
+            1 => Some(BrokerTime(1000 + self.rng.u64(0..4))),
+            _ => None,
+        };
+        let writer = self.writer();
+        Command::Login(Login {
+            user: self.user(),
+            registration: self.registration_of(&writer.node),
+            writer,
+            connection: self.connection(),
+            at,
+            most: self.rng.u32(0..4),
+            keep: if self.rng.bool() {
+                Keep::Newest
+            } else {
+                Keep::Oldest
+            },
+            expiry: self.live(),
+            reason: "replaced".into(),
+            dead: self.dead(),
+        })
+    }
+
+    fn logout(&mut self) -> Command {
+        let writer = self.writer();
+        Command::Logout(Logout {
+            user: self.user(),
+            registration: self.registration_of(&writer.node),
+            writer,
+            connection: self.connection(),
+            rest: self.live(),
+        })
+    }
+
+    fn direct(&mut self) -> Command {
+        Command::Direct(Direct {
+            user: self.user(),
+            incarnation: self.incarnation(),
+            node: self.node(),
+            payload: self.body(),
+            dead: self.dead(),
+        })
+    }
+
+    fn beat(&mut self) -> Command {
+        Command::Beat(Beat {
+            registration: self.registration(),
+            renew: self.rng.bool(),
+            lease: self.live(),
+            info: "1".into(),
+            list: self.live(),
+            payload: self.body(),
+            forget: self.dead(),
+        })
+    }
+
+    fn set_next(&mut self, node: &Arc<str>, room: &Arc<str>, own: Option<u64>) {
+        let next = own.map_or(1, |own| own + 1);
+        self.next.insert((node.clone(), room.clone()), next);
+    }
+
+    fn writer(&mut self) -> Writer {
+        let node = self.rng.usize(0..NODES.len());
+        let newest = self.sessions[node];
+        Writer {
+            node: NODES[node].into(),
+            session: if self.rng.u32(0..12) == 0 {
+                newest.saturating_sub(1)
+            } else {
+                newest
+            },
+            incarnation: self.incarnation(),
+        }
+    }
+
+    fn incarnation(&mut self) -> Arc<str> {
+        let old = u64::from(self.rng.u32(0..100) == 0);
+        format!("life-{}", self.incarnation - old).into()
+    }
+
+    fn fresh(&mut self) -> Arc<str> {
+        self.epochs += 1;
+        format!("e{}", self.epochs).into()
+    }
+
+    fn retention(&mut self) -> Retention {
+        Retention {
+            messages: self.rng.u32(5..45),
+            log: self.live(),
+            numbers: self.live(),
+        }
+    }
+
+    /// Lives that none of a test's keys survives, and that differ by more than a test takes.
+    fn live(&mut self) -> Duration {
+        Duration::from_secs(HOUR * self.rng.u64(1..5))
+    }
+
+    fn dead(&mut self) -> Vec<Arc<str>> {
+        if self.rng.u32(0..5) == 0 {
+            vec![self.registration()]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn body(&mut self) -> Arc<[u8]> {
+        let len = self.rng.usize(0..20);
+        (0..len).map(|_| self.rng.u8(..)).collect()
+    }
+
+    fn registration(&mut self) -> Arc<str> {
+        let node = self.node();
+        self.registration_of(&node)
+    }
+
+    fn registration_of(&mut self, node: &str) -> Arc<str> {
+        format!("{node}.{}", self.rng.u32(1..3)).into()
+    }
+
+    fn room(&mut self) -> Arc<str> {
+        ROOMS[self.rng.usize(0..ROOMS.len())].into()
+    }
+
+    fn user(&mut self) -> Arc<str> {
+        USERS[self.rng.usize(0..USERS.len())].into()
+    }
+
+    fn node(&mut self) -> Arc<str> {
+        NODES[self.rng.usize(0..NODES.len())].into()
+    }
+
+    fn connection(&mut self) -> Arc<str> {
+        CONNECTIONS[self.rng.usize(0..CONNECTIONS.len())].into()
+    }
+}

@@ -1,0 +1,8 @@
+//! The broker between nodes: its model against the scripts in a real Redis, and what replies mean.
+
+mod client;
+mod commands;
+mod differential;
+mod replies;
+mod server;
+mod virtual_time;
