@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
-#   tests/run.sh [PART...]      all parts, or those named: build rust simulation swarm fuzz schedules miri autobahn
-#                               clients client browser
+#   tests/run.sh [PART...]      all parts, or those named: build rust cluster simulation swarm fuzz schedules miri
+#                               autobahn clients client browser
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache, chromium with
-# apt-get. Ends with one line per part and its time; the exit code is not 0 if any failed.
+# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache, chromium and
+# redis-server with apt-get. Ends with one line per part and its time; the exit code is not 0 if any failed.
 set -u -o pipefail
 # rustup would install a toolchain that is only asked for.
 export RUSTUP_AUTO_INSTALL=0
@@ -152,6 +152,17 @@ miri() {
 
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
+# The scripts of a cluster in a real Redis, which the test starts, against their model. The Rust tests
+# skip this where there is none; here there must be one.
+cluster() {
+  if [ -z "${SWITCHBOARD_REDIS-}" ] && ! command -v redis-server >/dev/null; then
+    apt_get redis-server ||
+      { echo "redis-server is missing: install it, or name another by SWITCHBOARD_REDIS"; return 1; }
+  fi
+  SWITCHBOARD_REDIS_REQUIRED=yes SWITCHBOARD_BROKER_SEEDS="${SWITCHBOARD_BROKER_SEEDS:-50}" \
+    cargo test --locked -p switchboard-tests --test broker
+}
+
 # The Autobahn test suite against both echo servers. It needs Python 2.7, which not every machine has.
 autobahn() {
   local verdict=0
@@ -216,6 +227,7 @@ typescript_client() {
 raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
+part cluster "The scripts of a cluster in Redis against their model" cluster
 part simulation "Simulation: 1000 seeds" simulation
 part swarm "Ten thousand clients: restart, partition, drain" swarm
 part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz

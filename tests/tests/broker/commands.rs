@@ -256,9 +256,11 @@ impl Commands {
     }
 
     fn login(&mut self) -> Command {
-        let at = match self.rng.u32(0..4) {
+        let at = match self.rng.u32(0..6) {
             0 => Some(BrokerTime(self.now.saturating_sub(self.rng.u64(0..20)))),
             1 => Some(BrokerTime(1000 + self.rng.u64(0..4))),
+            // By the clock of a server that was ahead.
+            2 => Some(BrokerTime(self.now + HOUR * 1_000_000)),
             _ => None,
         };
         let writer = self.writer();

@@ -113,6 +113,9 @@ impl<'s> Pair<'s> {
             if step % 8 == 0 {
                 *seen.entry("push".to_owned()).or_default() += self.compare_pushes();
             }
+            if step % 20 == 0 {
+                self.compare_keys();
+            }
         }
         self.recover();
         self.compare_pushes();

@@ -14,8 +14,8 @@ local function number(text)
   return tonumber(text)
 end
 
+-- For a key of another type this has an error, and no field.
 local m = redis.pcall('HMGET', KEYS[1], 'e', 's', 'v', 'i', 'o:' .. ARGV[3])
-if m.err then m = {} end
 local epoch, seq, version, session, own = m[1], number(m[2]), number(m[3]), 0, -1
 if not epoch or not seq or not version or m[4] ~= ARGV[2] then
   -- Redis refuses a script that is out of memory at its first command that may take some: SET, not DEL.
