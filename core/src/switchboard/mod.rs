@@ -21,6 +21,11 @@ mod errors;
 mod ips;
 mod limits;
 mod liveness;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the switchboard is about to deliver by it")
+)]
+mod log;
 mod outbox;
 mod partials;
 mod pending;

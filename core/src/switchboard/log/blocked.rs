@@ -1,0 +1,119 @@
+//! The blocked members at each position, as circular lists: joining two takes one step.
+
+use super::Log;
+use super::arena::NONE;
+use super::connection::Writer;
+use super::limits::Slow;
+
+/// A membership of a connection whose socket takes no bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lag {
+    pub(super) slot: u32,
+    room: u32,
+    previous: u32,
+    pub(super) next: u32,
+}
+
+impl Log {
+    /// Notes that a socket takes no bytes.
+    pub(super) fn block(&mut self, slot: u32) {
+        self.connections[slot as usize].writer = Writer::Blocked;
+        for membership in 0..self.connections[slot as usize].rooms.len() {
+            self.link(slot, membership);
+        }
+        self.weigh_connection(slot);
+    }
+
+    /// Notes that a socket takes bytes again, or that it is gone.
+    pub(super) fn unblock(&mut self, slot: u32) {
+        for membership in 0..self.connections[slot as usize].rooms.len() {
+            self.unlink(slot, membership);
+        }
+        self.connections[slot as usize].writer = Writer::Idle;
+        self.weigh_connection(slot);
+    }
+
+    /// Adds a membership to the blocked ones at its position. A member over its limit is to be
+    /// closed.
+    pub(super) fn link(&mut self, slot: u32, membership: usize) {
+        let found = self.connections[slot as usize].rooms[membership];
+        let room = &self.rooms[found.room];
+        let index = room.index_of(found.index);
+        let over = room.rule.slow == Slow::Disconnect && room.is_over(index, 1);
+        let lag = self.lags.insert(Lag {
+            slot,
+            room: found.room,
+            previous: NONE,
+            next: NONE,
+        });
+        self.lags[lag].previous = lag;
+        self.lags[lag].next = lag;
+        self.connections[slot as usize].rooms[membership].lag = lag;
+        self.splice(found.room, index, lag);
+        self.rooms[found.room].blocked += 1;
+        self.weigh_room(found.room);
+        if over {
+            self.condemn(slot);
+        }
+    }
+
+    /// Removes a membership from the blocked ones.
+    pub(super) fn unlink(&mut self, slot: u32, membership: usize) {
+        let found = self.connections[slot as usize].rooms[membership];
+        if found.lag == NONE {
+            return;
+        }
+        self.connections[slot as usize].rooms[membership].lag = NONE;
+        let Some(lag) = self.lags.remove(found.lag) else {
+            return;
+        };
+        let room = &mut self.rooms[found.room];
+        let index = room.index_of(found.index);
+        let head = match room.ring.get_mut(index) {
+            Some(entry) => &mut entry.blocked,
+            None => &mut room.end_blocked,
+        };
+        if lag.next == found.lag {
+            *head = NONE;
+        } else {
+            if *head == found.lag {
+                *head = lag.next;
+            }
+            self.lags[lag.previous].next = lag.next;
+            self.lags[lag.next].previous = lag.previous;
+        }
+        self.rooms[found.room].blocked -= 1;
+        self.weigh_room(found.room);
+    }
+
+    /// Adds a list to the one at an index.
+    pub(super) fn splice(&mut self, room: u32, index: usize, list: u32) {
+        if list == NONE {
+            return;
+        }
+        let room = &mut self.rooms[room];
+        let head = match room.ring.get_mut(index) {
+            Some(entry) => &mut entry.blocked,
+            None => &mut room.end_blocked,
+        };
+        let first = std::mem::replace(head, list);
+        if first != NONE {
+            let (last, end) = (self.lags[first].previous, self.lags[list].previous);
+            self.lags[last].next = list;
+            self.lags[list].previous = last;
+            self.lags[end].next = first;
+            self.lags[first].previous = end;
+        }
+    }
+
+    /// Records a connection that is over its limit, once.
+    pub(super) fn condemn(&mut self, slot: u32) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        if std::mem::replace(&mut connection.condemned, true) {
+            return false;
+        }
+        let id = self.id(slot);
+        self.condemned.push_back(id);
+        true
+    }
+}

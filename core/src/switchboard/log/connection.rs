@@ -1,0 +1,138 @@
+//! What each connection has to write, and whether it can.
+//!
+//! ```text
+//!            taken for a turn             reported, all written
+//!    Idle ─────────────────────▶ Writing ───────────────────────▶ Idle
+//!     ▲                             │ reported, written in part
+//!     └──────── writable ──────── Blocked
+//! ```
+
+use smallvec::SmallVec;
+
+use super::arena::NONE;
+use crate::Frame;
+
+/// The state of a connection's writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// There is no connection in this slot.
+    Gone,
+    /// A writer may take what there is.
+    Idle,
+    /// A writer has taken something, and has not reported.
+    Writing,
+    /// The socket takes no bytes until it is writable again.
+    Blocked,
+}
+
+/// A room of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Membership {
+    pub(super) room: u32,
+    /// The index in the room's list of members.
+    pub(super) index: u32,
+    /// The [`Lag`](super::blocked::Lag), while the connection is blocked.
+    pub(super) lag: u32,
+}
+
+/// A linked list of own frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    pub(super) head: u32,
+    pub(super) tail: u32,
+}
+
+impl List {
+    pub(super) const EMPTY: Self = Self {
+        head: NONE,
+        tail: NONE,
+    };
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.head == NONE
+    }
+}
+
+/// The rest of a frame that was written in part.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) frame: Frame,
+    /// Bytes of it that are written.
+    pub(super) from: usize,
+    /// Whether the frame is a message.
+    pub(super) message: bool,
+    /// Whether it is the ping of an interval.
+    pub(super) ping: bool,
+}
+
+impl Rest {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.frame.as_bytes()[self.from..]
+    }
+}
+
+/// The delivery state of a connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) generation: u32,
+    pub(super) writer: Writer,
+    /// Whether it is in the list of connections with something to write.
+    pub(super) dirty: bool,
+    /// Whether to look at it again when its writer reports.
+    pub(super) again: bool,
+    /// Whether it was reported as over a limit.
+    pub(super) condemned: bool,
+    /// Whether all that need not survive is discarded.
+    pub(super) discards: bool,
+    /// Pongs among the urgent frames.
+    pub(super) pongs: u8,
+    /// Frames that go before all others, and how many of them a writer has taken.
+    pub(super) urgent: List,
+    pub(super) urgent_taken: u16,
+    /// Frames in the order of publishing, and how many of them a writer has taken.
+    pub(super) own: List,
+    pub(super) own_taken: u32,
+    /// Bytes of both, and of `rest`.
+    pub(super) bytes: usize,
+    /// Messages among them.
+    pub(super) messages: u32,
+    /// What goes out before anything else.
+    pub(super) rest: Option<Box<Rest>>,
+    pub(super) rooms: SmallVec<[Membership; 1]>,
+    /// The power of two under which it is listed as holding back memory.
+    pub(super) weight: Option<u8>,
+}
+
+impl Connection {
+    pub(super) fn gone() -> Self {
+        Self {
+            generation: 0,
+            writer: Writer::Gone,
+            dirty: false,
+            again: false,
+            condemned: false,
+            discards: false,
+            pongs: 0,
+            urgent: List::EMPTY,
+            urgent_taken: 0,
+            own: List::EMPTY,
+            own_taken: 0,
+            bytes: 0,
+            messages: 0,
+            rest: None,
+            rooms: SmallVec::new(),
+            weight: None,
+        }
+    }
+
+    /// Returns whether it has frames of its own to write.
+    #[inline]
+    pub(super) fn has_own(&self) -> bool {
+        self.bytes > 0
+    }
+
+    /// Returns the index of a room in its list.
+    pub(super) fn membership(&self, room: u32) -> Option<usize> {
+        self.rooms.iter().position(|found| found.room == room)
+    }
+}

@@ -1,0 +1,118 @@
+//! What a room's log holds.
+
+use super::arena::NONE;
+use crate::Frame;
+
+/// The kind of a message to a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Kind {
+    /// Has the room's next number, and enters its history.
+    Numbered,
+    /// Has no number.
+    Raw,
+    /// A change of presence, without a number. Who misses it is due the complete list.
+    Presence,
+    /// Has no number; only for members for which nothing waits in the room.
+    Volatile,
+}
+
+/// A message in a room's log.
+// As large as a cache line.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Empty once no member is to get it any more.
+    pub(super) frame: Frame,
+    /// Bytes of the room's messages before it.
+    pub(super) start: u64,
+    /// Its place among all that this node published.
+    pub(super) stamp: u64,
+    /// Its number, or one of the constants below.
+    number: u64,
+    /// Members that stand at it.
+    pub(super) cursors: u32,
+    /// Members that stand at it and whose writer has not reported.
+    pub(super) flight: u32,
+    /// The blocked members that stand at it, a list of [`Lag`](super::blocked::Lag).
+    pub(super) blocked: u32,
+    /// The slot of a connection that does not get it.
+    excluded: u32,
+    /// Where more than one does not get it, their slots, in order.
+    more: Option<Box<[u32]>>,
+}
+
+const RAW: u64 = 0;
+const PRESENCE: u64 = u64::MAX;
+const VOLATILE: u64 = u64::MAX - 1;
+
+impl Entry {
+    /// Creates an entry. `excluded` is sorted.
+    pub(super) fn new(frame: Frame, kind: Kind, seq: u64, stamp: u64, excluded: &[u32]) -> Self {
+        let number = match kind {
+            Kind::Numbered => seq,
+            Kind::Raw => RAW,
+            Kind::Presence => PRESENCE,
+            Kind::Volatile => VOLATILE,
+        };
+        let (one, more) = match excluded {
+            [] => (NONE, None),
+            &[one] => (one, None),
+            more => (NONE, Some(more.into())),
+        };
+        Self {
+            frame,
+            start: 0,
+            stamp,
+            number,
+            cursors: 0,
+            flight: 0,
+            blocked: NONE,
+            excluded: one,
+            more,
+        }
+    }
+
+    /// Returns its number, if it has one.
+    pub(super) const fn seq(&self) -> Option<u64> {
+        match self.number {
+            RAW | PRESENCE | VOLATILE => None,
+            seq => Some(seq),
+        }
+    }
+
+    pub(super) const fn is_presence(&self) -> bool {
+        self.number == PRESENCE
+    }
+
+    pub(super) const fn is_volatile(&self) -> bool {
+        self.number == VOLATILE
+    }
+
+    /// Returns whether no member is to get it any more.
+    pub(super) fn is_dead(&self) -> bool {
+        self.frame.is_empty()
+    }
+
+    /// Releases the frame; returns its size.
+    pub(super) fn kill(&mut self) -> usize {
+        let bytes = self.frame.len();
+        if bytes > 0 {
+            self.frame = Frame::raw([]);
+        }
+        bytes
+    }
+
+    /// Returns whether the connection in this slot does not get it.
+    #[inline]
+    pub(super) fn excludes(&self, slot: u32) -> bool {
+        self.excluded == slot || self.excluded().binary_search(&slot).is_ok()
+    }
+
+    /// Returns the slots of the connections that do not get it.
+    pub(super) fn excluded(&self) -> &[u32] {
+        match &self.more {
+            Some(more) => more,
+            None if self.excluded == NONE => &[],
+            None => std::slice::from_ref(&self.excluded),
+        }
+    }
+}

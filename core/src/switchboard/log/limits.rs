@@ -1,0 +1,53 @@
+//! What may wait, and for how long it is kept.
+
+use std::time::Duration;
+
+/// What happens to members that lag too far behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Slow {
+    /// Those whose sockets take no bytes are to be closed.
+    Disconnect,
+    /// They lose the oldest messages.
+    DropOldest,
+    /// They get no new messages until they have taken what waits for them.
+    DropNewest,
+    /// They lose only what the history no longer has.
+    CatchUp,
+}
+
+/// The rule of a room.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct Rule {
+    pub(in crate::switchboard) slow: Slow,
+    /// Messages that a member may lag behind.
+    pub(in crate::switchboard) messages: u64,
+    /// Bytes that a member may lag behind.
+    pub(in crate::switchboard) bytes: u64,
+    /// What is kept beyond what members have to get.
+    pub(in crate::switchboard) history: Option<Keep>,
+}
+
+/// The bounds of a room's history.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct Keep {
+    pub(in crate::switchboard) messages: usize,
+    pub(in crate::switchboard) bytes: usize,
+    pub(in crate::switchboard) age: Duration,
+    /// How long it is kept without members.
+    pub(in crate::switchboard) linger: Duration,
+}
+
+/// The limits of the node.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct Limits {
+    /// Bytes of a connection's own frames.
+    pub(in crate::switchboard) own_bytes: usize,
+    /// Messages among them.
+    pub(in crate::switchboard) own_messages: usize,
+    /// Bytes of everything that is held.
+    pub(in crate::switchboard) held: usize,
+    /// Bytes of all histories.
+    pub(in crate::switchboard) history_bytes: usize,
+    /// Rooms without members.
+    pub(in crate::switchboard) dormant_rooms: usize,
+}

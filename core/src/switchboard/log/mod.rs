@@ -1,0 +1,243 @@
+//! Delivery: a room is a log, a member is a cursor.
+
+mod arena;
+mod blocked;
+mod bound;
+mod chunks;
+mod connection;
+mod entry;
+mod history;
+mod limits;
+mod membership;
+mod own;
+mod publish;
+mod report;
+mod ring;
+mod room;
+mod serve;
+mod slow;
+mod take;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use self::arena::Arena;
+use self::blocked::Lag;
+use self::bound::Weight;
+use self::chunks::Chunks;
+use self::connection::{Connection, Writer};
+use self::limits::{Limits, Rule};
+use self::own::{Item, Shared};
+use self::ring::Ring;
+use self::room::Room;
+use self::turn::Mark;
+use crate::{ConnectionId, Time};
+
+/// What all connections of a node have to write.
+#[derive(Debug)]
+pub(super) struct Log {
+    limits: Limits,
+    rooms: Arena<Room>,
+    serials: u64,
+    connections: Chunks<Connection>,
+    items: Arena<Item>,
+    shared: Arena<Shared>,
+    /// Messages of rooms among `shared`.
+    flushed: BTreeMap<(u32, u64), u32>,
+    lags: Arena<Lag>,
+    /// Messages published so far.
+    published: u64,
+    /// What was published and sent so far.
+    totals: Mark,
+    /// Bytes of all frames that are held.
+    held: usize,
+    /// Rooms with something to write, each with its serial, in the order of their turns.
+    pending: Ring<(u32, u64)>,
+    /// Connections that have something to write and that no circle is sure to come to.
+    dirty: Ring<(u32, Mark)>,
+    /// Rooms in which members who can be written to are far behind.
+    congested: usize,
+    /// Turns that are not reported, the oldest first, each with what had been published.
+    turns: VecDeque<(u64, Mark)>,
+    turns_taken: u64,
+    /// Connections that are over a limit, for the caller to close.
+    condemned: VecDeque<ConnectionId>,
+    /// Members that missed a change of presence: room, connection.
+    uninformed: Vec<(u32, ConnectionId)>,
+    weights: BTreeSet<Weight>,
+    now: Time,
+}
+
+impl Log {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            rooms: Arena::default(),
+            serials: 0,
+            connections: Chunks::default(),
+            items: Arena::default(),
+            shared: Arena::default(),
+            flushed: BTreeMap::new(),
+            lags: Arena::default(),
+            published: 0,
+            totals: Mark::default(),
+            held: 0,
+            pending: Ring::default(),
+            dirty: Ring::default(),
+            congested: 0,
+            turns: VecDeque::new(),
+            turns_taken: 0,
+            condemned: VecDeque::new(),
+            uninformed: Vec::new(),
+            weights: BTreeSet::new(),
+            now: Time::ZERO,
+        }
+    }
+
+    /// Creates a room without members; returns its key.
+    pub(super) fn create_room(&mut self, rule: Rule) -> u32 {
+        self.serials += 1;
+        self.rooms.insert(Room::new(rule, self.serials))
+    }
+
+    /// Removes a room without members, and its history.
+    pub(super) fn remove_room(&mut self, key: u32) {
+        let Some(room) = self.rooms.get(key) else {
+            return;
+        };
+        debug_assert!(room.members.is_empty(), "its members leave first");
+        self.congested -= usize::from(room.congested);
+        let held: usize = room.ring.iter().map(|entry| entry.frame.len()).sum();
+        self.held -= held;
+        self.unweigh_room(key);
+        self.rooms.remove(key);
+    }
+
+    /// Notes that a socket takes bytes again.
+    pub(super) fn writable(&mut self, id: ConnectionId) {
+        if self
+            .connection(id)
+            .is_some_and(|it| it.writer == Writer::Blocked)
+        {
+            self.unblock(id.slot);
+            self.touch_if_behind(id.slot);
+        }
+    }
+
+    /// Returns the next connection that is over a limit, for the caller to close (4101).
+    pub(super) fn next_condemned(&mut self) -> Option<ConnectionId> {
+        while let Some(id) = self.condemned.pop_front() {
+            if self.connection(id).is_some_and(|found| found.condemned) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Returns the next member that missed a change of presence, with its room, for the caller to
+    /// send it the list.
+    pub(super) fn next_uninformed(&mut self) -> Option<(u32, ConnectionId)> {
+        while let Some((key, id)) = self.uninformed.pop() {
+            if self
+                .connection(id)
+                .is_some_and(|it| it.membership(key).is_some())
+            {
+                return Some((key, id));
+            }
+        }
+        None
+    }
+
+    /// Returns the bytes of memory that all frames hold. One that waits for many members counts
+    /// once.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Returns the bytes of a connection's own frames.
+    pub(super) fn own_bytes(&self, id: ConnectionId) -> usize {
+        self.connection(id).map_or(0, |found| found.bytes)
+    }
+
+    /// Returns whether a writer has a connection in its turn.
+    pub(super) fn is_writing(&self, id: ConnectionId) -> bool {
+        self.connection(id)
+            .is_some_and(|it| it.writer == Writer::Writing)
+    }
+
+    /// Returns whether a turn may take something.
+    pub(super) fn wants_write(&self) -> bool {
+        !self.pending.is_empty() || !self.dirty.is_empty()
+    }
+
+    /// Returns whether the writers are so far behind that more input should wait. What waits for
+    /// blocked sockets does not count.
+    pub(super) fn is_congested(&self) -> bool {
+        if self.congested > 0 {
+            return true;
+        }
+        let turn = self.turns.front().map(|&(_, since)| since);
+        let dirty = self.dirty.front().map(|&(_, since)| since);
+        let waits = self.wants_write() || turn.is_some();
+        let late = |since: Mark| {
+            self.totals.messages - since.messages > self.limits.own_messages as u64 / 4
+                || self.totals.bytes - since.bytes > self.limits.own_bytes as u64 / 4
+        };
+        turn.is_some_and(late)
+            || dirty.is_some_and(late)
+            || (waits && self.held > self.limits.held / 2)
+    }
+
+    #[inline]
+    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        let found = self.connections.get(id.slot as usize)?;
+        (found.generation == id.generation && found.writer != Writer::Gone).then_some(found)
+    }
+
+    fn id(&self, slot: u32) -> ConnectionId {
+        ConnectionId {
+            slot,
+            generation: self.connections[slot as usize].generation,
+        }
+    }
+
+    /// Sees to it that a connection gets a turn.
+    fn touch(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        match connection.writer {
+            Writer::Idle if !connection.dirty => {
+                connection.dirty = true;
+                self.dirty.push_back((slot, self.totals));
+            }
+            Writer::Writing => connection.again = true,
+            _ => {}
+        }
+    }
+
+    /// Sees to it that a connection gets a turn if it needs one.
+    fn touch_if_behind(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        let behind = |found: &connection::Membership| {
+            let room = &self.rooms[found.room];
+            room.index_of(found.index) < room.ring.len()
+                && !(room.listed && room.is_in_circle(found.index))
+        };
+        if connection.has_own() || connection.rooms.iter().any(behind) {
+            self.touch(slot);
+        }
+    }
+
+    /// Frees what all members of a room have passed.
+    fn settle(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        self.held -= room.settle();
+    }
+
+    /// Removes the front of a room's log.
+    fn pop(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        self.held -= room.pop();
+    }
+}

@@ -1,0 +1,140 @@
+//! Publishing: one entry, whatever the number of members.
+
+use super::Log;
+use super::entry::{Entry, Kind};
+use super::limits::Slow;
+use crate::Frame;
+
+/// What became of a message for the members of its room, when the call returned.
+///
+/// `accepted + excluded + dropped + closed` is the number of members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::switchboard) struct Published {
+    /// Members that are going to get it.
+    pub(in crate::switchboard) accepted: usize,
+    /// Members that were excluded by the caller.
+    pub(in crate::switchboard) excluded: usize,
+    /// Members for which it was dropped itself, as more waits for them.
+    pub(in crate::switchboard) dropped: usize,
+    /// Older messages that were dropped for it, for each member that loses one.
+    pub(in crate::switchboard) dropped_oldest: usize,
+    /// Members that are to be closed, as their lag is over the limit because of it.
+    pub(in crate::switchboard) closed: usize,
+}
+
+/// The room's log is at twice its limit, because nobody had a turn to read. Nothing was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Busy;
+
+impl Log {
+    /// Returns the number that the next numbered message of a room gets.
+    pub(in crate::switchboard) fn next_seq(&self, key: u32) -> u64 {
+        self.rooms[key].seq + 1
+    }
+
+    /// Publishes a message to a room. Costs one entry and a look at each excluded connection,
+    /// and at each that is to be closed.
+    ///
+    /// A numbered message spends [`next_seq`](Self::next_seq), also in a room without members.
+    pub(in crate::switchboard) fn publish(
+        &mut self,
+        key: u32,
+        frame: Frame,
+        kind: Kind,
+        excluded: &[u32],
+    ) -> Result<Published, Busy> {
+        let room = &self.rooms[key];
+        let members = room.members.len();
+        if room.is_over(room.passed, 2) && members > 0 {
+            return Err(Busy);
+        }
+        self.published += 1;
+        self.totals.messages += 1;
+        self.totals.bytes += frame.len() as u64;
+        let stamp = self.published;
+        let room = &mut self.rooms[key];
+        let seq = room.seq + u64::from(kind == Kind::Numbered);
+        room.seq = seq;
+        if members == 0 {
+            room.base += 1;
+            return Ok(Published::default());
+        }
+        let excluded = self.exclude(key, excluded);
+        let room = &mut self.rooms[key];
+        let mut published = Published {
+            excluded: excluded.len(),
+            accepted: members - excluded.len(),
+            ..Published::default()
+        };
+        if kind == Kind::Volatile {
+            let missed = members - room.at_end as usize;
+            let end = room.end();
+            let both = excluded.iter().filter(|&&slot| {
+                let index = self.connections[slot as usize].membership(key);
+                let index = index.map(|at| self.connections[slot as usize].rooms[at].index);
+                index.is_some_and(|index| room.members[index as usize].cursor < end)
+            });
+            published.dropped = missed - both.count();
+            published.accepted -= published.dropped;
+            if room.at_end == 0 {
+                return Ok(published);
+            }
+            room.volatiles += 1;
+        }
+        let bytes = frame.len();
+        room.append(Entry::new(frame, kind, seq, stamp, &excluded));
+        self.held += bytes;
+        self.list(key);
+        let room = &self.rooms[key];
+        match room.rule.slow {
+            Slow::Disconnect => {
+                published.closed = self.condemn_over(key, &excluded);
+                published.accepted -= published.closed;
+            }
+            Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
+            Slow::DropNewest | Slow::CatchUp => {}
+        }
+        self.weigh_room(key);
+        Ok(published)
+    }
+
+    /// Marks the members that do not get the next message; returns their slots, sorted.
+    fn exclude(&mut self, key: u32, excluded: &[u32]) -> smallvec::SmallVec<[u32; 4]> {
+        let mut members = smallvec::SmallVec::<[u32; 4]>::new();
+        for &slot in excluded {
+            let found = self.connections.get(slot as usize).and_then(|connection| {
+                let at = connection.membership(key)?;
+                Some(connection.rooms[at].index)
+            });
+            if let Some(index) = found {
+                self.rooms[key].members[index as usize].special = true;
+                members.push(slot);
+            }
+        }
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+
+    /// Puts a room on the list of those with something to write, and begins its circle anew.
+    pub(super) fn list(&mut self, key: u32) {
+        let totals = self.totals;
+        let room = &mut self.rooms[key];
+        room.left = room.members.len() as u32;
+        if room.listed {
+            let messages = totals.messages - room.since.messages;
+            let bytes = totals.bytes - room.since.bytes;
+            if !room.congested && (messages > room.rule.messages / 4 || bytes > room.rule.bytes / 4)
+            {
+                room.congested = true;
+                self.congested += 1;
+            }
+        } else {
+            room.listed = true;
+            room.since = totals;
+            room.lap = room.left;
+            let serial = room.serial;
+            self.pending.push_back((key, serial));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Reporting a turn: cursors move, and what was cut stays with its connection.
+
+use smallvec::SmallVec;
+
+use super::Log;
+use super::connection::{Rest, Writer};
+use super::own::Lane;
+use super::turn::{Job, Outcome, Source, Turn};
+use crate::ConnectionId;
+use crate::switchboard::queue::Class;
+
+impl Log {
+    /// Reports a turn, of which each job says how much was written. Returns what came of each job
+    /// whose connection is still there.
+    pub(in crate::switchboard) fn report<'a>(&mut self, turn: &'a mut Turn) -> &'a [Outcome] {
+        let mut outcomes = std::mem::take(&mut turn.outcomes);
+        for job in &turn.jobs {
+            let id = job.id();
+            if self
+                .connection(id)
+                .is_some_and(|it| it.writer == Writer::Writing)
+            {
+                outcomes.push(self.report_job(id, job, turn));
+            }
+        }
+        if let Some(at) = self
+            .turns
+            .iter()
+            .position(|&(number, _)| number == turn.number)
+        {
+            self.turns.remove(at);
+        }
+        turn.jobs.clear();
+        turn.outcomes = outcomes;
+        &turn.outcomes
+    }
+
+    fn report_job(&mut self, id: ConnectionId, job: &Job, turn: &Turn) -> Outcome {
+        let slot = id.slot;
+        let written = job.written();
+        let mut outcome = Outcome {
+            id,
+            written,
+            messages: 0,
+            ping: false,
+            blocked: written < job.len(),
+            discarded: 0,
+            failed: job.has_failed(),
+        };
+        let steps = &turn.steps[job.steps.start as usize..job.steps.end as usize];
+        let mut start = 0;
+        // To where the steps lead, in each room.
+        let mut places = SmallVec::<[(u32, u64); 4]>::new();
+        for step in steps {
+            let end = step.end as usize;
+            let done = end <= written;
+            if !done && start >= written {
+                break;
+            }
+            match step.source {
+                Source::Room { room, position } => {
+                    match places.iter_mut().find(|place| place.0 == room) {
+                        Some(place) => place.1 = position,
+                        None => places.push((room, position)),
+                    }
+                    outcome.messages += u32::from(step.message && done);
+                    if !done {
+                        let (frame, from) = turn.rest(job, written, end);
+                        self.set_rest(
+                            slot,
+                            Some(Rest {
+                                frame,
+                                from,
+                                message: true,
+                                ping: false,
+                            }),
+                        );
+                    }
+                }
+                source => self.report_own(slot, source, done.then_some(()), &mut outcome, || {
+                    turn.rest(job, written, end)
+                }),
+            }
+            start = end;
+        }
+        for (room, position) in places {
+            self.land(slot, room, position);
+        }
+        self.after_report(slot, job, turn, &mut outcome);
+        outcome
+    }
+
+    /// Removes an own frame that was written, or leaves its rest.
+    fn report_own(
+        &mut self,
+        slot: u32,
+        source: Source,
+        done: Option<()>,
+        outcome: &mut Outcome,
+        rest: impl FnOnce() -> (crate::Frame, usize),
+    ) {
+        let connection = &mut self.connections[slot as usize];
+        let (message, ping) = match source {
+            Source::Rest => connection
+                .rest
+                .as_ref()
+                .map_or((false, false), |rest| (rest.message, rest.ping)),
+            Source::Urgent | Source::Own => {
+                let lane = if source == Source::Urgent {
+                    connection.urgent_taken -= 1;
+                    Lane::Urgent
+                } else {
+                    connection.own_taken -= 1;
+                    Lane::InOrder
+                };
+                let class = self.pop_own(slot, lane);
+                class.map_or((false, false), |class| {
+                    (class.is_message(), class.has(Class::PING))
+                })
+            }
+            Source::Room { .. } => (false, false),
+        };
+        if done.is_some() {
+            outcome.messages += u32::from(message);
+            outcome.ping |= ping;
+            if source == Source::Rest {
+                self.set_rest(slot, None);
+            }
+            return;
+        }
+        let (frame, from) = rest();
+        self.set_rest(
+            slot,
+            Some(Rest {
+                frame,
+                from,
+                message,
+                ping,
+            }),
+        );
+    }
+
+    /// Moves a cursor to where the steps of a room have led.
+    fn land(&mut self, slot: u32, key: u32, position: u64) {
+        let connection = &self.connections[slot as usize];
+        let Some(at) = connection.membership(key) else {
+            return;
+        };
+        let index = connection.rooms[at].index;
+        if self.rooms[key].members[index as usize].flying {
+            self.advance(key, index, position);
+        }
+    }
+
+    /// Moves a member's cursor, which stands there in full or not at all.
+    pub(super) fn advance(&mut self, key: u32, index: u32, position: u64) {
+        let room = &mut self.rooms[key];
+        let member = room.members[index as usize];
+        let from = room.locate(member.cursor);
+        if member.flying
+            && let Some(entry) = room.ring.get_mut(from)
+        {
+            entry.flight -= 1;
+        }
+        room.jumped -= u32::from(member.cursor < room.base);
+        let to = room.landing(room.locate(position));
+        room.depart(from);
+        room.arrive(to);
+        let end = room.base + to as u64;
+        let special = member.special && to < room.ring.len();
+        let moved = &mut room.members[index as usize];
+        moved.cursor = end;
+        moved.flying = false;
+        moved.special = special;
+        self.settle(key);
+    }
+
+    fn after_report(&mut self, slot: u32, job: &Job, turn: &Turn, outcome: &mut Outcome) {
+        // Rooms of which nothing was written.
+        for at in 0..self.connections[slot as usize].rooms.len() {
+            let found = self.connections[slot as usize].rooms[at];
+            let room = &mut self.rooms[found.room];
+            let member = &mut room.members[found.index as usize];
+            if std::mem::take(&mut member.flying) {
+                let cursor = member.cursor;
+                let at = room.locate(cursor);
+                if let Some(entry) = room.ring.get_mut(at) {
+                    entry.flight -= 1;
+                }
+            }
+        }
+        let connection = &mut self.connections[slot as usize];
+        connection.writer = Writer::Idle;
+        connection.urgent_taken = 0;
+        connection.own_taken = 0;
+        let again = std::mem::take(&mut connection.again);
+        if connection.discards {
+            outcome.discarded = self.discard_own(slot);
+        }
+        if outcome.blocked {
+            self.collapse_pongs(slot);
+            self.block(slot);
+        } else if again
+            || !job.all
+            || self.published != turn.stamp
+            || self.connections[slot as usize].has_own()
+        {
+            self.touch_if_behind(slot);
+        }
+        self.weigh_connection(slot);
+    }
+}

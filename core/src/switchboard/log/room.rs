@@ -1,0 +1,225 @@
+//! One room: its log, and how many members stand at each position.
+//!
+//! ```text
+//!            passed            entries that members have to get
+//!   ring [ e  e  e  e  │  e3  e  e2  e  e ]  end: 12 members
+//!          ▲ front     ▲ the first with cursors      ▲ who publishes next, appends here
+//! ```
+//! The entries that all members have passed go, unless they are history.
+
+use super::arena::NONE;
+use super::chunks::Chunks;
+use super::entry::Entry;
+use super::history::History;
+use super::limits::Rule;
+use super::ring::Ring;
+use super::turn::Mark;
+
+/// A connection in a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) slot: u32,
+    /// The index in the connection's list of rooms.
+    pub(super) membership: u16,
+    /// Whether not every message ahead is for it, so that each must be looked at.
+    pub(super) special: bool,
+    /// Whether a writer that has not reported has taken messages of this membership.
+    pub(super) flying: bool,
+    /// The position of the message that it gets next. Where that has gone, the room's front.
+    pub(super) cursor: u64,
+}
+
+/// A room.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) rule: Rule,
+    /// Distinguishes successive rooms under one key.
+    pub(super) serial: u64,
+    pub(super) ring: Ring<Entry>,
+    /// The position of the front.
+    pub(super) base: u64,
+    /// Bytes of all messages so far.
+    pub(super) bytes: u64,
+    /// The last number used.
+    pub(super) seq: u64,
+    /// Members that stand at the end.
+    pub(super) at_end: u32,
+    /// The blocked ones of them.
+    pub(super) end_blocked: u32,
+    /// The leading entries that all members have passed.
+    pub(super) passed: usize,
+    pub(super) members: Chunks<Member>,
+    /// The circle: the member that is visited next, and how many are still to be visited.
+    pub(super) walk: u32,
+    pub(super) left: u32,
+    /// Whether it is in the list of rooms with something to write.
+    pub(super) listed: bool,
+    /// The visits that remain of the current lap, and what had been published when it began.
+    pub(super) lap: u32,
+    pub(super) since: Mark,
+    pub(super) congested: bool,
+    /// Up to this position, blocked members have been looked at for their lag.
+    pub(super) over: u64,
+    /// Members whose cursor is before the front.
+    pub(super) jumped: u32,
+    /// Positions of unnumbered messages that were lost while there were such members.
+    pub(super) lost: Ring<u64>,
+    /// The position after the last presence entry that was dropped.
+    pub(super) lost_presence: u64,
+    pub(super) history: Option<Box<History>>,
+    /// Volatile entries.
+    pub(super) volatiles: u32,
+    /// Blocked members.
+    pub(super) blocked: u32,
+    /// The power of two under which it is listed as holding back memory.
+    pub(super) weight: Option<u8>,
+}
+
+impl Room {
+    pub(super) fn new(rule: Rule, serial: u64) -> Self {
+        Self {
+            history: rule.history.map(|_| Box::default()),
+            rule,
+            serial,
+            ring: Ring::default(),
+            base: 0,
+            bytes: 0,
+            seq: 0,
+            at_end: 0,
+            end_blocked: NONE,
+            passed: 0,
+            members: Chunks::default(),
+            walk: 0,
+            left: 0,
+            listed: false,
+            lap: 0,
+            since: Mark::default(),
+            congested: false,
+            over: 0,
+            jumped: 0,
+            lost: Ring::default(),
+            lost_presence: 0,
+            volatiles: 0,
+            blocked: 0,
+            weight: None,
+        }
+    }
+
+    /// Returns the position at which the next message will stand.
+    #[inline]
+    pub(super) fn end(&self) -> u64 {
+        self.base + self.ring.len() as u64
+    }
+
+    /// Returns the index in the ring of the entry at a position; the ring's length if it is the
+    /// end.
+    #[inline]
+    pub(super) fn locate(&self, position: u64) -> usize {
+        position.saturating_sub(self.base) as usize
+    }
+
+    /// Returns the index of the entry that a member gets next.
+    #[inline]
+    pub(super) fn index_of(&self, member: u32) -> usize {
+        self.locate(self.members[member as usize].cursor)
+    }
+
+    /// Returns the number of messages from an index to the end, and their bytes.
+    pub(super) fn lag(&self, index: usize) -> (u64, u64) {
+        match self.ring.get(index) {
+            Some(entry) => ((self.ring.len() - index) as u64, self.bytes - entry.start),
+            None => (0, 0),
+        }
+    }
+
+    /// Returns whether the lag from an index is over `times` the limit.
+    pub(super) fn is_over(&self, index: usize, times: u64) -> bool {
+        let (messages, bytes) = self.lag(index);
+        messages > self.rule.messages * times || bytes > self.rule.bytes * times
+    }
+
+    pub(super) fn arrive(&mut self, index: usize) {
+        match self.ring.get_mut(index) {
+            Some(entry) => entry.cursors += 1,
+            None => self.at_end += 1,
+        }
+        self.passed = self.passed.min(index);
+    }
+
+    pub(super) fn depart(&mut self, index: usize) {
+        match self.ring.get_mut(index) {
+            Some(entry) => entry.cursors -= 1,
+            None => self.at_end -= 1,
+        }
+    }
+
+    /// Appends an entry, at which all members stand from now on that stood at the end.
+    pub(super) fn append(&mut self, mut entry: Entry) {
+        entry.start = self.bytes;
+        entry.cursors = std::mem::take(&mut self.at_end);
+        entry.blocked = std::mem::replace(&mut self.end_blocked, NONE);
+        self.bytes += entry.frame.len() as u64;
+        self.ring.push_back(entry);
+    }
+
+    /// Frees what all members have passed, unless it is history; returns the number of bytes.
+    pub(super) fn settle(&mut self) -> usize {
+        let mut freed = 0;
+        while let Some(entry) = self.ring.get_mut(self.passed)
+            && entry.cursors == 0
+        {
+            if entry.seq().is_none() {
+                freed += entry.kill();
+            }
+            self.passed += 1;
+        }
+        while self.passed > 0 && !self.keeps_front() {
+            freed += self.pop();
+        }
+        freed
+    }
+
+    fn keeps_front(&self) -> bool {
+        self.history
+            .as_ref()
+            .is_some_and(|history| history.keeps_front())
+    }
+
+    /// Removes the front; returns the bytes freed. Its cursors are the caller's business.
+    pub(super) fn pop(&mut self) -> usize {
+        let Some(entry) = self.ring.pop_front() else {
+            return 0;
+        };
+        self.base += 1;
+        self.passed = self.passed.saturating_sub(1);
+        if let Some(history) = &mut self.history {
+            history.popped();
+        }
+        self.volatiles -= u32::from(entry.is_volatile());
+        if self.ring.is_empty() {
+            self.ring.give_back();
+        }
+        entry.frame.len()
+    }
+
+    /// Returns the first position from `index` on that a member gets to that has passed the entry
+    /// before: volatile entries are only for those who stood at them.
+    pub(super) fn landing(&self, index: usize) -> usize {
+        let mut at = index;
+        while self.ring.get(at).is_some_and(Entry::is_volatile) {
+            at += 1;
+        }
+        at
+    }
+
+    /// Returns whether the circle is going to come to a member.
+    pub(super) fn is_in_circle(&self, member: u32) -> bool {
+        let len = self.members.len() as u32;
+        let ahead = if member >= self.walk {
+            member - self.walk
+        } else {
+            member + len - self.walk
+        };
+        ahead < self.left
+    }
+}

@@ -1,0 +1,237 @@
+//! Taking all that one connection has to write, in order.
+
+use smallvec::SmallVec;
+
+use super::Log;
+use super::arena::NONE;
+use super::connection::Writer;
+use super::take::{CHUNK, LENT_FROM, is_for};
+use super::turn::{Job, Source, Step, Turn};
+use crate::Frame;
+use crate::switchboard::queue::Class;
+
+/// A room in which the connection is behind.
+#[derive(Clone, Copy, Debug)]
+struct Behind {
+    room: u32,
+    /// The index in the list of members.
+    member: u32,
+    /// The cursor.
+    cursor: u64,
+    /// The index of the next entry.
+    at: usize,
+    moved: bool,
+}
+
+/// The job that is being collected.
+#[derive(Debug)]
+struct Gather {
+    start: usize,
+    steps: usize,
+    lent: Option<(Frame, usize)>,
+    /// Whether nothing more fits.
+    full: bool,
+    urgent: u16,
+    own: u32,
+}
+
+impl Gather {
+    fn used(&self, turn: &Turn) -> usize {
+        match &self.lent {
+            Some((frame, from)) => frame.len() - from,
+            None => turn.buffer.len() - self.start,
+        }
+    }
+
+    /// Adds a frame, if it fits; returns whether it did.
+    fn add(&mut self, turn: &mut Turn, frame: &Frame, from: usize, step: (bool, Source)) -> bool {
+        let bytes = frame.len() - from;
+        let used = self.used(turn);
+        let large = bytes >= LENT_FROM;
+        if self.full || (used > 0 && (large || used + bytes > CHUNK)) {
+            self.full = true;
+            return false;
+        }
+        if large {
+            self.lent = Some((frame.clone(), from));
+            self.full = true;
+        } else {
+            turn.buffer.extend_from_slice(&frame.as_bytes()[from..]);
+        }
+        let (message, source) = step;
+        turn.steps.push(Step {
+            end: (used + bytes) as u32,
+            message,
+            source,
+        });
+        true
+    }
+}
+
+impl Log {
+    /// Takes what a connection has to write: the rest of a frame, urgent frames, then its own
+    /// frames and those of its rooms in the order of publishing.
+    pub(super) fn serve(&mut self, slot: u32, turn: &mut Turn) {
+        let mut gather = Gather {
+            start: turn.buffer.len(),
+            steps: turn.steps.len(),
+            lent: None,
+            full: false,
+            urgent: 0,
+            own: 0,
+        };
+        let mut behind = self.behind(slot);
+        self.gather_own_first(slot, turn, &mut gather);
+        self.gather_in_order(slot, turn, &mut gather, &mut behind);
+        let id = self.id(slot);
+        let steps = gather.steps as u32..turn.steps.len() as u32;
+        if gather.used(turn) == 0 {
+            // What is not for the connection is passed at once.
+            turn.steps.truncate(gather.steps);
+            for passed in behind.iter().filter(|it| it.moved) {
+                let position = self.rooms[passed.room].base + passed.at as u64;
+                self.advance(passed.room, passed.member, position);
+                self.settle(passed.room);
+            }
+            return;
+        }
+        let all = behind
+            .iter()
+            .all(|it| it.at == self.rooms[it.room].ring.len());
+        let job = match gather.lent {
+            Some((frame, from)) => Job::lent(id, frame, from, steps, all),
+            None => Job::copied(id, gather.start..turn.buffer.len(), steps, all),
+        };
+        turn.jobs.push(job);
+        let connection = &mut self.connections[slot as usize];
+        connection.writer = Writer::Writing;
+        connection.again = false;
+        connection.urgent_taken = gather.urgent;
+        connection.own_taken = gather.own;
+        for flown in behind.iter().filter(|it| it.moved) {
+            let room = &mut self.rooms[flown.room];
+            room.members[flown.member as usize].flying = true;
+            let at = room.locate(flown.cursor);
+            if let Some(entry) = room.ring.get_mut(at) {
+                entry.flight += 1;
+            }
+        }
+    }
+
+    /// Returns the rooms in which a connection has not got everything.
+    fn behind(&mut self, slot: u32) -> SmallVec<[Behind; 4]> {
+        let mut behind = SmallVec::new();
+        for found in &self.connections[slot as usize].rooms {
+            let room = &self.rooms[found.room];
+            let member = room.members[found.index as usize];
+            if member.cursor >= room.end() && !member.special {
+                continue;
+            }
+            behind.push(Behind {
+                room: found.room,
+                member: found.index,
+                cursor: member.cursor,
+                at: room.locate(member.cursor),
+                moved: false,
+            });
+        }
+        behind
+    }
+
+    /// Takes what goes before everything else.
+    fn gather_own_first(&mut self, slot: u32, turn: &mut Turn, gather: &mut Gather) {
+        let connection = &self.connections[slot as usize];
+        if let Some(rest) = &connection.rest {
+            gather.add(turn, &rest.frame, rest.from, (rest.message, Source::Rest));
+        }
+        // An HTTP response is never overtaken.
+        let mut own = connection.own.head;
+        while let Some(item) = self.items.get(own)
+            && item.class == Class::HTTP
+            && gather.add(turn, &item.frame, 0, (false, Source::Own))
+        {
+            gather.own += 1;
+            own = item.next;
+        }
+        let mut urgent = connection.urgent.head;
+        while let Some(item) = self.items.get(urgent)
+            && gather.urgent < u16::MAX
+            && gather.add(
+                turn,
+                &item.frame,
+                0,
+                (item.class.is_message(), Source::Urgent),
+            )
+        {
+            gather.urgent += 1;
+            urgent = item.next;
+        }
+    }
+
+    /// Takes own frames and those of rooms, each in its place.
+    fn gather_in_order(
+        &mut self,
+        slot: u32,
+        turn: &mut Turn,
+        gather: &mut Gather,
+        behind: &mut [Behind],
+    ) {
+        let mut own = self.connections[slot as usize].own.head;
+        for _ in 0..gather.own {
+            own = self.items[own].next;
+        }
+        while own != NONE && !gather.full {
+            let stamp = self.items[own].stamp;
+            for room in &mut *behind {
+                self.gather_room(slot, turn, gather, room, stamp);
+            }
+            let item = &self.items[own];
+            if gather.full
+                || !gather.add(turn, &item.frame, 0, (item.class.is_message(), Source::Own))
+            {
+                return;
+            }
+            gather.own += 1;
+            own = item.next;
+        }
+        for room in &mut *behind {
+            self.gather_room(slot, turn, gather, room, u64::MAX);
+        }
+    }
+
+    /// Takes the messages of a room up to a stamp.
+    fn gather_room(
+        &self,
+        slot: u32,
+        turn: &mut Turn,
+        gather: &mut Gather,
+        behind: &mut Behind,
+        stamp: u64,
+    ) {
+        let room = &self.rooms[behind.room];
+        while let Some(entry) = room.ring.get(behind.at)
+            && entry.stamp <= stamp
+        {
+            let position = room.base + behind.at as u64;
+            let after = Source::Room {
+                room: behind.room,
+                position: position + 1,
+            };
+            if is_for(entry, position, behind.cursor, slot) {
+                if !gather.add(turn, &entry.frame, 0, (true, after)) {
+                    return;
+                }
+            } else if gather.full {
+                return;
+            } else {
+                turn.steps.push(Step {
+                    end: gather.used(turn) as u32,
+                    message: false,
+                    source: after,
+                });
+            }
+            behind.at += 1;
+            behind.moved = true;
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Members that lag too far behind.
+
+use super::Log;
+use super::arena::NONE;
+
+impl Log {
+    /// Finds the blocked members whose lag is over the limit; returns how many were found that
+    /// are not in `excluded`. Each position is looked at once.
+    pub(super) fn condemn_over(&mut self, key: u32, excluded: &[u32]) -> usize {
+        let mut closed = 0;
+        loop {
+            let room = &self.rooms[key];
+            let index = room.locate(room.over).max(room.passed);
+            if !room.is_over(index, 1) {
+                break;
+            }
+            let first = room.ring[index].blocked;
+            let position = room.base + index as u64;
+            let mut at = first;
+            while at != NONE {
+                let lag = self.lags[at];
+                if self.condemn(lag.slot) && excluded.binary_search(&lag.slot).is_err() {
+                    closed += 1;
+                }
+                at = if lag.next == first { NONE } else { lag.next };
+            }
+            self.rooms[key].over = position + 1;
+        }
+        closed
+    }
+
+    /// Drops the oldest messages until no member's lag is over the limit; returns how many were
+    /// lost, counted for each member. What a writer has taken may still go out, so it is kept
+    /// until the report.
+    pub(super) fn drop_oldest(&mut self, key: u32) -> usize {
+        let mut lost = 0;
+        loop {
+            let room = &self.rooms[key];
+            let index = room.passed;
+            if !room.is_over(index, 1) || room.ring[index].flight > 0 {
+                break;
+            }
+            lost += self.drop_at(key, index);
+        }
+        lost
+    }
+
+    /// Drops the entry at an index, before which none has cursors, and all before it. Returns the
+    /// number of members that lose it.
+    pub(super) fn drop_at(&mut self, key: u32, index: usize) -> usize {
+        let room = &mut self.rooms[key];
+        let entry = &mut room.ring[index];
+        let (cursors, blocked) = (entry.cursors, entry.blocked);
+        entry.cursors = 0;
+        entry.blocked = NONE;
+        let mut lost = cursors as usize;
+        let room = &self.rooms[key];
+        let entry = &room.ring[index];
+        for &slot in entry.excluded() {
+            let at = self.connections[slot as usize].membership(key);
+            let stands = at.is_some_and(|at| {
+                let member = self.connections[slot as usize].rooms[at].index;
+                room.index_of(member) <= index
+            });
+            lost -= usize::from(stands);
+        }
+        let presence = entry.is_presence();
+        if entry.is_dead() {
+            lost = 0;
+        } else if entry.is_volatile() {
+            // It was never for those who had been before it.
+            lost -= room.jumped as usize;
+        }
+        let room = &mut self.rooms[key];
+        // All who stood here are before the front now, and those who were already.
+        room.jumped = cursors;
+        match room.ring.get_mut(index + 1) {
+            Some(next) => next.cursors += cursors,
+            None => room.at_end += cursors,
+        }
+        self.splice(key, index + 1, blocked);
+        for _ in 0..=index {
+            self.pop(key);
+        }
+        let room = &mut self.rooms[key];
+        if presence {
+            room.lost_presence = room.base;
+        }
+        self.settle(key);
+        lost
+    }
+}

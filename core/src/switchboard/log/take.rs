@@ -1,0 +1,205 @@
+//! Taking a turn: connections that need one first, then the rooms, each in a circle.
+
+use super::Log;
+use super::connection::Writer;
+use super::entry::Entry;
+use super::turn::{Job, Source, Step, Stretch, Turn};
+
+/// Members that are looked at in one turn.
+const LOOKS: usize = 256;
+/// Members of a room that are looked at before the next room has its turn.
+const SLICE: usize = 32;
+/// Bytes taken for one connection.
+pub(super) const CHUNK: usize = 64 << 10;
+/// Bytes in the buffer above which no further connection is taken.
+const BUFFER: usize = 256 << 10;
+/// Frames of as many bytes are lent instead of being copied.
+pub(super) const LENT_FROM: usize = 8 << 10;
+
+impl Log {
+    /// Takes a turn of at most `most` connections. They have no other writer until it is reported.
+    pub(in crate::switchboard) fn take(&mut self, turn: &mut Turn, most: usize) {
+        turn.clear();
+        turn.stamp = self.published;
+        self.turns_taken += 1;
+        turn.number = self.turns_taken;
+        let since = self.totals;
+        // While rooms wait, a quarter of the turn is theirs.
+        let share = if self.pending.is_empty() {
+            most
+        } else {
+            most - most / 4
+        };
+        self.take_dirty(turn, share);
+        self.take_rooms(turn, most);
+        self.take_dirty(turn, most);
+        if !turn.jobs.is_empty() {
+            self.turns.push_back((turn.number, since));
+        }
+    }
+
+    fn take_dirty(&mut self, turn: &mut Turn, most: usize) {
+        let mut looks = LOOKS;
+        while turn.jobs.len() < most
+            && turn.buffer.len() < BUFFER
+            && looks > 0
+            && let Some((slot, _)) = self.dirty.pop_front()
+        {
+            looks -= 1;
+            let connection = &mut self.connections[slot as usize];
+            connection.dirty = false;
+            if connection.writer == Writer::Idle {
+                self.serve(slot, turn);
+            }
+        }
+    }
+
+    fn take_rooms(&mut self, turn: &mut Turn, most: usize) {
+        let mut looks = LOOKS;
+        while turn.jobs.len() < most
+            && turn.buffer.len() < BUFFER
+            && looks > 0
+            && let Some((key, serial)) = self.pending.pop_front()
+        {
+            if self.rooms.get(key).is_none_or(|room| room.serial != serial) {
+                looks -= 1;
+                continue;
+            }
+            let slice = SLICE.min(looks);
+            looks -= self.walk(key, turn, slice, most).max(1);
+            let room = &mut self.rooms[key];
+            if room.left > 0 {
+                self.pending.push_back((key, serial));
+            } else {
+                room.listed = false;
+                self.congested -= usize::from(std::mem::take(&mut room.congested));
+            }
+        }
+    }
+
+    /// Visits the next members of a room's circle; returns how many.
+    fn walk(&mut self, key: u32, turn: &mut Turn, slice: usize, most: usize) -> usize {
+        let mut looks = 0;
+        let first = turn.stretches.len();
+        while looks < slice && turn.jobs.len() < most && turn.buffer.len() < BUFFER {
+            let room = &mut self.rooms[key];
+            if room.left == 0 {
+                break;
+            }
+            looks += 1;
+            let index = room.walk;
+            let members = room.members.len() as u32;
+            room.walk = if index + 1 == members { 0 } else { index + 1 };
+            room.left -= 1;
+            room.lap -= 1;
+            if room.lap == 0 {
+                room.lap = members;
+                room.since = self.totals;
+                self.congested -= usize::from(std::mem::take(&mut room.congested));
+            }
+            self.visit(key, index, turn, first);
+        }
+        looks
+    }
+
+    #[inline]
+    fn visit(&mut self, key: u32, index: u32, turn: &mut Turn, first: usize) {
+        let room = &self.rooms[key];
+        let member = room.members[index as usize];
+        let end = room.end();
+        if member.cursor >= end {
+            return;
+        }
+        let connection = &self.connections[member.slot as usize];
+        if connection.writer != Writer::Idle {
+            return;
+        }
+        let alone = !connection.has_own()
+            && !member.special
+            && member.cursor >= room.base
+            && (connection.rooms.len() == 1
+                || connection
+                    .rooms
+                    .iter()
+                    .all(|other| other.room == key || !self.rooms[other.room].listed));
+        if !alone {
+            return self.serve(member.slot, turn);
+        }
+        let from = member.cursor;
+        let known = turn.stretches[first..]
+            .iter()
+            .position(|it| it.from == from);
+        let known = known.map_or_else(|| self.stretch(key, from, turn), |at| first + at);
+        let stretch = &turn.stretches[known];
+        let id = self.id(member.slot);
+        let steps = stretch.steps.clone();
+        let job = match &stretch.lent {
+            Some(frame) => Job::lent(id, frame.clone(), 0, steps, stretch.all),
+            None => Job::copied(id, stretch.bytes.clone(), steps, stretch.all),
+        };
+        let bytes = job.len();
+        turn.jobs.push(job);
+        debug_assert!(bytes > 0, "a stretch has bytes");
+        self.connections[member.slot as usize].writer = Writer::Writing;
+        let room = &mut self.rooms[key];
+        room.members[index as usize].flying = true;
+        let at = room.locate(from);
+        room.ring[at].flight += 1;
+    }
+
+    /// Collects what members get that stand at `from` and are not special.
+    fn stretch(&self, key: u32, from: u64, turn: &mut Turn) -> usize {
+        let room = &self.rooms[key];
+        let (start, steps) = (turn.buffer.len(), turn.steps.len() as u32);
+        let mut at = room.locate(from);
+        let first = at;
+        let mut lent = None;
+        while let Some(entry) = room.ring.get(at) {
+            let large = entry.frame.len() >= LENT_FROM;
+            let used = turn.buffer.len() - start;
+            if used > 0 && (large || used + entry.frame.len() > CHUNK) {
+                break;
+            }
+            let skipped = entry.is_dead() || (entry.is_volatile() && at != first);
+            if skipped {
+                at += 1;
+                continue;
+            }
+            if large {
+                lent = Some(entry.frame.clone());
+            } else {
+                turn.buffer.extend_from_slice(entry.frame.as_bytes());
+            }
+            at = room.landing(at + 1);
+            let end = lent
+                .as_ref()
+                .map_or(turn.buffer.len() - start, crate::Frame::len);
+            turn.steps.push(Step {
+                end: end as u32,
+                message: true,
+                source: Source::Room {
+                    room: key,
+                    position: room.base + at as u64,
+                },
+            });
+            if large {
+                break;
+            }
+        }
+        turn.stretches.push(Stretch {
+            room: key,
+            from,
+            bytes: start..turn.buffer.len(),
+            steps: steps..turn.steps.len() as u32,
+            lent,
+            all: at == room.ring.len(),
+        });
+        turn.stretches.len() - 1
+    }
+}
+
+/// Returns whether an entry is for a member in this slot whose cursor is at `cursor`.
+#[inline]
+pub(super) fn is_for(entry: &Entry, position: u64, cursor: u64, slot: u32) -> bool {
+    !entry.is_dead() && !(entry.is_volatile() && position != cursor) && !entry.excludes(slot)
+}

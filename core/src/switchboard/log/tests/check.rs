@@ -1,0 +1,187 @@
+//! What must hold of a log after every call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::Log;
+use super::super::arena::NONE;
+use super::super::connection::Writer;
+use super::super::turn::Turn;
+
+impl Log {
+    /// Panics unless the counts, lists and sums are what a recount finds. `turns` are those that are
+    /// not reported.
+    pub(super) fn check(&self, turns: &[Turn]) {
+        for (key, _) in self.rooms.iter() {
+            self.check_counts(key);
+            self.check_blocked(key);
+        }
+        self.check_lists();
+        self.check_held();
+        self.check_flying(turns);
+    }
+
+    /// L1: each entry counts the members that stand at it, and the front has some, or is history.
+    fn check_counts(&self, key: u32) {
+        let room = &self.rooms[key];
+        let mut stand: BTreeMap<usize, u32> = BTreeMap::new();
+        for (index, member) in room.members.iter().enumerate() {
+            assert!(member.cursor <= room.end(), "a cursor is past the end");
+            *stand.entry(room.index_of(index as u32)).or_default() += 1;
+            // L4
+            let connection = &self.connections[member.slot as usize];
+            let found = connection.rooms[member.membership as usize];
+            assert_eq!((found.room, found.index), (key, index as u32), "L4");
+        }
+        let mut bytes = 0;
+        for (at, entry) in room.ring.iter().enumerate() {
+            let count = stand.get(&at).copied().unwrap_or(0);
+            assert_eq!(entry.cursors, count, "L1: at {at} of room {key}");
+            bytes += entry.frame.len() as u64;
+        }
+        let at_end = stand.get(&room.ring.len()).copied().unwrap_or(0);
+        assert_eq!(room.at_end, at_end, "L1: at the end of room {key}");
+        assert!(room.ring.iter().take(room.passed).all(|it| it.cursors == 0));
+        let live = room.ring.get(room.passed);
+        assert!(live.is_none_or(|entry| entry.cursors > 0), "L1: the front");
+        if room.history.is_none() {
+            assert_eq!(room.passed, 0, "L1: what all have passed is gone");
+        }
+        assert!(bytes <= room.bytes);
+        let jumped = room.members.iter().filter(|it| it.cursor < room.base);
+        assert_eq!(room.jumped as usize, jumped.count(), "jumped");
+        let volatile = room.ring.iter().filter(|entry| entry.is_volatile());
+        assert_eq!(room.volatiles as usize, volatile.count(), "volatiles");
+    }
+
+    /// L5: a member is in the list of its position exactly while its connection is blocked.
+    fn check_blocked(&self, key: u32) {
+        let room = &self.rooms[key];
+        let mut found: BTreeSet<(usize, u32)> = BTreeSet::new();
+        let heads = room.ring.iter().map(|entry| entry.blocked);
+        for (at, head) in heads.chain([room.end_blocked]).enumerate() {
+            let mut lag = head;
+            while lag != NONE {
+                let Lag { slot, next, .. } = self.lags[lag];
+                assert!(found.insert((at, slot)), "L5: a list is tangled");
+                lag = if next == head { NONE } else { next };
+            }
+        }
+        let mut expected = BTreeSet::new();
+        for (index, member) in room.members.iter().enumerate() {
+            if self.connections[member.slot as usize].writer == Writer::Blocked {
+                expected.insert((room.index_of(index as u32), member.slot));
+            }
+        }
+        assert_eq!(found, expected, "L5: room {key}");
+        assert_eq!(room.blocked as usize, expected.len(), "L5: room {key}");
+    }
+
+    /// L2: whoever is behind and can be written to is going to be visited.
+    fn check_lists(&self) {
+        let dirty: BTreeSet<u32> = self.dirty.iter().map(|&(slot, _)| slot).collect();
+        assert_eq!(dirty.len(), self.dirty.len(), "one is dirty twice");
+        let mut listed = BTreeSet::new();
+        for &(key, serial) in self.pending.iter() {
+            if self
+                .rooms
+                .get(key)
+                .is_some_and(|room| room.serial == serial)
+            {
+                assert!(listed.insert(key), "a room is listed twice");
+                assert!(self.rooms[key].listed);
+            }
+        }
+        let mut congested = 0;
+        for (key, room) in self.rooms.iter() {
+            assert_eq!(room.listed, listed.contains(&key));
+            congested += usize::from(room.congested);
+        }
+        assert_eq!(self.congested, congested);
+        for (slot, connection) in self.connections.iter().enumerate() {
+            let slot = slot as u32;
+            assert_eq!(connection.dirty, dirty.contains(&slot), "dirty {slot}");
+            if connection.writer != Writer::Idle || connection.dirty {
+                continue;
+            }
+            assert!(
+                !connection.has_own(),
+                "L2: own frames of {slot} are forgotten"
+            );
+            for found in &connection.rooms {
+                let room = &self.rooms[found.room];
+                let behind = room.index_of(found.index) < room.ring.len();
+                let visited = room.listed && room.is_in_circle(found.index);
+                assert!(!behind || visited, "L2: {slot} is forgotten");
+            }
+        }
+    }
+
+    /// L3: what is held is what a recount finds.
+    fn check_held(&self) {
+        let rooms = self.rooms.iter().flat_map(|(_, room)| room.ring.iter());
+        let mut held: usize = rooms.map(|entry| entry.frame.len()).sum();
+        let mut items = 0;
+        for (slot, connection) in self.connections.iter().enumerate() {
+            let (mut bytes, mut messages, mut pongs) = (0, 0, 0);
+            for list in [connection.urgent, connection.own] {
+                let mut at = list.head;
+                while let Some(item) = self.items.get(at) {
+                    bytes += item.frame.len();
+                    messages += u32::from(item.class.is_message());
+                    pongs += u8::from(item.class == Class::PONG);
+                    held += if item.is_shared() {
+                        0
+                    } else {
+                        item.frame.len()
+                    };
+                    items += 1;
+                    assert_eq!(item.next == NONE, at == list.tail);
+                    at = item.next;
+                }
+            }
+            if let Some(rest) = &connection.rest {
+                bytes += rest.bytes().len();
+                held += rest.bytes().len();
+                messages += u32::from(rest.message);
+            }
+            let found = (connection.bytes, connection.messages, connection.pongs);
+            assert_eq!(found, (bytes, messages, pongs), "connection {slot}");
+        }
+        held += self.shared_bytes();
+        assert_eq!(items, self.items.len());
+        assert_eq!(self.held, held, "L3");
+    }
+
+    /// L6: who flies is in a turn that is not reported, and is counted where it stands.
+    fn check_flying(&self, turns: &[Turn]) {
+        let mut writing = BTreeSet::new();
+        for turn in turns {
+            for at in 0..turn.len() {
+                let (id, _) = turn.job(at).expect("there is a job");
+                if self.connection(id).is_some() {
+                    assert!(writing.insert(id.slot), "{id} has two writers");
+                }
+            }
+        }
+        for (slot, connection) in self.connections.iter().enumerate() {
+            let taken = connection.writer == Writer::Writing;
+            assert_eq!(taken, writing.contains(&(slot as u32)), "L6: {slot}");
+        }
+        for (key, room) in self.rooms.iter() {
+            let mut flight: BTreeMap<usize, u32> = BTreeMap::new();
+            for (index, member) in room.members.iter().enumerate() {
+                if member.flying {
+                    assert!(writing.contains(&member.slot), "L6");
+                    *flight.entry(room.index_of(index as u32)).or_default() += 1;
+                }
+            }
+            for (at, entry) in room.ring.iter().enumerate() {
+                let expected = flight.get(&at).copied().unwrap_or(0);
+                assert_eq!(entry.flight, expected, "L6: room {key}");
+            }
+        }
+    }
+}
+
+use super::super::blocked::Lag;
+use crate::switchboard::queue::Class;

@@ -1,0 +1,5 @@
+//! Random operations against a model that knows nothing of logs and cursors.
+
+mod check;
+mod model;
+mod random;

@@ -1,0 +1,214 @@
+//! A writer's turn: what it has taken for some connections, and what came of it.
+
+use std::ops::Range;
+
+use crate::{ConnectionId, Frame};
+
+/// How much had been published at some point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+}
+
+/// What a step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The rest of a frame.
+    Rest,
+    /// The first of the connection's urgent frames.
+    Urgent,
+    /// The first of its frames in order.
+    Own,
+    /// The connection has got a room's messages up to this position.
+    Room { room: u32, position: u64 },
+}
+
+/// A frame of a job, or several positions that need no bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    /// The bytes of the job up to the end of this step.
+    pub(super) end: u32,
+    /// Whether a message has gone out by it.
+    pub(super) message: bool,
+    pub(super) source: Source,
+}
+
+/// The bytes of a job.
+#[derive(Debug)]
+enum Payload {
+    /// A part of the turn's buffer.
+    Buffer(Range<usize>),
+    /// A large frame, from some byte on.
+    Lent(Frame, usize),
+}
+
+/// What is written to one connection.
+#[derive(Debug)]
+pub(super) struct Job {
+    id: ConnectionId,
+    payload: Payload,
+    pub(super) steps: Range<u32>,
+    /// Whether nothing was left for the connection when this was taken.
+    pub(super) all: bool,
+    written: usize,
+    failed: bool,
+}
+
+impl Job {
+    pub(super) fn copied(
+        id: ConnectionId,
+        bytes: Range<usize>,
+        steps: Range<u32>,
+        all: bool,
+    ) -> Self {
+        Self {
+            id,
+            payload: Payload::Buffer(bytes),
+            steps,
+            all,
+            written: 0,
+            failed: false,
+        }
+    }
+
+    pub(super) fn lent(
+        id: ConnectionId,
+        frame: Frame,
+        from: usize,
+        steps: Range<u32>,
+        all: bool,
+    ) -> Self {
+        Self {
+            id,
+            payload: Payload::Lent(frame, from),
+            steps,
+            all,
+            written: 0,
+            failed: false,
+        }
+    }
+
+    pub(super) const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match &self.payload {
+            Payload::Buffer(range) => range.len(),
+            Payload::Lent(frame, from) => frame.len() - from,
+        }
+    }
+
+    pub(super) const fn written(&self) -> usize {
+        self.written
+    }
+
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed
+    }
+}
+
+/// What came of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Outcome {
+    pub(in crate::switchboard) id: ConnectionId,
+    /// Bytes written.
+    pub(in crate::switchboard) written: usize,
+    /// Messages of which the last byte was written.
+    pub(in crate::switchboard) messages: u32,
+    /// Whether the ping of an interval was written.
+    pub(in crate::switchboard) ping: bool,
+    /// Whether the socket takes no more bytes.
+    pub(in crate::switchboard) blocked: bool,
+    /// Messages discarded, as the connection is ending.
+    pub(in crate::switchboard) discarded: u64,
+    /// Whether the stream has failed.
+    pub(in crate::switchboard) failed: bool,
+}
+
+/// Some connections' share of what waits, taken under one hold of a lock, written without it, and
+/// reported under another.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Turn {
+    pub(super) buffer: Vec<u8>,
+    pub(super) jobs: Vec<Job>,
+    pub(super) steps: Vec<Step>,
+    pub(super) stretches: Vec<Stretch>,
+    pub(super) outcomes: Vec<Outcome>,
+    /// The count of published messages when it was taken.
+    pub(super) stamp: u64,
+    /// Its number among the turns that are not reported.
+    pub(super) number: u64,
+}
+
+/// A room's messages that several jobs of a turn share.
+#[derive(Clone, Debug)]
+pub(super) struct Stretch {
+    pub(super) room: u32,
+    pub(super) from: u64,
+    pub(super) bytes: Range<usize>,
+    pub(super) steps: Range<u32>,
+    pub(super) lent: Option<Frame>,
+    pub(super) all: bool,
+}
+
+impl Turn {
+    /// Returns the number of jobs.
+    pub(in crate::switchboard) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Returns whether there is nothing to write.
+    pub(in crate::switchboard) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Returns the connection and the bytes of a job.
+    pub(in crate::switchboard) fn job(&self, index: usize) -> Option<(ConnectionId, &[u8])> {
+        let job = self.jobs.get(index)?;
+        Some((job.id, self.bytes(job)))
+    }
+
+    /// Notes how many bytes of a job were written.
+    pub(in crate::switchboard) fn wrote(&mut self, index: usize, bytes: usize) {
+        if let Some(job) = self.jobs.get_mut(index) {
+            job.written = bytes.min(job.len());
+        }
+    }
+
+    /// Notes that the stream of a job has failed. Its connection is to be dropped after the report.
+    pub(in crate::switchboard) fn failed(&mut self, index: usize) {
+        if let Some(job) = self.jobs.get_mut(index) {
+            job.failed = true;
+        }
+    }
+
+    /// Returns the bytes of a job.
+    pub(super) fn bytes<'a>(&'a self, job: &'a Job) -> &'a [u8] {
+        match &job.payload {
+            Payload::Buffer(range) => &self.buffer[range.clone()],
+            Payload::Lent(frame, from) => &frame.as_bytes()[*from..],
+        }
+    }
+
+    /// Returns the rest of a job's frame that ends at `end`, from byte `at` of the job on: the
+    /// frame, and the bytes of it that are done.
+    pub(super) fn rest(&self, job: &Job, at: usize, end: usize) -> (Frame, usize) {
+        match &job.payload {
+            Payload::Buffer(range) => {
+                let bytes = &self.buffer[range.start + at..range.start + end];
+                (Frame::raw(bytes), 0)
+            }
+            Payload::Lent(frame, from) => (frame.clone(), from + at),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.buffer.clear();
+        self.jobs.clear();
+        self.steps.clear();
+        self.stretches.clear();
+        self.outcomes.clear();
+    }
+}
