@@ -9,7 +9,6 @@ use super::limits::Slow;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lag {
     pub(super) slot: u32,
-    room: u32,
     previous: u32,
     pub(super) next: u32,
 }
@@ -42,7 +41,6 @@ impl Log {
         let over = room.rule.slow == Slow::Disconnect && room.is_over(index, 1);
         let lag = self.lags.insert(Lag {
             slot,
-            room: found.room,
             previous: NONE,
             next: NONE,
         });
@@ -98,11 +96,11 @@ impl Log {
         };
         let first = std::mem::replace(head, list);
         if first != NONE {
-            let (last, end) = (self.lags[first].previous, self.lags[list].previous);
-            self.lags[last].next = list;
-            self.lags[list].previous = last;
-            self.lags[end].next = first;
-            self.lags[first].previous = end;
+            let (old_end, new_end) = (self.lags[first].previous, self.lags[list].previous);
+            self.lags[old_end].next = list;
+            self.lags[list].previous = old_end;
+            self.lags[new_end].next = first;
+            self.lags[first].previous = new_end;
         }
     }
 

@@ -1,18 +1,113 @@
 //! The bound of the node: who holds back the most memory.
+//!
+//! Candidates are listed by the power of two of the bytes that they hold back, so that the heaviest
+//! is found within a factor of two, and a list changes only when the power does.
 
 use super::Log;
+use super::arena::NONE;
+use super::connection::Writer;
+use crate::ConnectionId;
 
-/// A room with blocked members, or a blocked connection, by the power of two of the bytes that it
-/// holds back.
+/// A room with blocked members, or a blocked connection with frames of its own, by the power of two
+/// of the bytes that it holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Weight {
     power: u8,
-    room: bool,
-    key: u32,
+    candidate: Candidate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Candidate {
+    Room(u32),
+    Connection(u32),
+}
+
+fn power(bytes: u64) -> Option<u8> {
+    bytes.checked_ilog2().map(|power| power as u8)
 }
 
 impl Log {
-    pub(super) fn weigh_room(&mut self, _key: u32) {}
-    pub(super) fn unweigh_room(&mut self, _key: u32) {}
-    pub(super) fn weigh_connection(&mut self, _slot: u32) {}
+    /// Returns whether more is held than the node may hold.
+    pub(in crate::switchboard) fn is_over_bound(&self) -> bool {
+        self.held > self.limits.held
+    }
+
+    /// Returns the connection to close next (4101) because more is held than may be: one whose
+    /// socket takes no bytes, and that holds back about the most. `None` if the bound is kept, or
+    /// if closing does not help, because what is held waits for a writer.
+    pub(in crate::switchboard) fn next_over_bound(&mut self) -> Option<ConnectionId> {
+        if !self.is_over_bound() {
+            return None;
+        }
+        let slot = self
+            .weights
+            .iter()
+            .rev()
+            .find_map(|weight| match weight.candidate {
+                Candidate::Connection(slot) => Some(slot),
+                Candidate::Room(key) => self.blocked_at_front(key),
+            })?;
+        self.condemn(slot);
+        Some(self.id(slot))
+    }
+
+    /// Returns a blocked member that stands where a room's log begins, if all that stand there are
+    /// blocked.
+    fn blocked_at_front(&self, key: u32) -> Option<u32> {
+        let room = &self.rooms[key];
+        let entry = room.ring.get(room.passed)?;
+        if entry.blocked == NONE {
+            return None;
+        }
+        let (mut at, mut blocked) = (entry.blocked, 0);
+        while at != NONE && blocked < entry.cursors {
+            blocked += 1;
+            let next = self.lags[at].next;
+            at = if next == entry.blocked { NONE } else { next };
+        }
+        (blocked == entry.cursors).then(|| self.lags[entry.blocked].slot)
+    }
+
+    /// Lists a room by what it holds back now.
+    pub(super) fn weigh_room(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        let bytes = if room.blocked > 0 {
+            room.lag(room.passed).1
+        } else {
+            0
+        };
+        let (old, new) = (room.weight, power(bytes));
+        room.weight = new;
+        self.list_weight(Candidate::Room(key), old, new);
+    }
+
+    pub(super) fn unweigh_room(&mut self, key: u32) {
+        let old = self.rooms[key].weight.take();
+        self.list_weight(Candidate::Room(key), old, None);
+    }
+
+    /// Lists a connection by what it holds back now.
+    pub(super) fn weigh_connection(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let bytes = if connection.writer == Writer::Blocked {
+            connection.bytes as u64
+        } else {
+            0
+        };
+        let (old, new) = (connection.weight, power(bytes));
+        connection.weight = new;
+        self.list_weight(Candidate::Connection(slot), old, new);
+    }
+
+    fn list_weight(&mut self, candidate: Candidate, old: Option<u8>, new: Option<u8>) {
+        if old == new {
+            return;
+        }
+        if let Some(power) = old {
+            self.weights.remove(&Weight { power, candidate });
+        }
+        if let Some(power) = new {
+            self.weights.insert(Weight { power, candidate });
+        }
+    }
 }

@@ -84,6 +84,8 @@ pub(super) struct Connection {
     pub(super) condemned: bool,
     /// Whether all that need not survive is discarded.
     pub(super) discards: bool,
+    /// Whether it has left its rooms, and what waited there is among its own frames.
+    pub(super) flushed: bool,
     /// Pongs among the urgent frames.
     pub(super) pongs: u8,
     /// Frames that go before all others, and how many of them a writer has taken.
@@ -112,6 +114,7 @@ impl Connection {
             again: false,
             condemned: false,
             discards: false,
+            flushed: false,
             pongs: 0,
             urgent: List::EMPTY,
             urgent_taken: 0,

@@ -1,20 +1,280 @@
-//! What a room keeps of the messages that all its members have passed.
+//! What a room keeps of its numbered messages after all its members have passed them.
+//!
+//! ```text
+//!   ring  [ e  e │ e  e  e  e  e  e ]
+//!          outside ▲ history          what leaves a bound goes from the old end
+//! ```
+//! So the history is always a contiguous suffix of the room's numbers.
 
-/// The history of a room.
-#[derive(Debug, Default)]
+use super::Log;
+use super::limits::{Keep, Slow};
+use super::ring::Ring;
+use super::room::Room;
+use crate::Time;
+
+/// Bytes that an entry takes beside its frame.
+const OVERHEAD: usize = 112;
+/// Rooms that are looked at for the one to give something up.
+const LOOKS: usize = 64;
+
+/// Who published a message and who was not to get it, for those who recover it later. Sessions,
+/// users and requests are keyed hashes; 0 is none.
+#[derive(Clone, Debug, Default)]
+pub(in crate::switchboard) struct Origin {
+    /// The session of a sender that does not get its own message.
+    pub(in crate::switchboard) session: u64,
+    /// The session and the request.
+    pub(in crate::switchboard) request: u64,
+    /// Sessions and users that were excluded.
+    pub(in crate::switchboard) not_for: Option<Box<[u64]>>,
+}
+
+/// What the history notes of an entry of the log.
+#[derive(Debug)]
+pub(super) struct Note {
+    at: Time,
+    /// 0 for an entry without a number, which is no history.
+    cost: usize,
+    pub(super) origin: Origin,
+}
+
+/// The history of a room: a note for each entry of its log.
+#[derive(Debug)]
 pub(super) struct History {
+    pub(super) keep: Keep,
+    notes: Ring<Note>,
     /// Leading entries of the log that are no history any more.
     outside: usize,
+    messages: usize,
+    bytes: usize,
+    /// The room's last publish or leave.
+    touched: Time,
 }
 
 impl History {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            notes: Ring::default(),
+            outside: 0,
+            messages: 0,
+            bytes: 0,
+            touched: Time::ZERO,
+        }
+    }
+
     /// Returns whether the front of the log is history.
     pub(super) const fn keeps_front(&self) -> bool {
         self.outside == 0
     }
 
+    /// Returns the index in the log at which the history begins.
+    pub(super) const fn first(&self) -> usize {
+        self.outside
+    }
+
+    pub(super) const fn messages(&self) -> usize {
+        self.messages
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn note(&self, index: usize) -> &Note {
+        &self.notes[index]
+    }
+
+    /// Notes that an entry was appended; returns whether it is too large to be kept.
+    pub(super) fn appended(&mut self, now: Time, frame: Option<usize>, origin: Origin) {
+        let cost = frame.map_or(0, |bytes| bytes + OVERHEAD);
+        self.notes.push_back(Note {
+            at: now,
+            cost,
+            origin,
+        });
+        self.messages += usize::from(cost > 0);
+        self.bytes += cost;
+        self.touched = now;
+        while self.messages > self.keep.messages || self.bytes > self.keep.bytes {
+            self.evict();
+        }
+    }
+
     /// Notes that the front of the log has gone.
-    pub(super) const fn popped(&mut self) {
+    pub(super) fn popped(&mut self) {
+        if self.outside == 0 {
+            self.evict();
+        }
+        self.notes.pop_front();
         self.outside = self.outside.saturating_sub(1);
+    }
+
+    /// Gives up the oldest entry.
+    pub(super) fn evict(&mut self) {
+        if let Some(note) = self.notes.get(self.outside) {
+            self.messages -= usize::from(note.cost > 0);
+            self.bytes -= note.cost;
+            self.outside += 1;
+        }
+    }
+
+    /// Gives up what is too old.
+    pub(super) fn age(&mut self, now: Time) {
+        while self.expiry().is_some_and(|at| at <= now) {
+            self.evict();
+        }
+    }
+
+    /// Returns when the oldest entry is too old.
+    pub(super) fn expiry(&self) -> Option<Time> {
+        let note = self.notes.get(self.outside)?;
+        Some(note.at + self.keep.age)
+    }
+}
+
+impl Room {
+    fn reaches_too_far(&self) -> bool {
+        let history = self.history.as_ref();
+        self.rule.slow != Slow::CatchUp
+            && history.is_some_and(|history| self.is_over(history.first(), 1))
+    }
+}
+
+impl Log {
+    /// Applies a change to the history of a room, and frees what it gave up.
+    pub(super) fn with_history(&mut self, key: u32, change: impl FnOnce(&mut History)) {
+        let Some(history) = &mut self.rooms[key].history else {
+            return;
+        };
+        let before = (history.messages, history.bytes);
+        change(history);
+        let after = (history.messages, history.bytes);
+        self.kept.0 = self.kept.0 + after.0 - before.0;
+        self.kept.1 = self.kept.1 + after.1 - before.1;
+        self.settle(key);
+    }
+
+    /// Notes an entry that was appended to a room, with the size of its frame if it has a number.
+    ///
+    /// The history never reaches back further than a member may lag, so that whoever recovers is
+    /// not slow from the beginning; but with the rule `CatchUp` nobody is slow for that.
+    pub(super) fn keep(&mut self, key: u32, bytes: Option<usize>, origin: Origin) {
+        let now = self.now;
+        self.with_history(key, |history| history.appended(now, bytes, origin));
+        if self.rooms[key].history.is_some() {
+            while self.rooms[key].reaches_too_far() {
+                self.with_history(key, History::evict);
+            }
+            self.arm_expiry(key);
+            self.bound_histories();
+        }
+    }
+
+    /// Returns the numbers of what a room still has for those who come back: the first, and the
+    /// last one used. Without anything kept, the first is the next number.
+    pub(in crate::switchboard) fn range(&mut self, key: u32) -> (u64, u64) {
+        let now = self.now;
+        self.with_history(key, |history| history.age(now));
+        let room = &self.rooms[key];
+        let kept = room.history.as_ref().map_or(0, |it| it.messages()) as u64;
+        (room.seq - kept + 1, room.seq)
+    }
+
+    /// Returns the number of messages and bytes in the histories of all rooms.
+    pub(in crate::switchboard) const fn kept(&self) -> (usize, usize) {
+        self.kept
+    }
+
+    /// Sees to it that a room's history is looked at when it has become too old.
+    pub(super) fn arm_expiry(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        let Some(history) = &room.history else {
+            return;
+        };
+        let linger = room
+            .members
+            .is_empty()
+            .then(|| history.touched + history.keep.linger);
+        let due = [history.expiry(), linger].into_iter().flatten().min();
+        if let Some(at) = due
+            && room.armed.is_none_or(|armed| at < armed)
+        {
+            if let Some(armed) = room.armed.replace(at) {
+                self.expiries.remove(&(armed, key));
+            }
+            self.expiries.insert((at, key));
+        }
+    }
+
+    /// Returns when [`expire`](Self::expire) is to be called.
+    pub(in crate::switchboard) fn next_deadline(&self) -> Option<Time> {
+        self.expiries.first().map(|&(at, _)| at)
+    }
+
+    /// Frees what has become too old, at most `most` rooms of it. Returns the keys of rooms without
+    /// members that are to be removed, as nothing keeps them any more.
+    pub(in crate::switchboard) fn expire(&mut self, now: Time, most: usize) -> Vec<u32> {
+        self.now = now;
+        let mut gone = Vec::new();
+        for _ in 0..most {
+            let Some(&(at, key)) = self.expiries.first() else {
+                break;
+            };
+            if at > now {
+                break;
+            }
+            self.expiries.pop_first();
+            self.rooms[key].armed = None;
+            self.with_history(key, |history| history.age(now));
+            let room = &self.rooms[key];
+            let ends = room.history.as_ref().is_some_and(|history| {
+                room.members.is_empty() && history.touched + history.keep.linger <= now
+            });
+            if ends {
+                gone.push(key);
+            } else {
+                self.arm_expiry(key);
+            }
+        }
+        gone
+    }
+
+    /// Keeps the bound over all histories: what would expire first goes first.
+    pub(super) fn bound_histories(&mut self) {
+        while self.kept.1 > self.limits.history_bytes {
+            let mut oldest = self.expiries.iter().take(LOOKS).map(|&(_, key)| key);
+            let Some(key) = oldest.find(|&key| {
+                let history = self.rooms[key].history.as_ref();
+                history.is_some_and(|history| history.bytes() > 0)
+            }) else {
+                break;
+            };
+            self.with_history(key, History::evict);
+            if let Some(armed) = self.rooms[key].armed.take() {
+                self.expiries.remove(&(armed, key));
+            }
+            self.arm_expiry(key);
+        }
+    }
+
+    /// Returns a room without members to be removed, as there are more than may be.
+    pub(in crate::switchboard) fn next_over_dormant(&self) -> Option<u32> {
+        if self.dormant <= self.limits.dormant_rooms {
+            return None;
+        }
+        let mut rooms = self.expiries.iter().map(|&(_, key)| key);
+        rooms.find(|&key| self.rooms[key].members.is_empty())
+    }
+
+    /// Notes that the last member has left a room, or that it was created without one.
+    pub(super) fn fell_dormant(&mut self, key: u32) {
+        let now = self.now;
+        let room = &mut self.rooms[key];
+        if let Some(history) = &mut room.history {
+            history.touched = now;
+            self.dormant += 1;
+            self.arm_expiry(key);
+        }
     }
 }

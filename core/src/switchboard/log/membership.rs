@@ -3,16 +3,9 @@
 use super::Log;
 use super::arena::NONE;
 use super::connection::{Connection, Membership, Writer};
+use super::recovery::{From, Identity, Joined, Recovery};
 use super::room::Member;
-use super::take::is_for;
 use crate::ConnectionId;
-
-/// Where a new member begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) enum From {
-    /// It gets what is published from now on.
-    End,
-}
 
 impl Log {
     /// Adds a connection, which is in no room and has nothing to write.
@@ -44,9 +37,18 @@ impl Log {
         dropped
     }
 
-    /// Makes a connection a member of a room in which it is not. Returns the last number used.
-    pub(in crate::switchboard) fn join(&mut self, id: ConnectionId, key: u32, from: From) -> u64 {
-        let From::End = from;
+    /// Makes a connection a member of a room in which it is not.
+    ///
+    /// What it is told (`subscribed`, presence) is to be queued before anything else is done: it
+    /// goes out before the messages that it gets.
+    pub(in crate::switchboard) fn join(
+        &mut self,
+        id: ConnectionId,
+        key: u32,
+        from: From,
+        identity: Identity,
+    ) -> Joined {
+        let (begins, joined) = self.begin(key, from);
         let slot = id.slot;
         let connection = &mut self.connections[slot as usize];
         let membership = connection.rooms.len();
@@ -57,25 +59,35 @@ impl Log {
             index,
             lag: NONE,
         });
-        let cursor = room.end();
+        let behind = begins < room.ring.len();
+        let end = room.end();
         room.members.push(Member {
             slot,
             membership: membership as u16,
-            special: false,
+            special: behind,
             flying: false,
-            cursor,
+            cursor: room.base + begins as u64,
         });
-        room.at_end += 1;
+        room.arrive(begins);
+        self.dormant -= usize::from(index == 0 && room.history.is_some());
         // The circle goes around the end of the list, so it comes to the new member.
         if room.walk + room.left > index {
             room.left += 1;
         }
         let blocked = connection.writer == Writer::Blocked;
-        let seq = room.seq;
+        if behind {
+            let recovery = Recovery {
+                identity,
+                until: end,
+                stamp: self.published,
+            };
+            self.recoveries.insert((slot, key), recovery);
+            self.touch(slot);
+        }
         if blocked {
             self.link(slot, membership);
         }
-        seq
+        joined
     }
 
     /// Removes a connection from a room. Returns the number of messages that it has not got,
@@ -112,7 +124,7 @@ impl Log {
         room.depart(index);
         let member = room.members.swap_remove(left.index as usize);
         if let Some(member) = member {
-            room.jumped -= u32::from(member.cursor < room.base);
+            room.caught_up(member.cursor);
             if member.flying
                 && let Some(entry) = room.ring.get_mut(index)
             {
@@ -132,7 +144,11 @@ impl Log {
             }
             self.touch_if_behind(moved);
         }
+        self.recoveries.remove(&(slot, key));
         self.settle(key);
+        if self.rooms[key].members.is_empty() {
+            self.fell_dormant(key);
+        }
         lag
     }
 
@@ -156,10 +172,9 @@ impl Log {
             return room.lag(index).0;
         }
         let cursor = room.members[found.index as usize].cursor;
-        let entries = (index..room.ring.len()).filter(|&at| {
-            let position = room.base + at as u64;
-            is_for(&room.ring[at], position, cursor, slot)
-        });
+        let recovery = self.recovery(slot, found.room);
+        let entries =
+            (index..room.ring.len()).filter(|&at| room.is_for(at, cursor, slot, recovery.as_ref()));
         entries.count() as u64
     }
 }

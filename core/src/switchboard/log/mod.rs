@@ -5,12 +5,14 @@ mod blocked;
 mod bound;
 mod chunks;
 mod connection;
+mod ending;
 mod entry;
 mod history;
 mod limits;
 mod membership;
 mod own;
 mod publish;
+mod recovery;
 mod report;
 mod ring;
 mod room;
@@ -30,6 +32,7 @@ use self::chunks::Chunks;
 use self::connection::{Connection, Writer};
 use self::limits::{Limits, Rule};
 use self::own::{Item, Shared};
+use self::recovery::Recovery;
 use self::ring::Ring;
 use self::room::Room;
 use self::turn::Mark;
@@ -44,8 +47,8 @@ pub(super) struct Log {
     connections: Chunks<Connection>,
     items: Arena<Item>,
     shared: Arena<Shared>,
-    /// Messages of rooms among `shared`.
-    flushed: BTreeMap<(u32, u64), u32>,
+    /// Messages of rooms among `shared`, by their stamps.
+    flushed: BTreeMap<u64, u32>,
     lags: Arena<Lag>,
     /// Messages published so far.
     published: u64,
@@ -67,6 +70,14 @@ pub(super) struct Log {
     /// Members that missed a change of presence: room, connection.
     uninformed: Vec<(u32, ConnectionId)>,
     weights: BTreeSet<Weight>,
+    /// Members that recover, by slot and room.
+    recoveries: BTreeMap<(u32, u32), Recovery>,
+    /// Messages and bytes in the histories of all rooms.
+    kept: (usize, usize),
+    /// Rooms without members that have a history.
+    dormant: usize,
+    /// When a room's history is to be looked at.
+    expiries: BTreeSet<(Time, u32)>,
     now: Time,
 }
 
@@ -92,6 +103,10 @@ impl Log {
             condemned: VecDeque::new(),
             uninformed: Vec::new(),
             weights: BTreeSet::new(),
+            recoveries: BTreeMap::new(),
+            kept: (0, 0),
+            dormant: 0,
+            expiries: BTreeSet::new(),
             now: Time::ZERO,
         }
     }
@@ -99,7 +114,9 @@ impl Log {
     /// Creates a room without members; returns its key.
     pub(super) fn create_room(&mut self, rule: Rule) -> u32 {
         self.serials += 1;
-        self.rooms.insert(Room::new(rule, self.serials))
+        let key = self.rooms.insert(Room::new(rule, self.serials));
+        self.fell_dormant(key);
+        key
     }
 
     /// Removes a room without members, and its history.
@@ -111,6 +128,14 @@ impl Log {
         self.congested -= usize::from(room.congested);
         let held: usize = room.ring.iter().map(|entry| entry.frame.len()).sum();
         self.held -= held;
+        if let Some(history) = &room.history {
+            self.kept.0 -= history.messages();
+            self.kept.1 -= history.bytes();
+            self.dormant -= 1;
+        }
+        if let Some(armed) = room.armed {
+            self.expiries.remove(&(armed, key));
+        }
         self.unweigh_room(key);
         self.rooms.remove(key);
     }
@@ -229,15 +254,31 @@ impl Log {
         }
     }
 
+    /// Sets the time, by which histories age.
+    pub(super) fn advance_clock(&mut self, now: Time) {
+        self.now = now;
+    }
+
     /// Frees what all members of a room have passed.
     fn settle(&mut self, key: u32) {
         let room = &mut self.rooms[key];
         self.held -= room.settle();
+        if room.blocked > 0 {
+            self.weigh_room(key);
+        }
     }
 
     /// Removes the front of a room's log.
     fn pop(&mut self, key: u32) {
         let room = &mut self.rooms[key];
+        let kept = |room: &Room| {
+            let history = room.history.as_ref();
+            history.map_or((0, 0), |it| (it.messages(), it.bytes()))
+        };
+        let before = kept(room);
         self.held -= room.pop();
+        let after = kept(room);
+        self.kept.0 -= before.0 - after.0;
+        self.kept.1 -= before.1 - after.1;
     }
 }

@@ -29,8 +29,8 @@ pub(super) struct Item {
 pub(super) struct Shared {
     frame: Frame,
     references: u32,
-    /// The room and position of the message, if that is what it is.
-    origin: Option<(u32, u64)>,
+    /// The stamp of the message of a room, if that is what it is.
+    origin: Option<u64>,
 }
 
 /// Why a frame was not queued.
@@ -138,13 +138,22 @@ impl Log {
     }
 
     /// Counts a frame for several connections. The caller holds the first reference.
-    pub(super) fn share(&mut self, frame: Frame, origin: Option<(u32, u64)>) -> u32 {
+    pub(super) fn share(&mut self, frame: Frame, origin: Option<u64>) -> u32 {
         self.held += frame.len();
         self.shared.insert(Shared {
             frame,
             references: 1,
             origin,
         })
+    }
+
+    pub(super) fn retain_shared(&mut self, key: u32) {
+        self.shared[key].references += 1;
+    }
+
+    /// Returns the stamp of the message of a room that an item is.
+    pub(super) fn origin(&self, item: &Item) -> Option<u64> {
+        self.shared.get(item.shared)?.origin
     }
 
     pub(super) fn unshare(&mut self, key: u32) {
@@ -215,7 +224,7 @@ impl Log {
     }
 
     /// Frees a frame that is in no list.
-    fn free(&mut self, slot: u32, item: u32) -> Class {
+    pub(super) fn free(&mut self, slot: u32, item: u32) -> Class {
         let item = self.items.remove(item).expect("the frame is there");
         let bytes = item.frame.len();
         let connection = &mut self.connections[slot as usize];
@@ -254,8 +263,8 @@ impl Log {
             connection.urgent_taken as usize,
             connection.own_taken as usize,
         );
-        self.retain(slot, Lane::Urgent, urgent, |class| class.survives())
-            + self.retain(slot, Lane::InOrder, own, |class| class.survives())
+        self.retain(slot, Lane::Urgent, urgent, Class::survives)
+            + self.retain(slot, Lane::InOrder, own, Class::survives)
     }
 
     /// Drops all but the latest of the pongs that no writer has taken.

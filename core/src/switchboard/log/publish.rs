@@ -2,6 +2,7 @@
 
 use super::Log;
 use super::entry::{Entry, Kind};
+use super::history::Origin;
 use super::limits::Slow;
 use crate::Frame;
 
@@ -42,10 +43,11 @@ impl Log {
         frame: Frame,
         kind: Kind,
         excluded: &[u32],
+        origin: Origin,
     ) -> Result<Published, Busy> {
         let room = &self.rooms[key];
         let members = room.members.len();
-        if room.is_over(room.passed, 2) && members > 0 {
+        if room.is_full() {
             return Err(Busy);
         }
         self.published += 1;
@@ -55,8 +57,11 @@ impl Log {
         let room = &mut self.rooms[key];
         let seq = room.seq + u64::from(kind == Kind::Numbered);
         room.seq = seq;
-        if members == 0 {
-            room.base += 1;
+        if members == 0 && (room.history.is_none() || kind != Kind::Numbered) {
+            if room.ring.is_empty() {
+                room.base += 1;
+                room.popped = seq;
+            }
             return Ok(Published::default());
         }
         let excluded = self.exclude(key, excluded);
@@ -84,7 +89,10 @@ impl Log {
         let bytes = frame.len();
         room.append(Entry::new(frame, kind, seq, stamp, &excluded));
         self.held += bytes;
-        self.list(key);
+        self.keep(key, (kind == Kind::Numbered).then_some(bytes), origin);
+        if members > 0 {
+            self.list(key);
+        }
         let room = &self.rooms[key];
         match room.rule.slow {
             Slow::Disconnect => {
@@ -92,7 +100,8 @@ impl Log {
                 published.accepted -= published.closed;
             }
             Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
-            Slow::DropNewest | Slow::CatchUp => {}
+            Slow::CatchUp => published.dropped_oldest = self.drop_forgotten(key),
+            Slow::DropNewest => {}
         }
         self.weigh_room(key);
         Ok(published)

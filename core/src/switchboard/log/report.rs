@@ -51,6 +51,9 @@ impl Log {
         let mut start = 0;
         // To where the steps lead, in each room.
         let mut places = SmallVec::<[(u32, u64); 4]>::new();
+        // The stamps of what has gone out, for a connection that has left its rooms meanwhile.
+        let mut gone = Vec::new();
+        let flushed = self.connections[slot as usize].flushed;
         for step in steps {
             let end = step.end as usize;
             let done = end <= written;
@@ -58,7 +61,14 @@ impl Log {
                 break;
             }
             match step.source {
-                Source::Room { room, position } => {
+                Source::Room {
+                    room,
+                    position,
+                    stamp,
+                } => {
+                    if flushed {
+                        gone.push(stamp);
+                    }
                     match places.iter_mut().find(|place| place.0 == room) {
                         Some(place) => place.1 = position,
                         None => places.push((room, position)),
@@ -87,6 +97,10 @@ impl Log {
             self.land(slot, room, position);
         }
         self.after_report(slot, job, turn, &mut outcome);
+        if flushed {
+            gone.sort_unstable();
+            self.order_flushed(slot, &gone);
+        }
         outcome
     }
 
@@ -162,7 +176,8 @@ impl Log {
         {
             entry.flight -= 1;
         }
-        room.jumped -= u32::from(member.cursor < room.base);
+        room.caught_up(member.cursor);
+        let uninformed = member.cursor < room.lost_presence;
         let to = room.landing(room.locate(position));
         room.depart(from);
         room.arrive(to);
@@ -172,6 +187,16 @@ impl Log {
         moved.cursor = end;
         moved.flying = false;
         moved.special = special;
+        let slot = member.slot;
+        if let Some(recovery) = self.recovery(slot, key)
+            && recovery.until <= end
+        {
+            self.recoveries.remove(&(slot, key));
+        }
+        if uninformed {
+            let id = self.id(slot);
+            self.uninformed.push((key, id));
+        }
         self.settle(key);
     }
 

@@ -11,9 +11,11 @@ use super::arena::NONE;
 use super::chunks::Chunks;
 use super::entry::Entry;
 use super::history::History;
-use super::limits::Rule;
+use super::limits::{Rule, Slow};
+use super::recovery::Recovery;
 use super::ring::Ring;
 use super::turn::Mark;
+use crate::Time;
 
 /// A connection in a room.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +66,13 @@ pub(super) struct Room {
     pub(super) jumped: u32,
     /// Positions of unnumbered messages that were lost while there were such members.
     pub(super) lost: Ring<u64>,
+    /// The last number that is not in the log any more.
+    pub(super) popped: u64,
     /// The position after the last presence entry that was dropped.
     pub(super) lost_presence: u64,
     pub(super) history: Option<Box<History>>,
+    /// When its history is looked at next.
+    pub(super) armed: Option<Time>,
     /// Volatile entries.
     pub(super) volatiles: u32,
     /// Blocked members.
@@ -78,7 +84,7 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(rule: Rule, serial: u64) -> Self {
         Self {
-            history: rule.history.map(|_| Box::default()),
+            history: rule.history.map(|keep| Box::new(History::new(keep))),
             rule,
             serial,
             ring: Ring::default(),
@@ -98,7 +104,9 @@ impl Room {
             over: 0,
             jumped: 0,
             lost: Ring::default(),
+            popped: 0,
             lost_presence: 0,
+            armed: None,
             volatiles: 0,
             blocked: 0,
             weight: None,
@@ -191,6 +199,7 @@ impl Room {
             return 0;
         };
         self.base += 1;
+        self.popped = entry.seq().unwrap_or(self.popped);
         self.passed = self.passed.saturating_sub(1);
         if let Some(history) = &mut self.history {
             history.popped();
@@ -210,6 +219,43 @@ impl Room {
             at += 1;
         }
         at
+    }
+
+    /// Returns whether an entry is for a member in this slot whose cursor is at `cursor`.
+    #[inline]
+    pub(super) fn is_for(
+        &self,
+        index: usize,
+        cursor: u64,
+        slot: u32,
+        recovery: Option<&Recovery>,
+    ) -> bool {
+        let entry = &self.ring[index];
+        let position = self.base + index as u64;
+        if let Some(recovery) = recovery.filter(|it| position < it.until) {
+            return recovery.is_for(self, index);
+        }
+        !(entry.is_dead() || (entry.is_volatile() && position != cursor) || entry.excludes(slot))
+    }
+
+    /// Returns whether nothing more may be published, as nobody has had a turn to read.
+    pub(super) fn is_full(&self) -> bool {
+        let kept = self
+            .history
+            .as_ref()
+            .is_some_and(|history| history.first() <= self.passed);
+        let catches_up = self.rule.slow == Slow::CatchUp && kept;
+        !self.members.is_empty() && !catches_up && self.is_over(self.passed, 2)
+    }
+
+    /// Notes that one fewer member is before the front.
+    pub(super) fn caught_up(&mut self, cursor: u64) {
+        if cursor < self.base {
+            self.jumped -= 1;
+            if self.jumped == 0 {
+                self.lost.give_back();
+            }
+        }
     }
 
     /// Returns whether the circle is going to come to a member.

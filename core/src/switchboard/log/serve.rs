@@ -5,7 +5,10 @@ use smallvec::SmallVec;
 use super::Log;
 use super::arena::NONE;
 use super::connection::Writer;
-use super::take::{CHUNK, LENT_FROM, is_for};
+use super::limits::Slow;
+use super::recovery::{Markers, Recovery, place};
+use super::room::Room;
+use super::take::{CHUNK, LENT_FROM};
 use super::turn::{Job, Source, Step, Turn};
 use crate::Frame;
 use crate::switchboard::queue::Class;
@@ -21,6 +24,7 @@ struct Behind {
     /// The index of the next entry.
     at: usize,
     moved: bool,
+    recovery: Option<Recovery>,
 }
 
 /// The job that is being collected.
@@ -71,7 +75,7 @@ impl Gather {
 impl Log {
     /// Takes what a connection has to write: the rest of a frame, urgent frames, then its own
     /// frames and those of its rooms in the order of publishing.
-    pub(super) fn serve(&mut self, slot: u32, turn: &mut Turn) {
+    pub(super) fn serve(&mut self, slot: u32, turn: &mut Turn, markers: &mut dyn Markers) {
         let mut gather = Gather {
             start: turn.buffer.len(),
             steps: turn.steps.len(),
@@ -82,7 +86,7 @@ impl Log {
         };
         let mut behind = self.behind(slot);
         self.gather_own_first(slot, turn, &mut gather);
-        self.gather_in_order(slot, turn, &mut gather, &mut behind);
+        self.gather_in_order(slot, turn, &mut gather, (&mut behind, markers));
         let id = self.id(slot);
         let steps = gather.steps as u32..turn.steps.len() as u32;
         if gather.used(turn) == 0 {
@@ -133,6 +137,7 @@ impl Log {
                 cursor: member.cursor,
                 at: room.locate(member.cursor),
                 moved: false,
+                recovery: self.recovery(slot, found.room),
             });
         }
         behind
@@ -174,7 +179,7 @@ impl Log {
         slot: u32,
         turn: &mut Turn,
         gather: &mut Gather,
-        behind: &mut [Behind],
+        (behind, markers): (&mut [Behind], &mut dyn Markers),
     ) {
         let mut own = self.connections[slot as usize].own.head;
         for _ in 0..gather.own {
@@ -183,7 +188,7 @@ impl Log {
         while own != NONE && !gather.full {
             let stamp = self.items[own].stamp;
             for room in &mut *behind {
-                self.gather_room(slot, turn, gather, room, stamp);
+                self.gather_room(slot, turn, gather, (room, stamp), markers);
             }
             let item = &self.items[own];
             if gather.full
@@ -195,7 +200,7 @@ impl Log {
             own = item.next;
         }
         for room in &mut *behind {
-            self.gather_room(slot, turn, gather, room, u64::MAX);
+            self.gather_room(slot, turn, gather, (room, u64::MAX), markers);
         }
     }
 
@@ -205,33 +210,107 @@ impl Log {
         slot: u32,
         turn: &mut Turn,
         gather: &mut Gather,
-        behind: &mut Behind,
-        stamp: u64,
+        (behind, stamp): (&mut Behind, u64),
+        markers: &mut dyn Markers,
     ) {
         let room = &self.rooms[behind.room];
+        let recovery = behind.recovery;
         while let Some(entry) = room.ring.get(behind.at)
-            && entry.stamp <= stamp
+            && place(entry.stamp, recovery.as_ref()) <= stamp
         {
-            let position = room.base + behind.at as u64;
-            let after = Source::Room {
-                room: behind.room,
-                position: position + 1,
-            };
-            if is_for(entry, position, behind.cursor, slot) {
+            if !self.gather_gap(turn, gather, behind, markers) {
+                return;
+            }
+            if room.is_for(behind.at, behind.cursor, slot, recovery.as_ref()) {
+                let after = after(room, behind.room, behind.at);
                 if !gather.add(turn, &entry.frame, 0, (true, after)) {
                     return;
                 }
-            } else if gather.full {
+                behind.at += 1;
+            } else if !self.gather_skipped(slot, turn, gather, behind, markers) {
                 return;
-            } else {
-                turn.steps.push(Step {
-                    end: gather.used(turn) as u32,
-                    message: false,
-                    source: after,
-                });
             }
-            behind.at += 1;
             behind.moved = true;
         }
+    }
+
+    /// Passes messages that are not for the connection. To one that recovers, their numbers are
+    /// told. Returns whether the frame that tells them fits.
+    fn gather_skipped(
+        &self,
+        slot: u32,
+        turn: &mut Turn,
+        gather: &mut Gather,
+        behind: &mut Behind,
+        markers: &mut dyn Markers,
+    ) -> bool {
+        if gather.full {
+            return false;
+        }
+        let room = &self.rooms[behind.room];
+        let mut at = behind.at + 1;
+        let mut numbers = None;
+        if let Some(recovery) = &behind.recovery
+            && room.base + (behind.at as u64) < recovery.until
+        {
+            while room.base + (at as u64) < recovery.until && !recovery.is_for(room, at) {
+                at += 1;
+            }
+            let mut skipped = (behind.at..at).filter_map(|at| room.ring[at].seq());
+            let first = skipped.next();
+            numbers = first.map(|first| (first, skipped.next_back().unwrap_or(first)));
+        }
+        debug_assert!(!room.is_for(behind.at, behind.cursor, slot, behind.recovery.as_ref()));
+        let marker = numbers.and_then(|(from, to)| markers.skip(behind.room, from, to));
+        let after = after(room, behind.room, at - 1);
+        match marker {
+            Some(frame) => {
+                if !gather.add(turn, &frame, 0, (true, after)) {
+                    return false;
+                }
+            }
+            None => turn.steps.push(Step {
+                end: gather.used(turn) as u32,
+                message: false,
+                source: after,
+            }),
+        }
+        behind.at = at;
+        true
+    }
+
+    /// Tells a member that has lost messages which ones, where the rule says so. Returns whether
+    /// that fits.
+    fn gather_gap(
+        &self,
+        turn: &mut Turn,
+        gather: &mut Gather,
+        behind: &mut Behind,
+        markers: &mut dyn Markers,
+    ) -> bool {
+        let room = &self.rooms[behind.room];
+        if behind.moved || behind.cursor >= room.base || room.rule.slow != Slow::CatchUp {
+            return true;
+        }
+        let lost = self.lost_numbers(behind.room, behind.cursor);
+        let Some(frame) = lost.and_then(|(from, to)| markers.gap(behind.room, from, to)) else {
+            return true;
+        };
+        let front = Source::Room {
+            room: behind.room,
+            position: room.base,
+            stamp: 0,
+        };
+        behind.moved = gather.add(turn, &frame, 0, (true, front));
+        behind.moved
+    }
+}
+
+/// Returns the source of a step after which a member has passed the entry at an index.
+fn after(room: &Room, key: u32, index: usize) -> Source {
+    Source::Room {
+        room: key,
+        position: room.base + index as u64 + 1,
+        stamp: room.ring[index].stamp,
     }
 }

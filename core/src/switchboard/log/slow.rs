@@ -3,6 +3,10 @@
 use super::Log;
 use super::arena::NONE;
 
+/// Unnumbered messages that are remembered as lost. Beyond these, a gap may be told to be longer than
+/// it is, by numbers that the client has got.
+const LOST: usize = 256;
+
 impl Log {
     /// Finds the blocked members whose lag is over the limit; returns how many were found that
     /// are not in `excluded`. Each position is looked at once.
@@ -45,6 +49,22 @@ impl Log {
         lost
     }
 
+    /// Drops the oldest messages as long as a member's lag is over the limit and the history does
+    /// not have them any more; returns how many were lost, counted for each member.
+    pub(super) fn drop_forgotten(&mut self, key: u32) -> usize {
+        let mut lost = 0;
+        loop {
+            let room = &self.rooms[key];
+            let index = room.passed;
+            let kept = room.history.as_ref().is_some_and(|it| it.first() <= index);
+            if kept || !room.is_over(index, 1) || room.ring[index].flight > 0 {
+                break;
+            }
+            lost += self.drop_at(key, index);
+        }
+        lost
+    }
+
     /// Drops the entry at an index, before which none has cursors, and all before it. Returns the
     /// number of members that lose it.
     pub(super) fn drop_at(&mut self, key: u32, index: usize) -> usize {
@@ -72,6 +92,13 @@ impl Log {
             lost -= room.jumped as usize;
         }
         let room = &mut self.rooms[key];
+        if room.ring[index].seq().is_none() && cursors > 0 {
+            if room.lost.len() >= LOST {
+                room.lost.pop_front();
+            }
+            let position = room.base + index as u64;
+            room.lost.push_back(position);
+        }
         // All who stood here are before the front now, and those who were already.
         room.jumped = cursors;
         match room.ring.get_mut(index + 1) {

@@ -2,7 +2,7 @@
 
 use super::Log;
 use super::connection::Writer;
-use super::entry::Entry;
+use super::recovery::Markers;
 use super::turn::{Job, Source, Step, Stretch, Turn};
 
 /// Members that are looked at in one turn.
@@ -18,7 +18,12 @@ pub(super) const LENT_FROM: usize = 8 << 10;
 
 impl Log {
     /// Takes a turn of at most `most` connections. They have no other writer until it is reported.
-    pub(in crate::switchboard) fn take(&mut self, turn: &mut Turn, most: usize) {
+    pub(in crate::switchboard) fn take(
+        &mut self,
+        turn: &mut Turn,
+        most: usize,
+        markers: &mut dyn Markers,
+    ) {
         turn.clear();
         turn.stamp = self.published;
         self.turns_taken += 1;
@@ -30,15 +35,15 @@ impl Log {
         } else {
             most - most / 4
         };
-        self.take_dirty(turn, share);
-        self.take_rooms(turn, most);
-        self.take_dirty(turn, most);
+        self.take_dirty(turn, share, markers);
+        self.take_rooms(turn, most, markers);
+        self.take_dirty(turn, most, markers);
         if !turn.jobs.is_empty() {
             self.turns.push_back((turn.number, since));
         }
     }
 
-    fn take_dirty(&mut self, turn: &mut Turn, most: usize) {
+    fn take_dirty(&mut self, turn: &mut Turn, most: usize, markers: &mut dyn Markers) {
         let mut looks = LOOKS;
         while turn.jobs.len() < most
             && turn.buffer.len() < BUFFER
@@ -49,12 +54,12 @@ impl Log {
             let connection = &mut self.connections[slot as usize];
             connection.dirty = false;
             if connection.writer == Writer::Idle {
-                self.serve(slot, turn);
+                self.serve(slot, turn, markers);
             }
         }
     }
 
-    fn take_rooms(&mut self, turn: &mut Turn, most: usize) {
+    fn take_rooms(&mut self, turn: &mut Turn, most: usize, markers: &mut dyn Markers) {
         let mut looks = LOOKS;
         while turn.jobs.len() < most
             && turn.buffer.len() < BUFFER
@@ -66,7 +71,7 @@ impl Log {
                 continue;
             }
             let slice = SLICE.min(looks);
-            looks -= self.walk(key, turn, slice, most).max(1);
+            looks -= self.walk(key, turn, (slice, most), markers).max(1);
             let room = &mut self.rooms[key];
             if room.left > 0 {
                 self.pending.push_back((key, serial));
@@ -78,7 +83,13 @@ impl Log {
     }
 
     /// Visits the next members of a room's circle; returns how many.
-    fn walk(&mut self, key: u32, turn: &mut Turn, slice: usize, most: usize) -> usize {
+    fn walk(
+        &mut self,
+        key: u32,
+        turn: &mut Turn,
+        (slice, most): (usize, usize),
+        markers: &mut dyn Markers,
+    ) -> usize {
         let mut looks = 0;
         let first = turn.stretches.len();
         while looks < slice && turn.jobs.len() < most && turn.buffer.len() < BUFFER {
@@ -97,13 +108,20 @@ impl Log {
                 room.since = self.totals;
                 self.congested -= usize::from(std::mem::take(&mut room.congested));
             }
-            self.visit(key, index, turn, first);
+            self.visit(key, index, turn, first, markers);
         }
         looks
     }
 
     #[inline]
-    fn visit(&mut self, key: u32, index: u32, turn: &mut Turn, first: usize) {
+    fn visit(
+        &mut self,
+        key: u32,
+        index: u32,
+        turn: &mut Turn,
+        first: usize,
+        markers: &mut dyn Markers,
+    ) {
         let room = &self.rooms[key];
         let member = room.members[index as usize];
         let end = room.end();
@@ -123,7 +141,7 @@ impl Log {
                     .iter()
                     .all(|other| other.room == key || !self.rooms[other.room].listed));
         if !alone {
-            return self.serve(member.slot, turn);
+            return self.serve(member.slot, turn, markers);
         }
         let from = member.cursor;
         let known = turn.stretches[first..]
@@ -180,6 +198,7 @@ impl Log {
                 source: Source::Room {
                     room: key,
                     position: room.base + at as u64,
+                    stamp: entry.stamp,
                 },
             });
             if large {
@@ -196,10 +215,4 @@ impl Log {
         });
         turn.stretches.len() - 1
     }
-}
-
-/// Returns whether an entry is for a member in this slot whose cursor is at `cursor`.
-#[inline]
-pub(super) fn is_for(entry: &Entry, position: u64, cursor: u64, slot: u32) -> bool {
-    !entry.is_dead() && !(entry.is_volatile() && position != cursor) && !entry.excludes(slot)
 }

@@ -20,8 +20,12 @@ pub(super) enum Source {
     Urgent,
     /// The first of its frames in order.
     Own,
-    /// The connection has got a room's messages up to this position.
-    Room { room: u32, position: u64 },
+    /// The connection has got a room's messages up to this position; the last one had this stamp.
+    Room {
+        room: u32,
+        position: u64,
+        stamp: u64,
+    },
 }
 
 /// A frame of a job, or several positions that need no bytes.

@@ -3,3 +3,5 @@
 mod check;
 mod model;
 mod random;
+mod rooms;
+mod scenarios;

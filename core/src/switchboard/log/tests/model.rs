@@ -1,8 +1,11 @@
 //! The model: for each connection, the frames that it is due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::Frame;
+
+/// Rooms whose members may lose messages, and whether they are not told.
+pub(super) type Lossy = BTreeMap<u32, bool>;
 
 /// The room of a frame, or none for the connection's own.
 pub(super) type Room = Option<u32>;
@@ -18,14 +21,47 @@ pub(super) struct Client {
     due: BTreeMap<u64, Room>,
     /// Frames that it may get, as they were under way when it left the room.
     may: BTreeMap<u64, Room>,
+    /// Messages that it recovered when it left the room, and that may still come.
+    under_way: BTreeSet<u64>,
     /// Urgent frames, in order.
     urgent: Vec<u64>,
+    /// What it recovers of each room.
+    recovers: BTreeMap<u32, Recovers>,
+    /// The numbers of messages that it is due.
+    numbers: BTreeMap<u64, u64>,
+    /// Whether it has left its rooms to end.
+    pub(super) flushed: bool,
+    /// Whether it is ending at once: everything may be discarded.
+    pub(super) discarded: bool,
+    /// Marks that it got.
+    pub(super) marks: usize,
+    pub(super) recovered: usize,
     last_own: u64,
     last: u64,
     last_of: BTreeMap<u32, u64>,
     /// Room messages that it was due and did not get.
     pub(super) lost: BTreeSet<(u32, u64)>,
     pub(super) acks: usize,
+}
+
+/// What a client recovers of a room, in order.
+#[derive(Debug)]
+pub(super) struct Recovers {
+    /// When it was told that it is in.
+    pub(super) told: u64,
+    /// Numbers, each with the time of its message, or none if it is not for the client.
+    pub(super) waiting: VecDeque<(u64, Option<u64>)>,
+}
+
+/// Makes a frame that tells a client about numbers.
+pub(super) fn mark(room: u32, gap: bool, from: u64, to: u64) -> Frame {
+    let mut payload = Vec::new();
+    payload.extend_from_slice(&0_u64.to_be_bytes());
+    payload.extend_from_slice(&room.to_be_bytes());
+    payload.push(2 + u8::from(gap));
+    payload.extend_from_slice(&from.to_be_bytes());
+    payload.extend_from_slice(&to.to_be_bytes());
+    Frame::binary(&payload)
 }
 
 /// Makes a frame that tells its time and its room.
@@ -54,8 +90,30 @@ fn parse(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 impl Client {
-    pub(super) fn owes(&mut self, time: u64, room: Room) {
+    pub(super) fn owes(&mut self, time: u64, room: Room, seq: Option<u64>) {
         self.due.insert(time, room);
+        if let Some(seq) = seq {
+            self.numbers.insert(time, seq);
+        }
+    }
+
+    /// A message that it may get, or not.
+    pub(super) fn may_get(&mut self, time: u64, room: Room) {
+        self.may.insert(time, room);
+    }
+
+    pub(super) fn recovers(&mut self, room: u32, recovers: Recovers) {
+        self.recovers.insert(room, recovers);
+    }
+
+    /// Everything that it is due may be discarded.
+    pub(super) fn discard(&mut self) {
+        self.discarded = true;
+        self.may.append(&mut self.due);
+        for recovers in std::mem::take(&mut self.recovers).into_values() {
+            let times = recovers.waiting.iter().filter_map(|&(_, time)| time);
+            self.under_way.extend(times);
+        }
     }
 
     pub(super) fn owes_urgent(&mut self, time: u64) {
@@ -64,9 +122,17 @@ impl Client {
 
     /// Returns the number of messages of a room that it is due and of which no byte has come.
     pub(super) fn waiting(&self, room: u32) -> usize {
+        // A frame that has begun in an earlier life of the membership is none of this one.
+        let cut = self
+            .cut
+            .filter(|time| !self.under_way.contains(time) && !self.may.contains_key(time));
         let due = self.due.iter();
-        due.filter(|&(&time, &of)| of == Some(room) && Some(time) != self.cut)
-            .count()
+        let live = due.filter(|&(&time, &of)| of == Some(room) && Some(time) != cut);
+        let recovers = self.recovers.get(&room).into_iter();
+        let recovers = recovers
+            .flat_map(|found| &found.waiting)
+            .filter(|&&(_, time)| time.is_some() && time != cut);
+        live.count() + recovers.count()
     }
 
     /// Returns whether a frame has come in part.
@@ -82,6 +148,13 @@ impl Client {
             .filter(|&(_, of)| *of == Some(room))
             .map(|(&time, _)| time)
             .collect();
+        for (_, time) in self
+            .recovers
+            .remove(&room)
+            .map_or(VecDeque::new(), |it| it.waiting)
+        {
+            self.under_way.extend(time);
+        }
         for &time in &gone {
             self.due.remove(&time);
             self.may.insert(time, Some(room));
@@ -94,7 +167,7 @@ impl Client {
     }
 
     /// Receives bytes.
-    pub(super) fn receive(&mut self, bytes: &[u8], whole: &[u8], lossy: &BTreeSet<u32>) {
+    pub(super) fn receive(&mut self, bytes: &[u8], whole: &[u8], lossy: &Lossy) {
         self.partial.extend_from_slice(bytes);
         let partial = std::mem::take(&mut self.partial);
         let mut rest = &partial[..];
@@ -113,16 +186,35 @@ impl Client {
         }
     }
 
-    fn got(&mut self, payload: &[u8], lossy: &BTreeSet<u32>) {
+    fn got(&mut self, payload: &[u8], lossy: &Lossy) {
         let time = u64::from_be_bytes(payload[..8].try_into().expect("eight bytes"));
         let room = u32::from_be_bytes(payload[8..12].try_into().expect("four bytes"));
         let room = (room != u32::MAX).then_some(room);
-        assert!(payload[13..].iter().all(|&byte| byte == time as u8));
-        if payload[12] == 1 {
-            let first = (!self.urgent.is_empty()).then(|| self.urgent.remove(0));
-            assert_eq!(first, Some(time), "urgent frames come in order");
+        match payload[12] {
+            1 if self.discarded => return self.urgent.retain(|&urgent| urgent != time),
+            1 => {
+                let first = (!self.urgent.is_empty()).then(|| self.urgent.remove(0));
+                assert_eq!(first, Some(time), "urgent frames come in order");
+                return;
+            }
+            flag @ (2 | 3) => {
+                let number = |at: usize| {
+                    u64::from_be_bytes(payload[at..at + 8].try_into().expect("eight bytes"))
+                };
+                let room = room.expect("it is about a room");
+                return self.marked(room, flag == 3, (number(13), number(21)), lossy);
+            }
+            _ => {}
+        }
+        if let Some(of) = room
+            && self.recover(of, time, lossy)
+        {
             return;
         }
+        if self.under_way.remove(&time) {
+            return;
+        }
+        assert!(payload[13..].iter().all(|&byte| byte == time as u8));
         let due = self.due.remove(&time).or_else(|| self.may.remove(&time));
         assert_eq!(due, Some(room), "L7: {time} is not due");
         assert!(
@@ -145,15 +237,115 @@ impl Client {
         self.skip(time, Some(room), lossy);
     }
 
+    /// Gets a message of a room that it recovers; returns whether it is one.
+    fn recover(&mut self, room: u32, time: u64, lossy: &Lossy) -> bool {
+        let silent = self.is_silent(room, lossy);
+        let Some(recovers) = self.recovers.get_mut(&room) else {
+            return false;
+        };
+        let before = self.under_way.contains(&time) || self.may.contains_key(&time);
+        if before && self.last_own < recovers.told {
+            // It was under way when it left the room before.
+            return false;
+        }
+        let known = recovers.waiting.iter().any(|&(_, at)| at == Some(time));
+        if !known {
+            if !self.may.contains_key(&time) && !self.under_way.contains(&time) {
+                if silent {
+                    self.lose_before(room, u64::MAX);
+                    return false;
+                }
+                assert!(recovers.waiting.is_empty(), "H2: live before recovered");
+            }
+            return false;
+        }
+        if silent {
+            let number = recovers.waiting.iter().find(|&&(_, at)| at == Some(time));
+            let number = number.expect("it is there").0;
+            self.lose_before(room, number);
+        }
+        let recovers = self.recovers.get_mut(&room).expect("it is there");
+        let (seq, first) = recovers.waiting.pop_front().expect("there is one");
+        assert_eq!(first, Some(time), "H2: {seq} comes in its place");
+        let told = recovers.told;
+        assert!(self.last_own >= told, "H2: told before the messages");
+        self.recovered += 1;
+        true
+    }
+
+    /// Returns whether it is not told what it loses of a room.
+    fn is_silent(&self, room: u32, lossy: &Lossy) -> bool {
+        let told = lossy.get(&room).copied();
+        told == Some(true) || (self.flushed && told.is_some())
+    }
+
+    /// Loses what it recovers before a number.
+    fn lose_before(&mut self, room: u32, number: u64) {
+        let Some(recovers) = self.recovers.get_mut(&room) else {
+            return;
+        };
+        while let Some(&(seq, time)) = recovers.waiting.front()
+            && seq < number
+        {
+            recovers.waiting.pop_front();
+            self.lost.extend(time.map(|time| (room, time)));
+        }
+    }
+
+    /// Is told about numbers.
+    fn marked(&mut self, room: u32, gap: bool, (from, to): (u64, u64), lossy: &Lossy) {
+        assert!(from <= to);
+        self.marks += 1;
+        if self.is_silent(room, lossy) {
+            self.lose_before(room, from);
+        }
+        let recovers = self.recovers.get_mut(&room);
+        let Some(recovers) = recovers else {
+            return;
+        };
+        if !gap {
+            for number in from..=to {
+                while let Some(&(seq, None)) = recovers.waiting.front()
+                    && seq < number
+                {
+                    panic!("H2: {seq} was not told");
+                }
+                let first = recovers.waiting.pop_front();
+                assert_eq!(first, Some((number, None)), "H2: {number} is skipped");
+            }
+            return;
+        }
+        while let Some(&(seq, time)) = recovers.waiting.front()
+            && seq <= to
+        {
+            recovers.waiting.pop_front();
+            assert!(seq >= from, "H2: {seq} is in the gap {from}-{to}");
+            if let Some(time) = time {
+                self.lost.insert((room, time));
+            }
+        }
+        let due: Vec<u64> = self.due.keys().copied().collect();
+        for time in due {
+            if self.due[&time] == Some(room)
+                && let Some(&seq) = self.numbers.get(&time)
+                && seq <= to
+            {
+                assert!(seq >= from, "{seq} is in the gap {from}-{to}");
+                self.due.remove(&time);
+                self.lost.insert((room, time));
+            }
+        }
+    }
+
     /// What was due before this is lost: of its room, or for an own frame, of all.
-    fn skip(&mut self, time: u64, room: Room, lossy: &BTreeSet<u32>) {
+    fn skip(&mut self, time: u64, room: Room, lossy: &Lossy) {
         let before: Vec<(u64, Room)> = self.due.range(..time).map(|(&at, &of)| (at, of)).collect();
         for (at, of) in before {
             if let Some(of) = of
                 && room.is_none_or(|room| room == of)
             {
                 assert!(
-                    lossy.contains(&of),
+                    lossy.contains_key(&of),
                     "L7: {at} of {of} was lost before {time}"
                 );
                 self.due.remove(&at);
@@ -165,12 +357,26 @@ impl Client {
     }
 
     /// At the end, what is due of lossy rooms is lost.
-    pub(super) fn finish(&mut self, lossy: &BTreeSet<u32>) {
+    pub(super) fn finish(&mut self, lossy: &Lossy) {
         assert!(self.partial.is_empty(), "a frame was cut");
-        assert!(self.urgent.is_empty(), "an urgent frame was forgotten");
+        assert!(
+            self.discarded || self.urgent.is_empty(),
+            "an urgent frame was forgotten"
+        );
+        for room in self.recovers.keys().copied().collect::<Vec<_>>() {
+            if self.is_silent(room, lossy) {
+                self.lose_before(room, u64::MAX);
+            }
+        }
+        for (room, recovers) in &self.recovers {
+            assert!(recovers.waiting.is_empty(), "H2: {room} was not recovered");
+        }
         for (time, room) in std::mem::take(&mut self.due) {
             let room = room.expect("L7: an own frame was forgotten");
-            assert!(lossy.contains(&room), "L7: {time} of {room} was forgotten");
+            assert!(
+                lossy.contains_key(&room),
+                "L7: {time} of {room} was forgotten"
+            );
             self.lost.insert((room, time));
         }
     }
