@@ -9,8 +9,6 @@ pub(in crate::switchboard) enum Slow {
     Disconnect,
     /// They lose the oldest messages.
     DropOldest,
-    /// They get no new messages until they have taken what waits for them.
-    DropNewest,
     /// They lose only what the history no longer has.
     CatchUp,
 }

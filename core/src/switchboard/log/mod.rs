@@ -1,4 +1,52 @@
 //! Delivery: a room is a log, a member is a cursor.
+//!
+//! ```text
+//!   publish ─▶ ring of a room [ e  e  e3  e  e2 ] end: 12 members      one entry, whatever the members
+//!                                     ▲      ▲
+//!                               member A     member B                 a cursor in each room
+//!
+//!   pending: rooms, each walked in a circle ─┐
+//!   dirty: connections ──────────────────────┴─▶ take ─▶ Turn ─▶ written ─▶ report
+//!   own frames of a connection ──────────────┘
+//! ```
+//! This is a machine of its own: it knows connections and rooms by number, frames as bytes, and time
+//! as an argument. It closes nobody, encodes nothing and has no names; its owner does.
+//!
+//! # Structure
+//! | file | |
+//! |---|---|
+//! | `chunks`, `arena`, `ring` | storage that grows in pieces, so that no call copies a long list |
+//! | `entry`, `room` | a message; a room's log and the counts of its members' positions |
+//! | `connection`, `own` | the state of a writer; a connection's own frames |
+//! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
+//! | `take`, `serve`, `turn`, `report` | a writer's turn: the circle, one connection in order, the result |
+//! | `slow`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
+//! | `history`, `recovery` | what is kept, and who begins in it |
+//! | `ending` | what waits goes out first, or is discarded |
+//! | `limits` | rules and limits |
+//!
+//! # Order
+//! Each message of a room gets a stamp, the node's count of published messages. A connection's own
+//! frame carries the stamp of the latest one: it goes out after all messages of its rooms up to that
+//! stamp, and before all later ones. An urgent frame goes before everything but the rest of a frame
+//! that was cut, and an HTTP response.
+//!
+//! # Invariants
+//! `tests/check.rs` checks these after every call, the model the rest.
+//! - L1: an entry counts the members whose cursor stands at it (at the front, if their place has
+//!   gone); the front of a log has some, or is history.
+//! - L2: whoever is behind and can be written to is in the circle of a listed room, or dirty. When in
+//!   doubt, a connection is made dirty: a visit too many costs a comparison.
+//! - L3: `held` is the sum of all frames, each once.
+//! - L4: a member and its membership name each other.
+//! - L5: a member is in the list of the blocked of its position exactly while its connection is
+//!   blocked.
+//! - L6: an entry counts the members at it that are in a turn that is not reported.
+//! - L7: a member gets, in order and once, what was published while it was in the room, without what
+//!   excludes it and what is counted as lost.
+//! - L8: once everybody can be written to, turns come to an end.
+//! - H1: the history is a contiguous suffix of the numbers, within its bounds whenever it is read.
+//! - H2: who recovers gets every later number once, as message, skipped or in a gap.
 
 mod arena;
 mod blocked;
@@ -30,6 +78,7 @@ use self::blocked::Lag;
 use self::bound::Weight;
 use self::chunks::Chunks;
 use self::connection::{Connection, Writer};
+use self::entry::Entry;
 use self::limits::{Limits, Rule};
 use self::own::{Item, Shared};
 use self::recovery::Recovery;
@@ -78,8 +127,14 @@ pub(super) struct Log {
     dormant: usize,
     /// When a room's history is to be looked at.
     expiries: BTreeSet<(Time, u32)>,
+    /// The memory of rings that have become empty.
+    spares: Vec<VecDeque<Entry>>,
     now: Time,
 }
+
+/// Rings that are kept for reuse, and their largest size: together at most about 1 MiB.
+const SPARES: usize = 256;
+const SPARE_ENTRIES: usize = 64;
 
 impl Log {
     pub(super) fn new(limits: Limits) -> Self {
@@ -107,6 +162,7 @@ impl Log {
             kept: (0, 0),
             dormant: 0,
             expiries: BTreeSet::new(),
+            spares: Vec::new(),
             now: Time::ZERO,
         }
     }
@@ -263,6 +319,14 @@ impl Log {
     fn settle(&mut self, key: u32) {
         let room = &mut self.rooms[key];
         self.held -= room.settle();
+        if room.ring.is_empty() {
+            let buffer = room.ring.take_buffer();
+            let of_use = buffer.capacity() > 0 && buffer.capacity() <= SPARE_ENTRIES;
+            if of_use && self.spares.len() < SPARES {
+                self.spares.push(buffer);
+            }
+        }
+        let room = &self.rooms[key];
         if room.blocked > 0 {
             self.weigh_room(key);
         }

@@ -87,6 +87,7 @@ impl Log {
             room.volatiles += 1;
         }
         let bytes = frame.len();
+        room.ring.lend_buffer(|| self.spares.pop());
         room.append(Entry::new(frame, kind, seq, stamp, &excluded));
         self.held += bytes;
         self.keep(key, (kind == Kind::Numbered).then_some(bytes), origin);
@@ -101,7 +102,6 @@ impl Log {
             }
             Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
             Slow::CatchUp => published.dropped_oldest = self.drop_forgotten(key),
-            Slow::DropNewest => {}
         }
         self.weigh_room(key);
         Ok(published)

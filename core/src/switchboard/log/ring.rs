@@ -85,24 +85,24 @@ impl<T> Ring<T> {
         self.first.iter().chain(self.rest.iter().flatten())
     }
 
-    /// Returns the number of leading elements for which `before` holds, in a ring in which all of
-    /// these come first.
-    pub(super) fn partition_point(&self, before: impl Fn(&T) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if self.get(middle).is_some_and(&before) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
     /// Frees the memory of an empty ring.
     pub(super) fn give_back(&mut self) {
         *self = Self::default();
+    }
+
+    /// Takes the memory of an empty ring.
+    pub(super) fn take_buffer(&mut self) -> VecDeque<T> {
+        self.rest = VecDeque::new();
+        std::mem::take(&mut self.first)
+    }
+
+    /// Gives memory to a ring that has none.
+    pub(super) fn lend_buffer(&mut self, buffer: impl FnOnce() -> Option<VecDeque<T>>) {
+        if self.first.capacity() == 0
+            && let Some(buffer) = buffer()
+        {
+            self.first = buffer;
+        }
     }
 }
 

@@ -205,9 +205,6 @@ impl Room {
             history.popped();
         }
         self.volatiles -= u32::from(entry.is_volatile());
-        if self.ring.is_empty() {
-            self.ring.give_back();
-        }
         entry.frame.len()
     }
 

@@ -80,7 +80,10 @@ impl Log {
             let at = self.connections[slot as usize].membership(key);
             let stands = at.is_some_and(|at| {
                 let member = self.connections[slot as usize].rooms[at].index;
+                let cursor = room.members[member as usize].cursor;
+                let recovery = self.recovery(slot, key);
                 room.index_of(member) <= index
+                    && !room.is_for(index, cursor, slot, recovery.as_ref())
             });
             lost -= usize::from(stands);
         }

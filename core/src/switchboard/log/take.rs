@@ -206,7 +206,6 @@ impl Log {
             }
         }
         turn.stretches.push(Stretch {
-            room: key,
             from,
             bytes: start..turn.buffer.len(),
             steps: steps..turn.steps.len() as u32,

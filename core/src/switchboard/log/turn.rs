@@ -149,7 +149,6 @@ pub(in crate::switchboard) struct Turn {
 /// A room's messages that several jobs of a turn share.
 #[derive(Clone, Debug)]
 pub(super) struct Stretch {
-    pub(super) room: u32,
     pub(super) from: u64,
     pub(super) bytes: Range<usize>,
     pub(super) steps: Range<u32>,
@@ -161,11 +160,6 @@ impl Turn {
     /// Returns the number of jobs.
     pub(in crate::switchboard) fn len(&self) -> usize {
         self.jobs.len()
-    }
-
-    /// Returns whether there is nothing to write.
-    pub(in crate::switchboard) fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
     }
 
     /// Returns the connection and the bytes of a job.

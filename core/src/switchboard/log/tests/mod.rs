@@ -5,3 +5,4 @@ mod model;
 mod random;
 mod rooms;
 mod scenarios;
+mod storage;

@@ -173,10 +173,10 @@ impl World {
                     self.drop_connection(id);
                 }
             }
-            10..20 => self.join(),
-            20..25 => self.leave(),
-            25..27 => self.replace_room(),
-            27..52 => self.publish(),
+            10..22 => self.join(),
+            22..28 => self.leave(),
+            28 if self.rng.u8(..4) == 0 => self.replace_room(),
+            28..52 => self.publish(),
             52..58 => self.send(),
             58..61 => self.urgent(),
             61..80 => self.take(),
@@ -270,7 +270,7 @@ impl World {
     fn flush(&mut self) {
         if let Some(id) = self.any_client() {
             self.log.close_flush(id);
-            self.client(id.slot).flushed = true;
+            self.client(id.slot).flush();
             self.ends(id);
         }
     }
@@ -486,6 +486,10 @@ impl World {
         let mut turn = self.turns.swap_remove(at);
         for at in 0..turn.len() {
             let bytes = turn.job(at).expect("it is there").1.len();
+            if self.rng.u8(..80) == 0 {
+                turn.failed(at);
+                continue;
+            }
             let written = match self.rng.u8(..10) {
                 0 => 0,
                 1..3 => self.rng.usize(..bytes),
@@ -494,7 +498,11 @@ impl World {
             turn.wrote(at, written);
             self.write(&turn, at, written);
         }
-        self.log.report(&mut turn);
+        let outcomes = self.log.report(&mut turn).iter();
+        let failed: Vec<_> = outcomes.filter(|it| it.failed).map(|it| it.id).collect();
+        for id in failed {
+            self.drop_connection(id);
+        }
     }
 
     fn write(&mut self, turn: &Turn, at: usize, written: usize) {
@@ -542,8 +550,7 @@ impl World {
     fn finish(mut self) -> Events {
         let mut rounds = 0;
         loop {
-            while !self.turns.is_empty() {
-                let mut turn = self.turns.pop().expect("there is one");
+            while let Some(mut turn) = self.turns.pop() {
                 for at in 0..turn.len() {
                     let bytes = turn.job(at).expect("it is there").1.len();
                     turn.wrote(at, bytes);
@@ -589,12 +596,19 @@ impl World {
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "more runs, and the seed of one that has failed"
+)]
+fn setting(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().expect("a number"))
+}
+
 #[test]
 fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
-    let runs =
-        std::env::var("SWITCHBOARD_RUNS").map_or(150, |runs| runs.parse().expect("a number"));
-    let first: u64 =
-        std::env::var("SWITCHBOARD_SEED").map_or(0, |at| at.parse().expect("a number"));
+    let runs = setting("SWITCHBOARD_RUNS").unwrap_or(150);
+    let first = setting("SWITCHBOARD_SEED").unwrap_or(0);
     let mut total = Events::default();
     for seed in first..first + runs {
         let outcome = std::panic::catch_unwind(|| {
@@ -625,7 +639,7 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
     } = total;
     let all = [losses, closed, own, busy, cut, recovered, marks];
     assert!(
-        runs < 100 || all.iter().all(|&count| count > 100),
+        runs < 100 || all.iter().all(|&count| count > 10),
         "{total:?}"
     );
 }

@@ -1,0 +1,73 @@
+//! The storage against the plain collections that it stands for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::super::arena::Arena;
+use super::super::chunks::Chunks;
+use super::super::ring::Ring;
+
+#[test]
+fn a_list_in_chunks_is_a_list() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let (mut list, mut plain) = (Chunks::default(), Vec::new());
+    for step in 0..20_000 {
+        // It grows for a while, then shrinks.
+        if plain.is_empty() || rng.u8(..8) < if step < 12_000 { 5 } else { 3 } {
+            list.push(step);
+            plain.push(step);
+        } else {
+            let at = rng.usize(..plain.len());
+            assert_eq!(list.swap_remove(at), Some(plain.swap_remove(at)));
+        }
+        let at = rng.usize(..plain.len() + 2);
+        assert_eq!(list.get(at), plain.get(at));
+        assert_eq!(
+            (list.len(), list.is_empty()),
+            (plain.len(), plain.is_empty())
+        );
+    }
+    assert!(list.iter().eq(&plain));
+}
+
+#[test]
+fn a_ring_in_segments_is_a_queue() {
+    let mut rng = fastrand::Rng::with_seed(2);
+    let (mut queue, mut plain) = (Ring::default(), VecDeque::new());
+    for step in 0..20_000 {
+        if rng.u8(..8) < if step < 12_000 { 5 } else { 3 } {
+            queue.push_back(step);
+            plain.push_back(step);
+        } else {
+            assert_eq!(queue.pop_front(), plain.pop_front());
+        }
+        let at = rng.usize(..plain.len() + 2);
+        assert_eq!(queue.get(at), plain.get(at));
+        assert_eq!(queue.front(), plain.front());
+        assert_eq!(
+            (queue.len(), queue.is_empty()),
+            (plain.len(), plain.is_empty())
+        );
+    }
+    assert!(queue.iter().eq(&plain));
+}
+
+#[test]
+fn an_arena_finds_what_was_put_in() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let (mut arena, mut plain) = (Arena::default(), BTreeMap::new());
+    for step in 0..20_000 {
+        if rng.u8(..8) < 5 {
+            let key = arena.insert(step);
+            assert_eq!(plain.insert(key, step), None, "a key is given twice");
+        } else {
+            let key = rng.u32(..plain.len() as u32 + 2);
+            assert_eq!(arena.remove(key), plain.remove(&key));
+        }
+        assert_eq!(arena.len(), plain.len());
+    }
+    assert!(
+        arena
+            .iter()
+            .eq(plain.iter().map(|(&key, value)| (key, value)))
+    );
+}
