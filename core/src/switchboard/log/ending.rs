@@ -54,7 +54,9 @@ impl Log {
             return 0;
         }
         self.connections[id.slot as usize].discards = true;
-        self.leave_all(id) + self.discard_own(id.slot)
+        let dropped = self.leave_all(id) + self.discard_own(id.slot);
+        self.weigh_connection(id.slot);
+        dropped
     }
 
     /// Returns whether the next frame may be another than the one that waits first: nothing is cut,
@@ -101,5 +103,6 @@ impl Log {
             list.tail = at;
         }
         self.connections[slot as usize].own = list;
+        self.weigh_connection(slot);
     }
 }

@@ -83,6 +83,7 @@ impl Log {
             };
             self.recoveries.insert((slot, key), recovery);
             self.touch(slot);
+            self.weigh_room(key);
         }
         if blocked {
             self.link(slot, membership);

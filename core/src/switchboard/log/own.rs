@@ -296,6 +296,7 @@ impl Log {
         let connection = &mut self.connections[slot as usize];
         connection.bytes = connection.bytes + frame.len() - old;
         self.held = self.held + frame.len() - old;
+        self.weigh_connection(slot);
         true
     }
 

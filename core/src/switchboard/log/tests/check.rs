@@ -18,6 +18,68 @@ impl Log {
         self.check_lists();
         self.check_held();
         self.check_flying(turns);
+        self.check_histories();
+        self.check_weights();
+    }
+
+    /// H1 and H7: the sums over all histories, and the rooms that are to be looked at.
+    fn check_histories(&self) {
+        let (mut messages, mut bytes, mut dormant) = (0, 0, 0);
+        for (key, room) in self.rooms.iter() {
+            let armed = room
+                .armed
+                .is_some_and(|at| self.expiries.contains(&(at, key)));
+            assert_eq!(room.armed.is_some(), armed, "H7: room {key}");
+            let Some(history) = &room.history else {
+                continue;
+            };
+            let kept = (history.first()..room.ring.len()).filter_map(|at| room.ring[at].seq());
+            let kept: Vec<u64> = kept.collect();
+            assert_eq!(kept.len(), history.messages(), "H1: room {key}");
+            assert!(
+                kept.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+                "H1: a hole"
+            );
+            assert!(
+                kept.last().is_none_or(|&last| last == room.seq),
+                "H1: the end"
+            );
+            assert!(history.messages() <= history.keep.messages, "H1");
+            assert!(history.bytes() <= history.keep.bytes, "H1");
+            assert!(kept.is_empty() || armed, "H7: it would never expire");
+            messages += history.messages();
+            bytes += history.bytes();
+            dormant += usize::from(room.members.is_empty());
+        }
+        assert_eq!(self.kept(), (messages, bytes), "H1: the sums");
+        assert_eq!(self.dormant, dormant, "H7: rooms without members");
+        for &(slot, key) in self.recoveries.keys() {
+            let found = self.connections[slot as usize].membership(key);
+            assert!(found.is_some(), "H4: {slot} recovers where it is not");
+        }
+    }
+
+    /// Who holds back memory is listed under the power of two of how much.
+    fn check_weights(&self) {
+        let mut listed = 0;
+        for (key, room) in self.rooms.iter() {
+            let bytes = if room.blocked > 0 {
+                room.lag(room.passed).1
+            } else {
+                0
+            };
+            let power = bytes.checked_ilog2().map(|power| power as u8);
+            assert_eq!(room.weight, power, "the weight of room {key}");
+            listed += usize::from(power.is_some());
+        }
+        for (slot, connection) in self.connections.iter().enumerate() {
+            let blocked = connection.writer == Writer::Blocked;
+            let bytes = if blocked { connection.bytes } else { 0 };
+            let power = bytes.checked_ilog2().map(|power| power as u8);
+            assert_eq!(connection.weight, power, "the weight of connection {slot}");
+            listed += usize::from(power.is_some());
+        }
+        assert_eq!(self.weights.len(), listed, "weights");
     }
 
     /// L1: each entry counts the members that stand at it, and the front has some, or is history.

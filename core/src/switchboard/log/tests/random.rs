@@ -56,7 +56,8 @@ struct World {
     lossy: Lossy,
     /// Losses: as receipts say, and as clients found.
     told: usize,
-    /// Whether no room has a history: to a member that recovers, what was not for it counts as lost.
+    /// Whether no room has a history, as to a member that recovers, what was not for it counts as
+    /// lost; and no connection ends slowly, as what it lost unnoticed is not known then.
     exact: bool,
     found: usize,
     turns: Vec<Turn>,
@@ -207,7 +208,7 @@ impl World {
         }
         self.log.drop_connection(id);
         let (_, client) = self.clients[id.slot as usize].take().expect("it is there");
-        self.exact &= !self.ending.remove(&id.slot);
+        self.ending.remove(&id.slot);
         self.blocked.remove(&id.slot);
         self.found += client.lost.len();
         self.events.own += client.acks;
@@ -268,7 +269,7 @@ impl World {
     }
 
     fn flush(&mut self) {
-        if let Some(id) = self.any_client() {
+        if let Some(id) = self.any_client().filter(|_| !self.exact) {
             self.log.close_flush(id);
             self.client(id.slot).flush();
             self.ends(id);
@@ -276,9 +277,7 @@ impl World {
     }
 
     fn discard(&mut self) {
-        if let Some(id) = self.any_client() {
-            // What it has lost unnoticed cannot be told from what is discarded.
-            self.exact = false;
+        if let Some(id) = self.any_client().filter(|_| !self.exact) {
             self.log.discard(id);
             self.client(id.slot).discard();
             self.ends(id);

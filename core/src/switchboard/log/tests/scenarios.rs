@@ -137,6 +137,19 @@ fn a_volatile_message_goes_only_to_those_for_whom_nothing_waits() {
 }
 
 #[test]
+fn a_member_that_moves_to_a_place_behind_the_walk_is_not_forgotten() {
+    let mut world = World::new(4);
+    let key = world.room(rule(Slow::Disconnect), &[0, 1, 2, 3]);
+    world.say(key, Kind::Numbered, "a", &[]);
+    let mut turn = Turn::default();
+    world.log.take(&mut turn, 2, &mut Words);
+    assert_eq!(world.log.leave(world.ids[1], key), Some(1));
+    world.log.report(&mut turn);
+    world.log.check(&[]);
+    assert_eq!(world.write(&[])[3], ["a"]);
+}
+
+#[test]
 fn who_loses_a_change_of_presence_is_named() {
     let mut world = World::new(2);
     let key = world.room(rule(Slow::DropOldest), &[0, 1]);
