@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 await rm(`${root}dist`, { recursive: true, force: true });
 await build({
-  absWorkingDir: root, outdir: 'dist', entryPoints: ['src/index.ts', 'src/react.ts', 'src/machine.ts'], external: ['react'],
+  absWorkingDir: root, outdir: 'dist', entryPoints: ['src/index.ts', 'src/react.ts', 'src/machine.ts', 'src/verdict.ts'], external: ['react'],
   bundle: true, splitting: true, chunkNames: 'shared-[hash]', format: 'esm', target: 'es2022', charset: 'utf8', sourcemap: true, sourcesContent: false,
 });
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', root, '--emitDeclarationOnly'], { stdio: 'inherit' });

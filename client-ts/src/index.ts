@@ -1,9 +1,9 @@
 import { Emitter } from './emitter.js';
-import { type Event, type Frame, type State } from './machine.js';
+import type { Event, Frame, State } from './events.js';
 import { createTransport, toText, type Notice, type Options, type Transport, type Url } from './transport.js';
 
-export { decide, type Verdict } from './machine.js';
-export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './machine.js';
+export { decide, type Verdict } from './verdict.js';
+export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './events.js';
 export type { Options, Socket, Url } from './transport.js';
 
 const BUFFERED = 1_024;

@@ -6,67 +6,9 @@
  * All times and durations are milliseconds of one monotonic clock.
  */
 
-/** A message of the protocol, as parsed from JSON. */
-export interface Frame {
-  type: string;
-  [field: string]: any;
-}
-
-/** The end of the last connection or attempt. */
-export interface Close {
-  /** The close code; 1006 if there was none. */
-  readonly code: number;
-  /** The server's reason; may be empty. */
-  readonly reason: string;
-  /** The phase it had reached. */
-  readonly phase: 'dialing' | 'opened' | 'welcomed';
-  /** Whether the client closed because the server did not answer. */
-  readonly silent: boolean;
-}
-
-/** Why the client waits. The server demands `told` and `full`: no event shortens them. */
-export type WaitReason = 'backoff' | 'full' | 'jitter' | 'told' | 'offline' | 'suspended' | 'asked';
-/**
- * Why the client does not reconnect: it was asked to stop, the close code forbids it, it has no attempts or no token
- * left, or no socket can be opened with these options.
- */
-export type StopReason = 'asked' | 'code' | 'attempts' | 'token' | 'misuse';
-/** Why a new token is needed. */
-export type TokenReason = 'connect' | 'unauthorized' | 'expired';
-
-export type State =
-  | { readonly status: 'idle'; readonly last: null }
-  | { readonly status: 'connecting'; readonly last: Close | null }
-  | { readonly status: 'connected'; readonly welcome: Frame; readonly last: Close | null }
-  | { readonly status: 'waiting'; readonly until: number | null; readonly why: WaitReason; readonly last: Close | null }
-  | { readonly status: 'stopped'; readonly why: StopReason; readonly last: Close | null };
-
-export interface Config {
-  /** Seed of the random delays; 32 bits. */
-  seed: number;
-  /** The first and last ceiling of the backoff, and its growth factor. */
-  min: number;
-  max: number;
-  factor: number;
-  /** Attempts without a stable connection before giving up; 0 for no limit. */
-  attempts: number;
-  /** Timeout of opening: longer than a server's timeout of its hook. */
-  open: number;
-  /** Timeout of a request, from when it was sent. */
-  request: number;
-  /** Whether there is a source of tokens. */
-  token: boolean;
-  /** Whether messages wait for a connection, unless a message says otherwise. */
-  queue: boolean;
-  /** Limits of waiting messages: number, total bytes, and age. */
-  count: number;
-  bytes: number;
-  age: number;
-}
-
-export const DEFAULTS: Config = {
-  seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, open: 15_000, request: 10_000, token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
-};
+import { createDelays } from './delay.js';
+import { DEFAULTS, type Action, type Close, type Config, type Event, type Frame, type State, type StopReason, type TokenReason, type WaitReason } from './events.js';
+import { decide, type Verdict } from './verdict.js';
 
 const enum Ms {
   /** The shortest wait for a server that was full. */
@@ -99,50 +41,6 @@ const LOBBIES = 1_024;
 
 /** Values in place of the `id` of a `subscribe`. */
 const enum Id { Refused = -1, Unasked = 0 }
-
-export type Event =
-  | { type: 'start' | 'stop' | 'reconnect' | 'opened' | 'misused' | 'token' | 'tick' | 'ping' }
-  | { type: 'online' | 'offline' | 'visible' | 'hidden' | 'suspend' | 'resume' }
-  | { type: 'token_failed'; final?: boolean }
-  | { type: 'closed'; code: number; reason: string }
-  | { type: 'message'; frame: Frame | null }
-  | { type: 'subscribe' | 'unsubscribe'; channel: string }
-  | { type: 'publish'; channel: string; content: unknown; bytes: number; echo?: boolean | undefined; queue?: boolean | undefined }
-  | { type: 'direct'; to: string; content: unknown; bytes: number; queue?: boolean | undefined }
-  | { type: 'cancel'; id: number };
-
-export type Action =
-  | { type: 'get_token'; reason: TokenReason }
-  | { type: 'dial' }
-  | { type: 'close'; reason: string }
-  | { type: 'send' | 'deliver'; frame: Frame }
-  | { type: 'state'; state: State }
-  | { type: 'refused'; channel: string; frame: Frame }
-  | { type: 'entered'; channel: string }
-  | { type: 'unanswered'; channel: string }
-  | { type: 'gap'; channel: string; from: number; to: number; away: boolean }
-  | { type: 'epoch'; channel: string; from: string; to: string }
-  | { type: 'done'; id: number; value: number }
-  | { type: 'failed'; id: number; code: string; frame: Frame | undefined }
-  | { type: 'rtt'; ms: number };
-
-/**
- * The reaction to a close: stop; back off; back off from five seconds; reconnect at once with jitter; the
- * same with a new token, which is requested once (`token`) or always (`expired`).
- */
-export type Verdict = 'stop' | 'backoff' | 'full' | 'jitter' | 'token' | 'expired';
-
-/** Returns the reaction to a close code. */
-export function decide(code: number, reason: string): Verdict {
-  if (code === 1000) return reason === 'replaced' ? 'stop' : 'backoff';
-  if (code === 4001) return 'token';
-  if (code === 4002) return reason === 'lobby_full' ? 'stop' : 'full';
-  if (code === 4201) return 'jitter';
-  if (code === 4202) return 'expired';
-  const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  // The ranges 3000 to 3999 and 4500 to 4999.
-  return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? 'stop' : 'backoff';
-}
 
 /** Phases in order: from `Dialing` on there is a socket, from `Opened` on messages may arrive. */
 const enum Phase { Idle, Stopped, Waiting, Token, Dialing, Opened, Ready }
@@ -198,7 +96,7 @@ export interface Machine {
 
 export function createMachine(options: Partial<Config> = {}): Machine {
   const config: Config = { ...DEFAULTS, ...options };
-  let seed = config.seed;
+  const draw = createDelays(config.seed, config.factor);
   let actions: Action[] = [];
   let time = 0;
 
@@ -358,11 +256,11 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       delay = told!;
     } else if (verdict === 'full') {
       why = verdict;
-      delay = Ms.Full + draw(Ms.Full, Math.max(0, config.max - Ms.Full));
-    } else if (verdict === why || tries) delay = draw(config.min, config.max);
+      delay = Ms.Full + draw(tries, Ms.Full, Math.max(0, config.max - Ms.Full));
+    } else if (verdict === why || tries) delay = draw(tries, config.min, config.max);
     else {
       why = 'jitter';
-      delay = draw(Ms.Jitter, Ms.Jitter);
+      delay = draw(0, Ms.Jitter, Ms.Jitter);
     }
     tries += 1;
     if (!isOnline && !stands(why)) {
@@ -370,21 +268,6 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       delay = Math.max(delay, Ms.Offline);
     }
     waitUntil(time + delay, why);
-  }
-
-  /** Full jitter: uniform from 0 to `first`, which grows with each try up to `most`. */
-  function draw(first: number, most: number): number {
-    let ceiling = Math.min(first, most);
-    for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * config.factor));
-    return Math.floor((random() >>> 11) * (ceiling + 1) / 2 ** 21);
-  }
-
-  /** The generator of all random delays: splitmix32. */
-  function random(): number {
-    let z = seed = (seed + 0x9e3779b9) >>> 0;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return z ^ (z >>> 15);
   }
 
   function waitUntil(until: number, why: WaitReason): void {

@@ -1,4 +1,5 @@
-import { createMachine, type Action, type Close, type Event, type Frame, type TokenReason } from './machine.js';
+import type { Action, Close, Event, Frame, TokenReason } from './events.js';
+import { createMachine } from './machine.js';
 
 /** The required part of a `WebSocket`. */
 export interface Socket {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createMachine, decide } from '../dist/machine.js';
+import { createMachine } from '../dist/machine.js';
+import { decide } from '../dist/verdict.js';
 
 const welcome = { type: 'welcome', connection: 'c1', user: 'ann', ping_ms: 25_000, max_bytes: 65_536 };
 

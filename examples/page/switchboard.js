@@ -23,7 +23,22 @@ var Emitter = class {
   }
 };
 
-// src/machine.ts
+// src/delay.ts
+function createDelays(seed, factor) {
+  return (tries, first, most) => {
+    let ceiling = Math.min(first, most);
+    for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * factor));
+    return Math.floor((random() >>> 11) * (ceiling + 1) / 2 ** 21);
+  };
+  function random() {
+    let z = seed = seed + 2654435769 >>> 0;
+    z = Math.imul(z ^ z >>> 16, 569420461);
+    z = Math.imul(z ^ z >>> 15, 1935289751);
+    return z ^ z >>> 15;
+  }
+}
+
+// src/events.ts
 var DEFAULTS = {
   seed: 1,
   min: 500,
@@ -38,8 +53,8 @@ var DEFAULTS = {
   bytes: 262144,
   age: 3e4
 };
-var LATE = 1024;
-var LOBBIES = 1024;
+
+// src/verdict.ts
 function decide(code, reason) {
   if (code === 1e3) return reason === "replaced" ? "stop" : "backoff";
   if (code === 4001) return "token";
@@ -49,11 +64,15 @@ function decide(code, reason) {
   const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
   return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? "stop" : "backoff";
 }
+
+// src/machine.ts
+var LATE = 1024;
+var LOBBIES = 1024;
 var PHASES = ["dialing", "opened", "welcomed"];
 var NEVER = Infinity;
 function createMachine(options = {}) {
   const config = { ...DEFAULTS, ...options };
-  let seed = config.seed;
+  const draw = createDelays(config.seed, config.factor);
   let actions = [];
   let time = 0;
   let phase = 0 /* Idle */;
@@ -231,11 +250,11 @@ function createMachine(options = {}) {
       delay = told;
     } else if (verdict === "full") {
       why = verdict;
-      delay = 5e3 /* Full */ + draw(5e3 /* Full */, Math.max(0, config.max - 5e3 /* Full */));
-    } else if (verdict === why || tries) delay = draw(config.min, config.max);
+      delay = 5e3 /* Full */ + draw(tries, 5e3 /* Full */, Math.max(0, config.max - 5e3 /* Full */));
+    } else if (verdict === why || tries) delay = draw(tries, config.min, config.max);
     else {
       why = "jitter";
-      delay = draw(1e3 /* Jitter */, 1e3 /* Jitter */);
+      delay = draw(0, 1e3 /* Jitter */, 1e3 /* Jitter */);
     }
     tries += 1;
     if (!isOnline && !stands(why)) {
@@ -243,17 +262,6 @@ function createMachine(options = {}) {
       delay = Math.max(delay, 2e4 /* Offline */);
     }
     waitUntil(time + delay, why);
-  }
-  function draw(first, most) {
-    let ceiling = Math.min(first, most);
-    for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * config.factor));
-    return Math.floor((random() >>> 11) * (ceiling + 1) / 2 ** 21);
-  }
-  function random() {
-    let z = seed = seed + 2654435769 >>> 0;
-    z = Math.imul(z ^ z >>> 16, 569420461);
-    z = Math.imul(z ^ z >>> 15, 1935289751);
-    return z ^ z >>> 15;
   }
   function waitUntil(until, why) {
     enter(2 /* Waiting */, until);
