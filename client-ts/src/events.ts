@@ -4,6 +4,8 @@
  * All times and durations are milliseconds of one monotonic clock.
  */
 
+import type { Position } from './place.js';
+
 /** A message of the protocol, as parsed from JSON. */
 export interface Frame {
   type: string;
@@ -52,6 +54,8 @@ export interface Config {
   open: number;
   /** Timeout of a request, from when it was sent. */
   request: number;
+  /** The name under which all connections of this client belong together; may be empty. */
+  session: string;
   /** Whether there is a source of tokens. */
   token: boolean;
   /** Whether messages wait for a connection, unless a message says otherwise. */
@@ -63,7 +67,7 @@ export interface Config {
 }
 
 export const DEFAULTS: Config = {
-  seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, open: 15_000, request: 10_000, token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
+  seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, open: 15_000, request: 10_000, session: '', token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
 };
 
 export type Event =
@@ -72,14 +76,15 @@ export type Event =
   | { type: 'token_failed'; final?: boolean }
   | { type: 'closed'; code: number; reason: string }
   | { type: 'message'; frame: Frame | null }
-  | { type: 'subscribe' | 'unsubscribe'; channel: string }
+  | { type: 'subscribe'; channel: string; since?: Position | undefined; last?: number | undefined }
+  | { type: 'unsubscribe'; channel: string }
   | { type: 'publish'; channel: string; content: unknown; bytes: number; echo?: boolean | undefined; queue?: boolean | undefined }
   | { type: 'direct'; to: string; content: unknown; bytes: number; queue?: boolean | undefined }
   | { type: 'cancel'; id: number };
 
 export type Action =
   | { type: 'get_token'; reason: TokenReason }
-  | { type: 'dial' }
+  | { type: 'dial'; session: string | undefined; since: string | undefined }
   | { type: 'close'; reason: string }
   | { type: 'send' | 'deliver'; frame: Frame }
   | { type: 'state'; state: State }

@@ -1,9 +1,11 @@
 import { Emitter } from './emitter.js';
 import type { Event, Frame, State } from './events.js';
+import type { Position } from './place.js';
 import { createTransport, toText, type Notice, type Options, type Transport, type Url } from './transport.js';
 
 export { decide, type Verdict } from './verdict.js';
 export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './events.js';
+export type { Position } from './place.js';
 export type { Options, Socket, Url } from './transport.js';
 
 const BUFFERED = 1_024;
@@ -36,6 +38,27 @@ export interface Gap { readonly channel: string; readonly from: number; readonly
 /** A channel that began a new life, so that missed messages are unknown. */
 export interface NewEpoch { readonly channel: string; readonly from: string; readonly to: string }
 
+/** The server's `subscribed`. */
+export interface Subscribed extends Frame {
+  readonly channel: string;
+  readonly epoch: string;
+  /** The last number used in the channel. */
+  readonly seq: number;
+  /** The oldest number kept; absent where the channel has no history. */
+  readonly first?: number;
+  /** Whether all messages since the old position follow; absent where there was none. */
+  readonly recovered?: boolean;
+}
+
+export interface SubscribeOptions {
+  /** Closes the subscription. */
+  signal?: AbortSignal | undefined;
+  /** Recovers the messages after this position. Like `last`, it counts for the first use of a channel. */
+  since?: Position | undefined;
+  /** Begins with this many of the latest messages, as far as the server allows. Not used with `since`. */
+  last?: number | undefined;
+}
+
 /** The users in a channel, as far as the server reports them. */
 export interface Presence {
   /** The number of users. */
@@ -56,7 +79,7 @@ export interface SubscriptionEvents<T> {
   epoch: NewEpoch;
   status: SubscriptionStatus;
   /** The server's `subscribed`, on each connection. */
-  subscribed: Frame;
+  subscribed: Subscribed;
   /** The server's `error`, if it refuses the subscription. The client retries on the next connection, or at the next `subscribe`. */
   refused: { readonly frame: Frame };
   /** The server did not answer the `subscribe` in time. A late answer still counts. */
@@ -172,7 +195,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   ping(): void { this.#run({ type: 'ping' }); }
 
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
-  subscribe<K extends keyof Topics & string>(channel: K, { signal }: { signal?: AbortSignal | undefined } = {}): Subscription<Topics[K]> {
+  subscribe<K extends keyof Topics & string>(channel: K, { signal, since, last }: SubscribeOptions = {}): Subscription<Topics[K]> {
     const uses = this.#channels.get(channel) ?? new Set();
     let off = (): void => {};
     const subscription = new Subscription<Topics[K]>(channel, () => {
@@ -189,7 +212,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       else Object.assign(subscription, { status, presence });
     }
     this.#channels.set(channel, uses.add(subscription as never));
-    this.#run({ type: 'subscribe', channel });
+    this.#run({ type: 'subscribe', channel, since, last });
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }

@@ -8,6 +8,7 @@
 
 import { createDelays } from './delay.js';
 import { DEFAULTS, type Action, type Close, type Config, type Event, type Frame, type State, type StopReason, type TokenReason, type WaitReason } from './events.js';
+import { advance, own, position, type Place, type Position } from './place.js';
 import { decide, type Verdict } from './verdict.js';
 
 const enum Ms {
@@ -39,6 +40,9 @@ const LATE = 1_024;
 /** The number of channels that are remembered without a subscription. */
 const LOBBIES = 1_024;
 
+/** The most bytes that `again` adds to a message. */
+const AGAIN_BYTES = 27;
+
 /** Values in place of the `id` of a `subscribe`. */
 const enum Id { Refused = -1, Unasked = 0 }
 
@@ -46,18 +50,12 @@ const enum Id { Refused = -1, Unasked = 0 }
 const enum Phase { Idle, Stopped, Waiting, Token, Dialing, Opened, Ready }
 const PHASES = ['dialing', 'opened', 'welcomed'] as const;
 
-/** The state of a channel. */
-interface Place {
-  /** Empty if unknown. */
-  epoch: string;
-  /** The highest `seq` known. */
-  last: number;
-}
-
 interface Channel extends Place {
   /** The `id` of the latest `subscribe`, answered or not; or a value of `Id`. */
   id: number;
   active: boolean;
+  /** How many of the latest messages to ask for, as long as no position is known. */
+  last: number | undefined;
 }
 
 /** An unanswered `subscribe`, `message` or `direct` on this connection. */
@@ -73,14 +71,21 @@ interface Request {
    * unread one was another.
    */
   over: number;
+  /** Whether the server sends the message back. */
+  echo: boolean | undefined;
+  /** Not `undefined`: it was sent on an earlier connection too, whose answer is unknown. */
+  again: number | undefined;
 }
 
+/** A message. */
 interface Item {
   id: number;
   frame: Frame;
   bytes: number;
   queue: boolean;
   at: number;
+  /** The channel's position when it was first sent, where the channel has history. */
+  since?: Position | undefined;
 }
 
 const NEVER = Infinity;
@@ -127,11 +132,17 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   const channels = new Map<string, Channel>();
   /** Channels joined without `subscribe` on this connection: by the URL, or by the application. */
   const lobbies = new Map<string, Place>();
+  /** The lobby of the URL, its position where it has no subscription, and whether it was announced on this connection. */
+  let home: string | undefined;
+  let homePlace: Place | undefined;
+  let announced = false;
   const requests = new Map<number, Request>();
   let turns = 0;
   /** After a sleep of this host, no answer counts as late before this time. */
   let grace = 0;
+  /** Messages that wait, and the latest ones without an answer that can be sent again; both in the order in which they were handed in. */
   let held: Item[] = [];
+  let flight: Item[] = [];
   /** When to retry the `subscribe` messages that were rate limited. */
   let againAt = NEVER;
 
@@ -176,9 +187,11 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'visible': case 'resume': wake(); break;
       case 'ping': if (phase === Phase.Ready) ping(Ms.Pong); break;
       case 'subscribe': {
-        const { channel } = event;
+        const { channel, since, last } = event;
         const known = channels.get(channel);
-        if (!known) channels.set(channel, { id: Id.Unasked, active: false, epoch: '', last: NaN });
+        // The URL's lobby is continued.
+        const from = since ?? (channel === home && !lobbies.has(channel) && position(homePlace));
+        if (!known) channels.set(channel, { ...nowhere(), ...(from && { ...from, first: 0 }), id: Id.Unasked, active: false, last });
         else if (known.id === Id.Refused) known.id = Id.Unasked;
         if (phase === Phase.Ready) enterChannels();
         break;
@@ -186,6 +199,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       case 'unsubscribe': {
         const { channel } = event;
         const known = channels.get(channel);
+        if (channel === home) homePlace = undefined;
         const isIn = lobbies.delete(channel) || known?.active || (known?.id ?? 0) > Id.Unasked;
         channels.delete(channel);
         if (known) requests.delete(known.id);
@@ -217,8 +231,10 @@ export function createMachine(options: Partial<Config> = {}): Machine {
 
   function dial(): void {
     lastBye = null;
+    announced = false;
     enter(Phase.Dialing, time + config.open);
-    emit({ type: 'dial' });
+    const since = position(channels.get(home!) ?? homePlace);
+    emit({ type: 'dial', session: config.session || undefined, since: since && `${since.epoch}.${since.seq}` });
   }
 
   function startOver(): void {
@@ -302,7 +318,9 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function forget(): void {
     stableAt = probeUntil = againAt = NEVER;
     overslept = false;
-    for (const [id, request] of requests) if (!request.told && !asking(id, request)) fail(id, 'unconfirmed');
+    const kept = flight.filter(({ frame }) => channels.has(frame.channel));
+    flight = [];
+    for (const [id, request] of requests) if (!request.told && !asking(id, request) && !kept.some((item) => item.id === id)) fail(id, 'unconfirmed');
     for (const channel of channels.values()) {
       channel.active = false;
       channel.id = Id.Unasked;
@@ -310,6 +328,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     requests.clear();
     lobbies.clear();
     reject((item) => !item.queue, 'not_connected');
+    kept.forEach(hold);
   }
 
   // The network and the page
@@ -418,9 +437,13 @@ export function createMachine(options: Partial<Config> = {}): Machine {
         const { id, seq, delivered } = frame;
         const request = requests.get(id);
         if (!request || asking(id, request)) return;
-        if (!request.told) emit({ type: 'done', id, value: seq ?? delivered });
+        if (!request.told) settle({ type: 'done', id, value: seq ?? delivered });
         answered(id);
-        return see(request.channel, seq);
+        const place = placeOf(request.channel);
+        if (place?.first === undefined) see(request.channel, seq);
+        // With `echo` the message itself comes too.
+        else if (!request.echo) own(place, seq, lost(request.channel!));
+        return;
       }
       case 'subscribed': return subscribed(frame);
       case 'error': return refusedRequest(frame);
@@ -436,7 +459,17 @@ export function createMachine(options: Partial<Config> = {}): Machine {
         }
         break;
       }
-      case 'message': see(frame.channel, frame.seq);
+      case 'message': {
+        const place = placeOf(frame.channel);
+        const isNew = !place?.own.has(frame.seq) && see(frame.channel, frame.seq);
+        if (!isNew && place?.first !== undefined && frame.seq >= 0) return;
+        break;
+      }
+      case 'skip': case 'gap': {
+        const { type, channel, from, to } = frame;
+        see(channel, from, type === 'gap' ? to + 1 : from, to);
+        if (type === 'skip' || channels.get(channel)?.active) return;
+      }
     }
     emit({ type: 'deliver', frame });
   }
@@ -463,12 +496,12 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     const name = request.channel!;
     const channel = channels.get(name);
     if (channel?.id !== id) {
-      if (!request.told) fail(id, code, frame);
+      if (!request.told) refuse(id, request, code, frame);
     } else if (code === 'already_subscribed') {
       // It was joined by the URL, so the error of the needless request is not reported.
       if (!channel!.active) {
         emit({ type: 'entered', channel: name });
-        enterAt(name, channel!, lobbies.get(name) ?? { epoch: '', last: NaN });
+        enterAt(name, channel!, lobbies.get(name) ?? nowhere());
       }
     } else {
       channel!.id = Id.Refused;
@@ -497,7 +530,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       if (asking(id, request)) {
         channels.get(request.channel!)!.id = Id.Unasked;
         againAt = time + (frame?.retry_after_ms || Ms.Again);
-      } else if (!told) fail(id, 'rate_limited', frame);
+      } else if (!told) refuse(id, request, 'rate_limited', frame);
       return forgetLate();
     }
   }
@@ -508,12 +541,12 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function enterChannels(): void {
     for (const [name, channel] of channels) {
       if (channel.id !== Id.Unasked || channel.active) continue;
-      request(channel.id = nextId++, { type: 'subscribe', channel: name });
+      request(channel.id = nextId++, { type: 'subscribe', channel: name, since: position(channel), last: channel.epoch ? undefined : channel.last });
     }
   }
 
   function subscribed(frame: Frame): void {
-    const { channel: name, id, seq, epoch } = frame;
+    const { channel: name, id } = frame;
     const channel = channels.get(name);
     // It never answers a message.
     if (channel?.id === id || requests.get(id)?.over) answered(id);
@@ -521,36 +554,65 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     if (channel && channel.id > Id.Unasked && id && channel.id !== id) return;
     emit({ type: 'deliver', frame });
     if (phase < Phase.Ready) return;
-    const place = { epoch, last: seq };
+    const told = id === undefined;
+    if (told && !announced && !channel?.active) {
+      announced = true;
+      if (name !== home) homePlace = undefined;
+      home = name;
+    }
     if (channel) {
-      if (!channel.active) enterAt(name, channel, place);
-    } else if (id === undefined && (lobbies.size < LOBBIES || lobbies.has(name))) lobbies.set(name, place);
+      // On an active channel it is a new position.
+      if (told || !channel.active) enterAt(name, channel, frame);
+    } else if (told && (lobbies.size < LOBBIES || lobbies.has(name))) {
+      const place = name === home && homePlace || nowhere();
+      take(name, place, frame);
+      lobbies.set(name, place);
+      if (name === home) homePlace = place;
+    }
   }
 
-  /** Marks a channel as active and sends the messages that waited for it. */
-  function enterAt(name: string, channel: Channel, place: Place): void {
-    const { epoch: before, last } = channel;
+  /** Marks a channel as active and sends the messages that waited for it: first those whose answer is unknown, if the server can tell. */
+  function enterAt(name: string, channel: Channel, from: Frame | Place): void {
     lobbies.delete(name);
-    Object.assign(channel, place, { active: true });
-    if (before && place.epoch && before !== place.epoch) emit({ type: 'epoch', channel: name, from: before, to: place.epoch });
-    else if (before && place.last > last) emit({ type: 'gap', channel: name, from: last + 1, to: place.last, away: true });
+    channel.active = true;
+    const recovered = take(name, channel, from);
+    reject((item) => to(name)(item) && !!item.since && !(recovered && item.since.epoch === channel.epoch), 'unconfirmed');
     flush(to(name));
   }
 
-  /**
-   * Handles a number in a message or an `ack`. The server queues the `ack` of a message before any later message of
-   * the room, so skipped numbers were not delivered and are not our own messages.
-   */
-  function see(name: string | undefined, seq: number): void {
-    const channel = channels.get(name!);
-    if (!channel?.active) {
-      const lobby = lobbies.get(name!);
-      if (lobby && seq > lobby.last) lobby.last = seq;
-      return;
+  /** Moves a place to the position of a `subscribed` or of a lobby. Returns whether everything since the old position follows. */
+  function take(name: string, place: Place, { epoch, seq, first, keep, own, recovered }: Partial<Frame>): boolean {
+    const { epoch: before } = place;
+    const isSame = before === epoch;
+    place.first = first;
+    place.keep = keep;
+    place.fresh = false;
+    if (isSame && recovered) return true;
+    if (before && epoch) {
+      if (isSame) advance(place, seq, seq + 1, seq, lost(name, true));
+      else if (channels.has(name)) emit({ type: 'epoch', channel: name, from: before, to: epoch });
     }
-    if (!(seq > channel.last)) return;
-    if (seq > channel.last + 1) emit({ type: 'gap', channel: name!, from: channel.last + 1, to: seq - 1, away: false });
-    channel.last = seq;
+    // Own numbers do not outlive the epoch.
+    Object.assign(place, { epoch, seq, fresh: first !== undefined, own: own ?? new Set() });
+    return false;
+  }
+
+  /** Reports numbers of an active channel as not delivered. */
+  function lost(channel: string, away = false) {
+    return (from: number, to: number): void => { if (channels.get(channel)?.active) emit({ type: 'gap', channel, from, to, away }); };
+  }
+
+  function nowhere(): Place { return { epoch: '', seq: NaN, own: new Set(), fresh: false }; }
+
+  function placeOf(name: string | undefined): Place | undefined {
+    const channel = channels.get(name!);
+    return channel?.active ? channel : lobbies.get(name!);
+  }
+
+  /** Accounts for the numbers of a channel, as `advance` does. Returns whether any is new. */
+  function see(name: string | undefined, start: number, from = start, to = start): boolean {
+    const place = placeOf(name);
+    return !!place && advance(place, start, from, to, lost(name!));
   }
 
   // Sending
@@ -564,22 +626,25 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     else fail(id, phase === Phase.Stopped ? 'stopped' : 'not_connected');
   }
 
-  function hold(item: Item): void {
+  function hold(item: Item): void { for (const one of add(held, item)) drop(one, 'queue_full'); }
+
+  /** Adds an item and takes out what exceeds the limits of the queue: the oldest ones, or the item if it never fits. */
+  function add(items: Item[], item: Item): Item[] {
     const { count, bytes } = config;
-    if (item.bytes > bytes || !count) return fail(item.id, 'queue_full');
-    held.push(item);
-    let sum = 0;
-    for (const one of held) sum += one.bytes;
-    while (held.length > count || sum > bytes) {
-      const oldest = held.shift()!;
-      sum -= oldest.bytes;
-      fail(oldest.id, 'queue_full');
-    }
+    if (item.bytes > bytes || !count) return [item];
+    items.push(item);
+    items.sort((a, b) => a.id - b.id);
+    let first = items.length;
+    for (let sum = 0; first && items.length - first < count && (sum += items[first - 1]!.bytes) <= bytes;) first -= 1;
+    return items.splice(0, first);
   }
 
   function flush(which: (item: Item) => boolean): void { for (const item of takeHeld(which)) transmit(item); }
 
-  function reject(which: (item: Item) => boolean, code: string): void { for (const { id } of takeHeld(which)) fail(id, code); }
+  function reject(which: (item: Item) => boolean, code: string): void { for (const item of takeHeld(which)) drop(item, code); }
+
+  /** Fails a message that is not in flight. If it was sent before, its fate is unknown. */
+  function drop({ id, since }: Item, code: string): void { fail(id, since ? 'unconfirmed' : code); }
 
   function to(name: string) { return ({ frame }: Item) => frame.channel === name; }
 
@@ -589,13 +654,18 @@ export function createMachine(options: Partial<Config> = {}): Machine {
     return taken;
   }
 
-  function transmit({ id, frame, bytes }: Item): void {
-    if (bytes > maxBytes) return fail(id, 'too_large');
-    request(id, frame);
+  function transmit(item: Item): void {
+    const { id, frame, bytes, since } = item;
+    if (bytes + (since ? AGAIN_BYTES : 0) > maxBytes) return drop(item, 'too_large');
+    request(id, { ...frame, again: since?.seq });
+    const channel = channels.get(frame.channel);
+    if (!item.queue || !channel?.active) return;
+    item.since ??= position(channel);
+    if (item.since) add(flight, item);
   }
 
   function request(id: number, frame: Frame): void {
-    requests.set(id, { channel: frame.channel, turn: turns++, sent: time, told: false, over: 0 });
+    requests.set(id, { channel: frame.channel, turn: turns++, sent: time, told: false, over: 0, echo: frame.echo, again: frame.again });
     send({ ...frame, id });
   }
 
@@ -607,7 +677,18 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function emit(action: Action): void { actions.push(action); }
   function send(frame: Frame): void { emit({ type: 'send', frame }); }
 
-  function fail(id: number, code: string, frame?: Frame): void { emit({ type: 'failed', id, code, frame }); }
+  /** Handles an error. On a message that was sent before, only `forbidden` tells that it never arrived. */
+  function refuse(id: number, { again }: Request, code: string, frame: Frame | undefined): void {
+    if (again === undefined || code === 'forbidden') fail(id, code, frame);
+    else fail(id, 'unconfirmed');
+  }
+
+  function fail(id: number, code: string, frame?: Frame): void { settle({ type: 'failed', id, code, frame }); }
+
+  function settle(end: Action & { id: number }): void {
+    flight = flight.filter(({ id }) => id !== end.id);
+    emit(end);
+  }
 
   function become(state: State): void { emit({ type: 'state', state }); }
 }

@@ -74,6 +74,8 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     attempts: maxAttempts ?? 0,
     open: openTimeout,
     request: requestTimeout,
+    // Not in any storage, which another tab would share.
+    session: base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))),
     token: !!getToken,
     queue: !!queue,
   });
@@ -136,7 +138,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
 
   function perform(action: Action): void {
     switch (action.type) {
-      case 'dial': return dial();
+      case 'dial': return dial(action);
       case 'close': {
         const old = socket;
         if (!old) return;
@@ -159,7 +161,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     notify(action);
   }
 
-  function dial(): void {
+  function dial({ session, since }: Action & { type: 'dial' }): void {
     let place: string | URL;
     try {
       place = typeof address === 'function' ? address() : address;
@@ -170,8 +172,9 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     try {
       const url = resolve(place);
       const offered = ['switchboard.v1.json', ...protocols];
-      if (tokenInQuery && token) url.searchParams.set('token', token);
-      else if (token) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
+      const query = { session, since, token: tokenInQuery && token };
+      for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
+      if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
       socket = new (webSocket ?? WebSocket)(url.href, offered);
       socket.onopen = () => run({ type: 'opened' });
       socket.onmessage = ({ data }: { data: unknown }) => run({ type: 'message', frame: parse(data) });

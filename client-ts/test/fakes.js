@@ -9,7 +9,11 @@ export class FakeSocket {
   closed = null;
 
   constructor(url, protocols) {
-    this.url = url;
+    const address = new URL(url);
+    // Another one for each client.
+    this.session = address.searchParams.get('session');
+    address.searchParams.delete('session');
+    this.url = address.href;
     this.protocols = protocols;
     FakeSocket.all.push(this);
   }

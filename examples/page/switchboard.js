@@ -47,12 +47,49 @@ var DEFAULTS = {
   attempts: 0,
   open: 15e3,
   request: 1e4,
+  session: "",
   token: false,
   queue: false,
   count: 100,
   bytes: 262144,
   age: 3e4
 };
+
+// src/place.ts
+var OWN = 1024;
+function position(place) {
+  return place?.epoch && place.seq >= 0 && place.first !== void 0 ? { epoch: place.epoch, seq: place.seq } : void 0;
+}
+function advance(place, start, from, to, lost) {
+  if (place.fresh && start <= place.seq) place.seq = start - 1;
+  place.fresh = false;
+  let { seq } = place;
+  if (!(to > seq)) return false;
+  if (place.keep !== "latest") {
+    for (const one of [...place.own, from].sort((a, b) => a - b)) {
+      if (one > from) break;
+      if (one > seq + 1) lost(seq + 1, one - 1);
+      seq = Math.max(seq, one);
+    }
+  }
+  place.seq = to;
+  absorb(place);
+  return true;
+}
+function own(place, seq, lost) {
+  if (seq > place.seq) place.own.add(seq);
+  if (place.own.size > OWN) {
+    const oldest = Math.min(...place.own);
+    advance(place, oldest, oldest, oldest, lost);
+  }
+  absorb(place);
+}
+function absorb(place) {
+  while (place.own.has(place.seq + 1)) place.seq += 1;
+  if (!place.fresh) {
+    for (const one of place.own) if (one <= place.seq) place.own.delete(one);
+  }
+}
 
 // src/verdict.ts
 function decide(code, reason) {
@@ -68,6 +105,7 @@ function decide(code, reason) {
 // src/machine.ts
 var LATE = 1024;
 var LOBBIES = 1024;
+var AGAIN_BYTES = 27;
 var PHASES = ["dialing", "opened", "welcomed"];
 var NEVER = Infinity;
 function createMachine(options = {}) {
@@ -95,10 +133,14 @@ function createMachine(options = {}) {
   let maxBytes = NEVER;
   const channels = /* @__PURE__ */ new Map();
   const lobbies = /* @__PURE__ */ new Map();
+  let home;
+  let homePlace;
+  let announced = false;
   const requests = /* @__PURE__ */ new Map();
   let turns = 0;
   let grace = 0;
   let held = [];
+  let flight = [];
   let againAt = NEVER;
   return {
     handle,
@@ -173,9 +215,10 @@ function createMachine(options = {}) {
         if (phase === 6 /* Ready */) ping(1e4 /* Pong */);
         break;
       case "subscribe": {
-        const { channel } = event;
+        const { channel, since, last } = event;
         const known = channels.get(channel);
-        if (!known) channels.set(channel, { id: 0 /* Unasked */, active: false, epoch: "", last: NaN });
+        const from = since ?? (channel === home && !lobbies.has(channel) && position(homePlace));
+        if (!known) channels.set(channel, { ...nowhere(), ...from && { ...from, first: 0 }, id: 0 /* Unasked */, active: false, last });
         else if (known.id === -1 /* Refused */) known.id = 0 /* Unasked */;
         if (phase === 6 /* Ready */) enterChannels();
         break;
@@ -183,6 +226,7 @@ function createMachine(options = {}) {
       case "unsubscribe": {
         const { channel } = event;
         const known = channels.get(channel);
+        if (channel === home) homePlace = void 0;
         const isIn = lobbies.delete(channel) || known?.active || (known?.id ?? 0) > 0 /* Unasked */;
         channels.delete(channel);
         if (known) requests.delete(known.id);
@@ -214,8 +258,10 @@ function createMachine(options = {}) {
   }
   function dial() {
     lastBye = null;
+    announced = false;
     enter(4 /* Dialing */, time + config.open);
-    emit({ type: "dial" });
+    const since = position(channels.get(home) ?? homePlace);
+    emit({ type: "dial", session: config.session || void 0, since: since && `${since.epoch}.${since.seq}` });
   }
   function startOver() {
     const open = phase >= 5 /* Opened */;
@@ -291,7 +337,9 @@ function createMachine(options = {}) {
   function forget() {
     stableAt = probeUntil = againAt = NEVER;
     overslept = false;
-    for (const [id, request2] of requests) if (!request2.told && !asking(id, request2)) fail(id, "unconfirmed");
+    const kept = flight.filter(({ frame }) => channels.has(frame.channel));
+    flight = [];
+    for (const [id, request2] of requests) if (!request2.told && !asking(id, request2) && !kept.some((item) => item.id === id)) fail(id, "unconfirmed");
     for (const channel of channels.values()) {
       channel.active = false;
       channel.id = 0 /* Unasked */;
@@ -299,6 +347,7 @@ function createMachine(options = {}) {
     requests.clear();
     lobbies.clear();
     reject((item) => !item.queue, "not_connected");
+    kept.forEach(hold);
   }
   function mayHurry() {
     return phase === 2 /* Waiting */ && !stands(waitsFor);
@@ -389,9 +438,12 @@ function createMachine(options = {}) {
         const { id, seq, delivered } = frame;
         const request2 = requests.get(id);
         if (!request2 || asking(id, request2)) return;
-        if (!request2.told) emit({ type: "done", id, value: seq ?? delivered });
+        if (!request2.told) settle({ type: "done", id, value: seq ?? delivered });
         answered(id);
-        return see(request2.channel, seq);
+        const place = placeOf(request2.channel);
+        if (place?.first === void 0) see(request2.channel, seq);
+        else if (!request2.echo) own(place, seq, lost(request2.channel));
+        return;
       }
       case "subscribed":
         return subscribed(frame);
@@ -409,8 +461,18 @@ function createMachine(options = {}) {
         }
         break;
       }
-      case "message":
-        see(frame.channel, frame.seq);
+      case "message": {
+        const place = placeOf(frame.channel);
+        const isNew = !place?.own.has(frame.seq) && see(frame.channel, frame.seq);
+        if (!isNew && place?.first !== void 0 && frame.seq >= 0) return;
+        break;
+      }
+      case "skip":
+      case "gap": {
+        const { type, channel, from, to: to2 } = frame;
+        see(channel, from, type === "gap" ? to2 + 1 : from, to2);
+        if (type === "skip" || channels.get(channel)?.active) return;
+      }
     }
     emit({ type: "deliver", frame });
   }
@@ -435,11 +497,11 @@ function createMachine(options = {}) {
     const name = request2.channel;
     const channel = channels.get(name);
     if (channel?.id !== id) {
-      if (!request2.told) fail(id, code, frame);
+      if (!request2.told) refuse(id, request2, code, frame);
     } else if (code === "already_subscribed") {
       if (!channel.active) {
         emit({ type: "entered", channel: name });
-        enterAt(name, channel, lobbies.get(name) ?? { epoch: "", last: NaN });
+        enterAt(name, channel, lobbies.get(name) ?? nowhere());
       }
     } else {
       channel.id = -1 /* Refused */;
@@ -461,46 +523,74 @@ function createMachine(options = {}) {
       if (asking(id, request2)) {
         channels.get(request2.channel).id = 0 /* Unasked */;
         againAt = time + (frame?.retry_after_ms || 1e3 /* Again */);
-      } else if (!told) fail(id, "rate_limited", frame);
+      } else if (!told) refuse(id, request2, "rate_limited", frame);
       return forgetLate();
     }
   }
   function enterChannels() {
     for (const [name, channel] of channels) {
       if (channel.id !== 0 /* Unasked */ || channel.active) continue;
-      request(channel.id = nextId++, { type: "subscribe", channel: name });
+      request(channel.id = nextId++, { type: "subscribe", channel: name, since: position(channel), last: channel.epoch ? void 0 : channel.last });
     }
   }
   function subscribed(frame) {
-    const { channel: name, id, seq, epoch } = frame;
+    const { channel: name, id } = frame;
     const channel = channels.get(name);
     if (channel?.id === id || requests.get(id)?.over) answered(id);
     if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
     emit({ type: "deliver", frame });
     if (phase < 6 /* Ready */) return;
-    const place = { epoch, last: seq };
+    const told = id === void 0;
+    if (told && !announced && !channel?.active) {
+      announced = true;
+      if (name !== home) homePlace = void 0;
+      home = name;
+    }
     if (channel) {
-      if (!channel.active) enterAt(name, channel, place);
-    } else if (id === void 0 && (lobbies.size < LOBBIES || lobbies.has(name))) lobbies.set(name, place);
+      if (told || !channel.active) enterAt(name, channel, frame);
+    } else if (told && (lobbies.size < LOBBIES || lobbies.has(name))) {
+      const place = name === home && homePlace || nowhere();
+      take(name, place, frame);
+      lobbies.set(name, place);
+      if (name === home) homePlace = place;
+    }
   }
-  function enterAt(name, channel, place) {
-    const { epoch: before, last } = channel;
+  function enterAt(name, channel, from) {
     lobbies.delete(name);
-    Object.assign(channel, place, { active: true });
-    if (before && place.epoch && before !== place.epoch) emit({ type: "epoch", channel: name, from: before, to: place.epoch });
-    else if (before && place.last > last) emit({ type: "gap", channel: name, from: last + 1, to: place.last, away: true });
+    channel.active = true;
+    const recovered = take(name, channel, from);
+    reject((item) => to(name)(item) && !!item.since && !(recovered && item.since.epoch === channel.epoch), "unconfirmed");
     flush(to(name));
   }
-  function see(name, seq) {
-    const channel = channels.get(name);
-    if (!channel?.active) {
-      const lobby = lobbies.get(name);
-      if (lobby && seq > lobby.last) lobby.last = seq;
-      return;
+  function take(name, place, { epoch, seq, first, keep, own: own2, recovered }) {
+    const { epoch: before } = place;
+    const isSame = before === epoch;
+    place.first = first;
+    place.keep = keep;
+    place.fresh = false;
+    if (isSame && recovered) return true;
+    if (before && epoch) {
+      if (isSame) advance(place, seq, seq + 1, seq, lost(name, true));
+      else if (channels.has(name)) emit({ type: "epoch", channel: name, from: before, to: epoch });
     }
-    if (!(seq > channel.last)) return;
-    if (seq > channel.last + 1) emit({ type: "gap", channel: name, from: channel.last + 1, to: seq - 1, away: false });
-    channel.last = seq;
+    Object.assign(place, { epoch, seq, fresh: first !== void 0, own: own2 ?? /* @__PURE__ */ new Set() });
+    return false;
+  }
+  function lost(channel, away = false) {
+    return (from, to2) => {
+      if (channels.get(channel)?.active) emit({ type: "gap", channel, from, to: to2, away });
+    };
+  }
+  function nowhere() {
+    return { epoch: "", seq: NaN, own: /* @__PURE__ */ new Set(), fresh: false };
+  }
+  function placeOf(name) {
+    const channel = channels.get(name);
+    return channel?.active ? channel : lobbies.get(name);
+  }
+  function see(name, start, from = start, to2 = start) {
+    const place = placeOf(name);
+    return !!place && advance(place, start, from, to2, lost(name));
   }
   function post(frame, { bytes, queue = config.queue }) {
     const id = nextId++;
@@ -511,22 +601,25 @@ function createMachine(options = {}) {
     else fail(id, phase === 1 /* Stopped */ ? "stopped" : "not_connected");
   }
   function hold(item) {
+    for (const one of add(held, item)) drop(one, "queue_full");
+  }
+  function add(items, item) {
     const { count, bytes } = config;
-    if (item.bytes > bytes || !count) return fail(item.id, "queue_full");
-    held.push(item);
-    let sum = 0;
-    for (const one of held) sum += one.bytes;
-    while (held.length > count || sum > bytes) {
-      const oldest = held.shift();
-      sum -= oldest.bytes;
-      fail(oldest.id, "queue_full");
-    }
+    if (item.bytes > bytes || !count) return [item];
+    items.push(item);
+    items.sort((a, b) => a.id - b.id);
+    let first = items.length;
+    for (let sum = 0; first && items.length - first < count && (sum += items[first - 1].bytes) <= bytes; ) first -= 1;
+    return items.splice(0, first);
   }
   function flush(which) {
     for (const item of takeHeld(which)) transmit(item);
   }
   function reject(which, code) {
-    for (const { id } of takeHeld(which)) fail(id, code);
+    for (const item of takeHeld(which)) drop(item, code);
+  }
+  function drop({ id, since }, code) {
+    fail(id, since ? "unconfirmed" : code);
   }
   function to(name) {
     return ({ frame }) => frame.channel === name;
@@ -536,12 +629,17 @@ function createMachine(options = {}) {
     held = held.filter((item) => !which(item));
     return taken;
   }
-  function transmit({ id, frame, bytes }) {
-    if (bytes > maxBytes) return fail(id, "too_large");
-    request(id, frame);
+  function transmit(item) {
+    const { id, frame, bytes, since } = item;
+    if (bytes + (since ? AGAIN_BYTES : 0) > maxBytes) return drop(item, "too_large");
+    request(id, { ...frame, again: since?.seq });
+    const channel = channels.get(frame.channel);
+    if (!item.queue || !channel?.active) return;
+    item.since ??= position(channel);
+    if (item.since) add(flight, item);
   }
   function request(id, frame) {
-    requests.set(id, { channel: frame.channel, turn: turns++, sent: time, told: false, over: 0 });
+    requests.set(id, { channel: frame.channel, turn: turns++, sent: time, told: false, over: 0, echo: frame.echo, again: frame.again });
     send({ ...frame, id });
   }
   function asking(id, { channel }) {
@@ -553,8 +651,16 @@ function createMachine(options = {}) {
   function send(frame) {
     emit({ type: "send", frame });
   }
+  function refuse(id, { again }, code, frame) {
+    if (again === void 0 || code === "forbidden") fail(id, code, frame);
+    else fail(id, "unconfirmed");
+  }
   function fail(id, code, frame) {
-    emit({ type: "failed", id, code, frame });
+    settle({ type: "failed", id, code, frame });
+  }
+  function settle(end) {
+    flight = flight.filter(({ id }) => id !== end.id);
+    emit(end);
   }
   function become(state) {
     emit({ type: "state", state });
@@ -576,6 +682,8 @@ function createTransport(address, options, notify, warn) {
     attempts: maxAttempts ?? 0,
     open: openTimeout,
     request: requestTimeout,
+    // Not in any storage, which another tab would share.
+    session: base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))),
     token: !!getToken,
     queue: !!queue
   });
@@ -628,7 +736,7 @@ function createTransport(address, options, notify, warn) {
   function perform(action) {
     switch (action.type) {
       case "dial":
-        return dial();
+        return dial(action);
       case "close": {
         const old = socket;
         if (!old) return;
@@ -650,7 +758,7 @@ function createTransport(address, options, notify, warn) {
     }
     notify(action);
   }
-  function dial() {
+  function dial({ session, since }) {
     let place;
     try {
       place = typeof address === "function" ? address() : address;
@@ -661,8 +769,9 @@ function createTransport(address, options, notify, warn) {
     try {
       const url = resolve(place);
       const offered = ["switchboard.v1.json", ...protocols];
-      if (tokenInQuery && token) url.searchParams.set("token", token);
-      else if (token) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
+      const query = { session, since, token: tokenInQuery && token };
+      for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
+      if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
       socket = new (webSocket ?? WebSocket)(url.href, offered);
       socket.onopen = () => run({ type: "opened" });
       socket.onmessage = ({ data }) => run({ type: "message", frame: parse(data) });
@@ -835,7 +944,7 @@ var Switchboard = class extends Emitter {
     this.#run({ type: "ping" });
   }
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
-  subscribe(channel, { signal } = {}) {
+  subscribe(channel, { signal, since, last } = {}) {
     const uses = this.#channels.get(channel) ?? /* @__PURE__ */ new Set();
     let off = () => {
     };
@@ -852,7 +961,7 @@ var Switchboard = class extends Emitter {
       else Object.assign(subscription, { status, presence });
     }
     this.#channels.set(channel, uses.add(subscription));
-    this.#run({ type: "subscribe", channel });
+    this.#run({ type: "subscribe", channel, since, last });
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
