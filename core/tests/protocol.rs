@@ -22,11 +22,19 @@ fn every_command_of_the_spec_is_understood() {
     for (text, expected) in [
         (
             r#"{"type":"subscribe","channel":"c"}"#,
-            r#"Subscribe { id: None, channel: "c" }"#,
+            r#"Subscribe { id: None, channel: "c", since: None, last: None }"#,
         ),
         (
             r#"{"channel":"","type":"subscribe"}"#,
-            r#"Subscribe { id: None, channel: "" }"#,
+            r#"Subscribe { id: None, channel: "", since: None, last: None }"#,
+        ),
+        (
+            r#"{"type":"subscribe","channel":"c","since":{"seq":0,"epoch":"\u0065","x":1}}"#,
+            r#"Subscribe { id: None, channel: "c", since: Some(Since { epoch: "e", seq: 0 }), last: None }"#,
+        ),
+        (
+            r#"{"type":"subscribe","channel":"c","last":5}"#,
+            r#"Subscribe { id: None, channel: "c", since: None, last: Some(5) }"#,
         ),
         (
             r#" { "type" : "unsubscribe" , "channel" : "c" , "id" : "a" } "#,
@@ -34,11 +42,15 @@ fn every_command_of_the_spec_is_understood() {
         ),
         (
             r#"{"type":"message","channel":"c","content":{"a":[1]},"id":7}"#,
-            r#"Message { id: Some(RequestId(7)), channel: Some("c"), content: Content(9 bytes), echo: false }"#,
+            r#"Message { id: Some(RequestId(7)), channel: Some("c"), content: Content(9 bytes), echo: false, again: None }"#,
+        ),
+        (
+            r#"{"type":"message","channel":"c","content":1,"id":7,"again":12}"#,
+            r#"Message { id: Some(RequestId(7)), channel: Some("c"), content: Content(1 bytes), echo: false, again: Some(12) }"#,
         ),
         (
             r#"{"type":"message","content":null,"echo":true}"#,
-            "Message { id: None, channel: None, content: Content(4 bytes), echo: true }",
+            "Message { id: None, channel: None, content: Content(4 bytes), echo: true, again: None }",
         ),
         (
             r#"{"type":"direct","to":"ann","content":"hi","echo":false}"#,
@@ -95,7 +107,7 @@ fn a_health_pong_is_matched_by_value_and_not_by_spelling() {
 fn names_with_escapes_are_the_names_they_stand_for() {
     assert_command(
         r#"{"\u0074ype":"\u0073ubscribe","channel":"caf\u00e9 \ud83d\ude00"}"#,
-        r#"Subscribe { id: None, channel: "café 😀" }"#,
+        r#"Subscribe { id: None, channel: "café 😀", since: None, last: None }"#,
     );
 }
 
@@ -134,6 +146,63 @@ fn an_id_is_an_integer_or_a_string_and_short() {
 }
 
 #[test]
+fn a_position_is_an_epoch_and_a_number() {
+    let long = format!(
+        r#"{{"epoch":"{}","seq":1}}"#,
+        "e".repeat(MAX_ECHO_BYTES + 1)
+    );
+    let kilobytes = format!(r#"{{"epoch":"{}","seq":1}}"#, "e".repeat(4 << 10));
+    for since in [
+        "5",
+        r#""e.5""#,
+        "true",
+        "[]",
+        r#"["e",5]"#,
+        "{}",
+        r#"{"epoch":"e"}"#,
+        r#"{"seq":5}"#,
+        r#"{"epoch":5,"seq":5}"#,
+        r#"{"epoch":"e","seq":"5"}"#,
+        r#"{"epoch":"e","seq":-1}"#,
+        r#"{"epoch":"e","seq":1.5}"#,
+        r#"{"epoch":"e","seq":18446744073709551616}"#,
+        r#"{"epoch":"e","seq":null}"#,
+        r#"{"epoch":"e","seq":1,"seq":2}"#,
+        &long,
+        &kilobytes,
+    ] {
+        let text = format!(r#"{{"type":"subscribe","channel":"c","id":1,"since":{since}}}"#);
+        let rejected = rejected(&text);
+        assert_eq!(rejected.code, ErrorCode::BadRequest, "{since}");
+        assert_eq!(rejected.id.unwrap().as_json(), "1");
+    }
+    for number in [
+        "-1",
+        "1.5",
+        "1e3",
+        "18446744073709551616",
+        "\"1\"",
+        "[]",
+        "true",
+    ] {
+        let last = format!(r#"{{"type":"subscribe","channel":"c","last":{number}}}"#);
+        let again = format!(r#"{{"type":"message","content":1,"id":1,"again":{number}}}"#);
+        assert_eq!(rejected(&last).code, ErrorCode::BadRequest, "{last}");
+        assert_eq!(rejected(&again).code, ErrorCode::BadRequest, "{again}");
+    }
+    for text in [
+        r#"{"type":"subscribe","channel":"c","last":1,"since":{"epoch":"e","seq":1}}"#,
+        r#"{"type":"subscribe","channel":"c","last":1,"last":1}"#,
+        r#"{"type":"message","content":1,"again":1}"#,
+    ] {
+        assert_eq!(rejected(text).code, ErrorCode::BadRequest, "{text}");
+    }
+    // A number that no room can have reached is the room's business.
+    let far = r#"{"type":"subscribe","channel":"c","since":{"epoch":"","seq":9007199254740992}}"#;
+    assert!(parse(far).is_ok());
+}
+
+#[test]
 fn null_in_an_optional_field_stands_for_its_absence() {
     for (with, without) in [
         (
@@ -145,7 +214,11 @@ fn null_in_an_optional_field_stands_for_its_absence() {
             r#"{"type":"message","content":1}"#,
         ),
         (
-            r#"{"type":"subscribe","id": null ,"channel":"c"}"#,
+            r#"{"type":"message","content":1,"again":null}"#,
+            r#"{"type":"message","content":1}"#,
+        ),
+        (
+            r#"{"type":"subscribe","id": null ,"channel":"c","since":null,"last":null}"#,
             r#"{"type":"subscribe","channel":"c"}"#,
         ),
     ] {

@@ -31,6 +31,8 @@ fn answers_are_written_as_the_spec_shows_them() {
             channel: "c",
             seq: 0,
             epoch: "e",
+            first: None,
+            recovered: None,
             id: None,
         },
         r#"{"type":"subscribed","channel":"c","seq":0,"epoch":"e"}"#,
@@ -38,8 +40,38 @@ fn answers_are_written_as_the_spec_shows_them() {
     assert_written(
         ServerMessage::Subscribed {
             channel: "c",
+            seq: 9,
+            epoch: "e",
+            first: Some(3),
+            recovered: Some(false),
+            id,
+        },
+        r#"{"type":"subscribed","channel":"c","seq":9,"epoch":"e","first":3,"recovered":false,"id":"r-\u00311"}"#,
+    );
+    let (channel, from, to) = ("c", 3, 4);
+    assert_written(
+        ServerMessage::Skip { channel, from, to },
+        r#"{"type":"skip","channel":"c","from":3,"to":4}"#,
+    );
+    assert_written(
+        ServerMessage::Gap { channel, from, to },
+        r#"{"type":"gap","channel":"c","from":3,"to":4}"#,
+    );
+    assert_written(
+        ServerMessage::Ack {
+            id: id.unwrap(),
+            seq: 4,
+            duplicate: true,
+        },
+        r#"{"type":"ack","id":"r-\u00311","seq":4,"duplicate":true}"#,
+    );
+    assert_written(
+        ServerMessage::Subscribed {
+            channel: "c",
             seq: u64::MAX,
             epoch: "e",
+            first: None,
+            recovered: None,
             id,
         },
         r#"{"type":"subscribed","channel":"c","seq":18446744073709551615,"epoch":"e","id":"r-\u00311"}"#,
@@ -67,6 +99,7 @@ fn answers_are_written_as_the_spec_shows_them() {
         ServerMessage::Ack {
             id: id.unwrap(),
             seq: 4,
+            duplicate: false,
         },
         r#"{"type":"ack","id":"r-\u00311","seq":4}"#,
     );
@@ -216,6 +249,7 @@ fn error_codes_are_the_words_of_the_spec() {
         (ErrorCode::RateLimited, "rate_limited"),
         (ErrorCode::TooLarge, "too_large"),
         (ErrorCode::Internal, "internal"),
+        (ErrorCode::Unrecoverable, "unrecoverable"),
     ];
     for (code, word) in words {
         assert_eq!(code.as_str(), word);

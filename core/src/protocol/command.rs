@@ -22,6 +22,10 @@ pub enum Command<'a> {
         id: Option<RequestId<'a>>,
         /// The room.
         channel: Cow<'a, str>,
+        /// The position after which messages were missed.
+        since: Option<Since<'a>>,
+        /// The number of the latest messages to begin with. Never given together with `since`.
+        last: Option<u64>,
     },
     /// Leaves a room.
     Unsubscribe {
@@ -40,6 +44,9 @@ pub enum Command<'a> {
         content: Content<'a>,
         /// Whether the sending connection receives its own message.
         echo: bool,
+        /// The position of the room when the message was first sent, on an earlier connection where
+        /// it was not answered. Never given without an `id`.
+        again: Option<u64>,
     },
     /// Sends to the connections of one user.
     Direct {
@@ -70,6 +77,15 @@ pub enum Command<'a> {
         /// The secret.
         token: Token,
     },
+}
+
+/// A position in a room: a number in one of its lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Since<'a> {
+    /// Identifies the life of the room.
+    pub epoch: Cow<'a, str>,
+    /// The number of the last message that was seen; 0 for none.
+    pub seq: u64,
 }
 
 /// A client's id for a request: a JSON integer or string of at most [`MAX_ECHO_BYTES`] bytes,

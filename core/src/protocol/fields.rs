@@ -18,13 +18,16 @@ pub(super) enum Key {
     Echo,
     Timestamp,
     Token,
+    Since,
+    Last,
+    Again,
     #[serde(other)]
     Unknown,
 }
 
 impl Key {
     /// In the order of the discriminants, which index the slots; `Unknown` has no slot.
-    const KNOWN: [Self; 8] = [
+    const KNOWN: [Self; 11] = [
         Self::Type,
         Self::Id,
         Self::Channel,
@@ -33,6 +36,9 @@ impl Key {
         Self::Echo,
         Self::Timestamp,
         Self::Token,
+        Self::Since,
+        Self::Last,
+        Self::Again,
     ];
 }
 

@@ -9,7 +9,7 @@
 //! use switchboard_core::protocol::{Command, ServerMessage, parse};
 //!
 //! let text = r#"{"type":"message","id":7,"channel":"blue","content":{"x": 1.0}}"#;
-//! let Ok(Command::Message { id, channel: Some(channel), content, echo: false }) = parse(text) else {
+//! let Ok(Command::Message { id, channel: Some(channel), content, echo: false, again: None }) = parse(text) else {
 //!     panic!("a message");
 //! };
 //! let mut out = Vec::new();
@@ -18,7 +18,7 @@
 //!     out,
 //!     br#"{"type":"message","channel":"blue","content":{"x": 1.0},"sender":"ann","seq":3}"#
 //! );
-//! let ack = ServerMessage::Ack { id: id.as_ref().unwrap(), seq: 3 };
+//! let ack = ServerMessage::Ack { id: id.as_ref().unwrap(), seq: 3, duplicate: false };
 //! assert_eq!(ack.to_json(), r#"{"type":"ack","id":7,"seq":3}"#);
 //! ```
 
@@ -28,13 +28,13 @@ mod fields;
 mod parse;
 mod server_message;
 
-pub use command::{Command, RequestId, Timestamp};
+pub use command::{Command, RequestId, Since, Timestamp};
 pub use content::{BadContent, Content, KeptContent};
 pub use parse::{Rejected, parse};
 pub use server_message::{ErrorCode, ServerMessage};
 
-/// The maximum size in bytes of the JSON text of an id, of a ping's timestamp, or of a rejected
-/// request's channel that is echoed.
+/// The maximum size in bytes of the JSON text of an id, of a ping's timestamp, of a position's
+/// epoch, or of a rejected request's channel that is echoed.
 pub const MAX_ECHO_BYTES: usize = 128;
 
 /// The maximum nesting depth of arrays and objects, including the message itself.

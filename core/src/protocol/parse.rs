@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::content::{BadContent, check_nesting, check_strings};
 use super::fields::{Fields, Key};
-use super::{Command, Content, ErrorCode, MAX_ECHO_BYTES, MAX_NESTING, RequestId, Timestamp};
+use super::{
+    Command, Content, ErrorCode, MAX_ECHO_BYTES, MAX_NESTING, RequestId, Since, Timestamp,
+};
 use crate::{Token, check_name};
 
 /// Why a message was rejected. Converts to a [`ServerMessage`](super::ServerMessage), which is the
@@ -88,6 +91,9 @@ const fn given_twice(key: Key) -> &'static str {
         Key::Echo => "`echo` must be given once only",
         Key::Timestamp => "`timestamp` must be given once only",
         Key::Token => "`token` must be given once only",
+        Key::Since => "`since` must be given once only",
+        Key::Last => "`last` must be given once only",
+        Key::Again => "`again` must be given once only",
         Key::Unknown => "a field must be given once only",
     }
 }
@@ -102,19 +108,17 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
     let kind = fields.value(Key::Type).and_then(string);
     let kind = kind.ok_or(bad_request("`type` must be given, as a string"))?;
     Ok(match &*kind {
-        "subscribe" => Command::Subscribe {
-            id,
-            channel: channel(fields)?,
-        },
+        "subscribe" => subscribe(id, fields)?,
         "unsubscribe" => Command::Unsubscribe {
             id,
             channel: channel(fields)?,
         },
         "message" => Command::Message {
-            id,
             channel: optional_channel(fields)?,
             content: content(fields)?,
             echo: echo(fields)?,
+            again: again(id.as_ref(), fields)?,
+            id,
         },
         "direct" => Command::Direct {
             id,
@@ -139,6 +143,64 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
             ));
         }
     })
+}
+
+fn subscribe<'a>(id: Option<RequestId<'a>>, fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
+    let since = since(fields)?;
+    let last = count(
+        fields,
+        Key::Last,
+        "`last` must be a whole number from 0, or left out",
+    )?;
+    if since.is_some() && last.is_some() {
+        return Err(bad_request("`since` and `last` exclude each other"));
+    }
+    Ok(Command::Subscribe {
+        id,
+        channel: channel(fields)?,
+        since,
+        last,
+    })
+}
+
+fn since<'a>(fields: &Fields<'a>) -> Result<Option<Since<'a>>, Fault> {
+    #[derive(Deserialize)]
+    struct Raw<'a> {
+        #[serde(borrow)]
+        epoch: &'a RawValue,
+        seq: u64,
+    }
+    let Some(raw) = fields.optional(Key::Since) else {
+        return Ok(None);
+    };
+    // serde would read an array as the fields in order.
+    let object = Some(raw.get()).filter(|json| json.starts_with('{'));
+    let read = object.and_then(|json| serde_json::from_str::<Raw<'a>>(json).ok());
+    let since = read.and_then(|Raw { epoch, seq }| {
+        let epoch = string(epoch).filter(|epoch| epoch.len() <= MAX_ECHO_BYTES)?;
+        Some(Since { epoch, seq })
+    });
+    match since {
+        None => Err(bad_request(
+            "`since` must have an `epoch` of at most 128 bytes and a `seq` from 0",
+        )),
+        since => Ok(since),
+    }
+}
+
+fn again(id: Option<&RequestId<'_>>, fields: &Fields<'_>) -> Result<Option<u64>, Fault> {
+    let rule = "`again` must be a whole number from 0, or left out";
+    let again = count(fields, Key::Again, rule)?;
+    if again.is_some() && id.is_none() {
+        return Err(bad_request("`again` needs an `id`"));
+    }
+    Ok(again)
+}
+
+/// Returns an optional whole number.
+fn count(fields: &Fields<'_>, key: Key, rule: &'static str) -> Result<Option<u64>, Fault> {
+    let given = fields.optional(key).map(|raw| raw.get().parse());
+    given.transpose().map_err(|_| bad_request(rule))
 }
 
 fn channel<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {

@@ -34,6 +34,9 @@ pub enum ErrorCode {
     TooLarge,
     /// A hook of the application failed.
     Internal,
+    /// The history does not reach back far enough to tell whether a message that is sent again was
+    /// published.
+    Unrecoverable,
 }
 
 impl ErrorCode {
@@ -52,6 +55,7 @@ impl ErrorCode {
             Self::RateLimited => "rate_limited",
             Self::TooLarge => "too_large",
             Self::Internal => "internal",
+            Self::Unrecoverable => "unrecoverable",
         }
     }
 }
@@ -100,6 +104,12 @@ pub enum ServerMessage<'a> {
         seq: u64,
         /// Identifies this life of the room.
         epoch: &'a str,
+        /// The oldest number kept, or `seq + 1` if none is; `None` for a room without history.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first: Option<u64>,
+        /// Whether all messages since the position in the request follow; `None` if it had none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovered: Option<bool>,
         /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,
@@ -124,6 +134,24 @@ pub enum ServerMessage<'a> {
         /// The number of the message in the room.
         seq: u64,
     },
+    /// Numbers that were not meant for this client. Sent only while it catches up.
+    Skip {
+        /// The room.
+        channel: &'a str,
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
+    /// Numbers that left the history before they were sent to this client.
+    Gap {
+        /// The room.
+        channel: &'a str,
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
     /// A message to the connections of a user.
     Direct {
         /// The content.
@@ -138,6 +166,9 @@ pub enum ServerMessage<'a> {
         id: &'a RequestId<'a>,
         /// The number assigned to the message.
         seq: u64,
+        /// Whether the message was published before, when it was first sent.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        duplicate: bool,
     },
     /// The answer to a `direct` with an id; also an `ack` on the wire.
     #[serde(rename = "ack")]
@@ -221,6 +252,8 @@ impl ServerMessage<'_> {
                 channel,
                 seq,
                 epoch,
+                first,
+                recovered,
                 id,
             } => {
                 out.extend_from_slice(br#"{"type":"subscribed","channel":"#);
@@ -229,6 +262,14 @@ impl ServerMessage<'_> {
                 write_value(out, &seq);
                 out.extend_from_slice(br#","epoch":"#);
                 write_value(out, epoch);
+                if let Some(first) = first {
+                    out.extend_from_slice(br#","first":"#);
+                    write_value(out, &first);
+                }
+                if let Some(recovered) = recovered {
+                    out.extend_from_slice(br#","recovered":"#);
+                    write_value(out, &recovered);
+                }
                 write_end(out, id);
             }
             Self::Unsubscribed { channel, id } => {

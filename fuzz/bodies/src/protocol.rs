@@ -100,7 +100,14 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
     }
     if let Some(id) = id {
         assert!(id.as_json().len() <= MAX_ECHO_BYTES);
-        let ack = fields(&ServerMessage::Ack { id, seq: 1 }.to_json());
+        let ack = fields(
+            &ServerMessage::Ack {
+                id,
+                seq: 1,
+                duplicate: true,
+            }
+            .to_json(),
+        );
         assert_eq!(ack["id"], id.as_json());
     }
     if let Some(content) = content {
@@ -128,10 +135,37 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
             written("timestamp")
         );
     }
-    let (Tree::Is(tree), Some(name)) = (tree, name_in(command)) else {
+    let Tree::Is(tree) = tree else {
+        return;
+    };
+    positions(tree, command);
+    let Some(name) = name_in(command) else {
         return;
     };
     assert_eq!(tree[name.0].as_str(), Some(name.1));
+}
+
+/// Checks the positions in a command.
+fn positions(tree: &Value, command: &Command<'_>) {
+    let number = |value: &Value| value.as_u64();
+    match command {
+        Command::Subscribe { since, last, .. } => {
+            let epoch = since.as_ref().map(|since| &*since.epoch);
+            assert!(epoch.is_none_or(|epoch| epoch.len() <= MAX_ECHO_BYTES));
+            assert_eq!(tree["since"]["epoch"].as_str(), epoch);
+            assert_eq!(
+                number(&tree["since"]["seq"]),
+                since.as_ref().map(|it| it.seq)
+            );
+            assert_eq!(number(&tree["last"]), *last);
+            assert!(since.is_none() || last.is_none());
+        }
+        Command::Message { id, again, .. } => {
+            assert_eq!(number(&tree["again"]), *again);
+            assert!(again.is_none() || id.is_some());
+        }
+        _ => {}
+    }
 }
 
 /// Returns the name in a command, and its field.

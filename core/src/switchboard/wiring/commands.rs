@@ -87,6 +87,7 @@ impl Switchboard {
             Ok(Command::Subscribe {
                 id: request,
                 channel,
+                ..
             }) => self.subscribe(id, &channel, request),
             Ok(Command::Unsubscribe {
                 id: request,
@@ -100,6 +101,7 @@ impl Switchboard {
                 channel,
                 content,
                 echo,
+                ..
             }) => self.route(id, channel.as_deref(), content, echo, request),
             Ok(Command::Direct {
                 id: request,
@@ -309,7 +311,12 @@ impl Switchboard {
         match self.publish(key, content, Some(&sender), exclude) {
             Ok(Receipt { seq: Some(seq), .. }) => {
                 if let Some(request) = request {
-                    self.send_message(id, &ServerMessage::Ack { id: request, seq });
+                    let ack = ServerMessage::Ack {
+                        id: request,
+                        seq,
+                        duplicate: false,
+                    };
+                    self.send_message(id, &ack);
                 }
             }
             Ok(_) => {}

@@ -91,6 +91,8 @@ impl Switchboard {
             channel: &channel,
             seq,
             epoch: epoch.as_str(),
+            first: None,
+            recovered: None,
             id: request,
         };
         self.send_message(id, &message);
