@@ -41,7 +41,7 @@ const LATE = 1_024;
 const LOBBIES = 1_024;
 
 /** The most bytes that `again` adds to a message. */
-const AGAIN_BYTES = 27;
+const AGAIN_BYTES = 25;
 
 /** Values in place of the `id` of a `subscribe`. */
 const enum Id { Refused = -1, Unasked = 0 }

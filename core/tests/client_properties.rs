@@ -39,7 +39,11 @@ fn plain() -> impl Strategy<Value = Event<'static>> {
             Event::Ping,
         ]),
         prop::sample::select(codes).prop_map(|code| Event::Closed { code, reason: "" }),
-        channel().prop_map(|channel| Event::Subscribe { channel }),
+        channel().prop_map(|channel| Event::Subscribe {
+            channel,
+            since: None,
+            last: None
+        }),
         channel().prop_map(|channel| Event::Unsubscribe { channel }),
         (1..40_u64).prop_map(|id| Event::Cancel { id }),
     ]
@@ -100,7 +104,7 @@ impl Seen {
         self.sockets -= i32::from(gone);
         while let Some(action) = machine.poll_action() {
             match action {
-                Action::Dial => {
+                Action::Dial { .. } => {
                     assert!(!self.stopped, "dialed after it has stopped");
                     self.sockets += 1;
                 }

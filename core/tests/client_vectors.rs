@@ -10,7 +10,7 @@ use switchboard_core::client::{
     Action, Close, Config, Event, Failure, Machine, Notice, ServerText, Stage, State, StopReason,
     TokenReason, WaitReason,
 };
-use switchboard_core::protocol::Content;
+use switchboard_core::protocol::{Content, Since};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the vectors are files")]
@@ -104,6 +104,10 @@ impl Player {
         let bytes = || event["bytes"].as_u64().unwrap() as usize;
         let queue = event["queue"].as_bool();
         let frame = event["frame"].to_string();
+        let since = event["since"].as_object().map(|since| Since {
+            epoch: since["epoch"].as_str().unwrap().into(),
+            seq: since["seq"].as_u64().unwrap(),
+        });
         self.handle(match text("type") {
             "start" => Event::Start,
             "stop" => Event::Stop,
@@ -126,7 +130,11 @@ impl Player {
             "suspend" => Event::Suspend,
             "resume" => Event::Resume,
             "ping" => Event::Ping,
-            "subscribe" => Event::Subscribe { channel },
+            "subscribe" => Event::Subscribe {
+                channel,
+                since: since.as_ref(),
+                last: event["last"].as_u64(),
+            },
             "unsubscribe" => Event::Unsubscribe { channel },
             "publish" => Event::Publish {
                 channel,
@@ -162,6 +170,7 @@ fn read_config(config: &Value) -> Config {
             "attempts" => read.attempts = number() as u32,
             "open" => read.open = duration(),
             "request" => read.request = duration(),
+            "session" => value.as_str().unwrap().clone_into(&mut read.session),
             "token" => read.token = value.as_bool().unwrap(),
             "queue" => read.queue = value.as_bool().unwrap(),
             "count" => read.count = number() as usize,
@@ -188,7 +197,16 @@ fn write_frame(frame: &ServerText) -> Value {
 
 fn write_action(action: &Action) -> Value {
     match action {
-        Action::Dial => json!({"type": "dial"}),
+        Action::Dial { session, since } => {
+            let mut action = json!({"type": "dial"});
+            if !session.is_empty() {
+                action["session"] = json!(session);
+            }
+            if let Some(since) = since {
+                action["since"] = json!(since);
+            }
+            action
+        }
         Action::Close { reason } => json!({"type": "close", "reason": reason}),
         Action::GetToken(reason) => json!({"type": "get_token", "reason": match reason {
             TokenReason::Connect => "connect",

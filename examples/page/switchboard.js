@@ -105,7 +105,7 @@ function decide(code, reason) {
 // src/machine.ts
 var LATE = 1024;
 var LOBBIES = 1024;
-var AGAIN_BYTES = 27;
+var AGAIN_BYTES = 25;
 var PHASES = ["dialing", "opened", "welcomed"];
 var NEVER = Infinity;
 function createMachine(options = {}) {

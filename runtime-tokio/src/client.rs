@@ -28,8 +28,8 @@ use crate::rt::Tokio;
 
 pub use switchboard_runtime::client::{
     BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Queue, SendError,
-    SendOptions, ServerText, Stage, State, StopReason, Subscribing, TokenReason, TokenSource,
-    WaitReason,
+    SendOptions, ServerText, Since, Stage, State, StopReason, SubscribeOptions, Subscribing,
+    TokenReason, TokenSource, WaitReason,
 };
 
 #[cfg(feature = "client-tls")]

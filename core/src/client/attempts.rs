@@ -32,7 +32,10 @@ impl Machine {
         self.phase = Phase::Dialing {
             until: self.now + self.config.open,
         };
-        self.act(Action::Dial);
+        self.channels.forget_announcement();
+        let session = self.config.session.clone();
+        let since = self.channels.home_position();
+        self.act(Action::Dial { session, since });
     }
 
     pub(super) fn token_came(&mut self) {
@@ -171,9 +174,12 @@ impl Machine {
 
     /// Resets the state of the ended connection.
     fn forget(&mut self) {
-        self.fail_unconfirmed();
+        let kept = self.end_requests();
         self.channels.forget_connection();
         self.drop_held(|item| !item.queue, &Failure::NotConnected);
+        for item in kept {
+            self.hold(item);
+        }
     }
 
     /// Ends a connection whose server does not answer.

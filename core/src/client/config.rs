@@ -20,6 +20,9 @@ pub struct Config {
     pub open: Duration,
     /// The timeout for the answer to a request, from sending it (10 s).
     pub request: Duration,
+    /// The name under which all connections of this client belong together, sent with each connect
+    /// (none). 1 to 64 characters of `A-Z a-z 0-9 - _`, with 128 random bits.
+    pub session: String,
     /// Whether the application provides tokens (no).
     pub token: bool,
     /// Whether messages are queued while there is no connection, unless a message says otherwise
@@ -43,6 +46,7 @@ impl Default for Config {
             attempts: 0,
             open: Duration::from_secs(15),
             request: Duration::from_secs(10),
+            session: String::new(),
             token: false,
             queue: false,
             count: 100,
@@ -76,5 +80,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
 /// The maximum number of failed requests remembered for a late answer.
 pub(super) const LATE: usize = 1_024;
+/// The maximum number of own messages remembered above a position.
+pub(super) const OWN: usize = 1_024;
 /// The maximum number of channels remembered that were not subscribed.
 pub(super) const LOBBIES: usize = 1_024;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::frame::ServerText;
 use crate::Time;
-use crate::protocol::Content;
+use crate::protocol::{Content, Since};
 
 /// An input. After a socket was closed ([`Action::Close`] or [`Event::Closed`]), pass no further
 /// events of it.
@@ -60,8 +60,14 @@ pub enum Event<'a> {
     Subscribe {
         /// The name of the channel.
         channel: &'a str,
+        /// Recovers the messages after this position. Like `last`, it counts for a channel that is
+        /// not subscribed yet.
+        since: Option<&'a Since<'a>>,
+        /// Begins with this many of the latest messages, as far as the server allows. Not used with
+        /// `since`.
+        last: Option<u64>,
     },
-    /// Leaves a channel.
+    /// Leaves a channel, and forgets the position in it.
     Unsubscribe {
         /// The name of the channel.
         channel: &'a str,
@@ -101,7 +107,13 @@ pub enum Event<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Opens a socket, with the token if there is one.
-    Dial,
+    Dial {
+        /// [`Config::session`](super::Config::session), for the parameter `session` of the URL;
+        /// empty for none.
+        session: String,
+        /// The position in the lobby of the URL, for its parameter `since`.
+        since: Option<String>,
+    },
     /// Abandons the socket at once: sends a Close frame with 1000 and this reason if possible, and
     /// waits for nothing.
     Close {
@@ -157,7 +169,7 @@ pub enum Notice {
     },
     /// Messages of a channel were not delivered to this client.
     Gap(Gap),
-    /// A channel was recreated between two connections, so the number of missed messages is
+    /// A channel was recreated, mostly between two connections, so the number of missed messages is
     /// unknown.
     Epoch {
         /// The channel.
@@ -180,7 +192,7 @@ pub struct Gap {
     pub from: u64,
     /// The last missing number.
     pub to: u64,
-    /// Whether they were sent between two connections. They may include the client's own
+    /// Whether they were sent between two connections, or before a new position. They may include the client's own
     /// unconfirmed messages.
     pub away: bool,
 }
@@ -293,7 +305,8 @@ pub enum TokenReason {
 pub enum Failure {
     /// There is no connection, and the message was not to be queued.
     NotConnected,
-    /// The connection ended before the answer; the outcome is unknown.
+    /// The connection ended before the answer, and the server cannot tell whether it has the
+    /// message; the outcome is unknown.
     Unconfirmed,
     /// The server did not answer in time; the outcome is unknown.
     TimedOut,

@@ -34,6 +34,11 @@ struct Inner {
     ping: Option<Duration>,
     max_bytes: Option<u64>,
     reconnect_in: Option<Duration>,
+    first: Option<u64>,
+    recovered: Option<bool>,
+    keep: Option<Box<str>>,
+    from: Option<u64>,
+    to: Option<u64>,
     retry_after: Option<Duration>,
     content: Option<Range<usize>>,
 }
@@ -81,6 +86,16 @@ struct Fields<'a> {
     max_bytes: Option<&'a RawValue>,
     #[serde(borrow, default)]
     reconnect_in_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    first: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    recovered: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    keep: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    from: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    to: Option<&'a RawValue>,
     #[serde(borrow, default)]
     retry_after_ms: Option<&'a RawValue>,
     // `null` is valid content, not an absent one.
@@ -139,6 +154,11 @@ impl ServerText {
             ping: millis(fields.ping_ms),
             max_bytes: number(fields.max_bytes),
             reconnect_in: millis(fields.reconnect_in_ms),
+            first: number(fields.first),
+            recovered: number(fields.recovered),
+            keep: text(fields.keep),
+            from: number(fields.from),
+            to: number(fields.to),
             retry_after: millis(fields.retry_after_ms),
             content: fields.content.map(range),
         })))
@@ -184,6 +204,18 @@ impl ServerText {
         self.0.epoch.as_deref()
     }
 
+    /// Returns the oldest number that the server keeps of the channel, or the next one if it keeps
+    /// none (`subscribed`); `None` where the channel has no history.
+    pub fn first(&self) -> Option<u64> {
+        self.0.first
+    }
+
+    /// Returns whether all messages since the old position follow (`subscribed`); `None` where there
+    /// was no position.
+    pub fn recovered(&self) -> Option<bool> {
+        self.0.recovered
+    }
+
     /// Returns the content as JSON text.
     pub fn content_json(&self) -> Option<&str> {
         self.0.text.get(self.0.content.clone()?)
@@ -226,6 +258,16 @@ impl ServerText {
 
     pub(super) fn id(&self) -> TextId {
         self.0.id
+    }
+
+    /// Returns what is kept of the channel: `latest` for the last value of each key (`subscribed`).
+    pub(super) fn keep(&self) -> Option<&str> {
+        self.0.keep.as_deref()
+    }
+
+    /// Returns the first and the last number that a `skip` or a `gap` names.
+    pub(super) fn range(&self) -> Option<(u64, u64)> {
+        Some((self.0.from?, self.0.to?))
     }
 
     pub(super) fn delivered(&self) -> Option<u64> {

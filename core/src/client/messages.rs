@@ -1,6 +1,6 @@
 //! Outgoing messages: the queue, and requests awaiting an answer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,17 @@ use serde_json::Value;
 
 use super::channels::{Channel, Entry};
 use super::config::{LATE, PROBE, STALL};
+use super::queue::{Item, Queue};
+use super::size::AGAIN;
 use super::{Action, Config, Event, Failure, Machine, Notice, Phase};
 use crate::Time;
-use crate::protocol::Content;
 
 #[derive(Debug)]
 pub(super) struct Messages {
-    held: VecDeque<Item>,
-    /// The size of all queued messages.
-    bytes: usize,
+    /// Those that wait, and those of earlier connections whose outcome is unknown.
+    held: Queue,
+    /// The latest ones without an answer that may be sent again, within the same limits.
+    flight: Queue,
     age: Duration,
     /// The timeout for an answer.
     timeout: Duration,
@@ -46,32 +48,31 @@ pub(super) struct Request {
     /// Set if it was taken for the unread request among those before this turn. If it is answered
     /// after all, the unread one was another.
     pub(super) over: Option<u64>,
+    /// Whether the server sends the message back.
+    pub(super) echo: bool,
+    /// Whether it was sent on an earlier connection too, where its outcome is unknown.
+    pub(super) again: bool,
 }
 
-/// A message.
-#[derive(Debug)]
-pub(super) struct Item {
-    id: u64,
-    channel: Option<Arc<str>>,
-    /// The text without the id and the closing brace.
-    text: String,
-    bytes: usize,
-    /// Whether it stays queued when the connection ends.
-    pub(super) queue: bool,
-    at: Time,
-}
-
-impl Item {
-    pub(super) fn is_for(&self, channel: &str) -> bool {
-        self.channel.as_deref() == Some(channel)
+impl Request {
+    pub(super) fn new(channel: Option<Arc<str>>, sent: Time) -> Self {
+        Self {
+            channel,
+            turn: 0,
+            sent,
+            told: false,
+            over: None,
+            echo: false,
+            again: false,
+        }
     }
 }
 
 impl Messages {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            held: VecDeque::new(),
-            bytes: 0,
+            held: Queue::new(config.count, config.bytes),
+            flight: Queue::new(config.count, config.bytes),
             age: config.age,
             timeout: config.request,
             grace: Time::ZERO,
@@ -83,17 +84,11 @@ impl Messages {
     }
 
     /// Records a request that is being sent.
-    pub(super) fn ask(&mut self, id: u64, channel: Option<Arc<str>>, now: Time) {
-        let request = Request {
-            channel,
-            turn: self.turns,
-            sent: now,
-            told: false,
-            over: None,
-        };
-        self.waiting.insert(self.turns, id);
+    pub(super) fn ask(&mut self, id: u64, request: Request) {
+        let turn = self.turns;
         self.turns += 1;
-        self.requests.insert(id, request);
+        self.waiting.insert(turn, id);
+        self.requests.insert(id, Request { turn, ..request });
     }
 
     pub(super) fn request(&self, id: u64) -> Option<&Request> {
@@ -105,6 +100,7 @@ impl Messages {
         let request = self.requests.remove(&id)?;
         self.waiting.remove(&request.turn);
         self.told.remove(&request.turn);
+        self.flight.remove(id);
         Some(request)
     }
 
@@ -114,6 +110,7 @@ impl Messages {
         request.told = true;
         self.waiting.remove(&request.turn);
         self.told.insert(request.turn, id);
+        self.flight.remove(id);
         Some(request)
     }
 
@@ -142,62 +139,19 @@ impl Messages {
 
     /// Returns when the oldest queued message expires or an answer is late.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let held = self.held.front().map(|item| item.at + self.age);
+        let held = self.held.oldest().map(|at| at + self.age);
         held.into_iter().chain(self.answer_by()).min()
     }
 
     pub(super) fn unanswered(&self) -> usize {
         self.held.len() + self.waiting.len()
     }
-
-    fn take_held(&mut self, which: impl Fn(&Item) -> bool) -> Vec<Item> {
-        let (taken, left) = self.held.drain(..).partition(which);
-        self.held = left;
-        let taken: Vec<Item> = VecDeque::into(taken);
-        self.bytes -= taken.iter().map(|item| item.bytes).sum::<usize>();
-        taken
-    }
-
-    fn pop(&mut self) -> Option<Item> {
-        let item = self.held.pop_front()?;
-        self.bytes -= item.bytes;
-        Some(item)
-    }
 }
-
-impl Event<'_> {
-    /// Creates a `Publish` with the computed size.
-    pub fn publish<'a>(channel: &'a str, content: Content<'a>) -> Event<'a> {
-        let name = Value::from(channel).to_string();
-        Event::Publish {
-            channel,
-            content,
-            bytes: name.len() + content.as_json().len() + ENVELOPE,
-            echo: None,
-            queue: None,
-        }
-    }
-
-    /// Creates a `Direct` with the computed size.
-    pub fn direct<'a>(to: &'a str, content: Content<'a>) -> Event<'a> {
-        let name = Value::from(to).to_string();
-        Event::Direct {
-            to,
-            content,
-            bytes: name.len() + content.as_json().len() + ENVELOPE,
-            queue: None,
-        }
-    }
-}
-
-/// The size of a message without its content and its channel.
-const ENVELOPE: usize =
-    r#"{"type":"message","channel":,"content":,"echo":false,"id":9007199254740991}"#.len();
 
 impl Machine {
     /// Handles a `Publish` or a `Direct`.
     pub(super) fn post(&mut self, event: Event<'_>) {
-        let (channel, text, bytes, queue) = match event {
+        let (channel, text, bytes, echo, queue) = match event {
             Event::Publish {
                 channel,
                 content,
@@ -211,7 +165,7 @@ impl Machine {
                 if let Some(echo) = echo {
                     let _ = write!(text, r#","echo":{echo}"#);
                 }
-                (Some(channel), text, bytes, queue)
+                (Some(channel), text, bytes, echo == Some(true), queue)
             }
             Event::Direct {
                 to,
@@ -221,7 +175,7 @@ impl Machine {
             } => {
                 let (to, content) = (Value::from(to), content.as_json());
                 let text = format!(r#"{{"type":"direct","to":{to},"content":{content}"#);
-                (None, text, bytes, queue)
+                (None, text, bytes, false, queue)
             }
             _ => return,
         };
@@ -234,7 +188,9 @@ impl Machine {
             text,
             bytes,
             queue: queue.unwrap_or(self.config.queue),
+            echo,
             at: self.now,
+            since: None,
         };
         match self.phase {
             Phase::Ready(_) if pending => self.hold(item),
@@ -245,45 +201,66 @@ impl Machine {
         }
     }
 
-    fn hold(&mut self, item: Item) {
-        let Config { count, bytes, .. } = self.config;
-        if item.bytes > bytes || count == 0 {
-            return self.fail(item.id, Failure::QueueFull);
-        }
-        self.messages.bytes += item.bytes;
-        self.messages.held.push_back(item);
-        while self.messages.held.len() > count || self.messages.bytes > bytes {
-            let Some(oldest) = self.messages.pop() else {
-                return;
-            };
-            self.fail(oldest.id, Failure::QueueFull);
+    pub(super) fn hold(&mut self, item: Item) {
+        for item in self.messages.held.add(item) {
+            self.drop_item(&item, Failure::QueueFull);
         }
     }
 
-    fn transmit(&mut self, item: Item) {
+    fn transmit(&mut self, mut item: Item) {
         let Phase::Ready(ready) = &self.phase else {
             return;
         };
-        let Item {
-            id,
-            channel,
-            mut text,
-            bytes,
-            ..
-        } = item;
-        if bytes as u64 > ready.max_bytes {
-            return self.fail(id, Failure::TooLarge);
+        let again = item.since.as_ref().map(|&(_, seq)| seq);
+        let more = again.map_or(0, |_| AGAIN);
+        if (item.bytes + more) as u64 > ready.max_bytes {
+            return self.drop_item(&item, Failure::TooLarge);
         }
-        let _ = write!(text, r#","id":{id}}}"#);
-        self.messages.ask(id, channel, self.now);
+        let request = Request {
+            echo: item.echo,
+            again: again.is_some(),
+            ..Request::new(item.channel.clone(), self.now)
+        };
+        self.messages.ask(item.id, request);
+        let channel = item.channel.as_deref();
+        let channel = channel.and_then(|name| self.channels.get(name));
+        let place = channel.filter(|it| it.active && item.queue);
+        if item.since.is_none() {
+            let since = place.and_then(|it| it.place.position());
+            item.since = since.map(|it| (it.epoch.into_owned(), it.seq));
+        }
+        let kept = place.is_some() && item.since.is_some();
+        let mut text = if kept {
+            item.text.clone()
+        } else {
+            std::mem::take(&mut item.text)
+        };
+        if let Some(again) = again {
+            let _ = write!(text, r#","again":{again}"#);
+        }
+        let _ = write!(text, r#","id":{}}}"#, item.id);
         self.act(Action::Send(text));
+        if kept {
+            // Those that exceed the limits cannot be sent again.
+            self.messages.flight.add(item);
+        }
     }
 
     /// Sends the matching queued messages, oldest first.
     pub(super) fn send_held(&mut self, which: impl Fn(&Item) -> bool) {
-        for item in self.messages.take_held(which) {
+        for item in self.messages.held.take(which) {
             self.transmit(item);
         }
+    }
+
+    /// Fails the messages to a channel that were sent on an earlier connection, unless the server
+    /// can tell in this epoch whether it has them.
+    pub(super) fn drop_unknown(&mut self, name: &str, epoch: Option<&str>) {
+        let unknown = |item: &Item| {
+            let since = item.since.as_ref().filter(|_| item.is_for(name));
+            since.is_some_and(|(sent_in, _)| Some(&**sent_in) != epoch)
+        };
+        self.drop_held(unknown, &Failure::Unconfirmed);
     }
 
     /// Sends queued messages that need no subscribed channel.
@@ -293,22 +270,42 @@ impl Machine {
             let channel = item.channel.as_deref();
             channel.is_none_or(|name| channels.get(name).is_none())
         };
-        for item in self.messages.take_held(free) {
+        for item in self.messages.held.take(free) {
             self.transmit(item);
         }
     }
 
     /// Fails the matching queued messages.
     pub(super) fn drop_held(&mut self, which: impl Fn(&Item) -> bool, failure: &Failure) {
-        for item in self.messages.take_held(which) {
-            self.fail(item.id, failure.clone());
+        for item in self.messages.held.take(which) {
+            self.drop_item(&item, failure.clone());
         }
+    }
+
+    /// Fails a message that waits. If it was sent before, its outcome is unknown.
+    fn drop_item(&mut self, item: &Item, failure: Failure) {
+        let unknown = item.since.as_ref().map(|_| Failure::Unconfirmed);
+        self.fail(item.id, unknown.unwrap_or(failure));
+    }
+
+    /// Fails a message because of an error. If it was sent on an earlier connection too, only
+    /// `forbidden` tells that it never arrived.
+    pub(super) fn refuse(&mut self, id: u64, again: bool, failure: Failure) {
+        let unknown = again && failure.code() != "forbidden";
+        self.fail(
+            id,
+            if unknown {
+                Failure::Unconfirmed
+            } else {
+                failure
+            },
+        );
     }
 
     pub(super) fn drop_expired(&mut self) {
         let (now, age) = (self.now, self.messages.age);
-        let oldest = self.messages.held.front();
-        if oldest.is_some_and(|item| item.at + age <= now) {
+        let oldest = self.messages.held.oldest();
+        if oldest.is_some_and(|at| at + age <= now) {
             self.drop_held(|item| item.at + age <= now, &Failure::Expired);
         }
     }
@@ -360,15 +357,25 @@ impl Machine {
         self.drop_held(|item| item.id == id, &Failure::Aborted);
     }
 
-    /// Fails the unanswered requests of an ended connection.
-    pub(super) fn fail_unconfirmed(&mut self) {
+    /// Fails the unanswered requests of an ended connection. Returns those that may be sent again.
+    pub(super) fn end_requests(&mut self) -> Vec<Item> {
+        let flight = self.messages.flight.take(|_| true).into_iter();
+        let subscribed = |item: &Item| {
+            let name = item.channel.as_deref();
+            name.is_some_and(|name| self.channels.get(name).is_some())
+        };
+        let kept: BTreeMap<u64, Item> = flight
+            .filter(subscribed)
+            .map(|item| (item.id, item))
+            .collect();
         let waiting = std::mem::take(&mut self.messages.waiting);
         for id in waiting.into_values() {
-            if self.entry_of(id).is_none() {
+            if self.entry_of(id).is_none() && !kept.contains_key(&id) {
                 self.fail(id, Failure::Unconfirmed);
             }
         }
         self.messages.requests.clear();
         self.messages.told.clear();
+        kept.into_values().collect()
     }
 }

@@ -24,7 +24,7 @@
 //! let mut machine = Machine::new(Config::default());
 //! machine.handle(Time::ZERO, Event::Start);
 //! let actions: Vec<Action> = std::iter::from_fn(|| machine.poll_action()).collect();
-//! assert!(matches!(actions[..], [Action::Notify(_), Action::Dial]));
+//! assert!(matches!(actions[..], [Action::Notify(_), Action::Dial { .. }]));
 //! machine.handle(Time::ZERO, Event::Closed { code: 1006, reason: "" });
 //! let back = machine.next_deadline().unwrap(); // then call `handle` with `Event::Tick`
 //! assert!(back <= Time::from_millis(500));
@@ -38,7 +38,10 @@ mod event;
 mod frame;
 mod liveness;
 mod messages;
+mod place;
+mod queue;
 mod receive;
+mod size;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -181,7 +184,11 @@ impl Machine {
             Event::Offline => self.offline(),
             Event::Suspend => self.suspend(),
             Event::Ping => self.ping(config::PONG),
-            Event::Subscribe { channel } => self.subscribe(channel),
+            Event::Subscribe {
+                channel,
+                since,
+                last,
+            } => self.subscribe(channel, since, last),
             Event::Unsubscribe { channel } => self.unsubscribe(channel),
             Event::Publish { .. } | Event::Direct { .. } => self.post(event),
             Event::Cancel { id } => self.cancel(id),

@@ -32,7 +32,9 @@ impl Machine {
             "error" => return self.refused(frame),
             "bye" => self.last_bye = Some(frame.clone()),
             "unsubscribed" => self.put_out(&frame),
-            "message" => self.see(frame.channel(), frame.seq()),
+            "message" if !self.is_new(&frame) => return,
+            "skip" => return self.skipped(&frame),
+            "gap" if self.gone(&frame) => return,
             _ => {}
         }
         self.notify(Notice::Deliver(frame));
@@ -67,7 +69,9 @@ impl Machine {
             self.act(Action::Done { id, value });
         }
         self.was_read(request.over);
-        self.see(request.channel.as_deref(), ack.seq());
+        if let (Some(channel), Some(seq)) = (request.channel, ack.seq()) {
+            self.see_own(&channel, seq, request.echo);
+        }
     }
 
     fn subscribed(&mut self, frame: &ServerText) {
@@ -93,14 +97,50 @@ impl Machine {
         self.notify(Notice::Deliver(frame.clone()));
         // Before `welcome` the connection is in no channel.
         if matches!(self.phase, Phase::Ready(_)) {
-            let (epoch, seq) = (frame.epoch().unwrap_or_default(), frame.seq());
-            // The answer to a cancelled `subscribe` is ignored: the channel is being left.
-            if asked.is_some() {
-                self.entered(name, epoch, seq);
-            } else if id == TextId::Absent {
-                self.channels.remember_lobby(name, epoch, seq);
+            let told = id == TextId::Absent;
+            if told {
+                self.channels.announced(name);
+            }
+            let known = self.channels.get(name);
+            // The answer to a cancelled `subscribe` is ignored: the channel is being left. On an
+            // active channel only what is no answer is a new position.
+            if known.is_some_and(|channel| told || !channel.active) {
+                self.entered(name, frame);
+            } else if known.is_none() && told {
+                self.channels.remember_lobby(name, frame);
             }
         }
+    }
+
+    /// Records the number of a message. Where there is history, it may come a second time: returns
+    /// whether it is to be delivered.
+    fn is_new(&mut self, message: &ServerText) -> bool {
+        let (Some(name), Some(seq)) = (message.channel(), message.seq()) else {
+            return true;
+        };
+        let Some(place) = self.channels.place(name) else {
+            return true;
+        };
+        let history = place.has_history();
+        let is_own = place.is_own(seq);
+        !is_own && self.see(name, seq, seq, seq) || !history
+    }
+
+    /// Handles numbers that were not meant for this client.
+    fn skipped(&mut self, skip: &ServerText) {
+        if let (Some(name), Some((from, to))) = (skip.channel(), skip.range()) {
+            self.see(name, from, from, to);
+        }
+    }
+
+    /// Handles numbers that left the history before they were sent. Returns whether the channel is
+    /// active, so that they are reported.
+    fn gone(&mut self, gap: &ServerText) -> bool {
+        let name = gap.channel().unwrap_or_default();
+        if let Some((from, to)) = gap.range() {
+            self.see(name, from, to.saturating_add(1), to);
+        }
+        self.channels.get(name).is_some_and(|it| it.active)
     }
 
     /// Handles `unsubscribed`. Without an id, the server's application removed the connection. A
@@ -155,7 +195,7 @@ impl Machine {
                 self.notify(Notice::Refused { channel, frame });
                 self.drop_held(|item| item.is_for(&name), &failure);
             }
-            None if !request.told => self.fail(id, Failure::refused(&frame)),
+            None if !request.told => self.refuse(id, request.again, Failure::refused(&frame)),
             None => self.was_read(request.over),
         }
     }
@@ -177,6 +217,7 @@ impl Machine {
         let Some((request, told)) = self.messages.was_not_read(id, before) else {
             return;
         };
+        let again = request.again;
         let name = request.channel.as_deref();
         let channel = name.and_then(|name| self.channels.get_mut(name));
         if let Some(channel) = channel.filter(|channel| channel.entry == Entry::Asked(id)) {
@@ -192,7 +233,7 @@ impl Machine {
                 code: "rate_limited".into(),
                 frame: None,
             };
-            self.fail(id, frame.map_or_else(limited, Failure::refused));
+            self.refuse(id, again, frame.map_or_else(limited, Failure::refused));
         }
         self.forget_late();
     }

@@ -84,10 +84,24 @@ const SUBPROTOCOL: &str = "switchboard.v1.json";
 /// Read buffer size. tungstenite zeroes the buffer before each read, so keep it small.
 const READ_BUFFER: usize = 8 << 10;
 
+/// What a connection attempt tells the server beside the URL.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Dialed<'a> {
+    pub(super) token: Option<&'a str>,
+    /// Empty for none.
+    pub(super) session: &'a str,
+    pub(super) since: Option<&'a str>,
+}
+
 /// Builds the connection target for a URL.
-pub(super) fn target(url: &str, token: Option<&str>, options: &Options) -> Result<Target, BadUrl> {
-    let in_query = token.filter(|_| options.token_in_query);
-    let uri = with_query(url, in_query).ok_or(BadUrl::Syntax)?;
+pub(super) fn target(url: &str, dialed: Dialed<'_>, options: &Options) -> Result<Target, BadUrl> {
+    let token = dialed.token;
+    let query = [
+        ("session", Some(dialed.session).filter(|it| !it.is_empty())),
+        ("since", dialed.since),
+        ("token", token.filter(|_| options.token_in_query)),
+    ];
+    let uri = with_query(url, &query).ok_or(BadUrl::Syntax)?;
     let mut request = uri.into_client_request().map_err(|_| BadUrl::Syntax)?;
     let mut offered = SUBPROTOCOL.to_owned();
     if let Some(token) = token.filter(|_| !options.token_in_query) {
@@ -147,18 +161,31 @@ fn host_and_port(uri: &Uri) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
-/// Strips the fragment, adds a missing path, and appends the token to the query.
-fn with_query(url: &str, token: Option<&str>) -> Option<Uri> {
+/// Strips the fragment, adds a missing path, and puts parameters into the query, in place of those of
+/// the same name.
+fn with_query(url: &str, parameters: &[(&str, Option<&str>)]) -> Option<Uri> {
     let mut parts = url.parse::<Uri>().ok()?.into_parts();
     let asked = parts.path_and_query.take()?;
     let mut path = asked.path().to_owned();
-    if let Some(query) = asked.query() {
-        let _ = write!(path, "?{query}");
+    let given = |name: &str| {
+        parameters
+            .iter()
+            .any(|&(ours, value)| ours == name && value.is_some())
+    };
+    let asked = asked.query().into_iter().flat_map(|query| query.split('&'));
+    let mut sign = '?';
+    for pair in asked.filter(|pair| !given(pair.split('=').next().unwrap_or_default())) {
+        path.push(sign);
+        path.push_str(pair);
+        sign = '&';
     }
-    if let Some(token) = token {
-        path.push(if asked.query().is_some() { '&' } else { '?' });
-        path.push_str("token=");
-        for byte in token.bytes() {
+    for &(name, value) in parameters {
+        let Some(value) = value else {
+            continue;
+        };
+        let _ = write!(path, "{sign}{name}=");
+        sign = '&';
+        for byte in value.bytes() {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 path.push(char::from(byte));
             } else {
@@ -179,8 +206,29 @@ mod tests {
             token_in_query: true,
             ..Options::default()
         };
-        let target = target(url, Some("a b"), &options).expect("an address");
+        let dialed = Dialed {
+            token: Some("a b"),
+            ..Dialed::default()
+        };
+        let target = target(url, dialed, &options).expect("an address");
         target.request.uri().to_string()
+    }
+
+    #[test]
+    fn the_session_and_the_position_are_parameters_of_the_url() {
+        let asked = |url| {
+            let dialed = Dialed {
+                session: "s_1-a",
+                since: Some("e&1.5"),
+                ..Dialed::default()
+            };
+            let target = target(url, dialed, &Options::default()).expect("an address");
+            target.request.uri().to_string()
+        };
+        let query = "session=s_1-a&since=e%261.5";
+        assert_eq!(asked("ws://h/ws/a"), format!("ws://h/ws/a?{query}"));
+        let own = "ws://h/ws/a?x=1&since=e.2";
+        assert_eq!(asked(own), format!("ws://h/ws/a?x=1&{query}"));
     }
 
     #[test]
@@ -195,7 +243,8 @@ mod tests {
 
     #[test]
     fn what_is_sent_begins_with_the_path() {
-        let target = target("ws://h?x=1", None, &Options::default()).expect("an address");
+        let target =
+            target("ws://h?x=1", Dialed::default(), &Options::default()).expect("an address");
         let path = target.request.uri().path_and_query().expect("a path");
         assert_eq!(path.as_str(), "/?x=1");
     }
@@ -216,7 +265,7 @@ mod tests {
             "ws://h h/",
             "ws://[::1/",
         ] {
-            let bad = target(url, None, &Options::default()).err();
+            let bad = target(url, Dialed::default(), &Options::default()).err();
             assert_eq!(bad, Some(BadUrl::Syntax), "{url}");
         }
     }
@@ -229,7 +278,11 @@ mod tests {
             ("ws://u:s3cr3t@h/ws", None),
             ("ws://h/ws", Some("s3cr3t")),
         ] {
-            let target = target(url, token, &options).expect("an address");
+            let dialed = Dialed {
+                token,
+                ..Dialed::default()
+            };
+            let target = target(url, dialed, &options).expect("an address");
             let shown = format!("{target:?}");
             assert!(
                 !shown.contains("s3cr3t") && !shown.contains("czNjcjN0"),

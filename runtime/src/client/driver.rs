@@ -14,7 +14,7 @@ use switchboard_core::client::{Event as Input, TokenReason, status_code};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 
-use super::dial::{Dial, target};
+use super::dial::{Dial, Dialed, target};
 use super::options::{NoToken, Options};
 use super::shared::{EndGuard, Shared, Todo};
 use crate::runtime::{BoxFuture, Timer};
@@ -118,7 +118,7 @@ impl<R: Dial> Driver<R> {
         };
         match todo {
             None => return false,
-            Some(Todo::Dial) => self.dial(generation),
+            Some(Todo::Dial(session, since)) => self.dial(generation, &session, since.as_deref()),
             Some(Todo::Close(reason, rest)) => {
                 let close = CloseFrame {
                     code: 1000.into(),
@@ -139,8 +139,13 @@ impl<R: Dial> Driver<R> {
         true
     }
 
-    fn dial(&mut self, generation: u64) {
-        self.link = match target(&self.url, self.token.as_deref(), &self.options) {
+    fn dial(&mut self, generation: u64, session: &str, since: Option<&str>) {
+        let dialed = Dialed {
+            token: self.token.as_deref(),
+            session,
+            since,
+        };
+        self.link = match target(&self.url, dialed, &self.options) {
             Ok(target) => Link::Dialing {
                 generation,
                 socket: Box::pin(R::dial(target)),

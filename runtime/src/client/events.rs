@@ -24,9 +24,12 @@ pub enum Event {
     Direct(ServerText),
     /// The users in a channel, or a change of them.
     Presence(ServerText),
+    /// A channel was entered, on each connection. [`ServerText::recovered`] tells whether all messages
+    /// since the old position follow, [`ServerText::seq`] the last number used.
+    Subscribed(ServerText),
     /// Messages of a channel that were not delivered to this client.
     Gap(Gap),
-    /// A channel began a new epoch between two connections, so the number of missed messages is unknown.
+    /// A channel began a new epoch, so the number of missed messages is unknown.
     Epoch {
         /// The channel.
         channel: Arc<str>,
@@ -54,7 +57,7 @@ pub enum Event {
     },
     /// The round-trip time of a `ping`.
     RoundTrip(Duration),
-    /// Any other message of the server: `subscribed`, `unsubscribed`, `bye`, or an `error` that answers
+    /// Any other message of the server: `unsubscribed`, `bye`, or an `error` that answers
     /// no pending request.
     Other(ServerText),
     /// The number of events that were dropped at this point because the buffer was full.
@@ -69,6 +72,7 @@ impl Event {
                 "message" => Self::Message(frame),
                 "direct" => Self::Direct(frame),
                 "presence" => Self::Presence(frame),
+                "subscribed" => Self::Subscribed(frame),
                 _ => Self::Other(frame),
             },
             Notice::Refused { channel, frame } => Self::Refused { channel, frame },
@@ -85,6 +89,7 @@ impl Event {
             Self::Message(frame)
             | Self::Direct(frame)
             | Self::Presence(frame)
+            | Self::Subscribed(frame)
             | Self::Refused { frame, .. }
             | Self::Other(frame) => frame.as_json().len(),
             Self::Epoch { from, to, .. } => from.len() + to.len(),

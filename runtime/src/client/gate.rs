@@ -118,7 +118,12 @@ mod tests {
 
     #[test]
     fn who_waits_no_more_leaves_nothing_behind() {
-        let shared = Arc::new(Shared::new(&Options::default(), 1, crate::machine::now));
+        let shared = Arc::new(Shared::new(
+            &Options::default(),
+            1,
+            String::new(),
+            crate::machine::now,
+        ));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let mut place = Place::until(&shared, Time::from_millis(60_000));

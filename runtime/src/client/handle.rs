@@ -14,11 +14,11 @@ use switchboard_core::Time;
 use switchboard_core::client::{Event as Input, Failure, ServerText, State};
 use switchboard_core::protocol::Content;
 
-use super::dial::{BadUrl, Dial, target};
+use super::dial::{BadUrl, Dial, Dialed, target};
 use super::driver::drive;
 use super::events::Events;
 use super::gate::Place;
-use super::options::Options;
+use super::options::{Options, SubscribeOptions};
 use super::shared::{EndGuard, Locked, Shared};
 use crate::runtime::Timer;
 
@@ -132,9 +132,11 @@ impl<R: Dial> Client<R> {
         options: Options,
     ) -> Result<(Self, Events), BadUrl> {
         let url = url.into();
-        target(&url, None, &options)?;
+        target(&url, Dialed::default(), &options)?;
         let seed = crate::machine::seed() as u32;
-        let shared = Arc::new(Shared::new(&options, seed, R::Timer::now));
+        let session = [crate::machine::seed(), crate::machine::seed()];
+        let session = session.map(|half| format!("{half:016x}")).concat();
+        let shared = Arc::new(Shared::new(&options, seed, session, R::Timer::now));
         let end = EndGuard(shared.clone());
         R::spawn(executor, drive::<R>(end, executor.clone(), url, options));
         let client = Self {
@@ -191,7 +193,9 @@ impl<R: Dial> Client<R> {
         std::future::poll_fn(|context| place.poll_until(context, |locked, _| so(locked))).await
     }
 
-    /// Subscribes to a channel, on this and every later connection.
+    /// Subscribes to a channel, on this and every later connection. Where the server keeps the history of
+    /// the channel, messages that were missed between two connections follow by themselves
+    /// (`Event::Subscribed`).
     ///
     /// Await the result to wait for the server's first answer. A refused or unanswered subscription is
     /// tried again on the next connection; a refused one also by the next call.
@@ -202,6 +206,20 @@ impl<R: Dial> Client<R> {
     /// [`Options::request_timeout`]. While the client is stopped it is [`Failure::Stopped`] at once, and
     /// the channel is entered after the next [`start`](Self::start).
     pub fn subscribe(&self, channel: &str) -> Subscribing {
+        self.subscribe_with(channel, &SubscribeOptions::default())
+    }
+
+    /// Like [`subscribe`](Self::subscribe), with options.
+    ///
+    /// # Errors
+    ///
+    /// As for [`subscribe`](Self::subscribe).
+    pub fn subscribe_with(&self, channel: &str, options: &SubscribeOptions<'_>) -> Subscribing {
+        let event = Input::Subscribe {
+            channel,
+            since: options.since.as_ref(),
+            last: options.last,
+        };
         let (entrant, entered) = oneshot::channel();
         let done = self.shared().with(|locked, now| {
             if locked.ended {
@@ -211,16 +229,16 @@ impl<R: Dial> Client<R> {
                 return Some(Ok(()));
             }
             if matches!(locked.state, State::Stopped { .. }) {
-                locked.handle(now, Input::Subscribe { channel });
+                locked.handle(now, event);
                 return Some(Err(Failure::Stopped));
             }
-            locked.enter(now, channel, entrant);
+            locked.enter(now, channel, event, entrant);
             None
         });
         Subscribing { done, entered }
     }
 
-    /// Unsubscribes from a channel.
+    /// Unsubscribes from a channel, and forgets the position in it.
     pub fn unsubscribe(&self, channel: &str) {
         let entrants = self.shared().with(|locked, now| locked.leave(now, channel));
         for entrant in entrants {

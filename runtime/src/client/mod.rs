@@ -20,7 +20,7 @@ mod shared;
 pub use self::dial::{BadUrl, Dial, Target};
 pub use self::events::{Event, Events};
 pub use self::handle::{Client, Closing, SendError, SendOptions, Subscribing};
-pub use self::options::{NoToken, Options, Queue, TokenSource};
+pub use self::options::{NoToken, Options, Queue, SubscribeOptions, TokenSource};
 pub use self::race::race;
 
 #[cfg(feature = "client-tls")]
@@ -28,4 +28,5 @@ pub use rustls;
 pub use switchboard_core::client::{
     Close, Failure, Gap, ServerText, Stage, State, StopReason, TokenReason, WaitReason,
 };
+pub use switchboard_core::protocol::Since;
 pub use tungstenite;

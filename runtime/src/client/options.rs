@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::client::{Config, TokenReason};
+use switchboard_core::protocol::Since;
 
 use crate::runtime::BoxFuture;
 
@@ -25,7 +26,8 @@ pub struct Options {
     /// Timeout for the server's answer to a request, from when it was sent (10 s).
     /// [`Duration::MAX`]: as long as the connection lives.
     pub request_timeout: Duration,
-    /// Bounds for messages that wait for a connection. `None`: publishing fails without a connection.
+    /// Bounds for messages that wait for a connection, and for those that are sent again after one was
+    /// lost. `None`: publishing fails without a connection, and nothing is sent again.
     pub queue: Option<Queue>,
     /// Seed of the random delays. `None` uses the operating system's randomness.
     pub seed: Option<u32>,
@@ -77,7 +79,17 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// Bounds for messages that wait for a connection.
+/// Options for subscribing to a channel. They count for a channel that is not subscribed yet; after the
+/// first answer the client knows its position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscribeOptions<'a> {
+    /// Recovers the messages after this position.
+    pub since: Option<Since<'a>>,
+    /// Begins with this many of the latest messages, as far as the server allows. Not used with `since`.
+    pub last: Option<u64>,
+}
+
+/// Bounds for messages that wait for a connection or are sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
     /// Maximum number of messages (100).
@@ -144,7 +156,7 @@ impl Options {
         }
     }
 
-    pub(super) fn config(&self, seed: u32) -> Config {
+    pub(super) fn config(&self, seed: u32, session: String) -> Config {
         let Queue { count, bytes, age } = self.queue.unwrap_or_default();
         Config {
             seed: self.seed.unwrap_or(seed),
@@ -154,6 +166,7 @@ impl Options {
             attempts: self.max_attempts,
             open: self.open_timeout,
             request: self.request_timeout,
+            session,
             token: self.token.is_some(),
             queue: self.queue.is_some(),
             count,

@@ -62,7 +62,8 @@ pub(super) struct Locked {
 }
 
 pub(super) enum Todo {
-    Dial,
+    /// Open a socket, with this `session` and `since`.
+    Dial(String, Option<String>),
     /// Close the socket, after sending the rest of the outbox.
     Close(&'static str, VecDeque<String>),
     GetToken(TokenReason),
@@ -93,8 +94,13 @@ impl Effects {
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, seed: u32, clock: fn() -> Instant) -> Self {
-        let config = options.config(seed);
+    pub(super) fn new(
+        options: &Options,
+        seed: u32,
+        session: String,
+        clock: fn() -> Instant,
+    ) -> Self {
+        let config = options.config(seed, session);
         Self {
             locked: Mutex::new(Locked {
                 max_waiters: config.count.saturating_add(IN_FLIGHT),
@@ -252,8 +258,8 @@ impl Locked {
     }
 
     /// Subscribes to a channel; `entrant` gets the answer.
-    pub(super) fn enter(&mut self, now: Time, channel: &str, entrant: Entrant) {
-        self.handle(now, Input::Subscribe { channel });
+    pub(super) fn enter(&mut self, now: Time, channel: &str, event: Input<'_>, entrant: Entrant) {
+        self.handle(now, event);
         let entrants = self.entering.entry(channel.into()).or_default();
         entrants.retain(|entrant| !entrant.is_canceled());
         entrants.push(entrant);
@@ -299,7 +305,9 @@ impl Locked {
     fn collect(&mut self, effects: &mut Effects) {
         while let Some(action) = self.machine.poll_action() {
             match action {
-                Action::Dial => self.todo.push_back(Todo::Dial),
+                Action::Dial { session, since } => {
+                    self.todo.push_back(Todo::Dial(session, since));
+                }
                 Action::Close { reason } => {
                     self.generation += 1;
                     let rest = self.take_outbox();
@@ -422,7 +430,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_before_the_driver_ended_is_unconfirmed() {
-        let shared = Shared::new(&Options::default(), 1, crate::machine::now);
+        let shared = Shared::new(&Options::default(), 1, String::new(), crate::machine::now);
         shared.handle(Input::Start);
         shared.handle_of(0, Input::Opened);
         let text = r#"{"type":"welcome"}"#;

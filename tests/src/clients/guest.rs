@@ -42,7 +42,14 @@ impl Guest {
             open: OPEN,
             ..Config::default()
         });
-        machine.handle(Time::ZERO, Event::Subscribe { channel: &room });
+        machine.handle(
+            Time::ZERO,
+            Event::Subscribe {
+                channel: &room,
+                since: None,
+                last: None,
+            },
+        );
         Self {
             machine,
             user,

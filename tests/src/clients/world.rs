@@ -318,7 +318,7 @@ impl World {
             let guest = &mut self.guests[index];
             let socket = (index, guest.links);
             match action {
-                Action::Dial => self.dial(index),
+                Action::Dial { .. } => self.dial(index),
                 Action::Close { .. } => {
                     self.send(socket, Arrival::Closed(socket, 1000));
                     self.guests[index].link = None;

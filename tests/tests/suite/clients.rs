@@ -109,7 +109,7 @@ fn the_lobby_of_the_url_can_be_subscribed_late_and_left() {
     let server = Server::start(Config::default(), Plain::default());
     let of_lobby = |wanted: &'static str| {
         move |event: &Event| match event {
-            Event::Other(frame) if frame.kind() == wanted => Some(()),
+            Event::Subscribed(frame) | Event::Other(frame) if frame.kind() == wanted => Some(()),
             _ => None,
         }
     };
