@@ -132,7 +132,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   const channels = new Map<string, Channel>();
   /** Channels joined without `subscribe` on this connection: by the URL, or by the application. */
   const lobbies = new Map<string, Place>();
-  /** The lobby of the URL, its position where it has no subscription, and whether it was announced on this connection. */
+  /** The lobby of the URL, its position as a lobby, and whether it was announced on this connection. */
   let home: string | undefined;
   let homePlace: Place | undefined;
   let announced = false;
@@ -584,16 +584,16 @@ export function createMachine(options: Partial<Config> = {}): Machine {
   function take(name: string, place: Place, { epoch, seq, first, keep, own, recovered }: Partial<Frame>): boolean {
     const { epoch: before } = place;
     const isSame = before === epoch;
-    place.first = first;
+    place.first = first ?? undefined;
     place.keep = keep;
     place.fresh = false;
-    if (isSame && recovered) return true;
+    if (isSame && recovered === true) return true;
     if (before && epoch) {
       if (isSame) advance(place, seq, seq + 1, seq, lost(name, true));
       else if (channels.has(name)) emit({ type: 'epoch', channel: name, from: before, to: epoch });
     }
-    // Own numbers do not outlive the epoch.
-    Object.assign(place, { epoch, seq, fresh: first !== undefined, own: own ?? new Set() });
+    // Own numbers do not outlive the epoch. A frame has none, whatever its fields are called.
+    Object.assign(place, { epoch, seq, fresh: place.first !== undefined, own: own instanceof Set ? own : new Set() });
     return false;
   }
 

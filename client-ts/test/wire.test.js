@@ -64,3 +64,21 @@ it('frames named like events of the client fire none of them', () => {
   assert.deepEqual([fired, frames], [[], names]);
   assert.equal(sub.status, 'active');
 });
+
+it('no field of a subscribed gets into the state of its channel, unless the protocol has it', () => {
+  const client = make({ queue: true });
+  const sub = client.subscribe('a');
+  const seen = [];
+  sub.on('message', ({ seq }) => seen.push(seq));
+  const socket = FakeSocket.last.welcome();
+  const [{ id }] = socket.take();
+  socket.receive({ type: 'subscribed', channel: 'a', id, seq: 1, epoch: 'e1', first: 1, own: 5, fresh: 'x', active: false, last: 9 });
+  void client.publish('a', 1);
+  socket.receive({ type: 'ack', id: id + 1, seq: 3 }).receive({ type: 'message', channel: 'a', content: 1, seq: 2 });
+  assert.deepEqual(seen, [2]);
+  assert.equal(sub.status, 'active');
+  socket.receive({ type: 'subscribed', channel: 'a', seq: 9, epoch: 'e1', first: null, recovered: 'yes' });
+  socket.end();
+  time.pass(500);
+  assert.equal(FakeSocket.last.welcome().take()[0].since, undefined);
+});

@@ -565,15 +565,15 @@ function createMachine(options = {}) {
   function take(name, place, { epoch, seq, first, keep, own: own2, recovered }) {
     const { epoch: before } = place;
     const isSame = before === epoch;
-    place.first = first;
+    place.first = first ?? void 0;
     place.keep = keep;
     place.fresh = false;
-    if (isSame && recovered) return true;
+    if (isSame && recovered === true) return true;
     if (before && epoch) {
       if (isSame) advance(place, seq, seq + 1, seq, lost(name, true));
       else if (channels.has(name)) emit({ type: "epoch", channel: name, from: before, to: epoch });
     }
-    Object.assign(place, { epoch, seq, fresh: first !== void 0, own: own2 ?? /* @__PURE__ */ new Set() });
+    Object.assign(place, { epoch, seq, fresh: place.first !== void 0, own: own2 instanceof Set ? own2 : /* @__PURE__ */ new Set() });
     return false;
   }
   function lost(channel, away = false) {
