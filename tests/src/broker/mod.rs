@@ -279,7 +279,7 @@ impl SimRedis {
     }
 
     /// Somebody writes a value of another type to a key, for a day.
-    pub fn occupy(&mut self, key: Key) {
+    pub fn occupy(&mut self, key: &Key) {
         self.store.occupy(key, self.now);
     }
 

@@ -291,10 +291,10 @@ impl SimRedis {
             return Ok(Answer::StaleSession);
         }
         self.may(Write::Grows)?;
-        let (now, stale) = (self.now, it.stale.as_micros() as i128);
+        let (now, stale) = (self.now, it.stale);
         sitting.remove(&*it.registration);
         sitting.retain(|registration, sitting| {
-            let age = i128::from(now.0) - i128::from(sitting.at.0);
+            let age = Duration::from_micros(now.0.saturating_sub(sitting.at.0));
             age <= stale && !it.dead.iter().any(|dead| **dead == **registration)
         });
         let others = sitting.values().map(|sitting| sitting.seats).sum();

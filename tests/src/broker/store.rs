@@ -169,8 +169,8 @@ impl Store {
         }
     }
 
-    pub(super) fn occupy(&mut self, key: Key, now: BrokerTime) {
+    pub(super) fn occupy(&mut self, key: &Key, now: BrokerTime) {
         self.insert(key.clone(), Value::Foreign);
-        self.touch(&key, now, Duration::from_secs(86_400));
+        self.touch(key, now, Duration::from_secs(86_400));
     }
 }

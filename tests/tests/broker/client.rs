@@ -51,17 +51,17 @@ impl Client {
         loop {
             match self.read() {
                 Incoming::Reply(reply) => return reply,
-                Incoming::Push(push) => self.keep(push),
+                Incoming::Push(push) => self.keep(&push),
             }
         }
     }
 
-    fn keep(&mut self, push: Vec<Reply>) {
+    fn keep(&mut self, push: &[Reply]) {
         if let [
             Reply::Text(kind),
             Reply::Text(channel),
             Reply::Text(payload),
-        ] = &push[..]
+        ] = push
             && kind == b"message"
         {
             self.pushes.push_back((channel.clone(), payload.clone()));
@@ -74,7 +74,7 @@ impl Client {
         loop {
             match self.read() {
                 Incoming::Push(push) if push[0] != Reply::Text(b"message".to_vec()) => return,
-                Incoming::Push(push) => self.keep(push),
+                Incoming::Push(push) => self.keep(&push),
                 Incoming::Reply(reply) => panic!("{reply:?} in place of a confirmation"),
             }
         }
@@ -89,14 +89,13 @@ impl Client {
             "-" => Reply::Error(rest.to_owned()),
             ":" => Reply::Integer(count()),
             "_" => Reply::Nil,
-            "$" if count() < 0 => Reply::Nil,
+            "$" | "*" if count() < 0 => Reply::Nil,
             "$" => {
                 let mut bytes = vec![0; count() as usize + 2];
                 self.stream.read_exact(&mut bytes).unwrap();
                 bytes.truncate(bytes.len() - 2);
                 Reply::Text(bytes)
             }
-            "*" if count() < 0 => Reply::Nil,
             "*" => Reply::List(self.elements(count())),
             "%" => Reply::List(self.elements(2 * count())),
             ">" => return Incoming::Push(self.elements(count())),

@@ -168,15 +168,15 @@ impl<'s> Pair<'s> {
             40..55 => {
                 self.recover();
                 let key = self.commands.key();
-                self.control(&["DEL", &self.name(&key)]);
+                self.control(&["DEL", &Self::name(&key)]);
                 self.sim.evict(&key);
                 "evict"
             }
             55..62 => {
                 self.recover();
                 let key = self.commands.key();
-                self.control(&["SET", &self.name(&key), "of another type", "EX", "86400"]);
-                self.sim.occupy(key);
+                self.control(&["SET", &Self::name(&key), "of another type", "EX", "86400"]);
+                self.sim.occupy(&key);
                 "occupy"
             }
             62..68 => self.garble(),
@@ -256,7 +256,7 @@ impl<'s> Pair<'s> {
             unreachable!("drawn above");
         };
         let numbers = Key::Numbers(sync.room.to_string());
-        let name = self.name(&numbers);
+        let name = Self::name(&numbers);
         if self.clients[0].call(&["TYPE", &name]) != Reply::Text(b"hash".to_vec()) {
             return "nothing to garble";
         }
@@ -346,14 +346,14 @@ impl<'s> Pair<'s> {
         real.sort_by_key(|key| format!("{key:?}"));
         let mut modelled: Vec<Reply> = keys
             .iter()
-            .map(|(key, _)| Reply::Text(self.name(key).into_bytes()))
+            .map(|(key, _)| Reply::Text(Self::name(key).into_bytes()))
             .collect();
         modelled.sort_by_key(|key| format!("{key:?}"));
         if real != modelled {
             self.fail(&format!("Redis has {real:?}\nmodel has {modelled:?}"));
         }
         for (key, left) in keys {
-            let name = self.name(&key);
+            let name = Self::name(&key);
             let real = match self.clients[0].call(&["PTTL", &name]) {
                 Reply::Integer(millis @ 0..) => Duration::from_millis(millis as u64),
                 other => panic!("{name} has no time to live: {other:?}"),
@@ -366,7 +366,7 @@ impl<'s> Pair<'s> {
     }
 
     /// Names of keys, written down a second time.
-    fn name(&self, key: &Key) -> String {
+    fn name(key: &Key) -> String {
         match key {
             Key::Numbers(room) => format!("sb1:{{{room}}}:m"),
             Key::Log(room) => format!("sb1:{{{room}}}:s"),
