@@ -52,7 +52,7 @@
 //!   queued, excluded, dropped, or closed for it.
 //! - A **slow consumer** is a connection that does not take what waits for it. Queues are bounded, and
 //!   [`SlowPolicy`] decides whether it is closed or misses messages. A broadcast never waits for it. A
-//!   publisher that is faster than the network awaits `Hub::ready`.
+//!   publisher that is faster than the network awaits [`Hub::ready`].
 //! - Every **end** has one [`CloseReason`], and every **refusal** one variant of [`Refused`], which
 //!   determine the close code, the HTTP status, the log line and the counter in [`Stats`].
 //!
@@ -61,7 +61,8 @@
 //! [`serve`] accepts every connection of a TCP listener, and with [`Serve::with_pages`] answers other
 //! HTTP requests on the same port. [`Hub::accept`] takes a TCP stream that you accepted yourself,
 //! [`Hub::accept_stream`] any other stream, such as TLS, and [`Hub::accept_upgraded`] a stream that
-//! another HTTP library has already upgraded.
+//! another HTTP library has already upgraded. The runtime is a type parameter of these, [`Smol`] here:
+//! `hub.accept::<Smol>(stream, Vec::new())`. Everything else of a hub is the same on every runtime.
 //!
 //! # Protocols
 //!
@@ -96,23 +97,22 @@ mod watch;
 
 pub use self::rt::{Executor, Smol};
 
+#[doc(inline)]
 pub use switchboard_core::response::PageResponse;
+#[doc(inline)]
 pub use switchboard_core::{
-    self as core, ApplicationCode, BadOrigin, CloseReason, Config, ConfigError, ConnectionId,
-    Denied, Direct, DrainReport, Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError,
-    Limits, Notice, Origins, PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request,
-    RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, Tokens, UserPolicy,
-    Wire,
+    ApplicationCode, BadOrigin, CloseReason, Config, ConfigError, ConnectionId, Denied, Direct,
+    DrainReport, Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError, Limits, Notice,
+    Origins, PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule,
+    Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, Tokens, UserPolicy, Wire,
 };
-pub use switchboard_runtime::{Application, BroadcastError, Connection, Entry, Message};
-
-/// A handle to one node's connections. Cheap to clone, usable from any task or thread.
-pub type Hub = switchboard_runtime::RuntimeHub<Smol>;
+#[doc(inline)]
+pub use switchboard_runtime::{Application, BroadcastError, Connection, Entry, Hub, Message};
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
 pub type Serve = switchboard_runtime::Serve<Smol>;
 
-/// Accepts all connections of `listener` into `hub`, until the hub is drained.
+/// Accepts all connections of `listener` into `hub`, until the hub is drained. Short for [`Hub::serve`].
 pub fn serve(listener: smol::net::TcpListener, hub: Hub) -> Serve {
-    Serve::new(listener, hub)
+    hub.serve::<Smol>(listener)
 }

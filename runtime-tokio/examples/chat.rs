@@ -36,7 +36,7 @@ async fn run(options: Options) -> std::io::Result<()> {
     );
     options.announce(listener.local_addr()?);
 
-    let pages = pages((*hub).clone(), &chat, &options);
+    let pages = pages(hub.clone(), &chat, &options);
     let serving = tokio::spawn(serve(listener, hub.clone()).with_pages(pages).into_future());
     tokio::spawn(async move {
         let mut signalled = async || {

@@ -9,7 +9,8 @@ use switchboard_core::{CloseReason, Denied, Identity, Request};
 
 use super::explore::probe;
 use super::machine::draw;
-use crate::application::{Application, Connection, Message};
+use crate::application::Application;
+use crate::hub::{Connection, Message};
 
 /// Counts the calls of `on_connect` and `on_disconnect`, per connection.
 #[derive(Clone, Default)]

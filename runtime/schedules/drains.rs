@@ -9,8 +9,7 @@ use super::explore::{explore, probe};
 use super::frames::Frame;
 use super::node::{Node, config, pass_time_until};
 use super::peer::Peer;
-use super::runtime::Listener;
-use crate::serve::Serve;
+use super::runtime::{Listener, Simulated};
 
 const STEP: Duration = Duration::from_millis(50);
 const WINDOW: Duration = Duration::from_millis(200);
@@ -49,7 +48,7 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
         let resident = node.enter("bob", "blue", 60);
         let resident = thread::spawn(move || see_the_end(resident));
         let listener = Listener::new();
-        let serve = Serve::new(Arc::clone(&listener), node.hub.clone());
+        let serve = node.hub.serve::<Simulated>(Arc::clone(&listener));
         let serving = thread::spawn(move || shuttle::future::block_on(serve.into_future()));
         let visitors: Vec<_> = (0..3)
             .map(|_| {

@@ -10,7 +10,7 @@ use super::machine::{draw, exhaust};
 use super::node::{Hub, Node, config, pass_time_until};
 use super::peer::Peer;
 use super::pipe::ServerEnd;
-use super::runtime::Crew;
+use super::runtime::{Crew, Simulated};
 
 fn publish(hub: Hub, count: usize) -> JoinHandle<()> {
     thread::spawn(move || {
@@ -146,7 +146,9 @@ fn who_comes_when_the_runtime_has_gone_is_let_go_at_once() {
         let mut node = Node::on(Crew::with(1, usize::MAX), config());
         let publisher = publish(node.hub.clone(), 1);
         let pipe = node.pipe(300);
-        let accepted = node.hub.accept(ServerEnd::new(pipe.clone()), Vec::new());
+        let accepted = node
+            .hub
+            .accept::<Simulated>(ServerEnd::new(pipe.clone()), Vec::new());
         assert!(accepted.is_err());
         assert!(pipe.is_dropped());
         publisher.join().expect("it ran");

@@ -11,9 +11,8 @@ use super::machine;
 use super::peer::Peer;
 use super::pipe::{Pipe, ServerEnd};
 use super::runtime::{Crew, Simulated};
-use crate::serve::RuntimeHub;
 
-pub(super) type Hub = RuntimeHub<Simulated>;
+pub(super) use crate::hub::Hub;
 
 pub(super) struct Node {
     pub(super) hub: Hub,
@@ -61,7 +60,7 @@ impl Node {
         let log = Log::default();
         let hub = Hub::new(config, App(log.clone())).expect("a good configuration");
         Self {
-            hub: hub.spawn_on(crew.clone()),
+            hub: hub.spawn_on::<Simulated>(crew.clone()),
             crew,
             log,
             pipes: Vec::new(),
@@ -78,7 +77,9 @@ impl Node {
     /// Connects a client that requests a room.
     pub(super) fn dial(&mut self, user: &str, room: &str, window: usize) -> Peer {
         let pipe = self.pipe(window);
-        let accepted = self.hub.accept(ServerEnd::new(pipe.clone()), Vec::new());
+        let accepted = self
+            .hub
+            .accept::<Simulated>(ServerEnd::new(pipe.clone()), Vec::new());
         accepted.expect("a socket");
         let peer = Peer::new(pipe);
         peer.request(&format!("/ws/{room}?token={user}"));

@@ -86,9 +86,9 @@ impl Polls<ServerEnd> for Simulated {
 fn enter(node: &mut Node, user: &str, window: usize) -> Peer {
     let pipe = node.pipe(window);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let accepted = node
-        .hub
-        .accept_stream(ServerEnd::new(pipe.clone()), address, Vec::new());
+    let accepted =
+        node.hub
+            .accept_stream::<Simulated, _>(ServerEnd::new(pipe.clone()), address, Vec::new());
     accepted.expect("taken");
     let mut peer = Peer::new(pipe);
     peer.request(&format!("/ws/blue?token={user}"));

@@ -1,13 +1,10 @@
-//! The [`Application`] trait and the connection handle that its hooks receive.
+//! The [`Application`] trait.
 
-use std::fmt;
 use std::future::Future;
 
-use switchboard_core::{
-    CloseReason, ConnectionId, Denied, Frame, Identity, Notice, Receipt, Request, SendError,
-};
+use switchboard_core::{CloseReason, Denied, Identity, Notice, Request};
 
-use crate::hub::Hub;
+use crate::hub::{Connection, Entry, Hooks, Message};
 use crate::runtime::BoxFuture;
 use crate::sync::Arc;
 
@@ -16,7 +13,7 @@ use crate::sync::Arc;
 /// Every hook has a default; an application implements those that it needs, as `async fn`. Hooks of
 /// one connection run one at a time, in the order of the events that caused them: `on_connect` first,
 /// `on_disconnect` last. Each has `timeouts.hook` (10 s): a hook that takes longer, or panics, closes
-/// its connection with 1011 `internal` and has no other effect. A hook may call any method of [`Hub`].
+/// its connection with 1011 `internal` and has no other effect. A hook may call any method of [`Hub`](crate::Hub).
 ///
 /// Hooks of different connections run concurrently, also those of one user. `on_connect` of a
 /// connection that replaces another may run before `on_disconnect` of the old one; otherwise a hook of
@@ -113,108 +110,7 @@ pub trait Application: Send + Sync + 'static {
     }
 }
 
-/// The way in which a client enters a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// As the lobby of its URL, on connecting or when it re-enters that room later.
-    Lobby,
-    /// With a `subscribe` message.
-    Subscribe,
-}
-
-/// A message that a client sent.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Message {
-    /// A text message, in raw mode.
-    Text(String),
-    /// A binary message, in raw mode.
-    Binary(Vec<u8>),
-    /// A message to a room, in the JSON protocol.
-    Room {
-        /// The room.
-        room: Arc<str>,
-        /// The content: JSON text, exactly as the client wrote it.
-        content: String,
-    },
-}
-
-impl fmt::Debug for Message {
-    /// Shows sizes only, never the payload.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
-            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
-            Self::Room { room, content } => write!(f, "Room({room:?}, {} bytes)", content.len()),
-        }
-    }
-}
-
-/// A handle to one connection, passed to hooks. Cheap to clone. It may outlive the connection; sending
-/// then returns an error.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    pub(crate) id: ConnectionId,
-    pub(crate) user: Arc<str>,
-    pub(crate) hub: Hub,
-}
-
-impl Connection {
-    /// Returns the connection's id.
-    pub fn id(&self) -> ConnectionId {
-        self.id
-    }
-
-    /// Returns the name of the connection's user.
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-
-    /// Returns the hub that the connection belongs to.
-    pub fn hub(&self) -> &Hub {
-        &self.hub
-    }
-
-    /// Sends a text message, unchanged.
-    pub fn send_text(&self, text: &str) -> Result<Receipt, SendError> {
-        self.hub.send(self.id, Frame::text(text))
-    }
-
-    /// Sends a binary message, unchanged.
-    pub fn send_binary(&self, bytes: &[u8]) -> Result<Receipt, SendError> {
-        self.hub.send(self.id, Frame::binary(bytes))
-    }
-}
-
-/// [`Application`] with boxed futures, so that a hub is not generic over it.
-pub(crate) trait DynApplication: Send + Sync + 'static {
-    fn authenticate(self: Arc<Self>, request: Request) -> BoxFuture<Result<Identity, Denied>>;
-    fn authorize_join(
-        self: Arc<Self>,
-        client: Connection,
-        room: Arc<str>,
-        entry: Entry,
-    ) -> BoxFuture<Result<(), Denied>>;
-    fn authorize_direct(
-        self: Arc<Self>,
-        client: Connection,
-        to: Arc<str>,
-    ) -> BoxFuture<Result<(), Denied>>;
-    fn on_connect(self: Arc<Self>, client: Connection) -> BoxFuture<()>;
-    fn on_message(
-        self: Arc<Self>,
-        client: Connection,
-        message: Message,
-    ) -> BoxFuture<Result<(), Denied>>;
-    fn on_disconnect(
-        self: Arc<Self>,
-        client: Connection,
-        rooms: Vec<Arc<str>>,
-        reason: CloseReason,
-    ) -> BoxFuture<()>;
-    fn on_notice(&self, notice: &Notice);
-}
-
-impl<A: Application> DynApplication for A {
+impl<A: Application> Hooks for A {
     fn authenticate(self: Arc<Self>, request: Request) -> BoxFuture<Result<Identity, Denied>> {
         Box::pin(async move { Application::authenticate(&*self, &request).await })
     }

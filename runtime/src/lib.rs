@@ -13,6 +13,7 @@
 //! ```
 //! The lock is never held across a system call, an await or a call of the application.
 
+mod accept;
 mod application;
 #[cfg(feature = "client")]
 pub mod client;
@@ -33,14 +34,12 @@ mod shield;
 mod sync;
 mod waiters;
 
-pub use self::application::{Application, Connection, Entry, Message};
-pub use self::hub::{BroadcastError, Hub};
+pub use self::application::Application;
+pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message};
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;
 pub use self::net::{
     AnySocket, PolledSocket, Readiness, SelfWaking, Socket, SocketToken, Sockets, Stream,
 };
 pub use self::runtime::{BoxFuture, Polls, Runtime, Timer};
-pub use self::serve::{RuntimeHub, Serve};
-
-pub use switchboard_core as core;
+pub use self::serve::Serve;

@@ -10,7 +10,7 @@ use switchboard_core::session::{Call, Reply, Session};
 use switchboard_core::{Question, Refused};
 
 use super::Host;
-use crate::application::{Connection, Entry, Message};
+use crate::hub::{Connection, Entry, Message};
 use crate::machine;
 use crate::node::Pages;
 use crate::runtime::{BoxFuture, Timer};
@@ -56,7 +56,7 @@ pub(crate) enum Begun {
 
 /// Calls the application, and catches a panic.
 pub(crate) fn begin(
-    host: &Host,
+    host: &Arc<Host>,
     session: &Session,
     pages: Option<Pages>,
     context: &mut Context<'_>,
@@ -69,7 +69,7 @@ pub(crate) fn begin(
 }
 
 fn call_application(
-    host: &Host,
+    host: &Arc<Host>,
     session: &Session,
     pages: Option<Pages>,
     context: &mut Context<'_>,
@@ -79,7 +79,7 @@ fn call_application(
     let as_user = |user: Arc<str>| Connection {
         id: session.id(),
         user,
-        hub: host.hub.upgrade(),
+        hub: host.hub(),
     };
     let client = || as_user(session.user().cloned().unwrap_or_default());
     match call {

@@ -9,121 +9,88 @@ mod writer;
 
 use std::io;
 use std::net::IpAddr;
-use std::time::Instant;
 
-use switchboard_core::response::HttpDate;
-use switchboard_core::{Config, ConfigError, Switchboard, Time, response};
+use switchboard_core::response::{self, HttpDate};
 
-use crate::application::{Application, DynApplication};
-use crate::hub::{Hub, WeakHub};
+use crate::hub::Host;
 use crate::machine;
 use crate::net::{AnySocket, Socket};
-use crate::node::{Arrival, Arrived, Link, Running, Shared};
-use crate::runtime::Runtime;
+use crate::node::{Arrival, Arrived, Link, Running};
+use crate::runtime::{Runtime, Timer};
 use crate::shield::debug;
 use crate::sync::Arc;
 
-/// What the tasks of one hub share.
-pub(crate) struct Host {
-    hub: WeakHub,
-    application: Arc<dyn DynApplication>,
-}
-
-/// A hub without connections, and what is to drive it. Costs no task until the first connection.
-pub(crate) fn host(
-    config: Config,
-    application: impl Application,
-    clock: fn() -> Instant,
-) -> Result<(Hub, Arc<Host>), ConfigError> {
-    let mut switchboard = Switchboard::new(config.clone(), machine::seed(), Time::ZERO)?;
-    switchboard.await_disconnect_hooks();
-    let application: Arc<dyn DynApplication> = Arc::new(application);
-    let observer = application.clone();
-    let on_notice = Box::new(move |notice: &_| observer.on_notice(notice));
-    let hub = Hub::new(Shared::new(config, switchboard, on_notice, clock));
-    let host = Host {
-        hub: hub.downgrade(),
-        application,
-    };
-    Ok((hub, Arc::new(host)))
-}
-
-impl Host {
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        self.hub.shared()
-    }
-
-    /// Adds a socket to the node. `early` holds bytes that were already read from it.
-    pub(crate) fn attach<R: Runtime>(
-        self: &Arc<Self>,
-        executor: impl FnOnce() -> io::Result<R::Executor>,
-        socket: AnySocket,
-        peer: IpAddr,
-        arrival: Arrival,
-        early: Vec<u8>,
-    ) -> io::Result<()> {
-        self.start::<R>(executor)?;
-        let shared = self.shared();
-        let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
-        socket.limit_unsent(shared.config.limits.unsent_bytes);
-        let link = Arc::new(Link::new(socket, peer, inbox.clone()));
-        let id = shared.with(|locked, now| {
-            locked
-                .switchboard
-                .set_wall_clock(now, machine::wall_clock());
-            let id = locked.switchboard.connect(now, peer)?;
-            locked.insert(id, link.clone());
-            Ok(id)
-        });
-        match id {
-            Ok(id) => {
-                inbox.arrive(Arrived {
-                    link,
-                    id,
-                    peer,
-                    arrival,
-                    early,
-                });
-                if !inbox.runs() {
-                    // The event loop may have ended before the mail arrived.
-                    shared.forget_mail(inbox);
-                }
-            }
-            Err(refused) => {
-                debug!(%peer, %refused, "refused");
-                let date = HttpDate::from_unix_seconds(machine::wall_clock());
-                let answer = response::dated(response::refusal(refused, 1), date);
-                let _ = link.socket.try_write(&answer);
+/// Adds a socket to the node. `early` holds bytes that were already read from it.
+pub(crate) fn attach<R: Runtime>(
+    host: &Arc<Host>,
+    executor: impl FnOnce() -> io::Result<R::Executor>,
+    socket: AnySocket,
+    peer: IpAddr,
+    arrival: Arrival,
+    early: Vec<u8>,
+) -> io::Result<()> {
+    start::<R>(host, executor)?;
+    let shared = host.shared();
+    let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
+    socket.limit_unsent(shared.config.limits.unsent_bytes);
+    let link = Arc::new(Link::new(socket, peer, inbox.clone()));
+    let id = shared.with(|locked, now| {
+        locked
+            .switchboard
+            .set_wall_clock(now, machine::wall_clock());
+        let id = locked.switchboard.connect(now, peer)?;
+        locked.insert(id, link.clone());
+        Ok(id)
+    });
+    match id {
+        Ok(id) => {
+            inbox.arrive(Arrived {
+                link,
+                id,
+                peer,
+                arrival,
+                early,
+            });
+            if !inbox.runs() {
+                // The event loop may have ended before the mail arrived.
+                shared.forget_mail(inbox);
             }
         }
-        Ok(())
+        Err(refused) => {
+            debug!(%peer, %refused, "refused");
+            let date = HttpDate::from_unix_seconds(machine::wall_clock());
+            let answer = response::dated(response::refusal(refused, 1), date);
+            let _ = link.socket.try_write(&answer);
+        }
     }
+    Ok(())
+}
 
-    /// Spawns the ticker and those event loops that are not running: all of them at first, later those
-    /// whose runtime has ended.
-    pub(crate) fn start<R: Runtime>(
-        self: &Arc<Self>,
-        executor: impl FnOnce() -> io::Result<R::Executor>,
-    ) -> io::Result<()> {
-        let shared = self.shared();
-        if shared.runs() {
-            return Ok(());
-        }
-        let executor = executor()?;
-        let (ticker, loops) = shared.start(R::threads(&executor).max(1));
-        if let Some(running) = ticker {
-            let ticker = ticker::tick::<R>(shared.clone());
-            R::spawn(&executor, run_as(running, ticker));
-        }
-        for (index, running) in loops {
-            let event_loop = event_loop::run::<R>(self.clone(), index);
-            R::spawn(&executor, run_as(running, event_loop));
-        }
-        if shared.next_event_loop().is_none() {
-            return Err(no_runtime());
-        }
-        Ok(())
+/// Spawns the ticker and those event loops that are not running: all of them at first, later those
+/// whose runtime has ended.
+pub(crate) fn start<R: Runtime>(
+    host: &Arc<Host>,
+    executor: impl FnOnce() -> io::Result<R::Executor>,
+) -> io::Result<()> {
+    let shared = host.shared();
+    if shared.runs() {
+        return Ok(());
     }
+    let executor = executor()?;
+    shared.clock.start(R::Timer::now);
+    let (ticker, loops) = shared.start(R::threads(&executor).max(1));
+    if let Some(running) = ticker {
+        let ticker = ticker::tick::<R>(shared.clone());
+        R::spawn(&executor, run_as(running, ticker));
+    }
+    for (index, running) in loops {
+        let event_loop = event_loop::run::<R>(host.clone(), index);
+        R::spawn(&executor, run_as(running, event_loop));
+    }
+    if shared.next_event_loop().is_none() {
+        return Err(no_runtime());
+    }
+    Ok(())
 }
 
 /// Runs `future`. The guard is dropped at its end, even if it is never polled.

@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::application::Application;
-    use crate::driver::host;
+    use crate::hub::Hub;
 
     struct Nobody;
 
@@ -207,8 +207,7 @@ mod tests {
         Sec-WebSocket-Version: 13\r\n\r\n";
 
     fn who_goes_before_its_turn() {
-        let (hub, _host) =
-            host(Config::default(), Nobody, crate::machine::now).expect("a good configuration");
+        let hub = Hub::new(Config::default(), Nobody).expect("a good configuration");
         let shared = hub.shared();
         let mut handshake = Handshake::new(shared.handshake(false));
         let request = handshake.receive(HEAD).expect("it is legal");

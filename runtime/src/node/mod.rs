@@ -1,6 +1,7 @@
 //! The core behind its lock, what follows from each call of it, and how connections are woken.
 
 mod backlog;
+mod clock;
 mod effects;
 mod inbox;
 mod link;

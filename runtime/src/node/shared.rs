@@ -14,6 +14,7 @@ use switchboard_core::{
 };
 
 use super::backlog::Backlog;
+use super::clock::Clock;
 use super::link::{Farewells, Inbox, Link, Posted};
 use crate::shield::{shielded, wake};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -29,9 +30,7 @@ pub(crate) struct Shared {
     pub(super) on_notice: Box<dyn Fn(&Notice) + Send + Sync>,
     /// The handshake configuration, without and with pages.
     handshakes: [Arc<HandshakeConfig>; 2],
-    origin: Instant,
-    /// The clock of the runtime.
-    clock: fn() -> Instant,
+    pub(crate) clock: Clock,
     /// The ticker's next deadline, in nanoseconds.
     alarm: AtomicU64,
     pub(crate) ticker: AtomicWaker,
@@ -152,7 +151,6 @@ impl Shared {
         config: Config,
         switchboard: Switchboard,
         on_notice: Box<dyn Fn(&Notice) + Send + Sync>,
-        clock: fn() -> Instant,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -173,8 +171,7 @@ impl Shared {
             backlog: Arc::new(Backlog::new(config.limits.unfinished_bytes)),
             config,
             on_notice,
-            origin: clock(),
-            clock,
+            clock: Clock::default(),
             alarm: AtomicU64::new(u64::MAX),
             ticker: AtomicWaker::new(),
             ticks: AtomicBool::new(false),
@@ -217,14 +214,11 @@ impl Shared {
     }
 
     pub(crate) fn now(&self) -> Time {
-        let nanos = (self.clock)()
-            .saturating_duration_since(self.origin)
-            .as_nanos();
-        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        self.clock.now()
     }
 
     pub(crate) fn instant(&self, time: Time) -> Instant {
-        self.origin + time.since(Time::ZERO)
+        self.clock.instant(time)
     }
 
     /// Calls the core under the lock, then carries out the effects without it.

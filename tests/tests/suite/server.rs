@@ -65,7 +65,7 @@ impl Server {
         let runtime = rt::Runtime::new(threads);
         let hub = Hub::new(config, application)
             .expect("a configuration")
-            .spawn_on(runtime.executor());
+            .spawn_on::<rt::Rt>(runtime.executor());
         let listener = runtime.run(rt::bind_to(address));
         let address = listener.local_addr().expect("an address");
         let report = Arc::new(OnceLock::new());

@@ -1,0 +1,122 @@
+//! Methods of [`Hub`] about connections, users and rooms.
+
+use std::time::Duration;
+
+use switchboard_core::{
+    ApplicationCode, CloseReason, ConnectionId, JoinError, PingResult, StaleId,
+};
+
+use super::handle::Hub;
+use crate::sync::Arc;
+
+/// # Connections, users and rooms
+impl Hub {
+    /// Adds a connection to a room.
+    ///
+    /// # Errors
+    ///
+    /// The [`JoinError`] names the limit or the rule that was in the way, or says that the connection has
+    /// ended.
+    pub fn join(&self, id: ConnectionId, room: &str) -> Result<(), JoinError> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.join(now, id, room))
+    }
+
+    /// Removes a connection from a room. Returns whether it was a member.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection has ended.
+    pub fn leave(&self, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.leave(now, id, room))
+    }
+
+    /// Returns the connections in a room.
+    pub fn members(&self, room: &str) -> Vec<ConnectionId> {
+        self.shared().read(|switchboard| switchboard.members(room))
+    }
+
+    /// Returns the users in a room, in the order of joining.
+    pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
+        self.shared()
+            .read(|switchboard| switchboard.room_users(room))
+    }
+
+    /// Returns the rooms that a connection is in.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection has ended.
+    pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
+        self.shared().read(|switchboard| switchboard.rooms_of(id))
+    }
+
+    /// Closes a connection with the given reason.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection has ended.
+    pub fn close(&self, id: ConnectionId, reason: CloseReason) -> Result<(), StaleId> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.close(now, id, reason))
+    }
+
+    /// Closes a connection with an application-defined code and a human-readable text.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection has ended.
+    pub fn close_with(
+        &self,
+        id: ConnectionId,
+        code: ApplicationCode,
+        text: &str,
+    ) -> Result<(), StaleId> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.close_with(now, id, code, text))
+    }
+
+    /// Closes all connections of a user and returns their number.
+    pub fn disconnect_user(&self, user: &str, reason: CloseReason) -> usize {
+        self.shared()
+            .with(|locked, now| locked.switchboard.disconnect_user(now, user, reason))
+    }
+
+    /// Pings all connections of a user. Completes when all have answered, or after `timeout`.
+    pub async fn ping_user(&self, user: &str, timeout: Duration) -> Vec<PingResult> {
+        let receiver = self.shared().with(|locked, now| {
+            let ticket = locked.switchboard.ping_user(now, user, timeout);
+            locked.expect_ping(ticket)
+        });
+        receiver.await.unwrap_or_default()
+    }
+
+    /// Returns whether the user has a connection.
+    pub fn is_connected(&self, user: &str) -> bool {
+        self.shared()
+            .read(|switchboard| switchboard.is_connected(user))
+    }
+
+    /// Returns the user's connections, oldest first.
+    pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
+        self.shared()
+            .read(|switchboard| switchboard.connections_of(user))
+    }
+
+    /// Returns the user of a connection.
+    pub fn user_of(&self, id: ConnectionId) -> Option<Arc<str>> {
+        self.shared().read(|switchboard| switchboard.user_of(id))
+    }
+
+    /// Returns the time since the last input from any of the user's connections.
+    pub fn last_heard(&self, user: &str) -> Option<Duration> {
+        let shared = self.shared();
+        shared.read(|switchboard| switchboard.last_heard(shared.now(), user))
+    }
+
+    /// Returns the latest measured round-trip time of a connection.
+    pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
+        self.shared().read(|switchboard| switchboard.round_trip(id))
+    }
+}

@@ -1,0 +1,187 @@
+//! [`Hub`] and [`Connection`], the hooks that receive them, and what they have in common. The types of
+//! this file refer to each other: a hub holds the application, whose hooks get connections, which hold
+//! the hub.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+
+use switchboard_core::{
+    CloseReason, Config, ConfigError, ConnectionId, Denied, Frame, Identity, Notice, Receipt,
+    Request, SendError, Switchboard, Time,
+};
+
+use super::message::{Entry, Message};
+use crate::machine;
+use crate::node::Shared;
+use crate::runtime::{BoxFuture, Runtime};
+use crate::sync::{Arc, Weak};
+
+/// A handle to one node and its connections. Cheap to clone, usable from any task or thread, and the
+/// same for every runtime.
+///
+/// No method waits for a client, except those that are `async`, and none holds a lock across I/O.
+/// Dropping the last handle ends every connection (`shutdown`).
+///
+/// The methods that accept connections have the runtime as a type parameter, such as
+/// `switchboard_tokio::Tokio`. The first of them starts the node's tasks on it, and with them the node's
+/// time.
+#[derive(Clone)]
+pub struct Hub {
+    handle: Arc<Handle>,
+    executor: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// What the handles of the application share. The tasks do not keep it.
+struct Handle {
+    host: Arc<Host>,
+}
+
+/// What the handles and the tasks of one hub share.
+pub(crate) struct Host {
+    shared: Arc<Shared>,
+    pub(crate) application: Arc<dyn Hooks>,
+    handle: Weak<Handle>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.host.shared.shut_down();
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    pub(crate) fn create(config: Config, application: Arc<dyn Hooks>) -> Result<Self, ConfigError> {
+        let mut switchboard = Switchboard::new(config.clone(), machine::seed(), Time::ZERO)?;
+        switchboard.await_disconnect_hooks();
+        let observer = application.clone();
+        let on_notice = Box::new(move |notice: &_| observer.on_notice(notice));
+        let shared = Shared::new(config, switchboard, on_notice);
+        let handle = Arc::new_cyclic(|handle| Handle {
+            host: Arc::new(Host {
+                shared,
+                application,
+                handle: handle.clone(),
+            }),
+        });
+        Ok(Self {
+            handle,
+            executor: None,
+        })
+    }
+
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.handle.host
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.host.shared
+    }
+
+    pub(crate) fn set_executor<R: Runtime>(&mut self, executor: R::Executor) {
+        self.executor = Some(Arc::new(executor));
+    }
+
+    /// Returns the executor that was set, or the one of the current runtime.
+    pub(crate) fn executor<R: Runtime>(&self) -> io::Result<R::Executor> {
+        let Some(executor) = &self.executor else {
+            return R::executor();
+        };
+        let executor = executor.downcast_ref::<R::Executor>().cloned();
+        executor.ok_or_else(|| io::Error::other("the hub's executor is one of another runtime"))
+    }
+}
+
+impl Host {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Returns a handle for a hook: shares the application's, or makes a new one if that is gone.
+    pub(crate) fn hub(self: &Arc<Self>) -> Hub {
+        let handle = self.handle.upgrade();
+        Hub {
+            handle: handle.unwrap_or_else(|| Arc::new(Handle { host: self.clone() })),
+            executor: None,
+        }
+    }
+}
+
+/// A handle to one connection, passed to hooks. Cheap to clone. It may outlive the connection; sending
+/// then returns an error.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) user: Arc<str>,
+    pub(crate) hub: Hub,
+}
+
+impl Connection {
+    /// Returns the connection's id.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Returns the name of the connection's user.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Returns the hub that the connection belongs to.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Sends a text message, unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Hub::send`].
+    pub fn send_text(&self, text: &str) -> Result<Receipt, SendError> {
+        self.hub.send(self.id, Frame::text(text))
+    }
+
+    /// Sends a binary message, unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Hub::send`].
+    pub fn send_binary(&self, bytes: &[u8]) -> Result<Receipt, SendError> {
+        self.hub.send(self.id, Frame::binary(bytes))
+    }
+}
+
+/// The hooks of an application with boxed futures, so that a hub is not generic over it.
+pub(crate) trait Hooks: Send + Sync + 'static {
+    fn authenticate(self: Arc<Self>, request: Request) -> BoxFuture<Result<Identity, Denied>>;
+    fn authorize_join(
+        self: Arc<Self>,
+        client: Connection,
+        room: Arc<str>,
+        entry: Entry,
+    ) -> BoxFuture<Result<(), Denied>>;
+    fn authorize_direct(
+        self: Arc<Self>,
+        client: Connection,
+        to: Arc<str>,
+    ) -> BoxFuture<Result<(), Denied>>;
+    fn on_connect(self: Arc<Self>, client: Connection) -> BoxFuture<()>;
+    fn on_message(
+        self: Arc<Self>,
+        client: Connection,
+        message: Message,
+    ) -> BoxFuture<Result<(), Denied>>;
+    fn on_disconnect(
+        self: Arc<Self>,
+        client: Connection,
+        rooms: Vec<Arc<str>>,
+        reason: CloseReason,
+    ) -> BoxFuture<()>;
+    fn on_notice(&self, notice: &Notice);
+}

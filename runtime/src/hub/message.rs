@@ -1,0 +1,41 @@
+//! What hooks are told about a message and an entry into a room.
+
+use std::fmt;
+
+use crate::sync::Arc;
+
+/// The way in which a client enters a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// As the lobby of its URL, on connecting or when it re-enters that room later.
+    Lobby,
+    /// With a `subscribe` message.
+    Subscribe,
+}
+
+/// A message that a client sent.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A text message, in raw mode.
+    Text(String),
+    /// A binary message, in raw mode.
+    Binary(Vec<u8>),
+    /// A message to a room, in the JSON protocol.
+    Room {
+        /// The room.
+        room: Arc<str>,
+        /// The content: JSON text, exactly as the client wrote it.
+        content: String,
+    },
+}
+
+impl fmt::Debug for Message {
+    /// Shows sizes only, never the payload.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+            Self::Room { room, content } => write!(f, "Room({room:?}, {} bytes)", content.len()),
+        }
+    }
+}

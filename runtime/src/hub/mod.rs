@@ -1,0 +1,13 @@
+//! The handle to a node: the state that it shares with the node's tasks, and its methods.
+
+mod connections;
+mod handle;
+mod message;
+mod node;
+mod sending;
+
+pub use self::handle::{Connection, Hub};
+pub use self::message::{Entry, Message};
+pub use self::sending::BroadcastError;
+
+pub(crate) use self::handle::{Hooks, Host};

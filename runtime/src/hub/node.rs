@@ -1,0 +1,84 @@
+//! Methods of [`Hub`] about the whole node.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use switchboard_core::{Config, DrainReport, Inconsistency, Refused, Stats, Switchboard};
+
+use super::handle::Hub;
+use crate::waiters::Waiters;
+
+/// # The node
+impl Hub {
+    /// Returns the configuration of this hub.
+    pub fn config(&self) -> &Config {
+        &self.shared().config
+    }
+
+    /// Checks whether a new connection to this lobby would be admitted now.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that it would get.
+    pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
+        self.shared()
+            .read(|switchboard| switchboard.can_accept(room))
+    }
+
+    /// Drains the node: refuses newcomers from now on, closes the live connections with 1001, spread
+    /// evenly over `window`, and evicts those that are left after `deadline`.
+    ///
+    /// Completes when no connection is left and every `on_disconnect` hook has returned, at the latest at
+    /// the deadline. Further calls join the drain under way.
+    pub async fn drain(&self, window: Duration, deadline: Duration) -> DrainReport {
+        self.shared()
+            .with(|locked, now| locked.switchboard.drain(now, window, deadline));
+        self.drained().await
+    }
+
+    /// Waits until a drain has ended, whether it was started before or is started later.
+    pub async fn drained(&self) -> DrainReport {
+        let mut place = Waiters::place(&self.shared().drain_waiters);
+        poll_fn(|context| {
+            // Register before the check, so that an end between the two is not missed.
+            place.arm(context);
+            self.shared().drained().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// Waits until the node is no longer congested. A publisher that is faster than the network should
+    /// await this before each message; otherwise it fills the members' queues and finally the node's bound,
+    /// beyond which messages are refused ([`SendError::Busy`]).
+    pub async fn ready(&self) {
+        let mut place = Waiters::place(&self.shared().publishers);
+        poll_fn(|context| {
+            if !self.shared().is_congested() {
+                return Poll::Ready(());
+            }
+            place.arm(context);
+            if self.shared().is_congested() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+    }
+
+    /// Returns a snapshot of the statistics.
+    pub fn stats(&self) -> Stats {
+        let shared = self.shared();
+        shared.read(|switchboard| switchboard.stats(shared.now()))
+    }
+
+    /// Recounts every index and compares the results. Visits all state while holding the node's lock.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Inconsistency`] that was found, which is a bug of Switchboard.
+    pub fn audit(&self) -> Result<(), Inconsistency> {
+        self.shared().read(Switchboard::audit)
+    }
+}

@@ -1,0 +1,111 @@
+//! Methods of [`Hub`] that send.
+
+use std::fmt;
+
+use switchboard_core::protocol::{BadContent, Content};
+use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, SendError};
+
+use super::handle::Hub;
+
+/// # Sending
+impl Hub {
+    /// Sends `content`, a JSON text, to a room as a numbered `message`.
+    ///
+    /// # Errors
+    ///
+    /// [`BroadcastError::Content`] if `content` is not JSON that clients can read, [`BroadcastError::Send`]
+    /// if the message was refused. Nobody has received it then.
+    pub fn broadcast(&self, room: &str, content: &str) -> Result<Receipt, BroadcastError> {
+        self.broadcast_from(room, content, None, Exclude::NOBODY)
+    }
+
+    /// Like [`broadcast`](Self::broadcast), with a sender and with connections to exclude.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast`](Self::broadcast).
+    pub fn broadcast_from(
+        &self,
+        room: &str,
+        content: &str,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, BroadcastError> {
+        let content = Content::parse(content).map_err(BroadcastError::Content)?;
+        self.shared()
+            .with(|locked, now| {
+                locked
+                    .switchboard
+                    .broadcast(now, room, content, sender, exclude)
+            })
+            .map_err(BroadcastError::Send)
+    }
+
+    /// Sends a frame to a room, unchanged and without a number.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Busy`] if too much is queued on the node, [`SendError::TooLarge`] if the frame is larger
+    /// than a connection's queue can ever be. Nobody has received it then.
+    pub fn broadcast_raw(
+        &self,
+        room: &str,
+        frame: Frame,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.broadcast_raw(now, room, frame, exclude))
+    }
+
+    /// Sends a frame to all connections, unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_raw`](Self::broadcast_raw).
+    pub fn broadcast_all(&self, frame: Frame, exclude: Exclude<'_>) -> Result<Receipt, SendError> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.broadcast_all(now, frame, exclude))
+    }
+
+    /// Sends a frame to one connection, unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_raw`](Self::broadcast_raw); also [`SendError::Stale`] or
+    /// [`SendError::NotOpen`] if the connection has ended or is not admitted yet.
+    pub fn send(&self, id: ConnectionId, frame: Frame) -> Result<Receipt, SendError> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.send(now, id, frame))
+    }
+
+    /// Sends a frame to all connections of a user, unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_raw`](Self::broadcast_raw).
+    pub fn send_to_user(&self, user: &str, frame: Frame) -> Result<Receipt, SendError> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.send_to_user(now, user, frame))
+    }
+}
+
+/// An error that kept a broadcast from being sent to anybody.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BroadcastError {
+    /// The content is not JSON that clients can read.
+    Content(BadContent),
+    /// The message was refused.
+    Send(SendError),
+}
+
+impl fmt::Display for BroadcastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content(bad) => f.write_str(bad.as_str()),
+            Self::Send(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BroadcastError {}
