@@ -12,6 +12,7 @@ use crate::handshake::{Authority, Known};
 /// Browsers send the origin of the page; other programs need not, and may send anything. The check
 /// therefore only prevents foreign pages from using a user's cookies. A request without `Origin` is
 /// allowed.
+#[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origins {

@@ -212,6 +212,7 @@ fn write_action(action: &Action) -> Value {
             TokenReason::Connect => "connect",
             TokenReason::Unauthorized => "unauthorized",
             TokenReason::Expired => "expired",
+            other => unreachable!("{other:?} has no name in the vectors"),
         }}),
         Action::Send(text) => json!({"type": "send", "frame": parse(text)}),
         Action::Done { id, value } => json!({"type": "done", "id": id, "value": value}),
@@ -268,6 +269,7 @@ fn write_state(state: &State) -> Value {
                 WaitReason::Offline => "offline",
                 WaitReason::Suspended => "suspended",
                 WaitReason::Asked => "asked",
+                other => unreachable!("{other:?} has no name in the vectors"),
             },
         }),
         State::Stopped { why, last } => json!({
@@ -277,8 +279,10 @@ fn write_state(state: &State) -> Value {
                 StopReason::Code => "code",
                 StopReason::Attempts => "attempts",
                 StopReason::Token => "token",
+                other => unreachable!("{other:?} has no name in the vectors"),
             },
         }),
+        other => unreachable!("{other:?} has no name in the vectors"),
     }
 }
 
@@ -292,6 +296,7 @@ fn write_close(close: Option<&Close>) -> Value {
             Stage::Dialing => "dialing",
             Stage::Opened => "opened",
             Stage::Welcomed => "welcomed",
+            other => unreachable!("{other:?} has no name in the vectors"),
         },
     })
 }

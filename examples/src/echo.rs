@@ -66,7 +66,7 @@ impl Application for Echo {
         while let Err(SendError::Busy) = match &message {
             Message::Text(text) => client.send_text(text),
             Message::Binary(bytes) => client.send_binary(bytes),
-            Message::Room { .. } => return Ok(()),
+            _ => return Ok(()),
         } {
             client.hub().ready().await;
         }

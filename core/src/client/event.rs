@@ -184,6 +184,7 @@ pub enum Notice {
 }
 
 /// A range of messages that were not delivered.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The channel.
@@ -198,6 +199,7 @@ pub struct Gap {
 }
 
 /// The state of a connection.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Not started yet.
@@ -233,6 +235,7 @@ pub enum State {
 }
 
 /// How a connection or an attempt ended.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The close code; 1006 where there was none.
@@ -246,6 +249,7 @@ pub struct Close {
 }
 
 /// The stage that a connection has reached.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The socket was not open yet.
@@ -257,6 +261,7 @@ pub enum Stage {
 }
 
 /// Why a client waits. No event shortens a wait for `Told` or `Full`.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitReason {
     /// A random delay that grows with each failure.
@@ -276,6 +281,7 @@ pub enum WaitReason {
 }
 
 /// Why a client stopped.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// The application asked for it.
@@ -289,6 +295,7 @@ pub enum StopReason {
 }
 
 /// Why a token is requested.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenReason {
     /// There is none yet.

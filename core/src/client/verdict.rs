@@ -1,6 +1,7 @@
 //! Maps close codes to what a client does (`docs/protocol.md`, section 4).
 
 /// What a client does after a close.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Does not reconnect.

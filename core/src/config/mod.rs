@@ -211,6 +211,7 @@ impl Default for Health {
 
 /// Use of the `health_ping` message, for proxies that answer pings on behalf of clients that are
 /// gone.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthPing {
@@ -317,6 +318,7 @@ impl Default for Presence {
 }
 
 /// What happens when a user connects again.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserPolicy {
@@ -334,6 +336,7 @@ pub enum UserPolicy {
 }
 
 /// What happens to a member whose queue is full.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlowPolicy {
@@ -361,6 +364,7 @@ pub struct RoomRule {
 }
 
 /// Which rooms a client may enter on its own.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rooms {
@@ -372,6 +376,7 @@ pub enum Rooms {
 }
 
 /// Whether a client may send direct messages to a user.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direct {
@@ -383,6 +388,7 @@ pub enum Direct {
 }
 
 /// How a client is told that it is refused, where there is a choice.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
@@ -394,6 +400,7 @@ pub enum Refusal {
 }
 
 /// The protocol on the wire.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wire {
@@ -405,6 +412,7 @@ pub enum Wire {
 }
 
 /// A configuration value that breaks a rule.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// The path of the field.

@@ -22,6 +22,7 @@ pub struct HandshakeConfig {
 }
 
 /// The paths at which upgrades are accepted.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {

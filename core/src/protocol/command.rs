@@ -14,6 +14,7 @@ use crate::Token;
 ///
 /// Names (`channel`, `to`) are not validated here, because their rules depend on the configuration:
 /// the caller must [`check_name`](crate::check_name) them.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
     /// Joins a room.

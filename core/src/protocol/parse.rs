@@ -15,6 +15,7 @@ use crate::{Token, check_name};
 
 /// Why a message was rejected. Converts to a [`ServerMessage`](super::ServerMessage), which is the
 /// answer to it.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected<'a> {
     /// [`ErrorCode::BadRequest`] or [`ErrorCode::UnknownType`].

@@ -74,6 +74,7 @@ impl Serialize for ErrorCode {
 
 /// A message of the server. Fields are serialised in the order of declaration; fields that are
 /// `None` and empty lists of changes are omitted.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {

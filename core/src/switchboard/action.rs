@@ -125,6 +125,7 @@ pub enum Notice {
 }
 
 /// The result of [`Switchboard::ping_user`](crate::Switchboard::ping_user) for one connection.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PingResult {
     /// The connection.
@@ -134,6 +135,7 @@ pub struct PingResult {
 }
 
 /// The result of a drain.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DrainReport {
     /// Connections that were open when it began.

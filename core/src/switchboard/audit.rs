@@ -3,6 +3,7 @@
 use std::fmt;
 
 /// An index that disagrees with what it indexes.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inconsistency {
     /// The name of the index.

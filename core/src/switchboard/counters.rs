@@ -89,6 +89,7 @@ impl Level {
 }
 
 /// Quantiles of a distribution.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Quantiles {
     /// The median.

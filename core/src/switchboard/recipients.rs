@@ -24,6 +24,7 @@ impl Exclude<'_> {
 /// The outcome of sending a message, when the call returned.
 ///
 /// `queued + excluded + dropped_newest + closed` is the number of connections it was addressed to.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// The message's number in its room; `None` for unnumbered messages and rooms without members.

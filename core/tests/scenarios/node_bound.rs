@@ -254,12 +254,8 @@ fn who_is_closed_by_a_message_does_not_count_as_reached_by_it() {
         .board
         .broadcast_raw(world.now, "lobby", frame(5_500, "y"), exclude)
         .unwrap();
-    let expected = Receipt {
-        queued: 2,
-        excluded: 1,
-        closed: 1,
-        ..Receipt::default()
-    };
+    let mut expected = Receipt::default();
+    (expected.queued, expected.excluded, expected.closed) = (2, 1, 1);
     assert_eq!(receipt, expected);
     world.flush();
     assert_eq!(open(&world, &clients), [false, false, true, true]);
@@ -314,14 +310,9 @@ fn a_socket_that_takes_bytes_again_is_not_to_blame() {
         .expect("it is there");
     world.board.send(world.now, id, frame(9_000, "x")).unwrap();
     assert_eq!(publish(&mut world, frame(900, "y")).unwrap().queued, 2);
-    assert_eq!(
-        publish(&mut world, frame(900, "z")),
-        Ok(Receipt {
-            queued: 1,
-            closed: 1,
-            ..Receipt::default()
-        })
-    );
+    let mut expected = Receipt::default();
+    (expected.queued, expected.closed) = (1, 1);
+    assert_eq!(publish(&mut world, frame(900, "z")), Ok(expected));
 }
 
 #[test]

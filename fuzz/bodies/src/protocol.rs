@@ -91,6 +91,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
         | Command::Ping { id, .. }
         | Command::Auth { id, .. } => (id.as_ref(), None),
         Command::HealthPong { .. } => (None, None),
+        other => panic!("unknown to the oracle: {other:?}"),
     };
     let given = fields(text);
     let written = |name: &str| given.get(name).map(String::as_str);
@@ -178,6 +179,7 @@ fn name_in<'a>(command: &'a Command<'_>) -> Option<(&'static str, &'a str)> {
         Command::Direct { to, .. } => Some(("to", to)),
         Command::Auth { token, .. } => Some(("token", token.reveal())),
         Command::Ping { .. } | Command::HealthPong { .. } => None,
+        other => panic!("unknown to the oracle: {other:?}"),
     }
 }
 

@@ -95,6 +95,7 @@ fn answered(
                     board.answer_page(NOW, id, page).expect("a live connection");
                 }
                 RequestOutcome::Refused => {}
+                other => panic!("unknown to the oracle: {other:?}"),
             }
         }
     }

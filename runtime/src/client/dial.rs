@@ -30,6 +30,7 @@ pub trait Dial: Runtime {
 }
 
 /// The server to connect to, and the request to send.
+#[non_exhaustive]
 pub struct Target {
     /// A host name or IP address, without brackets.
     pub host: String,

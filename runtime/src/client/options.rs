@@ -110,6 +110,7 @@ impl Default for Queue {
 }
 
 /// The reason for not providing a token.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoToken {
     /// Temporary: the client retries later and asks again.

@@ -411,6 +411,7 @@ fn log(state: &State) {
             let code = last.as_ref().map(|last| last.code);
             debug!(?why, code, "stopped");
         }
+        _ => {}
     }
 }
 

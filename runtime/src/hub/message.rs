@@ -5,6 +5,7 @@ use std::fmt;
 use crate::sync::Arc;
 
 /// The way in which a client enters a room.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// As the lobby of its URL, on connecting or when it re-enters that room later.
@@ -14,6 +15,7 @@ pub enum Entry {
 }
 
 /// A message that a client sent.
+#[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub enum Message {
     /// A text message, in raw mode.

@@ -100,6 +100,7 @@ impl Driver {
                 RequestOutcome::Authenticate => "authenticate",
                 RequestOutcome::Page => "page",
                 RequestOutcome::Refused => "refused",
+                other => unreachable!("{other:?} is unknown to the model"),
             };
             same("the answer", &answer, &foreseen)?;
         }

@@ -320,6 +320,7 @@ impl Model {
             }
             UserPolicy::Replace => Some(devices[0]),
             UserPolicy::Allow(most) => (devices.len() >= most).then(|| devices[0]),
+            other => unreachable!("{other:?} is unknown to the model"),
         };
         self.admit(id, name, expires, replaced, request)
     }

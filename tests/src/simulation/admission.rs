@@ -196,6 +196,7 @@ impl World {
             UserPolicy::Reject => None,
             UserPolicy::Replace => devices.first().copied(),
             UserPolicy::Allow(most) => devices.first().copied().filter(|_| devices.len() >= most),
+            other => unreachable!("{other:?} is unknown to the oracle"),
         };
         if self.oracle.open >= limits.connections + usize::from(replaced.is_some()) {
             self.probe(Probe::ServerFull);

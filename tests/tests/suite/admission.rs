@@ -295,6 +295,7 @@ pub(super) fn covers_rows() -> Vec<Entry> {
             Origins::Any => "any".to_owned(),
             Origins::List(list) => list.join(", "),
             Origins::Same => "http://localhost".to_owned(),
+            other => panic!("unknown to this test: {other:?}"),
         };
         let input = format!("{origin} where {allowed} may");
         Entry::new(

@@ -119,6 +119,7 @@ impl Application for Plain {
                 self.log
                     .add(format!("message {user} {room} {}", content.len()));
             }
+            other => panic!("unknown to this test: {other:?}"),
         }
         Ok(())
     }

@@ -55,6 +55,7 @@ impl Application for Panics {
         match entry {
             Entry::Lobby => self.step("lobby"),
             Entry::Subscribe => self.step("join"),
+            other => panic!("unknown to this test: {other:?}"),
         }
         Ok(())
     }

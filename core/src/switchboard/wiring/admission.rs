@@ -14,6 +14,7 @@ use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Refused, StaleId, Time, UserPolicy, Wire, check_user};
 
 /// The identity behind a connection, as the application states it.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// A user.

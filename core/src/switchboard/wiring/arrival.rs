@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// What a driver does with a complete request.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestOutcome {
     /// Ask the application to authenticate it, then call [`Switchboard::authenticated`].

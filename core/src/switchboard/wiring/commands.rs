@@ -55,6 +55,7 @@ pub enum Question {
 }
 
 /// A refusal by the application.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// Missing or invalid credentials.

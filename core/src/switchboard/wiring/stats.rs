@@ -8,6 +8,7 @@ use crate::switchboard::counters::{Quantiles, Tally};
 
 /// The statistics of a node. In serialised form, the body of `/stats.json`. Keys are only ever
 /// added.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stats {
     /// Admitted connections.
