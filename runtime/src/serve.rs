@@ -25,10 +25,10 @@ const ACCEPTS: usize = 16;
 /// # Serving a listener
 impl Hub {
     /// Accepts all connections of `listener`, until the hub is drained.
-    pub fn serve<R: Runtime>(&self, listener: R::Listener) -> Serve<R> {
+    pub fn serve<R: Runtime>(self, listener: R::Listener) -> Serve<R> {
         Serve {
             listener,
-            hub: self.clone(),
+            hub: self,
             pages: None,
         }
     }
