@@ -42,6 +42,10 @@ pub(crate) fn anonymous_user(id: ConnectionId) -> String {
 /// Checks the name of a user or a room; `limit` is in bytes.
 ///
 /// Names are compared byte for byte, without Unicode normalization.
+///
+/// # Errors
+///
+/// The [`BadName`] says which rule the name breaks.
 pub fn check_name(name: &str, limit: usize) -> Result<(), BadName> {
     if name.is_empty() {
         return Err(BadName::Empty);
@@ -57,6 +61,10 @@ pub fn check_name(name: &str, limit: usize) -> Result<(), BadName> {
 
 /// Checks the name of an authenticated user: applies [`check_name`] and rejects names with the
 /// reserved prefix `anon-`.
+///
+/// # Errors
+///
+/// As for [`check_name`], and [`BadName::Reserved`].
 pub fn check_user(name: &str, limit: usize) -> Result<(), BadName> {
     check_name(name, limit)?;
     if name.starts_with(ANONYMOUS) {

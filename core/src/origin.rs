@@ -36,6 +36,10 @@ impl Origins {
     }
 
     /// Like [`allows`](Self::allows), but returns why the request is refused.
+    ///
+    /// # Errors
+    ///
+    /// The [`BadOrigin`] says what is wrong with the header, or that its origin may not connect.
     pub fn check_request(&self, request: &Request) -> Result<(), BadOrigin> {
         if *self == Self::Any {
             return Ok(());
@@ -61,7 +65,10 @@ impl Origins {
     }
 
     /// Checks that every entry of a list is an origin, so that a typo does not refuse everybody.
-    /// The error names the entry.
+    ///
+    /// # Errors
+    ///
+    /// The first entry that is no origin.
     pub fn check(&self) -> Result<(), String> {
         let Self::List(entries) = self else {
             return Ok(());

@@ -46,9 +46,17 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     fn yield_now() -> impl Future<Output = ()> + Send;
 
     /// Creates an empty set of sockets in the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails if too many files are open, for example. The event loop tries again.
     fn sockets() -> io::Result<Self::Sockets>;
 
     /// Prepares a listener for accepting.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the listener cannot be used.
     fn acceptor(executor: &Self::Executor, listener: Self::Listener) -> io::Result<Self::Acceptor>;
 
     /// Accepts the next connection, with `TCP_NODELAY` set, and returns its peer's address.
@@ -58,6 +66,10 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     ) -> Poll<io::Result<(AnySocket, IpAddr)>>;
 
     /// Wraps a stream, sets `TCP_NODELAY`, and returns its peer's address.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stream is not connected or cannot be configured.
     fn socket(stream: Self::TcpStream) -> io::Result<(AnySocket, IpAddr)>;
 }
 

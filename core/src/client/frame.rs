@@ -170,6 +170,10 @@ impl ServerText {
     }
 
     /// Deserialises the whole message, for fields without a method here.
+    ///
+    /// # Errors
+    ///
+    /// The message does not have the form of `T`.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.0.text)
     }
@@ -221,7 +225,11 @@ impl ServerText {
         self.0.text.get(self.0.content.clone()?)
     }
 
-    /// Deserialises the content. Missing content, or content of another type, is an error.
+    /// Deserialises the content.
+    ///
+    /// # Errors
+    ///
+    /// There is no content, or it does not have the form of `T`.
     pub fn content<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.content_json().unwrap_or_default())
     }

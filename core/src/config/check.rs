@@ -12,7 +12,11 @@ const LONGER: &str = "must be longer than 0 and at most a year";
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Config {
-    /// Checks the configuration; the error names the first field that breaks a rule.
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    ///
+    /// The [`ConfigError`] names the first field that breaks a rule, its value, and the rule.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_limits()?;
         self.check_times()?;

@@ -56,6 +56,10 @@ impl<'a> Content<'a> {
     /// assert_eq!(Content::parse("sunny"), Err(BadContent::NotJson));
     /// # Ok::<(), BadContent>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// The [`BadContent`] says why it is not JSON that clients can read.
     pub fn parse(json: &'a str) -> Result<Self, BadContent> {
         let raw: &RawValue = serde_json::from_str(json).map_err(|_| BadContent::NotJson)?;
         check_nesting(raw.get(), MAX_NESTING - 1)?;

@@ -41,6 +41,11 @@ impl std::error::Error for Rejected<'_> {}
 /// Takes time linear in the length of the text and does not recurse. Allocates only for names with
 /// escapes, for a token, and one byte for each open bracket. Unknown fields are skipped; a known
 /// field given twice is refused.
+///
+/// # Errors
+///
+/// [`Rejected`] contains the error code to answer with, and as much of the message as was
+/// understood.
 pub fn parse(text: &str) -> Result<Command<'_>, Rejected<'_>> {
     // serde_json's error would quote a value that is not an object, at up to six times its length.
     let object = text.trim_start_matches([' ', '\t', '\n', '\r']);

@@ -265,6 +265,10 @@ impl<R: Dial> Client<R> {
     }
 
     /// Like [`publish`](Self::publish), with options.
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish`](Self::publish).
     pub async fn publish_with<T: Serialize + ?Sized>(
         &self,
         channel: &str,
@@ -283,6 +287,10 @@ impl<R: Dial> Client<R> {
 
     /// Sends to all connections of a user, waits for the server's acknowledgement and returns the number
     /// of these connections. Otherwise like [`publish`](Self::publish).
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish`](Self::publish).
     pub async fn direct<T: Serialize + ?Sized>(
         &self,
         to: &str,
@@ -292,6 +300,10 @@ impl<R: Dial> Client<R> {
     }
 
     /// Like [`direct`](Self::direct), with options. `echo` is ignored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish`](Self::publish).
     pub async fn direct_with<T: Serialize + ?Sized>(
         &self,
         to: &str,

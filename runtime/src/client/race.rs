@@ -17,8 +17,11 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Connects to the first address that answers.
 ///
 /// Starts the attempts in order, alternating between IPv6 and IPv4: the next one starts when the last
-/// has failed, or after 250 ms. The first success cancels the others. If all fail, returns the last
-/// error.
+/// has failed, or after 250 ms. The first success cancels the others.
+///
+/// # Errors
+///
+/// The error of the attempt that failed last, or `NotFound` without an address.
 pub async fn race<T: Timer, C, F: Future<Output = io::Result<C>>>(
     addresses: impl IntoIterator<Item = SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,

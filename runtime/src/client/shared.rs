@@ -400,7 +400,6 @@ impl Locked {
 
 fn log(state: &State) {
     match state {
-        State::Idle => {}
         State::Connecting { .. } => debug!("connecting"),
         State::Connected { .. } => debug!("connected"),
         State::Waiting { why, last, .. } => {

@@ -25,6 +25,10 @@ const EVENTS: usize = 256;
 /// A file descriptor registered with the runtime's reactor.
 pub trait Watch: Sized + Send + Sync + 'static {
     /// Registers a descriptor with the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the reactor cannot watch it.
     fn new(fd: OwnedFd) -> io::Result<Self>;
 
     /// Returns the descriptor.
@@ -40,6 +44,10 @@ pub trait Watch: Sized + Send + Sync + 'static {
 }
 
 /// Wraps a stream, makes it non-blocking, sets `TCP_NODELAY`, and returns its peer's address.
+///
+/// # Errors
+///
+/// The stream is not connected, or cannot be configured.
 pub fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
     let peer = stream.peer_addr()?.ip();
     stream.set_nodelay(true)?;
@@ -57,6 +65,10 @@ pub struct Acceptor<W>(W);
 
 impl<W: Watch> Acceptor<W> {
     /// Takes over a listener.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the listener cannot be watched.
     pub fn new(listener: OwnedFd) -> io::Result<Self> {
         prepare(&listener)?;
         W::new(listener).map(Self)
@@ -111,6 +123,10 @@ pub struct EpollSet<W>(W);
 
 impl<W: Watch> EpollSet<W> {
     /// Creates an empty set.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the process has too many files open, or outside of a runtime.
     pub fn new() -> io::Result<Self> {
         W::new(epoll::create(CreateFlags::CLOEXEC)?).map(Self)
     }

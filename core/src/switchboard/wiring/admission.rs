@@ -61,6 +61,10 @@ impl Switchboard {
     ///
     /// `request` is the id of the `auth` message, if there was one. Has no effect on a connection
     /// that does not wait for a verdict.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn authenticated(
         &mut self,
         now: Time,

@@ -64,6 +64,10 @@ impl Switchboard {
     }
 
     /// Takes a request whose head is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn request(
         &mut self,
         now: Time,
@@ -84,6 +88,10 @@ impl Switchboard {
     }
 
     /// Takes a stream that the application upgraded itself, having sent the 101 response.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn upgraded(
         &mut self,
         now: Time,
@@ -98,6 +106,10 @@ impl Switchboard {
     }
 
     /// Refuses a request that breaks a rule.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn malformed(
         &mut self,
         now: Time,
@@ -123,6 +135,10 @@ impl Switchboard {
     }
 
     /// Takes the application's complete response to a request for a page.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn answer_page(
         &mut self,
         now: Time,

@@ -68,6 +68,10 @@ impl Switchboard {
     /// Handles a parsed text message, or one that could not be understood.
     ///
     /// Returns a question if the application has to decide.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn command(
         &mut self,
         now: Time,
@@ -134,6 +138,10 @@ impl Switchboard {
     }
 
     /// Takes the application's answer. Has no effect on a connection that is not open any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn answer(
         &mut self,
         now: Time,

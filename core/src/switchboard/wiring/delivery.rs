@@ -11,6 +11,11 @@ impl Switchboard {
     /// Sends `content` to a room as a numbered `message`.
     ///
     /// Never waits. Costs one encoding, and a check of each member's queue.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Busy`] if the node's queues are full, [`SendError::TooLarge`] if the message is
+    /// larger than a queue can be. Nothing was sent then.
     pub fn broadcast(
         &mut self,
         now: Time,
@@ -28,6 +33,11 @@ impl Switchboard {
     }
 
     /// Sends a frame to a room unchanged, without a number.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Busy`] if the node's queues are full, [`SendError::TooLarge`] if the frame is
+    /// larger than a queue can be. Nothing was sent then.
     pub fn broadcast_raw(
         &mut self,
         now: Time,
@@ -45,6 +55,11 @@ impl Switchboard {
     }
 
     /// Sends a frame to all connections unchanged.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Busy`] if the node's queues are full, [`SendError::TooLarge`] if the frame is
+    /// larger than a queue can be. Nothing was sent then.
     pub fn broadcast_all(
         &mut self,
         now: Time,
@@ -60,6 +75,11 @@ impl Switchboard {
     }
 
     /// Sends a frame to one connection unchanged.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Stale`] or [`SendError::NotOpen`] if the connection is gone or not admitted,
+    /// and as for [`broadcast_raw`](Self::broadcast_raw).
     pub fn send(
         &mut self,
         now: Time,
@@ -76,6 +96,10 @@ impl Switchboard {
     }
 
     /// Sends a frame to all connections of a user unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_raw`](Self::broadcast_raw).
     pub fn send_to_user(
         &mut self,
         now: Time,
@@ -89,6 +113,10 @@ impl Switchboard {
     }
 
     /// Closes a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn close(
         &mut self,
         now: Time,
@@ -103,6 +131,10 @@ impl Switchboard {
 
     /// Closes a connection with a code of the application and a text for people, which is cut to
     /// 123 bytes (RFC 6455, section 5.5).
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn close_with(
         &mut self,
         now: Time,

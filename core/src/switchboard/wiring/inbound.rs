@@ -72,6 +72,10 @@ pub enum ReadMode {
 
 impl Switchboard {
     /// Handles an event on a connection's stream.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn handle(&mut self, now: Time, id: ConnectionId, event: Event<'_>) -> Result<(), StaleId> {
         self.advance_clock(now);
         self.check(id)?;
@@ -107,6 +111,10 @@ impl Switchboard {
     }
 
     /// Returns how the connection is to be read now.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn read_mode(&self, id: ConnectionId) -> Result<ReadMode, StaleId> {
         let connection = self.connections.get(id)?;
         Ok(match &connection.phase {
@@ -131,6 +139,10 @@ impl Switchboard {
 
     /// Charges a complete message to the connection's rates, before it is parsed
     /// (docs/behaviour.md, section 7). Returns whether to process it.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn message(
         &mut self,
         now: Time,

@@ -25,6 +25,10 @@ impl Switchboard {
     }
 
     /// Returns the rooms of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn rooms_of(&self, id: ConnectionId) -> Result<Vec<Arc<str>>, StaleId> {
         let memberships = self.connections.get(id)?.rooms.iter();
         Ok(memberships

@@ -11,6 +11,11 @@ use crate::{ConnectionId, StaleId, Time};
 impl Switchboard {
     /// Adds a connection to a room on behalf of the application. With the JSON protocol the client
     /// is told as if it had asked.
+    ///
+    /// # Errors
+    ///
+    /// The [`JoinError`] names the limit or the rule that was in the way, or says that the
+    /// connection is not open.
     pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
         self.advance_clock(now);
         self.enter_room(id, room, Via::Application)
@@ -18,6 +23,10 @@ impl Switchboard {
 
     /// Removes a connection from a room on behalf of the application, and drops what is queued for
     /// it from there. Returns whether it was in the room.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
     pub fn leave(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
         self.advance_clock(now);
         let connection = self.connections.get_mut(id)?;
