@@ -1,21 +1,45 @@
-//! The sans-IO core of Switchboard, a WebSocket connection manager.
+//! The sans-IO core of Switchboard, a WebSocket connection manager for servers.
+//!
+//! It decides who may connect, which rooms a connection is in, what is delivered to it, whether it is
+//! still alive, whether it keeps up, and how it leaves. It does no I/O: bytes, commands and the time go
+//! in, actions come out. Applications use `switchboard-tokio` or `switchboard-smol`, which drive it
+//! over real sockets. Use this crate itself to drive it in some other way, in a simulation for
+//! example.
 //!
 //! ```text
-//!         bytes                     messages          commands, events    actions
-//! socket ──────▶ Handshake, Decoder ───────▶ protocol ───────▶ Switchboard ───────▶ socket, application
-//!                (per connection, no lock)                     (all connections, one lock, no I/O)
+//!             bytes              steps, events              actions
+//! socket ──▶ Session ───────────▶ Switchboard ───────────▶ driver ──▶ socket
+//!               │  ▲                  ▲
+//!          Call │  │ Reply            │ broadcast, send, join, close, drain
+//!               ▼  │                  │
+//!           application ──────────────┘
 //! ```
+//!
+//! # Concepts
+//!
+//! - A **[`Switchboard`]** is one node: admission, users, rooms, queues, liveness, limits, presence and
+//!   drain. Its page has a complete run loop.
+//! - A **[`Session`](session::Session)** is one connection: it reads the handshake and the frames,
+//!   orders the application's hooks, and bounds what waits for a busy one. Its page has a run loop,
+//!   too.
+//! - An **[`Action`]** is what a driver has to do; a **[`Notice`]** is one that concerns people, such as
+//!   a log or the application.
+//! - A **[`ConnectionId`]** is never reused. A call with a stale id returns [`StaleId`] or has no effect,
+//!   so calls are legal in any order.
+//! - A **[`Frame`]** is encoded once and shared by all its recipients.
+//! - **[`Time`]** is an argument of each call, and randomness follows from a seed: the same calls give
+//!   the same actions.
+//!
+//! # Parts that are of use by themselves
 //!
 //! - [`Handshake`] and [`Decoder`] turn the bytes of one connection into a request and then into
 //!   messages, in bounded steps and in any split.
-//! - [`protocol`] reads and writes the JSON messages.
-//! - [`Switchboard`] holds all policy: admission, users, rooms, queues, health, limits, presence
-//!   and drain. Time comes in as an argument ([`Time`]), randomness as a seed.
+//! - [`protocol`] parses and encodes the JSON messages, [`response`] the HTTP responses.
 //! - [`client`] makes the decisions of a client, such as when to reconnect.
-//! - [`Frame`] is encoded once and shared by all its recipients.
 //!
-//! This crate has no socket, clock, thread, task, global or source of randomness.
-//! `switchboard-tokio` and `switchboard-smol` drive it over real sockets.
+//! # Features
+//!
+//! None. This crate has no socket, clock, thread, task, global or source of randomness, and no `unsafe`.
 
 // The order of a hash map is not deterministic; see also core/clippy.toml.
 #![warn(clippy::iter_over_hash_type)]

@@ -324,3 +324,5 @@ impl fmt::Display for BadRequest {
         })
     }
 }
+
+impl std::error::Error for BadRequest {}

@@ -23,6 +23,39 @@ use crate::sync::Arc;
 /// A hook must not block its thread: until it awaits or returns, the other connections of its event
 /// loop are neither read nor written. There is one event loop per thread of the runtime. Run long
 /// computations on another thread (`spawn_blocking`, `smol::unblock`).
+///
+/// # Example
+///
+/// ```
+/// # use switchboard_core::{CloseReason, Denied, Identity, Request};
+/// # use switchboard_runtime::{Application, Connection, Entry};
+/// # use std::sync::Arc;
+/// struct Chat;
+///
+/// impl Application for Chat {
+///     async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+///         // Look the token up, or verify it, in a real application.
+///         let token = request.token().ok_or(Denied::Unauthorized)?;
+///         Ok(Identity::user(token.reveal()))
+///     }
+///
+///     async fn authorize_join(
+///         &self,
+///         client: &Connection,
+///         room: &str,
+///         _: Entry,
+///     ) -> Result<(), Denied> {
+///         match room {
+///             "staff" if client.user() != "ann" => Err(Denied::Forbidden),
+///             _ => Ok(()),
+///         }
+///     }
+///
+///     async fn on_disconnect(&self, client: &Connection, rooms: &[Arc<str>], why: CloseReason) {
+///         println!("{} has left {rooms:?}: {why}", client.user());
+///     }
+/// }
+/// ```
 pub trait Application: Send + Sync + 'static {
     /// Authenticates a request. Called for each upgrade request, for a first message with a token
     /// ([`Identity::FirstMessage`]), and for each `auth` message on an open connection; for messages, the

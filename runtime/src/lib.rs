@@ -1,9 +1,13 @@
-//! The runtime-independent driver of Switchboard, shared by `switchboard-tokio` and
-//! `switchboard-smol`. Applications use one of those crates. Depend on this one to port Switchboard to
-//! another runtime, by implementing [`Runtime`] and [`Socket`].
+//! The driver of Switchboard, a WebSocket connection manager for servers, written once for every async
+//! runtime.
+//!
+//! Applications use `switchboard-tokio` or `switchboard-smol`, which re-export everything that they
+//! need. Depend on this crate to port Switchboard to another runtime, or for code that works on each
+//! of them: [`Hub`], [`Application`] and [`Connection`] are the same types everywhere.
 //!
 //! The driver moves bytes between sockets and the core, calls the application's hooks, and sleeps until
 //! the next deadline. It makes no policy decisions; those are in `switchboard-core`.
+//!
 //! ```text
 //!   accept ──▶ Event loop (one per thread): its sockets and their tasks
 //!                Task (one per connection): read, decode, call hooks ────────▶ ┌──────┐
@@ -11,7 +15,23 @@
 //!   Hub (any thread): broadcast, send, join, drain ──────────────────────────▶ │ lock │
 //!   Ticker (one): sleep until the next deadline ─────────────────────────────▶ └──────┘
 //! ```
+//!
 //! The lock is never held across a system call, an await or a call of the application.
+//!
+//! # Porting to a runtime
+//!
+//! - Implement [`Runtime`] for a type without values, such as `enum Tokio {}`: how tasks are spawned and
+//!   TCP connections accepted, and its [`Timer`].
+//! - Implement [`Polls`] for it, and [`Stream`], for the streams that the runtime can read and write.
+//! - Choose the [`Sockets`] of an event loop: on Linux the epoll set in `epoll`, elsewhere
+//!   [`SelfWaking`], where each socket wakes its own task.
+//! - Re-export what applications need, with an alias of [`Serve`].
+//!
+//! # Features
+//!
+//! - `client`: the module `client`, a client that reconnects and resubscribes by itself, for runtimes
+//!   that implement its trait `Dial`.
+//! - `client-tls`: `wss://` in the client, by rustls.
 
 mod accept;
 mod application;

@@ -19,6 +19,35 @@ use crate::{Endpoint, Origins};
 /// In serialised form every field is optional. A duration is a number of seconds, which may have a
 /// fraction, or a number with a unit, such as `"25s"`, `"500ms"`, `"2m"` or `"1h"`. `false`
 /// switches a rate limit off.
+///
+/// # Example
+///
+/// ```
+/// # use std::time::Duration;
+/// # use switchboard_core::{Config, Limits, Rates, SlowPolicy, Timeouts, UserPolicy};
+/// let config = Config {
+///     limits: Limits {
+///         connections: 50_000,
+///         ..Limits::default()
+///     },
+///     timeouts: Timeouts {
+///         hook: Duration::from_secs(3),
+///         ..Timeouts::default()
+///     },
+///     rates: Rates::unlimited(),
+///     users: UserPolicy::Allow(3),
+///     slow: SlowPolicy::DropOldest,
+///     ..Config::default()
+/// };
+/// config.check()?;
+///
+/// let wrong = Config {
+///     users: UserPolicy::Allow(0),
+///     ..config
+/// };
+/// assert_eq!(wrong.check().unwrap_err().field, "users.allow");
+/// # Ok::<(), switchboard_core::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

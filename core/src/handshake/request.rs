@@ -50,6 +50,28 @@ impl fmt::Debug for Token {
 /// offered subprotocols. The accessors return these unredacted; do not log them.
 ///
 /// Clones share the parsed parts.
+///
+/// # Example
+///
+/// ```
+/// # use switchboard_core::{Denied, Identity, Request};
+/// fn identify(request: &Request) -> Result<Identity, Denied> {
+///     let token = request.token().ok_or(Denied::Unauthorized)?;
+///     match token.reveal() {
+///         "s3cret" => Ok(Identity::user("ann")),
+///         _ => Err(Denied::Forbidden),
+///     }
+/// }
+///
+/// // In a test. A server gets its requests from clients.
+/// let target = "/ws/blue?token=s3cret&theme=dark";
+/// let request = Request::upgraded(target, Some("blue".into()), [("host", "example.org")])?;
+/// assert_eq!(identify(&request), Ok(Identity::user("ann")));
+/// assert_eq!(request.path(), "/ws/blue");
+/// assert_eq!(request.query("theme"), Some("dark"));
+/// assert_eq!(request.header("Host"), Some("example.org"));
+/// # Ok::<(), switchboard_core::BadRequest>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     parts: Arc<Parts>,

@@ -32,6 +32,10 @@ impl Request {
     }
 
     /// Like [`upgraded`](Self::upgraded), but looks for the token in the given places.
+    ///
+    /// # Errors
+    ///
+    /// A [`BadRequest`] if the target or the token is malformed.
     pub fn upgraded_with<N, V>(
         tokens: &Tokens,
         target: &str,

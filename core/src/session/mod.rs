@@ -64,6 +64,66 @@ enum Hook {
 ///    call when [`is_calling`](Self::is_calling) becomes false.
 ///
 /// An idle session owns no heap memory.
+///
+/// # Run loop
+/// An application that answers at once, over a switchboard without a lock:
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr};
+/// use std::sync::Arc;
+///
+/// use switchboard_core::session::{Call, Direct, Reply, Session, Step, Turn};
+/// use switchboard_core::{Config, Endpoint, HandshakeConfig, Identity, Switchboard, Time, Tokens};
+///
+/// fn answer(call: Call) -> Reply {
+///     match call {
+///         Call::Page(_) => Reply::Page(b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec()),
+///         Call::Authenticate(login) => Reply::Identity(login, Ok(Identity::user("ann"))),
+///         Call::Lobby(lobby) => Reply::Lobby(lobby, Ok(())),
+///         Call::Connect => Reply::Connected,
+///         Call::Ask(question) => Reply::Verdict(question, Ok(())),
+///         Call::Text(_) | Call::Binary(_) => Reply::Delivered(Ok(())),
+///         Call::Disconnect(_) => Reply::Disconnected,
+///     }
+/// }
+///
+/// /// Carries out a step and those that follow from it.
+/// fn run(session: &mut Session, node: &mut Direct<'_>, mut step: Option<Step>) {
+///     while let Some(now) = step.take().or_else(|| session.next(node)) {
+///         step = match now {
+///             Step::Call(call) => session.reply(node, answer(call)),
+///             // The driver's writer writes what is queued.
+///             Step::Flush => None,
+///         };
+///     }
+/// }
+///
+/// let (now, peer) = (Time::ZERO, IpAddr::V4(Ipv4Addr::LOCALHOST));
+/// let handshake = HandshakeConfig {
+///     endpoint: Endpoint::default(),
+///     pages: false,
+///     json: true,
+///     name_bytes: 128,
+///     tokens: Tokens::default(),
+/// };
+/// let mut switchboard = Switchboard::new(Config::default(), 7, now)?;
+/// let id = switchboard.connect(now, peer)?;
+/// let mut session = Session::new(id, peer, Arc::new(handshake));
+///
+/// let mut input = b"GET /ws/blue HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+///     .to_vec();
+/// let mut node = Direct { switchboard: &mut switchboard, now };
+/// let mut used = 0;
+/// while used < input.len() {
+///     let received = session.receive(&mut node, &mut input[used..], &mut Turn::default());
+///     used += received.used;
+///     run(&mut session, &mut node, received.step);
+/// }
+/// assert_eq!(switchboard.members("blue"), [id]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Session {
     id: ConnectionId,

@@ -26,6 +26,23 @@ use crate::sync::{Arc, Weak};
 /// The methods that accept connections have the runtime as a type parameter, such as
 /// `switchboard_tokio::Tokio`. The first of them starts the node's tasks on it, and with them the node's
 /// time.
+///
+/// # Example
+///
+/// ```
+/// # use switchboard_core::{CloseReason, Config};
+/// # use switchboard_runtime::{Application, Hub};
+/// # struct Chat;
+/// # impl Application for Chat {}
+/// let hub = Hub::new(Config::default(), Chat)?;
+///
+/// // From any thread; nobody is there yet.
+/// let receipt = hub.broadcast("news", r#"{"headline":"It works"}"#)?;
+/// assert_eq!((receipt.queued, receipt.closed), (0, 0));
+/// assert_eq!(hub.disconnect_user("ann", CloseReason::Kicked), 0);
+/// assert_eq!(hub.stats().total_connections, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Hub {
     handle: Arc<Handle>,

@@ -50,7 +50,7 @@ impl Hub {
 
     /// Waits until the node is no longer congested. A publisher that is faster than the network should
     /// await this before each message; otherwise it fills the members' queues and finally the node's bound,
-    /// beyond which messages are refused ([`SendError::Busy`]).
+    /// beyond which messages are refused ([`SendError::Busy`](switchboard_core::SendError::Busy)).
     pub async fn ready(&self) {
         let mut place = Waiters::place(&self.shared().publishers);
         poll_fn(|context| {

@@ -27,6 +27,62 @@ use crate::{Config, ConfigError, ConnectionId, StaleId, Time};
 ///
 /// Calls may come in any order. The work of a call is bounded by its input and its number of
 /// recipients.
+///
+/// # Run loop
+/// Buffers stand for the sockets here, and a request that was answered already for what a
+/// [`Session`](crate::session::Session) reads:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::net::{IpAddr, Ipv4Addr};
+///
+/// use switchboard_core::{
+///     Action, Chunk, Config, ConnectionId, Event, Identity, Request, Switchboard, Time,
+/// };
+///
+/// type Sockets = BTreeMap<ConnectionId, Vec<u8>>;
+///
+/// fn carry_out(node: &mut Switchboard, now: Time, sockets: &mut Sockets) {
+///     while let Some(action) = node.poll_action() {
+///         match action {
+///             Action::Send(id) => {
+///                 let mut buffer = Vec::new();
+///                 if let Chunk::Shared(frame, from) = node.transmit(id, &mut buffer, 64 << 10) {
+///                     buffer.extend_from_slice(&frame.as_bytes()[from..]);
+///                 }
+///                 // A socket may take less: report how much it took, and later that it is
+///                 // writable again. The rest stays queued.
+///                 let written = Event::Wrote(buffer.len());
+///                 sockets.entry(id).or_default().append(&mut buffer);
+///                 // A stale id has no effect.
+///                 let _ = node.handle(now, id, written);
+///             }
+///             Action::Evict { id, .. } => drop(sockets.remove(&id)),
+///             Action::Notify(notice) => println!("{notice:?}"),
+///             // The others concern reading.
+///             _ => {}
+///         }
+///     }
+/// }
+///
+/// let (mut now, mut sockets) = (Time::ZERO, Sockets::new());
+/// let mut node = Switchboard::new(Config::default(), 7, now)?;
+///
+/// let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// let request = Request::upgraded("/ws/blue", Some("blue".into()), [("host", "example.org")])?;
+/// let id = node.connect(now, peer)?;
+/// node.upgraded(now, id, &request)?;
+/// node.authenticated(now, id, Ok(Identity::user("ann")), None)?;
+/// carry_out(&mut node, now, &mut sockets);
+/// assert_eq!(node.members("blue"), [id]);
+/// assert!(String::from_utf8_lossy(&sockets[&id]).contains("welcome"));
+///
+/// // Sleep until the next deadline, then tick.
+/// now = node.next_deadline().expect("a ping will be due");
+/// node.tick(now);
+/// carry_out(&mut node, now, &mut sockets);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Switchboard {
     pub(super) config: Config,
