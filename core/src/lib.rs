@@ -45,6 +45,7 @@
 #![warn(clippy::iter_over_hash_type)]
 
 mod address;
+mod bucket;
 pub mod client;
 #[doc(hidden)]
 pub mod cluster;

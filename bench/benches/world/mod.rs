@@ -155,7 +155,7 @@ impl World {
             panic!("a text");
         };
         let (board, now) = (&mut self.switchboard, self.now);
-        assert_eq!(board.message(now, id, false, text.len()), Ok(true));
+        assert_eq!(board.message(now, id, false, text.len(), Ok(())), Ok(true));
         let question = board
             .command(now, id, parse(text))
             .expect("a live connection");

@@ -27,6 +27,7 @@ pub use self::call::{Call, Ended, Lobby, Login, Reply, Step};
 pub use self::node::{Direct, Node};
 use self::read::Input;
 pub use self::read::{Received, Turn};
+pub use crate::bucket::Meter;
 use crate::name::anonymous_user;
 use crate::protocol::RequestId;
 use crate::{
@@ -142,6 +143,8 @@ pub struct Session {
     undecided: bool,
     waiting: Waiting,
     user: Option<Arc<str>>,
+    /// What the client may send.
+    meter: Meter,
 }
 
 impl Session {
@@ -164,6 +167,7 @@ impl Session {
             undecided: false,
             waiting: Waiting::default(),
             user: None,
+            meter: Meter::default(),
         }
     }
 
@@ -537,7 +541,7 @@ impl Session {
 
     fn process(&mut self, node: &mut impl Node, item: Item) -> Option<Step> {
         match item {
-            Item::Text(text) => return self.process_text(node, &text),
+            Item::Text(text) => return self.process_text(node, text),
             Item::Binary(bytes) => return self.hand_over(Call::Binary(bytes)),
             Item::Violation(violation) => {
                 let bytes = self.waiting.bytes();
@@ -558,11 +562,16 @@ impl Session {
         None
     }
 
-    fn process_text(&mut self, node: &mut impl Node, text: &str) -> Option<Step> {
+    fn process_text(&mut self, node: &mut impl Node, text: String) -> Option<Step> {
         if node.config().wire == Wire::Raw {
-            return self.hand_over(Call::Text(text.to_owned()));
+            return self.hand_over(Call::Text(text));
         }
-        match node.command(self.id, text)? {
+        let question = node.command(self.id, &text)?;
+        self.ask(question)
+    }
+
+    fn ask(&mut self, question: Question) -> Option<Step> {
+        match question {
             Question::Token { token, request } => Some(self.ask_token(token, request)),
             question => {
                 self.user.as_ref()?;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::protocol::{self, RequestId};
 use crate::{
@@ -56,8 +57,28 @@ pub trait Node {
     /// [`Switchboard::malformed`].
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest);
 
+    /// [`Switchboard::pong`].
+    fn pong(&mut self, id: ConnectionId, payload: &[u8]) -> bool;
+
     /// [`Switchboard::message`].
-    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool;
+    fn message(
+        &mut self,
+        id: ConnectionId,
+        binary: bool,
+        bytes: usize,
+        charged: Result<(), Duration>,
+    ) -> bool;
+
+    /// [`message`](Self::message) for a text, and then [`command`](Self::command) if that allows it.
+    fn text(
+        &mut self,
+        id: ConnectionId,
+        text: &str,
+        charged: Result<(), Duration>,
+    ) -> Option<Question> {
+        let processed = self.message(id, false, text.len(), charged);
+        processed.then(|| self.command(id, text)).flatten()
+    }
 
     /// [`Switchboard::command`], after parsing the text.
     fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question>;
@@ -136,8 +157,19 @@ impl Node for Direct<'_> {
         let _ = self.switchboard.malformed(self.now, id, bad);
     }
 
-    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
-        self.switchboard.message(self.now, id, binary, bytes) == Ok(true)
+    fn pong(&mut self, id: ConnectionId, payload: &[u8]) -> bool {
+        self.switchboard.pong(self.now, id, payload) == Ok(true)
+    }
+
+    fn message(
+        &mut self,
+        id: ConnectionId,
+        binary: bool,
+        bytes: usize,
+        charged: Result<(), Duration>,
+    ) -> bool {
+        let now = self.now;
+        self.switchboard.message(now, id, binary, bytes, charged) == Ok(true)
     }
 
     fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::backlog::Item;
 use super::{Node, Session, Step};
 use crate::{
-    Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Limits, ReadMode,
+    Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Limits, ReadMode, Time,
+    Wire,
 };
 
 /// How incoming bytes are decoded.
@@ -157,6 +158,7 @@ impl Session {
         turn: &mut Turn,
     ) -> Received {
         let (mut used, mut heard, mut step) = (0, false, None);
+        let now = node.now();
         while step.is_none() && !turn.is_over() && !self.is_full(node) && node.may_read_on() {
             let progress = match decoder.decode(&mut bytes[used..]) {
                 Ok(progress) => progress,
@@ -171,7 +173,7 @@ impl Session {
             };
             turn.frames -= 1;
             heard = true;
-            step = self.hand_on(node, incoming);
+            step = self.hand_on(node, now, incoming);
         }
         if !heard {
             node.event(self.id, Event::Heard);
@@ -179,30 +181,50 @@ impl Session {
         Received { used, step }
     }
 
-    fn hand_on(&mut self, node: &mut impl Node, incoming: Incoming<'_>) -> Option<Step> {
+    fn hand_on(&mut self, node: &mut impl Node, now: Time, incoming: Incoming<'_>) -> Option<Step> {
         match incoming {
             Incoming::Text(text) => {
-                if !node.message(self.id, false, text.len()) {
-                    return None;
+                let charged = self.meter.charge(now, &node.config().rates, text.len());
+                if !self.must_queue() && node.config().wire == Wire::Json {
+                    let question = node.text(self.id, text, charged)?;
+                    return self.ask(question);
                 }
-                if self.must_queue() {
+                if node.message(self.id, false, text.len(), charged) {
                     return self.take(node, Item::Text(text.to_owned()));
                 }
-                return self.process_text(node, text);
             }
             Incoming::Binary(bytes) => {
-                if node.message(self.id, true, bytes.len()) {
+                let charged = self.meter.charge(now, &node.config().rates, bytes.len());
+                if node.message(self.id, true, bytes.len(), charged) {
                     return self.take(node, Item::Binary(bytes.to_vec()));
                 }
             }
-            Incoming::Ping(payload) => node.event(self.id, Event::Ping(payload)),
-            Incoming::Pong(payload) => node.event(self.id, Event::Pong(payload)),
+            Incoming::Ping(payload) => {
+                if self.charge_control(node, now, payload.len()) {
+                    node.event(self.id, Event::Ping(payload));
+                }
+            }
+            Incoming::Pong(payload) => {
+                if !node.pong(self.id, payload) {
+                    self.charge_control(node, now, payload.len());
+                }
+            }
             Incoming::Close(close) => {
                 let close = close.map(|close| (close.code, close.reason.to_owned()));
                 return self.take(node, Item::Close(close));
             }
         }
         None
+    }
+
+    /// Charges a control frame. Returns whether it is within the rates.
+    fn charge_control(&mut self, node: &mut impl Node, now: Time, bytes: usize) -> bool {
+        let charged = self.meter.charge(now, &node.config().rates, bytes);
+        if let Err(retry_after) = charged {
+            let event = Event::OverRate { bytes, retry_after };
+            node.event(self.id, event);
+        }
+        charged.is_ok()
     }
 }
 

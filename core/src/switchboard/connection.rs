@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::limits::{Bucket, Strikes};
+use super::limits::Strikes;
 use super::pending::{Claim, Pending};
 use super::phase::{Ending, Fare, Phase};
 use super::ping::{Outstanding, Probe};
@@ -72,8 +72,6 @@ pub(super) struct ConnectionState {
     rtt: u64,
     /// Most connections are in one room.
     pub(super) rooms: SmallVec<[Membership; 1]>,
-    pub(super) messages: Bucket,
-    pub(super) bytes: Bucket,
     cold: Option<Box<ColdState>>,
     /// The deadline of the phase, or for an open connection that of its incomplete message.
     pub(super) deadline: Time,
@@ -115,8 +113,6 @@ impl ConnectionState {
             in_message: false,
             ip,
             rooms: SmallVec::new(),
-            messages: Bucket::default(),
-            bytes: Bucket::default(),
             cold: None,
             last_heard: now,
             deadline,

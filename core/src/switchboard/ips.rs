@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::audit::{Inconsistency, same};
-use super::limits::Bucket;
 use super::table::Table;
+use crate::bucket::Bucket;
 use crate::hash::{Keyed, KeyedMap};
 use crate::{IpKey, Limits, Rate, Time};
 

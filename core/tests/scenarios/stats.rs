@@ -166,7 +166,7 @@ fn every_operation_answers_a_stale_id_with_a_typed_error_or_does_nothing() {
     let verdict = crate::world::verdict("ann");
     assert_eq!(board.authenticated(now, id, verdict, None), Err(stale));
     assert_eq!(board.read_mode(id), Err(stale));
-    assert_eq!(board.message(now, id, false, 1), Err(stale));
+    assert_eq!(board.message(now, id, false, 1, Ok(())), Err(stale));
     let command = switchboard_core::protocol::parse(r#"{"type":"ping"}"#);
     assert_eq!(board.command(now, id, command).unwrap_err(), stale);
     assert_eq!(board.answer(now, id, question, Ok(())), Err(stale));
@@ -274,6 +274,10 @@ fn late_events_of_a_connection_that_is_gone_are_stale_and_do_nothing() {
         },
         Event::Ping(b""),
         Event::Pong(b""),
+        Event::OverRate {
+            bytes: 9,
+            retry_after: secs(1),
+        },
         Event::Close(None),
         Event::Violation(ProtocolError::InvalidUtf8),
         Event::Discarded(9),

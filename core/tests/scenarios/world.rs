@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use switchboard_core::protocol::parse;
+use switchboard_core::session::Meter;
 use switchboard_core::{
     Action, Chunk, Config, ConnectionId, Denied, Event, Handshake, HandshakeConfig, Identity,
     Notice, Question, Refused, Request, RequestOutcome, Switchboard, Time, Wire,
@@ -37,6 +38,8 @@ impl From<&str> for Said {
 /// user that its token names, and allows every request unless `denies` is set.
 pub(crate) struct World {
     pub(crate) board: Switchboard,
+    /// What each connection may send.
+    meters: BTreeMap<ConnectionId, Meter>,
     pub(crate) now: Time,
     pub(crate) notices: Vec<Notice>,
     /// The application's refusal of all requests, if any.
@@ -70,6 +73,7 @@ impl World {
         change(&mut config);
         Self {
             board: Switchboard::new(config, 7, now).expect("a valid configuration"),
+            meters: BTreeMap::new(),
             now,
             notices: Vec::new(),
             denies: None,
@@ -332,7 +336,8 @@ impl World {
     pub(crate) fn asks_to(&mut self, client: Client, text: impl Into<Said>) -> Option<Question> {
         let (id, Said(text)) = (self.id(client), text.into());
         self.event(id, Event::Heard);
-        let taken = self.board.message(self.now, id, false, text.len());
+        let charged = self.charge(id, text.len());
+        let taken = self.board.message(self.now, id, false, text.len(), charged);
         if taken != Ok(true) {
             self.flush();
             return None;
@@ -361,15 +366,37 @@ impl World {
     /// Sends a binary message; returns whether it is to be processed.
     pub(crate) fn sends_binary(&mut self, client: Client, bytes: usize) -> bool {
         let id = self.id(client);
-        let taken = self.board.message(self.now, id, true, bytes);
+        let charged = self.charge(id, bytes);
+        let taken = self.board.message(self.now, id, true, bytes, charged);
         self.flush();
         taken.unwrap_or(false)
     }
 
     /// Passes any other event of its socket.
     pub(crate) fn happens(&mut self, client: Client, event: Event<'_>) {
-        self.event(self.id(client), event);
+        let id = self.id(client);
+        let control = match event {
+            Event::Ping(payload) => Some(payload.len()),
+            Event::Pong(payload) => {
+                let asked_for = self.board.pong(self.now, id, payload) != Ok(false);
+                (!asked_for).then_some(payload.len())
+            }
+            _ => None,
+        };
+        match control.map(|bytes| (bytes, self.charge(id, bytes))) {
+            Some((bytes, Err(retry_after))) => {
+                self.event(id, Event::OverRate { bytes, retry_after });
+            }
+            _ if matches!(event, Event::Pong(_)) => {}
+            _ => self.event(id, event),
+        }
         self.flush();
+    }
+
+    /// Charges a message or control frame to its meter, as its session does.
+    fn charge(&mut self, id: ConnectionId, bytes: usize) -> Result<(), Duration> {
+        let meter = self.meters.entry(id).or_default();
+        meter.charge(self.now, &self.board.config().rates, bytes)
     }
 
     /// Its socket takes this many more bytes, then none.

@@ -225,7 +225,10 @@ impl Conversation {
 
     fn say(&mut self, text: &str, command: Option<&Command<'_>>) {
         let (board, speaker) = (&mut self.board, self.speaker);
-        assert_eq!(board.message(NOW, speaker, false, text.len()), Ok(true));
+        assert_eq!(
+            board.message(NOW, speaker, false, text.len(), Ok(())),
+            Ok(true)
+        );
         match board.command(NOW, speaker, parse(text)) {
             Ok(Some(Question::Token { .. })) => {
                 let user = Ok(Identity::user("ann"));

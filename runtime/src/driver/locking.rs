@@ -1,6 +1,7 @@
 //! Implements the session's view of the node on top of the lock.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::session::{Direct, Node};
@@ -83,9 +84,19 @@ impl Node for Locking<'_> {
         self.with(|node| node.malformed(id, bad));
     }
 
-    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
+    fn pong(&mut self, id: ConnectionId, payload: &[u8]) -> bool {
+        self.with(|node| node.pong(id, payload))
+    }
+
+    fn message(
+        &mut self,
+        id: ConnectionId,
+        binary: bool,
+        bytes: usize,
+        charged: Result<(), Duration>,
+    ) -> bool {
         trace!(conn = %id, peer = %self.link.peer(), binary, bytes, "message");
-        self.with(|node| node.message(id, binary, bytes))
+        self.with(|node| node.message(id, binary, bytes, charged))
     }
 
     fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {

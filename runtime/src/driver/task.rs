@@ -77,7 +77,7 @@ impl<R: Runtime> Task<R> {
     pub(crate) fn new(host: Arc<Host>, arrived: Arrived) -> Self {
         let shared = host.shared();
         // There is one per connection.
-        const { assert!(size_of::<Self>() <= 144) };
+        const { assert!(size_of::<Self>() <= 160) };
         let Arrived {
             link,
             id,

@@ -73,7 +73,7 @@ impl Node {
             return;
         };
         let _ = self.board.handle(now, id, Event::Heard);
-        if self.board.message(now, id, false, text.len()) == Ok(true) {
+        if self.board.message(now, id, false, text.len(), Ok(())) == Ok(true) {
             let asked = self.board.command(now, id, parse(text));
             // The application allows everything.
             if let Ok(Some(question)) = asked {

@@ -1,8 +1,10 @@
 //! Steps of a script in which clients send.
 
+use std::time::Duration;
+
 use switchboard_core::protocol::parse;
 use switchboard_core::{
-    CloseFrame, ConnectionId, Denied, Event, HealthPing, ProtocolError, Question,
+    CloseFrame, ConnectionId, Denied, Event, HealthPing, ProtocolError, Question, Time,
 };
 
 use super::arrivals::verdict_of;
@@ -82,8 +84,9 @@ impl Driver {
         binary: bool,
         len: usize,
     ) -> Result<Option<()>, Fault> {
+        let charged = self.charge(id, len);
         let accepted = self
-            .act(|sys, now| sys.message(now, id, binary, len))
+            .act(|sys, now| sys.message(now, id, binary, len, charged))
             .unwrap_or_default();
         if let Some(model) = &mut self.model {
             let foreseen = model.message(id, binary, len);
@@ -159,14 +162,26 @@ impl Driver {
     pub(super) fn ping(&mut self, id: ConnectionId, len: u8) -> Result<(), Fault> {
         self.bytes_came(id);
         let payload = vec![len; usize::from(len)];
-        let known = self
-            .act(|sys, now| sys.handle(now, id, Event::Ping(&payload)))
-            .is_ok();
+        let event = self.charge(id, payload.len()).map_or_else(
+            |retry_after| Event::OverRate {
+                bytes: payload.len(),
+                retry_after,
+            },
+            |()| Event::Ping(&payload),
+        );
+        let known = self.act(|sys, now| sys.handle(now, id, event)).is_ok();
         self.is_known(id, known)?;
         if let Some(model) = &mut self.model {
             model.pinged(id, &payload);
         }
         self.settle()
+    }
+
+    /// Charges a message or control frame to the connection's meter, as its session does.
+    fn charge(&mut self, id: ConnectionId, bytes: usize) -> Result<(), Duration> {
+        let now = Time::from_nanos(self.seen.max(self.now));
+        let meter = self.meters.entry(id).or_default();
+        meter.charge(now, &self.config.rates, bytes)
     }
 
     pub(super) fn pong(&mut self, id: ConnectionId, right: bool) -> Result<(), Fault> {
@@ -195,10 +210,15 @@ impl Driver {
 
     fn pong_with(&mut self, id: ConnectionId, payload: &[u8]) -> Result<(), Fault> {
         self.bytes_came(id);
-        let known = self
-            .act(|sys, now| sys.handle(now, id, Event::Pong(payload)))
-            .is_ok();
-        self.is_known(id, known)?;
+        let asked_for = self.act(|sys, now| sys.pong(now, id, payload));
+        self.is_known(id, asked_for.is_ok())?;
+        if asked_for == Ok(false)
+            && let Err(retry_after) = self.charge(id, payload.len())
+        {
+            let bytes = payload.len();
+            let event = Event::OverRate { bytes, retry_after };
+            let _ = self.act(|sys, now| sys.handle(now, id, event));
+        }
         if let Some(model) = &mut self.model {
             model.ponged(id, payload, false);
         }

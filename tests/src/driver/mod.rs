@@ -30,6 +30,7 @@ mod writers;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use switchboard_core::session::Meter;
 use switchboard_core::{Action, Config, ConnectionId, Identity, Question, Switchboard, Time, Wire};
 
 use crate::model::{Ask, Model};
@@ -105,6 +106,8 @@ pub struct Driver {
     requests: u64,
     /// The latest time of a call.
     seen: u64,
+    /// What each connection may send.
+    meters: BTreeMap<ConnectionId, Meter>,
     figures: Figures,
     /// Notices other than refusals and closes, by kind.
     seen_notices: BTreeMap<&'static str, u64>,
@@ -133,6 +136,7 @@ impl Driver {
             numbered: BTreeMap::new(),
             requests: 0,
             seen: start,
+            meters: BTreeMap::new(),
             figures: Figures::default(),
             seen_notices: BTreeMap::new(),
         })

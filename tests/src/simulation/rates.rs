@@ -41,17 +41,44 @@ impl World {
         (!self.links[l as usize].shadow.fuzzy).then_some(charged)
     }
 
-    /// Pings and pongs are charged, except a pong that answers our ping.
-    pub(super) fn predict_control(&mut self, l: u32, bytes: usize, free: bool) {
+    /// The session has charged a ping, or it has found a ping or pong to be over the rates.
+    pub(super) fn predict_control(&mut self, l: u32, bytes: usize, allowed: bool) {
+        let shadow = &self.links[l as usize].shadow;
+        let fuzzy = shadow.fuzzy;
+        if !matches!(shadow.phase, Phase::Open | Phase::AwaitingAuth) {
+            return;
+        }
+        let fits = self.take_tokens(l, bytes);
+        self.check(20, fits == allowed || fuzzy, || {
+            format!("link {l}: a control frame of {bytes} bytes, allowed: {allowed}")
+        });
+        if !allowed {
+            self.strike(l);
+        }
+    }
+
+    /// Predicts a pong, which is charged unless it answers our ping. One that is over the rates is
+    /// reported as such.
+    pub(super) fn predict_pong(&mut self, l: u32, payload: &[u8]) {
+        let free = self.answers_ping(l, payload);
         let phase = self.links[l as usize].shadow.phase;
         if !free && matches!(phase, Phase::Open | Phase::AwaitingAuth) {
-            self.charge(l, bytes);
+            self.take_tokens(l, payload.len());
         }
     }
 
     /// Takes tokens, or records a strike.
     fn charge(&mut self, l: u32, bytes: usize) -> bool {
-        let now = self.core_time();
+        let fits = self.take_tokens(l, bytes);
+        if !fits {
+            self.strike(l);
+        }
+        fits
+    }
+
+    /// Takes tokens if there are enough.
+    fn take_tokens(&mut self, l: u32, bytes: usize) -> bool {
+        let now = self.now;
         let rates = self.plan.config.rates;
         let shadow = &mut self.links[l as usize].shadow;
         let (mut messages, mut volume) = (shadow.messages_full, shadow.bytes_full);
@@ -68,8 +95,6 @@ impl World {
         }
         if fits {
             (shadow.messages_full, shadow.bytes_full) = (messages, volume);
-        } else {
-            self.strike(l);
         }
         fits
     }
@@ -98,7 +123,7 @@ impl World {
     }
 
     /// Returns whether a pong is free. Unknown if pings may have crossed it.
-    pub(super) fn answers_ping(&mut self, l: u32, payload: &[u8]) -> bool {
+    fn answers_ping(&mut self, l: u32, payload: &[u8]) -> bool {
         let now = self.now;
         let shadow = &mut self.links[l as usize].shadow;
         let Some(at) = shadow.pings_out.iter().position(|(_, out)| out == payload) else {

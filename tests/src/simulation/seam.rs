@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use switchboard_core::protocol::{self, RequestId};
 use switchboard_core::session::Node;
@@ -28,13 +29,10 @@ impl Seam<'_> {
         let (world, l) = (&mut *self.world, self.l);
         match event {
             Event::Ping(payload) => {
-                world.predict_control(l, payload.len(), false);
+                world.predict_control(l, payload.len(), true);
                 world.links[l as usize].shadow.pings += 1;
             }
-            Event::Pong(payload) => {
-                let answers = world.answers_ping(l, payload);
-                world.predict_control(l, payload.len(), answers);
-            }
+            Event::OverRate { bytes, .. } => world.predict_control(l, *bytes, false),
             Event::Close(close) => {
                 world.allow(l, "client_closed");
                 let code = close.as_ref().map(|close| close.code);
@@ -77,7 +75,7 @@ impl Node for Seam<'_> {
     fn event(&mut self, _: ConnectionId, event: Event<'_>) {
         self.predict(&event);
         self.world.event(self.l, event);
-        if matches!(event, Event::Ping(_) | Event::Pong(_)) {
+        if matches!(event, Event::OverRate { .. }) {
             self.world.predicted_charge(self.l);
         }
     }
@@ -122,11 +120,25 @@ impl Node for Seam<'_> {
         world.predicted_admission(l);
     }
 
-    fn message(&mut self, id: ConnectionId, binary: bool, bytes: usize) -> bool {
+    fn pong(&mut self, id: ConnectionId, payload: &[u8]) -> bool {
+        let (world, l) = (&mut *self.world, self.l);
+        world.note(|| format!("link {l} {:?}", Event::Pong(payload)));
+        world.predict_pong(l, payload);
+        world.call(|board, now| board.pong(now, id, payload)) == Ok(true)
+    }
+
+    fn message(
+        &mut self,
+        id: ConnectionId,
+        binary: bool,
+        bytes: usize,
+        charged: Result<(), Duration>,
+    ) -> bool {
         let (world, l) = (&mut *self.world, self.l);
         world.links[l as usize].shadow.last_message = world.now;
         let expected = world.predict_message(l, binary, bytes);
-        let admitted = world.call(|board, now| board.message(now, id, binary, bytes)) == Ok(true);
+        let admitted =
+            world.call(|board, now| board.message(now, id, binary, bytes, charged)) == Ok(true);
         world.check(
             20,
             expected.is_none_or(|expected| expected == admitted),

@@ -81,7 +81,7 @@ impl World {
     /// Sends a text message; a question to the application is answered with yes.
     pub(crate) fn say(&mut self, id: ConnectionId, text: &str) {
         let (board, now) = (&mut self.board, self.now);
-        if board.message(now, id, false, text.len()) == Ok(true)
+        if board.message(now, id, false, text.len(), Ok(())) == Ok(true)
             && let Ok(Some(question)) = board.command(now, id, parse(text))
         {
             let _ = board.answer(now, id, question, Ok(()));

@@ -1,5 +1,7 @@
 //! Events on a connection's stream.
 
+use std::time::Duration;
+
 use super::ending::DISCARD;
 use super::switchboard::Switchboard;
 use crate::protocol::{ErrorCode, ServerMessage};
@@ -25,8 +27,15 @@ pub enum Event<'a> {
     },
     /// A ping (RFC 6455, section 5.5.2).
     Ping(&'a [u8]),
-    /// A pong (RFC 6455, section 5.5.3).
+    /// A pong (RFC 6455, section 5.5.3). [`Switchboard::pong`] also says whether it was asked for.
     Pong(&'a [u8]),
+    /// A control frame that the connection's rates do not allow.
+    OverRate {
+        /// The length of its payload.
+        bytes: usize,
+        /// How long the client has to wait before it sends again.
+        retry_after: Duration,
+    },
     /// A Close frame (RFC 6455, section 5.5.1).
     Close(Option<CloseFrame<'a>>),
     /// The client violated the protocol.
@@ -90,6 +99,10 @@ impl Switchboard {
                 self.heard(id);
                 self.ponged(id, payload);
             }
+            Event::OverRate { retry_after, .. } => {
+                self.heard(id);
+                self.over_rate(id, retry_after);
+            }
             Event::Close(close) => self.peer_closed(id, close),
             Event::Violation(error) => self.end(id, error.close()),
             Event::Discarded(bytes) => self.discarded(id, bytes),
@@ -137,8 +150,23 @@ impl Switchboard {
         })
     }
 
-    /// Charges a complete message to the connection's rates, before it is parsed
-    /// (docs/behaviour.md, section 7). Returns whether to process it.
+    /// Handles a pong. Returns whether it answered a ping of this node; if not, it is charged to
+    /// the connection's rates.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
+    pub fn pong(&mut self, now: Time, id: ConnectionId, payload: &[u8]) -> Result<bool, StaleId> {
+        self.advance_clock(now);
+        self.check(id)?;
+        self.heard(id);
+        Ok(self.ponged(id, payload))
+    }
+
+    /// Handles a complete message, before it is parsed (docs/behaviour.md, section 7). Returns
+    /// whether to process it. `charged` is the outcome of [`Meter::charge`].
+    ///
+    /// [`Meter::charge`]: crate::session::Meter::charge
     ///
     /// # Errors
     ///
@@ -149,6 +177,7 @@ impl Switchboard {
         id: ConnectionId,
         binary: bool,
         bytes: usize,
+        charged: Result<(), Duration>,
     ) -> Result<bool, StaleId> {
         self.advance_clock(now);
         let connection = self.connections.get(id)?;
@@ -171,7 +200,10 @@ impl Switchboard {
             self.end(id, CloseReason::UnsupportedData);
             return Ok(false);
         }
-        Ok(self.charge(id, bytes))
+        if let Err(retry_after) = charged {
+            self.over_rate(id, retry_after);
+        }
+        Ok(charged.is_ok())
     }
 
     fn heard(&mut self, id: ConnectionId) {
@@ -211,9 +243,6 @@ impl Switchboard {
     }
 
     fn pinged(&mut self, id: ConnectionId, payload: &[u8]) {
-        if !self.charge(id, payload.len()) {
-            return;
-        }
         let now = self.liveness();
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
@@ -227,42 +256,19 @@ impl Switchboard {
         self.queue_shrank(id, before);
     }
 
-    /// Charges a message or a control frame. If it is over the limit, counts a strike and tells the
-    /// client.
-    pub(super) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
-        let (now, rates) = (self.clock.now(), self.config.rates);
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return false;
-        };
-        if connection.ending().is_some() {
-            return false;
-        }
-        let (mut messages, mut volume) = (connection.messages, connection.bytes);
-        let charged = rates
-            .messages
-            .map_or(Ok(()), |rate| messages.charge(now, rate, 1))
-            .and_then(|()| {
-                rates
-                    .bytes
-                    .map_or(Ok(()), |rate| volume.charge(now, rate, bytes as u64))
-            });
-        match charged {
-            Ok(()) => {
-                (connection.messages, connection.bytes) = (messages, volume);
-                true
-            }
-            Err(wait) => {
-                let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000));
-                let error = ServerMessage::Error {
-                    code: ErrorCode::RateLimited,
-                    message: "too many messages: wait before you send again",
-                    id: None,
-                    channel: None,
-                    retry_after_ms: Some(millis.unwrap_or(u64::MAX)),
-                };
-                self.strike(id, &error);
-                false
-            }
+    /// Counts a strike for what was sent beyond the rates, and tells the client.
+    fn over_rate(&mut self, id: ConnectionId, retry_after: Duration) {
+        let connection = self.connections.get_mut(id);
+        if connection.is_ok_and(|connection| connection.ending().is_none()) {
+            let millis = u64::try_from(retry_after.as_nanos().div_ceil(1_000_000));
+            let error = ServerMessage::Error {
+                code: ErrorCode::RateLimited,
+                message: "too many messages: wait before you send again",
+                id: None,
+                channel: None,
+                retry_after_ms: Some(millis.unwrap_or(u64::MAX)),
+            };
+            self.strike(id, &error);
         }
     }
 
@@ -315,10 +321,9 @@ impl Switchboard {
     }
 
     /// Handles a pong, which is charged unless it answers a ping of ours.
-    fn ponged(&mut self, id: ConnectionId, payload: &[u8]) {
+    /// Takes a pong. Returns whether it answered a ping of ours.
+    fn ponged(&mut self, id: ConnectionId, payload: &[u8]) -> bool {
         let ours = <[u8; 8]>::try_from(payload).map(u64::from_be_bytes);
-        if !ours.is_ok_and(|payload| self.answered(id, payload)) {
-            self.charge(id, payload.len());
-        }
+        ours.is_ok_and(|payload| self.answered(id, payload))
     }
 }

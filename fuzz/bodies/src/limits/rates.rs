@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
+use switchboard_core::session::Meter;
 use switchboard_core::{
     Chunk, Config, ConnectionId, Event, Identity, Rate, RequestOutcome, Switchboard, Time, Wire,
 };
@@ -67,6 +68,7 @@ struct World {
     board: Switchboard,
     now: u64,
     speaker: ConnectionId,
+    meter: Meter,
     messages: Twin,
     bytes: Twin,
     connects: BTreeMap<u8, Twin>,
@@ -133,6 +135,7 @@ impl World {
             board,
             now,
             speaker,
+            meter: Meter::default(),
             messages: Twin::new(messages),
             bytes: Twin::new(bytes),
             connects: BTreeMap::new(),
@@ -157,8 +160,9 @@ impl World {
 
     fn message(&mut self, len: usize) {
         let (at, expected) = (self.at(), self.charge(len));
+        let charged = self.meter.charge(at, &self.board.config().rates, len);
         assert_eq!(
-            self.board.message(at, self.speaker, true, len),
+            self.board.message(at, self.speaker, true, len, charged),
             Ok(expected)
         );
     }
@@ -166,7 +170,15 @@ impl World {
     fn ping(&mut self, len: usize) {
         let (at, expected) = (self.at(), self.charge(len));
         let payload = vec![7; len];
-        let told = self.board.handle(at, self.speaker, Event::Ping(&payload));
+        let charged = self.meter.charge(at, &self.board.config().rates, len);
+        let event = charged.map_or_else(
+            |retry_after| Event::OverRate {
+                bytes: len,
+                retry_after,
+            },
+            |()| Event::Ping(&payload),
+        );
+        let told = self.board.handle(at, self.speaker, event);
         told.expect("a live connection");
         let pong = expected.then_some(Heard::Pong(payload));
         assert_eq!(self.written(), Vec::from_iter(pong));
