@@ -99,6 +99,24 @@ impl Node for Locking<'_> {
         self.with(|node| node.message(id, binary, bytes, charged))
     }
 
+    fn text(
+        &mut self,
+        id: ConnectionId,
+        text: &str,
+        charged: Result<(), Duration>,
+    ) -> Option<Question> {
+        let bytes = text.len();
+        trace!(conn = %id, peer = %self.link.peer(), binary = false, bytes, "message");
+        // Parsed without the lock, and only if it is within the rates.
+        let command = charged.is_ok().then(|| protocol::parse(text));
+        self.with(|node| {
+            let processed = node.message(id, false, bytes, charged);
+            let command = command.filter(|_| processed)?;
+            let question = node.switchboard.command(node.now, id, command);
+            question.ok().flatten()
+        })
+    }
+
     fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {
         let command = protocol::parse(text);
         let question = self
