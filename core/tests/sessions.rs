@@ -95,6 +95,7 @@ impl Node {
 
     /// Drives the switchboard like a driver.
     fn drive(&mut self) {
+        let mut ended = None;
         while let Some(action) = self.board.poll_action() {
             match action {
                 Action::Send(id) => {
@@ -107,12 +108,10 @@ impl Node {
                     let written = Event::Wrote(self.sent.len() - before);
                     self.board.handle(self.now, id, written).expect("it is");
                 }
-                Action::Notify(Notice::Closed { rooms, reason, .. }) => {
-                    let mut node = Direct {
-                        switchboard: &mut self.board,
-                        now: self.now,
-                    };
-                    self.session.ended(&mut node, Ended { rooms, reason });
+                Action::Notify(Notice::Closed {
+                    id, rooms, reason, ..
+                }) if id == self.id => {
+                    ended = Some(Ended { rooms, reason });
                 }
                 _ => {}
             }
@@ -121,7 +120,8 @@ impl Node {
             switchboard: &mut self.board,
             now: self.now,
         };
-        self.session.update(&mut node);
+        let mode = node.switchboard.read_mode(self.id).ok();
+        self.session.update(&mut node, mode, ended);
         if !self.session.is_calling() {
             self.call = None;
         }

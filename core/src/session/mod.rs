@@ -58,7 +58,7 @@ enum Hook {
 ///    [`begin`](Self::begin) for a stream whose request was answered already.
 /// 2. Pass input to [`receive`](Self::receive), the end of the stream to
 ///    [`end_of_input`](Self::end_of_input), and changes in the switchboard to
-///    [`update`](Self::update) and [`ended`](Self::ended).
+///    [`update`](Self::update).
 /// 3. After each of them, carry out the [`Step`] that it returns, then those of
 ///    [`next`](Self::next), until that returns `None`. While a call runs, `next` returns `None`.
 /// 4. While a call is pending, call [`pending`](Self::pending) each time it is polled. Drop the
@@ -229,30 +229,21 @@ impl Session {
         self.waiting.bytes()
     }
 
-    /// Asks the node how to read the stream, after an
-    /// [`Action::ReadMode`](crate::Action::ReadMode).
-    pub fn update(&mut self, node: &mut impl Node) {
-        let Some(mode) = node.read_mode(self.id) else {
-            self.gone = true;
-            self.abandon_entrance();
-            return;
-        };
-        self.mode = mode;
-        match mode {
-            ReadMode::Frames => self.input.expect_frames(),
-            ReadMode::Discard => {
-                self.input = Input::Nothing;
-                self.abandon_entrance();
-                // `ended` may have come before this call, and input between the two.
-                self.forget_input(node);
-            }
-            ReadMode::Head | ReadMode::Wait => {}
+    /// Takes what has changed in the node, after an
+    /// [`Action::ReadMode`](crate::Action::ReadMode) and once the connection has ended: how to read
+    /// the stream, or `None` if the connection is gone, and its end, if it was admitted and this was
+    /// not told before.
+    ///
+    /// Read both at the same time, so that a session that finds its input discarded also knows of
+    /// the end. Waiting input is dropped then; the application is told by [`Call::Disconnect`].
+    pub fn update(&mut self, node: &mut impl Node, mode: Option<ReadMode>, ended: Option<Ended>) {
+        if let Some(ended) = ended {
+            self.end(node, ended);
         }
+        self.set_mode(node, mode);
     }
 
-    /// Notes that the connection, which was admitted, has ended. Waiting input is dropped; the
-    /// application is told by [`Call::Disconnect`].
-    pub fn ended(&mut self, node: &mut impl Node, ended: Ended) {
+    fn end(&mut self, node: &mut impl Node, ended: Ended) {
         self.forget_input(node);
         let in_time = self.waiting.hook_due().is_none_or(|at| node.now() < at);
         if in_time {
@@ -263,6 +254,24 @@ impl Session {
             self.call_over();
         }
         self.waiting.set_ended(ended);
+    }
+
+    fn set_mode(&mut self, node: &mut impl Node, mode: Option<ReadMode>) {
+        let Some(mode) = mode else {
+            self.gone = true;
+            self.abandon_entrance();
+            return;
+        };
+        self.mode = mode;
+        match mode {
+            ReadMode::Frames => self.input.expect_frames(),
+            ReadMode::Discard => {
+                self.input = Input::Nothing;
+                self.abandon_entrance();
+                self.forget_input(node);
+            }
+            ReadMode::Head | ReadMode::Wait => {}
+        }
     }
 
     /// Returns the next step, or `None` while a call runs and when nothing waits.
@@ -423,7 +432,8 @@ impl Session {
     ) -> Option<Step> {
         let answer = node.request(self.id, self.peer, &mut request, answered);
         self.input = Input::Nothing;
-        self.update(node);
+        let mode = node.read_mode(self.id);
+        self.set_mode(node, mode);
         match answer {
             RequestOutcome::Authenticate => Some(self.authenticate(request, None)),
             RequestOutcome::Page => Some(self.call(Hook::Entrance, Call::Page(request))),

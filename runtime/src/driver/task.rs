@@ -17,9 +17,7 @@ use super::calls::{Begun, Hook, begin, panic_message};
 use super::locking::Locking;
 use super::writer::flush_now;
 use crate::net::{AnySocket, NoSocket, Socket};
-use crate::node::{
-    Arrival, Arrived, BLOCKED, ENDED, Farewell, GONE, Held, Link, READ_MODE, Shared,
-};
+use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Held, Link, Shared};
 use crate::runtime::Runtime;
 use crate::shield::{error, shielded};
 use crate::sync::Arc;
@@ -174,28 +172,30 @@ impl<R: Runtime> Task<R> {
             return;
         }
         self.blocked |= flags & BLOCKED != 0;
-        if flags & ENDED != 0 {
-            self.take_end();
-        }
-        if flags & (READ_MODE | GONE) != 0 {
-            let mut node = Locking::new(self.host.shared(), &self.link);
-            self.session.update(&mut node);
-            if self.session.is_gone() {
-                // The signal of its end may still be on its way.
-                self.take_end();
-            }
+        if flags & CHANGED != 0 {
+            self.update();
         }
         self.drop_abandoned_hook();
     }
 
-    fn take_end(&mut self) {
-        if let Some(end) = self.link.take_end() {
-            self.farewell = Some(end.farewell);
-            let mut node = Locking::new(self.host.shared(), &self.link);
-            self.session.ended(&mut node, end.ended);
-            if self.hook.is_some() && !self.session.is_calling() {
-                error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
-            }
+    /// Passes the connection's state in the core to the session.
+    fn update(&mut self) {
+        let shared = self.host.shared();
+        // The end is stored under the lock, so it cannot come between the two.
+        let (mode, end) = shared.read(|switchboard| {
+            let mode = switchboard.read_mode(self.session.id()).ok();
+            (mode, self.link.take_end())
+        });
+        let ended = end.map(|end| {
+            let End { ended, farewell } = *end;
+            self.farewell = Some(farewell);
+            ended
+        });
+        let has_ended = ended.is_some();
+        let mut node = Locking::new(shared, &self.link);
+        self.session.update(&mut node, mode, ended);
+        if has_ended && self.hook.is_some() && !self.session.is_calling() {
+            error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
         }
     }
 
@@ -364,8 +364,7 @@ impl<R: Runtime> Task<R> {
 
     fn may_read(&mut self, context: &Context<'_>) -> bool {
         if self.host.shared().config.limits.pause_reading.is_some() {
-            let mut node = Locking::new(self.host.shared(), &self.link);
-            self.session.update(&mut node);
+            self.update();
         }
         if self.session.is_gone() || self.ended {
             return false;

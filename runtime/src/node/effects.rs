@@ -7,7 +7,7 @@ use switchboard_core::session::Ended;
 use switchboard_core::{Action, ConnectionId, Frame, Notice, PingResult};
 use tracing::field::display;
 
-use super::link::{ENDED, End, Farewell, GONE, Link, READ_MODE};
+use super::link::{CHANGED, End, Farewell, Link};
 use super::shared::{Locked, Shared};
 use crate::net::Socket;
 use crate::shield::{debug, error, info, shielded, trace, warn};
@@ -15,7 +15,7 @@ use crate::sync::{Arc, Weak};
 
 /// An effect to be carried out without the lock.
 pub(crate) enum Effect {
-    Signal(Arc<Link>, u8),
+    Changed(Arc<Link>),
     Shutdown(Arc<Link>),
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
@@ -30,7 +30,7 @@ impl Locked {
         while let Some(action) = self.switchboard.poll_notice() {
             match action {
                 Action::ReadMode(id) => {
-                    effects.extend(self.link(id).map(|link| Effect::Signal(link, READ_MODE)));
+                    effects.extend(self.link(id).map(Effect::Changed));
                 }
                 Action::ShutdownWrite(id) => effects.extend(self.link(id).map(Effect::Shutdown)),
                 Action::Evict { id, last } => {
@@ -55,11 +55,10 @@ impl Locked {
                     farewell: Farewell::new(shared.clone() as _),
                 };
                 effects.push(match self.link(*id) {
-                    // Set under the lock, so that a task that finds the connection gone also finds this.
-                    // Only the wake-up comes later.
+                    // Set under the lock, like the read mode. Only the wake-up comes later.
                     Some(link) => {
                         link.set_end(end);
-                        Effect::Signal(link, ENDED)
+                        Effect::Changed(link)
                     }
                     None => Effect::Forget(end),
                 });
@@ -85,7 +84,7 @@ impl Shared {
         let mut notices = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Signal(link, flag) => link.signal(flag),
+                Effect::Changed(link) => link.signal(CHANGED),
                 Effect::Shutdown(link) => {
                     // An error does not matter here; the read side detects a lost peer.
                     let _ = link.socket.shutdown_write();
@@ -94,7 +93,7 @@ impl Shared {
                     if let Some(frame) = last {
                         let _ = link.socket.try_write(frame.as_bytes());
                     }
-                    link.signal(GONE);
+                    link.signal(CHANGED);
                 }
                 Effect::Pinged(sender, results) => shielded(|| {
                     let _ = sender.send(results);

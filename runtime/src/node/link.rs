@@ -39,14 +39,11 @@ pub(crate) struct Arrived {
     pub(crate) early: Vec<u8>,
 }
 
-/// The read mode has changed.
-pub(crate) const READ_MODE: u8 = 1;
+/// The connection's state in the core has changed: its read mode, or it has ended, or it is gone. Which of
+/// these is found under the lock of the core, with [`Link::take_end`], so that the task sees them in order.
+pub(crate) const CHANGED: u8 = 1;
 /// A write was incomplete.
 pub(crate) const BLOCKED: u8 = 2;
-/// The connection has ended. [`Link::take_end`] returns the details.
-pub(crate) const ENDED: u8 = 4;
-/// The connection is gone.
-pub(crate) const GONE: u8 = 8;
 
 /// A connection's socket, and the means to signal its task.
 // The socket comes first, next to the reference count, because a writer uses nothing else.
@@ -137,11 +134,12 @@ impl Link {
         self.flags.load(Ordering::Acquire) != 0
     }
 
-    /// Stores the end. The task must be signalled separately.
+    /// Stores the end, under the lock of the core. The task must be signalled separately.
     pub(crate) fn set_end(&self, end: End) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
     }
 
+    /// Takes the end, once. Under the lock of the core, this goes with the read mode found there.
     pub(crate) fn take_end(&self) -> Option<Box<End>> {
         self.end
             .lock()

@@ -9,7 +9,6 @@ mod shared;
 
 pub(crate) use self::backlog::Held;
 pub(crate) use self::link::{
-    Arrival, Arrived, BLOCKED, ENDED, Farewell, GONE, Inbox, Link, Pages, Posted, READ_MODE,
-    TaskWaker,
+    Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Inbox, Link, Pages, Posted, TaskWaker,
 };
 pub(crate) use self::shared::{Locked, Running, Shared};

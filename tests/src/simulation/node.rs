@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use switchboard_core::session::{Session, Step as Next, Turn};
+use switchboard_core::session::{Ended, Node, Session, Step as Next, Turn};
 use switchboard_core::{Event, HandshakeConfig, ReadMode, Refused, Tokens};
 
 use super::counters::{Fault, Probe};
@@ -119,16 +119,21 @@ impl World {
         if !std::mem::take(&mut link.signalled) {
             return;
         }
-        if let Some(ended) = link.ended.take() {
-            self.session(l, |session, node| session.ended(node, ended));
-        }
-        self.session(l, |session, node| session.update(node));
+        let ended = link.ended.take();
+        self.update(l, ended);
         self.carry_on(l, None);
         let link = &mut self.links[l as usize];
         if link.node_gone && link.hook.is_none() {
             link.rx = Vec::new();
             link.rx_at = 0;
         }
+    }
+
+    fn update(&mut self, l: u32, ended: Option<Ended>) {
+        self.session(l, |session, node| {
+            let mode = node.read_mode(session.id());
+            session.update(node, mode, ended);
+        });
     }
 
     /// Carries out a step and those that follow, until a hook has to be awaited.
@@ -197,7 +202,7 @@ impl World {
 
     fn may_read(&mut self, l: u32) -> bool {
         if self.plan.config.limits.pause_reading.is_some() {
-            self.session(l, |session, node| session.update(node));
+            self.update(l, None);
         }
         match self.links[l as usize].read_mode {
             ReadMode::Wait => false,
