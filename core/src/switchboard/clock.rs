@@ -53,6 +53,7 @@ impl Clock {
     }
 
     /// Converts a deadline in liveness time to driver time, if the host does not stall again.
+    #[inline]
     pub(super) fn driver_time(&self, at: Time) -> Time {
         at + self.stall
     }
@@ -96,6 +97,7 @@ impl Clock {
     }
 
     /// Returns this deadline, or the earliest one that makes progress after the latest tick.
+    #[inline]
     pub(super) fn after_tick(&self, at: Time) -> Time {
         at.max(self.ticked + Duration::from_nanos(1))
     }

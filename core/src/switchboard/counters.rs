@@ -29,6 +29,7 @@ pub(super) struct Counters {
 pub(super) type Tally = BTreeMap<&'static str, u64>;
 
 impl Counters {
+    #[inline]
     pub(super) fn dropped(&mut self, reason: &'static str, messages: u64) {
         if messages > 0 {
             *self.dropped.entry(reason).or_default() += messages;
@@ -44,6 +45,7 @@ impl Counters {
     }
 
     /// Records a notice when a limit is used to 80 % or to 100 % for the first time.
+    #[inline]
     pub(super) fn note_level(
         &mut self,
         effects: &mut Effects,
@@ -51,15 +53,18 @@ impl Counters {
         used: usize,
         limit: usize,
     ) {
-        let mark = match () {
-            () if used >= limit => 2,
-            () if used.saturating_mul(5) >= limit.saturating_mul(4) => 1,
-            () => return,
-        };
+        // In all but a few calls.
+        if used.saturating_mul(5) >= limit.saturating_mul(4) {
+            self.reach(effects, level, used >= limit);
+        }
+    }
+
+    fn reach(&mut self, effects: &mut Effects, level: Level, full: bool) {
+        let mark = if full { 2 } else { 1 };
         let reached = &mut self.reached[level as usize];
         if *reached < mark {
             *reached = mark;
-            let percent = if mark == 2 { 100 } else { 80 };
+            let percent = if full { 100 } else { 80 };
             effects.notify(Notice::NearLimit {
                 limit: level.field(),
                 percent,

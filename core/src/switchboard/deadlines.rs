@@ -28,16 +28,19 @@ pub(super) struct Deadlines {
 
 impl Deadlines {
     /// Returns when the earliest timer is due, in liveness time.
+    #[inline]
     pub(super) fn next(&self) -> Option<Time> {
         self.timers.next()
     }
 
     /// Returns when the first login expires, in driver time.
+    #[inline]
     pub(super) fn next_expiry(&self) -> Option<Time> {
         self.expiries.first().map(|&(at, _)| at)
     }
 
     /// Arms a timer of this kind, for its deadline or earlier.
+    #[inline]
     pub(super) fn arm(
         &mut self,
         connections: &mut Table,
@@ -60,6 +63,7 @@ impl Deadlines {
     }
 
     /// Disarms a timer that is not needed any more, or not until it is armed `again`.
+    #[inline]
     pub(super) fn disarm(
         &mut self,
         connections: &mut Table,

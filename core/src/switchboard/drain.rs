@@ -43,6 +43,7 @@ impl Drain {
     }
 
     /// Returns when the next connection is to be closed, or the deadline.
+    #[inline]
     pub(super) fn next(&self) -> Option<Time> {
         let running = self.running.as_ref().filter(|running| !running.done)?;
         let next = running.schedule.front().map(|&(at, _)| at);

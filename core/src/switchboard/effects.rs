@@ -22,16 +22,19 @@ pub(super) struct Effects {
 
 impl Effects {
     /// Records an action.
+    #[inline]
     pub(super) fn act(&mut self, action: Action) {
         self.actions.push_back(action);
     }
 
     /// Records a notice.
+    #[inline]
     pub(super) fn notify(&mut self, notice: Notice) {
         self.act(Action::Notify(notice));
     }
 
     /// Records that a connection is to be ended.
+    #[inline]
     pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason) {
         self.ends.push_back((id, reason));
     }
@@ -42,16 +45,19 @@ impl Effects {
     }
 
     /// Returns whether no action waits.
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.actions.is_empty()
     }
 
     /// Returns whether everything that was recorded for connections has been carried out.
+    #[inline]
     pub(super) fn is_settled(&self) -> bool {
         self.ends.is_empty() && self.resumed.is_empty()
     }
 
     /// Takes the oldest action. Frees the memory of a burst with the last one.
+    #[inline]
     pub(super) fn next_action(&mut self) -> Option<Action> {
         let action = self.actions.pop_front();
         if action.is_none() && self.actions.capacity() > KEPT {

@@ -43,6 +43,7 @@ pub(super) struct Answer {
 
 impl Liveness {
     /// Returns when the first call of `ping_user` times out.
+    #[inline]
     pub(super) fn next(&self) -> Option<Time> {
         self.deadlines.first().map(|&(at, _)| at)
     }
@@ -54,6 +55,7 @@ impl Liveness {
     }
 
     /// Returns the ping shared by all connections due in this tick, if there was one already.
+    #[inline]
     pub(super) fn beat(&self) -> Option<(u64, StoredFrame)> {
         self.beat
     }
@@ -107,6 +109,7 @@ impl Liveness {
     }
 
     /// Takes an answer to a ping of ours, whatever its form. Returns `None` if it was none.
+    #[inline]
     pub(super) fn answered(
         &mut self,
         connections: &mut Table,
@@ -231,6 +234,7 @@ pub(super) fn start(
 
 /// Schedules the ping after one that has come due. Returns whether a new ping is to be sent now,
 /// because the previous one was answered.
+#[inline]
 pub(super) fn due(connection: &mut ConnectionState, interval: Duration, now: Time) -> bool {
     // Stays on the beat, because the interval is a multiple of it except for nanoseconds.
     let next = connection.next_ping + interval;
@@ -252,6 +256,7 @@ pub(super) fn due(connection: &mut ConnectionState, interval: Duration, now: Tim
 }
 
 /// Notes a ping that is queued. `health` says whether it is a `health_ping`.
+#[inline]
 pub(super) fn sent(connection: &mut ConnectionState, payload: u64, health: bool, now: Time) {
     connection.ping = Some(Outstanding {
         payload,

@@ -53,6 +53,7 @@ pub(super) enum Excluded<'a> {
 }
 
 impl<'a> Excluded<'a> {
+    #[inline]
     pub(super) fn new(connections: &Table, users: &Users, exclude: Exclude<'a>) -> Self {
         match (exclude.connections, exclude.users) {
             ([], []) => Self::Nobody,

@@ -169,6 +169,7 @@ impl Seats {
     }
 
     /// Returns when an address can be forgotten next, in driver time.
+    #[inline]
     pub(super) fn next(&self) -> Option<Time> {
         self.ips.next()
     }

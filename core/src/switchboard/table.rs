@@ -55,6 +55,7 @@ impl Table {
         }
     }
 
+    #[inline]
     pub(super) fn get(&self, id: ConnectionId) -> Result<&ConnectionState, StaleId> {
         match self.slots.get(id.slot()) {
             Some(found) if found.generation == id.generation => Ok(found),
@@ -62,6 +63,7 @@ impl Table {
         }
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut ConnectionState, StaleId> {
         match self.slots.get_mut(id.slot()) {
             Some(found) if found.generation == id.generation => Ok(found),
@@ -70,14 +72,17 @@ impl Table {
     }
 
     /// Returns the connection in a slot that is known to be occupied, because an index names it.
+    #[inline]
     pub(super) fn at(&self, slot: u32) -> &ConnectionState {
         &self.slots[slot as usize]
     }
 
+    #[inline]
     pub(super) fn at_mut(&mut self, slot: u32) -> &mut ConnectionState {
         &mut self.slots[slot as usize]
     }
 
+    #[inline]
     pub(super) fn id_at(&self, slot: u32) -> ConnectionId {
         ConnectionId {
             slot,

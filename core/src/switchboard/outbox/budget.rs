@@ -29,6 +29,7 @@ impl Relief {
     /// Returns the connections that may be closed to keep `limit`, or `None` if it is kept or if
     /// closing all of them would not help: frames that wait for a writer are no fault of their
     /// clients, and publishers wait instead.
+    #[inline]
     pub(in crate::switchboard) fn new(
         outbox: &Outbox,
         connections: &Table,
@@ -37,6 +38,10 @@ impl Relief {
         if !outbox.exceeds(limit) || outbox.blocked.is_empty() {
             return None;
         }
+        Self::of_blocked(outbox, connections, limit)
+    }
+
+    fn of_blocked(outbox: &Outbox, connections: &Table, limit: usize) -> Option<Self> {
         let bytes = |id| connections.get(id).map_or(0, |found| found.queue.bytes());
         let blocked = outbox.blocked.iter();
         let waiting: BinaryHeap<_> = blocked.map(|&id| (bytes(id), id)).collect();
@@ -79,6 +84,7 @@ impl Relief {
 
 impl Outbox {
     /// Returns whether more than `limit` bytes are held.
+    #[inline]
     pub(in crate::switchboard) fn exceeds(&self, limit: usize) -> bool {
         self.held() > limit
     }

@@ -85,28 +85,33 @@ pub(super) enum Offer {
 
 impl Outbox {
     /// Returns the bytes of memory of all queues.
+    #[inline]
     pub(super) fn held(&self) -> usize {
         self.pool.held()
     }
 
     /// Stores a frame for publishing, and counts it once. [`Self::release`] has to follow.
+    #[inline]
     pub(super) fn publish(&mut self, frame: Frame) -> StoredFrame {
         self.count_publish(frame.len());
         self.pool.store(frame)
     }
 
     /// Like [`Self::publish`], for a frame that a room publishes after its `latest` one.
+    #[inline]
     pub(super) fn publish_after(&mut self, latest: &mut Latest, frame: Frame) -> StoredFrame {
         self.count_publish(frame.len());
         self.pool.store_after(latest, frame)
     }
 
     /// Stores a frame that several connections get. [`Self::release`] has to follow.
+    #[inline]
     pub(super) fn store(&mut self, frame: Frame) -> StoredFrame {
         self.pool.store(frame)
     }
 
     /// Releases a stored frame; it stays in the queues that it is in.
+    #[inline]
     pub(super) fn release(&mut self, frame: StoredFrame) {
         self.pool.release(frame);
     }
@@ -114,6 +119,7 @@ impl Outbox {
     /// Queues a message for the connections in these slots, and releases it. Slow ones are recorded
     /// in `effects`. The mark serves to correct the receipt if connections are closed because of
     /// the message.
+    #[inline]
     pub(super) fn fan_out(
         &mut self,
         connections: &mut Table,
@@ -201,6 +207,7 @@ impl Outbox {
     }
 
     /// Queues a frame that goes before all data and is not limited.
+    #[inline]
     pub(super) fn push_urgent(
         &mut self,
         connection: &mut ConnectionState,
@@ -262,6 +269,7 @@ impl Outbox {
     }
 
     /// Returns whether a frame may be written before everything queued.
+    #[inline]
     pub(super) fn may_be_overtaken(&self, connection: &ConnectionState) -> bool {
         connection.writer != WriteState::Writing && self.pool.may_be_overtaken(&connection.queue)
     }
@@ -326,6 +334,7 @@ impl Outbox {
         )
     }
 
+    #[inline]
     fn count_publish(&mut self, bytes: usize) {
         self.totals.messages += 1;
         self.totals.bytes += bytes as u64;
@@ -334,6 +343,7 @@ impl Outbox {
 
 /// Returns whether reading, which pauses while more than `limits.pause_reading` is queued, resumes
 /// because the queue has shrunk from `before` bytes.
+#[inline]
 pub(super) fn resumes(connection: &ConnectionState, before: usize, limits: &Limits) -> bool {
     limits
         .pause_reading
@@ -341,6 +351,7 @@ pub(super) fn resumes(connection: &ConnectionState, before: usize, limits: &Limi
 }
 
 /// Starts to measure how long the socket takes nothing, when the first frame is queued.
+#[inline]
 fn note_start(connection: &mut ConnectionState, now: Time) {
     if connection.queue.is_empty() {
         connection.stalled_from = now;

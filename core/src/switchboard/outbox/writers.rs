@@ -32,6 +32,7 @@ pub(in crate::switchboard) struct Written {
 
 impl Outbox {
     /// Returns the next connection that has something to write. The caller becomes its writer.
+    #[inline]
     pub(in crate::switchboard) fn poll(&mut self, connections: &mut Table) -> Option<ConnectionId> {
         while let Some(taken) = self.writing.front()
             && !is_writing(connections, taken.id)
@@ -99,6 +100,7 @@ impl Outbox {
 
     /// Takes about `budget` bytes for a connection's writer: small frames are appended to `out`, a
     /// large one is shared.
+    #[inline]
     pub(in crate::switchboard) fn take(
         &mut self,
         connection: &mut ConnectionState,
@@ -114,6 +116,7 @@ impl Outbox {
 
     /// Removes what was written, at `now` in liveness time, and discards the rest if the connection
     /// is being closed at once. Returns `None` if the connection has no writer.
+    #[inline]
     pub(in crate::switchboard) fn wrote(
         &mut self,
         connection: &mut ConnectionState,
@@ -178,6 +181,7 @@ impl Outbox {
     }
 }
 
+#[inline]
 fn is_writing(connections: &Table, id: ConnectionId) -> bool {
     connections
         .get(id)

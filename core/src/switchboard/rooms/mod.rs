@@ -73,10 +73,12 @@ impl Rooms {
             .find_or_vacant(name, |room| &self.at(room).name)
     }
 
+    #[inline]
     pub(super) fn at(&self, key: u32) -> &Room {
         &self.slots[key as usize]
     }
 
+    #[inline]
     pub(super) fn at_mut(&mut self, key: u32) -> &mut Room {
         &mut self.slots[key as usize]
     }
@@ -271,6 +273,7 @@ impl Rooms {
     }
 
     /// Returns when the next update or the end of a grace period is due, in driver time.
+    #[inline]
     pub(super) fn next(&self) -> Option<Time> {
         self.timers.next()
     }

@@ -186,6 +186,7 @@ pub(super) struct Grace {
 }
 
 impl PresenceTimers {
+    #[inline]
     pub(super) fn next(&self) -> Option<Time> {
         let update = self.updates.front().map(|&(at, ..)| at);
         let grace = self.graces.front().map(|grace| grace.at);
