@@ -15,7 +15,8 @@ pub enum Action {
     Send(ConnectionId),
     /// Everything is written: shut down the write side, and go on reading.
     ShutdownWrite(ConnectionId),
-    /// The connection's read mode has changed; ask [`Switchboard::read_mode`](crate::Switchboard::read_mode).
+    /// The connection's read mode has changed; ask
+    /// [`Switchboard::read_mode`](crate::Switchboard::read_mode).
     ReadMode(ConnectionId),
     /// The connection is gone: try once to write `last`, if there is any, then drop the socket.
     Evict {

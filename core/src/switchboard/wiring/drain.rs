@@ -13,8 +13,8 @@ impl Switchboard {
     /// least the window, are evicted; what is queued for them, including `bye` and Close frame, is
     /// written with one attempt.
     ///
-    /// [`Notice::Drained`] follows when all of them are gone, and also those that were
-    /// authenticating. Within the deadline the drain also waits for hooks; see
+    /// [`Notice::Drained`](crate::Notice::Drained) follows when all of them are gone, and also
+    /// those that were authenticating. Within the deadline the drain also waits for hooks; see
     /// [`await_disconnect_hooks`](Self::await_disconnect_hooks). A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
         self.advance_clock(now);
@@ -31,7 +31,7 @@ impl Switchboard {
         self.tick_drain();
     }
 
-    /// Declares that each [`Notice::Closed`] begins a hook, whose return
+    /// Declares that each [`Notice::Closed`](crate::Notice::Closed) begins a hook, whose return
     /// [`disconnect_hook_done`](Self::disconnect_hook_done) reports. A drain waits for these hooks.
     pub fn await_disconnect_hooks(&mut self) {
         self.drain.await_hooks();

@@ -30,8 +30,8 @@ impl Switchboard {
     /// Pings all connections of a user, by `health_ping` with the JSON protocol and otherwise by a
     /// ping frame with a payload of its own.
     ///
-    /// Returns a ticket. [`Notice::Pinged`](crate::Notice::Pinged) with that ticket follows at the latest after `timeout`;
-    /// at once if the user is not connected.
+    /// Returns a ticket. [`Notice::Pinged`](crate::Notice::Pinged) with that ticket follows at the
+    /// latest after `timeout`; at once if the user is not connected.
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
         self.advance_clock(now);
         let devices = self.connections_of(user);
