@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_published_is_read_again() {
+    fn a_published_message_is_read_again() {
         let (mut text, mut frame) = (Vec::new(), Vec::new());
         put_message(&mut text, &To::Room(7), 0xab, 0x1234_5678, 36);
         put_client_frame(&mut frame, TEXT, &text);

@@ -115,7 +115,7 @@ fn a_message_without_an_answer_fails_while_the_connection_lives() {
 }
 
 #[test]
-fn how_long_an_answer_may_take_is_an_option() {
+fn the_timeout_of_an_answer_is_an_option() {
     let mut machine = welcomed(Config {
         request: Duration::from_millis(300),
         ..Config::default()
@@ -176,7 +176,7 @@ fn a_request_that_was_not_read_may_be_one_that_has_timed_out() {
 }
 
 #[test]
-fn whoever_slept_reads_the_answers_before_it_calls_them_late() {
+fn a_host_that_slept_reads_the_answers_before_it_calls_them_late() {
     let mut machine = welcomed(Config::default());
     play(&mut machine, 0, &[publish("a"), publish("a")]);
     let woken = play(&mut machine, 12_001, &[Event::Tick]);
@@ -342,7 +342,7 @@ fn a_lobby_can_be_left_whether_or_not_it_was_subscribed() {
 }
 
 #[test]
-fn who_was_put_out_of_the_lobby_is_in_it_no_more() {
+fn a_client_removed_from_its_lobby_is_in_it_no_more() {
     let mut machine = in_a_lobby(12);
     let put_out = message(r#"{"type":"unsubscribed","channel":"lobby"}"#);
     play(&mut machine, 20, &[put_out]);
@@ -366,7 +366,7 @@ fn a_channel_that_was_left_before_its_answer_came_is_no_lobby() {
 }
 
 #[test]
-fn whoever_is_in_already_is_in_even_where_nobody_has_said_so() {
+fn already_subscribed_means_subscribed_even_without_an_earlier_answer() {
     let mut machine = welcomed(Config::default());
     let entered = play(&mut machine, 10, &[LOBBY, publish("lobby"), ALREADY_IN]);
     assert_eq!(sent(&entered).len(), 2, "{entered:?}");

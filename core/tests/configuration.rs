@@ -40,7 +40,7 @@ fn a_duration_is_a_number_of_seconds_or_says_its_unit() {
 }
 
 #[test]
-fn what_is_no_duration_is_an_error_that_says_what_is_one() {
+fn an_invalid_duration_is_an_error_that_names_the_valid_form() {
     for value in [
         "-1",
         "true",

@@ -297,7 +297,7 @@ fn pings_between_fragments_are_not_fragments() {
 
 // F12
 #[test]
-fn what_an_unfinished_message_holds_can_be_asked_for() {
+fn a_decoder_reports_how_much_an_unfinished_message_holds() {
     let mut decoder = Decoder::new(LIMITS);
     let mut outcome = Outcome::default();
     assert!(!decoder.in_message());

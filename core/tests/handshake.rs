@@ -445,7 +445,7 @@ fn h18_what_follows_a_page_or_a_refused_request_is_read_by_nobody() {
 }
 
 #[test]
-fn of_several_faults_the_first_in_the_order_is_told() {
+fn a_request_with_several_faults_is_told_the_first_in_order() {
     let mut request =
         "POST /no%zz HTTP/1.1\r\nUpgrade: x\r\nSec-WebSocket-Version: 8\r\n\r\n".to_owned();
     assert_eq!(refused(&request), 400, "syntax");

@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_accepted_can_be_judged_and_answered(bytes in bytes(), config in configs()) {
+    fn every_accepted_request_can_be_checked_and_answered(bytes in bytes(), config in configs()) {
         match feed(&Arc::new(config), [&bytes[..]]) {
             Ok(Some(request)) => {
                 let peer: IpAddr = [10, 0, 0, 1].into();

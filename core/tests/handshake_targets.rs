@@ -110,7 +110,7 @@ fn h14_other_paths_are_404() {
 }
 
 #[test]
-fn what_is_no_upgrade_path_may_be_a_page() {
+fn a_path_that_is_no_endpoint_may_be_a_page() {
     let page = |text: &str| accepted(&with_pages(), text.replace('|', "\r\n"));
     let request = page("GET / HTTP/1.1|Host: a||");
     assert!(!request.is_upgrade());

@@ -55,7 +55,7 @@ fn a_token_is_found_wherever_it_may_stand() {
 }
 
 #[test]
-fn what_only_looks_like_a_token_is_none() {
+fn text_that_only_looks_like_a_token_is_none() {
     for request in [
         upgrade("/ws?Token=x&tokens=y"),
         upgrade_with("Authorization: Basic czNjcmV0IQ==\r\n"),
@@ -83,7 +83,7 @@ fn a_subprotocol_carries_a_token_only_where_json_is_spoken() {
 }
 
 #[test]
-fn of_several_tokens_the_first_in_the_order_of_places_counts() {
+fn the_first_token_in_the_order_of_places_counts() {
     let subprotocol =
         "Sec-WebSocket-Protocol: switchboard.v1.json, base64url.bearer.switchboard.YQ\r\n";
     let header = "Authorization: Bearer b\r\n";
@@ -118,7 +118,7 @@ fn of_several_tokens_the_first_in_the_order_of_places_counts() {
 }
 
 #[test]
-fn what_does_not_count_need_not_be_readable() {
+fn a_token_that_does_not_count_need_not_be_readable() {
     for (request, first) in [
         (upgrade("/ws?token=a&token=%zz"), "a"),
         (

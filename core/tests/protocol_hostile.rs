@@ -49,7 +49,7 @@ fn j1_deep_nesting_is_refused_and_the_id_still_carried_back() {
 }
 
 #[test]
-fn what_is_taken_a_parser_with_a_recursion_limit_of_128_can_read_as_a_message() {
+fn accepted_content_is_readable_by_a_parser_with_a_recursion_limit_of_128() {
     let json = "[".repeat(MAX_NESTING - 1) + &"]".repeat(MAX_NESTING - 1);
     let content = Content::parse(&json).unwrap();
     let message = ServerMessage::Direct {

@@ -10,7 +10,7 @@ use super::node::{Node, config, until};
 const SEATS: usize = 2;
 
 #[test]
-fn of_those_who_come_at_once_exactly_as_many_as_there_are_seats_get_in() {
+fn simultaneous_connects_fill_the_seats_exactly() {
     explore("seats", &["refused"], || {
         let mut config = config();
         config.limits.connections = SEATS;
@@ -43,7 +43,7 @@ fn of_those_who_come_at_once_exactly_as_many_as_there_are_seats_get_in() {
 }
 
 #[test]
-fn of_two_who_come_as_the_same_user_one_stays() {
+fn two_connects_of_one_user_leave_one_connection() {
     explore("twins", &[], || {
         let mut node = Node::new(config(), 2);
         let twins = [(); 2].map(|()| node.dial("ann", "blue", 200));

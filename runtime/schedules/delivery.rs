@@ -86,7 +86,7 @@ fn members_hear_all_publishers_in_one_order() {
 }
 
 #[test]
-fn who_waits_for_the_writers_is_let_go_on_and_makes_nobody_slow() {
+fn a_publisher_that_waits_for_the_writers_resumes_and_makes_no_member_slow() {
     explore("gate", &["a publisher had to wait"], || {
         let mut config = config();
         config.limits.queue_messages = 12;

@@ -79,7 +79,7 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
 }
 
 #[test]
-fn whoever_waits_for_the_end_of_a_drain_hears_of_it() {
+fn every_waiter_for_the_end_of_a_drain_hears_of_it() {
     explore("waiters", &[], || {
         let node = Node::new(config(), 1);
         let waiters: Vec<_> = (0..2)

@@ -92,7 +92,7 @@ fn publish(hub: Hub) -> JoinHandle<()> {
 }
 
 #[test]
-fn whatever_ends_while_messages_are_under_way_leaves_nothing_behind() {
+fn every_kind_of_end_while_messages_are_under_way_leaves_nothing_behind() {
     let all: Vec<_> = ENDINGS.iter().map(|(_, name)| *name).collect();
     explore("endings", &all, || {
         let mut node = Node::new(config(), 2);
@@ -156,7 +156,7 @@ fn the_end_of_a_client_is_not_forgotten_behind_the_last_hook() {
 }
 
 #[test]
-fn what_a_hook_answers_before_a_violation_goes_out() {
+fn a_hooks_answer_before_a_violation_goes_out() {
     explore("answer before a violation", &[], || {
         let mut node = Node::new(config(), 1);
         let mut peer = node.enter("ann", "blue", 1 << 20);
@@ -175,7 +175,7 @@ fn what_a_hook_answers_before_a_violation_goes_out() {
 }
 
 #[test]
-fn what_a_hook_answers_before_a_violation_goes_out_whoever_else_writes() {
+fn a_hooks_answer_before_a_violation_goes_out_beside_another_writer() {
     explore_times(10, "answer before a violation, two threads", &[], || {
         let mut node = Node::new(config(), 2);
         let mut peer = node.enter("ann", "blue", 1 << 20);
@@ -200,7 +200,7 @@ fn what_a_hook_answers_before_a_violation_goes_out_whoever_else_writes() {
 }
 
 #[test]
-fn what_a_hook_answers_before_a_close_goes_out_before_its_answer() {
+fn a_hooks_answer_before_a_close_goes_out_before_the_close_is_answered() {
     explore("answer before a Close", &[], || {
         let mut node = Node::new(config(), 2);
         let mut peer = node.enter("ann", "blue", 40 + draw(200));

@@ -85,7 +85,7 @@ fn the_last_handle_may_go_at_any_time() {
 }
 
 #[test]
-fn who_answers_no_ping_is_evicted_without_a_second_writer() {
+fn a_connection_that_answers_no_ping_is_evicted_without_a_second_writer() {
     let happens = ["a Close frame got out", "no Close frame got out"];
     explore("no pong", &happens, || {
         let mut config = config();
@@ -108,7 +108,7 @@ fn who_answers_no_ping_is_evicted_without_a_second_writer() {
 }
 
 #[test]
-fn who_may_not_linger_is_evicted_without_a_second_writer() {
+fn a_connection_that_may_not_linger_is_evicted_without_a_second_writer() {
     let happens = ["a Close frame got out", "no Close frame got out"];
     explore("no room to close", &happens, || {
         let mut config = config();
@@ -132,7 +132,7 @@ fn who_may_not_linger_is_evicted_without_a_second_writer() {
 }
 
 #[test]
-fn who_comes_just_before_the_end_is_let_go_too() {
+fn a_connection_that_arrives_just_before_the_end_is_released_too() {
     explore("arrival at the end", &[], || {
         let mut node = Node::new(config(), 1 + draw(2));
         drop(node.dial("ann", "blue", 300));
@@ -141,7 +141,7 @@ fn who_comes_just_before_the_end_is_let_go_too() {
 }
 
 #[test]
-fn who_comes_when_the_runtime_has_gone_is_let_go_at_once() {
+fn a_connection_that_arrives_after_the_runtime_has_gone_is_released_at_once() {
     explore("arrival at no runtime", &[], || {
         let mut node = Node::on(Crew::with(1, usize::MAX), config());
         let publisher = publish(node.hub.clone(), 1);
@@ -157,7 +157,7 @@ fn who_comes_when_the_runtime_has_gone_is_let_go_at_once() {
 }
 
 #[test]
-fn what_ends_before_the_hub_does_is_started_again_and_gets_nobody_until_then() {
+fn a_loop_that_ends_before_the_hub_is_started_again_and_gets_no_connection_until_then() {
     explore("a loop that ends", &[], || {
         // The ticker and one of two event loops.
         let mut node = Node::on(Crew::with(2, 2), config());
@@ -169,7 +169,7 @@ fn what_ends_before_the_hub_does_is_started_again_and_gets_nobody_until_then() {
 }
 
 #[test]
-fn who_comes_while_no_file_can_be_opened_does_not_keep_one_for_ever() {
+fn a_connection_that_arrives_while_no_file_can_be_opened_keeps_none_for_ever() {
     explore("no file to watch sockets with", &[], || {
         let step = Duration::from_millis(50);
         exhaust(true);

@@ -27,7 +27,7 @@ fn converse(node: &mut Node, window: usize, count: u64) {
 }
 
 #[test]
-fn who_is_not_read_while_its_queue_is_long_is_read_again() {
+fn a_connection_paused_for_its_own_queue_is_read_again() {
     explore("pause", &["a socket was full"], || {
         let mut config = config();
         config.limits.pause_reading = Some(60);
@@ -39,7 +39,7 @@ fn who_is_not_read_while_its_queue_is_long_is_read_again() {
 }
 
 #[test]
-fn who_sends_more_than_the_hooks_keep_up_with_is_read_again() {
+fn a_client_that_outpaces_its_hooks_is_read_again() {
     explore("backlog", &["more than fits in the backlog"], || {
         let mut node = Node::new(config(), 1);
         let count = 20;
@@ -53,7 +53,7 @@ fn who_sends_more_than_the_hooks_keep_up_with_is_read_again() {
 }
 
 #[test]
-fn who_is_not_read_because_too_much_waits_for_others_is_read_again() {
+fn a_connection_paused_for_what_waits_for_others_is_read_again() {
     explore("node's backlog", &["too much waits for hooks"], || {
         let mut config = config();
         config.limits.unfinished_bytes = 130;

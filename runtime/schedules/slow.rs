@@ -10,7 +10,7 @@ use super::node::{Node, config, pass_time_until};
 const STEP: Duration = Duration::from_millis(100);
 
 #[test]
-fn who_does_not_read_goes_in_time_and_costs_the_others_nothing() {
+fn a_connection_that_does_not_read_ends_in_time_and_costs_the_others_nothing() {
     explore("slow", &["a socket was full", "somebody was slow"], || {
         let mut config = config();
         config.limits.queue_messages = 4;

@@ -160,7 +160,7 @@ fn a_drain_counts_everybody_whom_it_evicts() {
 }
 
 #[test]
-fn who_is_read_again_because_its_messages_were_dropped_is_told_so() {
+fn dropped_messages_of_a_left_room_report_that_reading_resumes() {
     let mut config = raw();
     config.limits.pause_reading = Some(100);
     let mut world = World::new(config);
@@ -178,7 +178,7 @@ fn who_is_read_again_because_its_messages_were_dropped_is_told_so() {
 }
 
 #[test]
-fn who_is_read_again_because_older_messages_made_way_is_told_so() {
+fn older_messages_that_make_way_report_that_reading_resumes() {
     let mut config = raw();
     config.slow = SlowPolicy::DropOldest;
     config.limits.queue_messages = 1;
@@ -418,7 +418,7 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
 }
 
 #[test]
-fn who_is_read_again_because_a_shorter_pong_waits_is_told_so() {
+fn a_shorter_waiting_pong_reports_that_reading_resumes() {
     let mut config = raw();
     config.limits.pause_reading = Some(60);
     let mut world = World::new(config);

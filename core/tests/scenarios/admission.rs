@@ -17,7 +17,7 @@ fn count(world: &World, reason: &str) -> u64 {
 }
 
 #[test]
-fn of_n_plus_1_connections_at_a_limit_of_n_exactly_n_are_admitted() {
+fn a_limit_of_n_admits_exactly_n_of_n_plus_1_connections() {
     let mut world = World::with(|config| config.limits.connections = 5);
     let tries: Vec<_> = (0..6)
         .map(|_| world.asks(world.new_address(), "/ws", "").0)
@@ -37,7 +37,7 @@ fn of_n_plus_1_connections_at_a_limit_of_n_exactly_n_are_admitted() {
 }
 
 #[test]
-fn of_n_plus_1_connections_to_a_lobby_of_n_exactly_n_are_admitted() {
+fn a_lobby_of_n_admits_exactly_n_of_n_plus_1_connections() {
     let mut world = World::with(|config| config.limits.room_members = 3);
     for n in 0..3 {
         world.connect(&format!("u{n}"), "lobby");
@@ -49,7 +49,7 @@ fn of_n_plus_1_connections_to_a_lobby_of_n_exactly_n_are_admitted() {
 }
 
 #[test]
-fn of_n_plus_1_connections_of_an_address_exactly_n_are_admitted() {
+fn an_address_limit_of_n_admits_exactly_n_of_n_plus_1_connections() {
     let mut world = World::with(|config| config.limits.per_ip = 2);
     let first = world.tries_from(HOME, "ann", "");
     world.tries_from(HOME, "bob", "");

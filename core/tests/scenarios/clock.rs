@@ -47,7 +47,7 @@ fn a_stall_of_the_host_is_not_a_stall_of_its_clients() {
 }
 
 #[test]
-fn who_does_not_answer_after_the_stall_either_is_evicted() {
+fn a_connection_that_is_silent_after_the_stall_too_is_evicted() {
     let (mut world, ann) = just_pinged();
     world.freeze(secs(60));
     world.happens(ann, Event::Writable);

@@ -182,7 +182,7 @@ fn the_epoch_is_another_after_a_re_creation_and_after_a_restart() {
 }
 
 #[test]
-fn what_no_queue_can_ever_hold_is_too_large_and_spends_no_number() {
+fn a_broadcast_larger_than_any_queue_is_too_large_and_spends_no_number() {
     let mut world = World::with(|config| config.limits.queue_bytes = 1_000);
     let ann = world.connect("ann", "lobby");
     let big = Frame::text(&"x".repeat(1_000));

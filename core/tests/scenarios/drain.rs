@@ -83,7 +83,7 @@ fn each_is_told_when_to_come_back_and_closed_1001() {
 }
 
 #[test]
-fn what_is_queued_goes_out_before_the_bye() {
+fn queued_messages_go_out_before_the_bye() {
     let (mut world, clients) = room_of(1);
     world.stops_reading_after(clients[0], 5);
     world.broadcast("lobby", "1", Exclude::NOBODY);
@@ -167,7 +167,7 @@ fn at_the_deadline_whoever_is_left_is_evicted_and_counted() {
 }
 
 #[test]
-fn who_was_not_closed_yet_is_evicted_at_a_deadline_that_comes_first() {
+fn a_connection_not_closed_yet_is_evicted_at_a_deadline_that_comes_first() {
     let (mut world, clients) = room_of(4);
     drain(&mut world, 10, 2);
     world.advance(secs(10));
@@ -185,7 +185,7 @@ fn a_drain_of_nobody_is_over_at_once() {
 }
 
 #[test]
-fn who_was_about_to_come_in_is_told_before_the_end() {
+fn a_connection_about_to_be_admitted_is_told_before_the_end() {
     let mut world = World::new();
     let (pending, _) = world.asks(world.new_address(), "/ws/lobby", "");
     world.keeps_its_side_open(pending);
@@ -265,7 +265,7 @@ fn where_the_deadline_comes_at_once_everybody_is_told_as_well() {
 }
 
 #[test]
-fn who_was_closing_before_the_drain_is_none_of_its_connections() {
+fn a_connection_that_was_closing_before_the_drain_is_not_counted_by_it() {
     let (mut world, clients) = room_of(3);
     world.falls_silent(clients[0]);
     world.falls_silent(clients[1]);
@@ -282,7 +282,7 @@ fn who_was_closing_before_the_drain_is_none_of_its_connections() {
 }
 
 #[test]
-fn who_ends_during_a_drain_keeps_its_own_reason() {
+fn a_connection_that_ends_during_a_drain_keeps_its_own_reason() {
     let (mut world, clients) = room_of(3);
     drain(&mut world, 10, 15);
     world

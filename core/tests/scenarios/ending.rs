@@ -75,7 +75,7 @@ fn close_flush_sends_what_is_queued_first() {
 }
 
 #[test]
-fn what_was_ready_before_a_clients_close_is_sent_before_its_answer() {
+fn messages_ready_before_a_clients_close_are_sent_before_it_is_answered() {
     let (mut world, ann) = with_three_queued();
     world.happens(ann, Event::Ping(b"first"));
     world.happens(ann, Event::Close(None));
@@ -89,7 +89,7 @@ fn what_was_ready_before_a_clients_close_is_sent_before_its_answer() {
 }
 
 #[test]
-fn what_is_still_to_be_written_outlives_the_end_of_the_peers_side() {
+fn queued_bytes_outlive_the_end_of_the_peers_side() {
     for (reason, messages) in [
         (CloseReason::ClientClosed, 3),
         (CloseReason::Replaced, 3),
@@ -125,7 +125,7 @@ fn a_refusal_outlives_the_end_of_the_peers_side() {
 }
 
 #[test]
-fn all_are_bounded_by_the_close_timeout_and_count_what_did_not_go_out() {
+fn all_ends_are_bounded_by_the_close_timeout_and_count_what_did_not_go_out() {
     for (reason, dropped) in [
         (CloseReason::Kicked, 3),
         (CloseReason::Replaced, 3),
@@ -331,7 +331,7 @@ fn each_violation_is_closed_with_its_code() {
 }
 
 #[test]
-fn of_who_is_closing_256_kib_are_discarded_and_then_nothing_is_read() {
+fn a_closing_connection_discards_256_kib_and_then_reads_nothing() {
     let mut world = World::new();
     let ann = world.connect("ann", "lobby");
     world.falls_silent(ann);
@@ -371,7 +371,7 @@ fn the_end_of_the_peers_side_ends_a_close_as_soon_as_all_is_written() {
 }
 
 #[test]
-fn what_was_sent_before_the_applications_close_arrives_in_order() {
+fn messages_before_the_applications_close_arrive_in_order() {
     let mut world = World::new();
     let ann = world.connect("ann", "");
     world.forget();

@@ -7,7 +7,7 @@ use crate::protocol::{answers, answers_with_any_id, error, pair, pair_with};
 use crate::world::secs;
 
 #[test]
-fn to_subscribe_again_is_already_subscribed_and_changes_nothing() {
+fn a_second_subscribe_is_already_subscribed_and_changes_nothing() {
     let request = json!({"type": "subscribe", "channel": "lobby"});
     let mut expected = error("already_subscribed");
     expected["channel"] = json!("lobby");
@@ -53,7 +53,7 @@ fn an_unknown_type_is_an_error_and_not_a_close() {
 }
 
 #[test]
-fn what_is_not_understood_is_a_bad_request_and_changes_nothing() {
+fn an_unreadable_message_is_a_bad_request_and_changes_nothing() {
     for text in [
         "",
         "{",
@@ -113,7 +113,7 @@ fn a_bad_or_too_long_name_is_a_bad_request() {
 }
 
 #[test]
-fn what_the_application_denies_is_forbidden_or_unauthorized() {
+fn a_denial_of_the_application_is_forbidden_or_unauthorized() {
     for (denied, code) in [
         (Denied::Forbidden, "forbidden"),
         (Denied::Unauthorized, "unauthorized"),
@@ -163,7 +163,7 @@ fn limits_of_rooms_are_limit_exceeded_and_a_full_room_is_room_full() {
 }
 
 #[test]
-fn what_no_member_can_ever_hold_is_too_large() {
+fn a_message_larger_than_any_members_queue_is_too_large() {
     for request in [
         json!({"type": "message", "channel": "lobby", "content": "x".repeat(1_000), "id": 1}),
         json!({"type": "direct", "to": "bob", "content": "x".repeat(1_000), "id": 1}),

@@ -86,7 +86,7 @@ fn the_first_ping_falls_at_random_in_its_interval() {
 }
 
 #[test]
-fn who_vanishes_is_evicted_within_interval_and_timeout() {
+fn a_client_that_vanishes_is_evicted_within_interval_and_timeout() {
     for seed in 0..20 {
         let mut world = World::new();
         for n in 0..seed {
@@ -213,7 +213,7 @@ fn a_reader_that_is_slow_but_answers_is_kept() {
 }
 
 #[test]
-fn who_vanishes_while_its_socket_takes_nothing_is_found_by_the_write_stall() {
+fn a_client_that_vanishes_while_blocked_is_found_by_the_write_stall() {
     let mut world = World::new();
     let ann = world.connect("ann", "lobby");
     world.falls_silent(ann);
@@ -379,7 +379,7 @@ fn pings_of_many_connections_share_their_moments() {
 }
 
 #[test]
-fn who_is_pinged_at_the_same_moment_gets_the_same_ping_and_answers_for_itself_alone() {
+fn connections_pinged_at_one_moment_share_a_ping_and_answer_for_themselves() {
     let mut world = World::with(|config| config.presence.enabled = false);
     let clients: Vec<_> = (0..1_000)
         .map(|n| world.connect(&format!("u{n}"), "lobby"))

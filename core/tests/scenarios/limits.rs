@@ -95,7 +95,7 @@ fn nine_strikes_in_every_10_s_are_forgiven() {
 }
 
 #[test]
-fn what_is_not_understood_is_a_strike_too() {
+fn an_unreadable_message_is_a_strike() {
     for text in [
         "not json",
         r#"{"type":"what"}"#,
@@ -119,7 +119,7 @@ fn what_is_not_understood_is_a_strike_too() {
 }
 
 #[test]
-fn what_is_understood_and_refused_is_no_strike() {
+fn a_readable_message_that_is_refused_is_no_strike() {
     let mut world = World::new();
     let ann = world.connect("ann", "lobby");
     for _ in 0..50 {

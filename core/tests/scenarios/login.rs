@@ -120,7 +120,7 @@ fn a_wrong_token_is_4001_and_a_forbidden_one_4003() {
 }
 
 #[test]
-fn who_waits_for_its_first_message_is_refused_when_a_drain_begins() {
+fn a_client_that_owes_its_first_message_is_refused_when_a_drain_begins() {
     let mut world = World::new();
     let waiting = world.connect_to_log_in("lobby");
     world.board.drain(world.now, secs(10), secs(15));
@@ -129,7 +129,7 @@ fn who_waits_for_its_first_message_is_refused_when_a_drain_begins() {
 }
 
 #[test]
-fn who_goes_before_its_first_message_gives_the_seat_back_at_once() {
+fn a_client_that_leaves_before_its_first_message_returns_its_seat_at_once() {
     for event in [Event::Eof, Event::Reset] {
         let mut world = World::new();
         let client = world.connect_to_log_in("lobby");

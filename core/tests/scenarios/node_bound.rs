@@ -98,7 +98,7 @@ fn a_list_of_who_is_there_counts_once_however_many_it_waits_for() {
 }
 
 #[test]
-fn of_those_whose_sockets_are_full_who_has_most_waiting_goes_first() {
+fn the_blocked_connection_with_the_most_waiting_is_closed_first() {
     let mut world = bounded(2 * QUEUE);
     let clients: Vec<_> = (0..4)
         .map(|n| world.connect(&format!("u{n}"), ""))
@@ -117,7 +117,7 @@ fn of_those_whose_sockets_are_full_who_has_most_waiting_goes_first() {
 }
 
 #[test]
-fn who_reads_is_not_closed_for_what_waits_for_others() {
+fn a_connection_that_reads_is_not_closed_for_what_waits_for_others() {
     let mut world = bounded(QUEUE);
     let clients = members(&mut world, 5);
     block(&mut world, clients[3]);
@@ -172,7 +172,7 @@ fn while_nobody_is_to_blame_nobody_is_closed_and_publishers_wait() {
 }
 
 #[test]
-fn who_holds_back_little_is_not_closed_where_that_would_not_help() {
+fn a_connection_that_holds_back_little_is_not_closed_where_that_would_not_help() {
     let mut world = bounded(QUEUE);
     let clients = members(&mut world, 3);
     block(&mut world, clients[0]);
@@ -228,7 +228,7 @@ fn a_broadcast_that_is_refused_as_busy_spends_no_number() {
 }
 
 #[test]
-fn who_is_closed_by_a_message_does_not_count_as_reached_by_it() {
+fn a_member_that_a_message_closes_does_not_count_as_reached_by_it() {
     let mut world = bounded(QUEUE);
     let clients = members(&mut world, 4);
     for &client in &clients[..2] {

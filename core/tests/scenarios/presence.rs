@@ -58,7 +58,7 @@ fn the_others_are_told_within_250_ms_in_one_message() {
 }
 
 #[test]
-fn who_joined_in_between_hears_of_those_that_came_after_and_the_last_of_nobody() {
+fn a_member_hears_of_those_who_joined_after_it_and_the_last_of_nobody() {
     let mut world = World::new();
     let [ann, bob] = [world.connect("ann", "lobby"), world.connect("bob", "lobby")];
     world.forget();
@@ -155,7 +155,7 @@ fn two_devices_of_a_user_count_once() {
 }
 
 #[test]
-fn who_ends_by_itself_is_there_for_3_s_more() {
+fn a_user_whose_client_ends_by_itself_is_present_for_3_s_more() {
     for event in [Event::Eof, Event::Reset, Event::Close(None)] {
         let (mut world, clients) = room_of(2);
         world.happens(clients[1], event);
@@ -177,7 +177,7 @@ fn who_ends_by_itself_is_there_for_3_s_more() {
 }
 
 #[test]
-fn who_comes_back_within_the_grace_never_left() {
+fn a_user_who_comes_back_within_the_grace_period_never_left() {
     let (mut world, clients) = room_of(2);
     world.happens(clients[1], Event::Reset);
     world.advance(millis(2_999));
@@ -243,7 +243,7 @@ fn a_replaced_user_does_not_flicker() {
 }
 
 #[test]
-fn who_joins_and_leaves_within_one_interval_is_not_told() {
+fn a_user_who_joins_and_leaves_within_one_interval_is_not_announced() {
     let (mut world, clients) = room_of(2);
     let short = world.connect("short", "lobby");
     world
@@ -255,7 +255,7 @@ fn who_joins_and_leaves_within_one_interval_is_not_told() {
 }
 
 #[test]
-fn who_leaves_and_joins_within_one_interval_is_not_told() {
+fn a_user_who_leaves_and_joins_within_one_interval_is_not_announced() {
     let (mut world, clients) = room_of(2);
     let id = world.id(clients[1]);
     world.board.leave(world.now, id, "lobby").unwrap();

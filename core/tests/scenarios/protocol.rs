@@ -164,7 +164,7 @@ fn without_a_channel_it_goes_to_the_only_room_or_is_a_bad_request() {
 }
 
 #[test]
-fn who_left_while_the_application_was_asked_sends_nothing() {
+fn a_member_that_left_while_the_application_was_asked_sends_nothing() {
     let (mut world, ann, bob) = pair();
     let question = world.asks_to(ann, json!({"type": "message", "content": 1}));
     world

@@ -217,7 +217,7 @@ fn too_many_lingering_refusals_are_not_even_told() {
 }
 
 #[test]
-fn where_many_refusals_linger_the_next_is_told_by_http_at_once() {
+fn while_many_refusals_linger_the_next_is_told_by_http_at_once() {
     let mut world = World::with(|config| config.limits.handshakes = 4);
     for _ in 0..2 {
         let (client, _) = world.asks(world.new_address(), "/ws", "");

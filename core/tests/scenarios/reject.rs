@@ -123,7 +123,7 @@ fn a_connection_that_leaves_while_it_is_asked_gives_its_place() {
 }
 
 #[test]
-fn of_two_newcomers_the_first_gets_in_and_is_then_alive() {
+fn the_first_of_two_newcomers_gets_in_and_is_then_alive() {
     let (mut world, old) = silent(|_| {});
     world.falls_silent(old);
     let first = world.tries("ann", "lobby");
@@ -149,7 +149,7 @@ fn a_newcomer_gets_in_when_the_old_connection_ends_meanwhile() {
 }
 
 #[test]
-fn who_waits_for_the_answer_is_not_read_and_may_go() {
+fn a_newcomer_that_waits_for_the_verdict_is_not_read_and_may_leave() {
     let (mut world, old) = silent(|_| {});
     world.falls_silent(old);
     let new = world.connect_to_log_in("lobby");

@@ -140,7 +140,7 @@ fn an_answer_for_a_connection_that_is_gone_has_no_effect() {
 }
 
 #[test]
-fn what_an_answer_allows_is_checked_again_when_it_comes() {
+fn a_granted_join_is_checked_again_when_the_answer_comes() {
     let mut world = World::with(|config| config.limits.room_members = 1);
     let [ann, bob] = [world.connect("ann", ""), world.connect("bob", "")];
     let ask = json!({"type": "subscribe", "channel": "vip"});
@@ -167,7 +167,7 @@ fn room_users_are_users_in_the_order_of_joining() {
 }
 
 #[test]
-fn who_leaves_hears_nothing_of_the_room_after_it() {
+fn a_member_that_left_hears_nothing_more_of_the_room() {
     let mut world = World::new();
     let [ann, bob] = [world.connect("ann", "lobby"), world.connect("bob", "lobby")];
     world.stops_reading_after(ann, 0);

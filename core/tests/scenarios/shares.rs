@@ -344,7 +344,7 @@ fn a_page_that_only_drips_is_cut_in_the_end() {
 }
 
 #[test]
-fn who_has_a_page_and_does_not_go_is_dropped_after_5_s() {
+fn a_client_that_has_its_page_and_stays_is_dropped_after_5_s() {
     let mut world = World::new();
     let client = reader(&mut world);
     world.keeps_its_side_open(client);

@@ -263,7 +263,7 @@ fn an_answer_to_an_http_request_is_not_overtaken_by_a_ping() {
 }
 
 #[test]
-fn of_many_pings_only_the_latest_that_waits_is_answered() {
+fn only_the_latest_of_many_waiting_pings_is_answered() {
     let (mut world, ann) = stalled(SlowPolicy::Disconnect);
     for n in 0..100_u8 {
         world.happens(ann, Event::Ping(&[n]));

@@ -15,7 +15,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn whole_frames_come_to_what_they_come_to_in_tungstenite(
+    fn whole_frames_decode_as_in_tungstenite(
         frames in script(), lengths in reads(),
     ) {
         let bytes = wire(&frames);
@@ -49,7 +49,7 @@ fn unmasked(payload: &[u8]) -> ClientFrame {
 }
 
 #[test]
-fn of_two_broken_rules_the_first_is_told_where_tungstenite_tells_the_second() {
+fn the_first_of_two_broken_rules_is_told_where_tungstenite_tells_the_second() {
     for (why, bytes, theirs_is) in [
         (
             "no mask, then size",

@@ -66,7 +66,7 @@ fn a_handshake_holds_at_most_twice_what_it_received_and_its_request_no_more() {
 
 /// CVE-2023-43669: each byte is copied a few times, never once per read.
 #[test]
-fn what_a_handshake_allocates_over_its_life_is_linear_in_what_it_received() {
+fn a_handshake_allocates_linearly_in_what_it_received() {
     let config = Arc::new(HandshakeConfig {
         endpoint: Endpoint::Any,
         pages: false,

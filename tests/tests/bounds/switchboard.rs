@@ -146,7 +146,7 @@ type Call = fn(&mut World, ConnectionId);
 /// The allocations of a call do not depend on the number of other connections. Three calls of each
 /// kind are measured, after some that grow the buffers.
 #[test]
-fn what_a_call_allocates_does_not_grow_with_the_number_of_connections() {
+fn allocations_of_a_call_do_not_grow_with_the_number_of_connections() {
     let calls: [(&str, Call); 6] = [
         ("subscribe", |world, id| {
             world.say(id, r#"{"type":"subscribe","channel":"a-new-one"}"#);

@@ -54,7 +54,7 @@ fn two_clients_talk_in_a_channel_and_to_each_other() {
 }
 
 #[test]
-fn whoever_asks_for_an_echo_gets_one() {
+fn a_client_that_asks_for_an_echo_gets_one() {
     let server = Server::start(open(), Plain::default());
     let ann = Guest::of(server.address, "ann");
     ann.enter("blue");
@@ -179,7 +179,7 @@ fn the_older_of_two_logins_stays_away() {
 }
 
 #[test]
-fn who_is_kicked_stays_away() {
+fn a_kicked_client_stays_away() {
     let app = Plain::default();
     let server = Server::start(open(), app.clone());
     let ann = Guest::of(server.address, "ann");
@@ -224,7 +224,7 @@ fn closing_ends_where_there_is_no_socket_to_close() {
 }
 
 #[test]
-fn whoever_subscribes_while_it_has_stopped_is_told_so_and_is_in_later() {
+fn a_subscribe_on_a_stopped_client_is_reported_and_takes_effect_later() {
     let server = Server::start(Config::default(), Plain::default());
     let ann = Guest::of(server.address, "ann");
     ann.enter("red");
@@ -238,7 +238,7 @@ fn whoever_subscribes_while_it_has_stopped_is_told_so_and_is_in_later() {
 }
 
 #[test]
-fn with_its_last_handle_the_client_goes() {
+fn a_client_ends_with_its_last_handle() {
     let app = Plain::default();
     let server = Server::start(open(), app.clone());
     let ann = Guest::of(server.address, "ann");
@@ -321,7 +321,7 @@ fn without_a_token_it_stops() {
 }
 
 #[test]
-fn what_is_published_before_the_connection_is_up_waits_for_it() {
+fn a_message_published_before_the_connection_is_up_waits_for_it() {
     let server = Server::start(open(), Plain::default());
     let (up, dial) = futures_util::future::abortable(std::future::pending::<()>());
     let up = Arc::new(Mutex::new(Some(up)));
@@ -347,7 +347,7 @@ fn what_is_published_before_the_connection_is_up_waits_for_it() {
 }
 
 #[test]
-fn who_logs_in_after_a_close_is_asked_for_another_token() {
+fn a_client_that_connects_after_a_close_asks_for_another_token() {
     let server = Server::start(open(), Plain::default());
     let (options, reasons) = tokens(&["s3cr3t-ann", "s3cr3t-bob"]);
     let guest = Guest::at(server.address, "/ws", options);

@@ -37,7 +37,7 @@ fn a_hub_runs_where_it_is_served() {
 }
 
 #[test]
-fn what_does_not_go_together_is_named() {
+fn an_inconsistent_configuration_is_named() {
     let config = Config {
         limits: Limits {
             per_ip: 0,

@@ -15,11 +15,11 @@ use crate::rt::{
 covers! {
     newcomers_are_told_until_the_end:
         "H17", "a server that drains" => "Close 1012 or 503 with `Retry-After`, as configured";
-    who_waits_at_the_door_is_refused_too:
+    a_pending_handshake_is_refused_too:
         "R8", "handshakes that are under way when the drain begins" => "1012";
     a_second_drain_waits_for_the_same_end:
         "R9", "a drain within a drain" => "one end, and the same report";
-    whoever_is_left_at_the_deadline_is_evicted:
+    a_connection_left_at_the_deadline_is_evicted:
         "R8", "nobody answers the Close" => "evicted at the deadline, and counted";
 }
 
@@ -109,7 +109,7 @@ fn newcomers_are_told_until_the_end() {
 }
 
 #[test]
-fn who_waits_at_the_door_is_refused_too() {
+fn a_pending_handshake_is_refused_too() {
     let app = Plain::first_message();
     let server = Server::start(Config::default(), app.clone());
     let member = server.member("/ws?token=s3cr3t-ann");
@@ -128,7 +128,7 @@ fn who_waits_at_the_door_is_refused_too() {
 }
 
 #[test]
-fn whoever_is_left_at_the_deadline_is_evicted() {
+fn a_connection_left_at_the_deadline_is_evicted() {
     let mut config = Config {
         wire: Wire::Raw,
         ..Config::default()

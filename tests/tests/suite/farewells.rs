@@ -14,7 +14,7 @@ use super::server::Server;
 use crate::rt::{Application, CloseReason, Config, Connection, Denied, Message, Rates, Wire};
 
 covers! {
-    what_came_before_a_close_is_answered_before_it:
+    messages_before_a_close_are_answered_before_it:
         "R11", "messages, or a ping, and Close in one packet" => "the answers, then Close";
     a_hook_does_not_hold_up_a_close_for_longer_than_its_timeout:
         "R11", "a Close behind a hook that does not return" =>
@@ -44,7 +44,7 @@ fn until_closed(peer: &mut Peer) -> Vec<(u8, Vec<u8>)> {
 }
 
 #[test]
-fn what_came_before_a_close_is_answered_before_it() {
+fn messages_before_a_close_are_answered_before_it() {
     let server = Server::start(config(Wire::Raw), Plain::default());
     let goodbye = close(1000, b"");
     for count in [1, 1, 1, 2, 100, 200] {
@@ -92,7 +92,7 @@ fn a_message_is_acknowledged_before_the_close_that_came_with_it() {
 }
 
 #[test]
-fn who_ends_its_side_after_its_close_still_gets_what_was_ready() {
+fn a_client_that_ends_its_side_after_its_close_still_gets_ready_answers() {
     let server = Server::start(config(Wire::Raw), Plain::default());
     let mut peer = Peer::connect_narrow(server.address);
     peer.send(&upgrade("/ws", &[]));

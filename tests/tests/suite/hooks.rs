@@ -155,7 +155,7 @@ impl Application for Gated {
 }
 
 #[test]
-fn what_waits_for_a_hook_is_bounded_and_reading_pauses() {
+fn the_backlog_behind_a_hook_is_bounded_and_reading_pauses() {
     let (log, gate) = (Log::default(), Gate::default());
     let app = Gated {
         log: log.clone(),
@@ -185,7 +185,7 @@ fn what_waits_for_a_hook_is_bounded_and_reading_pauses() {
 }
 
 #[test]
-fn what_waits_for_the_hooks_of_all_connections_together_is_bounded() {
+fn the_backlog_behind_the_hooks_of_all_connections_is_bounded() {
     const CLIENTS: usize = 40;
     const MESSAGES: usize = 32;
     const BYTES: usize = 16 << 10;

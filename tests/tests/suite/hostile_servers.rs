@@ -289,7 +289,7 @@ fn answers_nothing(stream: &mut TcpStream, key: &str) {
 }
 
 #[test]
-fn what_a_server_never_answers_fails_while_the_connection_lives() {
+fn a_request_that_is_never_answered_fails_while_the_connection_lives() {
     let (address, _) = serve(answers_nothing);
     let options = Options {
         request_timeout: Duration::from_millis(50),

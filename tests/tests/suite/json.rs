@@ -120,7 +120,7 @@ covers! {
     names_are_plain_data:
         "J6", "glob characters, zero width, composed and decomposed" => "names, compared by their bytes";
         "J10", "`__proto__`, `connect`" => "names as any other";
-    what_is_too_long_is_closed_before_it_is_parsed:
+    a_message_that_is_too_long_is_closed_before_it_is_parsed:
         "J6", "a name of 1 MB" => "1009";
         "J12", "an array of a million elements" => "1009";
     wide_content_is_passed_on:
@@ -130,13 +130,13 @@ covers! {
 
 /// The catalogue entries of the data rows, in addition to [`covers`].
 pub(super) fn covers_rows() -> Vec<Entry> {
-    let test = test_path!(what_is_not_understood_is_answered_and_changes_nothing);
+    let test = test_path!(an_unreadable_message_is_answered_and_changes_nothing);
     let entry = |row: Row| Entry::new(row.name, row.what, format!("`{}`", row.code), test);
     rows().into_iter().map(entry).collect()
 }
 
 #[test]
-fn what_is_not_understood_is_answered_and_changes_nothing() {
+fn an_unreadable_message_is_answered_and_changes_nothing() {
     let server = Server::start(open(), Plain::default());
     let mut peer = server.user("ann", "blue");
     let id = server.hub.connections_of("ann")[0];
@@ -221,7 +221,7 @@ fn names_are_plain_data() {
 }
 
 #[test]
-fn what_is_too_long_is_closed_before_it_is_parsed() {
+fn a_message_that_is_too_long_is_closed_before_it_is_parsed() {
     let server = Server::start(open(), Plain::default());
     let name = "a".repeat(1_000_000);
     let elements = "1,".repeat(1_000_000);

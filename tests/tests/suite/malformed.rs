@@ -14,7 +14,7 @@ use crate::rt::{
 };
 
 covers! {
-    who_vanishes_around_the_101_leaves_nothing:
+    a_client_that_vanishes_around_the_101_leaves_nothing:
         "H19", "the end or a reset before, within and just after the request" => "every count is back";
         "L6", "connect and reset, over and over" => "every count is back";
     a_head_of_60_kib_may_come_byte_by_byte:
@@ -22,7 +22,7 @@ covers! {
         "CVE-2023-43669", "60 KiB of headers, byte by byte" => "101 before the deadline";
     frames_before_the_101_are_heard_whatever_the_timing:
         "H18", "frames before the 101" => "101, then what they ask for";
-    who_is_refused_is_told_so_whatever_came_before_the_101:
+    a_refused_client_is_told_so_whatever_it_sent_before_the_101:
         "H18", "frames before a 101 that is a refusal" => "the verdict";
 }
 
@@ -34,7 +34,7 @@ pub(super) fn covers_rows() -> Vec<Entry> {
             test_path!(malformed_first_lines_get_their_status),
         ),
         (headers(), test_path!(malformed_headers_get_their_status)),
-        (early(), test_path!(what_comes_too_early_gets_its_status)),
+        (early(), test_path!(input_that_comes_too_early_gets_its_status)),
         (odd(), test_path!(legal_requests_that_look_odd_are_upgraded)),
     ];
     let entry = |row: Row, test| {
@@ -107,7 +107,7 @@ fn malformed_headers_get_their_status() {
 }
 
 #[test]
-fn what_comes_too_early_gets_its_status() {
+fn input_that_comes_too_early_gets_its_status() {
     let rows = early();
     let app = Plain::default();
     let server = Server::start(Config::default(), app.clone());
@@ -204,7 +204,7 @@ fn frames_before_the_101_are_heard_whatever_the_timing() {
 }
 
 #[test]
-fn who_is_refused_is_told_so_whatever_came_before_the_101() {
+fn a_refused_client_is_told_so_whatever_it_sent_before_the_101() {
     for (refusal, status) in [(Refusal::Close, 101), (Refusal::Http, 403)] {
         let config = Config {
             refusal,
@@ -239,7 +239,7 @@ fn a_head_of_60_kib_may_come_byte_by_byte() {
 }
 
 #[test]
-fn who_vanishes_around_the_101_leaves_nothing() {
+fn a_client_that_vanishes_around_the_101_leaves_nothing() {
     let server = Server::start(Config::default(), Plain::default());
     let request = at("/ws/blue");
     for round in 0..20 {

@@ -203,7 +203,7 @@ fn a_page_that_flows_may_take_longer_than_a_close() {
 }
 
 #[test]
-fn who_has_asked_may_end_its_side_before_it_reads() {
+fn a_client_may_end_its_side_before_it_reads_its_page() {
     let server = server(Config::default());
     for path in ["/", "/large"] {
         let mut peer = Peer::connect_narrow(server.address);

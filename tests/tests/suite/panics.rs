@@ -15,17 +15,17 @@ use crate::rt::{
 };
 
 covers! {
-    before_admission_it_is_told_by_status_or_close:
+    a_panic_before_admission_is_told_by_status_or_close:
         "R13", "a panic before admission" => "Close 1011 or 500, as configured; the others are served";
-    after_admission_it_closes:
+    a_panic_after_admission_closes:
         "R13", "a panic in each hook" => "1011 for that connection; the others are served";
-    in_the_last_hook_it_costs_nothing_more:
+    a_panic_in_the_last_hook_costs_nothing_more:
         "R13", "a panic in the disconnect hook" => "nothing more is lost";
-    in_a_notice_it_costs_nothing:
+    a_panic_in_a_notice_costs_nothing:
         "R13", "a panic in a notice" => "nothing is lost";
-    of_what_a_hook_holds_it_costs_nothing_more:
+    a_panic_while_dropping_what_a_hook_holds_costs_nothing_more:
         "R13", "a panic while a hook is given up" => "1011 for that connection";
-    of_the_log_it_costs_nothing:
+    a_panic_of_the_log_costs_nothing:
         "R13", "a panic in the subscriber of the log" => "nothing is lost; a drain ends";
 }
 
@@ -131,7 +131,7 @@ impl Scene {
 }
 
 #[test]
-fn before_admission_it_is_told_by_status_or_close() {
+fn a_panic_before_admission_is_told_by_status_or_close() {
     for at in ["authenticate", "lobby"] {
         let scene = scene(at, Refusal::Http);
         let mut peer = scene.server.tcp();
@@ -151,7 +151,7 @@ fn before_admission_it_is_told_by_status_or_close() {
 }
 
 #[test]
-fn in_the_first_message_it_closes() {
+fn a_panic_in_the_first_message_closes() {
     let scene = scene("lobby", Refusal::Http);
     let mut peer = scene.server.client("/ws/blue");
     peer.say(r#"{"type":"auth","token":"s3cr3t-ann"}"#);
@@ -160,7 +160,7 @@ fn in_the_first_message_it_closes() {
 }
 
 #[test]
-fn after_admission_it_closes() {
+fn a_panic_after_admission_closes() {
     let said = [
         ("connect", ""),
         ("join", r#"{"type":"subscribe","channel":"a"}"#),
@@ -184,7 +184,7 @@ fn after_admission_it_closes() {
 }
 
 #[test]
-fn in_the_last_hook_it_costs_nothing_more() {
+fn a_panic_in_the_last_hook_costs_nothing_more() {
     let scene = scene("disconnect", Refusal::Close);
     scene.server.user("ann", "blue").leave();
     scene.server.until_connected(1);
@@ -196,7 +196,7 @@ fn in_the_last_hook_it_costs_nothing_more() {
 }
 
 #[test]
-fn in_a_notice_it_costs_nothing() {
+fn a_panic_in_a_notice_costs_nothing() {
     let scene = scene("notice", Refusal::Close);
     scene.server.user("ann", "blue").leave();
     scene.unharmed();
@@ -227,7 +227,7 @@ impl Application for Guarded {
 }
 
 #[test]
-fn of_what_a_hook_holds_it_costs_nothing_more() {
+fn a_panic_while_dropping_what_a_hook_holds_costs_nothing_more() {
     let mut config = Config::default();
     config.timeouts.hook = Duration::from_millis(50);
     let app = Guarded::default();
@@ -241,7 +241,7 @@ fn of_what_a_hook_holds_it_costs_nothing_more() {
 }
 
 #[test]
-fn of_the_log_it_costs_nothing() {
+fn a_panic_of_the_log_costs_nothing() {
     let mut config = Config::default();
     // The first connection exceeds 80 % of the limit, which is logged.
     config.limits.connections = 2;

@@ -26,13 +26,13 @@ covers! {
     an_id_names_nobody_else_ever:
         "R6", "an id whose slot has a new connection" => "an error, and nothing reaches the new one";
         "R5", "commands for an id that has gone" => "an error";
-    of_many_ends_at_once_one_is_told:
+    several_ends_at_once_are_told_as_one:
         "R10", "the application closes, the peer closes, and the stream fails, all at once" =>
             "one disconnect, one reason counted";
     a_drain_in_a_storm_of_connects_leaves_nobody:
         "R8", "a drain while 4 clients connect over and over" =>
             "503 from that instant; one 1001 to each that was in; nobody left";
-    who_loses_a_room_gets_nothing_more_of_it:
+    a_member_removed_from_a_room_gets_nothing_more_of_it:
         "A7", "rights to a room end while messages of it wait" =>
             "`unsubscribed`; what waited is dropped, what comes is not sent";
     a_ticket_is_good_once:
@@ -147,7 +147,7 @@ fn an_id_names_nobody_else_ever() {
 }
 
 #[test]
-fn of_many_ends_at_once_one_is_told() {
+fn several_ends_at_once_are_told_as_one() {
     let app = Plain::default();
     let server = Server::with_threads(2, raw(), app.clone());
     let rounds = 60;
@@ -244,7 +244,7 @@ fn a_drain_in_a_storm_of_connects_leaves_nobody() {
 }
 
 #[test]
-fn who_loses_a_room_gets_nothing_more_of_it() {
+fn a_member_removed_from_a_room_gets_nothing_more_of_it() {
     let mut config = Config {
         rates: Rates::unlimited(),
         presence: Presence {

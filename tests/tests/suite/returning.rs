@@ -79,7 +79,7 @@ fn when_the_server_comes_back_everybody_is_where_they_were() {
 }
 
 #[test]
-fn what_was_said_while_it_was_away_is_reported_as_a_gap() {
+fn messages_sent_while_a_client_was_away_are_reported_as_a_gap() {
     let server = Server::start(Config::default(), Plain::default());
     let (ann, bob) = (
         Guest::of(server.address, "ann"),
@@ -175,7 +175,7 @@ fn in_a_drain_everybody_comes_back_when_told_and_not_before() {
 }
 
 #[test]
-fn whoever_cannot_connect_gives_up_after_its_attempts() {
+fn a_client_that_cannot_connect_gives_up_after_its_attempts() {
     let server = Server::start(Config::default(), Plain::default());
     let address = server.address;
     end(&server, Duration::ZERO);

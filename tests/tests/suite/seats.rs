@@ -10,7 +10,7 @@ use super::server::Server;
 use crate::rt::{CloseReason, Config, Limits, Refusal};
 
 covers! {
-    of_many_devices_at_once_of_one_user_one_is_left:
+    many_devices_of_one_user_at_once_leave_one_connection:
         "R1", "many connects of one user at once" => "one is left, the others 1000 `replaced`";
 }
 
@@ -46,7 +46,7 @@ fn storm(server: &Server, clients: usize, path: &str) -> usize {
 }
 
 #[test]
-fn of_many_at_once_exactly_as_many_as_there_are_seats_are_let_in() {
+fn many_connects_at_once_fill_the_seats_exactly() {
     let limits = Limits::default();
     let rows = [
         Limits {
@@ -76,7 +76,7 @@ fn of_many_at_once_exactly_as_many_as_there_are_seats_are_let_in() {
 }
 
 #[test]
-fn of_many_devices_at_once_of_one_user_one_is_left() {
+fn many_devices_of_one_user_at_once_leave_one_connection() {
     let server = Server::with_threads(2, Config::default(), Plain::default());
     let path = "/ws/blue?token=s3cr3t-ann";
     thread::scope(|scope| {

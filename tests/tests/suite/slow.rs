@@ -12,7 +12,7 @@ use super::server::Server;
 use crate::rt::{CloseReason, Config, Frame, Presence, Rates, RoomRule, SlowPolicy, Wire};
 
 covers! {
-    who_reads_nothing_is_closed_and_the_others_miss_nothing:
+    a_client_that_reads_nothing_is_closed_and_the_others_miss_nothing:
         "S1", "a member reads nothing" => "4101 `slow_consumer`; the others miss nothing";
     the_oldest_or_the_newest_may_be_dropped_instead:
         "S1", "the same where messages may be dropped" => "dropped and counted; a gap in `seq`";
@@ -78,7 +78,7 @@ fn pour(server: &Server, reader: &mut Peer, count: usize) {
 }
 
 #[test]
-fn who_reads_nothing_is_closed_and_the_others_miss_nothing() {
+fn a_client_that_reads_nothing_is_closed_and_the_others_miss_nothing() {
     let app = Plain::default();
     let server = Server::start(config(SlowPolicy::Disconnect), app.clone());
     let mut reader = server.user("reader", "blue");
@@ -166,7 +166,7 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
 /// `TCP_NOTSENT_LOWAT` is set on Linux only, for sockets in an epoll set.
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
 #[test]
-fn what_a_slow_reader_is_shown_is_recent() {
+fn a_slow_reader_is_shown_recent_messages() {
     let mut config = config(SlowPolicy::DropOldest);
     config.limits.unsent_bytes = 64 << 10;
     let server = Server::start(config, Plain::default());

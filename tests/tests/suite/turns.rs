@@ -75,7 +75,7 @@ fn hear(peer: &mut Peer, text: &str) {
 }
 
 #[test]
-fn who_speaks_after_as_many_as_are_looked_at_in_one_go_is_heard() {
+fn a_message_behind_a_full_batch_of_events_is_heard() {
     let scene = scene(1);
     let mut holder = scene.server.client("/ws");
     let mut peers: Vec<Peer> = (0..EVENTS).map(|_| scene.server.client("/ws")).collect();
