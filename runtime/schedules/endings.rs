@@ -6,10 +6,10 @@ use shuttle::thread::{self, JoinHandle};
 use switchboard_core::{CloseReason, ConnectionId, Exclude, Frame as CoreFrame};
 
 use super::explore::{explore, explore_times, probe};
-use super::frames::CLOSE;
 use super::machine::draw;
 use super::node::{Hub, Node, config, pass_time_until, until};
 use super::peer::Peer;
+use switchboard_kit::CLOSE;
 
 const STEP: Duration = Duration::from_millis(100);
 

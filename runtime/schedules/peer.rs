@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::frames::{CLOSE, Frame, TEXT, masked};
+use switchboard_kit::{TEXT, close, frame};
+
+use super::frames::Frame;
 use super::pipe::Pipe;
 
 /// The client's end of a pipe. Waiting for something that never comes shows as a deadlock.
@@ -28,25 +30,25 @@ impl Peer {
     }
 
     pub(super) fn send_text(&self, text: &str) {
-        self.send(&masked(TEXT, text.as_bytes()));
+        self.send(&frame(TEXT, text).bytes());
     }
 
     /// Sends a text frame and one with a reserved opcode at once.
     pub(super) fn send_text_and_violation(&self, text: &str) {
-        let mut bytes = masked(TEXT, text.as_bytes());
-        bytes.extend(masked(3, &[]));
+        let mut bytes = frame(TEXT, text).bytes();
+        bytes.extend(frame(3, []).bytes());
         self.send(&bytes);
     }
 
     /// Sends a text frame and a Close frame at once.
     pub(super) fn send_text_and_close(&self, text: &str) {
-        let mut bytes = masked(TEXT, text.as_bytes());
-        bytes.extend(masked(CLOSE, &1000_u16.to_be_bytes()));
+        let mut bytes = frame(TEXT, text).bytes();
+        bytes.extend(close(1000, []).bytes());
         self.send(&bytes);
     }
 
     pub(super) fn send_close(&self) {
-        self.send(&masked(CLOSE, &1000_u16.to_be_bytes()));
+        self.send(&close(1000, []).bytes());
     }
 
     fn send(&self, bytes: &[u8]) {

@@ -17,7 +17,6 @@ pub mod driver;
 pub mod model;
 pub mod script;
 pub mod simulation;
-pub mod wire;
 
 /// The embeddings in the README compile.
 #[cfg(doctest)]

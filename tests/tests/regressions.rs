@@ -25,17 +25,17 @@ fn bytes_are_lent_to_a_writer_once() {
     let at = world.now;
     for text in ["one", "two", "three"] {
         world
-            .sys
+            .board
             .send(at, id, Frame::text(text))
             .expect("an open connection");
     }
-    assert_eq!(world.sys.poll_send(), Some(id));
+    assert_eq!(world.board.poll_send(), Some(id));
     let mut out = Vec::new();
     assert!(matches!(
-        world.sys.transmit(id, &mut out, 8),
+        world.board.transmit(id, &mut out, 8),
         Chunk::Copied(_)
     ));
-    assert_eq!(world.sys.transmit(id, &mut out, 1 << 10), Chunk::Nothing);
+    assert_eq!(world.board.transmit(id, &mut out, 1 << 10), Chunk::Nothing);
     world.handle(id, Event::Wrote(out.len()));
     out.extend(world.read(id));
     let all: Vec<u8> = ["one", "two", "three"]
@@ -49,10 +49,10 @@ fn bytes_are_lent_to_a_writer_once() {
 fn an_open_connection_is_not_upgraded_again() {
     let mut world = World::new(raw());
     let id = world.enter("ann", Some("lobby"));
-    let request = World::request(Some("lobby"));
-    let answer = world.sys.upgraded(world.now, id, &request);
+    let request = World::request(1, Some("lobby"));
+    let answer = world.board.upgraded(world.now, id, &request);
     assert_eq!(answer, Ok(switchboard_core::RequestOutcome::Refused));
-    assert_eq!(world.sys.members("lobby"), [id]);
+    assert_eq!(world.board.members("lobby"), [id]);
     world.audit();
 }
 
@@ -60,12 +60,12 @@ fn an_open_connection_is_not_upgraded_again() {
 fn nothing_overtakes_the_answer_to_a_handshake() {
     let mut world = World::new(raw());
     let id = world.enter_by_http("ann");
-    assert_eq!(world.sys.poll_send(), Some(id));
+    assert_eq!(world.board.poll_send(), Some(id));
     let mut out = Vec::new();
-    let _ = world.sys.transmit(id, &mut out, 1 << 10);
+    let _ = world.board.transmit(id, &mut out, 1 << 10);
     world.handle(id, Event::Wrote(0));
     world.handle(id, Event::Ping(b"x"));
-    let _ = world.sys.ping_user(world.now, "ann", ms(500));
+    let _ = world.board.ping_user(world.now, "ann", ms(500));
     world.handle(id, Event::Writable);
     assert!(world.read(id).starts_with(b"HTTP/1.1 101"));
 }
@@ -82,7 +82,7 @@ fn no_close_frame_goes_out_before_the_answer_to_a_handshake() {
     // One closing connection too many, which is evicted.
     for user in ["ann", "bob"] {
         let ended = world
-            .sys
+            .board
             .disconnect_user(world.now, user, CloseReason::Kicked);
         assert_eq!(ended, 1);
     }
@@ -98,7 +98,7 @@ fn a_refused_connection_holds_no_unfinished_message() {
     let mut config = Config::default();
     config.limits.unfinished_bytes = 3_000;
     let mut world = World::new(config);
-    let refused = world.arrive();
+    let refused = world.arrive(1, None);
     world.admit(refused, Identity::FirstMessage);
     world.handle(
         refused,
@@ -108,7 +108,7 @@ fn a_refused_connection_holds_no_unfinished_message() {
         },
     );
     world
-        .sys
+        .board
         .close(world.now, refused, CloseReason::Kicked)
         .expect("a live connection");
     world.audit();
@@ -120,7 +120,7 @@ fn a_refused_connection_holds_no_unfinished_message() {
             bytes: 2_000,
         },
     );
-    assert!(world.sys.user_of(open).is_some());
+    assert!(world.board.user_of(open).is_some());
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn an_ending_connection_waits_for_no_message() {
         },
     );
     world
-        .sys
+        .board
         .close(world.now, id, CloseReason::Kicked)
         .expect("a live connection");
     world.wait(ms(1_000));
@@ -150,7 +150,7 @@ fn a_drain_counts_everybody_whom_it_evicts() {
     for name in ["ann", "bob", "cyd"] {
         let _ = world.enter(name, None);
     }
-    world.sys.drain(world.now, ms(100), ms(200));
+    world.board.drain(world.now, ms(100), ms(200));
     world.wait(ms(300));
     let report = world.actions().into_iter().find_map(|action| match action {
         Action::Notify(Notice::Drained(report)) => Some(report),
@@ -167,13 +167,13 @@ fn dropped_messages_of_a_left_room_report_that_reading_resumes() {
     let id = world.enter("ann", Some("lobby"));
     let frame = Frame::text(&"x".repeat(120));
     let sent = world
-        .sys
+        .board
         .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
-    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Wait));
+    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Wait));
     world.actions();
-    assert_eq!(world.sys.leave(world.now, id, "lobby"), Ok(true));
-    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Frames));
+    assert_eq!(world.board.leave(world.now, id, "lobby"), Ok(true));
+    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Frames));
     assert!(world.actions().contains(&Action::ReadMode(id)));
 }
 
@@ -189,18 +189,18 @@ fn older_messages_that_make_way_report_that_reading_resumes() {
         let frame = Frame::text(&"x".repeat(len));
         world.actions();
         let sent = world
-            .sys
+            .board
             .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
         assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
     }
-    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Frames));
+    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Frames));
     assert!(world.actions().contains(&Action::ReadMode(id)));
 }
 
 #[test]
 fn a_client_that_goes_before_it_logs_in_is_gone_at_once() {
     let mut world = World::new(Config::default());
-    let id = world.arrive();
+    let id = world.arrive(1, None);
     world.admit(id, Identity::FirstMessage);
     world.actions();
     world.handle(id, Event::Eof);
@@ -212,15 +212,15 @@ fn leaving_a_room_drops_nothing_of_another_room() {
     let mut world = World::new(raw());
     let id = world.enter("ann", None);
     let at = world.now;
-    world.sys.join(at, id, "first").expect("it may");
+    world.board.join(at, id, "first").expect("it may");
     let sent = world
-        .sys
+        .board
         .broadcast_raw(at, "first", Frame::text("kept"), Exclude::NOBODY);
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
     world.unsubscribe(id, "first");
-    world.sys.join(at, id, "second").expect("it may");
-    assert_eq!(world.sys.leave(at, id, "second"), Ok(true));
-    assert_eq!(world.sys.leave(at, id, "first"), Ok(false));
+    world.board.join(at, id, "second").expect("it may");
+    assert_eq!(world.board.leave(at, id, "second"), Ok(true));
+    assert_eq!(world.board.leave(at, id, "first"), Ok(false));
     assert_eq!(world.read(id), Frame::text("kept").as_bytes());
 }
 
@@ -231,16 +231,16 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
     let other = world.enter("bob", Some("lobby"));
     let at = world.now;
     let sent = world
-        .sys
+        .board
         .broadcast_raw(at, "lobby", Frame::text("kept"), Exclude::NOBODY);
     assert_eq!(sent.map(|receipt| receipt.queued), Ok(2));
     world
-        .sys
+        .board
         .close(at, id, CloseReason::application(4400).unwrap())
         .expect("a live connection");
-    assert_eq!(world.sys.leave(at, id, "lobby"), Ok(false));
+    assert_eq!(world.board.leave(at, id, "lobby"), Ok(false));
     assert!(world.read(id).starts_with(Frame::text("kept").as_bytes()));
-    assert_eq!(world.sys.members("lobby"), [other]);
+    assert_eq!(world.board.members("lobby"), [other]);
 }
 
 #[test]
@@ -261,12 +261,12 @@ fn every_queued_byte_counts_against_the_bound_of_the_node() {
         .collect();
     for payload in [[0; 120], [1; 120]] {
         for &id in &ids {
-            let _ = world.sys.handle(world.now, id, Event::Ping(&payload));
+            let _ = world.board.handle(world.now, id, Event::Ping(&payload));
             world.actions();
             world.audit();
         }
     }
-    let stats = world.sys.stats(world.now);
+    let stats = world.board.stats(world.now);
     assert!(stats.queued_bytes <= 600, "{stats:?}");
     assert!(stats.closes["slow_consumer"] > 0, "{stats:?}");
 }
@@ -281,20 +281,20 @@ fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
     let at = world.now;
     for id in ids {
         let _ = world
-            .sys
+            .board
             .send(at, id, Frame::text("0123456789012345678901"));
-        assert_eq!(world.sys.poll_send(), Some(id));
+        assert_eq!(world.board.poll_send(), Some(id));
         let mut out = Vec::new();
-        let _ = world.sys.transmit(id, &mut out, 1 << 10);
+        let _ = world.board.transmit(id, &mut out, 1 << 10);
         world.handle(id, Event::Wrote(5));
         world.audit();
     }
     for id in ids {
-        let _ = world.sys.close(at, id, CloseReason::Kicked);
+        let _ = world.board.close(at, id, CloseReason::Kicked);
         world.actions();
         world.audit();
     }
-    let held = world.sys.stats(at).queued_bytes;
+    let held = world.board.stats(at).queued_bytes;
     assert!(held <= 100, "{held}");
 }
 
@@ -302,9 +302,9 @@ fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
 fn a_lobby_has_a_legal_name_whoever_upgraded_the_connection() {
     let mut world = World::new(raw());
     let name = "x".repeat(129);
-    let id = world.arrive_at(Some(&name));
+    let id = world.arrive(1, Some(&name));
     world.admit(id, Identity::Anonymous);
-    assert!(world.sys.members(&name).is_empty());
+    assert!(world.board.members(&name).is_empty());
     let refused = world.actions().into_iter().any(|action| {
         matches!(
             action,
@@ -320,19 +320,19 @@ fn a_lobby_has_a_legal_name_whoever_upgraded_the_connection() {
 #[test]
 fn the_next_deadline_lies_after_the_last_tick() {
     let mut world = World::new(Config::default());
-    let id = world.arrive();
+    let id = world.arrive(1, None);
     world.admit(id, Identity::FirstMessage);
     world.handle(id, Event::HookStarted);
     world.wait(ms(6_000));
     let ticked = world.now;
     world.handle(id, Event::HookDone);
     world.audit();
-    assert!(world.sys.next_deadline().is_none_or(|at| at > ticked));
-    let _ = world.sys.ping_user(ticked, "nobody", Duration::ZERO);
+    assert!(world.board.next_deadline().is_none_or(|at| at > ticked));
+    let _ = world.board.ping_user(ticked, "nobody", Duration::ZERO);
     let user = world.enter("ann", None);
-    let _ = world.sys.ping_user(ticked, "ann", Duration::ZERO);
-    assert!(world.sys.user_of(user).is_some());
-    assert!(world.sys.next_deadline().is_none_or(|at| at > ticked));
+    let _ = world.board.ping_user(ticked, "ann", Duration::ZERO);
+    assert!(world.board.user_of(user).is_some());
+    assert!(world.board.next_deadline().is_none_or(|at| at > ticked));
 }
 
 #[test]
@@ -344,31 +344,31 @@ fn a_room_of_which_the_last_member_is_slow_is_gone() {
     let content = Content::parse("1").expect("JSON");
     for _ in 0..3 {
         let _ = world
-            .sys
+            .board
             .broadcast(world.now, "lobby", content, None, Exclude::NOBODY);
         world.audit();
     }
-    assert!(world.sys.user_of(id).is_none());
-    assert!(world.sys.members("lobby").is_empty());
+    assert!(world.board.user_of(id).is_none());
+    assert!(world.board.members("lobby").is_empty());
 }
 
 #[test]
 fn the_clock_of_clients_never_goes_back() {
     let mut world = World::new(raw());
     let id = world.enter("ann", None);
-    let _ = world.arrive_at(None);
-    let due = world.sys.next_deadline().expect("a pending hook");
+    let _ = world.arrive(1, None);
+    let due = world.board.next_deadline().expect("a pending hook");
     let late = due + ms(900);
     world
-        .sys
+        .board
         .handle(late, id, Event::Heard)
         .expect("a live connection");
     let much_later = due + ms(1_500);
     world
-        .sys
+        .board
         .handle(much_later, id, Event::Writable)
         .expect("a live connection");
-    assert_eq!(world.sys.last_heard(much_later, "ann"), Some(ms(600)));
+    assert_eq!(world.board.last_heard(much_later, "ann"), Some(ms(600)));
 }
 
 #[test]
@@ -383,14 +383,14 @@ fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_pr
     let slow = world.enter("ann", None);
     for _ in 0..2 {
         world
-            .sys
+            .board
             .send(world.now, slow, Frame::text("x"))
             .expect("space in the queue");
     }
-    let _ = world.sys.join(world.now, slow, "lobby");
-    assert!(world.sys.user_of(slow).is_none());
+    let _ = world.board.join(world.now, slow, "lobby");
+    assert!(world.board.user_of(slow).is_none());
     world.audit();
-    assert_eq!(world.sys.room_users("lobby"), ["ann".into()]);
+    assert_eq!(world.board.room_users("lobby"), ["ann".into()]);
 }
 
 #[test]
@@ -402,19 +402,19 @@ fn telling_who_is_there_survives_the_end_of_the_room() {
     world.block(id);
     let other = world.enter("bob", Some("lobby"));
     let _ = world
-        .sys
+        .board
         .close(world.now, other, CloseReason::application(4400).unwrap());
     // So little is free that the list for the remaining member exceeds the node's bound.
-    let queued = world.sys.stats(world.now).queued_bytes;
+    let queued = world.board.stats(world.now).queued_bytes;
     let frame = Frame::text(&"x".repeat(10_000 - queued - 40));
     world
-        .sys
+        .board
         .send(world.now, id, frame)
         .expect("space in the queue");
     world.wait(ms(300));
     world.actions();
     world.audit();
-    assert!(world.sys.members("lobby").is_empty());
+    assert!(world.board.members("lobby").is_empty());
 }
 
 #[test]
@@ -425,16 +425,16 @@ fn a_shorter_waiting_pong_reports_that_reading_resumes() {
     let id = world.enter("ann", None);
     // The socket is blocked, so only the latest pong is queued.
     world.handle(id, Event::Ping(&[]));
-    while world.sys.poll_send().is_some() {}
+    while world.board.poll_send().is_some() {}
     assert!(matches!(
-        world.sys.transmit(id, &mut Vec::new(), 1_000),
+        world.board.transmit(id, &mut Vec::new(), 1_000),
         Chunk::Copied(_)
     ));
     world.handle(id, Event::Wrote(0));
     world.handle(id, Event::Ping(&[1; 100]));
-    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Wait));
+    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Wait));
     world.actions();
     world.handle(id, Event::Ping(&[]));
-    assert_eq!(world.sys.read_mode(id), Ok(ReadMode::Frames));
+    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Frames));
     assert!(world.actions().contains(&Action::ReadMode(id)));
 }

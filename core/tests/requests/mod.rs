@@ -108,3 +108,8 @@ pub(crate) fn status(config: &HandshakeConfig, bytes: impl AsRef<[u8]>) -> u16 {
         Err(bad) => bad.status(),
     }
 }
+
+#[track_caller]
+pub(crate) fn refused(request: impl AsRef<[u8]>) -> u16 {
+    status(&config(), request)
+}

@@ -6,8 +6,8 @@ use switchboard_core::{
     BadName, BadRequest, CloseReason, Event, Identity, Notice, Rate, Request, RequestOutcome,
     UserPolicy, Wire,
 };
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));

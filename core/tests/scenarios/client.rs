@@ -3,16 +3,7 @@
 
 use serde_json::Value;
 use switchboard_core::ConnectionId;
-
-/// A frame of the server (RFC 6455, section 5.2).
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Received {
-    Text(String),
-    Binary(Vec<u8>),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(Option<(u16, String)>),
-}
+use switchboard_kit::{Received, split};
 
 /// A simulated client and the bytes that it received.
 #[expect(
@@ -106,47 +97,17 @@ impl Peer {
             self.upgraded = self.status == Some(101);
         }
         if self.upgraded {
-            while let Some((length, frame)) = parse_frame(&self.rest) {
-                self.rest.drain(..length);
-                self.frames.push(frame);
+            while let Some(frame) = split(&self.rest).expect("a frame") {
+                let len = frame.len;
+                let content = frame.content().expect("a valid frame");
+                self.frames.push(content.into());
+                self.rest.drain(..len);
             }
         } else {
             let body = std::mem::take(&mut self.rest);
             self.head.push_str(&String::from_utf8(body).expect("text"));
         }
     }
-}
-
-fn parse_frame(bytes: &[u8]) -> Option<(usize, Received)> {
-    let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-    assert_eq!(first & 0xF0, 0x80, "one final frame, no reserved bit");
-    assert_eq!(second & 0x80, 0, "a server masks nothing");
-    let (start, length) = match second {
-        126 => (
-            4,
-            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
-        ),
-        127 => {
-            let length: [u8; 8] = bytes.get(2..10)?.try_into().expect("eight");
-            (10, u64::from_be_bytes(length) as usize)
-        }
-        short => (2, usize::from(short)),
-    };
-    let payload = bytes.get(start..start + length)?.to_vec();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    let frame = match first & 0x0F {
-        0x1 => Received::Text(text(payload)),
-        0x2 => Received::Binary(payload),
-        0x8 if payload.is_empty() => Received::Close(None),
-        0x8 => Received::Close(Some((
-            u16::from_be_bytes([payload[0], payload[1]]),
-            text(payload[2..].to_vec()),
-        ))),
-        0x9 => Received::Ping(payload),
-        0xA => Received::Pong(payload),
-        other => panic!("opcode {other}"),
-    };
-    Some((start + length, frame))
 }
 
 /// Returns the JSON of a text frame.

@@ -1,8 +1,8 @@
 //! Host stalls (`docs/behaviour.md`, section 6) and irregular clocks.
 
 use switchboard_core::{Event, Exclude, Notice, Time};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 fn stalls(world: &World) -> Vec<std::time::Duration> {

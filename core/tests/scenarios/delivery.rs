@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use switchboard_core::{Event, Exclude, Frame, Receipt, SendError, UserPolicy};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::World;
 
 fn seqs(messages: &[Value]) -> Vec<u64> {

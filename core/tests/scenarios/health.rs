@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard_core::{CloseReason, Event, Exclude, HealthPing, Notice, UserPolicy};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 fn pings(world: &mut World, client: Client) -> usize {

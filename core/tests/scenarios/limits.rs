@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use switchboard_core::{Event, Limits, Rate, Wire};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 /// Five messages per second, with a burst of five.

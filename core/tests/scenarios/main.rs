@@ -7,6 +7,7 @@ mod clock;
 mod delivery;
 mod drain;
 mod ending;
+mod ending_by_peer;
 mod errors;
 mod health;
 mod limits;

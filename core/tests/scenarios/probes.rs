@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use switchboard_core::{Event, Notice, PingResult, UserPolicy, Wire};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 fn pings(world: &mut World, client: Client) -> usize {

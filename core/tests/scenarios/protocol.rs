@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use switchboard_core::{Direct, Event, UserPolicy, Wire};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 /// Two users in a lobby who know of each other.

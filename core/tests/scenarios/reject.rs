@@ -3,8 +3,8 @@
 
 use serde_json::json;
 use switchboard_core::{Config, Event, HealthPing, ReadMode, UserPolicy};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 /// Ann under `Reject`, silent for a while.

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use switchboard_core::protocol::Content;
 use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, Stats};
+use switchboard_kit::Received;
 
-use crate::client::{Peer, Received, json};
+use crate::client::{Peer, json};
 use crate::world::{Client, World};
 
 /// What clients received.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use switchboard_core::{Config, Event, Exclude, RoomRule, SlowPolicy};
+use switchboard_kit::Received;
 
-use crate::client::Received;
 use crate::world::{Client, World, millis, secs};
 
 /// A member of `lobby` that reads nothing more, with a queue for four messages.

@@ -12,8 +12,9 @@ use switchboard_core::{
     Action, Chunk, Config, ConnectionId, Denied, Event, Handshake, HandshakeConfig, Identity,
     Notice, Question, Refused, Request, RequestOutcome, Switchboard, Time, Wire,
 };
+use switchboard_kit::Received;
 
-use crate::client::{Peer, Received};
+use crate::client::Peer;
 
 /// A handle to a client of a [`World`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

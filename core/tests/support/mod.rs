@@ -1,114 +1,16 @@
-//! Encodes client frames, legal or not, and collects what a decoder returns in a given split.
+//! Collects what a decoder returns in a given split.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part of this
 
 pub mod scripts;
 
-use switchboard_core::{Decoder, DecoderLimits, Incoming, ProtocolError};
+pub use switchboard_kit::*;
 
-pub const CONTINUATION: u8 = 0x0;
-pub const TEXT: u8 = 0x1;
-pub const BINARY: u8 = 0x2;
-pub const CLOSE: u8 = 0x8;
-pub const PING: u8 = 0x9;
-pub const PONG: u8 = 0xA;
+use switchboard_core::{Decoder, DecoderLimits, Incoming, ProtocolError};
 
 pub const LIMITS: DecoderLimits = DecoderLimits {
     message_bytes: 65_536,
     fragments: 1_024,
 };
-
-/// The encoding of a length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
-    Shortest,
-    Bits16,
-    Bits64,
-    /// A false length, in 64 bits.
-    Declared(u64),
-}
-
-/// A client frame in which a test may falsify every field.
-#[derive(Clone, Debug)]
-pub struct ClientFrame {
-    pub fin: bool,
-    pub rsv: u8,
-    pub opcode: u8,
-    pub mask: Option<[u8; 4]>,
-    pub length: Length,
-    pub payload: Vec<u8>,
-}
-
-/// A legal, final frame.
-pub fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> ClientFrame {
-    ClientFrame {
-        fin: true,
-        rsv: 0,
-        opcode,
-        mask: Some([0x37, 0xFA, 0x21, 0x3D]),
-        length: Length::Shortest,
-        payload: payload.as_ref().to_vec(),
-    }
-}
-
-/// A legal frame that is not the last of its message.
-pub fn part(opcode: u8, payload: impl AsRef<[u8]>) -> ClientFrame {
-    ClientFrame {
-        fin: false,
-        ..frame(opcode, payload)
-    }
-}
-
-/// A Close frame with a code.
-pub fn close(code: u16, reason: impl AsRef<[u8]>) -> ClientFrame {
-    frame(CLOSE, [&code.to_be_bytes(), reason.as_ref()].concat())
-}
-
-impl ClientFrame {
-    /// The header alone.
-    pub fn header(&self) -> Vec<u8> {
-        let masked = if self.mask.is_some() { 0x80 } else { 0 };
-        let mut out = vec![
-            u8::from(self.fin) << 7 | (self.rsv & 7) << 4 | (self.opcode & 0xF),
-            masked,
-        ];
-        let len = self.payload.len() as u64;
-        let length = match self.length {
-            Length::Shortest if len <= 125 => Length::Shortest,
-            Length::Shortest if len > 0xFFFF => Length::Bits64,
-            Length::Shortest => Length::Bits16,
-            other => other,
-        };
-        match length {
-            Length::Shortest => out[1] += len as u8,
-            Length::Bits16 => {
-                out[1] += 126;
-                out.extend((len as u16).to_be_bytes());
-            }
-            Length::Bits64 => {
-                out[1] += 127;
-                out.extend(len.to_be_bytes());
-            }
-            Length::Declared(len) => {
-                out[1] += 127;
-                out.extend(len.to_be_bytes());
-            }
-        }
-        out.extend(self.mask.iter().flatten());
-        out
-    }
-
-    pub fn bytes(&self) -> Vec<u8> {
-        let mask = self.mask.unwrap_or_default().into_iter().cycle();
-        let mut out = self.header();
-        out.extend(self.payload.iter().zip(mask).map(|(byte, key)| byte ^ key));
-        out
-    }
-}
-
-/// Encodes frames for the wire.
-pub fn wire(frames: &[ClientFrame]) -> Vec<u8> {
-    frames.iter().flat_map(ClientFrame::bytes).collect()
-}
 
 /// [`Incoming`] that owns its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,4 +93,33 @@ pub fn decode_in_every_split(limits: DecoderLimits, bytes: &[u8]) -> Outcome {
         assert_eq!(decode(limits, [head, tail]), whole, "cut at {cut}");
     }
     whole
+}
+
+/// Decodes complete frames in every split.
+pub fn decoded(frames: &[ClientFrame]) -> Outcome {
+    decode_in_every_split(LIMITS, &wire(frames))
+}
+
+pub fn events(frames: &[ClientFrame]) -> Vec<Event> {
+    let outcome = decoded(frames);
+    assert_eq!(outcome.error, None);
+    outcome.events
+}
+
+/// Returns the error of bytes that must fail without an earlier event.
+pub fn error_of(bytes: &[u8]) -> ProtocolError {
+    let outcome = decode_in_every_split(LIMITS, bytes);
+    assert_eq!(outcome.events, []);
+    outcome.error.expect("an error")
+}
+
+/// Returns the number of bytes after which the error is reported, byte by byte.
+pub fn seen_after(limits: DecoderLimits, bytes: &[u8]) -> usize {
+    (0..=bytes.len())
+        .find(|len| decode(limits, [&bytes[..*len]]).error.is_some())
+        .expect("an error")
+}
+
+pub fn text(payload: &str) -> Event {
+    Event::Text(payload.to_owned())
 }

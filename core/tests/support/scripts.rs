@@ -78,6 +78,7 @@ fn broken() -> impl Strategy<Value = ClientFrame> {
             opcode,
             mask,
             length: Length::Shortest,
+            declared: None,
             payload,
         },
     )
@@ -134,7 +135,7 @@ pub fn stream() -> impl Strategy<Value = Vec<u8>> {
             let mut bytes = wire(&frames);
             if let Some((opcode, length, shift)) = lie {
                 let mut lying = frame(opcode, "some of it");
-                lying.length = Length::Declared(length >> shift);
+                (lying.length, lying.declared) = (Length::Bits64, Some(length >> shift));
                 bytes.extend(lying.bytes());
             }
             if cut {

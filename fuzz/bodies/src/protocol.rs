@@ -15,7 +15,7 @@ use switchboard_core::{
     Chunk, Config, ConnectionId, Direct, Event, Identity, Question, Request, Rooms, Switchboard,
     Time,
 };
-use switchboard_tests::wire::{Heard, Peer};
+use switchboard_kit::{Reader, Received};
 
 use crate::heap::Heap;
 
@@ -277,9 +277,9 @@ impl Conversation {
             }
             let told = self.board.handle(NOW, id, Event::Wrote(out.len()));
             told.expect("a live connection");
-            let heard = Peer::new(false).read(&out).expect("frames");
+            let heard = Reader::new(false).read(&out).expect("frames");
             let text = heard.into_iter().map(|heard| match heard {
-                Heard::Text(text) => text,
+                Received::Text(text) => text,
                 other => panic!("not a text: {other:?}"),
             });
             texts.entry(id).or_insert_with(Vec::new).extend(text);

@@ -13,7 +13,7 @@ use switchboard_core::{
     Action, Chunk, CloseReason, Config, Endpoint, Event, Handshake, HandshakeConfig, Identity,
     Notice, Refusal, Refused, Request, RequestOutcome, Switchboard, Time,
 };
-use switchboard_tests::wire::{Heard, Peer};
+use switchboard_kit::{Reader, Received};
 
 const NOW: Time = Time::from_millis(1_000);
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -205,15 +205,15 @@ fn well_formed(answer: &[u8], request: &[u8], refused: Option<Refused>, by_http:
         let illegal = illegal(request);
         assert_eq!(illegal, None, "101 to an illegal request");
         assert!(all("content-length").is_empty() && all("connection") == [b"Upgrade"]);
-        let mut peer = Peer::new(true);
+        let mut peer = Reader::new(true);
         let told = peer.read(answer).expect("frames after the head");
         assert!(peer.is_between_frames());
         match (
             refused.map(|it| it.close().and_then(CloseReason::code)),
             told.last(),
         ) {
-            (None, Some(Heard::Text(_))) => {}
-            (Some(Some(code)), Some(Heard::Close(Some((sent, _))))) => {
+            (None, Some(Received::Text(_))) => {}
+            (Some(Some(code)), Some(Received::Close(Some((sent, _))))) => {
                 assert!(!by_http && code == *sent);
             }
             (refused, last) => panic!("{refused:?} is told as {last:?}"),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use support::scripts::{reads, script, split};
 use support::*;
 use switchboard_fuzz::{Agreement, DIFFERENCES, Verdict, compare, ours, theirs};
-use switchboard_tests::wire::Heard;
+use switchboard_kit::Received;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
@@ -33,9 +33,9 @@ fn agrees(bytes: &[u8], expected: Agreement) {
 
 /// Returns a header that declares this length, without a payload.
 fn declaring(opcode: u8, length: u64) -> Vec<u8> {
-    let length = Length::Declared(length);
     ClientFrame {
-        length,
+        length: Length::Bits64,
+        declared: Some(length),
         ..frame(opcode, "")
     }
     .header()
@@ -126,7 +126,10 @@ fn a_control_frame_with_a_length_in_a_longer_form_is_refused_where_tungstenite_t
     }
     .bytes();
     assert_eq!(ours([&bytes[..]]), (vec![], Verdict::Protocol));
-    assert_eq!(theirs(&bytes), (vec![Heard::Ping(vec![])], Verdict::Fine));
+    assert_eq!(
+        theirs(&bytes),
+        (vec![Received::Ping(vec![])], Verdict::Fine)
+    );
     agrees(&bytes, Agreement::Meant(2));
 }
 

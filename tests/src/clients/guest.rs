@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use switchboard_core::Time;
 use switchboard_core::client::{Config, Event, Machine, State};
+use switchboard_kit::Reader;
 
 use super::story::OPEN;
-use crate::wire::Peer;
 
 /// A client: its state machine, its socket, and what the test observes of it.
 pub(super) struct Guest {
@@ -30,7 +30,7 @@ pub(super) struct Guest {
 /// The client's end of a socket.
 pub(super) struct Link {
     pub(super) number: u32,
-    pub(super) peer: Peer,
+    pub(super) peer: Reader,
     /// Writes are lost, because the network dropped the connection.
     pub(super) dead: bool,
 }

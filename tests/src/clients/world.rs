@@ -7,10 +7,10 @@ use std::time::Duration;
 use switchboard_core::Time;
 use switchboard_core::client::{Action, Event, Notice, State, status_code};
 use switchboard_core::protocol::Content;
+use switchboard_kit::{Reader, Received};
 
 use super::guest::{Guest, Link};
 use super::node::{Node, Output, Socket};
-use crate::wire::{Heard, Peer};
 
 /// The longest delay from one end to the other.
 pub(super) const SLOWEST: Duration = Duration::from_millis(50);
@@ -288,16 +288,16 @@ impl World {
             }
             self.note(3, index);
             match heard {
-                Heard::Http(101) => self.ask(index, Event::Opened),
-                Heard::Http(status) => {
+                Received::Http(101) => self.ask(index, Event::Opened),
+                Received::Http(status) => {
                     let (code, reason) = status_code(status);
                     self.lost(index, code, reason);
                 }
-                Heard::Text(text) => self.ask(index, Event::Message { text: &text }),
-                Heard::Binary(_) => self.ask(index, Event::Message { text: "" }),
-                Heard::Ping(payload) => self.send(socket, Arrival::Pong(socket, payload)),
-                Heard::Pong(_) => {}
-                Heard::Close(close) => {
+                Received::Text(text) => self.ask(index, Event::Message { text: &text }),
+                Received::Binary(_) => self.ask(index, Event::Message { text: "" }),
+                Received::Ping(payload) => self.send(socket, Arrival::Pong(socket, payload)),
+                Received::Pong(_) => {}
+                Received::Close(close) => {
                     let (code, reason) = close.unwrap_or((1005, String::new()));
                     self.send(socket, Arrival::Closed(socket, code));
                     self.lost(index, code, &reason);
@@ -353,7 +353,7 @@ impl World {
         let socket = (index, guest.links);
         guest.link = Some(Link {
             number: guest.links,
-            peer: Peer::new(true),
+            peer: Reader::new(true),
             dead: guest.cut,
         });
         self.send(socket, Arrival::Dial(socket));

@@ -1,11 +1,11 @@
 //! Checks that the actions for each connection come in a legal order.
 
 use switchboard_core::{Action, ConnectionId, Notice};
+use switchboard_kit::Received;
 
 use super::{Driver, Fault, ensure};
 use crate::model::texts::{close_code, status};
 use crate::model::{Note, nanos};
-use crate::wire::Heard;
 
 /// Actions for a connection so far.
 #[derive(Clone, Debug, Default)]
@@ -118,34 +118,36 @@ impl Driver {
         let heard = socket.peer.read(&bytes)?;
         if reason.as_deref() == Some("client_closed") {
             // Its own code is echoed.
-            let right = matches!(heard.last(), Some(Heard::Close(_)));
+            let right = matches!(heard.last(), Some(Received::Close(_)));
             return ensure(right, || format!("last bytes {heard:?}"));
         }
         let code = reason.as_deref().and_then(close_code);
         let right = match heard.last() {
-            Some(Heard::Close(Some((given, _)))) => Some(*given) == code,
-            Some(Heard::Http(given)) => reason.is_some_and(|reason| status(&reason) == *given),
+            Some(Received::Close(Some((given, _)))) => Some(*given) == code,
+            Some(Received::Http(given)) => reason.is_some_and(|reason| status(&reason) == *given),
             _ => false,
         };
         ensure(right, || format!("last bytes {heard:?}"))
     }
 
     /// Checks that the Close frame matches the reason of the end.
-    pub(super) fn check_close(&self, id: ConnectionId, heard: &Heard) -> Result<(), Fault> {
+    pub(super) fn check_close(&self, id: ConnectionId, heard: &Received) -> Result<(), Fault> {
         let life = &self.lives[&id];
         match (heard, &life.refused, &life.closed) {
-            (Heard::Http(101), ..) => Ok(()),
-            (Heard::Http(code), Some(refused), _) => {
+            (Received::Http(101), ..) => Ok(()),
+            (Received::Http(code), Some(refused), _) => {
                 let told = [status(refused), 503];
                 ensure(told.contains(code), || format!("HTTP {code} for {refused}"))
             }
-            (Heard::Close(Some((code, reason))), Some(refused), _) => {
+            (Received::Close(Some((code, reason))), Some(refused), _) => {
                 let right = close_code(refused) == Some(*code) && reason == refused;
                 ensure(right || *code == 1008, || {
                     format!("{code} {reason} for {refused}")
                 })
             }
-            (Heard::Close(Some((code, reason))), _, Some(closed)) if closed != "client_closed" => {
+            (Received::Close(Some((code, reason))), _, Some(closed))
+                if closed != "client_closed" =>
+            {
                 let right = close_code(closed) == Some(*code) && reason == closed;
                 ensure(right, || format!("{code} {reason} for {closed}"))
             }

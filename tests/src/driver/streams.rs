@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use switchboard_core::{Chunk, Config, ConnectionId, Identity, Request, Switchboard, Time};
+use switchboard_kit::{Reader, Received};
 
 use super::{Driver, Fault, ensure};
 use crate::model::queue::{Is, Item};
-use crate::wire::{Heard, Peer};
 
 /// The peer of one connection.
 #[derive(Debug)]
 pub(super) struct Socket {
-    pub(super) peer: Peer,
+    pub(super) peer: Reader,
     /// Bytes that a writer holds for it.
     pub(super) held: Option<Vec<u8>>,
     /// Its socket takes no more bytes.
@@ -34,7 +34,7 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) fn new(answers: bool) -> Self {
         Self {
-            peer: Peer::new(true),
+            peer: Reader::new(true),
             held: None,
             blocked: false,
             answers,
@@ -91,7 +91,7 @@ impl Socket {
 
 impl Driver {
     /// Checks a frame that the peer has read.
-    pub(super) fn hears(&mut self, id: ConnectionId, heard: &Heard) -> Result<(), Fault> {
+    pub(super) fn hears(&mut self, id: ConnectionId, heard: &Received) -> Result<(), Fault> {
         self.figures.frames += 1;
         self.check_close(id, heard)?;
         let json = self.json();
@@ -99,11 +99,11 @@ impl Driver {
             return Ok(());
         };
         match heard {
-            Heard::Ping(payload) => {
+            Received::Ping(payload) => {
                 let number = <[u8; 8]>::try_from(&payload[..]).map_err(|_| "a strange ping")?;
                 socket.pings.push((u64::from_be_bytes(number), false));
             }
-            Heard::Text(text) if json => {
+            Received::Text(text) if json => {
                 let Ok(value) = serde_json::from_str::<Value>(text) else {
                     return Ok(());
                 };
@@ -121,7 +121,7 @@ impl Driver {
     }
 
     /// Compares what was written with the prediction, frame by frame.
-    pub(super) fn compare_stream(heard: &[Heard], items: &[Item]) -> Result<(), Fault> {
+    pub(super) fn compare_stream(heard: &[Received], items: &[Item]) -> Result<(), Fault> {
         let foreseen =
             |items: &[Item]| format!("{:?}", items.iter().map(|it| &it.is).collect::<Vec<_>>());
         ensure(heard.len() == items.len(), || {
@@ -153,24 +153,24 @@ impl Driver {
     }
 }
 
-fn is(heard: &Heard, is: &Is) -> bool {
+fn is(heard: &Received, is: &Is) -> bool {
     let json = |text: &str| serde_json::from_str::<Value>(text).ok();
     match (heard, is) {
-        (Heard::Http(heard), Is::Http(status)) => heard == status,
+        (Received::Http(heard), Is::Http(status)) => heard == status,
         // Contents pass through byte for byte, so texts with a fixed field order are compared as
         // bytes.
-        (Heard::Text(heard), Is::Json(text)) => {
+        (Received::Text(heard), Is::Json(text)) => {
             heard == text || (json(heard) == json(text) && !text.contains("content"))
         }
-        (Heard::Text(heard), Is::Text(text)) => heard == text,
-        (Heard::Text(heard), Is::Bye) => json(heard).is_some_and(|bye| {
+        (Received::Text(heard), Is::Text(text)) => heard == text,
+        (Received::Text(heard), Is::Bye) => json(heard).is_some_and(|bye| {
             bye["type"] == "bye" && bye["code"] == 1001 && bye["reason"] == "draining"
         }),
-        (Heard::Ping(heard), Is::Ping(number)) => {
+        (Received::Ping(heard), Is::Ping(number)) => {
             number.is_none_or(|number| heard[..] == number.to_be_bytes())
         }
-        (Heard::Pong(heard), Is::Pong(payload)) => heard == payload,
-        (Heard::Close(heard), Is::Close(close)) => heard == close,
+        (Received::Pong(heard), Is::Pong(payload)) => heard == payload,
+        (Received::Close(heard), Is::Close(close)) => heard == close,
         _ => false,
     }
 }
@@ -194,10 +194,10 @@ pub(super) fn node_of(seed: u64) -> String {
         let Chunk::Copied(_) = sys.transmit(id, &mut out, 1 << 16) else {
             return None;
         };
-        let mut peer = Peer::new(false);
+        let mut peer = Reader::new(false);
         let heard = peer.read(&out).ok()?;
         heard.iter().find_map(|heard| {
-            let Heard::Text(text) = heard else {
+            let Received::Text(text) = heard else {
                 return None;
             };
             let value: Value = serde_json::from_str(text).ok()?;

@@ -9,6 +9,7 @@
 #![allow(missing_docs)]
 
 mod admission;
+mod claims;
 mod commands;
 mod ending;
 mod health;
@@ -88,7 +89,7 @@ pub struct Conn {
     /// The deadline of the phase, in liveness time.
     pub deadline: Nanos,
     /// Set while it waits for the fate of its user's other connection.
-    pub claim: Option<admission::Claim>,
+    pub claim: Option<claims::Claim>,
     /// The deadline of the unfinished message.
     pub message_deadline: Option<Nanos>,
     /// Bytes of the unfinished message.

@@ -2,7 +2,9 @@
 
 use super::client::Kind;
 use super::counters::Fault;
-use super::frames::{self, BINARY, PING, TEXT};
+use switchboard_kit::{BINARY, PING, TEXT};
+
+use super::frames;
 use super::plan::{MILLI, SECOND};
 use super::world::World;
 

@@ -3,7 +3,9 @@
 use fastrand::Rng;
 
 use super::counters::Fault;
-use super::frames::{self, PING, PONG, TEXT};
+use switchboard_kit::{PING, PONG, TEXT};
+
+use super::frames;
 use super::link::Seen;
 use super::plan::{MICRO, MILLI, Plan, SECOND};
 use super::schedule::Step;

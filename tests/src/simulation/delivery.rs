@@ -1,11 +1,13 @@
 //! Checks everything that is sent to each client: order, recipients, and nothing after the end
 //! (invariants 11 to 13, 15, 28, 29, 31, 32).
 
+use switchboard_kit::Sent;
+
 use super::causes::{bit, flushes};
 use super::counters::Probe;
 use super::link::{Answer, Phase, Seen, Stay};
 use super::oracle::{hash_text, room_number};
-use super::output::{Message, Output, Sent};
+use super::output::{Message, Output};
 use super::world::World;
 
 type Checked = Result<(), (u8, String)>;

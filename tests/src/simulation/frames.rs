@@ -1,44 +1,17 @@
 //! The clients' frames and requests, valid and malformed.
 
 use fastrand::Rng;
+use switchboard_kit::{CLOSE, ClientFrame, PING, TEXT};
 
 /// The key of every handshake, and the expected accept value (RFC 6455, section 1.3).
 pub(super) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(super) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-pub(super) const TEXT: u8 = 1;
-pub(super) const BINARY: u8 = 2;
-pub(super) const CLOSE: u8 = 8;
-pub(super) const PING: u8 = 9;
-pub(super) const PONG: u8 = 10;
-
 /// Returns one masked frame.
 pub(super) fn frame(rng: &mut Rng, fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(payload.len() + 14);
-    header(&mut out, fin, opcode, payload.len());
-    let mask = rng.u32(..).to_ne_bytes();
-    out.extend_from_slice(&mask);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    for (index, byte) in out[start..].iter_mut().enumerate() {
-        *byte ^= mask[index & 3];
-    }
-    out
-}
-
-fn header(out: &mut Vec<u8>, fin: bool, opcode: u8, length: usize) {
-    out.push(u8::from(fin) << 7 | opcode);
-    match length {
-        0..126 => out.push(0x80 | length as u8),
-        126..65_536 => {
-            out.push(0x80 | 0x7e);
-            out.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(0x80 | 0x7f);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
+    let mask = Some(rng.u32(..).to_ne_bytes());
+    let frame = switchboard_kit::frame(opcode, payload);
+    ClientFrame { fin, mask, ..frame }.bytes()
 }
 
 /// Returns a Close frame.
@@ -98,10 +71,13 @@ pub(super) fn bad_frame(
             (frame(rng, true, TEXT, bad), "invalid_utf8")
         }
         8 | 9 => {
-            let mut bytes = Vec::new();
-            header(&mut bytes, true, TEXT, message_bytes + rng.usize(1..1_000));
-            bytes.extend_from_slice(&[1, 2, 3, 4]);
-            (bytes, "too_big")
+            let declared = message_bytes + rng.usize(1..1_000);
+            let frame = ClientFrame {
+                mask: Some([1, 2, 3, 4]),
+                declared: Some(declared as u64),
+                ..switchboard_kit::frame(TEXT, [])
+            };
+            (frame.bytes(), "too_big")
         }
         10 => {
             let mut bytes = vec![0x81, 0xff, 0x80];

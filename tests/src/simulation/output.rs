@@ -1,7 +1,9 @@
 //! Parses the output of one socket: an HTTP response, frames, and nothing after the end (invariants
 //! 15 and 16). It shares no code with the encoder.
 
-use super::frames::{ACCEPT, BINARY, CLOSE, PING, PONG, TEXT};
+use switchboard_kit::{Sent, split};
+
+use super::frames::ACCEPT;
 
 /// The state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,18 +21,6 @@ pub(super) struct Output {
     partial: Vec<u8>,
     /// Bytes parsed.
     pub(super) bytes: u64,
-}
-
-/// A complete item of the output.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sent<'a> {
-    /// An HTTP answer with this status.
-    Http(u16),
-    Text(&'a str),
-    Binary(&'a [u8]),
-    Ping(&'a [u8]),
-    Pong(&'a [u8]),
-    Close(Option<(u16, &'a str)>),
 }
 
 impl Output {
@@ -136,61 +126,14 @@ impl Output {
     }
 
     fn frame<'a>(&mut self, input: &'a [u8]) -> Result<Option<(Sent<'a>, usize)>, String> {
-        let [first, second, rest @ ..] = input else {
+        let Some(frame) = split(input)? else {
             return Ok(None);
         };
-        if first & 0x80 == 0 || first & 0x70 != 0 || second & 0x80 != 0 {
-            return Err(format!("an illegal frame header: {first:x} {second:x}"));
+        let sent = frame.content()?;
+        if let Sent::Close(_) = sent {
+            self.state = State::Over;
         }
-        let extra = match second {
-            126 => 2,
-            127 => 8,
-            _ => 0,
-        };
-        if rest.len() < extra {
-            return Ok(None);
-        }
-        let (extended, rest) = rest.split_at(extra);
-        let length = if extra == 0 {
-            usize::from(*second)
-        } else {
-            extended
-                .iter()
-                .fold(0, |sum, &byte| sum << 8 | usize::from(byte))
-        };
-        if (extra == 2 && length < 126) || (extra == 8 && length < 65_536) {
-            return Err("a length that is not minimal".into());
-        }
-        let opcode = first & 15;
-        if opcode >= 8 && length > 125 {
-            return Err("a control frame that is too long".into());
-        }
-        let Some(payload) = rest.get(..length) else {
-            return Ok(None);
-        };
-        let text = |bytes: &'a [u8]| str::from_utf8(bytes).map_err(|_| "text that is not UTF-8");
-        let sent = match opcode {
-            TEXT => Sent::Text(text(payload)?),
-            BINARY => Sent::Binary(payload),
-            PING => Sent::Ping(payload),
-            PONG => Sent::Pong(payload),
-            CLOSE => {
-                self.state = State::Over;
-                Sent::Close(match payload {
-                    [] => None,
-                    [high, low, reason @ ..] => {
-                        let code = u16::from_be_bytes([*high, *low]);
-                        if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-                            return Err(format!("a Close with code {code}"));
-                        }
-                        Some((code, text(reason)?))
-                    }
-                    _ => return Err("a Close of one byte".into()),
-                })
-            }
-            other => return Err(format!("a frame of opcode {other}")),
-        };
-        Ok(Some((sent, 2 + extra + length)))
+        Ok(Some((sent, frame.len)))
     }
 }
 

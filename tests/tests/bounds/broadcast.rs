@@ -10,7 +10,7 @@ fn costs(members: u32, content: &str) -> (u64, u64) {
     config.presence.enabled = false;
     let mut world = World::new(config);
     for number in 0..members {
-        world.enter(number, Some("room"));
+        world.enter_alone(number, Some("room"));
     }
     world.flush();
     for _ in 0..2 {

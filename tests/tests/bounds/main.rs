@@ -19,5 +19,7 @@ mod handshake;
 mod heap;
 mod protocol;
 mod rest;
+#[path = "../support/mod.rs"]
+mod support;
 mod switchboard;
 mod world;

@@ -17,7 +17,7 @@ const RETAINED: i64 = 1_024;
 fn storm(world: &mut World, from: u32) {
     let mut ids: Vec<ConnectionId> = Vec::with_capacity(CLIENTS as usize);
     for number in from..from + CLIENTS {
-        let id = world.enter(number, Some("lobby"));
+        let id = world.enter_alone(number, Some("lobby"));
         world.say(
             id,
             &format!(r#"{{"type":"subscribe","channel":"room-{number}"}}"#),

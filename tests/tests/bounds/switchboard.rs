@@ -13,9 +13,9 @@ const PER_CONNECTION: i64 = 2_048;
 /// Returns a client among `count` others.
 fn one_of(count: u32) -> (World, ConnectionId) {
     let mut world = World::new(config());
-    let id = world.enter(0, Some("lobby"));
+    let id = world.enter_alone(0, Some("lobby"));
     for number in 1..count {
-        world.enter(number, Some(&format!("room-{}", number % 100)));
+        world.enter_alone(number, Some(&format!("room-{}", number % 100)));
         world.flush();
     }
     world.pass(Duration::from_secs(2));
@@ -29,7 +29,7 @@ fn a_connection_costs_its_constant_and_no_more() {
         let mut heap = Heap::default();
         heap.during(|| {
             for number in 0..count {
-                world.enter(number, Some(&format!("room-{}", number / 10)));
+                world.enter_alone(number, Some(&format!("room-{}", number / 10)));
                 world.flush();
             }
             world.pass(Duration::from_secs(2));
@@ -128,7 +128,7 @@ fn addresses_that_connect_once_are_forgotten() {
     let mut heap = Heap::default();
     for number in 0..100_000 {
         heap.during(|| {
-            let id = world.enter(number, None);
+            let id = world.enter_alone(number, None);
             world.happens(id, Event::Reset);
             world.pass(Duration::from_millis(1));
         });

@@ -81,7 +81,7 @@ fn entries() -> Vec<Entry> {
         super::framing::covers(),
         super::framing::covers_rows(),
         super::health::covers(),
-        super::hooks::covers(),
+        super::busy_hooks::covers(),
         super::json::covers(),
         super::json::covers_rows(),
         super::late::covers(),

@@ -8,10 +8,10 @@ use super::app::Plain;
 use super::catalogue::covers;
 use super::frames::{BINARY, CONTINUATION, TEXT, frame, joined, part};
 use super::peer::{Peer, upgrade};
-use super::server::Server;
+use super::server::{Server, raw};
 use crate::rt::{
     CloseReason, Config, Direct, Exclude, Frame, Presence, Rates, Rooms, SendError, UserPolicy,
-    WebSocket, WebSocketMessage, Wire,
+    WebSocket, WebSocketMessage,
 };
 
 covers! {
@@ -21,13 +21,6 @@ covers! {
         "S5", "the end of the stream, from a peer that still reads" => "`eof`; out of everything at once";
     large_and_fragmented_messages_arrive_whole:
         "F14", "characters of two to four bytes, cut anywhere" => "delivered intact";
-}
-
-fn raw() -> Config {
-    Config {
-        wire: Wire::Raw,
-        ..Config::default()
-    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::catalogue::{Entry, covers, test_path};
 use super::frames::{BINARY, CONTINUATION, PONG, TEXT, close, frame, long, part};
 use super::framing_rows::{Outcome, Row, closing, fragments, headers, text};
 use super::peer::{End, Peer};
-use super::server::Server;
-use crate::rt::{CloseReason, Config, Rates, Wire};
+use super::server::{Server, raw};
+use crate::rt::{CloseReason, Config, Wire};
 
 covers! {
     every_cut_point_gives_the_same:
@@ -86,11 +86,7 @@ fn play(server: &Server, row: &Row, send: impl Fn(&mut Peer, &[u8])) {
 }
 
 fn small() -> Config {
-    let mut config = Config {
-        wire: Wire::Raw,
-        rates: Rates::unlimited(),
-        ..Config::default()
-    };
+    let mut config = raw();
     config.limits.message_bytes = 4_096;
     config.limits.fragments = 32;
     // A ping of the server would be an unexpected frame.
@@ -172,11 +168,7 @@ fn a_message_that_never_ends_is_given_up() {
 
 #[test]
 fn unfinished_messages_have_a_budget_over_all() {
-    let mut config = Config {
-        wire: Wire::Raw,
-        rates: Rates::unlimited(),
-        ..Config::default()
-    };
+    let mut config = raw();
     config.limits.unfinished_bytes = 20_000;
     let server = Server::start(config, Plain::default());
     let mut small = server.client("/ws");

@@ -7,10 +7,10 @@ use super::app::{Log, identify};
 use super::catalogue::covers;
 use super::gate::Gate;
 use super::peer::upgrade;
-use super::server::Server;
+use super::server::{Server, raw};
 use crate::rt::{
-    Application, CloseReason, Config, Connection, Denied, Entry, Identity, Message, Rates, Refusal,
-    Request, Wire,
+    Application, CloseReason, Config, Connection, Denied, Entry, Identity, Message, Refusal,
+    Request,
 };
 
 covers! {
@@ -23,14 +23,6 @@ covers! {
         "H19", "the end or a reset while the application is asked" => "every count is back";
     an_authentication_that_takes_too_long_is_refused:
         "A1", "the application does not say who it is" => "Close 1011 or 500, as configured";
-}
-
-fn raw() -> Config {
-    Config {
-        wire: Wire::Raw,
-        rates: Rates::unlimited(),
-        ..Config::default()
-    }
 }
 
 /// Its disconnect hook returns once the gate opens.

@@ -34,7 +34,10 @@ pub(super) fn covers_rows() -> Vec<Entry> {
             test_path!(malformed_first_lines_get_their_status),
         ),
         (headers(), test_path!(malformed_headers_get_their_status)),
-        (early(), test_path!(input_that_comes_too_early_gets_its_status)),
+        (
+            early(),
+            test_path!(input_that_comes_too_early_gets_its_status),
+        ),
         (odd(), test_path!(legal_requests_that_look_odd_are_upgraded)),
     ];
     let entry = |row: Row, test| {

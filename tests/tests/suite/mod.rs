@@ -9,10 +9,12 @@ mod gate;
 mod guest;
 mod logs;
 mod peer;
+pub(crate) mod runtime;
 mod server;
 
 mod admission;
 mod advisories;
+mod busy_hooks;
 mod clients;
 mod defaults;
 mod delivery;

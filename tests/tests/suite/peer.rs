@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use socket2::{Domain, SockRef, Socket, Type};
+use switchboard_kit::split;
 
 use super::frames::{self, CLOSE, PING, PONG, TEXT};
 
@@ -213,26 +214,16 @@ impl Peer {
 
     /// Returns the next frame, or the end.
     pub(crate) fn try_frame(&mut self) -> Result<Received, End> {
-        self.fill(2)?;
-        let (first, length) = (self.buffer[self.at], self.buffer[self.at + 1]);
-        assert_eq!(length & 0x80, 0, "a server does not mask");
-        let (header, length) = match length {
-            126 => {
-                self.fill(4)?;
-                let short: [u8; 2] = self.buffer[self.at + 2..][..2].try_into().expect("two");
-                (4, u16::from_be_bytes(short) as usize)
+        loop {
+            let bytes = &self.buffer[self.at..];
+            if let Some(frame) = split(bytes).expect("a frame of a server") {
+                let (first, payload, len) =
+                    (0x80 | frame.opcode, frame.payload.to_vec(), frame.len);
+                self.take(len);
+                return Ok(Received { first, payload });
             }
-            127 => {
-                self.fill(10)?;
-                let long: [u8; 8] = self.buffer[self.at + 2..][..8].try_into().expect("eight");
-                (10, u64::from_be_bytes(long) as usize)
-            }
-            short => (2, short as usize),
-        };
-        self.fill(header + length)?;
-        self.take(header);
-        let payload = self.take(length);
-        Ok(Received { first, payload })
+            self.fill(bytes.len() + 1)?;
+        }
     }
 
     /// Returns the next frame other than a ping; pings are answered.

@@ -10,10 +10,10 @@ use super::app::{Log, Plain, identify};
 use super::catalogue::covers;
 use super::frames::close;
 use super::peer::{Peer, upgrade};
-use super::server::{Server, until};
+use super::server::{Server, raw, until};
 use crate::rt::{
     Application, CloseReason, Config, Connection, Denied, Exclude, Frame, Identity, Message,
-    Presence, Rates, Refusal, Request, Wire,
+    Presence, Rates, Refusal, Request,
 };
 
 covers! {
@@ -37,14 +37,6 @@ covers! {
             "`unsubscribed`; what waited is dropped, what comes is not sent";
     a_ticket_is_good_once:
         "A8", "one ticket, used by 16 at once" => "101 once, 401 for the others";
-}
-
-fn raw() -> Config {
-    Config {
-        wire: Wire::Raw,
-        rates: Rates::unlimited(),
-        ..Config::default()
-    }
 }
 
 #[test]

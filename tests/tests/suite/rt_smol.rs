@@ -2,25 +2,24 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use smol::channel::{Sender, unbounded};
 use smol::io::{AsyncRead, AsyncWrite};
-use smol::net::TcpStream;
 
 use crate::suite::streams::Held;
 
+pub(crate) use crate::suite::runtime::{WebSocket, bind, bind_to};
+pub(crate) use async_tungstenite as websocket;
 pub(crate) use async_tungstenite::tungstenite::Message as WebSocketMessage;
 pub(crate) use async_tungstenite::tungstenite::handshake::derive_accept_key;
 pub(crate) use futures_rustls::TlsAcceptor;
 pub(crate) use smol::io::{AsyncReadExt, AsyncWriteExt};
-pub(crate) use smol::net::TcpListener;
+pub(crate) use smol::net::{TcpListener, TcpStream};
 pub(crate) use switchboard_smol::Smol as Rt;
 pub(crate) use switchboard_smol::*;
 
@@ -56,20 +55,6 @@ impl Runtime {
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.executor.spawn(future).detach();
     }
-
-    /// Runs a future there and waits for it here.
-    pub(crate) fn run<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> T {
-        let (sender, receiver) = mpsc::channel();
-        self.spawn(async move {
-            let _ = sender.send(future.await);
-        });
-        receiver
-            .recv_timeout(Duration::from_secs(20))
-            .expect("an end within 20 s")
-    }
 }
 
 /// Spawns on smol's global executor.
@@ -79,14 +64,6 @@ pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
 
 pub(crate) async fn sleep(time: Duration) {
     smol::Timer::after(time).await;
-}
-
-pub(crate) async fn bind() -> TcpListener {
-    bind_to((Ipv4Addr::LOCALHOST, 0).into()).await
-}
-
-pub(crate) async fn bind_to(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address).await.expect("a port")
 }
 
 /// Returns both ends of an in-memory stream that buffers this many bytes each way.
@@ -127,17 +104,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self {
-            stream,
-            bytes,
-            gate,
-        } = &mut *self;
-        while !bytes.is_empty() {
-            ready!(gate.poll_open(context));
-            let sent = ready!(Pin::new(&mut *stream).poll_write(context, bytes))?;
-            bytes.drain(..sent);
-        }
-        Pin::new(stream).poll_flush(context)
+        let write = |stream: &mut S, context: &mut Context<'_>, bytes: &[u8]| {
+            Pin::new(stream).poll_write(context, bytes)
+        };
+        ready!(self.poll_send(context, write))?;
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -181,27 +152,5 @@ impl AsyncWrite for Pipe {
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writer = None;
         Poll::Ready(Ok(()))
-    }
-}
-
-/// A third-party client.
-pub(crate) struct WebSocket(async_tungstenite::WebSocketStream<TcpStream>);
-
-impl WebSocket {
-    pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        let url = format!("ws://{address}{path}");
-        let (socket, _) = async_tungstenite::client_async(url, stream)
-            .await
-            .expect("an upgrade");
-        Self(socket)
-    }
-
-    pub(crate) async fn send(&mut self, message: WebSocketMessage) {
-        self.0.send(message).await.expect("sent");
-    }
-
-    pub(crate) async fn receive(&mut self) -> Option<WebSocketMessage> {
-        self.0.next().await?.ok()
     }
 }

@@ -2,27 +2,25 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::SinkExt;
-use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
 use crate::suite::streams::Held;
 
+pub(crate) use crate::suite::runtime::{WebSocket, bind, bind_to};
 pub(crate) use switchboard_tokio::Tokio as Rt;
 pub(crate) use switchboard_tokio::*;
 pub(crate) use tokio::io::{AsyncReadExt, AsyncWriteExt};
-pub(crate) use tokio::net::TcpListener;
+pub(crate) use tokio::net::{TcpListener, TcpStream};
 pub(crate) use tokio_rustls::TlsAcceptor;
+pub(crate) use tokio_tungstenite as websocket;
 pub(crate) use tokio_tungstenite::tungstenite::Message as WebSocketMessage;
 pub(crate) use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -58,20 +56,6 @@ impl Runtime {
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(future);
     }
-
-    /// Runs a future there and waits for it here.
-    pub(crate) fn run<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> T {
-        let (sender, receiver) = mpsc::channel();
-        self.spawn(async move {
-            let _ = sender.send(future.await);
-        });
-        receiver
-            .recv_timeout(Duration::from_secs(20))
-            .expect("an end within 20 s")
-    }
 }
 
 impl Drop for Runtime {
@@ -87,14 +71,6 @@ pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
 
 pub(crate) async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
-}
-
-pub(crate) async fn bind() -> TcpListener {
-    bind_to((Ipv4Addr::LOCALHOST, 0).into()).await
-}
-
-pub(crate) async fn bind_to(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address).await.expect("a port")
 }
 
 /// Returns both ends of an in-memory stream that buffers this many bytes each way.
@@ -126,43 +102,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self {
-            stream,
-            bytes,
-            gate,
-        } = &mut *self;
-        while !bytes.is_empty() {
-            ready!(gate.poll_open(context));
-            let sent = ready!(Pin::new(&mut *stream).poll_write(context, bytes))?;
-            bytes.drain(..sent);
-        }
-        Pin::new(stream).poll_flush(context)
+        let write = |stream: &mut S, context: &mut Context<'_>, bytes: &[u8]| {
+            Pin::new(stream).poll_write(context, bytes)
+        };
+        ready!(self.poll_send(context, write))?;
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_flush(context))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-/// A third-party client.
-pub(crate) struct WebSocket(tokio_tungstenite::WebSocketStream<TcpStream>);
-
-impl WebSocket {
-    pub(crate) async fn connect(address: SocketAddr, path: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        let url = format!("ws://{address}{path}");
-        let (socket, _) = tokio_tungstenite::client_async(url, stream)
-            .await
-            .expect("an upgrade");
-        Self(socket)
-    }
-
-    pub(crate) async fn send(&mut self, message: WebSocketMessage) {
-        self.0.send(message).await.expect("sent");
-    }
-
-    pub(crate) async fn receive(&mut self) -> Option<WebSocketMessage> {
-        self.0.next().await?.ok()
     }
 }

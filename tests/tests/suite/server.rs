@@ -9,7 +9,18 @@ use std::time::{Duration, Instant};
 
 use super::logs;
 use super::peer::{PATIENCE, Peer};
-use crate::rt::{self, Application, Config, DrainReport, Hub, PageResponse, Request, Stats};
+use crate::rt::{
+    self, Application, Config, DrainReport, Hub, PageResponse, Rates, Request, Stats, Wire,
+};
+
+/// Returns a configuration without the protocol and without rate limits.
+pub(crate) fn raw() -> Config {
+    Config {
+        wire: Wire::Raw,
+        rates: Rates::unlimited(),
+        ..Config::default()
+    }
+}
 
 /// On the loopback.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -1,16 +1,17 @@
 //! Sockets that the application accepted, and streams other than sockets.
 
 use std::future::pending;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use super::app::{Log, Plain};
 use super::catalogue::covers;
 use super::frames::{BINARY, CLOSE, TEXT, close, frame};
 use super::peer::{Peer, upgrade};
-use super::server::until;
+use super::server::{raw, until};
 use crate::rt::{
     self, Application, AsyncReadExt, AsyncWriteExt, Config, Connection, Denied, Frame, Hub,
     Identity, Message, Presence, Rates, Request, Wire,
@@ -68,6 +69,22 @@ pub(crate) struct Held<S> {
     pub(crate) stream: S,
     pub(crate) bytes: Vec<u8>,
     pub(crate) gate: Arc<Gate>,
+}
+
+impl<S> Held<S> {
+    /// Sends the buffered bytes by `write`, once the test allows it.
+    pub(crate) fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        write: impl Fn(&mut S, &mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        while !self.bytes.is_empty() {
+            ready!(self.gate.poll_open(context));
+            let sent = ready!(write(&mut self.stream, context, &self.bytes))?;
+            self.bytes.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// The test's view of a [`Held`] stream.
@@ -345,11 +362,7 @@ fn the_last_handle_ends_every_connection() {
 #[test]
 fn a_pending_flush_is_retried_while_reading_pauses() {
     let runtime = rt::Runtime::new(1);
-    let mut config = Config {
-        wire: Wire::Raw,
-        rates: Rates::unlimited(),
-        ..Config::default()
-    };
+    let mut config = raw();
     // Nothing else may be written meanwhile, because that would flush too.
     config.timeouts.hook = Duration::from_secs(300);
     config.health.ping_interval = Duration::from_secs(300 * 86_400);

@@ -1,11 +1,13 @@
-//! A switchboard and a minimal driver, for tests of one rule.
+//! A switchboard and a minimal driver in virtual time, for tests of one rule and for bounds.
+#![allow(dead_code)] // each test binary uses its part of this
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use switchboard_core::protocol::parse;
+use switchboard_core::protocol::{Content, parse};
 use switchboard_core::{
-    Action, Chunk, Config, ConnectionId, Event, Handshake, HandshakeConfig, Identity, Request,
-    Switchboard, Time,
+    Action, Chunk, Config, ConnectionId, Event, Exclude, Handshake, HandshakeConfig, Identity,
+    Receipt, Request, Switchboard, Time,
 };
 
 /// Milliseconds.
@@ -24,56 +26,69 @@ pub(crate) fn evictions(actions: &[Action]) -> Vec<ConnectionId> {
 
 /// A switchboard in virtual time.
 pub(crate) struct World {
-    pub(crate) sys: Switchboard,
+    pub(crate) board: Switchboard,
     pub(crate) now: Time,
+    /// Reused, as in a runtime.
+    buffer: Vec<u8>,
+}
+
+fn address(number: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + number))
 }
 
 impl World {
     pub(crate) fn new(config: Config) -> Self {
         let now = Time::from_millis(1_000);
-        let sys = Switchboard::new(config, 1, now).expect("a valid configuration");
-        Self { sys, now }
+        let board = Switchboard::new(config, 1, now).expect("a valid configuration");
+        let buffer = Vec::with_capacity(1 << 16);
+        Self { board, now, buffer }
     }
 
-    pub(crate) fn request(lobby: Option<&str>) -> Request {
+    /// Returns the request of the client with this number.
+    pub(crate) fn request(number: u32, lobby: Option<&str>) -> Request {
         let headers = std::iter::empty::<(&str, &str)>();
         let mut request =
             Request::upgraded("/ws", lobby.map(str::to_owned), headers).expect("a valid request");
-        request.set_peer("10.0.0.1".parse().expect("an address"));
+        request.set_peer(address(number));
         request
     }
 
-    /// Connects and reads the request.
-    pub(crate) fn arrive(&mut self) -> ConnectionId {
-        self.arrive_at(None)
+    pub(crate) fn connect(&mut self, number: u32) -> ConnectionId {
+        let peer = address(number);
+        self.board.connect(self.now, peer).expect("a seat")
     }
 
-    pub(crate) fn arrive_at(&mut self, lobby: Option<&str>) -> ConnectionId {
-        let peer = "10.0.0.1".parse().expect("an address");
-        let id = self.sys.connect(self.now, peer).expect("a seat");
-        let request = Self::request(lobby);
-        self.sys
-            .upgraded(self.now, id, &request)
-            .expect("a live connection");
+    /// Connects and reads the request.
+    pub(crate) fn arrive(&mut self, number: u32, lobby: Option<&str>) -> ConnectionId {
+        let id = self.connect(number);
+        let request = Self::request(number, lobby);
+        let outcome = self.board.upgraded(self.now, id, &request);
+        outcome.expect("a live connection");
         id
     }
 
     pub(crate) fn admit(&mut self, id: ConnectionId, identity: Identity) {
-        let _ = self.sys.authenticated(self.now, id, Ok(identity), None);
+        let _ = self.board.authenticated(self.now, id, Ok(identity), None);
     }
 
     /// Returns an open connection of a user.
     pub(crate) fn enter(&mut self, name: &str, lobby: Option<&str>) -> ConnectionId {
-        let id = self.arrive_at(lobby);
-        let (name, expires_in) = (name.to_owned(), None);
-        self.admit(id, Identity::User { name, expires_in });
+        let id = self.arrive(1, lobby);
+        self.admit(id, Identity::user(name));
         id
     }
 
-    /// The same, but the HTTP response is not written yet.
+    /// Returns an open connection of a user of its own, at an address of its own.
+    pub(crate) fn enter_alone(&mut self, number: u32, lobby: Option<&str>) -> ConnectionId {
+        let id = self.arrive(number, lobby);
+        self.admit(id, Identity::user(format!("user-{number}")));
+        self.forget();
+        id
+    }
+
+    /// Like [`enter`](Self::enter), but the HTTP response is not written yet.
     pub(crate) fn enter_by_http(&mut self, name: &str) -> ConnectionId {
-        let peer = "10.0.0.1".parse().expect("an address");
-        let id = self.sys.connect(self.now, peer).expect("a seat");
+        let id = self.connect(1);
         let head = "GET /ws HTTP/1.1\r\nHost: here.test\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -88,45 +103,44 @@ impl World {
         let request = request
             .expect("a valid request")
             .expect("a complete request");
-        self.sys
+        self.board
             .request(self.now, id, &request)
             .expect("a live connection");
-        let (name, expires_in) = (name.to_owned(), None);
-        self.admit(id, Identity::User { name, expires_in });
+        self.admit(id, Identity::user(name));
         id
     }
 
     pub(crate) fn handle(&mut self, id: ConnectionId, event: Event<'_>) {
-        self.sys
+        self.board
             .handle(self.now, id, event)
             .expect("a live connection");
     }
 
     pub(crate) fn unsubscribe(&mut self, id: ConnectionId, room: &str) {
         let text = format!(r#"{{"type":"unsubscribe","channel":"{room}"}}"#);
-        let _ = self.sys.command(self.now, id, parse(&text));
+        let _ = self.board.command(self.now, id, parse(&text));
     }
 
     /// Lets time pass, with a tick at each deadline.
     pub(crate) fn wait(&mut self, time: Duration) {
         let until = self.now + time;
-        while let Some(at) = self.sys.next_deadline().filter(|&at| at <= until) {
+        while let Some(at) = self.board.next_deadline().filter(|&at| at <= until) {
             self.now = at.max(self.now);
-            self.sys.tick(self.now);
+            self.board.tick(self.now);
         }
         self.now = until;
-        self.sys.tick(until);
+        self.board.tick(until);
     }
 
     pub(crate) fn actions(&mut self) -> Vec<Action> {
-        std::iter::from_fn(|| self.sys.poll_notice()).collect()
+        std::iter::from_fn(|| self.board.poll_notice()).collect()
     }
 
     /// Blocks the connection's socket.
     pub(crate) fn block(&mut self, id: ConnectionId) {
-        while let Some(next) = self.sys.poll_send() {
+        while let Some(next) = self.board.poll_send() {
             let mut out = Vec::new();
-            let taken = match self.sys.transmit(next, &mut out, 1 << 16) {
+            let taken = match self.board.transmit(next, &mut out, 1 << 16) {
                 Chunk::Shared(frame, from) => frame.len() - from,
                 _ => out.len(),
             };
@@ -138,9 +152,9 @@ impl World {
     /// Returns everything queued for one connection; discards what is queued for others.
     pub(crate) fn read(&mut self, id: ConnectionId) -> Vec<u8> {
         let mut all = Vec::new();
-        while let Some(next) = self.sys.poll_send() {
+        while let Some(next) = self.board.poll_send() {
             let mut out = Vec::new();
-            if let Chunk::Shared(frame, from) = self.sys.transmit(next, &mut out, 1 << 16) {
+            if let Chunk::Shared(frame, from) = self.board.transmit(next, &mut out, 1 << 16) {
                 out.extend_from_slice(&frame.as_bytes()[from..]);
             }
             self.handle(next, Event::Wrote(out.len()));
@@ -152,8 +166,65 @@ impl World {
     }
 
     pub(crate) fn audit(&self) {
-        if let Err(inconsistency) = self.sys.audit() {
+        if let Err(inconsistency) = self.board.audit() {
             panic!("{inconsistency}");
         }
+    }
+
+    pub(crate) fn happens(&mut self, id: ConnectionId, event: Event<'_>) {
+        self.board
+            .handle(self.now, id, event)
+            .expect("a live connection");
+        self.forget();
+    }
+
+    /// Sends a text message; a question to the application is answered with yes.
+    pub(crate) fn say(&mut self, id: ConnectionId, text: &str) {
+        let (board, now) = (&mut self.board, self.now);
+        if board.message(now, id, false, text.len(), Ok(())) == Ok(true)
+            && let Ok(Some(question)) = board.command(now, id, parse(text))
+        {
+            let _ = board.answer(now, id, question, Ok(()));
+        }
+        self.forget();
+    }
+
+    pub(crate) fn broadcast(&mut self, room: &str, content: &str) -> Receipt {
+        let content = Content::parse(content).expect("JSON");
+        let sent = self
+            .board
+            .broadcast(self.now, room, content, None, Exclude::NOBODY);
+        sent.expect("the message fits")
+    }
+
+    pub(crate) fn forget(&mut self) {
+        while self.board.poll_notice().is_some() {}
+    }
+
+    /// Writes everything that is queued.
+    pub(crate) fn flush(&mut self) {
+        while let Some(id) = self.board.poll_send() {
+            self.buffer.clear();
+            let written = match self.board.transmit(id, &mut self.buffer, 1 << 15) {
+                Chunk::Nothing => 0,
+                Chunk::Copied(bytes) => bytes,
+                Chunk::Shared(frame, from) => frame.len() - from,
+            };
+            let _ = self.board.handle(self.now, id, Event::Wrote(written));
+        }
+        self.forget();
+    }
+
+    /// Lets time pass, with a tick at every deadline.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(due) = self.board.next_deadline().filter(|&due| due <= end) {
+            self.now = due.max(self.now);
+            self.board.tick(self.now);
+            self.flush();
+        }
+        self.now = end;
+        self.board.tick(end);
+        self.flush();
     }
 }

@@ -6,7 +6,7 @@ mod oracle;
 
 use arbitrary::Unstructured;
 use switchboard_core::{CloseReason, Decoder, DecoderLimits, Incoming, ProtocolError};
-use switchboard_tests::wire::Heard;
+use switchboard_kit::Received;
 
 pub use self::oracle::{Agreement, DIFFERENCES, Difference, compare, theirs};
 use crate::heap::Heap;
@@ -70,7 +70,7 @@ pub fn decoder(bytes: &[u8]) {
 /// # Panics
 ///
 /// Panics if it ends the connection for an impossible reason; there is no limit of fragments.
-pub fn ours<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Heard>, Verdict) {
+pub fn ours<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Received>, Verdict) {
     let decoded = decode(LIMITS, reads.into_iter(), None);
     let verdict = decoded.verdict();
     (decoded.heard, verdict)
@@ -78,14 +78,14 @@ pub fn ours<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Heard>, Verdi
 
 /// The result of decoding some reads.
 struct Run {
-    heard: Vec<Heard>,
+    heard: Vec<Received>,
     error: Option<ProtocolError>,
     /// Reads that were consumed, including the one with the error.
     reads: usize,
 }
 
 impl Run {
-    fn events(&self) -> (&[Heard], Option<ProtocolError>) {
+    fn events(&self) -> (&[Received], Option<ProtocolError>) {
         (&self.heard, self.error)
     }
 
@@ -152,24 +152,29 @@ fn decode<'a>(
     run
 }
 
-fn step(decoder: &mut Decoder, input: &mut [u8]) -> Result<(usize, Option<Heard>), ProtocolError> {
+fn step(
+    decoder: &mut Decoder,
+    input: &mut [u8],
+) -> Result<(usize, Option<Received>), ProtocolError> {
     let step = decoder.decode(input)?;
     Ok((step.consumed, step.incoming.map(heard)))
 }
 
 /// The test's own copies are not counted.
-fn heard(incoming: Incoming<'_>) -> Heard {
+fn heard(incoming: Incoming<'_>) -> Received {
     let mut kept = None;
     allocation_counter::opt_out(|| kept = Some(owned(incoming)));
     kept.expect("it was kept")
 }
 
-fn owned(incoming: Incoming<'_>) -> Heard {
+fn owned(incoming: Incoming<'_>) -> Received {
     match incoming {
-        Incoming::Text(text) => Heard::Text(text.to_owned()),
-        Incoming::Binary(bytes) => Heard::Binary(bytes.to_vec()),
-        Incoming::Ping(bytes) => Heard::Ping(bytes.to_vec()),
-        Incoming::Pong(bytes) => Heard::Pong(bytes.to_vec()),
-        Incoming::Close(body) => Heard::Close(body.map(|body| (body.code, body.reason.to_owned()))),
+        Incoming::Text(text) => Received::Text(text.to_owned()),
+        Incoming::Binary(bytes) => Received::Binary(bytes.to_vec()),
+        Incoming::Ping(bytes) => Received::Ping(bytes.to_vec()),
+        Incoming::Pong(bytes) => Received::Pong(bytes.to_vec()),
+        Incoming::Close(body) => {
+            Received::Close(body.map(|body| (body.code, body.reason.to_owned())))
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 
-use switchboard_tests::wire::Heard;
+use switchboard_kit::Received;
 use tungstenite::error::Error;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
@@ -73,7 +73,7 @@ pub fn compare<'a>(
 pub(super) fn judge(stream: &[u8], run: &Run) -> Result<Agreement, String> {
     let ours = (run.heard.clone(), run.verdict());
     let ambiguous =
-        |heard: &Heard| matches!(heard, Heard::Close(Some((_, why))) if why == COMPLAINT);
+        |heard: &Received| matches!(heard, Received::Close(Some((_, why))) if why == COMPLAINT);
     if ours.0.last().is_some_and(ambiguous) {
         return Ok(Agreement::Same);
     }
@@ -148,7 +148,7 @@ impl Write for Wire<'_> {
 /// # Panics
 ///
 /// Panics if it ends in an unexpected way.
-pub fn theirs(bytes: &[u8]) -> (Vec<Heard>, Verdict) {
+pub fn theirs(bytes: &[u8]) -> (Vec<Received>, Verdict) {
     let config = WebSocketConfig::default()
         .read_buffer_size(1_024)
         .max_message_size(Some(LIMITS.message_bytes))
@@ -157,17 +157,17 @@ pub fn theirs(bytes: &[u8]) -> (Vec<Heard>, Verdict) {
     let mut events = Vec::new();
     let verdict = loop {
         events.push(match socket.read() {
-            Ok(Message::Text(text)) => Heard::Text(text.as_str().to_owned()),
-            Ok(Message::Binary(bytes)) => Heard::Binary(bytes.to_vec()),
-            Ok(Message::Ping(bytes)) => Heard::Ping(bytes.to_vec()),
-            Ok(Message::Pong(bytes)) => Heard::Pong(bytes.to_vec()),
+            Ok(Message::Text(text)) => Received::Text(text.as_str().to_owned()),
+            Ok(Message::Binary(bytes)) => Received::Binary(bytes.to_vec()),
+            Ok(Message::Ping(bytes)) => Received::Ping(bytes.to_vec()),
+            Ok(Message::Pong(bytes)) => Received::Pong(bytes.to_vec()),
             // How it reports a bad code.
             Ok(Message::Close(Some(body))) if body.reason.as_str() == COMPLAINT => {
                 break Verdict::Protocol;
             }
-            Ok(Message::Close(body)) => {
-                Heard::Close(body.map(|body| (body.code.into(), body.reason.as_str().to_owned())))
-            }
+            Ok(Message::Close(body)) => Received::Close(
+                body.map(|body| (body.code.into(), body.reason.as_str().to_owned())),
+            ),
             Ok(Message::Frame(_)) => unreachable!("reading gives whole messages"),
             Err(Error::ConnectionClosed) => break Verdict::Fine,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -8,7 +8,7 @@ use switchboard_core::session::Meter;
 use switchboard_core::{
     Chunk, Config, ConnectionId, Event, Identity, Rate, RequestOutcome, Switchboard, Time, Wire,
 };
-use switchboard_tests::wire::{Heard, Peer};
+use switchboard_kit::{Reader, Received};
 
 use super::{STEPS, address, ask};
 
@@ -180,7 +180,7 @@ impl World {
         );
         let told = self.board.handle(at, self.speaker, event);
         told.expect("a live connection");
-        let pong = expected.then_some(Heard::Pong(payload));
+        let pong = expected.then_some(Received::Pong(payload));
         assert_eq!(self.written(), Vec::from_iter(pong));
     }
 
@@ -202,7 +202,7 @@ impl World {
         assert_eq!(self.board.audit(), Ok(()));
     }
 
-    fn written(&mut self) -> Vec<Heard> {
+    fn written(&mut self) -> Vec<Received> {
         let (at, mut out) = (self.at(), Vec::new());
         while self.board.poll_notice().is_some() {}
         while let Some(id) = self.board.poll_send() {
@@ -212,6 +212,6 @@ impl World {
             let wrote = Event::Wrote(out.len() - before);
             self.board.handle(at, id, wrote).expect("a live connection");
         }
-        Peer::new(false).read(&out).expect("frames")
+        Reader::new(false).read(&out).expect("frames")
     }
 }

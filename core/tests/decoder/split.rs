@@ -1,13 +1,11 @@
 //! Events do not depend on how bytes are split into reads (F26), and no input causes a panic.
 
-mod support;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
-
-use support::scripts::{SMALL, limits, reads, split, stream};
-use support::{Outcome, decode};
 use switchboard_core::Decoder;
+
+use crate::support::scripts::{SMALL, limits, reads, split, stream};
+use crate::support::{Outcome, decode};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]

@@ -1,0 +1,9 @@
+//! The decoder of client frames.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod framing;
+mod lending;
+mod messages;
+mod split;
