@@ -6,6 +6,7 @@
 
 mod answer;
 mod command;
+mod machine;
 mod push;
 
 pub use self::answer::{
@@ -14,5 +15,8 @@ pub use self::answer::{
 pub use self::command::{
     Append, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup,
     Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
+};
+pub use self::machine::{
+    Cluster, ClusterConfig, Fate, Figures, LinkTimes, OutboxFull, Output, PositionKind, Ticket,
 };
 pub use self::push::{BadPush, NodeState, Push};

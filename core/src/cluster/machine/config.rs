@@ -1,0 +1,45 @@
+//! How a node takes part in a cluster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::Retention;
+use super::link::LinkTimes;
+
+/// How a node takes part in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The node: its configured name and a random part.
+    pub node: Arc<str>,
+    /// The link's deadlines.
+    pub times: LinkTimes,
+    /// What the broker keeps of each room.
+    pub retention: Retention,
+    /// How often the position of each room is compared with the broker's.
+    pub probe: Duration,
+    /// Messages that may wait for the broker.
+    pub outbox_messages: usize,
+    /// Their bytes.
+    pub outbox_bytes: usize,
+    /// Seeds what is random, such as the pauses between attempts.
+    pub seed: u64,
+}
+
+impl ClusterConfig {
+    /// The defaults for a node of this name.
+    pub fn new(node: &str) -> Self {
+        Self {
+            node: node.into(),
+            times: LinkTimes::default(),
+            retention: Retention {
+                messages: 100,
+                log: Duration::from_secs(300),
+                numbers: Duration::from_secs(600),
+            },
+            probe: Duration::from_secs(30),
+            outbox_messages: 8192,
+            outbox_bytes: 16 << 20,
+            seed: 0,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The link to the broker: when it is tried, and when it is given up.
+//!
+//! ```text
+//! Down ── retry ──▶ Connecting ── connected ──▶ Up
+//!  ▲                    │ too long, lost         │ lost, no answer in time
+//!  └────────────────────┴────────────────────────┘
+//! ```
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::Time;
+
+/// How long the link may take for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkTimes {
+    /// To connect.
+    pub connect: Duration,
+    /// To answer a pipeline.
+    pub answer: Duration,
+    /// Without a question, until one is asked to see whether it is there still.
+    pub idle: Duration,
+    /// To be away, until rooms go on alone.
+    pub hold: Duration,
+    /// Between two attempts to connect, at most.
+    pub retry: Duration,
+}
+
+impl Default for LinkTimes {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            answer: Duration::from_secs(1),
+            idle: Duration::from_millis(500),
+            hold: Duration::from_secs(2),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    times: LinkTimes,
+    state: State,
+    attempts: u32,
+    /// Since when nothing has been answered; `None` while the link works.
+    away: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Down { retry: Time },
+    Connecting { until: Time },
+    Idle { since: Time },
+    Asked { until: Time },
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Connect,
+    GiveUp,
+    Ping,
+}
+
+impl Link {
+    pub(super) fn new(now: Time, times: LinkTimes) -> Self {
+        Self {
+            times,
+            state: State::Down { retry: now },
+            attempts: 0,
+            away: Some(now),
+        }
+    }
+
+    /// Returns what is due, once.
+    pub(super) fn due(&mut self, now: Time) -> Option<Due> {
+        if now < self.deadline() {
+            return None;
+        }
+        match self.state {
+            State::Down { .. } => {
+                self.state = State::Connecting {
+                    until: now + self.times.connect,
+                };
+                Some(Due::Connect)
+            }
+            State::Connecting { .. } | State::Asked { .. } => Some(Due::GiveUp),
+            State::Idle { .. } => Some(Due::Ping),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Time {
+        match self.state {
+            State::Down { retry } => retry,
+            State::Connecting { until } | State::Asked { until } => until,
+            State::Idle { since } => since + self.times.idle,
+        }
+    }
+
+    /// When rooms go on alone.
+    pub(super) fn alone_from(&self) -> Option<Time> {
+        self.away.map(|since| since + self.times.hold)
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting { .. })
+    }
+
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state, State::Down { .. })
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state, State::Idle { .. } | State::Asked { .. })
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle { .. })
+    }
+
+    pub(super) fn connected(&mut self, now: Time) {
+        self.state = State::Idle { since: now };
+    }
+
+    pub(super) fn asked(&mut self, now: Time) {
+        self.state = State::Asked {
+            until: now + self.times.answer,
+        };
+    }
+
+    /// An answer came: the link works.
+    pub(super) fn answered(&mut self, now: Time) {
+        self.state = State::Idle { since: now };
+        self.attempts = 0;
+        self.away = None;
+    }
+
+    /// The link is gone. Nodes that lost it at the same time do not come back at the same time.
+    pub(super) fn lost(&mut self, now: Time, rng: &mut Rng) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.away.get_or_insert(now);
+        let least = Duration::from_millis(50);
+        let most = least
+            .saturating_mul(1 << self.attempts.min(10))
+            .min(self.times.retry)
+            .max(least);
+        let wait = least + most.saturating_sub(least).mul_f64(rng.f64());
+        self.state = State::Down { retry: now + wait };
+    }
+}

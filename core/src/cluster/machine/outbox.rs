@@ -1,0 +1,200 @@
+//! What a node still has to send to a room, and whose fate is not known yet.
+//!
+//! ```text
+//! push ─▶ waiting ── hand_over ─▶ handed ── answered ─▶ applied ── came_round, settle_until ─▶ settled
+//!            │                      └────── came_round ────────────────────────────────────────▲
+//!            └── take_waiting: it never left this node
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::output::{Fate, Output, Ticket};
+
+/// The messages of this node to one room.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// The own number of the next message that is handed over.
+    next: u64,
+    /// Given to a connection, in the order of their numbers, which have no hole.
+    handed: VecDeque<Handed>,
+    /// Not given to any connection yet.
+    waiting: VecDeque<Waiting>,
+    /// In the log, but not received from it yet.
+    applied: VecDeque<Applied>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Handed {
+    own: u64,
+    ticket: Ticket,
+    body: Arc<[u8]>,
+    /// It came round in the log before its answer did.
+    settled: bool,
+}
+
+/// A message that no connection has been given.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) ticket: Ticket,
+    pub(super) body: Arc<[u8]>,
+}
+
+/// A message that is in the log.
+#[derive(Debug)]
+pub(super) struct Applied {
+    own: u64,
+    pub(super) ticket: Ticket,
+    /// Its epoch and number, where the answer was not lost.
+    pub(super) place: Option<(Arc<str>, u64)>,
+}
+
+impl Outbox {
+    /// Creates an outbox whose messages get own numbers from `next` unless the broker knows better.
+    pub(super) fn new(next: u64) -> Self {
+        Self {
+            next,
+            handed: VecDeque::new(),
+            waiting: VecDeque::new(),
+            applied: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Messages that are not known to be in the log.
+    pub(super) fn len(&self) -> usize {
+        self.handed.len() + self.waiting.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Nothing is left to send, and nothing to settle.
+    pub(super) fn is_done(&self) -> bool {
+        self.len() == 0 && self.applied.is_empty()
+    }
+
+    pub(super) fn push(&mut self, ticket: Ticket, body: Arc<[u8]>) {
+        self.bytes += body.len();
+        self.waiting.push_back(Waiting { ticket, body });
+    }
+
+    /// Takes what has not been given to a connection: it may be delivered otherwise.
+    pub(super) fn take_waiting(&mut self) -> impl Iterator<Item = Waiting> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.bytes -= waiting.iter().map(|it| it.body.len()).sum::<usize>();
+        waiting.into_iter()
+    }
+
+    /// Returns the own number of the first message to send and the messages, at most so many and
+    /// about so many bytes; what an earlier connection was given goes again.
+    pub(super) fn hand_over(&mut self, most: usize, bytes: usize) -> Option<(u64, Vec<Arc<[u8]>>)> {
+        while self.handed.len() < most
+            && let Some(Waiting { ticket, body }) = self.waiting.pop_front()
+        {
+            self.handed.push_back(Handed {
+                own: self.next,
+                ticket,
+                body,
+                settled: false,
+            });
+            self.next += 1;
+        }
+        let first = self.handed.front()?.own;
+        let (mut bodies, mut size) = (Vec::new(), 0);
+        for handed in self.handed.iter().take(most) {
+            size += handed.body.len();
+            if !bodies.is_empty() && size > bytes {
+                break;
+            }
+            bodies.push(Arc::clone(&handed.body));
+        }
+        Some((first, bodies))
+    }
+
+    /// The first messages are in the log, in this epoch and with these numbers.
+    pub(super) fn answered(&mut self, epoch: &Arc<str>, numbers: &[Option<u64>]) {
+        for number in numbers {
+            let place = number.map(|number| (Arc::clone(epoch), number));
+            self.leave(place);
+        }
+    }
+
+    /// The broker has the messages up to this one.
+    pub(super) fn known(&mut self, own: u64) {
+        while self.handed.front().is_some_and(|first| first.own <= own) {
+            self.leave(None);
+        }
+        if self.handed.is_empty() && self.next != own + 1 {
+            self.next = own + 1;
+        }
+    }
+
+    /// The first message handed over is in the log.
+    fn leave(&mut self, place: Option<(Arc<str>, u64)>) {
+        let Some(Handed {
+            own,
+            ticket,
+            body,
+            settled,
+        }) = self.handed.pop_front()
+        else {
+            return;
+        };
+        self.bytes -= body.len();
+        if !settled {
+            self.applied.push_back(Applied { own, ticket, place });
+        }
+    }
+
+    /// A message of this node was received from the log: returns its ticket, once.
+    pub(super) fn came_round(&mut self, own: u64) -> Option<Ticket> {
+        if let Ok(at) = self.applied.binary_search_by_key(&own, |it| it.own) {
+            return self.applied.remove(at).map(|it| it.ticket);
+        }
+        let at = self.handed.binary_search_by_key(&own, |it| it.own).ok()?;
+        let handed = &mut self.handed[at];
+        let first = !std::mem::replace(&mut handed.settled, true);
+        first.then_some(handed.ticket)
+    }
+
+    /// Takes what will not come round any more once the log has been read up to here in this epoch.
+    pub(super) fn settle_until(&mut self, epoch: &str, seq: u64) -> Vec<Applied> {
+        self.settle(|applied| match &applied.place {
+            Some((own_epoch, number)) => **own_epoch != *epoch || *number <= seq,
+            None => true,
+        })
+    }
+
+    /// Takes all that is in the log, where nobody reads it.
+    pub(super) fn settle_all(&mut self) -> Vec<Applied> {
+        self.settle(|_| true)
+    }
+
+    fn settle(&mut self, is_over: impl Fn(&Applied) -> bool) -> Vec<Applied> {
+        if self.applied.is_empty() {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.applied);
+        let (over, left): (Vec<_>, Vec<_>) = all.into_iter().partition(is_over);
+        self.applied = left.into();
+        over
+    }
+}
+
+/// Tells the fate of messages that are in the log and will not come round.
+pub(super) fn settled(applied: Vec<Applied>, out: &mut VecDeque<Output>) {
+    for Applied { ticket, place, .. } in applied {
+        let fate = match place {
+            Some((epoch, number)) => Fate::Numbered(epoch, number),
+            None => Fate::Applied,
+        };
+        out.push_back(Output::Published { ticket, fate });
+    }
+}

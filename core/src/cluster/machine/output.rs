@@ -1,0 +1,93 @@
+//! What the machine wants done, and what it tells.
+
+use std::sync::Arc;
+
+use super::super::{Channel, Command};
+
+/// A message that this node published, until its fate is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What a [`Cluster`](super::Cluster) wants done. The caller carries outputs out in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Connect to the broker, load the scripts, and say
+    /// [`Cluster::connected`](super::Cluster::connected) or [`Cluster::lost`](super::Cluster::lost).
+    Connect,
+    /// Drop the connection or the attempt. Nothing more is said about it.
+    Hangup,
+    /// Subscribe to channels.
+    Subscribe(Vec<Channel>),
+    /// Unsubscribe from channels.
+    Unsubscribe(Vec<Channel>),
+    /// Send commands in one pipeline, and say [`Cluster::answered`](super::Cluster::answered). There
+    /// is no second one before that.
+    Send(Vec<Command>),
+    /// Where the members of a room are. What follows for them has the numbers above.
+    Position {
+        /// The room.
+        room: Arc<str>,
+        /// The epoch.
+        epoch: Arc<str>,
+        /// The number up to which they have everything, or will get nothing.
+        seq: u64,
+        /// What they are.
+        kind: PositionKind,
+    },
+    /// Give a message to the members of a room.
+    Deliver {
+        /// The room.
+        room: Arc<str>,
+        /// Its number.
+        seq: u64,
+        /// The node that sent it.
+        node: Arc<str>,
+        /// The message.
+        body: Arc<[u8]>,
+        /// Where this node published it: its fate is told by this.
+        ticket: Option<Ticket>,
+    },
+    /// Numbers of a room that the members get no message for. A message that they have had under
+    /// another number is no loss.
+    Skip {
+        /// The room.
+        room: Arc<str>,
+        /// The first number.
+        from: u64,
+        /// The last one.
+        to: u64,
+        /// Whether messages were lost.
+        lost: bool,
+    },
+    /// What became of a message that is not delivered here.
+    Published {
+        /// The message.
+        ticket: Ticket,
+        /// Its fate.
+        fate: Fate,
+    },
+}
+
+/// What a [`Output::Position`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PositionKind {
+    /// The members begin here.
+    Start,
+    /// The members were here before they were on their own, and go on from here.
+    Resumed,
+    /// The room has another epoch: what was not received of the one before is lost.
+    NewEpoch,
+    /// The broker is away: an epoch of this node's own.
+    Local,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It has this number in this epoch of the room.
+    Numbered(Arc<str>, u64),
+    /// It is in the log, under a number that is not known here.
+    Applied,
+    /// The broker was away, and there was nobody here to deliver it to.
+    Local,
+}

@@ -1,0 +1,53 @@
+//! Finding rooms and changing them, so that what hangs on them stays right.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::room::Room;
+use super::{Cluster, Figures, Output};
+
+impl Cluster {
+    pub(super) fn room(&mut self, name: &Arc<str>) -> &mut Room {
+        let next = self.highest_own + 1;
+        self.rooms
+            .entry(Arc::clone(name))
+            .or_insert_with_key(|name| Room::new(Arc::clone(name), next))
+    }
+
+    /// Changes a room, then keeps what hangs on its outbox right.
+    pub(super) fn with_room(
+        &mut self,
+        name: &Arc<str>,
+        change: impl FnOnce(&mut Room, &mut Figures, &mut VecDeque<Output>),
+    ) {
+        let Some(room) = self.rooms.get_mut(name) else {
+            return;
+        };
+        let (messages, bytes) = (room.outbox.len(), room.outbox.bytes());
+        change(room, &mut self.figures, &mut self.outputs);
+        self.waiting = self.waiting + room.outbox.len() - messages;
+        self.waiting_bytes = self.waiting_bytes + room.outbox.bytes() - bytes;
+        self.wants_to_ask(name);
+        self.forget_if_done(name);
+    }
+
+    pub(super) fn wants_to_ask(&mut self, name: &Arc<str>) {
+        if let Some(room) = self.rooms.get_mut(name)
+            && room.has_something_to_ask()
+            && !room.queued
+        {
+            room.queued = true;
+            self.queue.push_back(Arc::clone(name));
+        }
+    }
+
+    pub(super) fn forget_if_done(&mut self, name: &Arc<str>) {
+        if let Some(room) = self.rooms.get(name)
+            && !room.is_entered()
+            && room.outbox.is_done()
+        {
+            self.highest_own = self.highest_own.max(room.outbox.next() - 1);
+            self.rooms.remove(name);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What goes wrong.
+
+use std::time::Duration;
+
+use switchboard_core::cluster::{Channel, Failure};
+use switchboard_tests::broker::{Kept, Key};
+
+use crate::world::{ROOMS, Received, World};
+
+/// Faults by which no data are lost at the broker.
+pub(crate) const HARMLESS: [fn(&mut World) -> &'static str; 10] = [
+    reset_before_it_is_applied,
+    reset_before_it_is_answered,
+    half_open,
+    client_kill,
+    script_flush,
+    read_only,
+    out_of_memory,
+    away,
+    garbage,
+    stall,
+];
+
+/// Faults by which the broker loses data.
+pub(crate) const LOSING: [fn(&mut World) -> &'static str; 6] = [
+    restart_with_everything,
+    restart_with_nothing,
+    restart_with_older_data,
+    fail_over,
+    evict,
+    flush,
+];
+
+fn node(world: &mut World) -> usize {
+    world.rng.usize(0..world.nodes.len())
+}
+
+fn reset_before_it_is_applied(world: &mut World) -> &'static str {
+    let at = node(world);
+    world.drop_link(at);
+    world.nodes[at].received.push_back(Received::Lost);
+    "reset before"
+}
+
+fn reset_before_it_is_answered(world: &mut World) -> &'static str {
+    let at = node(world);
+    while !world.nodes[at].sent.is_empty() && !world.nodes[at].swallowed {
+        world.broker_reads(at);
+    }
+    world.drop_link(at);
+    world.nodes[at].received.push_back(Received::Lost);
+    "reset after"
+}
+
+fn half_open(world: &mut World) -> &'static str {
+    let at = node(world);
+    world.nodes[at].swallowed = true;
+    "half open"
+}
+
+fn client_kill(world: &mut World) -> &'static str {
+    let at = node(world);
+    if let Some(link) = world.nodes[at].link {
+        world.sim.disconnect(link);
+    }
+    world.spread();
+    "client kill"
+}
+
+fn script_flush(world: &mut World) -> &'static str {
+    world.sim.flush_scripts();
+    "script flush"
+}
+
+fn read_only(world: &mut World) -> &'static str {
+    world.sim.refuse(Some(Failure::ReadOnly));
+    "read only"
+}
+
+fn out_of_memory(world: &mut World) -> &'static str {
+    world.sim.refuse(Some(Failure::OutOfMemory));
+    "out of memory"
+}
+
+/// Nobody can connect for a while, which may be longer than rooms wait.
+fn away(world: &mut World) -> &'static str {
+    let away = Duration::from_millis(world.rng.u64(100..6000));
+    world.away_until = world.now + away;
+    for at in 0..world.nodes.len() {
+        if let Some(link) = world.nodes[at].link {
+            world.sim.disconnect(link);
+        }
+    }
+    world.spread();
+    "away"
+}
+
+/// Somebody else publishes to a room.
+fn garbage(world: &mut World) -> &'static str {
+    let room = ROOMS[world.rng.usize(0..ROOMS.len())];
+    let payloads: [&[u8]; 4] = [b"", b"1\tM\t\t\n", b"1\tZ\t1\n\xff", b"2\tM\t9\te\tn\t1\nx"];
+    let payload = payloads[world.rng.usize(0..payloads.len())];
+    let command = switchboard_core::cluster::Command::Notify {
+        channel: Channel::Room(room.into()),
+        payload: payload.into(),
+    };
+    let _ = world.sim.apply(&command);
+    world.spread();
+    "garbage"
+}
+
+/// Nothing moves for a while, which may be longer than an answer may take.
+fn stall(world: &mut World) -> &'static str {
+    let stall = Duration::from_millis(world.rng.u64(100..2500));
+    world.pass(stall);
+    "stall"
+}
+
+fn restart_with_everything(world: &mut World) -> &'static str {
+    world.sim.restart(Kept::All);
+    world.spread();
+    "restart with all"
+}
+
+fn restart_with_nothing(world: &mut World) -> &'static str {
+    world.sim.restart(Kept::Nothing);
+    world.spread();
+    "restart with nothing"
+}
+
+fn restart_with_older_data(world: &mut World) -> &'static str {
+    world.sim.restart(Kept::Saved);
+    world.spread();
+    "restart with older data"
+}
+
+fn fail_over(world: &mut World) -> &'static str {
+    world.sim.fail_over();
+    world.spread();
+    "failover"
+}
+
+fn evict(world: &mut World) -> &'static str {
+    let room = ROOMS[world.rng.usize(0..ROOMS.len())].to_owned();
+    let key = if world.rng.bool() {
+        Key::Numbers(room)
+    } else {
+        Key::Log(room)
+    };
+    world.sim.evict(&key);
+    "evict"
+}
+
+fn flush(world: &mut World) -> &'static str {
+    world.sim.flush();
+    "flush"
+}
+
+/// Ends what lasts.
+pub(crate) fn end_all(world: &mut World) {
+    world.sim.refuse(None);
+    world.away_until = world.now;
+}
+
+/// What old connections left behind is read.
+pub(crate) fn read_leftovers(world: &mut World) -> u64 {
+    let mut count = 0;
+    for command in std::mem::take(&mut world.leftovers) {
+        let _ = world.sim.apply(&command);
+        world.spread();
+        count += 1;
+    }
+    count
+}

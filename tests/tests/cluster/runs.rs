@@ -1,0 +1,163 @@
+//! Runs from seeds. `SWITCHBOARD_CLUSTER_SEEDS=5000` plays more of them.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::sync::Arc;
+
+use switchboard_core::cluster::{Answer, Command, Position};
+
+use crate::faults::{HARMLESS, LOSING, end_all, read_leftovers};
+use crate::world::{ROOMS, World};
+
+const STEPS: u32 = 4000;
+
+type Fault = fn(&mut World) -> &'static str;
+type Seen = BTreeMap<&'static str, u64>;
+
+fn seeds(usual: u64) -> u64 {
+    env::var("SWITCHBOARD_CLUSTER_SEEDS").map_or(usual, |seeds| seeds.parse().expect("a number"))
+}
+
+fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) {
+    let mut world = World::new(seed, 2 + seed as usize % 3, kept);
+    for _ in 0..STEPS {
+        world.step();
+        if faults.is_empty() {
+            continue;
+        }
+        match world.rng.u32(0..1000) {
+            0..6 => {
+                let fault = faults[world.rng.usize(0..faults.len())];
+                let what = fault(&mut world);
+                world.witness.count(what);
+            }
+            6..16 => end_all(&mut world),
+            16..24 => {
+                let read = read_leftovers(&mut world);
+                *world.witness.seen.entry("leftover").or_default() += read;
+            }
+            24 => world.sim.save(),
+            25 => world.sim.replicate(),
+            _ => {}
+        }
+    }
+    end_all(&mut world);
+    read_leftovers(&mut world);
+    world.settle();
+    assert_settled(&mut world);
+    for (what, count) in &world.witness.seen {
+        *tally.entry(what).or_default() += count;
+    }
+}
+
+/// Everybody knows everything, and nothing is left to do.
+fn assert_settled(world: &mut World) {
+    let seed = world.seed;
+    assert_eq!(
+        world.witness.open(),
+        0,
+        "seed {seed}: messages without a fate"
+    );
+    for name in ROOMS {
+        let command = Command::Position(Position {
+            room: name.into(),
+            incarnation: world.sim.incarnation().into(),
+            numbers: std::time::Duration::from_secs(60),
+            list: std::time::Duration::from_secs(60),
+            forget: Vec::new(),
+        });
+        let Ok(Answer::Position(position)) = world.sim.apply(&command) else {
+            panic!("seed {seed}: the broker does not answer");
+        };
+        let position = position.map(|it| (Arc::clone(&it.epoch), it.seq));
+        for (at, node) in world.nodes.iter().enumerate() {
+            assert_eq!(node.machine.figures().outbox, 0, "seed {seed}, node {at}");
+            if node.entered.contains(name) {
+                let known = world.witness.position(at, name);
+                assert_eq!(known, position, "seed {seed}, node {at}, room {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_faults_nothing_is_lost_repeated_or_told_anew() {
+    let mut seen = Seen::new();
+    for seed in 0..seeds(5) {
+        run(seed, 100, &[], &mut seen);
+    }
+    println!("{seen:#?}");
+    assert!(seen["delivered"] > 0 && seen["numbered"] > 0);
+    for never in [
+        "lost",
+        "repeat",
+        "new epoch",
+        "resumed",
+        "alone",
+        "local",
+        "applied",
+    ] {
+        assert_eq!(seen.get(never), None, "{never}");
+    }
+}
+
+#[test]
+fn a_fault_that_loses_no_data_costs_no_message() {
+    let mut seen = Seen::new();
+    for seed in 0..seeds(30) {
+        run(seed, 10_000, &HARMLESS, &mut seen);
+        for never in ["lost", "repeat", "new epoch"] {
+            assert_eq!(seen.get(never), None, "seed {seed}: {never}");
+        }
+    }
+    println!("{seen:#?}");
+    let wanted = [
+        "delivered",
+        "numbered",
+        "resumed",
+        "alone",
+        "local",
+        "nobody",
+        "leftover",
+        "reset before",
+        "reset after",
+        "half open",
+        "client kill",
+        "script flush",
+        "read only",
+        "out of memory",
+        "away",
+        "garbage",
+        "stall",
+    ];
+    for wanted in wanted {
+        assert!(seen.contains_key(wanted), "{wanted} never happened");
+    }
+}
+
+#[test]
+fn what_is_lost_is_told_and_nothing_is_delivered_twice() {
+    let mut seen = Seen::new();
+    let all = [&HARMLESS[..], &LOSING].concat();
+    for seed in 0..seeds(50) {
+        run(1000 + seed, 100, &all, &mut seen);
+    }
+    println!("{seen:#?}");
+    let wanted = [
+        "lost",
+        "repeat",
+        "new epoch",
+        "resumed",
+        "alone",
+        "local",
+        "restart with all",
+        "restart with nothing",
+        "restart with older data",
+        "failover",
+        "evict",
+        "flush",
+    ];
+    for wanted in wanted {
+        assert!(seen.contains_key(wanted), "{wanted} never happened");
+    }
+}

@@ -1,0 +1,210 @@
+//! What the members of rooms were told, and what must hold about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use switchboard_core::cluster::{Fate, Output, PositionKind, Ticket};
+
+#[derive(Default)]
+pub(crate) struct Witness {
+    /// Which message has which number.
+    log: BTreeMap<(String, Arc<str>, u64), u64>,
+    /// Messages that were delivered by a node on its own.
+    local: BTreeSet<u64>,
+    members: BTreeMap<(usize, String), Member>,
+    /// Message and room.
+    open: BTreeMap<(usize, Ticket), (u64, String)>,
+    /// What happened how often.
+    pub(crate) seen: BTreeMap<&'static str, u64>,
+}
+
+/// What the members of a room on one node know.
+#[derive(Default)]
+struct Member {
+    /// Epoch, last number, and whether the epoch is the node's own.
+    at: Option<(Arc<str>, u64, bool)>,
+    /// Where it was before it was on its own.
+    before: Option<(Arc<str>, u64)>,
+    /// The last message of each node in the log: they are counted up as they are sent.
+    last: BTreeMap<Arc<str>, u64>,
+}
+
+impl Witness {
+    pub(crate) fn published(&mut self, node: usize, ticket: Ticket, id: u64, room: &str) {
+        self.open.insert((node, ticket), (id, room.to_owned()));
+    }
+
+    pub(crate) fn entered(&mut self, node: usize, room: &str) {
+        self.members
+            .insert((node, room.to_owned()), Member::default());
+    }
+
+    pub(crate) fn left(&mut self, node: usize, room: &str) {
+        self.members.remove(&(node, room.to_owned()));
+    }
+
+    /// Messages whose fate is not told.
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Where the members of a room are.
+    pub(crate) fn position(&self, node: usize, room: &str) -> Option<(Arc<str>, u64)> {
+        let member = self.members.get(&(node, room.to_owned()))?;
+        let (epoch, seq, local) = member.at.clone()?;
+        (!local).then_some((epoch, seq))
+    }
+
+    pub(crate) fn told(&mut self, at: usize, name: &Arc<str>, output: Output) {
+        match output {
+            Output::Position {
+                room,
+                epoch,
+                seq,
+                kind,
+            } => self.position_told(at, &room, epoch, seq, kind),
+            Output::Skip {
+                room,
+                from,
+                to,
+                lost,
+            } => {
+                *self
+                    .seen
+                    .entry(if lost { "lost" } else { "repeat" })
+                    .or_default() += to + 1 - from;
+                let (_, seq, local) = self.at(at, &room);
+                assert!(!*local, "a number of the node's own is skipped");
+                assert_eq!(from, *seq + 1, "{name} in {room}");
+                assert!(to >= from);
+                *seq = to;
+            }
+            Output::Deliver {
+                room,
+                seq,
+                node,
+                body,
+                ticket,
+            } => self.delivered(at, &room, seq, node, &body, ticket),
+            Output::Published { ticket, fate } => {
+                let told = self.open.remove(&(at, ticket));
+                let (id, room) = told.expect("a fate told twice");
+                match fate {
+                    Fate::Numbered(epoch, seq) => {
+                        self.numbered(room, epoch, seq, id);
+                        self.count("numbered");
+                    }
+                    Fate::Applied => self.count("applied"),
+                    Fate::Local => {
+                        self.local.insert(id);
+                        self.count("nobody");
+                    }
+                }
+            }
+            other => panic!("{other:?} is not told"),
+        }
+    }
+
+    fn position_told(
+        &mut self,
+        node: usize,
+        room: &str,
+        epoch: Arc<str>,
+        seq: u64,
+        kind: PositionKind,
+    ) {
+        let member = self
+            .members
+            .get_mut(&(node, room.to_owned()))
+            .expect("a position in a room that nobody is in");
+        let before = match &member.at {
+            Some((epoch, seq, false)) => Some((epoch.clone(), *seq)),
+            _ => member.before.clone(),
+        };
+        let what = match kind {
+            PositionKind::Start => {
+                assert_eq!(before, None, "a second start");
+                "start"
+            }
+            PositionKind::Resumed => {
+                assert_eq!(before, Some((epoch.clone(), seq)), "resumed elsewhere");
+                "resumed"
+            }
+            PositionKind::NewEpoch => {
+                assert_ne!(before.clone().expect("no epoch before").0, epoch, "not new");
+                assert_eq!(seq, 0, "messages of the new epoch are skipped unsaid");
+                "new epoch"
+            }
+            PositionKind::Local => "alone",
+        };
+        let is_local = kind == PositionKind::Local;
+        member.before = if is_local { before } else { None };
+        member.at = Some((epoch, seq, is_local));
+        self.count(what);
+    }
+
+    fn delivered(
+        &mut self,
+        at: usize,
+        room: &str,
+        seq: u64,
+        node: Arc<str>,
+        body: &[u8],
+        ticket: Option<Ticket>,
+    ) {
+        let id: u64 = str::from_utf8(body).unwrap().parse().unwrap();
+        let (epoch, last, local) = self.at(at, room);
+        assert_eq!(seq, *last + 1, "{room} on node {at}");
+        *last = seq;
+        let (epoch, local) = (epoch.clone(), *local);
+        if local {
+            self.local.insert(id);
+            self.count("local");
+        } else {
+            self.numbered(room.to_owned(), epoch, seq, id);
+            assert!(
+                !self.local.contains(&id),
+                "{id} was delivered by its node alone"
+            );
+            self.count("delivered");
+        }
+        let own = node.strip_prefix("node-") == Some(&*at.to_string());
+        let member = self.members.get_mut(&(at, room.to_owned())).unwrap();
+        if !local {
+            let before = member.last.insert(node, id).unwrap_or(0);
+            assert!(before < id, "{id} after {before} in {room} on node {at}");
+        }
+        if let Some(ticket) = ticket {
+            assert!(own, "the ticket of another node's message");
+            let told = self.open.remove(&(at, ticket));
+            assert_eq!(told, Some((id, room.to_owned())), "a fate told twice");
+        } else {
+            let mut open = self.open.iter();
+            let is_open = open.any(|(key, (open, _))| key.0 == at && *open == id);
+            assert!(
+                !is_open,
+                "{id} is delivered to its own node without its ticket"
+            );
+        }
+    }
+
+    /// A number in an epoch is one message, for whoever hears of it.
+    fn numbered(&mut self, room: String, epoch: Arc<str>, seq: u64, id: u64) {
+        let place = (room, epoch, seq);
+        let known = *self.log.entry(place.clone()).or_insert(id);
+        assert_eq!(known, id, "{place:?} is two messages");
+    }
+
+    fn at(&mut self, node: usize, room: &str) -> &mut (Arc<str>, u64, bool) {
+        self.members
+            .get_mut(&(node, room.to_owned()))
+            .expect("something for a room that nobody is in")
+            .at
+            .as_mut()
+            .expect("something before a position")
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+}

@@ -1,0 +1,315 @@
+//! Nodes, the broker, and what is on its way between them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use switchboard_core::Time;
+use switchboard_core::cluster::{Channel, Cluster, ClusterConfig, Command, Done, Output};
+use switchboard_tests::broker::{Link, SimRedis};
+
+use crate::witness::Witness;
+
+pub(crate) const ROOMS: [&str; 3] = ["lobby", "quiet", "side"];
+
+/// What a node has sent and the broker has not read yet.
+pub(crate) enum Sent {
+    Hello,
+    Subscribe(Vec<Channel>),
+    Unsubscribe(Vec<Channel>),
+    /// A command, and whether it is the last of its pipeline.
+    Command(Command, bool),
+}
+
+/// What the broker has sent and a node has not read yet.
+pub(crate) enum Received {
+    Connected(String),
+    Push(Channel, Vec<u8>),
+    Answers(Vec<Done>),
+    Lost,
+}
+
+pub(crate) struct Node {
+    pub(crate) machine: Cluster,
+    pub(crate) name: Arc<str>,
+    pub(crate) link: Option<Link>,
+    pub(crate) sent: VecDeque<Sent>,
+    pub(crate) received: VecDeque<Received>,
+    answers: Vec<Done>,
+    /// Nothing gets through in either direction, and nobody is told.
+    pub(crate) swallowed: bool,
+    pub(crate) entered: BTreeSet<&'static str>,
+}
+
+pub(crate) struct World {
+    pub(crate) sim: SimRedis,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) rng: Rng,
+    pub(crate) now: Time,
+    pub(crate) witness: Witness,
+    /// What dropped connections had left in their sockets.
+    pub(crate) leftovers: Vec<Command>,
+    /// Until when the broker cannot be reached.
+    pub(crate) away_until: Time,
+    pub(crate) seed: u64,
+    messages: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, nodes: usize, kept: u32) -> Self {
+        let now = Time::from_millis(1000);
+        let nodes = (0..nodes)
+            .map(|at| Node::new(at, seed, kept, now))
+            .collect();
+        Self {
+            sim: SimRedis::new(10, 1 << 20),
+            nodes,
+            rng: Rng::with_seed(seed),
+            now,
+            witness: Witness::default(),
+            leftovers: Vec::new(),
+            away_until: Time::ZERO,
+            seed,
+            messages: 0,
+        }
+    }
+
+    /// One thing happens that is no fault.
+    pub(crate) fn step(&mut self) {
+        let at = self.rng.usize(0..self.nodes.len());
+        match self.rng.u32(0..100) {
+            0..35 => {
+                for _ in 0..self.rng.u32(1..6) {
+                    self.broker_reads(at);
+                }
+            }
+            // Faster than what arrives, else no answer comes in time.
+            35..70 => {
+                for _ in 0..self.rng.u32(1..20) {
+                    self.node_reads(at);
+                }
+            }
+            70..82 => self.publish(at),
+            82..85 => self.enter_or_leave(at),
+            _ => {
+                let millis = self.rng.u64(0..10);
+                self.pass(Duration::from_millis(millis));
+            }
+        }
+    }
+
+    pub(crate) fn pass(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.sim.advance(by);
+        for at in 0..self.nodes.len() {
+            let now = self.now;
+            if self.nodes[at].machine.next_deadline() <= now {
+                self.nodes[at].machine.tick(now);
+            }
+            self.carry_out(at);
+        }
+    }
+
+    fn publish(&mut self, at: usize) {
+        let room = ROOMS[self.rng.usize(0..ROOMS.len())];
+        for _ in 0..self.rng.u32(1..4) {
+            self.messages += 1;
+            let id = self.messages;
+            let node = &mut self.nodes[at];
+            let body: Arc<[u8]> = id.to_string().into_bytes().into();
+            if let Ok(ticket) = node.machine.publish(self.now, &room.into(), body) {
+                self.witness.published(at, ticket, id, room);
+            }
+        }
+        self.carry_out(at);
+    }
+
+    fn enter_or_leave(&mut self, at: usize) {
+        let room = ROOMS[self.rng.usize(0..ROOMS.len())];
+        let node = &mut self.nodes[at];
+        if node.entered.insert(room) {
+            self.witness.entered(at, room);
+            node.machine.enter(self.now, &room.into());
+        } else {
+            // What was told before is heard before.
+            self.carry_out(at);
+            let node = &mut self.nodes[at];
+            node.entered.remove(room);
+            node.machine.leave(&room.into());
+            self.witness.left(at, room);
+        }
+        self.carry_out(at);
+    }
+
+    /// The broker reads what a node sent first.
+    pub(crate) fn broker_reads(&mut self, at: usize) {
+        if self.nodes[at].swallowed {
+            return;
+        }
+        let Some(sent) = self.nodes[at].sent.pop_front() else {
+            return;
+        };
+        match sent {
+            Sent::Hello => self.accept(at),
+            Sent::Subscribe(channels) => {
+                for channel in channels {
+                    if let Some(link) = self.nodes[at].link {
+                        self.sim.subscribe(link, channel);
+                    }
+                }
+            }
+            Sent::Unsubscribe(channels) => {
+                for channel in channels {
+                    if let Some(link) = self.nodes[at].link {
+                        self.sim.unsubscribe(link, &channel);
+                    }
+                }
+            }
+            Sent::Command(command, last) => {
+                let done = self.sim.apply(&command);
+                self.spread();
+                let node = &mut self.nodes[at];
+                node.answers.push(done);
+                if last {
+                    let answers = std::mem::take(&mut node.answers);
+                    node.received.push_back(Received::Answers(answers));
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, at: usize) {
+        if self.now < self.away_until {
+            self.nodes[at].received.push_back(Received::Lost);
+            return;
+        }
+        self.sim.load_scripts();
+        let node = &mut self.nodes[at];
+        node.link = Some(self.sim.connect());
+        let incarnation = self.sim.incarnation();
+        node.received.push_back(Received::Connected(incarnation));
+    }
+
+    /// Pushes are on their way before what is answered next. A link that the server cut ends behind
+    /// what it had sent.
+    pub(crate) fn spread(&mut self) {
+        for node in &mut self.nodes {
+            let Some(link) = node.link else {
+                continue;
+            };
+            while let Some((channel, payload)) = self.sim.take_push(link) {
+                if !node.swallowed {
+                    node.received.push_back(Received::Push(channel, payload));
+                }
+            }
+            if !self.sim.is_connected(link) {
+                node.link = None;
+                if !node.swallowed {
+                    node.sent.clear();
+                    node.answers.clear();
+                    node.received.push_back(Received::Lost);
+                }
+            }
+        }
+    }
+
+    /// A node reads what the broker sent first.
+    pub(crate) fn node_reads(&mut self, at: usize) {
+        let (now, node) = (self.now, &mut self.nodes[at]);
+        if node.swallowed {
+            return;
+        }
+        match node.received.pop_front() {
+            None => return,
+            Some(Received::Connected(incarnation)) => node.machine.connected(now, &incarnation),
+            Some(Received::Push(channel, payload)) => node.machine.pushed(now, &channel, &payload),
+            Some(Received::Answers(answers)) => node.machine.answered(now, answers),
+            Some(Received::Lost) => {
+                node.received.clear();
+                node.sent.clear();
+                node.machine.lost(now);
+            }
+        }
+        self.carry_out(at);
+    }
+
+    /// Does what a node's machine wants.
+    pub(crate) fn carry_out(&mut self, at: usize) {
+        while let Some(output) = self.nodes[at].machine.poll() {
+            let node = &mut self.nodes[at];
+            match output {
+                Output::Connect => {
+                    node.sent.clear();
+                    node.sent.push_back(Sent::Hello);
+                }
+                Output::Hangup => self.drop_link(at),
+                Output::Subscribe(channels) => node.sent.push_back(Sent::Subscribe(channels)),
+                Output::Unsubscribe(channels) => node.sent.push_back(Sent::Unsubscribe(channels)),
+                Output::Send(commands) => {
+                    let last = commands.len() - 1;
+                    for (k, command) in commands.into_iter().enumerate() {
+                        node.sent.push_back(Sent::Command(command, k == last));
+                    }
+                }
+                told => self.witness.told(at, &node.name, told),
+            }
+        }
+        if let Err(inconsistency) = self.nodes[at].machine.audit() {
+            panic!("seed {}, node {at}: {inconsistency}", self.seed);
+        }
+    }
+
+    /// A connection ends on the node's side. What it had sent may be read by the broker later.
+    pub(crate) fn drop_link(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        if let Some(link) = node.link.take() {
+            self.sim.disconnect(link);
+        }
+        for sent in node.sent.drain(..) {
+            if let Sent::Command(command, _) = sent
+                && self.rng.bool()
+            {
+                self.leftovers.push(command);
+            }
+        }
+        node.swallowed = false;
+        node.received.clear();
+        node.answers.clear();
+    }
+
+    /// No more faults: lets everything arrive that is on its way, for longer than any deadline.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..900 {
+            for _ in 0..20 {
+                for at in 0..self.nodes.len() {
+                    while !self.nodes[at].sent.is_empty() && !self.nodes[at].swallowed {
+                        self.broker_reads(at);
+                    }
+                    while !self.nodes[at].received.is_empty() && !self.nodes[at].swallowed {
+                        self.node_reads(at);
+                    }
+                }
+            }
+            self.pass(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Node {
+    fn new(at: usize, seed: u64, kept: u32, now: Time) -> Self {
+        let mut config = ClusterConfig::new(&format!("node-{at}"));
+        config.retention.messages = kept;
+        config.seed = seed * 10 + at as u64;
+        Self {
+            name: Arc::clone(&config.node),
+            machine: Cluster::new(config, now),
+            link: None,
+            sent: VecDeque::new(),
+            received: VecDeque::new(),
+            answers: Vec::new(),
+            swallowed: false,
+            entered: BTreeSet::new(),
+        }
+    }
+}
