@@ -18,11 +18,24 @@ impl Cluster {
                 return Err(format!("room {name} is kept for nothing"));
             }
             let is_asked = self.asked.iter().any(|asked| asked.room() == Some(name));
-            if room.has_something_to_ask() && !room.queued && !is_asked && self.link.is_up() {
+            if room.has_something_to_ask()
+                && room.queued.is_none()
+                && !is_asked
+                && self.link.is_up()
+            {
                 return Err(format!(
                     "room {name} has something to ask and is not in the queue"
                 ));
             }
+        }
+        let queued = self.rooms.values().filter(|room| room.queued.is_some());
+        if queued.count() != self.queue.len() {
+            return Err("the queue has a room twice, or one that is gone".to_owned());
+        }
+        let probed = self.rooms.values().filter(|room| room.probe.is_some());
+        let entered = self.rooms.values().filter(|room| room.is_entered());
+        if probed.count() != self.probes.len() || entered.count() != self.probes.len() {
+            return Err("a room is probed twice, or never".to_owned());
         }
         if (messages, bytes) != (self.waiting, self.waiting_bytes) {
             return Err(format!("{messages} messages wait, not {}", self.waiting));

@@ -52,12 +52,14 @@ pub struct Cluster {
     incarnation: Arc<str>,
     rooms: BTreeMap<Arc<str>, Room>,
     /// Rooms that have something to ask.
-    queue: VecDeque<Arc<str>>,
+    queue: BTreeMap<u64, Arc<str>>,
     probes: BTreeSet<(Time, Arc<str>)>,
     asked: Vec<Asked>,
     outputs: VecDeque<Output>,
     alone: bool,
     tickets: u64,
+    stays: u64,
+    places: u64,
     epochs: u64,
     /// No forgotten room has had a higher own number: where the broker forgot them too, other nodes may
     /// not have.
@@ -76,12 +78,14 @@ impl Cluster {
             session: 0,
             incarnation: "".into(),
             rooms: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: BTreeMap::new(),
             probes: BTreeSet::new(),
             asked: Vec::new(),
             outputs: VecDeque::new(),
             alone: false,
             tickets: 0,
+            stays: 0,
+            places: 0,
             epochs: 0,
             highest_own: 0,
             waiting: 0,
@@ -135,11 +139,13 @@ impl Cluster {
 
     /// The first member of a room is here.
     pub fn enter(&mut self, now: Time, name: &Arc<str>) {
+        let stay = self.stays + 1;
         let room = self.room(name);
         if room.is_entered() {
             return;
         }
-        room.enter();
+        room.enter(stay);
+        self.stays = stay;
         if self.link.is_up() {
             let channels = vec![Channel::Room(Arc::clone(name))];
             self.outputs.push_back(Output::Subscribe(channels));
@@ -148,7 +154,7 @@ impl Cluster {
             self.room_goes_alone(name);
         }
         let phase = self.config.probe.mul_f64(self.rng.f64());
-        self.probes.insert((now + phase, Arc::clone(name)));
+        self.probe_at(name, now + phase);
         self.wants_to_ask(name);
         self.send(now);
     }
@@ -162,6 +168,9 @@ impl Cluster {
             return;
         }
         room.leave(&mut self.outputs);
+        if let Some(at) = room.probe.take() {
+            self.probes.remove(&(at, Arc::clone(name)));
+        }
         if self.link.is_up() {
             let channels = vec![Channel::Room(Arc::clone(name))];
             self.outputs.push_back(Output::Unsubscribe(channels));
@@ -340,19 +349,22 @@ impl Cluster {
     }
 
     fn queue_probes(&mut self, now: Time) {
-        while let Some((at, name)) = self.probes.first()
+        while let Some((at, _)) = self.probes.first()
             && *at <= now
+            && let Some((_, name)) = self.probes.pop_first()
         {
-            let (at, name) = (*at, Arc::clone(name));
-            self.probes.remove(&(at, Arc::clone(&name)));
-            if let Some(room) = self.rooms.get_mut(&name)
-                && room.is_entered()
-            {
+            if let Some(room) = self.rooms.get_mut(&name) {
                 room.needs_probe = room.stage == Stage::Live;
-                self.probes
-                    .insert((now + self.config.probe, Arc::clone(&name)));
-                self.wants_to_ask(&name);
             }
+            self.probe_at(&name, now + self.config.probe);
+            self.wants_to_ask(&name);
+        }
+    }
+
+    fn probe_at(&mut self, name: &Arc<str>, at: Time) {
+        if let Some(room) = self.rooms.get_mut(name) {
+            room.probe = Some(at);
+            self.probes.insert((at, Arc::clone(name)));
         }
     }
 

@@ -33,14 +33,14 @@ impl Cluster {
         let (mut commands, mut bytes) = (Vec::new(), 0);
         while commands.len() < PIPELINE
             && bytes < PIPELINE_BYTES
-            && let Some(name) = self.queue.pop_front()
+            && let Some((_, name)) = self.queue.pop_first()
         {
             let fresh = self.fresh_epoch();
             let writer = self.writer();
             let Some(room) = self.rooms.get_mut(&name) else {
                 continue;
             };
-            room.queued = false;
+            room.queued = None;
             let stay = room.stay;
             if room.needs_sync || (room.session != self.session && room.outbox.len() > 0) {
                 commands.push(Command::Sync(Sync {

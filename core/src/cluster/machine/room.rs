@@ -15,6 +15,7 @@ use super::super::Entry;
 use super::buffer::Buffer;
 use super::outbox::{Outbox, settled};
 use super::output::{Fate, Output, PositionKind, Ticket};
+use crate::Time;
 
 /// A room that somebody here is in, or that something is to be sent to.
 #[derive(Debug)]
@@ -32,9 +33,11 @@ pub(super) struct Room {
     pub(super) outbox: Outbox,
     pub(super) needs_sync: bool,
     pub(super) needs_probe: bool,
-    /// Whether it is in the queue of those that have something to ask.
-    pub(super) queued: bool,
-    /// Counts how often it was entered: an answer to an earlier stay says nothing about this one.
+    /// Its place in the queue of those that have something to ask.
+    pub(super) queued: Option<u64>,
+    /// When it is to be probed next.
+    pub(super) probe: Option<Time>,
+    /// Unique in the machine: an answer to an earlier stay says nothing about this one.
     pub(super) stay: u64,
     /// The session in which the broker was asked about this room.
     pub(super) session: u64,
@@ -81,7 +84,8 @@ impl Room {
             outbox: Outbox::new(next_own),
             needs_sync: true,
             needs_probe: false,
-            queued: false,
+            queued: None,
+            probe: None,
             stay: 0,
             session: 0,
         }
@@ -100,9 +104,9 @@ impl Room {
         self.needs_sync || self.needs_probe || self.outbox.len() > 0
     }
 
-    pub(super) fn enter(&mut self) {
+    pub(super) fn enter(&mut self, stay: u64) {
         self.stage = Stage::Syncing;
-        self.stay += 1;
+        self.stay = stay;
         self.untold = true;
         self.needs_sync = true;
     }

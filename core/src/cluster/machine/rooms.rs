@@ -34,10 +34,11 @@ impl Cluster {
     pub(super) fn wants_to_ask(&mut self, name: &Arc<str>) {
         if let Some(room) = self.rooms.get_mut(name)
             && room.has_something_to_ask()
-            && !room.queued
+            && room.queued.is_none()
         {
-            room.queued = true;
-            self.queue.push_back(Arc::clone(name));
+            self.places += 1;
+            room.queued = Some(self.places);
+            self.queue.insert(self.places, Arc::clone(name));
         }
     }
 
@@ -47,6 +48,9 @@ impl Cluster {
             && room.outbox.is_done()
         {
             self.highest_own = self.highest_own.max(room.outbox.next() - 1);
+            if let Some(place) = room.queued {
+                self.queue.remove(&place);
+            }
             self.rooms.remove(name);
         }
     }
