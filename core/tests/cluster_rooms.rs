@@ -1,0 +1,157 @@
+//! One machine of a cluster, and answers by hand.
+
+use std::sync::Arc;
+
+use switchboard_core::Time;
+use switchboard_core::cluster::{
+    Answer, Channel, Cluster, ClusterConfig, Command, Entry, Fate, Output, PositionKind,
+};
+
+const NOW: Time = Time::from_millis(1000);
+
+fn outputs(cluster: &mut Cluster) -> Vec<Output> {
+    let outputs = std::iter::from_fn(|| cluster.poll()).collect();
+    cluster.audit().unwrap();
+    outputs
+}
+
+/// Rooms that a pipeline asks for.
+fn asked(outputs: &[Output]) -> Vec<&str> {
+    let mut rooms = Vec::new();
+    for output in outputs {
+        if let Output::Send(commands) = output {
+            for command in commands {
+                match command {
+                    Command::Sync(sync) => rooms.push(&*sync.room),
+                    Command::Append(append) => rooms.push(&*append.room),
+                    _ => {}
+                }
+            }
+        }
+    }
+    rooms
+}
+
+fn sync(seq: u64, entries: Vec<Entry>) -> Answer {
+    Answer::Sync {
+        epoch: "e1".into(),
+        seq,
+        own: None,
+        version: 0,
+        entries,
+    }
+}
+
+fn connected() -> Cluster {
+    let mut cluster = Cluster::new(ClusterConfig::new("a-0"), NOW);
+    cluster.tick(NOW);
+    assert_eq!(outputs(&mut cluster), [Output::Connect]);
+    cluster.connected(NOW, "life-1");
+    assert_eq!(outputs(&mut cluster), [Output::Send(vec![Command::Ping])]);
+    cluster.answered(NOW, vec![Ok(Answer::Ping)]);
+    cluster
+}
+
+#[test]
+fn a_room_that_was_left_and_entered_again_is_asked_for_once() {
+    let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
+    cluster.enter(NOW, &lobby);
+    assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
+    for _ in 0..3 {
+        cluster.leave(&lobby);
+        cluster.enter(NOW, &lobby);
+    }
+    outputs(&mut cluster);
+    cluster.answered(NOW, vec![Ok(sync(90, vec![]))]);
+    let told = outputs(&mut cluster);
+    assert_eq!(asked(&told), ["lobby"]);
+    // The answer was to an earlier stay.
+    assert!(
+        !told.iter().any(|it| matches!(it, Output::Position { .. })),
+        "{told:?}"
+    );
+    cluster.answered(NOW, vec![Ok(sync(93, vec![]))]);
+    let start = Output::Position {
+        room: lobby,
+        epoch: "e1".into(),
+        seq: 93,
+        kind: PositionKind::Start,
+    };
+    assert_eq!(outputs(&mut cluster), [start]);
+}
+
+#[test]
+fn a_push_that_overtook_the_answer_of_its_pipeline_is_delivered_behind_it() {
+    let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
+    cluster.enter(NOW, &lobby);
+    outputs(&mut cluster);
+    let channel = Channel::Room(Arc::clone(&lobby));
+    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tb-0\t2\nhi");
+    assert_eq!(outputs(&mut cluster), []);
+    cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
+    let told = outputs(&mut cluster);
+    assert!(
+        matches!(told[0], Output::Position { seq: 7, .. }),
+        "{told:?}"
+    );
+    assert!(
+        matches!(told[1], Output::Deliver { seq: 8, .. }),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 2);
+}
+
+#[test]
+fn a_hole_is_read_before_anything_behind_it_is_delivered() {
+    let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
+    cluster.enter(NOW, &lobby);
+    cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
+    outputs(&mut cluster);
+    let channel = Channel::Room(Arc::clone(&lobby));
+    cluster.pushed(NOW, &channel, b"1\tM\t9\te1\tb-0\t3\nlater");
+    assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
+    let missing = Entry {
+        seq: 8,
+        node: "b-0".into(),
+        own: 2,
+        body: Arc::from(*b"hi"),
+    };
+    cluster.answered(NOW, vec![Ok(sync(9, vec![missing]))]);
+    let told = outputs(&mut cluster);
+    assert!(
+        matches!(told[0], Output::Deliver { seq: 8, .. }),
+        "{told:?}"
+    );
+    assert!(
+        matches!(told[1], Output::Deliver { seq: 9, .. }),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 2);
+    assert_eq!(cluster.figures().lost, 0);
+}
+
+#[test]
+fn a_message_to_a_room_without_members_is_numbered_by_its_answer() {
+    let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
+    let ticket = cluster.publish(NOW, &lobby, Arc::from(*b"hi")).unwrap();
+    assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
+    cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
+    assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
+    let appended = Answer::Append {
+        epoch: "e1".into(),
+        numbers: vec![Some(8)],
+    };
+    cluster.answered(NOW, vec![Ok(appended)]);
+    let fate = Fate::Numbered("e1".into(), 8);
+    assert_eq!(outputs(&mut cluster), [Output::Published { ticket, fate }]);
+}
+
+#[test]
+fn a_full_outbox_refuses_what_comes_next() {
+    let mut config = ClusterConfig::new("a-0");
+    config.outbox_messages = 2;
+    let (mut cluster, lobby) = (Cluster::new(config, NOW), Arc::from("lobby"));
+    let mut publish = || cluster.publish(NOW, &lobby, Arc::from(*b"hi"));
+    assert!(publish().is_ok() && publish().is_ok());
+    assert!(publish().is_err());
+}
