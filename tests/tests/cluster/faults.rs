@@ -8,7 +8,7 @@ use switchboard_tests::broker::{Kept, Key};
 use crate::world::{ROOMS, Received, World};
 
 /// Faults by which no data are lost at the broker.
-pub(crate) const HARMLESS: [fn(&mut World) -> &'static str; 10] = [
+pub(crate) const HARMLESS: [fn(&mut World) -> &'static str; 11] = [
     reset_before_it_is_applied,
     reset_before_it_is_answered,
     half_open,
@@ -19,6 +19,7 @@ pub(crate) const HARMLESS: [fn(&mut World) -> &'static str; 10] = [
     away,
     garbage,
     stall,
+    lost_push,
 ];
 
 /// Faults by which the broker loses data.
@@ -114,6 +115,18 @@ fn stall(world: &mut World) -> &'static str {
     let stall = Duration::from_millis(world.rng.u64(100..2500));
     world.pass(stall);
     "stall"
+}
+
+/// What a node was sent is lost without any sign, as between the servers of Redis Cluster.
+fn lost_push(world: &mut World) -> &'static str {
+    let at = node(world);
+    let received = &mut world.nodes[at].received;
+    let is_push = |it: &Received| matches!(it, Received::Push(..));
+    let Some(last) = received.iter().rposition(is_push) else {
+        return "no push to lose";
+    };
+    received.remove(last);
+    "lost push"
 }
 
 fn restart_with_everything(world: &mut World) -> &'static str {

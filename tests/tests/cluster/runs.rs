@@ -129,6 +129,7 @@ fn a_fault_that_loses_no_data_costs_no_message() {
         "away",
         "garbage",
         "stall",
+        "lost push",
     ];
     for wanted in wanted {
         assert!(seen.contains_key(wanted), "{wanted} never happened");
