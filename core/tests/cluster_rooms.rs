@@ -5,6 +5,7 @@ use std::sync::Arc;
 use switchboard_core::Time;
 use switchboard_core::cluster::{
     Answer, Channel, Cluster, ClusterConfig, Command, Entry, Fate, Output, PositionKind,
+    RoomPosition,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -154,4 +155,93 @@ fn a_full_outbox_refuses_what_comes_next() {
     let mut publish = || cluster.publish(NOW, &lobby, Arc::from(*b"hi"));
     assert!(publish().is_ok() && publish().is_ok());
     assert!(publish().is_err());
+}
+
+/// A machine whose members of the lobby are at number 7 of `e1`.
+fn in_the_lobby() -> (Cluster, Arc<str>) {
+    let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
+    cluster.enter(NOW, &lobby);
+    cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
+    outputs(&mut cluster);
+    (cluster, lobby)
+}
+
+#[test]
+fn what_the_log_no_longer_has_is_told_as_lost() {
+    let (mut cluster, lobby) = in_the_lobby();
+    let channel = Channel::Room(Arc::clone(&lobby));
+    cluster.pushed(NOW, &channel, b"1\tM\t9\te1\tb-0\t3\nkept");
+    outputs(&mut cluster);
+    cluster.answered(NOW, vec![Ok(sync(12, vec![]))]);
+    let told = outputs(&mut cluster);
+    let lost = |from, to| Output::Skip {
+        room: Arc::clone(&lobby),
+        from,
+        to,
+        lost: true,
+    };
+    assert_eq!(told[0], lost(8, 8));
+    assert!(
+        matches!(told[1], Output::Deliver { seq: 9, .. }),
+        "{told:?}"
+    );
+    assert_eq!(told[2..], [lost(10, 12)]);
+    assert_eq!(cluster.figures().lost, 4);
+}
+
+#[test]
+fn an_epoch_that_began_after_the_answer_is_read_too() {
+    let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
+    cluster.enter(NOW, &lobby);
+    outputs(&mut cluster);
+    let channel = Channel::Room(Arc::clone(&lobby));
+    cluster.pushed(NOW, &channel, b"1\tM\t1\te2\tb-0\t3\nnew");
+    cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
+    assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
+}
+
+#[test]
+fn a_push_that_was_lost_without_a_sign_is_found_by_a_probe() {
+    let (mut cluster, _) = in_the_lobby();
+    let probe = ClusterConfig::new("a-0").probe;
+    cluster.tick(NOW + probe);
+    let told = outputs(&mut cluster);
+    let [Output::Send(commands)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(
+        matches!(commands[..], [Command::Position(_)]),
+        "{commands:?}"
+    );
+    let position = RoomPosition {
+        epoch: "e1".into(),
+        seq: 8,
+        version: 0,
+    };
+    cluster.answered(NOW + probe, vec![Ok(Answer::Position(Some(position)))]);
+    assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
+}
+
+#[test]
+fn own_numbers_go_on_where_node_and_broker_have_forgotten_them() {
+    let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
+    for own in 1..=2 {
+        cluster.publish(NOW, &lobby, Arc::from(*b"hi")).unwrap();
+        outputs(&mut cluster);
+        cluster.answered(NOW, vec![Ok(sync(0, vec![]))]);
+        let told = outputs(&mut cluster);
+        let [Output::Send(commands)] = &told[..] else {
+            panic!("{told:?}");
+        };
+        let [Command::Append(append)] = &commands[..] else {
+            panic!("{commands:?}");
+        };
+        assert_eq!(append.first, own);
+        let answer = Answer::Append {
+            epoch: format!("e{own}").into(),
+            numbers: vec![Some(1)],
+        };
+        cluster.answered(NOW, vec![Ok(answer)]);
+        outputs(&mut cluster);
+    }
 }
