@@ -6,8 +6,8 @@
 //!    Done ◀── decode ◀── Reply ◀──────────────────────────┘
 //! ```
 //!
-//! Nothing here does I/O or knows a client library: [`encode`] gives the arguments of one request, and
-//! [`decode`] takes the reply as a [`Reply`]. The scripts are in `redis/scripts`; each says there what it
+//! Nothing here does I/O or knows a client library: `encode` gives the arguments of one request, and
+//! `decode` takes the reply as a `Reply`. The scripts are in `redis/scripts`; each says there what it
 //! takes, returns and guarantees.
 
 mod decode;

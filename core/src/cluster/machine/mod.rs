@@ -42,7 +42,7 @@ pub struct OutboxFull;
 /// Channels of one SUBSCRIBE.
 const CHANNELS: usize = 512;
 
-/// What a node decides about its rooms in a cluster. See the [module](self).
+/// What a node decides about its rooms in a cluster.
 #[derive(Debug)]
 pub struct Cluster {
     config: ClusterConfig,
