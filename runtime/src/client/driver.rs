@@ -1,9 +1,9 @@
 //! The task of one client: carries out what the state machine decides.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 
 use super::dial::{Dial, Dialed, target};
+use super::farewell;
+use super::locked::Todo;
 use super::options::{NoToken, Options};
-use super::shared::{EndGuard, Shared, Todo};
+use super::shared::{EndGuard, Shared};
 use crate::runtime::{BoxFuture, Timer};
 use crate::shield::debug;
 
-/// Time limit for closing an abandoned socket.
-const GOOD_BYE: Duration = Duration::from_secs(1);
 /// Rounds, each of at most one message in and out, before yielding.
 const ROUNDS: usize = 32;
 /// Sleep time without a deadline.
@@ -124,7 +124,7 @@ impl<R: Dial> Driver<R> {
                     code: 1000.into(),
                     reason: reason.into(),
                 };
-                self.remove_task(rest, Some(close));
+                self.close(rest, Some(close));
             }
             Some(Todo::GetToken(reason)) => self.ask(reason, states),
             Some(Todo::ForgetToken) => self.asking = None,
@@ -327,7 +327,7 @@ impl<R: Dial> Driver<R> {
                 self.shared
                     .handle_of(generation, Input::Closed { code, reason });
                 // tungstenite answers the Close frame by itself.
-                self.remove_task(VecDeque::new(), None);
+                self.close(VecDeque::new(), None);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Err(error)) => self.failed(&error),
@@ -360,29 +360,18 @@ impl<R: Dial> Driver<R> {
                     code: u16::into(code),
                     reason: reason.into(),
                 };
-                self.remove_task(VecDeque::new(), Some(close));
+                self.close(VecDeque::new(), Some(close));
             }
         }
     }
 
     /// Hands the socket to a background task that sends `rest` and the Close frame.
-    fn remove_task(&mut self, rest: VecDeque<String>, close: Option<CloseFrame>) {
+    fn close(&mut self, rest: VecDeque<String>, close: Option<CloseFrame>) {
         let link = std::mem::replace(&mut self.link, Link::None);
         let Link::Open { socket, .. } = link else {
             return;
         };
-        self.shared.lock().lingering += 1;
-        let lingering = Lingering(self.shared.clone());
-        R::spawn(&self.executor, async move {
-            let _lingering = lingering;
-            let mut work = pin!(good_bye(socket, rest, close));
-            let mut timer = R::Timer::new(R::Timer::now() + GOOD_BYE);
-            poll_fn(|context| match timer.poll(context) {
-                Poll::Ready(()) => Poll::Ready(()),
-                Poll::Pending => work.as_mut().poll(context),
-            })
-            .await;
-        });
+        farewell::close::<R>(&self.shared, &self.executor, socket, rest, close);
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> bool {
@@ -399,37 +388,4 @@ impl<R: Dial> Driver<R> {
         }
         ticked
     }
-}
-
-/// A guard for a socket that is being closed.
-struct Lingering(Arc<Shared>);
-
-impl Drop for Lingering {
-    fn drop(&mut self) {
-        self.0.with(|locked, _| {
-            locked.lingering -= 1;
-            locked.gate.open();
-        });
-    }
-}
-
-async fn good_bye<S>(mut socket: S, rest: VecDeque<String>, close: Option<CloseFrame>)
-where
-    S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin,
-{
-    let last = close.map(|close| Message::Close(Some(close)));
-    for message in rest.into_iter().map(Message::text).chain(last) {
-        let ready = poll_fn(|context| Pin::new(&mut socket).poll_ready(context)).await;
-        if ready.is_err() || Pin::new(&mut socket).start_send(message).is_err() {
-            return;
-        }
-    }
-    if poll_fn(|context| Pin::new(&mut socket).poll_flush(context))
-        .await
-        .is_err()
-    {
-        return;
-    }
-    // Wait until the server has closed its side, too.
-    while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut socket).poll_next(context)).await {}
 }

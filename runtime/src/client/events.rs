@@ -1,16 +1,13 @@
 //! The events of a client, and the bounded buffer that they wait in.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use futures_core::Stream;
 use switchboard_core::client::{Gap, Notice, ServerText, State};
 
 use super::options::Options;
-use super::shared::Shared;
 
 /// An event of a client.
 #[non_exhaustive]
@@ -113,7 +110,7 @@ pub(super) struct Backlog {
     /// Number of events dropped since the last one in the buffer.
     lagged: u64,
     /// The stream was dropped, so events are discarded.
-    pub(super) deaf: bool,
+    deaf: bool,
     waker: Option<Waker>,
 }
 
@@ -149,7 +146,7 @@ impl Backlog {
         self.events.push_back(event);
     }
 
-    fn pop(&mut self) -> Option<Event> {
+    pub(super) fn pop(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
         if let Some(event) = &event {
             self.bytes -= event.bytes();
@@ -159,56 +156,20 @@ impl Backlog {
         event
     }
 
+    /// Registers the task that waits for an event.
+    pub(super) fn register(&mut self, context: &Context<'_>) {
+        self.waker = Some(context.waker().clone());
+    }
+
+    /// Discards all events from now on. Returns those that were waiting, to be dropped without the lock.
+    pub(super) fn stop_listening(&mut self) -> VecDeque<Event> {
+        self.deaf = true;
+        std::mem::take(&mut self.events)
+    }
+
     /// Takes the waker of the task that waits for an event.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         self.waker.take()
-    }
-}
-
-/// The stream of a client's events, in order. Ends after the last handle was dropped and every event
-/// was taken. Once the stream is dropped, events are discarded.
-#[must_use = "streams do nothing unless polled"]
-pub struct Events {
-    pub(super) shared: Arc<Shared>,
-}
-
-impl std::fmt::Debug for Events {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Events").finish_non_exhaustive()
-    }
-}
-
-impl Events {
-    /// Returns the next event, or `None` at the end.
-    pub async fn next(&mut self) -> Option<Event> {
-        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
-    }
-}
-
-impl Stream for Events {
-    type Item = Event;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        let mut locked = self.shared.lock();
-        match locked.backlog.pop() {
-            Some(event) => Poll::Ready(Some(event)),
-            None if locked.ended => Poll::Ready(None),
-            None => {
-                locked.backlog.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        let waiting = {
-            let mut locked = self.shared.lock();
-            locked.backlog.deaf = true;
-            std::mem::take(&mut locked.backlog.events)
-        };
-        drop(waiting);
     }
 }
 

@@ -1,12 +1,9 @@
 //! A gate for tasks that wait for a condition on the client's state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use switchboard_core::Time;
-
-use super::shared::{Locked, Shared};
 
 #[derive(Default)]
 pub(super) struct Gate {
@@ -39,7 +36,12 @@ impl Gate {
         self.ends.first().map(|(at, _)| *at)
     }
 
-    fn register(&mut self, key: &mut Option<u64>, until: Time, context: &mut Context<'_>) {
+    pub(super) fn register(
+        &mut self,
+        key: &mut Option<u64>,
+        until: Time,
+        context: &mut Context<'_>,
+    ) {
         let key = *key.get_or_insert_with(|| {
             self.next += 1;
             self.next
@@ -49,92 +51,21 @@ impl Gate {
             self.ends.insert((until, key));
         }
     }
-}
 
-/// A task's place at the gate. Released when dropped.
-pub(super) struct Place {
-    shared: Arc<Shared>,
-    key: Option<u64>,
-    /// Time at which the condition is checked again in any case.
-    until: Time,
-}
-
-impl Place {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self::until(shared, Time::MAX)
+    /// Removes a task. Returns its waker, to be dropped without the lock.
+    pub(super) fn remove(&mut self, key: u64, until: Time) -> Option<Waker> {
+        self.ends.remove(&(until, key));
+        self.wakers.remove(&key)
     }
 
-    /// A place whose condition is checked once more at `until`.
-    pub(super) fn until(shared: &Arc<Shared>, until: Time) -> Self {
-        Self {
-            shared: shared.clone(),
-            key: None,
-            until,
-        }
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && self.ends.is_empty()
     }
 
-    /// Completes when `so` returns a value.
-    pub(super) fn poll_until<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        so: impl FnOnce(&mut Locked, Time) -> Option<T>,
-    ) -> Poll<T> {
-        let Self { shared, key, until } = self;
-        let (polled, sooner) = shared.by_driver(|locked, now| {
-            if let Some(result) = so(locked, now) {
-                return (Poll::Ready(result), false);
-            }
-            let before = locked.gate.next_deadline();
-            locked.gate.register(key, *until, context);
-            (Poll::Pending, locked.gate.next_deadline() != before)
-        });
-        // Only the driver has a timer.
-        if sooner {
-            shared.driver.wake();
-        }
-        polled
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some(key) = self.key else {
-            return;
-        };
-        let waker = {
-            let gate = &mut self.shared.lock().gate;
-            gate.ends.remove(&(self.until, key));
-            gate.wakers.remove(&key)
-        };
-        // Dropping the waker may drop a task, and with it a handle, which takes the lock.
-        drop(waker);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::Options;
-
-    #[test]
-    fn who_waits_no_more_leaves_nothing_behind() {
-        let shared = Arc::new(Shared::new(
-            &Options::default(),
-            1,
-            String::new(),
-            crate::machine::now,
-        ));
-        let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..3 {
-            let mut place = Place::until(&shared, Time::from_millis(60_000));
-            for _ in 0..2 {
-                let waits = place.poll_until(&mut context, |_, _| None::<()>);
-                assert!(waits.is_pending());
-                assert_eq!(shared.lock().gate.wakers.len(), 1);
-                assert_eq!(shared.lock().gate.ends.len(), 1);
-            }
-        }
-        assert!(shared.lock().gate.wakers.is_empty());
-        assert!(shared.lock().gate.ends.is_empty());
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        assert_eq!(self.wakers.len(), self.ends.len());
+        self.wakers.len()
     }
 }

@@ -1,11 +1,8 @@
 //! The client's handle.
 
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_channel::oneshot;
@@ -16,10 +13,13 @@ use switchboard_core::protocol::Content;
 
 use super::dial::{BadUrl, Dial, Dialed, target};
 use super::driver::drive;
-use super::events::Events;
-use super::gate::Place;
+use super::futures::{Closing, Subscribing};
+use super::locked::Locked;
 use super::options::{Options, SubscribeOptions};
-use super::shared::{EndGuard, Locked, Shared};
+use super::place::Place;
+use super::send::{SendError, SendOptions};
+use super::shared::{EndGuard, Shared};
+use super::stream::Events;
 use crate::runtime::Timer;
 
 /// A connection to a Switchboard server that reconnects and resubscribes by itself, and stops when a
@@ -57,52 +57,6 @@ impl<R> fmt::Debug for Client<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
     }
-}
-
-/// A failure to send a message.
-#[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SendError {
-    /// The content cannot be serialised as JSON, for this reason.
-    Content(String),
-    /// The message was not sent, was refused, or its fate is unknown.
-    Failed(Failure),
-}
-
-impl SendError {
-    /// Returns the error's code: the server's, or one of this client.
-    pub fn code(&self) -> &str {
-        match self {
-            Self::Content(_) => "bad_content",
-            Self::Failed(failure) => failure.code(),
-        }
-    }
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Content(words) => f.write_str(words),
-            Self::Failed(failure) => failure.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for SendError {}
-
-impl From<Failure> for SendError {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-/// Options for sending one message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SendOptions {
-    /// Whether this client receives its own message, too. Default: false.
-    pub echo: bool,
-    /// Whether to wait for a connection. `None` uses the client's options.
-    pub queue: Option<bool>,
 }
 
 impl<R: Dial> Client<R> {
@@ -397,45 +351,5 @@ impl Drop for Waiting<'_> {
         if let Some(id) = self.id {
             self.shared.handle(Input::Cancel { id });
         }
-    }
-}
-
-/// Waits until a channel is entered. Dropping this does not cancel the subscription.
-#[derive(Debug)]
-pub struct Subscribing {
-    done: Option<Result<(), Failure>>,
-    entered: oneshot::Receiver<Result<(), Failure>>,
-}
-
-impl Future for Subscribing {
-    type Output = Result<(), Failure>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(done) = self.done.take() {
-            return Poll::Ready(done);
-        }
-        let entered = Pin::new(&mut self.entered).poll(context);
-        entered.map(|entered| entered.unwrap_or(Err(Failure::Stopped)))
-    }
-}
-
-/// Waits until the server was told of the close. Dropping this does not cancel the close.
-pub struct Closing {
-    place: Place,
-}
-
-impl fmt::Debug for Closing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Closing").finish_non_exhaustive()
-    }
-}
-
-impl Future for Closing {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.place.poll_until(context, |locked, _| {
-            (locked.is_quiet() || locked.ended).then_some(())
-        })
     }
 }

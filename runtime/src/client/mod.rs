@@ -11,17 +11,26 @@
 mod dial;
 mod driver;
 mod events;
+mod farewell;
+mod futures;
 mod gate;
 mod handle;
+mod locked;
 mod options;
+mod place;
 mod race;
+mod send;
 mod shared;
+mod stream;
 
 pub use self::dial::{BadUrl, Dial, Target};
-pub use self::events::{Event, Events};
-pub use self::handle::{Client, Closing, SendError, SendOptions, Subscribing};
+pub use self::events::Event;
+pub use self::futures::{Closing, Subscribing};
+pub use self::handle::Client;
 pub use self::options::{NoToken, Options, Queue, SubscribeOptions, TokenSource};
 pub use self::race::race;
+pub use self::send::{SendError, SendOptions};
+pub use self::stream::Events;
 
 #[cfg(feature = "client-tls")]
 pub use rustls;

@@ -1,0 +1,51 @@
+//! How a message is sent, and how that fails.
+
+use std::fmt;
+
+use switchboard_core::client::Failure;
+
+/// A failure to send a message.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The content cannot be serialised as JSON, for this reason.
+    Content(String),
+    /// The message was not sent, was refused, or its fate is unknown.
+    Failed(Failure),
+}
+
+impl SendError {
+    /// Returns the error's code: the server's, or one of this client.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Content(_) => "bad_content",
+            Self::Failed(failure) => failure.code(),
+        }
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content(words) => f.write_str(words),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<Failure> for SendError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Options for sending one message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendOptions {
+    /// Whether this client receives its own message, too. Default: false.
+    pub echo: bool,
+    /// Whether to wait for a connection. `None` uses the client's options.
+    pub queue: Option<bool>,
+}
