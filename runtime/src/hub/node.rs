@@ -52,7 +52,7 @@ impl Hub {
     /// await this before each message; otherwise it fills the members' queues and finally the node's bound,
     /// beyond which messages are refused ([`SendError::Busy`](switchboard_core::SendError::Busy)).
     pub async fn ready(&self) {
-        let mut place = Waiters::place(&self.shared().publishers);
+        let mut place = Waiters::place(&self.shared().congestion.publishers);
         poll_fn(|context| {
             if !self.shared().is_congested() {
                 return Poll::Ready(());

@@ -8,7 +8,8 @@ use switchboard_core::{Action, ConnectionId, Frame, Notice, PingResult};
 use tracing::field::display;
 
 use super::link::{CHANGED, End, Farewell, Link};
-use super::shared::{Locked, Shared};
+use super::locked::Locked;
+use super::shared::Shared;
 use crate::net::Socket;
 use crate::shield::{debug, error, info, shielded, trace, warn};
 use crate::sync::{Arc, Weak};

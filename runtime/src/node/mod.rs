@@ -2,13 +2,16 @@
 
 mod backlog;
 mod clock;
+mod congestion;
 mod effects;
 mod inbox;
 mod link;
+mod locked;
 mod shared;
 
 pub(crate) use self::backlog::Held;
 pub(crate) use self::link::{
     Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Inbox, Link, Pages, Posted, TaskWaker,
 };
-pub(crate) use self::shared::{Locked, Running, Shared};
+pub(crate) use self::locked::Locked;
+pub(crate) use self::shared::{Running, Shared};

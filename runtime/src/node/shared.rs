@@ -1,22 +1,20 @@
 //! The core behind its lock, and the effects of each call.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::hint::black_box;
-use std::task::{Context, Waker};
+use std::task::Context;
 use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
-use futures_channel::oneshot;
 use switchboard_core::{
-    Config, ConnectionId, DrainReport, Event, HandshakeConfig, Notice, PingResult, Switchboard,
-    Time, Wire,
+    Config, ConnectionId, DrainReport, Event, HandshakeConfig, Notice, Switchboard, Time, Wire,
 };
 
 use super::backlog::Backlog;
 use super::clock::Clock;
-use super::link::{Farewells, Inbox, Link, Posted};
-use crate::shield::{shielded, wake};
+use super::congestion::Congestion;
+use super::link::{Farewells, Inbox, Posted};
+use super::locked::Locked;
+use crate::shield::shielded;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
 use crate::waiters::Waiters;
@@ -42,13 +40,9 @@ pub(crate) struct Shared {
     assigned: AtomicUsize,
     /// There may be something to write.
     to_write: AtomicBool,
-    congested: AtomicBool,
+    pub(crate) congestion: Congestion,
     /// Bytes that wait for busy hooks.
     pub(crate) backlog: Arc<Backlog>,
-    /// Tasks that wait until the node is no longer congested.
-    gate: Mutex<Vec<Waker>>,
-    /// Publishers that wait for the same.
-    pub(crate) publishers: Waiters,
     drained: OnceLock<DrainReport>,
     pub(crate) drain_waiters: Waiters,
     closed: AtomicBool,
@@ -86,66 +80,6 @@ impl Drop for TurnGuard {
     }
 }
 
-pub(crate) struct Locked {
-    pub(crate) switchboard: Switchboard,
-    /// Indexed by slot.
-    links: Vec<Option<(ConnectionId, Arc<Link>)>>,
-    pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
-}
-
-impl Locked {
-    pub(crate) fn link(&self, id: ConnectionId) -> Option<Arc<Link>> {
-        match self.links.get(id.slot())? {
-            Some((found, link)) if *found == id => Some(link.clone()),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn insert(&mut self, id: ConnectionId, link: Arc<Link>) {
-        if self.links.len() <= id.slot() {
-            self.links.resize_with(id.slot() + 1, || None);
-        }
-        self.links[id.slot()] = Some((id, link));
-    }
-
-    /// Returns how many of the next connections to write to, up to `most`, fit into a turn: the last one
-    /// counted is the one with which the sum reaches `bytes`, where each counts for at most `each`.
-    ///
-    /// Touches their links on the way, so that the cache misses overlap.
-    pub(crate) fn count_next(&self, most: usize, bytes: usize, each: usize) -> usize {
-        let (mut count, mut sum, mut seen) = (0, 0, 0);
-        for (id, waiting) in self.switchboard.next_sends().take(most) {
-            if sum >= bytes {
-                break;
-            }
-            (count, sum) = (count + 1, sum + waiting.min(each));
-            if let Some(Some((_, link))) = self.links.get(id.slot()) {
-                seen ^= Arc::strong_count(link);
-            }
-        }
-        black_box(seen);
-        count
-    }
-
-    /// Removes a connection's link and returns it, if it still had one.
-    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Arc<Link>> {
-        let link = self.link(id)?;
-        self.links[id.slot()] = None;
-        Some(link)
-    }
-
-    pub(crate) fn expect_ping(&mut self, ticket: u64) -> oneshot::Receiver<Vec<PingResult>> {
-        let (sender, receiver) = oneshot::channel();
-        self.pings.insert(ticket, sender);
-        receiver
-    }
-
-    /// Takes the channel that waits for the results of this ping.
-    pub(crate) fn take_ping(&mut self, ticket: u64) -> Option<oneshot::Sender<Vec<PingResult>>> {
-        self.pings.remove(&ticket)
-    }
-}
-
 impl Shared {
     pub(crate) fn new(
         config: Config,
@@ -154,11 +88,7 @@ impl Shared {
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
-            locked: Mutex::new(Locked {
-                switchboard,
-                links: Vec::new(),
-                pings: BTreeMap::new(),
-            }),
+            locked: Mutex::new(Locked::new(switchboard)),
             handshakes: [false, true].map(|pages| {
                 Arc::new(HandshakeConfig {
                     endpoint: config.endpoint.clone(),
@@ -178,9 +108,7 @@ impl Shared {
             inboxes: OnceLock::new(),
             assigned: AtomicUsize::new(0),
             to_write: AtomicBool::new(false),
-            congested: AtomicBool::new(false),
-            gate: Mutex::new(Vec::new()),
-            publishers: Waiters::default(),
+            congestion: Congestion::default(),
             drained: OnceLock::new(),
             drain_waiters: Waiters::default(),
             closed: AtomicBool::new(false),
@@ -230,13 +158,7 @@ impl Shared {
             let result = call(&mut locked, now);
             locked.collect(&self.this, &mut effects);
             let waits = locked.switchboard.wants_write();
-            let congested = locked.switchboard.is_congested();
-            // Written only under the lock.
-            let changed = self.congested.load(Ordering::Relaxed) != congested;
-            if changed {
-                self.congested.store(congested, Ordering::Release);
-            }
-            let relieved = changed && !congested;
+            let relieved = self.congestion.set(locked.switchboard.is_congested());
             (result, waits, self.earlier_alarm(&locked), relieved)
         };
         let notices = self.perform(effects);
@@ -253,7 +175,7 @@ impl Shared {
             }
         }
         if relieved {
-            self.end_congestion();
+            self.congestion.wake_all();
         }
         self.report(&notices);
         result
@@ -384,31 +306,11 @@ impl Shared {
 
     /// Whether reading must pause for backpressure. If so, the task is woken when it may go on.
     pub(crate) fn wait_while_congested(&self, context: &Context<'_>) -> bool {
-        if !self.is_congested() {
-            return false;
-        }
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.push(context.waker().clone());
-        drop(gate);
-        // The congestion may have ended before the waker was registered.
-        if self.is_congested() {
-            return true;
-        }
-        self.end_congestion();
-        false
+        self.congestion.wait_to_read(context)
     }
 
     pub(crate) fn is_congested(&self) -> bool {
-        self.congested.load(Ordering::Acquire)
-    }
-
-    fn end_congestion(&self) {
-        let wakers = {
-            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *gate)
-        };
-        wakers.into_iter().for_each(wake);
-        self.publishers.wake_all();
+        self.congestion.is_congested()
     }
 
     /// Returns the report of the drain, once it has ended.

@@ -1,0 +1,78 @@
+//! What the lock of a node protects.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use futures_channel::oneshot;
+use switchboard_core::{ConnectionId, PingResult, Switchboard};
+
+use super::link::Link;
+use crate::sync::Arc;
+
+pub(crate) struct Locked {
+    pub(crate) switchboard: Switchboard,
+    /// Indexed by slot.
+    links: Vec<Option<(ConnectionId, Arc<Link>)>>,
+    pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
+}
+
+impl Locked {
+    pub(super) fn new(switchboard: Switchboard) -> Self {
+        Self {
+            switchboard,
+            links: Vec::new(),
+            pings: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn link(&self, id: ConnectionId) -> Option<Arc<Link>> {
+        match self.links.get(id.slot())? {
+            Some((found, link)) if *found == id => Some(link.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn insert(&mut self, id: ConnectionId, link: Arc<Link>) {
+        if self.links.len() <= id.slot() {
+            self.links.resize_with(id.slot() + 1, || None);
+        }
+        self.links[id.slot()] = Some((id, link));
+    }
+
+    /// Returns how many of the next connections to write to, up to `most`, fit into a turn: the last one
+    /// counted is the one with which the sum reaches `bytes`, where each counts for at most `each`.
+    ///
+    /// Touches their links on the way, so that the cache misses overlap.
+    pub(crate) fn count_next(&self, most: usize, bytes: usize, each: usize) -> usize {
+        let (mut count, mut sum, mut seen) = (0, 0, 0);
+        for (id, waiting) in self.switchboard.next_sends().take(most) {
+            if sum >= bytes {
+                break;
+            }
+            (count, sum) = (count + 1, sum + waiting.min(each));
+            if let Some(Some((_, link))) = self.links.get(id.slot()) {
+                seen ^= Arc::strong_count(link);
+            }
+        }
+        black_box(seen);
+        count
+    }
+
+    /// Removes a connection's link and returns it, if it still had one.
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Arc<Link>> {
+        let link = self.link(id)?;
+        self.links[id.slot()] = None;
+        Some(link)
+    }
+
+    pub(crate) fn expect_ping(&mut self, ticket: u64) -> oneshot::Receiver<Vec<PingResult>> {
+        let (sender, receiver) = oneshot::channel();
+        self.pings.insert(ticket, sender);
+        receiver
+    }
+
+    /// Takes the channel that waits for the results of this ping.
+    pub(crate) fn take_ping(&mut self, ticket: u64) -> Option<oneshot::Sender<Vec<PingResult>>> {
+        self.pings.remove(&ticket)
+    }
+}
