@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use switchboard_core::Time;
-use switchboard_core::client::{Action, Config, Event, Machine, Notice, State};
+use switchboard_core::client::{Input, Machine, MachineConfig, Output, Report, State};
 use switchboard_core::protocol::Content;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Plain(Event<'static>),
+    Plain(Input<'static>),
     Message(String),
     Publish(&'static str, usize, Option<bool>),
     Wait(u64),
@@ -19,33 +19,33 @@ fn channel() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["a", "b"])
 }
 
-fn plain() -> impl Strategy<Value = Event<'static>> {
+fn plain() -> impl Strategy<Value = Input<'static>> {
     let codes = vec![1000, 1001, 1005, 1006, 1008, 4001, 4002, 4201, 4202, 4500];
     prop_oneof![
         prop::sample::select(vec![
-            Event::Start,
-            Event::Stop,
-            Event::Reconnect,
-            Event::Opened,
-            Event::Token,
-            Event::TokenFailed { last: false },
-            Event::TokenFailed { last: true },
-            Event::Tick,
-            Event::Online,
-            Event::Offline,
-            Event::Visible,
-            Event::Suspend,
-            Event::Resume,
-            Event::Ping,
+            Input::Start,
+            Input::Stop,
+            Input::Reconnect,
+            Input::Opened,
+            Input::Token,
+            Input::TokenFailed { last: false },
+            Input::TokenFailed { last: true },
+            Input::Tick,
+            Input::Online,
+            Input::Offline,
+            Input::Visible,
+            Input::Suspend,
+            Input::Resume,
+            Input::Ping,
         ]),
-        prop::sample::select(codes).prop_map(|code| Event::Closed { code, reason: "" }),
-        channel().prop_map(|channel| Event::Subscribe {
+        prop::sample::select(codes).prop_map(|code| Input::Closed { code, reason: "" }),
+        channel().prop_map(|channel| Input::Subscribe {
             channel,
             since: None,
             last: None
         }),
-        channel().prop_map(|channel| Event::Unsubscribe { channel }),
-        (1..40_u64).prop_map(|id| Event::Cancel { id }),
+        channel().prop_map(|channel| Input::Unsubscribe { channel }),
+        (1..40_u64).prop_map(|id| Input::Cancel { id }),
     ]
 }
 
@@ -80,8 +80,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     // Purely random scripts rarely reach a connection.
     let in_already = vec![
-        Step::Plain(Event::Start),
-        Step::Plain(Event::Opened),
+        Step::Plain(Input::Start),
+        Step::Plain(Input::Opened),
         Step::Message(r#"{"type":"welcome"}"#.to_owned()),
     ];
     prop::collection::vec(step, 1..120).prop_map(move |steps| {
@@ -102,28 +102,28 @@ struct Seen {
 impl Seen {
     fn take(&mut self, machine: &mut Machine, gone: bool) {
         self.sockets -= i32::from(gone);
-        while let Some(action) = machine.poll_action() {
+        while let Some(action) = machine.poll_output() {
             match action {
-                Action::Dial { .. } => {
+                Output::Dial { .. } => {
                     assert!(!self.stopped, "dialed after it has stopped");
                     self.sockets += 1;
                 }
-                Action::Close { .. } => self.sockets -= 1,
-                Action::Done { id, .. } | Action::Failed { id, .. } => {
+                Output::Close { .. } => self.sockets -= 1,
+                Output::Done { id, .. } | Output::Failed { id, .. } => {
                     *self.ends.entry(id).or_default() += 1;
                 }
-                Action::Notify(Notice::State(state)) => {
+                Output::Notify(Report::State(state)) => {
                     self.stopped = matches!(state, State::Stopped { .. });
                 }
-                Action::Send(text) => assert!(self.sockets == 1, "sent to nobody: {text}"),
-                Action::GetToken(_) | Action::Notify(_) => {}
+                Output::Send(text) => assert!(self.sockets == 1, "sent to nobody: {text}"),
+                Output::GetToken(_) | Output::Notify(_) => {}
             }
             assert!((0..=1).contains(&self.sockets), "more than one socket");
         }
     }
 }
 
-fn run(config: Config, steps: &[Step]) -> (u64, Seen) {
+fn run(config: MachineConfig, steps: &[Step]) -> (u64, Seen) {
     let mut machine = Machine::new(config);
     let mut seen = Seen::default();
     let mut now = 0;
@@ -131,14 +131,14 @@ fn run(config: Config, steps: &[Step]) -> (u64, Seen) {
         let mut gone = false;
         match step {
             Step::Plain(event) => {
-                gone = matches!(event, Event::Closed { .. }) && seen.sockets == 1;
+                gone = matches!(event, Input::Closed { .. }) && seen.sockets == 1;
                 machine.handle(Time::from_millis(now), *event);
             }
             Step::Message(text) => {
-                machine.handle(Time::from_millis(now), Event::Message { text });
+                machine.handle(Time::from_millis(now), Input::Message { text });
             }
             Step::Publish(channel, bytes, queue) => {
-                let event = Event::Publish {
+                let event = Input::Publish {
                     channel,
                     content: Content::parse("1").unwrap(),
                     bytes: *bytes,
@@ -155,14 +155,14 @@ fn run(config: Config, steps: &[Step]) -> (u64, Seen) {
             .next_deadline()
             .is_some_and(|at| at <= Time::from_millis(now))
         {
-            machine.handle(Time::from_millis(now), Event::Tick);
+            machine.handle(Time::from_millis(now), Input::Tick);
             seen.take(&mut machine, false);
             ticks += 1;
             assert!(ticks < 20, "ticks do not move the deadline");
         }
     }
     // After a stop everything open must end.
-    machine.handle(Time::from_millis(now), Event::Stop);
+    machine.handle(Time::from_millis(now), Input::Stop);
     seen.take(&mut machine, false);
     (machine.next_id(), seen)
 }
@@ -175,7 +175,7 @@ proptest! {
         queue in any::<bool>(),
         attempts in 0..4_u32,
     ) {
-        let config = Config { token, queue, attempts, count: 5, bytes: 1_500, ..Config::default() };
+        let config = MachineConfig { token, queue, attempts, count: 5, bytes: 1_500, ..MachineConfig::default() };
         let (_, seen) = run(config, &steps);
         let sent = steps.iter().filter(|step| matches!(step, Step::Publish(..))).count();
         prop_assert!(seen.ends.values().all(|&ends| ends == 1), "{:?}", seen.ends);

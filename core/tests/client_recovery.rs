@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use switchboard_core::Time;
-use switchboard_core::client::{Action, Config, Event, Machine, Notice};
+use switchboard_core::client::{Input, Machine, MachineConfig, Output, Report};
 use switchboard_core::protocol::Content;
 
 /// The client's room.
@@ -247,9 +247,9 @@ impl World {
             lobby,
             on_join,
         };
-        let config = Config {
+        let config = MachineConfig {
             queue: true,
-            ..Config::default()
+            ..MachineConfig::default()
         };
         let mut world = Self {
             machine: Machine::new(config),
@@ -265,23 +265,23 @@ impl World {
         (0..3).for_each(|_| world.step(Step::Other));
         let (since, last) = (None, None);
         let channel = ROOM;
-        world.handle(Event::Subscribe {
+        world.handle(Input::Subscribe {
             channel,
             since,
             last,
         });
-        world.handle(Event::Start);
+        world.handle(Input::Start);
         world
     }
 
-    fn handle(&mut self, event: Event<'_>) {
+    fn handle(&mut self, event: Input<'_>) {
         self.machine.handle(Time::ZERO, event);
         let mut dial = None;
-        while let Some(action) = self.machine.poll_action() {
+        while let Some(action) = self.machine.poll_output() {
             match action {
-                Action::Dial { since, .. } => dial = Some(since),
-                Action::Send(text) => self.up.push_back(text),
-                Action::Done { id, value } => {
+                Output::Dial { since, .. } => dial = Some(since),
+                Output::Send(text) => self.up.push_back(text),
+                Output::Done { id, value } => {
                     assert!(self.open.remove(&id), "one end for each message");
                     let entry = self.server.all.get(&value);
                     // The room may have begun anew while the ack was on its way.
@@ -292,26 +292,26 @@ impl World {
                         self.seen.acked.extend(Some(value).filter(|_| !entry.ours));
                     }
                 }
-                Action::Failed { id, failure } => {
+                Output::Failed { id, failure } => {
                     assert!(self.open.remove(&id), "one end for each message");
                     assert_eq!(failure.code(), "unconfirmed");
                     self.failed.insert(id);
                 }
-                Action::Notify(notice) => self.notified(notice),
-                Action::Close { .. } | Action::GetToken(_) => {}
+                Output::Notify(notice) => self.notified(notice),
+                Output::Close { .. } | Output::GetToken(_) => {}
             }
         }
         if let Some(since) = dial {
             self.up.clear();
             self.connected = true;
             self.server.connect(since.as_deref());
-            self.handle(Event::Opened);
+            self.handle(Input::Opened);
         }
     }
 
-    fn notified(&mut self, notice: Notice) {
+    fn notified(&mut self, notice: Report) {
         match notice {
-            Notice::Deliver(frame) if frame.kind() == "message" => {
+            Report::Deliver(frame) if frame.kind() == "message" => {
                 let seq = frame.seq().unwrap();
                 assert!(self.seen.delivered.last().is_none_or(|&last| last < seq));
                 assert!(self.seen.missing.last().is_none_or(|&last| last < seq));
@@ -319,7 +319,7 @@ impl World {
                 assert!(echoed, "{seq} was not meant for the client");
                 self.seen.delivered.insert(seq);
             }
-            Notice::Deliver(frame)
+            Report::Deliver(frame)
                 if frame.kind() == "subscribed" && self.epoch.as_deref() != frame.epoch() =>
             {
                 self.epoch = frame.epoch().map(str::to_owned);
@@ -328,7 +328,7 @@ impl World {
                     ..Seen::default()
                 };
             }
-            Notice::Gap(gap) => {
+            Report::Gap(gap) => {
                 self.gaps += 1;
                 for seq in gap.from..=gap.to {
                     assert!(!self.seen.delivered.contains(&seq), "{seq} was delivered");
@@ -348,8 +348,8 @@ impl World {
             Step::Publish(echo) => {
                 let id = self.machine.next_id();
                 self.open.insert(id);
-                let mut event = Event::publish(ROOM, Content::parse("1").unwrap());
-                if let Event::Publish { echo: asked, .. } = &mut event {
+                let mut event = Input::publish(ROOM, Content::parse("1").unwrap());
+                if let Input::Publish { echo: asked, .. } = &mut event {
                     *asked = Some(echo);
                 }
                 self.handle(event);
@@ -362,19 +362,19 @@ impl World {
             Step::Page => self.server.page(),
             Step::Deliver => {
                 if let Some(text) = self.server.down.pop_front().filter(|_| self.connected) {
-                    self.handle(Event::Message { text: &text });
+                    self.handle(Input::Message { text: &text });
                 }
             }
             Step::FallBehind => self.server.fall_behind(),
             // What is on its way to the server may still arrive until the next connection does.
             Step::Lose if self.connected => {
                 self.connected = false;
-                self.handle(Event::Closed {
+                self.handle(Input::Closed {
                     code: 1006,
                     reason: "",
                 });
             }
-            Step::Lose => self.handle(Event::Reconnect),
+            Step::Lose => self.handle(Input::Reconnect),
             Step::Evict => self.server.evict(1),
             Step::BeginAnew => {
                 self.up.clear();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use switchboard_core::Time;
 use switchboard_core::client::{
-    Action, Close, Config, Event, Failure, Machine, Notice, ServerText, Stage, State, StopReason,
-    TokenReason, WaitReason,
+    Close, Failure, Input, Machine, MachineConfig, Output, Report, ServerText, Stage, State,
+    StopReason, TokenReason, WaitReason,
 };
 use switchboard_core::protocol::{Content, Since};
 
@@ -83,13 +83,13 @@ impl Player {
             && due <= at
         {
             self.now = self.now.max(due);
-            self.handle(Event::Tick);
+            self.handle(Input::Tick);
         }
     }
 
-    fn handle(&mut self, event: Event<'_>) {
+    fn handle(&mut self, event: Input<'_>) {
         self.machine.handle(Time::from_millis(self.now), event);
-        while let Some(action) = self.machine.poll_action() {
+        while let Some(action) = self.machine.poll_output() {
             let action = write_action(&action);
             self.played
                 .push(json!({"at_ms": self.now, "action": action}));
@@ -109,47 +109,47 @@ impl Player {
             seq: since["seq"].as_u64().unwrap(),
         });
         self.handle(match text("type") {
-            "start" => Event::Start,
-            "stop" => Event::Stop,
-            "reconnect" => Event::Reconnect,
-            "opened" => Event::Opened,
-            "closed" => Event::Closed {
+            "start" => Input::Start,
+            "stop" => Input::Stop,
+            "reconnect" => Input::Reconnect,
+            "opened" => Input::Opened,
+            "closed" => Input::Closed {
                 code: event["code"].as_u64().unwrap() as u16,
                 reason: text("reason"),
             },
-            "message" => Event::Message { text: &frame },
-            "token" => Event::Token,
-            "token_failed" => Event::TokenFailed {
+            "message" => Input::Message { text: &frame },
+            "token" => Input::Token,
+            "token_failed" => Input::TokenFailed {
                 last: event["final"] == json!(true),
             },
-            "tick" => Event::Tick,
-            "online" => Event::Online,
-            "offline" => Event::Offline,
-            "visible" => Event::Visible,
-            "hidden" => Event::Hidden,
-            "suspend" => Event::Suspend,
-            "resume" => Event::Resume,
-            "ping" => Event::Ping,
-            "subscribe" => Event::Subscribe {
+            "tick" => Input::Tick,
+            "online" => Input::Online,
+            "offline" => Input::Offline,
+            "visible" => Input::Visible,
+            "hidden" => Input::Hidden,
+            "suspend" => Input::Suspend,
+            "resume" => Input::Resume,
+            "ping" => Input::Ping,
+            "subscribe" => Input::Subscribe {
                 channel,
                 since: since.as_ref(),
                 last: event["last"].as_u64(),
             },
-            "unsubscribe" => Event::Unsubscribe { channel },
-            "publish" => Event::Publish {
+            "unsubscribe" => Input::Unsubscribe { channel },
+            "publish" => Input::Publish {
                 channel,
                 content: content(),
                 bytes: bytes(),
                 echo: event["echo"].as_bool(),
                 queue,
             },
-            "direct" => Event::Direct {
+            "direct" => Input::Direct {
                 to: text("to"),
                 content: content(),
                 bytes: bytes(),
                 queue,
             },
-            "cancel" => Event::Cancel {
+            "cancel" => Input::Cancel {
                 id: event["id"].as_u64().unwrap(),
             },
             other => panic!("an event of the type {other}"),
@@ -157,8 +157,8 @@ impl Player {
     }
 }
 
-fn read_config(config: &Value) -> Config {
-    let mut read = Config::default();
+fn read_config(config: &Value) -> MachineConfig {
+    let mut read = MachineConfig::default();
     for (field, value) in config.as_object().unwrap() {
         let number = || value.as_u64().unwrap();
         let duration = || Duration::from_millis(number());
@@ -195,9 +195,9 @@ fn write_frame(frame: &ServerText) -> Value {
     parse(frame.as_json())
 }
 
-fn write_action(action: &Action) -> Value {
+fn write_action(action: &Output) -> Value {
     match action {
-        Action::Dial { session, since } => {
+        Output::Dial { session, since } => {
             let mut action = json!({"type": "dial"});
             if !session.is_empty() {
                 action["session"] = json!(session);
@@ -207,16 +207,16 @@ fn write_action(action: &Action) -> Value {
             }
             action
         }
-        Action::Close { reason } => json!({"type": "close", "reason": reason}),
-        Action::GetToken(reason) => json!({"type": "get_token", "reason": match reason {
+        Output::Close { reason } => json!({"type": "close", "reason": reason}),
+        Output::GetToken(reason) => json!({"type": "get_token", "reason": match reason {
             TokenReason::Connect => "connect",
             TokenReason::Unauthorized => "unauthorized",
             TokenReason::Expired => "expired",
             other => unreachable!("{other:?} has no name in the vectors"),
         }}),
-        Action::Send(text) => json!({"type": "send", "frame": parse(text)}),
-        Action::Done { id, value } => json!({"type": "done", "id": id, "value": value}),
-        Action::Failed { id, failure } => {
+        Output::Send(text) => json!({"type": "send", "frame": parse(text)}),
+        Output::Done { id, value } => json!({"type": "done", "id": id, "value": value}),
+        Output::Failed { id, failure } => {
             let mut action = json!({"type": "failed", "id": id, "code": failure.code()});
             if let Failure::Refused {
                 frame: Some(frame), ..
@@ -226,27 +226,27 @@ fn write_action(action: &Action) -> Value {
             }
             action
         }
-        Action::Notify(notice) => write_notice(notice),
+        Output::Notify(notice) => write_notice(notice),
     }
 }
 
-fn write_notice(notice: &Notice) -> Value {
+fn write_notice(notice: &Report) -> Value {
     match notice {
-        Notice::State(state) => json!({"type": "state", "state": write_state(state)}),
-        Notice::Deliver(frame) => json!({"type": "deliver", "frame": write_frame(frame)}),
-        Notice::Refused { channel, frame } => {
+        Report::State(state) => json!({"type": "state", "state": write_state(state)}),
+        Report::Deliver(frame) => json!({"type": "deliver", "frame": write_frame(frame)}),
+        Report::Refused { channel, frame } => {
             json!({"type": "refused", "channel": &**channel, "frame": write_frame(frame)})
         }
-        Notice::Entered { channel } => json!({"type": "entered", "channel": &**channel}),
-        Notice::Unanswered { channel } => json!({"type": "unanswered", "channel": &**channel}),
-        Notice::Gap(gap) => json!({
+        Report::Entered { channel } => json!({"type": "entered", "channel": &**channel}),
+        Report::Unanswered { channel } => json!({"type": "unanswered", "channel": &**channel}),
+        Report::Gap(gap) => json!({
             "type": "gap", "channel": &*gap.channel,
             "from": gap.from, "to": gap.to, "away": gap.away,
         }),
-        Notice::Epoch { channel, from, to } => {
+        Report::Epoch { channel, from, to } => {
             json!({"type": "epoch", "channel": &**channel, "from": from, "to": to})
         }
-        Notice::RoundTrip(time) => json!({"type": "rtt", "ms": time.as_millis() as u64}),
+        Report::RoundTrip(time) => json!({"type": "rtt", "ms": time.as_millis() as u64}),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::SinkExt;
 use switchboard_tokio::client::{
-    Client, Event, Events, Failure, Options, SendError, State, WaitReason,
+    Client, Event, Events, Failure, Options, RequestError, State, WaitReason,
 };
 use switchboard_tokio::{Application, Config, Hub, Tokio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -112,7 +112,7 @@ async fn a_message_waits_for_a_connection_by_the_clock_of_the_runtime() {
     let (client, _events) = Client::connect(url, options).expect("an address");
     let begun = time::Instant::now();
     let published = client.publish("den", "anybody?").await;
-    assert_eq!(published, Err(SendError::Failed(Failure::Expired)));
+    assert_eq!(published, Err(RequestError::Failed(Failure::Expired)));
     assert_close(begun.elapsed(), age);
     assert_quick(really);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::config::{FULL, JITTER, OFFLINE, PAUSE, WELCOME};
 use super::{
-    Action, Close, Failure, Machine, Notice, Phase, ServerText, State, StopReason, TokenReason,
+    Close, Failure, Machine, Output, Phase, Report, ServerText, State, StopReason, TokenReason,
     Verdict, WaitReason,
 };
 
@@ -20,9 +20,9 @@ impl Machine {
         self.attempts = self.attempts.saturating_add(1);
         self.phase = Phase::Token;
         let last = self.last_close.clone();
-        self.notify(Notice::State(State::Connecting { last }));
+        self.notify(Report::State(State::Connecting { last }));
         match self.wanted.filter(|_| self.config.token) {
-            Some(reason) => self.act(Action::GetToken(reason)),
+            Some(reason) => self.act(Output::GetToken(reason)),
             None => self.dial(),
         }
     }
@@ -35,7 +35,7 @@ impl Machine {
         self.channels.forget_announcement();
         let session = self.config.session.clone();
         let since = self.channels.home_position();
-        self.act(Action::Dial { session, since });
+        self.act(Output::Dial { session, since });
     }
 
     pub(super) fn token_came(&mut self) {
@@ -154,20 +154,20 @@ impl Machine {
     fn wait_until(&mut self, until: Option<crate::Time>, why: WaitReason) {
         self.phase = Phase::Waiting { until, why };
         let last = self.last_close.clone();
-        self.notify(Notice::State(State::Waiting { until, why, last }));
+        self.notify(Report::State(State::Waiting { until, why, last }));
     }
 
     pub(super) fn halt(&mut self, why: StopReason) {
         self.phase = Phase::Stopped;
         self.drop_held(|_| true, &Failure::Stopped);
         let last = self.last_close.clone();
-        self.notify(Notice::State(State::Stopped { why, last }));
+        self.notify(Report::State(State::Stopped { why, last }));
     }
 
     /// Abandons the socket, if there is one.
     pub(super) fn leave(&mut self, reason: &'static str) {
         if self.phase.stage().is_some() {
-            self.act(Action::Close { reason });
+            self.act(Output::Close { reason });
             self.forget();
         }
     }
@@ -184,7 +184,7 @@ impl Machine {
 
     /// Ends a connection whose server does not answer.
     pub(super) fn give_up(&mut self) {
-        self.act(Action::Close { reason: "" });
+        self.act(Output::Close { reason: "" });
         self.ended(1006, "", true);
     }
 

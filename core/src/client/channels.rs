@@ -10,7 +10,7 @@ use super::config::LOBBIES;
 use super::frame::ServerText;
 use super::messages::Request;
 use super::place::{Arrival, Lost, Place};
-use super::{Action, Failure, Gap, Machine, Notice, Phase};
+use super::{Failure, Gap, Machine, Output, Phase, Report};
 use crate::protocol::Since;
 
 /// The subscribed channels, in the order of subscribing.
@@ -53,7 +53,7 @@ pub(super) enum Entry {
     /// Sent with this id.
     Asked(u64),
     /// Refused, or removed by the server's application. Only the next
-    /// [`Event::Subscribe`](super::Event::Subscribe) sends it again.
+    /// [`Input::Subscribe`](super::Input::Subscribe) sends it again.
     Refused,
 }
 
@@ -203,7 +203,7 @@ impl Machine {
         }
         if matches!(self.phase, Phase::Ready(_)) && is_in {
             let id = self.take_id();
-            self.act(Action::Send(unsubscribe(name, id)));
+            self.act(Output::Send(unsubscribe(name, id)));
         }
     }
 
@@ -219,14 +219,14 @@ impl Machine {
             let request = Request::new(Some(channel.name.clone()), self.now);
             self.messages.ask(id, request);
             let text = channel.request(id);
-            self.actions.push_back(Action::Send(text));
+            self.actions.push_back(Output::Send(text));
         }
     }
 
     /// Activates a channel that the connection was already in, from its known position.
     pub(super) fn entered_before(&mut self, name: &Arc<str>) {
         let channel = name.clone();
-        self.notify(Notice::Entered { channel });
+        self.notify(Report::Entered { channel });
         let lobby = self.channels.take_lobby(name).unwrap_or_default();
         if let Some(channel) = self.channels.get_mut(name) {
             channel.active = true;
@@ -255,7 +255,7 @@ impl Machine {
         if let Some(from) = arrival.before {
             let channel = name.clone();
             let to = epoch.clone();
-            self.notify(Notice::Epoch { channel, from, to });
+            self.notify(Report::Epoch { channel, from, to });
         }
         self.drop_unknown(name, arrival.recovered.then_some(&epoch));
         self.send_held(|item| item.is_for(name));
@@ -305,7 +305,7 @@ impl Machine {
                 to,
                 away,
             };
-            self.notify(Notice::Gap(gap));
+            self.notify(Report::Gap(gap));
         }
     }
 }

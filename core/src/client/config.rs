@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The configuration of a client. Fractions of milliseconds are ignored.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Config {
+pub struct MachineConfig {
     /// The seed of the random delays. Give each client its own, so that clients do not reconnect in
     /// step.
     pub seed: u32,
@@ -36,7 +36,7 @@ pub struct Config {
     pub age: Duration,
 }
 
-impl Default for Config {
+impl Default for MachineConfig {
     fn default() -> Self {
         Self {
             seed: 1,

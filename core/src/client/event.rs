@@ -8,10 +8,10 @@ use super::frame::ServerText;
 use crate::Time;
 use crate::protocol::{Content, Since};
 
-/// An input. After a socket was closed ([`Action::Close`] or [`Event::Closed`]), pass no further
+/// An input. After a socket was closed ([`Output::Close`] or [`Input::Closed`]), pass no further
 /// events of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum Input<'a> {
     /// Connects, if the client is idle or stopped.
     Start,
     /// Disconnects until the next `Start` or `Reconnect`.
@@ -105,10 +105,10 @@ pub enum Event<'a> {
 
 /// An output. Actions must be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Output {
     /// Opens a socket, with the token if there is one.
     Dial {
-        /// [`Config::session`](super::Config::session), for the parameter `session` of the URL;
+        /// [`MachineConfig::session`](super::MachineConfig::session), for the parameter `session` of the URL;
         /// empty for none.
         session: String,
         /// The position in the lobby of the URL, for its parameter `since`.
@@ -120,7 +120,7 @@ pub enum Action {
         /// The reason; may be empty.
         reason: &'static str,
     },
-    /// Requests a token. After the next [`Notice::State`] the answer is no longer needed.
+    /// Requests a token. After the next [`Report::State`] the answer is no longer needed.
     GetToken(TokenReason),
     /// Sends this text.
     Send(String),
@@ -139,12 +139,12 @@ pub enum Action {
         failure: Failure,
     },
     /// Notifies the application.
-    Notify(Notice),
+    Notify(Report),
 }
 
 /// A notification for the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum Report {
     /// The state of the connection changed.
     State(State),
     /// A message of the server for the application.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::config::{PONG, PROBE, STABLE, STALL};
 use super::delay::millis;
-use super::{Action, Machine, Notice, Phase};
+use super::{Machine, Output, Phase, Report};
 use crate::Time;
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Machine {
         let waits = ready.answer_by.filter(|&by| by > now).unwrap_or(Time::MAX);
         ready.answer_by = Some(waits.min(now + within));
         let timestamp = timestamp(now);
-        self.act(Action::Send(format!(
+        self.act(Output::Send(format!(
             r#"{{"type":"ping","timestamp":{timestamp}}}"#
         )));
     }
@@ -92,7 +92,7 @@ impl Machine {
             && answers == Some(timestamp(ready.pinged_at))
         {
             let took = now.since(ready.pinged_at);
-            self.notify(Notice::RoundTrip(took));
+            self.notify(Report::RoundTrip(took));
         }
     }
 

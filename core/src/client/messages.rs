@@ -11,7 +11,7 @@ use super::channels::{Channel, Entry};
 use super::config::{LATE, PROBE, STALL};
 use super::queue::{Item, Queue};
 use super::size::AGAIN;
-use super::{Action, Config, Event, Failure, Machine, Notice, Phase};
+use super::{Failure, Input, Machine, MachineConfig, Output, Phase, Report};
 use crate::Time;
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Request {
 }
 
 impl Messages {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &MachineConfig) -> Self {
         Self {
             held: Queue::new(config.count, config.bytes),
             flight: Queue::new(config.count, config.bytes),
@@ -150,9 +150,9 @@ impl Messages {
 
 impl Machine {
     /// Handles a `Publish` or a `Direct`.
-    pub(super) fn post(&mut self, event: Event<'_>) {
+    pub(super) fn post(&mut self, event: Input<'_>) {
         let (channel, text, bytes, echo, queue) = match event {
-            Event::Publish {
+            Input::Publish {
                 channel,
                 content,
                 bytes,
@@ -167,7 +167,7 @@ impl Machine {
                 }
                 (Some(channel), text, bytes, echo == Some(true), queue)
             }
-            Event::Direct {
+            Input::Direct {
                 to,
                 content,
                 bytes,
@@ -239,7 +239,7 @@ impl Machine {
             let _ = write!(text, r#","again":{again}"#);
         }
         let _ = write!(text, r#","id":{}}}"#, item.id);
-        self.act(Action::Send(text));
+        self.act(Output::Send(text));
         if kept {
             // Those that exceed the limits cannot be sent again.
             self.messages.flight.add(item);
@@ -333,7 +333,7 @@ impl Machine {
             match self.entry_of(id) {
                 Some(channel) => {
                     let channel = channel.name.clone();
-                    self.notify(Notice::Unanswered { channel });
+                    self.notify(Report::Unanswered { channel });
                 }
                 None => self.fail(id, Failure::TimedOut),
             }

@@ -19,14 +19,14 @@
 //!
 //! ```
 //! use switchboard_core::Time;
-//! use switchboard_core::client::{Action, Config, Event, Machine};
+//! use switchboard_core::client::{Output, MachineConfig, Input, Machine};
 //!
-//! let mut machine = Machine::new(Config::default());
-//! machine.handle(Time::ZERO, Event::Start);
-//! let actions: Vec<Action> = std::iter::from_fn(|| machine.poll_action()).collect();
-//! assert!(matches!(actions[..], [Action::Notify(_), Action::Dial { .. }]));
-//! machine.handle(Time::ZERO, Event::Closed { code: 1006, reason: "" });
-//! let back = machine.next_deadline().unwrap(); // then call `handle` with `Event::Tick`
+//! let mut machine = Machine::new(MachineConfig::default());
+//! machine.handle(Time::ZERO, Input::Start);
+//! let actions: Vec<Output> = std::iter::from_fn(|| machine.poll_output()).collect();
+//! assert!(matches!(actions[..], [Output::Notify(_), Output::Dial { .. }]));
+//! machine.handle(Time::ZERO, Input::Closed { code: 1006, reason: "" });
+//! let back = machine.next_deadline().unwrap(); // then call `handle` with `Input::Tick`
 //! assert!(back <= Time::from_millis(500));
 //! ```
 
@@ -52,9 +52,9 @@ use self::liveness::Ready;
 use self::messages::Messages;
 use crate::Time;
 
-pub use self::config::Config;
+pub use self::config::MachineConfig;
 pub use self::event::{
-    Action, Close, Event, Failure, Gap, Notice, Stage, State, StopReason, TokenReason, WaitReason,
+    Close, Failure, Gap, Input, Output, Report, Stage, State, StopReason, TokenReason, WaitReason,
     status_code, token_subprotocol,
 };
 pub use self::frame::ServerText;
@@ -62,13 +62,13 @@ pub use self::verdict::Verdict;
 
 /// The state machine of one client. Drive it like the server's [`Switchboard`](crate::Switchboard):
 /// pass events to [`handle`](Self::handle), carry out the actions of
-/// [`poll_action`](Self::poll_action), and pass [`Event::Tick`] at
+/// [`poll_output`](Self::poll_output), and pass [`Input::Tick`] at
 /// [`next_deadline`](Self::next_deadline).
 #[derive(Debug)]
 pub struct Machine {
-    config: Config,
+    config: MachineConfig,
     delays: Delays,
-    actions: VecDeque<Action>,
+    actions: VecDeque<Output>,
     /// The time of the event being handled.
     now: Time,
     phase: Phase,
@@ -140,7 +140,7 @@ impl Phase {
 
 impl Machine {
     /// Creates an idle client.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: MachineConfig) -> Self {
         Self {
             delays: Delays::new(config.seed, config.factor),
             messages: Messages::new(&config),
@@ -162,47 +162,47 @@ impl Machine {
 
     /// Handles an event. Events are legal in any order; a `now` before the latest one counts as
     /// that.
-    pub fn handle(&mut self, now: Time, event: Event<'_>) {
+    pub fn handle(&mut self, now: Time, event: Input<'_>) {
         self.now = self.now.max(now);
         match event {
-            Event::Start if self.phase.is_off() => self.start_over(),
-            Event::Stop => self.stop(),
-            Event::Reconnect => self.start_over(),
-            Event::Token => self.token_came(),
-            Event::TokenFailed { last } => self.token_failed(last),
-            Event::Opened => self.opened(),
-            Event::Closed { code, reason } if self.phase.stage().is_some() => {
+            Input::Start if self.phase.is_off() => self.start_over(),
+            Input::Stop => self.stop(),
+            Input::Reconnect => self.start_over(),
+            Input::Token => self.token_came(),
+            Input::TokenFailed { last } => self.token_failed(last),
+            Input::Opened => self.opened(),
+            Input::Closed { code, reason } if self.phase.stage().is_some() => {
                 self.ended(code, reason, false);
             }
-            Event::Message { text } if self.phase.is_open() => self.receive(text),
-            Event::Tick => self.tick(),
-            Event::Online => {
+            Input::Message { text } if self.phase.is_open() => self.receive(text),
+            Input::Tick => self.tick(),
+            Input::Online => {
                 self.online = true;
                 self.wake();
             }
-            Event::Visible | Event::Resume => self.wake(),
-            Event::Offline => self.offline(),
-            Event::Suspend => self.suspend(),
-            Event::Ping => self.ping(config::PONG),
-            Event::Subscribe {
+            Input::Visible | Input::Resume => self.wake(),
+            Input::Offline => self.offline(),
+            Input::Suspend => self.suspend(),
+            Input::Ping => self.ping(config::PONG),
+            Input::Subscribe {
                 channel,
                 since,
                 last,
             } => self.subscribe(channel, since, last),
-            Event::Unsubscribe { channel } => self.unsubscribe(channel),
-            Event::Publish { .. } | Event::Direct { .. } => self.post(event),
-            Event::Cancel { id } => self.cancel(id),
-            Event::Start | Event::Closed { .. } | Event::Message { .. } | Event::Hidden => {}
+            Input::Unsubscribe { channel } => self.unsubscribe(channel),
+            Input::Publish { .. } | Input::Direct { .. } => self.post(event),
+            Input::Cancel { id } => self.cancel(id),
+            Input::Start | Input::Closed { .. } | Input::Message { .. } | Input::Hidden => {}
         }
     }
 
     /// Returns the next action to carry out.
     #[must_use]
-    pub fn poll_action(&mut self) -> Option<Action> {
+    pub fn poll_output(&mut self) -> Option<Output> {
         self.actions.pop_front()
     }
 
-    /// Returns when an [`Event::Tick`] is due.
+    /// Returns when an [`Input::Tick`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         let ready = match &self.phase {
@@ -241,15 +241,15 @@ impl Machine {
         id
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, action: Output) {
         self.actions.push_back(action);
     }
 
-    fn notify(&mut self, notice: Notice) {
-        self.act(Action::Notify(notice));
+    fn notify(&mut self, notice: Report) {
+        self.act(Output::Notify(notice));
     }
 
     fn fail(&mut self, id: u64, failure: Failure) {
-        self.act(Action::Failed { id, failure });
+        self.act(Output::Failed { id, failure });
     }
 }

@@ -6,7 +6,7 @@ use super::channels::Entry;
 use super::config::{AGAIN, SILENCE};
 use super::frame::{ServerText, TextId};
 use super::liveness::Ready;
-use super::{Action, Failure, Machine, Notice, Phase, State};
+use super::{Failure, Machine, Output, Phase, Report, State};
 
 impl Machine {
     pub(super) fn receive(&mut self, text: &str) {
@@ -22,7 +22,7 @@ impl Machine {
             "health_ping" => {
                 if let Some(timestamp) = frame.timestamp() {
                     let pong = format!(r#"{{"type":"health_pong","timestamp":{timestamp}}}"#);
-                    self.act(Action::Send(pong));
+                    self.act(Output::Send(pong));
                 }
                 return;
             }
@@ -37,7 +37,7 @@ impl Machine {
             "gap" if self.gone(&frame) => return,
             _ => {}
         }
-        self.notify(Notice::Deliver(frame));
+        self.notify(Report::Deliver(frame));
     }
 
     fn welcomed(&mut self, welcome: ServerText) {
@@ -48,7 +48,7 @@ impl Machine {
         let silence = silence.unwrap_or(SILENCE);
         self.phase = Phase::Ready(Ready::new(self.now, silence, welcome.max_bytes()));
         let last = self.last_close.clone();
-        self.notify(Notice::State(State::Connected { welcome, last }));
+        self.notify(Report::State(State::Connected { welcome, last }));
         self.enter_channels();
         self.send_free();
     }
@@ -66,7 +66,7 @@ impl Machine {
         };
         if !request.told {
             let value = ack.seq().or(ack.delivered()).unwrap_or_default();
-            self.act(Action::Done { id, value });
+            self.act(Output::Done { id, value });
         }
         self.was_read(request.over);
         if let (Some(channel), Some(seq)) = (request.channel, ack.seq()) {
@@ -94,7 +94,7 @@ impl Machine {
         {
             return;
         }
-        self.notify(Notice::Deliver(frame.clone()));
+        self.notify(Report::Deliver(frame.clone()));
         // Before `welcome` the connection is in no channel.
         if matches!(self.phase, Phase::Ready(_)) {
             let told = id == TextId::Absent;
@@ -168,7 +168,7 @@ impl Machine {
         };
         let Some((id, request)) = request else {
             let limited = frame.code() == Some("rate_limited");
-            self.notify(Notice::Deliver(frame.clone()));
+            self.notify(Report::Deliver(frame.clone()));
             if limited {
                 self.oldest_was_not_read(self.messages.turns, Some(&frame));
             }
@@ -192,7 +192,7 @@ impl Machine {
                     frame: None,
                 };
                 let name = channel.clone();
-                self.notify(Notice::Refused { channel, frame });
+                self.notify(Report::Refused { channel, frame });
                 self.drop_held(|item| item.is_for(&name), &failure);
             }
             None if !request.told => self.refuse(id, request.again, Failure::refused(&frame)),

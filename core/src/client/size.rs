@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::Event;
+use super::Input;
 use crate::protocol::Content;
 
-impl Event<'_> {
+impl Input<'_> {
     /// Creates a `Publish` with the computed size.
-    pub fn publish<'a>(channel: &'a str, content: Content<'a>) -> Event<'a> {
+    pub fn publish<'a>(channel: &'a str, content: Content<'a>) -> Input<'a> {
         let name = Value::from(channel).to_string();
-        Event::Publish {
+        Input::Publish {
             channel,
             content,
             bytes: name.len() + content.as_json().len() + ENVELOPE,
@@ -19,9 +19,9 @@ impl Event<'_> {
     }
 
     /// Creates a `Direct` with the computed size.
-    pub fn direct<'a>(to: &'a str, content: Content<'a>) -> Event<'a> {
+    pub fn direct<'a>(to: &'a str, content: Content<'a>) -> Input<'a> {
         let name = Value::from(to).to_string();
-        Event::Direct {
+        Input::Direct {
             to,
             content,
             bytes: name.len() + content.as_json().len() + ENVELOPE,

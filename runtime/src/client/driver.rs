@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use futures_sink::Sink;
-use switchboard_core::client::{Event as Input, TokenReason, status_code};
+use switchboard_core::client::{Input, TokenReason, status_code};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 

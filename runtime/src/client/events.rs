@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use switchboard_core::client::{Gap, Notice, ServerText, State};
+use switchboard_core::client::{Gap, Report, ServerText, State};
 
 use super::options::Options;
 
@@ -62,22 +62,22 @@ pub enum Event {
 }
 
 impl Event {
-    pub(super) fn of(notice: Notice) -> Self {
+    pub(super) fn of(notice: Report) -> Self {
         match notice {
-            Notice::State(state) => Self::State(state),
-            Notice::Deliver(frame) => match frame.kind() {
+            Report::State(state) => Self::State(state),
+            Report::Deliver(frame) => match frame.kind() {
                 "message" => Self::Message(frame),
                 "direct" => Self::Direct(frame),
                 "presence" => Self::Presence(frame),
                 "subscribed" => Self::Subscribed(frame),
                 _ => Self::Other(frame),
             },
-            Notice::Refused { channel, frame } => Self::Refused { channel, frame },
-            Notice::Entered { channel } => Self::Entered { channel },
-            Notice::Unanswered { channel } => Self::Unanswered { channel },
-            Notice::Gap(gap) => Self::Gap(gap),
-            Notice::Epoch { channel, from, to } => Self::Epoch { channel, from, to },
-            Notice::RoundTrip(time) => Self::RoundTrip(time),
+            Report::Refused { channel, frame } => Self::Refused { channel, frame },
+            Report::Entered { channel } => Self::Entered { channel },
+            Report::Unanswered { channel } => Self::Unanswered { channel },
+            Report::Gap(gap) => Self::Gap(gap),
+            Report::Epoch { channel, from, to } => Self::Epoch { channel, from, to },
+            Report::RoundTrip(time) => Self::RoundTrip(time),
         }
     }
 

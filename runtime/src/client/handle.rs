@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_channel::oneshot;
 use serde::Serialize;
 use switchboard_core::Time;
-use switchboard_core::client::{Event as Input, Failure, ServerText, State};
+use switchboard_core::client::{Failure, Input, ServerText, State};
 use switchboard_core::protocol::Content;
 
 use super::dial::{BadUrl, Dial, Dialed, target};
@@ -17,7 +17,7 @@ use super::futures::{Closing, Subscribing};
 use super::locked::Locked;
 use super::options::{Options, SubscribeOptions};
 use super::place::Place;
-use super::send::{SendError, SendOptions};
+use super::send::{RequestError, SendOptions};
 use super::shared::{EndGuard, Shared};
 use super::stream::Events;
 use crate::runtime::Timer;
@@ -213,7 +213,7 @@ impl<R: Dial> Client<R> {
         &self,
         channel: &str,
         content: &T,
-    ) -> Result<u64, SendError> {
+    ) -> Result<u64, RequestError> {
         self.publish_with(channel, content, SendOptions::default())
             .await
     }
@@ -228,7 +228,7 @@ impl<R: Dial> Client<R> {
         channel: &str,
         content: &T,
         options: SendOptions,
-    ) -> Result<u64, SendError> {
+    ) -> Result<u64, RequestError> {
         let content = write(content)?;
         let content = check(&content)?;
         let mut event = Input::publish(channel, content);
@@ -249,7 +249,7 @@ impl<R: Dial> Client<R> {
         &self,
         to: &str,
         content: &T,
-    ) -> Result<u64, SendError> {
+    ) -> Result<u64, RequestError> {
         self.direct_with(to, content, SendOptions::default()).await
     }
 
@@ -263,7 +263,7 @@ impl<R: Dial> Client<R> {
         to: &str,
         content: &T,
         options: SendOptions,
-    ) -> Result<u64, SendError> {
+    ) -> Result<u64, RequestError> {
         let content = write(content)?;
         let content = check(&content)?;
         let mut event = Input::direct(to, content);
@@ -293,7 +293,7 @@ impl<R: Dial> Client<R> {
         self.shared().handle(Input::Resume);
     }
 
-    async fn post(&self, event: Input<'_>) -> Result<u64, SendError> {
+    async fn post(&self, event: Input<'_>) -> Result<u64, RequestError> {
         let shared = self.shared();
         let until = shared.patience();
         let mut place = Place::until(shared, until);
@@ -326,12 +326,12 @@ impl<R: Dial> Client<R> {
     }
 }
 
-fn write<T: Serialize + ?Sized>(content: &T) -> Result<String, SendError> {
-    serde_json::to_string(content).map_err(|error| SendError::Content(error.to_string()))
+fn write<T: Serialize + ?Sized>(content: &T) -> Result<String, RequestError> {
+    serde_json::to_string(content).map_err(|error| RequestError::Content(error.to_string()))
 }
 
-fn check(content: &str) -> Result<Content<'_>, SendError> {
-    Content::parse(content).map_err(|bad| SendError::Content(bad.to_string()))
+fn check(content: &str) -> Result<Content<'_>, RequestError> {
+    Content::parse(content).map_err(|bad| RequestError::Content(bad.to_string()))
 }
 
 /// Cancels a message when the future that waits for its answer is dropped.

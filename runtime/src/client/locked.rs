@@ -6,7 +6,7 @@ use std::task::Waker;
 use futures_channel::oneshot;
 use switchboard_core::Time;
 use switchboard_core::client::{
-    Action, Event as Input, Failure, Machine, Notice, ServerText, State, TokenReason,
+    Failure, Input, Machine, Output, Report, ServerText, State, TokenReason,
 };
 
 use super::events::{Backlog, Event};
@@ -183,24 +183,24 @@ impl Locked {
     }
 
     pub(super) fn collect(&mut self, effects: &mut Effects) {
-        while let Some(action) = self.machine.poll_action() {
+        while let Some(action) = self.machine.poll_output() {
             match action {
-                Action::Dial { session, since } => {
+                Output::Dial { session, since } => {
                     self.todo.push_back(Todo::Dial(session, since));
                 }
-                Action::Close { reason } => {
+                Output::Close { reason } => {
                     self.generation += 1;
                     let rest = self.take_outbox();
                     self.todo.push_back(Todo::Close(reason, rest));
                 }
-                Action::GetToken(reason) => self.todo.push_back(Todo::GetToken(reason)),
-                Action::Send(text) => {
+                Output::GetToken(reason) => self.todo.push_back(Todo::GetToken(reason)),
+                Output::Send(text) => {
                     self.outbox_bytes += text.len();
                     self.outbox.push_back(text);
                 }
-                Action::Done { id, value } => self.answer(effects, id, Ok(value)),
-                Action::Failed { id, failure } => self.answer(effects, id, Err(failure)),
-                Action::Notify(notice) => self.notify(effects, notice),
+                Output::Done { id, value } => self.answer(effects, id, Ok(value)),
+                Output::Failed { id, failure } => self.answer(effects, id, Err(failure)),
+                Output::Notify(notice) => self.notify(effects, notice),
             }
         }
         effects.wakers.extend(self.gate.pass());
@@ -213,9 +213,9 @@ impl Locked {
         }
     }
 
-    fn notify(&mut self, effects: &mut Effects, notice: Notice) {
+    fn notify(&mut self, effects: &mut Effects, notice: Report) {
         match &notice {
-            Notice::State(state) => {
+            Report::State(state) => {
                 log(state);
                 self.state = state.clone();
                 self.states += 1;
@@ -228,21 +228,21 @@ impl Locked {
                 }
             }
             // Before `welcome`, a `subscribed` does not count.
-            Notice::Deliver(frame)
+            Report::Deliver(frame)
                 if frame.kind() == "subscribed"
                     && self.machine.is_active(frame.channel().unwrap_or_default()) =>
             {
                 self.let_in(effects, frame.channel(), &Ok(()));
             }
-            Notice::Entered { channel } => self.let_in(effects, Some(channel), &Ok(())),
-            Notice::Refused { channel, frame } => {
+            Report::Entered { channel } => self.let_in(effects, Some(channel), &Ok(())),
+            Report::Refused { channel, frame } => {
                 let refused = Failure::Refused {
                     code: frame.code().unwrap_or_default().to_owned().into(),
                     frame: Some(frame.clone()),
                 };
                 self.let_in(effects, Some(channel), &Err(refused));
             }
-            Notice::Unanswered { channel } => {
+            Report::Unanswered { channel } => {
                 self.let_in(effects, Some(channel), &Err(Failure::TimedOut));
             }
             _ => {}

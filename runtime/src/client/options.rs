@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_core::client::{Config, TokenReason};
+use switchboard_core::client::{MachineConfig, TokenReason};
 use switchboard_core::protocol::Since;
 
 use crate::runtime::BoxFuture;
@@ -102,9 +102,9 @@ pub struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        let Config {
+        let MachineConfig {
             count, bytes, age, ..
-        } = Config::default();
+        } = MachineConfig::default();
         Self { count, bytes, age }
     }
 }
@@ -121,7 +121,7 @@ pub enum NoToken {
 
 impl Default for Options {
     fn default() -> Self {
-        let config = Config::default();
+        let config = MachineConfig::default();
         Self {
             backoff_min: config.min,
             backoff_max: config.max,
@@ -157,9 +157,9 @@ impl Options {
         }
     }
 
-    pub(super) fn config(&self, seed: u32, session: String) -> Config {
+    pub(super) fn config(&self, seed: u32, session: String) -> MachineConfig {
         let Queue { count, bytes, age } = self.queue.unwrap_or_default();
-        Config {
+        MachineConfig {
             seed: self.seed.unwrap_or(seed),
             min: self.backoff_min,
             max: self.backoff_max,

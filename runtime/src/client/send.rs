@@ -7,14 +7,14 @@ use switchboard_core::client::Failure;
 /// A failure to send a message.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SendError {
+pub enum RequestError {
     /// The content cannot be serialised as JSON, for this reason.
     Content(String),
     /// The message was not sent, was refused, or its fate is unknown.
     Failed(Failure),
 }
 
-impl SendError {
+impl RequestError {
     /// Returns the error's code: the server's, or one of this client.
     pub fn code(&self) -> &str {
         match self {
@@ -24,7 +24,7 @@ impl SendError {
     }
 }
 
-impl fmt::Display for SendError {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Content(words) => f.write_str(words),
@@ -33,9 +33,9 @@ impl fmt::Display for SendError {
     }
 }
 
-impl std::error::Error for SendError {}
+impl std::error::Error for RequestError {}
 
-impl From<Failure> for SendError {
+impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }

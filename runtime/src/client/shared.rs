@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use switchboard_core::Time;
-use switchboard_core::client::Event as Input;
+use switchboard_core::client::Input;
 
 use super::locked::{Effects, Locked};
 use super::options::Options;

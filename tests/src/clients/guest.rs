@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use switchboard_core::Time;
-use switchboard_core::client::{Config, Event, Machine, State};
+use switchboard_core::client::{Input, Machine, MachineConfig, State};
 use switchboard_kit::Reader;
 
 use super::story::OPEN;
@@ -37,14 +37,14 @@ pub(super) struct Link {
 
 impl Guest {
     pub(super) fn new(seed: u32, user: String, room: String) -> Self {
-        let mut machine = Machine::new(Config {
+        let mut machine = Machine::new(MachineConfig {
             seed,
             open: OPEN,
-            ..Config::default()
+            ..MachineConfig::default()
         });
         machine.handle(
             Time::ZERO,
-            Event::Subscribe {
+            Input::Subscribe {
                 channel: &room,
                 since: None,
                 last: None,

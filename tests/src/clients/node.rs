@@ -14,7 +14,7 @@ use switchboard_core::{
 pub(super) type Socket = (usize, u32);
 
 /// An output of a node.
-pub(super) enum Output {
+pub(super) enum NodeOutput {
     Bytes(Socket, Vec<u8>),
     /// The end of the node's side.
     End(Socket),
@@ -98,7 +98,7 @@ impl Node {
     }
 
     /// Returns all outputs that are due.
-    pub(super) fn outputs(&mut self, now: Time) -> Vec<Output> {
+    pub(super) fn outputs(&mut self, now: Time) -> Vec<NodeOutput> {
         let mut outputs = Vec::new();
         while let Some(action) = self.board.poll_action() {
             match action {
@@ -111,24 +111,24 @@ impl Node {
                     };
                     let _ = self.board.handle(now, id, Event::Wrote(bytes.len()));
                     if let Some(&socket) = self.sockets.get(&id) {
-                        outputs.push(Output::Bytes(socket, bytes));
+                        outputs.push(NodeOutput::Bytes(socket, bytes));
                     }
                 }
                 Action::ShutdownWrite(id) => {
                     if let Some(&socket) = self.sockets.get(&id) {
-                        outputs.push(Output::End(socket));
+                        outputs.push(NodeOutput::End(socket));
                     }
                 }
                 Action::Evict { id, last } => {
                     if let Some(socket) = self.sockets.remove(&id) {
                         self.ids.remove(&socket);
                         if let Some(frame) = last {
-                            outputs.push(Output::Bytes(socket, frame.as_bytes().to_vec()));
+                            outputs.push(NodeOutput::Bytes(socket, frame.as_bytes().to_vec()));
                         }
-                        outputs.push(Output::End(socket));
+                        outputs.push(NodeOutput::End(socket));
                     }
                 }
-                Action::Notify(Notice::Drained(_)) => outputs.push(Output::Drained),
+                Action::Notify(Notice::Drained(_)) => outputs.push(NodeOutput::Drained),
                 _ => {}
             }
         }

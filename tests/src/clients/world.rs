@@ -5,12 +5,12 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use switchboard_core::Time;
-use switchboard_core::client::{Action, Event, Notice, State, status_code};
+use switchboard_core::client::{Input, Output, Report, State, status_code};
 use switchboard_core::protocol::Content;
 use switchboard_kit::{Reader, Received};
 
 use super::guest::{Guest, Link};
-use super::node::{Node, Output, Socket};
+use super::node::{Node, NodeOutput, Socket};
 
 /// The longest delay from one end to the other.
 pub(super) const SLOWEST: Duration = Duration::from_millis(50);
@@ -141,7 +141,7 @@ impl World {
     }
 
     /// Gives an event to a guest's machine.
-    pub(super) fn ask(&mut self, index: usize, event: Event<'_>) {
+    pub(super) fn ask(&mut self, index: usize, event: Input<'_>) {
         self.guests[index].machine.handle(self.now, event);
         self.follow(index);
     }
@@ -151,7 +151,7 @@ impl World {
         guest.unanswered.insert(guest.machine.next_id());
         let room = guest.room.clone();
         let content = Content::parse("\"hello\"").expect("JSON");
-        self.ask(index, Event::publish(&room, content));
+        self.ask(index, Input::publish(&room, content));
     }
 
     /// Cuts the network between these guests and the nodes, or restores it. Existing connections
@@ -174,9 +174,11 @@ impl World {
         work(node, self.now);
         for output in node.outputs(self.now) {
             match output {
-                Output::Bytes(socket, bytes) => self.send(socket, Arrival::Bytes(socket, bytes)),
-                Output::End(socket) => self.send(socket, Arrival::End(socket)),
-                Output::Drained => self.drained = true,
+                NodeOutput::Bytes(socket, bytes) => {
+                    self.send(socket, Arrival::Bytes(socket, bytes));
+                }
+                NodeOutput::End(socket) => self.send(socket, Arrival::End(socket)),
+                NodeOutput::Drained => self.drained = true,
             }
         }
     }
@@ -236,12 +238,12 @@ impl World {
                 let due = guest.machine.next_deadline();
                 if due.is_some_and(|at| at <= self.now) {
                     self.note(1, index);
-                    self.ask(index, Event::Tick);
+                    self.ask(index, Input::Tick);
                 } else {
                     self.arm(index);
                 }
             }
-            Arrival::Start(index) => self.ask(index, Event::Start),
+            Arrival::Start(index) => self.ask(index, Input::Start),
             Arrival::NoAnswer((index, number)) | Arrival::End((index, number)) => {
                 if self.guests[index].link(number).is_some() {
                     self.note(2, index);
@@ -288,13 +290,13 @@ impl World {
             }
             self.note(3, index);
             match heard {
-                Received::Http(101) => self.ask(index, Event::Opened),
+                Received::Http(101) => self.ask(index, Input::Opened),
                 Received::Http(status) => {
                     let (code, reason) = status_code(status);
                     self.lost(index, code, reason);
                 }
-                Received::Text(text) => self.ask(index, Event::Message { text: &text }),
-                Received::Binary(_) => self.ask(index, Event::Message { text: "" }),
+                Received::Text(text) => self.ask(index, Input::Message { text: &text }),
+                Received::Binary(_) => self.ask(index, Input::Message { text: "" }),
                 Received::Ping(payload) => self.send(socket, Arrival::Pong(socket, payload)),
                 Received::Pong(_) => {}
                 Received::Close(close) => {
@@ -309,31 +311,31 @@ impl World {
     /// A guest's socket closed.
     fn lost(&mut self, index: usize, code: u16, reason: &str) {
         self.guests[index].link = None;
-        self.ask(index, Event::Closed { code, reason });
+        self.ask(index, Input::Closed { code, reason });
     }
 
     /// Carries out a guest's actions.
     fn follow(&mut self, index: usize) {
-        while let Some(action) = self.guests[index].machine.poll_action() {
+        while let Some(action) = self.guests[index].machine.poll_output() {
             let guest = &mut self.guests[index];
             let socket = (index, guest.links);
             match action {
-                Action::Dial { .. } => self.dial(index),
-                Action::Close { .. } => {
+                Output::Dial { .. } => self.dial(index),
+                Output::Close { .. } => {
                     self.send(socket, Arrival::Closed(socket, 1000));
                     self.guests[index].link = None;
                 }
-                Action::Send(text) => self.send(socket, Arrival::Text(socket, text)),
-                Action::Done { id, .. } => {
+                Output::Send(text) => self.send(socket, Arrival::Text(socket, text)),
+                Output::Done { id, .. } => {
                     assert!(guest.unanswered.remove(&id), "an answer without a request");
                     self.counts.taken += 1;
                 }
-                Action::Failed { id, .. } => {
+                Output::Failed { id, .. } => {
                     assert!(guest.unanswered.remove(&id), "an answer without a request");
                     self.counts.failed += 1;
                 }
-                Action::Notify(notice) => self.noticed(index, notice),
-                Action::GetToken(_) => unreachable!("no tokens are configured"),
+                Output::Notify(notice) => self.noticed(index, notice),
+                Output::GetToken(_) => unreachable!("no tokens are configured"),
             }
         }
         self.arm(index);
@@ -359,24 +361,24 @@ impl World {
         self.send(socket, Arrival::Dial(socket));
     }
 
-    fn noticed(&mut self, index: usize, notice: Notice) {
+    fn noticed(&mut self, index: usize, notice: Report) {
         let guest = &mut self.guests[index];
         match notice {
-            Notice::State(state) => {
+            Report::State(state) => {
                 self.counts.welcomes += u64::from(matches!(state, State::Connected { .. }));
                 guest.stopped = matches!(state, State::Stopped { .. });
                 guest.state = state;
             }
-            Notice::Deliver(frame) => {
+            Report::Deliver(frame) => {
                 self.counts.messages += u64::from(frame.kind() == "message");
                 assert_ne!(frame.kind(), "error", "{frame:?}: {:?}", frame.code());
             }
-            Notice::Gap(gap) => self.counts.missed += gap.to + 1 - gap.from,
-            Notice::Refused { .. } => unreachable!("rooms are open"),
-            Notice::Entered { .. }
-            | Notice::Unanswered { .. }
-            | Notice::Epoch { .. }
-            | Notice::RoundTrip(_) => {}
+            Report::Gap(gap) => self.counts.missed += gap.to + 1 - gap.from,
+            Report::Refused { .. } => unreachable!("rooms are open"),
+            Report::Entered { .. }
+            | Report::Unanswered { .. }
+            | Report::Epoch { .. }
+            | Report::RoundTrip(_) => {}
         }
     }
 
