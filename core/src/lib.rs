@@ -79,6 +79,7 @@ pub use origin::{BadOrigin, Origins};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
     Action, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError, Notice,
-    PingResult, Question, ReadMode, Receipt, RequestOutcome, SendError, Stats, Switchboard,
+    PingResult, Quantiles, Question, ReadMode, Receipt, RequestOutcome, SendError, Stats,
+    Switchboard,
 };
 pub use time::Time;

@@ -97,16 +97,21 @@ mod watch;
 pub use self::rt::{Executor, Tokio};
 
 #[doc(inline)]
+pub use switchboard_core::protocol::{BadContent, ErrorCode, ServerMessage};
+#[doc(inline)]
 pub use switchboard_core::response::PageResponse;
 #[doc(inline)]
 pub use switchboard_core::{
-    ApplicationCode, BadOrigin, CloseReason, Config, ConfigError, ConnectionId, Denied, Direct,
-    DrainReport, Endpoint, Exclude, Frame, Health, HealthPing, Identity, JoinError, Limits, Notice,
-    Origins, PingResult, Presence, Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule,
-    Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, Tokens, UserPolicy, Wire,
+    ApplicationCode, BadName, BadOrigin, BadRequest, CloseReason, Config, ConfigError,
+    ConnectionId, Denied, Direct, DrainReport, Endpoint, Exclude, Frame, Health, HealthPing,
+    Identity, Inconsistency, JoinError, Limits, Notice, Origins, PingResult, Presence, Quantiles,
+    Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule, Rooms, SendError, SlowPolicy,
+    StaleId, Stats, Timeouts, Token, Tokens, UserPolicy, Wire, check_user,
 };
 #[doc(inline)]
-pub use switchboard_runtime::{Application, BroadcastError, Connection, Entry, Hub, Message};
+pub use switchboard_runtime::{
+    Application, BroadcastError, Connection, Entry, Hub, Message, Polls, Runtime,
+};
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
 pub type Serve = switchboard_runtime::Serve<Tokio>;

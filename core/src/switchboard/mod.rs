@@ -43,6 +43,7 @@ mod wiring;
 
 pub use self::action::{Action, DrainReport, Notice, PingResult};
 pub use self::audit::Inconsistency;
+pub use self::counters::Quantiles;
 pub use self::errors::{JoinError, SendError};
 pub use self::pool::Chunk;
 pub use self::recipients::{Exclude, Receipt};
