@@ -1,8 +1,12 @@
 //! Random operations against a model that knows nothing of logs and cursors.
 
 mod check;
+mod coming;
 mod model;
 mod random;
 mod rooms;
 mod scenarios;
+mod sending;
 mod storage;
+mod world;
+mod writing;

@@ -1,0 +1,169 @@
+//! Random operations: connections and rooms come and go.
+
+use super::super::recovery::{From, Identity};
+use super::model::{Client, Recovers, frame};
+use super::world::World;
+use crate::switchboard::queue::Class;
+use crate::{ConnectionId, Time};
+
+impl World {
+    pub(super) fn open(&mut self) {
+        let slot = self.rng.usize(..self.clients.len());
+        if self.clients[slot].is_none() {
+            self.generation += 1;
+            let id = ConnectionId {
+                slot: slot as u32,
+                generation: self.generation,
+            };
+            self.log.open(id);
+            self.clients[slot] = Some((id, Client::default()));
+        }
+    }
+
+    pub(super) fn drop_connection(&mut self, id: ConnectionId) {
+        let keys: Vec<u32> = self.rooms.keys().copied().collect();
+        for key in keys {
+            self.leave_room(id, key);
+        }
+        self.log.drop_connection(id);
+        let (_, client) = self.clients[id.slot as usize].take().expect("it is there");
+        self.ending.remove(&id.slot);
+        self.blocked.remove(&id.slot);
+        self.found += client.lost.len();
+        self.events.own += client.acks;
+        self.events.recovered += client.recovered;
+        self.events.marks += client.marks;
+    }
+
+    pub(super) fn join(&mut self) {
+        let (key, Some(id)) = (self.any_room(), self.any_client()) else {
+            return;
+        };
+        if !self.members.insert((key, id.slot)) {
+            return;
+        }
+        let identity = Identity {
+            session: u64::from(id.slot % 4),
+            user: 0,
+        };
+        let (name, rule) = self.rooms[&key];
+        let told = self.tick();
+        let Some(published) = self.published.get(&key) else {
+            self.log.join(id, key, From::End, identity);
+            return;
+        };
+        let (first, seq) = published.range(&rule, self.now);
+        let from = match self.rng.u8(..4) {
+            0 => From::End,
+            1 => From::Last(self.rng.usize(..6)),
+            _ => From::After((seq + 2).saturating_sub(self.rng.u64(..12))),
+        };
+        let after = match from {
+            From::End => None,
+            From::Last(most) => Some((first - 1).max(seq.saturating_sub(most as u64))),
+            From::After(after) => (first <= after + 1 && after <= seq).then_some(after),
+        };
+        let waiting = after.map(|after| published.after(after, identity.session));
+        let joined = self.log.join(id, key, from, identity);
+        assert_eq!((joined.first, joined.seq), (first, seq), "H1");
+        if let From::After(_) = from {
+            assert_eq!(joined.recovered, Some(after.is_some()), "H2");
+        }
+        // The answer goes out before the messages.
+        if self
+            .log
+            .push_class(id, frame(told, None, false, 20), Class::LAST)
+            .is_ok()
+        {
+            let client = self.client(id.slot);
+            client.owes(told, None, None);
+            client.recovers(
+                name,
+                Recovers {
+                    told,
+                    waiting: waiting.unwrap_or_default(),
+                },
+            );
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        if let Some(id) = self.any_client().filter(|_| !self.exact) {
+            self.log.close_flush(id);
+            self.client(id.slot).flush();
+            self.ends(id);
+        }
+    }
+
+    pub(super) fn discard(&mut self) {
+        if let Some(id) = self.any_client().filter(|_| !self.exact) {
+            self.log.discard(id);
+            self.client(id.slot).discard();
+            self.ends(id);
+        }
+    }
+
+    /// What waits in the rooms of a connection that was flushed is still due.
+    pub(super) fn ends(&mut self, id: ConnectionId) {
+        self.members.retain(|&(_, slot)| slot != id.slot);
+        self.ending.insert(id.slot);
+        let time = self.tick();
+        let last = frame(time, None, false, 5);
+        self.log
+            .push_class(id, last, Class::LAST)
+            .expect("it is there");
+        self.client(id.slot).owes(time, None, None);
+    }
+
+    pub(super) fn expire(&mut self) {
+        let now = Time::from_millis(self.now);
+        for key in self.log.expire(now, 10) {
+            assert!(self.members_of(key).is_empty(), "H7");
+            let (_, rule) = self.rooms[&key];
+            assert!(rule.history.is_some());
+            self.log.remove_room(key);
+            self.rooms.remove(&key);
+            self.published.remove(&key);
+            self.create_room();
+        }
+        assert!(self.log.next_deadline().is_none_or(|at| at > now), "H7");
+    }
+
+    pub(super) fn leave(&mut self) {
+        let (key, Some(id)) = (self.any_room(), self.any_client()) else {
+            return;
+        };
+        self.leave_room(id, key);
+    }
+
+    pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32) {
+        let left = self.log.leave(id, key);
+        if !self.members.remove(&(key, id.slot)) {
+            assert_eq!(left, None);
+            return;
+        }
+        let (name, _) = self.rooms[&key];
+        let lossy = self.lossy.contains_key(&name);
+        let client = self.client(id.slot);
+        let (waiting, left) = (client.waiting(name), left.expect("it was in") as usize);
+        client.leaves(name);
+        assert!(waiting >= left, "more waits than was sent");
+        if lossy {
+            self.found += waiting - left;
+        } else {
+            assert_eq!(waiting, left, "what is dropped is told");
+        }
+    }
+
+    pub(super) fn replace_room(&mut self) {
+        let key = self.any_room();
+        for slot in self.members_of(key) {
+            let (id, _) = self.clients[slot as usize].as_ref().expect("it is there");
+            self.leave_room(*id, key);
+        }
+        self.log.remove_room(key);
+        self.rooms.remove(&key);
+        self.published.remove(&key);
+        self.create_room();
+    }
+}

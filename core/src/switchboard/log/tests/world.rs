@@ -1,0 +1,159 @@
+//! The log and the clients of a random run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::Log;
+
+use super::super::limits::{Keep, Limits, Rule, Slow};
+use super::super::recovery::Markers;
+use super::super::turn::Turn;
+use super::model::{Client, Lossy, mark};
+use super::rooms::Published;
+use crate::{ConnectionId, Frame};
+
+const LIMITS: Limits = Limits {
+    own_bytes: 400_000,
+    own_messages: 60,
+    held: usize::MAX,
+    history_bytes: usize::MAX,
+    dormant_rooms: 10,
+};
+
+/// Tells clients about numbers, with the names by which the model knows rooms.
+pub(super) struct Names(pub(super) BTreeMap<u32, (u32, Rule)>);
+
+impl Markers for Names {
+    fn skip(&mut self, room: u32, from: u64, to: u64) -> Option<Frame> {
+        Some(mark(self.0[&room].0, false, from, to))
+    }
+
+    fn gap(&mut self, room: u32, from: u64, to: u64) -> Option<Frame> {
+        Some(mark(self.0[&room].0, true, from, to))
+    }
+}
+
+pub(super) struct World {
+    pub(super) rng: fastrand::Rng,
+    pub(super) log: Log,
+    /// By slot.
+    pub(super) clients: Vec<Option<(ConnectionId, Client)>>,
+    pub(super) generation: u32,
+    /// Rooms by key: the name that the model knows them by, and the rule.
+    pub(super) rooms: BTreeMap<u32, (u32, Rule)>,
+    pub(super) names: u32,
+    pub(super) members: BTreeSet<(u32, u32)>,
+    /// What was published to each room that has a history.
+    pub(super) published: BTreeMap<u32, Published>,
+    /// Connections that are ending.
+    pub(super) ending: BTreeSet<u32>,
+    pub(super) now: u64,
+    pub(super) blocked: BTreeSet<u32>,
+    /// Names of rooms whose members may lose messages.
+    pub(super) lossy: Lossy,
+    /// Losses: as receipts say, and as clients found.
+    pub(super) told: usize,
+    /// Whether no room has a history, as to a member that recovers, what was not for it counts as
+    /// lost; and no connection ends slowly, as what it lost unnoticed is not known then.
+    pub(super) exact: bool,
+    pub(super) found: usize,
+    pub(super) turns: Vec<Turn>,
+    pub(super) time: u64,
+    pub(super) largest: usize,
+    pub(super) events: Events,
+}
+
+/// What has happened, so that a test that proves nothing is noticed.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    pub(super) losses: usize,
+    pub(super) closed: usize,
+    pub(super) own: usize,
+    pub(super) busy: usize,
+    pub(super) cut: usize,
+    pub(super) recovered: usize,
+    pub(super) marks: usize,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let clients = rng.usize(2..12);
+        let mut world = Self {
+            log: Log::new(LIMITS),
+            clients: (0..clients).map(|_| None).collect(),
+            generation: 0,
+            rooms: BTreeMap::new(),
+            names: 0,
+            members: BTreeSet::new(),
+            published: BTreeMap::new(),
+            ending: BTreeSet::new(),
+            now: 0,
+            blocked: BTreeSet::new(),
+            lossy: Lossy::new(),
+            told: 0,
+            exact: rng.bool(),
+            found: 0,
+            turns: Vec::new(),
+            time: 0,
+            largest: if rng.u8(..4) == 0 { 20_000 } else { 200 },
+            events: Events::default(),
+            rng,
+        };
+        for _ in 0..world.rng.usize(1..5) {
+            world.create_room();
+        }
+        world
+    }
+
+    pub(super) fn create_room(&mut self) {
+        let keeps = !self.exact && self.rng.u8(..3) > 0;
+        let slow = [Slow::Disconnect, Slow::DropOldest, Slow::CatchUp]
+            [self.rng.usize(..2 + usize::from(keeps))];
+        let history = keeps.then(|| Keep {
+            messages: self.rng.usize(1..50),
+            bytes: self.rng.usize(2_000..60_000),
+            age: std::time::Duration::from_millis(self.rng.u64(20..400)),
+            linger: std::time::Duration::from_millis(400),
+        });
+        let rule = Rule {
+            slow,
+            messages: self.rng.u64(3..40),
+            bytes: self.rng.u64(21_000..60_000),
+            history,
+        };
+        let key = self.log.create_room(rule);
+        self.names += 1;
+        self.rooms.insert(key, (self.names, rule));
+        if history.is_some() {
+            self.published.insert(key, Published::default());
+        }
+        if slow != Slow::Disconnect {
+            self.lossy.insert(self.names, slow == Slow::DropOldest);
+        }
+    }
+
+    pub(super) fn tick(&mut self) -> u64 {
+        self.time += 1;
+        self.time
+    }
+
+    pub(super) fn any_room(&mut self) -> u32 {
+        let keys: Vec<u32> = self.rooms.keys().copied().collect();
+        keys[self.rng.usize(..keys.len())]
+    }
+
+    pub(super) fn any_client(&mut self) -> Option<ConnectionId> {
+        let slot = self.rng.usize(..self.clients.len());
+        let (id, _) = self.clients[slot].as_ref()?;
+        (!self.ending.contains(&id.slot)).then_some(*id)
+    }
+
+    pub(super) fn client(&mut self, slot: u32) -> &mut Client {
+        &mut self.clients[slot as usize].as_mut().expect("it is there").1
+    }
+
+    pub(super) fn members_of(&self, key: u32) -> Vec<u32> {
+        let members = self.members.iter().filter(|&&(room, _)| room == key);
+        members.map(|&(_, slot)| slot).collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! Random operations: writers take turns, and sockets take bytes or not.
+
+use super::super::turn::Turn;
+use super::world::{Events, Names, World};
+
+impl World {
+    pub(super) fn take(&mut self) {
+        if self.turns.len() < 3 {
+            let mut turn = Turn::default();
+            let most = self.rng.usize(1..9);
+            self.log
+                .take(&mut turn, most, &mut Names(self.rooms.clone()));
+            assert!(turn.len() <= most);
+            for at in 0..turn.len() {
+                let (_, bytes) = turn.job(at).expect("it is there");
+                assert!(!bytes.is_empty(), "a job without bytes");
+            }
+            self.turns.push(turn);
+        }
+    }
+
+    pub(super) fn report(&mut self) {
+        if self.turns.is_empty() {
+            return;
+        }
+        let at = self.rng.usize(..self.turns.len());
+        let mut turn = self.turns.swap_remove(at);
+        for at in 0..turn.len() {
+            let bytes = turn.job(at).expect("it is there").1.len();
+            if self.rng.u8(..80) == 0 {
+                turn.failed(at);
+                continue;
+            }
+            let written = match self.rng.u8(..10) {
+                0 => 0,
+                1..3 => self.rng.usize(..bytes),
+                _ => bytes,
+            };
+            turn.wrote(at, written);
+            self.write(&turn, at, written);
+        }
+        let outcomes = self.log.report(&mut turn).iter();
+        let failed: Vec<_> = outcomes.filter(|it| it.failed).map(|it| it.id).collect();
+        for id in failed {
+            self.drop_connection(id);
+        }
+    }
+
+    pub(super) fn write(&mut self, turn: &Turn, at: usize, written: usize) {
+        let (id, bytes) = turn.job(at).expect("it is there");
+        let slot = id.slot as usize;
+        let lossy = &self.lossy;
+        if let Some((found, client)) = &mut self.clients[slot]
+            && *found == id
+        {
+            client.receive(&bytes[..written], bytes, lossy);
+            self.events.cut += usize::from(client.has_begun());
+            if written < bytes.len() {
+                self.blocked.insert(id.slot);
+            }
+        }
+    }
+
+    pub(super) fn writable(&mut self) {
+        let blocked: Vec<u32> = self.blocked.iter().copied().collect();
+        if !blocked.is_empty() {
+            let slot = blocked[self.rng.usize(..blocked.len())];
+            self.unblock(slot);
+        }
+    }
+
+    pub(super) fn unblock(&mut self, slot: u32) {
+        self.blocked.remove(&slot);
+        let (id, _) = self.clients[slot as usize].as_ref().expect("it is there");
+        self.log.writable(*id);
+    }
+
+    /// Closes those who are over their limit; returns their slots.
+    pub(super) fn close_condemned(&mut self) -> Vec<u32> {
+        let mut closed = Vec::new();
+        while let Some(id) = self.log.next_condemned() {
+            assert!(self.blocked.contains(&id.slot), "who reads is not closed");
+            self.events.closed += 1;
+            self.drop_connection(id);
+            closed.push(id.slot);
+        }
+        closed
+    }
+
+    /// Lets everybody read to the end.
+    pub(super) fn finish(mut self) -> Events {
+        let mut rounds = 0;
+        loop {
+            while let Some(mut turn) = self.turns.pop() {
+                for at in 0..turn.len() {
+                    let bytes = turn.job(at).expect("it is there").1.len();
+                    turn.wrote(at, bytes);
+                    self.write(&turn, at, bytes);
+                }
+                self.log.report(&mut turn);
+            }
+            for slot in std::mem::take(&mut self.blocked) {
+                self.unblock(slot);
+            }
+            self.log.check(&self.turns);
+            if !self.log.wants_write() {
+                break;
+            }
+            rounds += 1;
+            assert!(rounds < 1_000, "L8: it spins");
+            let mut turn = Turn::default();
+            self.log.take(&mut turn, 32, &mut Names(self.rooms.clone()));
+            self.turns.push(turn);
+        }
+        for key in self.rooms.keys().copied().collect::<Vec<_>>() {
+            for slot in self.members_of(key) {
+                let (id, _) = self.clients[slot as usize].as_ref().expect("it is there");
+                assert_eq!(self.log.leave(*id, key), Some(0), "L3: something waits");
+            }
+            self.log.remove_room(key);
+        }
+        assert_eq!(self.log.recovering(), 0, "H2: recoveries are over");
+        assert_eq!(self.log.kept(), (0, 0), "H7");
+        assert_eq!(self.log.held(), 0, "L3: something is held");
+        for (_, mut client) in self.clients.into_iter().flatten() {
+            client.finish(&self.lossy);
+            self.found += client.lost.len();
+            self.events.own += client.acks;
+            self.events.recovered += client.recovered;
+            self.events.marks += client.marks;
+        }
+        assert!(self.told >= self.found, "L7: losses are told");
+        if self.exact {
+            assert_eq!(self.told, self.found, "L7: losses are told exactly");
+        }
+        self.events
+    }
+}
