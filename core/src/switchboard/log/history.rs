@@ -134,6 +134,16 @@ impl History {
 }
 
 impl Room {
+    /// Returns when its history is to be looked at. What it was armed for may have gone since.
+    fn due(&self) -> Option<Time> {
+        let history = self.history.as_ref()?;
+        let linger = self
+            .members
+            .is_empty()
+            .then(|| history.touched + history.keep.linger);
+        [history.expiry(), linger].into_iter().flatten().min()
+    }
+
     fn reaches_too_far(&self) -> bool {
         let history = self.history.as_ref();
         self.rule.slow != Slow::CatchUp
@@ -189,15 +199,7 @@ impl Log {
     /// Sees to it that a room's history is looked at when it has become too old.
     pub(super) fn arm_expiry(&mut self, key: u32) {
         let room = &mut self.rooms[key];
-        let Some(history) = &room.history else {
-            return;
-        };
-        let linger = room
-            .members
-            .is_empty()
-            .then(|| history.touched + history.keep.linger);
-        let due = [history.expiry(), linger].into_iter().flatten().min();
-        if let Some(at) = due
+        if let Some(at) = room.due()
             && room.armed.is_none_or(|armed| at < armed)
         {
             if let Some(armed) = room.armed.replace(at) {
@@ -250,7 +252,10 @@ impl Log {
             }) else {
                 break;
             };
-            self.with_history(key, History::evict);
+            let room = &self.rooms[key];
+            if room.armed == room.due() {
+                self.with_history(key, History::evict);
+            }
             if let Some(armed) = self.rooms[key].armed.take() {
                 self.expiries.remove(&(armed, key));
             }

@@ -2,6 +2,7 @@
 
 mod check;
 mod coming;
+mod histories;
 mod model;
 mod random;
 mod rooms;

@@ -1,0 +1,68 @@
+//! The bound over the histories of all rooms.
+
+use std::time::Duration;
+
+use super::super::Log;
+use super::super::entry::Kind;
+use super::super::history::Origin;
+use super::super::limits::{Keep, Limits, Rule, Slow};
+use crate::{Frame, Time};
+
+/// Room for four entries of 112 bytes and a frame of 10.
+const LIMITS: Limits = Limits {
+    own_bytes: 1_000,
+    own_messages: 8,
+    held: 100_000,
+    history_bytes: 4 * 122,
+    dormant_rooms: 10,
+};
+
+fn room(log: &mut Log, messages: usize, age: u64) -> u32 {
+    log.create_room(Rule {
+        slow: Slow::Disconnect,
+        messages: 100,
+        bytes: 100_000,
+        history: Some(Keep {
+            messages,
+            bytes: 100_000,
+            age: Duration::from_secs(age),
+            linger: Duration::from_secs(1_000),
+        }),
+    })
+}
+
+fn say(log: &mut Log, key: u32, at: u64) {
+    log.advance_clock(Time::from_millis(at * 1_000));
+    let frame = Frame::text("12345678");
+    log.publish(key, frame, Kind::Numbered, &[], Origin::default())
+        .expect("it is not full");
+}
+
+#[test]
+fn over_the_bound_of_all_histories_what_would_expire_first_goes_first() {
+    let mut log = Log::new(LIMITS);
+    let (lasting, brief) = (room(&mut log, 10, 100), room(&mut log, 10, 10));
+    for at in 0..3 {
+        say(&mut log, lasting, at);
+    }
+    say(&mut log, brief, 3);
+    assert_eq!((log.range(lasting), log.range(brief)), ((1, 3), (1, 1)));
+    say(&mut log, lasting, 4);
+    assert_eq!((log.range(lasting), log.range(brief)), ((1, 4), (2, 1)));
+    say(&mut log, lasting, 5);
+    assert_eq!((log.range(lasting), log.kept().1), ((2, 5), 4 * 122));
+}
+
+#[test]
+fn a_message_that_has_gone_does_not_make_its_room_the_first_to_give_up_another() {
+    let mut log = Log::new(LIMITS);
+    let (busy, quiet) = (room(&mut log, 2, 100), room(&mut log, 10, 90));
+    say(&mut log, busy, 0);
+    say(&mut log, quiet, 20);
+    say(&mut log, quiet, 21);
+    // The first of the busy room, which would have expired first, goes by its count.
+    say(&mut log, busy, 40);
+    say(&mut log, busy, 41);
+    say(&mut log, quiet, 42);
+    assert_eq!((log.range(busy), log.range(quiet)), ((2, 3), (2, 3)));
+}
