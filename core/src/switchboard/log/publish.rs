@@ -97,8 +97,15 @@ impl Log {
         let room = &self.rooms[key];
         match room.rule.slow {
             Slow::Disconnect => {
-                published.closed = self.condemn_over(key, &excluded);
-                published.accepted -= published.closed;
+                let (at_last, others) = self.condemn_over(key, &excluded);
+                published.closed = at_last + others;
+                published.accepted -= at_last;
+                // A volatile message is not for those who stand elsewhere.
+                let lose = match kind {
+                    Kind::Volatile => &mut published.dropped,
+                    _ => &mut published.accepted,
+                };
+                *lose -= others;
             }
             Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
             Slow::CatchUp => published.dropped_oldest = self.drop_forgotten(key),

@@ -9,9 +9,10 @@ const LOST: usize = 256;
 
 impl Log {
     /// Finds the blocked members whose lag is over the limit; returns how many were found that
-    /// are not in `excluded`. Each position is looked at once.
-    pub(super) fn condemn_over(&mut self, key: u32, excluded: &[u32]) -> usize {
-        let mut closed = 0;
+    /// are not in `excluded`: those that stand at the last message, and others. Each position is
+    /// looked at once.
+    pub(super) fn condemn_over(&mut self, key: u32, excluded: &[u32]) -> (usize, usize) {
+        let (mut at_last, mut others) = (0, 0);
         loop {
             let room = &self.rooms[key];
             let index = room.locate(room.over).max(room.passed);
@@ -20,17 +21,19 @@ impl Log {
             }
             let first = room.ring[index].blocked;
             let position = room.base + index as u64;
+            let last = index + 1 == room.ring.len();
             let mut at = first;
             while at != NONE {
                 let lag = self.lags[at];
                 if self.condemn(lag.slot) && excluded.binary_search(&lag.slot).is_err() {
-                    closed += 1;
+                    let closed = if last { &mut at_last } else { &mut others };
+                    *closed += 1;
                 }
                 at = if lag.next == first { NONE } else { lag.next };
             }
             self.rooms[key].over = position + 1;
         }
-        closed
+        (at_last, others)
     }
 
     /// Drops the oldest messages until no member's lag is over the limit; returns how many were
@@ -76,6 +79,8 @@ impl Log {
         let mut lost = cursors as usize;
         let room = &self.rooms[key];
         let entry = &room.ring[index];
+        // A volatile one was never for those who had been before it.
+        let volatile = entry.is_volatile();
         for &slot in entry.excluded() {
             let at = self.connections[slot as usize].membership(key);
             let stands = at.is_some_and(|at| {
@@ -83,6 +88,7 @@ impl Log {
                 let cursor = room.members[member as usize].cursor;
                 let recovery = self.recovery(slot, key);
                 room.index_of(member) <= index
+                    && !(volatile && cursor < room.base)
                     && !room.is_for(index, cursor, slot, recovery.as_ref())
             });
             lost -= usize::from(stands);
@@ -90,8 +96,7 @@ impl Log {
         let presence = entry.is_presence();
         if entry.is_dead() {
             lost = 0;
-        } else if entry.is_volatile() {
-            // It was never for those who had been before it.
+        } else if volatile {
             lost -= room.jumped as usize;
         }
         let room = &mut self.rooms[key];
