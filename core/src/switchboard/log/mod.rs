@@ -130,6 +130,9 @@ pub(super) struct Log {
     /// The memory of rings that have become empty.
     spares: Vec<VecDeque<Entry>>,
     now: Time,
+    /// Members and connections that writers have looked at.
+    #[cfg(test)]
+    visits: usize,
 }
 
 /// Rings that are kept for reuse, and their largest size: together at most about 1 MiB.
@@ -164,6 +167,8 @@ impl Log {
             expiries: BTreeSet::new(),
             spares: Vec::new(),
             now: Time::ZERO,
+            #[cfg(test)]
+            visits: 0,
         }
     }
 

@@ -51,6 +51,8 @@ impl Log {
             && let Some((slot, _)) = self.dirty.pop_front()
         {
             looks -= 1;
+            #[cfg(test)]
+            (self.visits += 1);
             let connection = &mut self.connections[slot as usize];
             connection.dirty = false;
             if connection.writer == Writer::Idle {
@@ -98,6 +100,8 @@ impl Log {
                 break;
             }
             looks += 1;
+            #[cfg(test)]
+            (self.visits += 1);
             let index = room.walk;
             let members = room.members.len() as u32;
             room.walk = if index + 1 == members { 0 } else { index + 1 };

@@ -1,8 +1,8 @@
 //! Random operations: connections and rooms come and go.
 
-use super::super::recovery::{From, Identity};
+use super::super::recovery::From;
 use super::model::{Client, Recovers, frame};
-use super::world::World;
+use super::world::{World, identity};
 use crate::switchboard::queue::Class;
 use crate::{ConnectionId, Time};
 
@@ -33,26 +33,25 @@ impl World {
         self.events.own += client.acks;
         self.events.recovered += client.recovered;
         self.events.marks += client.marks;
+        self.events.pongs += client.pongs_got;
     }
 
     pub(super) fn join(&mut self) {
         let (key, Some(id)) = (self.any_room(), self.any_client()) else {
             return;
         };
-        if !self.members.insert((key, id.slot)) {
+        if self.members.contains_key(&(key, id.slot)) {
             return;
         }
-        let identity = Identity {
-            session: u64::from(id.slot % 4),
-            user: 0,
-        };
-        let (name, rule) = self.rooms[&key];
+        let identity = identity(id.slot);
+        let (name, _) = self.rooms[&key];
         let told = self.tick();
-        let Some(published) = self.published.get(&key) else {
+        self.members.insert((key, id.slot), told);
+        if !self.published.contains_key(&key) {
             self.log.join(id, key, From::End, identity);
             return;
-        };
-        let (first, seq) = published.range(&rule, self.now);
+        }
+        let (first, seq) = self.range(key);
         let from = match self.rng.u8(..4) {
             0 => From::End,
             1 => From::Last(self.rng.usize(..6)),
@@ -63,7 +62,7 @@ impl World {
             From::Last(most) => Some((first - 1).max(seq.saturating_sub(most as u64))),
             From::After(after) => (first <= after + 1 && after <= seq).then_some(after),
         };
-        let waiting = after.map(|after| published.after(after, identity.session));
+        let waiting = after.map(|after| self.published[&key].after(after, identity));
         let joined = self.log.join(id, key, from, identity);
         assert_eq!((joined.first, joined.seq), (first, seq), "H1");
         if let From::After(_) = from {
@@ -105,7 +104,7 @@ impl World {
 
     /// What waits in the rooms of a connection that was flushed is still due.
     pub(super) fn ends(&mut self, id: ConnectionId) {
-        self.members.retain(|&(_, slot)| slot != id.slot);
+        self.members.retain(|&(_, slot), _| slot != id.slot);
         self.ending.insert(id.slot);
         let time = self.tick();
         let last = frame(time, None, false, 5);
@@ -138,7 +137,7 @@ impl World {
 
     pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32) {
         let left = self.log.leave(id, key);
-        if !self.members.remove(&(key, id.slot)) {
+        if self.members.remove(&(key, id.slot)).is_none() {
             assert_eq!(left, None);
             return;
         }

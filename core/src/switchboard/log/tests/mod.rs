@@ -9,5 +9,6 @@ mod rooms;
 mod scenarios;
 mod sending;
 mod storage;
+mod visits;
 mod world;
 mod writing;

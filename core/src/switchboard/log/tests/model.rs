@@ -25,6 +25,8 @@ pub(super) struct Client {
     under_way: BTreeSet<u64>,
     /// Urgent frames, in order.
     urgent: Vec<u64>,
+    /// Pongs, of which a later one may replace earlier ones.
+    pongs: Vec<u64>,
     /// What it recovers of each room.
     recovers: BTreeMap<u32, Recovers>,
     /// The numbers of messages that it is due.
@@ -36,6 +38,7 @@ pub(super) struct Client {
     /// Marks that it got.
     pub(super) marks: usize,
     pub(super) recovered: usize,
+    pub(super) pongs_got: usize,
     last_own: u64,
     last: u64,
     last_of: BTreeMap<u32, u64>,
@@ -73,6 +76,18 @@ pub(super) fn frame(time: u64, room: Room, urgent: bool, bytes: usize) -> Frame 
     payload.resize(13 + bytes, time as u8);
     Frame::binary(&payload)
 }
+
+/// Makes a pong that tells its time.
+pub(super) fn pong(time: u64) -> Frame {
+    let mut payload = Vec::with_capacity(13);
+    payload.extend_from_slice(&time.to_be_bytes());
+    payload.extend_from_slice(&u32::MAX.to_be_bytes());
+    payload.push(PONG);
+    Frame::binary(&payload)
+}
+
+/// What tells a pong from other frames.
+const PONG: u8 = 4;
 
 fn parse(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (header, len) = match *bytes.get(1)? {
@@ -117,6 +132,15 @@ impl Client {
             let times = recovers.waiting.iter().filter_map(|&(_, time)| time);
             self.under_way.extend(times);
         }
+    }
+
+    pub(super) fn owes_pong(&mut self, time: u64) {
+        self.pongs.push(time);
+    }
+
+    /// Returns whether it has got a message of a room that came later than some time.
+    pub(super) fn has_had(&self, room: u32, time: u64) -> bool {
+        self.last_of.get(&room).is_some_and(|&last| last > time)
     }
 
     pub(super) fn owes_urgent(&mut self, time: u64) {
@@ -196,6 +220,13 @@ impl Client {
             1 => {
                 let first = (!self.urgent.is_empty()).then(|| self.urgent.remove(0));
                 assert_eq!(first, Some(time), "urgent frames come in order");
+                return;
+            }
+            PONG => {
+                let at = self.pongs.iter().position(|&pong| pong == time);
+                let at = at.expect("a pong is due, and comes after earlier ones");
+                self.pongs.drain(..=at);
+                self.pongs_got += 1;
                 return;
             }
             flag @ (2 | 3) => {
@@ -361,6 +392,10 @@ impl Client {
         assert!(
             self.discarded || self.urgent.is_empty(),
             "an urgent frame was forgotten"
+        );
+        assert!(
+            self.discarded || self.pongs.is_empty(),
+            "the latest pong was forgotten"
         );
         for room in self.recovers.keys().copied().collect::<Vec<_>>() {
             if self.is_silent(room, lossy) {

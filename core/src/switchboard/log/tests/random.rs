@@ -7,7 +7,8 @@ impl World {
     fn step(&mut self) {
         self.now += self.rng.u64(..3);
         self.log.advance_clock(Time::from_millis(self.now));
-        match self.rng.u8(..103) {
+        let sends = !self.quiet || self.rng.u8(..8) == 0;
+        match self.rng.u8(..108) {
             100 => self.flush(),
             101 => self.discard(),
             102 => self.expire(),
@@ -20,14 +21,18 @@ impl World {
             10..22 => self.join(),
             22..28 => self.leave(),
             28 if self.rng.u8(..4) == 0 => self.replace_room(),
-            28..52 => self.publish(),
-            52..58 => self.send(),
-            58..61 => self.urgent(),
+            28..52 if sends => self.publish(),
+            52..58 if sends => self.send(),
+            58..61 if sends => self.urgent(),
             61..80 => self.take(),
             80..94 => self.report(),
+            103..105 if sends => self.pong(),
+            105 if sends => self.send_shared(),
             _ => self.writable(),
         }
         self.close_condemned();
+        self.keep_bound();
+        self.note_uninformed();
         self.log.check(&self.turns);
     }
 }
@@ -63,6 +68,11 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         total.cut += events.cut;
         total.recovered += events.recovered;
         total.marks += events.marks;
+        total.missed += events.missed;
+        total.uninformed += events.uninformed;
+        total.pongs += events.pongs;
+        total.over_bound += events.over_bound;
+        total.evicted += events.evicted;
     }
     let Events {
         losses,
@@ -72,10 +82,14 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         cut,
         recovered,
         marks,
+        missed,
+        uninformed,
+        pongs,
+        over_bound,
+        evicted,
     } = total;
-    let all = [losses, closed, own, busy, cut, recovered, marks];
-    assert!(
-        runs < 100 || all.iter().all(|&count| count > 10),
-        "{total:?}"
-    );
+    let messages = [losses, closed, own, busy, cut, recovered, marks];
+    let more = [missed, uninformed, pongs, over_bound, evicted];
+    let mut all = messages.iter().chain(&more);
+    assert!(runs < 100 || all.all(|&count| count > 10), "{total:?}");
 }

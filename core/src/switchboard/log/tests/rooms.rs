@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::super::history::Origin;
 use super::super::limits::{Rule, Slow};
+use super::super::recovery::Identity;
 
 #[derive(Debug)]
 struct Message {
@@ -10,7 +12,7 @@ struct Message {
     time: u64,
     bytes: usize,
     at: u64,
-    session: u64,
+    origin: Origin,
 }
 
 /// What was published to a room.
@@ -21,14 +23,21 @@ pub(super) struct Published {
 }
 
 impl Published {
-    pub(super) fn add(&mut self, seq: Option<u64>, time: u64, bytes: usize, at: u64, session: u64) {
+    pub(super) fn add(
+        &mut self,
+        seq: Option<u64>,
+        time: u64,
+        bytes: usize,
+        at: u64,
+        origin: Origin,
+    ) {
         self.seq = seq.unwrap_or(self.seq);
         self.all.push(Message {
             seq,
             time,
             bytes,
             at,
-            session,
+            origin,
         });
     }
 
@@ -56,14 +65,16 @@ impl Published {
         (first, self.seq)
     }
 
-    /// The numbers after one, each with the time of its message if it is for the session.
-    pub(super) fn after(&self, after: u64, session: u64) -> VecDeque<(u64, Option<u64>)> {
+    /// The numbers after one, each with the time of its message if it is for who asks.
+    pub(super) fn after(&self, after: u64, who: Identity) -> VecDeque<(u64, Option<u64>)> {
         let numbered = self.all.iter().filter_map(|it| Some((it.seq?, it)));
         numbered
             .filter(|&(seq, _)| seq > after)
             .map(|(seq, it)| {
-                let own = session != 0 && it.session == session;
-                (seq, (!own).then_some(it.time))
+                let own = who.session != 0 && it.origin.session == who.session;
+                let listed = it.origin.not_for.iter().flatten();
+                let excluded = own || listed.into_iter().any(|&hash| hash == who.user);
+                (seq, (!excluded).then_some(it.time))
             })
             .collect()
     }

@@ -4,87 +4,193 @@ use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::Slow;
 use super::super::own::NotQueued;
+use super::super::publish::Published;
 use super::super::recovery::Resent;
-use super::model::frame;
-use super::world::World;
+use super::model::{frame, pong};
+use super::world::{World, identity};
 use crate::switchboard::queue::Class;
 
 impl World {
     pub(super) fn publish(&mut self) {
         let key = self.any_room();
-        let (name, rule) = self.rooms[&key];
+        let (name, _) = self.rooms[&key];
         let members = self.members_of(key);
-        let mut excluded = Vec::new();
         let sender = (self.rng.bool() && !members.is_empty())
             .then(|| members[self.rng.usize(..members.len())]);
-        excluded.extend(sender);
-        if self.rng.u8(..6) == 0 {
-            excluded.extend((0..12).filter(|_| self.rng.u8(..4) == 0));
-        }
+        let kind = match self.rng.u8(..16) {
+            0 | 1 => Kind::Raw,
+            2 | 3 => Kind::Presence,
+            4 | 5 => Kind::Volatile,
+            _ => Kind::Numbered,
+        };
         let time = self.tick();
         let bytes = self.rng.usize(..self.largest);
-        let kind = if self.rng.u8(..8) == 0 {
-            Kind::Raw
-        } else {
-            Kind::Numbered
-        };
+        let (excluded, origin) = self.exclude(sender, &members, time);
         let message = frame(time, Some(name), false, bytes);
-        let seq = self.log.next_seq(key);
-        let before = self.log.next_seq(key);
-        let size = message.len();
-        let session = sender.map_or(0, |slot| u64::from(slot % 4));
-        let origin = Origin {
-            session,
-            request: time,
-            not_for: None,
+        let sent = Sent {
+            key,
+            time,
+            kind,
+            seq: self.log.next_seq(key),
+            excluded,
+            bytes: message.len(),
+            due: Vec::new(),
+            appended: false,
         };
-        let sent = self.log.publish(key, message, kind, &excluded, origin);
-        let Ok(receipt) = sent else {
+        let sent = self.expect(sent, &members);
+        let published = self
+            .log
+            .publish(key, message, kind, &sent.excluded, origin.clone());
+        let Ok(receipt) = published else {
             self.events.busy += 1;
-            assert_eq!(self.log.next_seq(key), before, "a refusal spends no number");
+            assert_eq!(
+                self.log.next_seq(key),
+                sent.seq,
+                "a refusal spends no number"
+            );
             return;
         };
-        assert_eq!(
-            self.log.next_seq(key),
-            seq + u64::from(kind == Kind::Numbered)
-        );
-        let numbered = (kind == Kind::Numbered).then_some(seq);
-        if let Some(published) = self.published.get_mut(&key)
-            && (numbered.is_some() || !members.is_empty())
-        {
-            published.add(numbered, time, size, self.now, session);
-        }
-        let mut got = 0;
-        for &slot in &members {
-            if !excluded.contains(&slot) {
-                got += 1;
-                self.client(slot).owes(time, Some(name), numbered);
-            }
-        }
-        assert_eq!(receipt.excluded, members.len() - got);
-        assert_eq!(receipt.accepted + receipt.closed, got);
-        self.told += receipt.dropped_oldest;
-        assert!(rule.slow != Slow::Disconnect || receipt.dropped_oldest == 0);
-        self.events.losses += receipt.dropped_oldest;
-        let closed = self.close_condemned();
-        let mut expected = closed.clone();
-        expected.retain(|slot| !excluded.contains(slot));
-        assert_eq!(receipt.closed, expected.len(), "who is closed is told");
+        let closed = self.published(&sent, &members, &receipt, origin);
         if let Some(sender) = sender
             && self.rng.bool()
             && !closed.contains(&sender)
         {
             self.send_to(sender);
         }
-        self.resend(key, time, seq, kind);
+        self.resend(key, time, sent.seq, kind);
+    }
+
+    /// Chooses who does not get a message: its sender, some connections, and some users.
+    fn exclude(
+        &mut self,
+        sender: Option<u32>,
+        members: &[u32],
+        request: u64,
+    ) -> (Vec<u32>, Origin) {
+        let mut excluded: Vec<u32> = sender.into_iter().collect();
+        if self.rng.u8(..6) == 0 {
+            excluded.extend((0..12).filter(|_| self.rng.u8(..4) == 0));
+        }
+        let mut not_for = None;
+        if self.rng.u8(..8) == 0 {
+            let user = 100 + self.rng.u64(..3);
+            let theirs = members.iter().filter(|&&slot| identity(slot).user == user);
+            excluded.extend(theirs);
+            not_for = Some(Box::from([user]));
+        }
+        let session = sender.map_or(0, |slot| identity(slot).session);
+        let origin = Origin {
+            session,
+            request,
+            not_for,
+        };
+        (excluded, origin)
+    }
+
+    /// Finds out who is due a message, before it is published.
+    fn expect(&mut self, mut sent: Sent, members: &[u32]) -> Sent {
+        let (name, _) = self.rooms[&sent.key];
+        let volatile = sent.kind == Kind::Volatile;
+        let room = &self.log.rooms[sent.key];
+        let mut at_end = Vec::new();
+        for member in room.members.iter() {
+            if member.cursor >= room.end() {
+                at_end.push(member.slot);
+            }
+        }
+        for &slot in members {
+            let upto = self.excluded.get(&(sent.key, slot)).copied();
+            if sent.excluded.contains(&slot) {
+                continue;
+            }
+            let waits = self.client(slot).waiting(name) > 0;
+            let free = at_end.contains(&slot);
+            if !self.lossy.contains_key(&name) {
+                assert!(
+                    !(free && waits),
+                    "something waits, and it stands at the end"
+                );
+                // What is not for it may still be ahead.
+                let recovers = self.log.recovery(slot, sent.key).is_some();
+                let passes =
+                    recovers || upto.is_some_and(|at| !self.client(slot).has_had(name, at));
+                assert!(
+                    free || waits || passes || self.client(slot).has_begun(),
+                    "nothing waits, but it does not stand at the end"
+                );
+            }
+            if !volatile || free {
+                sent.due.push(slot);
+            }
+        }
+        let numbered = (sent.kind == Kind::Numbered).then_some(sent.seq);
+        let enters = numbered.is_some() || !members.is_empty();
+        sent.appended = enters && !(volatile && at_end.is_empty());
+        sent
+    }
+
+    /// Notes a message that was published; returns the slots of those who are closed by it.
+    fn published(
+        &mut self,
+        sent: &Sent,
+        members: &[u32],
+        receipt: &Published,
+        origin: Origin,
+    ) -> Vec<u32> {
+        let Sent {
+            key, time, kind, ..
+        } = *sent;
+        let (name, rule) = self.rooms[&key];
+        let numbered = (kind == Kind::Numbered).then_some(sent.seq);
+        assert_eq!(
+            self.log.next_seq(key),
+            sent.seq + u64::from(numbered.is_some())
+        );
+        if sent.appended
+            && let Some(published) = self.published.get_mut(&key)
+        {
+            published.add(numbered, time, sent.bytes, self.now, origin);
+        }
+        if kind == Kind::Presence {
+            self.presences.insert(time);
+        }
+        for &slot in &sent.due {
+            self.client(slot).owes(time, Some(name), numbered);
+        }
+        self.events.missed += receipt.dropped;
+        self.told += receipt.dropped_oldest;
+        assert!(rule.slow != Slow::Disconnect || receipt.dropped_oldest == 0);
+        self.events.losses += receipt.dropped_oldest;
+        let closed = self.close_condemned();
+        let mut expected = (0, 0, 0, 0);
+        for slot in members {
+            let count = if sent.excluded.contains(slot) {
+                self.excluded.insert((key, *slot), time);
+                &mut expected.0
+            } else if closed.contains(slot) {
+                &mut expected.1
+            } else if sent.due.contains(slot) {
+                &mut expected.2
+            } else {
+                &mut expected.3
+            };
+            *count += 1;
+        }
+        let Published {
+            excluded,
+            closed: over,
+            accepted,
+            dropped,
+            ..
+        } = *receipt;
+        assert_eq!((excluded, over, accepted, dropped), expected, "receipt");
+        closed
     }
 
     /// Asks about the message that was just published, and about one that was not.
     pub(super) fn resend(&mut self, key: u32, request: u64, seq: u64, kind: Kind) {
-        if kind == Kind::Numbered
-            && let Some(published) = self.published.get(&key)
-        {
-            let (first, _) = published.range(&self.rooms[&key].1, self.now);
+        if kind == Kind::Numbered && self.published.contains_key(&key) {
+            let (first, _) = self.range(key);
             let found = self.log.find_request(key, request, seq - 1);
             let kept = first <= seq;
             assert_eq!(found == Resent::Duplicate(seq), kept, "H6");
@@ -123,4 +229,56 @@ impl World {
             self.client(id.slot).owes_urgent(time);
         }
     }
+
+    /// Sends one message to several connections.
+    pub(super) fn send_shared(&mut self) {
+        let ids: Vec<_> = (0..self.clients.len())
+            .filter_map(|_| self.any_client())
+            .collect();
+        let mut ids: Vec<_> = ids.into_iter().filter(|_| self.rng.bool()).collect();
+        ids.sort_unstable_by_key(|id| id.slot);
+        ids.dedup();
+        let time = self.tick();
+        let bytes = self.rng.usize(..self.largest);
+        let message = frame(time, None, false, bytes);
+        let before = self.log.held();
+        let full = self.log.push_shared(ids.clone(), &message);
+        let held = if full.len() == ids.len() {
+            0
+        } else {
+            message.len()
+        };
+        assert_eq!(self.log.held(), before + held, "it is held once");
+        for id in ids {
+            if full.contains(&id) {
+                self.events.closed += 1;
+                self.drop_connection(id);
+            } else {
+                self.client(id.slot).owes(time, None, None);
+            }
+        }
+    }
+
+    pub(super) fn pong(&mut self) {
+        if let Some(id) = self.any_client() {
+            for _ in 0..self.rng.usize(1..5) {
+                let time = self.tick();
+                self.log.push_pong(id, pong(time));
+                self.client(id.slot).owes_pong(time);
+            }
+        }
+    }
+}
+
+/// A message to a room, and who is due it.
+struct Sent {
+    key: u32,
+    time: u64,
+    kind: Kind,
+    seq: u64,
+    excluded: Vec<u32>,
+    bytes: usize,
+    due: Vec<u32>,
+    /// Whether it enters the log.
+    appended: bool,
 }

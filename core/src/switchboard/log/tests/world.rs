@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::Log;
 
 use super::super::limits::{Keep, Limits, Rule, Slow};
-use super::super::recovery::Markers;
+use super::super::recovery::{Identity, Markers};
 use super::super::turn::Turn;
 use super::model::{Client, Lossy, mark};
 use super::rooms::Published;
@@ -18,6 +18,14 @@ const LIMITS: Limits = Limits {
     history_bytes: usize::MAX,
     dormant_rooms: 10,
 };
+
+/// Returns who a connection is in the eyes of the history: some share a session, some a user.
+pub(super) fn identity(slot: u32) -> Identity {
+    Identity {
+        session: u64::from(slot % 4),
+        user: 100 + u64::from(slot % 3),
+    }
+}
 
 /// Tells clients about numbers, with the names by which the model knows rooms.
 pub(super) struct Names(pub(super) BTreeMap<u32, (u32, Rule)>);
@@ -41,7 +49,14 @@ pub(super) struct World {
     /// Rooms by key: the name that the model knows them by, and the rule.
     pub(super) rooms: BTreeMap<u32, (u32, Rule)>,
     pub(super) names: u32,
-    pub(super) members: BTreeSet<(u32, u32)>,
+    /// Who is in which room, and since when.
+    pub(super) members: BTreeMap<(u32, u32), u64>,
+    /// When a member was last excluded from a message.
+    pub(super) excluded: BTreeMap<(u32, u32), u64>,
+    /// Changes of presence.
+    pub(super) presences: BTreeSet<u64>,
+    /// When a member was last named as due a list of who is present.
+    pub(super) named: BTreeMap<(u32, u32), u64>,
     /// What was published to each room that has a history.
     pub(super) published: BTreeMap<u32, Published>,
     /// Connections that are ending.
@@ -59,6 +74,9 @@ pub(super) struct World {
     pub(super) turns: Vec<Turn>,
     pub(super) time: u64,
     pub(super) largest: usize,
+    /// Whether little is sent and small turns are taken, so that walks end in the middle.
+    pub(super) quiet: bool,
+    pub(super) limits: Limits,
     pub(super) events: Events,
 }
 
@@ -72,19 +90,35 @@ pub(super) struct Events {
     pub(super) cut: usize,
     pub(super) recovered: usize,
     pub(super) marks: usize,
+    pub(super) missed: usize,
+    pub(super) uninformed: usize,
+    pub(super) pongs: usize,
+    pub(super) over_bound: usize,
+    pub(super) evicted: usize,
 }
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let clients = rng.usize(2..12);
+        let quiet = rng.u8(..3) == 0;
+        let clients = rng.usize(2..if quiet { 30 } else { 12 });
+        let mut limits = LIMITS;
+        if rng.u8(..3) == 0 {
+            limits.held = rng.usize(3_000..100_000);
+        }
+        if rng.u8(..3) == 0 {
+            limits.history_bytes = rng.usize(1_000..20_000);
+        }
         let mut world = Self {
-            log: Log::new(LIMITS),
+            log: Log::new(limits),
             clients: (0..clients).map(|_| None).collect(),
             generation: 0,
             rooms: BTreeMap::new(),
             names: 0,
-            members: BTreeSet::new(),
+            members: BTreeMap::new(),
+            excluded: BTreeMap::new(),
+            presences: BTreeSet::new(),
+            named: BTreeMap::new(),
             published: BTreeMap::new(),
             ending: BTreeSet::new(),
             now: 0,
@@ -96,10 +130,12 @@ impl World {
             turns: Vec::new(),
             time: 0,
             largest: if rng.u8(..4) == 0 { 20_000 } else { 200 },
+            quiet,
+            limits,
             events: Events::default(),
             rng,
         };
-        for _ in 0..world.rng.usize(1..5) {
+        for _ in 0..world.rng.usize(1..if quiet { 3 } else { 5 }) {
             world.create_room();
         }
         world
@@ -153,7 +189,22 @@ impl World {
     }
 
     pub(super) fn members_of(&self, key: u32) -> Vec<u32> {
-        let members = self.members.iter().filter(|&&(room, _)| room == key);
-        members.map(|&(_, slot)| slot).collect()
+        let members = self.members.range((key, 0)..=(key, u32::MAX));
+        members.map(|(&(_, slot), _)| slot).collect()
+    }
+
+    /// Returns the first number that is kept, and the last one used.
+    pub(super) fn range(&mut self, key: u32) -> (u64, u64) {
+        let range = self.log.range(key);
+        let expected = self.published[&key].range(&self.rooms[&key].1, self.now);
+        if self.limits.history_bytes == usize::MAX {
+            assert_eq!(range, expected, "H1");
+        } else {
+            // Other rooms count, too.
+            assert!(range.0 >= expected.0 && range.1 == expected.1, "H1");
+            assert!(self.log.kept().1 <= self.limits.history_bytes, "H1");
+            self.events.evicted += usize::from(range.0 > expected.0);
+        }
+        range
     }
 }

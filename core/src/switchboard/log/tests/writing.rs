@@ -7,7 +7,7 @@ impl World {
     pub(super) fn take(&mut self) {
         if self.turns.len() < 3 {
             let mut turn = Turn::default();
-            let most = self.rng.usize(1..9);
+            let most = self.rng.usize(1..if self.quiet { 4 } else { 9 });
             self.log
                 .take(&mut turn, most, &mut Names(self.rooms.clone()));
             assert!(turn.len() <= most);
@@ -87,6 +87,48 @@ impl World {
         closed
     }
 
+    /// Closes connections until no more is held than may be.
+    pub(super) fn keep_bound(&mut self) {
+        while let Some(id) = self.log.next_over_bound() {
+            assert!(self.log.is_over_bound());
+            assert!(self.blocked.contains(&id.slot), "who reads is not closed");
+            self.events.over_bound += 1;
+            self.drop_connection(id);
+        }
+        if self.log.is_over_bound() {
+            for &slot in &self.blocked {
+                let (id, _) = self.clients[slot as usize].as_ref().expect("it is there");
+                let own = self.log.own_bytes(*id);
+                assert!(own == 0 || self.log.is_writing(*id), "it holds back memory");
+            }
+        }
+    }
+
+    /// Notes who missed a change of presence.
+    pub(super) fn note_uninformed(&mut self) {
+        while let Some((key, id)) = self.log.next_uninformed() {
+            assert!(self.members.contains_key(&(key, id.slot)));
+            self.events.uninformed += 1;
+            self.named.insert((key, id.slot), self.time);
+        }
+    }
+
+    /// Whoever missed a change of presence in a room in which it still is has been named.
+    fn check_uninformed(&self) {
+        for (&(key, slot), &since) in &self.members {
+            let (name, _) = self.rooms[&key];
+            let (_, client) = self.clients[slot as usize].as_ref().expect("it is there");
+            for &(room, time) in &client.lost {
+                let presence = room == name && time > since && self.presences.contains(&time);
+                let named = self.named.get(&(key, slot)).copied();
+                assert!(
+                    !presence || named.is_some_and(|at| at >= time),
+                    "{slot} is not told who is present"
+                );
+            }
+        }
+    }
+
     /// Lets everybody read to the end.
     pub(super) fn finish(mut self) -> Events {
         let mut rounds = 0;
@@ -102,6 +144,7 @@ impl World {
             for slot in std::mem::take(&mut self.blocked) {
                 self.unblock(slot);
             }
+            self.note_uninformed();
             self.log.check(&self.turns);
             if !self.log.wants_write() {
                 break;
@@ -112,6 +155,7 @@ impl World {
             self.log.take(&mut turn, 32, &mut Names(self.rooms.clone()));
             self.turns.push(turn);
         }
+        self.check_uninformed();
         for key in self.rooms.keys().copied().collect::<Vec<_>>() {
             for slot in self.members_of(key) {
                 let (id, _) = self.clients[slot as usize].as_ref().expect("it is there");
@@ -128,6 +172,7 @@ impl World {
             self.events.own += client.acks;
             self.events.recovered += client.recovered;
             self.events.marks += client.marks;
+            self.events.pongs += client.pongs_got;
         }
         assert!(self.told >= self.found, "L7: losses are told");
         if self.exact {
