@@ -19,18 +19,19 @@ impl Log {
         let mut due = Vec::new();
         for found in &self.connections[id.slot as usize].rooms {
             let room = &self.rooms[found.room];
-            let cursor = room.members[found.index as usize].cursor;
+            let member = room.members[found.index as usize];
+            let cursor = member.cursor;
             let recovery = self.recovery(id.slot, found.room);
             for at in room.index_of(found.index)..room.ring.len() {
                 if room.is_for(at, cursor, id.slot, recovery.as_ref()) {
                     let entry = &room.ring[at];
                     let place = place(entry.stamp, recovery.as_ref());
-                    due.push((place, entry.stamp, entry.frame.clone()));
+                    due.push((place, entry.stamp, entry.frame.clone(), member.flying));
                 }
             }
         }
-        due.sort_unstable_by_key(|&(place, stamp, _)| (place, stamp));
-        for (place, stamp, frame) in due {
+        due.sort_unstable_by_key(|&(place, stamp, ..)| (place, stamp));
+        for (place, stamp, frame, taken) in due {
             let shared = if let Some(&shared) = self.flushed.get(&stamp) {
                 self.retain_shared(shared);
                 shared
@@ -39,7 +40,7 @@ impl Log {
                 self.flushed.insert(stamp, shared);
                 shared
             };
-            self.append_shared(id.slot, shared, place);
+            self.append_shared(id.slot, shared, place, taken);
             self.unshare(shared);
         }
         self.leave_all(id);
@@ -82,6 +83,7 @@ impl Log {
             let origin = self.origin(item);
             let next = item.next;
             if waiting.len() >= taken
+                && item.taken
                 && origin.is_some_and(|stamp| gone.binary_search(&stamp).is_ok())
             {
                 self.free(slot, at);

@@ -20,6 +20,8 @@ pub(super) struct Item {
     pub(super) stamp: u64,
     pub(super) next: u32,
     pub(super) class: Class,
+    /// Whether it was a room's message that a writer may have taken from there.
+    pub(super) taken: bool,
     /// The [`Shared`] frame, if others wait for it too.
     shared: u32,
 }
@@ -168,11 +170,12 @@ impl Log {
         }
     }
 
-    pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64) {
+    pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64, taken: bool) {
         let frame = self.shared[key].frame.clone();
         self.shared[key].references += 1;
         let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, key);
         self.items[item].stamp = stamp;
+        self.items[item].taken = taken;
     }
 
     fn append(&mut self, slot: u32, lane: Lane, frame: Frame, class: Class, shared: u32) -> u32 {
@@ -182,6 +185,7 @@ impl Log {
             stamp: self.published,
             next: NONE,
             class,
+            taken: false,
             shared,
         });
         let connection = &mut self.connections[slot as usize];
