@@ -22,7 +22,7 @@ impl Log {
             let member = room.members[found.index as usize];
             let cursor = member.cursor;
             let recovery = self.recovery(id.slot, found.room);
-            for at in room.index_of(found.index)..room.ring.len() {
+            for at in room.index_of(found.index)..room.stop_index(&member) {
                 if room.is_for(at, cursor, id.slot, recovery.as_ref()) {
                     let entry = &room.ring[at];
                     let place = place(entry.stamp, recovery.as_ref());

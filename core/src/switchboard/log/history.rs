@@ -110,6 +110,17 @@ impl History {
         self.outside = self.outside.saturating_sub(1);
     }
 
+    /// Notes that entries have gone from before the history; `indices` are in order.
+    pub(super) fn removed(&mut self, indices: &[usize]) {
+        let mut gone = indices.iter().peekable();
+        for (index, note) in std::mem::take(&mut self.notes).into_iter().enumerate() {
+            if gone.next_if_eq(&&index).is_none() {
+                self.notes.push_back(note);
+            }
+        }
+        self.outside -= indices.len();
+    }
+
     /// Gives up the oldest entry.
     pub(super) fn evict(&mut self) {
         if let Some(note) = self.notes.get(self.outside) {

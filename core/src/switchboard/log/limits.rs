@@ -9,6 +9,8 @@ pub(in crate::switchboard) enum Slow {
     Disconnect,
     /// They lose the oldest messages.
     DropOldest,
+    /// They lose the newest messages.
+    DropNewest,
     /// They lose only what the history no longer has.
     CatchUp,
 }

@@ -66,9 +66,11 @@ impl Log {
             membership: membership as u16,
             special: behind,
             flying: false,
-            cursor: room.base + begins as u64,
+            cursor: room.position(begins),
         });
         room.arrive(begins);
+        let member = room.members[index as usize];
+        room.begin_full(&member);
         self.dormant -= usize::from(index == 0 && room.history.is_some());
         // The circle goes around the end of the list, so it comes to the new member.
         if room.walk + room.left > index {
@@ -125,6 +127,7 @@ impl Log {
         room.depart(index);
         let member = room.members.swap_remove(left.index as usize);
         if let Some(member) = member {
+            room.drain(&member, None);
             room.caught_up(member.cursor);
             if member.flying
                 && let Some(entry) = room.ring.get_mut(index)
@@ -169,13 +172,14 @@ impl Log {
         let found = self.connections[slot as usize].rooms[membership];
         let room = &self.rooms[found.room];
         let index = room.index_of(found.index);
-        if !room.members[found.index as usize].special && room.volatiles == 0 {
+        let member = room.members[found.index as usize];
+        if !member.special && room.volatiles == 0 && room.sparse.is_none() {
             return room.lag(index).0;
         }
-        let cursor = room.members[found.index as usize].cursor;
+        let cursor = member.cursor;
         let recovery = self.recovery(slot, found.room);
-        let entries =
-            (index..room.ring.len()).filter(|&at| room.is_for(at, cursor, slot, recovery.as_ref()));
+        let entries = (index..room.stop_index(&member))
+            .filter(|&at| room.is_for(at, cursor, slot, recovery.as_ref()));
         entries.count() as u64
     }
 }

@@ -20,7 +20,7 @@
 //! | `connection`, `own` | the state of a writer; a connection's own frames |
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
 //! | `take`, `serve`, `turn`, `report` | a writer's turn: the circle, one connection in order, the result |
-//! | `slow`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
+//! | `slow`, `sparse`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
 //! | `history`, `recovery` | what is kept, and who begins in it |
 //! | `ending` | what waits goes out first, or is discarded |
 //! | `limits` | rules and limits |
@@ -66,6 +66,7 @@ mod ring;
 mod room;
 mod serve;
 mod slow;
+mod sparse;
 mod take;
 #[cfg(test)]
 mod tests;

@@ -59,16 +59,18 @@ impl Log {
         room.seq = seq;
         if members == 0 && (room.history.is_none() || kind != Kind::Numbered) {
             if room.ring.is_empty() {
-                room.base += 1;
+                room.base += u64::from(room.sparse.is_none());
                 room.popped = seq;
             }
             return Ok(Published::default());
         }
         let excluded = self.exclude(key, excluded);
+        let full = self.count_full(key, (kind, frame.len()), &excluded);
         let room = &mut self.rooms[key];
         let mut published = Published {
             excluded: excluded.len(),
-            accepted: members - excluded.len(),
+            accepted: members - excluded.len() - full,
+            dropped: full,
             ..Published::default()
         };
         if kind == Kind::Volatile {
@@ -108,6 +110,7 @@ impl Log {
                 *lose -= others;
             }
             Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
+            Slow::DropNewest => self.compact_if_due(key),
             Slow::CatchUp => published.dropped_oldest = self.drop_forgotten(key),
         }
         self.weigh_room(key);

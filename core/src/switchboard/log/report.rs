@@ -177,12 +177,19 @@ impl Log {
             entry.flight -= 1;
         }
         room.caught_up(member.cursor);
-        let uninformed = member.cursor < room.lost_presence;
-        let to = room.landing(room.locate(position));
+        let mut uninformed = member.cursor < room.lost_presence;
+        let mut to = room.landing(room.locate(position));
+        let mut special = member.special;
+        if room.sparse.is_some() {
+            let (drained, stopped) = room.drain(&member, Some(to));
+            to = drained;
+            uninformed = stopped.is_some_and(|stop| stop < room.lost_presence);
+            special |= room.stop_of(&member).is_some();
+        }
         room.depart(from);
         room.arrive(to);
-        let end = room.base + to as u64;
-        let special = member.special && to < room.ring.len();
+        let end = room.position(to);
+        special &= to < room.ring.len();
         let moved = &mut room.members[index as usize];
         moved.cursor = end;
         moved.flying = false;

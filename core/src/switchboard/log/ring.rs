@@ -106,6 +106,20 @@ impl<T> Ring<T> {
     }
 }
 
+impl<T> IntoIterator for Ring<T> {
+    type Item = T;
+    type IntoIter = std::iter::Chain<
+        std::collections::vec_deque::IntoIter<T>,
+        std::iter::Flatten<std::collections::vec_deque::IntoIter<VecDeque<T>>>,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first
+            .into_iter()
+            .chain(self.rest.into_iter().flatten())
+    }
+}
+
 impl<T> Index<usize> for Ring<T> {
     type Output = T;
 

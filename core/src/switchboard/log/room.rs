@@ -14,6 +14,7 @@ use super::history::History;
 use super::limits::{Rule, Slow};
 use super::recovery::Recovery;
 use super::ring::Ring;
+use super::sparse::Sparse;
 use super::turn::Mark;
 use crate::Time;
 
@@ -38,6 +39,8 @@ pub(super) struct Room {
     /// Distinguishes successive rooms under one key.
     pub(super) serial: u64,
     pub(super) ring: Ring<Entry>,
+    /// The positions of the entries, where they do not follow from `base`.
+    pub(super) sparse: Option<Box<Sparse>>,
     /// The position of the front.
     pub(super) base: u64,
     /// Bytes of all messages so far.
@@ -60,7 +63,7 @@ pub(super) struct Room {
     pub(super) lap: u32,
     pub(super) since: Mark,
     pub(super) congested: bool,
-    /// Up to this position, blocked members have been looked at for their lag.
+    /// Up to this position, members have been looked at for their lag.
     pub(super) over: u64,
     /// Members whose cursor is before the front.
     pub(super) jumped: u32,
@@ -85,6 +88,7 @@ impl Room {
     pub(super) fn new(rule: Rule, serial: u64) -> Self {
         Self {
             history: rule.history.map(|keep| Box::new(History::new(keep))),
+            sparse: (rule.slow == Slow::DropNewest).then(|| Box::new(Sparse::new())),
             rule,
             serial,
             ring: Ring::default(),
@@ -116,14 +120,26 @@ impl Room {
     /// Returns the position at which the next message will stand.
     #[inline]
     pub(super) fn end(&self) -> u64 {
-        self.base + self.ring.len() as u64
+        self.position(self.ring.len())
+    }
+
+    /// Returns the position of the entry at an index; the end, if it is the ring's length.
+    #[inline]
+    pub(super) fn position(&self, index: usize) -> u64 {
+        match &self.sparse {
+            None => self.base + index as u64,
+            Some(sparse) => sparse.position(index),
+        }
     }
 
     /// Returns the index in the ring of the entry at a position; the ring's length if it is the
     /// end.
     #[inline]
     pub(super) fn locate(&self, position: u64) -> usize {
-        position.saturating_sub(self.base) as usize
+        match &self.sparse {
+            None => position.saturating_sub(self.base) as usize,
+            Some(sparse) => sparse.locate(position),
+        }
     }
 
     /// Returns the index of the entry that a member gets next.
@@ -168,6 +184,9 @@ impl Room {
         entry.blocked = std::mem::replace(&mut self.end_blocked, NONE);
         self.bytes += entry.frame.len() as u64;
         self.ring.push_back(entry);
+        if let Some(sparse) = &mut self.sparse {
+            sparse.appended();
+        }
     }
 
     /// Frees what all members have passed, unless it is history; returns the number of bytes.
@@ -198,7 +217,10 @@ impl Room {
         let Some(entry) = self.ring.pop_front() else {
             return 0;
         };
-        self.base += 1;
+        self.base = match &mut self.sparse {
+            None => self.base + 1,
+            Some(sparse) => sparse.popped(),
+        };
         self.popped = entry.seq().unwrap_or(self.popped);
         self.passed = self.passed.saturating_sub(1);
         if let Some(history) = &mut self.history {
@@ -228,7 +250,7 @@ impl Room {
         recovery: Option<&Recovery>,
     ) -> bool {
         let entry = &self.ring[index];
-        let position = self.base + index as u64;
+        let position = self.position(index);
         if let Some(recovery) = recovery.filter(|it| position < it.until) {
             return recovery.is_for(self, index);
         }
@@ -242,7 +264,8 @@ impl Room {
             .as_ref()
             .is_some_and(|history| history.first() <= self.passed);
         let catches_up = self.rule.slow == Slow::CatchUp && kept;
-        !self.members.is_empty() && !catches_up && self.is_over(self.passed, 2)
+        let drops = self.rule.slow == Slow::DropNewest;
+        !drops && !self.members.is_empty() && !catches_up && self.is_over(self.passed, 2)
     }
 
     /// Notes that one fewer member is before the front.

@@ -23,6 +23,8 @@ struct Behind {
     cursor: u64,
     /// The index of the next entry.
     at: usize,
+    /// The index of the first entry that it does not get for now.
+    stop: usize,
     moved: bool,
     recovery: Option<Recovery>,
 }
@@ -93,7 +95,7 @@ impl Log {
             // What is not for the connection is passed at once.
             turn.steps.truncate(gather.steps);
             for passed in behind.iter().filter(|it| it.moved) {
-                let position = self.rooms[passed.room].base + passed.at as u64;
+                let position = self.rooms[passed.room].position(passed.at);
                 self.advance(passed.room, passed.member, position);
                 self.settle(passed.room);
             }
@@ -136,6 +138,7 @@ impl Log {
                 member: found.index,
                 cursor: member.cursor,
                 at: room.locate(member.cursor),
+                stop: room.stop_index(&member),
                 moved: false,
                 recovery: self.recovery(slot, found.room),
             });
@@ -215,7 +218,8 @@ impl Log {
     ) {
         let room = &self.rooms[behind.room];
         let recovery = behind.recovery;
-        while let Some(entry) = room.ring.get(behind.at)
+        while behind.at < behind.stop
+            && let Some(entry) = room.ring.get(behind.at)
             && place(entry.stamp, recovery.as_ref()) <= stamp
         {
             if !self.gather_gap(turn, gather, behind, markers) {
@@ -251,9 +255,9 @@ impl Log {
         let mut at = behind.at + 1;
         let mut numbers = None;
         if let Some(recovery) = &behind.recovery
-            && room.base + (behind.at as u64) < recovery.until
+            && room.position(behind.at) < recovery.until
         {
-            while room.base + (at as u64) < recovery.until && !recovery.is_for(room, at) {
+            while room.position(at) < recovery.until && !recovery.is_for(room, at) {
                 at += 1;
             }
             let mut skipped = (behind.at..at).filter_map(|at| room.ring[at].seq());
@@ -310,7 +314,7 @@ impl Log {
 fn after(room: &Room, key: u32, index: usize) -> Source {
     Source::Room {
         room: key,
-        position: room.base + index as u64 + 1,
+        position: room.position(index) + 1,
         stamp: room.ring[index].stamp,
     }
 }

@@ -20,7 +20,7 @@ impl Log {
                 break;
             }
             let first = room.ring[index].blocked;
-            let position = room.base + index as u64;
+            let position = room.position(index);
             let last = index + 1 == room.ring.len();
             let mut at = first;
             while at != NONE {
@@ -104,7 +104,7 @@ impl Log {
             if room.lost.len() >= LOST {
                 room.lost.pop_front();
             }
-            let position = room.base + index as u64;
+            let position = room.position(index);
             room.lost.push_back(position);
         }
         // All who stood here are before the front now, and those who were already.

@@ -139,6 +139,7 @@ impl Log {
         let alone = !connection.has_own()
             && !member.special
             && member.cursor >= room.base
+            && (room.sparse.is_none() || member.cursor >= room.over)
             && (connection.rooms.len() == 1
                 || connection
                     .rooms
@@ -201,7 +202,7 @@ impl Log {
                 message: true,
                 source: Source::Room {
                     room: key,
-                    position: room.base + at as u64,
+                    position: room.position(at),
                     stamp: entry.stamp,
                 },
             });

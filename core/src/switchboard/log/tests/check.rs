@@ -14,6 +14,7 @@ impl Log {
         for (key, _) in self.rooms.iter() {
             self.check_counts(key);
             self.check_blocked(key);
+            self.rooms[key].check_sparse();
         }
         self.check_lists();
         self.check_held();

@@ -1,7 +1,8 @@
 //! Random operations: connections and rooms come and go.
 
 use super::super::recovery::From;
-use super::model::{Client, Recovers, frame};
+use super::frames::frame;
+use super::model::{Client, Recovers};
 use super::world::{World, identity};
 use crate::switchboard::queue::Class;
 use crate::{ConnectionId, Time};
@@ -47,6 +48,8 @@ impl World {
         let (name, _) = self.rooms[&key];
         let told = self.tick();
         self.members.insert((key, id.slot), told);
+        self.full.remove(&(key, id.slot));
+        self.unseen.remove(&(key, id.slot));
         if !self.published.contains_key(&key) {
             self.log.join(id, key, From::End, identity);
             return;
@@ -65,6 +68,9 @@ impl World {
         let waiting = after.map(|after| self.published[&key].after(after, identity));
         let joined = self.log.join(id, key, from, identity);
         assert_eq!((joined.first, joined.seq), (first, seq), "H1");
+        if self.is_full(key, id.slot) {
+            self.full.insert((key, id.slot), told);
+        }
         if let From::After(_) = from {
             assert_eq!(joined.recovered, Some(after.is_some()), "H2");
         }

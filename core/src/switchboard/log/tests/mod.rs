@@ -2,6 +2,8 @@
 
 mod check;
 mod coming;
+mod frames;
+mod full;
 mod histories;
 mod model;
 mod random;

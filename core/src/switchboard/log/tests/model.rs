@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::Frame;
+use super::frames::{PONG, parse};
 
 /// Rooms whose members may lose messages, and whether they are not told.
 pub(super) type Lossy = BTreeMap<u32, bool>;
@@ -21,8 +21,9 @@ pub(super) struct Client {
     due: BTreeMap<u64, Room>,
     /// Frames that it may get, as they were under way when it left the room.
     may: BTreeMap<u64, Room>,
-    /// Messages that it recovered when it left the room, and that may still come.
-    under_way: BTreeSet<u64>,
+    /// Messages that it recovered when it left the room, and that may still come; one twice, if it
+    /// came back and left again.
+    under_way: Vec<u64>,
     /// Urgent frames, in order.
     urgent: Vec<u64>,
     /// Pongs, of which a later one may replace earlier ones.
@@ -54,54 +55,6 @@ pub(super) struct Recovers {
     pub(super) told: u64,
     /// Numbers, each with the time of its message, or none if it is not for the client.
     pub(super) waiting: VecDeque<(u64, Option<u64>)>,
-}
-
-/// Makes a frame that tells a client about numbers.
-pub(super) fn mark(room: u32, gap: bool, from: u64, to: u64) -> Frame {
-    let mut payload = Vec::new();
-    payload.extend_from_slice(&0_u64.to_be_bytes());
-    payload.extend_from_slice(&room.to_be_bytes());
-    payload.push(2 + u8::from(gap));
-    payload.extend_from_slice(&from.to_be_bytes());
-    payload.extend_from_slice(&to.to_be_bytes());
-    Frame::binary(&payload)
-}
-
-/// Makes a frame that tells its time and its room.
-pub(super) fn frame(time: u64, room: Room, urgent: bool, bytes: usize) -> Frame {
-    let mut payload = Vec::with_capacity(bytes + 13);
-    payload.extend_from_slice(&time.to_be_bytes());
-    payload.extend_from_slice(&room.unwrap_or(u32::MAX).to_be_bytes());
-    payload.push(u8::from(urgent));
-    payload.resize(13 + bytes, time as u8);
-    Frame::binary(&payload)
-}
-
-/// Makes a pong that tells its time.
-pub(super) fn pong(time: u64) -> Frame {
-    let mut payload = Vec::with_capacity(13);
-    payload.extend_from_slice(&time.to_be_bytes());
-    payload.extend_from_slice(&u32::MAX.to_be_bytes());
-    payload.push(PONG);
-    Frame::binary(&payload)
-}
-
-/// What tells a pong from other frames.
-const PONG: u8 = 4;
-
-fn parse(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (header, len) = match *bytes.get(1)? {
-        126 => (
-            4,
-            u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]) as usize,
-        ),
-        127 => {
-            let len: [u8; 8] = bytes.get(2..10)?.try_into().ok()?;
-            (10, u64::from_be_bytes(len) as usize)
-        }
-        len => (2, len as usize),
-    };
-    Some((header + len, bytes.get(header..header + len)?))
 }
 
 impl Client {
@@ -243,7 +196,8 @@ impl Client {
         {
             return;
         }
-        if self.under_way.remove(&time) {
+        if let Some(at) = self.under_way.iter().position(|&it| it == time) {
+            self.under_way.remove(at);
             return;
         }
         assert!(payload[13..].iter().all(|&byte| byte == time as u8));
@@ -331,8 +285,10 @@ impl Client {
         if self.is_silent(room, lossy) {
             self.lose_before(room, from);
         }
+        let last_own = self.last_own;
         let recovers = self.recovers.get_mut(&room);
-        let Some(recovers) = recovers else {
+        // It may be about an earlier life of the membership.
+        let Some(recovers) = recovers.filter(|it| last_own >= it.told) else {
             return;
         };
         if !gap && self.flushed {

@@ -33,6 +33,7 @@ impl World {
         self.close_condemned();
         self.keep_bound();
         self.note_uninformed();
+        self.note_drained();
         self.log.check(&self.turns);
     }
 }
@@ -69,6 +70,8 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         total.recovered += events.recovered;
         total.marks += events.marks;
         total.missed += events.missed;
+        total.filled += events.filled;
+        total.drained += events.drained;
         total.uninformed += events.uninformed;
         total.pongs += events.pongs;
         total.over_bound += events.over_bound;
@@ -83,13 +86,16 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         recovered,
         marks,
         missed,
+        filled,
+        drained,
         uninformed,
         pongs,
         over_bound,
         evicted,
     } = total;
     let messages = [losses, closed, own, busy, cut, recovered, marks];
-    let more = [missed, uninformed, pongs, over_bound, evicted];
-    let mut all = messages.iter().chain(&more);
+    let more = [missed, filled, drained, uninformed, pongs];
+    let bounds = [over_bound, evicted];
+    let mut all = messages.iter().chain(&more).chain(&bounds);
     assert!(runs < 100 || all.all(|&count| count > 10), "{total:?}");
 }

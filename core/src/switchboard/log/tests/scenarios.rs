@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
     dormant_rooms: 1,
 };
 
-fn rule(slow: Slow) -> Rule {
+pub(super) fn rule(slow: Slow) -> Rule {
     Rule {
         slow,
         messages: 4,
@@ -28,7 +28,7 @@ fn rule(slow: Slow) -> Rule {
     }
 }
 
-fn kept(slow: Slow, messages: usize) -> Rule {
+pub(super) fn kept(slow: Slow, messages: usize) -> Rule {
     Rule {
         history: Some(Keep {
             messages,
@@ -40,7 +40,7 @@ fn kept(slow: Slow, messages: usize) -> Rule {
     }
 }
 
-struct Words;
+pub(super) struct Words;
 
 impl Markers for Words {
     fn skip(&mut self, _: u32, from: u64, to: u64) -> Option<Frame> {
@@ -52,13 +52,13 @@ impl Markers for Words {
     }
 }
 
-struct World {
-    log: Log,
-    ids: Vec<ConnectionId>,
+pub(super) struct World {
+    pub(super) log: Log,
+    pub(super) ids: Vec<ConnectionId>,
 }
 
 impl World {
-    fn new(connections: u32) -> Self {
+    pub(super) fn new(connections: u32) -> Self {
         let mut log = Log::new(LIMITS);
         let ids = (0..connections).map(|slot| ConnectionId {
             slot,
@@ -71,7 +71,7 @@ impl World {
         Self { log, ids }
     }
 
-    fn room(&mut self, rule: Rule, members: &[usize]) -> u32 {
+    pub(super) fn room(&mut self, rule: Rule, members: &[usize]) -> u32 {
         let key = self.log.create_room(rule);
         for &at in members {
             self.join(at, key, From::End);
@@ -79,11 +79,17 @@ impl World {
         key
     }
 
-    fn join(&mut self, at: usize, key: u32, from: From) {
+    pub(super) fn join(&mut self, at: usize, key: u32, from: From) {
         self.log.join(self.ids[at], key, from, Identity::default());
     }
 
-    fn say(&mut self, key: u32, kind: Kind, text: &str, excluded: &[u32]) -> (usize, usize) {
+    pub(super) fn say(
+        &mut self,
+        key: u32,
+        kind: Kind,
+        text: &str,
+        excluded: &[u32],
+    ) -> (usize, usize) {
         let frame = Frame::text(text);
         let published = self
             .log
@@ -93,7 +99,7 @@ impl World {
     }
 
     /// Writes everything but what goes to `stuck`; returns what each connection got.
-    fn write(&mut self, stuck: &[usize]) -> Vec<Vec<String>> {
+    pub(super) fn write(&mut self, stuck: &[usize]) -> Vec<Vec<String>> {
         let mut got = vec![Vec::new(); self.ids.len()];
         while self.log.wants_write() {
             let mut turn = Turn::default();

@@ -1,12 +1,14 @@
 //! Random operations: messages are sent.
 
+use std::collections::BTreeMap;
+
 use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::Slow;
 use super::super::own::NotQueued;
 use super::super::publish::Published;
 use super::super::recovery::Resent;
-use super::model::{frame, pong};
+use super::frames::{frame, pong};
 use super::world::{World, identity};
 use crate::switchboard::queue::Class;
 
@@ -37,7 +39,8 @@ impl World {
             due: Vec::new(),
             appended: false,
         };
-        let sent = self.expect(sent, &members);
+        let mut sent = self.expect(sent, &members);
+        let lags = self.lags(&sent);
         let published = self
             .log
             .publish(key, message, kind, &sent.excluded, origin.clone());
@@ -50,6 +53,7 @@ impl World {
             );
             return;
         };
+        self.fill(&mut sent, &lags);
         let closed = self.published(&sent, &members, &receipt, origin);
         if let Some(sender) = sender
             && self.rng.bool()
@@ -127,6 +131,48 @@ impl World {
         let enters = numbered.is_some() || !members.is_empty();
         sent.appended = enters && !(volatile && at_end.is_empty());
         sent
+    }
+
+    /// Returns the lag of each member of a room whose members lose the newest messages, unless it is
+    /// full.
+    fn lags(&self, sent: &Sent) -> BTreeMap<u32, (u64, u64)> {
+        let room = &self.log.rooms[sent.key];
+        if room.rule.slow != Slow::DropNewest || sent.kind == Kind::Volatile {
+            return BTreeMap::new();
+        }
+        let members = room.members.iter().enumerate();
+        members
+            .filter(|&(_, member)| room.stop_of(member).is_none())
+            .map(|(index, member)| (member.slot, room.lag(room.index_of(index as u32))))
+            .collect()
+    }
+
+    /// A message is not for those who are full.
+    fn fill(&mut self, sent: &mut Sent, lags: &BTreeMap<u32, (u64, u64)>) {
+        let (_, rule) = self.rooms[&sent.key];
+        if rule.slow != Slow::DropNewest || sent.kind == Kind::Volatile {
+            return;
+        }
+        for slot in self.members_of(sent.key) {
+            let lag = lags.get(&slot);
+            let over = lag.is_some_and(|&(messages, bytes)| {
+                bytes > 0 && (messages >= rule.messages || bytes + sent.bytes as u64 > rule.bytes)
+            });
+            let full = self.is_full(sent.key, slot);
+            assert_eq!(full, lag.is_none() || over, "who is full");
+            let before = self.full.contains_key(&(sent.key, slot));
+            assert_eq!(before, lag.is_none(), "who was full");
+            if full && !before {
+                self.events.filled += 1;
+                self.full.insert((sent.key, slot), sent.time);
+            }
+            if full && sent.kind == Kind::Presence && sent.due.contains(&slot) {
+                self.unseen.insert((sent.key, slot), sent.time);
+            }
+        }
+        let full = &self.full;
+        sent.due
+            .retain(|&slot| !full.contains_key(&(sent.key, slot)));
     }
 
     /// Notes a message that was published; returns the slots of those who are closed by it.

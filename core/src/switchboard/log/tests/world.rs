@@ -7,7 +7,8 @@ use super::super::Log;
 use super::super::limits::{Keep, Limits, Rule, Slow};
 use super::super::recovery::{Identity, Markers};
 use super::super::turn::Turn;
-use super::model::{Client, Lossy, mark};
+use super::frames::mark;
+use super::model::{Client, Lossy};
 use super::rooms::Published;
 use crate::{ConnectionId, Frame};
 
@@ -53,6 +54,10 @@ pub(super) struct World {
     pub(super) members: BTreeMap<(u32, u32), u64>,
     /// When a member was last excluded from a message.
     pub(super) excluded: BTreeMap<(u32, u32), u64>,
+    /// Since when a member has been full.
+    pub(super) full: BTreeMap<(u32, u32), u64>,
+    /// The last change of presence that a full member missed.
+    pub(super) unseen: BTreeMap<(u32, u32), u64>,
     /// Changes of presence.
     pub(super) presences: BTreeSet<u64>,
     /// When a member was last named as due a list of who is present.
@@ -91,6 +96,8 @@ pub(super) struct Events {
     pub(super) recovered: usize,
     pub(super) marks: usize,
     pub(super) missed: usize,
+    pub(super) filled: usize,
+    pub(super) drained: usize,
     pub(super) uninformed: usize,
     pub(super) pongs: usize,
     pub(super) over_bound: usize,
@@ -117,6 +124,8 @@ impl World {
             names: 0,
             members: BTreeMap::new(),
             excluded: BTreeMap::new(),
+            full: BTreeMap::new(),
+            unseen: BTreeMap::new(),
             presences: BTreeSet::new(),
             named: BTreeMap::new(),
             published: BTreeMap::new(),
@@ -143,8 +152,12 @@ impl World {
 
     pub(super) fn create_room(&mut self) {
         let keeps = !self.exact && self.rng.u8(..3) > 0;
-        let slow = [Slow::Disconnect, Slow::DropOldest, Slow::CatchUp]
-            [self.rng.usize(..2 + usize::from(keeps))];
+        let slow = [
+            Slow::Disconnect,
+            Slow::DropOldest,
+            Slow::DropNewest,
+            Slow::CatchUp,
+        ][self.rng.usize(..3 + usize::from(keeps))];
         let history = keeps.then(|| Keep {
             messages: self.rng.usize(1..50),
             bytes: self.rng.usize(2_000..60_000),
@@ -163,7 +176,7 @@ impl World {
         if history.is_some() {
             self.published.insert(key, Published::default());
         }
-        if slow != Slow::Disconnect {
+        if matches!(slow, Slow::DropOldest | Slow::CatchUp) {
             self.lossy.insert(self.names, slow == Slow::DropOldest);
         }
     }
@@ -206,5 +219,30 @@ impl World {
             self.events.evicted += usize::from(range.0 > expected.0);
         }
         range
+    }
+
+    pub(super) fn is_full(&self, key: u32, slot: u32) -> bool {
+        let room = &self.log.rooms[key];
+        let mut members = room.members.iter();
+        let found = members.find(|member| member.slot == slot);
+        room.stop_of(found.expect("it is in")).is_some()
+    }
+
+    /// Whoever is not full any more has taken all that it had.
+    pub(super) fn note_drained(&mut self) {
+        for (key, slot) in self.full.keys().copied().collect::<Vec<_>>() {
+            if !self.members.contains_key(&(key, slot)) {
+                self.full.remove(&(key, slot));
+                self.unseen.remove(&(key, slot));
+            } else if !self.is_full(key, slot) {
+                let (name, _) = self.rooms[&key];
+                assert_eq!(self.client(slot).waiting(name), 0, "something waits");
+                self.full.remove(&(key, slot));
+                if let Some(unseen) = self.unseen.remove(&(key, slot)) {
+                    assert!(self.named[&(key, slot)] >= unseen, "it is due a list");
+                }
+                self.events.drained += 1;
+            }
+        }
     }
 }

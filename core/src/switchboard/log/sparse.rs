@@ -1,0 +1,323 @@
+//! Logs with holes, for rooms whose members lose the newest messages.
+//!
+//! ```text
+//!            full until 4       at the end
+//!              ▼                    ▼
+//!   ring [ 1   2   3   7   8   9 ]     4, 5 and 6 have gone: all others had passed them
+//! ```
+//! A member for which a message does not fit is *full*: it gets nothing that comes later until it has
+//! taken all that it had; then it goes to the end. So there may be one hole per member, not one per
+//! message, and how many are full is known without a look at any.
+
+use std::collections::BTreeMap;
+
+use super::Log;
+use super::entry::Kind;
+use super::limits::Slow;
+use super::ring::Ring;
+use super::room::{Member, Room};
+
+/// Entries and bytes above which a log is compacted at the earliest: few in tests, so that short
+/// runs compact.
+const LEAST: (usize, u64) = if cfg!(test) {
+    (4, 4 << 10)
+} else {
+    (64, 64 << 10)
+};
+
+/// What a log with holes knows of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    position: u64,
+    /// Where those are to stop that stood here when they became full.
+    stop: u64,
+    /// Full members that have come here since they became full.
+    draining: u32,
+    /// Full members that are to stop before this entry.
+    stops: u32,
+}
+
+/// The positions of a log with holes, and its full members.
+#[derive(Debug)]
+pub(super) struct Sparse {
+    places: Ring<Place>,
+    end: u64,
+    full: u32,
+    /// Of these, those that are to stop at the end.
+    stop_at_end: u32,
+    /// Where full members stop that have moved since they became full, by slot.
+    draining: BTreeMap<u32, u64>,
+    /// The number of entries and bytes above which the log is compacted.
+    compact_above: (usize, u64),
+}
+
+impl Sparse {
+    pub(super) fn new() -> Self {
+        Self {
+            places: Ring::default(),
+            end: 0,
+            full: 0,
+            stop_at_end: 0,
+            draining: BTreeMap::new(),
+            compact_above: LEAST,
+        }
+    }
+
+    pub(super) fn position(&self, index: usize) -> u64 {
+        self.places.get(index).map_or(self.end, |at| at.position)
+    }
+
+    /// Returns the index of the first entry that is not before a position.
+    pub(super) fn locate(&self, position: u64) -> usize {
+        let (mut low, mut high) = (0, self.places.len());
+        if position >= self.end {
+            return high;
+        }
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.places[middle].position < position {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    pub(super) fn appended(&mut self) {
+        self.places.push_back(Place {
+            position: self.end,
+            stop: 0,
+            draining: 0,
+            stops: std::mem::take(&mut self.stop_at_end),
+        });
+        self.end += 1;
+    }
+
+    /// Notes that the front has gone; returns the position of the next.
+    pub(super) fn popped(&mut self) -> u64 {
+        self.places.pop_front();
+        let most = 2 * self.places.len() + LEAST.0;
+        self.compact_above.0 = self.compact_above.0.min(most);
+        self.position(0)
+    }
+
+    fn stops_at(&mut self, position: u64) -> &mut u32 {
+        let at = self.locate(position);
+        match self.places.get_mut(at) {
+            Some(place) => &mut place.stops,
+            None => &mut self.stop_at_end,
+        }
+    }
+}
+
+impl Room {
+    /// Returns where a full member is to stop.
+    pub(super) fn stop_of(&self, member: &Member) -> Option<u64> {
+        let sparse = self.sparse.as_ref()?;
+        if let Some(&stop) = sparse.draining.get(&member.slot) {
+            return Some(stop);
+        }
+        (member.cursor < self.over).then(|| sparse.places[self.locate(member.cursor)].stop)
+    }
+
+    /// Returns the index of the first entry that is not for a member, because it is full.
+    pub(super) fn stop_index(&self, member: &Member) -> usize {
+        match self.stop_of(member) {
+            Some(stop) => self.locate(stop),
+            None => self.ring.len(),
+        }
+    }
+
+    /// Moves a full member from one index to another, or from its log. One that has taken all that
+    /// it had goes to the end and is not full any more. Returns the index to which it goes, and
+    /// where it had to stop if it is not full any more.
+    pub(super) fn drain(&mut self, member: &Member, to: Option<usize>) -> (usize, Option<u64>) {
+        let end = self.ring.len();
+        let to_index = to.unwrap_or(end);
+        let Some(stop) = self.stop_of(member) else {
+            return (to_index, None);
+        };
+        let from = self.locate(member.cursor);
+        let ends = to.is_none_or(|to| to >= self.locate(stop));
+        let sparse = self.sparse.as_mut().expect("somebody is full");
+        if sparse.draining.remove(&member.slot).is_some() {
+            sparse.places[from].draining -= 1;
+        }
+        if ends {
+            sparse.full -= 1;
+            *sparse.stops_at(stop) -= 1;
+            (end, Some(stop))
+        } else {
+            sparse.draining.insert(member.slot, stop);
+            sparse.places[to_index].draining += 1;
+            (to_index, None)
+        }
+    }
+
+    /// Makes a new member full that begins where others have become full.
+    pub(super) fn begin_full(&mut self, member: &Member) {
+        let at = self.locate(member.cursor);
+        if let Some(sparse) = &mut self.sparse
+            && member.cursor < self.over
+        {
+            sparse.draining.insert(member.slot, sparse.end);
+            sparse.places[at].draining += 1;
+            sparse.stop_at_end += 1;
+            sparse.full += 1;
+        }
+    }
+
+    /// Makes those full for whom a message of so many bytes does not fit. Each position is looked
+    /// at once.
+    fn fill(&mut self, bytes: u64) {
+        loop {
+            let index = self.locate(self.over).max(self.passed);
+            let Some(entry) = self.ring.get(index) else {
+                break;
+            };
+            let (waiting, lag) = self.lag(index);
+            if waiting < self.rule.messages && lag + bytes <= self.rule.bytes {
+                break;
+            }
+            let Some(sparse) = &mut self.sparse else {
+                break;
+            };
+            let end = sparse.end;
+            let place = &mut sparse.places[index];
+            place.stop = end;
+            let full = entry.cursors - place.draining;
+            self.over = place.position + 1;
+            sparse.full += full;
+            sparse.stop_at_end += full;
+        }
+    }
+
+    /// Removes the entries that are for no member any more and are no history; returns the bytes
+    /// freed.
+    fn compact(&mut self) -> usize {
+        let Some(sparse) = &mut self.sparse else {
+            return 0;
+        };
+        let kept_from = self.history.as_ref().map_or(usize::MAX, |it| it.first());
+        let (entries, places) = (
+            std::mem::take(&mut self.ring),
+            std::mem::take(&mut sparse.places),
+        );
+        let (mut due, mut stops, mut freed) = (0, 0, 0);
+        let mut removed = Vec::new();
+        let mut entries = entries.into_iter().zip(places).enumerate().peekable();
+        while let Some((index, (mut entry, mut place))) = entries.next() {
+            let next = entries.peek().map(|(_, (next, _))| next.start);
+            due = due + entry.cursors - place.stops;
+            place.stops += stops;
+            stops = 0;
+            if due == 0 && index < kept_from {
+                stops = place.stops;
+                freed += entry.frame.len();
+                self.volatiles -= u32::from(entry.is_volatile());
+                removed.push(index);
+            } else {
+                // Its size for now, also if its frame has been released.
+                entry.start = next.unwrap_or(self.bytes) - entry.start;
+                self.ring.push_back(entry);
+                sparse.places.push_back(place);
+            }
+        }
+        sparse.stop_at_end += stops;
+        self.base = sparse.position(0);
+        if let Some(history) = &mut self.history {
+            history.removed(&removed);
+        }
+        self.passed = self.ring.iter().take_while(|it| it.cursors == 0).count();
+        let mut start = self.bytes;
+        for index in (0..self.ring.len()).rev() {
+            let entry = &mut self.ring[index];
+            start -= entry.start;
+            entry.start = start;
+        }
+        sparse.compact_above = (
+            2 * self.ring.len() + LEAST.0,
+            2 * (self.bytes - start) + LEAST.1,
+        );
+        freed
+    }
+}
+
+impl Log {
+    /// Makes those full for whom a message does not fit; returns how many members are full that are
+    /// not in `excluded`.
+    pub(super) fn count_full(
+        &mut self,
+        key: u32,
+        (kind, bytes): (Kind, usize),
+        excluded: &[u32],
+    ) -> usize {
+        let room = &mut self.rooms[key];
+        if room.rule.slow != Slow::DropNewest || kind == Kind::Volatile {
+            return 0;
+        }
+        room.fill(bytes as u64);
+        let end = room.end();
+        let full = room.sparse.as_ref().map_or(0, |it| it.full) as usize;
+        if full > 0 && kind == Kind::Presence {
+            room.lost_presence = end + 1;
+        }
+        let room = &self.rooms[key];
+        let both = excluded.iter().filter(|&&slot| {
+            let connection = &self.connections[slot as usize];
+            let at = connection.membership(key);
+            let member = at.map(|at| room.members[connection.rooms[at].index as usize]);
+            member.is_some_and(|member| room.stop_of(&member).is_some())
+        });
+        full - both.count()
+    }
+
+    /// Compacts the log of a room if at least about half of it is for nobody.
+    pub(super) fn compact_if_due(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        let Some(sparse) = &room.sparse else {
+            return;
+        };
+        let bytes = room.ring.front().map_or(0, |it| room.bytes - it.start);
+        let (most, most_bytes) = sparse.compact_above;
+        if room.ring.len() > most || bytes > most_bytes {
+            self.held -= room.compact();
+            self.settle(key);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Room {
+    /// Panics unless the counts of full members are what a recount finds.
+    pub(super) fn check_sparse(&self) {
+        let Some(sparse) = &self.sparse else {
+            return;
+        };
+        assert_eq!(sparse.places.len(), self.ring.len());
+        assert_eq!(self.base, sparse.position(0));
+        let mut full = 0;
+        let mut stops = vec![0; self.ring.len() + 1];
+        let mut draining = vec![0; self.ring.len()];
+        for member in self.members.iter() {
+            let Some(stop) = self.stop_of(member) else {
+                continue;
+            };
+            assert!(member.cursor < stop, "it has taken all that it had");
+            full += 1;
+            stops[self.locate(stop)] += 1;
+            if sparse.draining.contains_key(&member.slot) {
+                draining[self.locate(member.cursor)] += 1;
+            }
+        }
+        assert_eq!(sparse.full, full, "full members");
+        for (at, place) in sparse.places.iter().enumerate() {
+            let found = (place.stops, place.draining);
+            assert_eq!(found, (stops[at], draining[at]), "at {at}");
+        }
+        assert_eq!(sparse.stop_at_end, stops[self.ring.len()]);
+        let above = sparse.compact_above;
+        assert!(self.ring.len() <= above.0 + 1, "it is compacted");
+    }
+}
