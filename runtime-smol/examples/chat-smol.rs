@@ -10,7 +10,7 @@ use smol::net::TcpListener;
 use smol::stream::StreamExt;
 use switchboard_examples::chat::{Chat, Options, pages};
 use switchboard_examples::{cannot_listen, fail, log};
-use switchboard_smol::{Executor, Hub, Smol, serve};
+use switchboard_smol::{Executor, Hub, serve};
 
 fn main() -> std::io::Result<()> {
     let options = Options::from_flags();
@@ -26,7 +26,7 @@ async fn run(options: Options, executor: Arc<smol::Executor<'static>>) -> std::i
     let chat = Chat::new(&options);
     let hub = Hub::new(options.config(), chat.clone())
         .unwrap_or_else(|error| fail(error))
-        .spawn_on::<Smol>(Executor::new(executor.clone(), options.threads));
+        .spawn_on(Executor::new(executor.clone(), options.threads));
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.unwrap_or_else(|error| cannot_listen(options.listen, &error));
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;

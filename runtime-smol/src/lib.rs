@@ -61,8 +61,34 @@
 //! [`serve`] accepts every connection of a TCP listener, and with [`Serve::with_pages`] answers other
 //! HTTP requests on the same port. [`Hub::accept`] takes a TCP stream that you accepted yourself,
 //! [`Hub::accept_stream`] any other stream, such as TLS, and [`Hub::accept_upgraded`] a stream that
-//! another HTTP library has already upgraded. The runtime is a type parameter of these, [`Smol`] here:
-//! `hub.accept::<Smol>(stream, Vec::new())`. Everything else of a hub is the same on every runtime.
+//! another HTTP library has already upgraded. The compiler infers the runtime from the stream; everything
+//! else of a hub is the same on every runtime.
+//!
+//! ```no_run
+//! # use smol::io::{AsyncRead, AsyncWrite};
+//! use smol::net::TcpListener;
+//! use switchboard_smol::Hub;
+//! # use smol::net::TcpStream;
+//!
+//! # async fn tls(stream: TcpStream) -> std::io::Result<impl AsyncRead + AsyncWrite + Unpin + Send> {
+//! #     Ok(stream)
+//! # }
+//! #
+//! async fn plain(listener: TcpListener, hub: Hub) -> std::io::Result<()> {
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         hub.accept(stream, Vec::new())?;
+//!     }
+//! }
+//!
+//! async fn encrypted(listener: TcpListener, hub: Hub) -> std::io::Result<()> {
+//!     loop {
+//!         let (stream, peer) = listener.accept().await?;
+//!         let stream = tls(stream).await?; // in a real server, in a task of its own
+//!         hub.accept_stream(stream, peer.ip(), Vec::new())?;
+//!     }
+//! }
+//! ```
 //!
 //! # Protocols
 //!
@@ -111,7 +137,8 @@ pub use switchboard_core::{
 };
 #[doc(inline)]
 pub use switchboard_runtime::{
-    Application, BroadcastError, Connection, Entry, Hub, Message, Polls, Runtime,
+    Application, BroadcastError, Connection, Entry, Foreign, Hub, IntoExecutor, IntoListener,
+    IntoSocket, Message, PolledBy, Runtime,
 };
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
@@ -119,5 +146,5 @@ pub type Serve = switchboard_runtime::Serve<Smol>;
 
 /// Accepts all connections of `listener` into `hub`, until the hub is drained. Short for [`Hub::serve`].
 pub fn serve(listener: smol::net::TcpListener, hub: Hub) -> Serve {
-    hub.serve::<Smol>(listener)
+    hub.serve(listener)
 }

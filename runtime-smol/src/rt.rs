@@ -16,7 +16,9 @@ use std::time::Instant;
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};
-use switchboard_runtime::{AnySocket, Polls, Runtime, Timer};
+use switchboard_runtime::{
+    AnySocket, Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy, Runtime, Timer,
+};
 
 use crate::socket::Polled;
 use crate::tcp;
@@ -59,7 +61,8 @@ impl fmt::Debug for Executor {
     }
 }
 
-/// The smol runtime, as a type parameter of the driver's types.
+/// The smol runtime, as the driver's types name it. Methods of [`Hub`](crate::Hub) infer it from their
+/// arguments.
 #[derive(Debug)]
 pub enum Smol {}
 
@@ -67,7 +70,6 @@ impl Runtime for Smol {
     type Executor = Executor;
     type Timer = Sleep;
     type Listener = TcpListener;
-    type TcpStream = TcpStream;
     type Acceptor = tcp::Acceptor;
     type Sockets = tcp::Sockets;
 
@@ -114,9 +116,23 @@ impl Runtime for Smol {
     ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
         tcp::poll_accept(acceptor, context)
     }
+}
 
-    fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
-        tcp::socket(stream)
+impl IntoExecutor<Smol> for Executor {
+    fn into_executor(self) -> Executor {
+        self
+    }
+}
+
+impl IntoListener<Smol> for TcpListener {
+    fn into_listener(self) -> TcpListener {
+        self
+    }
+}
+
+impl IntoSocket<Smol> for TcpStream {
+    fn into_socket(self) -> io::Result<(AnySocket, IpAddr)> {
+        tcp::socket(self)
     }
 }
 
@@ -139,11 +155,11 @@ fn ever_writable() -> Option<&'static Async<std::net::TcpStream>> {
     None
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Polls<T> for Smol {
-    type Stream = Polled<T>;
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> PolledBy<Smol> for Foreign<S> {
+    type Stream = Polled<S>;
 
-    fn adapt(stream: T) -> Polled<T> {
-        Polled(stream)
+    fn adapt(self) -> Polled<S> {
+        Polled(self.0)
     }
 }
 

@@ -60,8 +60,34 @@
 //! [`serve`] accepts every connection of a TCP listener, and with [`Serve::with_pages`] answers other
 //! HTTP requests on the same port. [`Hub::accept`] takes a TCP stream that you accepted yourself,
 //! [`Hub::accept_stream`] any other stream, such as TLS, and [`Hub::accept_upgraded`] a stream that
-//! another HTTP library has already upgraded. The runtime is a type parameter of these, [`Tokio`] here:
-//! `hub.accept::<Tokio>(stream, Vec::new())`. Everything else of a hub is the same on every runtime.
+//! another HTTP library has already upgraded. The compiler infers the runtime from the stream; everything
+//! else of a hub is the same on every runtime.
+//!
+//! ```no_run
+//! # use tokio::io::{AsyncRead, AsyncWrite};
+//! use tokio::net::TcpListener;
+//! use switchboard_tokio::Hub;
+//! # use tokio::net::TcpStream;
+//!
+//! # async fn tls(stream: TcpStream) -> std::io::Result<impl AsyncRead + AsyncWrite + Unpin + Send> {
+//! #     Ok(stream)
+//! # }
+//! #
+//! async fn plain(listener: TcpListener, hub: Hub) -> std::io::Result<()> {
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         hub.accept(stream, Vec::new())?;
+//!     }
+//! }
+//!
+//! async fn encrypted(listener: TcpListener, hub: Hub) -> std::io::Result<()> {
+//!     loop {
+//!         let (stream, peer) = listener.accept().await?;
+//!         let stream = tls(stream).await?; // in a real server, in a task of its own
+//!         hub.accept_stream(stream, peer.ip(), Vec::new())?;
+//!     }
+//! }
+//! ```
 //!
 //! # Protocols
 //!
@@ -110,7 +136,8 @@ pub use switchboard_core::{
 };
 #[doc(inline)]
 pub use switchboard_runtime::{
-    Application, BroadcastError, Connection, Entry, Hub, Message, Polls, Runtime,
+    Application, BroadcastError, Connection, Entry, Foreign, Hub, IntoExecutor, IntoListener,
+    IntoSocket, Message, PolledBy, Runtime,
 };
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
@@ -118,5 +145,5 @@ pub type Serve = switchboard_runtime::Serve<Tokio>;
 
 /// Accepts all connections of `listener` into `hub`, until the hub is drained. Short for [`Hub::serve`].
 pub fn serve(listener: tokio::net::TcpListener, hub: Hub) -> Serve {
-    hub.serve::<Tokio>(listener)
+    hub.serve(listener)
 }

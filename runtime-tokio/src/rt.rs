@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use switchboard_runtime::{AnySocket, Polls, Runtime, Timer};
+use switchboard_runtime::{
+    AnySocket, Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy, Runtime, Timer,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -17,7 +19,8 @@ use crate::tcp;
 /// The executor that a hub spawns its tasks on.
 pub type Executor = tokio::runtime::Handle;
 
-/// The tokio runtime, as a type parameter of the driver's types.
+/// The tokio runtime, as the driver's types name it. Methods of [`Hub`](crate::Hub) infer it from their
+/// arguments.
 #[derive(Debug)]
 pub enum Tokio {}
 
@@ -25,7 +28,6 @@ impl Runtime for Tokio {
     type Executor = Executor;
     type Timer = Sleep;
     type Listener = TcpListener;
-    type TcpStream = TcpStream;
     type Acceptor = tcp::Acceptor;
     type Sockets = tcp::Sockets;
 
@@ -60,17 +62,31 @@ impl Runtime for Tokio {
     ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
         tcp::poll_accept(acceptor, context)
     }
+}
 
-    fn socket(stream: TcpStream) -> io::Result<(AnySocket, IpAddr)> {
-        tcp::socket(stream)
+impl IntoExecutor<Tokio> for Executor {
+    fn into_executor(self) -> Executor {
+        self
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Polls<T> for Tokio {
-    type Stream = Polled<T>;
+impl IntoListener<Tokio> for TcpListener {
+    fn into_listener(self) -> TcpListener {
+        self
+    }
+}
 
-    fn adapt(stream: T) -> Polled<T> {
-        Polled(stream)
+impl IntoSocket<Tokio> for TcpStream {
+    fn into_socket(self) -> io::Result<(AnySocket, IpAddr)> {
+        tcp::socket(self)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> PolledBy<Tokio> for Foreign<S> {
+    type Stream = Polled<S>;
+
+    fn adapt(self) -> Polled<S> {
+        Polled(self.0)
     }
 }
 

@@ -9,7 +9,7 @@ use super::explore::{explore, probe};
 use super::frames::Frame;
 use super::node::{Node, config, pass_time_until};
 use super::peer::Peer;
-use super::runtime::{Listener, Simulated};
+use super::runtime::Listener;
 
 const STEP: Duration = Duration::from_millis(50);
 const WINDOW: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ fn a_drain_ends_and_so_does_everybody_who_arrives_meanwhile() {
         let resident = node.enter("bob", "blue", 60);
         let resident = thread::spawn(move || see_the_end(resident));
         let listener = Listener::new();
-        let serve = node.hub.clone().serve::<Simulated>(Arc::clone(&listener));
+        let serve = node.hub.clone().serve(Arc::clone(&listener));
         let serving = thread::spawn(move || shuttle::future::block_on(serve.into_future()));
         let visitors: Vec<_> = (0..3)
             .map(|_| {

@@ -10,7 +10,7 @@ use super::machine::{draw, exhaust};
 use super::node::{Hub, Node, config, pass_time_until};
 use super::peer::Peer;
 use super::pipe::ServerEnd;
-use super::runtime::{Crew, Simulated};
+use super::runtime::Crew;
 
 fn publish(hub: Hub, count: usize) -> JoinHandle<()> {
     thread::spawn(move || {
@@ -146,9 +146,7 @@ fn a_connection_that_arrives_after_the_runtime_has_gone_is_released_at_once() {
         let mut node = Node::on(Crew::with(1, usize::MAX), config());
         let publisher = publish(node.hub.clone(), 1);
         let pipe = node.pipe(300);
-        let accepted = node
-            .hub
-            .accept::<Simulated>(ServerEnd::new(pipe.clone()), Vec::new());
+        let accepted = node.hub.accept(ServerEnd::new(pipe.clone()), Vec::new());
         assert!(accepted.is_err());
         assert!(pipe.is_dropped());
         publisher.join().expect("it ran");

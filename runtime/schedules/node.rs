@@ -10,7 +10,7 @@ use super::application::{App, Log};
 use super::machine;
 use super::peer::Peer;
 use super::pipe::{Pipe, ServerEnd};
-use super::runtime::{Crew, Simulated};
+use super::runtime::Crew;
 
 pub(super) use crate::hub::Hub;
 
@@ -60,7 +60,7 @@ impl Node {
         let log = Log::default();
         let hub = Hub::new(config, App(log.clone())).expect("a good configuration");
         Self {
-            hub: hub.spawn_on::<Simulated>(crew.clone()),
+            hub: hub.spawn_on(crew.clone()),
             crew,
             log,
             pipes: Vec::new(),
@@ -77,9 +77,7 @@ impl Node {
     /// Connects a client that requests a room.
     pub(super) fn dial(&mut self, user: &str, room: &str, window: usize) -> Peer {
         let pipe = self.pipe(window);
-        let accepted = self
-            .hub
-            .accept::<Simulated>(ServerEnd::new(pipe.clone()), Vec::new());
+        let accepted = self.hub.accept(ServerEnd::new(pipe.clone()), Vec::new());
         accepted.expect("a socket");
         let peer = Peer::new(pipe);
         peer.request(&format!("/ws/{room}?token={user}"));

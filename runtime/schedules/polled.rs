@@ -12,8 +12,8 @@ use super::node::{Node, config};
 use super::peer::Peer;
 use super::pipe::ServerEnd;
 use super::runtime::Simulated;
+use crate::argument::{Foreign, PolledBy};
 use crate::net::Stream;
-use crate::runtime::Polls;
 
 /// Number of bytes that the stream accepts before it must be flushed.
 const HOLDS: usize = 50;
@@ -72,12 +72,12 @@ impl Stream for Holding {
     }
 }
 
-impl Polls<ServerEnd> for Simulated {
+impl PolledBy<Simulated> for Foreign<ServerEnd> {
     type Stream = Holding;
 
-    fn adapt(end: ServerEnd) -> Holding {
+    fn adapt(self) -> Holding {
         Holding {
-            end,
+            end: self.0,
             held: Vec::new(),
         }
     }
@@ -86,9 +86,9 @@ impl Polls<ServerEnd> for Simulated {
 fn enter(node: &mut Node, user: &str, window: usize) -> Peer {
     let pipe = node.pipe(window);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let accepted =
-        node.hub
-            .accept_stream::<Simulated, _>(ServerEnd::new(pipe.clone()), address, Vec::new());
+    let accepted = node
+        .hub
+        .accept_stream(ServerEnd::new(pipe.clone()), address, Vec::new());
     accepted.expect("taken");
     let mut peer = Peer::new(pipe);
     peer.request(&format!("/ws/blue?token={user}"));

@@ -14,6 +14,7 @@ use shuttle::sync::Mutex;
 
 use super::machine::{Alarm, is_exhausted};
 use super::pipe::{Pipe, ServerEnd};
+use crate::argument::{IntoExecutor, IntoListener, IntoSocket};
 use crate::net::AnySocket;
 use crate::net::SelfWaking;
 use crate::runtime::Runtime;
@@ -66,7 +67,6 @@ impl Runtime for Simulated {
     type Executor = Crew;
     type Timer = Alarm;
     type Listener = Arc<Listener>;
-    type TcpStream = ServerEnd;
     type Acceptor = Arc<Listener>;
     type Sockets = SelfWaking;
 
@@ -113,15 +113,29 @@ impl Runtime for Simulated {
     ) -> Poll<io::Result<(AnySocket, IpAddr)>> {
         let mut state = listener.0.lock().expect("no panic");
         if let Some(stream) = state.arrived.pop_front() {
-            return Poll::Ready(Self::socket(stream));
+            return Poll::Ready(stream.into_socket());
         }
         state.waker = Some(context.waker().clone());
         Poll::Pending
     }
+}
 
-    fn socket(stream: ServerEnd) -> io::Result<(AnySocket, IpAddr)> {
+impl IntoExecutor<Simulated> for Crew {
+    fn into_executor(self) -> Crew {
+        self
+    }
+}
+
+impl IntoListener<Simulated> for Arc<Listener> {
+    fn into_listener(self) -> Arc<Listener> {
+        self
+    }
+}
+
+impl IntoSocket<Simulated> for ServerEnd {
+    fn into_socket(self) -> io::Result<(AnySocket, IpAddr)> {
         let peer = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001));
-        Ok((AnySocket::new(stream), peer))
+        Ok((AnySocket::new(self), peer))
     }
 }
 

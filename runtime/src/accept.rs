@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use switchboard_core::{Config, ConfigError, Request};
 
 use crate::application::Application;
+use crate::argument::{Foreign, IntoExecutor, IntoSocket, PolledBy};
 use crate::driver;
 use crate::hub::Hub;
 use crate::net::{AnySocket, PolledSocket};
 use crate::node::Arrival;
-use crate::runtime::{Polls, Runtime};
+use crate::runtime::Runtime;
 use crate::sync::Arc;
 
 /// # Creating a hub and accepting connections
@@ -27,8 +28,12 @@ impl Hub {
     /// Sets the executor of the hub's tasks, for this handle and its clones. By default it is the runtime
     /// of the first `serve` or `accept`.
     #[must_use]
-    pub fn spawn_on<R: Runtime>(mut self, executor: R::Executor) -> Self {
-        self.set_executor::<R>(executor);
+    pub fn spawn_on<E, R>(mut self, executor: E) -> Self
+    where
+        E: IntoExecutor<R>,
+        R: Runtime,
+    {
+        self.set_executor::<R>(executor.into_executor());
         self
     }
 
@@ -38,12 +43,18 @@ impl Hub {
     /// # Errors
     ///
     /// Fails outside of a runtime while the hub has not started, or if the hub's runtime has shut down.
-    pub fn accept<R: Runtime>(&self, stream: R::TcpStream, early: Vec<u8>) -> io::Result<()> {
-        let (socket, peer) = R::socket(stream)?;
+    pub fn accept<S, R>(&self, stream: S, early: Vec<u8>) -> io::Result<()>
+    where
+        S: IntoSocket<R>,
+        R: Runtime,
+    {
+        let (socket, peer) = stream.into_socket()?;
         self.attach::<R>(socket, peer, Arrival::Fresh(None), early)
     }
 
     /// Takes any other stream that can be read and written, such as a TLS stream.
+    ///
+    /// For a stream that two runtimes can poll, name one: `hub.accept_stream::<_, Tokio>(…)`.
     ///
     /// `limits.unsent_bytes` does not apply to it: set `TCP_NOTSENT_LOWAT` on the underlying TCP socket.
     /// Otherwise a slow reader is noticed only when the kernel's send buffer is full, too.
@@ -51,11 +62,12 @@ impl Hub {
     /// # Errors
     ///
     /// As for [`accept`](Self::accept).
-    pub fn accept_stream<R, T>(&self, stream: T, peer: IpAddr, early: Vec<u8>) -> io::Result<()>
+    pub fn accept_stream<S, R>(&self, stream: S, peer: IpAddr, early: Vec<u8>) -> io::Result<()>
     where
-        R: Polls<T>,
+        Foreign<S>: PolledBy<R>,
+        R: Runtime,
     {
-        self.accept_polled::<R, T>(stream, peer, Arrival::Fresh(None), early)
+        self.accept_polled(stream, peer, Arrival::Fresh(None), early)
     }
 
     /// Takes a stream that the application has already upgraded: the 101 response has been sent, and
@@ -64,30 +76,32 @@ impl Hub {
     /// # Errors
     ///
     /// As for [`accept`](Self::accept).
-    pub fn accept_upgraded<R, T>(
+    pub fn accept_upgraded<S, R>(
         &self,
-        stream: T,
+        stream: S,
         peer: IpAddr,
         request: Request,
         early: Vec<u8>,
     ) -> io::Result<()>
     where
-        R: Polls<T>,
+        Foreign<S>: PolledBy<R>,
+        R: Runtime,
     {
-        self.accept_polled::<R, T>(stream, peer, Arrival::Upgraded(Box::new(request)), early)
+        self.accept_polled(stream, peer, Arrival::Upgraded(Box::new(request)), early)
     }
 
-    fn accept_polled<R, T>(
+    fn accept_polled<S, R>(
         &self,
-        stream: T,
+        stream: S,
         peer: IpAddr,
         arrival: Arrival,
         early: Vec<u8>,
     ) -> io::Result<()>
     where
-        R: Polls<T>,
+        Foreign<S>: PolledBy<R>,
+        R: Runtime,
     {
-        let socket = AnySocket::new(PolledSocket::new(R::adapt(stream)));
+        let socket = AnySocket::new(PolledSocket::new(Foreign(stream).adapt()));
         self.attach::<R>(socket, peer, arrival, early)
     }
 

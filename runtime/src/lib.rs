@@ -22,7 +22,9 @@
 //!
 //! - Implement [`Runtime`] for a type without values, such as `enum Tokio {}`: how tasks are spawned and
 //!   TCP connections accepted, and its [`Timer`].
-//! - Implement [`Polls`] for it, and [`Stream`], for the streams that the runtime can read and write.
+//! - Implement [`IntoExecutor`], [`IntoListener`] and [`IntoSocket`] with it as their parameter for the
+//!   types that applications pass to a hub, and [`PolledBy`] for [`Foreign<S>`](Foreign), where `S` is any
+//!   stream that the runtime can read and write, adapted as a [`Stream`].
 //! - Choose the [`Sockets`] of an event loop: on Linux the epoll set in `epoll`, elsewhere
 //!   [`SelfWaking`], where each socket wakes its own task.
 //! - Re-export what applications need, with an alias of [`Serve`].
@@ -35,6 +37,7 @@
 
 mod accept;
 mod application;
+mod argument;
 #[cfg(feature = "client")]
 pub mod client;
 mod driver;
@@ -55,11 +58,12 @@ mod sync;
 mod waiters;
 
 pub use self::application::Application;
+pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy};
 pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message};
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;
 pub use self::net::{
     AnySocket, PolledSocket, Readiness, SelfWaking, Socket, SocketToken, Sockets, Stream,
 };
-pub use self::runtime::{BoxFuture, Polls, Runtime, Timer};
+pub use self::runtime::{BoxFuture, Runtime, Timer};
 pub use self::serve::Serve;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::machine;
-use crate::net::{AnySocket, Sockets, Stream};
+use crate::net::{AnySocket, Sockets};
 
 /// A boxed, sendable future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -22,8 +22,6 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     type Timer: Timer;
     /// The TCP listener.
     type Listener: Send + Sync + 'static;
-    /// The TCP stream.
-    type TcpStream: Send + 'static;
     /// A listener that has been prepared for accepting.
     type Acceptor: Send + Sync + 'static;
     /// The set of sockets that one event loop watches.
@@ -64,22 +62,6 @@ pub trait Runtime: Debug + Send + Sync + 'static {
         acceptor: &Self::Acceptor,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(AnySocket, IpAddr)>>;
-
-    /// Wraps a stream, sets `TCP_NODELAY`, and returns its peer's address.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the stream is not connected or cannot be configured.
-    fn socket(stream: Self::TcpStream) -> io::Result<(AnySocket, IpAddr)>;
-}
-
-/// A runtime that can poll streams of type `T`.
-pub trait Polls<T>: Runtime {
-    /// The adapter type.
-    type Stream: Stream;
-
-    /// Wraps a stream in the adapter.
-    fn adapt(stream: T) -> Self::Stream;
 }
 
 /// A resettable timer.

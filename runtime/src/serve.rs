@@ -9,6 +9,7 @@ use std::time::Duration;
 use switchboard_core::response::PageResponse;
 use switchboard_core::{DrainReport, Request};
 
+use crate::argument::IntoListener;
 use crate::driver;
 use crate::hub::Hub;
 use crate::node::{Arrival, Pages};
@@ -25,9 +26,13 @@ const ACCEPTS: usize = 16;
 /// # Serving a listener
 impl Hub {
     /// Accepts all connections of `listener`, until the hub is drained.
-    pub fn serve<R: Runtime>(self, listener: R::Listener) -> Serve<R> {
+    pub fn serve<L, R>(self, listener: L) -> Serve<R>
+    where
+        L: IntoListener<R>,
+        R: Runtime,
+    {
         Serve {
-            listener,
+            listener: listener.into_listener(),
             hub: self,
             pages: None,
         }

@@ -8,7 +8,7 @@ use futures_util::SinkExt;
 use switchboard_tokio::client::{
     Client, Event, Events, Failure, Options, RequestError, State, WaitReason,
 };
-use switchboard_tokio::{Application, Config, Hub, Tokio};
+use switchboard_tokio::{Application, Config, Hub};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time;
@@ -37,8 +37,7 @@ async fn time_passes_by_the_clock_of_the_runtime() {
     let hub = Hub::new(config, Nothing).expect("a configuration");
     let (near, mut far) = tokio::io::duplex(10_000);
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    hub.accept_stream::<Tokio, _>(near, peer, Vec::new())
-        .expect("taken");
+    hub.accept_stream(near, peer, Vec::new()).expect("taken");
     let (begun, really) = (time::Instant::now(), Instant::now());
     far.write_all(REQUEST).await.expect("taken");
     // It answers no ping and is evicted; until then the test only waits.

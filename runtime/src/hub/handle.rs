@@ -23,9 +23,8 @@ use crate::sync::{Arc, Weak};
 /// No method waits for a client, except those that are `async`, and none holds a lock across I/O.
 /// Dropping the last handle ends every connection (`shutdown`).
 ///
-/// The methods that accept connections have the runtime as a type parameter, such as
-/// `switchboard_tokio::Tokio`. The first of them starts the node's tasks on it, and with them the node's
-/// time.
+/// The methods that accept connections infer the runtime from their argument. The first of them starts
+/// the node's tasks on it, and with them the node's time.
 ///
 /// # Example
 ///

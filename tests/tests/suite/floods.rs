@@ -288,7 +288,7 @@ fn a_flood_of_connections_starves_nobody() {
         .collect();
     let hub = Hub::new(open(), Plain::default())
         .expect("a configuration")
-        .spawn_on::<rt::Rt>(runtime.executor());
+        .spawn_on(runtime.executor());
     let (serving, asking) = (hub.clone(), hub.clone());
     let seen = Arc::new(AtomicUsize::new(0));
     let saw = seen.clone();

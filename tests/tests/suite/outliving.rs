@@ -11,7 +11,7 @@ use crate::rt::{self, Config, Hub, Runtime};
 fn serve_on(runtime: &Runtime, hub: &Hub) -> Peer {
     let listener = runtime.run(rt::bind());
     let address = listener.local_addr().expect("an address");
-    let serve = rt::serve(listener, hub.clone().spawn_on::<rt::Rt>(runtime.executor()));
+    let serve = rt::serve(listener, hub.clone().spawn_on(runtime.executor()));
     runtime.spawn(async move {
         let _ = serve.await;
     });
@@ -47,12 +47,12 @@ fn a_hub_that_outlives_its_runtime_is_served_by_the_next() {
 fn a_stream_is_taken_outside_of_the_runtime_and_refused_once_that_has_ended() {
     let hub = Hub::new(Config::default(), Plain::default()).expect("a configuration");
     let runtime = Runtime::new(1);
-    let there = hub.clone().spawn_on::<rt::Rt>(runtime.executor());
+    let there = hub.clone().spawn_on(runtime.executor());
     serve_on(&runtime, &hub).upgrade("/ws/blue", &[]).leave();
     let bring = |hub: &Hub| {
         let (near, far) = rt::pipe(100);
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        (hub.accept_stream::<rt::Rt, _>(near, peer, Vec::new()), far)
+        (hub.accept_stream(near, peer, Vec::new()), far)
     };
     let (taken, _far) = bring(&hub);
     assert!(taken.is_ok(), "{taken:?}");

@@ -20,7 +20,6 @@ pub(crate) use async_tungstenite::tungstenite::handshake::derive_accept_key;
 pub(crate) use futures_rustls::TlsAcceptor;
 pub(crate) use smol::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use smol::net::{TcpListener, TcpStream};
-pub(crate) use switchboard_smol::Smol as Rt;
 pub(crate) use switchboard_smol::*;
 
 /// An executor for one server, with this many threads.

@@ -15,7 +15,6 @@ use tokio::sync::Notify;
 use crate::suite::streams::Held;
 
 pub(crate) use crate::suite::runtime::{WebSocket, bind, bind_to};
-pub(crate) use switchboard_tokio::Tokio as Rt;
 pub(crate) use switchboard_tokio::*;
 pub(crate) use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use tokio::net::{TcpListener, TcpStream};

@@ -76,7 +76,7 @@ impl Server {
         let runtime = rt::Runtime::new(threads);
         let hub = Hub::new(config, application)
             .expect("a configuration")
-            .spawn_on::<rt::Rt>(runtime.executor());
+            .spawn_on(runtime.executor());
         let listener = runtime.run(rt::bind_to(address));
         let address = listener.local_addr().expect("an address");
         let report = Arc::new(OnceLock::new());

@@ -51,7 +51,7 @@ fn scene(threads: usize, wire: Wire) -> Scene {
     config.health.ping_interval = Duration::from_secs(300 * 86_400);
     let hub = Hub::new(config, app)
         .expect("a configuration")
-        .spawn_on::<rt::Rt>(runtime.executor());
+        .spawn_on(runtime.executor());
     Scene { runtime, hub, log }
 }
 
@@ -198,7 +198,7 @@ fn a_socket_may_be_handed_over_with_the_bytes_that_were_read() {
             let (mut stream, _) = listener.accept().await.expect("a stream");
             let mut read = vec![0; early];
             stream.read_exact(&mut read).await.expect("bytes");
-            hub.accept::<rt::Rt>(stream, read).expect("taken");
+            hub.accept(stream, read).expect("taken");
         });
         assert_eq!(peer.head().status, 101, "{early}");
         peer.say("hello");
@@ -215,8 +215,7 @@ fn any_stream_will_do() {
     let (near, mut far) = rt::pipe(4_096);
     let hub = scene.hub.clone();
     scene.runtime.run(async move {
-        hub.accept_stream::<rt::Rt, _>(near, PEER, Vec::new())
-            .expect("taken");
+        hub.accept_stream(near, PEER, Vec::new()).expect("taken");
         let request = upgrade("/ws/blue?token=s3cr3t-ann", &[]);
         far.write_all(&request).await.expect("written");
         let head = read_head(&mut far).await;
@@ -248,7 +247,7 @@ fn an_upgraded_stream_begins_with_frames() {
         ];
         let request = Request::upgraded("/chat", Some("blue".into()), headers);
         let early = [frame(TEXT, b"one"), frame(TEXT, b"two")[..3].to_vec()].concat();
-        hub.accept_upgraded::<rt::Rt, _>(near, PEER, request.expect("a request"), early)
+        hub.accept_upgraded(near, PEER, request.expect("a request"), early)
             .expect("taken");
         far.write_all(&frame(TEXT, b"two")[3..])
             .await
@@ -268,7 +267,7 @@ fn an_upgraded_stream_is_refused_by_close() {
     scene.runtime.run(async move {
         let headers = [("Authorization", "Bearer wrong")];
         let request = Request::upgraded("/chat", None, headers).expect("a request");
-        hub.accept_upgraded::<rt::Rt, _>(near, PEER, request, Vec::new())
+        hub.accept_upgraded(near, PEER, request, Vec::new())
             .expect("taken");
         let (first, payload) = read_frame(&mut far).await;
         assert_eq!(
@@ -284,7 +283,7 @@ fn squeeze(scene: &Scene, capacity: usize, count: usize, size: usize) {
     let (near, mut far) = rt::pipe(capacity);
     let hub = scene.hub.clone();
     let request = Request::upgraded("/ws?token=s3cr3t-ann", None, [("Host", "a")]);
-    hub.accept_upgraded::<rt::Rt, _>(near, PEER, request.expect("a request"), Vec::new())
+    hub.accept_upgraded(near, PEER, request.expect("a request"), Vec::new())
         .expect("taken");
     scene.until_users(1);
     let payload = vec![7; size];
@@ -321,7 +320,7 @@ fn both_ways_at_once_do_not_stop_each_other() {
         let (near, mut far) = rt::pipe(capacity);
         let hub = scene.hub.clone();
         let request = Request::upgraded("/ws?token=s3cr3t-ann", None, [("Host", "a")]);
-        hub.accept_upgraded::<rt::Rt, _>(near, PEER, request.expect("a request"), Vec::new())
+        hub.accept_upgraded(near, PEER, request.expect("a request"), Vec::new())
             .expect("taken");
         scene.runtime.run(async move {
             // Writes everything before it reads the first echo.
@@ -346,9 +345,7 @@ fn the_last_handle_ends_every_connection() {
     let mut peer = Peer::connect(address);
     runtime.run(async move {
         let (stream, _) = listener.accept().await.expect("a stream");
-        accepting
-            .accept::<rt::Rt>(stream, Vec::new())
-            .expect("taken");
+        accepting.accept(stream, Vec::new()).expect("taken");
     });
     peer.send(&upgrade("/ws/blue?token=s3cr3t-ann", &[]));
     assert_eq!(peer.head().status, 101);
@@ -368,7 +365,7 @@ fn a_pending_flush_is_retried_while_reading_pauses() {
     config.health.ping_interval = Duration::from_secs(300 * 86_400);
     let hub = Hub::new(config, Busy)
         .expect("a configuration")
-        .spawn_on::<rt::Rt>(runtime.executor());
+        .spawn_on(runtime.executor());
     // The executor has one thread, so a task's turn is complete when the test looks.
     runtime.run(async move {
         let (stream, mut far) = rt::pipe(100_000);
@@ -379,7 +376,7 @@ fn a_pending_flush_is_retried_while_reading_pauses() {
             gate: gate.clone(),
         };
         let request = Request::upgraded("/ws", None, [("Host", "a")]).expect("a request");
-        hub.accept_upgraded::<rt::Rt, _>(near, PEER, request, Vec::new())
+        hub.accept_upgraded(near, PEER, request, Vec::new())
             .expect("taken");
         until_it_is(|| hub.stats().users == 1).await;
         // More than may wait behind a busy hook.

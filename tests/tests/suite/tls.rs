@@ -42,7 +42,7 @@ fn serve(server: &Server, config: Arc<ServerConfig>) -> u16 {
         let acceptor = TlsAcceptor::from(config);
         while let Ok((stream, _)) = listener.accept().await {
             if let Ok(stream) = acceptor.accept(stream).await {
-                hub.accept_stream::<rt::Rt, _>(stream, IpAddr::V4(Ipv4Addr::LOCALHOST), Vec::new())
+                hub.accept_stream(stream, IpAddr::V4(Ipv4Addr::LOCALHOST), Vec::new())
                     .expect("taken");
             }
         }
