@@ -39,7 +39,8 @@
 //!   panics or takes longer than 10 s closes its own connection and no other.
 //! - A **[`Hub`]** is the handle to one node: a cheaply cloned value with methods to broadcast, send,
 //!   join, leave, close, inspect and drain, usable from any task or thread. None of them waits for a
-//!   client, except those that are `async`.
+//!   client, except those that are `async`. What the node owns, such as the application, holds it as a
+//!   [`WeakHub`]; [`Hub::new_with`] makes both together.
 //! - A **connection** is one accepted WebSocket, identified by a [`ConnectionId`] that is never reused.
 //!   Hooks get a [`Connection`], a handle to it.
 //! - A **user** is the [`Identity`] behind one or more connections. [`UserPolicy`] decides whether a
@@ -137,7 +138,7 @@ pub use switchboard_core::{
 #[doc(inline)]
 pub use switchboard_runtime::{
     Application, BroadcastError, Connection, Entry, Foreign, Hub, IntoExecutor, IntoListener,
-    IntoSocket, Message, PolledBy, Runtime,
+    IntoSocket, Message, PolledBy, Runtime, WeakHub,
 };
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.

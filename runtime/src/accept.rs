@@ -8,11 +8,10 @@ use switchboard_core::{Config, ConfigError, Request};
 use crate::application::Application;
 use crate::argument::{Foreign, IntoExecutor, IntoSocket, PolledBy};
 use crate::driver;
-use crate::hub::Hub;
+use crate::hub::{Hub, WeakHub};
 use crate::net::{AnySocket, PolledSocket};
 use crate::node::Arrival;
 use crate::runtime::Runtime;
-use crate::sync::Arc;
 
 /// # Creating a hub and accepting connections
 impl Hub {
@@ -22,7 +21,43 @@ impl Hub {
     ///
     /// An inconsistent configuration is an error that names the field, the value and the rule.
     pub fn new(config: Config, application: impl Application) -> Result<Self, ConfigError> {
-        Self::create(config, Arc::new(application))
+        Self::create(config, |_| application)
+    }
+
+    /// Creates a hub together with an application that holds it, for `on_notice` and for whatever else of
+    /// the application has no [`Connection`](crate::Connection) at hand.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use switchboard_core::{Config, Notice};
+    /// # use switchboard_runtime::{Application, Hub, WeakHub};
+    /// struct Watched {
+    ///     hub: WeakHub,
+    /// }
+    ///
+    /// impl Application for Watched {
+    ///     fn on_notice(&self, notice: &Notice) {
+    ///         if let Notice::HostStalled { .. } = notice
+    ///             && let Some(hub) = self.hub.upgrade()
+    ///         {
+    ///             let _ = hub.broadcast("operators", r#"{"warning":"the host has stalled"}"#);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let hub = Hub::new_with(Config::default(), |hub| Watched { hub })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new). The function is not called then.
+    pub fn new_with<A: Application>(
+        config: Config,
+        application: impl FnOnce(WeakHub) -> A,
+    ) -> Result<Self, ConfigError> {
+        Self::create(config, application)
     }
 
     /// Sets the executor of the hub's tasks, for this handle and its clones. By default it is the runtime

@@ -59,7 +59,7 @@ mod waiters;
 
 pub use self::application::Application;
 pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy};
-pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message};
+pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message, WeakHub};
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;
 pub use self::net::{

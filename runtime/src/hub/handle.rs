@@ -73,23 +73,41 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(crate) fn create(config: Config, application: Arc<dyn Hooks>) -> Result<Self, ConfigError> {
+    pub(crate) fn create<A: Hooks>(
+        config: Config,
+        application: impl FnOnce(WeakHub) -> A,
+    ) -> Result<Self, ConfigError> {
         let mut switchboard = Switchboard::new(config.clone(), machine::seed(), Time::ZERO)?;
         switchboard.await_disconnect_hooks();
-        let observer = application.clone();
-        let on_notice = Box::new(move |notice: &_| observer.on_notice(notice));
-        let shared = Shared::new(config, switchboard, on_notice);
-        let handle = Arc::new_cyclic(|handle| Handle {
-            host: Arc::new(Host {
-                shared,
-                application,
+        let handle = Arc::new_cyclic(|handle: &Weak<Handle>| {
+            let application = Arc::new(application(WeakHub {
                 handle: handle.clone(),
-            }),
+                executor: None,
+            }));
+            let observer = application.clone();
+            let on_notice = Box::new(move |notice: &_| observer.on_notice(notice));
+            let shared = Shared::new(config, switchboard, on_notice);
+            Handle {
+                host: Arc::new(Host {
+                    shared,
+                    application,
+                    handle: handle.clone(),
+                }),
+            }
         });
         Ok(Self {
             handle,
             executor: None,
         })
+    }
+
+    /// Returns a handle that does not keep the connections open.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakHub {
+        WeakHub {
+            handle: Arc::downgrade(&self.handle),
+            executor: self.executor.clone(),
+        }
     }
 
     pub(crate) fn host(&self) -> &Arc<Host> {
@@ -111,6 +129,35 @@ impl Hub {
         };
         let executor = executor.downcast_ref::<R::Executor>().cloned();
         executor.ok_or_else(|| io::Error::other("the hub's executor is one of another runtime"))
+    }
+}
+
+/// A handle to one node that does not keep its connections open: for what the node itself owns, such as
+/// its application. With a [`Hub`] there, the last handle would never be dropped.
+///
+/// Returned by [`Hub::downgrade`], and passed to the function of [`Hub::new_with`].
+#[derive(Clone)]
+pub struct WeakHub {
+    handle: Weak<Handle>,
+    executor: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl fmt::Debug for WeakHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakHub").finish_non_exhaustive()
+    }
+}
+
+impl WeakHub {
+    /// Returns the hub. `None` if its last handle was dropped, or if [`Hub::new_with`] has not returned
+    /// yet.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Hub> {
+        let handle = self.handle.upgrade()?;
+        Some(Hub {
+            handle,
+            executor: self.executor.clone(),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ mod message;
 mod node;
 mod sending;
 
-pub use self::handle::{Connection, Hub};
+pub use self::handle::{Connection, Hub, WeakHub};
 pub use self::message::{Entry, Message};
 pub use self::sending::BroadcastError;
 

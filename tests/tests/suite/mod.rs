@@ -26,6 +26,7 @@ mod floods;
 mod framing;
 mod framing_rows;
 mod health;
+mod holding;
 mod hooks;
 mod hostile_servers;
 mod json;
