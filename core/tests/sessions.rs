@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::{ClientFrame, TEXT, close, frame, wire};
-use switchboard_core::session::{BACKLOG, Call, Direct, Ended, Reply, Session, Step, Turn};
+use switchboard_core::session::{BACKLOG, Call, Ended, LocalNode, Reply, Session, Step, Turn};
 use switchboard_core::{
     Action, Chunk, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity,
     Notice, ReadMode, Switchboard, Time, UserPolicy, Wire,
@@ -83,8 +83,8 @@ impl Node {
         assert!(self.board.is_connected("ann"));
     }
 
-    fn with<T>(&mut self, work: impl FnOnce(&mut Session, &mut Direct<'_>) -> T) -> T {
-        let mut node = Direct {
+    fn with<T>(&mut self, work: impl FnOnce(&mut Session, &mut LocalNode<'_>) -> T) -> T {
+        let mut node = LocalNode {
             switchboard: &mut self.board,
             now: self.now,
         };
@@ -116,7 +116,7 @@ impl Node {
                 _ => {}
             }
         }
-        let mut node = Direct {
+        let mut node = LocalNode {
             switchboard: &mut self.board,
             now: self.now,
         };
@@ -189,7 +189,7 @@ impl Node {
         let id = self.board.connect(self.now, PEER).expect("a seat");
         let handshake = handshake(self.board.config());
         let mut session = Session::new(id, PEER, handshake);
-        let mut node = Direct {
+        let mut node = LocalNode {
             switchboard: &mut self.board,
             now: self.now,
         };

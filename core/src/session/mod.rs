@@ -24,12 +24,13 @@ use std::sync::Arc;
 
 use self::backlog::{Item, Waiting};
 pub use self::call::{Call, Ended, Lobby, Login, Reply, Step};
-pub use self::node::{Direct, Node};
+pub use self::node::{Held, LocalNode, Node};
 use self::read::Input;
 pub use self::read::{Received, Turn};
+use crate::address::set_client;
 pub use crate::bucket::Meter;
 use crate::name::anonymous_user;
-use crate::protocol::RequestId;
+use crate::protocol::{self, RequestId};
 use crate::{
     CloseFrame, CloseReason, ConnectionId, Denied, Event, HandshakeConfig, Identity, Question,
     ReadMode, Refused, Request, RequestOutcome, Rooms, Time, Token, Wire, check_user,
@@ -73,7 +74,7 @@ enum Hook {
 /// use std::net::{IpAddr, Ipv4Addr};
 /// use std::sync::Arc;
 ///
-/// use switchboard_core::session::{Call, Direct, Reply, Session, Step, Turn};
+/// use switchboard_core::session::{Call, LocalNode, Reply, Session, Step, Turn};
 /// use switchboard_core::{Config, Endpoint, HandshakeConfig, Identity, Switchboard, Time, Tokens};
 ///
 /// fn answer(call: Call) -> Reply {
@@ -89,7 +90,7 @@ enum Hook {
 /// }
 ///
 /// /// Carries out a step and those that follow from it.
-/// fn run(session: &mut Session, node: &mut Direct<'_>, mut step: Option<Step>) {
+/// fn run(session: &mut Session, node: &mut LocalNode<'_>, mut step: Option<Step>) {
 ///     while let Some(now) = step.take().or_else(|| session.next(node)) {
 ///         step = match now {
 ///             Step::Call(call) => session.reply(node, answer(call)),
@@ -115,7 +116,7 @@ enum Hook {
 ///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
 ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 ///     .to_vec();
-/// let mut node = Direct { switchboard: &mut switchboard, now };
+/// let mut node = LocalNode { switchboard: &mut switchboard, now };
 /// let mut used = 0;
 /// while used < input.len() {
 ///     let received = session.receive(&mut node, &mut input[used..], &mut Turn::default());
@@ -278,11 +279,10 @@ impl Session {
     pub fn next(&mut self, node: &mut impl Node) -> Option<Step> {
         while !self.is_calling() {
             let step = if self.undecided {
-                self.undecided = node.is_undecided(self.id);
+                let user = self.decision(node);
                 if self.undecided {
                     return None;
                 }
-                let user = node.user(self.id);
                 self.admitted(user)
             } else if let Some(item) = self.pop(node) {
                 let step = self.process(node, item);
@@ -308,7 +308,7 @@ impl Session {
             self.waiting.set_hook_due(Some(at));
         }
         if !std::mem::replace(&mut self.announced, true) {
-            node.event(self.id, Event::HookStarted);
+            self.event(node, Event::HookStarted);
         }
         let hook_due = self.waiting.hook_due().filter(|_| !self.is_watched());
         let deadlines = [hook_due, self.waiting.close_by()];
@@ -338,7 +338,7 @@ impl Session {
                         self.process(node, item);
                     }
                     Item::Violation(violation) => {
-                        node.event(self.id, Event::Violation(violation));
+                        self.event(node, Event::Violation(violation));
                     }
                     _ => {}
                 }
@@ -349,7 +349,7 @@ impl Session {
     /// Notes that the call has panicked, which ends this connection only.
     pub fn failed(&mut self, node: &mut impl Node) {
         self.call_over();
-        node.event(self.id, Event::HookFailed);
+        self.event(node, Event::HookFailed);
         // The node has ended the connection, so nothing that waits is passed on.
         self.forget_input(node);
     }
@@ -358,7 +358,7 @@ impl Session {
     pub fn reply(&mut self, node: &mut impl Node, reply: Reply) -> Option<Step> {
         let announced = self.call_over();
         match reply {
-            Reply::Page(page) => node.answer_page(self.id, page),
+            Reply::Page(page) => node.hold(|held| held.answer_page(self.id, page)),
             Reply::Identity(login, Ok(identity)) => return self.identified(node, login, identity),
             Reply::Identity(login, Err(denied)) => {
                 return self.authenticated(node, Err(refused(denied)), login.answers.as_ref());
@@ -367,22 +367,28 @@ impl Session {
                 let verdict = granted.map_err(refused).map(|()| lobby.identity);
                 return self.authenticated(node, verdict, lobby.answers.as_ref());
             }
-            Reply::Verdict(question, answer) => node.answer(self.id, question, answer),
+            Reply::Verdict(question, answer) => {
+                node.hold(|held| held.answer(self.id, question, answer));
+            }
             Reply::Delivered(Err(denied)) => {
                 let reason = match denied {
                     Denied::Unauthorized => CloseReason::Unauthorized,
                     Denied::Forbidden => CloseReason::Forbidden,
                 };
-                node.close(self.id, reason);
+                node.hold(|held| held.close(self.id, reason));
             }
             Reply::Connected | Reply::Delivered(Ok(())) => {
                 if announced {
-                    node.event(self.id, Event::HookDone);
+                    self.event(node, Event::HookDone);
                 }
             }
             Reply::Disconnected => {}
         }
         None
+    }
+
+    fn event(&self, node: &mut impl Node, event: Event<'_>) {
+        node.hold(|held| held.event(self.id, event));
     }
 
     /// Returns whether the node was told that the hook is pending.
@@ -413,7 +419,7 @@ impl Session {
         let items = self.take_items(node);
         // The node needs the end of input to drop the socket, and is told of it only once.
         if items.iter().any(|item| matches!(item, Item::Eof)) {
-            node.event(self.id, Event::Eof);
+            self.event(node, Event::Eof);
         }
     }
 
@@ -430,9 +436,14 @@ impl Session {
         mut request: Request,
         answered: bool,
     ) -> Option<Step> {
-        let answer = node.request(self.id, self.peer, &mut request, answered);
+        let (id, peer) = (self.id, self.peer);
+        set_client(&mut request, peer, &node.config().trusted_proxies);
+        node.client_known(request.peer());
+        let (answer, mode) = node.hold(|held| {
+            let answer = held.request(id, &request, answered);
+            (answer, held.read_mode(id))
+        });
         self.input = Input::Nothing;
-        let mode = node.read_mode(self.id);
         self.set_mode(node, mode);
         match answer {
             RequestOutcome::Authenticate => Some(self.authenticate(request, None)),
@@ -495,9 +506,26 @@ impl Session {
         if verdict != Ok(Identity::FirstMessage) {
             self.waiting.set_request(None);
         }
-        let user = node.authenticated(self.id, verdict, request);
-        self.undecided = user.is_none() && node.is_undecided(self.id);
+        let id = self.id;
+        let (user, undecided) = node.hold(|held| {
+            let user = held.authenticated(id, verdict, request);
+            let undecided = user.is_none() && held.is_undecided(id);
+            (user, undecided)
+        });
+        self.undecided = undecided;
         self.admitted(user)
+    }
+
+    /// Looks whether the client is admitted or refused by now. Returns the user if it is admitted.
+    fn decision(&mut self, node: &mut impl Node) -> Option<Arc<str>> {
+        let id = self.id;
+        let (user, undecided) = node.hold(|held| {
+            let undecided = held.is_undecided(id);
+            let user = if undecided { None } else { held.user(id) };
+            (user, undecided)
+        });
+        self.undecided = undecided;
+        user
     }
 
     fn admitted(&mut self, user: Option<Arc<str>>) -> Option<Step> {
@@ -522,7 +550,7 @@ impl Session {
         let leaves = is_last || matches!(item, Item::Eof);
         self.push(node, item);
         if leaves {
-            node.event(self.id, Event::Leaving);
+            self.event(node, Event::Leaving);
         }
         if is_last {
             let at = node.now() + node.config().timeouts.close;
@@ -559,15 +587,15 @@ impl Session {
                 node.backlog_changed(bytes, self.waiting.bytes());
                 return Some(Step::Flush);
             }
-            Item::FlushedViolation(violation) => node.event(self.id, Event::Violation(violation)),
+            Item::FlushedViolation(violation) => self.event(node, Event::Violation(violation)),
             Item::Close(close) => {
                 let frame = close.as_ref().map(|(code, reason)| CloseFrame {
                     code: *code,
                     reason,
                 });
-                node.event(self.id, Event::Close(frame));
+                self.event(node, Event::Close(frame));
             }
-            Item::Eof => node.event(self.id, Event::Eof),
+            Item::Eof => self.event(node, Event::Eof),
         }
         None
     }
@@ -576,7 +604,8 @@ impl Session {
         if node.config().wire == Wire::Raw {
             return self.hand_over(Call::Text(text));
         }
-        let question = node.command(self.id, &text)?;
+        let command = protocol::parse(&text);
+        let question = node.hold(|held| held.command(self.id, &text, command))?;
         self.ask(question)
     }
 
@@ -610,7 +639,7 @@ impl Session {
         if full != self.paused {
             self.paused = full;
             let event = if full { Event::Paused } else { Event::Resumed };
-            node.event(self.id, event);
+            self.event(node, event);
         }
         full
     }

@@ -4,18 +4,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{self, RequestId};
+use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
     BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, ReadMode,
     Refused, Request, RequestOutcome, Switchboard, Time,
 };
 
-/// The calls that a [`Session`](super::Session) makes to its node.
-///
-/// Each method that takes an id is one call of [`Switchboard`]. A driver implements this trait on
-/// top of its lock; tests use a switchboard of their own through [`Direct`]. A stale id has no
-/// effect, because the session will soon be told that the connection has ended.
+/// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
+/// lock, and what is known without that lock.
 pub trait Node {
+    /// The switchboard while the lock is held.
+    type Held<'a>: Held;
+
+    /// Calls `work` while holding the lock. The session prepares before what can be prepared, and
+    /// makes all calls that belong together under one hold.
+    fn hold<T>(&mut self, work: impl FnOnce(&mut Self::Held<'_>) -> T) -> T;
+
     /// Returns the configuration of the node.
     fn config(&self) -> &Config;
 
@@ -38,21 +42,30 @@ pub trait Node {
         true
     }
 
+    /// Notes the client's address, which behind a trusted proxy is known only from the request.
+    fn client_known(&mut self, client: IpAddr) {
+        let _ = client;
+    }
+
+    /// Notes that a message of this many bytes was read, for a log.
+    fn message_read(&mut self, id: ConnectionId, binary: bool, bytes: usize) {
+        let _ = (id, binary, bytes);
+    }
+}
+
+/// The calls that a [`Session`](super::Session) makes to the switchboard.
+///
+/// Each method is one call of [`Switchboard`]. A stale id has no effect, because the session will
+/// soon be told that the connection has ended.
+pub trait Held {
     /// [`Switchboard::handle`].
     fn event(&mut self, id: ConnectionId, event: Event<'_>);
 
     /// [`Switchboard::read_mode`]; `None` if the connection is gone.
     fn read_mode(&mut self, id: ConnectionId) -> Option<ReadMode>;
 
-    /// [`Switchboard::request`], or [`Switchboard::upgraded`] if `answered`. Sets the client's
-    /// address in the request.
-    fn request(
-        &mut self,
-        id: ConnectionId,
-        peer: IpAddr,
-        request: &mut Request,
-        answered: bool,
-    ) -> RequestOutcome;
+    /// [`Switchboard::request`], or [`Switchboard::upgraded`] if `answered`.
+    fn request(&mut self, id: ConnectionId, request: &Request, answered: bool) -> RequestOutcome;
 
     /// [`Switchboard::malformed`].
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest);
@@ -69,19 +82,13 @@ pub trait Node {
         charged: Result<(), Duration>,
     ) -> bool;
 
-    /// [`message`](Self::message) for a text, and then [`command`](Self::command) if that allows it.
-    fn text(
+    /// [`Switchboard::command`], with the text that was parsed.
+    fn command(
         &mut self,
         id: ConnectionId,
         text: &str,
-        charged: Result<(), Duration>,
-    ) -> Option<Question> {
-        let processed = self.message(id, false, text.len(), charged);
-        processed.then(|| self.command(id, text)).flatten()
-    }
-
-    /// [`Switchboard::command`], after parsing the text.
-    fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question>;
+        parsed: Result<Command<'_>, Rejected<'_>>,
+    ) -> Option<Question>;
 
     /// [`Switchboard::authenticated`]; returns the user if the connection is admitted.
     fn authenticated(
@@ -107,16 +114,22 @@ pub trait Node {
     fn close(&mut self, id: ConnectionId, reason: CloseReason);
 }
 
-/// A [`Node`] that calls a switchboard directly, at a fixed time.
+/// A [`Node`] whose switchboard has no lock, at a fixed time.
 #[derive(Debug)]
-pub struct Direct<'a> {
+pub struct LocalNode<'a> {
     /// The switchboard.
     pub switchboard: &'a mut Switchboard,
     /// The time of each call.
     pub now: Time,
 }
 
-impl Node for Direct<'_> {
+impl<'n> Node for LocalNode<'n> {
+    type Held<'a> = LocalNode<'n>;
+
+    fn hold<T>(&mut self, work: impl FnOnce(&mut Self::Held<'_>) -> T) -> T {
+        work(self)
+    }
+
     fn config(&self) -> &Config {
         self.switchboard.config()
     }
@@ -128,7 +141,9 @@ impl Node for Direct<'_> {
     fn may_read_on(&self) -> bool {
         !self.switchboard.is_congested()
     }
+}
 
+impl Held for LocalNode<'_> {
     fn event(&mut self, id: ConnectionId, event: Event<'_>) {
         let _ = self.switchboard.handle(self.now, id, event);
     }
@@ -137,14 +152,7 @@ impl Node for Direct<'_> {
         self.switchboard.read_mode(id).ok()
     }
 
-    fn request(
-        &mut self,
-        id: ConnectionId,
-        peer: IpAddr,
-        request: &mut Request,
-        answered: bool,
-    ) -> RequestOutcome {
-        self.switchboard.set_client(peer, request);
+    fn request(&mut self, id: ConnectionId, request: &Request, answered: bool) -> RequestOutcome {
         let answer = if answered {
             self.switchboard.upgraded(self.now, id, request)
         } else {
@@ -172,9 +180,13 @@ impl Node for Direct<'_> {
         self.switchboard.message(now, id, binary, bytes, charged) == Ok(true)
     }
 
-    fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {
-        let command = protocol::parse(text);
-        let question = self.switchboard.command(self.now, id, command);
+    fn command(
+        &mut self,
+        id: ConnectionId,
+        _text: &str,
+        parsed: Result<Command<'_>, Rejected<'_>>,
+    ) -> Option<Question> {
+        let question = self.switchboard.command(self.now, id, parsed);
         question.ok().flatten()
     }
 

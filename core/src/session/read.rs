@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backlog::Item;
-use super::{Node, Session, Step};
+use super::{Held, Node, Session, Step};
+use crate::protocol;
 use crate::{
     Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Limits, ReadMode, Time,
     Wire,
@@ -94,14 +96,14 @@ impl Session {
                 };
             }
             ReadMode::Discard => {
-                node.event(self.id, Event::Discarded(bytes.len()));
+                self.event(node, Event::Discarded(bytes.len()));
                 return Received::all(bytes, None);
             }
             ReadMode::Head | ReadMode::Frames => {}
         }
         match &mut self.input {
             Input::Nothing => {
-                node.event(self.id, Event::Discarded(bytes.len()));
+                self.event(node, Event::Discarded(bytes.len()));
                 Received::all(bytes, None)
             }
             Input::Head(handshake) => {
@@ -111,7 +113,7 @@ impl Session {
                     Ok(None) => None,
                     Ok(Some(request)) => self.take_request(node, request, false),
                     Err(bad) => {
-                        node.malformed(self.id, bad);
+                        node.hold(|held| held.malformed(self.id, bad));
                         None
                     }
                 };
@@ -134,7 +136,7 @@ impl Session {
                 if in_message || self.partial {
                     self.partial = in_message;
                     let bytes = held;
-                    node.event(self.id, Event::Partial { in_message, bytes });
+                    self.event(node, Event::Partial { in_message, bytes });
                 }
                 received
             }
@@ -146,7 +148,7 @@ impl Session {
         if matches!(self.input, Input::Frames(_)) {
             return self.take(node, Item::Eof);
         }
-        node.event(self.id, Event::Eof);
+        self.event(node, Event::Eof);
         None
     }
 
@@ -176,7 +178,7 @@ impl Session {
             step = self.hand_on(node, now, incoming);
         }
         if !heard {
-            node.event(self.id, Event::Heard);
+            self.event(node, Event::Heard);
         }
         Received { used, step }
     }
@@ -184,28 +186,27 @@ impl Session {
     fn hand_on(&mut self, node: &mut impl Node, now: Time, incoming: Incoming<'_>) -> Option<Step> {
         match incoming {
             Incoming::Text(text) => {
-                let charged = self.meter.charge(now, &node.config().rates, text.len());
+                let charged = self.charge_message(node, now, false, text.len());
                 if !self.must_queue() && node.config().wire == Wire::Json {
-                    let question = node.text(self.id, text, charged)?;
-                    return self.ask(question);
+                    return self.take_text(node, text, charged);
                 }
-                if node.message(self.id, false, text.len(), charged) {
+                if node.hold(|held| held.message(self.id, false, text.len(), charged)) {
                     return self.take(node, Item::Text(text.to_owned()));
                 }
             }
             Incoming::Binary(bytes) => {
-                let charged = self.meter.charge(now, &node.config().rates, bytes.len());
-                if node.message(self.id, true, bytes.len(), charged) {
+                let charged = self.charge_message(node, now, true, bytes.len());
+                if node.hold(|held| held.message(self.id, true, bytes.len(), charged)) {
                     return self.take(node, Item::Binary(bytes.to_vec()));
                 }
             }
             Incoming::Ping(payload) => {
                 if self.charge_control(node, now, payload.len()) {
-                    node.event(self.id, Event::Ping(payload));
+                    self.event(node, Event::Ping(payload));
                 }
             }
             Incoming::Pong(payload) => {
-                if !node.pong(self.id, payload) {
+                if !node.hold(|held| held.pong(self.id, payload)) {
                     self.charge_control(node, now, payload.len());
                 }
             }
@@ -217,12 +218,42 @@ impl Session {
         None
     }
 
+    /// Processes a text message that waits for nothing.
+    fn take_text(
+        &mut self,
+        node: &mut impl Node,
+        text: &str,
+        charged: Result<(), Duration>,
+    ) -> Option<Step> {
+        let id = self.id;
+        // Parsed before the hold, and only if it is within the rates.
+        let command = charged.is_ok().then(|| protocol::parse(text));
+        let question = node.hold(|held| {
+            let processed = held.message(id, false, text.len(), charged);
+            let command = command.filter(|_| processed)?;
+            held.command(id, text, command)
+        });
+        self.ask(question?)
+    }
+
+    /// Charges a message to the rates. If they do not allow it, returns how long to wait.
+    fn charge_message(
+        &mut self,
+        node: &mut impl Node,
+        now: Time,
+        binary: bool,
+        bytes: usize,
+    ) -> Result<(), Duration> {
+        node.message_read(self.id, binary, bytes);
+        self.meter.charge(now, &node.config().rates, bytes)
+    }
+
     /// Charges a control frame. Returns whether it is within the rates.
     fn charge_control(&mut self, node: &mut impl Node, now: Time, bytes: usize) -> bool {
         let charged = self.meter.charge(now, &node.config().rates, bytes);
         if let Err(retry_after) = charged {
             let event = Event::OverRate { bytes, retry_after };
-            node.event(self.id, event);
+            self.event(node, event);
         }
         charged.is_ok()
     }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use switchboard_core::session::{Ended, Node, Session, Step as Next, Turn};
+use switchboard_core::session::{Ended, Held, Session, Step as Next, Turn};
 use switchboard_core::{Event, HandshakeConfig, ReadMode, Refused, Tokens};
 
 use super::counters::{Fault, Probe};

@@ -1,12 +1,11 @@
 //! The session's node: the oracle predicts each call, then the call is made, then both are
 //! compared.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_core::protocol::{self, RequestId};
-use switchboard_core::session::Node;
+use switchboard_core::protocol::{Command, Rejected, RequestId};
+use switchboard_core::session::{Held, Node};
 use switchboard_core::{
     BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, ReadMode,
     Refused, Request, RequestOutcome, Time,
@@ -59,7 +58,13 @@ impl Seam<'_> {
     }
 }
 
-impl Node for Seam<'_> {
+impl<'w> Node for Seam<'w> {
+    type Held<'a> = Seam<'w>;
+
+    fn hold<T>(&mut self, work: impl FnOnce(&mut Self::Held<'_>) -> T) -> T {
+        work(self)
+    }
+
     fn config(&self) -> &Config {
         &self.world.plan.config
     }
@@ -71,7 +76,9 @@ impl Node for Seam<'_> {
     fn may_read_on(&self) -> bool {
         !self.world.board.is_congested() && !self.world.links[self.l as usize].signalled
     }
+}
 
+impl Held for Seam<'_> {
     fn event(&mut self, _: ConnectionId, event: Event<'_>) {
         self.predict(&event);
         self.world.event(self.l, event);
@@ -98,15 +105,8 @@ impl Node for Seam<'_> {
         Some(mode)
     }
 
-    fn request(
-        &mut self,
-        id: ConnectionId,
-        peer: IpAddr,
-        request: &mut Request,
-        _answered: bool,
-    ) -> RequestOutcome {
+    fn request(&mut self, id: ConnectionId, request: &Request, _answered: bool) -> RequestOutcome {
         let (world, l) = (&mut *self.world, self.l);
-        world.board.set_client(peer, request);
         world.predict_request(l, request);
         let answer = world.call(|board, now| board.request(now, id, request));
         world.predicted_admission(l);
@@ -148,10 +148,15 @@ impl Node for Seam<'_> {
         admitted
     }
 
-    fn command(&mut self, id: ConnectionId, text: &str) -> Option<Question> {
+    fn command(
+        &mut self,
+        id: ConnectionId,
+        text: &str,
+        parsed: Result<Command<'_>, Rejected<'_>>,
+    ) -> Option<Question> {
         let (world, l) = (&mut *self.world, self.l);
         world.predict_command(l, text);
-        let question = world.call(|board, now| board.command(now, id, protocol::parse(text)));
+        let question = world.call(|board, now| board.command(now, id, parsed));
         world.predicted_command(l);
         question.ok().flatten()
     }

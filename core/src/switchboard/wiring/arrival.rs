@@ -127,13 +127,6 @@ impl Switchboard {
         client_address(peer, request, &self.config.trusted_proxies)
     }
 
-    /// Sets in the request the client's address, and whether a trusted proxy is in between.
-    pub fn set_client(&self, peer: IpAddr, request: &mut Request) {
-        request.set_peer(self.client_address(peer, request));
-        let trusted = &self.config.trusted_proxies;
-        request.set_behind_proxy(is_trusted(peer.to_canonical(), trusted));
-    }
-
     /// Takes the application's complete response to a request for a page.
     ///
     /// # Errors
