@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::{ClientFrame, TEXT, close, frame, wire};
-use switchboard_core::session::{BACKLOG, Call, Ended, LocalNode, Reply, Session, Step, Turn};
+use switchboard_core::session::{
+    self, BACKLOG, Call, Ended, LocalNode, Reply, Session, Step, Turn,
+};
 use switchboard_core::{
     Action, Chunk, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity,
     Notice, ReadMode, Switchboard, Time, UserPolicy, Wire,
@@ -26,6 +28,33 @@ fn handshake(config: &Config) -> Arc<HandshakeConfig> {
     })
 }
 
+/// A switchboard that counts how often its lock is held.
+struct Counted<'a> {
+    switchboard: &'a mut Switchboard,
+    now: Time,
+    holds: &'a mut usize,
+}
+
+impl session::Node for Counted<'_> {
+    type Held<'a> = LocalNode<'a>;
+
+    fn hold<T>(&mut self, work: impl FnOnce(&mut LocalNode<'_>) -> T) -> T {
+        *self.holds += 1;
+        work(&mut LocalNode {
+            switchboard: self.switchboard,
+            now: self.now,
+        })
+    }
+
+    fn config(&self) -> &Config {
+        self.switchboard.config()
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+}
+
 /// A node with one connection, and the pending calls of the application.
 struct Node {
     board: Switchboard,
@@ -35,6 +64,8 @@ struct Node {
     /// The running call.
     call: Option<Call>,
     flushes: usize,
+    /// How often the session held the lock.
+    holds: usize,
     /// The bytes sent to the client.
     sent: Vec<u8>,
 }
@@ -54,6 +85,7 @@ impl Node {
             id,
             call: None,
             flushes: 0,
+            holds: 0,
             sent: Vec::new(),
         }
     }
@@ -83,10 +115,11 @@ impl Node {
         assert!(self.board.is_connected("ann"));
     }
 
-    fn with<T>(&mut self, work: impl FnOnce(&mut Session, &mut LocalNode<'_>) -> T) -> T {
-        let mut node = LocalNode {
+    fn with<T>(&mut self, work: impl FnOnce(&mut Session, &mut Counted<'_>) -> T) -> T {
+        let mut node = Counted {
             switchboard: &mut self.board,
             now: self.now,
+            holds: &mut self.holds,
         };
         let result = work(&mut self.session, &mut node);
         self.drive();
@@ -157,6 +190,38 @@ impl Node {
         }
     }
 
+    /// Passes received bytes to a session whose calls all return at once. Returns how often that
+    /// held the lock.
+    fn holds_of(&mut self, bytes: &[u8]) -> usize {
+        let before = self.holds;
+        let (mut bytes, mut used, mut turn) = (bytes.to_vec(), 0, Turn::default());
+        let mut reply: Option<Reply> = None;
+        loop {
+            let answered = reply.take();
+            let received = self.with(|session, node| match answered {
+                Some(reply) => {
+                    session.reply_and_receive(node, reply, &mut bytes[used..], &mut turn)
+                }
+                None => session.receive(node, &mut bytes[used..], &mut turn),
+            });
+            used += received.used;
+            reply = match received.step {
+                None => break,
+                Some(Step::Flush) => panic!("nothing to flush"),
+                Some(Step::Call(Call::Ask(question))) => Some(Reply::Verdict(question, Ok(()))),
+                Some(Step::Call(_)) => Some(Reply::Delivered(Ok(()))),
+            };
+            if used == bytes.len() {
+                let step =
+                    reply.and_then(|last| self.with(|session, node| session.reply(node, last)));
+                assert!(step.is_none());
+                break;
+            }
+        }
+        assert_eq!(used, bytes.len());
+        self.holds - before
+    }
+
     fn say(&mut self, frames: &[ClientFrame]) -> usize {
         self.read(&wire(frames))
     }
@@ -206,6 +271,13 @@ impl Node {
             };
         }
         self.board.connections_of("ann").contains(&id)
+    }
+
+    /// Returns where in the bytes sent to the client this text is.
+    fn position(&self, text: &str) -> usize {
+        let sent = String::from_utf8_lossy(&self.sent);
+        sent.find(text)
+            .unwrap_or_else(|| panic!("no {text} in {sent}"))
     }
 
     fn has_sent(&self, text: &str) -> bool {
@@ -515,4 +587,80 @@ fn the_call_for_a_client_that_is_refused_meanwhile_is_dropped() {
     });
     assert!(node.call.is_none() && !node.session.is_calling());
     assert_eq!(node.board.stats(node.now).refused["restart"], 1);
+}
+
+/// A message to the room `blue`, with this number as its id.
+fn message(id: usize) -> ClientFrame {
+    let text = format!(r#"{{"type":"message","content":0,"id":{id}}}"#);
+    frame(TEXT, text)
+}
+
+#[test]
+fn the_answer_to_a_request_and_the_next_message_of_the_read_take_one_hold_of_the_lock() {
+    let mut node = Node::open(|_| {});
+    for count in 1..=8 {
+        let messages: Vec<_> = (0..count).map(|n| message(10 * count + n)).collect();
+        assert_eq!(node.holds_of(&wire(&messages)), count + 1, "{count}");
+        let acks: Vec<_> = (0..count)
+            .map(|n| node.position(&format!(r#""ack","id":{}"#, 10 * count + n)))
+            .collect();
+        assert!(acks.is_sorted(), "in the order of the messages");
+    }
+}
+
+#[test]
+fn an_answer_is_given_before_a_violation_in_the_same_read_is_told() {
+    let mut node = Node::open(|_| {});
+    let unmasked = ClientFrame {
+        mask: None,
+        ..frame(TEXT, "x")
+    };
+    let mut bytes = wire(&[message(1), unmasked]);
+    let mut turn = Turn::default();
+    let received = node.with(|session, node| session.receive(node, &mut bytes, &mut turn));
+    let Some(Step::Call(Call::Ask(question))) = received.step else {
+        panic!("expected the message");
+    };
+    let rest = &mut bytes[received.used..];
+    let received = node.with(|session, node| {
+        session.reply_and_receive(node, Reply::Verdict(question, Ok(())), rest, &mut turn)
+    });
+    assert!(matches!(received.step, Some(Step::Flush)));
+    node.position(r#""ack","id":1"#);
+    node.carry_out(received.step);
+    assert!(!node.board.is_connected("ann"));
+}
+
+#[test]
+fn a_request_that_waits_for_a_hook_takes_no_hold_besides_that_of_the_answer() {
+    let mut node = Node::open(|_| {});
+    let messages: Vec<_> = (0..5).map(message).collect();
+    node.say(&messages);
+    let before = node.holds;
+    for n in 0..5 {
+        let Some(Call::Ask(question)) = node.call.take() else {
+            panic!("expected message {n}");
+        };
+        node.reply(Reply::Verdict(question, Ok(())));
+        node.position(&format!(r#""ack","id":{n}"#));
+    }
+    assert_eq!(node.holds - before, 5);
+}
+
+#[test]
+fn a_read_within_a_message_takes_one_hold_of_the_lock() {
+    let mut node = Node::open(|_| {});
+    let bytes = wire(&[message(1)]);
+    let (begin, rest) = bytes.split_at(10);
+    let (middle, end) = rest.split_at(10);
+    assert_eq!(node.holds_of(begin), 1);
+    assert_eq!(node.holds_of(middle), 1);
+    assert_eq!(node.holds_of(end), 2, "one more for the answer");
+}
+
+#[test]
+fn a_message_to_the_application_takes_one_hold_of_the_lock() {
+    let mut node = Node::open(raw);
+    let messages: Vec<_> = (0..5).map(|n| frame(TEXT, n.to_string())).collect();
+    assert_eq!(node.holds_of(&wire(&messages)), 5);
 }

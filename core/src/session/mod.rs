@@ -15,6 +15,7 @@
 
 mod backlog;
 mod call;
+mod deferring;
 mod node;
 mod read;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use self::backlog::{Item, Waiting};
 pub use self::call::{Call, Ended, Lobby, Login, Reply, Step};
+use self::deferring::Deferring;
 pub use self::node::{Held, LocalNode, Node};
 use self::read::Input;
 pub use self::read::{Received, Turn};
@@ -62,6 +64,8 @@ enum Hook {
 ///    [`update`](Self::update).
 /// 3. After each of them, carry out the [`Step`] that it returns, then those of
 ///    [`next`](Self::next), until that returns `None`. While a call runs, `next` returns `None`.
+///    With more input at hand, pass the reply and that to
+///    [`reply_and_receive`](Self::reply_and_receive).
 /// 4. While a call is pending, call [`pending`](Self::pending) each time it is polled. Drop the
 ///    call when [`is_calling`](Self::is_calling) becomes false.
 ///
@@ -354,7 +358,8 @@ impl Session {
         self.forget_input(node);
     }
 
-    /// Takes the reply to the call.
+    /// Takes the reply to the call. What waits behind a request is processed under the same hold of
+    /// the lock as the answer to it, if it is a request too.
     pub fn reply(&mut self, node: &mut impl Node, reply: Reply) -> Option<Step> {
         let announced = self.call_over();
         match reply {
@@ -368,7 +373,11 @@ impl Session {
                 return self.authenticated(node, verdict, lobby.answers.as_ref());
             }
             Reply::Verdict(question, answer) => {
-                node.hold(|held| held.answer(self.id, question, answer));
+                let mut node = Deferring::new(node, self.id);
+                node.answer(question, answer);
+                let step = self.next(&mut node);
+                node.finish();
+                return step;
             }
             Reply::Delivered(Err(denied)) => {
                 let reason = match denied {

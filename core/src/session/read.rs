@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backlog::Item;
-use super::{Held, Node, Session, Step};
+use super::deferring::Deferring;
+use super::{Held, Node, Reply, Session, Step};
 use crate::protocol;
 use crate::{
     Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Limits, ReadMode, Time,
@@ -119,28 +120,81 @@ impl Session {
                 };
                 Received { used, step }
             }
-            Input::Frames(kept) => {
-                let mut kept = kept.take();
-                let mut fresh = None;
-                let decoder = match &mut kept {
-                    Some(kept) => &mut **kept,
-                    None => fresh.insert(new_decoder(&node.config().limits)),
-                };
-                let received = self.decode(node, decoder, bytes, turn);
-                // Releases borrowed data, also if the turn ended before the input did.
-                let _ = decoder.decode(&mut []);
-                let (in_message, held) = (decoder.in_message(), decoder.buffered());
-                if !decoder.is_at_rest() && matches!(self.input, Input::Frames(_)) {
-                    self.input = Input::Frames(kept.or_else(|| fresh.map(Box::new)));
-                }
-                if in_message || self.partial {
-                    self.partial = in_message;
-                    let bytes = held;
-                    self.event(node, Event::Partial { in_message, bytes });
-                }
+            Input::Frames(_) => {
+                let mut node = Deferring::new(node, self.id);
+                let received = self.receive_frames(&mut node, bytes, turn);
+                node.finish();
                 received
             }
         }
+    }
+
+    /// [`reply`](Self::reply), then [`receive`](Self::receive). Cheaper than these two, because the
+    /// answer to a request and the next message take one hold of the lock.
+    pub fn reply_and_receive(
+        &mut self,
+        node: &mut impl Node,
+        reply: Reply,
+        bytes: &mut [u8],
+        turn: &mut Turn,
+    ) -> Received {
+        let reads_on = self.mode == ReadMode::Frames
+            && matches!(self.input, Input::Frames(_))
+            && self.waiting.items() == 0;
+        match reply {
+            Reply::Verdict(question, answer) if reads_on => {
+                self.call_over();
+                let mut node = Deferring::new(node, self.id);
+                node.answer(question, answer);
+                let received = self.receive_frames(&mut node, bytes, turn);
+                node.finish();
+                received
+            }
+            reply => {
+                let step = self.reply(node, reply).or_else(|| self.next(node));
+                if step.is_some() {
+                    return Received { used: 0, step };
+                }
+                self.receive(node, bytes, turn)
+            }
+        }
+    }
+
+    fn receive_frames<N: Node>(
+        &mut self,
+        node: &mut Deferring<'_, N>,
+        bytes: &mut [u8],
+        turn: &mut Turn,
+    ) -> Received {
+        let mut kept = match &mut self.input {
+            Input::Frames(kept) => kept.take(),
+            Input::Head(_) | Input::Nothing => None,
+        };
+        let mut fresh = None;
+        let decoder = match &mut kept {
+            Some(kept) => &mut **kept,
+            None => fresh.insert(new_decoder(&node.config().limits)),
+        };
+        let (received, heard) = self.decode(node, decoder, bytes, turn);
+        // Releases borrowed data, also if the turn ended before the input did.
+        let _ = decoder.decode(&mut []);
+        let (in_message, bytes) = (decoder.in_message(), decoder.buffered());
+        if !decoder.is_at_rest() && matches!(self.input, Input::Frames(_)) {
+            self.input = Input::Frames(kept.or_else(|| fresh.map(Box::new)));
+        }
+        let partial = in_message || self.partial;
+        self.partial = in_message;
+        if partial || !heard {
+            node.hold(|held| {
+                if !heard {
+                    held.event(self.id, Event::Heard);
+                }
+                if partial {
+                    held.event(self.id, Event::Partial { in_message, bytes });
+                }
+            });
+        }
+        received
     }
 
     /// Notes that the peer's side of the stream has ended.
@@ -152,13 +206,14 @@ impl Session {
         None
     }
 
-    fn decode(
+    /// Returns also whether the node has learnt that the client was heard.
+    fn decode<N: Node>(
         &mut self,
-        node: &mut impl Node,
+        node: &mut Deferring<'_, N>,
         decoder: &mut Decoder,
         bytes: &mut [u8],
         turn: &mut Turn,
-    ) -> Received {
+    ) -> (Received, bool) {
         let (mut used, mut heard, mut step) = (0, false, None);
         let now = node.now();
         while step.is_none() && !turn.is_over() && !self.is_full(node) && node.may_read_on() {
@@ -166,7 +221,7 @@ impl Session {
                 Ok(progress) => progress,
                 Err(violation) => {
                     let step = self.take(node, Item::Violation(violation));
-                    return Received::all(bytes, step);
+                    return (Received::all(bytes, step), true);
                 }
             };
             used += progress.consumed;
@@ -175,12 +230,14 @@ impl Session {
             };
             turn.frames -= 1;
             heard = true;
+            if matches!(incoming, Incoming::Text(_) | Incoming::Binary(_))
+                && std::mem::take(&mut self.partial)
+            {
+                node.message_complete();
+            }
             step = self.hand_on(node, now, incoming);
         }
-        if !heard {
-            self.event(node, Event::Heard);
-        }
-        Received { used, step }
+        (Received { used, step }, heard)
     }
 
     fn hand_on(&mut self, node: &mut impl Node, now: Time, incoming: Incoming<'_>) -> Option<Step> {

@@ -9,7 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use switchboard_core::session::{Session, Step, Turn};
+use switchboard_core::session::{Reply, Session, Step, Turn};
 use switchboard_core::{ConnectionId, Event, ReadMode};
 
 use super::Host;
@@ -235,6 +235,13 @@ impl<R: Runtime> Task<R> {
 
     /// Carries out one step. Returns the one that follows from it.
     fn carry_out(&mut self, context: &mut Context<'_>, step: Step) -> Option<Step> {
+        let reply = self.begin(context, step)?;
+        let mut node = Locking::new(self.host.shared(), &self.link);
+        self.session.reply(&mut node, reply)
+    }
+
+    /// Begins a step. Returns the application's reply if that is ready at once.
+    fn begin(&mut self, context: &mut Context<'_>, step: Step) -> Option<Reply> {
         let call = match step {
             Step::Call(call) => call,
             Step::Flush => {
@@ -246,20 +253,16 @@ impl<R: Runtime> Task<R> {
             Some(Arrival::Fresh(pages)) => pages,
             _ => None,
         };
-        let begun = begin(&self.host, &self.session, pages, context, call);
-        let mut node = Locking::new(self.host.shared(), &self.link);
-        match begun {
-            Begun::Ready(reply) => self.session.reply(&mut node, reply),
-            Begun::Pending(future) => {
-                self.hook = Some(Box::new(Hook::new(future)));
-                None
-            }
+        match begin(&self.host, &self.session, pages, context, call) {
+            Begun::Ready(reply) => return Some(reply),
+            Begun::Pending(future) => self.hook = Some(Box::new(Hook::new(future))),
             Begun::Panicked(panic) => {
+                let mut node = Locking::new(self.host.shared(), &self.link);
                 self.session.failed(&mut node);
                 self.log_panic(&*panic);
-                None
             }
         }
+        None
     }
 
     /// Polls the running hook. Completes with the following step when the hook is over.
@@ -441,17 +444,29 @@ impl<R: Runtime> Task<R> {
 
     /// Passes bytes to the session and carries out the steps. Returns the number of bytes used.
     fn receive(&mut self, context: &mut Context<'_>, bytes: &mut [u8], turn: &mut Turn) -> usize {
-        let mut used = 0;
+        let (mut used, mut reply) = (0, None);
         loop {
             let mut node = Locking::new(self.host.shared(), &self.link);
-            let received = self.session.receive(&mut node, &mut bytes[used..], turn);
+            let rest = &mut bytes[used..];
+            let received = match reply.take() {
+                Some(reply) => self.session.reply_and_receive(&mut node, reply, rest, turn),
+                None => self.session.receive(&mut node, rest, turn),
+            };
             used += received.used;
             let Some(step) = received.step else {
                 return used;
             };
-            self.run(context, Some(step));
-            if used == bytes.len() || self.session.is_gone() {
+            if used == bytes.len() {
+                self.run(context, Some(step));
                 return used;
+            }
+            reply = self.begin(context, step);
+            if reply.is_none() {
+                self.apply_signals();
+                self.run(context, None);
+                if self.session.is_gone() {
+                    return used;
+                }
             }
         }
     }

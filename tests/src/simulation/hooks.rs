@@ -33,8 +33,8 @@ pub(super) struct Hook {
 }
 
 impl World {
-    /// Calls the application; returns the next step if the hook returns at once.
-    pub(super) fn start_hook(&mut self, l: u32, call: Call) -> Option<Next> {
+    /// Calls the application; returns its reply if the hook returns at once.
+    pub(super) fn start_hook(&mut self, l: u32, call: Call) -> Option<Reply> {
         let [delays, panics, stalls, denies] = self.plan.hooks;
         let fate = if self.trouble(panics) {
             Fate::Panic
@@ -125,7 +125,7 @@ impl World {
             return;
         }
         let next = if hook.due <= self.now {
-            self.conclude(l)
+            self.conclude(l).and_then(|reply| self.pass_on(l, reply))
         } else {
             self.session(l, |session, node| session.time_out(node));
             None
@@ -133,7 +133,8 @@ impl World {
         self.carry_on(l, next);
     }
 
-    fn conclude(&mut self, l: u32) -> Option<Next> {
+    /// A hook returns. Returns its reply, unless it panics.
+    fn conclude(&mut self, l: u32) -> Option<Reply> {
         if self.trouble(2) {
             self.fault(Fault::HookCallback);
             self.deed();
@@ -153,10 +154,14 @@ impl World {
         if denied {
             self.fault(Fault::HookDenied);
         }
-        let raw = matches!(hook.call, Call::Text(_) | Call::Binary(_));
-        let reply = self.reply(hook.call, denied);
+        Some(self.reply(hook.call, denied))
+    }
+
+    /// Passes a reply to the session.
+    pub(super) fn pass_on(&mut self, l: u32, reply: Reply) -> Option<Next> {
+        let delivered = matches!(reply, Reply::Delivered(Ok(())));
         let next = self.session(l, |session, node| session.reply(node, reply))?;
-        if raw && !denied {
+        if delivered {
             self.raw_deed(l);
         }
         next

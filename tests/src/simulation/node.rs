@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use switchboard_core::session::{Ended, Held, Session, Step as Next, Turn};
+use switchboard_core::session::{Call, Ended, Held, Session, Step as Next, Turn};
 use switchboard_core::{Event, HandshakeConfig, ReadMode, Refused, Tokens};
 
 use super::counters::{Fault, Probe};
@@ -140,7 +140,10 @@ impl World {
     pub(super) fn carry_on(&mut self, l: u32, mut next: Option<Next>) {
         while self.broken.is_none() {
             next = match next.take() {
-                Some(Next::Call(call)) => self.start_hook(l, call),
+                Some(Next::Call(call)) => {
+                    let reply = self.start_hook(l, call);
+                    reply.and_then(|reply| self.pass_on(l, reply))
+                }
                 Some(Next::Flush) => {
                     self.flush();
                     None
@@ -239,20 +242,34 @@ impl World {
         link.shadow.pinged_since = None;
         link.shadow.paused_since = false;
         let mut chunk = link.rx[link.rx_at..link.rx_at + size].to_vec();
-        let mut used = 0;
+        let (mut used, mut reply) = (0, None);
         loop {
             let bytes = &mut chunk[used..];
-            let received = self.session(l, |session, node| session.receive(node, bytes, turn));
+            let taken = reply.take();
+            let received = self.session(l, |session, node| match taken {
+                Some(reply) => session.reply_and_receive(node, reply, bytes, turn),
+                None => session.receive(node, bytes, turn),
+            });
             let Some(received) = received else { return };
             used += received.used;
             let link = &mut self.links[l as usize];
             // Unused bytes are masked again even if they had been unmasked in place.
             link.rx_at = (link.rx_at + received.used).min(link.rx.len());
-            if received.step.is_none() {
-                return;
+            match received.step {
+                None => return,
+                Some(Next::Call(call @ Call::Ask(_))) if used < size => {
+                    reply = self.start_hook(l, call);
+                    if reply.is_none() {
+                        self.carry_on(l, None);
+                    }
+                }
+                step => self.carry_on(l, step),
             }
-            self.carry_on(l, received.step);
             if used == size || self.links[l as usize].node_gone || self.broken.is_some() {
+                if let Some(reply) = reply {
+                    let next = self.pass_on(l, reply);
+                    self.carry_on(l, next);
+                }
                 return;
             }
         }
