@@ -1,47 +1,15 @@
 //! Decodes the bytes of a connection and processes the result.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::backlog::Item;
+use super::call::{Reply, Step};
 use super::deferring::Deferring;
-use super::{Held, Node, Reply, Session, Step};
+use super::input::{Input, new_decoder};
+use super::node::{Held, Node};
+use super::state::Session;
 use crate::protocol;
-use crate::{
-    Decoder, DecoderLimits, Event, Handshake, HandshakeConfig, Incoming, Limits, ReadMode, Time,
-    Wire,
-};
-
-/// How incoming bytes are decoded.
-pub(super) enum Input {
-    Head(Box<Handshake>),
-    /// A decoder is kept only within a message; otherwise a new one does as well.
-    Frames(Option<Box<Decoder>>),
-    Nothing,
-}
-
-impl Input {
-    pub(super) fn head(config: Arc<HandshakeConfig>) -> Self {
-        Self::Head(Box::new(Handshake::new(config)))
-    }
-
-    pub(super) fn expect_frames(&mut self) {
-        if !matches!(self, Self::Frames(_)) {
-            *self = Self::Frames(None);
-        }
-    }
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Head(_) => "Head",
-            Self::Frames(_) => "Frames",
-            Self::Nothing => "Nothing",
-        })
-    }
-}
+use crate::{Decoder, Event, Incoming, ReadMode, Time, Wire};
 
 /// What is left of a connection's turn.
 #[derive(Clone, Copy, Debug)]
@@ -314,11 +282,4 @@ impl Session {
         }
         charged.is_ok()
     }
-}
-
-fn new_decoder(limits: &Limits) -> Decoder {
-    Decoder::new(DecoderLimits {
-        message_bytes: limits.message_bytes,
-        fragments: limits.fragments,
-    })
 }

@@ -1,0 +1,145 @@
+//! From the request to an admitted connection.
+
+use std::sync::Arc;
+
+use super::call::{Call, Lobby, Login, Step};
+use super::input::Input;
+use super::node::{Held, Node};
+use super::state::{Hook, Session};
+use crate::address::set_client;
+use crate::name::anonymous_user;
+use crate::protocol::RequestId;
+use crate::{Identity, Refused, Request, RequestOutcome, Rooms, Token, check_user};
+
+impl Session {
+    /// Takes the request that the application has answered with 101.
+    pub fn begin(&mut self, node: &mut impl Node, request: Request) -> Option<Step> {
+        self.take_request(node, request, true)
+    }
+
+    pub(super) fn take_request(
+        &mut self,
+        node: &mut impl Node,
+        mut request: Request,
+        answered: bool,
+    ) -> Option<Step> {
+        let (id, peer) = (self.id, self.peer);
+        set_client(&mut request, peer, &node.config().trusted_proxies);
+        node.client_known(request.peer());
+        let (answer, mode) = node.hold(|held| {
+            let answer = held.request(id, &request, answered);
+            (answer, held.read_mode(id))
+        });
+        self.input = Input::Nothing;
+        self.set_mode(node, mode);
+        match answer {
+            RequestOutcome::Authenticate => Some(self.authenticate(request, None)),
+            RequestOutcome::Page => Some(self.call(Hook::Entrance, Call::Page(request))),
+            RequestOutcome::Refused => None,
+        }
+    }
+
+    pub(super) fn authenticate(
+        &mut self,
+        request: Request,
+        answers: Option<RequestId<'static>>,
+    ) -> Step {
+        let hook = if self.user.is_none() {
+            Hook::Entrance
+        } else {
+            Hook::Running
+        };
+        self.call(hook, Call::Authenticate(Login { request, answers }))
+    }
+
+    pub(super) fn ask_token(&mut self, token: Token, answers: Option<RequestId<'static>>) -> Step {
+        let request = match self.waiting.request() {
+            Some(request) => request.clone().with_token(token),
+            None => Request::for_refresh(self.peer, token),
+        };
+        self.authenticate(request, answers)
+    }
+
+    pub(super) fn identified(
+        &mut self,
+        node: &mut impl Node,
+        login: Login,
+        identity: Identity,
+    ) -> Option<Step> {
+        let Login { request, answers } = login;
+        let config = node.config();
+        let named = match &identity {
+            Identity::User { name, .. } => check_user(name, config.limits.name_bytes).is_ok(),
+            _ => true,
+        };
+        // The node refuses illegal names, so do not ask the application about the lobby for one.
+        let asks_lobby = named && self.user.is_none() && config.rooms == Rooms::Ask;
+        match (identity, request.shared_lobby()) {
+            (Identity::FirstMessage, _) => {
+                self.waiting.set_request(Some(request));
+                self.authenticated(node, Ok(Identity::FirstMessage), answers.as_ref())
+            }
+            (identity, Some(room)) if asks_lobby => {
+                let user = match &identity {
+                    Identity::User { name, .. } => name.as_str().into(),
+                    _ => anonymous_user(self.id).into(),
+                };
+                let lobby = Lobby {
+                    user,
+                    room,
+                    identity,
+                    answers,
+                };
+                Some(self.call(Hook::Entrance, Call::Lobby(lobby)))
+            }
+            (identity, _) => self.authenticated(node, Ok(identity), answers.as_ref()),
+        }
+    }
+
+    pub(super) fn authenticated(
+        &mut self,
+        node: &mut impl Node,
+        verdict: Result<Identity, Refused>,
+        request: Option<&RequestId<'_>>,
+    ) -> Option<Step> {
+        if verdict != Ok(Identity::FirstMessage) {
+            self.waiting.set_request(None);
+        }
+        let id = self.id;
+        let (user, undecided) = node.hold(|held| {
+            let user = held.authenticated(id, verdict, request);
+            let undecided = user.is_none() && held.is_undecided(id);
+            (user, undecided)
+        });
+        self.undecided = undecided;
+        self.admitted(user)
+    }
+
+    /// Looks whether the client is admitted or refused by now. Returns the user if it is admitted.
+    pub(super) fn decision(&mut self, node: &mut impl Node) -> Option<Arc<str>> {
+        let id = self.id;
+        let (user, undecided) = node.hold(|held| {
+            let undecided = held.is_undecided(id);
+            let user = if undecided { None } else { held.user(id) };
+            (user, undecided)
+        });
+        self.undecided = undecided;
+        user
+    }
+
+    pub(super) fn admitted(&mut self, user: Option<Arc<str>>) -> Option<Step> {
+        if self.user.is_some() {
+            return None;
+        }
+        self.user = Some(user?);
+        Some(self.call(Hook::Running, Call::Connect))
+    }
+
+    /// Gives up admitting the connection.
+    pub(super) fn abandon_entrance(&mut self) {
+        self.undecided = false;
+        if self.hook == Hook::Entrance {
+            self.call_over();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The application's replies, and hooks that are pending or have failed.
+
+use super::backlog::Item;
+use super::call::{Reply, Step};
+use super::deferring::Deferring;
+use super::node::{Held, Node};
+use super::state::{Hook, Session};
+use crate::{CloseReason, Denied, Event, Refused, Time};
+
+impl Session {
+    /// Takes the reply to the call. What waits behind a request is processed under the same hold of
+    /// the lock as the answer to it, if it is a request too.
+    pub fn reply(&mut self, node: &mut impl Node, reply: Reply) -> Option<Step> {
+        let announced = self.call_over();
+        match reply {
+            Reply::Page(page) => node.hold(|held| held.answer_page(self.id, page)),
+            Reply::Identity(login, Ok(identity)) => return self.identified(node, login, identity),
+            Reply::Identity(login, Err(denied)) => {
+                return self.authenticated(node, Err(refused(denied)), login.answers.as_ref());
+            }
+            Reply::Lobby(lobby, granted) => {
+                let verdict = granted.map_err(refused).map(|()| lobby.identity);
+                return self.authenticated(node, verdict, lobby.answers.as_ref());
+            }
+            Reply::Verdict(question, answer) => {
+                let mut node = Deferring::new(node, self.id);
+                node.answer(question, answer);
+                let step = self.next(&mut node);
+                node.finish();
+                return step;
+            }
+            Reply::Delivered(Err(denied)) => {
+                let reason = match denied {
+                    Denied::Unauthorized => CloseReason::Unauthorized,
+                    Denied::Forbidden => CloseReason::Forbidden,
+                };
+                node.hold(|held| held.close(self.id, reason));
+            }
+            Reply::Connected | Reply::Delivered(Ok(())) => {
+                if announced {
+                    self.event(node, Event::HookDone);
+                }
+            }
+            Reply::Disconnected => {}
+        }
+        None
+    }
+
+    /// Notes that the call is still pending. Returns when to call [`time_out`](Self::time_out).
+    pub fn pending(&mut self, node: &mut impl Node) -> Option<Time> {
+        if self.waiting.hook_due().is_none() && self.hook != Hook::Entrance {
+            let at = node.now() + node.config().timeouts.hook;
+            self.waiting.set_hook_due(Some(at));
+        }
+        if !std::mem::replace(&mut self.announced, true) {
+            self.event(node, Event::HookStarted);
+        }
+        let hook_due = self.waiting.hook_due().filter(|_| !self.is_watched());
+        let deadlines = [hook_due, self.waiting.close_by()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Returns whether the node times the call out, as it does for the connections that it has.
+    fn is_watched(&self) -> bool {
+        match self.hook {
+            Hook::Running => !self.waiting.has_ended(),
+            Hook::Farewell => false,
+            Hook::Entrance | Hook::Idle => true,
+        }
+    }
+
+    /// Acts on what is due while a call is pending: gives the call up if the connection has ended,
+    /// and processes a waiting Close or violation of the client.
+    pub fn time_out(&mut self, node: &mut impl Node) {
+        let now = node.now();
+        if !self.is_watched() && self.waiting.hook_due().is_some_and(|at| at <= now) {
+            self.call_over();
+        }
+        if self.waiting.close_by().is_some_and(|at| at <= now) {
+            for item in self.take_items(node) {
+                match item {
+                    Item::Close(_) => {
+                        self.process(node, item);
+                    }
+                    Item::Violation(violation) => {
+                        self.event(node, Event::Violation(violation));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Notes that the call has panicked, which ends this connection only.
+    pub fn failed(&mut self, node: &mut impl Node) {
+        self.call_over();
+        self.event(node, Event::HookFailed);
+        // The node has ended the connection, so nothing that waits is passed on.
+        self.forget_input(node);
+    }
+}
+
+fn refused(denied: Denied) -> Refused {
+    match denied {
+        Denied::Unauthorized => Refused::Unauthorized,
+        Denied::Forbidden => Refused::Forbidden,
+    }
+}

@@ -1,0 +1,44 @@
+//! How a session decodes its input.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Decoder, DecoderLimits, Handshake, HandshakeConfig, Limits};
+
+/// How incoming bytes are decoded.
+pub(super) enum Input {
+    Head(Box<Handshake>),
+    /// A decoder is kept only within a message; otherwise a new one does as well.
+    Frames(Option<Box<Decoder>>),
+    Nothing,
+}
+
+impl Input {
+    pub(super) fn head(config: Arc<HandshakeConfig>) -> Self {
+        Self::Head(Box::new(Handshake::new(config)))
+    }
+
+    pub(super) fn expect_frames(&mut self) {
+        if !matches!(self, Self::Frames(_)) {
+            *self = Self::Frames(None);
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head(_) => "Head",
+            Self::Frames(_) => "Frames",
+            Self::Nothing => "Nothing",
+        })
+    }
+}
+
+/// Creates a decoder for a stream between two messages.
+pub(super) fn new_decoder(limits: &Limits) -> Decoder {
+    Decoder::new(DecoderLimits {
+        message_bytes: limits.message_bytes,
+        fragments: limits.fragments,
+    })
+}

@@ -1,0 +1,228 @@
+//! The state of a session, and the calls that look at it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::backlog::Waiting;
+use super::call::{Call, Step};
+use super::input::Input;
+use super::node::{Held, Node};
+use crate::bucket::Meter;
+use crate::{ConnectionId, Event, HandshakeConfig, ReadMode};
+
+/// Messages that wait for a busy hook before reading pauses.
+pub const BACKLOG: usize = 32;
+
+/// Which hook is running, if any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hook {
+    /// No hook is running.
+    Idle,
+    /// A hook for a client that is not admitted yet. Its answer is void once the client is refused.
+    Entrance,
+    /// A hook for an admitted connection.
+    Running,
+    /// The last hook, for a connection that has ended.
+    Farewell,
+}
+
+/// The part of a connection's state that is not in the switchboard.
+///
+/// # Use
+/// 1. Create a session with [`new`](Self::new), or with [`upgraded`](Self::upgraded) and
+///    [`begin`](Self::begin) for a stream whose request was answered already.
+/// 2. Pass input to [`receive`](Self::receive), the end of the stream to
+///    [`end_of_input`](Self::end_of_input), and changes in the switchboard to
+///    [`update`](Self::update).
+/// 3. After each of them, carry out the [`Step`] that it returns, then those of
+///    [`next`](Self::next), until that returns `None`. While a call runs, `next` returns `None`.
+///    With more input at hand, pass the reply and that to
+///    [`reply_and_receive`](Self::reply_and_receive).
+/// 4. While a call is pending, call [`pending`](Self::pending) each time it is polled. Drop the
+///    call when [`is_calling`](Self::is_calling) becomes false.
+///
+/// An idle session owns no heap memory.
+///
+/// # Run loop
+/// An application that answers at once, over a switchboard without a lock:
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr};
+/// use std::sync::Arc;
+///
+/// use switchboard_core::session::{Call, LocalNode, Reply, Session, Step, Turn};
+/// use switchboard_core::{Config, Endpoint, HandshakeConfig, Identity, Switchboard, Time, Tokens};
+///
+/// fn answer(call: Call) -> Reply {
+///     match call {
+///         Call::Page(_) => Reply::Page(b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec()),
+///         Call::Authenticate(login) => Reply::Identity(login, Ok(Identity::user("ann"))),
+///         Call::Lobby(lobby) => Reply::Lobby(lobby, Ok(())),
+///         Call::Connect => Reply::Connected,
+///         Call::Ask(question) => Reply::Verdict(question, Ok(())),
+///         Call::Text(_) | Call::Binary(_) => Reply::Delivered(Ok(())),
+///         Call::Disconnect(_) => Reply::Disconnected,
+///     }
+/// }
+///
+/// /// Carries out a step and those that follow from it.
+/// fn run(session: &mut Session, node: &mut LocalNode<'_>, mut step: Option<Step>) {
+///     while let Some(now) = step.take().or_else(|| session.next(node)) {
+///         step = match now {
+///             Step::Call(call) => session.reply(node, answer(call)),
+///             // The driver's writer writes what is queued.
+///             Step::Flush => None,
+///         };
+///     }
+/// }
+///
+/// let (now, peer) = (Time::ZERO, IpAddr::V4(Ipv4Addr::LOCALHOST));
+/// let handshake = HandshakeConfig {
+///     endpoint: Endpoint::default(),
+///     pages: false,
+///     json: true,
+///     name_bytes: 128,
+///     tokens: Tokens::default(),
+/// };
+/// let mut switchboard = Switchboard::new(Config::default(), 7, now)?;
+/// let id = switchboard.connect(now, peer)?;
+/// let mut session = Session::new(id, peer, Arc::new(handshake));
+///
+/// let mut input = b"GET /ws/blue HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+///     .to_vec();
+/// let mut node = LocalNode { switchboard: &mut switchboard, now };
+/// let mut used = 0;
+/// while used < input.len() {
+///     let received = session.receive(&mut node, &mut input[used..], &mut Turn::default());
+///     used += received.used;
+///     run(&mut session, &mut node, received.step);
+/// }
+/// assert_eq!(switchboard.members("blue"), [id]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    pub(super) id: ConnectionId,
+    pub(super) peer: IpAddr,
+    pub(super) input: Input,
+    pub(super) mode: ReadMode,
+    pub(super) hook: Hook,
+    /// Whether the node was told that the hook is pending.
+    pub(super) announced: bool,
+    /// Whether the node was told that reading pauses.
+    pub(super) paused: bool,
+    /// Whether the node was told of an incomplete message.
+    pub(super) partial: bool,
+    pub(super) gone: bool,
+    /// Whether the client is authenticated, but not yet admitted or refused.
+    pub(super) undecided: bool,
+    pub(super) waiting: Waiting,
+    pub(super) user: Option<Arc<str>>,
+    /// What the client may send.
+    pub(super) meter: Meter,
+}
+
+impl Session {
+    /// Creates a session for a connection whose request is to be read.
+    pub fn new(id: ConnectionId, peer: IpAddr, handshake: Arc<HandshakeConfig>) -> Self {
+        Self::with_input(id, peer, Input::head(handshake))
+    }
+
+    pub(super) fn with_input(id: ConnectionId, peer: IpAddr, input: Input) -> Self {
+        Self {
+            id,
+            peer,
+            input,
+            mode: ReadMode::Head,
+            hook: Hook::Idle,
+            announced: false,
+            paused: false,
+            partial: false,
+            gone: false,
+            undecided: false,
+            waiting: Waiting::default(),
+            user: None,
+            meter: Meter::default(),
+        }
+    }
+
+    /// Creates a session for a connection whose request the application has answered with 101;
+    /// [`begin`](Self::begin) passes the request in.
+    pub fn upgraded(id: ConnectionId, peer: IpAddr) -> Self {
+        Self::with_input(id, peer, Input::Nothing)
+    }
+
+    /// Returns the connection's id.
+    pub const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Returns the user, once admitted and until `on_disconnect` is called.
+    pub fn user(&self) -> Option<&Arc<str>> {
+        self.user.as_ref()
+    }
+
+    /// Returns how the stream is to be read, as of the last [`update`](Self::update).
+    pub const fn mode(&self) -> ReadMode {
+        self.mode
+    }
+
+    /// Returns whether the connection is gone, so that its stream can be dropped.
+    pub const fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Returns whether a call is running.
+    pub fn is_calling(&self) -> bool {
+        self.hook != Hook::Idle
+    }
+
+    /// Returns whether no call is running or waiting.
+    pub fn is_idle(&self) -> bool {
+        !self.is_calling() && self.waiting.items() == 0 && !self.waiting.has_ended()
+    }
+
+    /// Returns whether reading pauses because too much waits for hooks, of this session or of all.
+    pub const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Returns whether this session's backlog is full: [`BACKLOG`] messages wait, or a Close, after
+    /// which further input has no effect. A client that has sent a Close need not answer pings any
+    /// more.
+    pub fn backlog_is_full(&self) -> bool {
+        self.waiting.items() >= BACKLOG || self.waiting.close_by().is_some()
+    }
+
+    /// Returns the bytes of memory of the backlog.
+    pub fn backlog_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
+    /// Returns whether input has to wait for earlier input.
+    pub(super) fn must_queue(&self) -> bool {
+        self.is_calling() || self.undecided || self.waiting.items() > 0
+    }
+
+    pub(super) fn call(&mut self, hook: Hook, call: Call) -> Step {
+        self.hook = hook;
+        self.announced = false;
+        Step::Call(call)
+    }
+
+    /// Returns whether the node was told that the hook is pending.
+    pub(super) fn call_over(&mut self) -> bool {
+        if self.hook == Hook::Farewell {
+            self.user = None;
+        }
+        self.hook = Hook::Idle;
+        self.waiting.set_hook_due(None);
+        std::mem::take(&mut self.announced)
+    }
+
+    pub(super) fn event(&self, node: &mut impl Node, event: Event<'_>) {
+        node.hold(|held| held.event(self.id, event));
+    }
+}
