@@ -3,6 +3,8 @@
 mod calls;
 mod event_loop;
 mod locking;
+mod reading;
+mod steps;
 mod task;
 mod ticker;
 mod writer;

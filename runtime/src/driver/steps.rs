@@ -1,0 +1,145 @@
+//! Carries out the steps of a session: calls the application, and polls the hook that is pending.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
+
+use switchboard_core::session::{Reply, Step};
+
+use super::calls::{Begun, Hook, begin, panic_message};
+use super::locking::Locking;
+use super::task::Task;
+use super::writer::flush_now;
+use crate::node::Arrival;
+use crate::runtime::Runtime;
+use crate::shield::error;
+
+impl<R: Runtime> Task<R> {
+    /// Carries out a step and those that follow from it, until a hook is pending.
+    pub(super) fn run(&mut self, context: &mut Context<'_>, mut step: Option<Step>) {
+        loop {
+            if let Some(now) = step.take() {
+                step = self.carry_out(context, now);
+            } else if self.hook.is_some() {
+                match self.poll_hook(context) {
+                    Poll::Ready(next) => step = next,
+                    Poll::Pending => return,
+                }
+            } else {
+                let mut node = Locking::new(self.host.shared(), &self.link);
+                step = self.session.next(&mut node);
+                if step.is_none() {
+                    if self.farewell.is_some() && self.session.is_idle() {
+                        self.farewell = None;
+                    }
+                    return;
+                }
+            }
+            self.apply_signals();
+        }
+    }
+
+    /// Hands in the request that the application has already answered, once.
+    pub(super) fn begin_upgraded(&mut self) -> Option<Step> {
+        let upgraded = |arrival: &mut Box<Arrival>| matches!(**arrival, Arrival::Upgraded(_));
+        let Arrival::Upgraded(request) = *self.arrival.take_if(upgraded)? else {
+            return None;
+        };
+        let mut node = Locking::new(self.host.shared(), &self.link);
+        self.session.begin(&mut node, *request)
+    }
+
+    /// Carries out one step. Returns the one that follows from it.
+    fn carry_out(&mut self, context: &mut Context<'_>, step: Step) -> Option<Step> {
+        let reply = self.begin(context, step)?;
+        let mut node = Locking::new(self.host.shared(), &self.link);
+        self.session.reply(&mut node, reply)
+    }
+
+    /// Begins a step. Returns the application's reply if that is ready at once.
+    pub(super) fn begin(&mut self, context: &mut Context<'_>, step: Step) -> Option<Reply> {
+        let call = match step {
+            Step::Call(call) => call,
+            Step::Flush => {
+                flush_now(self.host.shared());
+                return None;
+            }
+        };
+        let pages = match self.arrival.take().map(|arrival| *arrival) {
+            Some(Arrival::Fresh(pages)) => pages,
+            _ => None,
+        };
+        match begin(&self.host, &self.session, pages, context, call) {
+            Begun::Ready(reply) => return Some(reply),
+            Begun::Pending(future) => self.hook = Some(Box::new(Hook::new(future))),
+            Begun::Panicked(panic) => {
+                let mut node = Locking::new(self.host.shared(), &self.link);
+                self.session.failed(&mut node);
+                self.log_panic(&*panic);
+            }
+        }
+        None
+    }
+
+    /// Polls the running hook. Completes with the following step when the hook is over.
+    fn poll_hook(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
+        let Some(hook) = &mut self.hook else {
+            return Poll::Ready(None);
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| hook.future.as_mut().poll(context)));
+        let mut node = Locking::new(self.host.shared(), &self.link);
+        match polled {
+            Ok(Poll::Ready(reply)) => {
+                self.hook = None;
+                Poll::Ready(self.session.reply(&mut node, reply))
+            }
+            Ok(Poll::Pending) => {
+                let Some(at) = self.session.pending(&mut node) else {
+                    return Poll::Pending;
+                };
+                if hook
+                    .poll_until(self.host.shared().instant(at), context)
+                    .is_pending()
+                {
+                    return Poll::Pending;
+                }
+                self.session.time_out(&mut node);
+                if !self.session.is_calling() {
+                    self.drop_hook();
+                    error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
+                }
+                Poll::Ready(None)
+            }
+            Err(panic) => {
+                self.hook = None;
+                self.session.failed(&mut node);
+                self.log_panic(&*panic);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// Drops a hook whose result is no longer needed.
+    pub(super) fn drop_abandoned_hook(&mut self) {
+        if self.hook.is_some() && !self.session.is_calling() {
+            self.drop_hook();
+        }
+    }
+
+    /// Drops the hook. A panic of its destructor counts as the hook's, and must not be the task's.
+    fn drop_hook(&mut self) {
+        let hook = self.hook.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
+            self.log_panic(&*panic);
+        }
+    }
+
+    pub(super) fn log_panic(&self, panic: &(dyn Any + Send)) {
+        error!(
+            conn = %self.id(),
+            peer = %self.link.peer(),
+            panic = panic_message(panic),
+            "a hook panicked"
+        );
+    }
+}
