@@ -69,8 +69,8 @@ impl Log {
             cursor: room.position(begins),
         });
         room.arrive(begins);
-        let member = room.members[index as usize];
-        room.begin_full(&member);
+        // Where members have become full, there is no history any more.
+        debug_assert!(room.sparse.is_none() || room.members[index as usize].cursor >= room.over);
         self.dormant -= usize::from(index == 0 && room.history.is_some());
         // The circle goes around the end of the list, so it comes to the new member.
         if room.walk + room.left > index {

@@ -155,19 +155,6 @@ impl Room {
         }
     }
 
-    /// Makes a new member full that begins where others have become full.
-    pub(super) fn begin_full(&mut self, member: &Member) {
-        let at = self.locate(member.cursor);
-        if let Some(sparse) = &mut self.sparse
-            && member.cursor < self.over
-        {
-            sparse.draining.insert(member.slot, sparse.end);
-            sparse.places[at].draining += 1;
-            sparse.stop_at_end += 1;
-            sparse.full += 1;
-        }
-    }
-
     /// Makes those full for whom a message of so many bytes does not fit. Each position is looked
     /// at once.
     fn fill(&mut self, bytes: u64) {

@@ -164,9 +164,11 @@ impl World {
             age: std::time::Duration::from_millis(self.rng.u64(20..400)),
             linger: std::time::Duration::from_millis(400),
         });
+        let few = self.rng.bool();
+        let messages = self.rng.u64(if few { 1..6 } else { 3..40 });
         let rule = Rule {
             slow,
-            messages: self.rng.u64(3..40),
+            messages,
             bytes: self.rng.u64(21_000..60_000),
             history,
         };
