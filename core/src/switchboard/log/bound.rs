@@ -35,7 +35,10 @@ impl Log {
     /// Returns the connection to close next (4101) because more is held than may be: one whose
     /// socket takes no bytes, and that holds back about the most. `None` if the bound is kept, or
     /// if closing does not help, because what is held waits for a writer.
+    ///
+    /// Histories are given up before.
     pub(in crate::switchboard) fn next_over_bound(&mut self) -> Option<ConnectionId> {
+        while self.is_over_bound() && self.give_up_history() {}
         if !self.is_over_bound() {
             return None;
         }

@@ -255,22 +255,31 @@ impl Log {
 
     /// Keeps the bound over all histories: what would expire first goes first.
     pub(super) fn bound_histories(&mut self) {
-        while self.kept.1 > self.limits.history_bytes {
+        while self.kept.1 > self.limits.history_bytes && self.give_up_history() {}
+    }
+
+    /// Gives up what would expire first of all histories; returns whether there was any.
+    pub(super) fn give_up_history(&mut self) -> bool {
+        loop {
             let mut oldest = self.expiries.iter().take(LOOKS).map(|&(_, key)| key);
             let Some(key) = oldest.find(|&key| {
                 let history = self.rooms[key].history.as_ref();
                 history.is_some_and(|history| history.bytes() > 0)
             }) else {
-                break;
+                return false;
             };
             let room = &self.rooms[key];
-            if room.armed == room.due() {
+            let current = room.armed == room.due();
+            if current {
                 self.with_history(key, History::evict);
             }
             if let Some(armed) = self.rooms[key].armed.take() {
                 self.expiries.remove(&(armed, key));
             }
             self.arm_expiry(key);
+            if current {
+                return true;
+            }
         }
     }
 
