@@ -2,50 +2,121 @@
 
 use super::Log;
 use super::arena::NONE;
-use super::connection::{List, Writer};
-use super::own::Item;
-use super::recovery::place;
-use crate::ConnectionId;
+use super::connection::{List, Membership, Writer};
+use super::own::{Came, Item};
+use super::recovery::{Markers, place};
 use crate::switchboard::queue::Class;
+use crate::{ConnectionId, Frame};
+
+/// What a connection that is ending is still due from a room.
+struct Due {
+    place: u64,
+    stamp: u64,
+    frame: Frame,
+    came: Came,
+    /// Whether it is a mark, not a message.
+    mark: bool,
+}
+
+/// Tells nothing.
+struct Silence;
+
+impl Markers for Silence {
+    fn skip(&mut self, _: u32, _: u64, _: u64) -> Option<Frame> {
+        None
+    }
+
+    fn gap(&mut self, _: u32, _: u64, _: u64) -> Option<Frame> {
+        None
+    }
+}
 
 impl Log {
-    /// Removes a connection from its rooms, but lets it have what was published there so far.
+    /// Like [`close_flush_telling`](Self::close_flush_telling), but numbers that the connection does
+    /// not get are not told.
+    pub(in crate::switchboard) fn close_flush(&mut self, id: ConnectionId) {
+        self.close_flush_telling(id, &mut Silence);
+    }
+
+    /// Removes a connection from its rooms, but lets it have what was published there so far. Where
+    /// it recovers, the numbers that are not for it are told.
     ///
     /// Costs as much as it lags behind, which the limits of its rooms bound.
-    pub(in crate::switchboard) fn close_flush(&mut self, id: ConnectionId) {
+    pub(in crate::switchboard) fn close_flush_telling(
+        &mut self,
+        id: ConnectionId,
+        markers: &mut dyn Markers,
+    ) {
         if self.connection(id).is_none() {
             return;
         }
         let mut due = Vec::new();
         for found in &self.connections[id.slot as usize].rooms {
-            let room = &self.rooms[found.room];
-            let member = room.members[found.index as usize];
-            let cursor = member.cursor;
-            let recovery = self.recovery(id.slot, found.room);
-            for at in room.index_of(found.index)..room.stop_index(&member) {
-                if room.is_for(at, cursor, id.slot, recovery.as_ref()) {
-                    let entry = &room.ring[at];
-                    let place = place(entry.stamp, recovery.as_ref());
-                    due.push((place, entry.stamp, entry.frame.clone(), member.flying));
-                }
-            }
+            self.gather_due(id.slot, found, &mut due, markers);
         }
-        due.sort_unstable_by_key(|&(place, stamp, ..)| (place, stamp));
-        for (place, stamp, frame, taken) in due {
-            let shared = if let Some(&shared) = self.flushed.get(&stamp) {
+        due.sort_by_key(|it| (it.place, it.stamp));
+        for it in due {
+            if it.mark {
+                self.append_mark(id.slot, it.frame, it.place);
+                continue;
+            }
+            let shared = if let Some(&shared) = self.flushed.get(&it.stamp) {
                 self.retain_shared(shared);
                 shared
             } else {
-                let shared = self.share(frame, Some(stamp));
-                self.flushed.insert(stamp, shared);
+                let shared = self.share(it.frame, Some(it.stamp));
+                self.flushed.insert(it.stamp, shared);
                 shared
             };
-            self.append_shared(id.slot, shared, place, taken);
+            self.append_shared(id.slot, shared, it.place, it.came);
             self.unshare(shared);
         }
         self.leave_all(id);
         self.connections[id.slot as usize].flushed = true;
         self.order_flushed(id.slot, &[]);
+    }
+
+    /// Collects what a connection is due from a room.
+    fn gather_due(
+        &self,
+        slot: u32,
+        found: &Membership,
+        due: &mut Vec<Due>,
+        markers: &mut dyn Markers,
+    ) {
+        let room = &self.rooms[found.room];
+        let member = room.members[found.index as usize];
+        let came = if member.flying {
+            Came::Taken
+        } else {
+            Came::Room
+        };
+        let recovery = self.recovery(slot, found.room);
+        let stop = room.stop_index(&member);
+        let mut at = room.index_of(found.index);
+        while at < stop {
+            let entry = &room.ring[at];
+            let place = place(entry.stamp, recovery.as_ref());
+            let mut next = at + 1;
+            let mut told = None;
+            let is_for = room.is_for(at, member.cursor, slot, recovery.as_ref());
+            if !is_for && let Some(recovery) = &recovery {
+                let (after, numbers) = room.skipped(at, recovery);
+                next = after;
+                told = numbers.and_then(|(from, to)| markers.skip(found.room, from, to));
+            }
+            let mark = told.is_some();
+            if let Some(frame) = told.or_else(|| is_for.then(|| entry.frame.clone())) {
+                due.push(Due {
+                    place,
+                    stamp: entry.stamp,
+                    frame,
+                    came,
+                    mark,
+                });
+            }
+            at = next;
+        }
     }
 
     /// Removes a connection from its rooms, and discards what it has not written, but not a frame
@@ -80,15 +151,15 @@ impl Log {
         let mut waiting = Vec::new();
         while at != NONE {
             let item = &self.items[at];
-            let origin = self.origin(item);
+            let (origin, own) = (self.origin(item), item.came == Came::Own);
             let next = item.next;
             if waiting.len() >= taken
-                && item.taken
+                && item.came == Came::Taken
                 && origin.is_some_and(|stamp| gone.binary_search(&stamp).is_ok())
             {
                 self.free(slot, at);
             } else {
-                waiting.push((item.stamp, origin.is_none(), at));
+                waiting.push((item.stamp, own, at));
             }
             at = next;
         }

@@ -20,10 +20,19 @@ pub(super) struct Item {
     pub(super) stamp: u64,
     pub(super) next: u32,
     pub(super) class: Class,
-    /// Whether it was a room's message that a writer may have taken from there.
-    pub(super) taken: bool,
+    pub(super) came: Came,
     /// The [`Shared`] frame, if others wait for it too.
     shared: u32,
+}
+
+/// Where a frame of a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    Own,
+    /// A room that was left to end.
+    Room,
+    /// The same, and a writer may have taken it from there before.
+    Taken,
 }
 
 /// A frame that is counted once, whoever waits for it.
@@ -170,12 +179,20 @@ impl Log {
         }
     }
 
-    pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64, taken: bool) {
+    pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64, came: Came) {
         let frame = self.shared[key].frame.clone();
         self.shared[key].references += 1;
         let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, key);
         self.items[item].stamp = stamp;
-        self.items[item].taken = taken;
+        self.items[item].came = came;
+    }
+
+    /// Queues a mark among what was due from a room.
+    pub(super) fn append_mark(&mut self, slot: u32, frame: Frame, stamp: u64) {
+        self.held += frame.len();
+        let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, NONE);
+        self.items[item].stamp = stamp;
+        self.items[item].came = Came::Room;
     }
 
     fn append(&mut self, slot: u32, lane: Lane, frame: Frame, class: Class, shared: u32) -> u32 {
@@ -185,7 +202,7 @@ impl Log {
             stamp: self.published,
             next: NONE,
             class,
-            taken: false,
+            came: Came::Own,
             shared,
         });
         let connection = &mut self.connections[slot as usize];

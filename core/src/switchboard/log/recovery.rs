@@ -193,6 +193,22 @@ impl Log {
 }
 
 impl Room {
+    /// Returns the index after the entries from `first` on, which is not for a member that recovers,
+    /// that are not for it either before the place at which it joined; and the numbers of these.
+    pub(super) fn skipped(&self, first: usize, recovery: &Recovery) -> (usize, Option<(u64, u64)>) {
+        let mut at = first + 1;
+        if self.position(first) >= recovery.until {
+            return (at, None);
+        }
+        while self.position(at) < recovery.until && !recovery.is_for(self, at) {
+            at += 1;
+        }
+        let mut skipped = (first..at).filter_map(|at| self.ring[at].seq());
+        let from = skipped.next();
+        let numbers = from.map(|from| (from, skipped.next_back().unwrap_or(from)));
+        (at, numbers)
+    }
+
     /// Returns the index of the message with this number, which is kept.
     fn find(&self, number: u64) -> usize {
         if self.ring.len() as u64 > self.seq - number {

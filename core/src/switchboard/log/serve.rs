@@ -252,18 +252,10 @@ impl Log {
             return false;
         }
         let room = &self.rooms[behind.room];
-        let mut at = behind.at + 1;
-        let mut numbers = None;
-        if let Some(recovery) = &behind.recovery
-            && room.position(behind.at) < recovery.until
-        {
-            while room.position(at) < recovery.until && !recovery.is_for(room, at) {
-                at += 1;
-            }
-            let mut skipped = (behind.at..at).filter_map(|at| room.ring[at].seq());
-            let first = skipped.next();
-            numbers = first.map(|first| (first, skipped.next_back().unwrap_or(first)));
-        }
+        let recovery = behind.recovery.as_ref();
+        let (at, numbers) = recovery.map_or((behind.at + 1, None), |recovery| {
+            room.skipped(behind.at, recovery)
+        });
         debug_assert!(!room.is_for(behind.at, behind.cursor, slot, behind.recovery.as_ref()));
         let marker = numbers.and_then(|(from, to)| markers.skip(behind.room, from, to));
         let after = after(room, behind.room, at - 1);

@@ -3,7 +3,7 @@
 use super::super::recovery::From;
 use super::frames::frame;
 use super::model::{Client, Recovers};
-use super::world::{World, identity};
+use super::world::{Names, World, identity};
 use crate::switchboard::queue::Class;
 use crate::{ConnectionId, Time};
 
@@ -94,7 +94,8 @@ impl World {
 
     pub(super) fn flush(&mut self) {
         if let Some(id) = self.any_client().filter(|_| !self.exact) {
-            self.log.close_flush(id);
+            let mut names = Names(self.rooms.clone());
+            self.log.close_flush_telling(id, &mut names);
             self.client(id.slot).flush();
             self.ends(id);
         }

@@ -7,6 +7,7 @@ mod full;
 mod histories;
 mod model;
 mod random;
+mod recovering;
 mod rooms;
 mod scenarios;
 mod sending;

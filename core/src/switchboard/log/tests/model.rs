@@ -69,12 +69,9 @@ impl Client {
         self.recovers.insert(room, recovers);
     }
 
-    /// It leaves its rooms, but gets what is due. What is not for it is not told any more.
+    /// It leaves its rooms, but gets what is due.
     pub(super) fn flush(&mut self) {
         self.flushed = true;
-        for recovers in self.recovers.values_mut() {
-            recovers.waiting.retain(|&(_, time)| time.is_some());
-        }
     }
 
     /// Everything that it is due may be discarded.
@@ -291,11 +288,13 @@ impl Client {
         let Some(recovers) = recovers.filter(|it| last_own >= it.told) else {
             return;
         };
-        if !gap && self.flushed {
-            return;
-        }
         if !gap {
             for number in from..=to {
+                // What was under way when it was flushed is told twice.
+                let next = recovers.waiting.front().map_or(u64::MAX, |&(next, _)| next);
+                if self.flushed && number < next {
+                    continue;
+                }
                 let first = recovers.waiting.pop_front();
                 assert_eq!(first, Some((number, None)), "H2: {number} is skipped");
             }

@@ -9,7 +9,7 @@ use super::super::limits::{Keep, Limits, Rule, Slow};
 use super::super::recovery::{From, Identity, Markers};
 use super::super::turn::Turn;
 use crate::switchboard::queue::Class;
-use crate::{ConnectionId, Frame, Time};
+use crate::{ConnectionId, Frame};
 
 const LIMITS: Limits = Limits {
     own_bytes: 1_000,
@@ -302,55 +302,4 @@ fn a_room_in_which_nobody_has_had_a_turn_is_full_at_twice_its_limit() {
     assert_eq!(world.log.next_condemned(), None);
     assert_eq!(world.write(&[])[1].len(), 9);
     assert!(!world.log.is_congested());
-}
-
-#[test]
-fn a_room_without_members_keeps_its_history_until_it_has_lingered() {
-    let mut world = World::new(1);
-    let key = world.room(kept(Slow::Disconnect, 4), &[]);
-    assert_eq!(world.log.next_over_dormant(), None);
-    let other = world.room(kept(Slow::Disconnect, 4), &[]);
-    assert!(world.log.next_over_dormant().is_some());
-    world.log.remove_room(other);
-    world.say(key, Kind::Numbered, "1", &[]);
-    world.say(key, Kind::Numbered, "2", &[]);
-    assert_eq!(world.log.history(key, 2, 9, 10), [(2, Frame::text("2"))]);
-    world.join(0, key, From::Last(1));
-    assert_eq!(world.write(&[])[0], ["2"]);
-    world.log.leave(world.ids[0], key);
-    assert_eq!(world.log.next_deadline(), Some(Time::from_millis(10_000)));
-    assert!(world.log.expire(Time::from_millis(10_000), 8).is_empty());
-    assert_eq!((world.log.range(key), world.log.held()), ((3, 2), 0));
-    assert_eq!(world.log.next_deadline(), Some(Time::from_millis(20_000)));
-    assert_eq!(world.log.expire(Time::from_millis(20_000), 8), [key]);
-}
-
-#[test]
-fn what_was_excluded_stays_excluded_and_is_told_as_skipped() {
-    let mut world = World::new(1);
-    let key = world.room(kept(Slow::Disconnect, 4), &[]);
-    let origins = [
-        Origin::default(),
-        Origin {
-            session: 5,
-            ..Origin::default()
-        },
-        Origin {
-            not_for: Some(Box::new([77])),
-            ..Origin::default()
-        },
-        Origin::default(),
-    ];
-    for (number, origin) in (1..).zip(origins) {
-        let frame = Frame::text(&format!("{number}"));
-        let sent = world.log.publish(key, frame, Kind::Numbered, &[], origin);
-        sent.expect("it is not full");
-    }
-    let identity = Identity {
-        session: 5,
-        user: 77,
-    };
-    let joined = world.log.join(world.ids[0], key, From::After(0), identity);
-    assert_eq!(joined.recovered, Some(true));
-    assert_eq!(world.write(&[])[0], ["1", "skip 2-3", "4"]);
 }
