@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::Log;
 use super::connection::{Rest, Writer};
 use super::own::Lane;
-use super::turn::{Job, Outcome, Source, Turn};
+use super::turn::{Job, Outcome, Source, Step, Turn};
 use crate::ConnectionId;
 use crate::switchboard::queue::Class;
 
@@ -48,6 +48,20 @@ impl Log {
             failed: job.has_failed(),
         };
         let steps = &turn.steps[job.steps.start as usize..job.steps.end as usize];
+        if job.uniform
+            && !outcome.blocked
+            && !self.connections[slot as usize].flushed
+            && let Some(&Step {
+                source: Source::Room { room, position, .. },
+                ..
+            }) = steps.last()
+        {
+            // No step but the last needs to be looked at.
+            outcome.messages = steps.len() as u32;
+            self.land(slot, room, position);
+            self.after_report(slot, job, turn, &mut outcome);
+            return outcome;
+        }
         let mut start = 0;
         // To where the steps lead, in each room.
         let mut places = SmallVec::<[(u32, u64); 4]>::new();
@@ -239,6 +253,8 @@ impl Log {
         {
             self.touch_if_behind(slot);
         }
-        self.weigh_connection(slot);
+        if self.connections[slot as usize].weight.is_some() {
+            self.weigh_connection(slot);
+        }
     }
 }

@@ -156,10 +156,11 @@ impl Log {
         let stretch = &turn.stretches[known];
         let id = self.id(member.slot);
         let steps = stretch.steps.clone();
-        let job = match &stretch.lent {
+        let mut job = match &stretch.lent {
             Some(frame) => Job::lent(id, frame.clone(), 0, steps, stretch.all),
             None => Job::copied(id, stretch.bytes.clone(), steps, stretch.all),
         };
+        job.uniform = true;
         let bytes = job.len();
         turn.jobs.push(job);
         debug_assert!(bytes > 0, "a stretch has bytes");

@@ -55,6 +55,8 @@ pub(super) struct Job {
     pub(super) steps: Range<u32>,
     /// Whether nothing was left for the connection when this was taken.
     pub(super) all: bool,
+    /// Whether all steps are messages of one room.
+    pub(super) uniform: bool,
     written: usize,
     failed: bool,
 }
@@ -71,6 +73,7 @@ impl Job {
             payload: Payload::Buffer(bytes),
             steps,
             all,
+            uniform: false,
             written: 0,
             failed: false,
         }
@@ -88,6 +91,7 @@ impl Job {
             payload: Payload::Lent(frame, from),
             steps,
             all,
+            uniform: false,
             written: 0,
             failed: false,
         }
