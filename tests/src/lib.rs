@@ -6,7 +6,6 @@
 //! - [`driver`]: plays a script against the switchboard and the model, and compares them.
 //! - [`script`]: the steps of a script, and how scripts are drawn.
 //! - [`simulation`]: a whole node and its clients over a simulated network, from one seed.
-//! - [`wire`]: a strict reader of a server's output.
 
 // Not published: an error here is a difference between two implementations.
 #![allow(clippy::missing_errors_doc)]
