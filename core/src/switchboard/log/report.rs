@@ -223,7 +223,12 @@ impl Log {
 
     fn after_report(&mut self, slot: u32, job: &Job, turn: &Turn, outcome: &mut Outcome) {
         // Rooms of which nothing was written.
-        for at in 0..self.connections[slot as usize].rooms.len() {
+        let rooms = if job.uniform && !outcome.blocked {
+            0
+        } else {
+            self.connections[slot as usize].rooms.len()
+        };
+        for at in 0..rooms {
             let found = self.connections[slot as usize].rooms[at];
             let room = &mut self.rooms[found.room];
             let member = &mut room.members[found.index as usize];

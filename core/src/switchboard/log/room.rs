@@ -162,6 +162,7 @@ impl Room {
         messages > self.rule.messages * times || bytes > self.rule.bytes * times
     }
 
+    #[inline]
     pub(super) fn arrive(&mut self, index: usize) {
         match self.ring.get_mut(index) {
             Some(entry) => entry.cursors += 1,
@@ -170,6 +171,7 @@ impl Room {
         self.passed = self.passed.min(index);
     }
 
+    #[inline]
     pub(super) fn depart(&mut self, index: usize) {
         match self.ring.get_mut(index) {
             Some(entry) => entry.cursors -= 1,
@@ -190,6 +192,7 @@ impl Room {
     }
 
     /// Frees what all members have passed, unless it is history; returns the number of bytes.
+    #[inline]
     pub(super) fn settle(&mut self) -> usize {
         let mut freed = 0;
         while let Some(entry) = self.ring.get_mut(self.passed)
@@ -232,8 +235,12 @@ impl Room {
 
     /// Returns the first position from `index` on that a member gets to that has passed the entry
     /// before: volatile entries are only for those who stood at them.
+    #[inline]
     pub(super) fn landing(&self, index: usize) -> usize {
         let mut at = index;
+        if self.volatiles == 0 {
+            return at;
+        }
         while self.ring.get(at).is_some_and(Entry::is_volatile) {
             at += 1;
         }
@@ -269,6 +276,7 @@ impl Room {
     }
 
     /// Notes that one fewer member is before the front.
+    #[inline]
     pub(super) fn caught_up(&mut self, cursor: u64) {
         if cursor < self.base {
             self.jumped -= 1;
