@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Config, ConfigError, UserPolicy};
+use super::Config;
+use super::error::ConfigError;
+use super::users::UserPolicy;
 use crate::Endpoint;
 use crate::handshake::is_token;
 

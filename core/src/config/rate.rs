@@ -1,4 +1,4 @@
-//! Deserialises a rate that `false` switches off, because TOML has no null.
+//! A rate with a burst, and its serialised form.
 
 use std::fmt;
 
@@ -6,9 +6,18 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Rate;
+/// A rate with a burst, enforced by the generic cell rate algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Units per second in the long run.
+    pub per_second: u64,
+    /// Units that can be used at once.
+    pub burst: u64,
+}
 
-pub(super) fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Rate>, D::Error> {
+/// Deserialises a rate that `false` switches off, because TOML has no null.
+pub(super) fn or_false<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Rate>, D::Error> {
     from.deserialize_any(RateOrFalse)
 }
 

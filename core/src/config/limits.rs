@@ -1,0 +1,82 @@
+//! Limits on sizes and counts.
+
+use serde::Deserialize;
+
+/// Limits on sizes and counts. Each must be at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Admitted connections (10 000).
+    pub connections: usize,
+    /// Connections that are not admitted yet, or that are refused and not gone yet (1 000). The
+    /// same number of further connections can be told that there is no seat, and the same number
+    /// can wait for a page or read it.
+    ///
+    /// Once half of these seats are taken, one address may hold at most a tenth of them, but at
+    /// least 20, including its pages and refusals; further connections of that address are dropped.
+    /// With 20 seats or fewer, one address can take them all.
+    pub handshakes: usize,
+    /// Connections of one address: an IPv4 address or an IPv6 /64 network (100). A refused one
+    /// counts until it is gone.
+    pub per_ip: usize,
+    /// Connections in one room (1 000).
+    pub room_members: usize,
+    /// Rooms of one connection (100).
+    pub rooms_per_connection: usize,
+    /// Rooms of the node (100 000). Once half of them exist, the clients of one address create no
+    /// more while it holds a tenth of them, at least 20 (an IPv6 /56: two tenths, a /48: three).
+    pub rooms: usize,
+    /// Bytes of the name of a user or a room (128).
+    pub name_bytes: usize,
+    /// Bytes of one message from a client (64 KiB).
+    pub message_bytes: usize,
+    /// Fragments of one message from a client (1 024).
+    pub fragments: usize,
+    /// Bytes of unfinished messages over all connections (64 MiB). Messages that wait for hooks may
+    /// take the same amount again; beyond it, connections whose hooks are busy are not read.
+    pub unfinished_bytes: usize,
+    /// Bytes queued for one connection (1 MiB).
+    pub queue_bytes: usize,
+    /// Messages queued for one connection (1 024).
+    pub queue_messages: usize,
+    /// Unsent bytes of one connection that the kernel holds beside its queue (4 MiB), so that the
+    /// queue shows how slow a reader is, and a slow reader gets recent messages. Bytes in flight do
+    /// not count. Applies on Linux to TCP streams that the hub itself reads and writes.
+    ///
+    /// With 64 KiB a slow reader's pings are never stuck and what it is shown is recent. The default
+    /// leaves the kernel its buffers: a queue of 1 MiB alone closes readers that fall behind a burst.
+    pub unsent_bytes: usize,
+    /// Bytes of memory of all queues; a frame queued for many connections counts once (256 MiB).
+    /// Above it, connections whose sockets do not take bytes are closed (4101), those with the
+    /// longest queues first. Where that would not help, publishers wait, and sends of the
+    /// application are refused with [`SendError::Busy`](crate::SendError::Busy).
+    pub queued_bytes: usize,
+    /// Connections that are closing but not gone (1 000).
+    pub closing: usize,
+    /// Bytes in a connection's queue above which reading from it pauses; `None` (the default) never
+    /// pauses.
+    pub pause_reading: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            handshakes: 1_000,
+            per_ip: 100,
+            room_members: 1_000,
+            rooms_per_connection: 100,
+            rooms: 100_000,
+            name_bytes: 128,
+            message_bytes: 64 << 10,
+            fragments: 1_024,
+            unfinished_bytes: 64 << 20,
+            queue_bytes: 1 << 20,
+            queue_messages: 1_024,
+            unsent_bytes: 4 << 20,
+            queued_bytes: 256 << 20,
+            closing: 1_000,
+            pause_reading: None,
+        }
+    }
+}

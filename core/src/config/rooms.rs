@@ -1,0 +1,75 @@
+//! Rooms: who may enter on their own, slow members, presence.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::seconds;
+
+/// Which rooms a client may enter on its own.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rooms {
+    /// Those that the hook `authorize_join` allows; without that hook, only the lobby.
+    #[default]
+    Ask,
+    /// All rooms.
+    Open,
+}
+
+/// An exception for rooms whose names start with `prefix`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomRule {
+    /// The start of the name.
+    pub prefix: String,
+    /// The slow policy; `None` for that of the node.
+    #[serde(default)]
+    pub slow: Option<SlowPolicy>,
+    /// Whether there is presence; `None` for the setting of the node.
+    #[serde(default)]
+    pub presence: Option<bool>,
+}
+
+/// What happens to a member whose queue is full.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlowPolicy {
+    /// The member is closed (4101 `slow_consumer`).
+    #[default]
+    Disconnect,
+    /// The oldest room messages in its queue are dropped.
+    DropOldest,
+    /// The room message that does not fit is dropped.
+    DropNewest,
+}
+
+/// Presence notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Presence {
+    /// Whether there is presence (yes).
+    pub enabled: bool,
+    /// The grace period: how long a user whose last connection was lost still counts as present
+    /// (3 s).
+    #[serde(with = "seconds")]
+    pub leave_grace: Duration,
+    /// How long changes are collected into one message (250 ms).
+    #[serde(with = "seconds")]
+    pub interval: Duration,
+    /// The largest number of users that one message names (50).
+    pub full: usize,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            leave_grace: Duration::from_secs(3),
+            interval: Duration::from_millis(250),
+            full: 50,
+        }
+    }
+}

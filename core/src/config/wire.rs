@@ -1,0 +1,27 @@
+//! The protocol on the wire, and how it tells a refusal.
+
+use serde::Deserialize;
+
+/// The protocol on the wire.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wire {
+    /// The JSON protocol.
+    #[default]
+    Json,
+    /// Only what the application sends; verdicts are close codes.
+    Raw,
+}
+
+/// How a client is told that it is refused, where there is a choice.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Completes the upgrade, then closes with a code, because browsers hide the HTTP status.
+    #[default]
+    Close,
+    /// Answers with the HTTP status, without an upgrade.
+    Http,
+}
