@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use super::config::{FULL, JITTER, OFFLINE, PAUSE, WELCOME};
-use super::{
-    Close, Failure, Machine, Output, Phase, Report, ServerText, State, StopReason, TokenReason,
-    Verdict, WaitReason,
-};
+use super::dial::TokenReason;
+use super::failure::Failure;
+use super::frame::ServerText;
+use super::machine::Machine;
+use super::output::{Output, Report};
+use super::phase::Phase;
+use super::state::{Close, State, StopReason, WaitReason};
+use super::verdict::Verdict;
+use crate::Time;
 
 impl Machine {
     /// Resets the failure counters.
@@ -151,7 +156,7 @@ impl Machine {
         self.wait_until(delay.map(|delay| self.now + delay), why);
     }
 
-    fn wait_until(&mut self, until: Option<crate::Time>, why: WaitReason) {
+    fn wait_until(&mut self, until: Option<Time>, why: WaitReason) {
         self.phase = Phase::Waiting { until, why };
         let last = self.last_close.clone();
         self.notify(Report::State(State::Waiting { until, why, last }));
@@ -218,21 +223,6 @@ impl Machine {
             self.leave("bfcache");
             self.wait(None, WaitReason::Suspended);
         }
-    }
-
-    /// Handles the deadlines that have passed.
-    pub(super) fn tick(&mut self) {
-        let now = self.now;
-        if self.phase.ends_at().is_some_and(|at| at <= now) {
-            if matches!(self.phase, Phase::Waiting { .. }) {
-                self.attempt();
-            } else {
-                self.give_up();
-            }
-        }
-        self.tick_ready();
-        self.drop_expired();
-        self.drop_unanswered();
     }
 }
 

@@ -8,9 +8,7 @@ use serde_json::Value;
 
 use super::config::LOBBIES;
 use super::frame::ServerText;
-use super::messages::Request;
-use super::place::{Arrival, Lost, Place};
-use super::{Failure, Gap, Machine, Output, Phase, Report};
+use super::place::Place;
 use crate::protocol::Since;
 
 /// The subscribed channels, in the order of subscribing.
@@ -66,7 +64,7 @@ impl Channels {
         self.by_place.get_mut(self.places.get(name)?)
     }
 
-    fn insert(&mut self, name: &str, since: Option<&Since<'_>>, last: Option<u64>) {
+    pub(super) fn insert(&mut self, name: &str, since: Option<&Since<'_>>, last: Option<u64>) {
         if self.places.contains_key(name) {
             return;
         }
@@ -86,7 +84,7 @@ impl Channels {
         self.next_place += 1;
     }
 
-    fn remove(&mut self, name: &str) -> Option<Channel> {
+    pub(super) fn remove(&mut self, name: &str) -> Option<Channel> {
         let place = self.places.remove(name)?;
         self.by_place.remove(&place)
     }
@@ -117,8 +115,14 @@ impl Channels {
         })
     }
 
-    fn take_lobby(&mut self, name: &str) -> Option<Place> {
+    pub(super) fn take_lobby(&mut self, name: &str) -> Option<Place> {
         self.lobbies.remove(name)
+    }
+
+    /// Returns the channels for which `subscribe` is outstanding on this connection.
+    pub(super) fn unasked(&mut self) -> impl Iterator<Item = &mut Channel> {
+        let all = self.by_place.values_mut();
+        all.filter(|channel| !channel.active && channel.entry == Entry::Unasked)
     }
 
     fn is_home(&self, name: &str) -> bool {
@@ -135,6 +139,13 @@ impl Channels {
         if !self.is_home(name) {
             self.home.place = None;
             self.home.name = Some(name.into());
+        }
+    }
+
+    /// Forgets the position that was kept of the lobby of the URL, if this is its name.
+    pub(super) fn forget_home(&mut self, name: &str) {
+        if self.is_home(name) {
+            self.home.place = None;
         }
     }
 
@@ -174,145 +185,9 @@ impl Channels {
     }
 }
 
-impl Machine {
-    pub(super) fn subscribe(&mut self, name: &str, since: Option<&Since<'_>>, last: Option<u64>) {
-        self.channels.insert(name, since, last);
-        // Subscribing again retries after a refusal.
-        if let Some(channel) = self.channels.get_mut(name)
-            && channel.entry == Entry::Refused
-        {
-            channel.entry = Entry::Unasked;
-        }
-        if matches!(self.phase, Phase::Ready(_)) {
-            self.enter_channels();
-        }
-    }
-
-    pub(super) fn unsubscribe(&mut self, name: &str) {
-        let mut is_in = self.channels.forget_lobby(name);
-        if self.channels.is_home(name) {
-            self.channels.home.place = None;
-        }
-        if let Some(channel) = self.channels.remove(name) {
-            is_in |= channel.active;
-            if let Entry::Asked(id) = channel.entry {
-                self.messages.answered(id);
-                is_in = true;
-            }
-            self.drop_held(|item| item.is_for(name), &Failure::Unsubscribed);
-        }
-        if matches!(self.phase, Phase::Ready(_)) && is_in {
-            let id = self.take_id();
-            self.act(Output::Send(unsubscribe(name, id)));
-        }
-    }
-
-    /// Sends `subscribe` for all channels for which it is outstanding on this connection.
-    pub(super) fn enter_channels(&mut self) {
-        for channel in self.channels.by_place.values_mut() {
-            if channel.active || channel.entry != Entry::Unasked {
-                continue;
-            }
-            let id = self.next_id;
-            self.next_id += 1;
-            channel.entry = Entry::Asked(id);
-            let request = Request::new(Some(channel.name.clone()), self.now);
-            self.messages.ask(id, request);
-            let text = channel.request(id);
-            self.actions.push_back(Output::Send(text));
-        }
-    }
-
-    /// Activates a channel that the connection was already in, from its known position.
-    pub(super) fn entered_before(&mut self, name: &Arc<str>) {
-        let channel = name.clone();
-        self.notify(Report::Entered { channel });
-        let lobby = self.channels.take_lobby(name).unwrap_or_default();
-        if let Some(channel) = self.channels.get_mut(name) {
-            channel.active = true;
-            let arrival = channel.place.move_to(lobby, false);
-            self.arrived(name, arrival);
-        }
-    }
-
-    /// Activates a channel, or moves an active one to a new position.
-    pub(super) fn entered(&mut self, name: &str, subscribed: &ServerText) {
-        self.channels.forget_lobby(name);
-        if let Some(channel) = self.channels.get_mut(name) {
-            channel.active = true;
-            let name = channel.name.clone();
-            let arrival = channel.place.take(subscribed);
-            self.arrived(&name, arrival);
-        }
-    }
-
-    /// Reports what a new position means, and sends the messages that waited for it: first those
-    /// whose outcome is unknown, if the server can tell.
-    fn arrived(&mut self, name: &Arc<str>, arrival: Arrival) {
-        let channel = self.channels.get(name);
-        let epoch = channel.map_or_else(String::new, |it| it.place.epoch().to_owned());
-        self.lost(name, arrival.lost, true);
-        if let Some(from) = arrival.before {
-            let channel = name.clone();
-            let to = epoch.clone();
-            self.notify(Report::Epoch { channel, from, to });
-        }
-        self.drop_unknown(name, arrival.recovered.then_some(&epoch));
-        self.send_held(|item| item.is_for(name));
-    }
-
-    /// Records numbers of a channel, as [`Place::advance`] does. Returns whether any is new.
-    pub(super) fn see(&mut self, name: &str, start: u64, from: u64, to: u64) -> bool {
-        let place = self.channels.place(name);
-        let Some(lost) = place.and_then(|place| place.advance(start, from, to)) else {
-            return false;
-        };
-        self.lost(name, lost, false);
-        true
-    }
-
-    /// Records the number of an own message.
-    pub(super) fn see_own(&mut self, name: &str, seq: u64, echo: bool) {
-        let Some(place) = self.channels.place(name) else {
-            return;
-        };
-        // Without history the `ack` is queued before later messages of the room, so skipped numbers
-        // were not delivered. With `echo` the message itself comes too.
-        let lost = if !place.has_history() {
-            place.advance(seq, seq, seq).unwrap_or_default()
-        } else if echo {
-            return;
-        } else {
-            place.own(seq)
-        };
-        self.lost(name, lost, false);
-    }
-
-    /// Reports numbers of an active channel as not delivered.
-    fn lost(&mut self, name: &str, lost: Lost, away: bool) {
-        if lost.is_empty() {
-            return;
-        }
-        let channel = self.channels.get(name).filter(|it| it.active);
-        let Some(channel) = channel.map(|it| it.name.clone()) else {
-            return;
-        };
-        for (from, to) in lost {
-            let channel = channel.clone();
-            let gap = Gap {
-                channel,
-                from,
-                to,
-                away,
-            };
-            self.notify(Report::Gap(gap));
-        }
-    }
-}
-
 impl Channel {
     /// Encodes the `subscribe`.
-    fn request(&self, id: u64) -> String {
+    pub(super) fn subscribe(&self, id: u64) -> String {
         let name = Value::from(&*self.name);
         let mut text = format!(r#"{{"type":"subscribe","channel":{name}"#);
         if let Some(Since { epoch, seq }) = self.place.position() {
@@ -324,10 +199,4 @@ impl Channel {
         let _ = write!(text, r#","id":{id}}}"#);
         text
     }
-}
-
-/// Encodes an `unsubscribe`.
-fn unsubscribe(channel: &str, id: u64) -> String {
-    let channel = Value::from(channel);
-    format!(r#"{{"type":"unsubscribe","channel":{channel},"id":{id}}}"#)
 }

@@ -1,25 +1,19 @@
-//! Outgoing messages: the queue, and requests awaiting an answer.
+//! Messages that wait, and requests that await an answer.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::channels::{Channel, Entry};
-use super::config::{LATE, PROBE, STALL};
+use super::config::MachineConfig;
 use super::queue::{Item, Queue};
-use super::size::AGAIN;
-use super::{Failure, Input, Machine, MachineConfig, Output, Phase, Report};
 use crate::Time;
 
 #[derive(Debug)]
 pub(super) struct Messages {
     /// Those that wait, and those of earlier connections whose outcome is unknown.
-    held: Queue,
+    pub(super) held: Queue,
     /// The latest ones without an answer that may be sent again, within the same limits.
-    flight: Queue,
+    pub(super) flight: Queue,
     age: Duration,
     /// The timeout for an answer.
     timeout: Duration,
@@ -105,7 +99,7 @@ impl Messages {
     }
 
     /// Marks the outcome of a request as reported.
-    fn tell(&mut self, id: u64) -> Option<&mut Request> {
+    pub(super) fn tell(&mut self, id: u64) -> Option<&mut Request> {
         let request = self.requests.get_mut(&id)?;
         request.told = true;
         self.waiting.remove(&request.turn);
@@ -131,7 +125,43 @@ impl Messages {
         Some((request, told))
     }
 
-    fn answer_by(&self) -> Option<Time> {
+    /// Returns the oldest request whose outcome was not reported yet.
+    pub(super) fn oldest_waiting(&self) -> Option<u64> {
+        self.waiting.first_key_value().map(|(_, &id)| id)
+    }
+
+    /// Returns the requests whose outcome was reported, the oldest first.
+    pub(super) fn reported(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.told.values().copied()
+    }
+
+    /// Takes the requests whose outcome was not reported yet, the oldest first.
+    pub(super) fn take_waiting(&mut self) -> impl Iterator<Item = u64> + use<> {
+        std::mem::take(&mut self.waiting).into_values()
+    }
+
+    /// Forgets the requests of an ended connection.
+    pub(super) fn forget_requests(&mut self) {
+        self.requests.clear();
+        self.told.clear();
+    }
+
+    /// Takes the queued messages that have waited for too long.
+    pub(super) fn take_expired(&mut self, now: Time) -> Vec<Item> {
+        let age = self.age;
+        if self.held.oldest().is_none_or(|at| at + age > now) {
+            return Vec::new();
+        }
+        self.held.take(|item| item.at + age <= now)
+    }
+
+    /// Counts no answer as late before this time.
+    pub(super) fn grant(&mut self, until: Time) {
+        self.grace = until;
+    }
+
+    /// Returns when the oldest request without an outcome is late.
+    pub(super) fn answer_by(&self) -> Option<Time> {
         let (_, oldest) = self.waiting.first_key_value()?;
         let by = self.requests[oldest].sent + self.timeout;
         Some(by.max(self.grace))
@@ -145,237 +175,5 @@ impl Messages {
 
     pub(super) fn unanswered(&self) -> usize {
         self.held.len() + self.waiting.len()
-    }
-}
-
-impl Machine {
-    /// Handles a `Publish` or a `Direct`.
-    pub(super) fn post(&mut self, event: Input<'_>) {
-        let (channel, text, bytes, echo, queue) = match event {
-            Input::Publish {
-                channel,
-                content,
-                bytes,
-                echo,
-                queue,
-            } => {
-                let (name, content) = (Value::from(channel), content.as_json());
-                let mut text =
-                    format!(r#"{{"type":"message","channel":{name},"content":{content}"#);
-                if let Some(echo) = echo {
-                    let _ = write!(text, r#","echo":{echo}"#);
-                }
-                (Some(channel), text, bytes, echo == Some(true), queue)
-            }
-            Input::Direct {
-                to,
-                content,
-                bytes,
-                queue,
-            } => {
-                let (to, content) = (Value::from(to), content.as_json());
-                let text = format!(r#"{{"type":"direct","to":{to},"content":{content}"#);
-                (None, text, bytes, false, queue)
-            }
-            _ => return,
-        };
-        let id = self.take_id();
-        let known = channel.and_then(|name| self.channels.get(name));
-        let pending = known.is_some_and(|it| !it.active && it.entry != Entry::Refused);
-        let item = Item {
-            id,
-            channel: channel.map(|name| known.map_or_else(|| name.into(), |it| it.name.clone())),
-            text,
-            bytes,
-            queue: queue.unwrap_or(self.config.queue),
-            echo,
-            at: self.now,
-            since: None,
-        };
-        match self.phase {
-            Phase::Ready(_) if pending => self.hold(item),
-            Phase::Ready(_) => self.transmit(item),
-            Phase::Stopped => self.fail(id, Failure::Stopped),
-            _ if item.queue => self.hold(item),
-            _ => self.fail(id, Failure::NotConnected),
-        }
-    }
-
-    pub(super) fn hold(&mut self, item: Item) {
-        for item in self.messages.held.add(item) {
-            self.drop_item(&item, Failure::QueueFull);
-        }
-    }
-
-    fn transmit(&mut self, mut item: Item) {
-        let Phase::Ready(ready) = &self.phase else {
-            return;
-        };
-        let again = item.since.as_ref().map(|&(_, seq)| seq);
-        let more = again.map_or(0, |_| AGAIN);
-        if (item.bytes + more) as u64 > ready.max_bytes {
-            return self.drop_item(&item, Failure::TooLarge);
-        }
-        let request = Request {
-            echo: item.echo,
-            again: again.is_some(),
-            ..Request::new(item.channel.clone(), self.now)
-        };
-        self.messages.ask(item.id, request);
-        let channel = item.channel.as_deref();
-        let channel = channel.and_then(|name| self.channels.get(name));
-        let place = channel.filter(|it| it.active && item.queue);
-        if item.since.is_none() {
-            let since = place.and_then(|it| it.place.position());
-            item.since = since.map(|it| (it.epoch.into_owned(), it.seq));
-        }
-        let kept = place.is_some() && item.since.is_some();
-        let mut text = if kept {
-            item.text.clone()
-        } else {
-            std::mem::take(&mut item.text)
-        };
-        if let Some(again) = again {
-            let _ = write!(text, r#","again":{again}"#);
-        }
-        let _ = write!(text, r#","id":{}}}"#, item.id);
-        self.act(Output::Send(text));
-        if kept {
-            // Those that exceed the limits cannot be sent again.
-            self.messages.flight.add(item);
-        }
-    }
-
-    /// Sends the matching queued messages, oldest first.
-    pub(super) fn send_held(&mut self, which: impl Fn(&Item) -> bool) {
-        for item in self.messages.held.take(which) {
-            self.transmit(item);
-        }
-    }
-
-    /// Fails the messages to a channel that were sent on an earlier connection, unless the server
-    /// can tell in this epoch whether it has them.
-    pub(super) fn drop_unknown(&mut self, name: &str, epoch: Option<&str>) {
-        let unknown = |item: &Item| {
-            let since = item.since.as_ref().filter(|_| item.is_for(name));
-            since.is_some_and(|(sent_in, _)| Some(&**sent_in) != epoch)
-        };
-        self.drop_held(unknown, &Failure::Unconfirmed);
-    }
-
-    /// Sends queued messages that need no subscribed channel.
-    pub(super) fn send_free(&mut self) {
-        let channels = &self.channels;
-        let free = |item: &Item| {
-            let channel = item.channel.as_deref();
-            channel.is_none_or(|name| channels.get(name).is_none())
-        };
-        for item in self.messages.held.take(free) {
-            self.transmit(item);
-        }
-    }
-
-    /// Fails the matching queued messages.
-    pub(super) fn drop_held(&mut self, which: impl Fn(&Item) -> bool, failure: &Failure) {
-        for item in self.messages.held.take(which) {
-            self.drop_item(&item, failure.clone());
-        }
-    }
-
-    /// Fails a message that waits. If it was sent before, its outcome is unknown.
-    fn drop_item(&mut self, item: &Item, failure: Failure) {
-        let unknown = item.since.as_ref().map(|_| Failure::Unconfirmed);
-        self.fail(item.id, unknown.unwrap_or(failure));
-    }
-
-    /// Fails a message because of an error. If it was sent on an earlier connection too, only
-    /// `forbidden` tells that it never arrived.
-    pub(super) fn refuse(&mut self, id: u64, again: bool, failure: Failure) {
-        let unknown = again && failure.code() != "forbidden";
-        self.fail(
-            id,
-            if unknown {
-                Failure::Unconfirmed
-            } else {
-                failure
-            },
-        );
-    }
-
-    pub(super) fn drop_expired(&mut self) {
-        let (now, age) = (self.now, self.messages.age);
-        let oldest = self.messages.held.oldest();
-        if oldest.is_some_and(|at| at + age <= now) {
-            self.drop_held(|item| item.at + age <= now, &Failure::Expired);
-        }
-    }
-
-    /// Returns the channel that awaits the answer to this `subscribe`, if it is one.
-    pub(super) fn entry_of(&self, id: u64) -> Option<&Channel> {
-        let name = self.messages.request(id)?.channel.as_deref()?;
-        let channel = self.channels.get(name)?;
-        (channel.entry == Entry::Asked(id)).then_some(channel)
-    }
-
-    /// Reports the requests that were not answered in time.
-    pub(super) fn drop_unanswered(&mut self) {
-        let now = self.now;
-        while let Some(by) = self.messages.answer_by().filter(|&by| by <= now) {
-            if now.since(by) > STALL {
-                // The client was stalled, so the answer may have arrived without being read yet.
-                self.messages.grace = now + PROBE;
-                return;
-            }
-            let Some((_, &id)) = self.messages.waiting.first_key_value() else {
-                return;
-            };
-            self.messages.tell(id);
-            match self.entry_of(id) {
-                Some(channel) => {
-                    let channel = channel.name.clone();
-                    self.notify(Report::Unanswered { channel });
-                }
-                None => self.fail(id, Failure::TimedOut),
-            }
-        }
-        self.forget_late();
-    }
-
-    /// Bounds the memory for requests that are never answered.
-    pub(super) fn forget_late(&mut self) {
-        while self.messages.told.len() > LATE {
-            let mut told = self.messages.told.values();
-            // Pending subscriptions are kept; their number is bounded by that of the channels.
-            let Some(&id) = told.find(|&&id| self.entry_of(id).is_none()) else {
-                return;
-            };
-            self.messages.answered(id);
-        }
-    }
-
-    pub(super) fn cancel(&mut self, id: u64) {
-        self.drop_held(|item| item.id == id, &Failure::Aborted);
-    }
-
-    /// Fails the unanswered requests of an ended connection. Returns those that may be sent again.
-    pub(super) fn end_requests(&mut self) -> Vec<Item> {
-        let flight = self.messages.flight.take(|_| true).into_iter();
-        let subscribed = |item: &Item| {
-            let name = item.channel.as_deref();
-            name.is_some_and(|name| self.channels.get(name).is_some())
-        };
-        let kept: BTreeMap<u64, Item> = flight
-            .filter(subscribed)
-            .map(|item| (item.id, item))
-            .collect();
-        let waiting = std::mem::take(&mut self.messages.waiting);
-        for id in waiting.into_values() {
-            if self.entry_of(id).is_none() && !kept.contains_key(&id) {
-                self.fail(id, Failure::Unconfirmed);
-            }
-        }
-        self.messages.requests.clear();
-        self.messages.told.clear();
-        kept.into_values().collect()
     }
 }

@@ -4,9 +4,13 @@ use serde_json::Number;
 
 use super::channels::Entry;
 use super::config::{AGAIN, SILENCE};
+use super::failure::Failure;
 use super::frame::{ServerText, TextId};
-use super::liveness::Ready;
-use super::{Failure, Machine, Output, Phase, Report, State};
+use super::machine::Machine;
+use super::output::{Output, Report};
+use super::phase::Phase;
+use super::ready::Ready;
+use super::state::State;
 
 impl Machine {
     pub(super) fn receive(&mut self, text: &str) {
