@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::BrokerTime;
+use super::command::BrokerTime;
 
 /// What became of a command: an answer, or the reason why it was not applied.
 pub type Done = Result<Answer, Failure>;

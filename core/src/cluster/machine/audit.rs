@@ -1,6 +1,6 @@
 //! What must always hold.
 
-use super::Cluster;
+use super::cluster::Cluster;
 
 impl Cluster {
     /// Checks what must always hold; costs time linear in all there is.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::Entry;
+use crate::cluster::answer::Entry;
 
 const MESSAGES: usize = 1024;
 const BYTES: usize = 1 << 20;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::Retention;
 use super::link::LinkTimes;
+use crate::cluster::command::Retention;
 
 /// How a node takes part in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]

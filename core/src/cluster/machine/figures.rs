@@ -1,7 +1,5 @@
 //! What happened so far, in numbers.
 
-use super::Cluster;
-
 /// What happened so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -17,14 +15,4 @@ pub struct Figures {
     pub sessions: u64,
     /// Messages that wait for the broker.
     pub outbox: usize,
-}
-
-impl Cluster {
-    /// What happened so far.
-    pub fn figures(&self) -> Figures {
-        Figures {
-            outbox: self.waiting,
-            ..self.figures
-        }
-    }
 }

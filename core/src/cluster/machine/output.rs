@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Channel, Command};
+use crate::cluster::command::{Channel, Command};
 
 /// A message that this node published, until its fate is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

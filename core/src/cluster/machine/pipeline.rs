@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::super::{Answer, Append, Command, Failure, Position, Sync, Writer};
+use super::asked::Asked;
+use super::cluster::Cluster;
 use super::outbox::settled;
+use super::output::Output;
 use super::room::Read;
-use super::{Cluster, Output};
 use crate::Time;
+use crate::cluster::answer::{Answer, Failure};
+use crate::cluster::command::{Append, Command, Position, Sync, Writer};
 
 /// A pipeline: commands, bytes of messages, and messages of a room.
 const PIPELINE: usize = 128;
@@ -14,15 +17,6 @@ const PIPELINE_BYTES: usize = 256 << 10;
 const ROOM_MESSAGES: usize = 64;
 /// Entries that one answer may have.
 const ENTRIES: u32 = 100;
-
-/// What an answer is about.
-#[derive(Debug)]
-pub(super) enum Asked {
-    Ping,
-    Sync { room: Arc<str>, stay: u64 },
-    Append { room: Arc<str> },
-    Probe { room: Arc<str>, stay: u64 },
-}
 
 impl Cluster {
     /// Sends what there is to ask, unless an answer is awaited.
@@ -150,16 +144,5 @@ impl Cluster {
             figures.lost += repaired.lost;
             figures.epochs += u64::from(repaired.new_epoch);
         });
-    }
-}
-
-impl Asked {
-    pub(super) fn room(&self) -> Option<&Arc<str>> {
-        match self {
-            Self::Ping => None,
-            Self::Sync { room, .. } | Self::Append { room } | Self::Probe { room, .. } => {
-                Some(room)
-            }
-        }
     }
 }

@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::super::Entry;
 use super::buffer::Buffer;
 use super::outbox::{Outbox, settled};
 use super::output::{Fate, Output, PositionKind, Ticket};
 use crate::Time;
+use crate::cluster::answer::Entry;
 
 /// A room that somebody here is in, or that something is to be sent to.
 #[derive(Debug)]

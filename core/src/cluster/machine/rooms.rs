@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::cluster::Cluster;
+use super::figures::Figures;
+use super::output::Output;
 use super::room::Room;
-use super::{Cluster, Figures, Output};
 
 impl Cluster {
     pub(super) fn room(&mut self, name: &Arc<str>) -> &mut Room {

@@ -1,0 +1,32 @@
+//! Rooms go on alone while the broker is away for too long.
+
+use std::sync::Arc;
+
+use super::cluster::Cluster;
+use super::output::{Fate, Output};
+use super::room::Stage;
+
+impl Cluster {
+    pub(super) fn go_alone(&mut self) {
+        self.alone = true;
+        let names: Vec<_> = self.rooms.keys().cloned().collect();
+        for name in names {
+            self.room_goes_alone(&name);
+        }
+    }
+
+    pub(super) fn room_goes_alone(&mut self, name: &Arc<str>) {
+        let (node, epoch) = (Arc::clone(&self.config.node), self.fresh_epoch());
+        self.with_room(name, |room, _, outputs| match room.stage {
+            Stage::Alone(..) => {}
+            Stage::Absent => {
+                let waiting: Vec<_> = room.outbox.take_waiting().collect();
+                for it in waiting {
+                    let (ticket, fate) = (it.ticket, Fate::Local);
+                    outputs.push_back(Output::Published { ticket, fate });
+                }
+            }
+            Stage::Syncing | Stage::Live => room.go_alone(epoch, &node, outputs),
+        });
+    }
+}

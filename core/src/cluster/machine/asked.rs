@@ -1,0 +1,23 @@
+//! Questions to the broker that await their answers.
+
+use std::sync::Arc;
+
+/// What an answer is about.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Ping,
+    Sync { room: Arc<str>, stay: u64 },
+    Append { room: Arc<str> },
+    Probe { room: Arc<str>, stay: u64 },
+}
+
+impl Asked {
+    pub(super) fn room(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Ping => None,
+            Self::Sync { room, .. } | Self::Append { room } | Self::Probe { room, .. } => {
+                Some(room)
+            }
+        }
+    }
+}

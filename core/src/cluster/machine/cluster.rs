@@ -1,0 +1,99 @@
+//! The state of a node in its cluster.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use fastrand::Rng;
+
+use super::asked::Asked;
+use super::config::ClusterConfig;
+use super::figures::Figures;
+use super::link::Link;
+use super::output::Output;
+use super::room::Room;
+use crate::Time;
+
+/// What a node decides about its rooms in a cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    pub(super) config: ClusterConfig,
+    pub(super) rng: Rng,
+    pub(super) link: Link,
+    pub(super) session: u64,
+    pub(super) incarnation: Arc<str>,
+    pub(super) rooms: BTreeMap<Arc<str>, Room>,
+    /// Rooms that have something to ask.
+    pub(super) queue: BTreeMap<u64, Arc<str>>,
+    pub(super) probes: BTreeSet<(Time, Arc<str>)>,
+    pub(super) asked: Vec<Asked>,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) alone: bool,
+    pub(super) tickets: u64,
+    pub(super) stays: u64,
+    pub(super) places: u64,
+    pub(super) epochs: u64,
+    /// No forgotten room has had a higher own number: where the broker forgot them too, other nodes may
+    /// not have.
+    pub(super) highest_own: u64,
+    pub(super) waiting: usize,
+    pub(super) waiting_bytes: usize,
+    pub(super) figures: Figures,
+}
+
+impl Cluster {
+    /// Creates the machine, which connects at once.
+    pub fn new(config: ClusterConfig, now: Time) -> Self {
+        Self {
+            rng: Rng::with_seed(config.seed),
+            link: Link::new(now, config.times),
+            session: 0,
+            incarnation: "".into(),
+            rooms: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            probes: BTreeSet::new(),
+            asked: Vec::new(),
+            outputs: VecDeque::new(),
+            alone: false,
+            tickets: 0,
+            stays: 0,
+            places: 0,
+            epochs: 0,
+            highest_own: 0,
+            waiting: 0,
+            waiting_bytes: 0,
+            figures: Figures::default(),
+            config,
+        }
+    }
+
+    /// Takes the next output.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn next_deadline(&self) -> Time {
+        let alone = match self.link.alone_from() {
+            Some(at) if !self.alone => at,
+            _ => Time::MAX,
+        };
+        let probe = match self.probes.first() {
+            Some((at, _)) if self.link.is_up() => *at,
+            _ => Time::MAX,
+        };
+        self.link.deadline().min(alone).min(probe)
+    }
+
+    /// What happened so far.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            outbox: self.waiting,
+            ..self.figures
+        }
+    }
+
+    pub(super) fn fresh_epoch(&mut self) -> Arc<str> {
+        self.epochs += 1;
+        format!("{}-{:x}", self.config.node, self.epochs).into()
+    }
+}

@@ -1,0 +1,90 @@
+//! What the broker does: it can be reached or not, and answers.
+
+use std::sync::Arc;
+
+use super::asked::Asked;
+use super::cluster::Cluster;
+use super::output::Output;
+use crate::Time;
+use crate::cluster::answer::Done;
+use crate::cluster::command::{Channel, Command};
+
+/// Channels of one SUBSCRIBE.
+const CHANNELS: usize = 512;
+
+impl Cluster {
+    /// The broker is connected, has the scripts, and its data are of this incarnation.
+    pub fn connected(&mut self, now: Time, incarnation: &str) {
+        if !self.link.is_connecting() {
+            return;
+        }
+        self.link.connected(now);
+        self.session += 1;
+        self.figures.sessions += 1;
+        if *self.incarnation != *incarnation {
+            self.incarnation = incarnation.into();
+        }
+        let (mut channels, mut names) = (Vec::new(), Vec::new());
+        for (name, room) in &mut self.rooms {
+            if room.is_entered() {
+                channels.push(Channel::Room(Arc::clone(name)));
+            }
+            room.read_again();
+            names.push(Arc::clone(name));
+        }
+        for some in channels.chunks(CHANNELS) {
+            self.outputs.push_back(Output::Subscribe(some.to_vec()));
+        }
+        for name in names {
+            self.wants_to_ask(&name);
+        }
+        self.send(now);
+        if self.link.is_idle() {
+            // Nothing else tells whether it works.
+            self.asked.push(Asked::Ping);
+            self.link.asked(now);
+            self.outputs.push_back(Output::Send(vec![Command::Ping]));
+        }
+    }
+
+    /// The connection or the attempt has ended.
+    pub fn lost(&mut self, now: Time) {
+        if self.link.is_down() {
+            return;
+        }
+        self.link.lost(now, &mut self.rng);
+        self.asked.clear();
+        for room in self.rooms.values_mut() {
+            room.read_again();
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, now: Time) {
+        self.outputs.push_back(Output::Hangup);
+        self.lost(now);
+    }
+
+    /// The pipeline was answered, one answer for each command.
+    pub fn answered(&mut self, now: Time, answers: Vec<Done>) {
+        let asked = std::mem::take(&mut self.asked);
+        if asked.len() != answers.len() || !self.link.is_up() {
+            self.hang_up(now);
+            return;
+        }
+        // What stands behind a failure in the pipeline was carried out all the same.
+        let mut failed = false;
+        for (asked, answer) in asked.into_iter().zip(answers) {
+            failed |= match answer {
+                Ok(answer) => self.answer(asked, answer).is_err(),
+                Err(_) => true,
+            };
+        }
+        if failed {
+            self.hang_up(now);
+            return;
+        }
+        self.link.answered(now);
+        self.alone = false;
+        self.send(now);
+    }
+}
