@@ -1,0 +1,232 @@
+//! The client, the server, what is on its way between them, and what the application has seen.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use switchboard_core::Time;
+use switchboard_core::client::{Input, Machine, MachineConfig, Output, Report};
+use switchboard_core::protocol::Content;
+
+use super::server::{ROOM, Server};
+
+/// What the application has seen of the present epoch.
+#[derive(Default)]
+struct Seen {
+    /// The last number when the room was entered first.
+    from: Option<u64>,
+    delivered: BTreeSet<u64>,
+    missing: BTreeSet<u64>,
+    acked: BTreeSet<u64>,
+}
+
+pub(super) struct World {
+    machine: Machine,
+    server: Server,
+    /// Requests on their way to the server.
+    up: VecDeque<String>,
+    connected: bool,
+    seen: Seen,
+    epoch: Option<String>,
+    open: BTreeSet<u64>,
+    failed: BTreeSet<u64>,
+    gaps: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// Somebody else publishes.
+    Other,
+    /// The client publishes, with or without `echo`.
+    Publish(bool),
+    Process,
+    Page,
+    Deliver,
+    FallBehind,
+    Lose,
+    Evict,
+    BeginAnew,
+}
+
+impl World {
+    pub(super) fn new(keep: usize, lobby: bool, on_join: u64) -> Self {
+        let server = Server::new(keep, lobby, on_join);
+        let config = MachineConfig {
+            queue: true,
+            ..MachineConfig::default()
+        };
+        let mut world = Self {
+            machine: Machine::new(config),
+            server,
+            up: VecDeque::new(),
+            connected: false,
+            seen: Seen::default(),
+            epoch: None,
+            open: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            gaps: 0,
+        };
+        (0..3).for_each(|_| world.step(Step::Other));
+        let (since, last) = (None, None);
+        let channel = ROOM;
+        world.handle(Input::Subscribe {
+            channel,
+            since,
+            last,
+        });
+        world.handle(Input::Start);
+        world
+    }
+
+    fn handle(&mut self, event: Input<'_>) {
+        self.machine.handle(Time::ZERO, event);
+        let mut dial = None;
+        while let Some(action) = self.machine.poll_output() {
+            match action {
+                Output::Dial { since, .. } => dial = Some(since),
+                Output::Send(text) => self.up.push_back(text),
+                Output::Done { id, value } => {
+                    assert!(self.open.remove(&id), "one end for each message");
+                    let entry = self.server.all.get(&value);
+                    // The room may have begun anew while the ack was on its way.
+                    if self.epoch == Some(format!("e{}", self.server.epoch)) {
+                        let entry = entry.unwrap();
+                        assert_eq!(entry.request, Some(id));
+                        // With `echo` the message itself is waited for, too.
+                        self.seen.acked.extend(Some(value).filter(|_| !entry.ours));
+                    }
+                }
+                Output::Failed { id, failure } => {
+                    assert!(self.open.remove(&id), "one end for each message");
+                    assert_eq!(failure.code(), "unconfirmed");
+                    self.failed.insert(id);
+                }
+                Output::Notify(notice) => self.notified(notice),
+                Output::Close { .. } | Output::GetToken(_) => {}
+            }
+        }
+        if let Some(since) = dial {
+            self.up.clear();
+            self.connected = true;
+            self.server.connect(since.as_deref());
+            self.handle(Input::Opened);
+        }
+    }
+
+    fn notified(&mut self, notice: Report) {
+        match notice {
+            Report::Deliver(frame) if frame.kind() == "message" => {
+                let seq = frame.seq().unwrap();
+                assert!(self.seen.delivered.last().is_none_or(|&last| last < seq));
+                assert!(self.seen.missing.last().is_none_or(|&last| last < seq));
+                let echoed = self.server.all.get(&seq).is_none_or(|entry| entry.ours);
+                assert!(echoed, "{seq} was not meant for the client");
+                self.seen.delivered.insert(seq);
+            }
+            Report::Deliver(frame)
+                if frame.kind() == "subscribed" && self.epoch.as_deref() != frame.epoch() =>
+            {
+                self.epoch = frame.epoch().map(str::to_owned);
+                self.seen = Seen {
+                    from: frame.seq(),
+                    ..Seen::default()
+                };
+            }
+            Report::Gap(gap) => {
+                self.gaps += 1;
+                for seq in gap.from..=gap.to {
+                    assert!(!self.seen.delivered.contains(&seq), "{seq} was delivered");
+                    assert!(!self.seen.acked.contains(&seq), "{seq} is an own one");
+                    assert!(self.seen.missing.insert(seq), "{seq} is missing twice");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step) {
+        match step {
+            Step::Other => {
+                self.server.publish(None, true);
+            }
+            Step::Publish(echo) => {
+                let id = self.machine.next_id();
+                self.open.insert(id);
+                let mut event = Input::publish(ROOM, Content::parse("1").unwrap());
+                if let Input::Publish { echo: asked, .. } = &mut event {
+                    *asked = Some(echo);
+                }
+                self.handle(event);
+            }
+            Step::Process => {
+                if let Some(text) = self.up.pop_front() {
+                    self.server.request(&text);
+                }
+            }
+            Step::Page => self.server.page(),
+            Step::Deliver => {
+                if let Some(text) = self.server.down.pop_front().filter(|_| self.connected) {
+                    self.handle(Input::Message { text: &text });
+                }
+            }
+            Step::FallBehind => self.server.fall_behind(),
+            // What is on its way to the server may still arrive until the next connection does.
+            Step::Lose if self.connected => {
+                self.connected = false;
+                self.handle(Input::Closed {
+                    code: 1006,
+                    reason: "",
+                });
+            }
+            Step::Lose => self.handle(Input::Reconnect),
+            Step::Evict => self.server.evict(1),
+            Step::BeginAnew => {
+                self.up.clear();
+                self.server.begin_anew();
+                if self.connected {
+                    self.step(Step::Lose);
+                }
+            }
+        }
+    }
+
+    /// Lets everything that is on its way arrive.
+    pub(super) fn settle(&mut self) {
+        if !self.connected {
+            self.step(Step::Lose);
+        }
+        let busy = |world: &Self| {
+            let server = &world.server;
+            !world.up.is_empty() || !server.down.is_empty() || server.cursor.is_some()
+        };
+        while busy(self) {
+            self.step(Step::Process);
+            self.step(Step::Page);
+            self.step(Step::Deliver);
+        }
+        // A last message shows every gap before it.
+        self.step(Step::Other);
+        self.step(Step::Deliver);
+    }
+
+    pub(super) fn check(&self) {
+        assert!(self.open.is_empty(), "every message has an end");
+        let published = &self.server.published;
+        let once: BTreeSet<u64> = published.iter().copied().collect();
+        assert_eq!(once.len(), published.len(), "published twice");
+        let Some(from) = self.seen.from else {
+            panic!("the client is in the room");
+        };
+        // Older messages may have followed.
+        let seen = self.seen.delivered.first().or(self.seen.missing.first());
+        let from = seen.map_or(from, |&first| from.min(first - 1));
+        for (&seq, entry) in self.server.all.range(from + 1..) {
+            let told = self.seen.delivered.contains(&seq) || self.seen.missing.contains(&seq);
+            assert!(told || !entry.ours, "{seq} was lost silently");
+        }
+        if !self.server.evicted {
+            assert_eq!(self.gaps, 0, "the history has everything");
+            if self.server.epoch == 1 {
+                assert!(self.failed.is_empty(), "the history can tell everything");
+            }
+        }
+    }
+}
