@@ -384,3 +384,10 @@ fn no_secret_and_no_payload_shows_in_debug_output_or_errors() {
         }
     }
 }
+
+#[test]
+fn content_may_be_as_deep_as_the_limit_beside_other_brackets() {
+    let (open, close) = ("[".repeat(MAX_NESTING - 1), "]".repeat(MAX_NESTING - 1));
+    let text = format!(r#"{{"type":"message","id":1,"x":[],"content":{open}{close}}}"#);
+    assert!(parse(&text).is_ok());
+}

@@ -26,3 +26,4 @@ mod slow;
 mod stats;
 mod users;
 mod world;
+mod write_stall;
