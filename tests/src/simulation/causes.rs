@@ -183,7 +183,8 @@ impl World {
             "slow_consumer" => {
                 // The node's bound is not enforced by ticks and closes only blocked connections.
                 let was = shadow.ever_blocked && (self.ticking || !self.plan.tiny_pool);
-                let stalled = link.blocked || link.held.is_some() || was;
+                // What it asked for itself may find its queue full before a writer comes to it.
+                let stalled = link.blocked || link.held.is_some() || shadow.unblocked || was;
                 self.probe(if self.plan.tiny_pool {
                     Probe::PoolBoundClosed
                 } else if self.plan.tiny_queue {

@@ -134,6 +134,8 @@ pub(super) struct Shadow {
     /// Whether the levels of its buckets are unknown.
     pub(super) fuzzy: bool,
     pub(super) ever_blocked: bool,
+    /// Whether its socket takes bytes again but no writer has come to it yet: its queue may be full.
+    pub(super) unblocked: bool,
     pub(super) lobby_in: Option<u32>,
     /// Pings admitted, and pongs sent.
     pub(super) pings: u64,
@@ -189,6 +191,7 @@ impl Shadow {
             stuck: None,
             fuzzy: false,
             ever_blocked: false,
+            unblocked: false,
             lobby_in: None,
             pings: 0,
             pongs: 0,

@@ -178,6 +178,7 @@ impl World {
             return;
         }
         link.blocked = false;
+        link.shadow.unblocked = true;
         self.event(l, switchboard_core::Event::Writable);
     }
 

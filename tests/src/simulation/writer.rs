@@ -24,6 +24,7 @@ impl World {
                 self.fail(3, format!("bytes for {id}, which is gone"));
                 return;
             };
+            self.links[l as usize].shadow.unblocked = false;
             let mut buffer = Vec::new();
             match self.board.transmit(id, &mut buffer, CHUNK) {
                 Chunk::Copied(_) | Chunk::Nothing => {}
