@@ -238,3 +238,19 @@ fn any_order_of_creating_and_leaving_follows_the_rule() {
         assert!(refused > 20, "seed {seed}: {refused} of {limit}");
     }
 }
+
+#[test]
+fn an_address_gains_no_rooms_by_replacing_connections_of_another() {
+    let mut world = node(60, |_| {});
+    others_take(&mut world, 30);
+    let other: IpAddr = Ipv4Addr::new(198, 51, 100, 7).into();
+    let greedy = world.tries_from(HOME, "ann", "");
+    assert_eq!(creates_all_it_may(&mut world, greedy, "mine"), 20);
+    let admitted = (0..9).filter(|n| {
+        let user = format!("u{n}");
+        world.tries_from(other, &user, &format!("b{n}"));
+        let newcomer = world.tries_from(HOME, &user, &format!("a{n}"));
+        world.told(newcomer).1.is_none()
+    });
+    assert_eq!(admitted.count(), 0);
+}

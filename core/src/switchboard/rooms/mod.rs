@@ -143,10 +143,12 @@ impl Rooms {
     ) -> Result<(), Refused> {
         let Some(key) = self.find(name) else {
             // A room that ends with its only member makes room for this one.
-            let frees = replaced.is_some_and(|found| self.is_alone_somewhere(found));
+            let alone = || replaced.into_iter().flat_map(|found| self.alone_in(found));
+            let frees = alone().next().is_some();
+            let of_its_share = alone().any(|room| room.owner.is_some() && room.owner == ip);
             return if self.len() >= limits.rooms + usize::from(frees) {
                 Err(Refused::LobbyFull)
-            } else if !frees && ip.is_some_and(|ip| self.has_its_rooms(ip, limits)) {
+            } else if !of_its_share && ip.is_some_and(|ip| self.has_its_rooms(ip, limits)) {
                 Err(Refused::IpLimit)
             } else {
                 Ok(())
@@ -388,10 +390,13 @@ impl Rooms {
         self.owners.is_greedy(ip, self.len(), limits.rooms)
     }
 
-    /// Returns whether a connection is the only member of one of its rooms.
-    fn is_alone_somewhere(&self, connection: &ConnectionState) -> bool {
-        let mut rooms = connection.rooms.iter().map(|member| self.at(member.room));
-        rooms.any(|room| room.members.len() == 1)
+    /// Returns the rooms of which a connection is the only member.
+    fn alone_in<'a>(
+        &'a self,
+        connection: &'a ConnectionState,
+    ) -> impl Iterator<Item = &'a Room> + 'a {
+        let rooms = connection.rooms.iter().map(|member| self.at(member.room));
+        rooms.filter(|room| room.members.len() == 1)
     }
 }
 
