@@ -467,6 +467,7 @@ export function createMachine(options: Partial<Config> = {}): Machine {
       }
       case 'skip': case 'gap': {
         const { type, channel, from, to } = frame;
+        if (!(from <= to)) return;
         see(channel, from, type === 'gap' ? to + 1 : from, to);
         if (type === 'skip' || channels.get(channel)?.active) return;
       }

@@ -51,7 +51,8 @@ export function advance(place: Place, start: number, from: number, to: number, l
  * position only when it is the next one.
  */
 export function own(place: Place, seq: number, lost: (from: number, to: number) => void): void {
-  if (seq > place.seq) place.own.add(seq);
+  // Above the safe integers a number plus one is the number itself.
+  if (seq > place.seq && Number.isSafeInteger(seq)) place.own.add(seq);
   if (place.own.size > OWN) {
     const oldest = Math.min(...place.own);
     advance(place, oldest, oldest, oldest, lost);

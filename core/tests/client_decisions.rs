@@ -391,3 +391,28 @@ fn a_server_that_names_ever_new_lobbies_does_not_fill_the_memory() {
     });
     assert_eq!(left.count(), 1_024);
 }
+
+#[test]
+fn numbers_at_the_end_of_their_range_and_inverted_ranges_change_nothing_else() {
+    let mut machine = Machine::new(MachineConfig::default());
+    play(&mut machine, 0, &[Input::Start, Input::Opened, WELCOME]);
+    play(&mut machine, 0, &[subscribe_to("a")]);
+    let last = u64::MAX;
+    let subscribed = format!(
+        r#"{{"type":"subscribed","channel":"a","id":1,"seq":{},"epoch":"e","first":1}}"#,
+        last - 1
+    );
+    play(&mut machine, 1, &[Input::Message { text: &subscribed }]);
+    play(
+        &mut machine,
+        2,
+        &[Input::publish("a", Content::parse("1").expect("JSON"))],
+    );
+    for id in 1..5 {
+        let ack = format!(r#"{{"type":"ack","id":{id},"seq":{last}}}"#);
+        play(&mut machine, 3, &[Input::Message { text: &ack }]);
+    }
+    let inverted = r#"{"type":"gap","channel":"a","from":9,"to":7}"#;
+    let told = play(&mut machine, 4, &[Input::Message { text: inverted }]);
+    assert!(told.is_empty(), "{told:?}");
+}

@@ -77,7 +77,7 @@ function advance(place, start, from, to, lost) {
   return true;
 }
 function own(place, seq, lost) {
-  if (seq > place.seq) place.own.add(seq);
+  if (seq > place.seq && Number.isSafeInteger(seq)) place.own.add(seq);
   if (place.own.size > OWN) {
     const oldest = Math.min(...place.own);
     advance(place, oldest, oldest, oldest, lost);
@@ -470,6 +470,7 @@ function createMachine(options = {}) {
       case "skip":
       case "gap": {
         const { type, channel, from, to: to2 } = frame;
+        if (!(from <= to2)) return;
         see(channel, from, type === "gap" ? to2 + 1 : from, to2);
         if (type === "skip" || channels.get(channel)?.active) return;
       }

@@ -275,7 +275,7 @@ impl ServerText {
 
     /// Returns the first and the last number that a `skip` or a `gap` names.
     pub(super) fn range(&self) -> Option<(u64, u64)> {
-        Some((self.0.from?, self.0.to?))
+        Some((self.0.from?, self.0.to?)).filter(|(from, to)| from <= to)
     }
 
     pub(super) fn delivered(&self) -> Option<u64> {

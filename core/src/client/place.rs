@@ -147,8 +147,10 @@ impl Place {
         let Some(mut seq) = self.seq else {
             return;
         };
-        while self.own.contains(&seq.saturating_add(1)) {
-            seq += 1;
+        while let Some(next) = seq.checked_add(1)
+            && self.own.contains(&next)
+        {
+            seq = next;
         }
         self.seq = Some(seq);
         // Where older messages follow, the position comes here a second time.
