@@ -95,3 +95,10 @@ pub(crate) fn raise_open_files() -> u64 {
     }
     limit.current.unwrap_or(u64::MAX)
 }
+
+/// The assignment of CPUs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpus {
+    pub(crate) server: usize,
+    pub(crate) load: usize,
+}

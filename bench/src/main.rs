@@ -24,9 +24,9 @@ use tokio::runtime::Builder;
 use self::in_turn::measure_in_turn;
 use self::machine::{Machine, be_nice, pin, raise_open_files};
 use self::measure::{Run, Setting, measure};
-use self::options::{Action, Builtin, Compare, Options};
+use self::options::{Action, Compare, Options};
 use self::report::Results;
-use self::server::{Place, axum, floor, raw, tungstenite};
+use self::server::{Builtin, Place, axum, floor, raw, tungstenite};
 use self::workload::Workload;
 
 fn main() -> ExitCode {

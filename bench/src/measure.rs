@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::load::{Load, Pace, Plan, Tally};
+use crate::machine::Cpus;
 use crate::meter::{Reading, Used, segments_sent};
-use crate::options::{Cpus, Scale};
+use crate::options::Scale;
 use crate::server::{Place, Process, Server};
 use crate::workload::{CONTENT, Kind, Rooms, Workload};
 

@@ -1,12 +1,12 @@
 //! Command-line options.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::server::Server;
+use crate::machine::Cpus;
+use crate::server::{Builtin, Server};
 use crate::workload::Workload;
 
 /// Measures the speed and memory of Switchboard and its peers: builds and starts them in turn,
@@ -35,23 +35,6 @@ pub(crate) enum Action {
     },
     /// Regenerate the table, the page and the plots from results.json
     Report,
-}
-
-/// A server that is part of this program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Builtin {
-    Floor,
-    FloorPresence,
-    Raw,
-    Tungstenite,
-    Axum,
-}
-
-impl fmt::Display for Builtin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        f.pad(value.as_ref().map_or("", |value| value.get_name()))
-    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -100,13 +83,6 @@ pub(crate) struct Compare {
     /// --quick]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-/// The assignment of CPUs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cpus {
-    pub(crate) server: usize,
-    pub(crate) load: usize,
 }
 
 /// The sizes of the tests.

@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::machine::pin;
-use crate::options::{Builtin, Cpus};
+use crate::machine::{Cpus, pin};
 
 /// Bytes that may be queued for one connection, wherever there is a queue: Switchboard's default.
 pub(crate) const QUEUE_BYTES: usize = 1 << 20;
@@ -108,6 +107,23 @@ impl Server {
 }
 
 impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.pad(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// A server that is part of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Builtin {
+    Floor,
+    FloorPresence,
+    Raw,
+    Tungstenite,
+    Axum,
+}
+
+impl fmt::Display for Builtin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_possible_value();
         f.pad(value.as_ref().map_or("", |value| value.get_name()))
