@@ -88,13 +88,14 @@ pub fn client_address(peer: IpAddr, request: &Request, trusted: &[IpNet]) -> IpA
     client
 }
 
-/// Also matches IPv4 addresses against networks written in IPv4-mapped form.
-/// Sets in the request the client's address, and whether a trusted proxy is in between.
+/// Sets the client's address in the request, and whether a trusted proxy is in between.
 pub(crate) fn set_client(request: &mut Request, peer: IpAddr, trusted: &[IpNet]) {
     request.set_peer(client_address(peer, request, trusted));
     request.set_behind_proxy(is_trusted(peer.to_canonical(), trusted));
 }
 
+/// Returns whether an address is in one of the networks. An IPv4 address also matches networks that
+/// are written in IPv4-mapped form.
 pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     let mapped = match address {
         IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),

@@ -320,8 +320,7 @@ impl Switchboard {
         }
     }
 
-    /// Handles a pong, which is charged unless it answers a ping of ours.
-    /// Takes a pong. Returns whether it answered a ping of ours.
+    /// Handles a pong. Returns whether it answered a ping of ours.
     fn ponged(&mut self, id: ConnectionId, payload: &[u8]) -> bool {
         let ours = <[u8; 8]>::try_from(payload).map(u64::from_be_bytes);
         ours.is_ok_and(|payload| self.answered(id, payload))
