@@ -78,8 +78,8 @@ pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
-    Action, Chunk, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError, Notice,
+    Action, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError, Notice,
     PingResult, Quantiles, Question, ReadMode, Receipt, RequestOutcome, SendError, Stats,
-    Switchboard,
+    Switchboard, WriteTurn,
 };
 pub use time::Time;

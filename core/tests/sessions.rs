@@ -12,8 +12,8 @@ use switchboard_core::session::{
     self, BACKLOG, Call, Ended, LocalNode, Reply, Session, Step, Turn,
 };
 use switchboard_core::{
-    Action, Chunk, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity,
-    Notice, ReadMode, Switchboard, Time, UserPolicy, Wire,
+    Action, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity, Notice,
+    ReadMode, Switchboard, Time, UserPolicy, Wire, WriteTurn,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -129,25 +129,27 @@ impl Node {
     /// Drives the switchboard like a driver.
     fn drive(&mut self) {
         let mut ended = None;
-        while let Some(action) = self.board.poll_action() {
-            match action {
-                Action::Send(id) => {
-                    let before = self.sent.len();
-                    if let Chunk::Shared(frame, from) =
-                        self.board.transmit(id, &mut self.sent, usize::MAX)
-                    {
-                        self.sent.extend_from_slice(&frame.as_bytes()[from..]);
+        let mut turn = WriteTurn::default();
+        loop {
+            while let Some(action) = self.board.poll_action() {
+                match action {
+                    Action::Notify(Notice::Closed {
+                        id, rooms, reason, ..
+                    }) if id == self.id => {
+                        ended = Some(Ended { rooms, reason });
                     }
-                    let written = Event::Wrote(self.sent.len() - before);
-                    self.board.handle(self.now, id, written).expect("it is");
+                    _ => {}
                 }
-                Action::Notify(Notice::Closed {
-                    id, rooms, reason, ..
-                }) if id == self.id => {
-                    ended = Some(Ended { rooms, reason });
-                }
-                _ => {}
             }
+            self.board.take_turn(&mut turn, 32);
+            if turn.is_empty() {
+                break;
+            }
+            turn.write_each(|_, bytes| {
+                self.sent.extend_from_slice(bytes);
+                bytes.len()
+            });
+            self.board.report(self.now, &mut turn);
         }
         let mut node = LocalNode {
             switchboard: &mut self.board,

@@ -28,7 +28,7 @@ fn a_connection_that_does_not_read_ends_in_time_and_costs_the_others_nothing() {
         pass_time_until(STEP, || deaf.pipe.is_dropped());
         let publisher = {
             let hub = node.hub.clone();
-            thread::spawn(move || hub.broadcast("blue", "1").expect("JSON").queued)
+            thread::spawn(move || hub.broadcast("blue", "1").expect("JSON").accepted)
         };
         assert_eq!(publisher.join().expect("it ran"), 1);
         assert_eq!(quick.hear("blue").seq(), 9);

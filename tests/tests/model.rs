@@ -37,8 +37,6 @@ const RARE: &[&str] = &[
     "dropped application",
     "dropped client_closed",
     "dropped draining",
-    "dropped drop_newest",
-    "dropped drop_oldest",
     "dropped eof",
     "dropped heartbeat_timeout",
     "dropped internal",

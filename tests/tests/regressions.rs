@@ -7,8 +7,8 @@ use std::time::Duration;
 use support::{World, evictions, ms};
 use switchboard_core::protocol::Content;
 use switchboard_core::{
-    Action, Chunk, CloseReason, Config, Event, Exclude, Frame, Identity, Notice, ReadMode, Refused,
-    SlowPolicy, Wire,
+    Action, CloseReason, Config, Event, Exclude, Frame, Identity, Notice, ReadMode, Refused, Wire,
+    WriteTurn,
 };
 
 fn raw() -> Config {
@@ -29,14 +29,13 @@ fn bytes_are_lent_to_a_writer_once() {
             .send(at, id, Frame::text(text))
             .expect("an open connection");
     }
-    assert_eq!(world.board.poll_send(), Some(id));
-    let mut out = Vec::new();
-    assert!(matches!(
-        world.board.transmit(id, &mut out, 8),
-        Chunk::Copied(_)
-    ));
-    assert_eq!(world.board.transmit(id, &mut out, 1 << 10), Chunk::Nothing);
-    world.handle(id, Event::Wrote(out.len()));
+    let turn = world.take(id);
+    let mut again = WriteTurn::default();
+    world.board.take_turn(&mut again, 32);
+    assert!(again.is_empty());
+    let (_, taken) = turn.job(0).expect("what was taken");
+    let mut out = taken.to_vec();
+    world.wrote(turn, out.len());
     out.extend(world.read(id));
     let all: Vec<u8> = ["one", "two", "three"]
         .iter()
@@ -60,10 +59,8 @@ fn an_open_connection_is_not_upgraded_again() {
 fn nothing_overtakes_the_answer_to_a_handshake() {
     let mut world = World::new(raw());
     let id = world.enter_by_http("ann");
-    assert_eq!(world.board.poll_send(), Some(id));
-    let mut out = Vec::new();
-    let _ = world.board.transmit(id, &mut out, 1 << 10);
-    world.handle(id, Event::Wrote(0));
+    let turn = world.take(id);
+    world.wrote(turn, 0);
     world.handle(id, Event::Ping(b"x"));
     let _ = world.board.ping_user(world.now, "ann", ms(500));
     world.handle(id, Event::Writable);
@@ -160,7 +157,7 @@ fn a_drain_counts_everybody_whom_it_evicts() {
 }
 
 #[test]
-fn dropped_messages_of_a_left_room_report_that_reading_resumes() {
+fn what_waits_in_a_room_does_not_pause_reading() {
     let mut config = raw();
     config.limits.pause_reading = Some(100);
     let mut world = World::new(config);
@@ -168,33 +165,11 @@ fn dropped_messages_of_a_left_room_report_that_reading_resumes() {
     let frame = Frame::text(&"x".repeat(120));
     let sent = world
         .board
-        .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
-    assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
+        .broadcast_raw(world.now, "lobby", frame.clone(), Exclude::NOBODY);
+    assert_eq!(sent.map(|receipt| receipt.accepted), Ok(1));
+    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Frames));
+    let _ = world.board.send(world.now, id, frame);
     assert_eq!(world.board.read_mode(id), Ok(ReadMode::Wait));
-    world.actions();
-    assert_eq!(world.board.leave(world.now, id, "lobby"), Ok(true));
-    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Frames));
-    assert!(world.actions().contains(&Action::ReadMode(id)));
-}
-
-#[test]
-fn older_messages_that_make_way_report_that_reading_resumes() {
-    let mut config = raw();
-    config.slow = SlowPolicy::DropOldest;
-    config.limits.queue_messages = 1;
-    config.limits.pause_reading = Some(100);
-    let mut world = World::new(config);
-    let id = world.enter("ann", Some("lobby"));
-    for len in [120, 20] {
-        let frame = Frame::text(&"x".repeat(len));
-        world.actions();
-        let sent = world
-            .board
-            .broadcast_raw(world.now, "lobby", frame, Exclude::NOBODY);
-        assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
-    }
-    assert_eq!(world.board.read_mode(id), Ok(ReadMode::Frames));
-    assert!(world.actions().contains(&Action::ReadMode(id)));
 }
 
 #[test]
@@ -216,7 +191,7 @@ fn leaving_a_room_drops_nothing_of_another_room() {
     let sent = world
         .board
         .broadcast_raw(at, "first", Frame::text("kept"), Exclude::NOBODY);
-    assert_eq!(sent.map(|receipt| receipt.queued), Ok(1));
+    assert_eq!(sent.map(|receipt| receipt.accepted), Ok(1));
     world.unsubscribe(id, "first");
     world.board.join(at, id, "second").expect("it may");
     assert_eq!(world.board.leave(at, id, "second"), Ok(true));
@@ -233,7 +208,7 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
     let sent = world
         .board
         .broadcast_raw(at, "lobby", Frame::text("kept"), Exclude::NOBODY);
-    assert_eq!(sent.map(|receipt| receipt.queued), Ok(2));
+    assert_eq!(sent.map(|receipt| receipt.accepted), Ok(2));
     world
         .board
         .close(at, id, CloseReason::application(4400).unwrap())
@@ -283,10 +258,8 @@ fn the_end_of_one_connection_does_not_break_the_bound_of_the_node() {
         let _ = world
             .board
             .send(at, id, Frame::text("0123456789012345678901"));
-        assert_eq!(world.board.poll_send(), Some(id));
-        let mut out = Vec::new();
-        let _ = world.board.transmit(id, &mut out, 1 << 10);
-        world.handle(id, Event::Wrote(5));
+        let turn = world.take(id);
+        world.wrote(turn, 5);
         world.audit();
     }
     for id in ids {
@@ -341,8 +314,9 @@ fn a_room_of_which_the_last_member_is_slow_is_gone() {
     config.limits.queue_messages = 4;
     let mut world = World::new(config);
     let id = world.enter("ann", Some("lobby"));
+    world.block(id);
     let content = Content::parse("1").expect("JSON");
-    for _ in 0..3 {
+    for _ in 0..5 {
         let _ = world
             .board
             .broadcast(world.now, "lobby", content, None, Exclude::NOBODY);
@@ -425,12 +399,8 @@ fn a_shorter_waiting_pong_reports_that_reading_resumes() {
     let id = world.enter("ann", None);
     // The socket is blocked, so only the latest pong is queued.
     world.handle(id, Event::Ping(&[]));
-    while world.board.poll_send().is_some() {}
-    assert!(matches!(
-        world.board.transmit(id, &mut Vec::new(), 1_000),
-        Chunk::Copied(_)
-    ));
-    world.handle(id, Event::Wrote(0));
+    let turn = world.take(id);
+    world.wrote(turn, 0);
     world.handle(id, Event::Ping(&[1; 100]));
     assert_eq!(world.board.read_mode(id), Ok(ReadMode::Wait));
     world.actions();

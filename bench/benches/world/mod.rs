@@ -7,22 +7,24 @@ use std::time::Duration;
 
 use switchboard_core::protocol::{Content, parse};
 use switchboard_core::{
-    Chunk, Config, ConnectionId, Decoder, DecoderLimits, Direct, Event, Exclude, Frame, Identity,
-    Incoming, Rate, Request, Rooms, Switchboard, Time,
+    Config, ConnectionId, Decoder, DecoderLimits, Direct, Event, Exclude, Frame, Identity,
+    Incoming, Rate, Request, Rooms, Switchboard, Time, WriteTurn,
 };
 
 /// JSON content that makes a message of about 100 bytes.
 pub const CONTENT: &str = r#""a message of so many bytes that its frame has 100""#;
 
 pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const CHUNK: usize = 64 << 10;
+const TURN: usize = 32;
 
 pub struct World {
     pub switchboard: Switchboard,
     pub now: Time,
     pub ids: Vec<ConnectionId>,
     users: usize,
-    buffer: Vec<u8>,
+    turn: WriteTurn,
+    /// Pings that were read, and not answered.
+    pings: Vec<(ConnectionId, Vec<u8>)>,
 }
 
 /// Everything enabled, with limits that are never reached.
@@ -58,7 +60,8 @@ impl World {
             now,
             ids: Vec::with_capacity(connections),
             users: 0,
-            buffer: Vec::new(),
+            turn: WriteTurn::default(),
+            pings: Vec::new(),
         };
         for number in 0..connections {
             let room = number.checked_div(members).map(|room| format!("r{room}"));
@@ -114,35 +117,35 @@ impl World {
     }
 
     pub fn forget_notices(&mut self) {
-        while self.switchboard.poll_notice().is_some() {}
+        while self.switchboard.poll_action().is_some() {}
     }
 
-    /// Sends a message to a room; returns the number of queues that took it.
+    /// Sends a message to a room; returns the number of members that are going to get it.
     pub fn broadcast(&mut self, room: &str) -> usize {
         let content = Content::parse(CONTENT).expect("valid JSON");
         let sent =
             self.switchboard
                 .broadcast(self.now, room, content, Some("ann"), Exclude::NOBODY);
-        sent.expect("the message fits").queued
+        sent.expect("the message fits").accepted
     }
 
     /// Takes and reports all writes, and answers pings; returns the number of writes.
     pub fn flush(&mut self) -> usize {
         let mut writes = 0;
-        while let Some(id) = self.switchboard.poll_send() {
-            let chunk = self.switchboard.transmit(id, &mut self.buffer, CHUNK);
-            let written = match chunk {
-                Chunk::Nothing => 0,
-                Chunk::Copied(bytes) => bytes,
-                Chunk::Shared(frame, from) => frame.len() - from,
-            };
-            let _ = self.switchboard.handle(self.now, id, Event::Wrote(written));
-            if let [0x89, len, payload @ ..] = self.buffer.as_slice() {
-                let payload = &payload[..usize::from(*len)];
-                let _ = self.switchboard.handle(self.now, id, Event::Pong(payload));
+        while self.switchboard.wants_write() {
+            self.switchboard.take_turn(&mut self.turn, TURN);
+            writes += self.turn.len();
+            self.turn.write_each(|id, bytes| {
+                if let [0x89, len, payload @ ..] = bytes {
+                    let payload = payload[..usize::from(*len)].to_vec();
+                    self.pings.push((id, payload));
+                }
+                bytes.len()
+            });
+            self.switchboard.report(self.now, &mut self.turn);
+            for (id, payload) in self.pings.drain(..) {
+                let _ = self.switchboard.handle(self.now, id, Event::Pong(&payload));
             }
-            self.buffer.clear();
-            writes += 1;
         }
         self.forget_notices();
         writes

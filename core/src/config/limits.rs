@@ -35,9 +35,11 @@ pub struct Limits {
     /// Bytes of unfinished messages over all connections (64 MiB). Messages that wait for hooks may
     /// take the same amount again; beyond it, connections whose hooks are busy are not read.
     pub unfinished_bytes: usize,
-    /// Bytes queued for one connection (1 MiB).
+    /// Bytes that a member may lag behind in a room, and bytes of a connection's own frames: answers,
+    /// notices, direct messages (1 MiB).
     pub queue_bytes: usize,
-    /// Messages queued for one connection (1 024).
+    /// Messages that a member may lag behind in a room, and messages among a connection's own frames
+    /// (1 024).
     pub queue_messages: usize,
     /// Unsent bytes of one connection that the kernel holds beside its queue (4 MiB), so that the
     /// queue shows how slow a reader is, and a slow reader gets recent messages. Bytes in flight do
@@ -46,14 +48,14 @@ pub struct Limits {
     /// With 64 KiB a slow reader's pings are never stuck and what it is shown is recent. The default
     /// leaves the kernel its buffers: a queue of 1 MiB alone closes readers that fall behind a burst.
     pub unsent_bytes: usize,
-    /// Bytes of memory of all queues; a frame queued for many connections counts once (256 MiB).
-    /// Above it, connections whose sockets do not take bytes are closed (4101), those with the
-    /// longest queues first. Where that would not help, publishers wait, and sends of the
+    /// Bytes of memory of all frames that wait; one that waits for many connections counts once
+    /// (256 MiB). Above it, connections whose sockets do not take bytes are closed (4101), those that
+    /// hold back the most first. Where that would not help, publishers wait, and sends of the
     /// application are refused with [`SendError::Busy`](crate::SendError::Busy).
     pub queued_bytes: usize,
     /// Connections that are closing but not gone (1 000).
     pub closing: usize,
-    /// Bytes in a connection's queue above which reading from it pauses; `None` (the default) never
+    /// Bytes of a connection's own frames above which reading from it pauses; `None` (the default) never
     /// pauses.
     pub pause_reading: Option<usize>,
 }

@@ -32,7 +32,7 @@ pub struct RoomRule {
     pub presence: Option<bool>,
 }
 
-/// What happens to a member whose queue is full.
+/// What happens to a member that lags too far behind in a room.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,9 +40,9 @@ pub enum SlowPolicy {
     /// The member is closed (4101 `slow_consumer`).
     #[default]
     Disconnect,
-    /// The oldest room messages in its queue are dropped.
+    /// It loses the oldest of the room's messages that it has not got.
     DropOldest,
-    /// The room message that does not fit is dropped.
+    /// It loses what is published until it has got what it lags behind.
     DropNewest,
 }
 

@@ -10,9 +10,6 @@ use crate::{BadName, CloseReason, ConnectionId, Frame, Refused};
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The connection has something to write. The caller is its only writer until it reports
-    /// [`Event::Wrote`](crate::Event::Wrote) or [`Event::Reset`](crate::Event::Reset).
-    Send(ConnectionId),
     /// Everything is written: shut down the write side, and go on reading.
     ShutdownWrite(ConnectionId),
     /// The connection's read mode has changed; ask

@@ -9,26 +9,12 @@ use super::limits::Strikes;
 use super::pending::{Claim, Pending};
 use super::phase::{Ending, Fare, Phase};
 use super::ping::{Outstanding, Probe};
-use super::queue::Queue;
 use super::timers::Kind;
 use crate::time::nanos;
 use crate::{Config, IpKey, Time};
 
 /// No user or room.
 pub(super) const NONE: u32 = u32::MAX;
-
-/// The state of a connection's writer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WriteState {
-    /// No writer, and nothing to write.
-    Idle,
-    /// In the list of connections that have something to write.
-    Queued,
-    /// A writer has taken frames, and has not reported yet.
-    Writing,
-    /// The socket takes no bytes until it is writable again.
-    Blocked,
-}
 
 /// Membership in a room.
 #[derive(Clone, Copy, Debug)]
@@ -38,19 +24,18 @@ pub(super) struct Membership {
     pub(super) index: u32,
     /// Whether the URL named this room.
     pub(super) lobby: bool,
-    /// The version of presence that was sent last; 0 if a complete list is due.
-    pub(super) seen: u32,
 }
 
-// In this order, the fields that a broadcast uses share cache lines, and so do those that a ping
-// and its answer use.
+// In this order, the fields that a ping and its answer use share cache lines.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct ConnectionState {
-    pub(super) queue: Queue,
+    /// Since when its socket takes no bytes although some wait, or since when a page waits;
+    /// [`Time::MAX`] otherwise.
     pub(super) stalled_from: Time,
     pub(super) generation: u32,
-    pub(super) writer: WriteState,
+    /// Whether so many bytes of its own frames wait that reading pauses.
+    pub(super) long: bool,
     pub(super) fare: Fare,
     /// One bit for each kind of timer that is armed.
     pub(super) armed: u16,
@@ -100,8 +85,7 @@ const _: () = assert!(size_of::<ConnectionState>() <= 256);
 impl ConnectionState {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
         Self {
-            queue: Queue::new(),
-            writer: WriteState::Idle,
+            long: false,
             fare: Fare::Due,
             generation: 0,
             user: NONE,
@@ -117,7 +101,7 @@ impl ConnectionState {
             last_heard: now,
             deadline,
             hook_deadline: Time::MAX,
-            stalled_from: now,
+            stalled_from: Time::MAX,
             next_ping: Time::MAX,
             ping: None,
             expires: Time::MAX,
@@ -126,11 +110,9 @@ impl ConnectionState {
         }
     }
 
-    /// Reads a word of each of the three cache lines that a ping changes.
+    /// Reads a word of each of the cache lines that a ping changes.
     pub(super) fn fetch(&self) -> u64 {
-        u64::from(self.queue.urgent.tail)
-            ^ self.stalled_from.as_nanos()
-            ^ self.last_heard.as_nanos()
+        self.stalled_from.as_nanos() ^ self.last_heard.as_nanos()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -147,7 +129,14 @@ impl ConnectionState {
     /// Returns whether part of a page is unsent. Until it is sent, `deadline` bounds it however
     /// steadily it goes.
     pub(super) fn reads_page(&self) -> bool {
-        matches!(self.phase, Phase::Refused(ending) if ending.page) && !self.queue.is_empty()
+        matches!(self.phase, Phase::Refused(ending) if ending.unsent)
+    }
+
+    /// Notes that all of a page is sent.
+    pub(super) fn page_is_sent(&mut self) {
+        if let Some(ending) = self.ending() {
+            ending.unsent = false;
+        }
     }
 
     /// Returns when its login expires, in the driver's time.
@@ -252,26 +241,22 @@ impl ConnectionState {
             Kind::Message => self.in_message.then_some(self.deadline),
             Kind::PingTimeout => {
                 let ping = self.ping.filter(|ping| !ping.heard)?;
-                (self.is_open() && !self.is_paused(config)).then_some(ping.deadline)
+                (self.is_open() && !self.is_paused()).then_some(ping.deadline)
             }
             Kind::WriteStall => {
                 let stalled = self.stalled_from + config.timeouts.write_stall;
                 if self.reads_page() {
                     return Some(stalled.min(self.deadline));
                 }
-                (self.is_open() && !self.queue.is_empty()).then_some(stalled)
+                self.is_open().then_some(stalled)
             }
             Kind::Ping => self.is_open().then_some(self.next_ping),
         }
     }
 
     /// Returns whether reading from it pauses, for reasons of the node.
-    pub(super) fn is_paused(&self, config: &Config) -> bool {
-        self.paused
-            || config
-                .limits
-                .pause_reading
-                .is_some_and(|most| self.queue.bytes() > most)
+    pub(super) const fn is_paused(&self) -> bool {
+        self.paused || self.long
     }
 
     /// Returns whether it is in this room.

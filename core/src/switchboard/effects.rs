@@ -15,8 +15,6 @@ const KEPT: usize = 1 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     actions: VecDeque<Action>,
-    /// Connections whose queue has shrunk so far that reading resumes.
-    resumed: VecDeque<ConnectionId>,
     ends: VecDeque<(ConnectionId, CloseReason)>,
 }
 
@@ -39,11 +37,6 @@ impl Effects {
         self.ends.push_back((id, reason));
     }
 
-    /// Records that reading from a connection resumes.
-    pub(super) fn resume_reading(&mut self, id: ConnectionId) {
-        self.resumed.push_back(id);
-    }
-
     /// Returns whether no action waits.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -53,7 +46,7 @@ impl Effects {
     /// Returns whether everything that was recorded for connections has been carried out.
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
-        self.ends.is_empty() && self.resumed.is_empty()
+        self.ends.is_empty()
     }
 
     /// Takes the oldest action. Frees the memory of a burst with the last one.
@@ -70,12 +63,6 @@ impl Effects {
     #[inline]
     pub(super) fn next_end(&mut self) -> Option<(ConnectionId, CloseReason)> {
         take(&mut self.ends)
-    }
-
-    /// Takes the connection that reading resumed from first. Frees the memory with the last one.
-    #[inline]
-    pub(super) fn next_resumed(&mut self) -> Option<ConnectionId> {
-        take(&mut self.resumed)
     }
 }
 
@@ -124,10 +111,7 @@ mod tests {
         for slot in 0..2_000 {
             effects.act(Action::ReadMode(id(slot)));
             effects.end(id(slot), CloseReason::SlowConsumer);
-            effects.resume_reading(id(slot));
         }
-        while effects.next_resumed().is_some() {}
-        assert_eq!(effects.resumed.capacity(), 0);
         while effects.next_action().is_some() {}
         while effects.next_end().is_some() {}
         assert_eq!(effects.actions.capacity(), 0);

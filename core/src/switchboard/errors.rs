@@ -58,11 +58,12 @@ pub enum SendError {
     Stale(StaleId),
     /// The connection is not admitted yet, or is closing.
     NotOpen,
-    /// More than `limits.queued_bytes` is queued, and closing slow connections would not help,
-    /// because the writers have not caught up. Nothing was sent, and no number was used. Wait (with
-    /// `Hub::ready`, where the driver has it) and send again.
+    /// The writers have not caught up: more than `limits.queued_bytes` is held, and closing slow
+    /// connections would not help, or the room's log is at twice the limit of its members' lag.
+    /// Nothing was sent, and no number was used. Wait (with `Hub::ready`, where the driver has it) and
+    /// send again.
     Busy,
-    /// The message is larger than a connection's queue (`limits.queue_bytes`).
+    /// The message is larger than what may wait for a connection (`limits.queue_bytes`).
     TooLarge {
         /// Bytes of the frame.
         bytes: usize,

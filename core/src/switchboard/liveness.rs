@@ -8,10 +8,9 @@ use super::audit::{Inconsistency, same};
 use super::connection::ConnectionState;
 use super::effects::Effects;
 use super::ping::{Outstanding, Probe};
-use super::pool::StoredFrame;
 use super::table::Table;
 use crate::time::nanos;
-use crate::{ConnectionId, Time};
+use crate::{ConnectionId, Frame, Time};
 
 /// A call of `ping_user` that is not concluded.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub(super) struct Liveness {
     /// The latest payload or ticket, which is unique on the node.
     last: u64,
     /// The ping of this tick, shared by all connections that are due.
-    beat: Option<(u64, StoredFrame)>,
+    beat: Option<(u64, Frame)>,
 }
 
 /// An answer to a ping of ours.
@@ -56,18 +55,18 @@ impl Liveness {
 
     /// Returns the ping shared by all connections due in this tick, if there was one already.
     #[inline]
-    pub(super) fn beat(&self) -> Option<(u64, StoredFrame)> {
-        self.beat
+    pub(super) fn beat(&self) -> Option<(u64, Frame)> {
+        self.beat.clone()
     }
 
     /// Sets the ping of this tick.
-    pub(super) fn set_beat(&mut self, payload: u64, frame: StoredFrame) {
+    pub(super) fn set_beat(&mut self, payload: u64, frame: Frame) {
         self.beat = Some((payload, frame));
     }
 
-    /// Takes the ping of the tick that is over, to release its frame.
-    pub(super) fn end_beat(&mut self) -> Option<StoredFrame> {
-        self.beat.take().map(|(_, frame)| frame)
+    /// Forgets the ping of the tick that is over.
+    pub(super) fn end_beat(&mut self) {
+        self.beat = None;
     }
 
     /// Asks all these connections, on behalf of `ping_user`. Returns the ticket, and for each

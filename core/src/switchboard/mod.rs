@@ -23,16 +23,13 @@ mod limits;
 mod liveness;
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "the switchboard is about to deliver by it")
+    expect(dead_code, reason = "clients are about to recover by it")
 )]
 mod log;
-mod outbox;
 mod partials;
 mod pending;
 mod phase;
 mod ping;
-mod pool;
-mod queue;
 mod recipients;
 mod rooms;
 mod seats;
@@ -45,7 +42,7 @@ pub use self::action::{Action, DrainReport, Notice, PingResult};
 pub use self::audit::Inconsistency;
 pub use self::counters::Quantiles;
 pub use self::errors::{JoinError, SendError};
-pub use self::pool::Chunk;
+pub use self::log::Turn as WriteTurn;
 pub use self::recipients::{Exclude, Receipt};
 pub use self::wiring::{
     Denied, Event, Identity, Question, ReadMode, RequestOutcome, Stats, Switchboard,

@@ -76,6 +76,8 @@ pub(super) struct Ending {
     pub(super) eof: bool,
     /// Whether the response is a page.
     pub(super) page: bool,
+    /// Whether part of the page is unsent.
+    pub(super) unsent: bool,
     /// The reason, for counting what is discarded later.
     pub(super) reason: Option<CloseReason>,
 }

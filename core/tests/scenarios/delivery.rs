@@ -20,7 +20,7 @@ fn a_broadcast_is_a_message_with_a_number_and_no_sender_unless_given() {
     world.forget();
     let receipt = world.broadcast("lobby", r#"{"x": 1.0}"#, Exclude::NOBODY);
     let mut expected = Receipt::default();
-    (expected.seq, expected.queued) = (Some(1), 1);
+    (expected.seq, expected.accepted) = (Some(1), 1);
     assert_eq!(receipt, expected);
     let text = r#"{"type":"message","channel":"lobby","content":{"x": 1.0},"seq":1}"#;
     assert_eq!(world.frames(ann), [Received::Text(text.into())]);
@@ -44,12 +44,12 @@ fn raw_broadcasts_and_sends_go_out_unchanged_and_unnumbered() {
         .board
         .broadcast_raw(now, "lobby", raw, Exclude::NOBODY)
         .unwrap();
-    assert_eq!((receipt.seq, receipt.queued), (None, 1));
+    assert_eq!((receipt.seq, receipt.accepted), (None, 1));
     let receipt = world
         .board
         .broadcast_all(now, all, Exclude::NOBODY)
         .unwrap();
-    assert_eq!((receipt.seq, receipt.queued), (None, 2));
+    assert_eq!((receipt.seq, receipt.accepted), (None, 2));
     world
         .board
         .send(now, world.id(bob), Frame::text("to one"))
@@ -86,8 +86,8 @@ fn exclude_takes_connections_and_users() {
         let receipt = world.broadcast("lobby", "0", exclude);
         let got = [a1, a2, bob, cem].map(|client| !world.messages_of(client, "message").is_empty());
         assert_eq!(got, heard);
-        assert_eq!(receipt.queued, heard.iter().filter(|&&it| it).count());
-        assert_eq!(receipt.queued + receipt.excluded, 4);
+        assert_eq!(receipt.accepted, heard.iter().filter(|&&it| it).count());
+        assert_eq!(receipt.accepted + receipt.excluded, 4);
     }
 }
 
@@ -103,12 +103,12 @@ fn an_excluded_connection_that_is_gone_excludes_nobody_who_has_its_slot() {
         connections: &[stale],
         users: &[],
     };
-    assert_eq!(world.broadcast("lobby", "0", exclude).queued, 1);
+    assert_eq!(world.broadcast("lobby", "0", exclude).accepted, 1);
     let exclude = Exclude {
         connections: &[stale, stale],
         users: &["old"],
     };
-    assert_eq!(world.broadcast("lobby", "0", exclude).queued, 1);
+    assert_eq!(world.broadcast("lobby", "0", exclude).accepted, 1);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_broadcast_is_one_turn_of_writing_per_member_however_much_waits() {
         let sent = world
             .board
             .broadcast(world.now, "lobby", content, None, Exclude::NOBODY);
-        assert_eq!(sent.unwrap().queued, 10);
+        assert_eq!(sent.unwrap().accepted, 10);
     }
     world.flush();
     assert_eq!(world.sends - sends, 10);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use switchboard_core::{
-    CloseReason, Event, Exclude, Frame, Notice, ProtocolError, ReadMode, SlowPolicy,
+    CloseReason, Event, Exclude, Frame, Notice, ProtocolError, ReadMode, SlowPolicy, WriteTurn,
 };
 use switchboard_kit::Received;
 
@@ -281,16 +281,18 @@ fn frames_in_a_writers_hands_are_discarded_when_it_lets_go() {
             .send(world.now, id, Frame::text(&n.to_string()))
             .unwrap();
     }
-    assert_eq!(world.board.poll_send(), Some(id));
-    let mut taken = Vec::new();
-    let _ = world.board.transmit(id, &mut taken, 1 << 20);
+    let mut turn = WriteTurn::default();
+    world.board.take_turn(&mut turn, 1);
     world
         .board
         .close(world.now, id, CloseReason::Kicked)
         .unwrap();
     // The socket took one frame and a byte of the second, which is finished; the third is not sent.
-    world.peer_mut(ann).receive(&taken[..4]);
-    world.happens(ann, Event::Wrote(4));
+    let taken = turn.job(0).expect("what was sent").1[..4].to_vec();
+    world.peer_mut(ann).receive(&taken);
+    turn.wrote(0, 4);
+    world.board.report(world.now, &mut turn);
+    world.flush();
     world.reads_all(ann);
     let text = |text: &str| Received::Text(text.into());
     let kicked = Received::Close(Some((4004, "kicked".into())));
@@ -316,7 +318,7 @@ fn a_slow_member_is_closed_without_harm_to_the_broadcast_that_found_it() {
         world.broadcast("lobby", "0", Exclude::NOBODY);
     }
     let receipt = world.broadcast("lobby", "0", Exclude::NOBODY);
-    assert_eq!((receipt.queued, receipt.closed), (3, 3));
+    assert_eq!((receipt.accepted, receipt.closed), (3, 3));
     for client in [clients[1], clients[3], clients[4]] {
         assert_eq!(world.messages_of(client, "message").len(), 5);
     }

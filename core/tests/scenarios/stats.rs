@@ -177,11 +177,6 @@ fn every_operation_answers_a_stale_id_with_a_typed_error_or_does_nothing() {
     assert_eq!(board.close(now, id, CloseReason::Kicked), Err(stale));
     assert_eq!(board.user_of(id), None);
     assert_eq!(board.round_trip(id), None);
-    let mut out = Vec::new();
-    assert_eq!(
-        board.transmit(id, &mut out, 1),
-        switchboard_core::Chunk::Nothing
-    );
     world.flush();
     assert!(world.is_open(new) && world.frames(new).is_empty());
 }
@@ -283,7 +278,6 @@ fn late_events_of_a_connection_that_is_gone_are_stale_and_do_nothing() {
         Event::Discarded(9),
         Event::Eof,
         Event::Reset,
-        Event::Wrote(9),
         Event::Writable,
         Event::Paused,
         Event::Resumed,

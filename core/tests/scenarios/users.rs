@@ -175,13 +175,13 @@ fn send_to_user_reaches_all_devices_and_nobody_else() {
     let receipt = world
         .board
         .send_to_user(world.now, "ann", Frame::text(r#"{"x":1}"#));
-    assert_eq!(receipt.unwrap().queued, 2);
+    assert_eq!(receipt.unwrap().accepted, 2);
     for device in devices {
         assert_eq!(world.messages(device), [json!({"x": 1})]);
     }
     assert_eq!(world.messages(bob), Vec::<serde_json::Value>::new());
     let nobody = world.board.send_to_user(world.now, "eve", Frame::text("x"));
-    assert_eq!(nobody.unwrap().queued, 0);
+    assert_eq!(nobody.unwrap().accepted, 0);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use serde_json::Value;
 use switchboard_core::protocol::parse;
 use switchboard_core::session::Meter;
 use switchboard_core::{
-    Action, Chunk, Config, ConnectionId, Denied, Event, Handshake, HandshakeConfig, Identity,
-    Notice, Question, Refused, Request, RequestOutcome, Switchboard, Time, Wire,
+    Action, Config, ConnectionId, Denied, Event, Handshake, HandshakeConfig, Identity, Notice,
+    Question, Refused, Request, RequestOutcome, Switchboard, Time, Wire, WriteTurn,
 };
 use switchboard_kit::Received;
 
@@ -121,9 +121,21 @@ impl World {
 
     /// Carries out the switchboard's effects until there are no more.
     pub(crate) fn flush(&mut self) {
+        loop {
+            self.act();
+            if !self.write() {
+                break;
+            }
+        }
+        if self.peers.len() <= 200 {
+            self.audit();
+        }
+    }
+
+    /// Carries out the actions.
+    fn act(&mut self) {
         while let Some(action) = self.board.poll_action() {
             match action {
-                Action::Send(id) => self.write(id),
                 Action::ShutdownWrite(id) => {
                     let peer = &mut self.peers[self.by_id[&id]];
                     peer.shut = true;
@@ -142,40 +154,38 @@ impl World {
                 _ => {}
             }
         }
-        if self.peers.len() <= 200 {
-            self.audit();
-        }
     }
 
     pub(crate) fn audit(&self) {
         assert_eq!(self.board.audit(), Ok(()));
     }
 
-    fn write(&mut self, id: ConnectionId) {
-        self.sends += 1;
-        let mut out = Vec::new();
-        let bytes = match self.board.transmit(id, &mut out, 64 << 10) {
-            Chunk::Nothing => Vec::new(),
-            Chunk::Copied(_) => out,
-            Chunk::Shared(frame, from) => frame.as_bytes()[from..].to_vec(),
-        };
-        let peer = &mut self.peers[self.by_id[&id]];
-        let before = peer.frames.len();
-        let taken = peer.receive(&bytes);
-        peer.blocked = taken < bytes.len();
-        let pings: Vec<_> = peer.frames[before..]
-            .iter()
-            .filter(|_| peer.answers)
-            .filter_map(|frame| match frame {
-                Received::Ping(payload) => Some(payload.clone()),
+    /// Takes a turn of writing; returns whether there was something to write.
+    fn write(&mut self) -> bool {
+        let mut turn = WriteTurn::default();
+        self.board.take_turn(&mut turn, 32);
+        let mut pings = Vec::new();
+        for at in 0..turn.len() {
+            self.sends += 1;
+            let (id, bytes) = turn.job(at).expect("a job");
+            let peer = &mut self.peers[self.by_id[&id]];
+            let before = peer.frames.len();
+            let taken = peer.receive(bytes);
+            peer.blocked = taken < bytes.len();
+            let frames = peer.frames[before..].iter().filter(|_| peer.answers);
+            pings.extend(frames.filter_map(|frame| match frame {
+                Received::Ping(payload) => Some((id, payload.clone())),
                 _ => None,
-            })
-            .collect();
-        self.event(id, Event::Wrote(taken));
-        for payload in pings {
+            }));
+            turn.wrote(at, taken);
+        }
+        let some = !turn.is_empty();
+        self.board.report(self.now, &mut turn);
+        for (id, payload) in pings {
             self.event(id, Event::Heard);
             self.event(id, Event::Pong(&payload));
         }
+        some || self.board.wants_write()
     }
 
     fn event(&mut self, id: ConnectionId, event: Event<'_>) {

@@ -12,8 +12,7 @@ use switchboard_core::protocol::{
     parse,
 };
 use switchboard_core::{
-    Chunk, Config, ConnectionId, Direct, Event, Identity, Question, Request, Rooms, Switchboard,
-    Time,
+    Config, ConnectionId, Direct, Identity, Question, Request, Rooms, Switchboard, Time, WriteTurn,
 };
 use switchboard_kit::{Reader, Received};
 
@@ -267,22 +266,20 @@ impl Conversation {
     /// Returns the texts written to each client.
     fn written(&mut self) -> BTreeMap<ConnectionId, Vec<String>> {
         let mut texts = BTreeMap::new();
-        let mut out = Vec::new();
-        while self.board.poll_notice().is_some() {}
-        while let Some(id) = self.board.poll_send() {
-            out.clear();
-            let chunk = self.board.transmit(id, &mut out, 1 << 20);
-            if let Chunk::Shared(frame, from) = &chunk {
-                out.extend_from_slice(&frame.as_bytes()[*from..]);
-            }
-            let told = self.board.handle(NOW, id, Event::Wrote(out.len()));
-            told.expect("a live connection");
-            let heard = Reader::new(false).read(&out).expect("frames");
-            let text = heard.into_iter().map(|heard| match heard {
-                Received::Text(text) => text,
-                other => panic!("not a text: {other:?}"),
+        while self.board.poll_action().is_some() {}
+        let mut turn = WriteTurn::default();
+        while self.board.wants_write() {
+            self.board.take_turn(&mut turn, 32);
+            turn.write_each(|id, bytes| {
+                let heard = Reader::new(false).read(bytes).expect("frames");
+                let text = heard.into_iter().map(|heard| match heard {
+                    Received::Text(text) => text,
+                    other => panic!("not a text: {other:?}"),
+                });
+                texts.entry(id).or_insert_with(Vec::new).extend(text);
+                bytes.len()
             });
-            texts.entry(id).or_insert_with(Vec::new).extend(text);
+            self.board.report(NOW, &mut turn);
         }
         texts
     }

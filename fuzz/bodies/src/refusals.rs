@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use switchboard_core::{
-    Action, Chunk, CloseReason, Config, Endpoint, Event, Handshake, HandshakeConfig, Identity,
-    Notice, Refusal, Refused, Request, RequestOutcome, Switchboard, Time,
+    Action, CloseReason, Config, Endpoint, Handshake, HandshakeConfig, Identity, Notice, Refusal,
+    Refused, Request, RequestOutcome, Switchboard, Time, WriteTurn,
 };
 use switchboard_kit::{Reader, Received};
 
@@ -108,19 +108,20 @@ fn answered(
             }) if whom == id => {
                 refused = Some(why);
             }
-            Action::Send(whom) => {
-                let mut bytes = Vec::new();
-                if let Chunk::Shared(frame, from) = board.transmit(whom, &mut bytes, 1 << 20) {
-                    bytes.extend_from_slice(&frame.as_bytes()[from..]);
-                }
-                let wrote = Event::Wrote(bytes.len());
-                board.handle(NOW, whom, wrote).expect("a live connection");
-                if whom == id {
-                    out.extend(bytes);
-                }
-            }
             _ => {}
         }
+    }
+    let mut turn = WriteTurn::default();
+    while board.wants_write() {
+        board.take_turn(&mut turn, 32);
+        turn.write_each(|whom, bytes| {
+            if whom == id {
+                out.extend_from_slice(bytes);
+            }
+            bytes.len()
+        });
+        board.report(NOW, &mut turn);
+        while board.poll_action().is_some() {}
     }
     assert_eq!(board.audit(), Ok(()));
     Some((refused, out))

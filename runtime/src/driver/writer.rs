@@ -1,60 +1,15 @@
 //! Writes queued data to the sockets, outside the lock.
 
 use std::io;
-use std::ops::Range;
 
-use switchboard_core::{Chunk, ConnectionId, Event, Frame};
+use switchboard_core::WriteTurn;
 
 use crate::net::Socket;
-use crate::node::{BLOCKED, Link, Locked, Shared};
+use crate::node::{BLOCKED, Link, Shared};
 use crate::sync::Arc;
 
 /// Connections per turn.
 const TURN: usize = 32;
-/// Bytes taken for one connection per turn.
-const CHUNK: usize = 64 << 10;
-/// Buffered bytes above which no further connection is taken in a turn.
-const BUFFER: usize = 256 << 10;
-
-/// One connection's share of a turn.
-struct Job {
-    id: ConnectionId,
-    link: Arc<Link>,
-    payload: Payload,
-    outcome: io::Result<usize>,
-}
-
-impl Job {
-    /// Takes the next connection that has something to write.
-    fn next(locked: &mut Locked) -> Option<Self> {
-        loop {
-            let id = locked.switchboard.poll_send()?;
-            if let Some(link) = locked.link(id) {
-                return Some(Self {
-                    id,
-                    link,
-                    payload: Payload::Copied(0..0),
-                    outcome: Ok(0),
-                });
-            }
-        }
-    }
-
-    /// Takes its data.
-    fn fill(&mut self, locked: &mut Locked, buffer: &mut Vec<u8>) {
-        let start = buffer.len();
-        self.payload = match locked.switchboard.transmit(self.id, buffer, CHUNK) {
-            Chunk::Copied(bytes) => Payload::Copied(start..start + bytes),
-            Chunk::Shared(frame, from) => Payload::Shared(frame, from),
-            Chunk::Nothing => Payload::Copied(start..start),
-        };
-    }
-}
-
-enum Payload {
-    Copied(Range<usize>),
-    Shared(Frame, usize),
-}
 
 /// The outcome of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,30 +22,32 @@ pub(crate) enum Written {
     Partly,
 }
 
-/// Writes batches of queued data.
+/// Writes batches of what waits.
 pub(crate) struct Writer {
     /// The index of its event loop; `None` for a writer that runs on behalf of a hook.
     index: Option<usize>,
-    buffer: Vec<u8>,
-    turn: Vec<Job>,
+    turn: WriteTurn,
+    /// The link of each connection in the turn, unless it is about to go.
+    links: Vec<Option<Arc<Link>>>,
+    /// Links whose sockets take no more bytes.
+    blocked: Vec<Arc<Link>>,
 }
 
 impl Writer {
     /// Creates a writer.
-    pub(crate) const fn new(index: Option<usize>) -> Self {
+    pub(crate) fn new(index: Option<usize>) -> Self {
         Self {
             index,
-            buffer: Vec::new(),
-            turn: Vec::new(),
+            turn: WriteTurn::default(),
+            links: Vec::new(),
+            blocked: Vec::new(),
         }
     }
 
     /// Takes one turn: collects data, writes it, reports the outcome.
     pub(crate) fn write_batch(&mut self, shared: &Shared) -> Written {
         if !shared.take_to_write() {
-            if self.buffer.capacity() > CHUNK {
-                self.buffer = Vec::new();
-            }
+            self.turn.give_back();
             return Written::Nothing;
         }
         self.write_some(shared)
@@ -99,42 +56,39 @@ impl Writer {
     fn write_some(&mut self, shared: &Shared) -> Written {
         let more = self.take(shared);
         if self.turn.is_empty() {
-            return Written::Nothing;
-        }
-        for job in &mut self.turn {
-            let bytes = match &job.payload {
-                Payload::Copied(range) => &self.buffer[range.clone()],
-                Payload::Shared(frame, from) => &frame.as_bytes()[*from..],
+            return if more {
+                Written::Partly
+            } else {
+                Written::Nothing
             };
-            job.outcome = write(&job.link, bytes);
         }
-        self.report(shared);
-        self.buffer.clear();
+        for (at, link) in self.links.drain(..).enumerate() {
+            let Some((_, bytes)) = self.turn.job(at) else {
+                break;
+            };
+            let wanted = bytes.len();
+            match link.as_ref().map(|link| write(link, bytes)) {
+                Some(Ok(written)) => {
+                    self.turn.wrote(at, written);
+                    self.blocked.extend(link.filter(|_| written < wanted));
+                }
+                Some(Err(_)) | None => self.turn.failed(at),
+            }
+        }
+        shared.with(|locked, now| locked.switchboard.report(now, &mut self.turn));
+        for link in self.blocked.drain(..) {
+            link.signal(BLOCKED);
+        }
         if more { Written::Partly } else { Written::All }
     }
 
     /// Collects data for a turn. Returns whether there is more.
-    ///
-    /// The connections' state has left the caches since it was last used. Each step is done for all of them
-    /// before the next step, so that the cache misses overlap.
     fn take(&mut self, shared: &Shared) -> bool {
-        let Self { buffer, turn, .. } = self;
+        let Self { turn, links, .. } = self;
         let more = shared.with(|locked, _| {
-            for _ in 0..locked.count_next(TURN, BUFFER, CHUNK) {
-                turn.extend(Job::next(locked));
-            }
-            for job in &mut *turn {
-                job.fill(locked, buffer);
-            }
-            // Shared frames take no room in the buffer, so there may be some left. Taking the next job also
-            // removes connections from the list that have gone.
-            while turn.len() < TURN && buffer.len() < BUFFER {
-                let Some(mut job) = Job::next(locked) else {
-                    break;
-                };
-                job.fill(locked, buffer);
-                turn.push(job);
-            }
+            locked.switchboard.take_turn(turn, TURN);
+            let ids = (0..turn.len()).filter_map(|at| turn.job(at));
+            links.extend(ids.map(|(id, _)| locked.link(id)));
             locked.switchboard.wants_write()
         });
         if more && !self.turn.is_empty() {
@@ -142,28 +96,6 @@ impl Writer {
             shared.ring_for_writing(self.index);
         }
         more
-    }
-
-    fn report(&mut self, shared: &Shared) {
-        shared.with(|locked, now| {
-            for job in &self.turn {
-                let event = match job.outcome {
-                    Ok(written) => Event::Wrote(written),
-                    Err(_) => Event::Reset,
-                };
-                // A stale id means that the connection has gone, so the outcome does not matter.
-                let _ = locked.switchboard.handle(now, job.id, event);
-            }
-        });
-        for job in self.turn.drain(..) {
-            let wanted = match &job.payload {
-                Payload::Copied(range) => range.len(),
-                Payload::Shared(frame, from) => frame.as_bytes().len() - from,
-            };
-            if job.outcome.is_ok_and(|written| written < wanted) {
-                job.link.signal(BLOCKED);
-            }
-        }
     }
 }
 
@@ -194,7 +126,7 @@ mod tests {
 
     use shuttle::Runner;
     use shuttle::scheduler::RandomScheduler;
-    use switchboard_core::{Config, Handshake, Identity, Switchboard};
+    use switchboard_core::{Config, Event, Handshake, Identity, Switchboard};
 
     use super::*;
     use crate::application::Application;

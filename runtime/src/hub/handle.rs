@@ -37,7 +37,7 @@ use crate::sync::{Arc, Weak};
 ///
 /// // From any thread; nobody is there yet.
 /// let receipt = hub.broadcast("news", r#"{"headline":"It works"}"#)?;
-/// assert_eq!((receipt.queued, receipt.closed), (0, 0));
+/// assert_eq!((receipt.accepted, receipt.closed), (0, 0));
 /// assert_eq!(hub.disconnect_user("ann", CloseReason::Kicked), 0);
 /// assert_eq!(hub.stats().total_connections, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -28,7 +28,7 @@ pub(crate) enum Effect {
 
 impl Locked {
     pub(crate) fn collect(&mut self, shared: &Weak<Shared>, effects: &mut Vec<Effect>) {
-        while let Some(action) = self.switchboard.poll_notice() {
+        while let Some(action) = self.switchboard.poll_action() {
             match action {
                 Action::ReadMode(id) => {
                     effects.extend(self.link(id).map(Effect::Changed));

@@ -1,7 +1,6 @@
 //! What the lock of a node protects.
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
 
 use futures_channel::oneshot;
 use switchboard_core::{ConnectionId, PingResult, Switchboard};
@@ -37,25 +36,6 @@ impl Locked {
             self.links.resize_with(id.slot() + 1, || None);
         }
         self.links[id.slot()] = Some((id, link));
-    }
-
-    /// Returns how many of the next connections to write to, up to `most`, fit into a turn: the last one
-    /// counted is the one with which the sum reaches `bytes`, where each counts for at most `each`.
-    ///
-    /// Touches their links on the way, so that the cache misses overlap.
-    pub(crate) fn count_next(&self, most: usize, bytes: usize, each: usize) -> usize {
-        let (mut count, mut sum, mut seen) = (0, 0, 0);
-        for (id, waiting) in self.switchboard.next_sends().take(most) {
-            if sum >= bytes {
-                break;
-            }
-            (count, sum) = (count + 1, sum + waiting.min(each));
-            if let Some(Some((_, link))) = self.links.get(id.slot()) {
-                seen ^= Arc::strong_count(link);
-            }
-        }
-        black_box(seen);
-        count
     }
 
     /// Removes a connection's link and returns it, if it still had one.

@@ -13,5 +13,4 @@ pub(crate) use self::backlog::Held;
 pub(crate) use self::link::{
     Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Inbox, Link, Pages, Posted, TaskWaker,
 };
-pub(crate) use self::locked::Locked;
 pub(crate) use self::shared::{Running, Shared};

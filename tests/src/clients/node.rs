@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use switchboard_core::protocol::parse;
 use switchboard_core::{
-    Action, Chunk, CloseFrame, Config, ConnectionId, Event, Handshake, HandshakeConfig, Identity,
-    Limits, Notice, Rates, Request, RequestOutcome, Rooms, Switchboard, Time, Wire,
+    Action, CloseFrame, Config, ConnectionId, Event, Handshake, HandshakeConfig, Identity, Limits,
+    Notice, Rates, Request, RequestOutcome, Rooms, Switchboard, Time, Wire, WriteTurn,
 };
 
 /// A client's socket: the index of the client and the number of its socket.
@@ -100,20 +100,26 @@ impl Node {
     /// Returns all outputs that are due.
     pub(super) fn outputs(&mut self, now: Time) -> Vec<NodeOutput> {
         let mut outputs = Vec::new();
+        let mut turn = WriteTurn::default();
+        loop {
+            self.act(&mut outputs);
+            if !self.board.wants_write() {
+                return outputs;
+            }
+            self.board.take_turn(&mut turn, 32);
+            turn.write_each(|id, bytes| {
+                if let Some(&socket) = self.sockets.get(&id) {
+                    outputs.push(NodeOutput::Bytes(socket, bytes.to_vec()));
+                }
+                bytes.len()
+            });
+            self.board.report(now, &mut turn);
+        }
+    }
+
+    fn act(&mut self, outputs: &mut Vec<NodeOutput>) {
         while let Some(action) = self.board.poll_action() {
             match action {
-                Action::Send(id) => {
-                    let mut out = Vec::new();
-                    let bytes = match self.board.transmit(id, &mut out, 64 << 10) {
-                        Chunk::Nothing => Vec::new(),
-                        Chunk::Copied(_) => out,
-                        Chunk::Shared(frame, from) => frame.as_bytes()[from..].to_vec(),
-                    };
-                    let _ = self.board.handle(now, id, Event::Wrote(bytes.len()));
-                    if let Some(&socket) = self.sockets.get(&id) {
-                        outputs.push(NodeOutput::Bytes(socket, bytes));
-                    }
-                }
                 Action::ShutdownWrite(id) => {
                     if let Some(&socket) = self.sockets.get(&id) {
                         outputs.push(NodeOutput::End(socket));
@@ -132,7 +138,6 @@ impl Node {
                 _ => {}
             }
         }
-        outputs
     }
 }
 

@@ -38,7 +38,7 @@ impl Driver {
             | Op::End { .. }
             | Op::Back { .. } => self.step_of_one(op)?,
             Op::Answer { q, reply } => self.answer(q, reply)?,
-            Op::Take { budget } => drop(self.take(budget.into())?),
+            Op::Take => drop(self.take()?),
             Op::Report { w, bytes } => {
                 let writing = self
                     .sockets
@@ -179,7 +179,7 @@ impl Driver {
         adds_up(result, members)?;
         if let Some(model) = &mut self.model {
             let foreseen = model.publish(room, &text, sender, &excluded);
-            same("the receipt", &tally(result), &foreseen)?;
+            self.compare_receipt(result, foreseen)?;
         }
         self.settle()
     }
@@ -212,7 +212,7 @@ impl Driver {
                 Some(room) => model.broadcast_raw(room, &text, &excluded),
                 None => model.broadcast_all(&text, &excluded),
             };
-            same("the receipt", &tally(result), &foreseen)?;
+            self.compare_receipt(result, foreseen)?;
         }
         self.settle()
     }
@@ -222,7 +222,7 @@ impl Driver {
         let result = self.act(|sys, now| sys.send(now, id, Frame::text(&text)));
         if let Some(model) = &mut self.model {
             let foreseen = model.send_text(id, &text);
-            same("sent", &tally(result), &foreseen)?;
+            self.compare_receipt(result, foreseen)?;
         }
         self.settle()
     }
@@ -234,9 +234,20 @@ impl Driver {
         adds_up(result, devices)?;
         if let Some(model) = &mut self.model {
             let foreseen = model.send_to_user(name, &text);
-            same("the receipt", &tally(result), &foreseen)?;
+            self.compare_receipt(result, foreseen)?;
         }
         self.settle()
+    }
+
+    fn compare_receipt(
+        &self,
+        result: Result<Receipt, SendError>,
+        foreseen: Result<Tally, &'static str>,
+    ) -> Result<(), Fault> {
+        match &self.model {
+            Some(model) if !model.doubt => same("the receipt", &tally(result), &foreseen),
+            _ => Ok(()),
+        }
     }
 
     fn join(&mut self, id: ConnectionId, name: &str) -> Result<(), Fault> {
@@ -371,7 +382,7 @@ fn failure(error: SendError) -> &'static str {
 fn tally(result: Result<Receipt, SendError>) -> Result<Tally, &'static str> {
     result.map_err(failure).map(|receipt| Tally {
         seq: receipt.seq,
-        queued: receipt.queued,
+        accepted: receipt.accepted,
         excluded: receipt.excluded,
         dropped_oldest: receipt.dropped_oldest,
         dropped_newest: receipt.dropped_newest,
@@ -382,6 +393,6 @@ fn tally(result: Result<Receipt, SendError>) -> Result<Tally, &'static str> {
 /// Checks that a receipt accounts for every member.
 fn adds_up(result: Result<Receipt, SendError>, members: usize) -> Result<(), Fault> {
     let Ok(receipt) = result else { return Ok(()) };
-    let all = receipt.queued + receipt.excluded + receipt.dropped_newest + receipt.closed;
+    let all = receipt.accepted + receipt.excluded + receipt.dropped_newest + receipt.closed;
     ensure(all == members, || format!("{receipt:?} for {members}"))
 }

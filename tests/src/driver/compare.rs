@@ -22,6 +22,9 @@ impl Driver {
         let now = Time::from_nanos(self.now);
         let stats = self.sys.stats(now);
         self.check_caps(&stats)?;
+        if self.model.as_ref().is_some_and(|model| model.doubt) {
+            self.model = None;
+        }
         let Some(model) = &mut self.model else {
             return Ok(());
         };
@@ -109,14 +112,14 @@ impl Driver {
             same("dropped", &owned(&stats.dropped), &model.counts.dropped)?;
         }
         same("draining", &stats.draining, &model.drain.is_some())?;
-        if let Some(bytes) = model.queued_bytes() {
+        if let Some((least, most)) = model.held() {
             let pings = match self.setup.family {
                 Family::Health => 60 * model.conns.len(),
                 _ => 0,
             };
-            let close = (bytes..=bytes + pings).contains(&stats.queued_bytes);
-            ensure(close, || {
-                format!("{} bytes queued, expected {bytes}", stats.queued_bytes)
+            let held = stats.queued_bytes;
+            ensure((least..=most + pings).contains(&held), || {
+                format!("{held} bytes held, expected {least} to {most}")
             })?;
         }
         Ok(())
@@ -143,7 +146,7 @@ impl Driver {
             rooms.sort();
             same("rooms of a connection", &rooms, &Model::rooms_of(conn))?;
             let long = self.config.limits.pause_reading;
-            let long = long.is_some_and(|most| conn.queue.bytes() > most);
+            let long = long.is_some_and(|most| conn.queue.own_bytes() > most);
             let read_mode = match conn.phase {
                 Phase::Arrived => ReadMode::Head,
                 Phase::Page | Phase::Authenticating { .. } => ReadMode::Wait,

@@ -158,8 +158,7 @@ impl Driver {
 
 fn id_of(action: &Action) -> Option<ConnectionId> {
     Some(match action {
-        Action::Send(id)
-        | Action::ShutdownWrite(id)
+        Action::ShutdownWrite(id)
         | Action::ReadMode(id)
         | Action::Evict { id, .. }
         | Action::Notify(

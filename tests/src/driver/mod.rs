@@ -189,7 +189,7 @@ impl Driver {
 
     fn gather(&mut self) {
         self.figures.events += 1;
-        while let Some(action) = self.sys.poll_notice() {
+        while let Some(action) = self.sys.poll_action() {
             self.fresh.push(action);
         }
     }

@@ -1,14 +1,19 @@
 //! The writers, and how many bytes the sockets take.
 
-use switchboard_core::{Chunk, ConnectionId, Event};
+use switchboard_core::{ConnectionId, Event, WriteTurn};
 
 use super::{Driver, Fault, ensure};
 use crate::script::Family;
 
 impl Driver {
-    /// Takes frames for the next connection and returns its id.
-    pub(super) fn take(&mut self, budget: usize) -> Result<Option<ConnectionId>, Fault> {
-        let Some(id) = self.sys.poll_send() else {
+    /// Takes what the next connection is to get, and returns its id.
+    pub(super) fn take(&mut self) -> Result<Option<ConnectionId>, Fault> {
+        let mut turn = WriteTurn::default();
+        while turn.is_empty() && self.sys.wants_write() {
+            self.act(|sys, _| sys.take_turn(&mut turn, 1));
+            self.settle()?;
+        }
+        let Some((id, bytes)) = turn.job(0) else {
             self.nobody_waits()?;
             return Ok(None);
         };
@@ -19,31 +24,27 @@ impl Driver {
         ensure(socket.held.is_none(), || {
             format!("a second writer for {id}")
         })?;
-        ensure(!socket.blocked, || format!("bytes for blocked {id}"))?;
-        let mut out = Vec::new();
-        match self.sys.transmit(id, &mut out, budget) {
-            Chunk::Nothing => return Err(format!("no bytes for {id}")),
-            Chunk::Copied(bytes) => ensure(bytes == out.len(), || "a wrong count".into())?,
-            Chunk::Shared(frame, from) => out.extend_from_slice(&frame.as_bytes()[from..]),
-        }
-        let again = self.sys.transmit(id, &mut Vec::new(), budget);
-        ensure(again == Chunk::Nothing, || {
-            format!("bytes for {id} were lent twice")
-        })?;
+        let blocked = match &self.model {
+            Some(model) => model.conns.get(&id).is_some_and(|conn| conn.blocked),
+            None => false,
+        };
+        ensure(!blocked, || format!("bytes for blocked {id}"))?;
+        socket.blocked = false;
+        ensure(!bytes.is_empty(), || format!("no bytes for {id}"))?;
         if let Some(model) = &mut self.model {
-            model.adopt(id, &out, self.setup.family == Family::Health);
-            model.taken(id, out.len());
+            model.taken(id, bytes, self.setup.family == Family::Health);
         }
-        socket.held = Some(out);
+        socket.held = Some(turn);
         Ok(Some(id))
     }
 
     /// When no connection wants to write, only blocked or currently written ones may have bytes
     /// queued.
-    fn nobody_waits(&self) -> Result<(), Fault> {
-        let Some(model) = &self.model else {
+    fn nobody_waits(&mut self) -> Result<(), Fault> {
+        let Some(model) = &mut self.model else {
             return Ok(());
         };
+        model.nothing_waits();
         let lost = model
             .conns
             .iter()
@@ -56,9 +57,10 @@ impl Driver {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return Ok(());
         };
-        let Some(held) = socket.held.take() else {
+        let Some(mut turn) = socket.held.take() else {
             return Ok(());
         };
+        let held = turn.job(0).map_or(Vec::new(), |(_, bytes)| bytes.to_vec());
         let written = most.min(held.len());
         socket.blocked = written < held.len();
         let heard = socket
@@ -68,8 +70,8 @@ impl Driver {
         for heard in &heard {
             self.hears(id, heard)?;
         }
-        self.act(|sys, now| sys.handle(now, id, Event::Wrote(written)))
-            .map_err(|stale| stale.to_string())?;
+        turn.wrote(0, written);
+        self.act(|sys, now| sys.report(now, &mut turn));
         if let Some(model) = &mut self.model {
             let items = model.wrote(id, held.len(), written);
             Self::compare_stream(&heard, &items)?;
@@ -80,7 +82,7 @@ impl Driver {
     /// Runs `writers` writers; each socket takes `bytes` bytes.
     pub(super) fn flush(&mut self, writers: usize, bytes: usize) -> Result<(), Fault> {
         for _ in 0..writers {
-            let Some(id) = self.take(1 << 12)? else { break };
+            let Some(id) = self.take()? else { break };
             self.report(id, bytes)?;
         }
         Ok(())

@@ -27,9 +27,9 @@ impl Model {
     /// predict interval pings; with them, no newcomer is rejected.
     pub(super) fn is_silent(&self, conn: &Conn, asked: Option<Nanos>) -> bool {
         let live = self.live();
-        let stuck = conn.blocked && live - conn.stalled_from >= MOMENT;
+        let stuck = conn.blocked && conn.stalled_from.is_some_and(|from| live - from >= MOMENT);
         let long = self.config.limits.pause_reading;
-        let paused = conn.paused || long.is_some_and(|most| conn.queue.bytes() > most);
+        let paused = conn.paused || long.is_some_and(|most| conn.queue.own_bytes() > most);
         let unanswered = asked.is_some_and(|at| live - at >= MOMENT && conn.last_heard < at);
         live - conn.last_heard >= MOMENT && (stuck || unanswered && !paused)
     }

@@ -114,13 +114,10 @@ impl Model {
         if !self.charge(id, payload.len()) {
             return;
         }
-        let live = self.live();
+        let stamp = self.stamp;
         if let Some(conn) = self.conn(id).filter(|conn| conn.hears()) {
-            if conn.queue.is_empty() {
-                conn.stalled_from = live;
-            }
             let blocked = conn.blocked;
-            conn.queue.answer(payload, blocked);
+            conn.queue.answer(payload, blocked, stamp);
         }
     }
 
@@ -315,6 +312,11 @@ impl Model {
                     self.tell(id, texts::ack(tag, seq));
                 }
             }
+            Err("busy") => {
+                let words = texts::words("busy");
+                let error = texts::error("rate_limited", words, tag, Some(room), Some(100));
+                self.tell(id, error);
+            }
             Err(_) => self.fail(id, "too_large", "too_large", tag, Some(room)),
         }
     }
@@ -324,7 +326,7 @@ impl Model {
             return self.fail(id, "not_connected", "not_connected", tag, None);
         }
         let item = Item::new(framed(text.len()), Is::Json(text.to_owned()), Kind::Message);
-        let delivered = self.send_to_devices(to, &item).queued as u64;
+        let delivered = self.send_to_devices(to, &item).accepted as u64;
         if let Some(tag) = tag {
             self.tell(id, texts::direct_ack(tag, delivered));
         }

@@ -1,8 +1,8 @@
 //! Ends of connections.
 
-use switchboard_core::ConnectionId;
+use switchboard_core::{ConnectionId, SlowPolicy};
 
-use super::queue::{Is, Item, Kind, framed};
+use super::queue::{Is, Item, Kind, Queue, framed};
 use super::{Conn, Model, Note, Phase, nanos, texts};
 
 /// Returns the Close frame for a reason.
@@ -52,16 +52,13 @@ impl Model {
         bye: Option<Item>,
         close: Option<Item>,
     ) {
+        self.discard_for(id, key);
         self.leave_everything(id, key);
         let crowded = self.closing() >= self.config.limits.closing;
         let deadline = self.live() + nanos(self.config.timeouts.close);
         let Some(conn) = self.conn(id) else { return };
         conn.phase = Phase::Closing { key };
         conn.deadline = deadline;
-        if !texts::flushes(key) {
-            let dropped = conn.queue.discard();
-            self.dropped(key, dropped);
-        }
         if crowded {
             return self.remove(id, self.last_words(id, key));
         }
@@ -81,11 +78,24 @@ impl Model {
     /// Ends a connection immediately.
     pub(crate) fn evict(&mut self, id: ConnectionId, key: &'static str) {
         let last = self.last_words(id, key);
+        if let Some(conn) = self.conn(id) {
+            let messages = conn.queue.messages() as u64;
+            conn.queue = Queue::default();
+            self.dropped(key, messages);
+        }
         self.leave_everything(id, key);
         if let Some(conn) = self.conn(id) {
             conn.phase = Phase::Closing { key };
         }
         self.remove(id, last);
+    }
+
+    /// Discards what waits, unless it is to go out first.
+    fn discard_for(&mut self, id: ConnectionId, key: &'static str) {
+        if let Some(conn) = self.conn(id).filter(|_| !texts::flushes(key)) {
+            let dropped = conn.queue.discard();
+            self.dropped(key, dropped);
+        }
     }
 
     /// Removes a connection from every index.
@@ -181,10 +191,20 @@ impl Model {
         devices.len()
     }
 
-    /// A writer takes bytes.
-    pub fn taken(&mut self, id: ConnectionId, bytes: usize) {
-        if let Some(Err(fault)) = self.conn(id).map(|conn| conn.queue.take(bytes)) {
+    /// A writer takes bytes. `pings` says whether interval pings may be among them.
+    pub fn taken(&mut self, id: ConnectionId, bytes: &[u8], pings: bool) {
+        let Some(conn) = self.conn(id) else { return };
+        conn.writing = true;
+        if let Err(fault) = conn.queue.take(bytes, pings) {
             self.fault(format!("{id}: {fault}"));
+        }
+    }
+
+    /// Nothing is left to write: who can be written to has passed what is not for it.
+    pub fn nothing_waits(&mut self) {
+        let idle = self.conns.values_mut();
+        for conn in idle.filter(|conn| !conn.writing && !conn.blocked) {
+            conn.queue.pass();
         }
     }
 
@@ -196,28 +216,51 @@ impl Model {
             return Vec::new();
         };
         conn.writing = false;
-        let done = conn.queue.wrote(written);
-        if written > 0 {
-            conn.stalled_from = live;
+        conn.blocked = written < taken;
+        let (done, left) = conn.queue.wrote(written);
+        let page = conn.phase == (Phase::Refused { page: true });
+        if written > 0 || conn.stalled_from.is_none() {
+            conn.stalled_from = Some(live);
         }
-        if conn.phase == (Phase::Refused { page: true }) && conn.queue.is_empty() {
+        if !conn.blocked && !page {
+            conn.stalled_from = None;
+        }
+        if page && conn.queue.is_empty() {
             conn.deadline = live + close;
         }
         if done.iter().any(|item| item.beat) {
             conn.ping_left = Some(live);
         }
-        conn.blocked = written < taken;
         let now = matches!(conn.phase, Phase::Closing { key } if !texts::flushes(key));
-        let dropped = if now { conn.queue.discard() } else { 0 };
-        if conn.blocked && conn.is_open() && !conn.queue.is_empty() {
-            conn.stall_check.get_or_insert(conn.stalled_from + stall);
+        let discarded = if now { conn.queue.discard() } else { 0 };
+        if conn.blocked {
+            conn.queue.collapse_pongs();
+            if conn.is_open() {
+                let from = conn.stalled_from.unwrap_or(live);
+                conn.stall_check.get_or_insert(from + stall);
+            }
         }
-        if let Phase::Closing { key } = conn.phase {
-            self.dropped(key, dropped);
-        }
-        let message = |item: &&Item| matches!(item.kind, Kind::Message | Kind::Droppable);
+        let key = match conn.phase {
+            Phase::Closing { key } => key,
+            _ => "left",
+        };
+        self.dropped(key, left + discarded);
+        let message = |item: &&Item| item.kind == Kind::Message;
         self.counts.messages_out += done.iter().filter(message).count() as u64;
         self.settle(id);
+        self.close_if_behind(id);
         done
+    }
+
+    /// A socket that takes no bytes closes who is over a limit.
+    fn close_if_behind(&mut self, id: ConnectionId) {
+        let blocked = self.conns.get(&id).filter(|conn| conn.blocked);
+        let rooms = blocked.map_or(Vec::new(), Self::rooms_of);
+        for name in rooms {
+            let closes = self.policy(&name) == SlowPolicy::Disconnect;
+            if closes && self.is_behind(id, &name, 1, (0, 0)) {
+                return self.end(id, "slow_consumer", None);
+            }
+        }
     }
 }

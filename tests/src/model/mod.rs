@@ -13,6 +13,7 @@ mod claims;
 mod commands;
 mod ending;
 mod health;
+mod item;
 mod presence;
 pub mod queue;
 mod rates;
@@ -80,8 +81,10 @@ pub struct Conn {
     pub user: String,
     /// Whether it is anonymous.
     pub anonymous: bool,
-    /// Its rooms in the order of joining, and whether by the URL.
+    /// Its rooms, and whether by the URL.
     pub rooms: Vec<(String, bool)>,
+    /// The number of its membership in each.
+    pub stays: BTreeMap<String, u64>,
     /// Its queue.
     pub queue: Queue,
     /// The deadline of its pending hook.
@@ -102,8 +105,8 @@ pub struct Conn {
     pub last_life: Nanos,
     /// Liveness time of its admission.
     pub opened: Nanos,
-    /// Since when bytes wait and none has gone out.
-    pub stalled_from: Nanos,
+    /// Since when its socket takes no bytes that wait, or since when a page waits.
+    pub stalled_from: Option<Nanos>,
     /// Liveness time at which the latest interval ping was written completely.
     pub ping_left: Option<Nanos>,
     /// When the write stall is checked.
@@ -274,6 +277,14 @@ pub struct Model {
     rule: &'static str,
     /// Differences found.
     pub faults: Vec<String>,
+    /// How many messages rooms have published.
+    stamp: u64,
+    /// How many memberships there have been.
+    stays: u64,
+    /// Whether it depends on the order of turns what has happened, so that nothing more can be
+    /// predicted: a room has dropped messages, or whether a member is over a limit depends on
+    /// whether it has been looked at.
+    pub doubt: bool,
 }
 
 impl Model {
@@ -300,6 +311,9 @@ impl Model {
             turns: 0,
             rule: "",
             faults: Vec::new(),
+            stamp: 0,
+            stays: 0,
+            doubt: false,
         }
     }
 
@@ -369,13 +383,10 @@ impl Model {
         }
     }
 
-    /// Queues a frame regardless of the queue's limits.
-    pub(crate) fn push(&mut self, id: ConnectionId, item: Item) {
-        let live = self.live();
+    /// Queues a frame regardless of limits.
+    pub(crate) fn push(&mut self, id: ConnectionId, mut item: Item) {
+        item.stamp = self.stamp;
         if let Some(conn) = self.conn(id) {
-            if conn.queue.is_empty() {
-                conn.stalled_from = live;
-            }
             conn.queue.push(item);
         }
     }
@@ -388,17 +399,12 @@ impl Model {
         }
     }
 
-    /// Sends a message to one connection. Droppable room messages make way for it.
+    /// Sends a message to one connection.
     pub(crate) fn send(&mut self, id: ConnectionId, item: Item) -> Tally {
         let mut tally = Tally::default();
-        if !self.fits(id, item.len) {
-            let dropped = self.make_way(id, item.len);
-            self.dropped("drop_oldest", dropped);
-            tally.dropped_oldest = dropped as usize;
-        }
         if self.fits(id, item.len) {
             self.push(id, item);
-            tally.queued = 1;
+            tally.accepted = 1;
         } else {
             self.end(id, "slow_consumer", None);
             tally.closed = 1;
@@ -406,30 +412,12 @@ impl Model {
         tally
     }
 
+    /// Returns whether so many more bytes of its own may wait for a connection.
     pub(crate) fn fits(&self, id: ConnectionId, len: usize) -> bool {
         let limits = &self.config.limits;
         self.conns.get(&id).is_some_and(|conn| {
-            conn.queue.bytes() + len <= limits.queue_bytes
-                && conn.queue.messages() < limits.queue_messages
+            conn.queue.own_bytes() + len <= limits.queue_bytes
+                && conn.queue.own_messages() < limits.queue_messages
         })
-    }
-
-    /// Drops droppable messages, oldest first, until `len` bytes fit.
-    pub(crate) fn make_way(&mut self, id: ConnectionId, len: usize) -> u64 {
-        let mut dropped = 0;
-        while !self.fits(id, len) {
-            let mut one = true;
-            let Some(conn) = self.conn(id) else { break };
-            let gone = conn.queue.remove(|item| {
-                let first = one && item.kind == Kind::Droppable;
-                one &= !first;
-                first
-            });
-            if gone == 0 {
-                break;
-            }
-            dropped += gone;
-        }
-        dropped
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchboard_core::ConnectionId;
+use switchboard_core::{ConnectionId, SlowPolicy};
 
 use super::queue::{Is, Item, Kind, framed};
 use super::{Model, Nanos, Note, nanos, texts};
@@ -130,23 +130,18 @@ impl Model {
         presence_item(texts::presence(name, names.len(), &names[..told]))
     }
 
-    /// Sends a presence message; if it does not fit, the member gets a full list next time.
+    /// Sends the list to a member; if it does not fit, the member gets it next time.
     fn tell_presence(&mut self, id: ConnectionId, name: &str, item: &Item) {
         let fits = self.fits(id, item.len);
         let again = self.now + nanos(self.config.presence.interval);
-        let Some(room) = self.rooms.get_mut(name) else {
-            return;
-        };
-        let life = room.life;
-        if let Some(crowd) = &mut room.crowd {
-            crowd.knows.insert(id, fits.then_some(crowd.changes.0));
-        }
         if fits {
-            let mut item = item.clone();
-            item.room = Some(life);
-            self.push(id, item);
+            self.push(id, item.clone());
         } else {
             self.arm(name, again);
+        }
+        let crowd = self.rooms.get_mut(name).and_then(|it| it.crowd.as_mut());
+        if let Some(crowd) = crowd {
+            crowd.knows.insert(id, fits.then_some(crowd.changes.0));
         }
     }
 
@@ -177,7 +172,12 @@ impl Model {
                 .and_then(|room| room.crowd.as_mut());
             if let Some(crowd) = crowd {
                 crowd.telling = None;
-                self.tell_changes(&name);
+                if self.is_full(&name) {
+                    let again = self.now + nanos(self.config.presence.interval);
+                    self.arm(&name, again);
+                } else {
+                    self.tell_changes(&name);
+                }
             }
         }
     }
@@ -206,25 +206,49 @@ impl Model {
         if self.json() {
             let list = self.list(name);
             let most = self.config.presence.full;
-            let delta = if names.len() <= most {
-                list.clone()
+            let entry = if names.len() <= most {
+                list.anew()
             } else if joined.len() + left.len() > most {
                 presence_item(texts::changes(name, names.len(), &[], &[]))
             } else {
                 presence_item(texts::changes(name, names.len(), &joined, &left))
             };
+            let mut apart = Vec::new();
+            let again = self.now + nanos(self.config.presence.interval);
             for id in members {
-                match knows.get(&id).copied().flatten() {
-                    Some(seen) if seen == version => {}
-                    Some(seen) if seen == told && !news => self.knows(name, id, version),
-                    Some(seen) if seen == told => self.tell_presence(id, name, &delta),
-                    _ => self.tell_presence(id, name, &list),
+                let knows = knows.get(&id).copied().flatten();
+                // Who is near its limit is told later, so that presence makes nobody slow.
+                let closes = self.policy(name) == SlowPolicy::Disconnect && self.conns[&id].blocked;
+                let up_to_date = knows.is_some_and(|seen| seen == version || seen == told);
+                if (news || !up_to_date) && closes && self.is_behind(id, name, 1, (1, entry.len)) {
+                    self.arm(name, again);
+                    self.forget_known(name, id);
+                    apart.push(id);
+                    continue;
                 }
+                match knows {
+                    Some(seen) if seen == version => apart.push(id),
+                    Some(seen) if seen == told => self.knows(name, id, version),
+                    _ => {
+                        self.tell_presence(id, name, &list);
+                        apart.push(id);
+                    }
+                }
+            }
+            if news {
+                self.publish_to(name, &entry, &apart);
             }
         }
         if news {
             let note = Note::Presence(name.to_owned(), names.len(), joined, left);
             self.notes.push(note);
+        }
+    }
+
+    fn forget_known(&mut self, name: &str, id: ConnectionId) {
+        let crowd = self.rooms.get_mut(name).and_then(|it| it.crowd.as_mut());
+        if let Some(crowd) = crowd {
+            crowd.knows.insert(id, None);
         }
     }
 

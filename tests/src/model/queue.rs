@@ -1,270 +1,359 @@
-//! The queue of one connection, as one list in the order of sending.
+//! What waits for one connection: what its rooms have published, and frames of its own.
 
-use std::sync::Arc;
+use switchboard_kit::{Reader, Received};
 
-/// The expected content of a frame.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Is {
-    /// An HTTP response with this status.
-    Http(u16),
-    /// A text message with this JSON, in any order of fields.
-    Json(String),
-    /// A text message with exactly these bytes.
-    Text(String),
-    /// A ping; `None` if the system draws its payload.
-    Ping(Option<u64>),
-    /// A pong.
-    Pong(Vec<u8>),
-    /// A Close frame.
-    Close(Option<(u16, String)>),
-    /// A `bye`, whose delay the system draws.
-    Bye,
-}
+pub use super::item::{Is, Item, Kind, framed};
 
-/// How a frame is queued and dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A ping or pong.
-    Control,
-    /// A message that is never dropped by itself.
-    Message,
-    /// A message that may be dropped for a newer one.
-    Droppable,
-    /// Part of the end.
-    Last,
-    /// An HTTP response.
-    Http,
-}
+/// The most pongs that wait before the latest replaces the one before.
+const PONGS: usize = 32;
 
-/// One frame.
+/// What a member has not got of a room.
 #[derive(Clone, Debug)]
-pub struct Item {
-    /// Its length on the wire.
-    pub len: usize,
-    /// Its expected content.
-    pub is: Is,
-    /// Its kind.
-    pub kind: Kind,
-    /// The life of the room that sent it.
-    pub room: Option<u64>,
-    /// Whether a writer holds it.
-    pub taken: bool,
-    /// Whether it is sent before data.
-    pub urgent: bool,
-    /// Shared by all copies of one frame.
-    frame: Arc<()>,
-    /// Whether it is an interval ping.
-    pub beat: bool,
+pub struct Lag {
+    /// The number of the membership.
+    pub stay: u64,
+    /// The messages, and those that it passes.
+    pub items: Vec<Item>,
 }
 
-impl Item {
-    /// Creates a frame that belongs to no room.
-    pub fn new(len: usize, is: Is, kind: Kind) -> Self {
-        Self {
-            len,
-            is,
-            kind,
-            room: None,
-            taken: false,
-            urgent: matches!(kind, Kind::Http | Kind::Control),
-            frame: Arc::default(),
-            beat: false,
-        }
-    }
-
-    /// Returns what distinguishes copies of one frame from other frames. Pings of the same moment
-    /// are one frame, identified by their number.
-    pub fn identity(&self) -> (usize, Option<String>) {
-        match &self.is {
-            Is::Ping(Some(number)) => (0, Some(number.to_string())),
-            Is::Json(text) if text.starts_with(r#"{"type":"health_ping""#) => {
-                (0, Some(text.clone()))
-            }
-            _ => (Arc::as_ptr(&self.frame).addr(), None),
-        }
-    }
-
-    fn is_message(&self) -> bool {
-        matches!(self.kind, Kind::Message | Kind::Droppable)
-    }
-
-    fn survives(&self) -> bool {
-        matches!(self.kind, Kind::Last | Kind::Http)
-    }
+/// Where a frame that a writer has taken comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Rest,
+    Http,
+    Urgent,
+    Own,
+    Room(u64),
 }
 
-/// Returns the length of a server's frame with this payload (RFC 6455, section 5.2).
-pub fn framed(payload: usize) -> usize {
-    payload
-        + match payload {
-            0..=125 => 2,
-            126..=0xFFFF => 4,
-            _ => 10,
-        }
-}
-
-/// The most pongs that wait for one writer.
-const PONGS: u8 = 32;
-
-/// The queue.
+/// What waits.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    /// Frames in the order of sending.
-    pub items: Vec<Item>,
-    /// Bytes of the first frame that are written.
-    pub cut: usize,
-    /// The latest pong, once earlier ones have been discarded.
-    pub pong: Option<Vec<u8>>,
-    /// Pongs queued since the last writer.
-    pongs: u8,
+    /// By room.
+    pub rooms: Vec<Lag>,
+    /// HTTP responses, which go before everything.
+    http: Vec<Item>,
+    urgent: Vec<Item>,
+    own: Vec<Item>,
+    /// A frame of which some is written.
+    rest: Option<Item>,
+    /// Bytes of it that are written.
+    cut: usize,
+    /// What a writer has taken.
+    flight: Vec<(From, Item)>,
+    /// Memberships that have ended, and whose messages go out all the same.
+    flushed: Vec<u64>,
 }
 
 impl Queue {
-    /// Returns the bytes that are not written.
-    pub fn bytes(&self) -> usize {
-        self.items.iter().map(|item| item.len).sum::<usize>() + self.pong_bytes() - self.cut
+    /// Returns the frames that are not of a room which the connection is in.
+    fn own_items(&self) -> impl Iterator<Item = &Item> {
+        let flight = self.flight.iter();
+        let flight = flight.filter(|(from, _)| !matches!(from, From::Room(_)));
+        let lanes = [&self.http, &self.urgent, &self.own].into_iter().flatten();
+        lanes.chain(&self.rest).chain(flight.map(|(_, item)| item))
     }
 
-    /// Returns the bytes of the separate pong.
-    pub fn pong_bytes(&self) -> usize {
-        self.pong
-            .as_ref()
-            .map_or(0, |payload| framed(payload.len()))
+    /// Returns all frames, without those that are only passed.
+    pub fn all(&self) -> impl Iterator<Item = &Item> {
+        let rooms = self.rooms.iter().flat_map(|lag| &lag.items);
+        let flight = self.flight.iter();
+        let flight = flight.filter(|(from, _)| matches!(from, From::Room(_)));
+        let rooms = rooms.chain(flight.map(|(_, item)| item));
+        self.own_items().chain(rooms.filter(|item| !item.excluded))
+    }
+
+    /// Returns the bytes of its own frames that are not written.
+    pub fn own_bytes(&self) -> usize {
+        self.own_items().map(|item| item.len).sum::<usize>() - self.cut
+    }
+
+    fn has_begun(&self, item: &Item) -> bool {
+        let flight = self.flight.first().filter(|(from, _)| *from == From::Rest);
+        let rest = flight.map(|(_, item)| item).or(self.rest.as_ref());
+        rest.is_some_and(|rest| std::ptr::eq(rest, item))
+    }
+
+    /// Returns the frames that are certainly held, and of which nothing is written.
+    pub fn whole(&self) -> impl Iterator<Item = &Item> {
+        let adrift = |item| self.adrift().any(|other| std::ptr::eq(other, item));
+        let whole = self.all().filter(|item| !self.has_begun(item));
+        whole.filter(move |&item| !adrift(item))
+    }
+
+    /// Returns what a writer has taken of rooms that were left since.
+    fn adrift(&self) -> impl Iterator<Item = &Item> {
+        let left = |stay| self.rooms.iter().all(|lag| lag.stay != stay);
+        let taken = self.flight.iter();
+        taken.filter_map(move |(from, item)| match *from {
+            From::Room(stay) if left(stay) => Some(item),
+            _ => None,
+        })
+    }
+
+    /// Returns the bytes that remain of a frame that has begun.
+    pub fn rest_bytes(&self) -> usize {
+        let begun = self.all().filter(|item| self.has_begun(item));
+        begun.map(|item| item.len - self.cut).sum()
+    }
+
+    /// Returns the bytes of which it is not certain whether, or how often, they are held.
+    pub fn uncertain_bytes(&self) -> usize {
+        let flight = self.flight.iter().map(|(_, item)| item);
+        let rooms = self.rooms.iter().flat_map(|lag| &lag.items);
+        let passed = flight.chain(rooms).filter(|item| item.excluded);
+        let flushed = self.own_items().filter(|item| item.of_room);
+        passed
+            .chain(flushed)
+            .chain(self.adrift())
+            .map(|item| item.len)
+            .sum()
+    }
+
+    /// Returns the number of its own messages that are not written.
+    pub fn own_messages(&self) -> usize {
+        self.own_items().filter(|item| item.is_message()).count()
     }
 
     /// Returns the number of messages that are not written.
     pub fn messages(&self) -> usize {
-        self.items.iter().filter(|item| item.is_message()).count()
+        self.all().filter(|item| item.is_message()).count()
     }
 
-    /// Returns whether nothing is queued.
+    /// Returns whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.pong.is_none()
+        self.all().next().is_none()
     }
 
     /// Returns whether a frame outside the queue may be written here.
     pub fn is_clean(&self) -> bool {
-        self.cut == 0 && !self.items.iter().any(|item| item.kind == Kind::Http)
+        self.rest.is_none() && self.http.is_empty()
     }
 
-    /// Appends a frame, or inserts an urgent one before all data that no writer holds.
+    /// Queues a frame of its own.
     pub fn push(&mut self, item: Item) {
-        if !item.urgent {
-            return self.items.push(item);
+        match item.kind {
+            Kind::Http => self.http.push(item),
+            _ if item.urgent => self.urgent.push(item),
+            _ => self.own.push(item),
         }
-        let cut = self.cut > 0;
-        let fixed = |(index, item): (usize, &Item)| {
-            item.taken || item.urgent || item.kind == Kind::Http || (index == 0 && cut)
-        };
-        let at = self
-            .items
-            .iter()
-            .enumerate()
-            .take_while(|&it| fixed(it))
-            .count();
-        self.items.insert(at, item);
+    }
+
+    /// Returns how many messages, and bytes, a member is behind in a room: those that it is certain
+    /// to have before it, and those that it may have.
+    pub fn lag(&self, stay: u64) -> [(usize, usize); 2] {
+        let rooms = self.rooms.iter().filter(|lag| lag.stay == stay);
+        let flight = self.flight.iter();
+        let flight = flight.filter(|(from, _)| *from == From::Room(stay));
+        let items = rooms.flat_map(|lag| &lag.items);
+        let items: Vec<_> = items.chain(flight.map(|(_, item)| item)).collect();
+        let first = items.iter().position(|item| !item.excluded);
+        let certain = &items[first.unwrap_or(items.len())..];
+        [certain, &items].map(|items| (items.len(), items.iter().map(|it| it.len).sum()))
+    }
+
+    /// Queues a message of a room.
+    pub fn publish(&mut self, stay: u64, item: Item) {
+        if let Some(lag) = self.rooms.iter_mut().find(|lag| lag.stay == stay) {
+            lag.items.push(item);
+        }
+    }
+
+    /// It passes what is not for it, as nothing is left to write.
+    pub fn pass(&mut self) {
+        for lag in &mut self.rooms {
+            lag.items.retain(|item| !item.excluded);
+        }
+    }
+
+    /// It leaves a room, and does not get what no writer has taken; returns the number of messages.
+    pub fn leave(&mut self, stay: u64) -> u64 {
+        let at = self.rooms.iter().position(|lag| lag.stay == stay);
+        at.map_or(0, |at| {
+            let lag = self.rooms.remove(at);
+            lag.items.iter().filter(|item| item.is_message()).count() as u64
+        })
+    }
+
+    /// It leaves a room, but gets what was published there so far.
+    pub fn leave_and_get(&mut self, stay: u64) {
+        if let Some(at) = self.rooms.iter().position(|lag| lag.stay == stay) {
+            let lag = self.rooms.remove(at);
+            let items = lag.items.into_iter().filter(|item| !item.excluded);
+            self.own.extend(items);
+            self.own.sort_by_key(|item| (item.stamp, !item.of_room));
+            self.flushed.push(stay);
+        }
     }
 
     /// Queues a pong: each of a burst, but only the latest while the socket is blocked.
-    pub fn answer(&mut self, payload: &[u8], blocked: bool) {
-        if blocked || self.pongs >= PONGS {
-            self.pong = Some(payload.to_vec());
-        } else {
-            self.pongs += 1;
-            let is = Is::Pong(payload.to_vec());
-            self.push(Item::new(framed(payload.len()), is, Kind::Control));
+    pub fn answer(&mut self, payload: &[u8], blocked: bool, stamp: u64) {
+        let taken = self.flight.iter().map(|(_, item)| item);
+        let pongs = taken.chain(&self.urgent).filter(|item| item.is_pong());
+        let is = Is::Pong(payload.to_vec());
+        let mut pong = Item::new(framed(payload.len()), is, Kind::Control);
+        pong.stamp = stamp;
+        let full = blocked || pongs.count() >= PONGS;
+        match self.urgent.iter_mut().rfind(|item| item.is_pong()) {
+            Some(last) if full => *last = pong,
+            _ => self.urgent.push(pong),
         }
     }
 
-    /// A writer starts: the latest pong enters the queue.
-    pub fn settle_pong(&mut self) {
-        self.pongs = 0;
-        if let Some(payload) = self.pong.take() {
-            let len = framed(payload.len());
-            self.push(Item::new(len, Is::Pong(payload), Kind::Control));
+    /// A writer takes these bytes. `pings` says whether interval pings may be among them, which are
+    /// not foreseen.
+    pub fn take(&mut self, bytes: &[u8], pings: bool) -> Result<(), String> {
+        let mut at = 0;
+        if let Some(rest) = self.rest.take() {
+            at = rest.len - self.cut;
+            self.flight.push((From::Rest, rest));
         }
+        for item in std::mem::take(&mut self.http) {
+            at += item.len;
+            self.flight.push((From::Http, item));
+        }
+        let mut bytes = bytes.get(at..).ok_or("too few bytes were taken")?;
+        while !bytes.is_empty() {
+            let len = frame_len(bytes).filter(|&len| len <= bytes.len());
+            let (frame, more) = bytes.split_at(len.ok_or("a frame is cut")?);
+            let heard = Reader::new(false).read(frame)?;
+            let heard = heard.first().ok_or("a frame is not whole")?;
+            self.take_frame(frame, heard, pings)?;
+            bytes = more;
+        }
+        Ok(())
     }
 
-    /// A writer takes bytes, which must be whole frames after the rest of a partly written one.
-    pub fn take(&mut self, bytes: usize) -> Result<(), String> {
-        let mut left = bytes + self.cut;
-        for item in &mut self.items {
-            if left == 0 {
+    fn take_frame(&mut self, frame: &[u8], heard: &Received, pings: bool) -> Result<(), String> {
+        if self.urgent.first().is_some_and(|item| item.is.is(heard)) {
+            let item = self.urgent.remove(0);
+            self.flight.push((From::Urgent, item));
+            return Ok(());
+        }
+        if pings && let Some(ping) = interval_ping(frame) {
+            self.flight.push((From::Urgent, ping));
+            return Ok(());
+        }
+        if !self.urgent.is_empty() {
+            return Err(format!("{heard:?} before {:?}", self.urgent));
+        }
+        // Frames of its own stand between the messages before them and those after.
+        let until = self.own.first().map_or(u64::MAX, |item| item.stamp);
+        for lag in &mut self.rooms {
+            let next = lag.items.iter().position(|item| !item.excluded);
+            if let Some(next) = next
+                && lag.items[next].stamp <= until
+                && lag.items[next].is.is(heard)
+            {
+                let items = lag.items.drain(..=next);
+                let stay = lag.stay;
+                self.flight
+                    .extend(items.map(|item| (From::Room(stay), item)));
                 return Ok(());
             }
-            if left < item.len {
-                return Err(format!("{bytes} bytes were taken: that cuts a frame"));
-            }
-            left -= item.len;
-            item.taken = true;
         }
-        if left == 0 {
-            Ok(())
-        } else {
-            Err(format!("{left} bytes too many were taken"))
+        let waits = |lag: &Lag| {
+            let before = lag.items.iter();
+            before.filter(|it| it.stamp <= until).any(|it| !it.excluded)
+        };
+        let own = self.own.first().filter(|item| item.is.is(heard));
+        if own.is_none() || self.rooms.iter().any(waits) {
+            return Err(format!("{heard:?} was taken, out of {self:?}"));
         }
+        let mut item = self.own.remove(0);
+        item.len = frame.len();
+        self.flight.push((From::Own, item));
+        Ok(())
     }
 
-    /// A writer wrote bytes; returns the frames that are complete.
-    pub fn wrote(&mut self, bytes: usize) -> Vec<Item> {
-        let mut left = bytes + self.cut;
-        let mut done = Vec::new();
-        // The length of a `bye` is unknown until a writer takes it.
-        while self
-            .items
-            .first()
-            .is_some_and(|item| (1..=left).contains(&item.len))
-        {
-            let item = self.items.remove(0);
-            left -= item.len;
-            done.push(item);
+    /// A writer wrote bytes. Returns the frames that are now complete, and the number of messages
+    /// that are dropped, because their room was left.
+    pub fn wrote(&mut self, bytes: usize) -> (Vec<Item>, u64) {
+        let (mut left, mut done, mut back) = (bytes, Vec::new(), Vec::new());
+        for (from, item) in std::mem::take(&mut self.flight) {
+            let wanted = match from {
+                _ if item.excluded => 0,
+                From::Rest => item.len - self.cut,
+                _ => item.len,
+            };
+            if !back.is_empty() || self.rest.is_some() {
+                back.push((from, item));
+            } else if left >= wanted {
+                left -= wanted;
+                self.cut = if from == From::Rest { 0 } else { self.cut };
+                done.extend(Some(item).filter(|item| !item.excluded));
+            } else if left > 0 || from == From::Rest {
+                self.cut = if from == From::Rest { self.cut } else { 0 } + left;
+                self.rest = Some(item);
+            } else {
+                back.push((from, item));
+            }
         }
-        self.cut = left;
-        // Frames that no writer holds become ordinary data again, of the pongs only the latest,
-        // unless a newer one came. A partly written frame or an HTTP response stays first.
-        let first = self.items.first();
-        let pinned = first.is_some_and(|item| self.cut > 0 || item.kind == Kind::Http);
-        let later = self.pong.is_some() || self.pongs > 0;
-        for item in std::mem::take(&mut self.items) {
-            let first = self.items.is_empty() && pinned;
-            match item.is {
-                Is::Pong(payload) if item.taken && !first => {
-                    if !later {
-                        self.pong = Some(payload);
+        let mut dropped = 0;
+        for (from, item) in back.into_iter().rev() {
+            match from {
+                From::Rest | From::Http => self.http.insert(0, item),
+                From::Urgent => self.urgent.insert(0, item),
+                From::Own => self.own.insert(0, item),
+                From::Room(stay) => {
+                    if let Some(lag) = self.rooms.iter_mut().find(|lag| lag.stay == stay) {
+                        lag.items.insert(0, item);
+                    } else if self.flushed.contains(&stay) {
+                        self.own.extend(Some(item).filter(|item| !item.excluded));
+                    } else {
+                        dropped += u64::from(item.is_message());
                     }
                 }
-                is => self.items.push(Item {
-                    urgent: item.urgent && !item.taken,
-                    taken: false,
-                    is,
-                    ..item
-                }),
             }
         }
-        self.items[usize::from(pinned)..].sort_by_key(|item| !item.urgent);
-        done
+        self.own.sort_by_key(|item| (item.stamp, !item.of_room));
+        self.flushed.clear();
+        (done, dropped)
     }
 
-    /// Removes the matching frames that no writer holds and that are not partly written; returns
-    /// the number of messages removed.
-    pub fn remove(&mut self, mut goes: impl FnMut(&Item) -> bool) -> u64 {
-        let (mut index, mut messages) = (0, 0);
-        while let Some(item) = self.items.get(index) {
-            let pinned = item.taken || (index == 0 && self.cut > 0);
-            if !pinned && goes(item) {
-                messages += u64::from(item.is_message());
-                self.items.remove(index);
-            } else {
-                index += 1;
-            }
-        }
-        messages
+    /// Of the pongs that wait for a blocked socket, only the latest is sent.
+    pub fn collapse_pongs(&mut self) {
+        let mut more = self.urgent.iter().filter(|item| item.is_pong()).count();
+        self.urgent.retain(|item| {
+            more -= usize::from(item.is_pong());
+            !item.is_pong() || more == 0
+        });
     }
 
-    /// Discards everything that may be discarded.
+    /// Discards everything that no writer has taken and that need not survive; returns the number of
+    /// messages.
     pub fn discard(&mut self) -> u64 {
-        self.pong = None;
-        self.pongs = 0;
-        self.remove(|item| !item.survives())
+        let before = self.messages();
+        self.rooms.clear();
+        self.urgent.retain(Item::survives);
+        self.own.retain(Item::survives);
+        (before - self.messages()) as u64
     }
+}
+
+/// Returns the length of a frame with this beginning.
+fn frame_len(bytes: &[u8]) -> Option<usize> {
+    Some(match *bytes.get(1)? {
+        126 => 4 + usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
+        127 => 10 + usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?,
+        len => 2 + usize::from(len),
+    })
+}
+
+/// Returns an interval ping, if a frame may be one.
+fn interval_ping(frame: &[u8]) -> Option<Item> {
+    let payload = frame.get(2..)?;
+    let mut item = match frame[0] {
+        0x89 => {
+            let number = u64::from_be_bytes(payload.try_into().ok()?);
+            Item::new(frame.len(), Is::Ping(Some(number)), Kind::Control)
+        }
+        0x81 if payload.starts_with(br#"{"type":"health_ping""#) => {
+            let text = String::from_utf8(payload.to_vec()).ok()?;
+            Item::new(frame.len(), Is::Json(text), Kind::Message)
+        }
+        _ => return None,
+    };
+    (item.urgent, item.beat) = (true, true);
+    Some(item)
 }

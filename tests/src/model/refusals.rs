@@ -81,7 +81,9 @@ impl Model {
             // A page has this time between bytes, and a second per KiB in addition.
             let patience = nanos(self.config.timeouts.write_stall);
             let latest = self.live() + patience + len.div_ceil(1_024) as u64 * 1_000_000_000;
+            let live = self.live();
             if let Some(conn) = self.conn(id) {
+                conn.stalled_from = Some(live);
                 conn.deadline = latest;
             }
         }

@@ -3,7 +3,7 @@
 use switchboard_core::{ConnectionId, SlowPolicy, check_name};
 
 use super::presence::Crowd;
-use super::queue::{Is, Item, Kind, framed};
+use super::queue::{Is, Item, Kind, Lag, framed};
 use super::{Conn, Model, Note, Room, texts};
 
 /// The expected receipt of a message.
@@ -11,8 +11,8 @@ use super::{Conn, Model, Note, Room, texts};
 pub struct Tally {
     /// Its number.
     pub seq: Option<u64>,
-    /// Queues that took it.
-    pub queued: usize,
+    /// Members that are going to get it.
+    pub accepted: usize,
     /// Members that were excluded.
     pub excluded: usize,
     /// Older messages dropped for it.
@@ -44,7 +44,7 @@ impl Model {
         rule.and_then(pick).unwrap_or(otherwise)
     }
 
-    fn policy(&self, room: &str) -> SlowPolicy {
+    pub(super) fn policy(&self, room: &str) -> SlowPolicy {
         self.rule(room, |rule| rule.slow, self.config.slow)
     }
 
@@ -103,8 +103,15 @@ impl Model {
         };
         room.members.push(id);
         let (seq, life) = (room.seq, room.life);
+        self.stays += 1;
+        let stay = self.stays;
         let Some(conn) = self.conn(id) else { return };
         conn.rooms.push((name.to_owned(), lobby));
+        conn.stays.insert(name.to_owned(), stay);
+        conn.queue.rooms.push(Lag {
+            stay,
+            items: Vec::new(),
+        });
         let user = conn.user.clone();
         self.notes.push(Note::Joined(id, name.to_owned()));
         self.presence_joined(name, &user);
@@ -122,6 +129,9 @@ impl Model {
         conn.rooms.retain(|(room, _)| room != name);
         if conn.rooms.len() == before {
             return false;
+        }
+        if let Some(stay) = conn.stays.remove(name) {
+            conn.queue.leave_and_get(stay);
         }
         let user = conn.user.clone();
         if let Some(room) = self.rooms.get_mut(name) {
@@ -141,16 +151,19 @@ impl Model {
 
     /// The application removes a connection from a room, with the room's queued messages.
     pub fn leave(&mut self, id: ConnectionId, name: &str) -> bool {
-        let Some(life) = self.rooms.get(name).map(|room| room.life) else {
-            return false;
-        };
         let Some(conn) = self.conn(id) else {
             return false;
         };
         if !conn.rooms.iter().any(|(room, _)| room == name) {
             return false;
         }
-        let dropped = conn.queue.remove(|item| item.room == Some(life));
+        let stay = conn.stays.remove(name);
+        let dropped = stay.map_or(0, |stay| conn.queue.leave(stay));
+        if conn.blocked && conn.queue.is_empty() {
+            conn.blocked = false;
+            conn.stalled_from = None;
+            conn.stall_check = None;
+        }
         self.dropped("left", dropped);
         self.leave_room(id, name, false);
         self.tell(id, texts::unsubscribed(name, None));
@@ -182,19 +195,16 @@ impl Model {
         let Some(room) = self.rooms.get(name) else {
             return Ok(Tally::default());
         };
-        let (seq, life) = (room.seq + 1, room.life);
+        let seq = room.seq + 1;
         let text = texts::message(name, content, sender, seq);
-        let mut item = Item::new(framed(text.len()), Is::Json(text), Kind::Message);
+        let item = Item::new(framed(text.len()), Is::Json(text), Kind::Message);
         if item.len > self.config.limits.queue_bytes {
             return Err("too_large");
         }
-        item.room = Some(life);
-        let members = room.members.clone();
+        let mut tally = self.send_to_members(name, &item, exclude)?;
         if let Some(room) = self.rooms.get_mut(name) {
             room.seq = seq;
         }
-        let policy = self.policy(name);
-        let mut tally = self.fan_out(&members, &item, policy, exclude);
         tally.seq = Some(seq);
         Ok(tally)
     }
@@ -206,14 +216,103 @@ impl Model {
         text: &str,
         exclude: &Excluded,
     ) -> Result<Tally, &'static str> {
-        let mut item = self.raw_item(text)?;
-        let Some(room) = self.rooms.get(name) else {
+        let item = self.raw_item(text)?;
+        if !self.rooms.contains_key(name) {
             return Ok(Tally::default());
+        }
+        self.send_to_members(name, &item, exclude)
+    }
+
+    /// Returns whether a member is behind by more than so many times the limit, with this many
+    /// more messages and bytes. Where that is not certain, there is doubt from now on.
+    pub(super) fn is_behind(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        times: usize,
+        more: (usize, usize),
+    ) -> bool {
+        let limits = &self.config.limits;
+        let (messages, bytes) = (limits.queue_messages * times, limits.queue_bytes * times);
+        let conn = &self.conns[&id];
+        let over = conn.stays.get(name).map(|&stay| {
+            let over = |lag: (usize, usize)| lag.0 + more.0 > messages || lag.1 + more.1 > bytes;
+            conn.queue.lag(stay).map(over)
+        });
+        let [certain, possible] = over.unwrap_or_default();
+        self.doubt |= certain != possible;
+        certain
+    }
+
+    /// Returns whether a room's members are so far behind that nothing more is taken for it.
+    pub(super) fn is_full(&mut self, name: &str) -> bool {
+        let members = self.rooms[name].members.clone();
+        let drops = self.policy(name) == SlowPolicy::DropNewest;
+        !drops
+            && members
+                .iter()
+                .any(|&id| self.is_behind(id, name, 2, (0, 0)))
+    }
+
+    /// Publishes to a room, to those that are not excluded.
+    fn send_to_members(
+        &mut self,
+        name: &str,
+        item: &Item,
+        exclude: &Excluded,
+    ) -> Result<Tally, &'static str> {
+        if self.is_full(name) {
+            return Err("busy");
+        }
+        let members = self.rooms[name].members.clone();
+        let is_excluded = |conn: &Conn, id| {
+            exclude.connections.contains(&id) || exclude.users.contains(&conn.user)
         };
-        item.room = Some(room.life);
-        let members = room.members.clone();
-        let policy = self.policy(name);
-        Ok(self.fan_out(&members, &item, policy, exclude))
+        let out = members.iter().copied();
+        let out: Vec<_> = out
+            .filter(|&id| is_excluded(&self.conns[&id], id))
+            .collect();
+        self.publish_to(name, item, &out);
+        let mut tally = Tally {
+            excluded: out.len(),
+            ..Tally::default()
+        };
+        let slow: Vec<_> = match self.policy(name) {
+            SlowPolicy::Disconnect => {
+                let blocked = members.iter().copied();
+                let blocked = blocked.filter(|id| self.conns[id].blocked);
+                let blocked: Vec<_> = blocked.collect();
+                let behind = blocked.into_iter();
+                behind
+                    .filter(|&id| self.is_behind(id, name, 1, (0, 0)))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        tally.closed = slow.iter().filter(|id| !out.contains(id)).count();
+        tally.accepted = members.len() - out.len() - tally.closed;
+        for id in slow {
+            self.end(id, "slow_consumer", None);
+        }
+        Ok(tally)
+    }
+
+    /// Appends a message to a room. What follows where it drops messages is not predicted.
+    pub(super) fn publish_to(&mut self, name: &str, item: &Item, out: &[ConnectionId]) {
+        self.stamp += 1;
+        let mut item = item.clone();
+        (item.stamp, item.of_room) = (self.stamp, true);
+        let drops = self.policy(name) != SlowPolicy::Disconnect;
+        for id in self.rooms[name].members.clone() {
+            item.excluded = out.contains(&id);
+            let Some(conn) = self.conn(id) else { continue };
+            if let Some(&stay) = conn.stays.get(name) {
+                conn.queue.publish(stay, item.clone());
+            }
+            if drops && self.is_behind(id, name, 1, (0, 0)) {
+                self.doubt = true;
+            }
+        }
     }
 
     /// Sends a raw message to all connections.
@@ -221,7 +320,7 @@ impl Model {
         let item = self.raw_item(text)?;
         let open = self.conns.iter().filter(|(_, conn)| conn.is_open());
         let ids: Vec<ConnectionId> = open.map(|(&id, _)| id).collect();
-        Ok(self.fan_out(&ids, &item, SlowPolicy::Disconnect, exclude))
+        Ok(self.send_to_all(&ids, &item, exclude))
     }
 
     /// Sends a message to a user's connections.
@@ -232,7 +331,7 @@ impl Model {
 
     pub(crate) fn send_to_devices(&mut self, user: &str, item: &Item) -> Tally {
         let devices = self.users.get(user).cloned().unwrap_or_default();
-        self.fan_out(&devices, item, SlowPolicy::Disconnect, &Excluded::default())
+        self.send_to_all(&devices, item, &Excluded::default())
     }
 
     /// Sends a message to one connection.
@@ -255,42 +354,21 @@ impl Model {
         }
     }
 
-    fn fan_out(
-        &mut self,
-        ids: &[ConnectionId],
-        item: &Item,
-        policy: SlowPolicy,
-        exclude: &Excluded,
-    ) -> Tally {
+    fn send_to_all(&mut self, ids: &[ConnectionId], item: &Item, exclude: &Excluded) -> Tally {
         let mut tally = Tally::default();
         let mut slow = Vec::new();
         for &id in ids {
             let user = &self.conns[&id].user;
             if exclude.connections.contains(&id) || exclude.users.contains(user) {
                 tally.excluded += 1;
-                continue;
-            }
-            if !self.fits(id, item.len) {
-                if policy == SlowPolicy::DropNewest {
-                    tally.dropped_newest += 1;
-                    continue;
-                }
-                tally.dropped_oldest += self.make_way(id, item.len) as usize;
-            }
-            if self.fits(id, item.len) {
-                let mut copy = item.clone();
-                if policy == SlowPolicy::DropOldest {
-                    copy.kind = Kind::Droppable;
-                }
-                self.push(id, copy);
-                tally.queued += 1;
+            } else if self.fits(id, item.len) {
+                self.push(id, item.clone());
+                tally.accepted += 1;
             } else {
                 tally.closed += 1;
                 slow.push(id);
             }
         }
-        self.dropped("drop_oldest", tally.dropped_oldest as u64);
-        self.dropped("drop_newest", tally.dropped_newest as u64);
         for id in slow {
             self.end(id, "slow_consumer", None);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use switchboard_core::ConnectionId;
 
 use super::ending::close_item;
-use super::queue::{Is, Item, Kind};
+use super::queue::{Is, Item, Kind, Queue};
 use super::{Conn, Drain, Model, Nanos, Note, Phase, nanos};
 
 /// The timers of a connection, in their order of precedence at one time.
@@ -93,11 +93,11 @@ impl Model {
             Due::Stall => {
                 let live = self.live();
                 let Some(conn) = self.conn(id) else { return };
-                let over = conn.stalled_from + write_stall;
                 conn.stall_check = None;
-                if conn.queue.is_empty() || !conn.is_open() {
+                let Some(from) = conn.stalled_from.filter(|_| conn.is_open()) else {
                     return;
-                }
+                };
+                let over = from + write_stall;
                 if over > live {
                     conn.stall_check = Some(over);
                 } else {
@@ -235,13 +235,13 @@ impl Model {
     /// frame in it.
     fn take_rest(&mut self, id: ConnectionId) -> Option<u16> {
         let conn = self.conn(id)?;
-        let long = conn.queue.bytes() > 64 << 10;
+        let long = conn.queue.own_bytes() > 64 << 10;
         if conn.writing || conn.blocked || conn.queue.is_empty() || long {
             return None;
         }
         let queue = std::mem::take(&mut conn.queue);
         self.counts.messages_out += queue.messages() as u64;
-        queue.items.iter().find_map(|item| match &item.is {
+        queue.all().find_map(|item| match &item.is {
             Is::Close(close) => Some(close.as_ref().map_or(1005, |(code, _)| *code)),
             _ => None,
         })
@@ -262,69 +262,23 @@ impl Model {
         }
     }
 
-    /// Returns the bytes queued on the node, counting each frame once; `None` while a length is
-    /// unknown.
-    pub fn queued_bytes(&self) -> Option<usize> {
+    /// Returns the bytes held on the node, at least and at most, counting each frame once; `None`
+    /// while a length is unknown.
+    pub fn held(&self) -> Option<(usize, usize)> {
         let unknown = |item: &Item| item.is == Is::Bye && item.len == 0;
-        let conns = || self.conns.values();
-        if conns().any(|conn| conn.queue.items.iter().any(unknown)) {
+        let queues = || self.conns.values().map(|conn| &conn.queue);
+        if queues().flat_map(Queue::all).any(unknown) {
             return None;
         }
-        let items = conns().flat_map(|conn| &conn.queue.items);
-        let frames: BTreeMap<_, _> = items.map(|item| (item.identity(), item.len)).collect();
-        let pongs: usize = conns().map(|conn| conn.queue.pong_bytes()).sum();
-        Some(frames.values().sum::<usize>() + pongs)
+        let rests: usize = queues().map(Queue::rest_bytes).sum();
+        let whole = queues().flat_map(Queue::whole);
+        let frames: BTreeMap<_, _> = whole.map(|item| (item.identity(), item.len)).collect();
+        let least = frames.values().sum::<usize>() + rests;
+        // What waits of a room that was left is held beside the room's log, in which a message stays
+        // until the last member has passed it.
+        let more = queues().map(Queue::uncertain_bytes).sum::<usize>();
+        Some((least, least + more))
     }
-
-    /// Learns the length of a `bye` and interval pings from what a writer took.
-    pub fn adopt(&mut self, id: ConnectionId, bytes: &[u8], pings: bool) {
-        let Some(conn) = self.conn(id) else { return };
-        conn.writing = true;
-        conn.queue.settle_pong();
-        let queue = &mut conn.queue;
-        let (mut at, mut index) = (0, 0);
-        if queue.cut > 0 {
-            at = queue.items[0].len - queue.cut;
-            index = 1;
-        }
-        while at + 2 <= bytes.len() {
-            let Some(found) = bytes.get(at..) else { return };
-            let wanted = queue.items.get(index).cloned();
-            if let Some(item) = queue.items.get_mut(index)
-                && item.is == Is::Bye
-                && item.len == 0
-            {
-                item.len = 2 + usize::from(found[1]);
-            } else if let Some(ping) = interval_ping(found, wanted.as_ref()).filter(|_| pings) {
-                queue.items.insert(index, ping);
-            }
-            let Some(item) = queue.items.get(index) else {
-                return;
-            };
-            at += item.len;
-            index += 1;
-        }
-    }
-}
-
-/// Returns a ping that is not the expected one.
-fn interval_ping(found: &[u8], wanted: Option<&Item>) -> Option<Item> {
-    let len = 2 + usize::from(found[1]);
-    let payload = found.get(2..len)?;
-    let mut item = match found[0] {
-        0x89 => {
-            let number = u64::from_be_bytes(payload.try_into().ok()?);
-            Item::new(len, Is::Ping(Some(number)), Kind::Control)
-        }
-        0x81 if payload.starts_with(br#"{"type":"health_ping""#) => {
-            let text = String::from_utf8(payload.to_vec()).ok()?;
-            Item::new(len, Is::Json(text), Kind::Message)
-        }
-        _ => return None,
-    };
-    (item.urgent, item.beat) = (true, true);
-    let same = wanted.is_some_and(|wanted| wanted.is == item.is);
-    (!same).then_some(item)
 }
 
 /// Returns the order of newcomers that wait for the same time: first come, first admitted.
@@ -339,7 +293,7 @@ fn due(conn: &Conn, write_stall: Nanos) -> Option<(Nanos, Due)> {
             Some((conn.deadline, Due::Auth))
         }
         Phase::Refused { page: true } if !conn.queue.is_empty() => {
-            let stalled = conn.stalled_from + write_stall;
+            let stalled = conn.stalled_from.unwrap_or(Nanos::MAX - write_stall) + write_stall;
             Some((conn.deadline.min(stalled), Due::Linger))
         }
         Phase::Refused { .. } => Some((conn.deadline, Due::Linger)),

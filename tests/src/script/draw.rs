@@ -114,7 +114,7 @@ fn talking() -> BoxedStrategy<Op> {
 fn writing() -> BoxedStrategy<Op> {
     let c = any::<u8>;
     prop_oneof![
-        3 => (1..2_000_u16).prop_map(|budget| Op::Take { budget }),
+        3 => Just(Op::Take),
         3 => (c(), written()).prop_map(|(w, bytes)| Op::Report { w, bytes }),
         5 => (1..9_u8, written()).prop_map(|(n, bytes)| Op::Flush { n, bytes }),
         3 => c().prop_map(|c| Op::Writable { c }),

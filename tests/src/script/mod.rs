@@ -106,10 +106,7 @@ pub enum Op {
         bytes: u16,
     },
     /// A writer takes frames.
-    Take {
-        #[arbitrary(with = moment)]
-        budget: u16,
-    },
+    Take,
     /// A writer reports so many bytes; 65 535 stands for all.
     Report { w: u8, bytes: u16 },
     /// So many writers take and report.

@@ -112,9 +112,9 @@ impl World {
         if reason != "client_closed" {
             link.shadow.close_code = Some(theirs);
         }
-        link.shadow.grace_bytes = link.held.is_some() || link.output.is_cut();
+        link.shadow.grace_bytes = link.held || link.output.is_cut();
         link.shadow.expires = None;
-        if link.held.is_some() {
+        if link.held {
             self.tally.probe(Probe::ClosedWhileWriting);
         }
         self.probe_end(l, reason);
@@ -184,7 +184,7 @@ impl World {
                 // The node's bound is not enforced by ticks and closes only blocked connections.
                 let was = shadow.ever_blocked && (self.ticking || !self.plan.tiny_pool);
                 // What it asked for itself may find its queue full before a writer comes to it.
-                let stalled = link.blocked || link.held.is_some() || shadow.unblocked || was;
+                let stalled = link.blocked || link.held || shadow.unblocked || was;
                 self.probe(if self.plan.tiny_pool {
                     Probe::PoolBoundClosed
                 } else if self.plan.tiny_queue {

@@ -42,7 +42,7 @@ impl World {
     /// Takes the actions of a call, in order.
     pub(super) fn collect(&mut self) {
         self.collecting = true;
-        while let Some(action) = self.board.poll_notice() {
+        while let Some(action) = self.board.poll_action() {
             self.note(|| format!("{action:?}"));
             self.follow(action);
             if self.broken.is_some() {
@@ -141,7 +141,7 @@ impl World {
             format!("link {l}: dropped without an end")
         });
         self.check_last_word(l);
-        if self.links[l as usize].held.is_some() {
+        if self.links[l as usize].held {
             self.probe(Probe::EvictedWhileWriting);
             self.check(15, last.is_none(), || {
                 format!("link {l}: two writers at once")
@@ -175,7 +175,7 @@ impl World {
         let link = &self.links[l as usize];
         let shadow = &link.shadow;
         let hindered = link.blocked
-            || link.held.is_some()
+            || link.held
             || link.output.is_cut()
             || link.fin_at.is_some()
             || link.reset_at.is_some()

@@ -236,7 +236,8 @@ pub(super) struct Link {
     pub(super) hooks: u32,
     pub(super) paused: bool,
     pub(super) blocked: bool,
-    pub(super) held: Option<Vec<u8>>,
+    /// Whether a writer has bytes for it.
+    pub(super) held: bool,
     pub(super) end_told: bool,
     pub(super) partial: bool,
     pub(super) node_shut: bool,
@@ -275,7 +276,7 @@ impl Link {
             hooks: 0,
             paused: false,
             blocked: false,
-            held: None,
+            held: false,
             end_told: false,
             partial: false,
             node_shut: false,

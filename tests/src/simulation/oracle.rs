@@ -230,7 +230,7 @@ impl World {
         });
         let limit = self.plan.config.limits.queued_bytes;
         // Only bytes that a writer holds may exceed the bound.
-        let writing = self.board.wants_write() || self.links.iter().any(|it| it.held.is_some());
+        let writing = self.board.wants_write() || self.links.iter().any(|it| it.held);
         self.check(14, stats.queued_bytes <= limit || writing, || {
             format!("{} bytes queued of {limit}", stats.queued_bytes)
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use switchboard_core::{ConnectionId, Switchboard, Time};
+use switchboard_core::{ConnectionId, Switchboard, Time, WriteTurn};
 
 use super::client::Client;
 use super::counters::{Fault, Probe, Tally};
@@ -48,6 +48,8 @@ pub(super) struct World {
     /// The deadline for which the timer is set; it may fire later.
     alarm_for: u64,
     pub(super) flushing: bool,
+    /// Turns of late writers.
+    pub(super) turns: BTreeMap<u32, WriteTurn>,
     /// Number of steps at the current instant.
     at_once: u32,
     pub(super) last_tick: u64,
@@ -96,6 +98,7 @@ impl World {
             alarm: u64::MAX,
             alarm_for: u64::MAX,
             flushing: false,
+            turns: BTreeMap::new(),
             at_once: 0,
             last_tick: start,
             ticking: false,
@@ -337,7 +340,7 @@ impl World {
         let hour = Duration::from_secs(3_600);
         for again in [time, time.before(hour)] {
             self.board.tick(again);
-            let action = self.board.poll_notice();
+            let action = self.board.poll_action();
             self.check(21, action.is_none(), || {
                 format!("a repeated tick at {again:?}: {action:?}")
             });

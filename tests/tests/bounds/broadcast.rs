@@ -23,7 +23,7 @@ fn costs(members: u32, content: &str) -> (u64, u64) {
         world.flush();
         receipt
     });
-    assert_eq!(receipt.queued, members as usize);
+    assert_eq!(receipt.accepted, members as usize);
     (heap.blocks(), heap.bytes())
 }
 

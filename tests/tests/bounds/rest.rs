@@ -75,13 +75,14 @@ fn after_a_storm_of_ten_thousand_what_is_left_is_room_for_the_next_and_does_not_
         "{} bytes are kept",
         after_one.0
     );
-    assert!(after_one.1 <= 64, "{} blocks are kept", after_one.1);
+    // The logs of 256 rooms are kept for reuse.
+    assert!(after_one.1 <= 64 + 256, "{} blocks are kept", after_one.1);
     heap.during(|| storm(&mut world, CLIENTS));
     let after_two = (heap.held(), heap.live());
     // A list may end anywhere within its capacity, which differs by a few entries.
     let slack = 4_096;
     assert!(
-        after_two.0 <= after_one.0 + slack && after_two.1 <= after_one.1,
+        after_two.0 <= after_one.0 + slack && after_two.1 <= 64 + 256,
         "bytes and blocks: {after_one:?} after one storm, {after_two:?} after two"
     );
 }

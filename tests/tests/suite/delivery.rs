@@ -147,7 +147,7 @@ fn the_application_sends_to_rooms_users_connections_and_all() {
     let mut ben = server.user("ben", "blue");
     let hub = &server.hub;
     let receipt = hub.broadcast("blue", r#"{"n":1}"#).expect("JSON");
-    assert_eq!((receipt.seq, receipt.queued), (Some(1), 2));
+    assert_eq!((receipt.seq, receipt.accepted), (Some(1), 2));
     let exclude = Exclude {
         connections: &[],
         users: &["ben"],
@@ -155,17 +155,17 @@ fn the_application_sends_to_rooms_users_connections_and_all() {
     let receipt = hub
         .broadcast_from("blue", "2", Some("app"), exclude)
         .expect("JSON");
-    assert_eq!((receipt.queued, receipt.excluded), (1, 1));
+    assert_eq!((receipt.accepted, receipt.excluded), (1, 1));
     assert!(hub.broadcast("blue", "{").is_err());
-    assert_eq!(hub.broadcast("nowhere", "1").expect("JSON").queued, 0);
+    assert_eq!(hub.broadcast("nowhere", "1").expect("JSON").accepted, 0);
     let text = Frame::text("to ann");
-    assert_eq!(hub.send_to_user("ann", text).expect("sent").queued, 1);
+    assert_eq!(hub.send_to_user("ann", text).expect("sent").accepted, 1);
     let id = hub.connections_of("ben")[0];
     hub.send(id, Frame::text("to this one")).expect("sent");
     let all = hub.broadcast_all(Frame::text("to all"), Exclude::NOBODY);
-    assert_eq!(all.expect("sent").queued, 2);
+    assert_eq!(all.expect("sent").accepted, 2);
     let room = hub.broadcast_raw("blue", Frame::binary(&[1, 2]), Exclude::NOBODY);
-    assert_eq!((room.expect("sent").queued), 2);
+    assert_eq!((room.expect("sent").accepted), 2);
 
     assert_eq!(ann.expect("message")["content"], json!({"n":1}));
     let second = ann.expect("message");
@@ -240,7 +240,7 @@ fn raw_mode_carries_text_and_binary_and_nothing_else() {
     let receipt = server
         .hub
         .broadcast_raw("blue", Frame::text("x"), Exclude::NOBODY);
-    assert_eq!(receipt.expect("sent").queued, 1);
+    assert_eq!(receipt.expect("sent").accepted, 1);
     assert_eq!(peer.text(), "x");
     peer.leave();
     app.log.until_has("disconnect ann [blue] client_closed");

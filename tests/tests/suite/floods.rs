@@ -132,7 +132,11 @@ fn while_nothing_can_be_written_only_the_latest_ping_waits() {
     app.log.until_has("connect ann");
     let large = Frame::binary(&vec![0; 16 << 20]);
     assert_eq!(
-        server.hub.send_to_user("ann", large).expect("sent").queued,
+        server
+            .hub
+            .send_to_user("ann", large)
+            .expect("sent")
+            .accepted,
         1
     );
     // It was partly written and must be finished first.

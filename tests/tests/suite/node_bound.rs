@@ -83,7 +83,7 @@ fn a_burst_of_one_client_costs_no_reader_its_connection() {
         }
         let last = format!(r#"{{"n":{MESSAGES}}}"#);
         let receipt = server.hub.broadcast("hall", &last).expect("JSON");
-        assert_eq!((receipt.queued, receipt.closed), (THREADS * EACH + 1, 0));
+        assert_eq!((receipt.accepted, receipt.closed), (THREADS * EACH + 1, 0));
         let peers: Vec<Peer> = readers
             .into_iter()
             .flat_map(|reader| reader.join().expect("a reader"))
@@ -134,7 +134,7 @@ fn over_what_is_really_held_the_stalled_go_and_readers_stay() {
             .expect("JSON");
         closed += receipt.closed as u64;
         let left = server.hub.stats().total_connections;
-        assert_eq!(receipt.queued, left, "closed members get nothing");
+        assert_eq!(receipt.accepted, left, "closed members get nothing");
         for reader in &mut readers {
             assert_eq!(text_of(reader), n);
         }

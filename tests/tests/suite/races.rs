@@ -68,7 +68,7 @@ fn predecessors_that_will_not_go_touch_nothing() {
     assert_eq!(server.hub.connections_of("ann").len(), 1);
     assert_eq!(server.hub.members("blue"), server.hub.connections_of("ann"));
     let receipt = server.hub.send_to_user("ann", Frame::text("hello"));
-    assert_eq!(receipt.expect("sent").queued, 1);
+    assert_eq!(receipt.expect("sent").accepted, 1);
     assert_eq!(new.text(), "hello");
     new.leave();
     server.until_empty();
@@ -86,10 +86,10 @@ impl Application for Kicks {
     async fn on_message(&self, client: &Connection, _: Message) -> Result<(), Denied> {
         let hub = client.hub();
         let first = hub.broadcast_raw("blue", Frame::text("first"), Exclude::NOBODY);
-        assert_eq!(first.expect("sent").queued, 6);
+        assert_eq!(first.expect("sent").accepted, 6);
         assert_eq!(hub.disconnect_user("victim", CloseReason::Kicked), 1);
         let second = hub.broadcast_raw("blue", Frame::text("second"), Exclude::NOBODY);
-        assert_eq!(second.expect("sent").queued, 5);
+        assert_eq!(second.expect("sent").accepted, 5);
         Ok(())
     }
 }
@@ -254,14 +254,18 @@ fn a_member_removed_from_a_room_gets_nothing_more_of_it() {
     let count = 500;
     for number in 0..count {
         assert_eq!(
-            server.hub.broadcast("blue", &content).expect("JSON").queued,
+            server
+                .hub
+                .broadcast("blue", &content)
+                .expect("JSON")
+                .accepted,
             2
         );
         assert_eq!(other.expect("message")["seq"], number + 1);
     }
     let id = server.hub.connections_of("ann")[0];
     assert_eq!(server.hub.leave(id, "blue"), Ok(true));
-    assert_eq!(server.hub.broadcast("blue", "1").expect("JSON").queued, 1);
+    assert_eq!(server.hub.broadcast("blue", "1").expect("JSON").accepted, 1);
     let mut messages = 0;
     loop {
         let message = stuck.json();

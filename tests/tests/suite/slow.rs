@@ -208,7 +208,7 @@ fn a_slow_reader_that_answers_its_pings_is_kept() {
         slow.reads_slowly(Duration::from_millis(5));
         for _ in 0..frames {
             let frame = Frame::binary(&vec![0; bytes]);
-            assert_eq!(server.hub.send_to_user("slow", frame).unwrap().queued, 1);
+            assert_eq!(server.hub.send_to_user("slow", frame).unwrap().accepted, 1);
         }
         let begun = Instant::now();
         for _ in 0..frames {
@@ -331,7 +331,7 @@ fn an_end_that_flushes_delivers_what_was_queued_first() {
         for _ in 0..8 {
             let frame = Frame::binary(&vec![1; 1 << 20]);
             let receipt = server.hub.send_to_user("late", frame).expect("sent");
-            assert_eq!(receipt.queued, 1);
+            assert_eq!(receipt.accepted, 1);
         }
         server.hub.disconnect_user("late", reason);
         let mut whole = 0;
@@ -367,7 +367,7 @@ fn a_large_message_comes_through_a_narrow_network() {
     server.until_connected(1);
     let payload: Vec<u8> = (0..4 << 20).map(|index| (index % 253) as u8).collect();
     let sent = server.hub.send_to_user("ann", Frame::binary(&payload));
-    assert_eq!(sent.expect("sent").queued, 1);
+    assert_eq!(sent.expect("sent").accepted, 1);
     assert!(peer.frame().payload == payload);
     peer.leave();
 }

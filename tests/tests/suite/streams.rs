@@ -289,7 +289,7 @@ fn squeeze(scene: &Scene, capacity: usize, count: usize, size: usize) {
     let payload = vec![7; size];
     for _ in 0..count {
         let sent = hub.send_to_user("ann", Frame::binary(&payload));
-        assert_eq!(sent.expect("sent").queued, 1);
+        assert_eq!(sent.expect("sent").accepted, 1);
     }
     scene.runtime.run(async move {
         for _ in 0..count {
@@ -384,7 +384,7 @@ fn a_pending_flush_is_retried_while_reading_pauses() {
         far.write_all(&messages).await.expect("written");
         until_it_is(|| gate.lock().read == messages.len()).await;
         let sent = hub.send_to_user("ann", Frame::text("now")).expect("sent");
-        assert_eq!(sent.queued, 1);
+        assert_eq!(sent.accepted, 1);
         until_it_is(|| gate.lock().waiting.is_some()).await;
         gate.open();
         let (first, payload) = read_frame(&mut far).await;

@@ -150,7 +150,7 @@ fn members_of_one_room_hear_all_publishers_in_one_order() {
                 for n in 0..each {
                     let content = format!("[{publisher},{n}]");
                     let receipt = hub.broadcast("blue", &content).expect("JSON");
-                    assert_eq!(receipt.queued, 4);
+                    assert_eq!(receipt.accepted, 4);
                 }
             });
         }

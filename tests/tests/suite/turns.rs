@@ -103,7 +103,7 @@ fn a_hook_that_stands_still_holds_up_no_other_thread() {
     scene.held.recv().expect("it stands still");
     let frame = rt::Frame::text("hello");
     let receipt = scene.server.hub.broadcast_all(frame, rt::Exclude::NOBODY);
-    assert_eq!(receipt.expect("short").queued, 2);
+    assert_eq!(receipt.expect("short").accepted, 2);
     assert_eq!(peers[1].frame().payload, b"hello");
     scene.go_on.send(()).expect("it waits");
 }

@@ -62,8 +62,8 @@ fn the_newer_connection_replaces_the_older() {
     server.until("the old one has gone", |stats| stats.closing == 0);
     assert!(server.hub.is_connected("ann"));
     let sent = server.hub.send_to_user("ann", Frame::text("reached"));
-    assert_eq!(sent.expect("sent").queued, 1);
-    assert_eq!(server.hub.broadcast("blue", "1").expect("JSON").queued, 1);
+    assert_eq!(sent.expect("sent").accepted, 1);
+    assert_eq!(server.hub.broadcast("blue", "1").expect("JSON").accepted, 1);
     loop {
         if new.text() == "reached" {
             break;
@@ -191,7 +191,7 @@ fn a_user_may_have_some_devices_and_the_oldest_goes() {
     assert_eq!(first.closed(1000), "replaced");
     assert_eq!(server.hub.connections_of("ann").len(), 2);
     let sent = server.hub.send_to_user("ann", Frame::text("all devices"));
-    assert_eq!(sent.expect("sent").queued, 2);
+    assert_eq!(sent.expect("sent").accepted, 2);
     assert_eq!(
         [second.text(), third.text()],
         ["all devices", "all devices"]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use switchboard_core::protocol::{Content, parse};
 use switchboard_core::{
-    Action, Chunk, Config, ConnectionId, Event, Exclude, Handshake, HandshakeConfig, Identity,
-    Receipt, Request, Switchboard, Time,
+    Action, Config, ConnectionId, Event, Exclude, Handshake, HandshakeConfig, Identity, Receipt,
+    Request, Switchboard, Time, WriteTurn,
 };
 
 /// Milliseconds.
@@ -29,7 +29,7 @@ pub(crate) struct World {
     pub(crate) board: Switchboard,
     pub(crate) now: Time,
     /// Reused, as in a runtime.
-    buffer: Vec<u8>,
+    turn: WriteTurn,
 }
 
 fn address(number: u32) -> IpAddr {
@@ -40,8 +40,8 @@ impl World {
     pub(crate) fn new(config: Config) -> Self {
         let now = Time::from_millis(1_000);
         let board = Switchboard::new(config, 1, now).expect("a valid configuration");
-        let buffer = Vec::with_capacity(1 << 16);
-        Self { board, now, buffer }
+        let turn = WriteTurn::default();
+        Self { board, now, turn }
     }
 
     /// Returns the request of the client with this number.
@@ -133,36 +133,49 @@ impl World {
     }
 
     pub(crate) fn actions(&mut self) -> Vec<Action> {
-        std::iter::from_fn(|| self.board.poll_notice()).collect()
+        std::iter::from_fn(|| self.board.poll_action()).collect()
     }
 
     /// Blocks the connection's socket.
     pub(crate) fn block(&mut self, id: ConnectionId) {
-        while let Some(next) = self.board.poll_send() {
-            let mut out = Vec::new();
-            let taken = match self.board.transmit(next, &mut out, 1 << 16) {
-                Chunk::Shared(frame, from) => frame.len() - from,
-                _ => out.len(),
-            };
-            let written = if next == id { 0 } else { taken };
-            self.handle(next, Event::Wrote(written));
-        }
+        self.write(|next, bytes| if next == id { 0 } else { bytes.len() });
     }
 
     /// Returns everything queued for one connection; discards what is queued for others.
     pub(crate) fn read(&mut self, id: ConnectionId) -> Vec<u8> {
         let mut all = Vec::new();
-        while let Some(next) = self.board.poll_send() {
-            let mut out = Vec::new();
-            if let Chunk::Shared(frame, from) = self.board.transmit(next, &mut out, 1 << 16) {
-                out.extend_from_slice(&frame.as_bytes()[from..]);
-            }
-            self.handle(next, Event::Wrote(out.len()));
+        self.write(|next, bytes| {
             if next == id {
-                all.extend(out);
+                all.extend_from_slice(bytes);
             }
-        }
+            bytes.len()
+        });
         all
+    }
+
+    /// Writes what waits, until nothing is left that can be written. `write` returns how many bytes
+    /// a socket takes.
+    pub(crate) fn write(&mut self, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+        while self.board.wants_write() {
+            self.board.take_turn(&mut self.turn, 32);
+            self.turn.write_each(&mut write);
+            self.board.report(self.now, &mut self.turn);
+        }
+    }
+
+    /// Takes what waits for one connection, for which alone something does.
+    pub(crate) fn take(&mut self, id: ConnectionId) -> WriteTurn {
+        let mut turn = WriteTurn::default();
+        self.board.take_turn(&mut turn, 32);
+        assert_eq!(turn.len(), 1);
+        assert!(turn.job(0).is_some_and(|(taken, _)| taken == id));
+        turn
+    }
+
+    /// Reports that this many of the bytes in a turn were written.
+    pub(crate) fn wrote(&mut self, mut turn: WriteTurn, bytes: usize) {
+        turn.wrote(0, bytes);
+        self.board.report(self.now, &mut turn);
     }
 
     pub(crate) fn audit(&self) {
@@ -198,20 +211,12 @@ impl World {
     }
 
     pub(crate) fn forget(&mut self) {
-        while self.board.poll_notice().is_some() {}
+        while self.board.poll_action().is_some() {}
     }
 
     /// Writes everything that is queued.
     pub(crate) fn flush(&mut self) {
-        while let Some(id) = self.board.poll_send() {
-            self.buffer.clear();
-            let written = match self.board.transmit(id, &mut self.buffer, 1 << 15) {
-                Chunk::Nothing => 0,
-                Chunk::Copied(bytes) => bytes,
-                Chunk::Shared(frame, from) => frame.len() - from,
-            };
-            let _ = self.board.handle(self.now, id, Event::Wrote(written));
-        }
+        self.write(|_, bytes| bytes.len());
         self.forget();
     }
 

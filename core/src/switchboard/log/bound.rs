@@ -32,14 +32,19 @@ impl Log {
         self.held > self.limits.held
     }
 
+    /// Returns whether the bound would be kept without what waits for blocked sockets.
+    pub(super) fn may_keep_bound(&self) -> bool {
+        self.held_back >= self.held.saturating_sub(self.limits.held) as u64
+    }
+
     /// Returns the connection to close next (4101) because more is held than may be: one whose
     /// socket takes no bytes, and that holds back about the most. `None` if the bound is kept, or
-    /// if closing does not help, because what is held waits for a writer.
+    /// if closing all of them would not help, because what is held waits for a writer.
     ///
     /// Histories are given up before.
     pub(in crate::switchboard) fn next_over_bound(&mut self) -> Option<ConnectionId> {
         while self.is_over_bound() && self.give_up_history() {}
-        if !self.is_over_bound() {
+        if !self.is_over_bound() || !self.may_keep_bound() {
             return None;
         }
         let slot = self
@@ -79,14 +84,13 @@ impl Log {
         } else {
             0
         };
-        let (old, new) = (room.weight, power(bytes));
-        room.weight = new;
-        self.list_weight(Candidate::Room(key), old, new);
+        let old = std::mem::replace(&mut room.weight, bytes);
+        self.list_weight(Candidate::Room(key), old, bytes);
     }
 
     pub(super) fn unweigh_room(&mut self, key: u32) {
-        let old = self.rooms[key].weight.take();
-        self.list_weight(Candidate::Room(key), old, None);
+        let old = std::mem::take(&mut self.rooms[key].weight);
+        self.list_weight(Candidate::Room(key), old, 0);
     }
 
     /// Lists a connection by what it holds back now.
@@ -97,12 +101,13 @@ impl Log {
         } else {
             0
         };
-        let (old, new) = (connection.weight, power(bytes));
-        connection.weight = new;
-        self.list_weight(Candidate::Connection(slot), old, new);
+        let old = std::mem::replace(&mut connection.weight, bytes);
+        self.list_weight(Candidate::Connection(slot), old, bytes);
     }
 
-    fn list_weight(&mut self, candidate: Candidate, old: Option<u8>, new: Option<u8>) {
+    fn list_weight(&mut self, candidate: Candidate, old: u64, new: u64) {
+        self.held_back = self.held_back + new - old;
+        let (old, new) = (power(old), power(new));
         if old == new {
             return;
         }

@@ -33,6 +33,8 @@ pub(super) struct Membership {
     pub(super) index: u32,
     /// The [`Lag`](super::blocked::Lag), while the connection is blocked.
     pub(super) lag: u32,
+    /// Messages that a writer has taken and not reported.
+    pub(super) taken: u32,
 }
 
 /// A linked list of own frames.
@@ -63,6 +65,8 @@ pub(super) struct Rest {
     pub(super) message: bool,
     /// Whether it is the ping of an interval.
     pub(super) ping: bool,
+    /// The [`Shared`](super::own::Shared) frame, if others may wait for it too.
+    pub(super) shared: u32,
 }
 
 impl Rest {
@@ -86,6 +90,9 @@ pub(super) struct Connection {
     pub(super) discards: bool,
     /// Whether it has left its rooms, and what waited there is among its own frames.
     pub(super) flushed: bool,
+    /// Messages that a writer has taken of rooms that were left since. They are dropped, unless it
+    /// writes them.
+    pub(super) adrift: u32,
     /// Pongs among the urgent frames.
     pub(super) pongs: u8,
     /// Frames that go before all others, and how many of them a writer has taken.
@@ -101,8 +108,8 @@ pub(super) struct Connection {
     /// What goes out before anything else.
     pub(super) rest: Option<Box<Rest>>,
     pub(super) rooms: SmallVec<[Membership; 1]>,
-    /// The power of two under which it is listed as holding back memory.
-    pub(super) weight: Option<u8>,
+    /// The bytes that it holds back, as it is listed.
+    pub(super) weight: u64,
 }
 
 impl Connection {
@@ -115,6 +122,7 @@ impl Connection {
             condemned: false,
             discards: false,
             flushed: false,
+            adrift: 0,
             pongs: 0,
             urgent: List::EMPTY,
             urgent_taken: 0,
@@ -124,7 +132,7 @@ impl Connection {
             messages: 0,
             rest: None,
             rooms: SmallVec::new(),
-            weight: None,
+            weight: 0,
         }
     }
 

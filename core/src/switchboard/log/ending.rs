@@ -1,11 +1,14 @@
 //! Connections that are ending: what waits for them goes out first, or is discarded.
 
+use std::ops::Range;
+
 use super::Log;
 use super::arena::NONE;
+use super::class::Class;
 use super::connection::{List, Membership, Writer};
 use super::own::{Came, Item};
-use super::recovery::{Markers, place};
-use crate::switchboard::queue::Class;
+use super::recovery::{Markers, NoMarkers, place};
+use super::turn::Turn;
 use crate::{ConnectionId, Frame};
 
 /// What a connection that is ending is still due from a room.
@@ -18,24 +21,11 @@ struct Due {
     mark: bool,
 }
 
-/// Tells nothing.
-struct Silence;
-
-impl Markers for Silence {
-    fn skip(&mut self, _: u32, _: u64, _: u64) -> Option<Frame> {
-        None
-    }
-
-    fn gap(&mut self, _: u32, _: u64, _: u64) -> Option<Frame> {
-        None
-    }
-}
-
 impl Log {
     /// Like [`close_flush_telling`](Self::close_flush_telling), but numbers that the connection does
     /// not get are not told.
     pub(in crate::switchboard) fn close_flush(&mut self, id: ConnectionId) {
-        self.close_flush_telling(id, &mut Silence);
+        self.close_flush_telling(id, &mut NoMarkers);
     }
 
     /// Removes a connection from its rooms, but lets it have what was published there so far. Where
@@ -50,30 +40,46 @@ impl Log {
         if self.connection(id).is_none() {
             return;
         }
+        let memberships = 0..self.connections[id.slot as usize].rooms.len();
+        self.flush(id.slot, memberships, markers);
+        self.leave_all(id);
+        self.connections[id.slot as usize].adrift = 0;
+        self.order_flushed(id.slot, &[]);
+    }
+
+    /// Removes a connection from a room, but lets it have what was published there so far. Returns
+    /// whether it was a member. Costs as much as it lags behind.
+    pub(in crate::switchboard) fn leave_flush(&mut self, id: ConnectionId, key: u32) -> bool {
+        let found = self.connection(id).and_then(|it| it.membership(key));
+        let Some(membership) = found else {
+            return false;
+        };
+        self.flush(id.slot, membership..membership + 1, &mut NoMarkers);
+        let taken = self.connections[id.slot as usize].rooms[membership].taken;
+        self.leave_at(id.slot, membership);
+        self.connections[id.slot as usize].adrift -= taken;
+        self.order_flushed(id.slot, &[]);
+        true
+    }
+
+    /// Copies what waits for a connection in some of its rooms to its own frames. They are still
+    /// to be put [in order](Self::order_flushed).
+    fn flush(&mut self, slot: u32, memberships: Range<usize>, markers: &mut dyn Markers) {
         let mut due = Vec::new();
-        for found in &self.connections[id.slot as usize].rooms {
-            self.gather_due(id.slot, found, &mut due, markers);
+        for found in &self.connections[slot as usize].rooms[memberships] {
+            self.gather_due(slot, found, &mut due, markers);
         }
         due.sort_by_key(|it| (it.place, it.stamp));
         for it in due {
             if it.mark {
-                self.append_mark(id.slot, it.frame, it.place);
+                self.append_mark(slot, it.frame, it.place);
                 continue;
             }
-            let shared = if let Some(&shared) = self.flushed.get(&it.stamp) {
-                self.retain_shared(shared);
-                shared
-            } else {
-                let shared = self.share(it.frame, Some(it.stamp));
-                self.flushed.insert(it.stamp, shared);
-                shared
-            };
-            self.append_shared(id.slot, shared, it.place, it.came);
+            let shared = self.share_message(it.frame, it.stamp);
+            self.append_shared(slot, shared, it.place, it.came);
             self.unshare(shared);
         }
-        self.leave_all(id);
-        self.connections[id.slot as usize].flushed = true;
-        self.order_flushed(id.slot, &[]);
+        self.connections[slot as usize].flushed = true;
     }
 
     /// Collects what a connection is due from a room.
@@ -129,6 +135,33 @@ impl Log {
         let dropped = self.leave_all(id) + self.discard_own(id.slot);
         self.weigh_connection(id.slot);
         dropped
+    }
+
+    /// Takes all that waits for a connection in no room, for a single attempt to write it, and the
+    /// number of messages in it. Returns `None` if there is nothing, or more than `most` bytes, if
+    /// the socket takes no bytes, or if a writer has taken some.
+    pub(in crate::switchboard) fn last_words(
+        &mut self,
+        id: ConnectionId,
+        most: usize,
+    ) -> Option<(Frame, u32)> {
+        let connection = self.connection(id)?;
+        if connection.writer != Writer::Idle || !(1..=most).contains(&connection.bytes) {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(connection.bytes);
+        let (mut turn, mut messages) = (Turn::default(), 0);
+        while self.connections[id.slot as usize].has_own() {
+            self.serve(id.slot, &mut turn, &mut NoMarkers);
+            let (_, taken) = turn.job(0)?;
+            bytes.extend_from_slice(taken);
+            let all = taken.len();
+            turn.wrote(0, all);
+            let outcomes = self.report(&mut turn);
+            messages += outcomes.iter().map(|it| it.messages).sum::<u32>();
+            turn.clear();
+        }
+        Some((Frame::raw(bytes), messages))
     }
 
     /// Returns whether the next frame may be another than the one that waits first: nothing is cut,

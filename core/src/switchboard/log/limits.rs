@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::SlowPolicy;
+
 /// What happens to members that lag too far behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Slow {
@@ -37,6 +39,22 @@ pub(in crate::switchboard) struct Keep {
     pub(in crate::switchboard) linger: Duration,
 }
 
+impl Rule {
+    /// Returns the rule of a room without history.
+    pub(in crate::switchboard) const fn new(slow: SlowPolicy, limits: &crate::Limits) -> Self {
+        Self {
+            slow: match slow {
+                SlowPolicy::Disconnect => Slow::Disconnect,
+                SlowPolicy::DropOldest => Slow::DropOldest,
+                SlowPolicy::DropNewest => Slow::DropNewest,
+            },
+            messages: limits.queue_messages as u64,
+            bytes: limits.queue_bytes as u64,
+            history: None,
+        }
+    }
+}
+
 /// The limits of the node.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Limits {
@@ -50,4 +68,17 @@ pub(in crate::switchboard) struct Limits {
     pub(in crate::switchboard) history_bytes: usize,
     /// Rooms without members.
     pub(in crate::switchboard) dormant_rooms: usize,
+}
+
+impl Limits {
+    /// Returns the limits that follow from those of the node.
+    pub(in crate::switchboard) const fn of(limits: &crate::Limits) -> Self {
+        Self {
+            own_bytes: limits.queue_bytes,
+            own_messages: limits.queue_messages,
+            held: limits.queued_bytes,
+            history_bytes: 64 << 20,
+            dormant_rooms: 10_000,
+        }
+    }
 }

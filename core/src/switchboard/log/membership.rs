@@ -32,6 +32,7 @@ impl Log {
         let dropped = self.leave_all(id) + self.clear_own(id.slot);
         self.unblock(id.slot);
         let connection = &mut self.connections[id.slot as usize];
+        let dropped = dropped + u64::from(std::mem::take(&mut connection.adrift));
         connection.writer = Writer::Gone;
         connection.rooms = smallvec::SmallVec::new();
         dropped
@@ -58,6 +59,7 @@ impl Log {
             room: key,
             index,
             lag: NONE,
+            taken: 0,
         });
         let behind = begins < room.ring.len();
         let end = room.end();
@@ -93,8 +95,9 @@ impl Log {
         joined
     }
 
-    /// Removes a connection from a room. Returns the number of messages that it has not got,
-    /// or `None` if it is not a member.
+    /// Removes a connection from a room. Returns the number of messages that it does not get, or
+    /// `None` if it is not a member. What a writer has taken may still be written; if not, its
+    /// report counts it.
     pub(in crate::switchboard) fn leave(&mut self, id: ConnectionId, key: u32) -> Option<u64> {
         let membership = self.connection(id)?.membership(key)?;
         Some(self.leave_at(id.slot, membership))
@@ -113,11 +116,13 @@ impl Log {
         dropped
     }
 
-    fn leave_at(&mut self, slot: u32, membership: usize) -> u64 {
+    pub(super) fn leave_at(&mut self, slot: u32, membership: usize) -> u64 {
         let lag = self.waiting(slot, membership);
         self.unlink(slot, membership);
         let connection = &mut self.connections[slot as usize];
         let left = connection.rooms.swap_remove(membership);
+        let lag = lag.saturating_sub(u64::from(left.taken));
+        connection.adrift += left.taken;
         if let Some(moved) = connection.rooms.get(membership) {
             self.rooms[moved.room].members[moved.index as usize].membership = membership as u16;
         }
@@ -156,6 +161,13 @@ impl Log {
         lag
     }
 
+    /// Returns the number of a room's messages that a writer has taken for a member.
+    #[cfg(test)]
+    pub(super) fn taken(&self, id: ConnectionId, key: u32) -> usize {
+        let taken = |found: &Connection| Some(found.rooms[found.membership(key)?].taken as usize);
+        self.connection(id).and_then(taken).unwrap_or(0)
+    }
+
     /// Keeps the circle within the list of members, which has shrunk.
     fn shrink_circle(&mut self, key: u32) {
         let room = &mut self.rooms[key];
@@ -168,7 +180,7 @@ impl Log {
     }
 
     /// Returns the number of messages of a room that wait for a member.
-    fn waiting(&self, slot: u32, membership: usize) -> u64 {
+    pub(super) fn waiting(&self, slot: u32, membership: usize) -> u64 {
         let found = self.connections[slot as usize].rooms[membership];
         let room = &self.rooms[found.room];
         let index = room.index_of(found.index);

@@ -17,7 +17,8 @@
 //! |---|---|
 //! | `chunks`, `arena`, `ring` | storage that grows in pieces, so that no call copies a long list |
 //! | `entry`, `room` | a message; a room's log and the counts of its members' positions |
-//! | `connection`, `own` | the state of a writer; a connection's own frames |
+//! | `connection`, `own`, `class`, `pongs` | the state of a writer; a connection's own frames |
+//! | `audit` | a recount of it all |
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
 //! | `take`, `serve`, `turn`, `report` | a writer's turn: the circle, one connection in order, the result |
 //! | `slow`, `sparse`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
@@ -49,9 +50,11 @@
 //! - H2: who recovers gets every later number once, as message, skipped or in a gap.
 
 mod arena;
+mod audit;
 mod blocked;
 mod bound;
 mod chunks;
+mod class;
 mod connection;
 mod ending;
 mod entry;
@@ -59,6 +62,7 @@ mod history;
 mod limits;
 mod membership;
 mod own;
+mod pongs;
 mod publish;
 mod recovery;
 mod report;
@@ -74,13 +78,22 @@ mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub(super) use self::class::Class;
+pub(super) use self::entry::Kind;
+pub(super) use self::history::Origin;
+pub(super) use self::limits::{Limits, Rule};
+pub(super) use self::publish::Busy;
+pub(super) use self::recovery::{From, Identity, NoMarkers};
+pub(super) use self::turn::Outcome;
+pub use self::turn::Turn;
+
 use self::arena::Arena;
 use self::blocked::Lag;
 use self::bound::Weight;
 use self::chunks::Chunks;
 use self::connection::{Connection, Writer};
 use self::entry::Entry;
-use self::limits::{Limits, Rule};
+
 use self::own::{Item, Shared};
 use self::recovery::Recovery;
 use self::ring::Ring;
@@ -120,6 +133,8 @@ pub(super) struct Log {
     /// Members that missed a change of presence: room, connection.
     uninformed: Vec<(u32, ConnectionId)>,
     weights: BTreeSet<Weight>,
+    /// Bytes of all that is listed there.
+    held_back: u64,
     /// Members that recover, by slot and room.
     recoveries: BTreeMap<(u32, u32), Recovery>,
     /// Messages and bytes in the histories of all rooms.
@@ -162,6 +177,7 @@ impl Log {
             condemned: VecDeque::new(),
             uninformed: Vec::new(),
             weights: BTreeSet::new(),
+            held_back: 0,
             recoveries: BTreeMap::new(),
             kept: (0, 0),
             dormant: 0,
@@ -246,6 +262,20 @@ impl Log {
     /// Returns the bytes of a connection's own frames.
     pub(super) fn own_bytes(&self, id: ConnectionId) -> usize {
         self.connection(id).map_or(0, |found| found.bytes)
+    }
+
+    /// Returns whether a socket takes no bytes.
+    pub(super) fn is_blocked(&self, id: ConnectionId) -> bool {
+        self.connection(id)
+            .is_some_and(|it| it.writer == Writer::Blocked)
+    }
+
+    /// Returns whether anything waits for a connection, in its rooms or of its own.
+    pub(super) fn waits(&self, id: ConnectionId) -> bool {
+        self.connection(id).is_some_and(|found| {
+            let behind = |at| self.waiting(id.slot, at) > 0;
+            found.has_own() || (0..found.rooms.len()).any(behind)
+        })
     }
 
     /// Returns whether a writer has a connection in its turn.

@@ -6,12 +6,9 @@
 
 use super::Log;
 use super::arena::NONE;
-use super::connection::{List, Rest, Writer};
-use crate::switchboard::queue::Class;
+use super::class::Class;
+use super::connection::{List, Rest};
 use crate::{ConnectionId, Frame};
-
-/// Pongs that wait at most, unless the socket takes no bytes.
-const PONGS: u8 = 32;
 
 /// A frame of a connection.
 #[derive(Debug)]
@@ -85,6 +82,9 @@ impl Log {
         if limited && full {
             return Err(NotQueued::Full);
         }
+        if limited {
+            self.count(frame.len());
+        }
         self.held += frame.len();
         self.append(id.slot, Lane::InOrder, frame, class, NONE);
         Ok(())
@@ -98,6 +98,7 @@ impl Log {
         frame: &Frame,
     ) -> Vec<ConnectionId> {
         let limits = self.limits;
+        self.count(frame.len());
         let shared = self.share(frame.clone(), None);
         let mut full = Vec::new();
         for id in ids {
@@ -136,16 +137,10 @@ impl Log {
         }
     }
 
-    /// Queues a pong. Each ping of a burst is answered, but while the socket takes no bytes, or if
-    /// the burst is long, only the latest is (RFC 6455, section 5.5.3).
-    pub(in crate::switchboard) fn push_pong(&mut self, id: ConnectionId, frame: Frame) {
-        let Some(connection) = self.connection(id) else {
-            return;
-        };
-        let spare = connection.writer == Writer::Blocked || connection.pongs >= PONGS;
-        if !(spare && self.replace_pong(id.slot, &frame)) {
-            self.push_urgent(id, frame, Class::PONG);
-        }
+    /// Counts a message that is published or sent. One that many get counts once.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.totals.messages += 1;
+        self.totals.bytes += bytes as u64;
     }
 
     /// Counts a frame for several connections. The caller holds the first reference.
@@ -260,19 +255,53 @@ impl Log {
         item.class
     }
 
-    /// Sets what remains of a frame that was cut.
+    /// Counts a message of a room for several connections, once for all. The caller holds a
+    /// reference.
+    pub(super) fn share_message(&mut self, frame: Frame, stamp: u64) -> u32 {
+        if let Some(&shared) = self.flushed.get(&stamp) {
+            self.retain_shared(shared);
+            return shared;
+        }
+        let shared = self.share(frame, Some(stamp));
+        self.flushed.insert(stamp, shared);
+        shared
+    }
+
+    /// Takes a reference to the shared frame that comes first in a lane; [`NONE`] if it is not
+    /// shared.
+    pub(super) fn share_first(&mut self, slot: u32, lane: Lane) -> u32 {
+        let connection = &self.connections[slot as usize];
+        let list = match lane {
+            Lane::Urgent => connection.urgent,
+            Lane::InOrder => connection.own,
+        };
+        let shared = self.items.get(list.head).map_or(NONE, |item| item.shared);
+        if shared != NONE {
+            self.retain_shared(shared);
+        }
+        shared
+    }
+
+    /// Sets what remains of a frame that was cut. It has the caller's reference to a shared frame.
     pub(super) fn set_rest(&mut self, slot: u32, rest: Option<Rest>) {
-        let connection = &mut self.connections[slot as usize];
-        let old = connection.rest.take();
+        let old = self.connections[slot as usize].rest.take();
         if let Some(old) = old {
+            let connection = &mut self.connections[slot as usize];
             connection.bytes -= old.bytes().len();
             connection.messages -= u32::from(old.message);
-            self.held -= old.bytes().len();
+            if old.shared == NONE {
+                self.held -= old.bytes().len();
+            } else {
+                self.unshare(old.shared);
+            }
         }
         if let Some(rest) = rest {
+            let connection = &mut self.connections[slot as usize];
             connection.bytes += rest.bytes().len();
             connection.messages += u32::from(rest.message);
-            self.held += rest.bytes().len();
+            if rest.shared == NONE {
+                self.held += rest.bytes().len();
+            }
             connection.rest = Some(Box::new(rest));
         }
     }
@@ -288,42 +317,9 @@ impl Log {
             + self.retain(slot, Lane::InOrder, own, Class::survives)
     }
 
-    /// Drops all but the latest of the pongs that no writer has taken.
-    pub(super) fn collapse_pongs(&mut self, slot: u32) {
-        let mut more = self.connections[slot as usize].pongs;
-        if more > 1 {
-            self.retain(slot, Lane::Urgent, 0, |class| {
-                more -= u8::from(class == Class::PONG);
-                class != Class::PONG || more == 0
-            });
-        }
-    }
-
-    /// Replaces the latest pong that no writer has taken; returns whether there is one.
-    fn replace_pong(&mut self, slot: u32, frame: &Frame) -> bool {
-        let connection = &self.connections[slot as usize];
-        let (mut at, mut index, mut found) = (connection.urgent.head, 0, NONE);
-        while let Some(item) = self.items.get(at) {
-            if index >= connection.urgent_taken && item.class == Class::PONG {
-                found = at;
-            }
-            index += 1;
-            at = item.next;
-        }
-        let Some(item) = self.items.get_mut(found) else {
-            return false;
-        };
-        let old = std::mem::replace(&mut item.frame, frame.clone()).len();
-        let connection = &mut self.connections[slot as usize];
-        connection.bytes = connection.bytes + frame.len() - old;
-        self.held = self.held + frame.len() - old;
-        self.weigh_connection(slot);
-        true
-    }
-
     /// Keeps the frames for which `keep` holds, and the first `taken` ones; returns the number of
     /// messages dropped.
-    fn retain(
+    pub(super) fn retain(
         &mut self,
         slot: u32,
         lane: Lane,
@@ -371,7 +367,12 @@ impl Log {
     }
 }
 
-#[cfg(test)]
+impl Shared {
+    pub(super) fn bytes(&self) -> usize {
+        self.frame.len()
+    }
+}
+
 impl Item {
     pub(super) fn is_shared(&self) -> bool {
         self.shared != NONE

@@ -1,10 +1,11 @@
 //! Publishing: one entry, whatever the number of members.
 
 use super::Log;
+use super::connection::Connection;
 use super::entry::{Entry, Kind};
 use super::history::Origin;
 use super::limits::Slow;
-use crate::Frame;
+use crate::{ConnectionId, Frame};
 
 /// What became of a message for the members of its room, when the call returned.
 ///
@@ -51,8 +52,7 @@ impl Log {
             return Err(Busy);
         }
         self.published += 1;
-        self.totals.messages += 1;
-        self.totals.bytes += frame.len() as u64;
+        self.count(frame.len());
         let stamp = self.published;
         let room = &mut self.rooms[key];
         let seq = room.seq + u64::from(kind == Kind::Numbered);
@@ -98,6 +98,8 @@ impl Log {
         }
         let room = &self.rooms[key];
         match room.rule.slow {
+            // A change of presence makes nobody slow: who is near the limit gets the list later.
+            Slow::Disconnect if kind == Kind::Presence => {}
             Slow::Disconnect => {
                 let (at_last, others) = self.condemn_over(key, &excluded);
                 published.closed = at_last + others;
@@ -115,6 +117,28 @@ impl Log {
         }
         self.weigh_room(key);
         Ok(published)
+    }
+
+    /// Returns whether the latest message of a room waits for a member.
+    pub(in crate::switchboard) fn has_latest(&self, id: ConnectionId, key: u32) -> bool {
+        let waits = |connection: &Connection| {
+            let found = connection.rooms[connection.membership(key)?];
+            let room = &self.rooms[key];
+            let last = room.ring.len().checked_sub(1)?;
+            let member = room.members[found.index as usize];
+            let cursor = member.cursor;
+            let recovery = self.recovery(id.slot, key);
+            Some(
+                (room.index_of(found.index)..room.stop_index(&member)).contains(&last)
+                    && room.is_for(last, cursor, id.slot, recovery.as_ref()),
+            )
+        };
+        self.connection(id).and_then(waits).unwrap_or(false)
+    }
+
+    /// Returns whether nothing more may be published to a room for now.
+    pub(in crate::switchboard) fn is_full(&self, key: u32) -> bool {
+        self.rooms[key].is_full()
     }
 
     /// Marks the members that do not get the next message; returns their slots, sorted.

@@ -68,6 +68,20 @@ pub(in crate::switchboard) trait Markers {
     fn gap(&mut self, room: u32, from: u64, to: u64) -> Option<Frame>;
 }
 
+/// Tells no numbers.
+#[derive(Debug)]
+pub(in crate::switchboard) struct NoMarkers;
+
+impl Markers for NoMarkers {
+    fn skip(&mut self, _: u32, _: u64, _: u64) -> Option<Frame> {
+        None
+    }
+
+    fn gap(&mut self, _: u32, _: u64, _: u64) -> Option<Frame> {
+        None
+    }
+}
+
 /// Returns the place of a message among a connection's own frames: what a member recovers comes
 /// after all that it was told when it joined.
 pub(super) fn place(stamp: u64, recovery: Option<&Recovery>) -> u64 {

@@ -3,11 +3,12 @@
 use smallvec::SmallVec;
 
 use super::Log;
+use super::arena::NONE;
+use super::class::Class;
 use super::connection::{Rest, Writer};
 use super::own::Lane;
 use super::turn::{Job, Outcome, Source, Step, Turn};
-use crate::ConnectionId;
-use crate::switchboard::queue::Class;
+use crate::{ConnectionId, Frame};
 
 impl Log {
     /// Reports a turn, of which each job says how much was written. Returns what came of each job
@@ -31,6 +32,7 @@ impl Log {
             self.turns.remove(at);
         }
         turn.jobs.clear();
+        turn.stretches.clear();
         turn.outcomes = outcomes;
         &turn.outcomes
     }
@@ -51,6 +53,7 @@ impl Log {
         if job.uniform
             && !outcome.blocked
             && !self.connections[slot as usize].flushed
+            && self.connections[slot as usize].adrift == 0
             && let Some(&Step {
                 source: Source::Room { room, position, .. },
                 ..
@@ -83,6 +86,7 @@ impl Log {
                     if flushed {
                         gone.push(stamp);
                     }
+                    self.not_adrift(slot, room, step.message);
                     match places.iter_mut().find(|place| place.0 == room) {
                         Some(place) => place.1 = position,
                         None => places.push((room, position)),
@@ -90,6 +94,12 @@ impl Log {
                     outcome.messages += u32::from(step.message && done);
                     if !done {
                         let (frame, from) = turn.rest(job, written, end);
+                        // A large frame is lent, and others may have begun it, too.
+                        let shared = if job.is_lent() {
+                            self.share_message(frame.clone(), stamp)
+                        } else {
+                            NONE
+                        };
                         self.set_rest(
                             slot,
                             Some(Rest {
@@ -97,13 +107,15 @@ impl Log {
                                 from,
                                 message: true,
                                 ping: false,
+                                shared,
                             }),
                         );
                     }
                 }
-                source => self.report_own(slot, source, done.then_some(()), &mut outcome, || {
-                    turn.rest(job, written, end)
-                }),
+                source => {
+                    let rest = (!done).then(|| turn.rest(job, written, end));
+                    self.report_own(slot, source, job.is_lent(), rest, &mut outcome);
+                }
             }
             start = end;
         }
@@ -114,25 +126,41 @@ impl Log {
         if flushed {
             gone.sort_unstable();
             self.order_flushed(slot, &gone);
+            // No writer has anything of rooms that were left.
+            self.connections[slot as usize].flushed = false;
         }
         outcome
     }
 
-    /// Removes an own frame that was written, or leaves its rest.
+    /// Notes that a message that a writer had taken has gone out, or begun to. If its room was left,
+    /// it is not dropped after all.
+    fn not_adrift(&mut self, slot: u32, room: u32, message: bool) {
+        let connection = &mut self.connections[slot as usize];
+        let member = connection.membership(room);
+        let flies = member.is_some_and(|at| connection.rooms[at].taken > 0);
+        if message && !flies {
+            connection.adrift = connection.adrift.saturating_sub(1);
+        }
+    }
+
+    /// Removes an own frame that was written, or leaves the rest of it.
     fn report_own(
         &mut self,
         slot: u32,
         source: Source,
-        done: Option<()>,
+        lent: bool,
+        rest: Option<(Frame, usize)>,
         outcome: &mut Outcome,
-        rest: impl FnOnce() -> (crate::Frame, usize),
     ) {
+        let keeps = lent && rest.is_some();
         let connection = &mut self.connections[slot as usize];
-        let (message, ping) = match source {
+        let (message, ping, shared) = match source {
             Source::Rest => connection
                 .rest
                 .as_ref()
-                .map_or((false, false), |rest| (rest.message, rest.ping)),
+                .map_or((false, false, NONE), |rest| {
+                    (rest.message, rest.ping, rest.shared)
+                }),
             Source::Urgent | Source::Own => {
                 let lane = if source == Source::Urgent {
                     connection.urgent_taken -= 1;
@@ -141,22 +169,30 @@ impl Log {
                     connection.own_taken -= 1;
                     Lane::InOrder
                 };
+                let shared = if keeps {
+                    self.share_first(slot, lane)
+                } else {
+                    NONE
+                };
                 let class = self.pop_own(slot, lane);
-                class.map_or((false, false), |class| {
-                    (class.is_message(), class.has(Class::PING))
+                class.map_or((false, false, shared), |class| {
+                    (class.is_message(), class.has(Class::PING), shared)
                 })
             }
-            Source::Room { .. } => (false, false),
+            Source::Room { .. } => (false, false, NONE),
         };
-        if done.is_some() {
+        let Some((frame, from)) = rest else {
             outcome.messages += u32::from(message);
             outcome.ping |= ping;
             if source == Source::Rest {
                 self.set_rest(slot, None);
             }
             return;
+        };
+        let shared = if keeps { shared } else { NONE };
+        if source == Source::Rest && shared != NONE {
+            self.retain_shared(shared);
         }
-        let (frame, from) = rest();
         self.set_rest(
             slot,
             Some(Rest {
@@ -164,6 +200,7 @@ impl Log {
                 from,
                 message,
                 ping,
+                shared,
             }),
         );
     }
@@ -209,6 +246,7 @@ impl Log {
         moved.flying = false;
         moved.special = special;
         let slot = member.slot;
+        self.connections[slot as usize].rooms[member.membership as usize].taken = 0;
         if let Some(recovery) = self.recovery(slot, key)
             && recovery.until <= end
         {
@@ -229,6 +267,7 @@ impl Log {
             self.connections[slot as usize].rooms.len()
         };
         for at in 0..rooms {
+            self.connections[slot as usize].rooms[at].taken = 0;
             let found = self.connections[slot as usize].rooms[at];
             let room = &mut self.rooms[found.room];
             let member = &mut room.members[found.index as usize];
@@ -245,8 +284,9 @@ impl Log {
         connection.urgent_taken = 0;
         connection.own_taken = 0;
         let again = std::mem::take(&mut connection.again);
+        outcome.discarded = u64::from(std::mem::take(&mut connection.adrift));
         if connection.discards {
-            outcome.discarded = self.discard_own(slot);
+            outcome.discarded += self.discard_own(slot);
         }
         if outcome.blocked {
             self.collapse_pongs(slot);
@@ -258,7 +298,7 @@ impl Log {
         {
             self.touch_if_behind(slot);
         }
-        if self.connections[slot as usize].weight.is_some() {
+        if self.connections[slot as usize].weight > 0 {
             self.weigh_connection(slot);
         }
     }

@@ -80,8 +80,8 @@ pub(super) struct Room {
     pub(super) volatiles: u32,
     /// Blocked members.
     pub(super) blocked: u32,
-    /// The power of two under which it is listed as holding back memory.
-    pub(super) weight: Option<u8>,
+    /// The bytes that it holds back, as it is listed.
+    pub(super) weight: u64,
 }
 
 impl Room {
@@ -113,7 +113,7 @@ impl Room {
             armed: None,
             volatiles: 0,
             blocked: 0,
-            weight: None,
+            weight: 0,
         }
     }
 

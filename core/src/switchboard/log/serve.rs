@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::Log;
 use super::arena::NONE;
+use super::class::Class;
 use super::connection::Writer;
 use super::limits::Slow;
 use super::recovery::{Markers, Recovery, place};
@@ -11,7 +12,6 @@ use super::room::Room;
 use super::take::{CHUNK, LENT_FROM};
 use super::turn::{Job, Source, Step, Turn};
 use crate::Frame;
-use crate::switchboard::queue::Class;
 
 /// A room in which the connection is behind.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ struct Behind {
     /// The index of the first entry that it does not get for now.
     stop: usize,
     moved: bool,
+    /// Messages taken.
+    taken: u32,
     recovery: Option<Recovery>,
 }
 
@@ -116,7 +118,10 @@ impl Log {
         connection.own_taken = gather.own;
         for flown in behind.iter().filter(|it| it.moved) {
             let room = &mut self.rooms[flown.room];
-            room.members[flown.member as usize].flying = true;
+            let member = &mut room.members[flown.member as usize];
+            member.flying = true;
+            let rooms = &mut self.connections[slot as usize].rooms;
+            rooms[member.membership as usize].taken = flown.taken;
             let at = room.locate(flown.cursor);
             if let Some(entry) = room.ring.get_mut(at) {
                 entry.flight += 1;
@@ -140,6 +145,7 @@ impl Log {
                 at: room.locate(member.cursor),
                 stop: room.stop_index(&member),
                 moved: false,
+                taken: 0,
                 recovery: self.recovery(slot, found.room),
             });
         }
@@ -231,6 +237,7 @@ impl Log {
                     return;
                 }
                 behind.at += 1;
+                behind.taken += 1;
             } else if !self.gather_skipped(slot, turn, gather, behind, markers) {
                 return;
             }

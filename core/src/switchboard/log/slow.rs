@@ -2,6 +2,8 @@
 
 use super::Log;
 use super::arena::NONE;
+use super::limits::Slow;
+use crate::ConnectionId;
 
 /// Unnumbered messages that are remembered as lost. Beyond these, a gap may be told to be longer than
 /// it is, by numbers that the client has got.
@@ -34,6 +36,30 @@ impl Log {
             self.rooms[key].over = position + 1;
         }
         (at_last, others)
+    }
+
+    /// Returns the blocked members that would be over the limit with a further message of so many
+    /// bytes, where the rule is to close them.
+    pub(in crate::switchboard) fn near_limit(&self, key: u32, bytes: usize) -> Vec<ConnectionId> {
+        let mut near = Vec::new();
+        let room = &self.rooms[key];
+        if room.rule.slow != Slow::Disconnect {
+            return near;
+        }
+        for index in room.passed..room.ring.len() {
+            let lag = room.lag(index);
+            if lag.0 < room.rule.messages && lag.1 + bytes as u64 <= room.rule.bytes {
+                break;
+            }
+            let first = room.ring[index].blocked;
+            let mut at = first;
+            while at != NONE {
+                let lag = self.lags[at];
+                near.push(self.id(lag.slot));
+                at = if lag.next == first { NONE } else { lag.next };
+            }
+        }
+        near
     }
 
     /// Drops the oldest messages until no member's lag is over the limit; returns how many were

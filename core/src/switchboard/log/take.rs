@@ -162,9 +162,12 @@ impl Log {
         };
         job.uniform = true;
         let bytes = job.len();
-        turn.jobs.push(job);
         debug_assert!(bytes > 0, "a stretch has bytes");
-        self.connections[member.slot as usize].writer = Writer::Writing;
+        let taken = job.steps.len() as u32;
+        turn.jobs.push(job);
+        let connection = &mut self.connections[member.slot as usize];
+        connection.writer = Writer::Writing;
+        connection.rooms[member.membership as usize].taken = taken;
         let room = &mut self.rooms[key];
         room.members[index as usize].flying = true;
         let at = room.locate(from);

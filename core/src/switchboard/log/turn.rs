@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::{ConnectionId, Frame};
 
+/// Bytes of its buffer that a turn keeps.
+const KEPT: usize = 64 << 10;
+
 /// How much had been published at some point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
@@ -108,6 +111,11 @@ impl Job {
         }
     }
 
+    /// Returns whether its bytes are those of one large frame.
+    pub(super) const fn is_lent(&self) -> bool {
+        matches!(self.payload, Payload::Lent(..))
+    }
+
     pub(super) const fn written(&self) -> usize {
         self.written
     }
@@ -135,10 +143,14 @@ pub(in crate::switchboard) struct Outcome {
     pub(in crate::switchboard) failed: bool,
 }
 
-/// Some connections' share of what waits, taken under one hold of a lock, written without it, and
-/// reported under another.
+/// The share of some connections of what waits to be written: taken under one hold of a lock, written
+/// without it, and reported under another.
+///
+/// [`Switchboard::take_turn`](crate::Switchboard::take_turn) fills it, and
+/// [`Switchboard::report`](crate::Switchboard::report) takes what came of it. The connections in it
+/// have no other writer meanwhile.
 #[derive(Debug, Default)]
-pub(in crate::switchboard) struct Turn {
+pub struct Turn {
     pub(super) buffer: Vec<u8>,
     pub(super) jobs: Vec<Job>,
     pub(super) steps: Vec<Step>,
@@ -161,28 +173,51 @@ pub(super) struct Stretch {
 }
 
 impl Turn {
-    /// Returns the number of jobs.
-    pub(in crate::switchboard) fn len(&self) -> usize {
+    /// Returns the number of connections to write to.
+    pub fn len(&self) -> usize {
         self.jobs.len()
     }
 
-    /// Returns the connection and the bytes of a job.
-    pub(in crate::switchboard) fn job(&self, index: usize) -> Option<(ConnectionId, &[u8])> {
+    /// Returns whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Returns a connection to write to, and the bytes for it.
+    pub fn job(&self, index: usize) -> Option<(ConnectionId, &[u8])> {
         let job = self.jobs.get(index)?;
         Some((job.id, self.bytes(job)))
     }
 
-    /// Notes how many bytes of a job were written.
-    pub(in crate::switchboard) fn wrote(&mut self, index: usize, bytes: usize) {
+    /// Notes how many bytes were written to a connection. If fewer than all, its socket takes no
+    /// more bytes for now, and [`Event::Writable`](crate::Event::Writable) is to follow.
+    pub fn wrote(&mut self, index: usize, bytes: usize) {
         if let Some(job) = self.jobs.get_mut(index) {
             job.written = bytes.min(job.len());
         }
     }
 
-    /// Notes that the stream of a job has failed. Its connection is to be dropped after the report.
-    pub(in crate::switchboard) fn failed(&mut self, index: usize) {
+    /// Passes the bytes for each connection to `write`, and notes what it returns: how many were
+    /// [written](Self::wrote).
+    pub fn write_each(&mut self, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+        for index in 0..self.jobs.len() {
+            let job = &self.jobs[index];
+            let written = write(job.id, self.bytes(job));
+            self.wrote(index, written);
+        }
+    }
+
+    /// Notes that writing to a connection has failed.
+    pub fn failed(&mut self, index: usize) {
         if let Some(job) = self.jobs.get_mut(index) {
             job.failed = true;
+        }
+    }
+
+    /// Frees the memory of a large turn, once it was reported.
+    pub fn give_back(&mut self) {
+        if self.jobs.is_empty() && self.buffer.capacity() > KEPT {
+            self.buffer = Vec::new();
         }
     }
 

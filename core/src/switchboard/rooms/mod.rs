@@ -20,7 +20,6 @@ use self::room::{Member, Room};
 use super::capacity::ReserveOne;
 use super::connection::{ConnectionState, Membership};
 use super::errors::JoinError;
-use super::pool::Latest;
 use super::table::Table;
 use super::users::Users;
 use crate::hash::{Keyed, NameIndex, Vacant};
@@ -161,18 +160,18 @@ impl Rooms {
         Ok(())
     }
 
-    /// Creates a room for a client from the address `owner`, or for the application. Its first member
-    /// has to [enter](Self::enter) now.
+    /// Creates a room for a client from the address `owner`, or for the application, whose messages
+    /// are in the log under this key. Its first member has to [enter](Self::enter) now.
     pub(super) fn create(
         &mut self,
         vacant: Vacant,
         name: &str,
         owner: Option<IpKey>,
+        log: u32,
         config: &Config,
     ) -> u32 {
         let mut rules = config.room_rules.iter();
         let rule = rules.find(|rule| name.starts_with(&rule.prefix));
-        let slow = rule.and_then(|rule| rule.slow).unwrap_or(config.slow);
         let presence = rule
             .and_then(|rule| rule.presence)
             .unwrap_or(config.presence.enabled);
@@ -185,11 +184,9 @@ impl Rooms {
             name: name.into(),
             epoch: self.epochs,
             owner,
-            seq: 0,
+            log,
             members: Vec::new(),
             lobby_members: 0,
-            slow,
-            latest: Latest::default(),
             presence: presence.then(Box::default),
         }) as u32;
         self.by_name
@@ -215,7 +212,6 @@ impl Rooms {
             room: key,
             index,
             lobby,
-            seen: 0,
         });
         room.members.reserve_one();
         room.members.push(Member { slot, membership });
@@ -256,6 +252,9 @@ impl Rooms {
                 membership.index;
         }
         room.lobby_members -= usize::from(membership.lobby);
+        if let Some(presence) = &mut room.presence {
+            presence.forget(id);
+        }
         let name = room.name.clone();
         if membership.lobby && room.lobby_members == 0 {
             self.lobbies -= 1;
@@ -298,16 +297,23 @@ impl Rooms {
         }
     }
 
-    /// Takes the next room whose update is due, with the update.
-    pub(super) fn pop_update(&mut self, users: &Users, now: Time) -> Option<(u32, Update)> {
+    /// Takes the next room whose update is due.
+    pub(super) fn pop_due(&mut self, now: Time) -> Option<u32> {
         while let Some((key, epoch)) = self.timers.pop_update(now) {
             let room = self.slots.get_mut(key as usize);
             let room = room.filter(|room| room.epoch == epoch);
             if let Some(presence) = room.and_then(|room| room.presence.as_mut()) {
-                return Some((key, presence.take_update(users)));
+                presence.disarm();
+                return Some(key);
             }
         }
         None
+    }
+
+    /// Takes what has changed in a room since the last update.
+    pub(super) fn take_update(&mut self, users: &Users, key: u32) -> Option<Update> {
+        let presence = self.at_mut(key).presence.as_mut()?;
+        Some(presence.take_update(users))
     }
 
     /// Schedules an update of the presence of a room, unless one is scheduled.
@@ -320,35 +326,10 @@ impl Rooms {
         }
     }
 
-    /// Returns the members that get an update, and whether each has seen the previous one. Members
-    /// that joined since, or missed one, have not. Marks the others as up to date.
-    pub(super) fn behind(
-        &self,
-        connections: &mut Table,
-        key: u32,
-        update: &Update,
-    ) -> Vec<(ConnectionId, bool)> {
-        let mut behind = Vec::new();
-        for member in &self.at(key).members {
-            let found = connections.at_mut(member.slot);
-            let seen = &mut found.rooms[member.membership as usize].seen;
-            let known = *seen != 0 && *seen == update.told;
-            if *seen == update.version || (known && !update.is_news()) {
-                *seen = update.version;
-            } else {
-                behind.push((connections.id_at(member.slot), known));
-            }
-        }
-        behind
-    }
-
     /// Notes that a member was sent the current presence, or could not be.
-    pub(super) fn note_seen(&self, connection: &mut ConnectionState, key: u32, sent: bool) {
-        let presence = self.at(key).presence.as_ref();
-        let version = presence.map_or(0, |presence| presence.version());
-        let mut memberships = connection.rooms.iter_mut();
-        if let Some(member) = memberships.find(|member| member.room == key) {
-            member.seen = if sent { version } else { 0 };
+    pub(super) fn note_seen(&mut self, id: ConnectionId, key: u32, sent: bool) {
+        if let Some(presence) = &mut self.at_mut(key).presence {
+            presence.note_seen(id, sent);
         }
     }
 

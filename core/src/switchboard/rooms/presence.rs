@@ -7,8 +7,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::occupants::Occupants;
-use crate::Time;
 use crate::switchboard::users::Users;
+use crate::{ConnectionId, Time};
 
 /// The presence of a room.
 #[derive(Debug, Default)]
@@ -22,14 +22,18 @@ pub(in crate::switchboard) struct Presence {
     armed: bool,
     /// The users that changed since the last update, and whether they were present before.
     changes: BTreeMap<Arc<str>, bool>,
+    /// Members to which the next update is not to go as it is, and the version that each was sent
+    /// instead; 0 if it is due the complete list.
+    seen: BTreeMap<ConnectionId, u32>,
 }
 
 /// What an update tells the members of a room.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::switchboard) struct Update {
-    /// The version that members with the previous update have seen.
-    pub(super) told: u32,
-    pub(super) version: u32,
+    /// Members that have seen all of it.
+    pub(in crate::switchboard) informed: Vec<ConnectionId>,
+    /// Members that are due the complete list instead.
+    pub(in crate::switchboard) uninformed: Vec<ConnectionId>,
     /// Users who joined, on balance.
     pub(in crate::switchboard) joined: Vec<Arc<str>>,
     /// Users who left, on balance.
@@ -49,9 +53,10 @@ impl Presence {
         self.occupants.len()
     }
 
-    /// Returns the current version; it is not 0 once anybody has joined.
-    pub(in crate::switchboard) fn version(&self) -> u32 {
-        self.version
+    /// Notes that a member was sent the complete list, or could not be.
+    pub(super) fn note_seen(&mut self, id: ConnectionId, sent: bool) {
+        let version = if sent { self.version } else { 0 };
+        self.seen.insert(id, version);
     }
 
     /// Returns the users, in the order of joining.
@@ -136,9 +141,18 @@ impl Presence {
         !std::mem::replace(&mut self.armed, true)
     }
 
+    /// Forgets what a member was sent, because it has left.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.seen.remove(&id);
+    }
+
+    /// Notes that the scheduled update has come due.
+    pub(super) fn disarm(&mut self) {
+        self.armed = false;
+    }
+
     /// Takes what has changed since the last update.
     pub(super) fn take_update(&mut self, users: &Users) -> Update {
-        self.armed = false;
         let changes = std::mem::take(&mut self.changes);
         let (told, version) = (self.told, self.version);
         self.told = version;
@@ -152,9 +166,17 @@ impl Presence {
                 _ => {}
             }
         }
+        let (mut informed, mut uninformed) = (Vec::new(), Vec::new());
+        for (id, seen) in std::mem::take(&mut self.seen) {
+            if seen == version {
+                informed.push(id);
+            } else if seen == 0 || seen != told {
+                uninformed.push(id);
+            }
+        }
         Update {
-            told,
-            version,
+            informed,
+            uninformed,
             joined,
             left,
         }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::presence::Presence;
-use crate::switchboard::pool::Latest;
-use crate::switchboard::queue::NO_ROOM;
-use crate::{IpKey, SlowPolicy};
+use crate::IpKey;
 
 /// What makes a connection enter a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,21 +31,10 @@ pub(in crate::switchboard) struct Room {
     pub(in crate::switchboard) epoch: u64,
     /// The address of the client that created it; `None` if the application did.
     pub(in crate::switchboard) owner: Option<IpKey>,
-    /// The last number used.
-    pub(in crate::switchboard) seq: u64,
+    /// Its key in the log.
+    pub(in crate::switchboard) log: u32,
     pub(in crate::switchboard) members: Vec<Member>,
     /// Members that entered by their URL.
     pub(in crate::switchboard) lobby_members: usize,
-    pub(in crate::switchboard) slow: SlowPolicy,
-    /// The latest frame sent to its members.
-    pub(in crate::switchboard) latest: Latest,
     pub(in crate::switchboard) presence: Option<Box<Presence>>,
-}
-
-impl Room {
-    /// Returns what marks its messages in queues. Unlike the key, it is not soon reused by another
-    /// room.
-    pub(in crate::switchboard) const fn tag(&self) -> u32 {
-        (self.epoch % NO_ROOM as u64) as u32
-    }
 }

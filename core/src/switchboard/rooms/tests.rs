@@ -55,7 +55,7 @@ impl World {
     fn enter(&mut self, id: ConnectionId, room: &str) -> u32 {
         let place = self.may_enter(id, room).unwrap();
         let (rooms, update_at) = (&mut self.rooms, self.now + UPDATE);
-        let key = place.unwrap_or_else(|vacant| rooms.create(vacant, room, None, &self.config));
+        let key = place.unwrap_or_else(|vacant| rooms.create(vacant, room, None, 0, &self.config));
         let connection = self.connections.get_mut(id).unwrap();
         rooms.enter(connection, &mut self.users, id.slot, key, false, update_at);
         self.audit();
@@ -78,7 +78,8 @@ impl World {
         self.rooms
             .tick(&mut self.users, self.now, self.now + UPDATE);
         let mut updates = Vec::new();
-        while let Some((_, update)) = self.rooms.pop_update(&self.users, self.now) {
+        while let Some(key) = self.rooms.pop_due(self.now) {
+            let update = self.rooms.take_update(&self.users, key).unwrap();
             updates.push([update.joined, update.left]);
         }
         self.audit();
@@ -193,23 +194,25 @@ fn who_comes_back_within_the_grace_period_was_never_absent() {
 }
 
 #[test]
-fn members_that_missed_an_update_are_due_the_list() {
+fn an_update_is_not_for_those_who_have_the_list_already_or_are_due_it() {
     let mut world = World::new();
-    let (anna, ben) = (world.connect("anna"), world.connect("ben"));
+    let [anna, ben, carl] = ["anna", "ben", "carl"].map(|name| world.connect(name));
     let key = world.enter(anna, "tea");
-    let sent = |world: &mut World, id, sent| {
-        let connection = world.connections.get_mut(id).unwrap();
-        world.rooms.note_seen(connection, key, sent);
+    world.rooms.note_seen(anna, key, true);
+    let update = |world: &mut World| {
+        world.now = world.now + UPDATE;
+        assert_eq!(world.rooms.pop_due(world.now), Some(key));
+        let update = world.rooms.take_update(&world.users, key).unwrap();
+        (update.informed, update.uninformed)
     };
-    sent(&mut world, anna, true);
-    world.pass(UPDATE);
+    assert_eq!(update(&mut world), (vec![anna], vec![]));
     world.enter(ben, "tea");
-    sent(&mut world, ben, false);
-    world.now = world.now + UPDATE;
-    let (_, update) = world.rooms.pop_update(&world.users, world.now).unwrap();
-    let behind = world.rooms.behind(&mut world.connections, key, &update);
-    assert_eq!(behind, [(anna, true), (ben, false)]);
-    sent(&mut world, anna, true);
-    let behind = world.rooms.behind(&mut world.connections, key, &update);
-    assert_eq!(behind, [(ben, false)]);
+    world.rooms.note_seen(ben, key, true);
+    world.enter(carl, "tea");
+    world.rooms.note_seen(carl, key, false);
+    assert_eq!(update(&mut world), (vec![], vec![ben, carl]));
+    world.leave(ben, key, None);
+    world.rooms.note_seen(carl, key, false);
+    world.leave(carl, key, None);
+    assert_eq!(update(&mut world), (vec![], vec![]));
 }

@@ -9,7 +9,6 @@ use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::pending::Newcomer;
 use crate::switchboard::phase::Phase;
-use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Refused, StaleId, Time, UserPolicy, Wire, check_user};
 
@@ -137,7 +136,7 @@ impl Switchboard {
         pending.auth_deadline = deadline;
         self.move_to(id, Phase::AwaitingAuth(pending));
         if let Some(response) = response {
-            self.push_urgent(id, response, Class::HTTP);
+            self.push_response(id, response);
         }
         self.arm(id, Kind::Auth);
         self.effects.act(Action::ReadMode(id));

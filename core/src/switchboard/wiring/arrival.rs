@@ -51,6 +51,7 @@ impl Switchboard {
         let connection = ConnectionState::new(ip, self.liveness(), deadline);
         self.seats.enter(&connection);
         let id = self.connections.insert(connection);
+        self.log.open(id);
         if !trusted {
             self.settle_address(id, ip);
         }

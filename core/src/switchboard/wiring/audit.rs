@@ -14,7 +14,8 @@ impl Switchboard {
         self.rooms.audit(&self.connections, &self.config.limits)?;
         self.users
             .audit(&self.connections, |user| self.rooms.graces(user))?;
-        self.outbox.audit(&self.connections, &self.config.limits)?;
+        let rooms = self.connections.iter().map(|(_, found)| found.rooms.len());
+        self.log.audit(self.connections.len(), rooms.sum())?;
         self.partials
             .audit(&self.connections, self.config.limits.unfinished_bytes)?;
         self.deadlines.audit(&self.connections, &self.config)?;

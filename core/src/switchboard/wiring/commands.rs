@@ -376,7 +376,7 @@ impl Switchboard {
             let message = "the user is not connected";
             return self.fail(id, ErrorCode::NotConnected, message, request, None);
         }
-        let delivered = self.send_to_devices(to, frame).queued as u64;
+        let delivered = self.send_to_devices(to, frame).accepted as u64;
         if let Some(request) = request {
             self.send_message(
                 id,

@@ -3,19 +3,21 @@
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::errors::SendError;
-use crate::switchboard::outbox::{Message, Terms};
-use crate::switchboard::recipients::{Exclude, Excluded, Receipt};
+use crate::switchboard::log::{Busy, Kind, Origin};
+use crate::switchboard::recipients::{Exclude, Receipt, excluded};
 use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, StaleId, Time};
 
 impl Switchboard {
     /// Sends `content` to a room as a numbered `message`.
     ///
-    /// Never waits. Costs one encoding, and a check of each member's queue.
+    /// Never waits. Costs one encoding and one entry in the room's log, whatever the number of
+    /// members.
     ///
     /// # Errors
     ///
-    /// [`SendError::Busy`] if the node's queues are full, [`SendError::TooLarge`] if the message is
-    /// larger than a queue can be. Nothing was sent then.
+    /// [`SendError::Busy`] if the node holds too much, or if the members of the room have had no
+    /// turn to read what was sent before; [`SendError::TooLarge`] if the message is larger than a
+    /// queue can be. Nothing was sent then.
     pub fn broadcast(
         &mut self,
         now: Time,
@@ -51,7 +53,7 @@ impl Switchboard {
             return Ok(Receipt::default());
         };
         self.check_busy()?;
-        Ok(self.send_to_members(key, frame, exclude))
+        self.send_to_members(key, frame, Kind::Raw, exclude)
     }
 
     /// Sends a frame to all connections unchanged.
@@ -69,9 +71,12 @@ impl Switchboard {
         self.enter_to_send(now);
         self.check_size(&frame)?;
         self.check_busy()?;
+        let excluded = excluded(&self.connections, &self.users, exclude);
         let open = self.connections.iter().filter(|(_, found)| found.is_open());
-        let slots: Vec<u32> = open.map(|(id, _)| id.slot).collect();
-        Ok(self.send_to_slots(slots, frame, exclude))
+        let (out, ids): (Vec<_>, Vec<_>) = open
+            .map(|(id, _)| id)
+            .partition(|id| excluded.contains(&id.slot));
+        Ok(self.send_to_all(&ids, out.len(), frame))
     }
 
     /// Sends a frame to one connection unchanged.
@@ -149,34 +154,55 @@ impl Switchboard {
     }
 
     pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
-        let slots: Vec<u32> = self.users.connections(user).collect();
-        self.send_to_slots(slots, frame, Exclude::NOBODY)
+        self.send_to_all(&self.connections_of(user), 0, frame)
     }
 
-    fn send_to_slots(&mut self, slots: Vec<u32>, frame: Frame, exclude: Exclude<'_>) -> Receipt {
-        let message = Message::unnumbered(self.outbox.publish(frame));
-        let excluded = Excluded::new(&self.connections, &self.users, exclude);
-        self.fan_out(slots.into_iter(), message, &excluded)
+    /// Queues a frame for these connections, which are in the order of their slots, or few.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a frame is passed like any other"
+    )]
+    fn send_to_all(&mut self, ids: &[ConnectionId], excluded: usize, frame: Frame) -> Receipt {
+        let full = self.log.push_shared(ids.iter().copied(), &frame);
+        for &id in &full {
+            self.effects.end(id, CloseReason::SlowConsumer);
+        }
+        if self.config.limits.pause_reading.is_some() {
+            for &id in ids {
+                self.note_queue(id);
+            }
+        }
+        let receipt = Receipt {
+            accepted: ids.len() - full.len(),
+            excluded,
+            closed: full.len(),
+            ..Receipt::default()
+        };
+        self.settle_sent(receipt, |_, victim| {
+            ids.contains(&victim) && !full.contains(&victim)
+        })
     }
 
-    fn send_to_members(&mut self, key: u32, frame: Frame, exclude: Exclude<'_>) -> Receipt {
-        let room = self.rooms.at_mut(key);
-        let message = Message {
-            frame: self.outbox.publish_after(&mut room.latest, frame),
-            room: room.tag(),
-            policy: room.slow,
+    fn send_to_members(
+        &mut self,
+        key: u32,
+        frame: Frame,
+        kind: Kind,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        let excluded = excluded(&self.connections, &self.users, exclude);
+        let log = self.rooms.at(key).log;
+        let origin = Origin::default();
+        let published = self.log.publish(log, frame, kind, &excluded, origin)?;
+        let receipt = Receipt {
+            seq: None,
+            accepted: published.accepted,
+            excluded: published.excluded,
+            dropped_oldest: published.dropped_oldest,
+            dropped_newest: published.dropped,
+            closed: published.closed,
         };
-        let excluded = Excluded::new(&self.connections, &self.users, exclude);
-        let terms = Terms {
-            limits: &self.config.limits,
-            now: self.clock.liveness(),
-        };
-        let slots = room.members.iter().map(|member| member.slot);
-        let (connections, effects) = (&mut self.connections, &mut self.effects);
-        let sent = self
-            .outbox
-            .fan_out(connections, effects, slots, message, &excluded, terms);
-        self.settle_sent(sent)
+        Ok(self.settle_sent(receipt, |all, victim| all.has_latest(victim, log)))
     }
 
     pub(super) fn publish(
@@ -186,8 +212,8 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        let room = self.rooms.at_mut(key);
-        let seq = room.seq + 1;
+        let room = self.rooms.at(key);
+        let seq = self.log.next_seq(room.log);
         let message = ServerMessage::Message {
             channel: &room.name,
             content,
@@ -195,9 +221,8 @@ impl Switchboard {
             seq,
         };
         let frame = self.encoder.encode(&message, content.as_json().len());
-        check_size(&frame, self.config.limits.queue_bytes)?;
-        room.seq = seq;
-        let mut receipt = self.send_to_members(key, frame, exclude);
+        self.check_size(&frame)?;
+        let mut receipt = self.send_to_members(key, frame, Kind::Numbered, exclude)?;
         receipt.seq = Some(seq);
         Ok(receipt)
     }
@@ -219,6 +244,12 @@ impl Switchboard {
         } else {
             Ok(())
         }
+    }
+}
+
+impl From<Busy> for SendError {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
     }
 }
 

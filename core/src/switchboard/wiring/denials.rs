@@ -6,6 +6,10 @@ use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::errors::{JoinError, SendError};
 use crate::{BadName, ConnectionId};
 
+/// After how many milliseconds a client may send again to a room whose members have not had a turn
+/// to read.
+const BUSY_MILLIS: u64 = 100;
+
 impl Switchboard {
     pub(super) fn join_failed(
         &mut self,
@@ -47,9 +51,22 @@ impl Switchboard {
         request: Option<&RequestId<'_>>,
         channel: Option<&str>,
     ) {
-        if let SendError::TooLarge { .. } = error {
-            let message = "the message is larger than a member's queue can hold";
-            self.fail(id, ErrorCode::TooLarge, message, request, channel);
+        match error {
+            SendError::TooLarge { .. } => {
+                let message = "the message is larger than a member's queue can hold";
+                self.fail(id, ErrorCode::TooLarge, message, request, channel);
+            }
+            SendError::Busy => {
+                let error = ServerMessage::Error {
+                    code: ErrorCode::RateLimited,
+                    message: "too much waits in that channel: send again later",
+                    id: request,
+                    channel,
+                    retry_after_ms: Some(BUSY_MILLIS),
+                };
+                self.send_message(id, &error);
+            }
+            SendError::Stale(_) | SendError::NotOpen => {}
         }
     }
 

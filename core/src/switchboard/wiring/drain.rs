@@ -7,6 +7,9 @@ use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::phase::Seat;
 use crate::{CloseReason, Refused, Time};
 
+/// The largest final write of an evicted connection, in bytes. A socket rarely takes more at once.
+const LAST_BYTES: usize = 64 << 10;
+
 impl Switchboard {
     /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
     /// order, spread evenly over `window`. Connections that are left after `deadline`, which is at
@@ -76,10 +79,7 @@ impl Switchboard {
                 self.evict(id, CloseReason::Draining);
             } else {
                 // If the deadline falls on its turn, no writer has been called yet.
-                let connection = self.connections.get_mut(id);
-                let last = connection
-                    .ok()
-                    .and_then(|connection| self.outbox.last_words(connection));
+                let last = self.log.last_words(id, LAST_BYTES);
                 if let Some((_, messages)) = last {
                     self.counters.messages_out += u64::from(messages);
                 }

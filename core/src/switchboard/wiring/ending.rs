@@ -2,7 +2,7 @@
 
 use super::switchboard::Switchboard;
 use crate::switchboard::action::{Action, Notice};
-use crate::switchboard::connection::{ConnectionState, NONE, WriteState};
+use crate::switchboard::connection::{ConnectionState, NONE};
 use crate::switchboard::phase::{Ending, Phase};
 use crate::switchboard::timers::Kind;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time};
@@ -92,11 +92,10 @@ impl Switchboard {
     }
 
     fn evict_open(&mut self, id: ConnectionId, reason: CloseReason) {
-        let Ok(connection) = self.connections.get(id) else {
-            return;
-        };
-        let quiet = self.outbox.may_be_overtaken(connection);
+        let quiet = self.log.may_be_overtaken(id);
         let last = if quiet { close_frame(reason) } else { None };
+        let dropped = self.log.drop_connection(id);
+        self.counters.dropped(reason.as_str(), dropped);
         self.leave_everything(id, reason);
         let ending = Ending {
             now: true,
@@ -114,10 +113,16 @@ impl Switchboard {
         last: Option<Frame>,
         close: Option<Frame>,
     ) {
+        let now = !reason.flushes();
+        if now {
+            let dropped = self.log.discard(id);
+            self.counters.dropped(reason.as_str(), dropped);
+        } else {
+            self.log.close_flush(id);
+        }
         self.leave_everything(id, reason);
         let crowded = self.seats.closing() >= self.config.limits.closing;
         let deadline = self.liveness() + self.config.timeouts.close;
-        let now = !reason.flushes();
         self.move_to(
             id,
             Phase::Closing(Ending {
@@ -130,12 +135,8 @@ impl Switchboard {
             return;
         };
         connection.deadline = deadline;
-        if now {
-            let dropped = self.outbox.discard(connection);
-            self.counters.dropped(reason.as_str(), u64::from(dropped));
-        }
         if crowded {
-            let quiet = self.outbox.may_be_overtaken(connection);
+            let quiet = self.log.may_be_overtaken(id);
             return self.remove(id, close.filter(|_| quiet));
         }
         for frame in [last, close].into_iter().flatten() {
@@ -174,12 +175,12 @@ impl Switchboard {
     /// If everything is written, shuts down the write side, or removes the connection if the peer's
     /// side has ended too.
     pub(super) fn finish(&mut self, id: ConnectionId) {
+        if self.log.own_bytes(id) > 0 || self.log.is_writing(id) {
+            return;
+        }
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if !connection.queue.is_empty() || connection.writer == WriteState::Writing {
-            return;
-        }
         let Some(ending) = connection.ending() else {
             return;
         };
@@ -243,7 +244,7 @@ impl Switchboard {
         );
         let (seat, ip) = (connection.phase.seat(), connection.ip);
         let ip_seat = connection.ip_seat;
-        let dropped = self.outbox.forget(connection, id);
+        let dropped = self.log.drop_connection(id);
         self.deadlines.forget(connection);
         self.partials.set(connection, 0);
         if let Phase::Closing(Ending {
@@ -251,7 +252,7 @@ impl Switchboard {
             ..
         }) = connection.phase
         {
-            self.counters.dropped(reason.as_str(), u64::from(dropped));
+            self.counters.dropped(reason.as_str(), dropped);
         }
         self.connections.remove(id);
         self.seats.release(seat, ip, ip_seat, self.clock.now());

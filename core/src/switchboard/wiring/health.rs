@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
 use crate::switchboard::liveness::{self, Answer};
-use crate::switchboard::pool::StoredFrame;
-use crate::switchboard::queue::Class;
+use crate::switchboard::log::Class;
 use crate::switchboard::timers::Kind;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
 
@@ -70,7 +69,7 @@ impl Switchboard {
             let (payload, frame) = self.ping_of_this_tick(asks);
             if let Ok(connection) = self.connections.get_mut(id) {
                 liveness::sent(connection, payload, asks, now);
-                self.push_stored(id, frame, ping_class(asks));
+                self.push_urgent(id, frame, ping_class(asks));
             }
         }
         self.arm(id, Kind::Ping);
@@ -90,24 +89,15 @@ impl Switchboard {
         }
     }
 
-    /// Returns the ping shared by all connections due in this tick, which is encoded and stored
-    /// once.
-    fn ping_of_this_tick(&mut self, as_message: bool) -> (u64, StoredFrame) {
+    /// Returns the ping shared by all connections due in this tick, which is encoded once.
+    fn ping_of_this_tick(&mut self, as_message: bool) -> (u64, Frame) {
         if let Some(beat) = self.pings.beat() {
             return beat;
         }
         let payload = self.pings.number();
         let frame = self.ping_frame(payload, as_message);
-        let frame = self.outbox.store(frame);
-        self.pings.set_beat(payload, frame);
+        self.pings.set_beat(payload, frame.clone());
         (payload, frame)
-    }
-
-    /// Releases the ping of the tick that is over.
-    pub(super) fn end_beat(&mut self) {
-        if let Some(frame) = self.pings.end_beat() {
-            self.outbox.release(frame);
-        }
     }
 
     fn ping_frame(&mut self, payload: u64, as_message: bool) -> Frame {

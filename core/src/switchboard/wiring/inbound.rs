@@ -46,9 +46,6 @@ pub enum Event<'a> {
     Eof,
     /// Reading or writing failed.
     Reset,
-    /// This many of the bytes that the writer took are written. If fewer than all, the socket takes
-    /// no more bytes for now.
-    Wrote(usize),
     /// The socket takes bytes again.
     Writable,
     /// Reading pauses because a hook is busy.
@@ -108,7 +105,6 @@ impl Switchboard {
             Event::Discarded(bytes) => self.discarded(id, bytes),
             Event::Eof => self.peer_ended(id),
             Event::Reset => self.peer_reset(id),
-            Event::Wrote(bytes) => return self.wrote(id, bytes),
             Event::Writable => return self.writable(id),
             Event::Paused => self.connections.get_mut(id)?.paused = true,
             Event::Resumed => {
@@ -135,9 +131,7 @@ impl Switchboard {
             Phase::Page | Phase::Authenticating(_) => ReadMode::Wait,
             Phase::AwaitingAuth(pending) if pending.claim.is_some() => ReadMode::Wait,
             Phase::AwaitingAuth(_) | Phase::Open => {
-                let most = self.config.limits.pause_reading;
-                let long = most.is_some_and(|most| connection.queue.bytes() > most);
-                if long {
+                if connection.long {
                     ReadMode::Wait
                 } else {
                     ReadMode::Frames
@@ -243,17 +237,11 @@ impl Switchboard {
     }
 
     fn pinged(&mut self, id: ConnectionId, payload: &[u8]) {
-        let now = self.liveness();
-        let Ok(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
-            return;
+        let phase = self.connections.get(id).map(|found| &found.phase);
+        if matches!(phase, Ok(Phase::Open | Phase::AwaitingAuth(_))) {
+            self.log.push_pong(id, Frame::pong(payload));
+            self.note_queue(id);
         }
-        let before = connection.queue.bytes();
-        self.outbox
-            .push_pong(connection, id, Frame::pong(payload), now);
-        self.queue_shrank(id, before);
     }
 
     /// Counts a strike for what was sent beyond the rates, and tells the client.

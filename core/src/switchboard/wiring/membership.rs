@@ -9,6 +9,7 @@ use crate::hash::Vacant;
 use crate::switchboard::action::Notice;
 use crate::switchboard::counters::Level;
 use crate::switchboard::errors::JoinError;
+use crate::switchboard::log::Rule;
 use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
 
@@ -67,7 +68,8 @@ impl Switchboard {
             .may_enter(connection, name, via, &self.config.limits)
     }
 
-    /// Removes a connection that stays open from a room. Returns whether it was in the room.
+    /// Removes a connection that stays open from a room; what was sent there before still goes out.
+    /// Returns whether it was in the room.
     pub(super) fn leave_voluntarily(&mut self, id: ConnectionId, key: u32) -> bool {
         if let Ok(connection) = self.connections.get_mut(id) {
             let mut memberships = connection.rooms.iter();
@@ -75,6 +77,8 @@ impl Switchboard {
                 connection.left_lobby(self.rooms.at(key).name.clone());
             }
         }
+        let log = self.rooms.at(key).log;
+        self.log.leave_flush(id, log);
         self.leave_room(id, key, None).is_some()
     }
 
@@ -82,10 +86,15 @@ impl Switchboard {
     /// the room's name, or `None` if the connection was not in it.
     fn leave_room(&mut self, id: ConnectionId, key: u32, grace: Option<Time>) -> Option<Arc<str>> {
         let update_at = self.presence_update_at();
+        let room = self.rooms.at(key);
+        let (log, ends) = (room.log, room.members.len() == 1);
         let (connections, users) = (&mut self.connections, &mut self.users);
         let name = self
             .rooms
             .leave(connections, users, id, key, grace, update_at)?;
+        if ends {
+            self.log.remove_room(log);
+        }
         self.notify(Notice::Left {
             id,
             room: name.clone(),
@@ -117,7 +126,11 @@ impl Switchboard {
     }
 
     pub(super) fn create_room(&mut self, vacant: Vacant, name: &str, owner: Option<IpKey>) -> u32 {
-        let key = self.rooms.create(vacant, name, owner, &self.config);
+        let rules = &self.config.room_rules;
+        let rule = rules.iter().find(|rule| name.starts_with(&rule.prefix));
+        let slow = rule.and_then(|rule| rule.slow).unwrap_or(self.config.slow);
+        let log = self.log.create_room(Rule::new(slow, &self.config.limits));
+        let key = self.rooms.create(vacant, name, owner, log, &self.config);
         self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
         key
     }

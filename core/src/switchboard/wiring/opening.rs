@@ -7,7 +7,6 @@ use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::Newcomer;
 use crate::switchboard::phase::Phase;
-use crate::switchboard::queue::Class;
 use crate::switchboard::rooms::Via;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, IpKey, Refused, Time};
@@ -75,7 +74,7 @@ impl Switchboard {
             connection.user = user;
         }
         if let Some(response) = response {
-            self.push_urgent(id, response, Class::HTTP);
+            self.push_response(id, response);
         }
         if self.connections.get(id).is_ok_and(|found| !found.hook) {
             self.disarm(id, Kind::Hook, true);

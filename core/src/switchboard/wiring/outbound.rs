@@ -1,27 +1,14 @@
 //! What the driver's writers take and report.
 
 use super::switchboard::Switchboard;
-use crate::switchboard::phase::Phase;
-use crate::switchboard::pool::Chunk;
+use crate::switchboard::log::{NoMarkers, Outcome, Turn};
 use crate::switchboard::timers::Kind;
-use crate::{ConnectionId, StaleId};
+use crate::{CloseReason, ConnectionId, StaleId, Time};
 
 impl Switchboard {
-    /// Returns the next connection that has something to write. The caller becomes its writer.
-    #[must_use]
-    pub fn poll_send(&mut self) -> Option<ConnectionId> {
-        self.outbox.poll(&mut self.connections)
-    }
-
-    /// Returns the connections that [`poll_send`](Self::poll_send) returns next, unless something
-    /// changes, with the number of bytes queued for each.
-    pub fn next_sends(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
-        self.outbox.upcoming(&self.connections)
-    }
-
-    /// Returns whether [`poll_send`](Self::poll_send) may return a connection.
+    /// Returns whether [`take_turn`](Self::take_turn) may take something.
     pub fn wants_write(&self) -> bool {
-        self.outbox.wants_write()
+        self.log.wants_write()
     }
 
     /// Returns whether the writers are so far behind that more input should wait. Data that the
@@ -29,52 +16,68 @@ impl Switchboard {
     /// than half of the node's bound is held, what can be written goes first. Data behind blocked
     /// sockets does not count.
     pub fn is_congested(&self) -> bool {
-        self.outbox
-            .is_congested(&self.connections, &self.config.limits)
+        self.log.is_congested()
     }
 
-    /// Takes about `budget` bytes for a connection's writer: small frames are appended to `out`, a
-    /// large one is shared.
+    /// Takes what waits for some connections, at most `most`: single frames first, then the rooms,
+    /// each in turn. The caller is the only writer of these connections until it
+    /// [reports](Self::report).
     ///
-    /// The frames stay in the queue until [`Event::Wrote`](crate::Event::Wrote) reports how many
-    /// bytes were written; until then a second call returns nothing.
-    pub fn transmit(&mut self, id: ConnectionId, out: &mut Vec<u8>, budget: usize) -> Chunk {
-        match self.connections.get_mut(id) {
-            Ok(connection) => self.outbox.take(connection, out, budget),
-            Err(_) => Chunk::Nothing,
-        }
+    /// Costs what is taken: at most about 256 KiB of small frames, while large ones are shared.
+    pub fn take_turn(&mut self, turn: &mut Turn, most: usize) {
+        self.log.take(turn, most, &mut NoMarkers);
+        self.inform_members();
     }
 
-    pub(super) fn wrote(&mut self, id: ConnectionId, bytes: usize) -> Result<(), StaleId> {
-        let now = self.liveness();
-        let connection = self.connections.get_mut(id)?;
-        let before = connection.queue.bytes();
-        let Some(written) = self.outbox.wrote(connection, id, bytes, now) else {
-            return Ok(());
-        };
-        let waits = !connection.queue.is_empty();
-        let page = matches!(connection.phase, Phase::Refused(ending) if ending.page);
-        self.counters.messages_out += u64::from(written.messages);
-        if let Some((reason, messages)) = written.discarded {
-            self.counters.dropped(reason.as_str(), u64::from(messages));
+    /// Reports what was written of a turn, or that writing failed.
+    pub fn report(&mut self, now: Time, turn: &mut Turn) {
+        self.advance_clock(now);
+        for outcome in self.log.report(turn) {
+            self.wrote(outcome);
         }
-        if written.ping {
+        self.settle();
+        self.inform_members();
+    }
+
+    fn wrote(&mut self, outcome: &Outcome) {
+        let (id, now) = (outcome.id, self.liveness());
+        if outcome.failed {
+            return self.peer_reset(id);
+        }
+        let waits = self.log.own_bytes(id) > 0;
+        let Ok(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let page = connection.reads_page();
+        if outcome.written > 0 || connection.stalled_from == Time::MAX {
+            connection.stalled_from = now;
+        }
+        if !outcome.blocked && !page {
+            connection.stalled_from = Time::MAX;
+        }
+        if page && !waits {
+            connection.page_is_sent();
+        }
+        let reason = connection.ending().and_then(|ending| ending.reason);
+        self.counters.messages_out += u64::from(outcome.messages);
+        let reason = reason.map_or("left", CloseReason::as_str);
+        self.counters.dropped(reason, outcome.discarded);
+        if outcome.ping {
             self.ping_left(id);
         }
-        if written.blocked {
+        if outcome.blocked {
             self.arm(id, Kind::WriteStall);
         }
-        self.queue_shrank(id, before);
+        self.note_queue(id);
         if page && !waits {
             self.page_is_out(id);
         }
         self.finish(id);
-        Ok(())
     }
 
     pub(super) fn writable(&mut self, id: ConnectionId) -> Result<(), StaleId> {
-        let connection = self.connections.get_mut(id)?;
-        self.outbox.writable(connection, id);
+        self.check(id)?;
+        self.log.writable(id);
         Ok(())
     }
 }

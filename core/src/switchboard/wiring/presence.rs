@@ -7,10 +7,9 @@ use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
 use crate::switchboard::action::Notice;
 use crate::switchboard::encoding::encode;
-use crate::switchboard::outbox::{Message, Offer, Terms};
-use crate::switchboard::pool::StoredFrame;
+use crate::switchboard::log::{Kind, Origin};
 use crate::switchboard::rooms::Update;
-use crate::{ConnectionId, Frame, SlowPolicy, Wire};
+use crate::{ConnectionId, Frame, Wire};
 
 impl Switchboard {
     /// Sends the list of users to a connection that has entered a room, if it still is a member.
@@ -18,48 +17,79 @@ impl Switchboard {
         let there = self.is_member(id, key) && self.rooms.at(key).presence.is_some();
         if there && self.config.wire == Wire::Json {
             let list = self.list_frame(key);
-            let list = self.outbox.publish(list);
-            self.send_presence(id, key, list);
-            self.outbox.release(list);
+            self.send_lists(&[id], key, &list);
+            self.enforce_queue_budget();
         }
     }
 
     pub(super) fn tick_presence(&mut self) {
         let (now, update_at) = (self.clock.now(), self.presence_update_at());
         self.rooms.tick(&mut self.users, now, update_at);
-        while let Some((key, update)) = self.rooms.pop_update(&self.users, now) {
-            self.send_presence_changes(key, update);
+        while let Some(key) = self.rooms.pop_due(now) {
+            if self.log.is_full(self.rooms.at(key).log) {
+                // Its members have not had a turn to read.
+                self.rooms.schedule_update(key, update_at);
+            } else if let Some(update) = self.rooms.take_update(&self.users, key) {
+                self.send_presence_changes(key, update);
+            }
+        }
+    }
+
+    /// Sends the list to members that missed a change.
+    pub(super) fn inform_members(&mut self) {
+        while let Some((log, id)) = self.log.next_uninformed() {
+            let rooms = self.connections.get(id).map(|found| found.rooms.as_slice());
+            let mut rooms = rooms.unwrap_or_default().iter();
+            let room = rooms.find(|found| self.rooms.at(found.room).log == log);
+            if let Some(key) = room.map(|found| found.room) {
+                self.send_presence_list(id, key);
+            }
         }
     }
 
     /// Sends the members what changed since the last update.
-    fn send_presence_changes(&mut self, key: u32, update: Update) {
+    fn send_presence_changes(&mut self, key: u32, mut update: Update) {
         let news = update.is_news();
-        if self.config.wire == Wire::Json {
+        let mut frame = None;
+        if self.config.wire == Wire::Json && (news || !update.uninformed.is_empty()) {
             let list = self.list_frame(key);
-            let list = self.outbox.publish(list);
-            let delta = self.delta_frame(key, &update);
-            let delta = delta.map(|frame| self.outbox.publish(frame));
-            // Members that joined since, or missed an update, get the list.
-            for (id, known) in self.rooms.behind(&mut self.connections, key, &update) {
-                let frame = delta.filter(|_| known).unwrap_or(list);
-                self.send_presence(id, key, frame);
-            }
-            for frame in delta.into_iter().chain([list]) {
-                self.outbox.release(frame);
-            }
+            let told = self.delta_frame(key, &update);
+            let told = told.unwrap_or_else(|| list.clone());
+            let mut near = self.log.near_limit(self.rooms.at(key).log, told.len());
+            near.retain(|id| news || update.uninformed.contains(id));
+            update.uninformed.retain(|id| !near.contains(id));
+            self.send_lists(&update.uninformed, key, &list);
+            self.postpone_lists(&near, key);
+            update.informed.extend(near);
+            frame = Some(told);
         }
-        if news {
-            let room = self.room_name(key);
-            let count = self.occupant_count(key);
-            self.notify(Notice::Presence {
-                room,
-                count,
-                joined: update.joined,
-                left: update.left,
-            });
+        if !news {
+            return self.enforce_queue_budget();
         }
+        let room = self.room_name(key);
+        let count = self.occupant_count(key);
+        let Update {
+            informed,
+            uninformed,
+            joined,
+            left,
+        } = update;
+        self.notify(Notice::Presence {
+            room,
+            count,
+            joined,
+            left,
+        });
         // Last, because it may end the room.
+        if let Some(frame) = frame {
+            let apart = informed.iter().chain(&uninformed).map(|id| id.slot);
+            let apart: Vec<u32> = apart.collect();
+            let (log, origin) = (self.rooms.at(key).log, Origin::default());
+            let kind = Kind::Presence;
+            // It is not full.
+            let _ = self.log.publish(log, frame, kind, &apart, origin);
+        }
+        self.settle();
         self.enforce_queue_budget();
     }
 
@@ -112,26 +142,22 @@ impl Switchboard {
         Some(encode(&message, 64 * (joined.len() + left.len())))
     }
 
-    /// Queues a presence message. If it does not fit, the member gets a complete list next.
-    fn send_presence(&mut self, id: ConnectionId, key: u32, frame: StoredFrame) {
-        let message = Message {
-            frame,
-            room: self.rooms.at(key).tag(),
-            policy: SlowPolicy::DropNewest,
-        };
-        let terms = Terms {
-            limits: &self.config.limits,
-            now: self.clock.liveness(),
-        };
-        let (connections, effects) = (&mut self.connections, &mut self.effects);
-        let offer = self
-            .outbox
-            .offer(connections, effects, id.slot, message, terms);
-        let fitted = matches!(offer, Offer::Queued { .. });
-        if let Ok(connection) = self.connections.get_mut(id) {
-            self.rooms.note_seen(connection, key, fitted);
+    /// Queues the list for members. Those for which it does not fit get it next time.
+    fn send_lists(&mut self, ids: &[ConnectionId], key: u32, list: &Frame) {
+        let full = self.log.push_shared(ids.iter().copied(), list);
+        for &id in ids {
+            self.rooms.note_seen(id, key, true);
+            self.note_queue(id);
         }
-        if !fitted {
+        self.postpone_lists(&full, key);
+    }
+
+    /// Notes that the list is due to members for which it does not fit now.
+    fn postpone_lists(&mut self, ids: &[ConnectionId], key: u32) {
+        for &id in ids {
+            self.rooms.note_seen(id, key, false);
+        }
+        if !ids.is_empty() {
             self.rooms.schedule_update(key, self.presence_update_at());
         }
     }

@@ -6,7 +6,6 @@ use super::switchboard::Switchboard;
 use crate::response::HttpDate;
 use crate::switchboard::action::Notice;
 use crate::switchboard::phase::Phase;
-use crate::switchboard::queue::Class;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Frame, Refusal, Refused, Time, response};
 
@@ -50,7 +49,7 @@ impl Switchboard {
                 self.refuse_upgraded(id, super::ending::close_frame(reason));
             }
             (Some(reason), Some(response)) if by_close => {
-                self.push_urgent(id, response, Class::HTTP);
+                self.push_response(id, response);
                 self.refuse_upgraded(id, super::ending::close_frame(reason));
             }
             (None, _) if upgraded => {
@@ -85,10 +84,14 @@ impl Switchboard {
         let latest =
             self.liveness() + self.config.timeouts.write_stall + Duration::from_secs(seconds);
         self.linger(id, page);
-        self.push_urgent(id, Frame::raw(response), Class::HTTP);
-        if let Ok(connection) = self.connections.get_mut(id)
-            && connection.reads_page()
+        let (unsent, now) = (page && !response.is_empty(), self.liveness());
+        self.push_response(id, Frame::raw(response));
+        if unsent
+            && let Ok(connection) = self.connections.get_mut(id)
+            && let Some(ending) = connection.ending()
         {
+            ending.unsent = true;
+            connection.stalled_from = now;
             connection.deadline = latest;
             self.arm(id, Kind::WriteStall);
         } else {

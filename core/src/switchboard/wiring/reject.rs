@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::admission::Place;
 use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
-use crate::switchboard::connection::{ConnectionState, WriteState};
+use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::pending::{Claim, Newcomer};
 use crate::switchboard::ping::{Outstanding, Probe};
 use crate::switchboard::timers::Kind;
@@ -44,7 +44,7 @@ impl Switchboard {
         let timeout = self.config.health.ping_timeout;
         let ping = connection.ping.filter(Outstanding::has_left);
         let asked = ping.map(|ping| ping.deadline.before(timeout));
-        Ok(if self.is_silent(connection, asked) {
+        Ok(if self.is_silent(holder, asked) {
             Place::Replace(holder)
         } else {
             Place::Ask(holder)
@@ -110,7 +110,7 @@ impl Switchboard {
             Some(holder) => match self.connections.get(holder) {
                 Ok(found) if found.is_leaving() => Ok(Some(holder)),
                 // Any other was admitted meanwhile.
-                Ok(found) if holder == claim.from && self.is_silent(found, Some(claim.asked)) => {
+                Ok(_) if holder == claim.from && self.is_silent(holder, Some(claim.asked)) => {
                     Ok(Some(holder))
                 }
                 _ => Err(Refused::AlreadyConnected),
@@ -126,16 +126,18 @@ impl Switchboard {
     /// Returns whether a connection is evidently dead: nothing arrived for a moment, and for as
     /// long its socket took no bytes, or a ping that was written at `asked` was not answered. The
     /// latter proves nothing while reading pauses.
-    fn is_silent(&self, connection: &ConnectionState, asked: Option<Time>) -> bool {
+    fn is_silent(&self, holder: ConnectionId, asked: Option<Time>) -> bool {
         let now = self.liveness();
+        let Ok(connection) = self.connections.get(holder) else {
+            return true;
+        };
         if is_live(connection, now) {
             return false;
         }
-        let stuck = connection.writer == WriteState::Blocked
-            && now.since(connection.stalled_from) >= MOMENT;
+        let stuck = self.log.is_blocked(holder) && now.since(connection.stalled_from) >= MOMENT;
         let unanswered = asked
             .is_some_and(|asked| now.since(asked) >= MOMENT && connection.last_heard < asked)
-            && !connection.is_paused(&self.config);
+            && !connection.is_paused();
         stuck || unanswered
     }
 }

@@ -5,6 +5,7 @@ use crate::hash::Vacant;
 use crate::protocol::ServerMessage;
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
+use crate::switchboard::log::{From, Identity};
 use crate::switchboard::rooms::Via;
 use crate::{ConnectionId, StaleId, Time};
 
@@ -29,19 +30,17 @@ impl Switchboard {
     /// [`StaleId`] if the connection is gone.
     pub fn leave(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
         self.advance_clock(now);
-        let connection = self.connections.get_mut(id)?;
+        let connection = self.connections.get(id)?;
         let Some(key) = self.rooms.find(room) else {
             return Ok(false);
         };
         if !connection.is_in(key) {
             return Ok(false);
         }
-        let before = connection.queue.bytes();
-        let tag = self.rooms.at(key).tag();
-        let dropped = self.outbox.purge(connection, tag);
-        self.counters.dropped("left", u64::from(dropped));
-        self.queue_shrank(id, before);
+        let dropped = self.log.leave(id, self.rooms.at(key).log);
+        self.counters.dropped("left", dropped.unwrap_or(0));
         self.leave_voluntarily(id, key);
+        self.end_stall(id);
         self.send_message(
             id,
             &ServerMessage::Unsubscribed {
@@ -90,7 +89,8 @@ impl Switchboard {
         self.rooms
             .enter(connection, &mut self.users, id.slot, key, lobby, update_at);
         let room = self.rooms.at(key);
-        let (channel, seq) = (room.name.clone(), room.seq);
+        let channel = room.name.clone();
+        let joined = self.log.join(id, room.log, From::End, Identity::default());
         let epoch = self.rooms.epoch(key);
         self.notify(Notice::Joined {
             id,
@@ -98,7 +98,7 @@ impl Switchboard {
         });
         let message = ServerMessage::Subscribed {
             channel: &channel,
-            seq,
+            seq: joined.seq,
             epoch: epoch.as_str(),
             first: None,
             recovered: None,

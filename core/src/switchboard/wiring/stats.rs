@@ -30,8 +30,7 @@ pub struct Stats {
     /// Connections that have ended and whose hook `on_disconnect` has not returned. Unless they
     /// also count as `closing`, their sockets are closed.
     pub disconnecting: usize,
-    /// Bytes of memory of all queues. A frame queued for many connections counts once, and as a
-    /// whole until its last byte is written.
+    /// Bytes of memory of all frames that wait. One that waits for many connections counts once.
     pub queued_bytes: usize,
     /// Messages received.
     pub messages_in: u64,
@@ -66,7 +65,7 @@ impl Switchboard {
             pending_handshakes: self.seats.handshakes(),
             closing: self.seats.closing(),
             disconnecting: self.drain.disconnecting(),
-            queued_bytes: self.outbox.held(),
+            queued_bytes: self.log.held(),
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,
             dropped: self.counters.dropped.clone(),

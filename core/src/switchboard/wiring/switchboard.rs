@@ -9,7 +9,7 @@ use crate::switchboard::drain::Drain;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::liveness::Liveness;
-use crate::switchboard::outbox::Outbox;
+use crate::switchboard::log::{self, Log};
 use crate::switchboard::partials::Partials;
 use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
@@ -37,7 +37,7 @@ use crate::{Config, ConfigError, ConnectionId, StaleId, Time};
 /// use std::net::{IpAddr, Ipv4Addr};
 ///
 /// use switchboard_core::{
-///     Action, Chunk, Config, ConnectionId, Event, Identity, Request, Switchboard, Time,
+///     Action, Config, ConnectionId, Identity, Request, Switchboard, Time, WriteTurn,
 /// };
 ///
 /// type Sockets = BTreeMap<ConnectionId, Vec<u8>>;
@@ -45,23 +45,22 @@ use crate::{Config, ConfigError, ConnectionId, StaleId, Time};
 /// fn carry_out(node: &mut Switchboard, now: Time, sockets: &mut Sockets) {
 ///     while let Some(action) = node.poll_action() {
 ///         match action {
-///             Action::Send(id) => {
-///                 let mut buffer = Vec::new();
-///                 if let Chunk::Shared(frame, from) = node.transmit(id, &mut buffer, 64 << 10) {
-///                     buffer.extend_from_slice(&frame.as_bytes()[from..]);
-///                 }
-///                 // A socket may take less: report how much it took, and later that it is
-///                 // writable again. The rest stays queued.
-///                 let written = Event::Wrote(buffer.len());
-///                 sockets.entry(id).or_default().append(&mut buffer);
-///                 // A stale id has no effect.
-///                 let _ = node.handle(now, id, written);
-///             }
 ///             Action::Evict { id, .. } => drop(sockets.remove(&id)),
 ///             Action::Notify(notice) => println!("{notice:?}"),
 ///             // The others concern reading.
 ///             _ => {}
 ///         }
+///     }
+///     let mut turn = WriteTurn::default();
+///     while node.wants_write() {
+///         node.take_turn(&mut turn, 32);
+///         // A socket may take less: report how much it took, and later that it is writable again.
+///         // The rest stays queued.
+///         turn.write_each(|id, bytes| {
+///             sockets.entry(id).or_default().extend_from_slice(bytes);
+///             bytes.len()
+///         });
+///         node.report(now, &mut turn);
 ///     }
 /// }
 ///
@@ -93,7 +92,7 @@ pub struct Switchboard {
     pub(super) partials: Partials,
     pub(super) users: Users,
     pub(super) rooms: Rooms,
-    pub(super) outbox: Outbox,
+    pub(super) log: Log,
     pub(super) encoder: Encoder,
     pub(super) deadlines: Deadlines,
     pub(super) pings: Liveness,
@@ -122,7 +121,7 @@ impl Switchboard {
             partials: Partials::default(),
             users: Users::new(keyed),
             rooms,
-            outbox: Outbox::default(),
+            log: Log::new(log::Limits::of(&config.limits)),
             encoder: Encoder::default(),
             deadlines: Deadlines::default(),
             pings: Liveness::default(),

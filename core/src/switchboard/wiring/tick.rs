@@ -7,18 +7,10 @@ use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Time};
 
 impl Switchboard {
-    /// Returns the next action, or `None` when there is nothing to do.
-    ///
-    /// Notices and ends come before [`Action::Send`]. An action that is dropped is lost.
+    /// Returns the next action, or `None` when there is nothing to do. An action that is dropped is
+    /// lost. What is to be written is [taken](Self::take_turn) apart from that.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.poll_notice()
-            .or_else(|| self.poll_send().map(Action::Send))
-    }
-
-    /// Returns the next action that is not an [`Action::Send`].
-    #[must_use]
-    pub fn poll_notice(&mut self) -> Option<Action> {
         debug_assert!(
             self.effects.is_settled(),
             "each call carries out what it recorded"
@@ -42,7 +34,7 @@ impl Switchboard {
         while let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now) {
             self.due(kind, id);
         }
-        self.end_beat();
+        self.pings.end_beat();
         let now = self.liveness();
         self.pings
             .tick(&mut self.connections, &mut self.effects, now);

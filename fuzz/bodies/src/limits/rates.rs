@@ -6,7 +6,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use switchboard_core::session::Meter;
 use switchboard_core::{
-    Chunk, Config, ConnectionId, Event, Identity, Rate, RequestOutcome, Switchboard, Time, Wire,
+    Config, ConnectionId, Event, Identity, Rate, RequestOutcome, Switchboard, Time, Wire, WriteTurn,
 };
 use switchboard_kit::{Reader, Received};
 
@@ -204,13 +204,15 @@ impl World {
 
     fn written(&mut self) -> Vec<Received> {
         let (at, mut out) = (self.at(), Vec::new());
-        while self.board.poll_notice().is_some() {}
-        while let Some(id) = self.board.poll_send() {
-            let before = out.len();
-            let chunk = self.board.transmit(id, &mut out, 1 << 20);
-            assert!(matches!(chunk, Chunk::Copied(_)), "small frames are copied");
-            let wrote = Event::Wrote(out.len() - before);
-            self.board.handle(at, id, wrote).expect("a live connection");
+        while self.board.poll_action().is_some() {}
+        let mut turn = WriteTurn::default();
+        while self.board.wants_write() {
+            self.board.take_turn(&mut turn, 32);
+            turn.write_each(|_, bytes| {
+                out.extend_from_slice(bytes);
+                bytes.len()
+            });
+            self.board.report(at, &mut turn);
         }
         Reader::new(false).read(&out).expect("frames")
     }

@@ -246,7 +246,7 @@ impl World {
     }
 
     fn compare(&mut self) {
-        while self.board.poll_notice().is_some() {}
+        while self.board.poll_action().is_some() {}
         for &(id, stands) in &self.twins {
             let read_mode = self.board.read_mode(id).ok();
             assert_eq!(

@@ -62,24 +62,25 @@ impl Log {
 
     /// Who holds back memory is listed under the power of two of how much.
     fn check_weights(&self) {
-        let mut listed = 0;
+        let (mut listed, mut held_back) = (0, 0);
         for (key, room) in self.rooms.iter() {
             let bytes = if room.blocked > 0 {
                 room.lag(room.passed).1
             } else {
                 0
             };
-            let power = bytes.checked_ilog2().map(|power| power as u8);
-            assert_eq!(room.weight, power, "the weight of room {key}");
-            listed += usize::from(power.is_some());
+            assert_eq!(room.weight, bytes, "the weight of room {key}");
+            listed += usize::from(bytes > 0);
+            held_back += bytes;
         }
         for (slot, connection) in self.connections.iter().enumerate() {
             let blocked = connection.writer == Writer::Blocked;
-            let bytes = if blocked { connection.bytes } else { 0 };
-            let power = bytes.checked_ilog2().map(|power| power as u8);
-            assert_eq!(connection.weight, power, "the weight of connection {slot}");
-            listed += usize::from(power.is_some());
+            let bytes = if blocked { connection.bytes } else { 0 } as u64;
+            assert_eq!(connection.weight, bytes, "the weight of connection {slot}");
+            listed += usize::from(bytes > 0);
+            held_back += bytes;
         }
+        assert_eq!(self.held_back, held_back, "the sum of the weights");
         assert_eq!(self.weights.len(), listed, "weights");
     }
 
@@ -204,7 +205,11 @@ impl Log {
             }
             if let Some(rest) = &connection.rest {
                 bytes += rest.bytes().len();
-                held += rest.bytes().len();
+                held += if rest.shared == NONE {
+                    rest.bytes().len()
+                } else {
+                    0
+                };
                 messages += u32::from(rest.message);
             }
             let found = (connection.bytes, connection.messages, connection.pongs);
@@ -247,4 +252,4 @@ impl Log {
 }
 
 use super::super::blocked::Lag;
-use crate::switchboard::queue::Class;
+use super::super::class::Class;

@@ -1,10 +1,10 @@
 //! Random operations: connections and rooms come and go.
 
+use super::super::class::Class;
 use super::super::recovery::From;
 use super::frames::frame;
 use super::model::{Client, Recovers};
 use super::world::{Names, World, identity};
-use crate::switchboard::queue::Class;
 use crate::{ConnectionId, Time};
 
 impl World {
@@ -143,6 +143,7 @@ impl World {
     }
 
     pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32) {
+        let taken = self.log.taken(id, key);
         let left = self.log.leave(id, key);
         if self.members.remove(&(key, id.slot)).is_none() {
             assert_eq!(left, None);
@@ -152,6 +153,7 @@ impl World {
         let lossy = self.lossy.contains_key(&name);
         let client = self.client(id.slot);
         let (waiting, left) = (client.waiting(name), left.expect("it was in") as usize);
+        let left = left + taken;
         client.leaves(name);
         assert!(waiting >= left, "more waits than was sent");
         if lossy {

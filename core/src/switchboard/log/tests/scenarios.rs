@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::super::Log;
+use super::super::class::Class;
 use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::{Keep, Limits, Rule, Slow};
 use super::super::recovery::{From, Identity, Markers};
 use super::super::turn::Turn;
-use crate::switchboard::queue::Class;
 use crate::{ConnectionId, Frame};
 
 const LIMITS: Limits = Limits {
@@ -149,7 +149,8 @@ fn a_member_that_moves_to_a_place_behind_the_walk_is_not_forgotten() {
     world.say(key, Kind::Numbered, "a", &[]);
     let mut turn = Turn::default();
     world.log.take(&mut turn, 2, &mut Words);
-    assert_eq!(world.log.leave(world.ids[1], key), Some(1));
+    assert_eq!(world.log.leave(world.ids[1], key), Some(0));
+    // The writer that has taken it reports what becomes of it.
     world.log.report(&mut turn);
     world.log.check(&[]);
     assert_eq!(world.write(&[])[3], ["a"]);

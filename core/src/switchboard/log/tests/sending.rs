@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::class::Class;
 use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::Slow;
@@ -10,7 +11,6 @@ use super::super::publish::Published;
 use super::super::recovery::Resent;
 use super::frames::{frame, pong};
 use super::world::{World, identity};
-use crate::switchboard::queue::Class;
 
 impl World {
     pub(super) fn publish(&mut self) {

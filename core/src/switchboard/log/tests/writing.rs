@@ -95,7 +95,7 @@ impl World {
             self.events.over_bound += 1;
             self.drop_connection(id);
         }
-        if self.log.is_over_bound() {
+        if self.log.is_over_bound() && self.log.may_keep_bound() {
             for &slot in &self.blocked {
                 let (id, _) = self.clients[slot as usize].as_ref().expect("it is there");
                 let own = self.log.own_bytes(*id);
