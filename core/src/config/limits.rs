@@ -41,12 +41,9 @@ pub struct Limits {
     /// Messages that a member may lag behind in a room, and messages among a connection's own frames
     /// (1 024).
     pub queue_messages: usize,
-    /// Unsent bytes of one connection that the kernel holds beside its queue (4 MiB), so that the
-    /// queue shows how slow a reader is, and a slow reader gets recent messages. Bytes in flight do
-    /// not count. Applies on Linux to TCP streams that the hub itself reads and writes.
-    ///
-    /// With 64 KiB a slow reader's pings are never stuck and what it is shown is recent. The default
-    /// leaves the kernel its buffers: a queue of 1 MiB alone closes readers that fall behind a burst.
+    /// Unsent bytes of one connection that the kernel holds beside that (64 KiB), so that a slow
+    /// reader shows as such, gets recent messages, and its pings are not stuck behind others. Bytes in
+    /// flight do not count. Applies on Linux to TCP streams that the hub itself reads and writes.
     pub unsent_bytes: usize,
     /// Bytes of memory of all frames that wait; one that waits for many connections counts once
     /// (256 MiB). Above it, connections whose sockets do not take bytes are closed (4101), those that
@@ -75,7 +72,7 @@ impl Default for Limits {
             unfinished_bytes: 64 << 20,
             queue_bytes: 1 << 20,
             queue_messages: 1_024,
-            unsent_bytes: 4 << 20,
+            unsent_bytes: 64 << 10,
             queued_bytes: 256 << 20,
             closing: 1_000,
             pause_reading: None,
