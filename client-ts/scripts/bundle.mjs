@@ -1,13 +1,12 @@
 // Writes the client as the one file that the chat page embeds. With --check it only compares.
 import { readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { shared } from './options.mjs';
 
 const target = new URL('../../examples/page/switchboard.js', import.meta.url);
 
 const { outputFiles: [bundle] } = await build({
-  absWorkingDir: fileURLToPath(new URL('..', import.meta.url)), entryPoints: ['src/index.ts'],
-  bundle: true, write: false, format: 'esm', target: 'es2022', charset: 'utf8', legalComments: 'none',
+  ...shared, mangleProps: undefined, entryPoints: ['src/index.ts'], write: false, legalComments: 'none',
   banner: { js: '// Made from client-ts/src by client-ts/scripts/bundle.mjs. Do not edit.' },
 });
 if (process.argv.includes('--check')) {

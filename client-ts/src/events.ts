@@ -42,7 +42,7 @@ export type State =
   | { readonly status: 'stopped'; readonly why: StopReason; readonly last: Close | null };
 
 export interface Config {
-  /** Seed of the random delays; 32 bits. */
+  /** State of the random delays; 32 bits. */
   seed: number;
   /** The first and last ceiling of the backoff, and its growth factor. */
   min: number;

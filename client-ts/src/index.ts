@@ -1,16 +1,20 @@
 import { Emitter } from './emitter.js';
 import type { Event, Frame, State } from './events.js';
 import type { Position } from './place.js';
-import { createTransport, toText, type Notice, type Options, type Transport, type Url } from './transport.js';
+import { toText } from './text.js';
+import { createTransport, type Notice, type Options, type Transport } from './transport.js';
+import type { Url } from './url.js';
 
 export { decide, type Verdict } from './verdict.js';
 export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './events.js';
 export type { Position } from './place.js';
-export type { Options, Socket, Url } from './transport.js';
+export type { Options, Socket } from './transport.js';
+export type { Url } from './url.js';
 
-const BUFFERED = 1_024;
-/** Frames that are passed unchanged as events of a subscription. */
-const SHARED = ['message', 'presence', 'subscribed'];
+const enum Limit {
+  /** The number of messages that `for await` keeps for a slow reader. */
+  Unread = 1_024,
+}
 
 /** Why a message was not sent, or may not have arrived. */
 export class SwitchboardError extends Error {
@@ -120,7 +124,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     let full = false;
     const off = [
       this.on('message', (message) => {
-        full ||= buffer.length >= BUFFERED;
+        full ||= buffer.length >= Limit.Unread;
         if (!full) buffer.push(message);
         wake?.();
       }),
@@ -164,10 +168,7 @@ type Waiter = [resolve: (value: number) => void, reject: (reason: unknown) => vo
 export class Switchboard<Topics extends object = Record<string, unknown>> extends Emitter<SwitchboardEvents> {
   /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state: State = { status: 'idle', last: null };
-  readonly #start: Transport['start'];
-  readonly #run: Transport['run'];
-  readonly #nextId: Transport['nextId'];
-  readonly #buffered: Transport['buffered'];
+  readonly #transport: Transport;
   readonly #channels = new Map<string, Set<Subscription<never>>>();
   readonly #waiters = new Map<number, Waiter>();
   /** Presence on this connection, by channel. */
@@ -177,22 +178,22 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   constructor(url: Url, options: Options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    ({ start: this.#start, run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error)));
+    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
 
   /** Connects, after `autoConnect: false` or after it stopped. */
-  connect(): void { this.#start('start'); }
+  connect(): void { this.#transport._start('start'); }
 
   /** Reconnects at once, in any state. */
-  reconnect(): void { this.#start('reconnect'); }
+  reconnect(): void { this.#transport._start('reconnect'); }
 
   /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
-  close(): void { this.#run({ type: 'stop' }); }
+  close(): void { this.#transport._run({ type: 'stop' }); }
 
   /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
-  ping(): void { this.#run({ type: 'ping' }); }
+  ping(): void { this.#transport._run({ type: 'ping' }); }
 
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
   subscribe<K extends keyof Topics & string>(channel: K, { signal, since, last }: SubscribeOptions = {}): Subscription<Topics[K]> {
@@ -204,7 +205,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       if (uses.size) return;
       this.#channels.delete(channel);
       this.#presence.delete(channel);
-      this.#run({ type: 'unsubscribe', channel });
+      this.#transport._run({ type: 'unsubscribe', channel });
     });
     for (const { status, presence } of uses) {
       // The subscription is retried.
@@ -212,7 +213,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       else Object.assign(subscription, { status, presence });
     }
     this.#channels.set(channel, uses.add(subscription as never));
-    this.#run({ type: 'subscribe', channel, since, last });
+    this.#transport._run({ type: 'subscribe', channel, since, last });
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
@@ -232,15 +233,15 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     const promise = new Promise<number>((resolve, reject) => {
       if (signal?.aborted) throw new SwitchboardError('aborted');
       event.content = encode(event.content);
-      const id = this.#nextId();
+      const id = this.#transport._nextId();
       // The event is slightly larger than the message will be.
       event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
-      const waits = this.#buffered(event.bytes);
+      const waits = this.#transport._buffered(event.bytes);
       if (waits) throw new SwitchboardError('queue_full', undefined, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve, reject]);
-      this.#run(event);
+      this.#transport._run(event);
       off = whenAborted(signal, () => {
-        this.#run({ type: 'cancel', id });
+        this.#transport._run({ type: 'cancel', id });
         // It may have been sent; its result is ignored.
         this.#settle(id)?.[1](new SwitchboardError('aborted'));
       });
@@ -265,7 +266,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
         return this.emit('state', this.state);
       case 'done': return this.#settle(notice.id)?.[0](notice.value);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
-      case 'rtt': return this.emit('rtt', notice.ms);
+      case 'rtt': return this.emit(notice.type, notice.ms);
       case 'entered': return this.#each(notice.channel, (one) => one.mark('active', this.#presence.get(notice.channel)));
       case 'gap': case 'epoch': case 'refused': case 'unanswered':
         return this.#each(notice.channel, (one) => {
@@ -282,7 +283,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       if (type === 'unsubscribed' && id === undefined) one.mark('refused');
       if (one.status === 'active') one.presence = this.#presence.get(channel) ?? null;
       // Frames of the application may have the names of events.
-      if (SHARED.includes(type)) one.emit(type as never, frame as never);
+      if (['message', 'presence', 'subscribed'].includes(type)) one.emit(type as never, frame as never);
     });
     if (type === 'direct' || type === 'error') this.emit(type, frame);
     this.emit('frame', frame);
@@ -308,7 +309,7 @@ function encode(content: unknown): string {
   } catch (error) {
     cause = error;
   }
-  if (text === undefined) throw new SwitchboardError('bad_content', undefined, 'content that JSON cannot say', cause);
+  if (text === undefined) throw new SwitchboardError('bad_content', undefined, 'content is not JSON', cause);
   return text;
 }
 

@@ -9,16 +9,18 @@ export interface Place {
   /** `latest`: only the last value of each key is kept, so numbers are skipped without a loss. */
   keep?: string | undefined;
   /** Numbers of own messages above `seq`, from their acknowledgements. */
-  own: Set<number>;
+  _own: Set<number>;
   /** Entered anew, and nothing was seen since: messages up to `seq` may follow. */
-  fresh: boolean;
+  _fresh: boolean;
 }
 
 /** A position in a channel, as `subscribe` names it. */
 export interface Position { readonly epoch: string; readonly seq: number }
 
-/** The number of own messages that are remembered above a position. */
-const OWN = 1_024;
+const enum Limit {
+  /** The number of own messages that are remembered above a position. */
+  Own = 1_024,
+}
 
 /** Returns the position from which to recover, if there is one. */
 export function position(place: Place | undefined): Position | undefined {
@@ -30,12 +32,12 @@ export function position(place: Place | undefined): Position | undefined {
  * lost ones. Returns whether any number is new.
  */
 export function advance(place: Place, start: number, from: number, to: number, lost: (from: number, to: number) => void): boolean {
-  if (place.fresh && start <= place.seq) place.seq = start - 1;
-  place.fresh = false;
+  if (place._fresh && start <= place.seq) place.seq = start - 1;
+  place._fresh = false;
   let { seq } = place;
   if (!(to > seq)) return false;
   if (place.keep !== 'latest') {
-    for (const one of [...place.own, from].sort((a, b) => a - b)) {
+    for (const one of [...place._own, from].sort((a, b) => a - b)) {
       if (one > from) break;
       if (one > seq + 1) lost(seq + 1, one - 1);
       seq = Math.max(seq, one);
@@ -52,9 +54,9 @@ export function advance(place: Place, start: number, from: number, to: number, l
  */
 export function own(place: Place, seq: number, lost: (from: number, to: number) => void): void {
   // Above the safe integers a number plus one is the number itself.
-  if (seq > place.seq && Number.isSafeInteger(seq)) place.own.add(seq);
-  if (place.own.size > OWN) {
-    const oldest = Math.min(...place.own);
+  if (seq > place.seq && Number.isSafeInteger(seq)) place._own.add(seq);
+  if (place._own.size > Limit.Own) {
+    const oldest = Math.min(...place._own);
     advance(place, oldest, oldest, oldest, lost);
   }
   absorb(place);
@@ -62,7 +64,7 @@ export function own(place: Place, seq: number, lost: (from: number, to: number) 
 
 /** Moves over own numbers. */
 function absorb(place: Place): void {
-  while (place.own.has(place.seq + 1)) place.seq += 1;
+  while (place._own.has(place.seq + 1)) place.seq += 1;
   // Where older messages follow, the position comes here a second time.
-  if (!place.fresh) for (const one of place.own) if (one <= place.seq) place.own.delete(one);
+  if (!place._fresh) for (const one of place._own) if (one <= place.seq) place._own.delete(one);
 }

@@ -1,5 +1,8 @@
-import type { Action, Close, Event, Frame, TokenReason } from './events.js';
+import type { Action, Close, Event, TokenReason } from './events.js';
 import { createMachine } from './machine.js';
+import { watch } from './page.js';
+import { base64url, parse, toText } from './text.js';
+import { resolve, type Url } from './url.js';
 
 /** The required part of a `WebSocket`. */
 export interface Socket {
@@ -12,9 +15,6 @@ export interface Socket {
   readonly bufferedAmount?: number;
   terminate?(): void;
 }
-
-/** The URL, which may be relative in a page; a function is called for each attempt. */
-export type Url = string | URL | (() => string | URL);
 
 export interface Options {
   /** The constructor of sockets: `globalThis.WebSocket` by default; in Node 20, use that of the package `ws`. */
@@ -55,23 +55,27 @@ export type Notice = Exclude<Action, { type: 'dial' | 'close' | 'send' | 'get_to
 
 export interface Transport {
   /** Throws if that can never work. */
-  start: (type: 'start' | 'reconnect') => void;
-  run: (event: Event) => void;
-  nextId: () => number;
+  _start: (type: 'start' | 'reconnect') => void;
+  _run: (event: Event) => void;
+  _nextId: () => number;
   /** Returns the bytes waiting for the network if they exceed the limit; else 0, and counts this message. */
-  buffered: (bytes: number) => number;
+  _buffered: (bytes: number) => number;
 }
 
-const CLOSING_MS = 2_000;
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
+const enum Ms {
+  /** How long a Close may stay unanswered. */
+  Closing = 2_000,
+  /** The longest timeout that timers have. */
+  Timer = 2_147_483_647,
+}
 
 /** Carries out the machine's actions: sockets, timers, tokens, and page events. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
   const machine = createMachine({
     ...backoff, ...(queue as object),
-    seed: seed ?? Math.random() * 2 ** 32,
-    attempts: maxAttempts ?? 0,
+    seed,
+    attempts: maxAttempts,
     open: openTimeout,
     request: requestTimeout,
     // Not in any storage, which another tab would share.
@@ -89,10 +93,10 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   /** Bytes of messages that were handed in during a send and have not reached a socket. */
   let behind = 0;
   const actions: Action[] = [];
-  return { start, run, nextId: machine.nextId, buffered };
+  return { _start: start, _run: run, _nextId: machine.nextId, _buffered: buffered };
 
   function start(type: 'start' | 'reconnect'): void {
-    if (!webSocket && !globalThis.WebSocket) throw new TypeError('there is no WebSocket here: hand in a constructor as the option webSocket');
+    if (!webSocket && !globalThis.WebSocket) throw new TypeError('no WebSocket here: set the option webSocket');
     if (typeof address !== 'function') resolve(address);
     for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
     run({ type });
@@ -126,7 +130,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   function arm(): void {
     clearTimeout(timer);
     const at = machine.deadline();
-    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), LONGEST_TIMEOUT), { type: 'tick' });
+    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), Ms.Timer), { type: 'tick' });
   }
 
   function buffered(bytes: number): number {
@@ -146,7 +150,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
         // Its events are ignored from now on.
         old.onopen = old.onmessage = null;
         // The package `ws` would keep the process alive for 30 s if the Close is not answered.
-        const end = old.terminate && setTimeout(() => old.terminate!(), CLOSING_MS);
+        const end = old.terminate && setTimeout(() => old.terminate!(), Ms.Closing);
         old.onclose = () => clearTimeout(end);
         return old.close(1000, action.reason);
       }
@@ -155,7 +159,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       case 'state':
         asking.abort();
         if (action.state.status === 'stopped') page = page?.abort() as undefined;
-        else page ??= watch();
+        else page ??= watch(run);
         if (action.state.status === 'waiting' && action.state.until) action.state = { ...action.state, until: action.state.until - performance.now() + Date.now() };
     }
     notify(action);
@@ -196,7 +200,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       warn(error);
       run({ type: 'token_failed' });
     };
-    const late = setTimeout(failed, tokenTimeout, new Error(`getToken has not answered within ${tokenTimeout} ms`));
+    const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
     signal.onabort = () => clearTimeout(late);
     Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
       if (signal.aborted) return;
@@ -205,47 +209,4 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       run(token ? { type: 'token' } : { type: 'token_failed', final: true });
     }, failed);
   }
-
-  /** Listens to page and network events, if any, until aborted. */
-  function watch(): AbortController {
-    const end = new AbortController();
-    const { document, navigator } = globalThis as Partial<typeof globalThis>;
-    const on = (target: EventTarget, name: string, type: (event: PageTransitionEvent) => unknown = () => name): void =>
-      target.addEventListener?.(name, (event) => run({ type: type(event as PageTransitionEvent) } as Event), end);
-    on(globalThis, 'online');
-    on(globalThis, 'offline');
-    on(globalThis, 'pageshow', () => 'resume');
-    on(globalThis, 'pagehide', (event) => event.persisted && 'suspend');
-    if (document) {
-      on(document, 'resume');
-      on(document, 'visibilitychange', () => document.visibilityState);
-    }
-    if (navigator?.onLine === false) run({ type: 'offline' });
-    return end;
-  }
-}
-
-function resolve(address: string | URL): URL {
-  const url = new URL(address, globalThis.location?.href);
-  url.protocol = url.protocol.replace('http', 'ws');
-  if (!/^wss?:$/.test(url.protocol) || url.hash) throw new TypeError(`no WebSocket address: ${url.href}`);
-  return url;
-}
-
-/** Encodes a frame whose content, if any, is JSON text already. */
-export function toText({ content, ...frame }: Record<string, unknown>): string {
-  const text = JSON.stringify(frame);
-  return content === undefined ? text : `${text.slice(0, -1)},"content":${content as string}}`;
-}
-
-function parse(data: unknown): Frame | null {
-  try {
-    return JSON.parse(data as string) as Frame;
-  } catch {
-    return null;
-  }
-}
-
-function base64url(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
 }

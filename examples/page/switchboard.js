@@ -23,19 +23,441 @@ var Emitter = class {
   }
 };
 
-// src/delay.ts
-function createDelays(seed, factor) {
-  return (tries, first, most) => {
-    let ceiling = Math.min(first, most);
-    for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * factor));
-    return Math.floor((random() >>> 11) * (ceiling + 1) / 2 ** 21);
-  };
-  function random() {
-    let z = seed = seed + 2654435769 >>> 0;
-    z = Math.imul(z ^ z >>> 16, 569420461);
-    z = Math.imul(z ^ z >>> 15, 1935289751);
-    return z ^ z >>> 15;
+// src/text.ts
+function toText({ content, ...frame }) {
+  const text = JSON.stringify(frame);
+  return content === void 0 ? text : `${text.slice(0, -1)},"content":${content}}`;
+}
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return null;
   }
+}
+function base64url(text) {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+}
+
+// src/context.ts
+function emit(m, action) {
+  m._actions.push(action);
+}
+function send(m, frame) {
+  emit(m, { type: "send", frame });
+}
+var NEVER = Infinity;
+
+// src/place.ts
+function position(place) {
+  return place?.epoch && place.seq >= 0 && place.first !== void 0 ? { epoch: place.epoch, seq: place.seq } : void 0;
+}
+function advance(place, start, from, to2, lost2) {
+  if (place._fresh && start <= place.seq) place.seq = start - 1;
+  place._fresh = false;
+  let { seq } = place;
+  if (!(to2 > seq)) return false;
+  if (place.keep !== "latest") {
+    for (const one of [...place._own, from].sort((a, b) => a - b)) {
+      if (one > from) break;
+      if (one > seq + 1) lost2(seq + 1, one - 1);
+      seq = Math.max(seq, one);
+    }
+  }
+  place.seq = to2;
+  absorb(place);
+  return true;
+}
+function own(place, seq, lost2) {
+  if (seq > place.seq && Number.isSafeInteger(seq)) place._own.add(seq);
+  if (place._own.size > 1024 /* Own */) {
+    const oldest = Math.min(...place._own);
+    advance(place, oldest, oldest, oldest, lost2);
+  }
+  absorb(place);
+}
+function absorb(place) {
+  while (place._own.has(place.seq + 1)) place.seq += 1;
+  if (!place._fresh) {
+    for (const one of place._own) if (one <= place.seq) place._own.delete(one);
+  }
+}
+
+// src/channels.ts
+function subscribe(m, name, since, last) {
+  const known = m._channels.get(name);
+  const from = since ?? (name === m._home && !m._lobbies.has(name) && position(m._homePlace));
+  if (!known) m._channels.set(name, { ...nowhere(), ...from && { ...from, first: 0 }, id: 0 /* Unasked */, _active: false, last });
+  else if (known.id === -1 /* Refused */) known.id = 0 /* Unasked */;
+}
+function unsubscribe(m, name) {
+  const known = m._channels.get(name);
+  if (name === m._home) m._homePlace = void 0;
+  m._channels.delete(name);
+  return m._lobbies.delete(name) || !!known && (known._active || known.id > 0 /* Unasked */);
+}
+function announce(m, name, frame) {
+  const channel = m._channels.get(name);
+  if (!m._announced && !channel?._active) {
+    m._announced = true;
+    if (name !== m._home) m._homePlace = void 0;
+    m._home = name;
+  }
+  if (channel || m._lobbies.size >= 1024 /* Lobbies */ && !m._lobbies.has(name)) return;
+  const place = name === m._home && m._homePlace || nowhere();
+  take(m, name, place, frame);
+  m._lobbies.set(name, place);
+  if (name === m._home) m._homePlace = place;
+}
+function activate(m, name, channel, from = m._lobbies.get(name) ?? nowhere()) {
+  m._lobbies.delete(name);
+  channel._active = true;
+  return take(m, name, channel, from);
+}
+function homePosition(m) {
+  return position(m._channels.get(m._home) ?? m._homePlace);
+}
+function leaveAll(m) {
+  for (const channel of m._channels.values()) {
+    channel._active = false;
+    channel.id = 0 /* Unasked */;
+  }
+  m._lobbies.clear();
+}
+function take(m, name, place, { epoch, seq, first, keep, recovered, _own }) {
+  const { epoch: before } = place;
+  const isSame = before === epoch;
+  place.first = first ?? void 0;
+  place.keep = keep;
+  place._fresh = false;
+  if (isSame && recovered === true) return true;
+  if (before && epoch) {
+    if (isSame) advance(place, seq, seq + 1, seq, lost(m, name, true));
+    else if (m._channels.has(name)) emit(m, { type: "epoch", channel: name, from: before, to: epoch });
+  }
+  Object.assign(place, { epoch, seq, _fresh: place.first !== void 0, _own: _own instanceof Set ? _own : /* @__PURE__ */ new Set() });
+  return false;
+}
+function lost(m, channel, away = false) {
+  return (from, to2) => {
+    if (m._channels.get(channel)?._active) emit(m, { type: "gap", channel, from, to: to2, away });
+  };
+}
+function nowhere() {
+  return { epoch: "", seq: NaN, _own: /* @__PURE__ */ new Set(), _fresh: false };
+}
+function placeOf(m, name) {
+  const channel = m._channels.get(name);
+  return channel?._active ? channel : m._lobbies.get(name);
+}
+function see(m, name, start, from = start, to2 = start) {
+  const place = placeOf(m, name);
+  return !!place && advance(place, start, from, to2, lost(m, name));
+}
+function seeOwn(m, { channel, echo }, seq) {
+  const place = placeOf(m, channel);
+  if (place?.first === void 0) see(m, channel, seq);
+  else if (!echo) own(place, seq, lost(m, channel));
+}
+
+// src/liveness.ts
+function heard(m) {
+  m._heardAt = m._now;
+  m._probeUntil = NEVER;
+  m._overslept = false;
+}
+function ping(m, within) {
+  const now = m._now;
+  m._pingedAt = now;
+  m._probeUntil = Math.min(now + within, m._probeUntil > now ? m._probeUntil : NEVER);
+  send(m, { type: "ping", timestamp: Math.floor(now) });
+}
+function pong(m, timestamp) {
+  if (timestamp === Math.floor(m._pingedAt)) emit(m, { type: "rtt", ms: m._now - m._pingedAt });
+}
+function silenceAt(m) {
+  return m._probeUntil === NEVER ? m._heardAt + m._silence : m._probeUntil;
+}
+function isLost(m) {
+  const now = m._now;
+  if (silenceAt(m) > now) return false;
+  if (m._probeUntil === NEVER) ping(m, 1e4 /* Pong */);
+  else if (now - m._probeUntil > 2e3 /* Stall */ && !m._overslept) {
+    m._overslept = true;
+    ping(m, 3e3 /* Probe */);
+  } else return true;
+  return false;
+}
+
+// src/queue.ts
+function add(items, item, { count, bytes }) {
+  if (item.bytes > bytes || !count) return [item];
+  items.push(item);
+  items.sort((a, b) => a.id - b.id);
+  let first = items.length;
+  for (let sum = 0; first && items.length - first < count && (sum += items[first - 1].bytes) <= bytes; ) first -= 1;
+  return items.splice(0, first);
+}
+
+// src/requests.ts
+function request(m, id, frame) {
+  m._requests.set(id, { _frame: frame, _turn: m._turns++, _sent: m._now, _told: false });
+  send(m, { ...frame, id });
+}
+function remember(m, item) {
+  add(m._flight, item, m);
+}
+function enterChannels(m) {
+  for (const [name, channel] of m._channels) {
+    if (channel.id !== 0 /* Unasked */ || channel._active) continue;
+    request(m, channel.id = m._nextId++, { type: "subscribe", channel: name, since: position(channel), last: channel.epoch ? void 0 : channel.last });
+  }
+}
+function isSubscribe(m, id) {
+  return m._channels.get(m._requests.get(id)?._frame.channel)?.id === id;
+}
+function acknowledged(m, { id, seq, delivered }) {
+  const request2 = m._requests.get(id);
+  if (!request2 || isSubscribe(m, id)) return;
+  if (!request2._told) settle(m, { type: "done", id, value: seq ?? delivered });
+  answered(m, id);
+  seeOwn(m, request2._frame, seq);
+}
+function answered(m, id) {
+  const over = m._requests.get(id)?._over;
+  m._requests.delete(id);
+  if (over) notRead(m, over);
+}
+function refuse(m, id, code, frame) {
+  if (m._requests.get(id)._frame.again === void 0 || code === "forbidden") fail(m, id, code, frame);
+  else fail(m, id, "unconfirmed");
+}
+function notRead(m, before, frame) {
+  for (const [id, request2] of m._requests) if (!request2._over && request2._turn < before) {
+    const told = request2._told;
+    request2._told = true;
+    request2._over = before;
+    if (isSubscribe(m, id)) {
+      m._channels.get(request2._frame.channel).id = 0 /* Unasked */;
+      m._againAt = m._now + (frame?.retry_after_ms || 1e3 /* Again */);
+    } else if (!told) refuse(m, id, "rate_limited", frame);
+    return forgetLate(m);
+  }
+}
+function fail(m, id, code, frame) {
+  settle(m, { type: "failed", id, code, frame });
+}
+function settle(m, end) {
+  m._flight = m._flight.filter(({ id }) => id !== end.id);
+  emit(m, end);
+}
+function endRequests(m) {
+  const kept = m._flight.filter(({ frame }) => m._channels.has(frame.channel));
+  m._flight = [];
+  m._againAt = NEVER;
+  for (const [id, { _told }] of m._requests) if (!_told && !isSubscribe(m, id) && !kept.some((item) => item.id === id)) fail(m, id, "unconfirmed");
+  m._requests.clear();
+  return kept;
+}
+function retry(m) {
+  if (m._againAt > m._now) return;
+  m._againAt = NEVER;
+  enterChannels(m);
+}
+function reportLate(m) {
+  const now = m._now;
+  for (const [id, request2] of m._requests) {
+    const by = answerBy(m);
+    if (by > now) break;
+    if (now - by > 2e3 /* Stall */) {
+      m._grace = now + 3e3 /* Probe */;
+      break;
+    }
+    if (request2._told) continue;
+    request2._told = true;
+    if (isSubscribe(m, id)) emit(m, { type: "unanswered", channel: request2._frame.channel });
+    else fail(m, id, "timeout");
+  }
+  forgetLate(m);
+}
+function answerBy(m) {
+  for (const { _told, _sent } of m._requests.values()) if (!_told) return Math.max(_sent + m.request, m._grace);
+  return NEVER;
+}
+function forgetLate(m) {
+  let left = -1024;
+  for (const { _told } of m._requests.values()) left += +_told;
+  for (const [id, request2] of m._requests) if (left > 0 && request2._told && !isSubscribe(m, id)) {
+    m._requests.delete(id);
+    left -= 1;
+  }
+}
+
+// src/messages.ts
+function hold(m, item) {
+  for (const one of add(m._held, item, m)) drop(m, one, "queue_full");
+}
+function flush(m, which) {
+  for (const item of takeHeld(m, which)) transmit(m, item);
+}
+function reject(m, which, code) {
+  for (const item of takeHeld(m, which)) drop(m, item, code);
+}
+function drop(m, { id, since }, code) {
+  fail(m, id, since ? "unconfirmed" : code);
+}
+function takeHeld(m, which) {
+  const taken = m._held.filter(which);
+  m._held = m._held.filter((item) => !which(item));
+  return taken;
+}
+function to(name) {
+  return ({ frame }) => frame.channel === name;
+}
+function flushChannel(m, name, isRecovered) {
+  const { epoch } = m._channels.get(name);
+  reject(m, (item) => to(name)(item) && !!item.since && !(isRecovered && item.since.epoch === epoch), "unconfirmed");
+  flush(m, to(name));
+}
+function isEarly(m, { channel: name }) {
+  const channel = m._channels.get(name);
+  return !!channel && !channel._active && channel.id !== -1 /* Refused */;
+}
+function transmit(m, item) {
+  const { id, frame, bytes, since } = item;
+  if (bytes + (since ? 25 /* Again */ : 0) > m._maxBytes) return drop(m, item, "too_large");
+  request(m, id, { ...frame, again: since?.seq });
+  const channel = m._channels.get(frame.channel);
+  if (!item.queue || !channel?._active) return;
+  item.since ??= position(channel);
+  if (item.since) remember(m, item);
+}
+
+// src/delay.ts
+function draw(m, tries, first, most) {
+  let ceiling = Math.min(first, most);
+  for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * m.factor));
+  let z = m.seed = m.seed + 2654435769 >>> 0;
+  z = Math.imul(z ^ z >>> 16, 569420461);
+  z = Math.imul(z ^ z >>> 15, 1935289751);
+  return Math.floor(((z ^ z >>> 15) >>> 11) * (ceiling + 1) / 2 ** 21);
+}
+
+// src/verdict.ts
+function decide(code, reason) {
+  if (code === 1e3) return reason === "replaced" ? "stop" : "backoff";
+  if (code === 4001) return "token";
+  if (code === 4002) return reason === "lobby_full" ? "stop" : "full";
+  if (code === 4201) return "jitter";
+  if (code === 4202) return "expired";
+  const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
+  return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? "stop" : "backoff";
+}
+
+// src/attempts.ts
+function isOff(m) {
+  return m._phase <= 1 /* Stopped */;
+}
+function isReady(m) {
+  return m._phase === 6 /* Ready */;
+}
+function enter(m, next, until) {
+  m._phase = next;
+  m._endsAt = until;
+}
+function become(m, state) {
+  emit(m, { type: "state", state: { ...state, last: m._lastClose } });
+}
+function forgive(m) {
+  m._attempts = m._tries = 0;
+  m._tokenRefused = false;
+}
+function attempt(m) {
+  m._attempts += 1;
+  enter(m, 3 /* Token */, NEVER);
+  become(m, { status: "connecting" });
+  if (m.token && m._wanted) emit(m, { type: "get_token", reason: m._wanted });
+  else dial(m);
+}
+function dial(m) {
+  m._lastBye = void 0;
+  m._announced = false;
+  enter(m, 4 /* Dialing */, m._now + m.open);
+  const since = homePosition(m);
+  emit(m, { type: "dial", session: m.session || void 0, since: since && `${since.epoch}.${since.seq}` });
+}
+function startOver(m) {
+  const open = m._phase >= 5 /* Opened */;
+  leave(m, "");
+  forgive(m);
+  if (open) waitUntil(m, m._now + 100 /* Pause */, "asked");
+  else attempt(m);
+}
+function ended(m, code, reason, silent) {
+  const bye = m._lastBye;
+  if (bye && (code === 1005 || code === 1006)) ({ code, reason } = bye);
+  const wasReady = isReady(m);
+  m._lastClose = { code, reason, phase: ["dialing", "opened", "welcomed"][m._phase - 4 /* Dialing */], silent };
+  forget(m);
+  const verdict = silent && wasReady ? "jitter" : decide(code, reason);
+  const stop = verdict === "stop" || verdict === "token" && (!m.token || m._tokenRefused);
+  if (verdict === "token") {
+    m._tokenRefused = true;
+    m._wanted = "unauthorized";
+  }
+  if (verdict === "expired") m._wanted = verdict;
+  if (stop) halt(m, "code");
+  else comeBackLater(m, verdict, bye?.reconnect_in_ms);
+}
+function comeBackLater(m, verdict, told) {
+  if (m.attempts && m._attempts >= m.attempts) return halt(m, "attempts");
+  let [delay, why] = told >= 0 ? [told, "told"] : verdict === "full" ? [5e3 /* Full */ + draw(m, m._tries, 5e3 /* Full */, Math.max(0, m.max - 5e3 /* Full */)), verdict] : verdict === "backoff" || m._tries ? [draw(m, m._tries, m.min, m.max), "backoff"] : [draw(m, 0, 1e3 /* Jitter */, 1e3 /* Jitter */), "jitter"];
+  m._tries += 1;
+  if (!m._isOnline && !stands(why)) {
+    why = "offline";
+    delay = Math.max(delay, 2e4 /* Offline */);
+  }
+  waitUntil(m, m._now + delay, why);
+}
+function waitUntil(m, until, why) {
+  enter(m, 2 /* Waiting */, until);
+  m._waitsFor = why;
+  become(m, { status: "waiting", until: until === NEVER ? null : until, why });
+}
+function halt(m, why) {
+  enter(m, 1 /* Stopped */, NEVER);
+  reject(m, () => true, "stopped");
+  become(m, { status: "stopped", why });
+}
+function leave(m, reason) {
+  if (m._phase < 4 /* Dialing */) return;
+  emit(m, { type: "close", reason });
+  forget(m);
+}
+function giveUp(m) {
+  emit(m, { type: "close", reason: "" });
+  ended(m, 1006, "", true);
+}
+function forget(m) {
+  m._stableAt = m._silence = m._probeUntil = NEVER;
+  m._overslept = false;
+  const kept = endRequests(m);
+  leaveAll(m);
+  reject(m, (item) => !item.queue, "not_connected");
+  for (const item of kept) hold(m, item);
+}
+function mayHurry(m) {
+  return m._phase === 2 /* Waiting */ && !stands(m._waitsFor);
+}
+function wake(m) {
+  if (mayHurry(m)) attempt(m);
+  else checkAlive(m);
+}
+function checkAlive(m) {
+  if (isReady(m)) ping(m, 3e3 /* Probe */);
+}
+function stands(why) {
+  return why === "told" || why === "full";
 }
 
 // src/events.ts
@@ -55,632 +477,281 @@ var DEFAULTS = {
   age: 3e4
 };
 
-// src/place.ts
-var OWN = 1024;
-function position(place) {
-  return place?.epoch && place.seq >= 0 && place.first !== void 0 ? { epoch: place.epoch, seq: place.seq } : void 0;
-}
-function advance(place, start, from, to, lost) {
-  if (place.fresh && start <= place.seq) place.seq = start - 1;
-  place.fresh = false;
-  let { seq } = place;
-  if (!(to > seq)) return false;
-  if (place.keep !== "latest") {
-    for (const one of [...place.own, from].sort((a, b) => a - b)) {
-      if (one > from) break;
-      if (one > seq + 1) lost(seq + 1, one - 1);
-      seq = Math.max(seq, one);
+// src/receive.ts
+function receive(m, frame) {
+  heard(m);
+  if (!frame?.type) return;
+  const { channel: name, id } = frame;
+  switch (frame.type) {
+    case "welcome":
+      if (m._phase === 5 /* Opened */) welcomed(m, frame);
+      return;
+    case "health_ping":
+      return send(m, { type: "health_pong", timestamp: frame.timestamp });
+    case "pong":
+      return pong(m, frame.timestamp);
+    case "ack":
+      return acknowledged(m, frame);
+    case "subscribed":
+      return subscribed(m, frame);
+    case "error":
+      return refused(m, frame);
+    case "bye":
+      m._lastBye = frame;
+      break;
+    case "unsubscribed": {
+      const channel = m._channels.get(name);
+      m._lobbies.delete(name);
+      if (channel && id === void 0) {
+        channel._active = false;
+        if (!m._requests.has(channel.id)) channel.id = -1 /* Refused */;
+      }
+      break;
+    }
+    case "message": {
+      const place = placeOf(m, name);
+      const isNew = !place?._own.has(frame.seq) && see(m, name, frame.seq);
+      if (!isNew && place?.first !== void 0 && frame.seq >= 0) return;
+      break;
+    }
+    case "skip":
+    case "gap": {
+      const { from, to: to2 } = frame;
+      const isSkip = frame.type === "skip";
+      if (!(from <= to2)) return;
+      see(m, name, from, isSkip ? from : to2 + 1, to2);
+      if (isSkip || m._channels.get(name)?._active) return;
     }
   }
-  place.seq = to;
-  absorb(place);
-  return true;
+  emit(m, { type: "deliver", frame });
 }
-function own(place, seq, lost) {
-  if (seq > place.seq && Number.isSafeInteger(seq)) place.own.add(seq);
-  if (place.own.size > OWN) {
-    const oldest = Math.min(...place.own);
-    advance(place, oldest, oldest, oldest, lost);
+function welcomed(m, frame) {
+  enter(m, 6 /* Ready */, NEVER);
+  m._stableAt = m._now + 5e3 /* Stable */;
+  m._pingedAt = m._now;
+  m._silence = frame.ping_ms || 25e3 /* Silence */;
+  m._maxBytes = frame.max_bytes || NEVER;
+  become(m, { status: "connected", welcome: frame });
+  enterChannels(m);
+  flush(m, ({ frame: frame2 }) => !m._channels.has(frame2.channel));
+}
+function subscribed(m, frame) {
+  const { channel: name, id } = frame;
+  const channel = m._channels.get(name);
+  if (channel?.id === id || m._requests.get(id)?._over) answered(m, id);
+  if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
+  emit(m, { type: "deliver", frame });
+  if (!isReady(m)) return;
+  const told = id === void 0;
+  if (told) announce(m, name, frame);
+  if (channel && (told || !channel._active)) flushChannel(m, name, activate(m, name, channel, frame));
+}
+function refused(m, frame) {
+  const { id, code } = frame;
+  const request2 = m._requests.get(id);
+  if (!request2) {
+    emit(m, { type: "deliver", frame });
+    if (code === "rate_limited") notRead(m, m._turns, frame);
+    return;
   }
-  absorb(place);
-}
-function absorb(place) {
-  while (place.own.has(place.seq + 1)) place.seq += 1;
-  if (!place.fresh) {
-    for (const one of place.own) if (one <= place.seq) place.own.delete(one);
+  const name = request2._frame.channel;
+  const channel = m._channels.get(name);
+  if (channel?.id !== id) {
+    if (!request2._told) refuse(m, id, code, frame);
+  } else if (code === "already_subscribed") {
+    if (!channel._active) {
+      emit(m, { type: "entered", channel: name });
+      flushChannel(m, name, activate(m, name, channel));
+    }
+  } else {
+    channel.id = -1 /* Refused */;
+    emit(m, { type: "refused", channel: name, frame });
+    reject(m, to(name), code);
   }
-}
-
-// src/verdict.ts
-function decide(code, reason) {
-  if (code === 1e3) return reason === "replaced" ? "stop" : "backoff";
-  if (code === 4001) return "token";
-  if (code === 4002) return reason === "lobby_full" ? "stop" : "full";
-  if (code === 4201) return "jitter";
-  if (code === 4202) return "expired";
-  const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? "stop" : "backoff";
+  answered(m, id);
 }
 
 // src/machine.ts
-var LATE = 1024;
-var LOBBIES = 1024;
-var AGAIN_BYTES = 25;
-var PHASES = ["dialing", "opened", "welcomed"];
-var NEVER = Infinity;
 function createMachine(options = {}) {
-  const config = { ...DEFAULTS, ...options };
-  const draw = createDelays(config.seed, config.factor);
-  let actions = [];
-  let time = 0;
-  let phase = 0 /* Idle */;
-  let endsAt = NEVER;
-  let waitsFor = "backoff";
-  let lastClose = null;
-  let lastBye = null;
-  let isOnline = true;
-  let attempts = 0;
-  let tries = 0;
-  let stableAt = NEVER;
-  let wanted = "connect";
-  let tokenRefused = false;
-  let pingMs = 0;
-  let heardAt = 0;
-  let pingedAt = 0;
-  let probeUntil = NEVER;
-  let overslept = false;
-  let nextId = 1;
-  let maxBytes = NEVER;
-  const channels = /* @__PURE__ */ new Map();
-  const lobbies = /* @__PURE__ */ new Map();
-  let home;
-  let homePlace;
-  let announced = false;
-  const requests = /* @__PURE__ */ new Map();
-  let turns = 0;
-  let grace = 0;
-  let held = [];
-  let flight = [];
-  let againAt = NEVER;
-  return {
-    handle,
-    nextId: () => nextId,
-    deadline: () => Math.min(endsAt, stableAt, silenceAt(), answerBy(), againAt, (held[0]?.at ?? NEVER) + config.age)
+  const m = {
+    ...DEFAULTS,
+    ...options,
+    _now: 0,
+    _actions: [],
+    _nextId: 1,
+    _phase: 0 /* Idle */,
+    _endsAt: NEVER,
+    _lastClose: null,
+    _isOnline: true,
+    _attempts: 0,
+    _tries: 0,
+    _stableAt: NEVER,
+    _wanted: "connect",
+    _silence: NEVER,
+    _heardAt: 0,
+    _pingedAt: 0,
+    _probeUntil: NEVER,
+    _held: [],
+    _maxBytes: NEVER,
+    _requests: /* @__PURE__ */ new Map(),
+    _turns: 0,
+    _grace: 0,
+    _flight: [],
+    _againAt: NEVER,
+    _channels: /* @__PURE__ */ new Map(),
+    _lobbies: /* @__PURE__ */ new Map()
   };
-  function handle(now, event) {
-    time = now;
-    actions = [];
-    switch (event.type) {
-      case "start":
-        if (isOff()) startOver();
-        break;
-      case "stop":
-        wanted ??= "connect";
-        if (isOff()) break;
-        leave("");
-        halt("asked");
-        break;
-      case "reconnect":
-        startOver();
-        break;
-      case "token":
-        if (phase === 3 /* Token */) {
-          wanted = null;
-          dial();
-        }
-        break;
-      case "token_failed":
-        if (phase === 3 /* Token */) {
-          if (event.final) halt("token");
-          else comeBackLater("backoff");
-        }
-        break;
-      case "opened":
-        if (phase === 4 /* Dialing */) {
-          phase = 5 /* Opened */;
-          endsAt = time + 1e4 /* Welcome */;
-        }
-        break;
-      case "misused":
-        if (phase === 4 /* Dialing */) halt("misuse");
-        break;
-      case "closed":
-        if (hasSocket()) ended(event.code, event.reason, false);
-        break;
-      case "message":
-        if (phase >= 5 /* Opened */) receive(event.frame);
-        break;
-      case "tick":
-        tick();
-        break;
-      case "online":
-        isOnline = true;
-        wake();
-        break;
-      case "offline":
-        isOnline = false;
-        if (mayHurry()) waitUntil(Math.max(endsAt, time + 2e4 /* Offline */), "offline");
-        else checkAlive();
-        break;
-      case "suspend":
-        if (isOff() || phase === 2 /* Waiting */) break;
-        leave("bfcache");
-        waitUntil(NEVER, "suspended");
-        break;
-      case "visible":
-      case "resume":
-        wake();
-        break;
-      case "ping":
-        if (phase === 6 /* Ready */) ping(1e4 /* Pong */);
-        break;
-      case "subscribe": {
-        const { channel, since, last } = event;
-        const known = channels.get(channel);
-        const from = since ?? (channel === home && !lobbies.has(channel) && position(homePlace));
-        if (!known) channels.set(channel, { ...nowhere(), ...from && { ...from, first: 0 }, id: 0 /* Unasked */, active: false, last });
-        else if (known.id === -1 /* Refused */) known.id = 0 /* Unasked */;
-        if (phase === 6 /* Ready */) enterChannels();
-        break;
+  return {
+    handle: (now, event) => {
+      m._now = now;
+      m._actions = [];
+      happen(m, event);
+      return m._actions;
+    },
+    nextId: () => m._nextId,
+    deadline: () => Math.min(m._endsAt, m._stableAt, silenceAt(m), answerBy(m), m._againAt, (m._held[0]?.at ?? NEVER) + m.age)
+  };
+}
+function happen(m, event) {
+  switch (event.type) {
+    case "start":
+      if (isOff(m)) startOver(m);
+      break;
+    case "stop":
+      m._wanted ??= "connect";
+      if (isOff(m)) break;
+      leave(m, "");
+      halt(m, "asked");
+      break;
+    case "reconnect":
+      startOver(m);
+      break;
+    case "token":
+      if (m._phase === 3 /* Token */) {
+        m._wanted = void 0;
+        dial(m);
       }
-      case "unsubscribe": {
-        const { channel } = event;
-        const known = channels.get(channel);
-        if (channel === home) homePlace = void 0;
-        const isIn = lobbies.delete(channel) || known?.active || (known?.id ?? 0) > 0 /* Unasked */;
-        channels.delete(channel);
-        if (known) requests.delete(known.id);
-        reject(to(channel), "unsubscribed");
-        if (phase === 6 /* Ready */ && isIn) send({ type: "unsubscribe", channel, id: nextId++ });
-        break;
+      break;
+    case "token_failed":
+      if (m._phase === 3 /* Token */) {
+        if (event.final) halt(m, "token");
+        else comeBackLater(m, "backoff");
       }
-      case "publish":
-        post({ type: "message", channel: event.channel, content: event.content, echo: event.echo }, event);
-        break;
-      case "direct":
-        post({ type: "direct", to: event.to, content: event.content }, event);
-        break;
-      case "cancel":
-        reject((item) => item.id === event.id, "aborted");
+      break;
+    case "opened":
+      if (m._phase === 4 /* Dialing */) enter(m, 5 /* Opened */, m._now + 1e4 /* Welcome */);
+      break;
+    case "misused":
+      if (m._phase === 4 /* Dialing */) halt(m, "misuse");
+      break;
+    case "closed":
+      if (m._phase >= 4 /* Dialing */) ended(m, event.code, event.reason, false);
+      break;
+    case "message":
+      if (m._phase >= 5 /* Opened */) receive(m, event.frame);
+      break;
+    case "tick":
+      tick(m);
+      break;
+    case "online":
+      m._isOnline = true;
+      wake(m);
+      break;
+    case "offline":
+      m._isOnline = false;
+      if (mayHurry(m)) waitUntil(m, Math.max(m._endsAt, m._now + 2e4 /* Offline */), "offline");
+      else checkAlive(m);
+      break;
+    case "suspend":
+      if (isOff(m) || m._phase === 2 /* Waiting */) break;
+      leave(m, "bfcache");
+      waitUntil(m, NEVER, "suspended");
+      break;
+    case "visible":
+    case "resume":
+      wake(m);
+      break;
+    case "ping":
+      if (isReady(m)) ping(m, 1e4 /* Pong */);
+      break;
+    case "subscribe":
+      subscribe(m, event.channel, event.since, event.last);
+      if (isReady(m)) enterChannels(m);
+      break;
+    case "unsubscribe": {
+      const { channel } = event;
+      m._requests.delete(m._channels.get(channel)?.id ?? 0);
+      const isIn = unsubscribe(m, channel);
+      reject(m, to(channel), "unsubscribed");
+      if (isReady(m) && isIn) send(m, { type: "unsubscribe", channel, id: m._nextId++ });
+      break;
     }
-    return actions;
-  }
-  function forgive() {
-    attempts = tries = 0;
-    tokenRefused = false;
-  }
-  function attempt() {
-    attempts += 1;
-    enter(3 /* Token */, NEVER);
-    become({ status: "connecting", last: lastClose });
-    if (config.token && wanted) emit({ type: "get_token", reason: wanted });
-    else dial();
-  }
-  function dial() {
-    lastBye = null;
-    announced = false;
-    enter(4 /* Dialing */, time + config.open);
-    const since = position(channels.get(home) ?? homePlace);
-    emit({ type: "dial", session: config.session || void 0, since: since && `${since.epoch}.${since.seq}` });
-  }
-  function startOver() {
-    const open = phase >= 5 /* Opened */;
-    leave("");
-    forgive();
-    if (open) waitUntil(time + 100 /* Pause */, "asked");
-    else attempt();
-  }
-  function ended(code, reason, silent) {
-    const bye = lastBye;
-    if (bye && (code === 1005 || code === 1006)) ({ code, reason } = bye);
-    const wasReady = phase === 6 /* Ready */;
-    lastClose = { code, reason, phase: PHASES[phase - 4 /* Dialing */], silent };
-    forget();
-    const verdict = silent && wasReady ? "jitter" : decide(code, reason);
-    let stop = verdict === "stop";
-    if (verdict === "token") {
-      stop = !config.token || tokenRefused;
-      tokenRefused = true;
-      wanted = "unauthorized";
-    }
-    if (verdict === "expired") wanted = verdict;
-    if (stop) halt("code");
-    else comeBackLater(verdict, bye?.reconnect_in_ms);
-  }
-  function comeBackLater(verdict, told) {
-    if (config.attempts && attempts >= config.attempts) return halt("attempts");
-    let why = "backoff";
-    let delay;
-    if (told >= 0) {
-      why = "told";
-      delay = told;
-    } else if (verdict === "full") {
-      why = verdict;
-      delay = 5e3 /* Full */ + draw(tries, 5e3 /* Full */, Math.max(0, config.max - 5e3 /* Full */));
-    } else if (verdict === why || tries) delay = draw(tries, config.min, config.max);
-    else {
-      why = "jitter";
-      delay = draw(0, 1e3 /* Jitter */, 1e3 /* Jitter */);
-    }
-    tries += 1;
-    if (!isOnline && !stands(why)) {
-      why = "offline";
-      delay = Math.max(delay, 2e4 /* Offline */);
-    }
-    waitUntil(time + delay, why);
-  }
-  function waitUntil(until, why) {
-    enter(2 /* Waiting */, until);
-    waitsFor = why;
-    become({ status: "waiting", until: until === NEVER ? null : until, why, last: lastClose });
-  }
-  function halt(why) {
-    enter(1 /* Stopped */, NEVER);
-    reject(() => true, "stopped");
-    become({ status: "stopped", why, last: lastClose });
-  }
-  function enter(next, until) {
-    phase = next;
-    endsAt = until;
-  }
-  function isOff() {
-    return phase <= 1 /* Stopped */;
-  }
-  function hasSocket() {
-    return phase >= 4 /* Dialing */;
-  }
-  function leave(reason) {
-    if (!hasSocket()) return;
-    emit({ type: "close", reason });
-    forget();
-  }
-  function forget() {
-    stableAt = probeUntil = againAt = NEVER;
-    overslept = false;
-    const kept = flight.filter(({ frame }) => channels.has(frame.channel));
-    flight = [];
-    for (const [id, request2] of requests) if (!request2.told && !asking(id, request2) && !kept.some((item) => item.id === id)) fail(id, "unconfirmed");
-    for (const channel of channels.values()) {
-      channel.active = false;
-      channel.id = 0 /* Unasked */;
-    }
-    requests.clear();
-    lobbies.clear();
-    reject((item) => !item.queue, "not_connected");
-    kept.forEach(hold);
-  }
-  function mayHurry() {
-    return phase === 2 /* Waiting */ && !stands(waitsFor);
-  }
-  function wake() {
-    if (mayHurry()) attempt();
-    else checkAlive();
-  }
-  function checkAlive() {
-    if (phase === 6 /* Ready */) ping(3e3 /* Probe */);
-  }
-  function tick() {
-    const now = time;
-    if (endsAt <= now) {
-      if (phase === 2 /* Waiting */) attempt();
-      else giveUp();
-    }
-    if (stableAt <= now) {
-      stableAt = NEVER;
-      forgive();
-    }
-    if (silenceAt() <= now) {
-      if (probeUntil === NEVER) ping(1e4 /* Pong */);
-      else if (now - probeUntil > 2e3 /* Stall */ && !overslept) {
-        overslept = true;
-        ping(3e3 /* Probe */);
-      } else giveUp();
-    }
-    if (againAt <= now) {
-      againAt = NEVER;
-      enterChannels();
-    }
-    reject((item) => item.at + config.age <= now, "expired");
-    for (const [id, request2] of requests) {
-      const by = answerBy();
-      if (by > now) break;
-      if (now - by > 2e3 /* Stall */) {
-        grace = now + 3e3 /* Probe */;
-        break;
-      }
-      if (request2.told) continue;
-      request2.told = true;
-      if (asking(id, request2)) emit({ type: "unanswered", channel: request2.channel });
-      else fail(id, "timeout");
-    }
-    forgetLate();
-  }
-  function answerBy() {
-    for (const { told, sent } of requests.values()) if (!told) return Math.max(sent + config.request, grace);
-    return NEVER;
-  }
-  function forgetLate() {
-    let left = -LATE;
-    for (const { told } of requests.values()) left += +told;
-    for (const [id, request2] of requests) if (left > 0 && request2.told && !asking(id, request2)) {
-      requests.delete(id);
-      left -= 1;
-    }
-  }
-  function giveUp() {
-    emit({ type: "close", reason: "" });
-    ended(1006, "", true);
-  }
-  function silenceAt() {
-    if (phase !== 6 /* Ready */) return NEVER;
-    return probeUntil === NEVER ? heardAt + pingMs : probeUntil;
-  }
-  function ping(within) {
-    pingedAt = time;
-    probeUntil = Math.min(time + within, probeUntil > time ? probeUntil : NEVER);
-    send({ type: "ping", timestamp: Math.floor(time) });
-  }
-  function receive(frame) {
-    heardAt = time;
-    probeUntil = NEVER;
-    overslept = false;
-    if (!frame?.type) return;
-    switch (frame.type) {
-      case "welcome":
-        if (phase === 5 /* Opened */) welcomed(frame);
-        return;
-      case "health_ping":
-        return send({ type: "health_pong", timestamp: frame.timestamp });
-      case "pong":
-        if (frame.timestamp === Math.floor(pingedAt)) emit({ type: "rtt", ms: time - pingedAt });
-        return;
-      case "ack": {
-        const { id, seq, delivered } = frame;
-        const request2 = requests.get(id);
-        if (!request2 || asking(id, request2)) return;
-        if (!request2.told) settle({ type: "done", id, value: seq ?? delivered });
-        answered(id);
-        const place = placeOf(request2.channel);
-        if (place?.first === void 0) see(request2.channel, seq);
-        else if (!request2.echo) own(place, seq, lost(request2.channel));
-        return;
-      }
-      case "subscribed":
-        return subscribed(frame);
-      case "error":
-        return refusedRequest(frame);
-      case "bye":
-        lastBye = frame;
-        break;
-      case "unsubscribed": {
-        const channel = channels.get(frame.channel);
-        lobbies.delete(frame.channel);
-        if (channel && frame.id === void 0) {
-          channel.active = false;
-          if (!requests.has(channel.id)) channel.id = -1 /* Refused */;
-        }
-        break;
-      }
-      case "message": {
-        const place = placeOf(frame.channel);
-        const isNew = !place?.own.has(frame.seq) && see(frame.channel, frame.seq);
-        if (!isNew && place?.first !== void 0 && frame.seq >= 0) return;
-        break;
-      }
-      case "skip":
-      case "gap": {
-        const { type, channel, from, to: to2 } = frame;
-        if (!(from <= to2)) return;
-        see(channel, from, type === "gap" ? to2 + 1 : from, to2);
-        if (type === "skip" || channels.get(channel)?.active) return;
-      }
-    }
-    emit({ type: "deliver", frame });
-  }
-  function welcomed(frame) {
-    enter(6 /* Ready */, NEVER);
-    stableAt = time + 5e3 /* Stable */;
-    pingedAt = time;
-    pingMs = frame.ping_ms || 25e3 /* Silence */;
-    maxBytes = frame.max_bytes || NEVER;
-    become({ status: "connected", welcome: frame, last: lastClose });
-    enterChannels();
-    flush(({ frame: frame2 }) => !channels.has(frame2.channel));
-  }
-  function refusedRequest(frame) {
-    const { id, code } = frame;
-    const request2 = requests.get(id);
-    if (!request2) {
-      emit({ type: "deliver", frame });
-      if (code === "rate_limited") notRead(turns, frame);
-      return;
-    }
-    const name = request2.channel;
-    const channel = channels.get(name);
-    if (channel?.id !== id) {
-      if (!request2.told) refuse(id, request2, code, frame);
-    } else if (code === "already_subscribed") {
-      if (!channel.active) {
-        emit({ type: "entered", channel: name });
-        enterAt(name, channel, lobbies.get(name) ?? nowhere());
-      }
-    } else {
-      channel.id = -1 /* Refused */;
-      emit({ type: "refused", channel: name, frame });
-      reject(to(name), code);
-    }
-    answered(id);
-  }
-  function answered(id) {
-    const over = requests.get(id)?.over;
-    requests.delete(id);
-    if (over) notRead(over);
-  }
-  function notRead(before, frame) {
-    for (const [id, request2] of requests) if (!request2.over && request2.turn < before) {
-      const { told } = request2;
-      request2.told = true;
-      request2.over = before;
-      if (asking(id, request2)) {
-        channels.get(request2.channel).id = 0 /* Unasked */;
-        againAt = time + (frame?.retry_after_ms || 1e3 /* Again */);
-      } else if (!told) refuse(id, request2, "rate_limited", frame);
-      return forgetLate();
-    }
-  }
-  function enterChannels() {
-    for (const [name, channel] of channels) {
-      if (channel.id !== 0 /* Unasked */ || channel.active) continue;
-      request(channel.id = nextId++, { type: "subscribe", channel: name, since: position(channel), last: channel.epoch ? void 0 : channel.last });
-    }
-  }
-  function subscribed(frame) {
-    const { channel: name, id } = frame;
-    const channel = channels.get(name);
-    if (channel?.id === id || requests.get(id)?.over) answered(id);
-    if (channel && channel.id > 0 /* Unasked */ && id && channel.id !== id) return;
-    emit({ type: "deliver", frame });
-    if (phase < 6 /* Ready */) return;
-    const told = id === void 0;
-    if (told && !announced && !channel?.active) {
-      announced = true;
-      if (name !== home) homePlace = void 0;
-      home = name;
-    }
-    if (channel) {
-      if (told || !channel.active) enterAt(name, channel, frame);
-    } else if (told && (lobbies.size < LOBBIES || lobbies.has(name))) {
-      const place = name === home && homePlace || nowhere();
-      take(name, place, frame);
-      lobbies.set(name, place);
-      if (name === home) homePlace = place;
-    }
-  }
-  function enterAt(name, channel, from) {
-    lobbies.delete(name);
-    channel.active = true;
-    const recovered = take(name, channel, from);
-    reject((item) => to(name)(item) && !!item.since && !(recovered && item.since.epoch === channel.epoch), "unconfirmed");
-    flush(to(name));
-  }
-  function take(name, place, { epoch, seq, first, keep, own: own2, recovered }) {
-    const { epoch: before } = place;
-    const isSame = before === epoch;
-    place.first = first ?? void 0;
-    place.keep = keep;
-    place.fresh = false;
-    if (isSame && recovered === true) return true;
-    if (before && epoch) {
-      if (isSame) advance(place, seq, seq + 1, seq, lost(name, true));
-      else if (channels.has(name)) emit({ type: "epoch", channel: name, from: before, to: epoch });
-    }
-    Object.assign(place, { epoch, seq, fresh: place.first !== void 0, own: own2 instanceof Set ? own2 : /* @__PURE__ */ new Set() });
-    return false;
-  }
-  function lost(channel, away = false) {
-    return (from, to2) => {
-      if (channels.get(channel)?.active) emit({ type: "gap", channel, from, to: to2, away });
-    };
-  }
-  function nowhere() {
-    return { epoch: "", seq: NaN, own: /* @__PURE__ */ new Set(), fresh: false };
-  }
-  function placeOf(name) {
-    const channel = channels.get(name);
-    return channel?.active ? channel : lobbies.get(name);
-  }
-  function see(name, start, from = start, to2 = start) {
-    const place = placeOf(name);
-    return !!place && advance(place, start, from, to2, lost(name));
-  }
-  function post(frame, { bytes, queue = config.queue }) {
-    const id = nextId++;
-    const item = { id, frame, bytes, queue, at: time };
-    const channel = channels.get(frame.channel);
-    if (phase === 6 /* Ready */ ? channel && !channel.active && channel.id >= 0 /* Unasked */ : queue && phase !== 1 /* Stopped */) hold(item);
-    else if (phase === 6 /* Ready */) transmit(item);
-    else fail(id, phase === 1 /* Stopped */ ? "stopped" : "not_connected");
-  }
-  function hold(item) {
-    for (const one of add(held, item)) drop(one, "queue_full");
-  }
-  function add(items, item) {
-    const { count, bytes } = config;
-    if (item.bytes > bytes || !count) return [item];
-    items.push(item);
-    items.sort((a, b) => a.id - b.id);
-    let first = items.length;
-    for (let sum = 0; first && items.length - first < count && (sum += items[first - 1].bytes) <= bytes; ) first -= 1;
-    return items.splice(0, first);
-  }
-  function flush(which) {
-    for (const item of takeHeld(which)) transmit(item);
-  }
-  function reject(which, code) {
-    for (const item of takeHeld(which)) drop(item, code);
-  }
-  function drop({ id, since }, code) {
-    fail(id, since ? "unconfirmed" : code);
-  }
-  function to(name) {
-    return ({ frame }) => frame.channel === name;
-  }
-  function takeHeld(which) {
-    const taken = held.filter(which);
-    held = held.filter((item) => !which(item));
-    return taken;
-  }
-  function transmit(item) {
-    const { id, frame, bytes, since } = item;
-    if (bytes + (since ? AGAIN_BYTES : 0) > maxBytes) return drop(item, "too_large");
-    request(id, { ...frame, again: since?.seq });
-    const channel = channels.get(frame.channel);
-    if (!item.queue || !channel?.active) return;
-    item.since ??= position(channel);
-    if (item.since) add(flight, item);
-  }
-  function request(id, frame) {
-    requests.set(id, { channel: frame.channel, turn: turns++, sent: time, told: false, over: 0, echo: frame.echo, again: frame.again });
-    send({ ...frame, id });
-  }
-  function asking(id, { channel }) {
-    return channels.get(channel)?.id === id;
-  }
-  function emit(action) {
-    actions.push(action);
-  }
-  function send(frame) {
-    emit({ type: "send", frame });
-  }
-  function refuse(id, { again }, code, frame) {
-    if (again === void 0 || code === "forbidden") fail(id, code, frame);
-    else fail(id, "unconfirmed");
-  }
-  function fail(id, code, frame) {
-    settle({ type: "failed", id, code, frame });
-  }
-  function settle(end) {
-    flight = flight.filter(({ id }) => id !== end.id);
-    emit(end);
-  }
-  function become(state) {
-    emit({ type: "state", state });
+    case "publish":
+      post(m, { type: "message", channel: event.channel, content: event.content, echo: event.echo }, event);
+      break;
+    case "direct":
+      post(m, { type: "direct", to: event.to, content: event.content }, event);
+      break;
+    case "cancel":
+      reject(m, (item) => item.id === event.id, "aborted");
   }
 }
-function stands(why) {
-  return why === "told" || why === "full";
+function post(m, frame, { bytes, queue = m.queue }) {
+  const item = { id: m._nextId++, frame, bytes, queue, at: m._now };
+  const isStopped = m._phase === 1 /* Stopped */;
+  if (isReady(m) ? isEarly(m, frame) : queue && !isStopped) hold(m, item);
+  else if (isReady(m)) transmit(m, item);
+  else drop(m, item, isStopped ? "stopped" : "not_connected");
+}
+function tick(m) {
+  const now = m._now;
+  if (m._endsAt <= now) {
+    if (m._phase === 2 /* Waiting */) attempt(m);
+    else giveUp(m);
+  }
+  if (m._stableAt <= now) {
+    m._stableAt = NEVER;
+    forgive(m);
+  }
+  if (isLost(m)) giveUp(m);
+  retry(m);
+  reject(m, (item) => item.at + m.age <= now, "expired");
+  reportLate(m);
+}
+
+// src/page.ts
+function watch(run) {
+  const end = new AbortController();
+  const { document, navigator } = globalThis;
+  const on = (target, name, type = () => name) => target.addEventListener?.(name, (event) => run({ type: type(event) }), end);
+  on(globalThis, "online");
+  on(globalThis, "offline");
+  on(globalThis, "pageshow", () => "resume");
+  on(globalThis, "pagehide", (event) => event.persisted && "suspend");
+  if (document) {
+    on(document, "resume");
+    on(document, "visibilitychange", () => document.visibilityState);
+  }
+  if (navigator?.onLine === false) run({ type: "offline" });
+  return end;
+}
+
+// src/url.ts
+function resolve(address) {
+  const url = new URL(address, globalThis.location?.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  if (!/^wss?:$/.test(url.protocol) || url.hash) throw new TypeError(`no WebSocket address: ${url.href}`);
+  return url;
 }
 
 // src/transport.ts
-var CLOSING_MS = 2e3;
-var LONGEST_TIMEOUT = 2 ** 31 - 1;
 function createTransport(address, options, notify, warn) {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed, maxAttempts, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
+  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
   const machine = createMachine({
     ...backoff,
     ...queue,
-    seed: seed ?? Math.random() * 2 ** 32,
-    attempts: maxAttempts ?? 0,
+    seed,
+    attempts: maxAttempts,
     open: openTimeout,
     request: requestTimeout,
     // Not in any storage, which another tab would share.
@@ -697,9 +768,9 @@ function createTransport(address, options, notify, warn) {
   let running = false;
   let behind = 0;
   const actions = [];
-  return { start, run, nextId: machine.nextId, buffered };
+  return { _start: start, _run: run, _nextId: machine.nextId, _buffered: buffered };
   function start(type) {
-    if (!webSocket && !globalThis.WebSocket) throw new TypeError("there is no WebSocket here: hand in a constructor as the option webSocket");
+    if (!webSocket && !globalThis.WebSocket) throw new TypeError("no WebSocket here: set the option webSocket");
     if (typeof address !== "function") resolve(address);
     for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
     run({ type });
@@ -726,7 +797,7 @@ function createTransport(address, options, notify, warn) {
   function arm() {
     clearTimeout(timer);
     const at = machine.deadline();
-    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), LONGEST_TIMEOUT), { type: "tick" });
+    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), 2147483647 /* Timer */), { type: "tick" });
   }
   function buffered(bytes) {
     const waits = behind + (socket?.bufferedAmount ?? 0);
@@ -737,13 +808,13 @@ function createTransport(address, options, notify, warn) {
   function perform(action) {
     switch (action.type) {
       case "dial":
-        return dial(action);
+        return dial2(action);
       case "close": {
         const old = socket;
         if (!old) return;
         socket = void 0;
         old.onopen = old.onmessage = null;
-        const end = old.terminate && setTimeout(() => old.terminate(), CLOSING_MS);
+        const end = old.terminate && setTimeout(() => old.terminate(), 2e3 /* Closing */);
         old.onclose = () => clearTimeout(end);
         return old.close(1e3, action.reason);
       }
@@ -754,12 +825,12 @@ function createTransport(address, options, notify, warn) {
       case "state":
         asking.abort();
         if (action.state.status === "stopped") page = page?.abort();
-        else page ??= watch();
+        else page ??= watch(run);
         if (action.state.status === "waiting" && action.state.until) action.state = { ...action.state, until: action.state.until - performance.now() + Date.now() };
     }
     notify(action);
   }
-  function dial({ session, since }) {
+  function dial2({ session, since }) {
     let place;
     try {
       place = typeof address === "function" ? address() : address;
@@ -794,7 +865,7 @@ function createTransport(address, options, notify, warn) {
       warn(error);
       run({ type: "token_failed" });
     };
-    const late = setTimeout(failed, tokenTimeout, new Error(`getToken has not answered within ${tokenTimeout} ms`));
+    const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
     signal.onabort = () => clearTimeout(late);
     Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
       if (signal.aborted) return;
@@ -803,46 +874,9 @@ function createTransport(address, options, notify, warn) {
       run(token ? { type: "token" } : { type: "token_failed", final: true });
     }, failed);
   }
-  function watch() {
-    const end = new AbortController();
-    const { document, navigator } = globalThis;
-    const on = (target, name, type = () => name) => target.addEventListener?.(name, (event) => run({ type: type(event) }), end);
-    on(globalThis, "online");
-    on(globalThis, "offline");
-    on(globalThis, "pageshow", () => "resume");
-    on(globalThis, "pagehide", (event) => event.persisted && "suspend");
-    if (document) {
-      on(document, "resume");
-      on(document, "visibilitychange", () => document.visibilityState);
-    }
-    if (navigator?.onLine === false) run({ type: "offline" });
-    return end;
-  }
-}
-function resolve(address) {
-  const url = new URL(address, globalThis.location?.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  if (!/^wss?:$/.test(url.protocol) || url.hash) throw new TypeError(`no WebSocket address: ${url.href}`);
-  return url;
-}
-function toText({ content, ...frame }) {
-  const text = JSON.stringify(frame);
-  return content === void 0 ? text : `${text.slice(0, -1)},"content":${content}}`;
-}
-function parse(data) {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return null;
-  }
-}
-function base64url(text) {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }
 
 // src/index.ts
-var BUFFERED = 1024;
-var SHARED = ["message", "presence", "subscribed"];
 var SwitchboardError = class extends Error {
   /**
    * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer), `timeout` (no answer),
@@ -860,10 +894,10 @@ var SwitchboardError = class extends Error {
 };
 var Subscription = class extends Emitter {
   /** @internal */
-  constructor(channel, leave) {
+  constructor(channel, leave2) {
     super();
     this.channel = channel;
-    this.#leave = leave;
+    this.#leave = leave2;
   }
   channel;
   status = "pending";
@@ -885,15 +919,15 @@ var Subscription = class extends Emitter {
   /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
   async *[Symbol.asyncIterator]() {
     const buffer = [];
-    let wake;
+    let wake2;
     let full = false;
     const off = [
       this.on("message", (message) => {
-        full ||= buffer.length >= BUFFERED;
+        full ||= buffer.length >= 1024 /* Unread */;
         if (!full) buffer.push(message);
-        wake?.();
+        wake2?.();
       }),
-      this.on("status", () => wake?.())
+      this.on("status", () => wake2?.())
     ];
     try {
       for (; ; ) {
@@ -901,7 +935,7 @@ var Subscription = class extends Emitter {
         else if (full) throw new SwitchboardError("overflow");
         else if (this.status === "closed") return;
         else await new Promise((resolve2) => {
-          wake = resolve2;
+          wake2 = resolve2;
         });
       }
     } finally {
@@ -912,10 +946,7 @@ var Subscription = class extends Emitter {
 var Switchboard = class extends Emitter {
   /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state = { status: "idle", last: null };
-  #start;
-  #run;
-  #nextId;
-  #buffered;
+  #transport;
   #channels = /* @__PURE__ */ new Map();
   #waiters = /* @__PURE__ */ new Map();
   /** Presence on this connection, by channel. */
@@ -924,25 +955,25 @@ var Switchboard = class extends Emitter {
   constructor(url, options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    ({ start: this.#start, run: this.#run, nextId: this.#nextId, buffered: this.#buffered } = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error)));
+    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
   /** Connects, after `autoConnect: false` or after it stopped. */
   connect() {
-    this.#start("start");
+    this.#transport._start("start");
   }
   /** Reconnects at once, in any state. */
   reconnect() {
-    this.#start("reconnect");
+    this.#transport._start("reconnect");
   }
   /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
   close() {
-    this.#run({ type: "stop" });
+    this.#transport._run({ type: "stop" });
   }
   /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
   ping() {
-    this.#run({ type: "ping" });
+    this.#transport._run({ type: "ping" });
   }
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
   subscribe(channel, { signal, since, last } = {}) {
@@ -955,14 +986,14 @@ var Switchboard = class extends Emitter {
       if (uses.size) return;
       this.#channels.delete(channel);
       this.#presence.delete(channel);
-      this.#run({ type: "unsubscribe", channel });
+      this.#transport._run({ type: "unsubscribe", channel });
     });
     for (const { status, presence } of uses) {
       if (status === "refused") this.#each(channel, (one) => one.mark("pending"));
       else Object.assign(subscription, { status, presence });
     }
     this.#channels.set(channel, uses.add(subscription));
-    this.#run({ type: "subscribe", channel, since, last });
+    this.#transport._run({ type: "subscribe", channel, since, last });
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
@@ -971,22 +1002,22 @@ var Switchboard = class extends Emitter {
     return this.#post({ type: "publish", channel, content, bytes: 0, queue, echo }, signal);
   }
   /** Sends to all connections of a user. The promise resolves with their number. */
-  direct(to, content, { signal, queue } = {}) {
-    return this.#post({ type: "direct", to, content, bytes: 0, queue }, signal);
+  direct(to2, content, { signal, queue } = {}) {
+    return this.#post({ type: "direct", to: to2, content, bytes: 0, queue }, signal);
   }
   #post(event, signal) {
     let off;
-    const promise = new Promise((resolve2, reject) => {
+    const promise = new Promise((resolve2, reject2) => {
       if (signal?.aborted) throw new SwitchboardError("aborted");
       event.content = encode(event.content);
-      const id = this.#nextId();
+      const id = this.#transport._nextId();
       event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
-      const waits = this.#buffered(event.bytes);
+      const waits = this.#transport._buffered(event.bytes);
       if (waits) throw new SwitchboardError("queue_full", void 0, `${waits} bytes wait for the network`);
-      this.#waiters.set(id, [resolve2, reject]);
-      this.#run(event);
+      this.#waiters.set(id, [resolve2, reject2]);
+      this.#transport._run(event);
       off = whenAborted(signal, () => {
-        this.#run({ type: "cancel", id });
+        this.#transport._run({ type: "cancel", id });
         this.#settle(id)?.[1](new SwitchboardError("aborted"));
       });
     });
@@ -1011,7 +1042,7 @@ var Switchboard = class extends Emitter {
       case "failed":
         return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case "rtt":
-        return this.emit("rtt", notice.ms);
+        return this.emit(notice.type, notice.ms);
       case "entered":
         return this.#each(notice.channel, (one) => one.mark("active", this.#presence.get(notice.channel)));
       case "gap":
@@ -1031,7 +1062,7 @@ var Switchboard = class extends Emitter {
       if (type === "subscribed") one.mark("active");
       if (type === "unsubscribed" && id === void 0) one.mark("refused");
       if (one.status === "active") one.presence = this.#presence.get(channel) ?? null;
-      if (SHARED.includes(type)) one.emit(type, frame);
+      if (["message", "presence", "subscribed"].includes(type)) one.emit(type, frame);
     });
     if (type === "direct" || type === "error") this.emit(type, frame);
     this.emit("frame", frame);
@@ -1054,7 +1085,7 @@ function encode(content) {
   } catch (error) {
     cause = error;
   }
-  if (text === void 0) throw new SwitchboardError("bad_content", void 0, "content that JSON cannot say", cause);
+  if (text === void 0) throw new SwitchboardError("bad_content", void 0, "content is not JSON", cause);
   return text;
 }
 function whenAborted(signal, what) {
