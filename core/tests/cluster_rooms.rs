@@ -37,7 +37,7 @@ fn sync(seq: u64, entries: Vec<Entry>) -> Answer {
     Answer::Sync {
         epoch: "e1".into(),
         seq,
-        own: None,
+        own: 0,
         version: 0,
         entries,
     }

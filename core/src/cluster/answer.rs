@@ -25,8 +25,8 @@ pub enum Answer {
         epoch: Arc<str>,
         /// The last number used in the room, 0 if none.
         seq: u64,
-        /// The node's own number of its last message in this epoch, if the broker knows one.
-        own: Option<u64>,
+        /// The node's own number of its last message; not less than [`Sync::done`](super::Sync).
+        own: u64,
         /// The version of the list of users.
         version: u64,
         /// The messages after the position that was asked for, oldest first; none where that was

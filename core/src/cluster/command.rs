@@ -126,6 +126,9 @@ pub struct Sync {
     pub fresh: Arc<str>,
     /// The epoch and the last number that the node knows, if any.
     pub since: Option<(Arc<str>, u64)>,
+    /// The node's own number up to which it sends nothing again: the broker counts on from there
+    /// where it knows less, because it lost data or an earlier connection started the epoch.
+    pub done: u64,
     /// At most so many messages are read.
     pub most: u32,
     /// What is kept.

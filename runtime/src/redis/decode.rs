@@ -84,7 +84,7 @@ fn decode_sync(reply: Reply) -> Done {
     Ok(Answer::Sync {
         epoch: list.take()?.text()?,
         seq: list.take()?.number()?,
-        own: list.take()?.number_if_known()?,
+        own: list.take()?.number()?,
         version: list.take()?.number()?,
         entries: entries(list.take()?.list()?)?,
     })

@@ -73,6 +73,7 @@ fn encode_sync<'a>(names: &Names, it: &'a Sync) -> Vec<Cow<'a, [u8]>> {
         .number(seq)
         .number(it.most)
         .millis(it.retention.numbers)
+        .number(it.done)
         .done()
 }
 

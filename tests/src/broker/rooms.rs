@@ -138,11 +138,13 @@ impl SimRedis {
     }
 
     pub(super) fn sync(&mut self, it: &Sync) -> Done {
-        let opened = match self.open(&it.room, &it.writer, &it.fresh)? {
+        let mut opened = match self.open(&it.room, &it.writer, &it.fresh)? {
             Ok(opened) => opened,
             Err(answer) => return Ok(answer),
         };
         self.may(Write::Grows)?;
+        let own = opened.own.unwrap_or(0).max(it.done);
+        opened.own = Some(own);
         let entries = match &it.since {
             Some((epoch, seq)) if **epoch == opened.numbers.epoch => {
                 self.entries(&it.room, *seq, it.most)
@@ -152,7 +154,7 @@ impl SimRedis {
         let answer = Answer::Sync {
             epoch: opened.numbers.epoch.clone().into(),
             seq: opened.numbers.seq,
-            own: opened.own,
+            own,
             version: opened.numbers.version,
             entries,
         };

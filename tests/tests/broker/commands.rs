@@ -103,7 +103,7 @@ impl Commands {
                     epoch, seq, own, ..
                 },
             ) => {
-                self.set_next(&it.writer.node, &it.room, *own);
+                self.set_next(&it.writer.node, &it.room, Some(*own));
                 self.heard.insert(it.room.clone(), (epoch.clone(), *seq));
             }
             (_, Answer::Login { at, .. } | Answer::Seats { at, .. } | Answer::Beat { at, .. }) => {
@@ -169,6 +169,7 @@ impl Commands {
         let room = self.room();
         Command::Sync(Sync {
             since: self.since(&room),
+            done: self.rng.u64(0..3),
             room,
             writer: self.writer(),
             fresh: self.fresh(),

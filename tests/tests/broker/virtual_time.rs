@@ -49,6 +49,7 @@ fn sync(broker: &SimRedis, since: (&str, u64)) -> Command {
         writer: writer(broker),
         fresh: "e-new".into(),
         since: Some((since.0.into(), since.1)),
+        done: 0,
         most: 100,
         retention: retention(),
     })

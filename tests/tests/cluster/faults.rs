@@ -36,7 +36,7 @@ fn node(world: &mut World) -> usize {
     world.rng.usize(0..world.nodes.len())
 }
 
-fn reset_before_it_is_applied(world: &mut World) -> &'static str {
+pub(crate) fn reset_before_it_is_applied(world: &mut World) -> &'static str {
     let at = node(world);
     world.drop_link(at);
     world.nodes[at].received.push_back(Received::Lost);

@@ -3,5 +3,6 @@
 
 mod faults;
 mod runs;
+mod stories;
 mod witness;
 mod world;

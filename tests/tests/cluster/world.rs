@@ -90,8 +90,11 @@ impl World {
                     self.node_reads(at);
                 }
             }
-            70..82 => self.publish(at),
-            82..85 => self.enter_or_leave(at),
+            70..82 => self.publish_some(at),
+            82..85 => {
+                let room = ROOMS[self.rng.usize(0..ROOMS.len())];
+                self.enter_or_leave(at, room);
+            }
             _ => {
                 let millis = self.rng.u64(0..10);
                 self.pass(Duration::from_millis(millis));
@@ -111,22 +114,25 @@ impl World {
         }
     }
 
-    fn publish(&mut self, at: usize) {
+    fn publish_some(&mut self, at: usize) {
         let room = ROOMS[self.rng.usize(0..ROOMS.len())];
         for _ in 0..self.rng.u32(1..4) {
-            self.messages += 1;
-            let id = self.messages;
-            let node = &mut self.nodes[at];
-            let body: Arc<[u8]> = id.to_string().into_bytes().into();
-            if let Ok(ticket) = node.machine.publish(self.now, &room.into(), body) {
-                self.witness.published(at, ticket, id, room);
-            }
+            self.publish(at, room);
         }
         self.carry_out(at);
     }
 
-    fn enter_or_leave(&mut self, at: usize) {
-        let room = ROOMS[self.rng.usize(0..ROOMS.len())];
+    pub(crate) fn publish(&mut self, at: usize, room: &str) {
+        self.messages += 1;
+        let id = self.messages;
+        let node = &mut self.nodes[at];
+        let body: Arc<[u8]> = id.to_string().into_bytes().into();
+        if let Ok(ticket) = node.machine.publish(self.now, &room.into(), body) {
+            self.witness.published(at, ticket, id, room);
+        }
+    }
+
+    pub(crate) fn enter_or_leave(&mut self, at: usize, room: &'static str) {
         let node = &mut self.nodes[at];
         if node.entered.insert(room) {
             self.witness.entered(at, room);
@@ -278,21 +284,37 @@ impl World {
         node.answers.clear();
     }
 
-    /// No more faults: lets everything arrive that is on its way, for longer than any deadline.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..900 {
-            for _ in 0..20 {
-                for at in 0..self.nodes.len() {
-                    while !self.nodes[at].sent.is_empty() && !self.nodes[at].swallowed {
-                        self.broker_reads(at);
-                    }
-                    while !self.nodes[at].received.is_empty() && !self.nodes[at].swallowed {
-                        self.node_reads(at);
-                    }
+    /// Lets everything arrive that is on its way.
+    pub(crate) fn deliver(&mut self) {
+        let mut moving = true;
+        while moving {
+            moving = false;
+            for at in 0..self.nodes.len() {
+                while !self.nodes[at].sent.is_empty() && !self.nodes[at].swallowed {
+                    self.broker_reads(at);
+                    moving = true;
+                }
+                while !self.nodes[at].received.is_empty() && !self.nodes[at].swallowed {
+                    self.node_reads(at);
+                    moving = true;
                 }
             }
+        }
+    }
+
+    /// Lets time pass in which everything arrives at once.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.deliver();
             self.pass(Duration::from_millis(100));
         }
+        self.deliver();
+    }
+
+    /// No more faults, for longer than any deadline.
+    pub(crate) fn settle(&mut self) {
+        self.run(Duration::from_secs(90));
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Applied {
 }
 
 impl Outbox {
-    /// Creates an outbox whose messages get own numbers from `next` unless the broker knows better.
+    /// Creates an outbox whose messages get own numbers from `next` on.
     pub(super) fn new(next: u64) -> Self {
         Self {
             next,
@@ -64,6 +64,11 @@ impl Outbox {
 
     pub(super) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// The own number up to which nothing is sent again.
+    pub(super) fn done(&self) -> u64 {
+        self.handed.front().map_or(self.next, |first| first.own) - 1
     }
 
     /// Messages that are not known to be in the log.
@@ -131,8 +136,8 @@ impl Outbox {
         while self.handed.front().is_some_and(|first| first.own <= own) {
             self.leave(None);
         }
-        if self.handed.is_empty() && self.next != own + 1 {
-            self.next = own + 1;
+        if self.handed.is_empty() {
+            self.next = self.next.max(own.saturating_add(1));
         }
     }
 

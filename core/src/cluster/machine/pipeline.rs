@@ -39,6 +39,7 @@ impl Cluster {
             if room.needs_sync || (room.session != self.session && room.outbox.len() > 0) {
                 commands.push(Command::Sync(Sync {
                     since: room.since(),
+                    done: room.outbox.done(),
                     room: Arc::clone(&name),
                     writer,
                     fresh,
@@ -135,9 +136,7 @@ impl Cluster {
             room.session = session;
             if room.stay != stay {
                 // It was left, and entered again: only the outbox is the same.
-                if let Some(own) = read.own {
-                    room.outbox.known(own);
-                }
+                room.outbox.known(read.own);
                 return;
             }
             let repaired = room.read(read, &node, outputs);

@@ -66,7 +66,7 @@ pub(super) struct Repaired {
 pub(super) struct Read {
     pub(super) epoch: Arc<str>,
     pub(super) seq: u64,
-    pub(super) own: Option<u64>,
+    pub(super) own: u64,
     pub(super) entries: Vec<Entry>,
     /// There may be more entries than were read.
     pub(super) cut: bool,
@@ -228,9 +228,7 @@ impl Room {
             repaired = self.catch_up(read, node, out);
         }
         // Last: what is in the log has been delivered with its ticket.
-        if let Some(own) = own {
-            self.outbox.known(own);
-        }
+        self.outbox.known(own);
         match &self.position {
             Some((epoch, seq)) if self.stage == Stage::Live => {
                 settled(self.outbox.settle_until(epoch, *seq), out);
