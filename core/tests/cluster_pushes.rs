@@ -69,7 +69,13 @@ fn each_kind_is_read_field_by_field() {
             connections: vec!["0-1", "2-1"],
         }
     );
-    assert_eq!(read("1\tW\n\n"), Push::Everyone { body: b"\n" });
+    assert_eq!(
+        read("1\tW\ta-0\n\n"),
+        Push::Everyone {
+            node: "a-0",
+            body: b"\n",
+        }
+    );
 }
 
 #[test]

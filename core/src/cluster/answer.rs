@@ -89,8 +89,13 @@ pub enum Answer {
     },
     /// Whether the claim had been there.
     Logout(bool),
-    /// Where the user was put out, the node with the oldest claim first.
-    Kick(Vec<Reached>),
+    /// The user was put out.
+    Kick {
+        /// When.
+        at: BrokerTime,
+        /// Where, the node with the oldest claim first.
+        reached: Vec<Reached>,
+    },
     /// The claims of a user; `None` where the broker has nothing of this incarnation.
     Lookup(Option<Vec<Claim>>),
     /// Whom the message was published to, the node with the oldest claim first.

@@ -8,7 +8,7 @@
 //! 1 D node question user       ⏎ body                    a message for one user's connections
 //! 1 A node question queues                               how many of them took it
 //! 1 X registration reason user ⏎ connection ⏎ …          connections that are to be closed
-//! 1 W                          ⏎ body                    a message for every connection
+//! 1 W node                     ⏎ body                    a message for every connection
 //! ```
 //!
 //! Further fields are ignored, so that later versions can add some.
@@ -101,6 +101,8 @@ pub enum Push<'a> {
     },
     /// A message for every connection.
     Everyone {
+        /// The node that sent it, which has served its own connections.
+        node: &'a str,
         /// The message.
         body: &'a [u8],
     },
@@ -207,7 +209,10 @@ impl<'a> Push<'a> {
                 user: fields.text()?,
                 connections: lines(body)?.collect(),
             },
-            "W" => Self::Everyone { body },
+            "W" => Self::Everyone {
+                node: fields.text()?,
+                body,
+            },
             _ => return Err(BadPush::Kind),
         })
     }

@@ -30,12 +30,12 @@ pub fn decode(command: &Command, reply: Reply) -> Done {
         Command::Seats(_) => decode_seats(reply),
         Command::Login(_) => decode_login(reply),
         Command::Logout(_) => decode_logout(reply),
-        Command::Kick(_) => Ok(Answer::Kick(reached(reply)?)),
+        Command::Kick(_) => decode_kick(reply),
         Command::Lookup(_) => match reply.list_if_any()? {
             None => Ok(Answer::Lookup(None)),
             Some(list) => Ok(Answer::Lookup(Some(claims(list)?))),
         },
-        Command::Direct(_) => Ok(Answer::Direct(reached(reply)?)),
+        Command::Direct(_) => Ok(Answer::Direct(reached(reply.list()?)?)),
         Command::Beat(_) => decode_beat(reply),
         Command::Retire(_) => Ok(Answer::Retire(reply.number()?)),
         Command::Notify { .. } => Ok(Answer::Notify(reply.number()?)),
@@ -219,10 +219,16 @@ fn claims(list: Elements) -> Result<Vec<Claim>, Failure> {
         .collect()
 }
 
-fn reached(reply: Reply) -> Result<Vec<Reached>, Failure> {
-    reply
-        .list()?
-        .rest()
+fn decode_kick(reply: Reply) -> Done {
+    let mut list = reply.list()?;
+    Ok(Answer::Kick {
+        at: time(list.take()?)?,
+        reached: reached(list.take()?.list()?)?,
+    })
+}
+
+fn reached(list: Elements) -> Result<Vec<Reached>, Failure> {
+    list.rest()
         .map(|node| {
             let mut node = node.list()?;
             Ok(Reached {

@@ -61,6 +61,8 @@ pub(super) struct Sitting {
 pub(super) struct Claims {
     pub(super) incarnation: String,
     pub(super) sessions: BTreeMap<String, u64>,
+    /// When the user was last kicked.
+    pub(super) kicked: u64,
     /// By registration and connection.
     pub(super) stamps: BTreeMap<(String, String), u64>,
 }

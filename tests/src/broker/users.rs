@@ -52,9 +52,24 @@ impl SimRedis {
             .retain(|(registration, _), _| !is_dead(registration));
 
         let own = (it.registration.to_string(), it.connection.to_string());
-        let stamp = match claims.stamps.get(&own) {
-            Some(stamp) => *stamp,
-            None => self.new_stamp(&claims, it.at),
+        let stamp = match (claims.stamps.get(&own), it.at) {
+            (Some(stamp), _) => *stamp,
+            (None, Some(at)) if at.0 <= claims.kicked => {
+                self.keep(&it.user, claims);
+                self.store
+                    .touch(&Key::Claims(it.user.to_string()), self.now, it.expiry);
+                let claim = Claim {
+                    stamp: at,
+                    registration: Arc::clone(&it.registration),
+                    connection: Arc::clone(&it.connection),
+                };
+                return Ok(Answer::Login {
+                    stamp: at,
+                    put_out: vec![claim],
+                    at: self.now,
+                });
+            }
+            (None, at) => self.new_stamp(&claims, at),
         };
         claims.stamps.insert(own.clone(), stamp);
 
@@ -92,8 +107,8 @@ impl SimRedis {
         let newest = claims.stamps.values().max().copied();
         let mut stamp = match (at, newest) {
             (Some(at), _) => at.0,
-            (None, Some(newest)) => self.now.0.max(newest + 1),
-            (None, None) => self.now.0,
+            (None, Some(newest)) => self.now.0.max(newest + 1).max(claims.kicked + 1),
+            (None, None) => self.now.0.max(claims.kicked + 1),
         };
         while claims.stamps.values().any(|taken| *taken == stamp) {
             stamp += 1;
@@ -112,7 +127,7 @@ impl SimRedis {
         claims.sessions.insert(node, it.writer.session);
         let own = (it.registration.to_string(), it.connection.to_string());
         let removed = claims.stamps.remove(&own).is_some();
-        let was_last = claims.stamps.is_empty();
+        let was_last = claims.stamps.is_empty() && claims.kicked == 0;
         self.keep(&it.user, claims);
         if was_last {
             self.store
@@ -122,17 +137,24 @@ impl SimRedis {
     }
 
     pub(super) fn kick(&mut self, it: &Kick) -> Done {
-        let Some(mut claims) = self.claims(&it.user, &it.incarnation) else {
-            return Ok(Answer::Kick(Vec::new()));
+        let at = self.now;
+        let reached = match self.claims(&it.user, &it.incarnation) {
+            None => Vec::new(),
+            // Nobody is there: a server that refuses to note it has kicked nobody.
+            Some(claims) if claims.stamps.is_empty() && self.may(Write::Grows).is_err() => {
+                Vec::new()
+            }
+            Some(mut claims) => {
+                self.may(Write::Frees)?;
+                let all = oldest_first(&claims);
+                claims.stamps.clear();
+                let newest = all.last().map_or(0, |claim| claim.stamp.0);
+                claims.kicked = at.0.max(claims.kicked).max(newest);
+                self.keep(&it.user, claims);
+                self.tell(&all, &it.reason, &it.user)
+            }
         };
-        if claims.stamps.is_empty() {
-            return Ok(Answer::Kick(Vec::new()));
-        }
-        self.may(Write::Frees)?;
-        let all = oldest_first(&claims);
-        claims.stamps.clear();
-        self.keep(&it.user, claims);
-        Ok(Answer::Kick(self.tell(&all, &it.reason, &it.user)))
+        Ok(Answer::Kick { at, reached })
     }
 
     pub(super) fn lookup(&mut self, it: &Lookup) -> Done {

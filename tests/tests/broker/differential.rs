@@ -134,7 +134,8 @@ impl<'s> Pair<'s> {
         if let Ok(Answer::Seats { at, .. } | Answer::Login { at, .. }) = &real {
             self.sim.set_now(*at);
         }
-        if let Ok(Answer::Beat { at, .. } | Answer::Fenced { at }) = &real {
+        if let Ok(Answer::Beat { at, .. } | Answer::Fenced { at } | Answer::Kick { at, .. }) = &real
+        {
             self.sim.set_now(*at);
         }
         let modelled = self.sim.apply(&command);

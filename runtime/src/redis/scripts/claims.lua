@@ -1,7 +1,7 @@
 -- The head of the scripts about a user's claims: login, logout, kick, lookup, direct.
 --
 -- KEYS  1 claims (hash): 'i' incarnation, 'c:<registration>/<connection>' = us when claimed,
---       's:<node>' = the node's session
+--       's:<node>' = the node's session, 'k' = us when last kicked
 -- ARGV  1 incarnation
 --
 -- A table that is missing, of another incarnation or not understood counts as empty: nodes claim their
@@ -14,13 +14,15 @@ end
 local function node_of(registration) return string.match(registration, '^(.*)%.%d+$') or registration end
 
 local fields = redis.pcall('HGETALL', KEYS[1])
-local claims, sessions, known = {}, {}, false
+local claims, sessions, kicked, known = {}, {}, 0, false
 if not fields.err then
   for k = 1, #fields, 2 do
     local field, value = fields[k], fields[k + 1]
     local kind, registration, connection = string.match(field, '^(c):(.*)/([^/]*)$')
     if field == 'i' then
       known = value == ARGV[1]
+    elseif field == 'k' then
+      kicked = number(value) or 0
     elseif kind then
       claims[#claims + 1] =
         {field = field, registration = registration, connection = connection, stamp = number(value) or 0}
@@ -29,7 +31,7 @@ if not fields.err then
     end
   end
 end
-if not known then claims, sessions = {}, {} end
+if not known then claims, sessions, kicked = {}, {}, 0 end
 -- No two claims of a user have one stamp, so this order is total.
 table.sort(claims, function(a, b) return a.stamp < b.stamp end)
 

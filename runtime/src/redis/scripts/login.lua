@@ -4,7 +4,8 @@
 --         claims (0: no limit), 8 'newest' or 'oldest': which ones stay, 9 ms that the table lives,
 --         10 what the names of inboxes begin with, 11 user, 12 reason, 13… dead registrations
 -- Result  {'ok', stamp, now in us, {{registration, connection, stamp}…}}   put out, oldest first; the
---                                                                        claim itself may be among them
+--                                                                        claim itself may be among them,
+--                                                                        and is if it is older than a KICK
 --         {'stale'}
 -- Publishes to the inbox of each node that lost some, but not about the claim itself.
 --
@@ -34,7 +35,11 @@ if not own then
   if not stamp then
     stamp = now
     -- The clock of a server that took over may be behind.
-    if #kept > 0 then stamp = math.max(now, kept[#kept].stamp + 1) end
+    stamp = math.max(stamp, kicked + 1)
+    if #kept > 0 then stamp = math.max(stamp, kept[#kept].stamp + 1) end
+  elseif stamp <= kicked then
+    redis.call('PEXPIRE', KEYS[1], ARGV[9])
+    return {'ok', stamp, now, {{ARGV[4], ARGV[5], stamp}}}
   end
   while taken[stamp] do stamp = stamp + 1 end
   own = {field = field, registration = ARGV[4], connection = ARGV[5], stamp = stamp}
