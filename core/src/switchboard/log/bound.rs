@@ -88,6 +88,15 @@ impl Log {
         self.list_weight(Candidate::Room(key), old, bytes);
     }
 
+    /// Returns the rooms in which blocked members hold something back.
+    pub(super) fn blocked_rooms(&self) -> impl Iterator<Item = u32> + '_ {
+        let candidates = self.weights.iter().map(|weight| weight.candidate);
+        candidates.filter_map(|candidate| match candidate {
+            Candidate::Room(key) => Some(key),
+            Candidate::Connection(_) => None,
+        })
+    }
+
     pub(super) fn unweigh_room(&mut self, key: u32) {
         let old = std::mem::take(&mut self.rooms[key].weight);
         self.list_weight(Candidate::Room(key), old, 0);

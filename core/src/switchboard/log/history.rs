@@ -6,6 +6,8 @@
 //! ```
 //! So the history is always a contiguous suffix of the room's numbers.
 
+use std::collections::BTreeSet;
+
 use super::Log;
 use super::limits::{Keep, Slow};
 use super::ring::Ring;
@@ -47,8 +49,8 @@ pub(super) struct History {
     outside: usize,
     messages: usize,
     bytes: usize,
-    /// The room's last publish or leave.
-    touched: Time,
+    /// Without members: when the room ends.
+    ends: Option<Time>,
 }
 
 impl History {
@@ -59,7 +61,7 @@ impl History {
             outside: 0,
             messages: 0,
             bytes: 0,
-            touched: Time::ZERO,
+            ends: None,
         }
     }
 
@@ -95,7 +97,6 @@ impl History {
         });
         self.messages += usize::from(cost > 0);
         self.bytes += cost;
-        self.touched = now;
         while self.messages > self.keep.messages || self.bytes > self.keep.bytes {
             self.evict();
         }
@@ -147,12 +148,7 @@ impl History {
 impl Room {
     /// Returns when its history is to be looked at. What it was armed for may have gone since.
     fn due(&self) -> Option<Time> {
-        let history = self.history.as_ref()?;
-        let linger = self
-            .members
-            .is_empty()
-            .then(|| history.touched + history.keep.linger);
-        [history.expiry(), linger].into_iter().flatten().min()
+        self.history.as_ref()?.expiry()
     }
 
     fn reaches_too_far(&self) -> bool {
@@ -188,6 +184,9 @@ impl Log {
                 self.with_history(key, History::evict);
             }
             self.arm_expiry(key);
+            if self.rooms[key].members.is_empty() {
+                self.linger(key);
+            }
             self.bound_histories();
         }
     }
@@ -200,6 +199,16 @@ impl Log {
         let room = &self.rooms[key];
         let kept = room.history.as_ref().map_or(0, |it| it.messages()) as u64;
         (room.seq - kept + 1, room.seq)
+    }
+
+    /// Returns the bytes of memory of frames that wait for somebody, and are not only history.
+    pub(in crate::switchboard) const fn waiting_bytes(&self) -> usize {
+        self.held - self.idle
+    }
+
+    /// Notes that the bytes that all members of a room have passed were `before`.
+    pub(super) fn note_idle(&mut self, key: u32, before: usize) {
+        self.idle = self.idle + self.rooms[key].idle - before;
     }
 
     /// Returns the number of messages and bytes in the histories of all rooms.
@@ -222,14 +231,14 @@ impl Log {
 
     /// Returns when [`expire`](Self::expire) is to be called.
     pub(in crate::switchboard) fn next_deadline(&self) -> Option<Time> {
-        self.expiries.first().map(|&(at, _)| at)
+        let first = [&self.expiries, &self.dormant].map(BTreeSet::first);
+        first.into_iter().flatten().map(|&(at, _)| at).min()
     }
 
     /// Frees what has become too old, at most `most` rooms of it. Returns the keys of rooms without
     /// members that are to be removed, as nothing keeps them any more.
     pub(in crate::switchboard) fn expire(&mut self, now: Time, most: usize) -> Vec<u32> {
         self.now = now;
-        let mut gone = Vec::new();
         for _ in 0..most {
             let Some(&(at, key)) = self.expiries.first() else {
                 break;
@@ -240,17 +249,10 @@ impl Log {
             self.expiries.pop_first();
             self.rooms[key].armed = None;
             self.with_history(key, |history| history.age(now));
-            let room = &self.rooms[key];
-            let ends = room.history.as_ref().is_some_and(|history| {
-                room.members.is_empty() && history.touched + history.keep.linger <= now
-            });
-            if ends {
-                gone.push(key);
-            } else {
-                self.arm_expiry(key);
-            }
+            self.arm_expiry(key);
         }
-        gone
+        let due = self.dormant.iter().take_while(|&&(at, _)| at <= now);
+        due.map(|&(_, key)| key).take(most).collect()
     }
 
     /// Keeps the bound over all histories: what would expire first goes first.
@@ -285,21 +287,32 @@ impl Log {
 
     /// Returns a room without members to be removed, as there are more than may be.
     pub(in crate::switchboard) fn next_over_dormant(&self) -> Option<u32> {
-        if self.dormant <= self.limits.dormant_rooms {
-            return None;
-        }
-        let mut rooms = self.expiries.iter().map(|&(_, key)| key);
-        rooms.find(|&key| self.rooms[key].members.is_empty())
+        let over = self.dormant.len() > self.limits.dormant_rooms;
+        self.dormant.first().map(|&(_, key)| key).filter(|_| over)
     }
 
-    /// Notes that the last member has left a room, or that it was created without one.
-    pub(super) fn fell_dormant(&mut self, key: u32) {
+    /// Returns the number of rooms without members that have a history.
+    pub(in crate::switchboard) fn dormant_rooms(&self) -> usize {
+        self.dormant.len()
+    }
+
+    /// Notes that a room has no members from now on, or had none and was published to.
+    pub(super) fn linger(&mut self, key: u32) {
         let now = self.now;
-        let room = &mut self.rooms[key];
-        if let Some(history) = &mut room.history {
-            history.touched = now;
-            self.dormant += 1;
-            self.arm_expiry(key);
+        if let Some(history) = &mut self.rooms[key].history {
+            let ends = now + history.keep.linger;
+            if let Some(before) = history.ends.replace(ends) {
+                self.dormant.remove(&(before, key));
+            }
+            self.dormant.insert((ends, key));
+        }
+    }
+
+    /// Notes that a room has members, or is removed.
+    pub(super) fn end_lingering(&mut self, key: u32) {
+        let history = self.rooms[key].history.as_mut();
+        if let Some(ends) = history.and_then(|history| history.ends.take()) {
+            self.dormant.remove(&(ends, key));
         }
     }
 }

@@ -51,6 +51,9 @@ impl Log {
     ) -> Joined {
         let (begins, joined) = self.begin(key, from);
         let slot = id.slot;
+        if self.rooms[key].members.is_empty() {
+            self.end_lingering(key);
+        }
         let connection = &mut self.connections[slot as usize];
         let membership = connection.rooms.len();
         let room = &mut self.rooms[key];
@@ -70,10 +73,11 @@ impl Log {
             flying: false,
             cursor: room.position(begins),
         });
+        let idle = room.idle;
         room.arrive(begins);
+        self.idle -= idle - room.idle;
         // Where members have become full, there is no history any more.
         debug_assert!(room.sparse.is_none() || room.members[index as usize].cursor >= room.over);
-        self.dormant -= usize::from(index == 0 && room.history.is_some());
         // The circle goes around the end of the list, so it comes to the new member.
         if room.walk + room.left > index {
             room.left += 1;
@@ -156,7 +160,7 @@ impl Log {
         self.recoveries.remove(&(slot, key));
         self.settle(key);
         if self.rooms[key].members.is_empty() {
-            self.fell_dormant(key);
+            self.linger(key);
         }
         lag
     }

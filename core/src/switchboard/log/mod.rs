@@ -22,6 +22,7 @@
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
 //! | `take`, `serve`, `turn`, `report` | a writer's turn: the circle, one connection in order, the result |
 //! | `slow`, `sparse`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
+//! | `lagging` | who is catching up |
 //! | `history`, `recovery` | what is kept, and who begins in it |
 //! | `ending` | what waits goes out first, or is discarded |
 //! | `limits` | rules and limits |
@@ -59,6 +60,7 @@ mod connection;
 mod ending;
 mod entry;
 mod history;
+mod lagging;
 mod limits;
 mod membership;
 mod own;
@@ -117,8 +119,9 @@ pub(super) struct Log {
     published: u64,
     /// What was published and sent so far.
     totals: Mark,
-    /// Bytes of all frames that are held.
+    /// Bytes of all frames that are held, and of those that are only history.
     held: usize,
+    idle: usize,
     /// Rooms with something to write, each with its serial, in the order of their turns.
     pending: Ring<(u32, u64)>,
     /// Connections that have something to write and that no circle is sure to come to.
@@ -139,8 +142,8 @@ pub(super) struct Log {
     recoveries: BTreeMap<(u32, u32), Recovery>,
     /// Messages and bytes in the histories of all rooms.
     kept: (usize, usize),
-    /// Rooms without members that have a history.
-    dormant: usize,
+    /// Rooms without members that have a history, by when they end.
+    dormant: BTreeSet<(Time, u32)>,
     /// When a room's history is to be looked at.
     expiries: BTreeSet<(Time, u32)>,
     /// The memory of rings that have become empty.
@@ -169,6 +172,7 @@ impl Log {
             published: 0,
             totals: Mark::default(),
             held: 0,
+            idle: 0,
             pending: Ring::default(),
             dirty: Ring::default(),
             congested: 0,
@@ -180,7 +184,7 @@ impl Log {
             held_back: 0,
             recoveries: BTreeMap::new(),
             kept: (0, 0),
-            dormant: 0,
+            dormant: BTreeSet::new(),
             expiries: BTreeSet::new(),
             spares: Vec::new(),
             now: Time::ZERO,
@@ -193,7 +197,7 @@ impl Log {
     pub(super) fn create_room(&mut self, rule: Rule) -> u32 {
         self.serials += 1;
         let key = self.rooms.insert(Room::new(rule, self.serials));
-        self.fell_dormant(key);
+        self.linger(key);
         key
     }
 
@@ -206,15 +210,16 @@ impl Log {
         self.congested -= usize::from(room.congested);
         let held: usize = room.ring.iter().map(|entry| entry.frame.len()).sum();
         self.held -= held;
+        self.idle -= room.idle;
         if let Some(history) = &room.history {
             self.kept.0 -= history.messages();
             self.kept.1 -= history.bytes();
-            self.dormant -= 1;
         }
         if let Some(armed) = room.armed {
             self.expiries.remove(&(armed, key));
         }
         self.unweigh_room(key);
+        self.end_lingering(key);
         self.rooms.remove(key);
     }
 
@@ -304,7 +309,7 @@ impl Log {
         };
         turn.is_some_and(late)
             || dirty.is_some_and(late)
-            || (waits && self.held > self.limits.held / 2)
+            || (waits && self.waiting_bytes() > self.limits.held / 2)
     }
 
     #[inline]
@@ -354,7 +359,10 @@ impl Log {
     /// Frees what all members of a room have passed.
     fn settle(&mut self, key: u32) {
         let room = &mut self.rooms[key];
+        let idle = room.idle;
         self.held -= room.settle();
+        self.note_idle(key, idle);
+        let room = &mut self.rooms[key];
         if room.ring.is_empty() {
             let buffer = room.ring.take_buffer();
             let of_use = buffer.capacity() > 0 && buffer.capacity() <= SPARE_ENTRIES;
@@ -375,8 +383,9 @@ impl Log {
             let history = room.history.as_ref();
             history.map_or((0, 0), |it| (it.messages(), it.bytes()))
         };
-        let before = kept(room);
+        let (before, idle) = (kept(room), room.idle);
         self.held -= room.pop();
+        self.idle -= idle - room.idle;
         let after = kept(room);
         self.kept.0 -= before.0 - after.0;
         self.kept.1 -= before.1 - after.1;

@@ -51,8 +51,9 @@ pub(super) struct Room {
     pub(super) at_end: u32,
     /// The blocked ones of them.
     pub(super) end_blocked: u32,
-    /// The leading entries that all members have passed.
+    /// The leading entries that all members have passed, and the bytes of their frames.
     pub(super) passed: usize,
+    pub(super) idle: usize,
     pub(super) members: Chunks<Member>,
     /// The circle: the member that is visited next, and how many are still to be visited.
     pub(super) walk: u32,
@@ -98,6 +99,7 @@ impl Room {
             at_end: 0,
             end_blocked: NONE,
             passed: 0,
+            idle: 0,
             members: Chunks::default(),
             walk: 0,
             left: 0,
@@ -168,7 +170,10 @@ impl Room {
             Some(entry) => entry.cursors += 1,
             None => self.at_end += 1,
         }
-        self.passed = self.passed.min(index);
+        while self.passed > index {
+            self.passed -= 1;
+            self.idle -= self.ring[self.passed].frame.len();
+        }
     }
 
     #[inline]
@@ -201,6 +206,7 @@ impl Room {
             if entry.seq().is_none() {
                 freed += entry.kill();
             }
+            self.idle += entry.frame.len();
             self.passed += 1;
         }
         while self.passed > 0 && !self.keeps_front() {
@@ -225,7 +231,10 @@ impl Room {
             Some(sparse) => sparse.popped(),
         };
         self.popped = entry.seq().unwrap_or(self.popped);
-        self.passed = self.passed.saturating_sub(1);
+        if self.passed > 0 {
+            self.passed -= 1;
+            self.idle -= entry.frame.len();
+        }
         if let Some(history) = &mut self.history {
             history.popped();
         }

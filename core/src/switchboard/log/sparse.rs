@@ -216,7 +216,10 @@ impl Room {
         if let Some(history) = &mut self.history {
             history.removed(&removed);
         }
-        self.passed = self.ring.iter().take_while(|it| it.cursors == 0).count();
+        let passed = self.ring.iter().take_while(|it| it.cursors == 0);
+        (self.passed, self.idle) = passed.fold((0, 0), |(count, bytes), entry| {
+            (count + 1, bytes + entry.frame.len())
+        });
         let mut start = self.bytes;
         for index in (0..self.ring.len()).rev() {
             let entry = &mut self.ring[index];
@@ -269,7 +272,9 @@ impl Log {
         let bytes = room.ring.front().map_or(0, |it| room.bytes - it.start);
         let (most, most_bytes) = sparse.compact_above;
         if room.ring.len() > most || bytes > most_bytes {
+            let idle = room.idle;
             self.held -= room.compact();
+            self.note_idle(key, idle);
             self.settle(key);
         }
     }

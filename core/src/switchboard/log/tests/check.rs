@@ -50,10 +50,12 @@ impl Log {
             assert!(kept.is_empty() || armed, "H7: it would never expire");
             messages += history.messages();
             bytes += history.bytes();
-            dormant += usize::from(room.members.is_empty());
+            let lingers = self.dormant.iter().any(|&(_, listed)| listed == key);
+            assert_eq!(room.members.is_empty(), lingers, "H7: room {key}");
+            dormant += usize::from(lingers);
         }
         assert_eq!(self.kept(), (messages, bytes), "H1: the sums");
-        assert_eq!(self.dormant, dormant, "H7: rooms without members");
+        assert_eq!(self.dormant_rooms(), dormant, "H7: rooms without members");
         for &(slot, key) in self.recoveries.keys() {
             let found = self.connections[slot as usize].membership(key);
             assert!(found.is_some(), "H4: {slot} recovers where it is not");
@@ -216,6 +218,10 @@ impl Log {
             assert_eq!(found, (bytes, messages, pongs), "connection {slot}");
         }
         held += self.shared_bytes();
+        let rooms = self.rooms.iter().map(|(_, room)| room);
+        let passed = rooms.flat_map(|room| room.ring.iter().take(room.passed));
+        let idle: usize = passed.map(|entry| entry.frame.len()).sum();
+        assert_eq!(self.idle, idle, "L3: what is only history");
         assert_eq!(items, self.items.len());
         assert_eq!(self.held, held, "L3");
     }
