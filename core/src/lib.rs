@@ -67,8 +67,8 @@ mod time;
 
 pub use address::{IpKey, client_address};
 pub use config::{
-    Config, ConfigError, Direct, Health, HealthPing, Limits, Presence, Rate, Rates, Refusal,
-    RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
+    Config, ConfigError, Direct, Health, HealthPing, History, Limits, Presence, Rate, Rates,
+    Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Incoming, ProtocolError};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
@@ -78,8 +78,8 @@ pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
-    Action, Denied, DrainReport, Event, Exclude, Identity, Inconsistency, JoinError, Notice,
-    PingResult, Quantiles, Question, ReadMode, Receipt, RequestOutcome, SendError, Stats,
-    Switchboard, WriteTurn,
+    Action, Denied, DrainReport, Event, Exclude, HistoryStats, Identity, Inconsistency, JoinError,
+    Notice, PingResult, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome,
+    SendError, Stats, Switchboard, WriteTurn,
 };
 pub use time::Time;

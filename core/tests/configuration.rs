@@ -1,8 +1,8 @@
-//! Deserialisation of configurations.
+//! Deserialisation and validation of configurations.
 
 use std::time::Duration;
 
-use switchboard_core::{Config, Rate};
+use switchboard_core::{Config, History, Rate, RoomHistory, SlowPolicy};
 
 fn read(json: &str) -> Config {
     serde_json::from_str(json).expect(json)
@@ -93,4 +93,89 @@ fn a_rate_can_be_switched_off() {
     let told = error(r#"{"rates":{"messages":{"per_second":1,"burst":2,"brust":3}}}"#);
     assert!(told.contains("brust"), "{told}");
     assert!(error(r#"{"rates":{"messages":true}}"#).contains("or false"));
+}
+
+#[test]
+fn history_is_set_for_the_node_and_overridden_per_room() {
+    let config = read(
+        r#"{"history":{"messages":100,"age":"1m","bytes":1000},
+            "room_rules":[{"prefix":"a","slow":"catch_up","history":{"messages":10,"linger":"2h"}}]}"#,
+    );
+    let history = History {
+        messages: 100,
+        age: Duration::from_secs(60),
+        bytes: 1_000,
+        ..History::default()
+    };
+    assert_eq!(config.history, history);
+    let rule = &config.room_rules[0];
+    assert_eq!(rule.slow, Some(SlowPolicy::CatchUp));
+    let expected = RoomHistory {
+        messages: Some(10),
+        linger: Some(Duration::from_secs(7_200)),
+        ..RoomHistory::default()
+    };
+    assert_eq!(rule.history, expected);
+    assert_eq!(config.check(), Ok(()));
+    assert!(error(r#"{"room_rules":[{"slow":"catch_up"}]}"#).contains("prefix"));
+    let told = error(r#"{"room_rules":[{"prefix":"a","history":{"bytes":1}}]}"#);
+    assert!(told.contains("bytes"), "{told}");
+}
+
+#[test]
+fn a_rule_about_history_that_makes_no_sense_is_an_error_that_names_field_value_and_rule() {
+    for (json, told) in [
+        (
+            r#"{"slow":"catch_up"}"#,
+            "slow = catch_up: needs history: history.messages must be at least 1",
+        ),
+        (
+            r#"{"history":{"messages":10,"on_join":11}}"#,
+            "history.on_join = 11: must be at most history.messages",
+        ),
+        (
+            r#"{"history":{"on_join_max":1}}"#,
+            "history.on_join_max = 1: must be at most history.messages",
+        ),
+        (
+            r#"{"history":{"age":60,"linger":59.5}}"#,
+            "history.linger = 59.5: must be at least history.age",
+        ),
+        (
+            r#"{"history":{"age":0}}"#,
+            "history.age = 0: must be longer than 0 and at most a year",
+        ),
+        (
+            r#"{"history":{"room_bytes":0}}"#,
+            "history.room_bytes = 0: must be at least 1",
+        ),
+        (
+            r#"{"history":{"rooms":0}}"#,
+            "history.rooms = 0: must be at least 1",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","slow":"catch_up"}]}"#,
+            "room_rules.slow = catch_up (prefix \"b\"): needs history: history.messages must be at least 1",
+        ),
+        (
+            r#"{"history":{"messages":9},"slow":"catch_up","room_rules":[{"prefix":"b","history":{"messages":0}}]}"#,
+            "room_rules.slow = catch_up (prefix \"b\"): needs history: history.messages must be at least 1",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","history":{"messages":2,"on_join":3}}]}"#,
+            "room_rules.history.on_join = 3 (prefix \"b\"): must be at most history.messages",
+        ),
+    ] {
+        let error = read(json).check().expect_err(json);
+        assert_eq!(error.to_string(), told, "{json}");
+    }
+}
+
+#[test]
+fn what_a_room_inherits_is_cut_to_what_it_keeps() {
+    let config = read(
+        r#"{"history":{"messages":100,"on_join":20,"on_join_max":50},
+            "room_rules":[{"prefix":"few","history":{"messages":5}},{"prefix":"none","history":{"messages":0}}]}"#,
+    );
+    assert_eq!(config.check(), Ok(()));
 }

@@ -131,9 +131,10 @@ pub use switchboard_core::response::PageResponse;
 pub use switchboard_core::{
     ApplicationCode, BadName, BadOrigin, BadRequest, CloseReason, Config, ConfigError,
     ConnectionId, Denied, Direct, DrainReport, Endpoint, Exclude, Frame, Health, HealthPing,
-    Identity, Inconsistency, JoinError, Limits, Notice, Origins, PingResult, Presence, Quantiles,
-    Rate, Rates, Receipt, Refusal, Refused, Request, RoomRule, Rooms, SendError, SlowPolicy,
-    StaleId, Stats, Timeouts, Token, Tokens, UserPolicy, Wire, check_user,
+    History, HistoryStats, Identity, Inconsistency, JoinError, Limits, Notice, Origins, PingResult,
+    Presence, Quantiles, Rate, Rates, Receipt, Recoveries, Refusal, Refused, Request, RoomHistory,
+    RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Timeouts, Token, Tokens, UserPolicy,
+    Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{

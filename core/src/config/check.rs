@@ -9,9 +9,9 @@ use super::users::UserPolicy;
 use crate::Endpoint;
 use crate::handshake::is_token;
 
-const POSITIVE: &str = "must be at least 1";
-const LONGER: &str = "must be longer than 0 and at most a year";
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
+pub(super) const POSITIVE: &str = "must be at least 1";
+pub(super) const LONGER: &str = "must be longer than 0 and at most a year";
+pub(super) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Config {
     /// Checks the configuration.
@@ -23,6 +23,7 @@ impl Config {
         self.check_limits()?;
         self.check_times()?;
         self.check_rates()?;
+        self.check_rooms()?;
         if self.presence.full == 0 {
             return Err(error("presence.full", 0, POSITIVE));
         }
@@ -61,6 +62,8 @@ impl Config {
             ("limits.unsent_bytes", limits.unsent_bytes),
             ("limits.queued_bytes", limits.queued_bytes),
             ("limits.closing", limits.closing),
+            ("history.bytes", self.history.bytes),
+            ("history.rooms", self.history.rooms),
         ] {
             if value == 0 {
                 return Err(error(field, value, POSITIVE));

@@ -1,13 +1,16 @@
 //! Limits, timeouts and policies, with their defaults and units.
 
 mod check;
+mod check_rooms;
 mod error;
 mod health;
+mod history;
 mod limits;
 mod rate;
 mod rates;
 mod rooms;
 mod seconds;
+mod settings;
 mod timeouts;
 mod tokens;
 mod users;
@@ -18,10 +21,12 @@ use serde::Deserialize;
 
 pub use self::error::ConfigError;
 pub use self::health::{Health, HealthPing};
+pub use self::history::{History, RoomHistory};
 pub use self::limits::Limits;
 pub use self::rate::Rate;
 pub use self::rates::Rates;
 pub use self::rooms::{Presence, RoomRule, Rooms, SlowPolicy};
+pub(crate) use self::settings::RoomSettings;
 pub use self::timeouts::Timeouts;
 pub use self::tokens::Tokens;
 pub use self::users::{Direct, UserPolicy};
@@ -79,7 +84,9 @@ pub struct Config {
     pub users: UserPolicy,
     /// What happens to a member that does not keep up.
     pub slow: SlowPolicy,
-    /// Exceptions for some rooms; the first rule that matches a room's name applies.
+    /// What rooms keep for clients that come back (nothing).
+    pub history: History,
+    /// Rules for some rooms; the first one that matches a room's name applies.
     pub room_rules: Vec<RoomRule>,
     /// Which rooms a client may enter on its own.
     pub rooms: Rooms,

@@ -1,9 +1,10 @@
-//! Rooms: who may enter on their own, slow members, presence.
+//! Rooms: who may enter on their own, slow members, presence, and rules for some rooms.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::history::RoomHistory;
 use super::seconds;
 
 /// Which rooms a client may enter on its own.
@@ -18,11 +19,29 @@ pub enum Rooms {
     Open,
 }
 
-/// An exception for rooms whose names start with `prefix`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// A rule for the rooms whose names start with `prefix`, in place of what holds on the node.
+///
+/// ```
+/// # use switchboard_core::{Config, RoomHistory, RoomRule, SlowPolicy};
+/// let config = Config {
+///     room_rules: vec![RoomRule {
+///         prefix: "ticker/".into(),
+///         slow: Some(SlowPolicy::CatchUp),
+///         history: RoomHistory {
+///             messages: Some(1_000),
+///             ..RoomHistory::default()
+///         },
+///         ..RoomRule::default()
+///     }],
+///     ..Config::default()
+/// };
+/// config.check()?;
+/// # Ok::<(), switchboard_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomRule {
-    /// The start of the name.
+    /// The start of the name. An empty one matches all rooms.
     pub prefix: String,
     /// The slow policy; `None` for that of the node.
     #[serde(default)]
@@ -30,6 +49,9 @@ pub struct RoomRule {
     /// Whether there is presence; `None` for the setting of the node.
     #[serde(default)]
     pub presence: Option<bool>,
+    /// What is kept for clients that come back.
+    #[serde(default)]
+    pub history: RoomHistory,
 }
 
 /// What happens to a member that lags too far behind in a room.
@@ -44,6 +66,9 @@ pub enum SlowPolicy {
     DropOldest,
     /// It loses what is published until it has got what it lags behind.
     DropNewest,
+    /// It reads on from where it is, at the speed of its socket, as long as the room's history has
+    /// what it needs; it loses only what has left the history, and is told so. Needs history.
+    CatchUp,
 }
 
 /// Presence notifications.

@@ -13,6 +13,19 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
     from.deserialize_any(Seconds)
 }
 
+/// The same where nothing may be given.
+pub(super) mod optional {
+    use std::time::Duration;
+
+    use serde::Deserializer;
+
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(from).map(Some)
+    }
+}
+
 struct Seconds;
 
 impl Visitor<'_> for Seconds {

@@ -15,6 +15,7 @@ pub(super) struct Counters {
     pub(super) messages_in: u64,
     pub(super) messages_out: u64,
     pub(super) rtt: Histogram,
+    pub(super) recoveries: Recoveries,
     /// Messages dropped, by reason.
     pub(super) dropped: Tally,
     /// Ended connections, by reason.
@@ -71,6 +72,20 @@ impl Counters {
             });
         }
     }
+}
+
+/// The outcomes of coming back to a room that keeps a history.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Recoveries {
+    /// All that was missed was there.
+    pub ok: u64,
+    /// Some of it was not kept any more.
+    pub gone: u64,
+    /// The position was in another life of the room.
+    pub epoch: u64,
+    /// The position was ahead of the room.
+    pub ahead: u64,
 }
 
 /// A limit that is watched.

@@ -40,10 +40,10 @@ mod wiring;
 
 pub use self::action::{Action, DrainReport, Notice, PingResult};
 pub use self::audit::Inconsistency;
-pub use self::counters::Quantiles;
+pub use self::counters::{Quantiles, Recoveries};
 pub use self::errors::{JoinError, SendError};
 pub use self::log::Turn as WriteTurn;
 pub use self::recipients::{Exclude, Receipt};
 pub use self::wiring::{
-    Denied, Event, Identity, Question, ReadMode, RequestOutcome, Stats, Switchboard,
+    Denied, Event, HistoryStats, Identity, Question, ReadMode, RequestOutcome, Stats, Switchboard,
 };

@@ -29,7 +29,8 @@ impl Exclude<'_> {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// The message's number in its room; `None` for unnumbered messages and rooms without members.
+    /// The message's number in its room; `None` for unnumbered messages, and for rooms that have
+    /// neither members nor a history.
     pub seq: Option<u64>,
     /// The number of connections that are going to get it.
     pub accepted: usize,

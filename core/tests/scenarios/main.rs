@@ -10,6 +10,7 @@ mod ending;
 mod ending_by_peer;
 mod errors;
 mod health;
+mod history;
 mod limits;
 mod login;
 mod node_bound;

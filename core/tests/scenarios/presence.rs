@@ -345,8 +345,8 @@ fn presence_can_be_off_per_hub_and_per_room() {
     let mut world = World::with(|config| {
         config.room_rules = vec![RoomRule {
             prefix: "quiet".into(),
-            slow: None,
             presence: Some(false),
+            ..RoomRule::default()
         }];
     });
     let [loud, quiet] = [

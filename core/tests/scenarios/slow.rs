@@ -97,6 +97,7 @@ fn answers_notices_and_the_messages_of_other_rooms_are_never_dropped() {
             prefix: "ticker".into(),
             slow: Some(SlowPolicy::DropOldest),
             presence: Some(false),
+            ..RoomRule::default()
         }];
     });
     world
@@ -180,7 +181,7 @@ fn a_rule_for_a_room_overrides_the_hubs_policy() {
         config.room_rules = vec![RoomRule {
             prefix: "lob".into(),
             slow: Some(SlowPolicy::DropNewest),
-            presence: None,
+            ..RoomRule::default()
         }];
     });
     for _ in 0..6 {

@@ -21,6 +21,8 @@ fn the_statistics_have_the_keys_of_stats_json() {
             "active_rooms": 0, "active_lobbies": 0, "users": 0, "pending_handshakes": 0,
             "closing": 0, "disconnecting": 0, "queued_bytes": 0, "messages_in": 0, "messages_out": 0, "dropped": {},
             "closes": {}, "refused": {}, "rtt_ms": {"p50": 0.0, "p99": 0.0}, "uptime_s": 0.0,
+            "history": {"rooms": 0, "messages": 0, "bytes": 0},
+            "recoveries": {"ok": 0, "gone": 0, "epoch": 0, "ahead": 0}, "lagging": 0,
             "draining": false,
         })
     );

@@ -153,5 +153,6 @@ fn rule(prefix: &str, slow: Option<SlowPolicy>, presence: Option<bool>) -> RoomR
         prefix: prefix.into(),
         slow,
         presence,
+        ..RoomRule::default()
     }
 }

@@ -233,6 +233,7 @@ fn draw_policies(rng: &mut Rng, config: &mut Config) {
             prefix: "r1".into(),
             slow: Some(pick(rng, &slow)),
             presence: Some(rng.bool()),
+            ..RoomRule::default()
         }];
     }
     config.rooms = pick(rng, &[Rooms::Open, Rooms::Ask]);

@@ -129,7 +129,7 @@ fn the_oldest_or_the_newest_may_be_dropped_instead() {
         config.room_rules = vec![RoomRule {
             prefix: "bl".into(),
             slow: Some(policy),
-            presence: None,
+            ..RoomRule::default()
         }];
         let server = Server::start(config, Plain::default());
         let mut reader = server.user("reader", "blue");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::SlowPolicy;
+use crate::config::RoomSettings;
+use crate::{Config, SlowPolicy};
 
 /// What happens to members that lag too far behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +41,24 @@ pub(in crate::switchboard) struct Keep {
 }
 
 impl Rule {
-    /// Returns the rule of a room without history.
-    pub(in crate::switchboard) const fn new(slow: SlowPolicy, limits: &crate::Limits) -> Self {
+    /// Returns the rule of a room with these settings.
+    pub(in crate::switchboard) fn new(settings: &RoomSettings, limits: &crate::Limits) -> Self {
+        let history = settings.history;
         Self {
-            slow: match slow {
+            slow: match settings.slow {
                 SlowPolicy::Disconnect => Slow::Disconnect,
                 SlowPolicy::DropOldest => Slow::DropOldest,
                 SlowPolicy::DropNewest => Slow::DropNewest,
+                SlowPolicy::CatchUp => Slow::CatchUp,
             },
             messages: limits.queue_messages as u64,
             bytes: limits.queue_bytes as u64,
-            history: None,
+            history: (history.messages > 0).then_some(Keep {
+                messages: history.messages,
+                bytes: history.room_bytes,
+                age: history.age,
+                linger: history.linger,
+            }),
         }
     }
 }
@@ -71,14 +79,15 @@ pub(in crate::switchboard) struct Limits {
 }
 
 impl Limits {
-    /// Returns the limits that follow from those of the node.
-    pub(in crate::switchboard) const fn of(limits: &crate::Limits) -> Self {
+    /// Returns the limits of a node with this configuration.
+    pub(in crate::switchboard) const fn of(config: &Config) -> Self {
+        let limits = &config.limits;
         Self {
             own_bytes: limits.queue_bytes,
             own_messages: limits.queue_messages,
             held: limits.queued_bytes,
-            history_bytes: 64 << 20,
-            dormant_rooms: 10_000,
+            history_bytes: config.history.bytes,
+            dormant_rooms: config.history.rooms,
         }
     }
 }

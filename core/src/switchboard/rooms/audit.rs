@@ -15,12 +15,14 @@ impl Rooms {
         connections: &Table,
         limits: &Limits,
     ) -> Result<(), Inconsistency> {
-        let (mut members, mut lobbies) = (0, 0);
+        let (mut members, mut lobbies, mut active, mut keeping) = (0, 0, 0, 0);
         let mut owners: BTreeMap<_, usize> = BTreeMap::new();
         for (key, room) in &self.slots {
             self.audit_room(connections, limits, key as u32, room)?;
             lobbies += usize::from(room.lobby_members > 0);
             members += room.members.len();
+            active += usize::from(room.is_active());
+            keeping += usize::from(room.keeps);
             for network in room.owner.iter().flat_map(|ip| ip.networks()) {
                 *owners.entry(network).or_default() += 1;
             }
@@ -29,9 +31,11 @@ impl Rooms {
             same("rooms of a network", self.owners.held(network), held)?;
         }
         same("networks with rooms", self.owners.len(), owners.len())?;
-        same("rooms by name", self.by_name.len(), self.len())?;
+        same("rooms by name", self.by_name.len(), self.slots.len())?;
+        same("active rooms", self.active, active)?;
+        same("rooms that keep a history", self.keeping, keeping)?;
         same("lobbies", self.lobbies, lobbies)?;
-        same("rooms <= limit", self.len() <= limits.rooms, true)?;
+        same("rooms <= limit", self.active <= limits.rooms, true)?;
         let mut memberships = 0;
         for (_, connection) in connections.iter() {
             let rooms: BTreeSet<u32> = connection.rooms.iter().map(|member| member.room).collect();
@@ -50,7 +54,12 @@ impl Rooms {
         key: u32,
         room: &Room,
     ) -> Result<(), Inconsistency> {
-        same("empty room", room.members.is_empty(), false)?;
+        same(
+            "a room that nothing keeps",
+            room.is_active() || room.keeps,
+            true,
+        )?;
+        same("room by its log", self.of_log(room.log), key)?;
         same("room by name", self.find(&room.name), Some(key))?;
         let kept = room.members.len() <= limits.room_members;
         same("members <= limit", kept, true)?;
@@ -68,6 +77,10 @@ impl Rooms {
             *users.entry(connection.user).or_default() += 1;
         }
         same("lobby members", room.lobby_members, entered)?;
+        if !room.is_active() {
+            let free = room.presence.is_none() && room.owner.is_none();
+            return same("a dormant room has only its history", free, true);
+        }
         let Some(presence) = &room.presence else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 //! Rooms: their members, their numbers, and who is present.
 
 mod audit;
+mod lives;
 mod occupants;
 mod owners;
 mod presence;
@@ -24,9 +25,9 @@ use super::table::Table;
 use super::users::Users;
 use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::id::HexPair;
-use crate::{Config, ConnectionId, IpKey, Limits, Refused, Time, check_name};
+use crate::{ConnectionId, IpKey, Limits, Refused, Time, check_name};
 
-/// All rooms, each of which has members.
+/// All rooms: active ones, which have members, and dormant ones, which are kept for their history.
 #[derive(Debug)]
 pub(super) struct Rooms {
     by_name: NameIndex,
@@ -35,6 +36,13 @@ pub(super) struct Rooms {
     /// Distinguishes the epochs of this process from those of others.
     node: u64,
     epochs: u64,
+    stays: u64,
+    /// Rooms with members.
+    active: usize,
+    /// Rooms that keep a history.
+    keeping: usize,
+    /// The rooms by their keys in the log.
+    by_log: Vec<u32>,
     /// Rooms with a member that entered by its URL.
     lobbies: usize,
     timers: PresenceTimers,
@@ -48,13 +56,23 @@ impl Rooms {
             owners: Owners::new(keyed),
             node,
             epochs: 0,
+            stays: 0,
+            active: 0,
+            keeping: 0,
+            by_log: Vec::new(),
             lobbies: 0,
             timers: PresenceTimers::default(),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    /// Returns the number of rooms with members.
+    pub(super) const fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Returns the number of rooms that keep a history, with members or without.
+    pub(super) const fn keeping(&self) -> usize {
+        self.keeping
     }
 
     /// Returns the number of rooms with a member that entered by its URL.
@@ -70,6 +88,11 @@ impl Rooms {
     pub(super) fn find_or_vacant(&self, name: &str) -> Result<u32, Vacant> {
         self.by_name
             .find_or_vacant(name, |room| &self.at(room).name)
+    }
+
+    /// Returns the room of this key in the log.
+    pub(super) fn of_log(&self, log: u32) -> u32 {
+        self.by_log[log as usize]
     }
 
     #[inline]
@@ -119,15 +142,17 @@ impl Rooms {
         if connection.rooms.len() >= limits.rooms_per_connection {
             return Err(JoinError::TooManyRooms);
         }
-        match room {
-            Err(_) if self.len() >= limits.rooms => Err(JoinError::NoMoreRooms),
-            Err(_) if via != Via::Application && self.has_its_rooms(connection.ip, limits) => {
-                Err(JoinError::NoMoreRoomsForAddress)
-            }
-            Ok(key) if self.at(key).members.len() >= limits.room_members => {
-                Err(JoinError::RoomFull)
-            }
-            _ => Ok(room),
+        let members = room.map_or(0, |key| self.at(key).members.len());
+        if members >= limits.room_members {
+            Err(JoinError::RoomFull)
+        } else if members > 0 {
+            Ok(room)
+        } else if self.active >= limits.rooms {
+            Err(JoinError::NoMoreRooms)
+        } else if via != Via::Application && self.has_its_rooms(connection.ip, limits) {
+            Err(JoinError::NoMoreRoomsForAddress)
+        } else {
+            Ok(room)
         }
     }
 
@@ -140,12 +165,13 @@ impl Rooms {
         replaced: Option<&ConnectionState>,
         limits: &Limits,
     ) -> Result<(), Refused> {
-        let Some(key) = self.find(name) else {
+        let active = self.find(name).filter(|&key| self.at(key).is_active());
+        let Some(key) = active else {
             // A room that ends with its only member makes room for this one.
             let alone = || replaced.into_iter().flat_map(|found| self.alone_in(found));
             let frees = alone().next().is_some();
             let of_its_share = alone().any(|room| room.owner.is_some() && room.owner == ip);
-            return if self.len() >= limits.rooms + usize::from(frees) {
+            return if self.active >= limits.rooms + usize::from(frees) {
                 Err(Refused::LobbyFull)
             } else if !of_its_share && ip.is_some_and(|ip| self.has_its_rooms(ip, limits)) {
                 Err(Refused::IpLimit)
@@ -158,40 +184,6 @@ impl Rooms {
             return Err(Refused::LobbyFull);
         }
         Ok(())
-    }
-
-    /// Creates a room for a client from the address `owner`, or for the application, whose messages
-    /// are in the log under this key. Its first member has to [enter](Self::enter) now.
-    pub(super) fn create(
-        &mut self,
-        vacant: Vacant,
-        name: &str,
-        owner: Option<IpKey>,
-        log: u32,
-        config: &Config,
-    ) -> u32 {
-        let mut rules = config.room_rules.iter();
-        let rule = rules.find(|rule| name.starts_with(&rule.prefix));
-        let presence = rule
-            .and_then(|rule| rule.presence)
-            .unwrap_or(config.presence.enabled);
-        self.epochs += 1;
-        if let Some(ip) = owner {
-            self.owners.add(ip);
-        }
-        self.slots.reserve_one();
-        let key = self.slots.insert(Room {
-            name: name.into(),
-            epoch: self.epochs,
-            owner,
-            log,
-            members: Vec::new(),
-            lobby_members: 0,
-            presence: presence.then(Box::default),
-        }) as u32;
-        self.by_name
-            .insert(vacant, key, |room| &self.slots[room as usize].name);
-        key
     }
 
     /// Adds the connection in `slot` to a room, in which it is not. If the users present change,
@@ -226,7 +218,7 @@ impl Rooms {
         }
     }
 
-    /// Removes a connection from a room, which ends with its last member. Returns the room's name,
+    /// Removes a connection from a room, which is inactive without its last member. Returns its name,
     /// or `None` if the connection was not in it. With `grace`, the user stays present until then.
     pub(super) fn leave(
         &mut self,
@@ -260,15 +252,8 @@ impl Rooms {
             self.lobbies -= 1;
         }
         self.absent(users, key, user, grace, update_at);
-        if self.at(key).members.is_empty() {
-            let room = self.slots.remove(key as usize);
-            self.by_name.remove(&room.name, key);
-            if let Some(ip) = room.owner {
-                self.owners.remove(ip);
-            }
-            if let Some(presence) = room.presence {
-                presence.end(users);
-            }
+        if !self.at(key).is_active() {
+            self.deactivate(users, key);
         }
         Some(name)
     }
@@ -283,7 +268,7 @@ impl Rooms {
     pub(super) fn tick(&mut self, users: &mut Users, now: Time, update_at: Time) {
         while let Some(grace) = self.timers.pop_grace(now) {
             let room = self.slots.get_mut(grace.room as usize);
-            let room = room.filter(|room| room.epoch == grace.epoch);
+            let room = room.filter(|room| room.stay == grace.stay);
             let Some(presence) = room.and_then(|room| room.presence.as_mut()) else {
                 continue;
             };
@@ -299,9 +284,9 @@ impl Rooms {
 
     /// Takes the next room whose update is due.
     pub(super) fn pop_due(&mut self, now: Time) -> Option<u32> {
-        while let Some((key, epoch)) = self.timers.pop_update(now) {
+        while let Some((key, stay)) = self.timers.pop_update(now) {
             let room = self.slots.get_mut(key as usize);
-            let room = room.filter(|room| room.epoch == epoch);
+            let room = room.filter(|room| room.stay == stay);
             if let Some(presence) = room.and_then(|room| room.presence.as_mut()) {
                 presence.disarm();
                 return Some(key);
@@ -322,7 +307,7 @@ impl Rooms {
         if let Some(presence) = &mut room.presence
             && presence.arm()
         {
-            self.timers.push_update(at, key, room.epoch);
+            self.timers.push_update(at, key, room.stay);
         }
     }
 
@@ -359,7 +344,7 @@ impl Rooms {
             return;
         }
         if let Some(until) = grace {
-            let absence = self.timers.push_grace(until, key, room.epoch, user);
+            let absence = self.timers.push_grace(until, key, room.stay, user);
             presence.hold(users, user, absence);
         } else if presence.remove(users, user) {
             self.schedule_update(key, update_at);
@@ -368,7 +353,7 @@ impl Rooms {
 
     /// Returns whether the clients of this address may create no more rooms.
     fn has_its_rooms(&self, ip: IpKey, limits: &Limits) -> bool {
-        self.owners.is_greedy(ip, self.len(), limits.rooms)
+        self.owners.is_greedy(ip, self.active, limits.rooms)
     }
 
     /// Returns the rooms of which a connection is the only member.

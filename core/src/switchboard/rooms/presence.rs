@@ -202,7 +202,7 @@ pub(super) struct PresenceTimers {
 pub(super) struct Grace {
     at: Time,
     pub(super) room: u32,
-    pub(super) epoch: u64,
+    pub(super) stay: u64,
     pub(super) user: u32,
     pub(super) absence: Option<NonZeroU64>,
 }
@@ -216,18 +216,18 @@ impl PresenceTimers {
     }
 
     /// Schedules the update of a room.
-    pub(super) fn push_update(&mut self, at: Time, room: u32, epoch: u64) {
-        self.updates.push_back((at, room, epoch));
+    pub(super) fn push_update(&mut self, at: Time, room: u32, stay: u64) {
+        self.updates.push_back((at, room, stay));
     }
 
-    /// Takes the next room, and its epoch, whose update is due.
+    /// Takes the next room, and its stay, whose update is due.
     pub(super) fn pop_update(&mut self, now: Time) -> Option<(u32, u64)> {
-        let &(at, room, epoch) = self.updates.front()?;
+        let &(at, room, stay) = self.updates.front()?;
         if at > now {
             return None;
         }
         self.updates.pop_front();
-        Some((room, epoch))
+        Some((room, stay))
     }
 
     /// Schedules the end of a grace period. Returns the number of the absence.
@@ -235,7 +235,7 @@ impl PresenceTimers {
         &mut self,
         at: Time,
         room: u32,
-        epoch: u64,
+        stay: u64,
         user: u32,
     ) -> Option<NonZeroU64> {
         self.absences += 1;
@@ -243,7 +243,7 @@ impl PresenceTimers {
         self.graces.push_back(Grace {
             at,
             room,
-            epoch,
+            stay,
             user,
             absence,
         });

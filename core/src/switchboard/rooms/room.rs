@@ -27,14 +27,29 @@ pub(in crate::switchboard) struct Member {
 #[derive(Debug)]
 pub(in crate::switchboard) struct Room {
     pub(in crate::switchboard) name: Arc<str>,
-    /// Distinguishes the successive rooms under one key.
+    /// The life in which its numbers count.
     pub(in crate::switchboard) epoch: u64,
-    /// The address of the client that created it; `None` if the application did.
+    /// Distinguishes the successive times in which there are members in the rooms under one key.
+    pub(in crate::switchboard) stay: u64,
+    /// Whether it keeps a history, and so outlives its last member.
+    pub(in crate::switchboard) keeps: bool,
+    /// The address of the client that made it active; `None` if the application did, and without
+    /// members.
     pub(in crate::switchboard) owner: Option<IpKey>,
     /// Its key in the log.
     pub(in crate::switchboard) log: u32,
     pub(in crate::switchboard) members: Vec<Member>,
     /// Members that entered by their URL.
     pub(in crate::switchboard) lobby_members: usize,
+    /// Whether there is presence while there are members.
+    pub(in crate::switchboard) has_presence: bool,
     pub(in crate::switchboard) presence: Option<Box<Presence>>,
+}
+
+impl Room {
+    /// Returns whether it has members. A room without any is kept for its history, or about to be
+    /// entered.
+    pub(in crate::switchboard) fn is_active(&self) -> bool {
+        !self.members.is_empty()
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::hash::Secrets;
 use crate::switchboard::phase::Phase;
-use crate::{IpKey, Presence};
+use crate::{Config, IpKey, Presence};
 
 const UPDATE: Duration = Duration::from_secs(1);
 
@@ -13,6 +13,7 @@ struct World {
     users: Users,
     connections: Table,
     config: Config,
+    logs: u32,
     now: Time,
 }
 
@@ -31,6 +32,7 @@ impl World {
             users: Users::new(keyed),
             connections: Table::default(),
             config,
+            logs: 0,
             now: Time::from_millis(1_000),
         }
     }
@@ -55,7 +57,13 @@ impl World {
     fn enter(&mut self, id: ConnectionId, room: &str) -> u32 {
         let place = self.may_enter(id, room).unwrap();
         let (rooms, update_at) = (&mut self.rooms, self.now + UPDATE);
-        let key = place.unwrap_or_else(|vacant| rooms.create(vacant, room, None, 0, &self.config));
+        let key = place.unwrap_or_else(|vacant| {
+            self.logs += 1;
+            rooms.create(vacant, room, self.logs, &self.config.room(room))
+        });
+        if !rooms.at(key).is_active() {
+            rooms.activate(key, None);
+        }
         let connection = self.connections.get_mut(id).unwrap();
         rooms.enter(connection, &mut self.users, id.slot, key, false, update_at);
         self.audit();

@@ -5,10 +5,11 @@ use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Busy, Kind, Origin};
 use crate::switchboard::recipients::{Exclude, Receipt, excluded};
-use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, StaleId, Time};
+use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, StaleId, Time, check_name};
 
 impl Switchboard {
-    /// Sends `content` to a room as a numbered `message`.
+    /// Sends `content` to a room as a numbered `message`. A room that keeps a history stores it, also
+    /// without members.
     ///
     /// Never waits. Costs one encoding and one entry in the room's log, whatever the number of
     /// members.
@@ -27,11 +28,15 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         self.enter_to_send(now);
-        let Some(key) = self.rooms.find(room) else {
+        let place = self.rooms.find_or_vacant(room);
+        if place.is_err() && !self.would_keep(room) {
             return Ok(Receipt::default());
-        };
+        }
         self.check_busy()?;
-        self.publish(key, content, sender, exclude)
+        let key = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
+        let receipt = self.publish(key, content, sender, exclude);
+        self.bound_dormant_rooms();
+        receipt
     }
 
     /// Sends a frame to a room unchanged, without a number.
@@ -181,6 +186,12 @@ impl Switchboard {
         self.settle_sent(receipt, |_, victim| {
             ids.contains(&victim) && !full.contains(&victim)
         })
+    }
+
+    /// Returns whether a room of this name, which does not exist, would keep what is sent to it.
+    fn would_keep(&self, room: &str) -> bool {
+        let named = check_name(room, self.config.limits.name_bytes).is_ok();
+        named && self.config.room(room).history.messages > 0
     }
 
     fn send_to_members(

@@ -13,6 +13,9 @@ use crate::switchboard::log::Rule;
 use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
 
+/// Rooms whose histories are looked at in one tick.
+const EXPIRIES: usize = 256;
+
 impl Switchboard {
     /// Returns the connections in a room.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
@@ -87,12 +90,15 @@ impl Switchboard {
     fn leave_room(&mut self, id: ConnectionId, key: u32, grace: Option<Time>) -> Option<Arc<str>> {
         let update_at = self.presence_update_at();
         let room = self.rooms.at(key);
-        let (log, ends) = (room.log, room.members.len() == 1);
+        let (log, keeps) = (room.log, room.keeps);
+        let last = room.members.len() == 1;
         let (connections, users) = (&mut self.connections, &mut self.users);
         let name = self
             .rooms
             .leave(connections, users, id, key, grace, update_at)?;
-        if ends {
+        if last && keeps {
+            self.bound_dormant_rooms();
+        } else if last {
             self.log.remove_room(log);
         }
         self.notify(Notice::Left {
@@ -125,13 +131,39 @@ impl Switchboard {
         self.clock.now() + self.config.presence.interval
     }
 
-    pub(super) fn create_room(&mut self, vacant: Vacant, name: &str, owner: Option<IpKey>) -> u32 {
-        let rules = &self.config.room_rules;
-        let rule = rules.iter().find(|rule| name.starts_with(&rule.prefix));
-        let slow = rule.and_then(|rule| rule.slow).unwrap_or(self.config.slow);
-        let log = self.log.create_room(Rule::new(slow, &self.config.limits));
-        let key = self.rooms.create(vacant, name, owner, log, &self.config);
-        self.note_level(Level::Rooms, self.rooms.len(), self.config.limits.rooms);
-        key
+    /// Creates a room without members.
+    pub(super) fn create_room(&mut self, vacant: Vacant, name: &str) -> u32 {
+        let settings = self.config.room(name);
+        let rule = Rule::new(&settings, &self.config.limits);
+        let log = self.log.create_room(rule);
+        self.rooms.create(vacant, name, log, &settings)
+    }
+
+    /// Makes a room active, for its first member.
+    pub(super) fn activate_room(&mut self, key: u32, owner: Option<IpKey>) {
+        self.rooms.activate(key, owner);
+        let (active, limit) = (self.rooms.active(), self.config.limits.rooms);
+        self.note_level(Level::Rooms, active, limit);
+    }
+
+    /// Ends the rooms without members that have lingered long enough.
+    pub(super) fn tick_histories(&mut self) {
+        let now = self.clock.now();
+        for log in self.log.expire(now, EXPIRIES) {
+            self.end_room(log);
+        }
+    }
+
+    /// Keeps the bound on rooms without members.
+    pub(super) fn bound_dormant_rooms(&mut self) {
+        while let Some(log) = self.log.next_over_dormant() {
+            self.end_room(log);
+        }
+    }
+
+    /// Ends a room without members, given its key in the log.
+    fn end_room(&mut self, log: u32) {
+        self.rooms.remove(self.rooms.of_log(log));
+        self.log.remove_room(log);
     }
 }

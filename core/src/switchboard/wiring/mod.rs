@@ -42,5 +42,5 @@ pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;
 pub use self::commands::{Denied, Question};
 pub use self::inbound::{Event, ReadMode};
-pub use self::stats::Stats;
+pub use self::stats::{HistoryStats, Stats};
 pub use self::switchboard::Switchboard;

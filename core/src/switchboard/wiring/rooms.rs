@@ -82,7 +82,10 @@ impl Switchboard {
         }
         let lobby = via == Via::Url;
         let owner = (via != Via::Application).then_some(connection.ip);
-        let key = room.unwrap_or_else(|vacant| self.create_room(vacant, name, owner));
+        let key = room.unwrap_or_else(|vacant| self.create_room(vacant, name));
+        if !self.rooms.at(key).is_active() {
+            self.activate_room(key, owner);
+        }
         let update_at = self.presence_update_at();
         let connection = self.connections.get_mut(id)?;
         // Before anything is sent, because a connection that this is too much for leaves again.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::switchboard::Switchboard;
 use crate::Time;
-use crate::switchboard::counters::{Quantiles, Tally};
+use crate::switchboard::counters::{Quantiles, Recoveries, Tally};
 
 /// The statistics of a node. In serialised form, the body of `/stats.json`. Keys are only ever
 /// added.
@@ -17,7 +17,7 @@ pub struct Stats {
     pub max_connections: usize,
     /// `total_connections` in percent of `max_connections`.
     pub capacity_percent: f64,
-    /// Rooms.
+    /// Rooms with members.
     pub active_rooms: usize,
     /// Rooms with a member that entered by its URL.
     pub active_lobbies: usize,
@@ -30,7 +30,8 @@ pub struct Stats {
     /// Connections that have ended and whose hook `on_disconnect` has not returned. Unless they
     /// also count as `closing`, their sockets are closed.
     pub disconnecting: usize,
-    /// Bytes of memory of all frames that wait. One that waits for many connections counts once.
+    /// Bytes of memory of all frames that wait. One that waits for many connections counts once; one
+    /// that is only history does not count.
     pub queued_bytes: usize,
     /// Messages received.
     pub messages_in: u64,
@@ -44,34 +45,61 @@ pub struct Stats {
     pub refused: Tally,
     /// Round-trip times in milliseconds; 0 before the first one.
     pub rtt_ms: Quantiles,
+    /// What rooms keep for those who come back.
+    pub history: HistoryStats,
+    /// The outcomes of coming back to a room that keeps a history.
+    pub recoveries: Recoveries,
+    /// Members that are catching up: they come back to a room and have not got all that they missed,
+    /// or a room's rule `CatchUp` spares them.
+    pub lagging: usize,
     /// Seconds since the switchboard was created.
     pub uptime_s: f64,
     /// Whether a drain has begun.
     pub draining: bool,
 }
 
+/// What rooms keep for those who come back.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HistoryStats {
+    /// Rooms that keep a history, with members or without.
+    pub rooms: usize,
+    /// Messages in them.
+    pub messages: usize,
+    /// Bytes of these, as the bounds count them.
+    pub bytes: usize,
+}
+
 impl Switchboard {
     /// Returns the statistics at `now`. Costs a pass over the buckets of the histogram.
     pub fn stats(&self, now: Time) -> Stats {
         let max_connections = self.config.limits.connections;
+        let (messages, bytes) = self.log.kept();
         let percent = self.seats.open() as f64 * 100.0 / max_connections as f64;
         Stats {
             total_connections: self.seats.open(),
             max_connections,
             capacity_percent: (percent * 100.0).round() / 100.0,
-            active_rooms: self.rooms.len(),
+            active_rooms: self.rooms.active(),
             active_lobbies: self.rooms.lobbies(),
             users: self.users.connected,
             pending_handshakes: self.seats.handshakes(),
             closing: self.seats.closing(),
             disconnecting: self.drain.disconnecting(),
-            queued_bytes: self.log.held(),
+            queued_bytes: self.log.waiting_bytes(),
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,
             dropped: self.counters.dropped.clone(),
             closes: self.counters.closes.clone(),
             refused: self.counters.refused.clone(),
             rtt_ms: self.counters.rtt.quantiles(),
+            history: HistoryStats {
+                rooms: self.rooms.keeping(),
+                messages,
+                bytes,
+            },
+            recoveries: self.counters.recoveries,
+            lagging: self.log.lagging(),
             uptime_s: (self.clock.uptime(now).as_secs_f64() * 1e3).round() / 1e3,
             draining: self.drain.has_begun(),
         }

@@ -121,7 +121,7 @@ impl Switchboard {
             partials: Partials::default(),
             users: Users::new(keyed),
             rooms,
-            log: Log::new(log::Limits::of(&config.limits)),
+            log: Log::new(log::Limits::of(&config)),
             encoder: Encoder::default(),
             deadlines: Deadlines::default(),
             pings: Liveness::default(),
@@ -149,6 +149,7 @@ impl Switchboard {
             self.deadlines.next_expiry(),
             self.seats.next(),
             self.drain.next(),
+            self.log.next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -167,6 +168,7 @@ impl Switchboard {
         if let Some(by) = self.clock.advance(now, due, threshold) {
             self.notify(Notice::HostStalled { by });
         }
+        self.log.advance_clock(self.clock.now());
     }
 
     /// Returns the current liveness time, which does not advance during a stall of the host.

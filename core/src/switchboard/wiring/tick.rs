@@ -39,6 +39,7 @@ impl Switchboard {
         self.pings
             .tick(&mut self.connections, &mut self.effects, now);
         self.tick_presence();
+        self.tick_histories();
         self.deadlines.sweep(&self.connections);
         self.seats.tick(self.clock.now());
         self.clock.tick();

@@ -1,0 +1,90 @@
+//! What rooms keep for those who come back.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::seconds;
+
+/// What rooms keep of their messages for clients that come back (docs/protocol.md, section 5), and
+/// what all rooms together may keep.
+///
+/// A room keeps the last of its numbered messages, as many as all bounds allow. The fields that
+/// concern one room can be overridden per room ([`RoomRule::history`](super::RoomRule::history)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    /// Messages of a room (0: rooms keep no history).
+    pub messages: usize,
+    /// Bytes of a room (256 KiB). Each message counts as its frame and 112 bytes.
+    pub room_bytes: usize,
+    /// How long a message is kept (5 min).
+    #[serde(with = "seconds")]
+    pub age: Duration,
+    /// How long a room keeps its name, its numbers and its messages after its last member or its
+    /// last message, whichever is later (10 min). At least `age`.
+    #[serde(with = "seconds")]
+    pub linger: Duration,
+    /// The latest messages that whoever enters a room without naming a position gets (0). At most
+    /// `messages`.
+    pub on_join: usize,
+    /// The latest messages that a client may ask for instead of `on_join` (0). At most `messages`.
+    pub on_join_max: usize,
+    /// Bytes over all rooms (64 MiB). What would be the first to grow too old gives way.
+    pub bytes: usize,
+    /// Rooms without members (10 000). The one that would be the first to end gives way.
+    pub rooms: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            messages: 0,
+            room_bytes: 256 << 10,
+            age: Duration::from_secs(5 * 60),
+            linger: Duration::from_secs(10 * 60),
+            on_join: 0,
+            on_join_max: 0,
+            bytes: 64 << 20,
+            rooms: 10_000,
+        }
+    }
+}
+
+/// What some rooms keep of their messages; `None` for what [`History`] says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoomHistory {
+    /// Messages of a room; 0 for no history.
+    pub messages: Option<usize>,
+    /// Bytes of a room.
+    pub room_bytes: Option<usize>,
+    /// How long a message is kept.
+    #[serde(with = "seconds::optional")]
+    pub age: Option<Duration>,
+    /// How long a room without members is kept.
+    #[serde(with = "seconds::optional")]
+    pub linger: Option<Duration>,
+    /// The latest messages that whoever enters without naming a position gets. What [`History`] says
+    /// holds up to `messages`.
+    pub on_join: Option<usize>,
+    /// The latest messages that a client may ask for. What [`History`] says holds up to `messages`.
+    pub on_join_max: Option<usize>,
+}
+
+impl RoomHistory {
+    /// Returns what holds for a room with this rule.
+    pub(crate) fn over(&self, node: &History) -> History {
+        let messages = self.messages.unwrap_or(node.messages);
+        let (on_join, on_join_max) = (node.on_join.min(messages), node.on_join_max.min(messages));
+        History {
+            messages,
+            room_bytes: self.room_bytes.unwrap_or(node.room_bytes),
+            age: self.age.unwrap_or(node.age),
+            linger: self.linger.unwrap_or(node.linger),
+            on_join: self.on_join.unwrap_or(on_join),
+            on_join_max: self.on_join_max.unwrap_or(on_join_max),
+            ..*node
+        }
+    }
+}

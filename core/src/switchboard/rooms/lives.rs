@@ -1,0 +1,88 @@
+//! How rooms begin and end.
+//!
+//! ```text
+//!            create              activate              deactivate
+//!   nothing ────────▶ dormant ─────────────▶ active ──────────────▶ dormant ─▶ nothing
+//!                                                            │
+//!                                                            └─ without history ─▶ nothing
+//! ```
+
+use super::Rooms;
+use super::room::Room;
+use crate::IpKey;
+use crate::config::RoomSettings;
+use crate::hash::Vacant;
+use crate::switchboard::capacity::ReserveOne;
+use crate::switchboard::users::Users;
+
+impl Rooms {
+    /// Creates a room without members, whose messages are in the log under this key. Unless it keeps
+    /// a history, its first member has to [enter](Self::enter) now.
+    pub(in crate::switchboard) fn create(
+        &mut self,
+        vacant: Vacant,
+        name: &str,
+        log: u32,
+        settings: &RoomSettings,
+    ) -> u32 {
+        self.epochs += 1;
+        let keeps = settings.history.messages > 0;
+        self.keeping += usize::from(keeps);
+        self.slots.reserve_one();
+        let key = self.slots.insert(Room {
+            name: name.into(),
+            epoch: self.epochs,
+            stay: 0,
+            keeps,
+            owner: None,
+            log,
+            members: Vec::new(),
+            lobby_members: 0,
+            has_presence: settings.presence,
+            presence: None,
+        }) as u32;
+        if self.by_log.len() <= log as usize {
+            self.by_log.resize(log as usize + 1, key);
+        }
+        self.by_log[log as usize] = key;
+        self.by_name
+            .insert(vacant, key, |room| &self.slots[room as usize].name);
+        key
+    }
+
+    /// Makes a room active, whose first member has to [enter](Self::enter) now: a client from the
+    /// address `owner`, or one that the application adds.
+    pub(in crate::switchboard) fn activate(&mut self, key: u32, owner: Option<IpKey>) {
+        self.active += 1;
+        self.stays += 1;
+        if let Some(ip) = owner {
+            self.owners.add(ip);
+        }
+        let room = &mut self.slots[key as usize];
+        room.stay = self.stays;
+        room.owner = owner;
+        room.presence = room.has_presence.then(Box::default);
+    }
+
+    /// Ends what a room has while it has members. It ends itself, unless it keeps a history.
+    pub(super) fn deactivate(&mut self, users: &mut Users, key: u32) {
+        self.active -= 1;
+        let room = &mut self.slots[key as usize];
+        if let Some(ip) = room.owner.take() {
+            self.owners.remove(ip);
+        }
+        if let Some(presence) = room.presence.take() {
+            presence.end(users);
+        }
+        if !room.keeps {
+            self.remove(key);
+        }
+    }
+
+    /// Removes a room without members.
+    pub(in crate::switchboard) fn remove(&mut self, key: u32) {
+        let room = self.slots.remove(key as usize);
+        self.keeping -= usize::from(room.keeps);
+        self.by_name.remove(&room.name, key);
+    }
+}
