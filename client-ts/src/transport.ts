@@ -2,7 +2,7 @@ import type { Action, Close, Event, TokenReason } from './events.js';
 import { createMachine } from './machine.js';
 import { watch } from './page.js';
 import { base64url, parse, toText } from './text.js';
-import { resolve, type Url } from './url.js';
+import { resolve, withQuery, type Url } from './url.js';
 
 /** The required part of a `WebSocket`. */
 export interface Socket {
@@ -176,10 +176,8 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     try {
       const url = resolve(place);
       const offered = ['switchboard.v1.json', ...protocols];
-      const query = { session, since, token: tokenInQuery && token };
-      for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
-      socket = new (webSocket ?? WebSocket)(url.href, offered);
+      socket = new (webSocket ?? WebSocket)(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
       socket.onopen = () => run({ type: 'opened' });
       socket.onmessage = ({ data }: { data: unknown }) => run({ type: 'message', frame: parse(data) });
       socket.onclose = ({ code, reason }: Close) => {

@@ -8,3 +8,14 @@ export function resolve(address: string | URL): URL {
   if (!/^wss?:$/.test(url.protocol) || url.hash) throw new TypeError(`no WebSocket address: ${url.href}`);
   return url;
 }
+
+/** Adds parameters to the query, in place of those of the same name; a `session` of the application is kept. The rest stays as it was written. */
+export function withQuery(url: URL, query: Record<string, string | false | undefined>): string {
+  let pairs = url.search.slice(1).split('&');
+  for (const [name, value] of Object.entries(query)) {
+    const others = pairs.filter((pair) => pair.split('=')[0] !== name);
+    if (value && (name !== 'session' || others.length === pairs.length)) pairs = [...others, `${name}=${encodeURIComponent(value)}`];
+  }
+  url.search = pairs.join('&').replace(/^&/, '');
+  return url.href;
+}

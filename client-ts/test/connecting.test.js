@@ -103,3 +103,32 @@ describe('connecting', () => {
     assert.equal(socket.take()[0]?.type, 'ping');
   });
 });
+
+describe('the query of the URL', () => {
+  const SESSION = /session=[\w-]{22,}/;
+  const dialed = (query, options = {}) => {
+    make(options, `ws://host/ws${query}`).close();
+    return FakeSocket.last.address.replace('ws://host/ws', '').replace(SESSION, 'session=S');
+  };
+
+  it('stays as the application wrote it', () => {
+    for (const query of ['?x=1', '?a+b=c%20d', '?q=~\'()*!', '?a;b', '?x', '?x=&y', '?a=1&&b=2', '?x=1&x=2', '?name=Ren%C3%A9']) assert.equal(dialed(query), `${new URL(`ws://h/${query}`).search}&session=S`);
+  });
+
+  it('may be empty', () => {
+    for (const query of ['', '?']) assert.equal(dialed(query), '?session=S');
+  });
+
+  it('may have a session of its own, which is kept', () => {
+    for (const query of ['?session=mine', '?x=1&session=mine&y=2', '?session=']) assert.equal(dialed(query), query);
+    assert.equal(dialed('?mysession=1'), '?mysession=1&session=S');
+  });
+
+  it('has the position that the client reached in place of one that it began with', () => {
+    make({}, 'ws://host/ws/lobby?since=e1.3&x=1');
+    assert.match(FakeSocket.last.url, /\?since=e1\.3&x=1$/);
+    FakeSocket.last.welcome().receive({ type: 'subscribed', channel: 'lobby', epoch: 'e1', seq: 10, first: 1 }).end();
+    time.pass(500);
+    assert.match(FakeSocket.last.url, /\?x=1&since=e1\.10$/);
+  });
+});

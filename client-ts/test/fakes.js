@@ -9,11 +9,10 @@ export class FakeSocket {
   closed = null;
 
   constructor(url, protocols) {
-    const address = new URL(url);
+    this.address = url;
     // Another one for each client.
-    this.session = address.searchParams.get('session');
-    address.searchParams.delete('session');
-    this.url = address.href;
+    this.session = new URL(url).searchParams.get('session');
+    this.url = url.replace(/([?&])session=[^&]*(&|$)/, (_, before, after) => after && before);
     this.protocols = protocols;
     FakeSocket.all.push(this);
   }

@@ -67,7 +67,7 @@ it('the position in the lobby goes into the URL', () => {
   make();
   FakeSocket.last.welcome().receive({ ...subscribed, channel: 'lobby', epoch: 'a b&c' });
   comeBack();
-  assert.equal(FakeSocket.last.url, 'ws://host/ws/lobby?since=a+b%26c.10');
+  assert.equal(FakeSocket.last.url, 'ws://host/ws/lobby?since=a%20b%26c.10');
 });
 
 it('a promise survives a lost answer, and resolves with the number of the message', async () => {

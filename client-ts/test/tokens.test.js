@@ -20,7 +20,7 @@ describe('tokens', () => {
   it('or in the query, where that is asked for', async () => {
     make({ getToken: () => 'a b', tokenInQuery: true }, 'ws://host/ws?x=1');
     await settle();
-    assert.equal(FakeSocket.last.url, 'ws://host/ws?x=1&token=a+b');
+    assert.equal(FakeSocket.last.url, 'ws://host/ws?x=1&token=a%20b');
     assert.deepEqual(FakeSocket.last.protocols, ['switchboard.v1.json']);
   });
 

@@ -743,6 +743,15 @@ function resolve(address) {
   if (!/^wss?:$/.test(url.protocol) || url.hash) throw new TypeError(`no WebSocket address: ${url.href}`);
   return url;
 }
+function withQuery(url, query) {
+  let pairs = url.search.slice(1).split("&");
+  for (const [name, value] of Object.entries(query)) {
+    const others = pairs.filter((pair) => pair.split("=")[0] !== name);
+    if (value && (name !== "session" || others.length === pairs.length)) pairs = [...others, `${name}=${encodeURIComponent(value)}`];
+  }
+  url.search = pairs.join("&").replace(/^&/, "");
+  return url.href;
+}
 
 // src/transport.ts
 function createTransport(address, options, notify, warn) {
@@ -841,10 +850,8 @@ function createTransport(address, options, notify, warn) {
     try {
       const url = resolve(place);
       const offered = ["switchboard.v1.json", ...protocols];
-      const query = { session, since, token: tokenInQuery && token };
-      for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
-      socket = new (webSocket ?? WebSocket)(url.href, offered);
+      socket = new (webSocket ?? WebSocket)(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
       socket.onopen = () => run({ type: "opened" });
       socket.onmessage = ({ data }) => run({ type: "message", frame: parse(data) });
       socket.onclose = ({ code, reason }) => {

@@ -1,5 +1,6 @@
 //! Resolves a URL into a connection target, and defines the trait that a runtime implements to dial it.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::future::Future;
 
@@ -162,40 +163,47 @@ fn host_and_port(uri: &Uri) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
-/// Strips the fragment, adds a missing path, and puts parameters into the query, in place of those of
-/// the same name.
+/// Strips the fragment, adds a missing path, and adds parameters to the query, in place of those of the
+/// same name; a `session` of the application is kept. The rest of the query stays as it was written.
 fn with_query(url: &str, parameters: &[(&str, Option<&str>)]) -> Option<Uri> {
     let mut parts = url.parse::<Uri>().ok()?.into_parts();
     let asked = parts.path_and_query.take()?;
-    let mut path = asked.path().to_owned();
-    let given = |name: &str| {
-        parameters
-            .iter()
-            .any(|&(ours, value)| ours == name && value.is_some())
-    };
-    let asked = asked.query().into_iter().flat_map(|query| query.split('&'));
-    let mut sign = '?';
-    for pair in asked.filter(|pair| !given(pair.split('=').next().unwrap_or_default())) {
-        path.push(sign);
-        path.push_str(pair);
-        sign = '&';
-    }
+    let query = asked.query().filter(|query| !query.is_empty());
+    let mut pairs: Vec<Cow<'_, str>> = query
+        .into_iter()
+        .flat_map(|query| query.split('&').map(Cow::from))
+        .collect();
     for &(name, value) in parameters {
+        let is_other = |pair: &Cow<'_, str>| pair.split('=').next() != Some(name);
         let Some(value) = value else {
             continue;
         };
-        let _ = write!(path, "{sign}{name}=");
-        sign = '&';
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                path.push(char::from(byte));
-            } else {
-                let _ = write!(path, "%{byte:02X}");
-            }
+        if name == "session" && !pairs.iter().all(is_other) {
+            continue;
         }
+        pairs.retain(is_other);
+        pairs.push(format!("{name}={}", encode(value)).into());
+    }
+    let mut path = asked.path().to_owned();
+    if !pairs.is_empty() {
+        path.push('?');
+        path.push_str(&pairs.join("&"));
     }
     parts.path_and_query = Some(path.parse().ok()?);
     Uri::from_parts(parts).ok()
+}
+
+/// Percent-encodes the value of a parameter.
+fn encode(value: &str) -> String {
+    let mut encoded = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]
@@ -230,6 +238,22 @@ mod tests {
         assert_eq!(asked("ws://h/ws/a"), format!("ws://h/ws/a?{query}"));
         let own = "ws://h/ws/a?x=1&since=e.2";
         assert_eq!(asked(own), format!("ws://h/ws/a?x=1&{query}"));
+        assert_eq!(asked("ws://h/ws/a?"), format!("ws://h/ws/a?{query}"));
+        let raw = "ws://h/ws/a?a+b=c%20d&&q=~'()*!&x=";
+        assert_eq!(asked(raw), format!("{raw}&{query}"));
+    }
+
+    #[test]
+    fn a_session_of_the_application_is_kept() {
+        for own in ["?session=mine", "?x=1&session=mine&y=2", "?session="] {
+            let url = format!("ws://h/ws{own}");
+            let dialed = Dialed {
+                session: "s_1-a",
+                ..Dialed::default()
+            };
+            let target = target(&url, dialed, &Options::default()).expect("an address");
+            assert_eq!(target.request.uri().to_string(), url);
+        }
     }
 
     #[test]
