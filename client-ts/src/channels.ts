@@ -64,6 +64,7 @@ export function announce(m: Channels & Context, name: string, frame: Frame): voi
 
 /** Activates a channel at the position of a `subscribed`, or of its lobby. Returns whether everything since the old position follows. */
 export function activate(m: Channels & Context, name: string, channel: Channel, from: Partial<Frame> = m._lobbies.get(name) ?? nowhere()): boolean {
+  if (!channel._active) channel._presence = m._lobbies.get(name)?._presence;
   m._lobbies.delete(name);
   channel._active = true;
   return take(m, name, channel, from);

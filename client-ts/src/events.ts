@@ -5,6 +5,7 @@
  */
 
 import type { Position } from './place.js';
+import type { Presence } from './presence.js';
 
 /** A message of the protocol, as parsed from JSON. */
 export interface Frame {
@@ -86,10 +87,11 @@ export type Action =
   | { type: 'get_token'; reason: TokenReason }
   | { type: 'dial'; session: string | undefined; since: string | undefined }
   | { type: 'close'; reason: string }
-  | { type: 'send' | 'deliver'; frame: Frame }
+  | { type: 'send'; frame: Frame }
+  | { type: 'deliver'; frame: Frame; presence?: Presence | undefined }
   | { type: 'state'; state: State }
   | { type: 'refused'; channel: string; frame: Frame }
-  | { type: 'entered'; channel: string }
+  | { type: 'entered'; channel: string; presence: Presence | undefined }
   | { type: 'unanswered'; channel: string }
   | { type: 'gap'; channel: string; from: number; to: number; away: boolean }
   | { type: 'epoch'; channel: string; from: string; to: string }

@@ -1,6 +1,7 @@
 import { Emitter } from './emitter.js';
 import type { Event, Frame, State } from './events.js';
 import type { Position } from './place.js';
+import type { Presence } from './presence.js';
 import { toText } from './text.js';
 import { createTransport, type Notice, type Options, type Transport } from './transport.js';
 import type { Url } from './url.js';
@@ -8,6 +9,7 @@ import type { Url } from './url.js';
 export { decide, type Verdict } from './verdict.js';
 export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './events.js';
 export type { Position } from './place.js';
+export type { Presence } from './presence.js';
 export type { Options, Socket } from './transport.js';
 export type { Url } from './url.js';
 
@@ -61,16 +63,6 @@ export interface SubscribeOptions {
   since?: Position | undefined;
   /** Begins with this many of the latest messages, as far as the server allows. Not used with `since`. */
   last?: number | undefined;
-}
-
-/** The users in a channel, as far as the server reports them. */
-export interface Presence {
-  /** The number of users. */
-  readonly count: number;
-  /** The known names. */
-  readonly users: readonly string[];
-  /** Whether `users` is complete. */
-  readonly complete: boolean;
 }
 
 export type SubscriptionStatus = 'pending' | 'active' | 'refused' | 'closed';
@@ -171,8 +163,6 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   readonly #transport: Transport;
   readonly #channels = new Map<string, Set<Subscription<never>>>();
   readonly #waiters = new Map<number, Waiter>();
-  /** Presence on this connection, by channel. */
-  readonly #presence = new Map<string, Presence>();
 
   /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
   constructor(url: Url, options: Options = {}) {
@@ -204,7 +194,6 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       uses.delete(subscription as never);
       if (uses.size) return;
       this.#channels.delete(channel);
-      this.#presence.delete(channel);
       this.#transport._run({ type: 'unsubscribe', channel });
     });
     for (const { status, presence } of uses) {
@@ -261,27 +250,24 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     switch (notice.type) {
       case 'state':
         this.state = notice.state;
-        this.#presence.clear();
         for (const channel of this.#channels.keys()) this.#each(channel, (one) => one.mark('pending'));
         return this.emit('state', this.state);
       case 'done': return this.#settle(notice.id)?.[0](notice.value);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case 'rtt': return this.emit(notice.type, notice.ms);
-      case 'entered': return this.#each(notice.channel, (one) => one.mark('active', this.#presence.get(notice.channel)));
+      case 'entered': return this.#each(notice.channel, (one) => one.mark('active', notice.presence));
       case 'gap': case 'epoch': case 'refused': case 'unanswered':
         return this.#each(notice.channel, (one) => {
           if (notice.type === 'refused') one.mark('refused');
           one.emit(notice.type, notice);
         });
     }
-    const { frame } = notice;
+    const { frame, presence } = notice;
     const { type, channel, id } = frame;
-    if (type === 'presence') this.#presence.set(channel, merge(this.#presence.get(channel), frame));
-    if (type === 'unsubscribed') this.#presence.delete(channel);
     this.#each(channel, (one) => {
       if (type === 'subscribed') one.mark('active');
       if (type === 'unsubscribed' && id === undefined) one.mark('refused');
-      if (one.status === 'active') one.presence = this.#presence.get(channel) ?? null;
+      if (presence && one.status === 'active') one.presence = presence;
       // Frames of the application may have the names of events.
       if (['message', 'presence', 'subscribed'].includes(type)) one.emit(type as never, frame as never);
     });
@@ -290,14 +276,6 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   }
 
   #each(channel: string, what: (subscription: Subscription<never>) => void): void { this.#channels.get(channel)?.forEach(what); }
-}
-
-function merge(before: Presence | undefined, { count, users, joined, left }: Frame): Presence {
-  const names = new Set<string>(users ?? before?.users);
-  for (const name of joined ?? []) names.add(name as string);
-  for (const name of left ?? []) names.delete(name as string);
-  // If only the count is sent, the names are unknown.
-  return { count, users: [...names], complete: names.size === count && !!(users || ((joined || left) && before?.complete)) };
 }
 
 /** Encodes the content now, so that later changes have no effect. */

@@ -1,3 +1,5 @@
+import type { Presence } from './presence.js';
+
 /** What a client knows of a channel's numbers. The first four are those of the server's `subscribed`. */
 export interface Place {
   /** Empty if unknown. */
@@ -12,6 +14,8 @@ export interface Place {
   _own: Set<number>;
   /** Entered anew, and nothing was seen since: messages up to `seq` may follow. */
   _fresh: boolean;
+  /** Who is in the channel, since it was entered. */
+  _presence?: Presence | undefined;
 }
 
 /** A position in a channel, as `subscribe` names it. */

@@ -4,6 +4,7 @@ import { emit, Ms, NEVER, send } from './context.js';
 import type { Frame } from './events.js';
 import { heard, pong } from './liveness.js';
 import { flush, flushChannel, reject, to } from './messages.js';
+import { merge } from './presence.js';
 import { acknowledged, answered, enterChannels, notRead, refuse } from './requests.js';
 
 /** Handles a message of the server. */
@@ -34,6 +35,11 @@ export function receive(m: Machine, frame: Frame | null): void {
       const place = placeOf(m, name);
       const isNew = !place?._own.has(frame.seq) && see(m, name, frame.seq);
       if (!isNew && place?.first !== undefined && frame.seq >= 0) return;
+      break;
+    }
+    case 'presence': {
+      const place = placeOf(m, name);
+      if (place) return emit(m, { type: 'deliver', frame, presence: place._presence = merge(place._presence, frame) });
       break;
     }
     case 'skip': case 'gap': {
@@ -88,7 +94,7 @@ function refused(m: Machine, frame: Frame): void {
   } else if (code === 'already_subscribed') {
     // It was joined by the URL, so the error of the needless request is not reported.
     if (!channel!._active) {
-      emit(m, { type: 'entered', channel: name });
+      emit(m, { type: 'entered', channel: name, presence: m._lobbies.get(name)?._presence });
       flushChannel(m, name, activate(m, name, channel!));
     }
   } else {

@@ -10,6 +10,8 @@ afterEach(() => time.end());
 
 const make = (options = {}) => new Switchboard('ws://host/ws', { webSocket: FakeSocket, seed: 1, ...options });
 
+const NONE = Object.create(null);
+
 describe('presence', () => {
   const present = (frame) => FakeSocket.last.receive({ type: 'presence', channel: 'a', ...frame });
 
@@ -21,10 +23,29 @@ describe('presence', () => {
     present({ count: 2, users: ['ann', 'bob'] });
     present({ count: 2, joined: ['cay'], left: ['bob'] });
     const second = client.subscribe('a');
-    assert.deepEqual(second.presence, { count: 2, users: ['ann', 'cay'], complete: true });
+    assert.deepEqual(second.presence, { count: 2, users: ['ann', 'cay'], complete: true, info: NONE });
     assert.deepEqual(first.presence, second.presence);
     present({ count: 3, joined: ['dee'] });
-    assert.deepEqual(second.presence, { count: 3, users: ['ann', 'cay', 'dee'], complete: true });
+    assert.deepEqual(second.presence, { count: 3, users: ['ann', 'cay', 'dee'], complete: true, info: NONE });
+  });
+
+  it('has what the application tells of the users', () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    FakeSocket.last.welcome().letIn();
+    present({ count: 2, users: ['ann', '__proto__'], info: JSON.parse('{"ann":{"colour":"red"},"__proto__":{"colour":"blue"}}') });
+    assert.deepEqual([sub.presence.info.ann, sub.presence.info['__proto__'], sub.presence.info.constructor], [{ colour: 'red' }, { colour: 'blue' }, undefined]);
+    present({ count: 1, left: ['__proto__'] });
+    assert.deepEqual(Object.keys(sub.presence.info), ['ann']);
+  });
+
+  it('of the wrong kind harms nobody', () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    FakeSocket.last.welcome().letIn();
+    for (const rubbish of [{ users: 5 }, { joined: {}, left: true }, { count: 'x', users: null, info: 7 }, {}]) present(rubbish);
+    present({ count: 1, users: ['ann'] });
+    assert.deepEqual(sub.presence, { count: 1, users: ['ann'], complete: true, info: NONE });
   });
 
   it('is told before its event, and says whether the names are all', () => {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use switchboard_core::Time;
 use switchboard_core::client::{
-    Close, Failure, Input, Machine, MachineConfig, Output, Report, ServerText, Stage, State,
-    StopReason, TokenReason, WaitReason,
+    Close, Failure, Input, Machine, MachineConfig, Output, Presence, Report, ServerText, Stage,
+    State, StopReason, TokenReason, WaitReason,
 };
 use switchboard_core::protocol::{Content, Since};
 
@@ -90,7 +90,7 @@ impl Player {
     fn handle(&mut self, event: Input<'_>) {
         self.machine.handle(Time::from_millis(self.now), event);
         while let Some(action) = self.machine.poll_output() {
-            let action = write_action(&action);
+            let action = write_action(&self.machine, &action);
             self.played
                 .push(json!({"at_ms": self.now, "action": action}));
         }
@@ -195,7 +195,7 @@ fn write_frame(frame: &ServerText) -> Value {
     parse(frame.as_json())
 }
 
-fn write_action(action: &Output) -> Value {
+fn write_action(machine: &Machine, action: &Output) -> Value {
     match action {
         Output::Dial { session, since } => {
             let mut action = json!({"type": "dial"});
@@ -226,18 +226,31 @@ fn write_action(action: &Output) -> Value {
             }
             action
         }
-        Output::Notify(notice) => write_notice(notice),
+        Output::Notify(notice) => write_notice(machine, notice),
     }
 }
 
-fn write_notice(notice: &Report) -> Value {
+fn write_notice(machine: &Machine, notice: &Report) -> Value {
+    let with_presence = |mut notice: Value, channel: Option<&str>| {
+        if let Some(presence) = machine.presence(channel.unwrap_or_default()) {
+            notice["presence"] = write_presence(presence);
+        }
+        notice
+    };
     match notice {
         Report::State(state) => json!({"type": "state", "state": write_state(state)}),
-        Report::Deliver(frame) => json!({"type": "deliver", "frame": write_frame(frame)}),
+        Report::Deliver(frame) => {
+            let notice = json!({"type": "deliver", "frame": write_frame(frame)});
+            let channel = frame.channel().filter(|_| frame.kind() == "presence");
+            with_presence(notice, channel)
+        }
         Report::Refused { channel, frame } => {
             json!({"type": "refused", "channel": &**channel, "frame": write_frame(frame)})
         }
-        Report::Entered { channel } => json!({"type": "entered", "channel": &**channel}),
+        Report::Entered { channel } => {
+            let notice = json!({"type": "entered", "channel": &**channel});
+            with_presence(notice, Some(channel))
+        }
         Report::Unanswered { channel } => json!({"type": "unanswered", "channel": &**channel}),
         Report::Gap(gap) => json!({
             "type": "gap", "channel": &*gap.channel,
@@ -248,6 +261,13 @@ fn write_notice(notice: &Report) -> Value {
         }
         Report::RoundTrip(time) => json!({"type": "rtt", "ms": time.as_millis() as u64}),
     }
+}
+
+fn write_presence(presence: &Presence) -> Value {
+    json!({
+        "count": presence.count, "users": presence.users, "complete": presence.complete,
+        "info": presence.info,
+    })
 }
 
 fn write_state(state: &State) -> Value {

@@ -110,6 +110,7 @@ function announce(m, name, frame) {
   if (name === m._home) m._homePlace = place;
 }
 function activate(m, name, channel, from = m._lobbies.get(name) ?? nowhere()) {
+  if (!channel._active) channel._presence = m._lobbies.get(name)?._presence;
   m._lobbies.delete(name);
   channel._active = true;
   return take(m, name, channel, from);
@@ -477,6 +478,21 @@ var DEFAULTS = {
   age: 3e4
 };
 
+// src/presence.ts
+function merge(before, { count, users, joined, left, info }) {
+  const names = new Set(users ? list(users) : before?.users);
+  const infos = { __proto__: null, ...!users && before?.info, ...info };
+  for (const name of list(joined)) names.add(name);
+  for (const name of list(left)) {
+    names.delete(name);
+    delete infos[name];
+  }
+  return { count, users: [...names], complete: names.size === count && !!(users || (joined || left || info) && before?.complete), info: infos };
+}
+function list(names) {
+  return [names ?? []].flat();
+}
+
 // src/receive.ts
 function receive(m, frame) {
   heard(m);
@@ -512,6 +528,11 @@ function receive(m, frame) {
       const place = placeOf(m, name);
       const isNew = !place?._own.has(frame.seq) && see(m, name, frame.seq);
       if (!isNew && place?.first !== void 0 && frame.seq >= 0) return;
+      break;
+    }
+    case "presence": {
+      const place = placeOf(m, name);
+      if (place) return emit(m, { type: "deliver", frame, presence: place._presence = merge(place._presence, frame) });
       break;
     }
     case "skip":
@@ -560,7 +581,7 @@ function refused(m, frame) {
     if (!request2._told) refuse(m, id, code, frame);
   } else if (code === "already_subscribed") {
     if (!channel._active) {
-      emit(m, { type: "entered", channel: name });
+      emit(m, { type: "entered", channel: name, presence: m._lobbies.get(name)?._presence });
       flushChannel(m, name, activate(m, name, channel));
     }
   } else {
@@ -956,8 +977,6 @@ var Switchboard = class extends Emitter {
   #transport;
   #channels = /* @__PURE__ */ new Map();
   #waiters = /* @__PURE__ */ new Map();
-  /** Presence on this connection, by channel. */
-  #presence = /* @__PURE__ */ new Map();
   /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
   constructor(url, options = {}) {
     super();
@@ -992,7 +1011,6 @@ var Switchboard = class extends Emitter {
       uses.delete(subscription);
       if (uses.size) return;
       this.#channels.delete(channel);
-      this.#presence.delete(channel);
       this.#transport._run({ type: "unsubscribe", channel });
     });
     for (const { status, presence } of uses) {
@@ -1041,7 +1059,6 @@ var Switchboard = class extends Emitter {
     switch (notice.type) {
       case "state":
         this.state = notice.state;
-        this.#presence.clear();
         for (const channel2 of this.#channels.keys()) this.#each(channel2, (one) => one.mark("pending"));
         return this.emit("state", this.state);
       case "done":
@@ -1051,7 +1068,7 @@ var Switchboard = class extends Emitter {
       case "rtt":
         return this.emit(notice.type, notice.ms);
       case "entered":
-        return this.#each(notice.channel, (one) => one.mark("active", this.#presence.get(notice.channel)));
+        return this.#each(notice.channel, (one) => one.mark("active", notice.presence));
       case "gap":
       case "epoch":
       case "refused":
@@ -1061,14 +1078,12 @@ var Switchboard = class extends Emitter {
           one.emit(notice.type, notice);
         });
     }
-    const { frame } = notice;
+    const { frame, presence } = notice;
     const { type, channel, id } = frame;
-    if (type === "presence") this.#presence.set(channel, merge(this.#presence.get(channel), frame));
-    if (type === "unsubscribed") this.#presence.delete(channel);
     this.#each(channel, (one) => {
       if (type === "subscribed") one.mark("active");
       if (type === "unsubscribed" && id === void 0) one.mark("refused");
-      if (one.status === "active") one.presence = this.#presence.get(channel) ?? null;
+      if (presence && one.status === "active") one.presence = presence;
       if (["message", "presence", "subscribed"].includes(type)) one.emit(type, frame);
     });
     if (type === "direct" || type === "error") this.emit(type, frame);
@@ -1078,12 +1093,6 @@ var Switchboard = class extends Emitter {
     this.#channels.get(channel)?.forEach(what);
   }
 };
-function merge(before, { count, users, joined, left }) {
-  const names = new Set(users ?? before?.users);
-  for (const name of joined ?? []) names.add(name);
-  for (const name of left ?? []) names.delete(name);
-  return { count, users: [...names], complete: names.size === count && !!(users || (joined || left) && before?.complete) };
-}
 function encode(content) {
   let text;
   let cause;

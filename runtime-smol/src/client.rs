@@ -28,9 +28,9 @@ use switchboard_runtime::client::{Dial, Target, race};
 use crate::rt::Smol;
 
 pub use switchboard_runtime::client::{
-    BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Queue, RequestError,
-    SendOptions, ServerText, Since, Stage, State, StopReason, SubscribeOptions, Subscribing,
-    TokenReason, TokenSource, WaitReason,
+    BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Presence, Queue,
+    RequestError, SendOptions, ServerText, Since, Stage, State, StopReason, SubscribeOptions,
+    Subscribing, TokenReason, TokenSource, WaitReason,
 };
 
 #[cfg(feature = "client-tls")]

@@ -27,9 +27,9 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::rt::Tokio;
 
 pub use switchboard_runtime::client::{
-    BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Queue, RequestError,
-    SendOptions, ServerText, Since, Stage, State, StopReason, SubscribeOptions, Subscribing,
-    TokenReason, TokenSource, WaitReason,
+    BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Presence, Queue,
+    RequestError, SendOptions, ServerText, Since, Stage, State, StopReason, SubscribeOptions,
+    Subscribing, TokenReason, TokenSource, WaitReason,
 };
 
 #[cfg(feature = "client-tls")]

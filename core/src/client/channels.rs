@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::config::LOBBIES;
 use super::frame::ServerText;
 use super::place::Place;
+use super::presence::Presence;
 use crate::protocol::Since;
 
 /// The subscribed channels, in the order of subscribing.
@@ -21,6 +22,8 @@ pub(super) struct Channels {
     /// application.
     lobbies: BTreeMap<Box<str>, Place>,
     home: Home,
+    /// Who is in the channels that the connection is in.
+    presence: BTreeMap<Box<str>, Presence>,
 }
 
 /// The lobby of the URL.
@@ -85,8 +88,27 @@ impl Channels {
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<Channel> {
+        self.presence.remove(name);
         let place = self.places.remove(name)?;
         self.by_place.remove(&place)
+    }
+
+    /// Returns who is in a channel, if the connection is in it and was told.
+    pub(super) fn presence(&self, name: &str) -> Option<&Presence> {
+        self.presence.get(name)
+    }
+
+    /// Applies a `presence`, if the connection is in the channel.
+    pub(super) fn see_presence(&mut self, name: &str, frame: &ServerText) {
+        if self.place(name).is_some() {
+            let presence = self.presence.entry(name.into()).or_default();
+            presence.apply(frame);
+        }
+    }
+
+    /// Forgets who is in a channel that the connection has left, or enters anew.
+    pub(super) fn forget_presence(&mut self, name: &str) {
+        self.presence.remove(name);
     }
 
     /// Records that the connection is in a channel that was not subscribed.
@@ -178,6 +200,7 @@ impl Channels {
             self.home.place = Some(place);
         }
         self.lobbies.clear();
+        self.presence.clear();
         for channel in self.by_place.values_mut() {
             channel.active = false;
             channel.entry = Entry::Unasked;

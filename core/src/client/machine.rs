@@ -11,6 +11,7 @@ use super::frame::ServerText;
 use super::messages::Messages;
 use super::output::{Output, Report};
 use super::phase::Phase;
+use super::presence::Presence;
 use super::state::Close;
 use crate::Time;
 
@@ -101,6 +102,12 @@ impl Machine {
         self.channels
             .get(channel)
             .is_some_and(|channel| channel.active)
+    }
+
+    /// Returns the users in a channel, if the client is in it and the server has reported them.
+    #[must_use]
+    pub fn presence(&self, channel: &str) -> Option<&Presence> {
+        self.channels.presence(channel)
     }
 
     pub(super) fn take_id(&mut self) -> u64 {

@@ -37,6 +37,10 @@ impl Machine {
             "bye" => self.last_bye = Some(frame.clone()),
             "unsubscribed" => self.put_out(&frame),
             "message" if !self.is_new(&frame) => return,
+            "presence" => {
+                let name = frame.channel().unwrap_or_default();
+                self.channels.see_presence(name, &frame);
+            }
             "skip" => return self.skipped(&frame),
             "gap" if self.gone(&frame) => return,
             _ => {}
@@ -155,6 +159,7 @@ impl Machine {
         if frame.id() != TextId::Absent {
             return;
         }
+        self.channels.forget_presence(name);
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };

@@ -73,6 +73,9 @@ impl Machine {
     /// Activates a channel, or moves an active one to a new position.
     pub(super) fn entered(&mut self, name: &str, subscribed: &ServerText) {
         self.channels.forget_lobby(name);
+        if !self.channels.get(name).is_some_and(|it| it.active) {
+            self.channels.forget_presence(name);
+        }
         if let Some(channel) = self.channels.get_mut(name) {
             channel.active = true;
             let name = channel.name.clone();

@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_channel::oneshot;
 use serde::Serialize;
 use switchboard_core::Time;
-use switchboard_core::client::{Failure, Input, ServerText, State};
+use switchboard_core::client::{Failure, Input, Presence, ServerText, State};
 use switchboard_core::protocol::Content;
 
 use super::dial::{BadUrl, Dial, Dialed, target};
@@ -271,6 +271,13 @@ impl<R: Dial> Client<R> {
             *queue = options.queue;
         }
         self.post(event).await
+    }
+
+    /// Returns the users in a channel, if the client is in it and the server has reported them. An
+    /// [`Event::Presence`](super::Event::Presence) says that they have changed; this is the latest state, also when
+    /// older events have not been read yet. Clones the list.
+    pub fn presence(&self, channel: &str) -> Option<Presence> {
+        self.shared().lock().presence(channel)
     }
 
     /// Checks the connection, if there is one, and measures its round-trip time (`Event::RoundTrip`).

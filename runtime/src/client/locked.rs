@@ -6,7 +6,7 @@ use std::task::Waker;
 use futures_channel::oneshot;
 use switchboard_core::Time;
 use switchboard_core::client::{
-    Failure, Input, Machine, Output, Report, ServerText, State, TokenReason,
+    Failure, Input, Machine, Output, Presence, Report, ServerText, State, TokenReason,
 };
 
 use super::events::{Backlog, Event};
@@ -143,6 +143,10 @@ impl Locked {
     ) -> (BTreeMap<u64, Waiter>, BTreeMap<Box<str>, Vec<Entrant>>) {
         let waiters = std::mem::take(&mut self.waiters);
         (waiters, std::mem::take(&mut self.entering))
+    }
+
+    pub(super) fn presence(&self, channel: &str) -> Option<Presence> {
+        self.machine.presence(channel).cloned()
     }
 
     pub(super) fn is_active(&self, channel: &str) -> bool {

@@ -35,7 +35,7 @@ pub use self::stream::Events;
 #[cfg(feature = "client-tls")]
 pub use rustls;
 pub use switchboard_core::client::{
-    Close, Failure, Gap, ServerText, Stage, State, StopReason, TokenReason, WaitReason,
+    Close, Failure, Gap, Presence, ServerText, Stage, State, StopReason, TokenReason, WaitReason,
 };
 pub use switchboard_core::protocol::Since;
 pub use tungstenite;
