@@ -16,17 +16,17 @@ impl Cluster {
     }
 
     pub(super) fn room_goes_alone(&mut self, name: &Arc<str>) {
-        let (node, epoch) = (Arc::clone(&self.config.node), self.fresh_epoch());
-        self.with_room(name, |room, _, outputs| match room.stage {
+        let epoch = self.fresh_epoch();
+        self.with_room(name, |room, cx| match room.stage {
             Stage::Alone(..) => {}
             Stage::Absent => {
                 let waiting: Vec<_> = room.outbox.take_waiting().collect();
                 for it in waiting {
                     let (ticket, fate) = (it.ticket, Fate::Local);
-                    outputs.push_back(Output::Published { ticket, fate });
+                    cx.tell(Output::Published { ticket, fate });
                 }
             }
-            Stage::Syncing | Stage::Live => room.go_alone(epoch, &node, outputs),
+            Stage::Syncing | Stage::Live => room.go_alone(epoch, cx),
         });
     }
 }

@@ -34,7 +34,7 @@ impl Cluster {
         }
         let probed = self.rooms.values().filter(|room| room.probe.is_some());
         let entered = self.rooms.values().filter(|room| room.is_entered());
-        if probed.count() != self.probes.len() || entered.count() != self.probes.len() {
+        if probed.count() != self.timers.len() || entered.count() != self.timers.len() {
             return Err("a room is probed twice, or never".to_owned());
         }
         if (messages, bytes) != (self.waiting, self.waiting_bytes) {

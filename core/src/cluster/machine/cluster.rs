@@ -1,6 +1,6 @@
 //! The state of a node in its cluster.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -11,6 +11,7 @@ use super::figures::Figures;
 use super::link::Link;
 use super::output::Output;
 use super::room::Room;
+use super::timers::Timers;
 use crate::Time;
 
 /// What a node decides about its rooms in a cluster.
@@ -24,7 +25,7 @@ pub struct Cluster {
     pub(super) rooms: BTreeMap<Arc<str>, Room>,
     /// Rooms that have something to ask.
     pub(super) queue: BTreeMap<u64, Arc<str>>,
-    pub(super) probes: BTreeSet<(Time, Arc<str>)>,
+    pub(super) timers: Timers,
     pub(super) asked: Vec<Asked>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) alone: bool,
@@ -50,7 +51,7 @@ impl Cluster {
             incarnation: "".into(),
             rooms: BTreeMap::new(),
             queue: BTreeMap::new(),
-            probes: BTreeSet::new(),
+            timers: Timers::default(),
             asked: Vec::new(),
             outputs: VecDeque::new(),
             alone: false,
@@ -77,11 +78,7 @@ impl Cluster {
             Some(at) if !self.alone => at,
             _ => Time::MAX,
         };
-        let probe = match self.probes.first() {
-            Some((at, _)) if self.link.is_up() => *at,
-            _ => Time::MAX,
-        };
-        self.link.deadline().min(alone).min(probe)
+        self.link.deadline().min(alone).min(self.timers.first())
     }
 
     /// What happened so far.

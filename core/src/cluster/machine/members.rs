@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::output::{Fate, Output, Ticket};
-use super::room::Stage;
+use super::room::{Room, Stage};
+use super::timers::Timer;
 use crate::Time;
 use crate::cluster::command::Channel;
 
@@ -37,21 +38,18 @@ impl Cluster {
 
     /// The last member of a room has gone.
     pub fn leave(&mut self, name: &Arc<str>) {
-        let Some(room) = self.rooms.get_mut(name) else {
-            return;
-        };
-        if !room.is_entered() {
+        if !self.rooms.get(name).is_some_and(Room::is_entered) {
             return;
         }
-        room.leave(&mut self.outputs);
-        if let Some(at) = room.probe.take() {
-            self.probes.remove(&(at, Arc::clone(name)));
-        }
+        self.with_room(name, |room, cx| {
+            room.leave(cx);
+            let timer = Timer::Probe(Arc::clone(&room.name));
+            cx.timers.set(&mut room.probe, None, timer);
+        });
         if self.link.is_up() {
             let channels = vec![Channel::Room(Arc::clone(name))];
             self.outputs.push_back(Output::Unsubscribe(channels));
         }
-        self.forget_if_done(name);
     }
 
     /// Publishes a message to a room. Its fate is told by the ticket, once: with the message where it
@@ -70,12 +68,11 @@ impl Cluster {
         let alone = self.alone;
         let full = self.waiting >= self.config.outbox_messages
             || self.waiting_bytes + body.len() > self.config.outbox_bytes;
-        let node = Arc::clone(&self.config.node);
-        match self.rooms.get_mut(name) {
-            Some(room) if matches!(room.stage, Stage::Alone(..)) => {
-                room.deliver_alone(ticket, body, &node, &mut self.outputs);
+        match self.rooms.get(name).map(|room| &room.stage) {
+            Some(Stage::Alone(..)) => {
+                self.with_room(name, |room, cx| room.deliver_alone(ticket, body, cx));
             }
-            room if alone && room.as_ref().is_none_or(|room| !room.is_entered()) => {
+            None | Some(Stage::Absent) if alone => {
                 let fate = Fate::Local;
                 self.outputs.push_back(Output::Published { ticket, fate });
             }

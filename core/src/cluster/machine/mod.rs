@@ -12,23 +12,25 @@
 //
 //   tick                            what the clock does
 //   session, members, pushed        what the broker, the node and other nodes do
+//   answers                         what the broker's answers change
 //   alone, probes, pipeline         one subject each
 //   rooms                           finds rooms and changes them
 //   cluster                         the state
-//   config, room, asked             parts of the state
-//   link, outbox, buffer            parts of those
+//   room                            a part of the state
+//   context                         what a part may look at
+//   config, link, asked, timers     parts of the state
 //   output, figures                 what comes out
 
 mod alone;
+mod answers;
 mod asked;
 mod audit;
-mod buffer;
 mod cluster;
 mod config;
+mod context;
 mod figures;
 mod link;
 mod members;
-mod outbox;
 mod output;
 mod pipeline;
 mod probes;
@@ -37,6 +39,7 @@ mod room;
 mod rooms;
 mod session;
 mod tick;
+mod timers;
 
 pub use self::cluster::Cluster;
 pub use self::config::ClusterConfig;

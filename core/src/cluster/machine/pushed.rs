@@ -1,7 +1,4 @@
 //! What arrives through the channels of rooms.
-
-use std::sync::Arc;
-
 use super::cluster::Cluster;
 use super::room::Stage;
 use crate::Time;
@@ -29,11 +26,10 @@ impl Cluster {
                     own,
                     body: body.into(),
                 };
-                let this = Arc::clone(&self.config.node);
-                self.with_room(name, |room, figures, outputs| {
+                self.with_room(name, |room, cx| {
                     let was_live = room.stage == Stage::Live;
-                    if room.arrived(epoch, entry, &this, outputs) && was_live {
-                        figures.repairs += 1;
+                    if room.arrived(epoch, entry, cx) && was_live {
+                        cx.figures.repairs += 1;
                     }
                 });
                 self.send(now);

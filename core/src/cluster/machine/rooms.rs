@@ -1,11 +1,9 @@
 //! Finding rooms and changing them, so that what hangs on them stays right.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::figures::Figures;
-use super::output::Output;
+use super::context::Context;
 use super::room::Room;
 
 impl Cluster {
@@ -20,13 +18,19 @@ impl Cluster {
     pub(super) fn with_room(
         &mut self,
         name: &Arc<str>,
-        change: impl FnOnce(&mut Room, &mut Figures, &mut VecDeque<Output>),
+        change: impl FnOnce(&mut Room, &mut Context<'_>),
     ) {
         let Some(room) = self.rooms.get_mut(name) else {
             return;
         };
         let (messages, bytes) = (room.outbox.len(), room.outbox.bytes());
-        change(room, &mut self.figures, &mut self.outputs);
+        let mut cx = Context {
+            node: &self.config.node,
+            figures: &mut self.figures,
+            timers: &mut self.timers,
+            outputs: &mut self.outputs,
+        };
+        change(room, &mut cx);
         self.waiting = self.waiting + room.outbox.len() - messages;
         self.waiting_bytes = self.waiting_bytes + room.outbox.bytes() - bytes;
         self.wants_to_ask(name);

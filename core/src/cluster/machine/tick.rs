@@ -4,6 +4,7 @@ use super::asked::Asked;
 use super::cluster::Cluster;
 use super::link::Due;
 use super::output::Output;
+use super::timers::Timer;
 use crate::Time;
 use crate::cluster::command::Command;
 
@@ -13,8 +14,10 @@ impl Cluster {
         if !self.alone && self.link.alone_from().is_some_and(|at| at <= now) {
             self.go_alone();
         }
-        if self.link.is_up() {
-            self.queue_probes(now);
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Probe(name) => self.probe_is_due(now, &name),
+            }
         }
         match self.link.due(now) {
             None => {}

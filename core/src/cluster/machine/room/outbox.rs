@@ -9,11 +9,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::output::{Fate, Output, Ticket};
+use crate::cluster::machine::context::Context;
+use crate::cluster::machine::output::{Fate, Output, Ticket};
 
 /// The messages of this node to one room.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(in crate::cluster) struct Outbox {
     /// The own number of the next message that is handed over.
     next: u64,
     /// Given to a connection, in the order of their numbers, which have no hole.
@@ -36,23 +37,23 @@ struct Handed {
 
 /// A message that no connection has been given.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) ticket: Ticket,
-    pub(super) body: Arc<[u8]>,
+pub(in crate::cluster) struct Waiting {
+    pub(in crate::cluster) ticket: Ticket,
+    pub(in crate::cluster) body: Arc<[u8]>,
 }
 
 /// A message that is in the log.
 #[derive(Debug)]
-pub(super) struct Applied {
+pub(in crate::cluster) struct Applied {
     own: u64,
-    pub(super) ticket: Ticket,
+    pub(in crate::cluster) ticket: Ticket,
     /// Its epoch and number, where the answer was not lost.
-    pub(super) place: Option<(Arc<str>, u64)>,
+    pub(in crate::cluster) place: Option<(Arc<str>, u64)>,
 }
 
 impl Outbox {
     /// Creates an outbox whose messages get own numbers from `next` on.
-    pub(super) fn new(next: u64) -> Self {
+    pub(in crate::cluster) fn new(next: u64) -> Self {
         Self {
             next,
             handed: VecDeque::new(),
@@ -62,36 +63,36 @@ impl Outbox {
         }
     }
 
-    pub(super) fn next(&self) -> u64 {
+    pub(in crate::cluster) fn next(&self) -> u64 {
         self.next
     }
 
     /// The own number up to which nothing is sent again.
-    pub(super) fn done(&self) -> u64 {
+    pub(in crate::cluster) fn done(&self) -> u64 {
         self.handed.front().map_or(self.next, |first| first.own) - 1
     }
 
     /// Messages that are not known to be in the log.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::cluster) fn len(&self) -> usize {
         self.handed.len() + self.waiting.len()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::cluster) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Nothing is left to send, and nothing to settle.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::cluster) fn is_done(&self) -> bool {
         self.len() == 0 && self.applied.is_empty()
     }
 
-    pub(super) fn push(&mut self, ticket: Ticket, body: Arc<[u8]>) {
+    pub(in crate::cluster) fn push(&mut self, ticket: Ticket, body: Arc<[u8]>) {
         self.bytes += body.len();
         self.waiting.push_back(Waiting { ticket, body });
     }
 
     /// Takes what has not been given to a connection: it may be delivered otherwise.
-    pub(super) fn take_waiting(&mut self) -> impl Iterator<Item = Waiting> {
+    pub(in crate::cluster) fn take_waiting(&mut self) -> impl Iterator<Item = Waiting> {
         let waiting = std::mem::take(&mut self.waiting);
         self.bytes -= waiting.iter().map(|it| it.body.len()).sum::<usize>();
         waiting.into_iter()
@@ -99,7 +100,11 @@ impl Outbox {
 
     /// Returns the own number of the first message to send and the messages, at most so many and
     /// about so many bytes; what an earlier connection was given goes again.
-    pub(super) fn hand_over(&mut self, most: usize, bytes: usize) -> Option<(u64, Vec<Arc<[u8]>>)> {
+    pub(in crate::cluster) fn hand_over(
+        &mut self,
+        most: usize,
+        bytes: usize,
+    ) -> Option<(u64, Vec<Arc<[u8]>>)> {
         while self.handed.len() < most
             && let Some(Waiting { ticket, body }) = self.waiting.pop_front()
         {
@@ -124,7 +129,7 @@ impl Outbox {
     }
 
     /// The first messages are in the log, in this epoch and with these numbers.
-    pub(super) fn answered(&mut self, epoch: &Arc<str>, numbers: &[Option<u64>]) {
+    pub(in crate::cluster) fn answered(&mut self, epoch: &Arc<str>, numbers: &[Option<u64>]) {
         for number in numbers {
             let place = number.map(|number| (Arc::clone(epoch), number));
             self.leave(place);
@@ -132,7 +137,7 @@ impl Outbox {
     }
 
     /// The broker has the messages up to this one.
-    pub(super) fn known(&mut self, own: u64) {
+    pub(in crate::cluster) fn known(&mut self, own: u64) {
         while self.handed.front().is_some_and(|first| first.own <= own) {
             self.leave(None);
         }
@@ -159,7 +164,7 @@ impl Outbox {
     }
 
     /// A message of this node was received from the log: returns its ticket, once.
-    pub(super) fn came_round(&mut self, own: u64) -> Option<Ticket> {
+    pub(in crate::cluster) fn came_round(&mut self, own: u64) -> Option<Ticket> {
         if let Ok(at) = self.applied.binary_search_by_key(&own, |it| it.own) {
             return self.applied.remove(at).map(|it| it.ticket);
         }
@@ -170,7 +175,7 @@ impl Outbox {
     }
 
     /// Takes what will not come round any more once the log has been read up to here in this epoch.
-    pub(super) fn settle_until(&mut self, epoch: &str, seq: u64) -> Vec<Applied> {
+    pub(in crate::cluster) fn settle_until(&mut self, epoch: &str, seq: u64) -> Vec<Applied> {
         self.settle(|applied| match &applied.place {
             Some((own_epoch, number)) => **own_epoch != *epoch || *number <= seq,
             None => true,
@@ -178,7 +183,7 @@ impl Outbox {
     }
 
     /// Takes all that is in the log, where nobody reads it.
-    pub(super) fn settle_all(&mut self) -> Vec<Applied> {
+    pub(in crate::cluster) fn settle_all(&mut self) -> Vec<Applied> {
         self.settle(|_| true)
     }
 
@@ -194,12 +199,12 @@ impl Outbox {
 }
 
 /// Tells the fate of messages that are in the log and will not come round.
-pub(super) fn settled(applied: Vec<Applied>, out: &mut VecDeque<Output>) {
+pub(super) fn settle(applied: Vec<Applied>, cx: &mut Context<'_>) {
     for Applied { ticket, place, .. } in applied {
         let fate = match place {
             Some((epoch, number)) => Fate::Numbered(epoch, number),
             None => Fate::Applied,
         };
-        out.push_back(Output::Published { ticket, fate });
+        cx.tell(Output::Published { ticket, fate });
     }
 }

@@ -1,0 +1,64 @@
+//! What the answers of the broker change.
+
+use std::sync::Arc;
+
+use super::asked::Asked;
+use super::cluster::Cluster;
+use super::pipeline::ENTRIES;
+use super::room::Read;
+use crate::cluster::answer::{Answer, Failure};
+
+impl Cluster {
+    pub(super) fn answer(&mut self, asked: Asked, answer: Answer) -> Result<(), Failure> {
+        match (asked, answer) {
+            (Asked::Ping, Answer::Ping) => {}
+            (Asked::Append { room }, Answer::Append { epoch, numbers }) => {
+                self.with_room(&room, |room, cx| room.appended(&epoch, &numbers, cx));
+            }
+            (
+                Asked::Sync { room, stay },
+                Answer::Sync {
+                    epoch,
+                    seq,
+                    own,
+                    entries,
+                    ..
+                },
+            ) => {
+                let cut = entries.len() >= ENTRIES as usize;
+                let read = Read {
+                    epoch,
+                    seq,
+                    own,
+                    entries,
+                    cut,
+                };
+                self.read(&room, stay, read);
+            }
+            (Asked::Probe { room, stay }, Answer::Position(position)) => {
+                let at = position.as_ref().map(|it| (&*it.epoch, it.seq));
+                self.with_room(&room, |room, cx| {
+                    if room.stay == stay && room.probed(at) {
+                        cx.figures.repairs += 1;
+                    }
+                });
+            }
+            // Among them Stale and OutOfOrder: another connection of this node is at work.
+            _ => return Err(Failure::Malformed),
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, name: &Arc<str>, stay: u64, read: Read) {
+        let session = self.session;
+        self.with_room(name, |room, cx| {
+            room.session = session;
+            if room.stay == stay {
+                room.read(read, cx);
+            } else {
+                // It was left, and entered again: only the outbox is the same.
+                room.outbox.known(read.own);
+            }
+        });
+    }
+}

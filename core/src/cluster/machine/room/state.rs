@@ -1,0 +1,178 @@
+//! One room as this node knows it: where its members are, and how holes are repaired.
+//!
+//! ```text
+//!          enter            answer to Sync               hole, other epoch, link lost
+//! Absent ────────▶ Syncing ───────────────▶ Live ───────────────────────────────▶ Syncing
+//!                     │ broker away for too long                                     │
+//!                     └───────────▶ Alone ◀──────────────────────────────────────────┘
+//!                                     └── answer to Sync ──▶ Live
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::buffer::Buffer;
+use super::outbox::{Outbox, settle};
+use crate::Time;
+use crate::cluster::machine::context::Context;
+use crate::cluster::machine::output::{Output, PositionKind, Ticket};
+
+/// A room that somebody here is in, or that something is to be sent to.
+#[derive(Debug)]
+pub(in crate::cluster) struct Room {
+    pub(in crate::cluster) name: Arc<str>,
+    pub(in crate::cluster) stage: Stage,
+    /// Epoch and number up to which everything was delivered or skipped.
+    pub(super) position: Option<(Arc<str>, u64)>,
+    /// The members are on their own, or are new: the next position is told to them.
+    pub(super) untold: bool,
+    /// The highest own number of each node that was delivered. What is sent again after a loss of data
+    /// has another number in the room, but not for its node.
+    pub(super) seen: BTreeMap<Arc<str>, u64>,
+    pub(super) buffer: Buffer,
+    pub(in crate::cluster) outbox: Outbox,
+    pub(in crate::cluster) needs_sync: bool,
+    pub(in crate::cluster) needs_probe: bool,
+    /// Its place in the queue of those that have something to ask.
+    pub(in crate::cluster) queued: Option<u64>,
+    /// When it is to be probed next.
+    pub(in crate::cluster) probe: Option<Time>,
+    /// Unique in the machine: an answer to an earlier stay says nothing about this one.
+    pub(in crate::cluster) stay: u64,
+    /// The session in which the broker was asked about this room.
+    pub(in crate::cluster) session: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Stage {
+    /// Nobody here is in it.
+    Absent,
+    /// The log is being read; what arrives waits.
+    Syncing,
+    /// What arrives is delivered.
+    Live,
+    /// The broker is away: own epoch, last own number.
+    Alone(Arc<str>, u64),
+}
+
+impl Room {
+    pub(in crate::cluster) fn new(name: Arc<str>, next_own: u64) -> Self {
+        Self {
+            name,
+            stage: Stage::Absent,
+            position: None,
+            untold: true,
+            seen: BTreeMap::new(),
+            buffer: Buffer::default(),
+            outbox: Outbox::new(next_own),
+            needs_sync: true,
+            needs_probe: false,
+            queued: None,
+            probe: None,
+            stay: 0,
+            session: 0,
+        }
+    }
+
+    pub(in crate::cluster) fn is_entered(&self) -> bool {
+        self.stage != Stage::Absent
+    }
+
+    /// The epoch and number after which the log is to be read.
+    pub(in crate::cluster) fn since(&self) -> Option<(Arc<str>, u64)> {
+        self.position.clone()
+    }
+
+    pub(in crate::cluster) fn has_something_to_ask(&self) -> bool {
+        self.needs_sync || self.needs_probe || self.outbox.len() > 0
+    }
+
+    pub(in crate::cluster) fn enter(&mut self, stay: u64) {
+        self.stage = Stage::Syncing;
+        self.stay = stay;
+        self.untold = true;
+        self.needs_sync = true;
+    }
+
+    pub(in crate::cluster) fn leave(&mut self, cx: &mut Context<'_>) {
+        self.stage = Stage::Absent;
+        self.position = None;
+        self.seen.clear();
+        self.buffer.clear();
+        settle(self.outbox.settle_all(), cx);
+    }
+
+    /// The first messages that were handed over are in the log.
+    pub(in crate::cluster) fn appended(
+        &mut self,
+        epoch: &Arc<str>,
+        numbers: &[Option<u64>],
+        cx: &mut Context<'_>,
+    ) {
+        self.outbox.answered(epoch, numbers);
+        if !self.is_entered() {
+            settle(self.outbox.settle_all(), cx);
+        }
+    }
+
+    /// The link is gone, or came back: the log has to be read before anything is delivered.
+    pub(in crate::cluster) fn read_again(&mut self) {
+        self.needs_sync = true;
+        self.needs_probe = false;
+        if self.stage == Stage::Live {
+            self.stage = Stage::Syncing;
+        }
+    }
+
+    /// The broker has been away for too long.
+    pub(in crate::cluster) fn go_alone(&mut self, epoch: Arc<str>, cx: &mut Context<'_>) {
+        self.untold = true;
+        self.buffer.clear();
+        cx.tell(Output::Position {
+            room: Arc::clone(&self.name),
+            epoch: Arc::clone(&epoch),
+            seq: 0,
+            kind: PositionKind::Local,
+        });
+        self.stage = Stage::Alone(epoch, 0);
+        let waiting: Vec<_> = self.outbox.take_waiting().collect();
+        for it in waiting {
+            self.deliver_alone(it.ticket, it.body, cx);
+        }
+        settle(self.outbox.settle_all(), cx);
+    }
+
+    /// Delivers a message to the members here; it is not sent on later.
+    pub(in crate::cluster) fn deliver_alone(
+        &mut self,
+        ticket: Ticket,
+        body: Arc<[u8]>,
+        cx: &mut Context<'_>,
+    ) {
+        let Stage::Alone(_, seq) = &mut self.stage else {
+            return;
+        };
+        *seq += 1;
+        cx.tell(Output::Deliver {
+            room: Arc::clone(&self.name),
+            seq: *seq,
+            node: Arc::clone(cx.node),
+            body,
+            ticket: Some(ticket),
+        });
+    }
+
+    /// Says what is inconsistent about it, if anything.
+    pub(in crate::cluster) fn audit(&self) -> Result<(), String> {
+        let name = &self.name;
+        if self.stage == Stage::Live && (self.position.is_none() || !self.buffer.is_empty()) {
+            return Err(format!("room {name} is live at {:?}", self.position));
+        }
+        if self.stage == Stage::Syncing && !self.needs_sync {
+            return Err(format!(
+                "room {name} reads its log, but does not ask for it"
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! What is due, and when.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::Time;
+
+/// What may be due. Its owner keeps the time at which it is, so that each is set at most once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// The position of a room is to be compared with the broker's.
+    Probe(Arc<str>),
+}
+
+/// All that is due, in the order of time.
+#[derive(Debug, Default)]
+pub(super) struct Timers(BTreeSet<(Time, Timer)>);
+
+impl Timers {
+    /// When the first one is due.
+    pub(super) fn first(&self) -> Time {
+        self.0.first().map_or(Time::MAX, |(at, _)| *at)
+    }
+
+    /// Sets a timer anew, or clears it. `slot` is where its owner keeps the time.
+    pub(super) fn set(&mut self, slot: &mut Option<Time>, at: Option<Time>, timer: Timer) {
+        if let Some(old) = slot.take() {
+            let key = (old, timer);
+            self.0.remove(&key);
+            *slot = at;
+            if let Some(at) = at {
+                self.0.insert((at, key.1));
+            }
+        } else if let Some(at) = at {
+            *slot = Some(at);
+            self.0.insert((at, timer));
+        }
+    }
+
+    /// Takes one that is due; its owner clears its slot.
+    pub(super) fn take_due(&mut self, now: Time) -> Option<Timer> {
+        let (at, _) = self.0.first()?;
+        if *at > now {
+            return None;
+        }
+        self.0.pop_first().map(|(_, timer)| timer)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
