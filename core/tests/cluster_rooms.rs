@@ -1,14 +1,16 @@
 //! One machine of a cluster, and answers by hand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use switchboard_core::Time;
 use switchboard_core::cluster::{
-    Answer, Channel, Cluster, ClusterConfig, Command, Entry, Fate, Output, PositionKind,
-    RoomPosition,
+    Answer, BrokerTime, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Entry, Fate,
+    Output, PositionKind, RoomPosition,
 };
 
 const NOW: Time = Time::from_millis(1000);
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn outputs(cluster: &mut Cluster) -> Vec<Output> {
     let outputs = std::iter::from_fn(|| cluster.poll()).collect();
@@ -44,12 +46,28 @@ fn sync(seq: u64, entries: Vec<Entry>) -> Answer {
 }
 
 fn connected() -> Cluster {
-    let mut cluster = Cluster::new(ClusterConfig::new("a-0"), NOW);
+    let mut config = ClusterConfig::new("a-0");
+    // No second heartbeat while a test lasts.
+    config.lease.beat = HOUR;
+    config.lease.lease = 3 * HOUR;
+    config.lease.echo = 3 * HOUR;
+    let mut cluster = Cluster::new(config, NOW);
     cluster.tick(NOW);
     assert_eq!(outputs(&mut cluster), [Output::Connect]);
     cluster.connected(NOW, "life-1");
-    assert_eq!(outputs(&mut cluster), [Output::Send(vec![Command::Ping])]);
-    cluster.answered(NOW, vec![Ok(Answer::Ping)]);
+    let told = outputs(&mut cluster);
+    let [Output::Subscribe(channels), Output::Send(commands)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(*channels, [Channel::Everyone, Channel::Inbox("a-0".into())]);
+    assert!(matches!(commands[..], [Command::Beat(_)]), "{commands:?}");
+    let registered = Answer::Beat {
+        at: BrokerTime(1),
+        peers: Some(Vec::new()),
+    };
+    cluster.answered(NOW, vec![Ok(registered)]);
+    let registered = ClusterNotice::Registered("a-0.1".into());
+    assert_eq!(outputs(&mut cluster), [Output::Notice(registered)]);
     cluster
 }
 
@@ -128,7 +146,7 @@ fn a_hole_is_read_before_anything_behind_it_is_delivered() {
         "{told:?}"
     );
     assert_eq!(told.len(), 2);
-    assert_eq!(cluster.figures().lost, 0);
+    assert_eq!(cluster.stats(NOW).gaps, 0);
 }
 
 #[test]
@@ -186,7 +204,7 @@ fn what_the_log_no_longer_has_is_told_as_lost() {
         "{told:?}"
     );
     assert_eq!(told[2..], [lost(10, 12)]);
-    assert_eq!(cluster.figures().lost, 4);
+    assert_eq!(cluster.stats(NOW).gaps, 4);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod answer;
 mod command;
 mod machine;
+mod payload;
 mod push;
 
 pub use self::answer::{
@@ -17,6 +18,7 @@ pub use self::command::{
     Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
 };
 pub use self::machine::{
-    Cluster, ClusterConfig, Fate, Figures, LinkTimes, OutboxFull, Output, PositionKind, Ticket,
+    Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes, LinkTimes, NodeLoad,
+    OutboxFull, Output, PositionKind, Ticket,
 };
 pub use self::push::{BadPush, NodeState, Push};

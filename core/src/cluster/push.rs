@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 1 M seq epoch node own       ⏎ body                    a message of a room's log
-//! 1 L node own                 ⏎ body                    a message of a room without a common order
+//! 1 L node own epoch           ⏎ body                    a message of a room without a common order
 //! 1 P version epoch registration ⏎ +user ⏎ -user …       who came to a room and who left it
 //! 1 B registration count protocol state ⏎ figures        a heartbeat
 //! 1 D node question user       ⏎ body                    a message for one user's connections
@@ -36,7 +36,9 @@ pub enum Push<'a> {
     Local {
         /// The node that sent it.
         node: &'a str,
-        /// That node's own number of it.
+        /// What the node's own numbers count in: they begin anew with another one.
+        epoch: &'a str,
+        /// That node's own number of it; 0 for a message that nobody misses.
         own: u64,
         /// The message.
         body: &'a [u8],
@@ -171,6 +173,7 @@ impl<'a> Push<'a> {
             "L" => Self::Local {
                 node: fields.text()?,
                 own: fields.number()?,
+                epoch: fields.text()?,
                 body,
             },
             "P" => {

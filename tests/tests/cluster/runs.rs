@@ -71,7 +71,7 @@ fn assert_settled(world: &mut World) {
         };
         let position = position.map(|it| (Arc::clone(&it.epoch), it.seq));
         for (at, node) in world.nodes.iter().enumerate() {
-            assert_eq!(node.machine.figures().outbox, 0, "seed {seed}, node {at}");
+            assert_eq!(node.machine.stats(world.now).outbox, 0, "seed {seed}, node {at}");
             if node.entered.contains(name) {
                 let known = world.witness.position(at, name);
                 assert_eq!(known, position, "seed {seed}, node {at}, room {name}");

@@ -37,6 +37,6 @@ fn a_node_goes_on_where_the_broker_counts_its_messages_from_an_older_one() {
     world.run(10 * SECOND);
     assert_eq!(world.witness.open(), 0, "a message has no fate");
     assert_eq!(world.witness.seen["new epoch"], 1);
-    let sessions = world.nodes[0].machine.figures().sessions;
+    let sessions = world.nodes[0].machine.stats(world.now).connects;
     assert!(sessions < 5, "{sessions} connections");
 }

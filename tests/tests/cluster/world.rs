@@ -258,6 +258,7 @@ impl World {
                         node.sent.push_back(Sent::Command(command, k == last));
                     }
                 }
+                Output::Notice(_) => {}
                 told => self.witness.told(at, &node.name, told),
             }
         }

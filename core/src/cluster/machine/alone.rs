@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::output::{Fate, Output};
+use super::output::{ClusterNotice, Fate, Output};
 use super::room::Stage;
 
 impl Cluster {
     pub(super) fn go_alone(&mut self) {
         self.alone = true;
+        self.notice(ClusterNotice::Away);
         let names: Vec<_> = self.rooms.keys().cloned().collect();
         for name in names {
             self.room_goes_alone(&name);

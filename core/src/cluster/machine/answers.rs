@@ -6,12 +6,25 @@ use super::asked::Asked;
 use super::cluster::Cluster;
 use super::pipeline::ENTRIES;
 use super::room::Read;
+use crate::Time;
 use crate::cluster::answer::{Answer, Failure};
 
 impl Cluster {
-    pub(super) fn answer(&mut self, asked: Asked, answer: Answer) -> Result<(), Failure> {
+    pub(super) fn answer(
+        &mut self,
+        now: Time,
+        asked: Asked,
+        answer: Answer,
+    ) -> Result<(), Failure> {
         match (asked, answer) {
             (Asked::Ping, Answer::Ping) => {}
+            (
+                Asked::Beat {
+                    registration,
+                    forget,
+                },
+                answer,
+            ) => return self.beat_answered(now, &registration, &forget, answer),
             (Asked::Append { room }, Answer::Append { epoch, numbers }) => {
                 self.with_room(&room, |room, cx| room.appended(&epoch, &numbers, cx));
             }

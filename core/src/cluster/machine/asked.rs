@@ -6,15 +6,27 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum Asked {
     Ping,
-    Sync { room: Arc<str>, stay: u64 },
-    Append { room: Arc<str> },
-    Probe { room: Arc<str>, stay: u64 },
+    Beat {
+        registration: Arc<str>,
+        forget: Vec<Arc<str>>,
+    },
+    Sync {
+        room: Arc<str>,
+        stay: u64,
+    },
+    Append {
+        room: Arc<str>,
+    },
+    Probe {
+        room: Arc<str>,
+        stay: u64,
+    },
 }
 
 impl Asked {
     pub(super) fn room(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Ping => None,
+            Self::Ping | Self::Beat { .. } => None,
             Self::Sync { room, .. } | Self::Append { room } | Self::Probe { room, .. } => {
                 Some(room)
             }

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::asked::Asked;
+use super::broker_clock::BrokerClock;
 use super::config::ClusterConfig;
 use super::figures::Figures;
+use super::lease::Lease;
 use super::link::Link;
+use super::load::NodeLoad;
 use super::output::Output;
+use super::peers::Peers;
 use super::room::Room;
 use super::timers::Timers;
 use crate::Time;
+use crate::cluster::push::NodeState;
 
 /// What a node decides about its rooms in a cluster.
 #[derive(Debug)]
@@ -20,6 +25,11 @@ pub struct Cluster {
     pub(super) config: ClusterConfig,
     pub(super) rng: Rng,
     pub(super) link: Link,
+    pub(super) lease: Lease,
+    pub(super) peers: Peers,
+    pub(super) clock: BrokerClock,
+    pub(super) state: NodeState,
+    pub(super) load: NodeLoad,
     pub(super) session: u64,
     pub(super) incarnation: Arc<str>,
     pub(super) rooms: BTreeMap<Arc<str>, Room>,
@@ -47,6 +57,11 @@ impl Cluster {
         Self {
             rng: Rng::with_seed(config.seed),
             link: Link::new(now, config.times),
+            lease: Lease::new(Arc::clone(&config.node), config.lease),
+            peers: Peers::new(config.lease.lease, config.leave_grace, config.memory),
+            clock: BrokerClock::default(),
+            state: NodeState::Up,
+            load: NodeLoad::default(),
             session: 0,
             incarnation: "".into(),
             rooms: BTreeMap::new(),
@@ -78,15 +93,18 @@ impl Cluster {
             Some(at) if !self.alone => at,
             _ => Time::MAX,
         };
-        self.link.deadline().min(alone).min(self.timers.first())
-    }
-
-    /// What happened so far.
-    pub fn figures(&self) -> Figures {
-        Figures {
-            outbox: self.waiting,
-            ..self.figures
-        }
+        let beat = if self.link.is_idle() {
+            self.lease.due()
+        } else {
+            Time::MAX
+        };
+        let echo = if self.link.is_up() {
+            self.lease.overdue()
+        } else {
+            Time::MAX
+        };
+        let link = self.link.deadline().min(alone).min(beat).min(echo);
+        link.min(self.timers.first())
     }
 
     pub(super) fn fresh_epoch(&mut self) -> Arc<str> {

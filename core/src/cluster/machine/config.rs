@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lease::LeaseTimes;
 use super::link::LinkTimes;
 use crate::cluster::command::Retention;
 
@@ -13,6 +14,12 @@ pub struct ClusterConfig {
     pub node: Arc<str>,
     /// The link's deadlines.
     pub times: LinkTimes,
+    /// The node's heartbeats.
+    pub lease: LeaseTimes,
+    /// How long users outlive the last heartbeat of their node; at least as long as its lease.
+    pub leave_grace: Duration,
+    /// How long nodes that are gone are remembered, and claims outlive their last use.
+    pub memory: Duration,
     /// What the broker keeps of each room.
     pub retention: Retention,
     /// How often the position of each room is compared with the broker's.
@@ -31,6 +38,9 @@ impl ClusterConfig {
         Self {
             node: node.into(),
             times: LinkTimes::default(),
+            lease: LeaseTimes::default(),
+            leave_grace: Duration::from_secs(3),
+            memory: Duration::from_secs(30 * 60),
             retention: Retention {
                 messages: 100,
                 log: Duration::from_secs(300),

@@ -1,18 +1,16 @@
-//! What happened so far, in numbers.
+//! What is counted.
 
 /// What happened so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
     /// Numbers of rooms that were lost.
-    pub lost: u64,
+    pub(super) gaps: u64,
     /// Logs that were read because something was missing.
-    pub repairs: u64,
+    pub(super) repairs: u64,
     /// Rooms whose epoch changed.
-    pub epochs: u64,
+    pub(super) epochs: u64,
     /// Payloads that did not parse.
-    pub bad_pushes: u64,
+    pub(super) bad_pushes: u64,
     /// Connections to the broker.
-    pub sessions: u64,
-    /// Messages that wait for the broker.
-    pub outbox: usize,
+    pub(super) connects: u64,
 }

@@ -46,6 +46,8 @@ pub(super) struct Link {
     attempts: u32,
     /// Since when nothing has been answered; `None` while the link works.
     away: Option<Time>,
+    /// When it last began or ceased to work.
+    changed: Time,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ impl Link {
             state: State::Down { retry: now },
             attempts: 0,
             away: Some(now),
+            changed: now,
         }
     }
 
@@ -104,6 +107,16 @@ impl Link {
         self.away.map(|since| since + self.times.hold)
     }
 
+    /// Whether the broker answers.
+    pub(super) fn works(&self) -> bool {
+        self.away.is_none()
+    }
+
+    /// When that changed last.
+    pub(super) fn changed(&self) -> Time {
+        self.changed
+    }
+
     pub(super) fn is_connecting(&self) -> bool {
         matches!(self.state, State::Connecting { .. })
     }
@@ -134,13 +147,18 @@ impl Link {
     pub(super) fn answered(&mut self, now: Time) {
         self.state = State::Idle { since: now };
         self.attempts = 0;
-        self.away = None;
+        if self.away.take().is_some() {
+            self.changed = now;
+        }
     }
 
     /// The link is gone. Nodes that lost it at the same time do not come back at the same time.
     pub(super) fn lost(&mut self, now: Time, rng: &mut Rng) {
         self.attempts = self.attempts.saturating_add(1);
-        self.away.get_or_insert(now);
+        if self.works() {
+            self.away = Some(now);
+            self.changed = now;
+        }
         let least = Duration::from_millis(50);
         let most = least
             .saturating_mul(1 << self.attempts.min(10))

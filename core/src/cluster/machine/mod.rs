@@ -10,40 +10,50 @@
 
 // Imports and calls between the files point downwards:
 //
-//   tick                            what the clock does
+//   tick, stats, audit              what the clock does; what is looked at
 //   session, members, pushed        what the broker, the node and other nodes do
 //   answers                         what the broker's answers change
-//   alone, probes, pipeline         one subject each
+//   pipeline                        what is asked
+//   alone, probes, registration     one subject each
 //   rooms                           finds rooms and changes them
 //   cluster                         the state
 //   room                            a part of the state
 //   context                         what a part may look at
+//   lease, peers, broker_clock      parts of the state
 //   config, link, asked, timers     parts of the state
-//   output, figures                 what comes out
+//   output, figures, load           what comes out
 
 mod alone;
 mod answers;
 mod asked;
 mod audit;
+mod broker_clock;
 mod cluster;
 mod config;
 mod context;
 mod figures;
+mod lease;
 mod link;
+mod load;
 mod members;
 mod output;
+mod peers;
 mod pipeline;
 mod probes;
 mod pushed;
+mod registration;
 mod room;
 mod rooms;
 mod session;
+mod stats;
 mod tick;
 mod timers;
 
 pub use self::cluster::Cluster;
 pub use self::config::ClusterConfig;
-pub use self::figures::Figures;
+pub use self::lease::LeaseTimes;
 pub use self::link::LinkTimes;
+pub use self::load::NodeLoad;
 pub use self::members::OutboxFull;
-pub use self::output::{Fate, Output, PositionKind, Ticket};
+pub use self::output::{ClusterNotice, Fate, Output, PositionKind, Ticket};
+pub use self::stats::ClusterStats;

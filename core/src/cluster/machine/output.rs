@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cluster::answer::Failure;
 use crate::cluster::command::{Channel, Command};
 
 /// A message that this node published, until its fate is told.
@@ -66,6 +67,30 @@ pub enum Output {
         /// Its fate.
         fate: Fate,
     },
+    /// For the log and the application.
+    Notice(ClusterNotice),
+}
+
+/// What people may want to know about the cluster.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterNotice {
+    /// The broker has been away for so long that rooms go on without it. Clients are told.
+    Away,
+    /// The broker answers again. Clients are told.
+    Back,
+    /// The broker refused something; the connection is given up and tried again.
+    Failed(Failure),
+    /// This node is registered.
+    Registered(Arc<str>),
+    /// This node was not heard of for so long that the others take it for dead: it registers anew.
+    Lapsed(Arc<str>),
+    /// Another node is there.
+    NodeUp(Arc<str>),
+    /// Another node has gone, or is not heard of any more.
+    NodeDown(Arc<str>),
+    /// Another node has the same name. Both work, but logs and figures are hard to tell apart.
+    SameName(Arc<str>),
 }
 
 /// What a [`Output::Position`] is.

@@ -9,72 +9,126 @@ use crate::Time;
 use crate::cluster::command::{Append, Command, Position, Sync, Writer};
 
 /// A pipeline: commands, bytes of messages, and messages of a room.
-const PIPELINE: usize = 128;
-const PIPELINE_BYTES: usize = 256 << 10;
+const COMMANDS: usize = 128;
+const BYTES: usize = 256 << 10;
 const ROOM_MESSAGES: usize = 64;
 /// Entries that one answer may have.
 pub(super) const ENTRIES: u32 = 100;
 
+/// Commands that go out together, and what each is about.
+#[derive(Debug, Default)]
+pub(super) struct Pipeline {
+    commands: Vec<Command>,
+    asked: Vec<Asked>,
+    bytes: usize,
+}
+
+impl Pipeline {
+    pub(super) fn push(&mut self, command: Command, asked: Asked) {
+        self.commands.push(command);
+        self.asked.push(asked);
+    }
+
+    fn is_full(&self) -> bool {
+        self.commands.len() >= COMMANDS || self.bytes >= BYTES
+    }
+}
+
 impl Cluster {
-    /// Sends what there is to ask, unless an answer is awaited.
+    /// Sends what there is to ask, unless an answer is awaited. On a new connection, nothing is asked
+    /// before the broker has answered a heartbeat.
     pub(super) fn send(&mut self, now: Time) {
         if !self.link.is_idle() {
             return;
         }
-        let (mut commands, mut bytes) = (Vec::new(), 0);
-        while commands.len() < PIPELINE
-            && bytes < PIPELINE_BYTES
-            && let Some((_, name)) = self.queue.pop_first()
-        {
-            let fresh = self.fresh_epoch();
-            let writer = self.writer();
-            let Some(room) = self.rooms.get_mut(&name) else {
-                continue;
-            };
-            room.queued = None;
-            let stay = room.stay;
-            if room.needs_sync || (room.session != self.session && room.outbox.len() > 0) {
-                commands.push(Command::Sync(Sync {
-                    since: room.since(),
-                    done: room.outbox.done(),
-                    room: Arc::clone(&name),
-                    writer,
-                    fresh,
-                    most: ENTRIES,
-                    retention: self.config.retention,
-                }));
-                self.asked.push(Asked::Sync { room: name, stay });
-            } else if let Some((first, bodies)) =
-                room.outbox.hand_over(ROOM_MESSAGES, PIPELINE_BYTES - bytes)
-            {
-                bytes += bodies.iter().map(|body| body.len()).sum::<usize>();
-                commands.push(Command::Append(Append {
-                    room: Arc::clone(&name),
-                    writer,
-                    fresh,
-                    first,
-                    bodies,
-                    retention: self.config.retention,
-                }));
-                self.asked.push(Asked::Append { room: name });
-            } else if std::mem::take(&mut room.needs_probe) {
-                commands.push(Command::Position(Position {
-                    room: Arc::clone(&name),
-                    incarnation: writer.incarnation,
-                    numbers: self.config.retention.numbers,
-                    list: self.config.retention.numbers,
-                    forget: Vec::new(),
-                }));
-                self.asked.push(Asked::Probe { room: name, stay });
-            }
+        let mut pipeline = Pipeline::default();
+        if self.lease.due() <= now {
+            self.ask_beat(now, &mut pipeline);
         }
-        if !commands.is_empty() {
-            self.link.asked(now);
-            self.outputs.push_back(Output::Send(commands));
+        if self.lease.is_introduced() {
+            self.ask_for_rooms(&mut pipeline);
+        }
+        self.hand_over(now, pipeline);
+    }
+
+    /// Asks whether the broker answers, where there is nothing else to ask.
+    pub(super) fn ping(&mut self, now: Time) {
+        self.send(now);
+        if self.link.is_idle() {
+            let mut pipeline = Pipeline::default();
+            pipeline.push(Command::Ping, Asked::Ping);
+            self.hand_over(now, pipeline);
         }
     }
 
-    fn writer(&self) -> Writer {
+    fn hand_over(&mut self, now: Time, pipeline: Pipeline) {
+        if !pipeline.commands.is_empty() {
+            self.link.asked(now);
+            self.asked = pipeline.asked;
+            self.outputs.push_back(Output::Send(pipeline.commands));
+        }
+    }
+
+    fn ask_for_rooms(&mut self, pipeline: &mut Pipeline) {
+        while !pipeline.is_full()
+            && let Some((_, name)) = self.queue.pop_first()
+        {
+            self.ask_for_room(name, pipeline);
+        }
+    }
+
+    fn ask_for_room(&mut self, name: Arc<str>, pipeline: &mut Pipeline) {
+        let fresh = self.fresh_epoch();
+        let writer = self.writer();
+        let Some(room) = self.rooms.get_mut(&name) else {
+            return;
+        };
+        room.queued = None;
+        let stay = room.stay;
+        let retention = self.config.retention;
+        if room.needs_sync || (room.session != self.session && room.outbox.len() > 0) {
+            let sync = Sync {
+                since: room.since(),
+                done: room.outbox.done(),
+                room: Arc::clone(&name),
+                writer,
+                fresh,
+                most: ENTRIES,
+                retention,
+            };
+            pipeline.push(Command::Sync(sync), Asked::Sync { room: name, stay });
+            return;
+        }
+        let space = BYTES.saturating_sub(pipeline.bytes);
+        if let Some((first, bodies)) = room.outbox.hand_over(ROOM_MESSAGES, space) {
+            pipeline.bytes += bodies.iter().map(|body| body.len()).sum::<usize>();
+            let append = Append {
+                room: Arc::clone(&name),
+                writer: writer.clone(),
+                fresh,
+                first,
+                bodies,
+                retention,
+            };
+            let room = Arc::clone(&name);
+            pipeline.push(Command::Append(append), Asked::Append { room });
+        }
+        if std::mem::take(&mut room.needs_probe) {
+            let position = Position {
+                room: Arc::clone(&name),
+                incarnation: writer.incarnation,
+                numbers: retention.numbers,
+                list: retention.numbers,
+                forget: Vec::new(),
+            };
+            pipeline.push(
+                Command::Position(position),
+                Asked::Probe { room: name, stay },
+            );
+        }
+    }
+
+    pub(super) fn writer(&self) -> Writer {
         Writer {
             node: Arc::clone(&self.config.node),
             session: self.session,

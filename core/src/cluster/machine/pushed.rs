@@ -1,4 +1,6 @@
-//! What arrives through the channels of rooms.
+//! What arrives through the channels.
+use std::sync::Arc;
+
 use super::cluster::Cluster;
 use super::room::Stage;
 use crate::Time;
@@ -9,33 +11,51 @@ use crate::cluster::push::Push;
 impl Cluster {
     /// A payload arrived through a channel.
     pub fn pushed(&mut self, now: Time, channel: &Channel, payload: &[u8]) {
-        let Channel::Room(name) = channel else {
+        self.check_lease(now);
+        match (channel, Push::parse(payload)) {
+            (_, Err(_)) => self.figures.bad_pushes += 1,
+            (Channel::Room(name), Ok(push)) => self.pushed_to_room(name, push),
+            (Channel::Everyone, Ok(push)) => self.pushed_to_everyone(now, push),
+            (Channel::Inbox(_), Ok(_)) => {}
+        }
+        self.send(now);
+    }
+
+    fn pushed_to_room(&mut self, name: &Arc<str>, push: Push<'_>) {
+        let Push::Message {
+            seq,
+            epoch,
+            node,
+            own,
+            body,
+        } = push
+        else {
             return;
         };
-        match Push::parse(payload) {
-            Ok(Push::Message {
-                seq,
-                epoch,
-                node,
-                own,
-                body,
-            }) => {
-                let entry = Entry {
-                    seq,
-                    node: node.into(),
-                    own,
-                    body: body.into(),
-                };
-                self.with_room(name, |room, cx| {
-                    let was_live = room.stage == Stage::Live;
-                    if room.arrived(epoch, entry, cx) && was_live {
-                        cx.figures.repairs += 1;
-                    }
-                });
-                self.send(now);
+        let entry = Entry {
+            seq,
+            node: node.into(),
+            own,
+            body: body.into(),
+        };
+        self.with_room(name, |room, cx| {
+            let was_live = room.stage == Stage::Live;
+            if room.arrived(epoch, entry, cx) && was_live {
+                cx.figures.repairs += 1;
             }
-            Ok(_) => {}
-            Err(_) => self.figures.bad_pushes += 1,
+        });
+    }
+
+    fn pushed_to_everyone(&mut self, now: Time, push: Push<'_>) {
+        if let Push::Beat {
+            registration,
+            count,
+            state,
+            figures,
+            ..
+        } = push
+        {
+            self.beat_arrived(now, registration, count, state, figures);
         }
     }
 }

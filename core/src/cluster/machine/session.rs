@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::asked::Asked;
 use super::cluster::Cluster;
-use super::output::Output;
+use super::output::{ClusterNotice, Output};
 use crate::Time;
 use crate::cluster::answer::Done;
-use crate::cluster::command::{Channel, Command};
+use crate::cluster::command::Channel;
 
 /// Channels of one SUBSCRIBE.
 const CHANNELS: usize = 512;
@@ -20,11 +19,15 @@ impl Cluster {
         }
         self.link.connected(now);
         self.session += 1;
-        self.figures.sessions += 1;
+        self.figures.connects += 1;
         if *self.incarnation != *incarnation {
             self.incarnation = incarnation.into();
         }
-        let (mut channels, mut names) = (Vec::new(), Vec::new());
+        self.check_lease(now);
+        self.lease.connected();
+        self.peers.connected(now);
+        let inbox = Channel::Inbox(Arc::clone(&self.config.node));
+        let (mut channels, mut names) = (vec![Channel::Everyone, inbox], Vec::new());
         for (name, room) in &mut self.rooms {
             if room.is_entered() {
                 channels.push(Channel::Room(Arc::clone(name)));
@@ -39,12 +42,6 @@ impl Cluster {
             self.wants_to_ask(&name);
         }
         self.send(now);
-        if self.link.is_idle() {
-            // Nothing else tells whether it works.
-            self.asked.push(Asked::Ping);
-            self.link.asked(now);
-            self.outputs.push_back(Output::Send(vec![Command::Ping]));
-        }
     }
 
     /// The connection or the attempt has ended.
@@ -54,6 +51,7 @@ impl Cluster {
         }
         self.link.lost(now, &mut self.rng);
         self.asked.clear();
+        self.lease.lost();
         for room in self.rooms.values_mut() {
             room.read_again();
         }
@@ -66,6 +64,7 @@ impl Cluster {
 
     /// The pipeline was answered, one answer for each command.
     pub fn answered(&mut self, now: Time, answers: Vec<Done>) {
+        self.check_lease(now);
         let asked = std::mem::take(&mut self.asked);
         if asked.len() != answers.len() || !self.link.is_up() {
             self.hang_up(now);
@@ -75,8 +74,11 @@ impl Cluster {
         let mut failed = false;
         for (asked, answer) in asked.into_iter().zip(answers) {
             failed |= match answer {
-                Ok(answer) => self.answer(asked, answer).is_err(),
-                Err(_) => true,
+                Ok(answer) => self.answer(now, asked, answer).is_err(),
+                Err(failure) => {
+                    self.notice(ClusterNotice::Failed(failure));
+                    true
+                }
             };
         }
         if failed {
@@ -84,7 +86,9 @@ impl Cluster {
             return;
         }
         self.link.answered(now);
-        self.alone = false;
+        if std::mem::take(&mut self.alone) {
+            self.notice(ClusterNotice::Back);
+        }
         self.send(now);
     }
 }

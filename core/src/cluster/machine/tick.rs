@@ -1,16 +1,15 @@
 //! What follows when a deadline passes.
 
-use super::asked::Asked;
 use super::cluster::Cluster;
 use super::link::Due;
 use super::output::Output;
 use super::timers::Timer;
 use crate::Time;
-use crate::cluster::command::Command;
 
 impl Cluster {
     /// Does what is due.
     pub fn tick(&mut self, now: Time) {
+        self.check_lease(now);
         if !self.alone && self.link.alone_from().is_some_and(|at| at <= now) {
             self.go_alone();
         }
@@ -23,14 +22,10 @@ impl Cluster {
             None => {}
             Some(Due::Connect) => self.outputs.push_back(Output::Connect),
             Some(Due::GiveUp) => self.hang_up(now),
-            Some(Due::Ping) => {
-                self.send(now);
-                if self.link.is_idle() {
-                    self.asked.push(Asked::Ping);
-                    self.link.asked(now);
-                    self.outputs.push_back(Output::Send(vec![Command::Ping]));
-                }
-            }
+            Some(Due::Ping) => self.ping(now),
+        }
+        if self.link.is_up() && self.lease.overdue() <= now {
+            self.hang_up(now);
         }
         self.send(now);
     }

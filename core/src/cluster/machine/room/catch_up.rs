@@ -162,7 +162,7 @@ impl Room {
             return;
         }
         *seq = to;
-        cx.figures.lost += to + 1 - from;
+        cx.figures.gaps += to + 1 - from;
         cx.tell(Output::Skip {
             room: Arc::clone(&self.name),
             from,

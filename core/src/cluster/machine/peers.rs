@@ -1,0 +1,201 @@
+//! The other nodes: which of them live.
+//!
+//! ```text
+//!          heard of, beats                no beat for a lease             leave_grace after the last beat
+//! Unknown ────────────────▶ alive ───────────────────────────▶ dead ────────────────────────▶ vanished
+//!                             ▲      goodbye                    │                                 │
+//!                             └───────────── a beat ────────────┴─────────────────────────────────┘
+//! ```
+//!
+//! A node is judged only by a beat of our own that went out when its lease must have run out, and came
+//! back: whatever it had sent before that would have arrived first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::load::NodeLoad;
+use crate::Time;
+use crate::cluster::push::NodeState;
+
+/// At most so many dead registrations are named in one command, those that died last.
+const NAMED: usize = 64;
+
+/// All registrations but the present one of this node.
+#[derive(Debug)]
+pub(super) struct Peers {
+    lease: Duration,
+    /// How long users outlive the last beat of their node.
+    grace: Duration,
+    /// How long the dead are remembered.
+    memory: Duration,
+    all: BTreeMap<Arc<str>, Peer>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    /// When it was heard last.
+    heard: Time,
+    /// Its last beat; `None` where it was only heard of.
+    count: Option<u64>,
+    state: NodeState,
+    load: NodeLoad,
+    life: Life,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Alive,
+    /// Its claims and seats are free; its users are still there.
+    Dead {
+        vanishes: Time,
+    },
+    /// Its users have left.
+    Vanished,
+}
+
+/// What became of a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It lives. `returned`: its users had left.
+    Up {
+        registration: Arc<str>,
+        returned: bool,
+    },
+    Down(Arc<str>),
+    Vanished(Arc<str>),
+}
+
+impl Peers {
+    pub(super) fn new(lease: Duration, leave_grace: Duration, memory: Duration) -> Self {
+        Self {
+            lease,
+            grace: leave_grace.max(lease),
+            memory,
+            all: BTreeMap::new(),
+        }
+    }
+
+    /// Nothing was heard while there was no connection: all live until they can be judged.
+    pub(super) fn connected(&mut self, now: Time) {
+        for peer in self.all.values_mut() {
+            if peer.life == Life::Alive {
+                peer.heard = now;
+            }
+        }
+    }
+
+    /// Takes notice of a registration that is named somewhere; it lives until it can be judged.
+    pub(super) fn heard_of(&mut self, now: Time, registration: &Arc<str>) {
+        let new = || Peer {
+            heard: now,
+            count: None,
+            state: NodeState::Up,
+            load: NodeLoad::default(),
+            life: Life::Alive,
+        };
+        self.all.entry(Arc::clone(registration)).or_insert_with(new);
+    }
+
+    /// A registration of this node has lapsed.
+    pub(super) fn own_lapsed(&mut self, now: Time, registration: &Arc<str>) {
+        self.heard_of(now, registration);
+        if let Some(peer) = self.all.get_mut(registration) {
+            peer.life = Life::Vanished;
+        }
+    }
+
+    /// A beat arrived.
+    pub(super) fn beat(
+        &mut self,
+        now: Time,
+        registration: &Arc<str>,
+        count: u64,
+        state: NodeState,
+        load: NodeLoad,
+    ) -> Option<Change> {
+        self.heard_of(now, registration);
+        let peer = self.all.get_mut(registration)?;
+        if peer.count.is_some_and(|last| count <= last) {
+            return None;
+        }
+        let was = (peer.life, peer.count);
+        peer.heard = now;
+        peer.count = Some(count);
+        peer.state = state;
+        peer.load = load;
+        if state == NodeState::Gone {
+            if peer.life == Life::Alive {
+                let vanishes = now + self.grace;
+                peer.life = Life::Dead { vanishes };
+                return Some(Change::Down(Arc::clone(registration)));
+            }
+            return None;
+        }
+        peer.life = Life::Alive;
+        if was.0 == Life::Alive && was.1.is_some() {
+            return None;
+        }
+        Some(Change::Up {
+            registration: Arc::clone(registration),
+            returned: was.0 == Life::Vanished,
+        })
+    }
+
+    /// A beat of our own that was sent at `proof` came back.
+    pub(super) fn judge(&mut self, now: Time, proof: Time) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (registration, peer) in &mut self.all {
+            if peer.life == Life::Alive && peer.heard + self.lease <= proof {
+                let vanishes = peer.heard + self.grace;
+                peer.life = Life::Dead { vanishes };
+                changes.push(Change::Down(Arc::clone(registration)));
+            }
+            if let Life::Dead { vanishes } = peer.life
+                && vanishes <= now
+            {
+                peer.life = Life::Vanished;
+                changes.push(Change::Vanished(Arc::clone(registration)));
+            }
+        }
+        changes
+    }
+
+    /// Whether its users are there.
+    pub(super) fn counts(&self, registration: &str) -> bool {
+        let peer = self.all.get(registration);
+        peer.is_none_or(|peer| peer.life != Life::Vanished)
+    }
+
+    /// Registrations whose claims and seats are free, those that died last first.
+    pub(super) fn dead(&self) -> Vec<Arc<str>> {
+        let mut dead: Vec<_> = self
+            .all
+            .iter()
+            .filter(|(_, peer)| peer.life != Life::Alive)
+            .map(|(registration, peer)| (peer.heard, registration))
+            .collect();
+        dead.sort_by(|a, b| b.cmp(a));
+        dead.truncate(NAMED);
+        dead.into_iter().map(|(_, it)| Arc::clone(it)).collect()
+    }
+
+    /// Registrations that have been dead for so long that nothing of them is left.
+    pub(super) fn forgettable(&self, now: Time) -> Vec<Arc<str>> {
+        let is_past = |peer: &Peer| peer.life == Life::Vanished && peer.heard + self.memory <= now;
+        let past = self.all.iter().filter(|(_, peer)| is_past(peer));
+        past.map(|(registration, _)| Arc::clone(registration))
+            .take(NAMED)
+            .collect()
+    }
+
+    pub(super) fn forget(&mut self, registration: &str) {
+        self.all.remove(registration);
+    }
+
+    /// What the nodes that live said about themselves.
+    pub(super) fn alive(&self) -> impl Iterator<Item = (&Arc<str>, &NodeLoad)> {
+        let alive = self.all.iter().filter(|(_, peer)| peer.life == Life::Alive);
+        alive.map(|(registration, peer)| (registration, &peer.load))
+    }
+}

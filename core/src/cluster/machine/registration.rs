@@ -1,0 +1,177 @@
+//! The node's own registration, and what becomes of those of others.
+
+use std::sync::Arc;
+
+use super::asked::Asked;
+use super::cluster::Cluster;
+use super::load::NodeLoad;
+use super::output::{ClusterNotice, Output};
+use super::peers::Change;
+use super::pipeline::Pipeline;
+use crate::Time;
+use crate::cluster::answer::{Answer, Failure};
+use crate::cluster::command::{Beat, Command};
+use crate::cluster::push::{NodeState, Push};
+
+/// The version of what nodes tell each other.
+const PROTOCOL: u64 = 1;
+
+impl Cluster {
+    /// Sets what the next heartbeats say about this node.
+    pub fn set_load(&mut self, load: NodeLoad) {
+        self.load = load;
+    }
+
+    /// The node lets its connections go, and says so in its heartbeats.
+    pub fn drain(&mut self) {
+        self.state = NodeState::Draining;
+    }
+
+    /// Stands before any input: a node that was paused for longer than its lease is not registered any
+    /// more.
+    pub(super) fn check_lease(&mut self, now: Time) {
+        if self.lease.has_run_out(now) {
+            self.lapse(now);
+        }
+    }
+
+    /// The others have taken this node for dead, or will: it has to come back as another one.
+    fn lapse(&mut self, now: Time) {
+        let registration = self.lease.lapse();
+        self.peers.own_lapsed(now, &registration);
+        self.notice(ClusterNotice::Lapsed(registration));
+    }
+
+    pub(super) fn ask_beat(&mut self, now: Time, pipeline: &mut Pipeline) {
+        let renew = self.lease.is_registered();
+        let count = self.lease.beat(now);
+        let registration = Arc::clone(self.lease.registration());
+        let payload = Push::Beat {
+            registration: &registration,
+            count,
+            protocol: PROTOCOL,
+            state: self.state,
+            figures: self.load.to_figures().as_bytes(),
+        }
+        .to_payload();
+        let forget = self.peers.forgettable(now);
+        let beat = Beat {
+            registration: Arc::clone(&registration),
+            renew,
+            lease: self.config.lease.lease,
+            info: PROTOCOL.to_string().into(),
+            list: self.config.memory,
+            payload,
+            forget: forget.clone(),
+        };
+        let asked = Asked::Beat {
+            registration,
+            forget,
+        };
+        pipeline.push(Command::Beat(beat), asked);
+    }
+
+    pub(super) fn beat_answered(
+        &mut self,
+        now: Time,
+        registration: &Arc<str>,
+        forgotten: &[Arc<str>],
+        answer: Answer,
+    ) -> Result<(), Failure> {
+        let is_present = registration == self.lease.registration();
+        match answer {
+            Answer::Fenced { at } => {
+                self.clock.heard(now, at);
+                if is_present {
+                    self.lapse(now);
+                }
+            }
+            Answer::Beat { at, peers } => {
+                self.clock.heard(now, at);
+                for peer in peers.into_iter().flatten() {
+                    if peer.registration != *self.lease.registration() {
+                        self.peers.heard_of(now, &peer.registration);
+                    }
+                }
+                for registration in forgotten {
+                    self.peers.forget(registration);
+                }
+                if is_present {
+                    if !self.lease.is_registered() {
+                        self.notice(ClusterNotice::Registered(Arc::clone(registration)));
+                    }
+                    self.lease.answered(now);
+                }
+            }
+            _ => return Err(Failure::Malformed),
+        }
+        Ok(())
+    }
+
+    /// A heartbeat arrived, of this node or of another.
+    pub(super) fn beat_arrived(
+        &mut self,
+        now: Time,
+        registration: &str,
+        count: u64,
+        state: NodeState,
+        figures: &[u8],
+    ) {
+        let changes = if *registration == **self.lease.registration() {
+            match self.lease.came_back(now, count) {
+                Some(sent) => self.peers.judge(now, sent),
+                None => Vec::new(),
+            }
+        } else if self.is_own(registration) {
+            Vec::new()
+        } else {
+            let load = NodeLoad::from_figures(figures);
+            let registration = registration.into();
+            let change = self.peers.beat(now, &registration, count, state, load);
+            change.into_iter().collect()
+        };
+        for change in changes {
+            self.peer_changed(change);
+        }
+    }
+
+    fn peer_changed(&mut self, change: Change) {
+        match change {
+            Change::Up { registration, .. } => {
+                if has_same_name(&registration, self.lease.registration()) {
+                    self.notice(ClusterNotice::SameName(Arc::clone(&registration)));
+                }
+                self.notice(ClusterNotice::NodeUp(registration));
+            }
+            Change::Down(registration) => self.notice(ClusterNotice::NodeDown(registration)),
+            Change::Vanished(_) => {}
+        }
+    }
+
+    /// Whether a registration is one of this node.
+    pub(super) fn is_own(&self, registration: &str) -> bool {
+        node_of(registration) == &*self.config.node
+    }
+
+    pub(super) fn notice(&mut self, notice: ClusterNotice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+}
+
+/// A registration is its node, a dot, and a count.
+pub(super) fn node_of(registration: &str) -> &str {
+    registration
+        .rsplit_once('.')
+        .map_or(registration, |(node, _)| node)
+}
+
+/// Whether two nodes were configured with the same name: a node is its name, a dash, and eight random
+/// hexadecimal digits.
+fn has_same_name(one: &str, other: &str) -> bool {
+    let name = |registration| {
+        let (name, random) = node_of(registration).rsplit_once('-')?;
+        let is_random = random.len() == 8 && random.bytes().all(|b| b.is_ascii_hexdigit());
+        is_random.then_some(name)
+    };
+    name(one).is_some() && name(one) == name(other)
+}
