@@ -1,0 +1,224 @@
+//! Measures the longest call of each kind, which is how long a lock is held around it: `cargo bench
+//! -p switchboard-bench --bench holds [CONNECTIONS]`.
+//!
+//! All connections are in one room. Prints the longest and the median CPU time of a call, so that
+//! other load on the machine does not count, and the number of calls above a millisecond.
+#![allow(missing_docs)]
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::iter::empty;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use switchboard_core::protocol::Content;
+use switchboard_core::{
+    Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time, WriteTurn,
+};
+
+use self::world::{CONTENT, PEER, config};
+
+const ROOM: &str = "everybody";
+const TURN: usize = 32;
+const MILLISECOND: u64 = 1_000_000;
+
+fn main() {
+    let wanted = std::env::args().skip(1).find_map(|it| it.parse().ok());
+    let connections = wanted.unwrap_or(1_000_000);
+    let mut bench = Bench::new(config());
+    bench.connect(connections);
+    bench.settle();
+    bench.send();
+    bench.heartbeats(30);
+    bench.churn(10_000);
+    bench.report("steady");
+    bench.drain();
+    bench.report("drain");
+}
+
+struct Bench {
+    switchboard: Switchboard,
+    now: Time,
+    ids: Vec<ConnectionId>,
+    users: usize,
+    turn: WriteTurn,
+    pings: Vec<(ConnectionId, Vec<u8>)>,
+    holds: BTreeMap<&'static str, Vec<u64>>,
+}
+
+impl Bench {
+    fn new(config: Config) -> Self {
+        let now = Time::from_millis(1);
+        Self {
+            switchboard: Switchboard::new(config, 1, now).expect("a valid configuration"),
+            now,
+            ids: Vec::new(),
+            users: 0,
+            turn: WriteTurn::default(),
+            pings: Vec::new(),
+            holds: BTreeMap::new(),
+        }
+    }
+
+    /// Makes a call, and notes the CPU time it took.
+    fn call<T>(&mut self, name: &'static str, call: impl FnOnce(&mut Switchboard, Time) -> T) -> T {
+        let start = cpu_time();
+        let result = call(&mut self.switchboard, self.now);
+        let nanos = cpu_time() - start;
+        self.holds.entry(name).or_default().push(nanos);
+        result
+    }
+
+    fn connect(&mut self, connections: usize) {
+        for _ in 0..connections {
+            let id = self.connect_one();
+            self.ids.push(id);
+            if self.ids.len().is_multiple_of(1_000) {
+                self.pass(Duration::from_millis(20));
+                self.write();
+            }
+        }
+    }
+
+    fn connect_one(&mut self) -> ConnectionId {
+        self.users += 1;
+        let name = format!("user-{}", self.users);
+        let request = Request::upgraded("/ws", Some(ROOM.to_owned()), empty::<(&str, &str)>())
+            .expect("a valid request");
+        let id = self.call("connect", |board, now| board.connect(now, PEER));
+        let id = id.expect("a seat");
+        self.call("upgraded", |board, now| board.upgraded(now, id, &request))
+            .expect("a live connection");
+        let user = Identity::User {
+            name,
+            expires_in: None,
+        };
+        self.call("authenticated", |board, now| {
+            board.authenticated(now, id, Ok(user), None)
+        })
+        .expect("a live connection");
+        self.forget_actions();
+        id
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..8 {
+            self.pass(Duration::from_millis(500));
+            self.write();
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.call("tick", Switchboard::tick);
+        self.forget_actions();
+    }
+
+    fn write(&mut self) {
+        while self.switchboard.wants_write() {
+            let mut turn = std::mem::take(&mut self.turn);
+            self.call("take_turn", |board, _| board.take_turn(&mut turn, TURN));
+            turn.write_each(|id, bytes| {
+                if let [0x89, len, payload @ ..] = bytes {
+                    let payload = payload[..usize::from(*len)].to_vec();
+                    self.pings.push((id, payload));
+                }
+                bytes.len()
+            });
+            self.call("report", |board, now| board.report(now, &mut turn));
+            self.turn = turn;
+            for (id, payload) in std::mem::take(&mut self.pings) {
+                let pong = Event::Pong(&payload);
+                let _ = self.call("handle", |board, now| board.handle(now, id, pong));
+            }
+        }
+        self.forget_actions();
+    }
+
+    fn forget_actions(&mut self) {
+        loop {
+            if self.call("poll_action", |board, _| board.poll_action()).is_none() {
+                break;
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        for _ in 0..3 {
+            let content = Content::parse(CONTENT).expect("valid JSON");
+            let sent = self.call("broadcast", |board, now| {
+                board.broadcast(now, ROOM, content, Some("ann"), Exclude::NOBODY)
+            });
+            assert_eq!(sent.expect("it fits").accepted, self.ids.len());
+            self.write();
+            let frame = Frame::text("to all");
+            self.call("broadcast_all", |board, now| {
+                board.broadcast_all(now, frame, Exclude::NOBODY)
+            })
+            .expect("it fits");
+            self.write();
+        }
+        self.call("stats", |board, now| board.stats(now));
+        self.call("members", |board, _| board.members(ROOM).len());
+        self.call("room_users", |board, _| board.room_users(ROOM).len());
+    }
+
+    fn heartbeats(&mut self, seconds: u64) {
+        for _ in 0..seconds * 100 {
+            self.pass(Duration::from_millis(10));
+            self.write();
+        }
+    }
+
+    /// Connections leave and come.
+    fn churn(&mut self, times: usize) {
+        for at in 0..times {
+            let at = at * 7_919 % self.ids.len();
+            let id = self.ids[at];
+            let _ = self.call("reset", |board, now| board.handle(now, id, Event::Reset));
+            self.ids[at] = self.connect_one();
+            if at.is_multiple_of(100) {
+                self.pass(Duration::from_millis(10));
+                self.write();
+            }
+        }
+        self.settle();
+    }
+
+    fn drain(&mut self) {
+        let window = Duration::from_secs(10);
+        self.call("drain", |board, now| board.drain(now, window, window));
+        for _ in 0..1_200 {
+            self.pass(Duration::from_millis(10));
+            self.write();
+            let next = self.switchboard.next_deadline();
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+
+    fn report(&mut self, title: &str) {
+        println!(
+            "{title:16}{:>12}{:>12}{:>12}{:>10}",
+            "calls", "median us", "longest us", "> 1 ms"
+        );
+        for (name, mut nanos) in std::mem::take(&mut self.holds) {
+            nanos.sort_unstable();
+            let long = nanos.iter().filter(|&&it| it > MILLISECOND).count();
+            println!(
+                "  {name:14}{:>12}{:>12.1}{:>12.1}{long:>10}",
+                nanos.len(),
+                nanos[nanos.len() / 2] as f64 / 1e3,
+                nanos[nanos.len() - 1] as f64 / 1e3,
+            );
+        }
+    }
+}
+
+/// Returns the CPU time of this thread, in nanoseconds.
+fn cpu_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
