@@ -1,13 +1,106 @@
 //! Keyed hashing of client-chosen names, so that clients cannot provoke collisions.
+//!
+//! Tables are divided into shards, so that growing moves only a small part of a large table.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use siphasher::sip::SipHasher13;
 
-/// A map keyed by names or addresses. Its order depends on the key, so it must not be iterated.
-pub(crate) type KeyedMap<K, V> = HashMap<K, V, Keyed>;
+/// Shards of a table: with a million entries, one that grows moves about 2 000.
+const SHARDS: usize = 512;
+
+/// A table in shards by the hash of the key.
+#[derive(Debug)]
+struct Sharded<T> {
+    shards: Box<[HashTable<T>]>,
+    len: usize,
+}
+
+impl<T> Sharded<T> {
+    fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            len: 0,
+        }
+    }
+
+    fn shard(&self, hash: u64) -> &HashTable<T> {
+        &self.shards[number(hash)]
+    }
+
+    fn shard_mut(&mut self, hash: u64) -> &mut HashTable<T> {
+        &mut self.shards[number(hash)]
+    }
+}
+
+/// Returns the number of a hash's shard, from bits that a small table does not use.
+const fn number(hash: u64) -> usize {
+    (hash >> 32) as usize % SHARDS
+}
+
+/// A map keyed by names or addresses. It cannot be iterated, as its order depends on the key.
+#[derive(Debug)]
+pub(crate) struct KeyedMap<K, V> {
+    keyed: Keyed,
+    entries: Sharded<(K, V)>,
+}
+
+impl<K: Hash + Eq, V> KeyedMap<K, V> {
+    pub(crate) fn new(keyed: Keyed) -> Self {
+        Self {
+            keyed,
+            entries: Sharded::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        let hash = self.keyed.hash_one(key);
+        let found = self.entries.shard(hash).find(hash, |entry| entry.0 == *key);
+        found.map(|(_, value)| value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let hash = self.keyed.hash_one(key);
+        let shard = self.entries.shard_mut(hash);
+        let found = shard.find_mut(hash, |entry| entry.0 == *key);
+        found.map(|(_, value)| value)
+    }
+
+    /// Returns the value of a key, which is the default if there was none.
+    pub(crate) fn get_or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        let keyed = self.keyed;
+        let hash = keyed.hash_one(&key);
+        let Sharded { shards, len } = &mut self.entries;
+        let shard = &mut shards[number(hash)];
+        let rehash = |entry: &(K, V)| keyed.hash_one(&entry.0);
+        let found = match shard.entry(hash, |entry| entry.0 == key, rehash) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(vacant) => {
+                *len += 1;
+                vacant.insert((key, V::default())).into_mut()
+            }
+        };
+        &mut found.1
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) {
+        let hash = self.keyed.hash_one(key);
+        let shard = self.entries.shard_mut(hash);
+        if let Ok(found) = shard.find_entry(hash, |entry| entry.0 == *key) {
+            found.remove();
+            self.entries.len -= 1;
+        }
+    }
+}
 
 /// Proof that no slot has a certain name; see [`NameIndex::insert`].
 #[derive(Clone, Copy, Debug)]
@@ -17,19 +110,19 @@ pub(crate) struct Vacant(u64);
 #[derive(Debug)]
 pub(crate) struct NameIndex {
     keyed: Keyed,
-    slots: HashTable<u32>,
+    slots: Sharded<u32>,
 }
 
 impl NameIndex {
     pub(crate) fn new(keyed: Keyed) -> Self {
         Self {
             keyed,
-            slots: HashTable::new(),
+            slots: Sharded::new(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len
     }
 
     /// Returns the slot of a name. `name_at` looks up the name of a slot.
@@ -44,7 +137,8 @@ impl NameIndex {
         name_at: impl Fn(u32) -> &'a str,
     ) -> Result<u32, Vacant> {
         let hash = self.keyed.hash_one(name);
-        let found = self.slots.find(hash, |&slot| name_at(slot) == name);
+        let shard = self.slots.shard(hash);
+        let found = shard.find(hash, |&slot| name_at(slot) == name);
         found.copied().ok_or(Vacant(hash))
     }
 
@@ -55,14 +149,19 @@ impl NameIndex {
         slot: u32,
         name_at: impl Fn(u32) -> &'a str,
     ) {
-        let hash = |&slot: &u32| self.keyed.hash_one(name_at(slot));
-        self.slots.insert_unique(vacant.0, slot, hash);
+        let keyed = self.keyed;
+        let hash = |&slot: &u32| keyed.hash_one(name_at(slot));
+        let shard = self.slots.shard_mut(vacant.0);
+        shard.insert_unique(vacant.0, slot, hash);
+        self.slots.len += 1;
     }
 
     pub(crate) fn remove(&mut self, name: &str, slot: u32) {
         let hash = self.keyed.hash_one(name);
-        if let Ok(found) = self.slots.find_entry(hash, |&found| found == slot) {
+        let shard = self.slots.shard_mut(hash);
+        if let Ok(found) = shard.find_entry(hash, |&found| found == slot) {
             found.remove();
+            self.slots.len -= 1;
         }
     }
 }

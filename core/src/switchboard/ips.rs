@@ -34,7 +34,7 @@ pub(super) struct Ips {
 impl Ips {
     pub(super) fn new(keyed: Keyed) -> Self {
         Self {
-            entries: KeyedMap::with_hasher(keyed),
+            entries: KeyedMap::new(keyed),
             idle: BTreeSet::new(),
         }
     }
@@ -129,7 +129,7 @@ impl Ips {
     }
 
     fn entry(&mut self, ip: IpKey) -> &mut Entry {
-        let entry = self.entries.entry(ip).or_default();
+        let entry = self.entries.get_or_default(ip);
         if entry.holds_nothing() {
             self.idle.remove(&(entry.connects.full_at(), ip));
         }

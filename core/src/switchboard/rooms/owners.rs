@@ -16,7 +16,7 @@ pub(super) struct Owners {
 impl Owners {
     pub(super) fn new(keyed: Keyed) -> Self {
         Self {
-            rooms: KeyedMap::with_hasher(keyed),
+            rooms: KeyedMap::new(keyed),
         }
     }
 
@@ -32,7 +32,7 @@ impl Owners {
 
     pub(super) fn add(&mut self, ip: IpKey) {
         for network in ip.networks() {
-            *self.rooms.entry(network).or_default() += 1;
+            *self.rooms.get_or_default(network) += 1;
         }
     }
 
