@@ -138,7 +138,10 @@ impl Bench {
 
     fn forget_actions(&mut self) {
         loop {
-            if self.call("poll_action", |board, _| board.poll_action()).is_none() {
+            if self
+                .call("poll_action", |board, _| board.poll_action())
+                .is_none()
+            {
                 break;
             }
         }

@@ -19,6 +19,7 @@ mod effects;
 mod encoding;
 mod errors;
 mod ips;
+mod lane;
 mod limits;
 mod liveness;
 #[cfg_attr(

@@ -2,12 +2,12 @@
 //!
 //! A connection has at most one entry per kind, which is re-armed lazily: when an entry comes due,
 //! the deadline is computed again from the connection's state and may be later. Entries out of
-//! order, such as first pings and moved deadlines, go to a heap.
+//! order, such as first pings and moved deadlines, go to a sorted set.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BTreeSet;
+use std::ops::Bound;
 
-use super::capacity::ReserveOne;
+use super::lane::Lane;
 use crate::{ConnectionId, Time};
 
 /// A kind of deadline.
@@ -57,25 +57,27 @@ impl Kind {
 
 type Entry = (Time, ConnectionId);
 
-/// The number of entries for which a list keeps its memory.
-pub(super) const KEPT: usize = 1_024;
-
-/// Shrinks a list that has become much shorter, with hysteresis.
-#[inline]
-pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
-    if list.capacity() > KEPT && list.len() < list.capacity() / 8 {
-        list.shrink_to(KEPT.max(2 * list.len()));
-    }
-}
+/// Entries out of order that one sweep looks at.
+const SWEPT: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Timers {
-    lanes: [VecDeque<Entry>; Kind::ALL.len()],
+    lanes: [Lane<Entry>; Kind::ALL.len()],
     /// When the first entry of each lane is due, or [`Time::MAX`]; in one place, to be scanned
     /// quickly.
     fronts: [Time; Kind::ALL.len()],
-    heap: BinaryHeap<Reverse<(Time, Kind, ConnectionId)>>,
+    unordered: BTreeSet<(Time, Kind, ConnectionId)>,
     entries: usize,
+    broom: Broom,
+}
+
+/// Where the next sweep goes on.
+#[derive(Clone, Copy, Debug)]
+enum Broom {
+    /// A piece of a lane.
+    Lane(usize, usize),
+    /// The entries out of order after this one.
+    Unordered(Option<(Time, Kind, ConnectionId)>),
 }
 
 impl Default for Timers {
@@ -83,23 +85,23 @@ impl Default for Timers {
         Self {
             lanes: Default::default(),
             fronts: [Time::MAX; Kind::ALL.len()],
-            heap: BinaryHeap::new(),
+            unordered: BTreeSet::new(),
             entries: 0,
+            broom: Broom::Lane(0, 0),
         }
     }
 }
 
 impl Timers {
     pub(super) fn push(&mut self, kind: Kind, at: Time, id: ConnectionId) {
-        self.entries += 1;
         let lane = &mut self.lanes[kind as usize];
         if lane.back().is_none_or(|&(last, _)| last <= at) {
-            lane.reserve_one();
             lane.push_back((at, id));
+            self.entries += 1;
             self.note_front(kind);
         } else {
-            self.heap.reserve_one();
-            self.heap.push(Reverse((at, kind, id)));
+            // An entry that was left behind may stand for this one.
+            self.entries += usize::from(self.unordered.insert((at, kind, id)));
         }
     }
 
@@ -114,7 +116,6 @@ impl Timers {
         } else {
             return false;
         }
-        give_back(lane);
         self.note_front(kind);
         self.entries -= 1;
         true
@@ -122,10 +123,10 @@ impl Timers {
 
     /// Returns when the earliest entry is due.
     pub(super) fn next(&self) -> Option<Time> {
-        let heap = self.heap.peek().map(|&Reverse((at, ..))| at);
+        let unordered = self.unordered.first().map(|&(at, ..)| at);
         let lanes = self.fronts.iter().copied();
         lanes
-            .chain(heap)
+            .chain(unordered)
             .min()
             .filter(|&earliest| earliest < Time::MAX)
     }
@@ -142,25 +143,18 @@ impl Timers {
             }
         }
         let best = Some(first).filter(|&(at, _)| at < Time::MAX);
-        let from_heap = match (best, self.heap.peek()) {
-            (Some(best), Some(&Reverse((at, kind, _)))) => (at, kind) < best,
-            (None, Some(_)) => true,
-            _ => false,
-        };
-        let entry = if from_heap {
-            let Reverse(entry) = *self.heap.peek()?;
-            (entry.0 <= now).then(|| self.heap.pop())?;
-            if self.heap.capacity() > KEPT && self.heap.len() < self.heap.capacity() / 8 {
-                self.heap.shrink_to(KEPT.max(2 * self.heap.len()));
+        let out_of_order = self.unordered.first().copied();
+        let entry = match (best, out_of_order) {
+            (best, Some(entry)) if best.is_none_or(|best| (entry.0, entry.1) < best) => {
+                (entry.0 <= now).then(|| self.unordered.pop_first())?;
+                entry
             }
-            entry
-        } else {
-            let (at, kind) = best.filter(|&(at, _)| at <= now)?;
-            let lane = &mut self.lanes[kind as usize];
-            let (_, id) = lane.pop_front()?;
-            give_back(lane);
-            self.note_front(kind);
-            (at, kind, id)
+            (best, _) => {
+                let (at, kind) = best.filter(|&(at, _)| at <= now)?;
+                let (_, id) = self.lanes[kind as usize].pop_front()?;
+                self.note_front(kind);
+                (at, kind, id)
+            }
         };
         self.entries -= 1;
         Some(entry)
@@ -178,17 +172,66 @@ impl Timers {
         self.entries
     }
 
-    /// Removes the entries for which `keep` returns `false`.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(Kind, ConnectionId) -> bool) {
-        for kind in Kind::ALL {
-            let lane = &mut self.lanes[kind as usize];
-            lane.retain(|&(_, id)| keep(kind, id));
-            lane.shrink_to(lane.len() * 2);
-            self.note_front(kind);
+    /// Removes the entries for which `keep` returns `false` from a part of them: all of few, some
+    /// hundreds of many. Repeated calls come to all parts in turn.
+    pub(super) fn sweep(&mut self, mut keep: impl FnMut(Kind, ConnectionId) -> bool) {
+        let mut looks = 0;
+        for _ in 0..=Kind::ALL.len() {
+            looks += match self.broom {
+                Broom::Lane(kind, piece) => self.sweep_lane(kind, piece, &mut keep),
+                Broom::Unordered(after) => self.sweep_unordered(after, &mut keep),
+            };
+            if looks >= SWEPT {
+                break;
+            }
         }
-        self.heap.retain(|&Reverse((_, kind, id))| keep(kind, id));
-        self.heap.shrink_to(self.heap.len() * 2);
-        self.entries = self.lanes.iter().map(VecDeque::len).sum::<usize>() + self.heap.len();
+    }
+
+    /// Sweeps a piece of a lane; returns the number of entries in it.
+    fn sweep_lane(
+        &mut self,
+        number: usize,
+        piece: usize,
+        mut keep: impl FnMut(Kind, ConnectionId) -> bool,
+    ) -> usize {
+        let kind = Kind::ALL[number];
+        let lane = &mut self.lanes[number];
+        let before = lane.len();
+        let mut looks = 0;
+        let next = lane.sweep(piece, |&(_, id)| {
+            looks += 1;
+            keep(kind, id)
+        });
+        self.entries -= before - lane.len();
+        self.note_front(kind);
+        self.broom = match next {
+            Some(piece) => Broom::Lane(number, piece),
+            None if number + 1 < Kind::ALL.len() => Broom::Lane(number + 1, 0),
+            None => Broom::Unordered(None),
+        };
+        looks
+    }
+
+    /// Sweeps entries out of order; returns their number.
+    fn sweep_unordered(
+        &mut self,
+        after: Option<(Time, Kind, ConnectionId)>,
+        mut keep: impl FnMut(Kind, ConnectionId) -> bool,
+    ) -> usize {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.unordered.range((from, Bound::Unbounded));
+        let part: Vec<_> = rest.take(SWEPT).copied().collect();
+        for entry in &part {
+            if !keep(entry.1, entry.2) {
+                self.unordered.remove(entry);
+                self.entries -= 1;
+            }
+        }
+        self.broom = match part.last() {
+            Some(&last) if part.len() == SWEPT => Broom::Unordered(Some(last)),
+            _ => Broom::Lane(0, 0),
+        };
+        part.len()
     }
 
     fn note_front(&mut self, kind: Kind) {
