@@ -146,11 +146,6 @@ function forget(m: Machine): void {
 /** Whether it waits for a reason that an event may shorten. */
 export function mayHurry(m: Attempts): boolean { return m._phase === Phase.Waiting && !stands(m._waitsFor!); }
 
-export function wake(m: Machine): void {
-  if (mayHurry(m)) attempt(m);
-  else checkAlive(m);
-}
-
 export function checkAlive(m: Machine): void {
   if (isReady(m)) ping(m, Ms.Probe);
 }

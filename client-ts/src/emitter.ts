@@ -10,7 +10,7 @@ export class Emitter<Events extends object> {
   }
 
   /** @internal */
-  emit<K extends keyof Events>(type: K, value: Events[K]): void {
+  _emit<K extends keyof Events>(type: K, value: Events[K]): void {
     this.#listeners.get(type)?.forEach((listener) => {
       try {
         (listener as (value: Events[K]) => void)(value);

@@ -71,6 +71,9 @@ export const DEFAULTS: Config = {
   seed: 1, min: 500, max: 20_000, factor: 2, attempts: 0, open: 15_000, request: 10_000, session: '', token: false, queue: false, count: 100, bytes: 262_144, age: 30_000,
 };
 
+/** A request of the application. */
+export type Post = Extract<Event, { bytes: number }>;
+
 export type Event =
   | { type: 'start' | 'stop' | 'reconnect' | 'opened' | 'misused' | 'token' | 'tick' | 'ping' }
   | { type: 'online' | 'offline' | 'visible' | 'hidden' | 'suspend' | 'resume' }

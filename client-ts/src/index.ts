@@ -1,5 +1,6 @@
+import { cancel, join, measure, part, post, start, startOver, stop } from './commands.js';
 import { Emitter } from './emitter.js';
-import type { Event, Frame, State } from './events.js';
+import type { Frame, Post, State } from './events.js';
 import type { Position } from './place.js';
 import type { Presence } from './presence.js';
 import { toText } from './text.js';
@@ -98,15 +99,15 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   close(): void {
     if (this.status === 'closed') return;
     this.#leave();
-    this.mark('closed');
+    this._mark('closed');
   }
 
   /** @internal */
-  mark(status: SubscriptionStatus, presence: Presence | null = null): void {
+  _mark(status: SubscriptionStatus, presence: Presence | null = null): void {
     if (this.status === status) return;
     this.status = status;
     this.presence = presence;
-    this.emit('status', status);
+    this._emit('status', status);
   }
 
   /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
@@ -168,22 +169,22 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
   constructor(url: Url, options: Options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit('error', error));
+    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this._emit('error', error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
 
   /** Connects, after `autoConnect: false` or after it stopped. */
-  connect(): void { this.#transport._start('start'); }
+  connect(): void { this.#transport._start(start); }
 
   /** Reconnects at once, in any state. */
-  reconnect(): void { this.#transport._start('reconnect'); }
+  reconnect(): void { this.#transport._start(startOver); }
 
   /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
-  close(): void { this.#transport._run({ type: 'stop' }); }
+  close(): void { this.#transport._run(stop); }
 
   /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
-  ping(): void { this.#transport._run({ type: 'ping' }); }
+  ping(): void { this.#transport._run(measure); }
 
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
   subscribe<K extends keyof Topics & string>(channel: K, { signal, since, last }: SubscribeOptions = {}): Subscription<Topics[K]> {
@@ -194,15 +195,15 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       uses.delete(subscription as never);
       if (uses.size) return;
       this.#channels.delete(channel);
-      this.#transport._run({ type: 'unsubscribe', channel });
+      this.#transport._run(part, channel);
     });
     for (const { status, presence } of uses) {
       // The subscription is retried.
-      if (status === 'refused') this.#each(channel, (one) => one.mark('pending'));
+      if (status === 'refused') this.#each(channel, (one) => one._mark('pending'));
       else Object.assign(subscription, { status, presence });
     }
     this.#channels.set(channel, uses.add(subscription as never));
-    this.#transport._run({ type: 'subscribe', channel, since, last });
+    this.#transport._run(join, channel, since, last);
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
@@ -217,7 +218,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     return this.#post({ type: 'direct', to, content, bytes: 0, queue }, signal);
   }
 
-  #post(event: Event & { content: unknown; bytes: number }, signal: AbortSignal | undefined): Promise<number> {
+  #post(event: Post, signal: AbortSignal | undefined): Promise<number> {
     let off: (() => void) | undefined;
     const promise = new Promise<number>((resolve, reject) => {
       if (signal?.aborted) throw new SwitchboardError('aborted');
@@ -228,9 +229,9 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
       const waits = this.#transport._buffered(event.bytes);
       if (waits) throw new SwitchboardError('queue_full', undefined, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve, reject]);
-      this.#transport._run(event);
+      this.#transport._run(post, event);
       off = whenAborted(signal, () => {
-        this.#transport._run({ type: 'cancel', id });
+        this.#transport._run(cancel, id);
         // It may have been sent; its result is ignored.
         this.#settle(id)?.[1](new SwitchboardError('aborted'));
       });
@@ -250,29 +251,29 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     switch (notice.type) {
       case 'state':
         this.state = notice.state;
-        for (const channel of this.#channels.keys()) this.#each(channel, (one) => one.mark('pending'));
-        return this.emit('state', this.state);
+        for (const channel of this.#channels.keys()) this.#each(channel, (one) => one._mark('pending'));
+        return this._emit('state', this.state);
       case 'done': return this.#settle(notice.id)?.[0](notice.value);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
-      case 'rtt': return this.emit(notice.type, notice.ms);
-      case 'entered': return this.#each(notice.channel, (one) => one.mark('active', notice.presence));
+      case 'rtt': return this._emit(notice.type, notice.ms);
+      case 'entered': return this.#each(notice.channel, (one) => one._mark('active', notice.presence));
       case 'gap': case 'epoch': case 'refused': case 'unanswered':
         return this.#each(notice.channel, (one) => {
-          if (notice.type === 'refused') one.mark('refused');
-          one.emit(notice.type, notice);
+          if (notice.type === 'refused') one._mark('refused');
+          one._emit(notice.type, notice);
         });
     }
     const { frame, presence } = notice;
     const { type, channel, id } = frame;
     this.#each(channel, (one) => {
-      if (type === 'subscribed') one.mark('active');
-      if (type === 'unsubscribed' && id === undefined) one.mark('refused');
+      if (type === 'subscribed') one._mark('active');
+      if (type === 'unsubscribed' && id === undefined) one._mark('refused');
       if (presence && one.status === 'active') one.presence = presence;
       // Frames of the application may have the names of events.
-      if (['message', 'presence', 'subscribed'].includes(type)) one.emit(type as never, frame as never);
+      if (['message', 'presence', 'subscribed'].includes(type)) one._emit(type as never, frame as never);
     });
-    if (type === 'direct' || type === 'error') this.emit(type, frame);
-    this.emit('frame', frame);
+    if (type === 'direct' || type === 'error') this._emit(type, frame);
+    this._emit('frame', frame);
   }
 
   #each(channel: string, what: (subscription: Subscription<never>) => void): void { this.#channels.get(channel)?.forEach(what); }

@@ -1,19 +1,18 @@
-import type { Event } from './events.js';
+import type { Machine } from './attempts.js';
+import { offline, online, suspend, wake } from './commands.js';
 
 /** Passes on the events of the page and of the network, where there are any, until aborted. */
-export function watch(run: (event: Event) => void): AbortController {
+export function watch(run: (what: (m: Machine) => void) => void): AbortController {
   const end = new AbortController();
   const { document, navigator } = globalThis as Partial<typeof globalThis>;
-  const on = (target: EventTarget, name: string, type: (event: PageTransitionEvent) => unknown = () => name): void =>
-    target.addEventListener?.(name, (event) => run({ type: type(event as PageTransitionEvent) } as Event), end);
-  on(globalThis, 'online');
-  on(globalThis, 'offline');
-  on(globalThis, 'pageshow', () => 'resume');
-  on(globalThis, 'pagehide', (event) => event.persisted && 'suspend');
-  if (document) {
-    on(document, 'resume');
-    on(document, 'visibilitychange', () => document.visibilityState);
-  }
-  if (navigator?.onLine === false) run({ type: 'offline' });
+  const on = (target: EventTarget | undefined, name: string, what: (m: Machine) => void, when: (event: PageTransitionEvent) => boolean = () => true): void =>
+    target?.addEventListener?.(name, (event) => { if (when(event as PageTransitionEvent)) run(what); }, end);
+  on(globalThis, 'online', online);
+  on(globalThis, 'offline', offline);
+  on(globalThis, 'pageshow', wake);
+  on(globalThis, 'pagehide', suspend, (event) => event.persisted);
+  on(document, 'resume', wake);
+  on(document, 'visibilitychange', wake, () => document!.visibilityState === 'visible');
+  if (navigator?.onLine === false) run(offline);
   return end;
 }

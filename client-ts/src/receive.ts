@@ -9,6 +9,7 @@ import { acknowledged, answered, enterChannels, notRead, refuse } from './reques
 
 /** Handles a message of the server. */
 export function receive(m: Machine, frame: Frame | null): void {
+  if (m._phase < Phase.Opened) return;
   heard(m);
   if (!frame?.type) return;
   const { channel: name, id } = frame;

@@ -1,6 +1,8 @@
-import type { Action, Close, Event, TokenReason } from './events.js';
-import { createMachine } from './machine.js';
+import type { Machine } from './attempts.js';
+import { closed, deadline, gotToken, misused, newMachine, noToken, opened, start, suspend, tick, wake, type startOver } from './commands.js';
+import type { Action, Close, TokenReason } from './events.js';
 import { watch } from './page.js';
+import { receive } from './receive.js';
 import { base64url, parse, toText } from './text.js';
 import { resolve, withQuery, type Url } from './url.js';
 
@@ -53,10 +55,14 @@ export interface Options {
 /** Actions other than those for sockets and tokens. */
 export type Notice = Exclude<Action, { type: 'dial' | 'close' | 'send' | 'get_token' }>;
 
+/** Runs a command of the machine with these arguments. */
+export type Run = <Args extends unknown[]>(command: (m: Machine, ...args: Args) => void, ...args: Args) => void;
+
 export interface Transport {
-  /** Throws if that can never work. */
-  _start: (type: 'start' | 'reconnect') => void;
-  _run: (event: Event) => void;
+  /** Connects, by one of these commands. Throws if that can never work. */
+  _start: (command: typeof start | typeof startOver) => void;
+  /** Runs a command of the machine, and carries out its actions in order, even if a listener calls back in. */
+  _run: Run;
   _nextId: () => number;
   /** Returns the bytes waiting for the network if they exceed the limit; else 0, and counts this message. */
   _buffered: (bytes: number) => number;
@@ -72,7 +78,7 @@ const enum Ms {
 /** Carries out the machine's actions: sockets, timers, tokens, and page events. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
   const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
-  const machine = createMachine({
+  const m = newMachine({
     ...backoff, ...(queue as object),
     seed,
     attempts: maxAttempts,
@@ -92,28 +98,26 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   let running = false;
   /** Bytes of messages that were handed in during a send and have not reached a socket. */
   let behind = 0;
-  const actions: Action[] = [];
-  return { _start: start, _run: run, _nextId: machine.nextId, _buffered: buffered };
+  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered };
 
-  function start(type: 'start' | 'reconnect'): void {
+  function connect(command: typeof start): void {
     if (!webSocket && !globalThis.WebSocket) throw new TypeError('no WebSocket here: set the option webSocket');
     if (typeof address !== 'function') resolve(address);
     for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
-    run({ type });
+    run(command);
   }
 
-  /** Hands an event to the machine and carries out its actions in order, even if a listener calls back in. */
-  function run(event: Event): void {
+  function run<Args extends unknown[]>(command: (m: Machine, ...args: Args) => void, ...args: Args): void {
     // A monotonic clock, which may stop while the host sleeps.
-    const now = performance.now();
-    actions.push(...machine.handle(now, event));
+    m._now = performance.now();
+    command(m, ...args);
     const before = skew;
-    skew = Date.now() - now;
+    skew = Date.now() - m._now;
     // The host slept, or the clock was set, in which case this is harmless.
-    if (skew > before + 1_000 && event.type !== 'suspend') actions.push(...machine.handle(now, { type: 'resume' }));
+    if (skew > before + 1_000 && (command as unknown) !== suspend) wake(m);
     if (running) return;
     running = true;
-    for (let action; (action = actions.shift());) {
+    for (let action; (action = m._actions.shift());) {
       try {
         perform(action);
       } catch (error) {
@@ -129,8 +133,8 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   /** After a sleep, a pending timer may be late. */
   function arm(): void {
     clearTimeout(timer);
-    const at = machine.deadline();
-    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), Ms.Timer), { type: 'tick' });
+    const at = deadline(m);
+    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), Ms.Timer), tick);
   }
 
   function buffered(bytes: number): number {
@@ -171,23 +175,23 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       place = typeof address === 'function' ? address() : address;
     } catch (error) {
       warn(error);
-      return run({ type: 'closed', code: 1006, reason: '' });
+      return run(closed, 1006, '');
     }
     try {
       const url = resolve(place);
       const offered = ['switchboard.v1.json', ...protocols];
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
       socket = new (webSocket ?? WebSocket)(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
-      socket.onopen = () => run({ type: 'opened' });
-      socket.onmessage = ({ data }: { data: unknown }) => run({ type: 'message', frame: parse(data) });
+      socket.onopen = () => run(opened);
+      socket.onmessage = ({ data }: { data: unknown }) => run(receive, parse(data));
       socket.onclose = ({ code, reason }: Close) => {
         socket = undefined;
-        run({ type: 'closed', code, reason });
+        run(closed, code, reason);
       };
       socket.onerror = () => {};
     } catch (error) {
       warn(error);
-      run({ type: 'misused' });
+      run(misused);
     }
   }
 
@@ -196,7 +200,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     const failed = (error: unknown): void => {
       if (signal.aborted) return;
       warn(error);
-      run({ type: 'token_failed' });
+      run(noToken);
     };
     const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
     signal.onabort = () => clearTimeout(late);
@@ -204,7 +208,8 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       if (signal.aborted) return;
       clearTimeout(late);
       token = answer ?? '';
-      run(token ? { type: 'token' } : { type: 'token_failed', final: true });
+      if (token) run(gotToken);
+      else run(noToken, true);
     }, failed);
   }
 }

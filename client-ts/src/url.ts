@@ -11,11 +11,10 @@ export function resolve(address: string | URL): URL {
 
 /** Adds parameters to the query, in place of those of the same name; a `session` of the application is kept. The rest stays as it was written. */
 export function withQuery(url: URL, query: Record<string, string | false | undefined>): string {
-  let pairs = url.search.slice(1).split('&');
   for (const [name, value] of Object.entries(query)) {
-    const others = pairs.filter((pair) => pair.split('=')[0] !== name);
-    if (value && (name !== 'session' || others.length === pairs.length)) pairs = [...others, `${name}=${encodeURIComponent(value)}`];
+    const pair = `${name}=${encodeURIComponent(value || '')}`;
+    // Either what is there, or the end.
+    if (value) url.search = url.search.replace(RegExp(`([?&])${name}=[^&]*|$`), (own, sign) => !own ? (url.search && '&') + pair : name === 'session' ? own : sign + pair);
   }
-  url.search = pairs.join('&').replace(/^&/, '');
   return url.href;
 }

@@ -129,6 +129,6 @@ describe('the query of the URL', () => {
     assert.match(FakeSocket.last.url, /\?since=e1\.3&x=1$/);
     FakeSocket.last.welcome().receive({ type: 'subscribed', channel: 'lobby', epoch: 'e1', seq: 10, first: 1 }).end();
     time.pass(500);
-    assert.match(FakeSocket.last.url, /\?x=1&since=e1\.10$/);
+    assert.match(FakeSocket.last.url, /\?since=e1\.10&x=1$/);
   });
 });

@@ -1,44 +1,5 @@
 // Made from client-ts/src by client-ts/scripts/bundle.mjs. Do not edit.
 
-// src/emitter.ts
-var Emitter = class {
-  #listeners = /* @__PURE__ */ new Map();
-  /** Calls `listener` for each event of this type until the returned function is called. */
-  on(type, listener) {
-    const all = this.#listeners.get(type) ?? /* @__PURE__ */ new Set();
-    this.#listeners.set(type, all.add(listener));
-    return () => void all.delete(listener);
-  }
-  /** @internal */
-  emit(type, value) {
-    this.#listeners.get(type)?.forEach((listener) => {
-      try {
-        listener(value);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    });
-  }
-};
-
-// src/text.ts
-function toText({ content, ...frame }) {
-  const text = JSON.stringify(frame);
-  return content === void 0 ? text : `${text.slice(0, -1)},"content":${content}}`;
-}
-function parse(data) {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return null;
-  }
-}
-function base64url(text) {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
-}
-
 // src/context.ts
 function emit(m, action) {
   m._actions.push(action);
@@ -52,8 +13,8 @@ var NEVER = Infinity;
 function position(place) {
   return place?.epoch && place.seq >= 0 && place.first !== void 0 ? { epoch: place.epoch, seq: place.seq } : void 0;
 }
-function advance(place, start, from, to2, lost2) {
-  if (place._fresh && start <= place.seq) place.seq = start - 1;
+function advance(place, start3, from, to2, lost2) {
+  if (place._fresh && start3 <= place.seq) place.seq = start3 - 1;
   place._fresh = false;
   let { seq } = place;
   if (!(to2 > seq)) return false;
@@ -151,9 +112,9 @@ function placeOf(m, name) {
   const channel = m._channels.get(name);
   return channel?._active ? channel : m._lobbies.get(name);
 }
-function see(m, name, start, from = start, to2 = start) {
+function see(m, name, start3, from = start3, to2 = start3) {
   const place = placeOf(m, name);
-  return !!place && advance(place, start, from, to2, lost(m, name));
+  return !!place && advance(place, start3, from, to2, lost(m, name));
 }
 function seeOwn(m, { channel, echo }, seq) {
   const place = placeOf(m, channel);
@@ -351,8 +312,8 @@ function decide(code, reason) {
   if (code === 4002) return reason === "lobby_full" ? "stop" : "full";
   if (code === 4201) return "jitter";
   if (code === 4202) return "expired";
-  const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? "stop" : "backoff";
+  const stop2 = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
+  return stop2.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? "stop" : "backoff";
 }
 
 // src/attempts.ts
@@ -401,13 +362,13 @@ function ended(m, code, reason, silent) {
   m._lastClose = { code, reason, phase: ["dialing", "opened", "welcomed"][m._phase - 4 /* Dialing */], silent };
   forget(m);
   const verdict = silent && wasReady ? "jitter" : decide(code, reason);
-  const stop = verdict === "stop" || verdict === "token" && (!m.token || m._tokenRefused);
+  const stop2 = verdict === "stop" || verdict === "token" && (!m.token || m._tokenRefused);
   if (verdict === "token") {
     m._tokenRefused = true;
     m._wanted = "unauthorized";
   }
   if (verdict === "expired") m._wanted = verdict;
-  if (stop) halt(m, "code");
+  if (stop2) halt(m, "code");
   else comeBackLater(m, verdict, bye?.reconnect_in_ms);
 }
 function comeBackLater(m, verdict, told) {
@@ -450,10 +411,6 @@ function forget(m) {
 function mayHurry(m) {
   return m._phase === 2 /* Waiting */ && !stands(m._waitsFor);
 }
-function wake(m) {
-  if (mayHurry(m)) attempt(m);
-  else checkAlive(m);
-}
 function checkAlive(m) {
   if (isReady(m)) ping(m, 3e3 /* Probe */);
 }
@@ -478,6 +435,183 @@ var DEFAULTS = {
   age: 3e4
 };
 
+// src/commands.ts
+function newMachine(options) {
+  return {
+    ...DEFAULTS,
+    ...options,
+    _now: 0,
+    _actions: [],
+    _nextId: 1,
+    _phase: 0 /* Idle */,
+    _endsAt: NEVER,
+    _lastClose: null,
+    _isOnline: true,
+    _attempts: 0,
+    _tries: 0,
+    _stableAt: NEVER,
+    _wanted: "connect",
+    _silence: NEVER,
+    _heardAt: 0,
+    _pingedAt: 0,
+    _probeUntil: NEVER,
+    _held: [],
+    _maxBytes: NEVER,
+    _requests: /* @__PURE__ */ new Map(),
+    _turns: 0,
+    _grace: 0,
+    _flight: [],
+    _againAt: NEVER,
+    _channels: /* @__PURE__ */ new Map(),
+    _lobbies: /* @__PURE__ */ new Map()
+  };
+}
+function deadline(m) {
+  return Math.min(m._endsAt, m._stableAt, silenceAt(m), answerBy(m), m._againAt, (m._held[0]?.at ?? NEVER) + m.age);
+}
+function start(m) {
+  if (isOff(m)) startOver(m);
+}
+function stop(m) {
+  m._wanted ??= "connect";
+  if (isOff(m)) return;
+  leave(m, "");
+  halt(m, "asked");
+}
+function join(m, channel, since, last) {
+  subscribe(m, channel, since, last);
+  if (isReady(m)) enterChannels(m);
+}
+function part(m, channel) {
+  m._requests.delete(m._channels.get(channel)?.id ?? 0);
+  const isIn = unsubscribe(m, channel);
+  reject(m, to(channel), "unsubscribed");
+  if (isReady(m) && isIn) send(m, { type: "unsubscribe", channel, id: m._nextId++ });
+}
+function post(m, { bytes, queue = m.queue, content, ...fields }) {
+  const frame = { ...fields, content };
+  if (fields.type === "publish") frame.type = "message";
+  const item = { id: m._nextId++, frame, bytes, queue, at: m._now };
+  const isStopped = m._phase === 1 /* Stopped */;
+  if (isReady(m) ? isEarly(m, frame) : queue && !isStopped) hold(m, item);
+  else if (isReady(m)) transmit(m, item);
+  else drop(m, item, isStopped ? "stopped" : "not_connected");
+}
+function cancel(m, id) {
+  reject(m, (item) => item.id === id, "aborted");
+}
+function measure(m) {
+  if (isReady(m)) ping(m, 1e4 /* Pong */);
+}
+function gotToken(m) {
+  if (m._phase !== 3 /* Token */) return;
+  m._wanted = void 0;
+  dial(m);
+}
+function noToken(m, isFinal) {
+  if (m._phase !== 3 /* Token */) return;
+  if (isFinal) halt(m, "token");
+  else comeBackLater(m, "backoff");
+}
+function opened(m) {
+  if (m._phase === 4 /* Dialing */) enter(m, 5 /* Opened */, m._now + 1e4 /* Welcome */);
+}
+function misused(m) {
+  if (m._phase === 4 /* Dialing */) halt(m, "misuse");
+}
+function closed(m, code, reason) {
+  if (m._phase >= 4 /* Dialing */) ended(m, code, reason, false);
+}
+function wake(m) {
+  if (mayHurry(m)) attempt(m);
+  else checkAlive(m);
+}
+function online(m) {
+  m._isOnline = true;
+  wake(m);
+}
+function offline(m) {
+  m._isOnline = false;
+  if (mayHurry(m)) waitUntil(m, Math.max(m._endsAt, m._now + 2e4 /* Offline */), "offline");
+  else checkAlive(m);
+}
+function suspend(m) {
+  if (isOff(m) || m._phase === 2 /* Waiting */) return;
+  leave(m, "bfcache");
+  waitUntil(m, NEVER, "suspended");
+}
+function tick(m) {
+  const now = m._now;
+  if (m._endsAt <= now) {
+    if (m._phase === 2 /* Waiting */) attempt(m);
+    else giveUp(m);
+  }
+  if (m._stableAt <= now) {
+    m._stableAt = NEVER;
+    forgive(m);
+  }
+  if (isLost(m)) giveUp(m);
+  retry(m);
+  reject(m, (item) => item.at + m.age <= now, "expired");
+  reportLate(m);
+}
+
+// src/emitter.ts
+var Emitter = class {
+  #listeners = /* @__PURE__ */ new Map();
+  /** Calls `listener` for each event of this type until the returned function is called. */
+  on(type, listener) {
+    const all = this.#listeners.get(type) ?? /* @__PURE__ */ new Set();
+    this.#listeners.set(type, all.add(listener));
+    return () => void all.delete(listener);
+  }
+  /** @internal */
+  _emit(type, value) {
+    this.#listeners.get(type)?.forEach((listener) => {
+      try {
+        listener(value);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    });
+  }
+};
+
+// src/text.ts
+function toText({ content, ...frame }) {
+  const text = JSON.stringify(frame);
+  return content === void 0 ? text : `${text.slice(0, -1)},"content":${content}}`;
+}
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return null;
+  }
+}
+function base64url(text) {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+}
+
+// src/page.ts
+function watch(run) {
+  const end = new AbortController();
+  const { document, navigator } = globalThis;
+  const on = (target, name, what, when = () => true) => target?.addEventListener?.(name, (event) => {
+    if (when(event)) run(what);
+  }, end);
+  on(globalThis, "online", online);
+  on(globalThis, "offline", offline);
+  on(globalThis, "pageshow", wake);
+  on(globalThis, "pagehide", suspend, (event) => event.persisted);
+  on(document, "resume", wake);
+  on(document, "visibilitychange", wake, () => document.visibilityState === "visible");
+  if (navigator?.onLine === false) run(offline);
+  return end;
+}
+
 // src/presence.ts
 function merge(before, { count, users, joined, left, info }) {
   const names = new Set(users ? list(users) : before?.users);
@@ -495,6 +629,7 @@ function list(names) {
 
 // src/receive.ts
 function receive(m, frame) {
+  if (m._phase < 5 /* Opened */) return;
   heard(m);
   if (!frame?.type) return;
   const { channel: name, id } = frame;
@@ -592,171 +727,6 @@ function refused(m, frame) {
   answered(m, id);
 }
 
-// src/machine.ts
-function createMachine(options = {}) {
-  const m = {
-    ...DEFAULTS,
-    ...options,
-    _now: 0,
-    _actions: [],
-    _nextId: 1,
-    _phase: 0 /* Idle */,
-    _endsAt: NEVER,
-    _lastClose: null,
-    _isOnline: true,
-    _attempts: 0,
-    _tries: 0,
-    _stableAt: NEVER,
-    _wanted: "connect",
-    _silence: NEVER,
-    _heardAt: 0,
-    _pingedAt: 0,
-    _probeUntil: NEVER,
-    _held: [],
-    _maxBytes: NEVER,
-    _requests: /* @__PURE__ */ new Map(),
-    _turns: 0,
-    _grace: 0,
-    _flight: [],
-    _againAt: NEVER,
-    _channels: /* @__PURE__ */ new Map(),
-    _lobbies: /* @__PURE__ */ new Map()
-  };
-  return {
-    handle: (now, event) => {
-      m._now = now;
-      m._actions = [];
-      happen(m, event);
-      return m._actions;
-    },
-    nextId: () => m._nextId,
-    deadline: () => Math.min(m._endsAt, m._stableAt, silenceAt(m), answerBy(m), m._againAt, (m._held[0]?.at ?? NEVER) + m.age)
-  };
-}
-function happen(m, event) {
-  switch (event.type) {
-    case "start":
-      if (isOff(m)) startOver(m);
-      break;
-    case "stop":
-      m._wanted ??= "connect";
-      if (isOff(m)) break;
-      leave(m, "");
-      halt(m, "asked");
-      break;
-    case "reconnect":
-      startOver(m);
-      break;
-    case "token":
-      if (m._phase === 3 /* Token */) {
-        m._wanted = void 0;
-        dial(m);
-      }
-      break;
-    case "token_failed":
-      if (m._phase === 3 /* Token */) {
-        if (event.final) halt(m, "token");
-        else comeBackLater(m, "backoff");
-      }
-      break;
-    case "opened":
-      if (m._phase === 4 /* Dialing */) enter(m, 5 /* Opened */, m._now + 1e4 /* Welcome */);
-      break;
-    case "misused":
-      if (m._phase === 4 /* Dialing */) halt(m, "misuse");
-      break;
-    case "closed":
-      if (m._phase >= 4 /* Dialing */) ended(m, event.code, event.reason, false);
-      break;
-    case "message":
-      if (m._phase >= 5 /* Opened */) receive(m, event.frame);
-      break;
-    case "tick":
-      tick(m);
-      break;
-    case "online":
-      m._isOnline = true;
-      wake(m);
-      break;
-    case "offline":
-      m._isOnline = false;
-      if (mayHurry(m)) waitUntil(m, Math.max(m._endsAt, m._now + 2e4 /* Offline */), "offline");
-      else checkAlive(m);
-      break;
-    case "suspend":
-      if (isOff(m) || m._phase === 2 /* Waiting */) break;
-      leave(m, "bfcache");
-      waitUntil(m, NEVER, "suspended");
-      break;
-    case "visible":
-    case "resume":
-      wake(m);
-      break;
-    case "ping":
-      if (isReady(m)) ping(m, 1e4 /* Pong */);
-      break;
-    case "subscribe":
-      subscribe(m, event.channel, event.since, event.last);
-      if (isReady(m)) enterChannels(m);
-      break;
-    case "unsubscribe": {
-      const { channel } = event;
-      m._requests.delete(m._channels.get(channel)?.id ?? 0);
-      const isIn = unsubscribe(m, channel);
-      reject(m, to(channel), "unsubscribed");
-      if (isReady(m) && isIn) send(m, { type: "unsubscribe", channel, id: m._nextId++ });
-      break;
-    }
-    case "publish":
-      post(m, { type: "message", channel: event.channel, content: event.content, echo: event.echo }, event);
-      break;
-    case "direct":
-      post(m, { type: "direct", to: event.to, content: event.content }, event);
-      break;
-    case "cancel":
-      reject(m, (item) => item.id === event.id, "aborted");
-  }
-}
-function post(m, frame, { bytes, queue = m.queue }) {
-  const item = { id: m._nextId++, frame, bytes, queue, at: m._now };
-  const isStopped = m._phase === 1 /* Stopped */;
-  if (isReady(m) ? isEarly(m, frame) : queue && !isStopped) hold(m, item);
-  else if (isReady(m)) transmit(m, item);
-  else drop(m, item, isStopped ? "stopped" : "not_connected");
-}
-function tick(m) {
-  const now = m._now;
-  if (m._endsAt <= now) {
-    if (m._phase === 2 /* Waiting */) attempt(m);
-    else giveUp(m);
-  }
-  if (m._stableAt <= now) {
-    m._stableAt = NEVER;
-    forgive(m);
-  }
-  if (isLost(m)) giveUp(m);
-  retry(m);
-  reject(m, (item) => item.at + m.age <= now, "expired");
-  reportLate(m);
-}
-
-// src/page.ts
-function watch(run) {
-  const end = new AbortController();
-  const { document, navigator } = globalThis;
-  const on = (target, name, type = () => name) => target.addEventListener?.(name, (event) => run({ type: type(event) }), end);
-  on(globalThis, "online");
-  on(globalThis, "offline");
-  on(globalThis, "pageshow", () => "resume");
-  on(globalThis, "pagehide", (event) => event.persisted && "suspend");
-  if (document) {
-    on(document, "resume");
-    on(document, "visibilitychange", () => document.visibilityState);
-  }
-  if (navigator?.onLine === false) run({ type: "offline" });
-  return end;
-}
-
 // src/url.ts
 function resolve(address) {
   const url = new URL(address, globalThis.location?.href);
@@ -765,19 +735,17 @@ function resolve(address) {
   return url;
 }
 function withQuery(url, query) {
-  let pairs = url.search.slice(1).split("&");
   for (const [name, value] of Object.entries(query)) {
-    const others = pairs.filter((pair) => pair.split("=")[0] !== name);
-    if (value && (name !== "session" || others.length === pairs.length)) pairs = [...others, `${name}=${encodeURIComponent(value)}`];
+    const pair = `${name}=${encodeURIComponent(value || "")}`;
+    if (value) url.search = url.search.replace(RegExp(`([?&])${name}=[^&]*|$`), (own2, sign) => !own2 ? (url.search && "&") + pair : name === "session" ? own2 : sign + pair);
   }
-  url.search = pairs.join("&").replace(/^&/, "");
   return url.href;
 }
 
 // src/transport.ts
 function createTransport(address, options, notify, warn) {
   const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
-  const machine = createMachine({
+  const m = newMachine({
     ...backoff,
     ...queue,
     seed,
@@ -797,23 +765,22 @@ function createTransport(address, options, notify, warn) {
   let skew = Date.now() - performance.now();
   let running = false;
   let behind = 0;
-  const actions = [];
-  return { _start: start, _run: run, _nextId: machine.nextId, _buffered: buffered };
-  function start(type) {
+  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered };
+  function connect(command) {
     if (!webSocket && !globalThis.WebSocket) throw new TypeError("no WebSocket here: set the option webSocket");
     if (typeof address !== "function") resolve(address);
     for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
-    run({ type });
+    run(command);
   }
-  function run(event) {
-    const now = performance.now();
-    actions.push(...machine.handle(now, event));
+  function run(command, ...args) {
+    m._now = performance.now();
+    command(m, ...args);
     const before = skew;
-    skew = Date.now() - now;
-    if (skew > before + 1e3 && event.type !== "suspend") actions.push(...machine.handle(now, { type: "resume" }));
+    skew = Date.now() - m._now;
+    if (skew > before + 1e3 && command !== suspend) wake(m);
     if (running) return;
     running = true;
-    for (let action; action = actions.shift(); ) {
+    for (let action; action = m._actions.shift(); ) {
       try {
         perform(action);
       } catch (error) {
@@ -826,8 +793,8 @@ function createTransport(address, options, notify, warn) {
   }
   function arm() {
     clearTimeout(timer);
-    const at = machine.deadline();
-    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), 2147483647 /* Timer */), { type: "tick" });
+    const at = deadline(m);
+    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), 2147483647 /* Timer */), tick);
   }
   function buffered(bytes) {
     const waits = behind + (socket?.bufferedAmount ?? 0);
@@ -866,24 +833,24 @@ function createTransport(address, options, notify, warn) {
       place = typeof address === "function" ? address() : address;
     } catch (error) {
       warn(error);
-      return run({ type: "closed", code: 1006, reason: "" });
+      return run(closed, 1006, "");
     }
     try {
       const url = resolve(place);
       const offered = ["switchboard.v1.json", ...protocols];
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
       socket = new (webSocket ?? WebSocket)(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
-      socket.onopen = () => run({ type: "opened" });
-      socket.onmessage = ({ data }) => run({ type: "message", frame: parse(data) });
+      socket.onopen = () => run(opened);
+      socket.onmessage = ({ data }) => run(receive, parse(data));
       socket.onclose = ({ code, reason }) => {
         socket = void 0;
-        run({ type: "closed", code, reason });
+        run(closed, code, reason);
       };
       socket.onerror = () => {
       };
     } catch (error) {
       warn(error);
-      run({ type: "misused" });
+      run(misused);
     }
   }
   function ask(reason) {
@@ -891,7 +858,7 @@ function createTransport(address, options, notify, warn) {
     const failed = (error) => {
       if (signal.aborted) return;
       warn(error);
-      run({ type: "token_failed" });
+      run(noToken);
     };
     const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
     signal.onabort = () => clearTimeout(late);
@@ -899,7 +866,8 @@ function createTransport(address, options, notify, warn) {
       if (signal.aborted) return;
       clearTimeout(late);
       token = answer ?? "";
-      run(token ? { type: "token" } : { type: "token_failed", final: true });
+      if (token) run(gotToken);
+      else run(noToken, true);
     }, failed);
   }
 }
@@ -935,14 +903,14 @@ var Subscription = class extends Emitter {
   close() {
     if (this.status === "closed") return;
     this.#leave();
-    this.mark("closed");
+    this._mark("closed");
   }
   /** @internal */
-  mark(status, presence = null) {
+  _mark(status, presence = null) {
     if (this.status === status) return;
     this.status = status;
     this.presence = presence;
-    this.emit("status", status);
+    this._emit("status", status);
   }
   /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
   async *[Symbol.asyncIterator]() {
@@ -981,25 +949,25 @@ var Switchboard = class extends Emitter {
   constructor(url, options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this.emit("error", error));
+    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this._emit("error", error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
   /** Connects, after `autoConnect: false` or after it stopped. */
   connect() {
-    this.#transport._start("start");
+    this.#transport._start(start);
   }
   /** Reconnects at once, in any state. */
   reconnect() {
-    this.#transport._start("reconnect");
+    this.#transport._start(startOver);
   }
   /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
   close() {
-    this.#transport._run({ type: "stop" });
+    this.#transport._run(stop);
   }
   /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
   ping() {
-    this.#transport._run({ type: "ping" });
+    this.#transport._run(measure);
   }
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
   subscribe(channel, { signal, since, last } = {}) {
@@ -1011,14 +979,14 @@ var Switchboard = class extends Emitter {
       uses.delete(subscription);
       if (uses.size) return;
       this.#channels.delete(channel);
-      this.#transport._run({ type: "unsubscribe", channel });
+      this.#transport._run(part, channel);
     });
     for (const { status, presence } of uses) {
-      if (status === "refused") this.#each(channel, (one) => one.mark("pending"));
+      if (status === "refused") this.#each(channel, (one) => one._mark("pending"));
       else Object.assign(subscription, { status, presence });
     }
     this.#channels.set(channel, uses.add(subscription));
-    this.#transport._run({ type: "subscribe", channel, since, last });
+    this.#transport._run(join, channel, since, last);
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
@@ -1040,9 +1008,9 @@ var Switchboard = class extends Emitter {
       const waits = this.#transport._buffered(event.bytes);
       if (waits) throw new SwitchboardError("queue_full", void 0, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve2, reject2]);
-      this.#transport._run(event);
+      this.#transport._run(post, event);
       off = whenAborted(signal, () => {
-        this.#transport._run({ type: "cancel", id });
+        this.#transport._run(cancel, id);
         this.#settle(id)?.[1](new SwitchboardError("aborted"));
       });
     });
@@ -1059,35 +1027,35 @@ var Switchboard = class extends Emitter {
     switch (notice.type) {
       case "state":
         this.state = notice.state;
-        for (const channel2 of this.#channels.keys()) this.#each(channel2, (one) => one.mark("pending"));
-        return this.emit("state", this.state);
+        for (const channel2 of this.#channels.keys()) this.#each(channel2, (one) => one._mark("pending"));
+        return this._emit("state", this.state);
       case "done":
         return this.#settle(notice.id)?.[0](notice.value);
       case "failed":
         return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case "rtt":
-        return this.emit(notice.type, notice.ms);
+        return this._emit(notice.type, notice.ms);
       case "entered":
-        return this.#each(notice.channel, (one) => one.mark("active", notice.presence));
+        return this.#each(notice.channel, (one) => one._mark("active", notice.presence));
       case "gap":
       case "epoch":
       case "refused":
       case "unanswered":
         return this.#each(notice.channel, (one) => {
-          if (notice.type === "refused") one.mark("refused");
-          one.emit(notice.type, notice);
+          if (notice.type === "refused") one._mark("refused");
+          one._emit(notice.type, notice);
         });
     }
     const { frame, presence } = notice;
     const { type, channel, id } = frame;
     this.#each(channel, (one) => {
-      if (type === "subscribed") one.mark("active");
-      if (type === "unsubscribed" && id === void 0) one.mark("refused");
+      if (type === "subscribed") one._mark("active");
+      if (type === "unsubscribed" && id === void 0) one._mark("refused");
       if (presence && one.status === "active") one.presence = presence;
-      if (["message", "presence", "subscribed"].includes(type)) one.emit(type, frame);
+      if (["message", "presence", "subscribed"].includes(type)) one._emit(type, frame);
     });
-    if (type === "direct" || type === "error") this.emit(type, frame);
-    this.emit("frame", frame);
+    if (type === "direct" || type === "error") this._emit(type, frame);
+    this._emit("frame", frame);
   }
   #each(channel, what) {
     this.#channels.get(channel)?.forEach(what);
