@@ -19,6 +19,7 @@ mod locked;
 mod options;
 mod place;
 mod race;
+mod requests;
 mod send;
 mod shared;
 mod stream;
