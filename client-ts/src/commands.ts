@@ -54,7 +54,7 @@ export function part(m: Machine, channel: string): void {
 
 /** Sends a request, lets it wait, or fails it. */
 export function post(m: Machine, { bytes, queue = m.queue, content, ...fields }: Post): void {
-  const frame: Frame = { ...fields, content };
+  const frame: Frame = fields.type === 'call' ? { ...fields, params: content } : { ...fields, content };
   if (fields.type === 'publish') frame.type = 'message';
   const item = { id: m._nextId++, frame, bytes, queue, at: m._now };
   const isStopped = m._phase === Phase.Stopped;

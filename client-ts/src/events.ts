@@ -84,6 +84,7 @@ export type Event =
   | { type: 'unsubscribe'; channel: string }
   | { type: 'publish'; channel: string; content: unknown; bytes: number; echo?: boolean | undefined; queue?: boolean | undefined }
   | { type: 'direct'; to: string; content: unknown; bytes: number; queue?: boolean | undefined }
+  | { type: 'call'; method: string; content: unknown; bytes: number; queue?: boolean | undefined }
   | { type: 'cancel'; id: number };
 
 export type Action =
@@ -98,6 +99,6 @@ export type Action =
   | { type: 'unanswered'; channel: string }
   | { type: 'gap'; channel: string; from: number; to: number; away: boolean }
   | { type: 'epoch'; channel: string; from: string; to: string }
-  | { type: 'done'; id: number; value: number }
+  | { type: 'done'; id: number; value: unknown }
   | { type: 'failed'; id: number; code: string; frame: Frame | undefined }
   | { type: 'rtt'; ms: number };

@@ -155,10 +155,14 @@ export interface SendOptions {
   queue?: boolean | undefined;
 }
 
-type Waiter = [resolve: (value: number) => void, reject: (reason: unknown) => void];
+type Waiter = [resolve: (value: never) => void, reject: (reason: unknown) => void];
+
+/** A method of the server's application, as `call` sees it. */
+// Any function will do: `call` is as strict as the one that is named.
+export type Method = (params: any) => unknown;
 
 /** A connection to a Switchboard server that reconnects, unless the close code forbids it. */
-export class Switchboard<Topics extends object = Record<string, unknown>> extends Emitter<SwitchboardEvents> {
+export class Switchboard<Topics extends object = Record<string, unknown>, Methods extends Record<keyof Methods, Method> = Record<string, Method>> extends Emitter<SwitchboardEvents> {
   /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state: State = { status: 'idle', last: null };
   readonly #transport: Transport;
@@ -218,9 +222,14 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
     return this.#post({ type: 'direct', to, content, bytes: 0, queue }, signal);
   }
 
-  #post(event: Post, signal: AbortSignal | undefined): Promise<number> {
+  /** Calls a method of the server's application. The promise resolves with its result. */
+  call<K extends keyof Methods & string>(method: K, params: Parameters<Methods[K]>[0] = null, { signal, queue }: SendOptions = {}): Promise<Awaited<ReturnType<Methods[K]>>> {
+    return this.#post({ type: 'call', method, content: params, bytes: 0, queue }, signal);
+  }
+
+  #post<R>(event: Post, signal: AbortSignal | undefined): Promise<R> {
     let off: (() => void) | undefined;
-    const promise = new Promise<number>((resolve, reject) => {
+    const promise = new Promise<R>((resolve, reject) => {
       if (signal?.aborted) throw new SwitchboardError('aborted');
       event.content = encode(event.content);
       const id = this.#transport._nextId();
@@ -253,7 +262,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>> extend
         this.state = notice.state;
         for (const channel of this.#channels.keys()) this.#each(channel, (one) => one._mark('pending'));
         return this._emit('state', this.state);
-      case 'done': return this.#settle(notice.id)?.[0](notice.value);
+      case 'done': return this.#settle(notice.id)?.[0](notice.value as never);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case 'rtt': return this._emit(notice.type, notice.ms);
       case 'entered': return this.#each(notice.channel, (one) => one._mark('active', notice.presence));

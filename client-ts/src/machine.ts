@@ -25,7 +25,7 @@ import { receive } from './receive.js';
 export interface Machine {
   /** Handles an event that happens now, and returns the resulting actions in order. */
   handle: (now: number, event: Event) => Action[];
-  /** The `id` of the next `publish` or `direct`. */
+  /** The `id` of the next `publish`, `direct` or `call`. */
   nextId: () => number;
   /** When a `tick` is due; `Infinity` for never. */
   deadline: () => number;
@@ -66,7 +66,7 @@ function happen(m: Parts, event: Event): void {
     case 'ping': return measure(m);
     case 'subscribe': return join(m, event.channel, event.since, event.last);
     case 'unsubscribe': return part(m, event.channel);
-    case 'publish': case 'direct': return post(m, event);
+    case 'publish': case 'direct': case 'call': return post(m, event);
     case 'cancel': return cancel(m, event.id);
   }
 }

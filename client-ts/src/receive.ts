@@ -17,7 +17,7 @@ export function receive(m: Machine, frame: Frame | null): void {
     case 'welcome': if (m._phase === Phase.Opened) welcomed(m, frame); return;
     case 'health_ping': return send(m, { type: 'health_pong', timestamp: frame.timestamp });
     case 'pong': return pong(m, frame.timestamp);
-    case 'ack': return acknowledged(m, frame);
+    case 'ack': case 'result': return acknowledged(m, frame);
     case 'subscribed': return subscribed(m, frame);
     case 'error': return refused(m, frame);
     case 'bye': m._lastBye = frame; break;

@@ -9,7 +9,7 @@ const enum Limit {
   Late = 1_024,
 }
 
-/** An unanswered `subscribe`, `message` or `direct` on this connection. */
+/** An unanswered `subscribe`, `message`, `direct` or `call` on this connection. */
 interface Request {
   _frame: Frame;
   /** Number of requests sent before it, on any connection. */
@@ -58,10 +58,11 @@ export function enterChannels(m: Machine): void {
 /** Whether this is the pending `subscribe` of a channel. */
 function isSubscribe(m: Requests & Channels, id: number): boolean { return m._channels.get(m._requests.get(id)?._frame.channel)?.id === id; }
 
-export function acknowledged(m: Machine, { id, seq, delivered }: Frame): void {
+/** Handles an `ack` or a `result`. */
+export function acknowledged(m: Machine, { type, id, seq, delivered, content }: Frame): void {
   const request = m._requests.get(id);
-  if (!request || isSubscribe(m, id)) return;
-  if (!request._told) settle(m, { type: 'done', id, value: seq ?? delivered });
+  if (!request || (request._frame.type === 'call') !== (type === 'result') || isSubscribe(m, id)) return;
+  if (!request._told) settle(m, { type: 'done', id, value: type === 'ack' ? seq ?? delivered : content });
   answered(m, id);
   seeOwn(m, request._frame, seq);
 }

@@ -1,9 +1,10 @@
 import type { Frame } from './events.js';
 
-/** Encodes a frame whose content, if any, is JSON text already. */
-export function toText({ content, ...frame }: Record<string, unknown>): string {
+/** Encodes a frame whose `content` or `params`, if any, is JSON text already. */
+export function toText({ content, params, ...frame }: Record<string, unknown>): string {
   const text = JSON.stringify(frame);
-  return content === undefined ? text : `${text.slice(0, -1)},"content":${content as string}}`;
+  const json = params ?? content;
+  return json ? `${text.slice(0, -1)},"${params ? 'params' : 'content'}":${json as string}}` : text;
 }
 
 /** Decodes a frame; `null` if it is not JSON. */

@@ -12,6 +12,7 @@ enum Step {
     Plain(Input<'static>),
     Message(String),
     Publish(&'static str, usize, Option<bool>),
+    Call(Option<bool>),
     Wait(u64),
 }
 
@@ -60,6 +61,7 @@ fn message() -> impl Strategy<Value = String> {
         }),
         (id(), 0..9_u64).prop_map(|(id, seq)| format!(r#"{{"type":"ack","id":{id},"seq":{seq}}}"#)),
         id().prop_map(|id| format!(r#"{{"type":"error","id":{id},"code":"forbidden"}}"#)),
+        id().prop_map(|id| format!(r#"{{"type":"result","id":{id},"content":1}}"#)),
         Just(r#"{"type":"error","code":"rate_limited","retry_after_ms":50}"#.to_owned()),
         (channel(), 0..9_u64).prop_map(|(channel, seq)| {
             format!(r#"{{"type":"message","channel":"{channel}","content":1,"seq":{seq}}}"#)
@@ -72,10 +74,12 @@ fn message() -> impl Strategy<Value = String> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let queue = prop::sample::select(vec![None, Some(true), Some(false)]);
+    let queue_of_calls = queue.clone();
     let step = prop_oneof![
         3 => plain().prop_map(Step::Plain),
         3 => message().prop_map(Step::Message),
         2 => (channel(), 0..700_usize, queue).prop_map(|(a, b, c)| Step::Publish(a, b, c)),
+        1 => queue_of_calls.prop_map(Step::Call),
         1 => (0..40_000_u64).prop_map(Step::Wait),
     ];
     // Purely random scripts rarely reach a connection.
@@ -109,7 +113,7 @@ impl Seen {
                     self.sockets += 1;
                 }
                 Output::Close { .. } => self.sockets -= 1,
-                Output::Done { id, .. } | Output::Failed { id, .. } => {
+                Output::Done { id, .. } | Output::Result { id, .. } | Output::Failed { id, .. } => {
                     *self.ends.entry(id).or_default() += 1;
                 }
                 Output::Notify(Report::State(state)) => {
@@ -147,6 +151,13 @@ fn run(config: MachineConfig, steps: &[Step]) -> (u64, Seen) {
                 };
                 machine.handle(Time::from_millis(now), event);
             }
+            Step::Call(queue) => {
+                let mut event = Input::call("add", Content::parse("1").unwrap());
+                if let Input::Call { queue: waits, .. } = &mut event {
+                    *waits = *queue;
+                }
+                machine.handle(Time::from_millis(now), event);
+            }
             Step::Wait(millis) => now += millis,
         }
         seen.take(&mut machine, gone);
@@ -177,7 +188,7 @@ proptest! {
     ) {
         let config = MachineConfig { token, queue, attempts, count: 5, bytes: 1_500, ..MachineConfig::default() };
         let (_, seen) = run(config, &steps);
-        let sent = steps.iter().filter(|step| matches!(step, Step::Publish(..))).count();
+        let sent = steps.iter().filter(|step| matches!(step, Step::Publish(..) | Step::Call(_))).count();
         prop_assert!(seen.ends.values().all(|&ends| ends == 1), "{:?}", seen.ends);
         prop_assert_eq!(seen.ends.len(), sent);
         prop_assert_eq!(seen.sockets, 0);

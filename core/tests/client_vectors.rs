@@ -149,6 +149,12 @@ impl Player {
                 bytes: bytes(),
                 queue,
             },
+            "call" => Input::Call {
+                method: text("method"),
+                params: content(),
+                bytes: bytes(),
+                queue,
+            },
             "cancel" => Input::Cancel {
                 id: event["id"].as_u64().unwrap(),
             },
@@ -216,6 +222,13 @@ fn write_action(machine: &Machine, action: &Output) -> Value {
         }}),
         Output::Send(text) => json!({"type": "send", "frame": parse(text)}),
         Output::Done { id, value } => json!({"type": "done", "id": id, "value": value}),
+        Output::Result { id, frame } => {
+            let mut action = json!({"type": "done", "id": id});
+            if let Some(content) = frame.content_json() {
+                action["value"] = parse(content);
+            }
+            action
+        }
         Output::Failed { id, failure } => {
             let mut action = json!({"type": "failed", "id": id, "code": failure.code()});
             if let Failure::Refused {

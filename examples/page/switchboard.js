@@ -178,10 +178,10 @@ function enterChannels(m) {
 function isSubscribe(m, id) {
   return m._channels.get(m._requests.get(id)?._frame.channel)?.id === id;
 }
-function acknowledged(m, { id, seq, delivered }) {
+function acknowledged(m, { type, id, seq, delivered, content }) {
   const request2 = m._requests.get(id);
-  if (!request2 || isSubscribe(m, id)) return;
-  if (!request2._told) settle(m, { type: "done", id, value: seq ?? delivered });
+  if (!request2 || request2._frame.type === "call" !== (type === "result") || isSubscribe(m, id)) return;
+  if (!request2._told) settle(m, { type: "done", id, value: type === "ack" ? seq ?? delivered : content });
   answered(m, id);
   seeOwn(m, request2._frame, seq);
 }
@@ -489,7 +489,7 @@ function part(m, channel) {
   if (isReady(m) && isIn) send(m, { type: "unsubscribe", channel, id: m._nextId++ });
 }
 function post(m, { bytes, queue = m.queue, content, ...fields }) {
-  const frame = { ...fields, content };
+  const frame = fields.type === "call" ? { ...fields, params: content } : { ...fields, content };
   if (fields.type === "publish") frame.type = "message";
   const item = { id: m._nextId++, frame, bytes, queue, at: m._now };
   const isStopped = m._phase === 1 /* Stopped */;
@@ -580,9 +580,10 @@ var Emitter = class {
 };
 
 // src/text.ts
-function toText({ content, ...frame }) {
+function toText({ content, params, ...frame }) {
   const text = JSON.stringify(frame);
-  return content === void 0 ? text : `${text.slice(0, -1)},"content":${content}}`;
+  const json = params ?? content;
+  return json ? `${text.slice(0, -1)},"${params ? "params" : "content"}":${json}}` : text;
 }
 function parse(data) {
   try {
@@ -642,6 +643,7 @@ function receive(m, frame) {
     case "pong":
       return pong(m, frame.timestamp);
     case "ack":
+    case "result":
       return acknowledged(m, frame);
     case "subscribed":
       return subscribed(m, frame);
@@ -997,6 +999,10 @@ var Switchboard = class extends Emitter {
   /** Sends to all connections of a user. The promise resolves with their number. */
   direct(to2, content, { signal, queue } = {}) {
     return this.#post({ type: "direct", to: to2, content, bytes: 0, queue }, signal);
+  }
+  /** Calls a method of the server's application. The promise resolves with its result. */
+  call(method, params = null, { signal, queue } = {}) {
+    return this.#post({ type: "call", method, content: params, bytes: 0, queue }, signal);
   }
   #post(event, signal) {
     let off;

@@ -36,7 +36,7 @@ impl Machine {
                 last,
             } => self.subscribe(channel, since, last),
             Input::Unsubscribe { channel } => self.unsubscribe(channel),
-            Input::Publish { .. } | Input::Direct { .. } => self.post(event),
+            Input::Publish { .. } | Input::Direct { .. } | Input::Call { .. } => self.post(event),
             Input::Cancel { id } => self.cancel(id),
             Input::Start | Input::Closed { .. } | Input::Message { .. } | Input::Hidden => {}
         }

@@ -92,6 +92,17 @@ pub enum Input<'a> {
         /// Whether the message waits for a connection; `None` for the configured default.
         queue: Option<bool>,
     },
+    /// Calls a method of the server's application, under the id [`next_id`](super::Machine::next_id).
+    Call {
+        /// The method.
+        method: &'a str,
+        /// The parameters.
+        params: Content<'a>,
+        /// The size of the request on the wire, in bytes; may be slightly too large.
+        bytes: usize,
+        /// Whether the request waits for a connection; `None` for the configured default.
+        queue: Option<bool>,
+    },
     /// Cancels a message that is still queued.
     Cancel {
         /// The id of the message.
@@ -119,6 +130,17 @@ impl Input<'_> {
             to,
             content,
             bytes: name.len() + content.as_json().len() + ENVELOPE,
+            queue: None,
+        }
+    }
+
+    /// Creates a `Call` with the computed size.
+    pub fn call<'a>(method: &'a str, params: Content<'a>) -> Input<'a> {
+        let name = Value::from(method).to_string();
+        Input::Call {
+            method,
+            params,
+            bytes: name.len() + params.as_json().len() + ENVELOPE,
             queue: None,
         }
     }

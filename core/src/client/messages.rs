@@ -29,7 +29,7 @@ pub(super) struct Messages {
     pub(super) turns: u64,
 }
 
-/// A `subscribe`, `message` or `direct`.
+/// A `subscribe`, `message`, `direct` or `call`.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) channel: Option<Arc<str>>,
@@ -44,6 +44,8 @@ pub(super) struct Request {
     pub(super) over: Option<u64>,
     /// Whether the server sends the message back.
     pub(super) echo: bool,
+    /// Whether it is a call, whose answer is a `result`.
+    pub(super) call: bool,
     /// Whether it was sent on an earlier connection too, where its outcome is unknown.
     pub(super) again: bool,
 }
@@ -57,6 +59,7 @@ impl Request {
             told: false,
             over: None,
             echo: false,
+            call: false,
             again: false,
         }
     }

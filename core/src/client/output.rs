@@ -36,7 +36,14 @@ pub enum Output {
         /// The `seq` of a message, or the number of connections that a `direct` reached.
         value: u64,
     },
-    /// A message failed, or its outcome is unknown.
+    /// A call was answered.
+    Result {
+        /// The id of the call.
+        id: u64,
+        /// The server's `result`.
+        frame: ServerText,
+    },
+    /// A message or a call failed, or its outcome is unknown.
     Failed {
         /// The id of the message.
         id: u64,

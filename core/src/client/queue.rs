@@ -16,6 +16,7 @@ pub(super) struct Item {
     /// Whether it stays queued when the connection ends.
     pub(super) queue: bool,
     pub(super) echo: bool,
+    pub(super) call: bool,
     pub(super) at: Time,
     /// The channel's epoch and position when it was first sent, where the channel has history.
     pub(super) since: Option<(String, u64)>,

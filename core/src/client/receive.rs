@@ -7,6 +7,7 @@ use super::config::{AGAIN, SILENCE};
 use super::failure::Failure;
 use super::frame::{ServerText, TextId};
 use super::machine::Machine;
+use super::messages::Request;
 use super::output::{Output, Report};
 use super::phase::Phase;
 use super::ready::Ready;
@@ -31,7 +32,7 @@ impl Machine {
                 return;
             }
             "pong" => return self.pong(frame.timestamp().and_then(Number::as_u64)),
-            "ack" => return self.acknowledged(&frame),
+            "ack" | "result" => return self.acknowledged(frame),
             "subscribed" => return self.subscribed(&frame),
             "error" => return self.refused(frame),
             "bye" => self.last_bye = Some(frame.clone()),
@@ -61,23 +62,31 @@ impl Machine {
         self.send_free();
     }
 
-    fn acknowledged(&mut self, ack: &ServerText) {
+    /// Handles an `ack` or a `result`.
+    fn acknowledged(&mut self, ack: ServerText) {
         let TextId::Number(id) = ack.id() else {
             return;
         };
-        // A `subscribe` is not answered by an `ack`.
-        if self.entry_of(id).is_some() {
+        // A `subscribe` is not answered by an `ack`, and only a call by a `result`.
+        let is_result = ack.kind() == "result";
+        let is_answer = |it: &Request| it.call == is_result;
+        if self.entry_of(id).is_some() || !self.messages.request(id).is_some_and(is_answer) {
             return;
         }
         let Some(request) = self.messages.answered(id) else {
             return;
         };
-        if !request.told {
+        let seq = ack.seq();
+        if request.told {
+            // Only the number of a late answer counts.
+        } else if is_result {
+            self.act(Output::Result { id, frame: ack });
+        } else {
             let value = ack.seq().or(ack.delivered()).unwrap_or_default();
             self.act(Output::Done { id, value });
         }
         self.was_read(request.over);
-        if let (Some(channel), Some(seq)) = (request.channel, ack.seq()) {
+        if let (Some(channel), Some(seq)) = (request.channel, seq) {
             self.see_own(&channel, seq, request.echo);
         }
     }

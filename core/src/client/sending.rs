@@ -19,35 +19,14 @@ use super::queue::Item;
 const AGAIN: usize = r#","again":9007199254740991"#.len();
 
 impl Machine {
-    /// Handles a `Publish` or a `Direct`.
+    /// Handles a `Publish`, a `Direct` or a `Call`.
     pub(super) fn post(&mut self, event: Input<'_>) {
-        let (channel, text, bytes, echo, queue) = match event {
-            Input::Publish {
-                channel,
-                content,
-                bytes,
-                echo,
-                queue,
-            } => {
-                let (name, content) = (Value::from(channel), content.as_json());
-                let mut text =
-                    format!(r#"{{"type":"message","channel":{name},"content":{content}"#);
-                if let Some(echo) = echo {
-                    let _ = write!(text, r#","echo":{echo}"#);
-                }
-                (Some(channel), text, bytes, echo == Some(true), queue)
-            }
-            Input::Direct {
-                to,
-                content,
-                bytes,
-                queue,
-            } => {
-                let (to, content) = (Value::from(to), content.as_json());
-                let text = format!(r#"{{"type":"direct","to":{to},"content":{content}"#);
-                (None, text, bytes, false, queue)
-            }
-            _ => return,
+        let (channel, echo) = match event {
+            Input::Publish { channel, echo, .. } => (Some(channel), echo == Some(true)),
+            _ => (None, false),
+        };
+        let Some((text, bytes, queue)) = encode(event) else {
+            return;
         };
         let id = self.take_id();
         let known = channel.and_then(|name| self.channels.get(name));
@@ -59,6 +38,7 @@ impl Machine {
             bytes,
             queue: queue.unwrap_or(self.config.queue),
             echo,
+            call: matches!(event, Input::Call { .. }),
             at: self.now,
             since: None,
         };
@@ -88,6 +68,7 @@ impl Machine {
         }
         let mut request = Request::new(item.channel.clone(), self.now);
         request.echo = item.echo;
+        request.call = item.call;
         request.again = again.is_some();
         self.messages.ask(item.id, request);
         let channel = item.channel.as_deref();
@@ -242,5 +223,46 @@ impl Machine {
         }
         self.messages.forget_requests();
         kept.into_values().collect()
+    }
+}
+
+/// Encodes a request without its id and the closing brace. Returns its size and whether it may wait, too.
+fn encode(event: Input<'_>) -> Option<(String, usize, Option<bool>)> {
+    match event {
+        Input::Publish {
+            channel,
+            content,
+            bytes,
+            echo,
+            queue,
+        } => {
+            let (name, content) = (Value::from(channel), content.as_json());
+            let mut text = format!(r#"{{"type":"message","channel":{name},"content":{content}"#);
+            if let Some(echo) = echo {
+                let _ = write!(text, r#","echo":{echo}"#);
+            }
+            Some((text, bytes, queue))
+        }
+        Input::Direct {
+            to,
+            content,
+            bytes,
+            queue,
+        } => {
+            let (to, content) = (Value::from(to), content.as_json());
+            let text = format!(r#"{{"type":"direct","to":{to},"content":{content}"#);
+            Some((text, bytes, queue))
+        }
+        Input::Call {
+            method,
+            params,
+            bytes,
+            queue,
+        } => {
+            let (method, params) = (Value::from(method), params.as_json());
+            let text = format!(r#"{{"type":"call","method":{method},"params":{params}"#);
+            Some((text, bytes, queue))
+        }
+        _ => None,
     }
 }

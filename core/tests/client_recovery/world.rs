@@ -94,6 +94,7 @@ impl World {
                         self.seen.acked.extend(Some(value).filter(|_| !entry.ours));
                     }
                 }
+                Output::Result { .. } => unreachable!("nothing is called"),
                 Output::Failed { id, failure } => {
                     assert!(self.open.remove(&id), "one end for each message");
                     assert_eq!(failure.code(), "unconfirmed");

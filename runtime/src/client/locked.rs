@@ -56,13 +56,22 @@ pub(super) enum Todo {
     ForgetToken,
 }
 
-pub(super) type Waiter = oneshot::Sender<Result<u64, Failure>>;
+pub(super) type Waiter = oneshot::Sender<Result<Answer, Failure>>;
 pub(super) type Entrant = oneshot::Sender<Result<(), Failure>>;
+
+/// What a request was answered with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The number of a message, or of the connections that a `direct` reached.
+    Number(u64),
+    /// The result of a call.
+    Result(ServerText),
+}
 
 /// Effects of an event, to be carried out without the lock.
 #[derive(Default)]
 pub(super) struct Effects {
-    answers: Vec<(Waiter, Result<u64, Failure>)>,
+    answers: Vec<(Waiter, Result<Answer, Failure>)>,
     entries: Vec<(Entrant, Result<(), Failure>)>,
     wakers: Vec<Waker>,
 }
@@ -202,7 +211,8 @@ impl Locked {
                     self.outbox_bytes += text.len();
                     self.outbox.push_back(text);
                 }
-                Output::Done { id, value } => self.answer(effects, id, Ok(value)),
+                Output::Done { id, value } => self.answer(effects, id, Ok(Answer::Number(value))),
+                Output::Result { id, frame } => self.answer(effects, id, Ok(Answer::Result(frame))),
                 Output::Failed { id, failure } => self.answer(effects, id, Err(failure)),
                 Output::Notify(notice) => self.notify(effects, notice),
             }
@@ -210,7 +220,7 @@ impl Locked {
         effects.wakers.extend(self.gate.pass());
     }
 
-    fn answer(&mut self, effects: &mut Effects, id: u64, answer: Result<u64, Failure>) {
+    fn answer(&mut self, effects: &mut Effects, id: u64, answer: Result<Answer, Failure>) {
         if let Some(waiter) = self.waiters.remove(&id) {
             effects.answers.push((waiter, answer));
             self.gate.open();

@@ -2,11 +2,12 @@
 
 use futures_channel::oneshot;
 use serde::Serialize;
-use switchboard_core::client::{Failure, Input};
+use switchboard_core::client::{Failure, Input, ServerText};
 use switchboard_core::protocol::Content;
 
 use super::dial::Dial;
 use super::handle::Client;
+use super::locked::Answer;
 use super::place::Place;
 use super::send::{RequestError, SendOptions};
 use super::shared::Shared;
@@ -48,7 +49,7 @@ impl<R: Dial> Client<R> {
             *echo = options.echo.then_some(true);
             *queue = options.queue;
         }
-        self.post(event).await
+        self.post_message(event).await
     }
 
     /// Sends to all connections of a user, waits for the server's acknowledgement and returns the number
@@ -82,10 +83,56 @@ impl<R: Dial> Client<R> {
         if let Input::Direct { queue, .. } = &mut event {
             *queue = options.queue;
         }
-        self.post(event).await
+        self.post_message(event).await
     }
 
-    async fn post(&self, event: Input<'_>) -> Result<u64, RequestError> {
+    /// Calls a method of the server's application and waits for its result, which
+    /// [`ServerText::content`] reads. Otherwise like [`publish`](Self::publish).
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish`](Self::publish). A call is never sent twice: if the connection ends before the
+    /// result, it is [`Failure::Unconfirmed`]. [`Failure::Refused`] has the code of the application.
+    pub async fn call<T: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        params: &T,
+    ) -> Result<ServerText, RequestError> {
+        self.call_with(method, params, SendOptions::default()).await
+    }
+
+    /// Like [`call`](Self::call), with options. `echo` is ignored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`call`](Self::call).
+    pub async fn call_with<T: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        params: &T,
+        options: SendOptions,
+    ) -> Result<ServerText, RequestError> {
+        let params = write(params)?;
+        let params = check(&params)?;
+        let mut event = Input::call(method, params);
+        if let Input::Call { queue, .. } = &mut event {
+            *queue = options.queue;
+        }
+        let Answer::Result(result) = self.post(event).await? else {
+            unreachable!("a call has no other answer");
+        };
+        Ok(result)
+    }
+
+    /// Posts a message and waits for the number that acknowledges it.
+    async fn post_message(&self, event: Input<'_>) -> Result<u64, RequestError> {
+        let Answer::Number(number) = self.post(event).await? else {
+            unreachable!("a message has no other answer");
+        };
+        Ok(number)
+    }
+
+    async fn post(&self, event: Input<'_>) -> Result<Answer, RequestError> {
         let shared = self.shared();
         let until = shared.patience();
         let mut place = Place::until(shared, until);

@@ -335,6 +335,7 @@ impl World {
                     self.counts.failed += 1;
                 }
                 Output::Notify(notice) => self.noticed(index, notice),
+                Output::Result { .. } => unreachable!("nothing is called"),
                 Output::GetToken(_) => unreachable!("no tokens are configured"),
             }
         }
