@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use futures_sink::Sink;
-use switchboard_core::client::{Input, TokenReason, status_code};
+use switchboard_core::client::{Input, status_code};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 
@@ -19,6 +18,7 @@ use super::farewell;
 use super::locked::Todo;
 use super::options::{NoToken, Options};
 use super::shared::{EndGuard, Shared};
+use super::tokens::Tokens;
 use crate::runtime::{BoxFuture, Timer};
 use crate::shield::debug;
 
@@ -26,8 +26,6 @@ use crate::shield::debug;
 const ROUNDS: usize = 32;
 /// Sleep time without a deadline.
 const IDLE: Duration = Duration::from_secs(3_600);
-/// Longer than any wait, and short enough for every clock.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 struct Driver<R: Dial> {
     shared: Arc<Shared>,
@@ -35,18 +33,10 @@ struct Driver<R: Dial> {
     url: String,
     options: Options,
     token: Option<String>,
-    asking: Option<Asking<R::Timer>>,
+    tokens: Tokens<R::Timer>,
     link: Link<R>,
     timer: R::Timer,
     set: Instant,
-}
-
-/// A pending token request.
-struct Asking<T> {
-    states: u64,
-    answer: BoxFuture<Result<String, NoToken>>,
-    /// Fires when the request has timed out.
-    timer: T,
 }
 
 enum Link<R: Dial> {
@@ -73,13 +63,14 @@ pub(super) async fn drive<R: Dial>(
     options: Options,
 ) {
     let set = R::Timer::now() + IDLE;
+    let tokens = Tokens::new(&options);
     let mut driver = Driver::<R> {
         shared: end.0.clone(),
         executor,
         url,
         options,
         token: None,
-        asking: None,
+        tokens,
         link: Link::None,
         timer: R::Timer::new(set),
         set,
@@ -126,8 +117,8 @@ impl<R: Dial> Driver<R> {
                 };
                 self.close(rest, Some(close));
             }
-            Some(Todo::GetToken(reason)) => self.ask(reason, states),
-            Some(Todo::ForgetToken) => self.asking = None,
+            Some(Todo::GetToken(reason)) => self.tokens.ask(reason, states),
+            Some(Todo::ForgetToken) => self.tokens.forget(),
         }
         // `Closing` waits for this work, and there may be no socket whose end would open the gate.
         self.shared.by_driver(|locked, _| {
@@ -159,36 +150,10 @@ impl<R: Dial> Driver<R> {
         };
     }
 
-    fn ask(&mut self, reason: TokenReason, states: u64) {
-        if let Some(source) = &self.options.token {
-            let asked = catch_unwind(AssertUnwindSafe(|| source.ask(reason)));
-            let answer = asked.unwrap_or_else(|_| Box::pin(async { Err(NoToken::Failed) }));
-            let until = R::Timer::now().checked_add(self.options.token_timeout);
-            let until = until.unwrap_or_else(|| R::Timer::now() + FOREVER);
-            self.asking = Some(Asking {
-                states,
-                answer,
-                timer: R::Timer::new(until),
-            });
-        }
-    }
-
     fn poll_token(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(asking) = &mut self.asking else {
+        let Some((states, answer)) = self.tokens.poll(context) else {
             return false;
         };
-        // A panic of the application fails this token request only.
-        let polled = catch_unwind(AssertUnwindSafe(|| asking.answer.as_mut().poll(context)));
-        let answer = match polled.unwrap_or(Poll::Ready(Err(NoToken::Failed))) {
-            Poll::Ready(answer) => answer,
-            Poll::Pending if asking.timer.poll(context).is_ready() => {
-                debug!("token request timed out");
-                Err(NoToken::Failed)
-            }
-            Poll::Pending => return false,
-        };
-        let states = asking.states;
-        self.asking = None;
         let event = match answer {
             Ok(token) => {
                 self.token = Some(token);

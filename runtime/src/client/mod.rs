@@ -23,6 +23,7 @@ mod requests;
 mod send;
 mod shared;
 mod stream;
+mod tokens;
 
 pub use self::dial::{BadUrl, Dial, Target};
 pub use self::events::Event;
