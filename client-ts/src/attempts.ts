@@ -25,6 +25,8 @@ export interface Attempts {
   /** When the connection counts as stable. */
   _stableAt: number;
   _wanted: TokenReason | undefined;
+  /** When to refresh the token. */
+  _refreshAt: number;
   /** Whether a new token was already requested because of 4001. */
   _tokenRefused?: boolean;
 }
@@ -52,6 +54,7 @@ export function forgive(m: Attempts): void {
 
 export function attempt(m: Machine): void {
   m._attempts += 1;
+  if (m._refreshAt <= m._now) m._wanted ??= 'expiring';
   enter(m, Phase.Token, NEVER);
   become(m, { status: 'connecting' });
   if (m.token && m._wanted) emit(m, { type: 'get_token', reason: m._wanted });

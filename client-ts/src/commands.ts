@@ -1,6 +1,6 @@
 import { attempt, checkAlive, comeBackLater, dial, ended, enter, forgive, giveUp, halt, isOff, isReady, leave, mayHurry, Phase, startOver, waitUntil, type Machine } from './attempts.js';
 import { subscribe, unsubscribe } from './channels.js';
-import { Ms, NEVER, send } from './context.js';
+import { emit, Ms, NEVER, send } from './context.js';
 import { DEFAULTS, type Config, type Frame, type Post } from './events.js';
 import { isLost, ping, silenceAt } from './liveness.js';
 import { drop, hold, isEarly, reject, to, transmit } from './messages.js';
@@ -11,7 +11,7 @@ export function newMachine(options: Partial<Config>): Machine {
   return {
     ...DEFAULTS, ...options, _now: 0, _actions: [], _nextId: 1,
     _phase: Phase.Idle, _endsAt: NEVER, _lastClose: null, _isOnline: true,
-    _attempts: 0, _tries: 0, _stableAt: NEVER, _wanted: 'connect',
+    _attempts: 0, _tries: 0, _stableAt: NEVER, _wanted: 'connect', _refreshAt: NEVER,
     _silence: NEVER, _heardAt: 0, _pingedAt: 0, _probeUntil: NEVER,
     _held: [], _maxBytes: NEVER,
     _requests: new Map(), _turns: 0, _grace: 0, _flight: [], _againAt: NEVER,
@@ -21,7 +21,7 @@ export function newMachine(options: Partial<Config>): Machine {
 
 /** When a `tick` is due; `Infinity` for never. */
 export function deadline(m: Machine): number {
-  return Math.min(m._endsAt, m._stableAt, silenceAt(m), answerBy(m), m._againAt, (m._held[0]?.at ?? NEVER) + m.age);
+  return Math.min(m._endsAt, m._stableAt, isReady(m) ? m._refreshAt : NEVER, silenceAt(m), answerBy(m), m._againAt, (m._held[0]?.at ?? NEVER) + m.age);
 }
 
 // The application
@@ -71,14 +71,18 @@ export function measure(m: Machine): void { if (isReady(m)) ping(m, Ms.Pong); }
 
 // The token and the socket
 
-export function gotToken(m: Machine): void {
-  if (m._phase !== Phase.Token) return;
+/** Uses a token that was asked for, or that the application sets. It expires after so many milliseconds, if that is known. */
+export function gotToken(m: Machine, expires?: number): void {
   m._wanted = undefined;
-  dial(m);
+  m._refreshAt = expires! >= 0 ? m._now + Math.max(Ms.Again, Math.floor(expires! * 0.75)) : NEVER;
+  if (m._phase === Phase.Token) dial(m);
+  else if (isReady(m)) send(m, { type: 'auth' });
+  else if (m._phase > Phase.Token) startOver(m);
 }
 
 /** `isFinal`: no token can be obtained. */
 export function noToken(m: Machine, isFinal?: boolean): void {
+  if (isReady(m)) m._refreshAt = isFinal ? NEVER : m._now + Ms.Refresh;
   if (m._phase !== Phase.Token) return;
   if (isFinal) halt(m, 'token');
   else comeBackLater(m, 'backoff');
@@ -128,6 +132,10 @@ export function tick(m: Machine): void {
   if (m._stableAt <= now) {
     m._stableAt = NEVER;
     forgive(m);
+  }
+  if (isReady(m) && m._refreshAt <= now) {
+    m._refreshAt = NEVER;
+    if (m.token) emit(m, { type: 'get_token', reason: 'expiring' });
   }
   if (isLost(m)) giveUp(m);
   retry(m);

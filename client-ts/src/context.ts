@@ -38,6 +38,8 @@ export const enum Ms {
   Offline = 20_000,
   /** The time that `reconnect` gives the old connection to close before it opens the next one. */
   Pause = 100,
-  /** The wait after `rate_limited` without `retry_after_ms`. */
+  /** The wait after `rate_limited` without `retry_after_ms`, and the shortest one before a token is refreshed. */
   Again = 1_000,
+  /** The wait after a token could not be refreshed. */
+  Refresh = 5_000,
 }

@@ -32,8 +32,8 @@ export type WaitReason = 'backoff' | 'full' | 'jitter' | 'told' | 'offline' | 's
  * left, or no socket can be opened with these options.
  */
 export type StopReason = 'asked' | 'code' | 'attempts' | 'token' | 'misuse';
-/** Why a new token is needed. */
-export type TokenReason = 'connect' | 'unauthorized' | 'expired';
+/** Why a new token is needed; `expiring`: the connection lives, and goes on with the new one. */
+export type TokenReason = 'connect' | 'unauthorized' | 'expired' | 'expiring';
 
 export type State =
   | { readonly status: 'idle'; readonly last: null }
@@ -75,7 +75,8 @@ export const DEFAULTS: Config = {
 export type Post = Extract<Event, { bytes: number }>;
 
 export type Event =
-  | { type: 'start' | 'stop' | 'reconnect' | 'opened' | 'misused' | 'token' | 'tick' | 'ping' }
+  | { type: 'start' | 'stop' | 'reconnect' | 'opened' | 'misused' | 'tick' | 'ping' }
+  | { type: 'token'; expires?: number | undefined }
   | { type: 'online' | 'offline' | 'visible' | 'hidden' | 'suspend' | 'resume' }
   | { type: 'token_failed'; final?: boolean }
   | { type: 'closed'; code: number; reason: string }

@@ -4,14 +4,14 @@ import type { Frame, Post, State } from './events.js';
 import type { Position } from './place.js';
 import type { Presence } from './presence.js';
 import { toText } from './text.js';
-import { createTransport, type Notice, type Options, type Transport } from './transport.js';
+import { createTransport, type Notice, type Options, type Token, type Transport } from './transport.js';
 import type { Url } from './url.js';
 
 export { decide, type Verdict } from './verdict.js';
 export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from './events.js';
 export type { Position } from './place.js';
 export type { Presence } from './presence.js';
-export type { Options, Socket } from './transport.js';
+export type { Options, Socket, Token } from './transport.js';
 export type { Url } from './url.js';
 
 const enum Limit {
@@ -186,6 +186,11 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
 
   /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
   close(): void { this.#transport._run(stop); }
+
+  /**
+   * Uses this token from now on, also on the open connection, where it must name the same user. For another user: `close()`, `setToken()`, `connect()`.
+   */
+  setToken(token: Token): void { this.#transport._setToken(token); }
 
   /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
   ping(): void { this.#transport._run(measure); }

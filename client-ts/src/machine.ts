@@ -51,7 +51,7 @@ function happen(m: Parts, event: Event): void {
     case 'start': return start(m);
     case 'stop': return stop(m);
     case 'reconnect': return startOver(m);
-    case 'token': return gotToken(m);
+    case 'token': return gotToken(m, event.expires);
     case 'token_failed': return noToken(m, event.final);
     case 'opened': return opened(m);
     case 'misused': return misused(m);

@@ -18,16 +18,19 @@ export interface Socket {
   terminate?(): void;
 }
 
+/** A token, and when it expires, in milliseconds from now: the client then gets a new one before that. */
+export type Token = string | null | { readonly token: string; readonly expiresIn?: number | undefined };
+
 export interface Options {
   /** The constructor of sockets: `globalThis.WebSocket` by default; in Node 20, use that of the package `ws`. */
   webSocket?: new (url: string, protocols: string[]) => Socket;
   /** Subprotocols to offer beside `switchboard.v1.json`. */
   protocols?: string[];
   /**
-   * Called for a token before the first connection and the first after `close()`, once after a close with 4001, and after 4202. An empty
-   * token stops the client. `signal` is aborted when the token is no longer needed.
+   * Called for a token before the first connection and the first after `close()`, once after a close with 4001, after 4202, and before a token
+   * expires that came with `expiresIn`. An empty token stops the client. `signal` is aborted when the token is no longer needed.
    */
-  getToken?: (request: { reason: TokenReason; signal: AbortSignal }) => string | null | Promise<string | null>;
+  getToken?: (request: { reason: TokenReason; signal: AbortSignal }) => Token | Promise<Token>;
   /** Timeout of `getToken` in milliseconds (15 000). */
   tokenTimeout?: number;
   /** Sends the token as `?token=` instead of a subprotocol: it then appears in access logs. */
@@ -64,6 +67,7 @@ export interface Transport {
   /** Runs a command of the machine, and carries out its actions in order, even if a listener calls back in. */
   _run: Run;
   _nextId: () => number;
+  _setToken: (token: Token) => void;
   /** Returns the bytes waiting for the network if they exceed the limit; else 0, and counts this message. */
   _buffered: (bytes: number) => number;
 }
@@ -98,7 +102,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   let running = false;
   /** Bytes of messages that were handed in during a send and have not reached a socket. */
   let behind = 0;
-  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered };
+  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
 
   function connect(command: typeof start): void {
     if (!webSocket && !globalThis.WebSocket) throw new TypeError('no WebSocket here: set the option webSocket');
@@ -158,7 +162,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
         old.onclose = () => clearTimeout(end);
         return old.close(1000, action.reason);
       }
-      case 'send': return socket?.send(toText(action.frame));
+      case 'send': return socket?.send(toText(action.frame.type === 'auth' ? { ...action.frame, token } : action.frame));
       case 'get_token': return ask(action.reason);
       case 'state':
         asking.abort();
@@ -199,17 +203,22 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     const { signal } = asking = new AbortController();
     const failed = (error: unknown): void => {
       if (signal.aborted) return;
+      asking.abort();
       warn(error);
       run(noToken);
     };
     const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
     signal.onabort = () => clearTimeout(late);
     Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
-      if (signal.aborted) return;
-      clearTimeout(late);
-      token = answer ?? '';
-      if (token) run(gotToken);
-      else run(noToken, true);
+      if (!signal.aborted) setToken(answer);
     }, failed);
+  }
+
+  function setToken(answer: Token): void {
+    asking.abort();
+    const { token: text, expiresIn } = Object(answer).token ? answer as Exclude<Token, string | null> : { token: answer as string };
+    token = text;
+    if (token) run(gotToken, expiresIn);
+    else run(noToken, true);
   }
 }

@@ -39,7 +39,12 @@ fn after_a_stop_the_token_is_asked_for_anew() {
         token: true,
         ..MachineConfig::default()
     });
-    let first = [Input::Start, Input::Token, Input::Opened, WELCOME];
+    let first = [
+        Input::Start,
+        Input::Token { expires_in: None },
+        Input::Opened,
+        WELCOME,
+    ];
     play(&mut machine, 0, &first);
     let again = play(&mut machine, 10, &[Input::Stop, Input::Start]);
     assert!(again.contains(&Output::GetToken(TokenReason::Connect)));
@@ -50,7 +55,11 @@ fn after_a_stop_the_token_is_asked_for_anew() {
         code: 4003,
         reason: "forbidden",
     };
-    play(&mut machine, 20, &[Input::Token, Input::Opened, refused]);
+    play(
+        &mut machine,
+        20,
+        &[Input::Token { expires_in: None }, Input::Opened, refused],
+    );
     let again = play(&mut machine, 30, &[Input::Stop, Input::Start]);
     assert!(again.contains(&Output::GetToken(TokenReason::Connect)));
 }

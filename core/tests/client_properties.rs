@@ -1,6 +1,7 @@
 //! Invariants of the client for any order of events.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use switchboard_core::Time;
@@ -28,7 +29,10 @@ fn plain() -> impl Strategy<Value = Input<'static>> {
             Input::Stop,
             Input::Reconnect,
             Input::Opened,
-            Input::Token,
+            Input::Token { expires_in: None },
+            Input::Token {
+                expires_in: Some(Duration::from_millis(1_500))
+            },
             Input::TokenFailed { last: false },
             Input::TokenFailed { last: true },
             Input::Tick,
@@ -120,6 +124,7 @@ impl Seen {
                     self.stopped = matches!(state, State::Stopped { .. });
                 }
                 Output::Send(text) => assert!(self.sockets == 1, "sent to nobody: {text}"),
+                Output::Authenticate => assert!(self.sockets == 1, "sent to nobody"),
                 Output::GetToken(_) | Output::Notify(_) => {}
             }
             assert!((0..=1).contains(&self.sockets), "more than one socket");

@@ -118,7 +118,9 @@ impl Player {
                 reason: text("reason"),
             },
             "message" => Input::Message { text: &frame },
-            "token" => Input::Token,
+            "token" => Input::Token {
+                expires_in: event["expires"].as_u64().map(Duration::from_millis),
+            },
             "token_failed" => Input::TokenFailed {
                 last: event["final"] == json!(true),
             },
@@ -218,8 +220,10 @@ fn write_action(machine: &Machine, action: &Output) -> Value {
             TokenReason::Connect => "connect",
             TokenReason::Unauthorized => "unauthorized",
             TokenReason::Expired => "expired",
+            TokenReason::Expiring => "expiring",
             other => unreachable!("{other:?} has no name in the vectors"),
         }}),
+        Output::Authenticate => json!({"type": "send", "frame": {"type": "auth"}}),
         Output::Send(text) => json!({"type": "send", "frame": parse(text)}),
         Output::Done { id, value } => json!({"type": "done", "id": id, "value": value}),
         Output::Result { id, frame } => {

@@ -29,7 +29,7 @@ use crate::rt::Tokio;
 pub use switchboard_runtime::client::{
     BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Presence, Queue,
     RequestError, SendOptions, ServerText, Since, Stage, State, StopReason, SubscribeOptions,
-    Subscribing, TokenReason, TokenSource, WaitReason,
+    Subscribing, Token, TokenReason, TokenSource, WaitReason,
 };
 
 #[cfg(feature = "client-tls")]

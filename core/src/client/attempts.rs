@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::config::{FULL, JITTER, OFFLINE, PAUSE, WELCOME};
+use super::config::{AGAIN, FULL, JITTER, OFFLINE, PAUSE, REFRESH, WELCOME};
+use super::delay::millis;
 use super::dial::TokenReason;
 use super::failure::Failure;
 use super::frame::ServerText;
@@ -23,6 +24,9 @@ impl Machine {
 
     pub(super) fn attempt(&mut self) {
         self.attempts = self.attempts.saturating_add(1);
+        if self.refresh_at.is_some_and(|at| at <= self.now) {
+            self.wanted.get_or_insert(TokenReason::Expiring);
+        }
         self.phase = Phase::Token;
         let last = self.last_close.clone();
         self.notify(Report::State(State::Connecting { last }));
@@ -43,10 +47,25 @@ impl Machine {
         self.act(Output::Dial { session, since });
     }
 
-    pub(super) fn token_came(&mut self) {
-        if matches!(self.phase, Phase::Token) {
-            self.wanted = None;
-            self.dial();
+    /// Uses a token that was requested, or that the application sets.
+    pub(super) fn token_came(&mut self, expires_in: Option<Duration>) {
+        self.wanted = None;
+        // Three quarters of its life, in whole milliseconds.
+        let fresh = |life: Duration| Duration::from_millis(millis(life.saturating_mul(3) / 4));
+        let fresh = expires_in.map(|life| fresh(life).max(AGAIN));
+        self.refresh_at = fresh.map(|fresh| self.now + fresh);
+        match self.phase {
+            Phase::Token => self.dial(),
+            Phase::Ready(_) => self.act(Output::Authenticate),
+            Phase::Dialing { .. } | Phase::Opened { .. } => self.start_over(),
+            Phase::Idle | Phase::Stopped | Phase::Waiting { .. } => {}
+        }
+    }
+
+    /// Requests a new token, if the present one expires soon.
+    pub(super) fn refresh_token(&mut self) {
+        if self.refresh_at.take_if(|at| *at <= self.now).is_some() && self.config.token {
+            self.act(Output::GetToken(TokenReason::Expiring));
         }
     }
 
@@ -54,6 +73,7 @@ impl Machine {
         match self.phase {
             Phase::Token if last => self.halt(StopReason::Token),
             Phase::Token => self.come_back_later(Verdict::Backoff, None),
+            Phase::Ready(_) => self.refresh_at = (!last).then(|| self.now + REFRESH),
             _ => {}
         }
     }

@@ -76,8 +76,10 @@ pub(super) const STALL: Duration = Duration::from_secs(2);
 pub(super) const OFFLINE: Duration = Duration::from_secs(20);
 /// The pause between closing a connection and opening the next one on `Reconnect`.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
-/// The delay after `rate_limited`, unless that gives one.
+/// The delay after `rate_limited`, unless that gives one, and the minimum before a token is refreshed.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
+/// The delay after a token could not be refreshed.
+pub(super) const REFRESH: Duration = Duration::from_secs(5);
 /// The maximum number of failed requests remembered for a late answer.
 pub(super) const LATE: usize = 1_024;
 /// The maximum number of own messages remembered above a position.

@@ -10,6 +10,8 @@ pub enum TokenReason {
     Unauthorized,
     /// The last one has expired (4202).
     Expired,
+    /// The last one expires soon. The connection goes on with the new one.
+    Expiring,
 }
 
 /// Returns the close code and reason that correspond to the HTTP status of a refusal

@@ -14,7 +14,7 @@ impl Machine {
             Input::Start if self.phase.is_off() => self.start_over(),
             Input::Stop => self.stop(),
             Input::Reconnect => self.start_over(),
-            Input::Token => self.token_came(),
+            Input::Token { expires_in } => self.token_came(expires_in),
             Input::TokenFailed { last } => self.token_failed(last),
             Input::Opened => self.opened(),
             Input::Closed { code, reason } if self.phase.stage().is_some() => {

@@ -1,5 +1,7 @@
 //! The inputs of the client's state machine.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::protocol::{Content, Since};
@@ -29,8 +31,11 @@ pub enum Input<'a> {
         /// The text; empty for a binary message.
         text: &'a str,
     },
-    /// The requested token is available.
-    Token,
+    /// The requested token is available, or the application sets one.
+    Token {
+        /// When it expires, from now; `None` if that is not known. It is refreshed before.
+        expires_in: Option<Duration>,
+    },
     /// The requested token could not be obtained.
     TokenFailed {
         /// Whether to stop instead of trying again.

@@ -36,6 +36,8 @@ pub struct Machine {
     pub(super) tries: u32,
     /// Why a token is needed before the next dial, if it is.
     pub(super) wanted: Option<TokenReason>,
+    /// When to refresh the token.
+    pub(super) refresh_at: Option<Time>,
     /// Whether a new token was requested because of 4001, and no connection has been stable since.
     pub(super) token_refused: bool,
     pub(super) next_id: u64,
@@ -59,6 +61,7 @@ impl Machine {
             attempts: 0,
             tries: 0,
             wanted: Some(TokenReason::Connect),
+            refresh_at: None,
             token_refused: false,
             next_id: 1,
             channels: Channels::default(),
@@ -74,11 +77,12 @@ impl Machine {
     /// Returns when an [`Input::Tick`](super::Input::Tick) is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let ready = match &self.phase {
-            Phase::Ready(ready) => ready.next_deadline(),
-            _ => None,
+        let (ready, refresh) = match &self.phase {
+            Phase::Ready(ready) => (ready.next_deadline(), self.refresh_at),
+            _ => (None, None),
         };
-        [self.phase.ends_at(), ready, self.messages.next_deadline()]
+        let messages = self.messages.next_deadline();
+        [self.phase.ends_at(), ready, refresh, messages]
             .into_iter()
             .flatten()
             .min()

@@ -25,10 +25,13 @@ pub enum Output {
         /// The reason; may be empty.
         reason: &'static str,
     },
-    /// Requests a token. After the next [`Report::State`] the answer is no longer needed.
+    /// Requests a token. After the next [`Report::State`], and once the application has set one, the
+    /// answer is no longer needed.
     GetToken(TokenReason),
     /// Sends this text.
     Send(String),
+    /// Sends an `auth` with the token.
+    Authenticate,
     /// A message was acknowledged.
     Done {
         /// The id of the message.

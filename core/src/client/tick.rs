@@ -30,6 +30,7 @@ impl Machine {
         if stable {
             self.forgive();
         }
+        self.refresh_token();
         self.tick_liveness();
         if let Phase::Ready(ready) = &mut self.phase
             && ready.again_at.take_if(|at| *at <= now).is_some()

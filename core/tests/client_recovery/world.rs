@@ -95,6 +95,7 @@ impl World {
                     }
                 }
                 Output::Result { .. } => unreachable!("nothing is called"),
+                Output::Authenticate => unreachable!("no tokens are configured"),
                 Output::Failed { id, failure } => {
                     assert!(self.open.remove(&id), "one end for each message");
                     assert_eq!(failure.code(), "unconfirmed");

@@ -16,7 +16,7 @@ use tungstenite::{Error, Message};
 use super::dial::{Dial, Dialed, target};
 use super::farewell;
 use super::locked::Todo;
-use super::options::{NoToken, Options};
+use super::options::Options;
 use super::shared::{EndGuard, Shared};
 use super::tokens::Tokens;
 use crate::runtime::{BoxFuture, Timer};
@@ -32,7 +32,6 @@ struct Driver<R: Dial> {
     executor: R::Executor,
     url: String,
     options: Options,
-    token: Option<String>,
     tokens: Tokens<R::Timer>,
     link: Link<R>,
     timer: R::Timer,
@@ -69,7 +68,6 @@ pub(super) async fn drive<R: Dial>(
         executor,
         url,
         options,
-        token: None,
         tokens,
         link: Link::None,
         timer: R::Timer::new(set),
@@ -131,8 +129,9 @@ impl<R: Dial> Driver<R> {
     }
 
     fn dial(&mut self, generation: u64, session: &str, since: Option<&str>) {
+        let token = self.shared.lock().token.clone();
         let dialed = Dialed {
-            token: self.token.as_deref(),
+            token: token.as_deref(),
             session,
             since,
         };
@@ -154,16 +153,7 @@ impl<R: Dial> Driver<R> {
         let Some((states, answer)) = self.tokens.poll(context) else {
             return false;
         };
-        let event = match answer {
-            Ok(token) => {
-                self.token = Some(token);
-                Input::Token
-            }
-            Err(none) => Input::TokenFailed {
-                last: none == NoToken::Never,
-            },
-        };
-        self.shared.handle_token(states, event);
+        self.shared.handle_token(states, answer);
         true
     }
 

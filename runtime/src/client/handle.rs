@@ -13,7 +13,7 @@ use super::dial::{BadUrl, Dial, Dialed, target};
 use super::driver::drive;
 use super::futures::{Closing, Subscribing};
 use super::locked::Locked;
-use super::options::{Options, SubscribeOptions};
+use super::options::{Options, SubscribeOptions, Token};
 use super::place::Place;
 use super::shared::{EndGuard, Shared};
 use super::stream::Events;
@@ -195,6 +195,14 @@ impl<R: Dial> Client<R> {
         for entrant in entrants {
             let _ = entrant.send(Err(Failure::Unsubscribed));
         }
+    }
+
+    /// Uses this token from now on, also on the open connection, where it must name the same user. For another
+    /// user: [`close`](Self::close), `set_token`, [`start`](Self::start).
+    pub fn set_token(&self, token: impl Into<Token>) {
+        let token = token.into();
+        self.shared()
+            .with(|locked, now| locked.set_token(now, token));
     }
 
     /// Returns the users in a channel, if the client is in it and the server has reported them. An

@@ -11,7 +11,7 @@ use switchboard_core::client::{
 
 use super::events::{Backlog, Event};
 use super::gate::Gate;
-use super::options::Options;
+use super::options::{Options, Token};
 use crate::shield::debug;
 
 /// Number of unacknowledged messages, beyond those that may wait for a connection, from which on
@@ -33,7 +33,10 @@ pub(super) struct Locked {
     outbox_bytes: usize,
     /// Counts sockets that were abandoned or have closed.
     pub(super) generation: u64,
-    /// Counts state changes, so that a token request can be matched to the state it was made in.
+    /// The latest token.
+    pub(super) token: Option<String>,
+    /// Counts state changes, and tokens that were set, so that a token request can be matched to the state it
+    /// was made in.
     pub(super) states: u64,
     waiters: BTreeMap<u64, Waiter>,
     entering: BTreeMap<Box<str>, Vec<Entrant>>,
@@ -101,6 +104,7 @@ impl Locked {
             outbox: VecDeque::new(),
             outbox_bytes: 0,
             generation: 0,
+            token: None,
             states: 0,
             waiters: BTreeMap::new(),
             entering: BTreeMap::new(),
@@ -128,6 +132,15 @@ impl Locked {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let machine = self.machine.next_deadline();
         machine.into_iter().chain(self.gate.next_deadline()).min()
+    }
+
+    /// Uses a token from now on. An answer to an earlier request is no longer needed.
+    pub(super) fn set_token(&mut self, now: Time, token: Token) {
+        self.token = Some(token.text);
+        self.states += 1;
+        self.todo.push_back(Todo::ForgetToken);
+        let expires_in = token.expires_in;
+        self.handle(now, Input::Token { expires_in });
     }
 
     /// Posts a message; `waiter` gets the answer.
@@ -207,9 +220,11 @@ impl Locked {
                     self.todo.push_back(Todo::Close(reason, rest));
                 }
                 Output::GetToken(reason) => self.todo.push_back(Todo::GetToken(reason)),
-                Output::Send(text) => {
-                    self.outbox_bytes += text.len();
-                    self.outbox.push_back(text);
+                Output::Send(text) => self.send(text),
+                Output::Authenticate => {
+                    let token = self.token.as_deref().unwrap_or_default();
+                    let token = serde_json::Value::from(token);
+                    self.send(format!(r#"{{"type":"auth","token":{token}}}"#));
                 }
                 Output::Done { id, value } => self.answer(effects, id, Ok(Answer::Number(value))),
                 Output::Result { id, frame } => self.answer(effects, id, Ok(Answer::Result(frame))),
@@ -218,6 +233,11 @@ impl Locked {
             }
         }
         effects.wakers.extend(self.gate.pass());
+    }
+
+    fn send(&mut self, text: String) {
+        self.outbox_bytes += text.len();
+        self.outbox.push_back(text);
     }
 
     fn answer(&mut self, effects: &mut Effects, id: u64, answer: Result<Answer, Failure>) {

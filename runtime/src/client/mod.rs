@@ -29,7 +29,7 @@ pub use self::dial::{BadUrl, Dial, Target};
 pub use self::events::Event;
 pub use self::futures::{Closing, Subscribing};
 pub use self::handle::Client;
-pub use self::options::{NoToken, Options, Queue, SubscribeOptions, TokenSource};
+pub use self::options::{NoToken, Options, Queue, SubscribeOptions, Token, TokenSource};
 pub use self::race::race;
 pub use self::send::{RequestError, SendOptions};
 pub use self::stream::Events;

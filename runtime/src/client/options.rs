@@ -45,17 +45,55 @@ pub struct Options {
     /// the cryptography provider are the application's choice.
     #[cfg(feature = "client-tls")]
     pub tls: Option<Arc<rustls::ClientConfig>>,
-    /// The token source. Asked before the first connection, once after a close with 4001, and after 4202.
+    /// The token source. Asked before the first connection, once after a close with 4001, after 4202, and
+    /// before a token expires ([`Token::expires_in`]).
     pub token: Option<TokenSource>,
     /// Timeout for the token source (15 s). It is asked again later.
     pub token_timeout: Duration,
+}
+
+/// A token of the application.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    pub(super) text: String,
+    pub(super) expires_in: Option<Duration>,
+}
+
+impl Token {
+    /// Says when the token expires, from now. The client gets a new one when three quarters of that are over,
+    /// and goes on with it on the open connection.
+    #[must_use]
+    pub fn expires_in(self, life: Duration) -> Self {
+        Self {
+            expires_in: Some(life),
+            ..self
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Token {
+    fn from(text: T) -> Self {
+        Self {
+            text: text.into(),
+            expires_in: None,
+        }
+    }
+}
+
+/// Omits the text.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A function that provides tokens.
 #[derive(Clone)]
 pub struct TokenSource(Arc<Ask>);
 
-type Ask = dyn Fn(TokenReason) -> BoxFuture<Result<String, NoToken>> + Send + Sync;
+type Ask = dyn Fn(TokenReason) -> BoxFuture<Result<Token, NoToken>> + Send + Sync;
 
 impl TokenSource {
     /// Wraps a function. If it panics, or does not answer within [`Options::token_timeout`], it is called
@@ -65,10 +103,22 @@ impl TokenSource {
         F: Fn(TokenReason) -> A + Send + Sync + 'static,
         A: Future<Output = Result<String, NoToken>> + Send + 'static,
     {
+        Self(Arc::new(move |reason| {
+            let answer = source(reason);
+            Box::pin(async { answer.await.map(Token::from) })
+        }))
+    }
+
+    /// Like [`new`](Self::new), for tokens that say when they expire.
+    pub fn expiring<F, A>(source: F) -> Self
+    where
+        F: Fn(TokenReason) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Token, NoToken>> + Send + 'static,
+    {
         Self(Arc::new(move |reason| Box::pin(source(reason))))
     }
 
-    pub(super) fn ask(&self, reason: TokenReason) -> BoxFuture<Result<String, NoToken>> {
+    pub(super) fn ask(&self, reason: TokenReason) -> BoxFuture<Result<Token, NoToken>> {
         (self.0)(reason)
     }
 }

@@ -8,7 +8,7 @@ use switchboard_core::Time;
 use switchboard_core::client::Input;
 
 use super::locked::{Effects, Locked};
-use super::options::Options;
+use super::options::{NoToken, Options, Token};
 
 /// State shared by the handles, the event stream and the driver of one client.
 pub(super) struct Shared {
@@ -94,11 +94,18 @@ impl Shared {
         })
     }
 
-    /// Handles the answer to a token request, unless the state has changed since.
-    pub(super) fn handle_token(&self, states: u64, event: Input<'_>) {
+    /// Handles the answer to a token request, unless it is no longer needed.
+    pub(super) fn handle_token(&self, states: u64, answer: Result<Token, NoToken>) {
         self.by_driver(|locked, now| {
-            if locked.states == states {
-                locked.handle(now, event);
+            if locked.states != states {
+                return;
+            }
+            match answer {
+                Ok(token) => locked.set_token(now, token),
+                Err(none) => {
+                    let last = none == NoToken::Never;
+                    locked.handle(now, Input::TokenFailed { last });
+                }
             }
         });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use switchboard_core::client::TokenReason;
 
-use super::options::{NoToken, Options, TokenSource};
+use super::options::{NoToken, Options, Token, TokenSource};
 use crate::runtime::{BoxFuture, Timer};
 use crate::shield::debug;
 
@@ -22,7 +22,7 @@ pub(super) struct Tokens<T> {
 
 struct Asking<T> {
     states: u64,
-    answer: BoxFuture<Result<String, NoToken>>,
+    answer: BoxFuture<Result<Token, NoToken>>,
     /// Fires when the request has timed out.
     timer: T,
 }
@@ -60,7 +60,7 @@ impl<T: Timer> Tokens<T> {
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Option<(u64, Result<String, NoToken>)> {
+    ) -> Option<(u64, Result<Token, NoToken>)> {
         let asking = self.asking.as_mut()?;
         // A panic of the application fails this token request only.
         let polled = catch_unwind(AssertUnwindSafe(|| asking.answer.as_mut().poll(context)));

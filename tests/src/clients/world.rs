@@ -336,7 +336,9 @@ impl World {
                 }
                 Output::Notify(notice) => self.noticed(index, notice),
                 Output::Result { .. } => unreachable!("nothing is called"),
-                Output::GetToken(_) => unreachable!("no tokens are configured"),
+                Output::Authenticate | Output::GetToken(_) => {
+                    unreachable!("no tokens are configured")
+                }
             }
         }
         self.arm(index);
