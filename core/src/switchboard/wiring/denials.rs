@@ -1,6 +1,6 @@
 //! Error answers to requests of clients.
 
-use super::commands::{Denied, Question};
+use super::questions::{Denied, Question};
 use super::switchboard::Switchboard;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::errors::{JoinError, SendError};

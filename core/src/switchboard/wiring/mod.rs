@@ -6,6 +6,7 @@
 //! Calls between the files point downwards, too:
 //! ```text
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
+//!   publishing, subscribing                         requests of clients
 //!   outbound, health, opening, rooms, reject        one subject each
 //!   delivery, drain, presence, users
 //!   sending, refusal                                what may end connections
@@ -28,19 +29,22 @@ mod membership;
 mod opening;
 mod outbound;
 mod presence;
+mod publishing;
+mod questions;
 mod queueing;
 mod refusal;
 mod reject;
 mod rooms;
 mod sending;
 mod stats;
+mod subscribing;
 mod switchboard;
 mod tick;
 mod users;
 
 pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;
-pub use self::commands::{Denied, Question};
 pub use self::inbound::{Event, ReadMode};
+pub use self::questions::{Denied, Question};
 pub use self::stats::{HistoryStats, Stats};
 pub use self::switchboard::Switchboard;

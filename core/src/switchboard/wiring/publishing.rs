@@ -1,0 +1,142 @@
+//! Messages of clients: to rooms, and to users.
+
+use super::questions::Question;
+use super::switchboard::Switchboard;
+use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
+use crate::switchboard::recipients::{Exclude, Receipt};
+use crate::{ConnectionId, Direct, Frame, check_name};
+
+impl Switchboard {
+    /// Finds the room of a message, and checks that its sender is a member.
+    pub(super) fn route(
+        &mut self,
+        id: ConnectionId,
+        channel: Option<&str>,
+        content: Content<'_>,
+        echo: bool,
+        request: Option<RequestId<'_>>,
+    ) -> Option<Question> {
+        let Ok(connection) = self.connections.get(id) else {
+            return None;
+        };
+        let key = match (channel, connection.rooms.as_slice()) {
+            (None, [only]) => only.room,
+            (None, _) => {
+                let message = "`channel` is required unless you are in exactly one channel";
+                self.bad_request(id, message, request.as_ref());
+                return None;
+            }
+            (Some(channel), _) => {
+                if let Err(bad) = check_name(channel, self.config.limits.name_bytes) {
+                    self.bad_name(id, bad, request.as_ref());
+                    return None;
+                }
+                match self.rooms.find(channel) {
+                    Some(key) if self.is_member(id, key) => key,
+                    _ => {
+                        self.not_in_channel(id, channel, request.as_ref());
+                        return None;
+                    }
+                }
+            }
+        };
+        Some(Question::Message {
+            room: self.room_name(key),
+            content: content.to_kept(),
+            echo,
+            request: request.map(RequestId::into_owned),
+        })
+    }
+
+    pub(super) fn publish_from(
+        &mut self,
+        id: ConnectionId,
+        room: &str,
+        content: Content<'_>,
+        echo: bool,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let key = match self.rooms.find(room) {
+            Some(key) if self.is_member(id, key) => key,
+            _ => return self.not_in_channel(id, room, request),
+        };
+        let Some(sender) = self.user_of(id) else {
+            return;
+        };
+        let own = [id];
+        let connections: &[ConnectionId] = if echo { &[] } else { &own };
+        let exclude = Exclude {
+            connections,
+            users: &[],
+        };
+        match self.publish(key, content, Some(&sender), exclude) {
+            Ok(Receipt { seq: Some(seq), .. }) => {
+                if let Some(request) = request {
+                    let ack = ServerMessage::Ack {
+                        id: request,
+                        seq,
+                        duplicate: false,
+                    };
+                    self.send_message(id, &ack);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.send_failed(id, error, request, Some(room)),
+        }
+    }
+
+    pub(super) fn direct(
+        &mut self,
+        id: ConnectionId,
+        to: &str,
+        content: Content<'_>,
+        request: Option<RequestId<'_>>,
+    ) -> Option<Question> {
+        if let Err(bad) = check_name(to, self.config.limits.name_bytes) {
+            self.bad_name(id, bad, request.as_ref());
+            return None;
+        }
+        let sender = self.user_of(id)?;
+        let message = ServerMessage::Direct {
+            content,
+            sender: Some(&sender),
+        };
+        let frame = self.encoder.encode(&message, content.as_json().len());
+        if let Err(error) = self.check_size(&frame) {
+            self.send_failed(id, error, request.as_ref(), None);
+            return None;
+        }
+        if self.config.direct == Direct::Open {
+            self.send_direct(id, to, frame, request.as_ref());
+            return None;
+        }
+        Some(Question::Direct {
+            to: to.into(),
+            frame,
+            request: request.map(RequestId::into_owned),
+        })
+    }
+
+    pub(super) fn send_direct(
+        &mut self,
+        id: ConnectionId,
+        to: &str,
+        frame: Frame,
+        request: Option<&RequestId<'_>>,
+    ) {
+        if !self.is_connected(to) {
+            let message = "the user is not connected";
+            return self.fail(id, ErrorCode::NotConnected, message, request, None);
+        }
+        let delivered = self.send_to_devices(to, frame).accepted as u64;
+        if let Some(request) = request {
+            self.send_message(
+                id,
+                &ServerMessage::DirectAck {
+                    id: request,
+                    delivered,
+                },
+            );
+        }
+    }
+}
