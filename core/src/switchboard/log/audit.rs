@@ -84,11 +84,11 @@ impl Log {
             let found = found.map(|found| (found.room, found.index));
             same("a membership", found, Some((key, index as u32)))?;
             blocked += u32::from(connection.writer == Writer::Blocked);
-            let forgotten = at < room.ring.len()
-                && connection.writer == Writer::Idle
+            let ahead = room.ring.iter().skip(at).any(|entry| !entry.is_dead());
+            let visited = room.listed && room.is_in_circle(index as u32);
+            let forgotten = connection.writer == Writer::Idle
                 && !connection.dirty
-                && !(room.listed && room.is_in_circle(index as u32))
-                && room.ring.iter().skip(at).any(|entry| !entry.is_dead());
+                && ((ahead && !visited) || room.is_newcomer(index as u32));
             same("a member that is behind is visited", forgotten, false)?;
         }
         for (at, entry) in room.ring.iter().enumerate() {

@@ -3,7 +3,6 @@
 use super::Log;
 use super::arena::NONE;
 use super::connection::Writer;
-use super::limits::Slow;
 
 /// A membership of a connection whose socket takes no bytes.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +37,7 @@ impl Log {
         let found = self.connections[slot as usize].rooms[membership];
         let room = &self.rooms[found.room];
         let index = room.index_of(found.index);
-        let over = room.rule.slow == Slow::Disconnect && room.is_over(index, 1);
+        let over = room.closes(index);
         let lag = self.lags.insert(Lag {
             slot,
             previous: NONE,

@@ -99,7 +99,7 @@ impl Log {
         };
         let recovery = self.recovery(slot, found.room);
         let stop = room.stop_index(&member);
-        let mut at = room.index_of(found.index);
+        let mut at = room.next_of(&member, recovery.as_ref());
         while at < stop {
             let entry = &room.ring[at];
             let place = place(entry.stamp, recovery.as_ref());

@@ -14,6 +14,21 @@ pub(in crate::switchboard) enum Kind {
     Presence,
     /// Has no number; only for members for which nothing waits in the room.
     Volatile,
+    /// The value of a key, which has a number: kept until the key has another one.
+    Value,
+    /// The removal of a key, which has a number.
+    Removal,
+}
+
+impl Kind {
+    pub(super) const fn is_numbered(self) -> bool {
+        matches!(self, Self::Numbered | Self::Value | Self::Removal)
+    }
+
+    /// Returns whether it is kept by its key.
+    pub(super) const fn is_kept(self) -> bool {
+        matches!(self, Self::Value | Self::Removal)
+    }
 }
 
 /// A message in a room's log.
@@ -26,7 +41,7 @@ pub(super) struct Entry {
     pub(super) start: u64,
     /// Its place among all that this node published.
     pub(super) stamp: u64,
-    /// Its number, or one of the constants below.
+    /// Its number with flags, or one of the constants below.
     number: u64,
     /// Members that stand at it.
     pub(super) cursors: u32,
@@ -43,6 +58,10 @@ pub(super) struct Entry {
 const RAW: u64 = 0;
 const PRESENCE: u64 = u64::MAX;
 const VOLATILE: u64 = u64::MAX - 1;
+/// A flag: it is kept by its key.
+const KEPT: u64 = 1 << 62;
+/// A flag: it is kept, and removes its key.
+const REMOVAL: u64 = 1 << 61;
 
 impl Entry {
     /// Creates an entry. `excluded` is sorted.
@@ -52,6 +71,8 @@ impl Entry {
             Kind::Raw => RAW,
             Kind::Presence => PRESENCE,
             Kind::Volatile => VOLATILE,
+            Kind::Value => seq | KEPT,
+            Kind::Removal => seq | KEPT | REMOVAL,
         };
         let (one, more) = match excluded {
             [] => (NONE, None),
@@ -75,8 +96,17 @@ impl Entry {
     pub(super) const fn seq(&self) -> Option<u64> {
         match self.number {
             RAW | PRESENCE | VOLATILE => None,
-            seq => Some(seq),
+            seq => Some(seq & (REMOVAL - 1)),
         }
+    }
+
+    /// Returns whether it is kept by its key: a value or a removal.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.number < VOLATILE && self.number & KEPT != 0
+    }
+
+    pub(super) const fn is_removal(&self) -> bool {
+        self.is_kept() && self.number & REMOVAL != 0
     }
 
     pub(super) const fn is_presence(&self) -> bool {
@@ -85,6 +115,11 @@ impl Entry {
 
     pub(super) const fn is_volatile(&self) -> bool {
         self.number == VOLATILE
+    }
+
+    /// Returns whether it stays in the log after all members have passed it, by its key.
+    pub(super) fn stays(&self) -> bool {
+        self.is_kept() && !self.is_dead()
     }
 
     /// Returns whether no member is to get it any more.

@@ -15,7 +15,7 @@ use super::room::Room;
 use crate::Time;
 
 /// Bytes that an entry takes beside its frame.
-const OVERHEAD: usize = 112;
+pub(super) const OVERHEAD: usize = 112;
 /// Rooms that are looked at for the one to give something up.
 const LOOKS: usize = 64;
 
@@ -29,6 +29,13 @@ pub(in crate::switchboard) struct Origin {
     pub(in crate::switchboard) request: u64,
     /// Sessions and users that were excluded.
     pub(in crate::switchboard) not_for: Option<Box<[u64]>>,
+}
+
+impl Origin {
+    /// Returns whether it names nobody and nothing.
+    pub(super) const fn is_nobody(&self) -> bool {
+        self.session == 0 && self.request == 0 && self.not_for.is_none()
+    }
 }
 
 /// What the history notes of an entry of the log.
@@ -49,8 +56,6 @@ pub(super) struct History {
     outside: usize,
     messages: usize,
     bytes: usize,
-    /// Without members: when the room ends.
-    ends: Option<Time>,
 }
 
 impl History {
@@ -61,7 +66,6 @@ impl History {
             outside: 0,
             messages: 0,
             bytes: 0,
-            ends: None,
         }
     }
 
@@ -184,19 +188,25 @@ impl Log {
                 self.with_history(key, History::evict);
             }
             self.arm_expiry(key);
-            if self.rooms[key].members.is_empty() {
-                self.linger(key);
-            }
             self.bound_histories();
+        }
+        if self.rooms[key].members.is_empty() {
+            self.linger(key);
         }
     }
 
     /// Returns the numbers of what a room still has for those who come back: the first, and the
     /// last one used. Without anything kept, the first is the next number.
+    ///
+    /// Where the latest value of each key is kept, it is the number from which on nothing is missing
+    /// but what was overwritten.
     pub(in crate::switchboard) fn range(&mut self, key: u32) -> (u64, u64) {
         let now = self.now;
         self.with_history(key, |history| history.age(now));
         let room = &self.rooms[key];
+        if let Some(latest) = &room.latest {
+            return (latest.first(), room.seq);
+        }
         let kept = room.history.as_ref().map_or(0, |it| it.messages()) as u64;
         (room.seq - kept + 1, room.seq)
     }
@@ -257,7 +267,7 @@ impl Log {
 
     /// Keeps the bound over all histories: what would expire first goes first.
     pub(super) fn bound_histories(&mut self) {
-        while self.kept.1 > self.limits.history_bytes && self.give_up_history() {}
+        while self.kept.1 + self.latest.1 > self.limits.history_bytes && self.give_up_history() {}
     }
 
     /// Gives up what would expire first of all histories; returns whether there was any.
@@ -299,9 +309,10 @@ impl Log {
     /// Notes that a room has no members from now on, or had none and was published to.
     pub(super) fn linger(&mut self, key: u32) {
         let now = self.now;
-        if let Some(history) = &mut self.rooms[key].history {
-            let ends = now + history.keep.linger;
-            if let Some(before) = history.ends.replace(ends) {
+        let room = &mut self.rooms[key];
+        if let Some(linger) = room.linger() {
+            let ends = now + linger;
+            if let Some(before) = room.ends.replace(ends) {
                 self.dormant.remove(&(before, key));
             }
             self.dormant.insert((ends, key));
@@ -310,8 +321,7 @@ impl Log {
 
     /// Notes that a room has members, or is removed.
     pub(super) fn end_lingering(&mut self, key: u32) {
-        let history = self.rooms[key].history.as_mut();
-        if let Some(ends) = history.and_then(|history| history.ends.take()) {
+        if let Some(ends) = self.rooms[key].ends.take() {
             self.dormant.remove(&(ends, key));
         }
     }

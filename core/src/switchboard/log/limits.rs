@@ -28,6 +28,8 @@ pub(in crate::switchboard) struct Rule {
     pub(in crate::switchboard) bytes: u64,
     /// What is kept beyond what members have to get.
     pub(in crate::switchboard) history: Option<Keep>,
+    /// Whether the latest value of each key is kept, in place of a history.
+    pub(in crate::switchboard) latest: Option<KeepLatest>,
 }
 
 /// The bounds of a room's history.
@@ -37,6 +39,15 @@ pub(in crate::switchboard) struct Keep {
     pub(in crate::switchboard) bytes: usize,
     pub(in crate::switchboard) age: Duration,
     /// How long it is kept without members.
+    pub(in crate::switchboard) linger: Duration,
+}
+
+/// The bounds of a room that keeps the latest value of each key.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct KeepLatest {
+    /// Keys that have a value. As many removals are kept for those who come back.
+    pub(in crate::switchboard) keys: usize,
+    /// How long they are kept without members.
     pub(in crate::switchboard) linger: Duration,
 }
 
@@ -59,6 +70,7 @@ impl Rule {
                 age: history.age,
                 linger: history.linger,
             }),
+            latest: None,
         }
     }
 }
@@ -72,7 +84,7 @@ pub(in crate::switchboard) struct Limits {
     pub(in crate::switchboard) own_messages: usize,
     /// Bytes of everything that is held.
     pub(in crate::switchboard) held: usize,
-    /// Bytes of all histories.
+    /// Bytes of all histories, and of all that is kept by key.
     pub(in crate::switchboard) history_bytes: usize,
     /// Rooms without members.
     pub(in crate::switchboard) dormant_rooms: usize,

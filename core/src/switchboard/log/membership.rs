@@ -3,6 +3,7 @@
 use super::Log;
 use super::arena::NONE;
 use super::connection::{Connection, Membership, Writer};
+use super::limits::Slow;
 use super::recovery::{From, Identity, Joined, Recovery};
 use super::room::Member;
 use crate::ConnectionId;
@@ -64,8 +65,9 @@ impl Log {
             lag: NONE,
             taken: 0,
         });
-        let behind = begins < room.ring.len();
         let end = room.end();
+        let snapshot = room.snapshot(from, &joined);
+        let behind = begins < room.ring.len() || snapshot.is_some();
         room.members.push(Member {
             slot,
             membership: membership as u16,
@@ -77,7 +79,12 @@ impl Log {
         room.arrive(begins);
         self.idle -= idle - room.idle;
         // Where members have become full, there is no history any more.
-        debug_assert!(room.sparse.is_none() || room.members[index as usize].cursor >= room.over);
+        debug_assert!(
+            room.rule.slow != Slow::DropNewest || room.members[index as usize].cursor >= room.over
+        );
+        if let Some(latest) = &mut room.latest {
+            latest.joined(slot, snapshot.is_some());
+        }
         // The circle goes around the end of the list, so it comes to the new member.
         if room.walk + room.left > index {
             room.left += 1;
@@ -88,6 +95,7 @@ impl Log {
                 identity,
                 until: end,
                 stamp: self.published,
+                snapshot,
             };
             self.recoveries.insert((slot, key), recovery);
             self.touch(slot);
@@ -121,11 +129,10 @@ impl Log {
     }
 
     pub(super) fn leave_at(&mut self, slot: u32, membership: usize) -> u64 {
-        let lag = self.waiting(slot, membership);
+        let lag = self.untaken(slot, membership);
         self.unlink(slot, membership);
         let connection = &mut self.connections[slot as usize];
         let left = connection.rooms.swap_remove(membership);
-        let lag = lag.saturating_sub(u64::from(left.taken));
         connection.adrift += left.taken;
         if let Some(moved) = connection.rooms.get(membership) {
             self.rooms[moved.room].members[moved.index as usize].membership = membership as u16;
@@ -135,13 +142,14 @@ impl Log {
         let index = room.index_of(left.index);
         room.depart(index);
         let member = room.members.swap_remove(left.index as usize);
+        if let Some(latest) = &mut room.latest {
+            latest.left(slot, left.index);
+        }
         if let Some(member) = member {
             room.drain(&member, None);
             room.caught_up(member.cursor);
-            if member.flying
-                && let Some(entry) = room.ring.get_mut(index)
-            {
-                entry.flight -= 1;
+            if member.flying {
+                room.note_reported(index);
             }
         }
         let moved = room
@@ -187,15 +195,38 @@ impl Log {
     pub(super) fn waiting(&self, slot: u32, membership: usize) -> u64 {
         let found = self.connections[slot as usize].rooms[membership];
         let room = &self.rooms[found.room];
-        let index = room.index_of(found.index);
         let member = room.members[found.index as usize];
+        let index = room.next_of(&member, self.recovery(slot, found.room).as_ref());
         if !member.special && room.volatiles == 0 && room.sparse.is_none() {
             return room.lag(index).0;
         }
-        let cursor = member.cursor;
+        self.waiting_from(slot, found, index)
+    }
+
+    /// Returns the number of messages of a room that wait for a member, from an index on.
+    fn waiting_from(&self, slot: u32, found: Membership, index: usize) -> u64 {
+        let room = &self.rooms[found.room];
+        let member = room.members[found.index as usize];
         let recovery = self.recovery(slot, found.room);
         let entries = (index..room.stop_index(&member))
-            .filter(|&at| room.is_for(at, cursor, slot, recovery.as_ref()));
+            .filter(|&at| room.is_for(at, member.cursor, slot, recovery.as_ref()));
         entries.count() as u64
+    }
+
+    /// Returns the number of messages of a room that wait for a member and that no writer has taken.
+    fn untaken(&self, slot: u32, membership: usize) -> u64 {
+        let found = self.connections[slot as usize].rooms[membership];
+        let room = &self.rooms[found.room];
+        match &room.latest {
+            // What a writer has taken may have been overwritten since.
+            Some(latest) if room.members[found.index as usize].flying => {
+                let index = room.locate(latest.taken_to(found.index));
+                self.waiting_from(slot, found, index)
+            }
+            _ => {
+                let waiting = self.waiting(slot, membership);
+                waiting.saturating_sub(u64::from(found.taken))
+            }
+        }
     }
 }

@@ -24,6 +24,7 @@
 //! | `slow`, `sparse`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
 //! | `lagging` | who is catching up |
 //! | `history`, `recovery` | what is kept, and who begins in it |
+//! | `latest`, `keys`, `sweep` | what is kept by key; publishing by key; what was overwritten goes |
 //! | `ending` | what waits goes out first, or is discarded |
 //! | `limits` | rules and limits |
 //!
@@ -49,6 +50,9 @@
 //! - L8: once everybody can be written to, turns come to an end.
 //! - H1: the history is a contiguous suffix of the numbers, within its bounds whenever it is read.
 //! - H2: who recovers gets every later number once, as message, skipped or in a gap.
+//! - K1: where values are kept by key, a member that has read to the end has got the latest one or
+//!   the removal of each key, unless that excludes it, or was removed before it came.
+//! - K2: the memory of such a room is bounded by its keys and its limit of lag.
 
 mod arena;
 mod audit;
@@ -60,7 +64,9 @@ mod connection;
 mod ending;
 mod entry;
 mod history;
+mod keys;
 mod lagging;
+mod latest;
 mod limits;
 mod membership;
 mod own;
@@ -73,6 +79,7 @@ mod room;
 mod serve;
 mod slow;
 mod sparse;
+mod sweep;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -142,7 +149,9 @@ pub(super) struct Log {
     recoveries: BTreeMap<(u32, u32), Recovery>,
     /// Messages and bytes in the histories of all rooms.
     kept: (usize, usize),
-    /// Rooms without members that have a history, by when they end.
+    /// Values and removals that are kept by their keys, and the bytes that they take.
+    latest: (usize, usize),
+    /// Rooms without members that keep messages, by when they end.
     dormant: BTreeSet<(Time, u32)>,
     /// When a room's history is to be looked at.
     expiries: BTreeSet<(Time, u32)>,
@@ -184,6 +193,7 @@ impl Log {
             held_back: 0,
             recoveries: BTreeMap::new(),
             kept: (0, 0),
+            latest: (0, 0),
             dormant: BTreeSet::new(),
             expiries: BTreeSet::new(),
             spares: Vec::new(),
@@ -214,6 +224,10 @@ impl Log {
         if let Some(history) = &room.history {
             self.kept.0 -= history.messages();
             self.kept.1 -= history.bytes();
+        }
+        if let Some(latest) = &room.latest {
+            self.latest.0 -= latest.len();
+            self.latest.1 -= latest.bytes();
         }
         if let Some(armed) = room.armed {
             self.expiries.remove(&(armed, key));
@@ -343,8 +357,9 @@ impl Log {
         let connection = &self.connections[slot as usize];
         let behind = |found: &connection::Membership| {
             let room = &self.rooms[found.room];
-            room.index_of(found.index) < room.ring.len()
-                && !(room.listed && room.is_in_circle(found.index))
+            room.is_newcomer(found.index)
+                || (room.index_of(found.index) < room.ring.len()
+                    && !(room.listed && room.is_in_circle(found.index)))
         };
         if connection.has_own() || connection.rooms.iter().any(behind) {
             self.touch(slot);

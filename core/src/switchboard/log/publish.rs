@@ -4,6 +4,7 @@ use super::Log;
 use super::connection::Connection;
 use super::entry::{Entry, Kind};
 use super::history::Origin;
+use super::latest::Latest;
 use super::limits::Slow;
 use crate::{ConnectionId, Frame};
 
@@ -46,27 +47,47 @@ impl Log {
         excluded: &[u32],
         origin: Origin,
     ) -> Result<Published, Busy> {
-        let room = &self.rooms[key];
-        let members = room.members.len();
-        if room.is_full() {
+        if self.rooms[key].is_full(kind) {
             return Err(Busy);
         }
+        let published = self.publish_entry(key, frame, kind, excluded, origin);
+        if self.rooms[key].latest.is_some() {
+            self.sweep(key);
+        }
+        Ok(published)
+    }
+
+    /// Appends a message to a room, which is not full.
+    pub(super) fn publish_entry(
+        &mut self,
+        key: u32,
+        frame: Frame,
+        kind: Kind,
+        excluded: &[u32],
+        origin: Origin,
+    ) -> Published {
+        let members = self.rooms[key].members.len();
         self.published += 1;
         self.count(frame.len());
         let stamp = self.published;
         let room = &mut self.rooms[key];
-        let seq = room.seq + u64::from(kind == Kind::Numbered);
+        let seq = room.seq + u64::from(kind.is_numbered());
         room.seq = seq;
-        if members == 0 && (room.history.is_none() || kind != Kind::Numbered) {
+        if let Some(latest) = &mut room.latest
+            && kind == Kind::Numbered
+        {
+            latest.forget(seq);
+        }
+        let is_kept = kind.is_kept() || (room.history.is_some() && kind == Kind::Numbered);
+        if members == 0 && !is_kept {
             if room.ring.is_empty() {
                 room.base += u64::from(room.sparse.is_none());
                 room.popped = seq;
             }
-            return Ok(Published::default());
+            return Published::default();
         }
         let excluded = self.exclude(key, excluded);
         let full = self.count_full(key, (kind, frame.len()), &excluded);
-        let room = &mut self.rooms[key];
         let mut published = Published {
             excluded: excluded.len(),
             accepted: members - excluded.len() - full,
@@ -74,30 +95,41 @@ impl Log {
             ..Published::default()
         };
         if kind == Kind::Volatile {
-            let missed = members - room.at_end as usize;
+            let free = self.free_for_volatile(key);
+            let room = &self.rooms[key];
             let end = room.end();
             let both = excluded.iter().filter(|&&slot| {
                 let index = self.connections[slot as usize].membership(key);
                 let index = index.map(|at| self.connections[slot as usize].rooms[at].index);
-                index.is_some_and(|index| room.members[index as usize].cursor < end)
+                index.is_some_and(|index| {
+                    room.members[index as usize].cursor < end || room.is_newcomer(index)
+                })
             });
-            published.dropped = missed - both.count();
+            published.dropped = members - free - both.count();
             published.accepted -= published.dropped;
-            if room.at_end == 0 {
-                return Ok(published);
+            if free == 0 {
+                return published;
             }
-            room.volatiles += 1;
+            self.rooms[key].volatiles += 1;
         }
         let bytes = frame.len();
+        let room = &mut self.rooms[key];
         room.ring.lend_buffer(|| self.spares.pop());
         room.append(Entry::new(frame, kind, seq, stamp, &excluded));
         self.held += bytes;
         self.keep(key, (kind == Kind::Numbered).then_some(bytes), origin);
+        self.note_appended(key, kind, bytes);
         if members > 0 {
             self.list(key);
         }
-        let room = &self.rooms[key];
+        let room = &mut self.rooms[key];
+        if room.latest.is_some() {
+            // Who was not over the limit when it was looked at may be now.
+            room.over = 0;
+        }
+        let counts = room.latest.is_none() || Latest::counts(kind);
         match room.rule.slow {
+            _ if !counts => {}
             // A change of presence makes nobody slow: who is near the limit gets the list later.
             Slow::Disconnect if kind == Kind::Presence => {}
             Slow::Disconnect => {
@@ -111,12 +143,32 @@ impl Log {
                 };
                 *lose -= others;
             }
+            Slow::DropOldest if room.latest.is_some() => {
+                published.dropped_oldest = self.drop_unkept(key);
+                let (at_last, others) = self.condemn_over(key, &excluded);
+                published.closed = at_last + others;
+                published.accepted -= published.closed;
+            }
             Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
             Slow::DropNewest => self.compact_if_due(key),
             Slow::CatchUp => published.dropped_oldest = self.drop_forgotten(key),
         }
         self.weigh_room(key);
-        Ok(published)
+        published
+    }
+
+    /// Returns the number of members for which nothing waits in a room.
+    fn free_for_volatile(&self, key: u32) -> usize {
+        let room = &self.rooms[key];
+        let newcomers = room.latest.iter().flat_map(|latest| latest.newcomers());
+        let standing = newcomers.filter(|&&slot| {
+            let connection = &self.connections[slot as usize];
+            let index = connection
+                .membership(key)
+                .map(|at| connection.rooms[at].index);
+            index.is_some_and(|index| room.index_of(index) == room.ring.len())
+        });
+        room.at_end as usize - standing.count()
     }
 
     /// Returns whether the latest message of a room waits for a member.
@@ -136,9 +188,9 @@ impl Log {
         self.connection(id).and_then(waits).unwrap_or(false)
     }
 
-    /// Returns whether nothing more may be published to a room for now.
-    pub(in crate::switchboard) fn is_full(&self, key: u32) -> bool {
-        self.rooms[key].is_full()
+    /// Returns whether nothing more of a kind may be published to a room for now.
+    pub(in crate::switchboard) fn is_full(&self, key: u32, kind: Kind) -> bool {
+        self.rooms[key].is_full(kind)
     }
 
     /// Marks the members that do not get the next message; returns their slots, sorted.

@@ -6,6 +6,7 @@
 
 use super::Log;
 use super::entry::Entry;
+use super::history::Origin;
 use super::room::Room;
 use crate::Frame;
 
@@ -14,6 +15,8 @@ use crate::Frame;
 pub(in crate::switchboard) enum From {
     /// It gets what is published from now on.
     End,
+    /// It gets the present value of each key, where these are kept, then what is published.
+    Front,
     /// It gets the last messages that are kept, at most so many, then the live ones.
     Last(usize),
     /// It gets exactly the messages after this number, if they are all kept; else it begins at the
@@ -47,6 +50,8 @@ pub(super) struct Recovery {
     pub(super) until: u64,
     /// The count of published messages at that time.
     pub(super) stamp: u64,
+    /// The position of what it gets next of the present values. Its cursor stands where it joined.
+    pub(super) snapshot: Option<u64>,
 }
 
 /// What the resend of a request is.
@@ -91,11 +96,16 @@ pub(super) fn place(stamp: u64, recovery: Option<&Recovery>) -> u64 {
 impl Recovery {
     /// Returns whether an entry before the place of joining is for the member.
     pub(super) fn is_for(&self, room: &Room, index: usize) -> bool {
-        let Some(history) = &room.history else {
+        let entry = &room.ring[index];
+        let by_key = room.latest.is_some();
+        let fresh = self.snapshot.is_some();
+        if by_key && (!entry.stays() || (fresh && entry.is_removal())) {
             return false;
+        }
+        let Some(origin) = room.origin(index) else {
+            return by_key;
         };
         let Identity { session, user } = self.identity;
-        let origin = &history.note(index).origin;
         let is_listed = |hash: u64| {
             hash != 0
                 && origin
@@ -103,19 +113,21 @@ impl Recovery {
                     .as_ref()
                     .is_some_and(|list| list.contains(&hash))
         };
-        let own = session != 0 && origin.session == session;
+        let own = session != 0 && origin.session == session && !fresh;
         let excluded = own || is_listed(session) || is_listed(user);
-        room.ring[index].seq().is_some() && !excluded
+        entry.seq().is_some() && !excluded
     }
 }
 
 impl Log {
-    /// Returns the index at which a new member begins, and what it is told.
+    /// Returns the index at which a new member begins, and what it is told. Where it gets the present
+    /// value of each key, it begins at the end.
     pub(super) fn begin(&mut self, key: u32, from: From) -> (usize, Joined) {
         let (first, seq) = self.range(key);
         let room = &self.rooms[key];
         let wanted = match from {
             From::End => None,
+            From::Front => Some(first),
             From::Last(most) => Some(first.max(seq.saturating_sub(most as u64) + 1)),
             From::After(after) => {
                 (first <= after.saturating_add(1) && after <= seq).then(|| after + 1)
@@ -126,7 +138,7 @@ impl Log {
             _ => None,
         };
         let index = wanted
-            .filter(|&number| number <= seq)
+            .filter(|&number| number <= seq && (room.latest.is_none() || recovered == Some(true)))
             .map_or(room.ring.len(), |number| room.find(number));
         (
             index,
@@ -150,17 +162,23 @@ impl Log {
             return Resent::Unrecoverable;
         }
         let room = &self.rooms[key];
-        let Some(history) = &room.history else {
+        if room.linger().is_none() {
             return Resent::Unrecoverable;
-        };
+        }
         if again == seq {
             return Resent::New;
         }
         let found = (room.find(again + 1)..room.ring.len()).find_map(|index| {
-            let same = history.note(index).origin.request == request;
+            let same = room.origin(index).is_some_and(|it| it.request == request);
             room.ring[index].seq().filter(|_| same)
         });
-        found.map_or(Resent::New, Resent::Duplicate)
+        // What was overwritten since may have been it.
+        let overwritten = room.latest.as_ref().map_or(0, |it| it.overwritten());
+        match found {
+            Some(seq) => Resent::Duplicate(seq),
+            None if again < overwritten => Resent::Unrecoverable,
+            None => Resent::New,
+        }
     }
 
     /// Returns the kept messages of a room with numbers from `from` to `to`, at most `most`.
@@ -178,6 +196,7 @@ impl Log {
         }
         let room = &self.rooms[key];
         let entries = (room.find(from)..room.ring.len()).map(|index| &room.ring[index]);
+        let entries = entries.filter(|it| !it.is_dead() && (room.latest.is_none() || it.stays()));
         entries
             .filter_map(|entry| Some((entry.seq()?, entry.frame.clone())))
             .take_while(|&(seq, _)| seq <= to)
@@ -207,6 +226,14 @@ impl Log {
 }
 
 impl Room {
+    /// Returns who published an entry, where that is known.
+    fn origin(&self, index: usize) -> Option<&Origin> {
+        match &self.history {
+            Some(history) => Some(&history.note(index).origin),
+            None => self.sparse.as_ref()?.origin(index),
+        }
+    }
+
     /// Returns the index after the entries from `first` on, which is not for a member that recovers,
     /// that are not for it either before the place at which it joined; and the numbers of these.
     pub(super) fn skipped(&self, first: usize, recovery: &Recovery) -> (usize, Option<(u64, u64)>) {
@@ -216,6 +243,10 @@ impl Room {
         }
         while self.position(at) < recovery.until && !recovery.is_for(self, at) {
             at += 1;
+        }
+        if self.latest.is_some() {
+            // Numbers tell nothing about what is missing there.
+            return (at, None);
         }
         let mut skipped = (first..at).filter_map(|at| self.ring[at].seq());
         let from = skipped.next();

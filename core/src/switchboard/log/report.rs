@@ -6,6 +6,7 @@ use super::Log;
 use super::arena::NONE;
 use super::class::Class;
 use super::connection::{Rest, Writer};
+use super::limits::Slow;
 use super::own::Lane;
 use super::turn::{Job, Outcome, Source, Step, Turn};
 use crate::{ConnectionId, Frame};
@@ -222,16 +223,34 @@ impl Log {
         let room = &mut self.rooms[key];
         let member = room.members[index as usize];
         let from = room.locate(member.cursor);
-        if member.flying
-            && let Some(entry) = room.ring.get_mut(from)
+        if member.flying {
+            room.note_reported(from);
+        }
+        let recovery = self.recoveries.get_mut(&(member.slot, key));
+        if let Some(recovery) = recovery
+            && let Some(snapshot) = &mut recovery.snapshot
         {
-            entry.flight -= 1;
+            let next = room.position(room.locate(position));
+            if next < recovery.until {
+                *snapshot = next;
+                room.members[index as usize].flying = false;
+                self.connections[member.slot as usize].rooms[member.membership as usize].taken = 0;
+                return;
+            }
+            if let Some(latest) = &mut room.latest {
+                latest.settled(member.slot);
+            }
+            self.recoveries.remove(&(member.slot, key));
         }
         room.caught_up(member.cursor);
-        let mut uninformed = member.cursor < room.lost_presence;
+        let mut uninformed = member.cursor < room.lost_presence && {
+            // One that has come since was told who is present then.
+            let informed = self.recoveries.get(&(member.slot, key));
+            informed.is_none_or(|it| it.until < room.lost_presence)
+        };
         let mut to = room.landing(room.locate(position));
         let mut special = member.special;
-        if room.sparse.is_some() {
+        if room.rule.slow == Slow::DropNewest {
             let (drained, stopped) = room.drain(&member, Some(to));
             to = drained;
             uninformed = stopped.is_some_and(|stop| stop < room.lost_presence);
@@ -274,9 +293,7 @@ impl Log {
             if std::mem::take(&mut member.flying) {
                 let cursor = member.cursor;
                 let at = room.locate(cursor);
-                if let Some(entry) = room.ring.get_mut(at) {
-                    entry.flight -= 1;
-                }
+                room.note_reported(at);
             }
         }
         let connection = &mut self.connections[slot as usize];

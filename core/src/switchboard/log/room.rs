@@ -5,12 +5,15 @@
 //!   ring [ e  e  e  e  │  e3  e  e2  e  e ]  end: 12 members
 //!          ▲ front     ▲ the first with cursors      ▲ who publishes next, appends here
 //! ```
-//! The entries that all members have passed go, unless they are history.
+//! The entries that all members have passed go, unless they are history, or the latest of a key.
+
+use std::time::Duration;
 
 use super::arena::NONE;
 use super::chunks::Chunks;
-use super::entry::Entry;
+use super::entry::{Entry, Kind};
 use super::history::History;
+use super::latest::Latest;
 use super::limits::{Rule, Slow};
 use super::recovery::Recovery;
 use super::ring::Ring;
@@ -51,6 +54,8 @@ pub(super) struct Room {
     pub(super) at_end: u32,
     /// The blocked ones of them.
     pub(super) end_blocked: u32,
+    /// Those of them whose writer has not reported.
+    pub(super) end_flight: u32,
     /// The leading entries that all members have passed, and the bytes of their frames.
     pub(super) passed: usize,
     pub(super) idle: usize,
@@ -75,6 +80,9 @@ pub(super) struct Room {
     /// The position after the last presence entry that was dropped.
     pub(super) lost_presence: u64,
     pub(super) history: Option<Box<History>>,
+    pub(super) latest: Option<Box<Latest>>,
+    /// Without members: when it ends, though it keeps messages.
+    pub(super) ends: Option<Time>,
     /// When its history is looked at next.
     pub(super) armed: Option<Time>,
     /// Volatile entries.
@@ -86,10 +94,18 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(rule: Rule, serial: u64) -> Self {
+    pub(super) fn new(mut rule: Rule, serial: u64) -> Self {
+        let latest = rule.latest.map(|keep| Box::new(Latest::new(keep)));
+        if latest.is_some() && rule.slow != Slow::Disconnect {
+            // What is not overwritten has to be dropped in order.
+            rule.slow = Slow::DropOldest;
+        }
+        let sparse = latest.is_some() || rule.slow == Slow::DropNewest;
         Self {
             history: rule.history.map(|keep| Box::new(History::new(keep))),
-            sparse: (rule.slow == Slow::DropNewest).then(|| Box::new(Sparse::new())),
+            latest,
+            ends: None,
+            sparse: sparse.then(|| Box::new(Sparse::new())),
             rule,
             serial,
             ring: Ring::default(),
@@ -98,6 +114,7 @@ impl Room {
             seq: 0,
             at_end: 0,
             end_blocked: NONE,
+            end_flight: 0,
             passed: 0,
             idle: 0,
             members: Chunks::default(),
@@ -150,8 +167,31 @@ impl Room {
         self.locate(self.members[member as usize].cursor)
     }
 
+    /// Notes that a writer has taken what is for a member at an index.
+    #[inline]
+    pub(super) fn note_taken(&mut self, index: usize) {
+        match self.ring.get_mut(index) {
+            Some(entry) => entry.flight += 1,
+            None => self.end_flight += 1,
+        }
+    }
+
+    /// Notes that a writer has reported.
+    #[inline]
+    pub(super) fn note_reported(&mut self, index: usize) {
+        match self.ring.get_mut(index) {
+            Some(entry) => entry.flight -= 1,
+            None => self.end_flight -= 1,
+        }
+    }
+
     /// Returns the number of messages from an index to the end, and their bytes.
+    ///
+    /// Where the latest value of each key is kept, values do not count.
     pub(super) fn lag(&self, index: usize) -> (u64, u64) {
+        if let Some(latest) = &self.latest {
+            return latest.lag(self.position(index));
+        }
         match self.ring.get(index) {
             Some(entry) => ((self.ring.len() - index) as u64, self.bytes - entry.start),
             None => (0, 0),
@@ -162,6 +202,18 @@ impl Room {
     pub(super) fn is_over(&self, index: usize, times: u64) -> bool {
         let (messages, bytes) = self.lag(index);
         messages > self.rule.messages * times || bytes > self.rule.bytes * times
+    }
+
+    /// Returns whether a blocked member at an index is to be closed.
+    pub(super) fn closes(&self, index: usize) -> bool {
+        match (self.rule.slow, &self.latest) {
+            (Slow::Disconnect, _) => self.is_over(index, 1),
+            // Removals cannot be dropped.
+            (Slow::DropOldest, Some(latest)) => {
+                latest.removals_from(self.position(index)) > self.rule.messages
+            }
+            _ => false,
+        }
     }
 
     #[inline]
@@ -188,6 +240,7 @@ impl Room {
     pub(super) fn append(&mut self, mut entry: Entry) {
         entry.start = self.bytes;
         entry.cursors = std::mem::take(&mut self.at_end);
+        entry.flight = std::mem::take(&mut self.end_flight);
         entry.blocked = std::mem::replace(&mut self.end_blocked, NONE);
         self.bytes += entry.frame.len() as u64;
         self.ring.push_back(entry);
@@ -203,22 +256,49 @@ impl Room {
         while let Some(entry) = self.ring.get_mut(self.passed)
             && entry.cursors == 0
         {
-            if entry.seq().is_none() {
-                freed += entry.kill();
+            if !(entry.is_kept() || self.latest.is_none() && entry.seq().is_some()) {
+                freed += self.kill(self.passed);
             }
-            self.idle += entry.frame.len();
+            self.idle += self.ring[self.passed].frame.len();
             self.passed += 1;
         }
         while self.passed > 0 && !self.keeps_front() {
             freed += self.pop();
         }
+        if self.latest.is_some() {
+            let passed = self.position(self.passed);
+            if let Some(latest) = &mut self.latest {
+                latest.passed(passed);
+            }
+        }
         freed
     }
 
     fn keeps_front(&self) -> bool {
+        if self.latest.is_some() {
+            return self.ring.front().is_some_and(Entry::stays);
+        }
         self.history
             .as_ref()
             .is_some_and(|history| history.keeps_front())
+    }
+
+    /// Returns how long it is kept without members, if it is.
+    pub(super) fn linger(&self) -> Option<Duration> {
+        let history = self.rule.history.map(|keep| keep.linger);
+        history.or(self.rule.latest.map(|keep| keep.linger))
+    }
+
+    /// Releases the frame of an entry, which is for nobody any more; returns its size.
+    pub(super) fn kill(&mut self, index: usize) -> usize {
+        let freed = self.ring[index].kill();
+        self.idle -= if index < self.passed { freed } else { 0 };
+        if freed > 0
+            && let Some(sparse) = &mut self.sparse
+        {
+            sparse.dead += 1;
+        }
+        freed
     }
 
     /// Removes the front; returns the bytes freed. Its cursors are the caller's business.
@@ -228,7 +308,7 @@ impl Room {
         };
         self.base = match &mut self.sparse {
             None => self.base + 1,
-            Some(sparse) => sparse.popped(),
+            Some(sparse) => sparse.popped(entry.is_dead()),
         };
         self.popped = entry.seq().unwrap_or(self.popped);
         if self.passed > 0 {
@@ -256,6 +336,15 @@ impl Room {
         at
     }
 
+    /// Returns the index of the next entry after one that is for somebody.
+    pub(super) fn after_dead(&self, index: usize) -> usize {
+        let mut at = index + 1;
+        while self.ring.get(at).is_some_and(Entry::is_dead) {
+            at += 1;
+        }
+        at
+    }
+
     /// Returns whether an entry is for a member in this slot whose cursor is at `cursor`.
     #[inline]
     pub(super) fn is_for(
@@ -267,14 +356,21 @@ impl Room {
     ) -> bool {
         let entry = &self.ring[index];
         let position = self.position(index);
-        if let Some(recovery) = recovery.filter(|it| position < it.until) {
+        if let Some(recovery) = recovery
+            && position < recovery.until
+        {
             return recovery.is_for(self, index);
         }
-        !(entry.is_dead() || (entry.is_volatile() && position != cursor) || entry.excludes(slot))
+        // Present values wait for a newcomer, so it misses what is volatile.
+        let free = position == cursor && recovery.is_none_or(|it| it.snapshot.is_none());
+        !(entry.is_dead() || (entry.is_volatile() && !free) || entry.excludes(slot))
     }
 
-    /// Returns whether nothing more may be published, as nobody has had a turn to read.
-    pub(super) fn is_full(&self) -> bool {
+    /// Returns whether nothing more of a kind may be published, as nobody has had a turn to read.
+    pub(super) fn is_full(&self, kind: Kind) -> bool {
+        if self.latest.is_some() && !Latest::counts(kind) {
+            return false;
+        }
         let kept = self
             .history
             .as_ref()
@@ -284,10 +380,17 @@ impl Room {
         !drops && !self.members.is_empty() && !catches_up && self.is_over(self.passed, 2)
     }
 
+    /// Returns whether a member is before the front, because messages were dropped.
+    #[inline]
+    pub(super) fn is_before_front(&self, cursor: u64) -> bool {
+        // Where the latest value of each key is kept, a cursor may stand where nothing is.
+        cursor < self.base && self.latest.is_none()
+    }
+
     /// Notes that one fewer member is before the front.
     #[inline]
     pub(super) fn caught_up(&mut self, cursor: u64) {
-        if cursor < self.base {
+        if self.is_before_front(cursor) {
             self.jumped -= 1;
             if self.jumped == 0 {
                 self.lost.give_back();

@@ -122,10 +122,12 @@ impl Log {
             member.flying = true;
             let rooms = &mut self.connections[slot as usize].rooms;
             rooms[member.membership as usize].taken = flown.taken;
-            let at = room.locate(flown.cursor);
-            if let Some(entry) = room.ring.get_mut(at) {
-                entry.flight += 1;
+            if let Some(latest) = &mut room.latest {
+                let to = room.sparse.as_ref().map_or(0, |it| it.position(flown.at));
+                latest.take_to(flown.member, to);
             }
+            let at = room.locate(flown.cursor);
+            room.note_taken(at);
         }
     }
 
@@ -138,15 +140,16 @@ impl Log {
             if member.cursor >= room.end() && !member.special {
                 continue;
             }
+            let recovery = self.recovery(slot, found.room);
             behind.push(Behind {
                 room: found.room,
                 member: found.index,
                 cursor: member.cursor,
-                at: room.locate(member.cursor),
+                at: room.next_of(&member, recovery.as_ref()),
                 stop: room.stop_index(&member),
                 moved: false,
                 taken: 0,
-                recovery: self.recovery(slot, found.room),
+                recovery,
             });
         }
         behind
@@ -260,9 +263,10 @@ impl Log {
         }
         let room = &self.rooms[behind.room];
         let recovery = behind.recovery.as_ref();
-        let (at, numbers) = recovery.map_or((behind.at + 1, None), |recovery| {
-            room.skipped(behind.at, recovery)
-        });
+        let (at, numbers) = match recovery {
+            Some(recovery) => room.skipped(behind.at, recovery),
+            None => (room.after_dead(behind.at), None),
+        };
         debug_assert!(!room.is_for(behind.at, behind.cursor, slot, behind.recovery.as_ref()));
         let marker = numbers.and_then(|(from, to)| markers.skip(behind.room, from, to));
         let after = after(room, behind.room, at - 1);

@@ -18,7 +18,7 @@ impl Log {
         loop {
             let room = &self.rooms[key];
             let index = room.locate(room.over).max(room.passed);
-            if !room.is_over(index, 1) {
+            if !room.closes(index) {
                 break;
             }
             let first = room.ring[index].blocked;

@@ -1,4 +1,5 @@
-//! Logs with holes, for rooms whose members lose the newest messages.
+//! Logs with holes: of rooms whose members lose the newest messages, and of those that keep the
+//! [latest](super::latest) value of each key.
 //!
 //! ```text
 //!            full until 4       at the end
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 use super::Log;
 use super::entry::Kind;
+use super::history::Origin;
 use super::limits::Slow;
 use super::ring::Ring;
 use super::room::{Member, Room};
@@ -26,9 +28,11 @@ const LEAST: (usize, u64) = if cfg!(test) {
 };
 
 /// What a log with holes knows of an entry.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Place {
     position: u64,
+    /// Who published it, if it is kept by its key and that matters.
+    origin: Option<Box<Origin>>,
     /// Where those are to stop that stood here when they became full.
     stop: u64,
     /// Full members that have come here since they became full.
@@ -42,6 +46,8 @@ struct Place {
 pub(super) struct Sparse {
     places: Ring<Place>,
     end: u64,
+    /// Entries that are for nobody any more.
+    pub(super) dead: usize,
     full: u32,
     /// Of these, those that are to stop at the end.
     stop_at_end: u32,
@@ -56,6 +62,7 @@ impl Sparse {
         Self {
             places: Ring::default(),
             end: 0,
+            dead: 0,
             full: 0,
             stop_at_end: 0,
             draining: BTreeMap::new(),
@@ -87,6 +94,7 @@ impl Sparse {
     pub(super) fn appended(&mut self) {
         self.places.push_back(Place {
             position: self.end,
+            origin: None,
             stop: 0,
             draining: 0,
             stops: std::mem::take(&mut self.stop_at_end),
@@ -94,8 +102,29 @@ impl Sparse {
         self.end += 1;
     }
 
+    /// Returns who published the entry at an index, if that was noted.
+    pub(super) fn origin(&self, index: usize) -> Option<&Origin> {
+        self.places[index].origin.as_deref()
+    }
+
+    /// Notes who published the entry at an index.
+    pub(super) fn note_origin(&mut self, index: usize, origin: Option<Box<Origin>>) {
+        self.places[index].origin = origin;
+    }
+
+    /// Begins to look at all places, as the ring does.
+    pub(super) fn begin_sweep(&mut self) {
+        self.places.begin_sweep();
+    }
+
+    /// Goes on with that.
+    pub(super) fn sweep(&mut self, stays: bool) {
+        self.places.sweep(stays);
+    }
+
     /// Notes that the front has gone; returns the position of the next.
-    pub(super) fn popped(&mut self) -> u64 {
+    pub(super) fn popped(&mut self, dead: bool) -> u64 {
+        self.dead -= usize::from(dead);
         self.places.pop_front();
         let most = 2 * self.places.len() + LEAST.0;
         self.compact_above.0 = self.compact_above.0.min(most);
@@ -114,7 +143,7 @@ impl Sparse {
 impl Room {
     /// Returns where a full member is to stop.
     pub(super) fn stop_of(&self, member: &Member) -> Option<u64> {
-        let sparse = self.sparse.as_ref()?;
+        let sparse = self.sparse.as_ref().filter(|it| it.full > 0)?;
         if let Some(&stop) = sparse.draining.get(&member.slot) {
             return Some(stop);
         }
@@ -220,6 +249,7 @@ impl Room {
         (self.passed, self.idle) = passed.fold((0, 0), |(count, bytes), entry| {
             (count + 1, bytes + entry.frame.len())
         });
+        sparse.dead = self.ring.iter().filter(|entry| entry.is_dead()).count();
         let mut start = self.bytes;
         for index in (0..self.ring.len()).rev() {
             let entry = &mut self.ring[index];
@@ -288,6 +318,8 @@ impl Room {
             return;
         };
         assert_eq!(sparse.places.len(), self.ring.len());
+        let dead = self.ring.iter().filter(|entry| entry.is_dead());
+        assert_eq!(sparse.dead, dead.count(), "dead entries");
         assert_eq!(self.base, sparse.position(0));
         let mut full = 0;
         let mut stops = vec![0; self.ring.len() + 1];
@@ -310,6 +342,7 @@ impl Room {
         }
         assert_eq!(sparse.stop_at_end, stops[self.ring.len()]);
         let above = sparse.compact_above;
-        assert!(self.ring.len() <= above.0 + 1, "it is compacted");
+        let compact = self.ring.len() <= above.0 + 1;
+        assert!(compact || self.latest.is_some(), "it is compacted");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Log;
 use super::connection::Writer;
+use super::limits::Slow;
 use super::recovery::Markers;
 use super::turn::{Job, Source, Step, Stretch, Turn};
 
@@ -138,8 +139,8 @@ impl Log {
         }
         let alone = !connection.has_own()
             && !member.special
-            && member.cursor >= room.base
-            && (room.sparse.is_none() || member.cursor >= room.over)
+            && !room.is_before_front(member.cursor)
+            && (room.rule.slow != Slow::DropNewest || member.cursor >= room.over)
             && (connection.rooms.len() == 1
                 || connection
                     .rooms
@@ -154,6 +155,7 @@ impl Log {
             .position(|it| it.from == from);
         let known = known.map_or_else(|| self.stretch(key, from, turn), |at| first + at);
         let stretch = &turn.stretches[known];
+        let to = stretch.to;
         let id = self.id(member.slot);
         let steps = stretch.steps.clone();
         let mut job = match &stretch.lent {
@@ -169,9 +171,12 @@ impl Log {
         connection.writer = Writer::Writing;
         connection.rooms[member.membership as usize].taken = taken;
         let room = &mut self.rooms[key];
+        if let Some(latest) = &mut room.latest {
+            latest.take_to(index, to);
+        }
         room.members[index as usize].flying = true;
         let at = room.locate(from);
-        room.ring[at].flight += 1;
+        room.note_taken(at);
     }
 
     /// Collects what members get that stand at `from` and are not special.
@@ -179,7 +184,7 @@ impl Log {
         let room = &self.rooms[key];
         let (start, steps) = (turn.buffer.len(), turn.steps.len() as u32);
         let mut at = room.locate(from);
-        let first = at;
+        let mut to = from;
         let mut lent = None;
         while let Some(entry) = room.ring.get(at) {
             let large = entry.frame.len() >= LENT_FROM;
@@ -187,7 +192,7 @@ impl Log {
             if used > 0 && (large || used + entry.frame.len() > CHUNK) {
                 break;
             }
-            let skipped = entry.is_dead() || (entry.is_volatile() && at != first);
+            let skipped = entry.is_dead() || (entry.is_volatile() && room.position(at) != from);
             if skipped {
                 at += 1;
                 continue;
@@ -198,6 +203,7 @@ impl Log {
                 turn.buffer.extend_from_slice(entry.frame.as_bytes());
             }
             at = room.landing(at + 1);
+            to = room.position(at);
             let end = lent
                 .as_ref()
                 .map_or(turn.buffer.len() - start, crate::Frame::len);
@@ -206,7 +212,7 @@ impl Log {
                 message: true,
                 source: Source::Room {
                     room: key,
-                    position: room.position(at),
+                    position: to,
                     stamp: entry.stamp,
                 },
             });
@@ -216,6 +222,7 @@ impl Log {
         }
         turn.stretches.push(Stretch {
             from,
+            to,
             bytes: start..turn.buffer.len(),
             steps: steps..turn.steps.len() as u32,
             lent,

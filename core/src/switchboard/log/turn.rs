@@ -166,6 +166,7 @@ pub struct Turn {
 #[derive(Clone, Debug)]
 pub(super) struct Stretch {
     pub(super) from: u64,
+    pub(super) to: u64,
     pub(super) bytes: Range<usize>,
     pub(super) steps: Range<u32>,
     pub(super) lent: Option<Frame>,

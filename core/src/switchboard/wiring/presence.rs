@@ -26,7 +26,7 @@ impl Switchboard {
         let (now, update_at) = (self.clock.now(), self.presence_update_at());
         self.rooms.tick(&mut self.users, now, update_at);
         while let Some(key) = self.rooms.pop_due(now) {
-            if self.log.is_full(self.rooms.at(key).log) {
+            if self.log.is_full(self.rooms.at(key).log, Kind::Presence) {
                 // Its members have not had a turn to read.
                 self.rooms.schedule_update(key, update_at);
             } else if let Some(update) = self.rooms.take_update(&self.users, key) {

@@ -15,11 +15,14 @@ impl Log {
             self.check_counts(key);
             self.check_blocked(key);
             self.rooms[key].check_sparse();
+            self.check_latest(key);
+            self.rooms[key].check_swept();
         }
         self.check_lists();
         self.check_held();
         self.check_flying(turns);
         self.check_histories();
+        self.check_kept();
         self.check_weights();
     }
 
@@ -31,6 +34,10 @@ impl Log {
                 .armed
                 .is_some_and(|at| self.expiries.contains(&(at, key)));
             assert_eq!(room.armed.is_some(), armed, "H7: room {key}");
+            let lingers = self.dormant.iter().any(|&(_, listed)| listed == key);
+            let lasts = room.linger().is_some() && room.members.is_empty();
+            assert_eq!(lasts, lingers, "H7: room {key}");
+            dormant += usize::from(lingers);
             let Some(history) = &room.history else {
                 continue;
             };
@@ -50,9 +57,6 @@ impl Log {
             assert!(kept.is_empty() || armed, "H7: it would never expire");
             messages += history.messages();
             bytes += history.bytes();
-            let lingers = self.dormant.iter().any(|&(_, listed)| listed == key);
-            assert_eq!(room.members.is_empty(), lingers, "H7: room {key}");
-            dormant += usize::from(lingers);
         }
         assert_eq!(self.kept(), (messages, bytes), "H1: the sums");
         assert_eq!(self.dormant_rooms(), dormant, "H7: rooms without members");
@@ -109,11 +113,14 @@ impl Log {
         assert!(room.ring.iter().take(room.passed).all(|it| it.cursors == 0));
         let live = room.ring.get(room.passed);
         assert!(live.is_none_or(|entry| entry.cursors > 0), "L1: the front");
-        if room.history.is_none() {
+        if room.history.is_none() && room.latest.is_none() {
             assert_eq!(room.passed, 0, "L1: what all have passed is gone");
         }
         assert!(bytes <= room.bytes);
-        let jumped = room.members.iter().filter(|it| it.cursor < room.base);
+        let jumped = room
+            .members
+            .iter()
+            .filter(|it| room.is_before_front(it.cursor));
         assert_eq!(room.jumped as usize, jumped.count(), "jumped");
         let volatile = room.ring.iter().filter(|entry| entry.is_volatile());
         assert_eq!(room.volatiles as usize, volatile.count(), "volatiles");
@@ -178,6 +185,7 @@ impl Log {
                 let behind = room.index_of(found.index) < room.ring.len();
                 let visited = room.listed && room.is_in_circle(found.index);
                 assert!(!behind || visited, "L2: {slot} is forgotten");
+                assert!(!room.is_newcomer(found.index), "L2: {slot} is forgotten");
             }
         }
     }
@@ -253,6 +261,8 @@ impl Log {
                 let expected = flight.get(&at).copied().unwrap_or(0);
                 assert_eq!(entry.flight, expected, "L6: room {key}");
             }
+            let expected = flight.get(&room.ring.len()).copied().unwrap_or(0);
+            assert_eq!(room.end_flight, expected, "L6: at the end of room {key}");
         }
     }
 }

@@ -50,22 +50,31 @@ impl World {
         self.members.insert((key, id.slot), told);
         self.full.remove(&(key, id.slot));
         self.unseen.remove(&(key, id.slot));
-        if !self.published.contains_key(&key) {
+        if !self.published.contains_key(&key) && !self.keyed.contains_key(&key) {
             self.log.join(id, key, From::End, identity);
             return;
         }
         let (first, seq) = self.range(key);
-        let from = match self.rng.u8(..4) {
+        let from = match self.rng.u8(..5) {
             0 => From::End,
-            1 => From::Last(self.rng.usize(..6)),
+            1 => From::Front,
+            2 => From::Last(self.rng.usize(..6)),
             _ => From::After((seq + 2).saturating_sub(self.rng.u64(..12))),
         };
         let after = match from {
             From::End => None,
+            From::Front => Some(first - 1),
             From::Last(most) => Some((first - 1).max(seq.saturating_sub(most as u64))),
             From::After(after) => (first <= after + 1 && after <= seq).then_some(after),
         };
-        let waiting = after.map(|after| self.published[&key].after(after, identity));
+        let waiting = match self.keyed.get(&key) {
+            _ if from == From::End => None,
+            None => after.map(|after| self.published[&key].after(after, identity)),
+            Some(keyed) => {
+                let recovers = after.filter(|_| matches!(from, From::After(_)));
+                Some(keyed.after(recovers, identity))
+            }
+        };
         let joined = self.log.join(id, key, from, identity);
         assert_eq!((joined.first, joined.seq), (first, seq), "H1");
         if self.is_full(key, id.slot) {
@@ -126,11 +135,8 @@ impl World {
         for key in self.log.expire(now, 10) {
             assert!(self.members_of(key).is_empty(), "H7");
             let (_, rule) = self.rooms[&key];
-            assert!(rule.history.is_some());
-            self.log.remove_room(key);
-            self.rooms.remove(&key);
-            self.published.remove(&key);
-            self.create_room();
+            assert!(rule.history.is_some() || rule.latest.is_some());
+            self.remove_room(key);
         }
         assert!(self.log.next_deadline().is_none_or(|at| at > now), "H7");
     }
@@ -143,14 +149,14 @@ impl World {
     }
 
     pub(super) fn leave_room(&mut self, id: ConnectionId, key: u32) {
-        let taken = self.log.taken(id, key);
+        let taken = self.taken(id, key);
         let left = self.log.leave(id, key);
         if self.members.remove(&(key, id.slot)).is_none() {
             assert_eq!(left, None);
             return;
         }
         let (name, _) = self.rooms[&key];
-        let lossy = self.lossy.contains_key(&name);
+        let lossy = self.lossy.contains_key(name);
         let client = self.client(id.slot);
         let (waiting, left) = (client.waiting(name), left.expect("it was in") as usize);
         let left = left + taken;
@@ -163,15 +169,33 @@ impl World {
         }
     }
 
+    /// Returns the number of messages that a writer has taken for a member and that are due to it.
+    fn taken(&mut self, id: ConnectionId, key: u32) -> usize {
+        let taken = self.log.taken(id, key);
+        if taken == 0 || !self.keyed.contains_key(&key) {
+            return taken;
+        }
+        let (name, _) = self.rooms[&key];
+        let flying = self.flying(key).into_iter();
+        let client = self.client(id.slot);
+        let due = flying.filter(|&(slot, time)| slot == id.slot && client.is_due(name, time));
+        due.count()
+    }
+
     pub(super) fn replace_room(&mut self) {
         let key = self.any_room();
         for slot in self.members_of(key) {
             let (id, _) = self.clients[slot as usize].as_ref().expect("it is there");
             self.leave_room(*id, key);
         }
+        self.remove_room(key);
+    }
+
+    fn remove_room(&mut self, key: u32) {
         self.log.remove_room(key);
         self.rooms.remove(&key);
         self.published.remove(&key);
+        self.keyed.remove(&key);
         self.create_room();
     }
 }

@@ -28,6 +28,7 @@ fn room(log: &mut Log, messages: usize, age: u64) -> u32 {
             age: Duration::from_secs(age),
             linger: Duration::from_secs(1_000),
         }),
+        latest: None,
     })
 }
 

@@ -4,8 +4,35 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::frames::{PONG, parse};
 
-/// Rooms whose members may lose messages, and whether they are not told.
-pub(super) type Lossy = BTreeMap<u32, bool>;
+mod superseding;
+
+/// What members may lose.
+#[derive(Debug, Default)]
+pub(super) struct Lossy {
+    /// Rooms whose members may lose messages, and whether they are not told.
+    rooms: BTreeMap<u32, bool>,
+    /// Messages that they may not lose.
+    kept: BTreeSet<u64>,
+}
+
+impl Lossy {
+    pub(super) fn insert(&mut self, room: u32, silent: bool) {
+        self.rooms.insert(room, silent);
+    }
+
+    /// Notes that no member may lose a message but by another one in its place.
+    pub(super) fn keep(&mut self, time: u64) {
+        self.kept.insert(time);
+    }
+
+    pub(super) fn contains_key(&self, room: u32) -> bool {
+        self.rooms.contains_key(&room)
+    }
+
+    fn may_lose(&self, room: u32, time: u64) -> bool {
+        self.rooms.contains_key(&room) && !self.kept.contains(&time)
+    }
+}
 
 /// The room of a frame, or none for the connection's own.
 pub(super) type Room = Option<u32>;
@@ -99,12 +126,7 @@ impl Client {
 
     /// Returns the number of messages of a room that it is due and of which no byte has come.
     pub(super) fn waiting(&self, room: u32) -> usize {
-        // A frame that has begun in an earlier life of the membership is none of this one.
-        let told = self.recovers.get(&room).map_or(0, |found| found.told);
-        let cut = self.cut.filter(|time| {
-            let earlier = self.under_way.contains(time) || self.may.contains_key(time);
-            !earlier || self.last_own >= told
-        });
+        let cut = self.begun(room);
         let due = self.due.iter();
         let live = due.filter(|&(&time, &of)| of == Some(room) && Some(time) != cut);
         let recovers = self.recovers.get(&room).into_iter();
@@ -194,7 +216,10 @@ impl Client {
             return;
         }
         if let Some(at) = self.under_way.iter().position(|&it| it == time) {
-            self.under_way.remove(at);
+            // It may have been live in an earlier life of the membership, and recovered in a later.
+            if time < self.last_own || self.may.remove(&time).is_none() {
+                self.under_way.remove(at);
+            }
             return;
         }
         assert!(payload[13..].iter().all(|&byte| byte == time as u8));
@@ -235,7 +260,7 @@ impl Client {
         if !known {
             if !self.may.contains_key(&time) && !self.under_way.contains(&time) {
                 if silent {
-                    self.lose_before(room, u64::MAX);
+                    self.lose_before(room, u64::MAX, lossy);
                     return false;
                 }
                 assert!(recovers.waiting.is_empty(), "H2: live before recovered");
@@ -245,7 +270,7 @@ impl Client {
         if silent {
             let number = recovers.waiting.iter().find(|&&(_, at)| at == Some(time));
             let number = number.expect("it is there").0;
-            self.lose_before(room, number);
+            self.lose_before(room, number, lossy);
         }
         let recovers = self.recovers.get_mut(&room).expect("it is there");
         let (seq, first) = recovers.waiting.pop_front().expect("there is one");
@@ -258,12 +283,12 @@ impl Client {
 
     /// Returns whether it is not told what it loses of a room.
     fn is_silent(&self, room: u32, lossy: &Lossy) -> bool {
-        let told = lossy.get(&room).copied();
+        let told = lossy.rooms.get(&room).copied();
         told == Some(true) || (self.flushed && told.is_some())
     }
 
     /// Loses what it recovers before a number.
-    fn lose_before(&mut self, room: u32, number: u64) {
+    fn lose_before(&mut self, room: u32, number: u64, lossy: &Lossy) {
         let Some(recovers) = self.recovers.get_mut(&room) else {
             return;
         };
@@ -271,6 +296,8 @@ impl Client {
             && seq < number
         {
             recovers.waiting.pop_front();
+            let kept = time.is_some_and(|time| lossy.kept.contains(&time));
+            assert!(!kept, "K1: {time:?} of {room} was lost");
             self.lost.extend(time.map(|time| (room, time)));
         }
     }
@@ -279,13 +306,16 @@ impl Client {
     fn marked(&mut self, room: u32, gap: bool, (from, to): (u64, u64), lossy: &Lossy) {
         assert!(from <= to);
         self.marks += 1;
-        if self.is_silent(room, lossy) {
-            self.lose_before(room, from);
-        }
-        let last_own = self.last_own;
-        let recovers = self.recovers.get_mut(&room);
         // It may be about an earlier life of the membership.
-        let Some(recovers) = recovers.filter(|it| last_own >= it.told) else {
+        let last_own = self.last_own;
+        let recovers = self.recovers.get(&room);
+        if recovers.is_none_or(|it| last_own < it.told) {
+            return;
+        }
+        if self.is_silent(room, lossy) {
+            self.lose_before(room, from, lossy);
+        }
+        let Some(recovers) = self.recovers.get_mut(&room) else {
             return;
         };
         if !gap {
@@ -330,7 +360,7 @@ impl Client {
                 && room.is_none_or(|room| room == of)
             {
                 assert!(
-                    lossy.contains_key(&of),
+                    lossy.may_lose(of, at),
                     "L7: {at} of {of} was lost before {time}"
                 );
                 self.due.remove(&at);
@@ -354,7 +384,7 @@ impl Client {
         );
         for room in self.recovers.keys().copied().collect::<Vec<_>>() {
             if self.is_silent(room, lossy) {
-                self.lose_before(room, u64::MAX);
+                self.lose_before(room, u64::MAX, lossy);
             }
         }
         for (room, recovers) in &self.recovers {
@@ -363,7 +393,7 @@ impl Client {
         for (time, room) in std::mem::take(&mut self.due) {
             let room = room.expect("L7: an own frame was forgotten");
             assert!(
-                lossy.contains_key(&room),
+                lossy.may_lose(room, time),
                 "L7: {time} of {room} was forgotten"
             );
             self.lost.insert((room, time));

@@ -8,7 +8,7 @@ impl World {
         self.now += self.rng.u64(..3);
         self.log.advance_clock(Time::from_millis(self.now));
         let sends = !self.quiet || self.rng.u8(..8) == 0;
-        match self.rng.u8(..108) {
+        match self.rng.u8(..112) {
             100 => self.flush(),
             101 => self.discard(),
             102 => self.expire(),
@@ -22,6 +22,11 @@ impl World {
             22..28 => self.leave(),
             28 if self.rng.u8(..4) == 0 => self.replace_room(),
             28..52 if sends => self.publish(),
+            106..112 if sends => {
+                for _ in 0..self.rng.usize(1..5) {
+                    self.publish_key();
+                }
+            }
             52..58 if sends => self.send(),
             58..61 if sends => self.urgent(),
             61..80 => self.take(),
@@ -76,6 +81,8 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         total.pongs += events.pongs;
         total.over_bound += events.over_bound;
         total.evicted += events.evicted;
+        total.overwritten += events.overwritten;
+        total.refused += events.refused;
     }
     let Events {
         losses,
@@ -92,10 +99,12 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         pongs,
         over_bound,
         evicted,
+        overwritten,
+        refused,
     } = total;
     let messages = [losses, closed, own, busy, cut, recovered, marks];
     let more = [missed, filled, drained, uninformed, pongs];
-    let bounds = [over_bound, evicted];
+    let bounds = [over_bound, evicted, overwritten, refused];
     let mut all = messages.iter().chain(&more).chain(&bounds);
     assert!(runs < 100 || all.all(|&count| count > 10), "{total:?}");
 }

@@ -25,6 +25,7 @@ pub(super) fn rule(slow: Slow) -> Rule {
         messages: 4,
         bytes: 100_000,
         history: None,
+        latest: None,
     }
 }
 

@@ -19,6 +19,7 @@ impl World {
         let members = self.members_of(key);
         let sender = (self.rng.bool() && !members.is_empty())
             .then(|| members[self.rng.usize(..members.len())]);
+        let flying = self.flying(key);
         let kind = match self.rng.u8(..16) {
             0 | 1 => Kind::Raw,
             2 | 3 => Kind::Presence,
@@ -29,16 +30,11 @@ impl World {
         let bytes = self.rng.usize(..self.largest);
         let (excluded, origin) = self.exclude(sender, &members, time);
         let message = frame(time, Some(name), false, bytes);
-        let sent = Sent {
-            key,
-            time,
-            kind,
-            seq: self.log.next_seq(key),
-            excluded,
-            bytes: message.len(),
-            due: Vec::new(),
-            appended: false,
-        };
+        let sent = Sent::new(
+            (key, kind),
+            (time, self.log.next_seq(key)),
+            (excluded, message.len()),
+        );
         let mut sent = self.expect(sent, &members);
         let lags = self.lags(&sent);
         let published = self
@@ -54,6 +50,7 @@ impl World {
             return;
         };
         self.fill(&mut sent, &lags);
+        self.note_unkept(&sent, &flying);
         let closed = self.published(&sent, &members, &receipt, origin);
         if let Some(sender) = sender
             && self.rng.bool()
@@ -65,7 +62,7 @@ impl World {
     }
 
     /// Chooses who does not get a message: its sender, some connections, and some users.
-    fn exclude(
+    pub(super) fn exclude(
         &mut self,
         sender: Option<u32>,
         members: &[u32],
@@ -92,13 +89,13 @@ impl World {
     }
 
     /// Finds out who is due a message, before it is published.
-    fn expect(&mut self, mut sent: Sent, members: &[u32]) -> Sent {
+    pub(super) fn expect(&mut self, mut sent: Sent, members: &[u32]) -> Sent {
         let (name, _) = self.rooms[&sent.key];
         let volatile = sent.kind == Kind::Volatile;
         let room = &self.log.rooms[sent.key];
         let mut at_end = Vec::new();
-        for member in room.members.iter() {
-            if member.cursor >= room.end() {
+        for (index, member) in room.members.iter().enumerate() {
+            if member.cursor >= room.end() && !room.is_newcomer(index as u32) {
                 at_end.push(member.slot);
             }
         }
@@ -109,15 +106,16 @@ impl World {
             }
             let waits = self.client(slot).waiting(name) > 0;
             let free = at_end.contains(&slot);
-            if !self.lossy.contains_key(&name) {
+            if !self.lossy.contains_key(name) {
                 assert!(
                     !(free && waits),
                     "something waits, and it stands at the end"
                 );
                 // What is not for it may still be ahead.
                 let recovers = self.log.recovery(slot, sent.key).is_some();
-                let passes =
-                    recovers || upto.is_some_and(|at| !self.client(slot).has_had(name, at));
+                let passes = recovers
+                    || self.keyed.contains_key(&sent.key)
+                    || upto.is_some_and(|at| !self.client(slot).has_had(name, at));
                 assert!(
                     free || waits || passes || self.client(slot).has_begun(),
                     "nothing waits, but it does not stand at the end"
@@ -127,7 +125,7 @@ impl World {
                 sent.due.push(slot);
             }
         }
-        let numbered = (sent.kind == Kind::Numbered).then_some(sent.seq);
+        let numbered = sent.kind.is_numbered().then_some(sent.seq);
         let enters = numbered.is_some() || !members.is_empty();
         sent.appended = enters && !(volatile && at_end.is_empty());
         sent
@@ -176,7 +174,7 @@ impl World {
     }
 
     /// Notes a message that was published; returns the slots of those who are closed by it.
-    fn published(
+    pub(super) fn published(
         &mut self,
         sent: &Sent,
         members: &[u32],
@@ -187,7 +185,7 @@ impl World {
             key, time, kind, ..
         } = *sent;
         let (name, rule) = self.rooms[&key];
-        let numbered = (kind == Kind::Numbered).then_some(sent.seq);
+        let numbered = kind.is_numbered().then_some(sent.seq);
         assert_eq!(
             self.log.next_seq(key),
             sent.seq + u64::from(numbered.is_some())
@@ -317,14 +315,33 @@ impl World {
 }
 
 /// A message to a room, and who is due it.
-struct Sent {
-    key: u32,
-    time: u64,
-    kind: Kind,
-    seq: u64,
-    excluded: Vec<u32>,
+pub(super) struct Sent {
+    pub(super) key: u32,
+    pub(super) time: u64,
+    pub(super) kind: Kind,
+    pub(super) seq: u64,
+    pub(super) excluded: Vec<u32>,
     bytes: usize,
-    due: Vec<u32>,
+    pub(super) due: Vec<u32>,
     /// Whether it enters the log.
-    appended: bool,
+    pub(super) appended: bool,
+}
+
+impl Sent {
+    pub(super) fn new(
+        (key, kind): (u32, Kind),
+        (time, seq): (u64, u64),
+        (excluded, bytes): (Vec<u32>, usize),
+    ) -> Self {
+        Self {
+            key,
+            time,
+            kind,
+            seq,
+            excluded,
+            bytes,
+            due: Vec::new(),
+            appended: false,
+        }
+    }
 }

@@ -48,6 +48,7 @@ fn while_everybody_can_be_written_to_each_message_costs_one_visit_of_each_member
             messages: 1_000,
             bytes: 1_000_000,
             history: Option::None,
+            latest: Option::None,
         };
         let rooms: Vec<(u32, Vec<u32>)> = (0..rng.usize(1..6))
             .map(|_| {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Log;
 
-use super::super::limits::{Keep, Limits, Rule, Slow};
+use super::super::limits::{Keep, KeepLatest, Limits, Rule, Slow};
 use super::super::recovery::{Identity, Markers};
 use super::super::turn::Turn;
 use super::frames::mark;
+use super::keyed::Keyed;
 use super::model::{Client, Lossy};
 use super::rooms::Published;
 use crate::{ConnectionId, Frame};
@@ -64,6 +65,8 @@ pub(super) struct World {
     pub(super) named: BTreeMap<(u32, u32), u64>,
     /// What was published to each room that has a history.
     pub(super) published: BTreeMap<u32, Published>,
+    /// What rooms keep by key.
+    pub(super) keyed: BTreeMap<u32, Keyed>,
     /// Connections that are ending.
     pub(super) ending: BTreeSet<u32>,
     pub(super) now: u64,
@@ -102,6 +105,8 @@ pub(super) struct Events {
     pub(super) pongs: usize,
     pub(super) over_bound: usize,
     pub(super) evicted: usize,
+    pub(super) overwritten: usize,
+    pub(super) refused: usize,
 }
 
 impl World {
@@ -129,10 +134,11 @@ impl World {
             presences: BTreeSet::new(),
             named: BTreeMap::new(),
             published: BTreeMap::new(),
+            keyed: BTreeMap::new(),
             ending: BTreeSet::new(),
             now: 0,
             blocked: BTreeSet::new(),
-            lossy: Lossy::new(),
+            lossy: Lossy::default(),
             told: 0,
             exact: rng.bool(),
             found: 0,
@@ -151,13 +157,24 @@ impl World {
     }
 
     pub(super) fn create_room(&mut self) {
-        let keeps = !self.exact && self.rng.u8(..3) > 0;
+        let latest = (self.rng.u8(..4) == 0).then(|| KeepLatest {
+            keys: self.rng.usize(2..9),
+            linger: std::time::Duration::from_millis(400),
+        });
+        let keeps = !self.exact && self.rng.u8(..3) > 0 && latest.is_none();
         let slow = [
             Slow::Disconnect,
             Slow::DropOldest,
             Slow::DropNewest,
             Slow::CatchUp,
-        ][self.rng.usize(..3 + usize::from(keeps))];
+        ];
+        let slow = slow[self.rng.usize(
+            ..if latest.is_some() {
+                2
+            } else {
+                3 + usize::from(keeps)
+            },
+        )];
         let history = keeps.then(|| Keep {
             messages: self.rng.usize(1..50),
             bytes: self.rng.usize(2_000..60_000),
@@ -171,12 +188,16 @@ impl World {
             messages,
             bytes: self.rng.u64(21_000..60_000),
             history,
+            latest,
         };
         let key = self.log.create_room(rule);
         self.names += 1;
         self.rooms.insert(key, (self.names, rule));
         if history.is_some() {
             self.published.insert(key, Published::default());
+        }
+        if latest.is_some() {
+            self.keyed.insert(key, Keyed::default());
         }
         if matches!(slow, Slow::DropOldest | Slow::CatchUp) {
             self.lossy.insert(self.names, slow == Slow::DropOldest);
@@ -211,6 +232,10 @@ impl World {
     /// Returns the first number that is kept, and the last one used.
     pub(super) fn range(&mut self, key: u32) -> (u64, u64) {
         let range = self.log.range(key);
+        if let Some(keyed) = self.keyed.get_mut(&key) {
+            keyed.check_first(range.0, self.rooms[&key].1.latest.map_or(0, |it| it.keys));
+            return range;
+        }
         let expected = self.published[&key].range(&self.rooms[&key].1, self.now);
         if self.limits.history_bytes == usize::MAX && self.limits.held == usize::MAX {
             assert_eq!(range, expected, "H1");

@@ -115,6 +115,13 @@ impl World {
 
     /// Whoever missed a change of presence in a room in which it still is has been named.
     fn check_uninformed(&self) {
+        for (at, &time) in &self.unseen {
+            let named = self.named.get(at).is_some_and(|&named| named >= time);
+            assert!(
+                named || !self.members.contains_key(at),
+                "{at:?} is not told who is present"
+            );
+        }
         for (&(key, slot), &since) in &self.members {
             let (name, _) = self.rooms[&key];
             let (_, client) = self.clients[slot as usize].as_ref().expect("it is there");

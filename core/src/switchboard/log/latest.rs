@@ -1,0 +1,355 @@
+//! Rooms that keep the latest value of each key.
+//!
+//! ```text
+//!   ring [ a1+ b2  a3+ c4  b-5 a6 ]    + dead: overwritten    - a removal
+//!              ▲ a newcomer gets b2 no more, but c4 and a6; who comes back from 3, b-5 as well
+//! ```
+//! Values and removals stay in the log when all members have passed them, until their keys have
+//! others. What is overwritten dies where it stands, whoever has not got it. When more is dead than
+//! alive, the log is swept, a few entries with each message: members that stand at what goes move on
+//! to what comes next.
+//!
+//! Values do not make a member slow, as there is one for each key. What cannot be overwritten counts:
+//! removals, and messages without a key.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::chunks::Chunks;
+use super::entry::Kind;
+use super::limits::KeepLatest;
+use super::recovery::{From, Joined, Recovery};
+use super::room::{Member, Room};
+
+/// Why a value was not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum NotKept {
+    /// The room's log is at twice its limit, because nobody had a turn to read.
+    Busy,
+    /// So many keys have a value, and this would be another one.
+    TooManyKeys(usize),
+    /// So many bytes may be kept over all rooms, and this would be more.
+    TooManyBytes(usize),
+}
+
+/// What a room keeps by key.
+#[derive(Debug)]
+pub(super) struct Latest {
+    keep: KeepLatest,
+    keys: BTreeMap<Arc<str>, Kept>,
+    /// Keys that have a value.
+    values: usize,
+    bytes: usize,
+    /// The removals among them, the oldest first.
+    removals: VecDeque<(u64, Arc<str>)>,
+    /// What counts for the lag of members, the oldest first.
+    counted: VecDeque<Counted>,
+    /// Bytes of all messages so far that count.
+    counted_bytes: u64,
+    /// The latest change of presence.
+    presence: Option<u64>,
+    /// The last number of what is not kept any more, though nothing has overwritten it.
+    forgotten: u64,
+    /// The last number that was overwritten.
+    overwritten: u64,
+    /// For each member, the position after what a writer has taken.
+    taken_to: Chunks<u64>,
+    /// Members that have not got all present values.
+    newcomers: BTreeSet<u32>,
+}
+
+/// A value or a removal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) position: u64,
+    /// The bytes that it takes.
+    pub(super) cost: usize,
+    pub(super) removal: bool,
+}
+
+/// A message that cannot be overwritten, or a removal.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    position: u64,
+    /// Bytes before it.
+    start: u64,
+    removal: bool,
+}
+
+impl Latest {
+    pub(super) fn new(keep: KeepLatest) -> Self {
+        Self {
+            keep,
+            keys: BTreeMap::new(),
+            values: 0,
+            bytes: 0,
+            removals: VecDeque::new(),
+            counted: VecDeque::new(),
+            counted_bytes: 0,
+            presence: None,
+            forgotten: 0,
+            overwritten: 0,
+            taken_to: Chunks::default(),
+            newcomers: BTreeSet::new(),
+        }
+    }
+
+    /// Returns the number of values and removals.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Returns the bytes that these take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns the number from which on nothing is missing but what was overwritten.
+    pub(super) const fn first(&self) -> u64 {
+        self.forgotten + 1
+    }
+
+    /// Notes that a message is not kept.
+    pub(super) fn forget(&mut self, seq: u64) {
+        self.forgotten = self.forgotten.max(seq);
+    }
+
+    /// Returns the last number that was overwritten.
+    pub(super) const fn overwritten(&self) -> u64 {
+        self.overwritten
+    }
+
+    /// Returns whether a member that has not got a message lags behind for it.
+    pub(super) const fn counts(kind: Kind) -> bool {
+        matches!(kind, Kind::Numbered | Kind::Raw | Kind::Removal)
+    }
+
+    /// Returns the messages that count from a position on, and their bytes.
+    pub(super) fn lag(&self, position: u64) -> (u64, u64) {
+        let at = self.counted.partition_point(|it| it.position < position);
+        let bytes = self.counted.get(at);
+        let bytes = bytes.map_or(0, |it| self.counted_bytes - it.start);
+        ((self.counted.len() - at) as u64, bytes)
+    }
+
+    /// Returns the removals from a position on.
+    pub(super) fn removals_from(&self, position: u64) -> u64 {
+        let at = self.removals.partition_point(|&(it, _)| it < position);
+        (self.removals.len() - at) as u64
+    }
+
+    /// Notes that all members have passed what is before a position.
+    pub(super) fn passed(&mut self, position: u64) {
+        while self
+            .counted
+            .front()
+            .is_some_and(|it| it.position < position)
+        {
+            self.counted.pop_front();
+        }
+    }
+
+    /// Returns the members that have not got all present values.
+    pub(super) const fn newcomers(&self) -> &BTreeSet<u32> {
+        &self.newcomers
+    }
+
+    pub(super) fn joined(&mut self, slot: u32, is_newcomer: bool) {
+        self.taken_to.push(0);
+        if is_newcomer {
+            self.newcomers.insert(slot);
+        }
+    }
+
+    /// Notes that a member has got all values that were present when it joined.
+    pub(super) fn settled(&mut self, slot: u32) {
+        self.newcomers.remove(&slot);
+    }
+
+    /// Notes that a member has left, and that the last one has its place.
+    pub(super) fn left(&mut self, slot: u32, member: u32) {
+        self.newcomers.remove(&slot);
+        self.taken_to.swap_remove(member as usize);
+    }
+
+    /// Notes up to which position a writer has taken what is for a member.
+    pub(super) fn take_to(&mut self, member: u32, position: u64) {
+        self.taken_to[member as usize] = position;
+    }
+
+    pub(super) fn taken_to(&self, member: u32) -> u64 {
+        self.taken_to[member as usize]
+    }
+
+    /// Notes a message that counts for the lag of members.
+    pub(super) fn count(&mut self, position: u64, removal: bool, bytes: usize) {
+        self.counted.push_back(Counted {
+            position,
+            start: self.counted_bytes,
+            removal,
+        });
+        // A removal may be overwritten, and the others count as before.
+        self.counted_bytes += if removal { 0 } else { bytes as u64 };
+    }
+
+    /// Returns the position of the oldest message without a key that counts and is before a position.
+    pub(super) fn oldest_unkept(&self, before: u64) -> Option<u64> {
+        let older = self.counted.iter().filter(|it| !it.removal);
+        older.map(|it| it.position).next().filter(|&at| at < before)
+    }
+
+    /// Returns the key of the oldest removal, if there are more than are kept and it is before a
+    /// position.
+    pub(super) fn removal_to_forget(&self, before: u64) -> Option<Arc<str>> {
+        let (position, name) = self.removals.front()?;
+        let over = self.removals.len() > self.keep.keys;
+        (over && *position < before).then(|| name.clone())
+    }
+
+    /// Notes the latest change of presence. Returns where the one before stands.
+    pub(super) fn note_presence(&mut self, position: u64) -> Option<u64> {
+        self.presence.replace(position)
+    }
+
+    /// Notes that a number was overwritten.
+    pub(super) fn overwrite(&mut self, seq: u64) {
+        self.overwritten = self.overwritten.max(seq);
+    }
+
+    /// Removes what counts at a position.
+    pub(super) fn uncount(&mut self, position: u64) {
+        let found = self
+            .counted
+            .binary_search_by_key(&position, |it| it.position);
+        if let Ok(at) = found {
+            self.counted.remove(at);
+        }
+    }
+
+    /// Checks whether a key may have a value.
+    pub(super) fn has_place(&self, name: &str) -> Result<(), NotKept> {
+        let has_value = self.keys.get(name).is_some_and(|kept| !kept.removal);
+        if has_value || self.values < self.keep.keys {
+            Ok(())
+        } else {
+            Err(NotKept::TooManyKeys(self.keep.keys))
+        }
+    }
+
+    /// Returns the bytes that what is kept for a key takes.
+    pub(super) fn cost(&self, name: &str) -> usize {
+        self.keys.get(name).map_or(0, |kept| kept.cost)
+    }
+
+    /// Forgets what is kept for a key. Returns where it stands.
+    pub(super) fn take(&mut self, name: &str) -> Option<Kept> {
+        let kept = self.keys.remove(name)?;
+        self.bytes -= kept.cost;
+        self.values -= usize::from(!kept.removal);
+        if kept.removal {
+            let found = self
+                .removals
+                .binary_search_by_key(&kept.position, |&(position, _)| position);
+            if let Ok(at) = found {
+                self.removals.remove(at);
+            }
+            self.uncount(kept.position);
+        }
+        Some(kept)
+    }
+
+    /// Keeps a value or a removal for a key, for which nothing is kept.
+    pub(super) fn put(&mut self, name: &str, kept: Kept) {
+        let name: Arc<str> = name.into();
+        self.bytes += kept.cost;
+        self.values += usize::from(!kept.removal);
+        if kept.removal {
+            self.removals.push_back((kept.position, name.clone()));
+        }
+        self.keys.insert(name, kept);
+    }
+}
+
+impl Room {
+    /// Returns where the present values begin, for a new member that is to get them.
+    pub(super) fn snapshot(&self, from: From, joined: &Joined) -> Option<u64> {
+        let latest = self.latest.as_ref()?;
+        let gets = from != From::End && joined.recovered != Some(true) && latest.values > 0;
+        gets.then(|| self.position(0))
+    }
+
+    /// Returns the index of the entry at which a member is to look next.
+    pub(super) fn next_of(&self, member: &Member, recovery: Option<&Recovery>) -> usize {
+        let snapshot = recovery.and_then(|recovery| recovery.snapshot);
+        self.locate(snapshot.unwrap_or(member.cursor))
+    }
+
+    /// Returns whether a member has not got all present values.
+    pub(super) fn is_newcomer(&self, member: u32) -> bool {
+        let slot = self.members[member as usize].slot;
+        let latest = self.latest.as_ref();
+        latest.is_some_and(|latest| latest.newcomers().contains(&slot))
+    }
+}
+
+#[cfg(test)]
+impl super::Log {
+    /// K2: what a room keeps by key is what its log has, and no more of that is dead than may be.
+    pub(super) fn check_latest(&self, key: u32) {
+        let room = &self.rooms[key];
+        let Some(latest) = &room.latest else {
+            return;
+        };
+        let stays = room.ring.iter().filter(|entry| entry.stays());
+        assert_eq!(stays.count(), latest.len(), "K2: room {key}");
+        let mut bytes = 0;
+        for (name, kept) in &latest.keys {
+            let entry = &room.ring[room.locate(kept.position)];
+            assert!(entry.stays() && entry.is_removal() == kept.removal, "K2");
+            assert_eq!(room.position(room.locate(kept.position)), kept.position);
+            assert_eq!(
+                kept.cost,
+                entry.frame.len() + super::history::OVERHEAD + name.len()
+            );
+            bytes += kept.cost;
+        }
+        assert_eq!(latest.bytes, bytes, "K2: room {key}");
+        let values = latest.keys.values().filter(|it| !it.removal);
+        assert_eq!(latest.values, values.count(), "K2: room {key}");
+        assert!(latest.values <= latest.keep.keys, "K2: room {key}");
+        let removals: Vec<_> = latest.removals.iter().map(|(_, name)| name).collect();
+        assert!(removals.iter().all(|&name| latest.keys[name].removal));
+        assert_eq!(latest.values + removals.len(), latest.len());
+        let passed = room.position(room.passed);
+        let late = 2 * room.rule.messages as usize + 1;
+        assert!(removals.len() <= latest.keep.keys + late, "K2");
+        for (at, entry) in room.ring.iter().enumerate() {
+            let unkept = entry.seq().is_some() && !entry.is_kept();
+            let position = room.position(at);
+            let raw = entry.seq().is_none() && !entry.is_presence() && !entry.is_volatile();
+            let counts = !entry.is_dead() && (unkept || raw || entry.is_removal());
+            let found = latest.counted.iter().any(|it| it.position == position);
+            let counts = counts && position >= passed;
+            // A removal that all had passed does not count for those who come later.
+            assert!(
+                found == counts || (counts && entry.is_removal()),
+                "what counts as lag"
+            );
+        }
+        assert_eq!(latest.taken_to.len(), room.members.len());
+        let recoveries = self.recoveries.iter().filter(|&(&(_, of), _)| of == key);
+        let newcomers = recoveries.filter(|(_, it)| it.snapshot.is_some());
+        let newcomers: BTreeSet<u32> = newcomers.map(|(&(slot, _), _)| slot).collect();
+        assert_eq!(latest.newcomers, newcomers, "who gets all values");
+    }
+
+    pub(super) fn check_kept(&self) {
+        let rooms = self
+            .rooms
+            .iter()
+            .filter_map(|(_, room)| room.latest.as_ref());
+        let kept = rooms.fold((0, 0), |sum, it| (sum.0 + it.len(), sum.1 + it.bytes()));
+        assert_eq!(self.latest, kept, "K2: the sums");
+        assert!(self.latest.1 <= self.limits.history_bytes || self.latest.0 > 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! Sweeping logs with holes: what is for nobody any more goes, a few entries with each message.
+
+use super::Log;
+use super::arena::NONE;
+use super::entry::Entry;
+
+/// Dead entries above which a log is swept at the earliest, and the entries that are looked at with
+/// each message: few in tests, so that short runs see all states of a sweep.
+const LEAST: usize = if cfg!(test) { 4 } else { 64 };
+const SLICE: usize = if cfg!(test) { 3 } else { 32 };
+
+impl Log {
+    /// Takes some dead entries out of a room's log, if there are more of them than others.
+    pub(super) fn sweep(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        let Some(sparse) = &mut room.sparse else {
+            return;
+        };
+        if !room.ring.is_swept() {
+            if 2 * sparse.dead <= room.ring.len() + LEAST {
+                return;
+            }
+            room.ring.begin_sweep();
+            sparse.begin_sweep();
+        }
+        for _ in 0..SLICE {
+            let room = &mut self.rooms[key];
+            let index = room.ring.swept();
+            let Some(entry) = room.ring.get(index) else {
+                break;
+            };
+            let dead = entry.is_dead();
+            if let Some(sparse) = &mut room.sparse {
+                sparse.sweep(!dead);
+                sparse.dead -= usize::from(dead);
+            }
+            if let Some(entry) = room.ring.sweep(!dead) {
+                self.carry(key, index, &entry);
+            }
+        }
+        let room = &mut self.rooms[key];
+        room.base = room.position(0);
+    }
+
+    /// Moves what stood at an entry that was taken out to the next one.
+    fn carry(&mut self, key: u32, index: usize, entry: &Entry) {
+        let room = &mut self.rooms[key];
+        room.volatiles -= u32::from(entry.is_volatile());
+        if index < room.passed {
+            room.passed -= 1;
+        }
+        if let Some(next) = room.ring.get_mut(index) {
+            next.cursors += entry.cursors;
+            next.flight += entry.flight;
+        } else {
+            room.at_end += entry.cursors;
+            room.end_flight += entry.flight;
+        }
+        if entry.blocked != NONE {
+            self.splice(key, index, entry.blocked);
+        }
+    }
+}
+
+#[cfg(test)]
+impl super::room::Room {
+    /// K2: panics if more is dead than may be.
+    pub(super) fn check_swept(&self) {
+        if let (Some(sparse), true) = (&self.sparse, self.latest.is_some()) {
+            let alive = self.ring.len() - sparse.dead;
+            // What was passed since the last message has not been looked at.
+            let passed = 2 * self.rule.messages as usize;
+            let most = 2 * (alive + LEAST) + self.ring.len() / SLICE + passed;
+            assert!(self.ring.len() <= most, "K2: dead entries");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Random operations: values of keys, and their removals.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::super::entry::Kind;
+use super::super::history::Origin;
+use super::super::latest::NotKept;
+use super::super::recovery::{Identity, Resent};
+use super::frames::frame;
+use super::sending::Sent;
+use super::world::World;
+
+/// Numbers, each with the time of its message.
+type Waiting = VecDeque<(u64, Option<u64>)>;
+
+/// What was published last for a key.
+#[derive(Debug)]
+pub(super) struct Latest {
+    seq: u64,
+    time: u64,
+    removal: bool,
+    origin: Origin,
+}
+
+/// A room that keeps the latest value of each key.
+#[derive(Debug, Default)]
+pub(super) struct Keyed {
+    latest: BTreeMap<String, Latest>,
+    /// The last number that was published without a key.
+    unkept: u64,
+    /// The last number that was overwritten.
+    overwritten: u64,
+    /// The last number that was not kept when it was looked at.
+    forgotten: u64,
+    /// The latest change of presence.
+    presence: Option<u64>,
+}
+
+impl Keyed {
+    fn values(&self) -> usize {
+        self.latest.values().filter(|it| !it.removal).count()
+    }
+
+    /// The numbers after one, each with the time of its message, that are for who asks.
+    pub(super) fn after(&self, after: Option<u64>, who: Identity) -> Waiting {
+        let mut found: Vec<_> = self
+            .latest
+            .values()
+            .filter(|it| match after {
+                None => !it.removal,
+                Some(after) => {
+                    it.seq > after && !(who.session > 0 && it.origin.session == who.session)
+                }
+            })
+            .filter(|it| {
+                !it.origin
+                    .not_for
+                    .iter()
+                    .flatten()
+                    .any(|&hash| hash == who.user)
+            })
+            .map(|it| (it.seq, it.time))
+            .collect();
+        found.sort_unstable();
+        found
+            .into_iter()
+            .map(|(seq, time)| (seq, Some(time)))
+            .collect()
+    }
+
+    /// Checks the first number from which on a room claims to have all that was not overwritten.
+    pub(super) fn check_first(&mut self, first: u64, keys: usize) {
+        let forgotten = first - 1;
+        assert!(forgotten >= self.unkept, "K1: only what has a key is kept");
+        if forgotten > self.forgotten.max(self.unkept) {
+            let removals = self.latest.values().filter(|it| it.removal);
+            let later = removals.filter(|it| it.seq > forgotten);
+            assert!(
+                later.count() >= keys,
+                "K1: a removal was forgotten too soon"
+            );
+        }
+        self.forgotten = forgotten;
+    }
+}
+
+impl World {
+    pub(super) fn publish_key(&mut self) {
+        let keys: Vec<u32> = self.keyed.keys().copied().collect();
+        if keys.is_empty() {
+            return;
+        }
+        let key = keys[self.rng.usize(..keys.len())];
+        let name = ["a", "b", "c", "d", "e", "f", "g", "h"][self.rng.usize(..8)];
+        let kind = match self.rng.u8(..4) {
+            0 => Kind::Removal,
+            _ => Kind::Value,
+        };
+        let (room, rule) = self.rooms[&key];
+        let members = self.members_of(key);
+        let sender = (self.rng.bool() && !members.is_empty())
+            .then(|| members[self.rng.usize(..members.len())]);
+        let time = self.tick();
+        let bytes = self.rng.usize(..self.largest);
+        let (excluded, origin) = self.exclude(sender, &members, time);
+        let message = frame(time, Some(room), false, bytes);
+        let sent = Sent::new(
+            (key, kind),
+            (time, self.log.next_seq(key)),
+            (excluded, message.len()),
+        );
+        let sent = self.expect(sent, &members);
+        let flying = self.flying(key);
+        let published =
+            self.log
+                .publish_key(key, name, message, kind, (&sent.excluded, origin.clone()));
+        let keep = rule.latest.expect("it keeps the latest");
+        let keyed = &self.keyed[&key];
+        let known = keyed.latest.get(name).is_some_and(|it| !it.removal);
+        let refused = kind == Kind::Value && !known && keyed.values() >= keep.keys;
+        let receipt = match published {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                match error {
+                    NotKept::TooManyKeys(_) => assert!(refused, "there are too many keys"),
+                    NotKept::Busy => assert_eq!(kind, Kind::Removal, "values are never refused"),
+                    NotKept::TooManyBytes(most) => {
+                        assert_eq!(kind, Kind::Value);
+                        assert!(self.log.latest.1 + bytes > most / 2);
+                    }
+                }
+                assert_eq!(self.log.next_seq(key), sent.seq);
+                self.events.refused += 1;
+                return;
+            }
+        };
+        assert!(!refused, "so many keys may not have a value");
+        let keyed = self.keyed.get_mut(&key).expect("it is there");
+        let latest = Latest {
+            seq: sent.seq,
+            time,
+            removal: kind == Kind::Removal,
+            origin: origin.clone(),
+        };
+        if let Some(old) = keyed.latest.insert(name.to_owned(), latest) {
+            keyed.overwritten = keyed.overwritten.max(old.seq);
+            for &slot in &members {
+                let flies = flying.contains(&(slot, old.time));
+                let due = self.client(slot).supersede(room, old.time, flies);
+                self.events.overwritten += usize::from(due);
+            }
+        }
+        self.lossy.keep(time);
+        let closed = self.published(&sent, &members, &receipt, origin);
+        if let Some(sender) = sender
+            && self.rng.bool()
+            && !closed.contains(&sender)
+        {
+            self.send_to(sender);
+        }
+        self.resend_key(key, &sent);
+    }
+
+    /// Notes that a message without a key was published.
+    pub(super) fn note_unkept(&mut self, sent: &Sent, flying: &[(u32, u64)]) {
+        let (room, _) = self.rooms[&sent.key];
+        let Some(keyed) = self.keyed.get_mut(&sent.key) else {
+            return;
+        };
+        match sent.kind {
+            Kind::Numbered => keyed.unkept = sent.seq,
+            Kind::Presence if sent.appended => {
+                let Some(before) = keyed.presence.replace(sent.time) else {
+                    return;
+                };
+                for slot in self.members_of(sent.key) {
+                    let flies = flying.contains(&(slot, before));
+                    if self.client(slot).supersede(room, before, flies) {
+                        self.unseen.insert((sent.key, slot), before);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the slots, with the times of what writers have taken of a room and not reported.
+    pub(super) fn flying(&self, key: u32) -> Vec<(u32, u64)> {
+        let (name, _) = self.rooms[&key];
+        let mut flying = Vec::new();
+        for turn in &self.turns {
+            for at in 0..turn.len() {
+                let (id, bytes) = turn.job(at).expect("it is there");
+                if let Some((found, client)) = &self.clients[id.slot as usize]
+                    && *found == id
+                {
+                    let times = client.times_in(bytes, name);
+                    flying.extend(times.into_iter().map(|time| (id.slot, time)));
+                }
+            }
+        }
+        flying
+    }
+
+    /// Asks about the value that was just published, and about one that was not.
+    fn resend_key(&mut self, key: u32, sent: &Sent) {
+        let (first, seq) = self.log.range(key);
+        let (_, rule) = self.rooms[&key];
+        let keyed = self.keyed.get_mut(&key).expect("it is there");
+        keyed.check_first(first, rule.latest.expect("it keeps the latest").keys);
+        let overwritten = keyed.overwritten;
+        if first <= sent.seq {
+            let found = self.log.find_request(key, sent.time, sent.seq - 1);
+            assert_eq!(found, Resent::Duplicate(sent.seq), "H6");
+            let found = self.log.find_request(key, u64::MAX, first - 1);
+            let expected = if (first..=seq).contains(&overwritten) {
+                Resent::Unrecoverable
+            } else {
+                Resent::New
+            };
+            assert_eq!(found, expected, "H6");
+        }
+    }
+}
