@@ -235,6 +235,7 @@ fn a_push_that_was_lost_without_a_sign_is_found_by_a_probe() {
         epoch: "e1".into(),
         seq: 8,
         version: 0,
+        users: 0,
     };
     cluster.answered(NOW + probe, vec![Ok(Answer::Position(Some(position)))]);
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);

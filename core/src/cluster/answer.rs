@@ -140,6 +140,8 @@ pub struct RoomPosition {
     pub seq: u64,
     /// The version of the list of users.
     pub version: u64,
+    /// How many entries the list has: fewer than its version tells, if the broker gave it up.
+    pub users: u64,
 }
 
 /// A user in a room, through a node.

@@ -19,6 +19,6 @@ pub use self::command::{
 };
 pub use self::machine::{
     Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes, LinkTimes, NodeLoad,
-    OutboxFull, Output, PositionKind, Ticket,
+    OutboxFull, Output, PositionKind, RoomTerms, Ticket,
 };
 pub use self::push::{BadPush, NodeState, Push};

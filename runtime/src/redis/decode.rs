@@ -138,6 +138,7 @@ fn decode_position(reply: Reply) -> Done {
         epoch: list.take()?.text()?,
         seq: list.take()?.number()?,
         version: list.take()?.number()?,
+        users: list.take()?.number()?,
     })))
 }
 

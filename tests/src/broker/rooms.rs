@@ -258,6 +258,10 @@ impl SimRedis {
             Key::Numbers(it.room.to_string()),
             Key::Users(it.room.to_string()),
         );
+        let listed = match self.store.read(&users) {
+            Some(Value::Users(users)) => users.len(),
+            _ => 0,
+        };
         let mut position = None;
         if let Some(Value::Numbers(numbers)) = self.store.value(&numbers) {
             for node in &it.forget {
@@ -267,6 +271,7 @@ impl SimRedis {
                 epoch: numbers.epoch.as_str().into(),
                 seq: numbers.seq,
                 version: numbers.version,
+                users: listed as u64,
             });
         }
         self.store.touch(&numbers, self.now, it.numbers);

@@ -5,10 +5,13 @@ use std::time::Duration;
 use switchboard_core::cluster::{Channel, Failure};
 use switchboard_tests::broker::{Kept, Key};
 
-use crate::world::{ROOMS, Received, World};
+use crate::world::{Node, ROOMS, Received, World};
+
+/// Lets something go wrong; returns what.
+pub(crate) type Fault = fn(&mut World) -> &'static str;
 
 /// Faults by which no data are lost at the broker.
-pub(crate) const HARMLESS: [fn(&mut World) -> &'static str; 11] = [
+pub(crate) const HARMLESS: [Fault; 11] = [
     reset_before_it_is_applied,
     reset_before_it_is_answered,
     half_open,
@@ -23,7 +26,7 @@ pub(crate) const HARMLESS: [fn(&mut World) -> &'static str; 11] = [
 ];
 
 /// Faults by which the broker loses data.
-pub(crate) const LOSING: [fn(&mut World) -> &'static str; 6] = [
+pub(crate) const LOSING: [Fault; 6] = [
     restart_with_everything,
     restart_with_nothing,
     restart_with_older_data,
@@ -31,6 +34,9 @@ pub(crate) const LOSING: [fn(&mut World) -> &'static str; 6] = [
     evict,
     flush,
 ];
+
+/// Faults of nodes.
+pub(crate) const OF_NODES: [Fault; 2] = [kill_one, pause];
 
 fn node(world: &mut World) -> usize {
     world.rng.usize(0..world.nodes.len())
@@ -129,6 +135,29 @@ fn lost_push(world: &mut World) -> &'static str {
     "lost push"
 }
 
+fn kill_one(world: &mut World) -> &'static str {
+    let at = node(world);
+    kill(world, at);
+    "kill"
+}
+
+/// A process is killed, and started again at once: it comes back as another node.
+pub(crate) fn kill(world: &mut World, at: usize) {
+    world.drop_link(at);
+    world.witness.killed(at);
+    let processes = world.processes;
+    world.processes += 1;
+    world.nodes[at] = Node::new(at, processes, world.seed, world.kept, world.now);
+}
+
+/// A process stands still for a while, which may be longer than its lease.
+fn pause(world: &mut World) -> &'static str {
+    let at = node(world);
+    let pause = Duration::from_millis(world.rng.u64(100..8000));
+    world.nodes[at].paused_until = world.now + pause;
+    "pause"
+}
+
 fn restart_with_everything(world: &mut World) -> &'static str {
     world.sim.restart(Kept::All);
     world.spread();
@@ -155,10 +184,14 @@ fn fail_over(world: &mut World) -> &'static str {
 
 fn evict(world: &mut World) -> &'static str {
     let room = ROOMS[world.rng.usize(0..ROOMS.len())].to_owned();
-    let key = if world.rng.bool() {
-        Key::Numbers(room)
-    } else {
-        Key::Log(room)
+    let at = node(world);
+    let node = world.nodes[at].name.to_string();
+    let key = match world.rng.u32(0..8) {
+        0..3 => Key::Numbers(room),
+        3..5 => Key::Log(room),
+        5 => Key::Users(room),
+        6 => Key::Lease(format!("{node}.1")),
+        _ => Key::Nodes,
     };
     world.sim.evict(&key);
     "evict"

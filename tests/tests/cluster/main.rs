@@ -1,6 +1,7 @@
 //! Several machines of a cluster and one broker, in virtual time: random commands, random faults, and
 //! what must hold all the same.
 
+mod acts;
 mod faults;
 mod runs;
 mod stories;

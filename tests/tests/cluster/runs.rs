@@ -1,17 +1,14 @@
 //! Runs from seeds. `SWITCHBOARD_CLUSTER_SEEDS=5000` plays more of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::sync::Arc;
 
-use switchboard_core::cluster::{Answer, Command, Position};
-
-use crate::faults::{HARMLESS, LOSING, end_all, read_leftovers};
+use crate::faults::{Fault, HARMLESS, LOSING, OF_NODES, end_all, read_leftovers};
 use crate::world::{ROOMS, World};
 
-const STEPS: u32 = 4000;
+const STEPS: u32 = 3000;
 
-type Fault = fn(&mut World) -> &'static str;
 type Seen = BTreeMap<&'static str, u64>;
 
 fn seeds(usual: u64) -> u64 {
@@ -50,29 +47,48 @@ fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) {
     }
 }
 
+/// Members see who is in their rooms through other nodes.
+fn assert_presence(world: &World) {
+    for (at, node) in world.nodes.iter().enumerate() {
+        for room in node.entered.keys() {
+            let others = world
+                .nodes
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at);
+            let expected: BTreeSet<Arc<str>> = others
+                .flat_map(|(_, other)| other.entered.get(room).into_iter().flatten())
+                .map(|user| Arc::from(*user))
+                .collect();
+            let seen = world.witness.elsewhere(at, room);
+            assert_eq!(
+                seen, expected,
+                "seed {}, node {at}, room {room}",
+                world.seed
+            );
+        }
+    }
+}
+
 /// Everybody knows everything, and nothing is left to do.
 fn assert_settled(world: &mut World) {
     let seed = world.seed;
+    assert_presence(world);
     assert_eq!(
         world.witness.open(),
         0,
         "seed {seed}: messages without a fate"
     );
     for name in ROOMS {
-        let command = Command::Position(Position {
-            room: name.into(),
-            incarnation: world.sim.incarnation().into(),
-            numbers: std::time::Duration::from_secs(60),
-            list: std::time::Duration::from_secs(60),
-            forget: Vec::new(),
-        });
-        let Ok(Answer::Position(position)) = world.sim.apply(&command) else {
-            panic!("seed {seed}: the broker does not answer");
-        };
+        let position = world.position(name);
         let position = position.map(|it| (Arc::clone(&it.epoch), it.seq));
         for (at, node) in world.nodes.iter().enumerate() {
-            assert_eq!(node.machine.stats(world.now).outbox, 0, "seed {seed}, node {at}");
-            if node.entered.contains(name) {
+            assert_eq!(
+                node.machine.stats(world.now).outbox,
+                0,
+                "seed {seed}, node {at}"
+            );
+            if node.entered.contains_key(name) {
                 let known = world.witness.position(at, name);
                 assert_eq!(known, position, "seed {seed}, node {at}, room {name}");
             }
@@ -137,11 +153,26 @@ fn a_fault_that_loses_no_data_costs_no_message() {
 }
 
 #[test]
+fn nodes_that_die_or_stand_still_cost_the_others_nothing() {
+    let mut seen = Seen::new();
+    for seed in 0..seeds(30) {
+        run(2000 + seed, 10_000, &OF_NODES, &mut seen);
+        for never in ["repeat", "new epoch"] {
+            assert_eq!(seen.get(never), None, "seed {seed}: {never}");
+        }
+    }
+    println!("{seen:#?}");
+    for wanted in ["kill", "pause", "joined", "left", "lapsed"] {
+        assert!(seen.contains_key(wanted), "{wanted} never happened");
+    }
+}
+
+#[test]
 fn what_is_lost_is_told_and_nothing_is_delivered_twice() {
     let mut seen = Seen::new();
-    let all = [&HARMLESS[..], &LOSING].concat();
+    let all = [&HARMLESS[..], &LOSING, &OF_NODES].concat();
     for seed in 0..seeds(50) {
-        run(1000 + seed, 100, &all, &mut seen);
+        run(1000 + seed, 20, &all, &mut seen);
     }
     println!("{seen:#?}");
     let wanted = [

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use switchboard_core::cluster::Command;
-use switchboard_tests::broker::Key;
+use switchboard_tests::broker::{Kept, Key};
 
-use crate::faults::reset_before_it_is_applied;
+use crate::acts::USERS;
+use crate::faults::{kill, reset_before_it_is_applied};
 use crate::world::{Sent, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,4 +40,134 @@ fn a_node_goes_on_where_the_broker_counts_its_messages_from_an_older_one() {
     assert_eq!(world.witness.seen["new epoch"], 1);
     let sessions = world.nodes[0].machine.stats(world.now).connects;
     assert!(sessions < 5, "{sessions} connections");
+}
+
+impl World {
+    /// Whether members on a node see a user who is on another one.
+    fn sees(&self, at: usize, room: &str, user: &str) -> bool {
+        self.witness.elsewhere(at, room).contains(user)
+    }
+}
+
+/// Two nodes; ann is in the lobby of the first one.
+fn ann_is_there() -> World {
+    let mut world = World::new(1, 2, 100);
+    for at in 0..2 {
+        world.enter_or_leave(at, "lobby");
+    }
+    world.appear_or_disappear(0, "lobby", "ann");
+    world.run(SECOND);
+    assert!(world.sees(1, "lobby", "ann"));
+    world
+}
+
+#[test]
+fn who_comes_and_who_goes_is_told_within_a_second() {
+    let mut world = ann_is_there();
+    world.appear_or_disappear(0, "lobby", "ann");
+    world.appear_or_disappear(0, "lobby", "bob");
+    world.run(SECOND);
+    assert!(!world.sees(1, "lobby", "ann") && world.sees(1, "lobby", "bob"));
+}
+
+#[test]
+fn a_user_who_is_on_two_nodes_leaves_with_the_last_one() {
+    let mut world = World::new(1, 3, 100);
+    for at in 0..3 {
+        world.enter_or_leave(at, "lobby");
+    }
+    for at in 0..2 {
+        world.appear_or_disappear(at, "lobby", "ann");
+    }
+    world.run(SECOND);
+    world.appear_or_disappear(0, "lobby", "ann");
+    world.run(SECOND);
+    assert!(world.sees(2, "lobby", "ann") && world.sees(0, "lobby", "ann"));
+    world.appear_or_disappear(1, "lobby", "ann");
+    world.run(SECOND);
+    assert!(!world.sees(2, "lobby", "ann"));
+    assert_eq!(
+        (world.witness.seen["joined"], world.witness.seen["left"]),
+        (3, 3)
+    );
+}
+
+#[test]
+fn a_killed_node_is_out_of_presence_within_five_seconds_and_not_before_its_grace() {
+    for seed in 0..20 {
+        let mut world = ann_is_there();
+        world.run(Duration::from_millis(seed * 137));
+        kill(&mut world, 0);
+        world.run(Duration::from_millis(1900));
+        assert!(world.sees(1, "lobby", "ann"), "seed {seed}");
+        world.run(Duration::from_millis(3100));
+        assert!(!world.sees(1, "lobby", "ann"), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_node_that_stood_still_is_gone_for_the_others_and_comes_back_as_another() {
+    let mut world = ann_is_there();
+    world.nodes[0].paused_until = world.now + 10 * SECOND;
+    world.run(5 * SECOND);
+    assert!(!world.sees(1, "lobby", "ann"));
+    world.run(6 * SECOND);
+    assert!(world.sees(1, "lobby", "ann"));
+    assert_eq!(world.witness.seen["lapsed"], 1);
+}
+
+/// The nodes write what was lost before anybody is told that somebody left.
+#[test]
+fn nobody_leaves_because_the_broker_lost_its_data() {
+    let mut world = ann_is_there();
+    world.sim.restart(Kept::Nothing);
+    world.spread();
+    world.run(30 * SECOND);
+    assert!(world.sees(1, "lobby", "ann"));
+    assert_eq!(world.witness.seen.get("left"), None);
+    assert_eq!(world.witness.seen["joined"], 1);
+}
+
+#[test]
+fn an_evicted_list_of_users_is_written_again() {
+    let mut world = ann_is_there();
+    world.sim.evict(&Key::Users("lobby".to_owned()));
+    // No longer than until the next probe.
+    world.run(31 * SECOND);
+    world.enter_or_leave(1, "lobby");
+    world.enter_or_leave(1, "lobby");
+    world.run(SECOND);
+    assert!(world.sees(1, "lobby", "ann"));
+}
+
+#[test]
+fn users_on_other_nodes_are_kept_for_a_minute_while_the_broker_is_away() {
+    let mut world = ann_is_there();
+    world.away_until = world.now + 600 * SECOND;
+    world.sim.restart(Kept::All);
+    world.spread();
+    world.run(55 * SECOND);
+    assert!(world.sees(1, "lobby", "ann"));
+    world.run(10 * SECOND);
+    assert!(!world.sees(1, "lobby", "ann"));
+    world.away_until = world.now;
+    world.run(5 * SECOND);
+    assert!(world.sees(1, "lobby", "ann"));
+}
+
+/// However many come at once, the room hears of them once from each node.
+#[test]
+fn who_comes_at_once_is_told_at_once() {
+    let mut world = World::new(1, 3, 100);
+    for at in 0..3 {
+        world.enter_or_leave(at, "lobby");
+    }
+    world.run(SECOND);
+    for at in 0..2 {
+        for user in USERS {
+            world.appear_or_disappear(at, "lobby", user);
+        }
+    }
+    world.run(SECOND);
+    assert_eq!(world.position("lobby").map(|it| it.version), Some(2));
 }

@@ -12,6 +12,8 @@ pub(crate) struct Witness {
     /// Messages that were delivered by a node on its own.
     local: BTreeSet<u64>,
     members: BTreeMap<(usize, String), Member>,
+    /// Users on other nodes, by node and room.
+    elsewhere: BTreeMap<(usize, String), BTreeSet<Arc<str>>>,
     /// Message and room.
     open: BTreeMap<(usize, Ticket), (u64, String)>,
     /// What happened how often.
@@ -41,6 +43,24 @@ impl Witness {
 
     pub(crate) fn left(&mut self, node: usize, room: &str) {
         self.members.remove(&(node, room.to_owned()));
+    }
+
+    /// A process is gone, and nobody hears what it says.
+    pub(crate) fn killed(&mut self, node: usize) {
+        self.members.retain(|(at, _), _| *at != node);
+        self.elsewhere.retain(|(at, _), _| *at != node);
+        self.open.retain(|(at, _), _| *at != node);
+    }
+
+    /// Members who enter see these users on other nodes.
+    pub(crate) fn sees(&mut self, node: usize, room: &str, users: impl Iterator<Item = Arc<str>>) {
+        self.elsewhere
+            .insert((node, room.to_owned()), users.collect());
+    }
+
+    /// Whom members see on other nodes.
+    pub(crate) fn elsewhere(&self, node: usize, room: &str) -> BTreeSet<Arc<str>> {
+        self.elsewhere[&(node, room.to_owned())].clone()
     }
 
     /// Messages whose fate is not told.
@@ -85,7 +105,7 @@ impl Witness {
                 node,
                 body,
                 ticket,
-            } => self.delivered(at, &room, seq, node, &body, ticket),
+            } => self.delivered((at, name), &room, seq, node, &body, ticket),
             Output::Published { ticket, fate } => {
                 let told = self.open.remove(&(at, ticket));
                 let (id, room) = told.expect("a fate told twice");
@@ -101,6 +121,7 @@ impl Witness {
                     }
                 }
             }
+            Output::Occupants { room, joined, left } => self.occupants(at, &room, joined, left),
             other => panic!("{other:?} is not told"),
         }
     }
@@ -145,7 +166,7 @@ impl Witness {
 
     fn delivered(
         &mut self,
-        at: usize,
+        (at, name): (usize, &Arc<str>),
         room: &str,
         seq: u64,
         node: Arc<str>,
@@ -168,7 +189,7 @@ impl Witness {
             );
             self.count("delivered");
         }
-        let own = node.strip_prefix("node-") == Some(&*at.to_string());
+        let own = node == *name;
         let member = self.members.get_mut(&(at, room.to_owned())).unwrap();
         if !local {
             let before = member.last.insert(node, id).unwrap_or(0);
@@ -185,6 +206,21 @@ impl Witness {
                 !is_open,
                 "{id} is delivered to its own node without its ticket"
             );
+        }
+    }
+
+    fn occupants(&mut self, at: usize, room: &str, joined: Vec<Arc<str>>, left: Vec<Arc<str>>) {
+        let seen = self
+            .elsewhere
+            .get_mut(&(at, room.to_owned()))
+            .expect("users of a room that nobody is in");
+        for user in joined {
+            assert!(seen.insert(user), "a user who is there comes");
+            *self.seen.entry("joined").or_default() += 1;
+        }
+        for user in left {
+            assert!(seen.remove(&user), "a user who is not there leaves");
+            *self.seen.entry("left").or_default() += 1;
         }
     }
 

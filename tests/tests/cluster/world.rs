@@ -1,12 +1,15 @@
 //! Nodes, the broker, and what is on its way between them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard_core::Time;
-use switchboard_core::cluster::{Channel, Cluster, ClusterConfig, Command, Done, Output};
+use switchboard_core::cluster::{
+    Answer, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Done, Output, Position,
+    RoomPosition,
+};
 use switchboard_tests::broker::{Link, SimRedis};
 
 use crate::witness::Witness;
@@ -39,7 +42,10 @@ pub(crate) struct Node {
     answers: Vec<Done>,
     /// Nothing gets through in either direction, and nobody is told.
     pub(crate) swallowed: bool,
-    pub(crate) entered: BTreeSet<&'static str>,
+    /// Rooms that somebody here is in, and the users whom others see there.
+    pub(crate) entered: BTreeMap<&'static str, BTreeSet<&'static str>>,
+    /// Until when the process stands still.
+    pub(crate) paused_until: Time,
 }
 
 pub(crate) struct World {
@@ -53,18 +59,23 @@ pub(crate) struct World {
     /// Until when the broker cannot be reached.
     pub(crate) away_until: Time,
     pub(crate) seed: u64,
-    messages: u64,
+    pub(crate) messages: u64,
+    /// Processes that were ever started.
+    pub(crate) processes: u32,
+    pub(crate) kept: u32,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, nodes: usize, kept: u32) -> Self {
         let now = Time::from_millis(1000);
-        let nodes = (0..nodes)
-            .map(|at| Node::new(at, seed, kept, now))
+        let nodes: Vec<_> = (0..nodes)
+            .map(|at| Node::new(at, at as u32, seed, kept, now))
             .collect();
         Self {
             sim: SimRedis::new(10, 1 << 20),
+            processes: nodes.len() as u32,
             nodes,
+            kept,
             rng: Rng::with_seed(seed),
             now,
             witness: Witness::default(),
@@ -75,38 +86,17 @@ impl World {
         }
     }
 
-    /// One thing happens that is no fault.
-    pub(crate) fn step(&mut self) {
-        let at = self.rng.usize(0..self.nodes.len());
-        match self.rng.u32(0..100) {
-            0..35 => {
-                for _ in 0..self.rng.u32(1..6) {
-                    self.broker_reads(at);
-                }
-            }
-            // Faster than what arrives, else no answer comes in time.
-            35..70 => {
-                for _ in 0..self.rng.u32(1..20) {
-                    self.node_reads(at);
-                }
-            }
-            70..82 => self.publish_some(at),
-            82..85 => {
-                let room = ROOMS[self.rng.usize(0..ROOMS.len())];
-                self.enter_or_leave(at, room);
-            }
-            _ => {
-                let millis = self.rng.u64(0..10);
-                self.pass(Duration::from_millis(millis));
-            }
-        }
-    }
-
     pub(crate) fn pass(&mut self, by: Duration) {
         self.now = self.now + by;
         self.sim.advance(by);
         for at in 0..self.nodes.len() {
             let now = self.now;
+            if self.is_paused(at) {
+                continue;
+            }
+            if self.nodes[at].paused_until > Time::ZERO {
+                self.resume(at);
+            }
             if self.nodes[at].machine.next_deadline() <= now {
                 self.nodes[at].machine.tick(now);
             }
@@ -114,38 +104,16 @@ impl World {
         }
     }
 
-    fn publish_some(&mut self, at: usize) {
-        let room = ROOMS[self.rng.usize(0..ROOMS.len())];
-        for _ in 0..self.rng.u32(1..4) {
-            self.publish(at, room);
-        }
-        self.carry_out(at);
+    pub(crate) fn is_paused(&self, at: usize) -> bool {
+        self.now < self.nodes[at].paused_until
     }
 
-    pub(crate) fn publish(&mut self, at: usize, room: &str) {
-        self.messages += 1;
-        let id = self.messages;
-        let node = &mut self.nodes[at];
-        let body: Arc<[u8]> = id.to_string().into_bytes().into();
-        if let Ok(ticket) = node.machine.publish(self.now, &room.into(), body) {
-            self.witness.published(at, ticket, id, room);
+    /// A process runs again: it reads all that has arrived before it looks at the clock.
+    fn resume(&mut self, at: usize) {
+        self.nodes[at].paused_until = Time::ZERO;
+        while !self.nodes[at].received.is_empty() && !self.nodes[at].swallowed {
+            self.node_reads(at);
         }
-    }
-
-    pub(crate) fn enter_or_leave(&mut self, at: usize, room: &'static str) {
-        let node = &mut self.nodes[at];
-        if node.entered.insert(room) {
-            self.witness.entered(at, room);
-            node.machine.enter(self.now, &room.into());
-        } else {
-            // What was told before is heard before.
-            self.carry_out(at);
-            let node = &mut self.nodes[at];
-            node.entered.remove(room);
-            node.machine.leave(&room.into());
-            self.witness.left(at, room);
-        }
-        self.carry_out(at);
     }
 
     /// The broker reads what a node sent first.
@@ -223,7 +191,7 @@ impl World {
     /// A node reads what the broker sent first.
     pub(crate) fn node_reads(&mut self, at: usize) {
         let (now, node) = (self.now, &mut self.nodes[at]);
-        if node.swallowed {
+        if node.swallowed || now < node.paused_until {
             return;
         }
         match node.received.pop_front() {
@@ -258,12 +226,28 @@ impl World {
                         node.sent.push_back(Sent::Command(command, k == last));
                     }
                 }
+                Output::Notice(ClusterNotice::Lapsed(_)) => self.witness.count("lapsed"),
                 Output::Notice(_) => {}
                 told => self.witness.told(at, &node.name, told),
             }
         }
         if let Err(inconsistency) = self.nodes[at].machine.audit() {
             panic!("seed {}, node {at}: {inconsistency}", self.seed);
+        }
+    }
+
+    /// How far the broker is with a room.
+    pub(crate) fn position(&mut self, room: &str) -> Option<RoomPosition> {
+        let command = Command::Position(Position {
+            room: room.into(),
+            incarnation: self.sim.incarnation().into(),
+            numbers: Duration::from_secs(60),
+            list: Duration::from_secs(60),
+            forget: Vec::new(),
+        });
+        match self.sim.apply(&command) {
+            Ok(Answer::Position(position)) => position,
+            other => panic!("seed {}: {other:?}", self.seed),
         }
     }
 
@@ -295,7 +279,10 @@ impl World {
                     self.broker_reads(at);
                     moving = true;
                 }
-                while !self.nodes[at].received.is_empty() && !self.nodes[at].swallowed {
+                while !self.nodes[at].received.is_empty()
+                    && !self.nodes[at].swallowed
+                    && !self.is_paused(at)
+                {
                     self.node_reads(at);
                     moving = true;
                 }
@@ -320,10 +307,11 @@ impl World {
 }
 
 impl Node {
-    fn new(at: usize, seed: u64, kept: u32, now: Time) -> Self {
-        let mut config = ClusterConfig::new(&format!("node-{at}"));
+    /// Starts a process that knows nothing.
+    pub(crate) fn new(at: usize, processes: u32, seed: u64, kept: u32, now: Time) -> Self {
+        let mut config = ClusterConfig::new(&format!("n{at}-{processes:08x}"));
         config.retention.messages = kept;
-        config.seed = seed * 10 + at as u64;
+        config.seed = seed * 1000 + u64::from(processes);
         Self {
             name: Arc::clone(&config.node),
             machine: Cluster::new(config, now),
@@ -332,7 +320,8 @@ impl Node {
             received: VecDeque::new(),
             answers: Vec::new(),
             swallowed: false,
-            entered: BTreeSet::new(),
+            entered: BTreeMap::new(),
+            paused_until: Time::ZERO,
         }
     }
 }

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::output::{ClusterNotice, Fate, Output};
 use super::room::Stage;
+use super::timers::Timer;
+use crate::Time;
 
 impl Cluster {
-    pub(super) fn go_alone(&mut self) {
+    pub(super) fn go_alone(&mut self, now: Time) {
         self.alone = true;
+        let at = now + self.config.freeze;
+        self.timers.set(&mut self.forget, Some(at), Timer::Forget);
         self.notice(ClusterNotice::Away);
         let names: Vec<_> = self.rooms.keys().cloned().collect();
         for name in names {

@@ -34,19 +34,29 @@ impl Cluster {
                     epoch,
                     seq,
                     own,
+                    version,
                     entries,
-                    ..
                 },
             ) => {
                 let cut = entries.len() >= ENTRIES as usize;
                 let read = Read {
-                    epoch,
+                    epoch: Arc::clone(&epoch),
                     seq,
                     own,
                     entries,
                     cut,
                 };
                 self.read(&room, stay, read);
+                self.check_list(now, &room, &epoch, version, None);
+            }
+            (Asked::Presence { room, registration }, Answer::Presence { epoch, version, .. }) => {
+                self.with_room(&room, |room, cx| {
+                    let own = cx.registrations.own;
+                    room.occupants.written(&registration, own, &epoch, version);
+                })
+            }
+            (Asked::Occupants { room }, Answer::Occupants(list)) => {
+                self.list_read(now, &room, list);
             }
             (Asked::Probe { room, stay }, Answer::Position(position)) => {
                 let at = position.as_ref().map(|it| (&*it.epoch, it.seq));
@@ -55,6 +65,9 @@ impl Cluster {
                         cx.figures.repairs += 1;
                     }
                 });
+                if let Some(it) = position {
+                    self.check_list(now, &room, &it.epoch, it.version, Some(it.users));
+                }
             }
             // Among them Stale and OutOfOrder: another connection of this node is at work.
             _ => return Err(Failure::Malformed),

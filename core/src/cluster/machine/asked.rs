@@ -17,6 +17,13 @@ pub(super) enum Asked {
     Append {
         room: Arc<str>,
     },
+    Presence {
+        room: Arc<str>,
+        registration: Arc<str>,
+    },
+    Occupants {
+        room: Arc<str>,
+    },
     Probe {
         room: Arc<str>,
         stay: u64,
@@ -27,9 +34,11 @@ impl Asked {
     pub(super) fn room(&self) -> Option<&Arc<str>> {
         match self {
             Self::Ping | Self::Beat { .. } => None,
-            Self::Sync { room, .. } | Self::Append { room } | Self::Probe { room, .. } => {
-                Some(room)
-            }
+            Self::Sync { room, .. }
+            | Self::Append { room }
+            | Self::Presence { room, .. }
+            | Self::Occupants { room }
+            | Self::Probe { room, .. } => Some(room),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What must always hold.
 
+use std::collections::BTreeSet;
+
 use super::cluster::Cluster;
+use super::timers::Timer;
+use crate::Time;
 
 impl Cluster {
     /// Checks what must always hold; costs time linear in all there is.
@@ -14,7 +18,7 @@ impl Cluster {
             room.audit()?;
             messages += room.outbox.len();
             bytes += room.outbox.bytes();
-            if !room.is_entered() && room.outbox.is_done() {
+            if room.is_done(self.lease.registration()) {
                 return Err(format!("room {name} is kept for nothing"));
             }
             let is_asked = self.asked.iter().any(|asked| asked.room() == Some(name));
@@ -32,16 +36,31 @@ impl Cluster {
         if queued.count() != self.queue.len() {
             return Err("the queue has a room twice, or one that is gone".to_owned());
         }
-        let probed = self.rooms.values().filter(|room| room.probe.is_some());
-        let entered = self.rooms.values().filter(|room| room.is_entered());
-        if probed.count() != self.timers.len() || entered.count() != self.timers.len() {
-            return Err("a room is probed twice, or never".to_owned());
-        }
+        self.audit_timers()?;
         if (messages, bytes) != (self.waiting, self.waiting_bytes) {
             return Err(format!("{messages} messages wait, not {}", self.waiting));
         }
         if self.asked.is_empty() == self.link.is_up() && !self.link.is_idle() {
             return Err("the link waits for an answer to nothing".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Each timer is set where its owner says so, and no other.
+    fn audit_timers(&self) -> Result<(), String> {
+        let mut expected = BTreeSet::new();
+        let mut expect = |(at, timer): (Option<Time>, Timer)| {
+            expected.extend(at.map(|at| (at, timer)));
+        };
+        for room in self.rooms.values() {
+            if room.is_entered() != room.probe.is_some() {
+                return Err(format!("room {} is probed without need, or not", room.name));
+            }
+            room.timers().into_iter().for_each(&mut expect);
+        }
+        expect((self.forget, Timer::Forget));
+        if self.timers.all() != &expected {
+            return Err(format!("{:?} are set, not {expected:?}", self.timers));
         }
         Ok(())
     }

@@ -39,6 +39,8 @@ pub struct Cluster {
     pub(super) asked: Vec<Asked>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) alone: bool,
+    /// When users on other nodes are to be forgotten.
+    pub(super) forget: Option<Time>,
     pub(super) tickets: u64,
     pub(super) stays: u64,
     pub(super) places: u64,
@@ -70,6 +72,7 @@ impl Cluster {
             asked: Vec::new(),
             outputs: VecDeque::new(),
             alone: false,
+            forget: None,
             tickets: 0,
             stays: 0,
             places: 0,

@@ -18,6 +18,10 @@ pub struct ClusterConfig {
     pub lease: LeaseTimes,
     /// How long users outlive the last heartbeat of their node; at least as long as its lease.
     pub leave_grace: Duration,
+    /// How long changes of who is here are gathered, before others are told.
+    pub presence_interval: Duration,
+    /// How long users on other nodes are taken to be there while the broker is away.
+    pub freeze: Duration,
     /// How long nodes that are gone are remembered, and claims outlive their last use.
     pub memory: Duration,
     /// What the broker keeps of each room.
@@ -32,6 +36,19 @@ pub struct ClusterConfig {
     pub seed: u64,
 }
 
+/// What holds in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomTerms {
+    /// Whether nodes tell each other who is in it.
+    pub presence: bool,
+}
+
+impl Default for RoomTerms {
+    fn default() -> Self {
+        Self { presence: true }
+    }
+}
+
 impl ClusterConfig {
     /// The defaults for a node of this name.
     pub fn new(node: &str) -> Self {
@@ -40,6 +57,8 @@ impl ClusterConfig {
             times: LinkTimes::default(),
             lease: LeaseTimes::default(),
             leave_grace: Duration::from_secs(3),
+            presence_interval: Duration::from_millis(250),
+            freeze: Duration::from_secs(60),
             memory: Duration::from_secs(30 * 60),
             retention: Retention {
                 messages: 100,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::figures::Figures;
 use super::output::Output;
+use super::registrations::Registrations;
 use super::timers::Timers;
 
 /// What the change of a room may look at, and where it says what follows.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) node: &'a Arc<str>,
+    pub(super) registrations: Registrations<'a>,
     pub(super) figures: &'a mut Figures,
     pub(super) timers: &'a mut Timers,
     pub(super) outputs: &'a mut VecDeque<Output>,

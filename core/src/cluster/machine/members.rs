@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
+use super::config::RoomTerms;
 use super::output::{Fate, Output, Ticket};
 use super::room::{Room, Stage};
 use super::timers::Timer;
@@ -15,13 +16,13 @@ pub struct OutboxFull;
 
 impl Cluster {
     /// The first member of a room is here.
-    pub fn enter(&mut self, now: Time, name: &Arc<str>) {
+    pub fn enter(&mut self, now: Time, name: &Arc<str>, terms: RoomTerms) {
         let stay = self.stays + 1;
         let room = self.room(name);
         if room.is_entered() {
             return;
         }
-        room.enter(stay);
+        room.enter(stay, terms);
         self.stays = stay;
         if self.link.is_up() {
             let channels = vec![Channel::Room(Arc::clone(name))];

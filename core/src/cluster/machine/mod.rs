@@ -14,7 +14,7 @@
 //   session, members, pushed        what the broker, the node and other nodes do
 //   answers                         what the broker's answers change
 //   pipeline                        what is asked
-//   alone, probes, registration     one subject each
+//   alone, presence, probes, registration   one subject each
 //   rooms                           finds rooms and changes them
 //   cluster                         the state
 //   room                            a part of the state
@@ -39,9 +39,11 @@ mod members;
 mod output;
 mod peers;
 mod pipeline;
+mod presence;
 mod probes;
 mod pushed;
 mod registration;
+mod registrations;
 mod room;
 mod rooms;
 mod session;
@@ -50,7 +52,7 @@ mod tick;
 mod timers;
 
 pub use self::cluster::Cluster;
-pub use self::config::ClusterConfig;
+pub use self::config::{ClusterConfig, RoomTerms};
 pub use self::lease::LeaseTimes;
 pub use self::link::LinkTimes;
 pub use self::load::NodeLoad;

@@ -67,6 +67,16 @@ pub enum Output {
         /// Its fate.
         fate: Fate,
     },
+    /// Who is in a room on other nodes has changed: users who are on at least one now, and users who
+    /// are on none any more.
+    Occupants {
+        /// The room.
+        room: Arc<str>,
+        /// Who came.
+        joined: Vec<Arc<str>>,
+        /// Who left.
+        left: Vec<Arc<str>>,
+    },
     /// For the log and the application.
     Notice(ClusterNotice),
 }

@@ -63,7 +63,8 @@ pub(super) enum Change {
         returned: bool,
     },
     Down(Arc<str>),
-    Vanished(Arc<str>),
+    /// The users of one or more have left.
+    Vanished,
 }
 
 impl Peers {
@@ -144,7 +145,7 @@ impl Peers {
 
     /// A beat of our own that was sent at `proof` came back.
     pub(super) fn judge(&mut self, now: Time, proof: Time) -> Vec<Change> {
-        let mut changes = Vec::new();
+        let (mut changes, mut vanished) = (Vec::new(), false);
         for (registration, peer) in &mut self.all {
             if peer.life == Life::Alive && peer.heard + self.lease <= proof {
                 let vanishes = peer.heard + self.grace;
@@ -155,8 +156,11 @@ impl Peers {
                 && vanishes <= now
             {
                 peer.life = Life::Vanished;
-                changes.push(Change::Vanished(Arc::clone(registration)));
+                vanished = true;
             }
+        }
+        if vanished {
+            changes.push(Change::Vanished);
         }
         changes
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::asked::Asked;
 use super::cluster::Cluster;
 use super::output::Output;
+use super::presence;
 use crate::Time;
 use crate::cluster::command::{Append, Command, Position, Sync, Writer};
 
@@ -86,7 +87,7 @@ impl Cluster {
         room.queued = None;
         let stay = room.stay;
         let retention = self.config.retention;
-        if room.needs_sync || (room.session != self.session && room.outbox.len() > 0) {
+        if room.needs_sync || room.session != self.session {
             let sync = Sync {
                 since: room.since(),
                 done: room.outbox.done(),
@@ -105,7 +106,7 @@ impl Cluster {
             let append = Append {
                 room: Arc::clone(&name),
                 writer: writer.clone(),
-                fresh,
+                fresh: Arc::clone(&fresh),
                 first,
                 bodies,
                 retention,
@@ -113,6 +114,8 @@ impl Cluster {
             let room = Arc::clone(&name);
             pipeline.push(Command::Append(append), Asked::Append { room });
         }
+        let own = self.lease.registration();
+        presence::ask(room, own, &writer, &fresh, retention, pipeline);
         if std::mem::take(&mut room.needs_probe) {
             let position = Position {
                 room: Arc::clone(&name),

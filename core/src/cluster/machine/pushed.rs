@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::room::Stage;
+use super::room::{Change, Stage};
 use crate::Time;
 use crate::cluster::answer::Entry;
 use crate::cluster::command::Channel;
@@ -14,36 +14,53 @@ impl Cluster {
         self.check_lease(now);
         match (channel, Push::parse(payload)) {
             (_, Err(_)) => self.figures.bad_pushes += 1,
-            (Channel::Room(name), Ok(push)) => self.pushed_to_room(name, push),
+            (Channel::Room(name), Ok(push)) => self.pushed_to_room(now, name, push),
             (Channel::Everyone, Ok(push)) => self.pushed_to_everyone(now, push),
             (Channel::Inbox(_), Ok(_)) => {}
         }
         self.send(now);
     }
 
-    fn pushed_to_room(&mut self, name: &Arc<str>, push: Push<'_>) {
-        let Push::Message {
-            seq,
-            epoch,
-            node,
-            own,
-            body,
-        } = push
-        else {
-            return;
-        };
-        let entry = Entry {
-            seq,
-            node: node.into(),
-            own,
-            body: body.into(),
-        };
-        self.with_room(name, |room, cx| {
-            let was_live = room.stage == Stage::Live;
-            if room.arrived(epoch, entry, cx) && was_live {
-                cx.figures.repairs += 1;
+    fn pushed_to_room(&mut self, now: Time, name: &Arc<str>, push: Push<'_>) {
+        match push {
+            Push::Message {
+                seq,
+                epoch,
+                node,
+                own,
+                body,
+            } => {
+                let entry = Entry {
+                    seq,
+                    node: node.into(),
+                    own,
+                    body: body.into(),
+                };
+                self.with_room(name, |room, cx| {
+                    let was_live = room.stage == Stage::Live;
+                    if room.arrived(epoch, entry, cx) && was_live {
+                        cx.figures.repairs += 1;
+                    }
+                });
             }
-        });
+            Push::Presence {
+                version,
+                epoch,
+                registration,
+                joined,
+                left,
+            } => {
+                let change = Change {
+                    version,
+                    epoch: epoch.into(),
+                    registration: registration.into(),
+                    joined: joined.into_iter().map(Arc::from).collect(),
+                    left: left.into_iter().map(Arc::from).collect(),
+                };
+                self.list_changed(now, name, change);
+            }
+            _ => {}
+        }
     }
 
     fn pushed_to_everyone(&mut self, now: Time, push: Push<'_>) {

@@ -39,6 +39,7 @@ impl Cluster {
     fn lapse(&mut self, now: Time) {
         let registration = self.lease.lapse();
         self.peers.own_lapsed(now, &registration);
+        self.write_all_again();
         self.notice(ClusterNotice::Lapsed(registration));
     }
 
@@ -137,14 +138,20 @@ impl Cluster {
 
     fn peer_changed(&mut self, change: Change) {
         match change {
-            Change::Up { registration, .. } => {
+            Change::Up {
+                registration,
+                returned,
+            } => {
+                if returned {
+                    self.recount();
+                }
                 if has_same_name(&registration, self.lease.registration()) {
                     self.notice(ClusterNotice::SameName(Arc::clone(&registration)));
                 }
                 self.notice(ClusterNotice::NodeUp(registration));
             }
             Change::Down(registration) => self.notice(ClusterNotice::NodeDown(registration)),
-            Change::Vanished(_) => {}
+            Change::Vanished => self.recount(),
         }
     }
 

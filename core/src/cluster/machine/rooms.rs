@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::context::Context;
+use super::registrations::Registrations;
 use super::room::Room;
 
 impl Cluster {
@@ -14,7 +15,7 @@ impl Cluster {
             .or_insert_with_key(|name| Room::new(Arc::clone(name), next))
     }
 
-    /// Changes a room, then keeps what hangs on its outbox right.
+    /// Changes a room, then keeps what hangs on it right.
     pub(super) fn with_room(
         &mut self,
         name: &Arc<str>,
@@ -24,8 +25,13 @@ impl Cluster {
             return;
         };
         let (messages, bytes) = (room.outbox.len(), room.outbox.bytes());
+        let registrations = Registrations {
+            own: self.lease.registration(),
+            peers: &self.peers,
+        };
         let mut cx = Context {
             node: &self.config.node,
+            registrations,
             figures: &mut self.figures,
             timers: &mut self.timers,
             outputs: &mut self.outputs,
@@ -35,6 +41,13 @@ impl Cluster {
         self.waiting_bytes = self.waiting_bytes + room.outbox.bytes() - bytes;
         self.wants_to_ask(name);
         self.forget_if_done(name);
+    }
+
+    pub(super) fn with_each_room(&mut self, mut change: impl FnMut(&mut Room, &mut Context<'_>)) {
+        let names: Vec<_> = self.rooms.keys().cloned().collect();
+        for name in names {
+            self.with_room(&name, &mut change);
+        }
     }
 
     pub(super) fn wants_to_ask(&mut self, name: &Arc<str>) {
@@ -49,15 +62,18 @@ impl Cluster {
     }
 
     pub(super) fn forget_if_done(&mut self, name: &Arc<str>) {
-        if let Some(room) = self.rooms.get(name)
-            && !room.is_entered()
-            && room.outbox.is_done()
-        {
+        let own = self.lease.registration();
+        if !self.rooms.get(name).is_some_and(|room| room.is_done(own)) {
+            return;
+        }
+        if let Some(room) = self.rooms.remove(name) {
             self.highest_own = self.highest_own.max(room.outbox.next() - 1);
             if let Some(place) = room.queued {
                 self.queue.remove(&place);
             }
-            self.rooms.remove(name);
+            for (at, timer) in room.timers() {
+                self.timers.clear(at, timer);
+            }
         }
     }
 }

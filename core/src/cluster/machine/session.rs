@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::output::{ClusterNotice, Output};
+use super::timers::Timer;
 use crate::Time;
 use crate::cluster::answer::Done;
 use crate::cluster::command::Channel;
@@ -54,6 +55,7 @@ impl Cluster {
         self.lease.lost();
         for room in self.rooms.values_mut() {
             room.read_again();
+            room.occupants.lost();
         }
     }
 
@@ -87,6 +89,7 @@ impl Cluster {
         }
         self.link.answered(now);
         if std::mem::take(&mut self.alone) {
+            self.timers.set(&mut self.forget, None, Timer::Forget);
             self.notice(ClusterNotice::Back);
         }
         self.send(now);

@@ -11,11 +11,17 @@ impl Cluster {
     pub fn tick(&mut self, now: Time) {
         self.check_lease(now);
         if !self.alone && self.link.alone_from().is_some_and(|at| at <= now) {
-            self.go_alone();
+            self.go_alone(now);
         }
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::Probe(name) => self.probe_is_due(now, &name),
+                Timer::Presence(name) => self.presence_is_due(now, &name),
+                Timer::Fade(name) => self.list_fades(&name),
+                Timer::Forget => {
+                    self.forget = None;
+                    self.forget_elsewhere();
+                }
             }
         }
         match self.link.due(now) {

@@ -10,6 +10,12 @@ use crate::Time;
 pub(super) enum Timer {
     /// The position of a room is to be compared with the broker's.
     Probe(Arc<str>),
+    /// What a room has gathered about its users is to be written.
+    Presence(Arc<str>),
+    /// Users whom a room knows from an epoch before are to be forgotten.
+    Fade(Arc<str>),
+    /// Users on other nodes are to be forgotten.
+    Forget,
 }
 
 /// All that is due, in the order of time.
@@ -46,7 +52,14 @@ impl Timers {
         self.0.pop_first().map(|(_, timer)| timer)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    /// Clears one whose owner is gone.
+    pub(super) fn clear(&mut self, at: Option<Time>, timer: Timer) {
+        if let Some(at) = at {
+            self.0.remove(&(at, timer));
+        }
+    }
+
+    pub(super) fn all(&self) -> &BTreeSet<(Time, Timer)> {
+        &self.0
     }
 }

@@ -2,14 +2,21 @@
 
 // Imports and calls point downwards:
 //
-//   catch_up           follows the log
-//   state              the room
-//   outbox, buffer     parts of it
+//   catch_up                       follows the log
+//   state                          the room
+//   outbox, occupants, buffer      parts of it
+//   own                            a part of occupants
+//   listed                         a part of both
 
 mod buffer;
 mod catch_up;
+mod listed;
+mod occupants;
 mod outbox;
+mod own;
 mod state;
 
 pub(super) use self::catch_up::Read;
+pub(super) use self::listed::Change;
+pub(super) use self::occupants::Told;
 pub(super) use self::state::{Room, Stage};

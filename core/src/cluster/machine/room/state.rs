@@ -12,10 +12,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::buffer::Buffer;
+use super::occupants::Occupants;
 use super::outbox::{Outbox, settle};
 use crate::Time;
+use crate::cluster::machine::config::RoomTerms;
 use crate::cluster::machine::context::Context;
 use crate::cluster::machine::output::{Output, PositionKind, Ticket};
+use crate::cluster::machine::timers::Timer;
 
 /// A room that somebody here is in, or that something is to be sent to.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(in crate::cluster) struct Room {
     pub(super) seen: BTreeMap<Arc<str>, u64>,
     pub(super) buffer: Buffer,
     pub(in crate::cluster) outbox: Outbox,
+    pub(in crate::cluster) occupants: Occupants,
+    pub(in crate::cluster) terms: RoomTerms,
     pub(in crate::cluster) needs_sync: bool,
     pub(in crate::cluster) needs_probe: bool,
     /// Its place in the queue of those that have something to ask.
@@ -65,6 +70,8 @@ impl Room {
             seen: BTreeMap::new(),
             buffer: Buffer::default(),
             outbox: Outbox::new(next_own),
+            occupants: Occupants::default(),
+            terms: RoomTerms::default(),
             needs_sync: true,
             needs_probe: false,
             queued: None,
@@ -84,10 +91,40 @@ impl Room {
     }
 
     pub(in crate::cluster) fn has_something_to_ask(&self) -> bool {
-        self.needs_sync || self.needs_probe || self.outbox.len() > 0
+        self.needs_sync
+            || self.needs_probe
+            || self.outbox.len() > 0
+            || self.occupants.has_something_to_ask(self.is_entered())
     }
 
-    pub(in crate::cluster) fn enter(&mut self, stay: u64) {
+    /// Nobody is here, and nothing is left to send.
+    pub(in crate::cluster) fn is_done(&self, own: &Arc<str>) -> bool {
+        !self.is_entered() && self.outbox.is_done() && self.occupants.is_done(own)
+    }
+
+    /// What is due, and when.
+    pub(in crate::cluster) fn timers(&self) -> [(Option<Time>, Timer); 3] {
+        let name = || Arc::clone(&self.name);
+        [
+            (self.probe, Timer::Probe(name())),
+            (self.occupants.write, Timer::Presence(name())),
+            (self.occupants.fade, Timer::Fade(name())),
+        ]
+    }
+
+    /// Something was said about the room in this epoch.
+    pub(in crate::cluster) fn heard_of_epoch(&mut self, epoch: &str) {
+        if let Some((known, _)) = &self.position
+            && **known != *epoch
+            && self.stage == Stage::Live
+        {
+            self.read_again();
+        }
+    }
+
+    pub(in crate::cluster) fn enter(&mut self, stay: u64, terms: RoomTerms) {
+        self.terms = terms;
+        self.occupants.enter();
         self.stage = Stage::Syncing;
         self.stay = stay;
         self.untold = true;
@@ -99,6 +136,7 @@ impl Room {
         self.position = None;
         self.seen.clear();
         self.buffer.clear();
+        self.occupants.leave();
         settle(self.outbox.settle_all(), cx);
     }
 

@@ -1,0 +1,304 @@
+//! Who is in a room: the users here, which the broker is told, and those on other nodes.
+//!
+//! ```text
+//!            list read                  a version is missing, another epoch
+//! unknown ───────────────▶ known ─────────────────────────────────────────▶ unknown
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::listed::{Change, Listed, Place, Users};
+use super::own::{Own, Writing};
+use crate::Time;
+use crate::cluster::answer::OccupantList;
+use crate::cluster::machine::registrations::Registrations;
+
+/// Changes that are kept while the list is not known.
+const CHANGES: usize = 1000;
+
+/// Who is in a room.
+#[derive(Debug, Default)]
+pub(in crate::cluster) struct Occupants {
+    own: Own,
+    /// What the broker lists.
+    listed: Option<Listed>,
+    /// What it listed in the epoch before, until those nodes have had time to write it again.
+    before: BTreeMap<Arc<str>, Users>,
+    /// Users on other nodes, as was told.
+    elsewhere: Users,
+    /// Changes that arrived while the list is not known.
+    arrived: Vec<Change>,
+    needs_list: bool,
+    is_reading: bool,
+    /// When what has been gathered is to be written.
+    pub(in crate::cluster) write: Option<Time>,
+    /// When `before` is to be forgotten.
+    pub(in crate::cluster) fade: Option<Time>,
+}
+
+/// Users who came to other nodes, or left them.
+#[derive(Debug, Default)]
+pub(in crate::cluster) struct Told {
+    pub(in crate::cluster) joined: Vec<Arc<str>>,
+    pub(in crate::cluster) left: Vec<Arc<str>>,
+}
+
+impl Told {
+    pub(in crate::cluster) fn is_empty(&self) -> bool {
+        self.joined.is_empty() && self.left.is_empty()
+    }
+}
+
+impl Occupants {
+    /// Users on other nodes.
+    pub(in crate::cluster) fn elsewhere(&self) -> &Users {
+        &self.elsewhere
+    }
+
+    /// A user is here now, or no longer. Returns whether that was a change.
+    pub(in crate::cluster) fn set(&mut self, user: &Arc<str>, is_here: bool) -> bool {
+        self.own.set(user, is_here)
+    }
+
+    /// Nobody is here, and the broker lists nobody under this node's registration.
+    pub(in crate::cluster) fn is_done(&self, own: &str) -> bool {
+        self.own.is_done(self.listed.as_ref(), own)
+    }
+
+    /// What changed has been gathered for long enough.
+    pub(in crate::cluster) fn has_gathered(&mut self) {
+        self.own.has_gathered();
+    }
+
+    pub(in crate::cluster) fn has_something_to_ask(&self, is_entered: bool) -> bool {
+        (self.needs_list && is_entered) || (self.listed.is_some() && self.own.has_changes())
+    }
+
+    /// Somebody is in the room again: who is on other nodes has to be told.
+    pub(in crate::cluster) fn enter(&mut self) {
+        self.needs_list = true;
+    }
+
+    /// Nobody is in the room any more; who is here is still written.
+    pub(in crate::cluster) fn leave(&mut self) {
+        self.before.clear();
+        self.elsewhere.clear();
+    }
+
+    /// What was on its way may not have arrived.
+    pub(in crate::cluster) fn lost(&mut self) {
+        self.needs_list |= std::mem::take(&mut self.is_reading);
+        self.own.lost();
+    }
+
+    /// Returns what is to be written now, and notes that it is on its way.
+    pub(in crate::cluster) fn take_writing(&mut self, own: &Arc<str>) -> Vec<Writing> {
+        let listed = self.listed.as_ref();
+        listed.map_or_else(Vec::new, |listed| self.own.take(listed, own))
+    }
+
+    /// What was on its way for a registration has been written, which made this version.
+    pub(in crate::cluster) fn written(
+        &mut self,
+        registration: &Arc<str>,
+        own: &Arc<str>,
+        epoch: &str,
+        version: u64,
+    ) {
+        if registration != own {
+            self.own.cleaned(registration);
+            return;
+        }
+        let written = self.own.written();
+        let Some(listed) = &mut self.listed else {
+            return;
+        };
+        if *listed.epoch != *epoch {
+            self.needs_list = true;
+        } else if listed.version < version {
+            // The change itself has not arrived yet.
+            for (user, is_here) in written {
+                listed.set(own, &user, is_here);
+            }
+        }
+    }
+
+    /// Returns whether the list is to be read now; what arrives from here on is newer.
+    pub(in crate::cluster) fn take_list_question(&mut self) -> bool {
+        self.is_reading |= self.needs_list;
+        if self.needs_list {
+            self.arrived.clear();
+        }
+        std::mem::take(&mut self.needs_list)
+    }
+
+    /// The broker named epoch and version of the list, and perhaps its length: returns an empty list
+    /// where that is what it has.
+    pub(in crate::cluster) fn check(
+        &mut self,
+        epoch: &Arc<str>,
+        version: u64,
+        len: Option<u64>,
+    ) -> Option<OccupantList> {
+        let is_known = matches!(&self.listed, Some(listed)
+            if listed.epoch == *epoch
+                && (listed.version > version
+                    || listed.version == version && len.is_none_or(|len| listed.len() == len)));
+        if is_known || self.is_reading {
+            return None;
+        }
+        if version > 0 {
+            self.needs_list = true;
+            return None;
+        }
+        self.needs_list = false;
+        Some(OccupantList {
+            epoch: Arc::clone(epoch),
+            version,
+            users: Vec::new(),
+        })
+    }
+
+    /// A change arrived.
+    pub(in crate::cluster) fn arrived(
+        &mut self,
+        change: Change,
+        registrations: Registrations<'_>,
+    ) -> Told {
+        let is_known = !self.is_reading && !self.needs_list;
+        match &mut self.listed {
+            Some(listed) if is_known => match listed.place(&change) {
+                Place::Known => {}
+                Place::Beyond => self.needs_list = true,
+                Place::Next => {
+                    listed.apply(&change);
+                    return self.follows(change, registrations);
+                }
+            },
+            _ => {
+                self.arrived.push(change);
+                if self.arrived.len() > CHANGES {
+                    self.arrived.clear();
+                    self.needs_list = true;
+                }
+            }
+        }
+        Told::default()
+    }
+
+    /// What follows from a change that the list has now.
+    fn follows(&mut self, change: Change, registrations: Registrations<'_>) -> Told {
+        let mut told = Told::default();
+        if change.registration == *registrations.own {
+            let users = change.joined.into_iter().chain(change.left);
+            self.own.changed_by_others(users);
+        } else if registrations.is_elsewhere(&change.registration) {
+            for user in change.left {
+                if !self.is_elsewhere(&user, registrations) && self.elsewhere.remove(&user) {
+                    told.left.push(user);
+                }
+            }
+            for user in change.joined {
+                if self.elsewhere.insert(Arc::clone(&user)) {
+                    told.joined.push(user);
+                }
+            }
+        } else if !change.joined.is_empty() {
+            self.own.is_gone(change.registration);
+        }
+        told
+    }
+
+    /// The list was read. Returns what that tells, and whether it is of another epoch than before;
+    /// `None` where the broker has nothing of the room.
+    pub(in crate::cluster) fn read(
+        &mut self,
+        list: Option<OccupantList>,
+        registrations: Registrations<'_>,
+    ) -> Option<(Told, bool)> {
+        self.is_reading = false;
+        let Some(list) = list else {
+            self.listed = None;
+            return None;
+        };
+        let mut new = Listed::new(list);
+        for change in std::mem::take(&mut self.arrived) {
+            match new.place(&change) {
+                Place::Known => {}
+                Place::Next => new.apply(&change),
+                Place::Beyond => self.needs_list = true,
+            }
+        }
+        let mut is_new = false;
+        if let Some(old) = self.listed.take()
+            && old.epoch != new.epoch
+        {
+            is_new = true;
+            for (registration, users) in old.into_users() {
+                self.before.entry(registration).or_default().extend(users);
+            }
+        }
+        self.own.compare(&new, registrations.own);
+        self.listed = Some(new);
+        Some((self.recount(registrations), is_new))
+    }
+
+    /// Forgets who was listed in the epoch before.
+    pub(in crate::cluster) fn fade(&mut self, registrations: Registrations<'_>) -> Told {
+        self.before.clear();
+        self.recount(registrations)
+    }
+
+    /// Nothing has been heard of the others for too long.
+    pub(in crate::cluster) fn forget_elsewhere(&mut self) -> Told {
+        self.listed = None;
+        self.before.clear();
+        Told {
+            joined: Vec::new(),
+            left: std::mem::take(&mut self.elsewhere).into_iter().collect(),
+        }
+    }
+
+    /// The node has another registration, under which nothing is written yet.
+    pub(in crate::cluster) fn registered_anew(&mut self, registrations: Registrations<'_>) -> Told {
+        self.own.registered_anew();
+        if let Some(listed) = &self.listed {
+            self.own.compare(listed, registrations.own);
+        }
+        self.recount(registrations)
+    }
+
+    /// Counts the users on other nodes anew, after those that count have changed.
+    pub(in crate::cluster) fn recount(&mut self, registrations: Registrations<'_>) -> Told {
+        let mut now = Users::new();
+        for (registration, users) in self.by_registration() {
+            if registrations.is_elsewhere(registration) {
+                now.extend(users.iter().cloned());
+            }
+        }
+        let told = Told {
+            joined: now.difference(&self.elsewhere).cloned().collect(),
+            left: self.elsewhere.difference(&now).cloned().collect(),
+        };
+        self.elsewhere = now;
+        let listed = self.listed.iter().flat_map(Listed::by_registration);
+        for (registration, _) in listed {
+            if registration != registrations.own && !registrations.is_elsewhere(registration) {
+                self.own.is_gone(Arc::clone(registration));
+            }
+        }
+        told
+    }
+
+    fn is_elsewhere(&self, user: &Arc<str>, registrations: Registrations<'_>) -> bool {
+        self.by_registration().any(|(registration, users)| {
+            registrations.is_elsewhere(registration) && users.contains(user)
+        })
+    }
+
+    fn by_registration(&self) -> impl Iterator<Item = (&Arc<str>, &Users)> {
+        let listed = self.listed.iter().flat_map(Listed::by_registration);
+        listed.chain(&self.before)
+    }
+}

@@ -1,0 +1,165 @@
+//! The users who are in a room here, and how the broker comes to list them.
+//!
+//! What is written follows from a comparison with what the broker lists under this node's registration,
+//! so a repeat, a new registration and a loss of data need nothing of their own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::listed::{Listed, Users};
+
+/// Users in one command.
+const USERS: usize = 1000;
+
+/// The users who are here, and what is still to be written.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    here: Users,
+    /// Users who may not be listed under this node's registration as they are here.
+    unwritten: Users,
+    /// Those among them that a command is on its way about, and whether it says that they are here.
+    writing: BTreeMap<Arc<str>, bool>,
+    /// The changes have been gathered for long enough.
+    is_ready: bool,
+    /// Registrations that are gone, whose users have to be taken off the list.
+    gone: Users,
+    /// Those among them that a command is on its way about.
+    cleaning: Users,
+}
+
+/// A command's worth of changes.
+#[derive(Debug)]
+pub(in crate::cluster) struct Writing {
+    pub(in crate::cluster) registration: Arc<str>,
+    pub(in crate::cluster) joined: Vec<Arc<str>>,
+    pub(in crate::cluster) left: Vec<Arc<str>>,
+}
+
+impl Own {
+    /// A user is here now, or no longer. Returns whether that was a change.
+    pub(super) fn set(&mut self, user: &Arc<str>, is_here: bool) -> bool {
+        let changed = if is_here {
+            self.here.insert(Arc::clone(user))
+        } else {
+            self.here.remove(user)
+        };
+        if changed {
+            self.unwritten.insert(Arc::clone(user));
+        }
+        changed
+    }
+
+    /// Nobody is here, and nobody is listed.
+    pub(super) fn is_done(&self, listed: Option<&Listed>, own: &str) -> bool {
+        let is_listed = listed.is_some_and(|listed| listed.of(own).is_some());
+        self.here.is_empty() && self.writing.is_empty() && !is_listed
+    }
+
+    /// What changed has been gathered for long enough.
+    pub(super) fn has_gathered(&mut self) {
+        self.is_ready = true;
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        (self.is_ready && !self.unwritten.is_empty()) || !self.gone.is_empty()
+    }
+
+    /// Others changed the list under this node's registration.
+    pub(super) fn changed_by_others(&mut self, users: impl Iterator<Item = Arc<str>>) {
+        for user in users {
+            if !self.writing.contains_key(&user) {
+                self.unwritten.insert(user);
+                self.is_ready = true;
+            }
+        }
+    }
+
+    /// The users of a registration are to be taken off the list.
+    pub(super) fn is_gone(&mut self, registration: Arc<str>) {
+        self.gone.insert(registration);
+    }
+
+    /// Returns what is to be written now, and notes that it is on its way.
+    pub(super) fn take(&mut self, listed: &Listed, own: &Arc<str>) -> Vec<Writing> {
+        let mut all = self.take_cleaning(listed);
+        if !self.is_ready {
+            return all;
+        }
+        let there = listed.of(own);
+        let (mut joined, mut left) = (Vec::new(), Vec::new());
+        while joined.len() + left.len() < USERS
+            && let Some(user) = self.unwritten.pop_first()
+        {
+            let is_here = self.here.contains(&user);
+            match (is_here, there.is_some_and(|there| there.contains(&user))) {
+                (true, false) => joined.push(Arc::clone(&user)),
+                (false, true) => left.push(Arc::clone(&user)),
+                _ => continue,
+            }
+            self.writing.insert(user, is_here);
+        }
+        self.is_ready = !self.unwritten.is_empty();
+        if joined.len() + left.len() > 0 {
+            all.push(Writing {
+                registration: Arc::clone(own),
+                joined,
+                left,
+            });
+        }
+        all
+    }
+
+    /// Returns what takes the users of registrations that are gone off the list.
+    fn take_cleaning(&mut self, listed: &Listed) -> Vec<Writing> {
+        let mut all = Vec::new();
+        for registration in std::mem::take(&mut self.gone) {
+            let users = listed.of(&registration).into_iter().flatten();
+            let left: Vec<_> = users.take(USERS).cloned().collect();
+            if !left.is_empty() {
+                self.cleaning.insert(Arc::clone(&registration));
+                all.push(Writing {
+                    registration,
+                    joined: Vec::new(),
+                    left,
+                });
+            }
+        }
+        all
+    }
+
+    /// The users of a registration that is gone have been taken off the list.
+    pub(super) fn cleaned(&mut self, registration: &str) {
+        self.cleaning.remove(registration);
+    }
+
+    /// What was on its way under this node's registration has been written: returns it.
+    pub(super) fn written(&mut self) -> BTreeMap<Arc<str>, bool> {
+        std::mem::take(&mut self.writing)
+    }
+
+    /// What was on its way may not have arrived.
+    pub(super) fn lost(&mut self) {
+        self.is_ready |= !self.writing.is_empty();
+        let writing = std::mem::take(&mut self.writing);
+        self.unwritten.extend(writing.into_keys());
+        self.gone.append(&mut self.cleaning);
+    }
+
+    /// What was on its way concerned another registration.
+    pub(super) fn registered_anew(&mut self) {
+        self.writing.clear();
+        self.unwritten.clear();
+    }
+
+    /// Finds out what is not listed under this node's registration as it is here.
+    pub(super) fn compare(&mut self, listed: &Listed, own: &str) {
+        let none = Users::new();
+        let there = listed.of(own).unwrap_or(&none);
+        let differing = self.here.symmetric_difference(there).cloned();
+        let differing: Vec<_> = differing
+            .filter(|user| !self.writing.contains_key(user))
+            .collect();
+        self.is_ready |= !differing.is_empty();
+        self.unwritten.extend(differing);
+    }
+}
