@@ -25,6 +25,24 @@ impl ConnectionId {
     }
 }
 
+impl ConnectionId {
+    /// Creates an id that is not one of a [`Switchboard`](crate::Switchboard), for tests of drivers.
+    #[doc(hidden)]
+    pub const fn from_parts(slot: u32, generation: u32) -> Self {
+        Self { slot, generation }
+    }
+
+    /// Reads an id as it is displayed.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (slot, generation) = text.split_once('-')?;
+        let id = Self {
+            slot: u32::from_str_radix(slot, 16).ok()?,
+            generation: u32::from_str_radix(generation, 16).ok()?,
+        };
+        (id.to_string() == text).then_some(id)
+    }
+}
+
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}-{:x}", self.slot, self.generation)

@@ -18,7 +18,7 @@ pub use self::command::{
     Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
 };
 pub use self::machine::{
-    Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes, LinkTimes, NodeLoad,
-    OutboxFull, Output, PositionKind, RoomTerms, Ticket,
+    Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes, LinkTimes, LoginTerms,
+    NodeLoad, OutboxFull, Output, PositionKind, RoomTerms, Ticket,
 };
 pub use self::push::{BadPush, NodeState, Push};

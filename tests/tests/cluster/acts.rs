@@ -30,9 +30,13 @@ impl World {
                 let room = self.some_room();
                 self.enter_or_leave(at, room);
             }
-            850..880 => {
+            850..860 => {
                 let (room, user) = (self.some_room(), self.some_user());
                 self.appear_or_disappear(at, room, user);
+            }
+            860..880 => {
+                let user = self.some_user();
+                self.log_in_or_out(at, user);
             }
             // Long enough for leases and graces.
             880..884 => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use switchboard_core::cluster::{Channel, Failure};
 use switchboard_tests::broker::{Kept, Key};
 
-use crate::world::{Node, ROOMS, Received, World};
+use crate::world::{ROOMS, Received, World};
 
 /// Lets something go wrong; returns what.
 pub(crate) type Fault = fn(&mut World) -> &'static str;
@@ -51,12 +51,16 @@ pub(crate) fn reset_before_it_is_applied(world: &mut World) -> &'static str {
 
 fn reset_before_it_is_answered(world: &mut World) -> &'static str {
     let at = node(world);
+    reset_before_it_is_answered_on(world, at);
+    "reset after"
+}
+
+pub(crate) fn reset_before_it_is_answered_on(world: &mut World, at: usize) {
     while !world.nodes[at].sent.is_empty() && !world.nodes[at].swallowed {
         world.broker_reads(at);
     }
     world.drop_link(at);
     world.nodes[at].received.push_back(Received::Lost);
-    "reset after"
 }
 
 fn half_open(world: &mut World) -> &'static str {
@@ -145,9 +149,8 @@ fn kill_one(world: &mut World) -> &'static str {
 pub(crate) fn kill(world: &mut World, at: usize) {
     world.drop_link(at);
     world.witness.killed(at);
-    let processes = world.processes;
-    world.processes += 1;
-    world.nodes[at] = Node::new(at, processes, world.seed, world.kept, world.now);
+    world.connections_end(at);
+    world.nodes[at] = world.process(at);
 }
 
 /// A process stands still for a while, which may be longer than its lease.
@@ -186,11 +189,12 @@ fn evict(world: &mut World) -> &'static str {
     let room = ROOMS[world.rng.usize(0..ROOMS.len())].to_owned();
     let at = node(world);
     let node = world.nodes[at].name.to_string();
-    let key = match world.rng.u32(0..8) {
+    let key = match world.rng.u32(0..9) {
         0..3 => Key::Numbers(room),
         3..5 => Key::Log(room),
         5 => Key::Users(room),
-        6 => Key::Lease(format!("{node}.1")),
+        6 => Key::Claims(world.some_user().to_owned()),
+        7 => Key::Lease(format!("{node}.1")),
         _ => Key::Nodes,
     };
     world.sim.evict(&key);

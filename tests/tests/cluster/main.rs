@@ -3,6 +3,8 @@
 
 mod acts;
 mod faults;
+mod login_stories;
+mod logins;
 mod runs;
 mod stories;
 mod witness;

@@ -74,6 +74,7 @@ fn assert_presence(world: &World) {
 fn assert_settled(world: &mut World) {
     let seed = world.seed;
     assert_presence(world);
+    world.assert_logins();
     assert_eq!(
         world.witness.open(),
         0,

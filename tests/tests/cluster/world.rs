@@ -7,11 +7,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use switchboard_core::Time;
 use switchboard_core::cluster::{
-    Answer, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Done, Output, Position,
-    RoomPosition,
+    Answer, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Done, LoginTerms, Output,
+    Position, RoomPosition,
 };
 use switchboard_tests::broker::{Link, SimRedis};
 
+use crate::logins::{self, Logins};
 use crate::witness::Witness;
 
 pub(crate) const ROOMS: [&str; 3] = ["lobby", "quiet", "side"];
@@ -63,26 +64,57 @@ pub(crate) struct World {
     /// Processes that were ever started.
     pub(crate) processes: u32,
     pub(crate) kept: u32,
+    pub(crate) terms: LoginTerms,
+    pub(crate) logins: Logins,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, nodes: usize, kept: u32) -> Self {
-        let now = Time::from_millis(1000);
-        let nodes: Vec<_> = (0..nodes)
-            .map(|at| Node::new(at, at as u32, seed, kept, now))
-            .collect();
-        Self {
+        Self::with_terms(seed, nodes, kept, logins::terms(seed))
+    }
+
+    pub(crate) fn with_terms(seed: u64, nodes: usize, kept: u32, terms: LoginTerms) -> Self {
+        let mut world = Self {
             sim: SimRedis::new(10, 1 << 20),
-            processes: nodes.len() as u32,
-            nodes,
+            processes: 0,
+            nodes: Vec::new(),
             kept,
             rng: Rng::with_seed(seed),
-            now,
+            now: Time::from_millis(1000),
             witness: Witness::default(),
             leftovers: Vec::new(),
             away_until: Time::ZERO,
             seed,
             messages: 0,
+            terms,
+            logins: Logins::default(),
+        };
+        for at in 0..nodes {
+            let node = world.process(at);
+            world.nodes.push(node);
+        }
+        world
+    }
+
+    /// Starts a process that knows nothing.
+    pub(crate) fn process(&mut self, at: usize) -> Node {
+        let processes = self.processes;
+        self.processes += 1;
+        let mut config = ClusterConfig::new(&format!("n{at}-{processes:08x}"));
+        config.retention.messages = self.kept;
+        config.logins = self.terms.clone();
+        config.touch = Duration::from_secs(20);
+        config.seed = self.seed * 1000 + u64::from(processes);
+        Node {
+            name: Arc::clone(&config.node),
+            machine: Cluster::new(config, self.now),
+            link: None,
+            sent: VecDeque::new(),
+            received: VecDeque::new(),
+            answers: Vec::new(),
+            swallowed: false,
+            entered: BTreeMap::new(),
+            paused_until: Time::ZERO,
         }
     }
 
@@ -226,6 +258,9 @@ impl World {
                         node.sent.push_back(Sent::Command(command, k == last));
                     }
                 }
+                told @ (Output::Admission { .. } | Output::Close { .. }) => {
+                    self.connection_told(at, told);
+                }
                 Output::Notice(ClusterNotice::Lapsed(_)) => self.witness.count("lapsed"),
                 Output::Notice(_) => {}
                 told => self.witness.told(at, &node.name, told),
@@ -303,25 +338,5 @@ impl World {
     /// No more faults, for longer than any deadline.
     pub(crate) fn settle(&mut self) {
         self.run(Duration::from_secs(90));
-    }
-}
-
-impl Node {
-    /// Starts a process that knows nothing.
-    pub(crate) fn new(at: usize, processes: u32, seed: u64, kept: u32, now: Time) -> Self {
-        let mut config = ClusterConfig::new(&format!("n{at}-{processes:08x}"));
-        config.retention.messages = kept;
-        config.seed = seed * 1000 + u64::from(processes);
-        Self {
-            name: Arc::clone(&config.node),
-            machine: Cluster::new(config, now),
-            link: None,
-            sent: VecDeque::new(),
-            received: VecDeque::new(),
-            answers: Vec::new(),
-            swallowed: false,
-            entered: BTreeMap::new(),
-            paused_until: Time::ZERO,
-        }
     }
 }

@@ -69,6 +69,10 @@ impl Cluster {
                     self.check_list(now, &room, &it.epoch, it.version, Some(it.users));
                 }
             }
+            (Asked::Claim { key, registration }, answer) => {
+                return self.claim_answered(now, &key, &registration, answer);
+            }
+            (Asked::Lookup, Answer::Lookup(claims)) => self.claims_read(now, claims),
             // Among them Stale and OutOfOrder: another connection of this node is at work.
             _ => return Err(Failure::Malformed),
         }

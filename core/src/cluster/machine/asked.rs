@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::claims::Key;
+
 /// What an answer is about.
 #[derive(Debug)]
 pub(super) enum Asked {
@@ -24,6 +26,11 @@ pub(super) enum Asked {
     Occupants {
         room: Arc<str>,
     },
+    Claim {
+        key: Key,
+        registration: Arc<str>,
+    },
+    Lookup,
     Probe {
         room: Arc<str>,
         stay: u64,
@@ -33,7 +40,7 @@ pub(super) enum Asked {
 impl Asked {
     pub(super) fn room(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Ping | Self::Beat { .. } => None,
+            Self::Ping | Self::Beat { .. } | Self::Claim { .. } | Self::Lookup => None,
             Self::Sync { room, .. }
             | Self::Append { room }
             | Self::Presence { room, .. }

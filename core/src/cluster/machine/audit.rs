@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cluster::Cluster;
+use super::logins::timers;
 use super::timers::Timer;
 use crate::Time;
 
@@ -36,6 +37,7 @@ impl Cluster {
         if queued.count() != self.queue.len() {
             return Err("the queue has a room twice, or one that is gone".to_owned());
         }
+        self.claims.audit()?;
         self.audit_timers()?;
         if (messages, bytes) != (self.waiting, self.waiting_bytes) {
             return Err(format!("{messages} messages wait, not {}", self.waiting));
@@ -57,6 +59,9 @@ impl Cluster {
                 return Err(format!("room {} is probed without need, or not", room.name));
             }
             room.timers().into_iter().for_each(&mut expect);
+        }
+        for (key, claim) in self.claims.iter() {
+            timers(key, claim).into_iter().for_each(&mut expect);
         }
         expect((self.forget, Timer::Forget));
         if self.timers.all() != &expected {

@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use super::asked::Asked;
 use super::broker_clock::BrokerClock;
+use super::claims::Claims;
 use super::config::ClusterConfig;
 use super::figures::Figures;
 use super::lease::Lease;
@@ -35,6 +36,9 @@ pub struct Cluster {
     pub(super) rooms: BTreeMap<Arc<str>, Room>,
     /// Rooms that have something to ask.
     pub(super) queue: BTreeMap<u64, Arc<str>>,
+    pub(super) claims: Claims,
+    /// Users whose claims are to be read.
+    pub(super) lookups: VecDeque<Arc<str>>,
     pub(super) timers: Timers,
     pub(super) asked: Vec<Asked>,
     pub(super) outputs: VecDeque<Output>,
@@ -68,6 +72,8 @@ impl Cluster {
             incarnation: "".into(),
             rooms: BTreeMap::new(),
             queue: BTreeMap::new(),
+            claims: Claims::default(),
+            lookups: VecDeque::new(),
             timers: Timers::default(),
             asked: Vec::new(),
             outputs: VecDeque::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lease::LeaseTimes;
 use super::link::LinkTimes;
-use crate::cluster::command::Retention;
+use crate::cluster::command::{Keep, Retention};
 
 /// How a node takes part in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,12 @@ pub struct ClusterConfig {
     pub presence_interval: Duration,
     /// How long users on other nodes are taken to be there while the broker is away.
     pub freeze: Duration,
+    /// How many connections a user may have.
+    pub logins: LoginTerms,
+    /// After which time a claim is made again, at most, so that it does not expire.
+    pub touch: Duration,
+    /// How long the table of a user outlives the last claim.
+    pub rest: Duration,
     /// How long nodes that are gone are remembered, and claims outlive their last use.
     pub memory: Duration,
     /// What the broker keeps of each room.
@@ -49,6 +55,30 @@ impl Default for RoomTerms {
     }
 }
 
+/// How many connections a user may have, over all nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginTerms {
+    /// So many; 0 is no limit.
+    pub most: u32,
+    /// Which stay.
+    pub keep: Keep,
+    /// Why the others are closed, as a word.
+    pub reason: Arc<str>,
+    /// How long a connection waits for the answer where those that are there stay.
+    pub wait: Duration,
+}
+
+impl Default for LoginTerms {
+    fn default() -> Self {
+        Self {
+            most: 1,
+            keep: Keep::Newest,
+            reason: "replaced".into(),
+            wait: Duration::from_secs(1),
+        }
+    }
+}
+
 impl ClusterConfig {
     /// The defaults for a node of this name.
     pub fn new(node: &str) -> Self {
@@ -59,6 +89,9 @@ impl ClusterConfig {
             leave_grace: Duration::from_secs(3),
             presence_interval: Duration::from_millis(250),
             freeze: Duration::from_secs(60),
+            logins: LoginTerms::default(),
+            touch: Duration::from_secs(10 * 60),
+            rest: Duration::from_secs(60),
             memory: Duration::from_secs(30 * 60),
             retention: Retention {
                 messages: 100,

@@ -14,12 +14,12 @@
 //   session, members, pushed        what the broker, the node and other nodes do
 //   answers                         what the broker's answers change
 //   pipeline                        what is asked
-//   alone, presence, probes, registration   one subject each
+//   logins, presence, registration, probes, alone   one subject each
 //   rooms                           finds rooms and changes them
 //   cluster                         the state
 //   room                            a part of the state
 //   context                         what a part may look at
-//   lease, peers, broker_clock      parts of the state
+//   lease, peers, broker_clock, claims      parts of the state
 //   config, link, asked, timers     parts of the state
 //   output, figures, load           what comes out
 
@@ -28,6 +28,7 @@ mod answers;
 mod asked;
 mod audit;
 mod broker_clock;
+mod claims;
 mod cluster;
 mod config;
 mod context;
@@ -35,6 +36,7 @@ mod figures;
 mod lease;
 mod link;
 mod load;
+mod logins;
 mod members;
 mod output;
 mod peers;
@@ -52,7 +54,7 @@ mod tick;
 mod timers;
 
 pub use self::cluster::Cluster;
-pub use self::config::{ClusterConfig, RoomTerms};
+pub use self::config::{ClusterConfig, LoginTerms, RoomTerms};
 pub use self::lease::LeaseTimes;
 pub use self::link::LinkTimes;
 pub use self::load::NodeLoad;

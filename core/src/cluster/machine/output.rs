@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ConnectionId;
 use crate::cluster::answer::Failure;
 use crate::cluster::command::{Channel, Command};
 
@@ -76,6 +77,24 @@ pub enum Output {
         joined: Vec<Arc<str>>,
         /// Who left.
         left: Vec<Arc<str>>,
+    },
+    /// Whether a connection may stay that waits since [`Cluster::logged_in`](super::Cluster::logged_in).
+    Admission {
+        /// Its user.
+        user: Arc<str>,
+        /// The connection.
+        connection: ConnectionId,
+        /// Whether it may.
+        admitted: bool,
+    },
+    /// A connection has to be closed.
+    Close {
+        /// Its user.
+        user: Arc<str>,
+        /// The connection.
+        connection: ConnectionId,
+        /// Why, as a word.
+        reason: Arc<str>,
     },
     /// For the log and the application.
     Notice(ClusterNotice),

@@ -13,6 +13,8 @@ use crate::cluster::command::{Append, Command, Position, Sync, Writer};
 const COMMANDS: usize = 128;
 const BYTES: usize = 256 << 10;
 const ROOM_MESSAGES: usize = 64;
+/// Claims that go before rooms.
+const CLAIMS: usize = 32;
 /// Entries that one answer may have.
 pub(super) const ENTRIES: u32 = 100;
 
@@ -30,7 +32,7 @@ impl Pipeline {
         self.asked.push(asked);
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.commands.len() >= COMMANDS || self.bytes >= BYTES
     }
 }
@@ -47,7 +49,9 @@ impl Cluster {
             self.ask_beat(now, &mut pipeline);
         }
         if self.lease.is_introduced() {
+            self.ask_for_claims(now, CLAIMS, &mut pipeline);
             self.ask_for_rooms(&mut pipeline);
+            self.ask_for_claims(now, COMMANDS, &mut pipeline);
         }
         self.hand_over(now, pipeline);
     }

@@ -138,7 +138,7 @@ impl Cluster {
     }
 
     /// Every registration that is named somewhere is judged from then on.
-    fn names_peer(&mut self, now: Time, registration: &Arc<str>) {
+    pub(super) fn names_peer(&mut self, now: Time, registration: &Arc<str>) {
         if !self.is_own(registration) {
             self.peers.heard_of(now, registration);
         }

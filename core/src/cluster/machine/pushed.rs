@@ -16,7 +16,7 @@ impl Cluster {
             (_, Err(_)) => self.figures.bad_pushes += 1,
             (Channel::Room(name), Ok(push)) => self.pushed_to_room(now, name, push),
             (Channel::Everyone, Ok(push)) => self.pushed_to_everyone(now, push),
-            (Channel::Inbox(_), Ok(_)) => {}
+            (Channel::Inbox(_), Ok(push)) => self.pushed_to_inbox(push),
         }
         self.send(now);
     }
@@ -60,6 +60,18 @@ impl Cluster {
                 self.list_changed(now, name, change);
             }
             _ => {}
+        }
+    }
+
+    fn pushed_to_inbox(&mut self, push: Push<'_>) {
+        if let Push::Close {
+            registration,
+            reason,
+            user,
+            connections,
+        } = push
+        {
+            self.close_arrived(registration, reason, user, &connections);
         }
     }
 

@@ -10,7 +10,7 @@ use super::peers::Change;
 use super::pipeline::Pipeline;
 use crate::Time;
 use crate::cluster::answer::{Answer, Failure};
-use crate::cluster::command::{Beat, Command};
+use crate::cluster::command::{Beat, Command, Keep};
 use crate::cluster::push::{NodeState, Push};
 
 /// The version of what nodes tell each other.
@@ -20,6 +20,11 @@ impl Cluster {
     /// Sets what the next heartbeats say about this node.
     pub fn set_load(&mut self, load: NodeLoad) {
         self.load = load;
+    }
+
+    /// The present registration of this node.
+    pub fn registration(&self) -> &Arc<str> {
+        self.lease.registration()
     }
 
     /// The node lets its connections go, and says so in its heartbeats.
@@ -39,6 +44,9 @@ impl Cluster {
     fn lapse(&mut self, now: Time) {
         let registration = self.lease.lapse();
         self.peers.own_lapsed(now, &registration);
+        // Who was let in meanwhile was let in rightly.
+        let is_older_first = self.config.logins.keep == Keep::Oldest;
+        self.claims.registered_anew(is_older_first);
         self.write_all_again();
         self.notice(ClusterNotice::Lapsed(registration));
     }

@@ -27,6 +27,7 @@ impl Cluster {
         self.check_lease(now);
         self.lease.connected();
         self.peers.connected(now);
+        self.claims.connected();
         let inbox = Channel::Inbox(Arc::clone(&self.config.node));
         let (mut channels, mut names) = (vec![Channel::Everyone, inbox], Vec::new());
         for (name, room) in &mut self.rooms {
@@ -53,10 +54,11 @@ impl Cluster {
         self.link.lost(now, &mut self.rng);
         self.asked.clear();
         self.lease.lost();
-        for room in self.rooms.values_mut() {
+        self.claims.lost();
+        self.with_each_room(|room, _| {
             room.read_again();
             room.occupants.lost();
-        }
+        });
     }
 
     pub(super) fn hang_up(&mut self, now: Time) {

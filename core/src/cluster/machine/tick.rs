@@ -18,6 +18,8 @@ impl Cluster {
                 Timer::Probe(name) => self.probe_is_due(now, &name),
                 Timer::Presence(name) => self.presence_is_due(now, &name),
                 Timer::Fade(name) => self.list_fades(&name),
+                Timer::Admission(user, connection) => self.admission_is_due(user, connection),
+                Timer::Touch(user, connection) => self.touch_is_due(now, &(user, connection)),
                 Timer::Forget => {
                     self.forget = None;
                     self.forget_elsewhere();

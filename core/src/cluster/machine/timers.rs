@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::Time;
+use crate::{ConnectionId, Time};
 
 /// What may be due. Its owner keeps the time at which it is, so that each is set at most once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,10 @@ pub(super) enum Timer {
     Fade(Arc<str>),
     /// Users on other nodes are to be forgotten.
     Forget,
+    /// A connection has waited for long enough for its claim.
+    Admission(Arc<str>, ConnectionId),
+    /// A claim is to be made again, so that it does not expire.
+    Touch(Arc<str>, ConnectionId),
 }
 
 /// All that is due, in the order of time.
