@@ -1,12 +1,10 @@
 //! What has been counted since the start, and warnings about limits.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-use serde::Serialize;
 
 use super::action::Notice;
 use super::effects::Effects;
+use super::histogram::Histogram;
 use crate::{CloseReason, Refused};
 
 /// What has happened since the start, by kind.
@@ -108,72 +106,6 @@ impl Level {
     }
 }
 
-/// Quantiles of a distribution.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Quantiles {
-    /// The median.
-    pub p50: f64,
-    /// The 99th percentile.
-    pub p99: f64,
-}
-
-/// A histogram with eight buckets per doubling of microseconds, so that a quantile is off by at
-/// most 12 %.
-#[derive(Debug)]
-pub(super) struct Histogram {
-    buckets: Box<[u64; Self::BUCKETS]>,
-    count: u64,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self {
-            buckets: Box::new([0; Self::BUCKETS]),
-            count: 0,
-        }
-    }
-}
-
-impl Histogram {
-    const BUCKETS: usize = 8 * 40;
-
-    pub(super) fn record(&mut self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-        let doubling = micros.ilog2();
-        let eighth = if doubling >= 3 {
-            (micros >> (doubling - 3)) & 7
-        } else {
-            0
-        };
-        let bucket = (doubling as usize * 8 + eighth as usize).min(Self::BUCKETS - 1);
-        self.buckets[bucket] += 1;
-        self.count += 1;
-    }
-
-    pub(super) fn quantiles(&self) -> Quantiles {
-        Quantiles {
-            p50: self.quantile(0.5),
-            p99: self.quantile(0.99),
-        }
-    }
-
-    /// Returns the upper end of the quantile's bucket, in milliseconds.
-    fn quantile(&self, part: f64) -> f64 {
-        let rank = (self.count as f64 * part).ceil() as u64;
-        let mut seen = 0;
-        for (bucket, &count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if count > 0 && seen >= rank {
-                let (doubling, eighth) = (bucket / 8, bucket % 8);
-                let micros = (1u64 << doubling) as f64 * (1.0 + (eighth as f64 + 1.0) / 8.0);
-                return (micros / 10.0).round() / 100.0;
-            }
-        }
-        0.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,17 +134,5 @@ mod tests {
         counters.dropped("left", 2);
         counters.dropped("left", 3);
         assert_eq!(counters.dropped, Tally::from([("left", 5)]));
-    }
-
-    #[test]
-    fn a_quantile_is_at_most_an_eighth_too_high() {
-        let mut histogram = Histogram::default();
-        assert_eq!(histogram.quantiles(), Quantiles::default());
-        for millis in 1..=1_000 {
-            histogram.record(Duration::from_millis(millis));
-        }
-        let Quantiles { p50, p99 } = histogram.quantiles();
-        assert!((500.0..=563.0).contains(&p50), "{p50}");
-        assert!((990.0..=1_114.0).contains(&p99), "{p99}");
     }
 }

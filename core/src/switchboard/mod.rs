@@ -18,6 +18,7 @@ mod drain;
 mod effects;
 mod encoding;
 mod errors;
+mod histogram;
 mod ips;
 mod lane;
 mod limits;
@@ -41,8 +42,9 @@ mod wiring;
 
 pub use self::action::{Action, DrainReport, Notice, PingResult};
 pub use self::audit::Inconsistency;
-pub use self::counters::{Quantiles, Recoveries};
+pub use self::counters::Recoveries;
 pub use self::errors::{JoinError, SendError};
+pub use self::histogram::Quantiles;
 pub use self::log::Turn as WriteTurn;
 pub use self::recipients::{Exclude, Receipt};
 pub use self::wiring::{

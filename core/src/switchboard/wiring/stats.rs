@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::switchboard::Switchboard;
 use crate::Time;
-use crate::switchboard::counters::{Quantiles, Recoveries, Tally};
+use crate::switchboard::counters::{Recoveries, Tally};
+use crate::switchboard::histogram::Quantiles;
 
 /// The statistics of a node. In serialised form, the body of `/stats.json`. Keys are only ever
 /// added.
