@@ -78,8 +78,8 @@ pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
-    Action, Denied, DrainReport, Event, Exclude, HistoryStats, Identity, Inconsistency, JoinError,
-    Notice, PingResult, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome,
-    SendError, Stats, Switchboard, WriteTurn,
+    Action, Buckets, Denied, DrainReport, Event, Exclude, HistoryStats, Identity, Inconsistency,
+    JoinError, Notice, PingResult, Quantiles, Question, ReadMode, Receipt, Recoveries,
+    RequestOutcome, SendError, Stats, Switchboard, WriteTurn,
 };
 pub use time::Time;

@@ -1,19 +1,30 @@
 //! What has been counted since the start, and warnings about limits.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
 
 use super::action::Notice;
 use super::effects::Effects;
-use super::histogram::Histogram;
+use super::histogram::{Buckets, Histogram, Quantiles};
 use crate::{CloseReason, Refused};
 
 /// What has happened since the start, by kind.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
+    pub(super) opened: u64,
     pub(super) messages_in: u64,
     pub(super) messages_out: u64,
-    pub(super) rtt: Histogram,
     pub(super) recoveries: Recoveries,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    /// Round-trip times, for quantiles.
+    rtt: Histogram,
+    /// Round-trip times in seconds, for collectors of metrics.
+    rtt_buckets: Buckets,
+    /// Connections that a message to a room was accepted for.
+    fanout: Buckets,
     /// Messages dropped, by reason.
     pub(super) dropped: Tally,
     /// Ended connections, by reason.
@@ -27,7 +38,53 @@ pub(super) struct Counters {
 /// Counts by reason.
 pub(super) type Tally = BTreeMap<&'static str, u64>;
 
+/// Bounds in seconds: from a client on the same machine to one that is nearly given up.
+const RTT_BOUNDS: &[f64] = &[
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+const FANOUT_BOUNDS: &[f64] = &[
+    0.0, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 10_000.0, 100_000.0,
+];
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            recoveries: Recoveries::default(),
+            opened: 0,
+            messages_in: 0,
+            messages_out: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            rtt: Histogram::default(),
+            rtt_buckets: Buckets::new(RTT_BOUNDS),
+            fanout: Buckets::new(FANOUT_BOUNDS),
+            dropped: Tally::new(),
+            closes: Tally::new(),
+            refused: Tally::new(),
+            reached: [0; 4],
+        }
+    }
+}
+
 impl Counters {
+    pub(super) fn measured(&mut self, rtt: Duration) {
+        self.rtt.record(rtt);
+        self.rtt_buckets.record(rtt.as_secs_f64());
+    }
+
+    pub(super) fn rtt(&self) -> (Quantiles, &Buckets) {
+        (self.rtt.quantiles(), &self.rtt_buckets)
+    }
+
+    pub(super) fn published(&mut self, accepted: usize) {
+        self.fanout.record(accepted as f64);
+    }
+
+    pub(super) fn fanout(&self) -> &Buckets {
+        &self.fanout
+    }
+
     #[inline]
     pub(super) fn dropped(&mut self, reason: &'static str, messages: u64) {
         if messages > 0 {

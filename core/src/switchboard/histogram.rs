@@ -70,6 +70,35 @@ impl Histogram {
     }
 }
 
+/// How many values were within each of some bounds.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buckets {
+    /// The bounds, in ascending order.
+    pub bounds: &'static [f64],
+    /// For each bound the number of values that are at most that large and belong to no earlier
+    /// bound; then the number of those that are larger than all.
+    pub counts: Vec<u64>,
+    /// The sum of all values.
+    pub sum: f64,
+}
+
+impl Buckets {
+    pub(super) fn new(bounds: &'static [f64]) -> Self {
+        Self {
+            bounds,
+            counts: vec![0; bounds.len() + 1],
+            sum: 0.0,
+        }
+    }
+
+    pub(super) fn record(&mut self, value: f64) {
+        let bucket = self.bounds.partition_point(|&bound| bound < value);
+        self.counts[bucket] += 1;
+        self.sum += value;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +113,14 @@ mod tests {
         let Quantiles { p50, p99 } = histogram.quantiles();
         assert!((500.0..=563.0).contains(&p50), "{p50}");
         assert!((990.0..=1_114.0).contains(&p99), "{p99}");
+    }
+
+    #[test]
+    fn a_value_counts_for_the_first_bound_that_it_does_not_exceed() {
+        let mut buckets = Buckets::new(&[1.0, 10.0]);
+        for value in [0.0, 1.0, 1.5, 10.0, 11.0] {
+            buckets.record(value);
+        }
+        assert_eq!((buckets.counts, buckets.sum), (vec![2, 2, 1], 23.5));
     }
 }

@@ -44,7 +44,7 @@ pub use self::action::{Action, DrainReport, Notice, PingResult};
 pub use self::audit::Inconsistency;
 pub use self::counters::Recoveries;
 pub use self::errors::{JoinError, SendError};
-pub use self::histogram::Quantiles;
+pub use self::histogram::{Buckets, Quantiles};
 pub use self::log::Turn as WriteTurn;
 pub use self::recipients::{Exclude, Receipt};
 pub use self::wiring::{

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use switchboard_core::{
-    CloseReason, Event, Exclude, Frame, JoinError, Notice, ProtocolError, SendError, StaleId,
-    UserPolicy,
+    Buckets, CloseReason, Event, Exclude, Frame, JoinError, Notice, ProtocolError, SendError,
+    StaleId, UserPolicy,
 };
+
+use switchboard_kit::Received;
 
 use crate::world::{World, millis, secs};
 
@@ -19,7 +21,8 @@ fn the_statistics_have_the_keys_of_stats_json() {
         json!({
             "total_connections": 0, "max_connections": 10_000, "capacity_percent": 0.0,
             "active_rooms": 0, "active_lobbies": 0, "users": 0, "pending_handshakes": 0,
-            "closing": 0, "disconnecting": 0, "queued_bytes": 0, "messages_in": 0, "messages_out": 0, "dropped": {},
+            "closing": 0, "disconnecting": 0, "queued_bytes": 0, "opened": 0, "messages_in": 0, "messages_out": 0,
+            "bytes_in": 0, "bytes_out": 0, "dropped": {},
             "closes": {}, "refused": {}, "rtt_ms": {"p50": 0.0, "p99": 0.0}, "uptime_s": 0.0,
             "history": {"rooms": 0, "messages": 0, "bytes": 0},
             "recoveries": {"ok": 0, "gone": 0, "epoch": 0, "ahead": 0}, "lagging": 0,
@@ -53,6 +56,80 @@ fn the_statistics_count_what_is_there_and_what_went_through() {
     let after = world.stats();
     assert_eq!(after.messages_in - before.messages_in, 1);
     assert_eq!(after.messages_out - before.messages_out, 2);
+}
+
+#[test]
+fn bytes_are_counted_as_messages_bring_them_and_as_sockets_take_them() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.advance(secs(60));
+    let before = world.stats();
+    world.says(ann, r#"{"type":"ping"}"#);
+    let after = world.stats();
+    assert_eq!(after.bytes_in - before.bytes_in, 15);
+    // A header of two bytes, and {"type":"pong"}.
+    assert_eq!(after.bytes_out - before.bytes_out, 17);
+    // Of what waits, only what the socket has taken counts.
+    world.stops_reading_after(ann, 5);
+    world.says(ann, r#"{"type":"ping"}"#);
+    assert_eq!(world.stats().bytes_out - after.bytes_out, 5);
+}
+
+#[test]
+fn only_those_who_are_admitted_count_as_opened() {
+    let mut world = World::with(|config| config.limits.connections = 2);
+    world.connect("ann", "");
+    world.connect("bob", "");
+    world.connect("ann", "");
+    world.tries("cas", "");
+    world.tries("wrong", "");
+    world.connect_to_log_in("");
+    assert_eq!(world.stats().opened, 3);
+}
+
+#[test]
+fn the_fanout_of_each_message_to_a_room_is_how_many_it_was_accepted_for() {
+    let mut world = World::new();
+    let clients: Vec<_> = (0..7)
+        .map(|n| world.connect(&format!("u{n}"), "lobby"))
+        .collect();
+    world.advance(secs(60));
+    let first = world.id(clients[0]);
+    world.broadcast("lobby", "0", Exclude::NOBODY);
+    let exclude = Exclude {
+        connections: &[first],
+        users: &[],
+    };
+    world.broadcast("lobby", "0", exclude);
+    world.says(clients[0], json!({"type": "message", "content": 0}));
+    world.broadcast("nobody", "0", Exclude::NOBODY);
+    let Buckets {
+        bounds,
+        counts,
+        sum,
+        ..
+    } = world.stats().fanout;
+    let at = bounds.iter().position(|&bound| bound >= 7.0).unwrap();
+    assert_eq!((counts[at], counts.iter().sum()), (3, 3));
+    assert!((sum - 19.0).abs() < 1e-9, "{sum}");
+}
+
+#[test]
+fn a_round_trip_is_measured_once() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "");
+    world.peer_mut(ann).answers = false;
+    let ticket = world.board.ping_user(world.now, "ann", secs(10));
+    let ping = world.frames(ann).pop();
+    let Some(Received::Text(ping)) = ping else {
+        panic!("no ping for ticket {ticket}: {ping:?}")
+    };
+    world.advance(millis(40));
+    world.says(ann, &*ping.replace("health_ping", "health_pong"));
+    let rtt = world.stats().rtt;
+    let at = rtt.bounds.iter().position(|&bound| bound >= 0.04).unwrap();
+    assert_eq!((rtt.counts[at], rtt.counts.iter().sum()), (1, 1));
+    assert!((rtt.sum - 0.04).abs() < 1e-9, "{}", rtt.sum);
 }
 
 #[test]

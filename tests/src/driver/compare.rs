@@ -94,6 +94,8 @@ impl Driver {
             &model.handshakes(),
         )?;
         same("closing", &stats.closing, &model.closing())?;
+        same("opened", &stats.opened, &model.counts.opened)?;
+        same("bytes_in", &stats.bytes_in, &model.counts.bytes_in)?;
         same("messages_in", &stats.messages_in, &model.counts.messages_in)?;
         same(
             "messages_out",

@@ -362,6 +362,7 @@ impl Model {
         conn.last_life = live;
         conn.opened = live;
         self.users.entry(name.to_owned()).or_default().push(id);
+        self.counts.opened += 1;
         self.notes.push(Note::Opened(id, name.to_owned()));
         match before {
             Phase::Authenticating {

@@ -102,6 +102,7 @@ impl Model {
         // Any unfinished bytes after this belong to another message.
         conn.message_deadline = None;
         self.counts.messages_in += 1;
+        self.counts.bytes_in += bytes as u64;
         if binary && self.config.wire == Wire::Json {
             self.end(id, "unsupported_data", None);
             return false;

@@ -176,8 +176,12 @@ pub struct Room {
 /// Counters.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
+    /// Connections admitted.
+    pub opened: u64,
     /// Messages read.
     pub messages_in: u64,
+    /// Bytes of these.
+    pub bytes_in: u64,
     /// Messages written.
     pub messages_out: u64,
     /// Messages dropped, by rule.

@@ -213,7 +213,9 @@ impl Switchboard {
             dropped_newest: published.dropped,
             closed: published.closed,
         };
-        Ok(self.settle_sent(receipt, |all, victim| all.has_latest(victim, log)))
+        let receipt = self.settle_sent(receipt, |all, victim| all.has_latest(victim, log));
+        self.counters.published(receipt.accepted);
+        Ok(receipt)
     }
 
     pub(super) fn publish(

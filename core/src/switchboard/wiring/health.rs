@@ -117,7 +117,7 @@ impl Switchboard {
         let Some(Answer { rtt, of_interval }) = answer else {
             return false;
         };
-        self.counters.rtt.record(rtt);
+        self.counters.measured(rtt);
         if of_interval {
             // Otherwise it would be checked later, when its memory is no longer in the cache.
             self.disarm(id, Kind::PingTimeout, true);

@@ -183,6 +183,7 @@ impl Switchboard {
             return Ok(false);
         }
         self.counters.messages_in += 1;
+        self.counters.bytes_in += bytes as u64;
         self.heard(id);
         let connection = self.connections.get_mut(id)?;
         // An incomplete message after this one has a deadline of its own.

@@ -67,6 +67,7 @@ impl Switchboard {
             Ok(Phase::AwaitingAuth(_))
         );
         self.move_to(id, Phase::Open);
+        self.counters.opened += 1;
         let user = self.users.find_or_vacant(&who.name);
         let user = self.users.add(user, &who.name, who.anonymous, id.slot);
         let shared = self.users.at(user).name.clone();

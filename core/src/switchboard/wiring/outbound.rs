@@ -60,6 +60,7 @@ impl Switchboard {
         }
         let reason = connection.ending().and_then(|ending| ending.reason);
         self.counters.messages_out += u64::from(outcome.messages);
+        self.counters.bytes_out += outcome.written as u64;
         let reason = reason.map_or("left", CloseReason::as_str);
         self.counters.dropped(reason, outcome.discarded);
         if outcome.ping {

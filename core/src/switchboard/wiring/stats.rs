@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::switchboard::Switchboard;
 use crate::Time;
 use crate::switchboard::counters::{Recoveries, Tally};
-use crate::switchboard::histogram::Quantiles;
+use crate::switchboard::histogram::{Buckets, Quantiles};
 
 /// The statistics of a node. In serialised form, the body of `/stats.json`. Keys are only ever
 /// added.
@@ -34,10 +34,16 @@ pub struct Stats {
     /// Bytes of memory of all frames that wait. One that waits for many connections counts once; one
     /// that is only history does not count.
     pub queued_bytes: usize,
+    /// Connections admitted since the start.
+    pub opened: u64,
     /// Messages received.
     pub messages_in: u64,
     /// Messages sent, each copy counted.
     pub messages_out: u64,
+    /// Bytes of the messages received, without those of their frames.
+    pub bytes_in: u64,
+    /// Bytes that sockets have taken: messages, control frames and answers by HTTP.
+    pub bytes_out: u64,
     /// Messages that were dropped instead of sent, by reason.
     pub dropped: Tally,
     /// Ended connections, by reason.
@@ -53,6 +59,12 @@ pub struct Stats {
     /// Members that are catching up: they come back to a room and have not got all that they missed,
     /// or a room's rule `CatchUp` spares them.
     pub lagging: usize,
+    /// Round-trip times in seconds. Not in the serialised form.
+    #[serde(skip)]
+    pub rtt: Buckets,
+    /// Connections that each message to a room was accepted for. Not in the serialised form.
+    #[serde(skip)]
+    pub fanout: Buckets,
     /// Seconds since the switchboard was created.
     pub uptime_s: f64,
     /// Whether a drain has begun.
@@ -77,6 +89,7 @@ impl Switchboard {
         let max_connections = self.config.limits.connections;
         let (messages, bytes) = self.log.kept();
         let percent = self.seats.open() as f64 * 100.0 / max_connections as f64;
+        let (rtt_ms, rtt) = self.counters.rtt();
         Stats {
             total_connections: self.seats.open(),
             max_connections,
@@ -88,12 +101,14 @@ impl Switchboard {
             closing: self.seats.closing(),
             disconnecting: self.drain.disconnecting(),
             queued_bytes: self.log.waiting_bytes(),
+            opened: self.counters.opened,
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,
+            bytes_in: self.counters.bytes_in,
+            bytes_out: self.counters.bytes_out,
             dropped: self.counters.dropped.clone(),
             closes: self.counters.closes.clone(),
             refused: self.counters.refused.clone(),
-            rtt_ms: self.counters.rtt.quantiles(),
             history: HistoryStats {
                 rooms: self.rooms.keeping(),
                 messages,
@@ -101,6 +116,9 @@ impl Switchboard {
             },
             recoveries: self.counters.recoveries,
             lagging: self.log.lagging(),
+            rtt_ms,
+            rtt: rtt.clone(),
+            fanout: self.counters.fanout().clone(),
             uptime_s: (self.clock.uptime(now).as_secs_f64() * 1e3).round() / 1e3,
             draining: self.drain.has_begun(),
         }
