@@ -2,11 +2,12 @@
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
 #   tests/run.sh [PART...]      all parts, or those named: build rust cluster simulation swarm fuzz schedules miri
-#                               autobahn clients client browser
+#                               autobahn clients metrics client browser
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# tests/clients/node_modules and client-ts/node_modules, Python packages into tests/.cache, chromium and
-# redis-server with apt-get. Ends with one line per part and its time; the exit code is not 0 if any failed.
+# tests/clients/node_modules and client-ts/node_modules, Python packages and promtool into tests/.cache,
+# chromium and redis-server with apt-get. Ends with one line per part and its time; the exit code is not 0
+# if any failed.
 set -u -o pipefail
 # rustup would install a toolchain that is only asked for.
 export RUSTUP_AUTO_INSTALL=0
@@ -195,6 +196,56 @@ python_clients() {
       -s tests/clients/python
 }
 
+# The promtool on the path, or that of Debian, which is unpacked and not installed: the package would
+# start a server.
+find_promtool() {
+  command -v promtool && return 0
+  local work=$cache/prometheus
+  if [ ! -x "$work/usr/bin/promtool" ]; then
+    mkdir -p "$work" && (cd "$work" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . &&
+      rm prometheus_*.deb) >&2 || return 1
+  fi
+  echo "$work/usr/bin/promtool"
+}
+
+# The metrics as Prometheus reads them, in both formats.
+metrics() {
+  local promtool address work=$target/metrics verdict=0 server chat=$target/release/examples/chat
+  promtool=$(find_promtool) || {
+    echo "promtool is missing and cannot be downloaded: nothing is checked, which is no failure"
+    return 0
+  }
+  if [ "$built" = no ] || [ ! -x "$chat" ]; then
+    echo "chat is not built"
+    return 1
+  fi
+  rm -rf "$work" && mkdir -p "$work" || return 1
+  "$chat" --listen 127.0.0.1:0 >"$work/address" 2>"$work/log" &
+  server=$!
+  for _ in $(seq 100); do
+    address=$(sed -n 's/^listening on //p' "$work/address")
+    [ -z "$address" ] || break
+    sleep 0.1
+  done
+  python3 - "http://$address/metrics" "$work" <<'END' || verdict=1
+import sys
+from urllib.request import Request, urlopen
+
+url, work = sys.argv[1:]
+for accept, name in ("text/plain", "text"), ("application/openmetrics-text", "openmetrics"):
+    text = urlopen(Request(url, headers={"Accept": accept}), timeout=10).read().decode()
+    if name == "openmetrics":
+        # promtool reads this format only where each sample has a time.
+        lines = text.splitlines()
+        text = "".join(f"{it}\n" if it.startswith("#") else f"{it} 1700000000\n" for it in lines)
+    open(f"{work}/{name}", "w").write(text)
+END
+  kill "$server"
+  "$promtool" check metrics <"$work/text" || verdict=1
+  "$promtool" tsdb create-blocks-from openmetrics "$work/openmetrics" "$work/blocks" || verdict=1
+  return $verdict
+}
+
 # The chat page in a real browser: Debian's chromium, or the one that CHROMIUM names.
 browser() {
   if [ -z "${CHROMIUM-}" ]; then
@@ -241,6 +292,7 @@ for runtime in tokio smol; do
   part clients "PyPI websockets against chat$suffix and echo$suffix" \
     python_clients "chat$suffix" "echo$suffix"
 done
+part metrics "The metrics of chat, read by promtool" metrics
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
 part browser "The chat page in Chromium" browser chat echo
 

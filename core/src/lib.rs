@@ -35,6 +35,7 @@
 //! - [`Handshake`] and [`Decoder`] turn the bytes of one connection into a request and then into
 //!   messages, in bounded steps and in any split.
 //! - [`protocol`] parses and encodes the JSON messages, [`response`] the HTTP responses.
+//! - [`operations`] makes pages of the statistics: health checks, metrics.
 //! - [`client`] makes the decisions of a client, such as when to reconnect.
 //!
 //! # Features
@@ -57,6 +58,7 @@ mod handshake;
 mod hash;
 mod id;
 mod name;
+pub mod operations;
 mod origin;
 pub mod protocol;
 mod reason;

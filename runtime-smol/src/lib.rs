@@ -91,6 +91,24 @@
 //! }
 //! ```
 //!
+//! # Operating
+//!
+//! [`operations`] turns [`Hub::stats`] into health checks and metrics, for `with_pages` or for any HTTP
+//! framework:
+//!
+//! ```no_run
+//! use switchboard_smol::{Hub, PageResponse, Request, operations};
+//!
+//! fn pages(hub: &Hub, request: &Request) -> PageResponse {
+//!     operations::page(request, || hub.stats()).unwrap_or(PageResponse {
+//!         status: 404,
+//!         content_type: "text/plain".into(),
+//!         headers: Vec::new(),
+//!         body: b"no such path\n".to_vec(),
+//!     })
+//! }
+//! ```
+//!
 //! # Protocols
 //!
 //! With [`Wire::Json`], the default, clients speak a small JSON protocol: they subscribe to rooms,
@@ -125,12 +143,14 @@ mod watch;
 pub use self::rt::{Executor, Smol};
 
 #[doc(inline)]
+pub use switchboard_core::operations;
+#[doc(inline)]
 pub use switchboard_core::protocol::{BadContent, ErrorCode, ServerMessage};
 #[doc(inline)]
 pub use switchboard_core::response::PageResponse;
 #[doc(inline)]
 pub use switchboard_core::{
-    ApplicationCode, BadName, BadOrigin, BadRequest, CloseReason, Config, ConfigError,
+    ApplicationCode, BadName, BadOrigin, BadRequest, Buckets, CloseReason, Config, ConfigError,
     ConnectionId, Denied, Direct, DrainReport, Endpoint, Exclude, Frame, Health, HealthPing,
     History, HistoryStats, Identity, Inconsistency, JoinError, Limits, Notice, Origins, PingResult,
     Presence, Quantiles, Rate, Rates, Receipt, Recoveries, Refusal, Refused, Request, RoomHistory,

@@ -14,6 +14,7 @@ mod history;
 mod limits;
 mod login;
 mod node_bound;
+mod operations;
 mod presence;
 mod probes;
 mod protocol;

@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use serde::Serialize;
-use switchboard_core::Request;
 use switchboard_core::response::PageResponse;
+use switchboard_core::{Request, operations};
 use switchboard_runtime::Hub;
 
 use super::debug::debug;
@@ -55,15 +55,15 @@ pub fn pages(
             if with_debug && request.path().starts_with("/debug/") {
                 return debug(hub, panics, &request).await;
             }
-            page(&hub, &request)
+            operations::page(&request, || hub.stats()).unwrap_or_else(|| page(&request))
         })
     }
 }
 
-fn page(hub: &Hub, request: &Request) -> PageResponse {
+fn page(request: &Request) -> PageResponse {
     let path = request.path();
     let file = FILES.iter().find(|(at, ..)| *at == path);
-    if file.is_none() && path != "/healthz" && path != "/stats.json" {
+    if file.is_none() && path != "/healthz" {
         return text_page(404, "no such path\n");
     }
     if !matches!(request.method(), "GET" | "HEAD") {
@@ -71,10 +71,9 @@ fn page(hub: &Hub, request: &Request) -> PageResponse {
         page.headers.push(("Allow".into(), "GET, HEAD".into()));
         return page;
     }
-    match (file, path) {
-        (Some(&(_, kind, body)), _) => answer(200, kind, body.as_bytes().to_vec()),
-        (None, "/stats.json") => json_page(200, &hub.stats()),
-        (None, _) => text_page(200, "ok\n"),
+    match file {
+        Some(&(_, kind, body)) => answer(200, kind, body.as_bytes().to_vec()),
+        None => text_page(200, "ok\n"),
     }
 }
 

@@ -47,6 +47,17 @@ test('/healthz answers', async (t) => {
   assert.equal((await server.get('/healthz')).status, 200);
 });
 
+test('a draining node is alive and not ready', async (t) => {
+  const server = await chat(t, '--drain-window', 30);
+  assert.equal((await server.get('/livez')).status, 200);
+  assert.equal((await server.get('/readyz')).status, 200);
+  await Client.as(server, 'ann', 'den');
+  server.signal('SIGTERM');
+  await server.reaches({ draining: true });
+  assert.equal((await server.get('/livez')).status, 200);
+  assert.equal((await server.get('/readyz')).status, 503);
+});
+
 test('/stats.json has every key from the start', async (t) => {
   const server = await chat(t, '--max-connections', 40);
   const { headers } = await server.get('/stats.json');

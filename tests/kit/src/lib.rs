@@ -1,10 +1,12 @@
 //! The wire as a client sees it (RFC 6455), for the tests of every crate: frames of clients, valid
-//! or not, and a strict reader of what a server sends. It shares no code with the core.
+//! or not, and strict readers of what a server sends, also to a collector of metrics. It shares no code with the core.
 
 mod client;
+mod openmetrics;
 mod server;
 
 pub use self::client::{ClientFrame, Length, close, frame, part, wire};
+pub use self::openmetrics::{Family, Sample, openmetrics};
 pub use self::server::{Reader, Received, Sent, ServerFrame, split};
 
 /// The opcode of a later part of a message.

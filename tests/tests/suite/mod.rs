@@ -36,6 +36,7 @@ mod malformed;
 mod malformed_rows;
 mod memory;
 mod node_bound;
+mod operations;
 mod outliving;
 mod pages;
 mod panics;

@@ -11,6 +11,7 @@ use super::logs;
 use super::peer::{PATIENCE, Peer};
 use crate::rt::{
     self, Application, Config, DrainReport, Hub, PageResponse, Rates, Request, Stats, Wire,
+    operations,
 };
 
 /// Returns a configuration without the protocol and without rate limits.
@@ -26,6 +27,7 @@ pub(crate) fn raw() -> Config {
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 type PageFuture = Pin<Box<dyn Future<Output = PageResponse> + Send>>;
+type Pages = Box<dyn Fn(&Hub, Request) -> PageFuture + Send + Sync>;
 
 /// A hub that serves a new port on a new runtime.
 pub(crate) struct Server {
@@ -53,6 +55,21 @@ impl Server {
         application: impl Application,
         pages: fn(Request) -> PageFuture,
     ) -> Self {
+        let pages: Pages = Box::new(move |_, request| pages(request));
+        Self::serve(ANY_PORT, 1, config, application, Some(pages))
+    }
+
+    /// Answers with the pages for operators, and else with 404.
+    pub(crate) fn with_operations(config: Config, application: impl Application) -> Self {
+        let pages: Pages = Box::new(|hub, request| {
+            let page = operations::page(&request, || hub.stats());
+            Box::pin(std::future::ready(page.unwrap_or(PageResponse {
+                status: 404,
+                content_type: String::new(),
+                headers: Vec::new(),
+                body: Vec::new(),
+            })))
+        });
         Self::serve(ANY_PORT, 1, config, application, Some(pages))
     }
 
@@ -70,7 +87,7 @@ impl Server {
         threads: usize,
         config: Config,
         application: impl Application,
-        pages: Option<fn(Request) -> PageFuture>,
+        pages: Option<Pages>,
     ) -> Self {
         logs::capture();
         let runtime = rt::Runtime::new(threads);
@@ -81,10 +98,14 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let report = Arc::new(OnceLock::new());
         let served = report.clone();
-        let serve = rt::serve(listener, hub.clone());
+        let (serve, its_hub) = (rt::serve(listener, hub.clone()), hub.clone());
         runtime.spawn(async move {
             let report = match pages {
-                Some(pages) => serve.with_pages(pages).await,
+                Some(pages) => {
+                    serve
+                        .with_pages(move |request| pages(&its_hub, request))
+                        .await
+                }
                 None => serve.await,
             };
             let _ = served.set(report.expect("a report"));

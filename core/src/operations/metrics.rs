@@ -1,0 +1,157 @@
+//! The metrics of a node. docs/operations.md lists them, and a test compares.
+
+use std::collections::BTreeMap;
+
+use super::exposition::{Exposition, Format};
+use super::reasons::{close_reasons, refusals};
+use crate::{CloseReason, Stats};
+
+/// Reasons for dropped messages beside those that end a connection.
+const DROPS: [&str; 3] = ["drop_newest", "drop_oldest", "left"];
+
+pub(super) fn text(stats: &Stats, format: Format) -> String {
+    let mut out = Exposition::new(format);
+    node(&mut out, stats);
+    connections(&mut out, stats);
+    messages(&mut out, stats);
+    out.finish()
+}
+
+fn node(out: &mut Exposition, stats: &Stats) {
+    out.info(
+        "build_info",
+        "The version of Switchboard.",
+        &[("version", env!("CARGO_PKG_VERSION"))],
+    );
+    out.gauge(
+        "uptime_seconds",
+        "Time since the node was created.",
+        stats.uptime_s,
+    );
+    out.gauge(
+        "draining",
+        "1 from the beginning of a drain on, otherwise 0.",
+        u8::from(stats.draining),
+    );
+    out.gauge("rooms", "Rooms with members.", stats.active_rooms);
+    out.gauge(
+        "lobbies",
+        "Rooms with a member that entered by its URL.",
+        stats.active_lobbies,
+    );
+    out.gauge("users", "Users with a connection.", stats.users);
+}
+
+fn connections(out: &mut Exposition, stats: &Stats) {
+    out.gauge(
+        "connections",
+        "Admitted connections.",
+        stats.total_connections,
+    );
+    out.gauge(
+        "connections_limit",
+        "The limit on admitted connections.",
+        stats.max_connections,
+    );
+    out.gauge(
+        "connections_closing",
+        "Connections that have ended and whose sockets are not closed yet.",
+        stats.closing,
+    );
+    out.gauge(
+        "handshakes",
+        "Connections that are not admitted yet, or refused and not gone yet.",
+        stats.pending_handshakes,
+    );
+    out.gauge(
+        "disconnect_hooks",
+        "Connections that have ended and whose hook on_disconnect has not returned.",
+        stats.disconnecting,
+    );
+    out.counters("connections_opened", "Connections admitted.", |family| {
+        family.count(&[("transport", "websocket")], stats.opened);
+    });
+    out.counters(
+        "connections_closed",
+        "Connections that ended, also before they were admitted, by close code and reason.",
+        |family| {
+            for reason in close_reasons() {
+                let (key, code) = (reason.as_str(), code(reason));
+                let labels = [("code", &*code), ("reason", key)];
+                let labels = &labels[usize::from(code.is_empty())..];
+                family.count(labels, of(&stats.closes, key));
+            }
+        },
+    );
+    out.counters(
+        "handshakes_rejected",
+        "Connections refused, by reason.",
+        |family| {
+            for refused in refusals() {
+                let key = refused.as_str();
+                family.count(&[("reason", key)], of(&stats.refused, key));
+            }
+        },
+    );
+    out.histogram(
+        "ping_rtt_seconds",
+        "Times from pings to their answers.",
+        &stats.rtt,
+    );
+}
+
+fn messages(out: &mut Exposition, stats: &Stats) {
+    out.counter(
+        "messages_received",
+        "Messages received from clients.",
+        stats.messages_in,
+    );
+    out.counter(
+        "messages_sent",
+        "Messages sent to clients, each copy counted.",
+        stats.messages_out,
+    );
+    out.counter(
+        "received_bytes",
+        "Bytes of the messages received, without those of their frames.",
+        stats.bytes_in,
+    );
+    out.counter(
+        "sent_bytes",
+        "Bytes that sockets have taken: messages, control frames and answers by HTTP.",
+        stats.bytes_out,
+    );
+    out.counters(
+        "messages_dropped",
+        "Messages dropped instead of sent, by reason.",
+        |family| {
+            let ends = close_reasons().map(CloseReason::as_str);
+            for reason in DROPS.into_iter().chain(ends) {
+                family.count(&[("reason", reason)], of(&stats.dropped, reason));
+            }
+        },
+    );
+    out.gauge(
+        "send_queue_bytes",
+        "Bytes of memory of all frames that wait; one that waits for many counts once.",
+        stats.queued_bytes,
+    );
+    out.histogram(
+        "publish_fanout",
+        "Connections that a message to a room was accepted for.",
+        &stats.fanout,
+    );
+}
+
+fn of(tally: &BTreeMap<&'static str, u64>, key: &str) -> u64 {
+    tally.get(key).copied().unwrap_or_default()
+}
+
+/// Returns the close code of a reason; empty for ends without one, and for those of the application,
+/// which are counted together.
+fn code(reason: CloseReason) -> String {
+    match reason {
+        CloseReason::Application(_) => String::new(),
+        reason => reason.code().map_or(String::new(), |code| code.to_string()),
+    }
+}

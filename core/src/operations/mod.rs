@@ -1,0 +1,90 @@
+//! Pages for operators, as functions of the [`Stats`]: health checks, metrics, statistics.
+//!
+//! They are pure, so any HTTP framework can mount them: a [`PageResponse`] has public fields.
+//! No page names a user, a room, an address or a token.
+
+mod exposition;
+mod metrics;
+mod reasons;
+
+use serde::Serialize;
+
+use crate::response::PageResponse;
+use crate::{Request, Stats};
+
+/// Answers a request for `/livez`, `/readyz`, `/metrics` or `/stats.json`, and returns `None` for other
+/// paths. `stats` is called for these four only, with a method that can be answered.
+pub fn page(request: &Request, stats: impl FnOnce() -> Stats) -> Option<PageResponse> {
+    let answer: fn(&Stats, &Request) -> PageResponse = match request.path() {
+        "/livez" => |stats, _| livez(stats),
+        "/readyz" => |stats, _| readyz(stats),
+        "/metrics" => |stats, request| metrics(stats, request.header("Accept")),
+        "/stats.json" => |stats, _| stats_json(stats),
+        _ => return None,
+    };
+    if matches!(request.method(), "GET" | "HEAD") {
+        return Some(answer(&stats(), request));
+    }
+    let mut refusal = text(405, "the method must be GET\n");
+    refusal.headers.push(("Allow".into(), "GET, HEAD".into()));
+    Some(refusal)
+}
+
+/// Whether the process is to be restarted: always 200, because statistics were there to be passed. A
+/// node that hangs does not answer at all.
+pub fn livez(_: &Stats) -> PageResponse {
+    text(200, "ok\n")
+}
+
+/// Whether new connections are to be sent here: 503 from the beginning of a drain on, otherwise 200.
+///
+/// A full node is ready. It tells each client so, with a code that says what to do, which a load
+/// balancer without any node cannot; and an outage of what lies behind several nodes must not take all
+/// of them away at once.
+pub fn readyz(stats: &Stats) -> PageResponse {
+    if stats.draining {
+        text(503, "draining\n")
+    } else {
+        text(200, "ok\n")
+    }
+}
+
+/// The metrics, for Prometheus and what else collects them: by default OpenMetrics 1.0, and the older
+/// text format of Prometheus if `accept`, the request's header, asks for `text/plain` and not for
+/// OpenMetrics. The names and meanings are in docs/operations.md.
+///
+/// Costs about 10 KiB of text.
+pub fn metrics(stats: &Stats, accept: Option<&str>) -> PageResponse {
+    let format = exposition::Format::accepted(accept);
+    let body = metrics::text(stats, format).into_bytes();
+    answer(200, format.content_type(), body)
+}
+
+/// The statistics as JSON. Keys are only ever added.
+pub fn stats_json(stats: &Stats) -> PageResponse {
+    json(200, stats)
+}
+
+fn text(status: u16, text: &str) -> PageResponse {
+    answer(status, "text/plain; charset=utf-8", text.as_bytes().into())
+}
+
+fn json(status: u16, value: &impl Serialize) -> PageResponse {
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    answer(status, "application/json", body)
+}
+
+fn answer(status: u16, kind: &str, body: Vec<u8>) -> PageResponse {
+    let headers = [
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ];
+    PageResponse {
+        status,
+        content_type: kind.to_owned(),
+        headers: headers
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        body,
+    }
+}
