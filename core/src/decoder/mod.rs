@@ -11,30 +11,26 @@
 mod error;
 mod header;
 mod incoming;
+mod limits;
 mod mask;
 #[cfg(test)]
 mod tests;
 mod utf8;
+mod whole;
 
 use std::fmt;
 
 pub use self::error::ProtocolError;
 use self::header::{Context, FrameHead, PartialHeader, Progress};
 pub use self::incoming::Incoming;
+pub use self::limits::DecoderLimits;
+use self::limits::saturated;
+use self::whole::{Place, Whole};
 use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 
 /// The initial capacity of a buffer, so that bytes arriving one by one do not cost an allocation
 /// each.
 const CAPACITY_MIN: usize = 64;
-
-/// The limits of a decoder. Larger values than 2³² − 1 are reduced to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecoderLimits {
-    /// The maximum size of a message, in bytes of payload over all fragments.
-    pub message_bytes: usize,
-    /// The maximum number of fragments of one message; an unfragmented message counts as one.
-    pub fragments: usize,
-}
 
 /// A decoder of one client's byte stream, split in any way.
 ///
@@ -112,19 +108,6 @@ pub struct Decoded<'a> {
     pub incoming: Option<Incoming<'a>>,
 }
 
-/// A complete message or control frame, and the location of its payload.
-struct Whole {
-    opcode: Opcode,
-    place: Place,
-}
-
-enum Place {
-    /// In the input, from this index to the end of the consumed part.
-    Input(usize),
-    /// In the buffer, from this index to its end.
-    Buffer(usize),
-}
-
 impl Decoder {
     /// Creates a decoder for the start of a stream.
     pub const fn new(limits: DecoderLimits) -> Self {
@@ -170,18 +153,14 @@ impl Decoder {
         }
         let incoming = match whole {
             None => None,
-            Some(Whole {
-                opcode,
-                place: Place::Input(start),
-            }) => match Incoming::new(opcode, &input[start..consumed]) {
-                Ok(incoming) => Some(incoming),
-                Err(error) => return Err(self.fail(error)),
+            Some(whole) => match whole.place {
+                Place::Input(start) => match whole.with(&input[start..consumed]) {
+                    Ok(incoming) => Some(incoming),
+                    Err(error) => return Err(self.fail(error)),
+                },
+                // Checked already when it was buffered; this only restores the type.
+                Place::Buffer(start) => Some(whole.with(&self.buffer[start..])?),
             },
-            // Checked already when it was buffered; this only restores the type.
-            Some(Whole {
-                opcode,
-                place: Place::Buffer(start),
-            }) => Some(Incoming::new(opcode, &self.buffer[start..])?),
         };
         Ok(Decoded { consumed, incoming })
     }
@@ -384,13 +363,5 @@ impl fmt::Debug for Decoder {
             .field("in_message", &self.in_message())
             .field("fragments", &self.message.fragments)
             .finish_non_exhaustive()
-    }
-}
-
-const fn saturated(limit: usize) -> u32 {
-    if limit > u32::MAX as usize {
-        u32::MAX
-    } else {
-        limit as u32
     }
 }
