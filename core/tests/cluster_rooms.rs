@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_core::Time;
 use switchboard_core::cluster::{
     Answer, BrokerTime, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Entry, Fate,
-    Output, PositionKind, RoomPosition,
+    Output, PositionKind, RoomPosition, RoomTerms,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -74,11 +74,11 @@ fn connected() -> Cluster {
 #[test]
 fn a_room_that_was_left_and_entered_again_is_asked_for_once() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
-    cluster.enter(NOW, &lobby);
+    cluster.enter(NOW, &lobby, RoomTerms::default());
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
     for _ in 0..3 {
         cluster.leave(&lobby);
-        cluster.enter(NOW, &lobby);
+        cluster.enter(NOW, &lobby, RoomTerms::default());
     }
     outputs(&mut cluster);
     cluster.answered(NOW, vec![Ok(sync(90, vec![]))]);
@@ -102,7 +102,7 @@ fn a_room_that_was_left_and_entered_again_is_asked_for_once() {
 #[test]
 fn a_push_that_overtook_the_answer_of_its_pipeline_is_delivered_behind_it() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
-    cluster.enter(NOW, &lobby);
+    cluster.enter(NOW, &lobby, RoomTerms::default());
     outputs(&mut cluster);
     let channel = Channel::Room(Arc::clone(&lobby));
     cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tb-0\t2\nhi");
@@ -123,7 +123,7 @@ fn a_push_that_overtook_the_answer_of_its_pipeline_is_delivered_behind_it() {
 #[test]
 fn a_hole_is_read_before_anything_behind_it_is_delivered() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
-    cluster.enter(NOW, &lobby);
+    cluster.enter(NOW, &lobby, RoomTerms::default());
     cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
     outputs(&mut cluster);
     let channel = Channel::Room(Arc::clone(&lobby));
@@ -178,7 +178,7 @@ fn a_full_outbox_refuses_what_comes_next() {
 /// A machine whose members of the lobby are at number 7 of `e1`.
 fn in_the_lobby() -> (Cluster, Arc<str>) {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
-    cluster.enter(NOW, &lobby);
+    cluster.enter(NOW, &lobby, RoomTerms::default());
     cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
     outputs(&mut cluster);
     (cluster, lobby)
@@ -210,7 +210,7 @@ fn what_the_log_no_longer_has_is_told_as_lost() {
 #[test]
 fn an_epoch_that_began_after_the_answer_is_read_too() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
-    cluster.enter(NOW, &lobby);
+    cluster.enter(NOW, &lobby, RoomTerms::default());
     outputs(&mut cluster);
     let channel = Channel::Room(Arc::clone(&lobby));
     cluster.pushed(NOW, &channel, b"1\tM\t1\te2\tb-0\t3\nnew");
