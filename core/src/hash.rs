@@ -33,6 +33,15 @@ impl<T> Sharded<T> {
     fn shard_mut(&mut self, hash: u64) -> &mut HashTable<T> {
         &mut self.shards[number(hash)]
     }
+
+    /// Counts an entry that was removed, and frees the memory of its shard with the last one.
+    fn removed(&mut self, hash: u64) {
+        self.len -= 1;
+        let shard = self.shard_mut(hash);
+        if shard.is_empty() {
+            *shard = HashTable::new();
+        }
+    }
 }
 
 /// Returns the number of a hash's shard, from bits that a small table does not use.
@@ -97,7 +106,7 @@ impl<K: Hash + Eq, V> KeyedMap<K, V> {
         let shard = self.entries.shard_mut(hash);
         if let Ok(found) = shard.find_entry(hash, |entry| entry.0 == *key) {
             found.remove();
-            self.entries.len -= 1;
+            self.entries.removed(hash);
         }
     }
 }
@@ -161,7 +170,7 @@ impl NameIndex {
         let shard = self.slots.shard_mut(hash);
         if let Ok(found) = shard.find_entry(hash, |&found| found == slot) {
             found.remove();
-            self.slots.len -= 1;
+            self.slots.removed(hash);
         }
     }
 }
