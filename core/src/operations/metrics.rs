@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::exposition::{Exposition, Format};
 use super::reasons::{close_reasons, refusals};
-use crate::{CloseReason, Stats};
+use crate::{CloseReason, Recoveries, Stats};
 
 /// Reasons for dropped messages beside those that end a connection.
 const DROPS: [&str; 3] = ["drop_newest", "drop_oldest", "left"];
@@ -14,6 +14,7 @@ pub(super) fn text(stats: &Stats, format: Format) -> String {
     node(&mut out, stats);
     connections(&mut out, stats);
     messages(&mut out, stats);
+    histories(&mut out, stats);
     out.finish()
 }
 
@@ -140,6 +141,51 @@ fn messages(out: &mut Exposition, stats: &Stats) {
         "publish_fanout",
         "Connections that a message to a room was accepted for.",
         &stats.fanout,
+    );
+}
+
+fn histories(out: &mut Exposition, stats: &Stats) {
+    let history = &stats.history;
+    out.gauge(
+        "history_rooms",
+        "Rooms that keep a history, with members or without.",
+        history.rooms,
+    );
+    out.gauge(
+        "history_messages",
+        "Messages in the histories of rooms.",
+        history.messages,
+    );
+    out.gauge(
+        "history_bytes",
+        "Bytes of these messages, as the bounds count them.",
+        history.bytes,
+    );
+    out.gauge(
+        "members_lagging",
+        "Members that are catching up.",
+        stats.lagging,
+    );
+    out.counters(
+        "recoveries",
+        "Outcomes of coming back to a room that keeps a history.",
+        |family| {
+            let Recoveries {
+                ok,
+                gone,
+                epoch,
+                ahead,
+            } = stats.recoveries;
+            let results = [
+                ("ok", ok),
+                ("gone", gone),
+                ("epoch", epoch),
+                ("ahead", ahead),
+            ];
+            for (result, count) in results {
+                family.count(&[("result", result)], count);
+            }
+        },
     );
 }
 
