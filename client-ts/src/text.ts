@@ -1,4 +1,18 @@
+import { SwitchboardError } from './errors.js';
 import type { Frame } from './events.js';
+
+/** Encodes the content now, so that later changes have no effect. */
+export function encode(content: unknown): string {
+  let text: string | undefined;
+  let cause: unknown;
+  try {
+    text = JSON.stringify(content);
+  } catch (error) {
+    cause = error;
+  }
+  if (text === undefined) throw new SwitchboardError('bad_content', undefined, 'content is not JSON', cause);
+  return text;
+}
 
 /** Encodes a frame whose `content` or `params`, if any, is JSON text already. */
 export function toText({ content, params, ...frame }: Record<string, unknown>): string {

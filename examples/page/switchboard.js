@@ -336,6 +336,7 @@ function forgive(m) {
 }
 function attempt(m) {
   m._attempts += 1;
+  if (m._refreshAt <= m._now) m._wanted ??= "expiring";
   enter(m, 3 /* Token */, NEVER);
   become(m, { status: "connecting" });
   if (m.token && m._wanted) emit(m, { type: "get_token", reason: m._wanted });
@@ -451,6 +452,7 @@ function newMachine(options) {
     _tries: 0,
     _stableAt: NEVER,
     _wanted: "connect",
+    _refreshAt: NEVER,
     _silence: NEVER,
     _heardAt: 0,
     _pingedAt: 0,
@@ -467,7 +469,7 @@ function newMachine(options) {
   };
 }
 function deadline(m) {
-  return Math.min(m._endsAt, m._stableAt, silenceAt(m), answerBy(m), m._againAt, (m._held[0]?.at ?? NEVER) + m.age);
+  return Math.min(m._endsAt, m._stableAt, isReady(m) ? m._refreshAt : NEVER, silenceAt(m), answerBy(m), m._againAt, (m._held[0]?.at ?? NEVER) + m.age);
 }
 function start(m) {
   if (isOff(m)) startOver(m);
@@ -503,12 +505,15 @@ function cancel(m, id) {
 function measure(m) {
   if (isReady(m)) ping(m, 1e4 /* Pong */);
 }
-function gotToken(m) {
-  if (m._phase !== 3 /* Token */) return;
+function gotToken(m, expires) {
   m._wanted = void 0;
-  dial(m);
+  m._refreshAt = expires >= 0 ? m._now + Math.max(1e3 /* Again */, Math.floor(expires * 0.75)) : NEVER;
+  if (m._phase === 3 /* Token */) dial(m);
+  else if (isReady(m)) send(m, { type: "auth" });
+  else if (m._phase > 3 /* Token */) startOver(m);
 }
 function noToken(m, isFinal) {
+  if (isReady(m)) m._refreshAt = isFinal ? NEVER : m._now + 5e3 /* Refresh */;
   if (m._phase !== 3 /* Token */) return;
   if (isFinal) halt(m, "token");
   else comeBackLater(m, "backoff");
@@ -550,6 +555,10 @@ function tick(m) {
     m._stableAt = NEVER;
     forgive(m);
   }
+  if (isReady(m) && m._refreshAt <= now) {
+    m._refreshAt = NEVER;
+    if (m.token) emit(m, { type: "get_token", reason: "expiring" });
+  }
   if (isLost(m)) giveUp(m);
   retry(m);
   reject(m, (item) => item.at + m.age <= now, "expired");
@@ -579,7 +588,88 @@ var Emitter = class {
   }
 };
 
+// src/errors.ts
+var SwitchboardError = class extends Error {
+  /**
+   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer), `timeout` (no answer),
+   *   `queue_full` (too much waits for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
+   *   `bad_content` (cannot be encoded as JSON), `stopped`, `overflow`
+   * @param frame the server's `error`, if there is one
+   */
+  constructor(code, frame, message, cause) {
+    super(message ?? frame?.message ?? code, { cause });
+    this.code = code;
+    this.frame = frame;
+  }
+  code;
+  frame;
+};
+
+// src/subscription.ts
+var Subscription = class extends Emitter {
+  /** @internal */
+  constructor(channel, leave2) {
+    super();
+    this.channel = channel;
+    this.#leave = leave2;
+  }
+  channel;
+  status = "pending";
+  /** Presence in the channel; `null` until the server reports it, and while the channel is not active. */
+  presence = null;
+  #leave;
+  close() {
+    if (this.status === "closed") return;
+    this.#leave();
+    this._mark("closed");
+  }
+  /** @internal */
+  _mark(status, presence = null) {
+    if (this.status === status) return;
+    this.status = status;
+    this.presence = presence;
+    this._emit("status", status);
+  }
+  /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
+  async *[Symbol.asyncIterator]() {
+    const buffer = [];
+    let wake2;
+    let full = false;
+    const off = [
+      this.on("message", (message) => {
+        full ||= buffer.length >= 1024 /* Unread */;
+        if (!full) buffer.push(message);
+        wake2?.();
+      }),
+      this.on("status", () => wake2?.())
+    ];
+    try {
+      for (; ; ) {
+        if (buffer.length) yield buffer.shift();
+        else if (full) throw new SwitchboardError("overflow");
+        else if (this.status === "closed") return;
+        else await new Promise((resolve2) => {
+          wake2 = resolve2;
+        });
+      }
+    } finally {
+      off.forEach((end) => end());
+    }
+  }
+};
+
 // src/text.ts
+function encode(content) {
+  let text;
+  let cause;
+  try {
+    text = JSON.stringify(content);
+  } catch (error) {
+    cause = error;
+  }
+  if (text === void 0) throw new SwitchboardError("bad_content", void 0, "content is not JSON", cause);
+  return text;
+}
 function toText({ content, params, ...frame }) {
   const text = JSON.stringify(frame);
   const json = params ?? content;
@@ -767,7 +857,7 @@ function createTransport(address, options, notify, warn) {
   let skew = Date.now() - performance.now();
   let running = false;
   let behind = 0;
-  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered };
+  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
   function connect(command) {
     if (!webSocket && !globalThis.WebSocket) throw new TypeError("no WebSocket here: set the option webSocket");
     if (typeof address !== "function") resolve(address);
@@ -818,7 +908,7 @@ function createTransport(address, options, notify, warn) {
         return old.close(1e3, action.reason);
       }
       case "send":
-        return socket?.send(toText(action.frame));
+        return socket?.send(toText(action.frame.type === "auth" ? { ...action.frame, token } : action.frame));
       case "get_token":
         return ask(action.reason);
       case "state":
@@ -859,88 +949,26 @@ function createTransport(address, options, notify, warn) {
     const { signal } = asking = new AbortController();
     const failed = (error) => {
       if (signal.aborted) return;
+      asking.abort();
       warn(error);
       run(noToken);
     };
     const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
     signal.onabort = () => clearTimeout(late);
     Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
-      if (signal.aborted) return;
-      clearTimeout(late);
-      token = answer ?? "";
-      if (token) run(gotToken);
-      else run(noToken, true);
+      if (!signal.aborted) setToken(answer);
     }, failed);
+  }
+  function setToken(answer) {
+    asking.abort();
+    const { token: text, expiresIn } = Object(answer).token ? answer : { token: answer };
+    token = text;
+    if (token) run(gotToken, expiresIn);
+    else run(noToken, true);
   }
 }
 
 // src/index.ts
-var SwitchboardError = class extends Error {
-  /**
-   * @param code the server's error code, or `not_connected`, `unconfirmed` (sent, but the connection ended before the answer), `timeout` (no answer),
-   *   `queue_full` (too much waits for a connection or for the network), `expired`, `too_large`, `unsubscribed`, `aborted`,
-   *   `bad_content` (cannot be encoded as JSON), `stopped`, `overflow`
-   * @param frame the server's `error`, if there is one
-   */
-  constructor(code, frame, message, cause) {
-    super(message ?? frame?.message ?? code, { cause });
-    this.code = code;
-    this.frame = frame;
-  }
-  code;
-  frame;
-};
-var Subscription = class extends Emitter {
-  /** @internal */
-  constructor(channel, leave2) {
-    super();
-    this.channel = channel;
-    this.#leave = leave2;
-  }
-  channel;
-  status = "pending";
-  /** Presence in the channel; `null` until the server reports it, and while the channel is not active. */
-  presence = null;
-  #leave;
-  close() {
-    if (this.status === "closed") return;
-    this.#leave();
-    this._mark("closed");
-  }
-  /** @internal */
-  _mark(status, presence = null) {
-    if (this.status === status) return;
-    this.status = status;
-    this.presence = presence;
-    this._emit("status", status);
-  }
-  /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
-  async *[Symbol.asyncIterator]() {
-    const buffer = [];
-    let wake2;
-    let full = false;
-    const off = [
-      this.on("message", (message) => {
-        full ||= buffer.length >= 1024 /* Unread */;
-        if (!full) buffer.push(message);
-        wake2?.();
-      }),
-      this.on("status", () => wake2?.())
-    ];
-    try {
-      for (; ; ) {
-        if (buffer.length) yield buffer.shift();
-        else if (full) throw new SwitchboardError("overflow");
-        else if (this.status === "closed") return;
-        else await new Promise((resolve2) => {
-          wake2 = resolve2;
-        });
-      }
-    } finally {
-      off.forEach((end) => end());
-    }
-  }
-};
 var Switchboard = class extends Emitter {
   /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state = { status: "idle", last: null };
@@ -966,6 +994,12 @@ var Switchboard = class extends Emitter {
   /** Closes the connection and does not reconnect until `connect()`. Subscriptions are kept. */
   close() {
     this.#transport._run(stop);
+  }
+  /**
+   * Uses this token from now on, also on the open connection, where it must name the same user. For another user: `close()`, `setToken()`, `connect()`.
+   */
+  setToken(token) {
+    this.#transport._setToken(token);
   }
   /** Measures the round-trip time (event `rtt`) and checks that the connection is alive, if there is one. */
   ping() {
@@ -1067,17 +1101,6 @@ var Switchboard = class extends Emitter {
     this.#channels.get(channel)?.forEach(what);
   }
 };
-function encode(content) {
-  let text;
-  let cause;
-  try {
-    text = JSON.stringify(content);
-  } catch (error) {
-    cause = error;
-  }
-  if (text === void 0) throw new SwitchboardError("bad_content", void 0, "content is not JSON", cause);
-  return text;
-}
 function whenAborted(signal, what) {
   if (signal?.aborted) what();
   signal?.addEventListener("abort", what);
