@@ -46,7 +46,7 @@ fn serve_on(listener: TcpListener, answer: fn(&mut TcpStream, &str)) -> (SocketA
 }
 
 /// Reads a request and returns its key.
-fn read_key(stream: &mut TcpStream) -> String {
+pub(super) fn read_key(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -88,7 +88,7 @@ fn upgrade(stream: &mut TcpStream, accept: &str) {
 }
 
 /// Returns an unmasked frame.
-fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x80 | opcode];
     match u16::try_from(payload.len()) {
         Ok(length) if length < 126 => bytes.push(length as u8),
@@ -105,7 +105,7 @@ fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn welcome(stream: &mut TcpStream, key: &str) {
+pub(super) fn welcome(stream: &mut TcpStream, key: &str) {
     upgrade(stream, &rt::derive_accept_key(key.as_bytes()));
     let welcome = br#"{"type":"welcome","connection":"c","user":"u"}"#;
     let _ = stream.write_all(&plain(frames::TEXT, welcome));
