@@ -25,6 +25,7 @@ fn main() {
         endpoint: Endpoint::default(),
         pages: true,
         json: true,
+        compression: false,
         name_bytes: config().limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),
     });

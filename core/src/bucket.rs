@@ -57,6 +57,25 @@ impl Meter {
         *self = next;
         Ok(())
     }
+
+    /// Charges the rest of what a message has turned out to cost, which was charged with `charged` bytes
+    /// before. More than the burst counts as the burst, which would never be available otherwise.
+    ///
+    /// # Errors
+    /// As for [`charge`](Self::charge).
+    pub fn charge_rest(
+        &mut self,
+        now: Time,
+        rates: &Rates,
+        charged: usize,
+        cost: usize,
+    ) -> Result<(), Duration> {
+        let Some(rate) = rates.bytes else {
+            return Ok(());
+        };
+        let rest = rate.burst.min(cost as u64).saturating_sub(charged as u64);
+        self.bytes.charge(now, rate, rest)
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub mod cluster;
 mod config;
 mod date;
 mod decoder;
+mod deflate;
 mod frame;
 mod handshake;
 mod hash;
@@ -69,12 +70,13 @@ mod time;
 
 pub use address::{IpKey, client_address};
 pub use config::{
-    Config, ConfigError, Direct, Health, HealthPing, History, Limits, Presence, Rate, Rates,
-    Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
+    Compression, Config, ConfigError, Direct, Health, HealthPing, History, Limits, Presence, Rate,
+    Rates, Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
 };
-pub use decoder::{Decoded, Decoder, DecoderLimits, Incoming, ProtocolError};
+pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
+pub use deflate::{Inflated, Inflater};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
-pub use handshake::{Endpoint, Handshake, HandshakeConfig, Request, Token};
+pub use handshake::{Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Token};
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};

@@ -52,8 +52,8 @@ impl std::error::Error for BadPage {}
 
 /// Builds the 101 response to an upgrade request (RFC 6455, section 4.2.2).
 ///
-/// The subprotocol is echoed if `json` is set and the client offered it; extensions never are. The
-/// result is meaningless for a request that is not an upgrade.
+/// The subprotocol is echoed if `json` is set and the client offered it, and compression is agreed on as
+/// [`Request::deflate`] says. The result is meaningless for a request that is not an upgrade.
 pub fn switching_protocols(request: &Request, json: bool) -> Vec<u8> {
     let mut answer = Vec::with_capacity(192);
     write_switching_protocols(request, json, &mut answer);
@@ -69,6 +69,9 @@ pub(crate) fn write_switching_protocols(request: &Request, json: bool, out: &mut
     out.extend_from_slice(b"\r\n");
     if json && request.speaks_json() {
         write_header(out, "Sec-WebSocket-Protocol", JSON_PROTOCOL);
+    }
+    if let Some(deflate) = request.deflate() {
+        write_header(out, "Sec-WebSocket-Extensions", &deflate.to_string());
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::{Config, History, Rate, RoomHistory, SlowPolicy};
+use switchboard_core::{Compression, Config, History, Rate, RoomHistory, SlowPolicy};
 
 fn read(json: &str) -> Config {
     serde_json::from_str(json).expect(json)
@@ -178,4 +178,20 @@ fn what_a_room_inherits_is_cut_to_what_it_keeps() {
             "room_rules":[{"prefix":"few","history":{"messages":5}},{"prefix":"none","history":{"messages":0}}]}"#,
     );
     assert_eq!(config.check(), Ok(()));
+}
+
+#[test]
+fn compression_is_off_unless_it_is_configured() {
+    for off in ["{}", r#"{"compression":"off"}"#, r#"{"compression":false}"#] {
+        assert_eq!(read(off).compression, None, "{off}");
+    }
+    let on = read(r#"{"compression":{}}"#);
+    assert_eq!(on.compression, Some(Compression::default()));
+    assert_eq!(on.check(), Ok(()));
+    for wrong in ["true", r#""on""#, "1"] {
+        let told = error(&format!(r#"{{"compression":{wrong}}}"#));
+        assert!(told.contains("a map, or off"), "{told}");
+    }
+    let told = error(r#"{"compression":{"window":9}}"#);
+    assert!(told.contains("unknown field"), "{told}");
 }

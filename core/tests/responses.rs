@@ -6,7 +6,7 @@ use requests::{accepted, config, upgrade, upgrade_with};
 use switchboard_core::response::{
     BadPage, HttpDate, PageResponse, dated, page, refusal, request_timeout, switching_protocols,
 };
-use switchboard_core::{BadOrigin, BadRequest, Refused};
+use switchboard_core::{BadOrigin, BadRequest, HandshakeConfig, Refused};
 
 /// Splits a response into head and body, checking the declared length.
 fn split(answer: Vec<u8>) -> (String, String) {
@@ -49,6 +49,29 @@ fn only_what_was_offered_and_is_spoken_is_echoed() {
     assert_eq!(echo(both, false), None);
     assert_eq!(echo("other", true), None);
     assert_eq!(echo("base64url.bearer.switchboard.eA", true), None);
+}
+
+#[test]
+fn compression_is_answered_where_it_was_agreed_on() {
+    let lines = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n";
+    for (compression, answer) in [
+        (
+            true,
+            Some(
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+                 server_max_window_bits=9",
+            ),
+        ),
+        (false, None),
+    ] {
+        let config = HandshakeConfig {
+            compression,
+            ..config()
+        };
+        let request = accepted(&config, upgrade_with(lines));
+        let (head, _) = split(switching_protocols(&request, true));
+        assert_eq!(header(&head, "Sec-WebSocket-Extensions"), answer);
+    }
 }
 
 #[test]

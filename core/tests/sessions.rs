@@ -23,6 +23,7 @@ fn handshake(config: &Config) -> Arc<HandshakeConfig> {
         endpoint: config.endpoint.clone(),
         pages: false,
         json: config.wire == Wire::Json,
+        compression: config.compression.is_some(),
         name_bytes: config.limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),
     })

@@ -8,7 +8,7 @@ use switchboard_core::{
 };
 use switchboard_runtime::{Application, Connection, Message};
 
-use crate::flags;
+use crate::flags::{self, Switch};
 
 /// Sends every WebSocket message back to its sender.
 #[derive(Debug, Parser)]
@@ -17,6 +17,9 @@ pub struct Options {
     /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = flags::address)]
     pub listen: SocketAddr,
+    /// Compression of messages, for clients that offer it
+    #[arg(long, value_enum, default_value = "off")]
+    compress: Switch,
 }
 
 impl Options {
@@ -49,6 +52,7 @@ impl Options {
                 ..Presence::default()
             },
             wire: Wire::Raw,
+            compression: flags::compression(self.compress),
             origins: Origins::Any,
             endpoint: Endpoint::Any,
             ..Config::default()

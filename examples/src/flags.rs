@@ -5,9 +5,21 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
-use switchboard_core::{Origins, SlowPolicy, UserPolicy};
+use switchboard_core::{Compression, Origins, SlowPolicy, UserPolicy};
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+/// Returns the compression that `--compress` asks for.
+pub(crate) fn compression(compress: Switch) -> Option<Compression> {
+    (compress == Switch::On).then(Compression::default)
+}
 
 /// Parses the command line. On an error, prints one line and exits with status 2.
 pub(crate) fn parse<T: Parser>() -> T {
@@ -140,6 +152,7 @@ mod tests {
         for (flags, rule) in [
             (["--presence", "maybe"], "[possible values: on, off]"),
             (["--refuse", "maybe"], "[possible values: close, http]"),
+            (["--compress", "maybe"], "[possible values: on, off]"),
             (["--listen", "maybe"], "must be an address and a port"),
             (["--threads", "100000"], "must be a whole number, from 1 to"),
             (["--threads", "0"], "must be a whole number, from 1 to"),

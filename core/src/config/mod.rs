@@ -2,6 +2,7 @@
 
 mod check;
 mod check_rooms;
+mod compression;
 mod error;
 mod health;
 mod history;
@@ -19,6 +20,7 @@ mod wire;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::compression::Compression;
 pub use self::error::ConfigError;
 pub use self::health::{Health, HealthPing};
 pub use self::history::{History, RoomHistory};
@@ -96,6 +98,9 @@ pub struct Config {
     pub refusal: Refusal,
     /// The protocol on the wire.
     pub wire: Wire,
+    /// Compression of messages (none). In serialised form, `"off"` or `false` stands for `None`.
+    #[serde(deserialize_with = "compression::or_off")]
+    pub compression: Option<Compression>,
     /// Which pages may connect.
     pub origins: Origins,
     /// Peers whose `X-Forwarded-For` and `X-Forwarded-Host` are trusted (none).

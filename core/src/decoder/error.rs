@@ -8,7 +8,8 @@ use crate::CloseReason;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProtocolError {
-    /// 1002: a reserved bit is set and no extension was agreed on (RFC 6455, section 5.2).
+    /// 1002: a reserved bit is set that no extension gives a meaning here (RFC 6455, section 5.2; RFC
+    /// 7692, section 6).
     ReservedBits,
     /// 1002: an opcode of 3 to 7 or 11 to 15 (RFC 6455, section 5.2).
     ReservedOpcode,
@@ -34,6 +35,11 @@ pub enum ProtocolError {
     TooBig,
     /// 1008: a message in more fragments than the limit.
     TooManyFragments,
+    /// 1002: a compressed message that is not compressed data (RFC 1951), does not end where a block
+    /// ends, or refers to an earlier message (RFC 7692, section 7.2.2).
+    BadDeflate,
+    /// 1008: a compressed message in more blocks than its length explains.
+    TooManyBlocks,
 }
 
 impl ProtocolError {
@@ -42,7 +48,7 @@ impl ProtocolError {
         match self {
             Self::InvalidUtf8 => CloseReason::InvalidUtf8,
             Self::TooBig => CloseReason::TooBig,
-            Self::TooManyFragments => CloseReason::Policy,
+            Self::TooManyFragments | Self::TooManyBlocks => CloseReason::Policy,
             Self::ReservedBits
             | Self::ReservedOpcode
             | Self::FragmentedControl
@@ -52,7 +58,8 @@ impl ProtocolError {
             | Self::ControlTooLong
             | Self::LengthOverflow
             | Self::CloseTooShort
-            | Self::CloseCode => CloseReason::ProtocolError,
+            | Self::CloseCode
+            | Self::BadDeflate => CloseReason::ProtocolError,
         }
     }
 }
@@ -73,6 +80,8 @@ impl fmt::Display for ProtocolError {
             Self::InvalidUtf8 => "the text is not UTF-8",
             Self::TooBig => "the message is over the limit",
             Self::TooManyFragments => "the message has too many fragments",
+            Self::BadDeflate => "the compressed data is malformed",
+            Self::TooManyBlocks => "the compressed message has too many blocks",
         })
     }
 }

@@ -1,11 +1,15 @@
 //! Parses the headers of client frames (RFC 6455, section 5.2).
 
 use super::error::ProtocolError;
+use super::limits::payload_max;
 use super::mask::turned;
 use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 
 /// The longest header: two bytes, a 64-bit length and a mask.
 const HEADER_MAX: usize = 14;
+const RSV1: u8 = 0x40;
+const RSV2: u8 = 0x20;
+const RSV3: u8 = 0x10;
 
 /// A frame whose header is complete; updated as payload arrives.
 #[derive(Clone, Copy)]
@@ -18,17 +22,30 @@ pub(super) struct FrameHead {
     pub(super) opcode: Opcode,
     /// Whether this is the last frame of its message.
     pub(super) fin: bool,
+    /// Whether it belongs to a compressed message.
+    pub(super) deflated: bool,
 }
 
 /// The state of the decoder that decides, with its bytes, whether a header is legal.
 #[derive(Clone, Copy)]
 pub(super) struct Context {
-    /// The fragmented message in progress.
-    pub(super) message: Option<Opcode>,
+    /// The fragmented message in progress, and whether it is compressed.
+    pub(super) message: Option<(Opcode, bool)>,
     /// Whether the message may have another fragment.
     pub(super) fragment_left: bool,
-    /// The number of payload bytes that the message may still have.
-    pub(super) bytes_left: u32,
+    /// The number of payload bytes that a message in progress has.
+    pub(super) len: u32,
+    /// The number of bytes of content that a message may have.
+    pub(super) bytes_max: u32,
+    /// Whether compressed messages are accepted.
+    pub(super) deflate: bool,
+}
+
+impl Context {
+    /// Returns the number of payload bytes that a message may still have.
+    fn bytes_left(self, deflated: bool) -> u32 {
+        payload_max(self.bytes_max, deflated) - self.len
+    }
 }
 
 impl FrameHead {
@@ -42,7 +59,7 @@ impl FrameHead {
             return Ok(None);
         };
         let fin = first & 0x80 != 0;
-        let opcode = opcode(first, fin, context)?;
+        let (opcode, deflated) = opcode(first, fin, context)?;
         let Some((&second, rest)) = rest.split_first() else {
             return Ok(None);
         };
@@ -59,7 +76,7 @@ impl FrameHead {
         let most = if opcode.is_control() {
             CONTROL_PAYLOAD_MAX as u32
         } else {
-            context.bytes_left
+            context.bytes_left(deflated)
         };
         let left = match u32::try_from(length) {
             Ok(left) if left <= most => left,
@@ -73,6 +90,7 @@ impl FrameHead {
             mask,
             opcode,
             fin,
+            deflated,
         };
         Ok(Some((head, bytes.len() - rest.len())))
     }
@@ -87,12 +105,16 @@ impl FrameHead {
     }
 }
 
-/// Parses the first byte of a header.
-fn opcode(first: u8, fin: bool, context: Context) -> Result<Opcode, ProtocolError> {
-    if first & 0x70 != 0 {
+/// Parses the first byte of a header. Returns also whether the message is compressed.
+///
+/// RSV1 says so on the first frame of a message, and has no meaning on others (RFC 7692, section 6).
+fn opcode(first: u8, fin: bool, context: Context) -> Result<(Opcode, bool), ProtocolError> {
+    let deflated = first & RSV1 != 0;
+    if first & (RSV2 | RSV3) != 0 || (deflated && !context.deflate) {
         return Err(ProtocolError::ReservedBits);
     }
-    let opcode = match (first & 0x0F, context.message) {
+    let message = match (first & 0x0F, context.message) {
+        (0, Some(_)) if deflated => return Err(ProtocolError::ReservedBits),
         (0, Some(message)) => message,
         (0, None) => return Err(ProtocolError::UnexpectedContinuation),
         (bits, message) => match Opcode::from_bits(bits) {
@@ -100,15 +122,18 @@ fn opcode(first: u8, fin: bool, context: Context) -> Result<Opcode, ProtocolErro
             Some(opcode) if opcode.is_control() && !fin => {
                 return Err(ProtocolError::FragmentedControl);
             }
-            Some(opcode) if opcode.is_control() => return Ok(opcode),
+            Some(opcode) if opcode.is_control() && deflated => {
+                return Err(ProtocolError::ReservedBits);
+            }
+            Some(opcode) if opcode.is_control() => return Ok((opcode, false)),
             Some(_) if message.is_some() => return Err(ProtocolError::UnexpectedData),
-            Some(opcode) => opcode,
+            Some(opcode) => (opcode, deflated),
         },
     };
     if !context.fragment_left {
         return Err(ProtocolError::TooManyFragments);
     }
-    Ok(opcode)
+    Ok(message)
 }
 
 /// Parses the length that `short` announces, and returns it with the bytes behind it.

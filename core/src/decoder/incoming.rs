@@ -1,5 +1,6 @@
 //! The output of a decoder.
 
+use std::fmt;
 use std::str;
 
 use super::error::ProtocolError;
@@ -13,6 +14,10 @@ pub enum Incoming<'a> {
     Text(&'a str),
     /// A complete binary message (RFC 6455, section 5.6).
     Binary(&'a [u8]),
+    /// A complete compressed message (RFC 7692), which an [`Inflater`](crate::Inflater) turns into
+    /// text or binary. Never returned unless the decoder [accepts](super::Decoder::accepting_deflate)
+    /// such messages.
+    Deflated(Deflated<'a>),
     /// A ping (RFC 6455, section 5.5.2).
     Ping(&'a [u8]),
     /// A pong (RFC 6455, section 5.5.3).
@@ -21,9 +26,28 @@ pub enum Incoming<'a> {
     Close(Option<CloseFrame<'a>>),
 }
 
+/// A compressed message (RFC 7692, section 7.2.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Deflated<'a> {
+    /// The compressed payload of all fragments.
+    pub payload: &'a [u8],
+    /// Whether it is text, which is not checked before it is inflated.
+    pub text: bool,
+    /// The number of fragments.
+    pub fragments: u32,
+}
+
+impl fmt::Debug for Deflated<'_> {
+    /// Shows sizes only, never the payload.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, fragments) = (self.payload.len(), self.fragments);
+        write!(f, "Deflated({bytes} bytes, {fragments} fragments)")
+    }
+}
+
 impl<'a> Incoming<'a> {
     /// Interprets the payload of a complete message or control frame.
-    pub(super) fn new(opcode: Opcode, payload: &'a [u8]) -> Result<Self, ProtocolError> {
+    pub(crate) fn new(opcode: Opcode, payload: &'a [u8]) -> Result<Self, ProtocolError> {
         Ok(match opcode {
             Opcode::Text => Self::Text(text(payload)?),
             Opcode::Binary => Self::Binary(payload),

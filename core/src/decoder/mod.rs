@@ -22,14 +22,13 @@ use std::fmt;
 
 pub use self::error::ProtocolError;
 use self::header::{Context, FrameHead, PartialHeader, Progress};
-pub use self::incoming::Incoming;
+pub use self::incoming::{Deflated, Incoming};
 pub use self::limits::DecoderLimits;
-use self::limits::saturated;
+use self::limits::{payload_max, saturated};
 use self::whole::{Place, Whole};
 use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 
-/// The initial capacity of a buffer, so that bytes arriving one by one do not cost an allocation
-/// each.
+/// The initial capacity of a buffer, so that single bytes do not cost an allocation each.
 const CAPACITY_MIN: usize = 64;
 
 /// A decoder of one client's byte stream, split in any way.
@@ -60,6 +59,8 @@ pub struct Decoder {
     buffer: Vec<u8>,
     bytes_max: u32,
     fragments_max: u32,
+    /// Whether compressed messages are accepted.
+    deflate: bool,
     message: Message,
     stage: Stage,
     /// Iterations, and bytes inspected, copied or moved; the tests check that this is linear.
@@ -77,6 +78,8 @@ struct Message {
     len: u32,
     /// The number of bytes at its end that form an incomplete character.
     open_end: u8,
+    /// Whether it is compressed.
+    deflated: bool,
 }
 
 impl Message {
@@ -85,6 +88,7 @@ impl Message {
         fragments: 0,
         len: 0,
         open_end: 0,
+        deflated: false,
     };
 }
 
@@ -115,11 +119,21 @@ impl Decoder {
             buffer: Vec::new(),
             bytes_max: saturated(limits.message_bytes),
             fragments_max: saturated(limits.fragments),
+            deflate: false,
             message: Message::NONE,
             stage: Stage::Header(PartialHeader::EMPTY),
             #[cfg(test)]
             work: 0,
         }
+    }
+
+    /// Accepts compressed messages too (RFC 7692, section 7.2.2), where that was agreed on.
+    ///
+    /// They are not inflated. Received, they may have a 64th and 64 bytes more than the limit.
+    #[must_use]
+    pub const fn accepting_deflate(mut self, accept: bool) -> Self {
+        self.deflate = accept;
+        self
     }
 
     /// Decodes `input` up to the end of the first message or control frame, unmasking in place.
@@ -199,10 +213,15 @@ impl Decoder {
         }
     }
 
-    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+    /// Discards all further input.
+    pub(crate) fn stop(&mut self) {
         self.stage = Stage::Over;
         self.message = Message::NONE;
         self.buffer = Vec::new();
+    }
+
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.stop();
         error
     }
 
@@ -251,16 +270,25 @@ impl Decoder {
     }
 
     fn context(&self) -> Context {
+        let deflated = self.message.deflated;
         Context {
-            message: self.message.opcode,
+            message: self.message.opcode.map(|opcode| (opcode, deflated)),
             fragment_left: self.message.fragments < self.fragments_max,
-            bytes_left: self.bytes_max - self.message.len,
+            len: self.message.len,
+            bytes_max: self.bytes_max,
+            deflate: self.deflate,
         }
+    }
+
+    /// Returns how long the payload of the message in progress may be.
+    fn message_max(&self) -> usize {
+        payload_max(self.bytes_max, self.message.deflated) as usize
     }
 
     fn begin(&mut self, head: FrameHead) {
         if !head.opcode.is_control() {
             self.message.opcode = Some(head.opcode);
+            self.message.deflated = head.deflated;
             self.message.fragments += 1;
         }
     }
@@ -300,10 +328,15 @@ impl Decoder {
         if !opcode.is_control() && self.message.open_end > 0 {
             return Err(ProtocolError::InvalidUtf8);
         }
+        let deflated = head.deflated.then_some(self.message.fragments);
         if !opcode.is_control() || opcode == Opcode::Close {
             self.message = Message::NONE;
         }
-        Ok(Some(Whole { opcode, place }))
+        Ok(Some(Whole {
+            opcode,
+            deflated,
+            place,
+        }))
     }
 
     /// Appends payload to the buffer, validating text.
@@ -315,18 +348,18 @@ impl Decoder {
         let end = if inside {
             // The message continues in the same buffer, so reserve for both instead of reallocating
             // for each control frame.
-            (self.bytes_max as usize).saturating_add(CONTROL_PAYLOAD_MAX)
+            self.message_max().saturating_add(CONTROL_PAYLOAD_MAX)
         } else if head.fin {
             self.buffer.len() + head.left as usize
         } else {
-            self.bytes_max as usize
+            self.message_max()
         };
         self.make_room(chunk.len(), end);
         self.buffer.extend_from_slice(chunk);
         if head.opcode.is_control() {
             return Ok(());
         }
-        if head.opcode == Opcode::Text {
+        if head.opcode == Opcode::Text && !head.deflated {
             let checked = self.message.len as usize - usize::from(self.message.open_end);
             self.message.open_end = utf8::open_end(&self.buffer[checked..])?;
             #[cfg(test)]

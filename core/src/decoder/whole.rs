@@ -1,12 +1,14 @@
 //! Where the payload of a complete message is.
 
 use super::error::ProtocolError;
-use super::incoming::Incoming;
+use super::incoming::{Deflated, Incoming};
 use crate::frame::Opcode;
 
 /// A complete message or control frame, and the location of its payload.
 pub(super) struct Whole {
     pub(super) opcode: Opcode,
+    /// The number of fragments, if it is a compressed message.
+    pub(super) deflated: Option<u32>,
     pub(super) place: Place,
 }
 
@@ -20,6 +22,13 @@ pub(super) enum Place {
 impl Whole {
     /// Interprets the payload, which is at the place.
     pub(super) fn with<'a>(&self, payload: &'a [u8]) -> Result<Incoming<'a>, ProtocolError> {
-        Incoming::new(self.opcode, payload)
+        match self.deflated {
+            None => Incoming::new(self.opcode, payload),
+            Some(fragments) => Ok(Incoming::Deflated(Deflated {
+                payload,
+                text: self.opcode == Opcode::Text,
+                fragments,
+            })),
+        }
     }
 }

@@ -15,6 +15,9 @@ pub struct HandshakeConfig {
     /// Whether the subprotocol `switchboard.v1.json` is supported. Only beside it may a token be
     /// offered as another subprotocol.
     pub json: bool,
+    /// Whether the extension permessage-deflate is agreed on with clients that offer it, unless they
+    /// decline by `deflate=off` in the query.
+    pub compression: bool,
     /// The maximum size of a lobby's name, in bytes after decoding.
     pub name_bytes: usize,
     /// Where a request may carry its token.

@@ -31,6 +31,7 @@ pub(crate) enum Known {
     Origin,
     TransferEncoding,
     Upgrade,
+    WebSocketExtensions,
     WebSocketKey,
     WebSocketProtocol,
     WebSocketVersion,
@@ -56,6 +57,7 @@ impl Known {
             (17, _) => (Self::WebSocketKey, "sec-websocket-key"),
             (21, _) => (Self::WebSocketVersion, "sec-websocket-version"),
             (22, _) => (Self::WebSocketProtocol, "sec-websocket-protocol"),
+            (24, _) => (Self::WebSocketExtensions, "sec-websocket-extensions"),
             _ => return None,
         };
         name.eq_ignore_ascii_case(its_name).then_some(known)
@@ -156,6 +158,7 @@ mod tests {
             ("Origin", Known::Origin),
             ("transfer-Encoding", Known::TransferEncoding),
             ("Upgrade", Known::Upgrade),
+            ("sec-websocket-Extensions", Known::WebSocketExtensions),
             ("Sec-WebSocket-Key", Known::WebSocketKey),
             ("sec-websocket-protocol", Known::WebSocketProtocol),
             ("SEC-WEBSOCKET-VERSION", Known::WebSocketVersion),

@@ -2,6 +2,7 @@
 
 mod authority;
 mod config;
+mod extension;
 mod head;
 mod headers;
 mod percent;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub(crate) use self::authority::{Authority, is_zone};
 pub use self::config::{Endpoint, HandshakeConfig};
+pub use self::extension::PerMessageDeflate;
 use self::head::{Head, Version};
 pub(crate) use self::headers::{Headers, Known};
 use self::request::Parts;
@@ -201,6 +203,7 @@ fn upgrade(
     target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, config.json)?;
     let token = token::find(&config.tokens, &target.query, &headers, &offer.bearers)?;
+    let deflate = extension::agreed(config.compression, &target.query, &headers);
     Ok(Request::from(Parts {
         method: "GET".into(),
         path: target.path,
@@ -212,6 +215,7 @@ fn upgrade(
         lobby,
         upgrade: true,
         accept_key: Some(accept_key),
+        deflate,
     }))
 }
 

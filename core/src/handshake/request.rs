@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::authority::Authority;
+use super::extension::PerMessageDeflate;
 use super::headers::{Headers, Known};
 use super::query::Query;
 use super::upgrade::AcceptKey;
@@ -92,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) lobby: Option<Arc<str>>,
     pub(crate) upgrade: bool,
     pub(crate) accept_key: Option<AcceptKey>,
+    pub(crate) deflate: Option<PerMessageDeflate>,
 }
 
 impl From<Parts> for Request {
@@ -210,6 +212,21 @@ impl Request {
         self.parts.token.as_ref()
     }
 
+    /// Returns what is agreed on about compression: what this crate accepted of the client's offers, or
+    /// what was [stated](Self::with_deflate) of an upgrade by another library.
+    pub fn deflate(&self) -> Option<PerMessageDeflate> {
+        self.parts.deflate
+    }
+
+    /// Returns this request with what another library has agreed on about compression, without context
+    /// takeover in either direction. It is needed where that library answered the request and leaves
+    /// the frames to this crate.
+    #[must_use]
+    pub fn with_deflate(mut self, agreed: Option<PerMessageDeflate>) -> Self {
+        Arc::make_mut(&mut self.parts).deflate = agreed;
+        self
+    }
+
     /// Returns the room named by the path.
     pub fn lobby(&self) -> Option<&str> {
         self.parts.lobby.as_deref()
@@ -245,6 +262,7 @@ impl fmt::Debug for Request {
             .field("token", &self.token())
             .field("lobby", &self.lobby())
             .field("is_upgrade", &self.is_upgrade())
+            .field("deflate", &self.deflate())
             .field("peer", &self.peer)
             .finish_non_exhaustive()
     }

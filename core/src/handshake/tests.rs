@@ -9,6 +9,7 @@ fn handshake() -> Handshake {
         endpoint: Endpoint::Any,
         pages: false,
         json: true,
+        compression: false,
         name_bytes: 128,
         tokens: crate::Tokens::default(),
     }))

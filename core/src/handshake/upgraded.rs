@@ -80,6 +80,7 @@ fn build(
         lobby: lobby.map(Into::into),
         upgrade: true,
         accept_key: None,
+        deflate: None,
     }))
 }
 

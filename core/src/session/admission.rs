@@ -26,6 +26,7 @@ impl Session {
         let (id, peer) = (self.id, self.peer);
         set_client(&mut request, peer, &node.config().trusted_proxies);
         node.client_known(request.peer());
+        self.deflate = request.deflate().is_some();
         let (answer, mode) = node.hold(|held| {
             let answer = held.request(id, &request, answered);
             (answer, held.read_mode(id))

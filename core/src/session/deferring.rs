@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::node::{Held, Node};
-use crate::{Config, ConnectionId, Denied, Event, Question, Time};
+use crate::{Config, ConnectionId, Denied, Event, Inflater, Question, Time};
 
 /// A [`Node`] that begins its next hold with the calls that were deferred before it. So their order
 /// stays the same, and they take no hold of their own unless none follows.
@@ -78,6 +78,14 @@ impl<N: Node> Node for Deferring<'_, N> {
 
     fn may_read_on(&self) -> bool {
         self.node.may_read_on()
+    }
+
+    fn take_inflater(&mut self) -> Box<Inflater> {
+        self.node.take_inflater()
+    }
+
+    fn keep_inflater(&mut self, inflater: Box<Inflater>) {
+        self.node.keep_inflater(inflater);
     }
 
     fn client_known(&mut self, client: IpAddr) {

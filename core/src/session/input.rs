@@ -36,9 +36,10 @@ impl fmt::Debug for Input {
 }
 
 /// Creates a decoder for a stream between two messages.
-pub(super) fn new_decoder(limits: &Limits) -> Decoder {
-    Decoder::new(DecoderLimits {
+pub(super) fn new_decoder(limits: &Limits, deflate: bool) -> Decoder {
+    let limits = DecoderLimits {
         message_bytes: limits.message_bytes,
         fragments: limits.fragments,
-    })
+    };
+    Decoder::new(limits).accepting_deflate(deflate)
 }

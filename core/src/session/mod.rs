@@ -18,6 +18,7 @@ mod backlog;
 mod call;
 mod deferring;
 mod hooks;
+mod inflating;
 mod input;
 mod node;
 mod queue;

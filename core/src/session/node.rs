@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
-    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, ReadMode,
-    Refused, Request, RequestOutcome, Switchboard, Time,
+    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Inflater, Question,
+    ReadMode, Refused, Request, RequestOutcome, Switchboard, Time,
 };
 
 /// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
@@ -40,6 +40,17 @@ pub trait Node {
     /// something waiting from the node, or while the node's writers are behind.
     fn may_read_on(&self) -> bool {
         true
+    }
+
+    /// Takes the inflater that the sessions of a thread share. [`keep_inflater`](Self::keep_inflater)
+    /// gives it back.
+    fn take_inflater(&mut self) -> Box<Inflater> {
+        Box::default()
+    }
+
+    /// Takes the inflater back. Keeping it for the next session saves time.
+    fn keep_inflater(&mut self, inflater: Box<Inflater>) {
+        drop(inflater);
     }
 
     /// Notes the client's address, which behind a trusted proxy is known only from the request.

@@ -9,7 +9,7 @@ use super::input::{Input, new_decoder};
 use super::node::{Held, Node};
 use super::state::Session;
 use crate::protocol;
-use crate::{Decoder, Event, Incoming, ReadMode, Time, Wire};
+use crate::{Decoder, Event, Incoming, ProtocolError, ReadMode, Time, Wire};
 
 /// What is left of a connection's turn.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,13 @@ pub struct Turn {
 impl Turn {
     /// Frames of one connection that are handled before others get their turn.
     const FRAMES: usize = 64;
+    /// What inflating may cost for the price of a frame, in bytes.
+    const FRAME_BYTES: usize = 64 << 10;
+
+    /// Takes the frames off that as much work as `cost` bytes of content stands for.
+    pub(super) const fn spend(&mut self, cost: usize) {
+        self.frames = self.frames.saturating_sub(cost / Self::FRAME_BYTES);
+    }
 
     /// Returns whether the turn is over.
     pub const fn is_over(&self) -> bool {
@@ -141,7 +148,7 @@ impl Session {
         let mut fresh = None;
         let decoder = match &mut kept {
             Some(kept) => &mut **kept,
-            None => fresh.insert(new_decoder(&node.config().limits)),
+            None => fresh.insert(new_decoder(&node.config().limits, self.deflate)),
         };
         let (received, heard) = self.decode(node, decoder, bytes, turn);
         // Releases borrowed data, also if the turn ended before the input did.
@@ -198,33 +205,44 @@ impl Session {
             };
             turn.frames -= 1;
             heard = true;
-            if matches!(incoming, Incoming::Text(_) | Incoming::Binary(_))
-                && std::mem::take(&mut self.partial)
-            {
+            let is_message = matches!(
+                incoming,
+                Incoming::Text(_) | Incoming::Binary(_) | Incoming::Deflated(_)
+            );
+            if is_message && std::mem::take(&mut self.partial) {
                 node.message_complete();
             }
-            step = self.hand_on(node, now, incoming);
+            step = match self.hand_on(node, now, incoming, turn) {
+                Ok(step) => step,
+                Err(violation) => {
+                    decoder.stop();
+                    let step = self.take(node, Item::Violation(violation));
+                    return (Received::all(bytes, step), true);
+                }
+            };
         }
         (Received { used, step }, heard)
     }
 
-    fn hand_on(&mut self, node: &mut impl Node, now: Time, incoming: Incoming<'_>) -> Option<Step> {
+    /// # Errors
+    /// The rule that a compressed message breaks.
+    fn hand_on(
+        &mut self,
+        node: &mut impl Node,
+        now: Time,
+        incoming: Incoming<'_>,
+        turn: &mut Turn,
+    ) -> Result<Option<Step>, ProtocolError> {
         match incoming {
             Incoming::Text(text) => {
                 let charged = self.charge_message(node, now, false, text.len());
-                if !self.must_queue() && node.config().wire == Wire::Json {
-                    return self.take_text(node, text, charged);
-                }
-                if node.hold(|held| held.message(self.id, false, text.len(), charged)) {
-                    return self.take(node, Item::Text(text.to_owned()));
-                }
+                return Ok(self.text_read(node, text, charged));
             }
             Incoming::Binary(bytes) => {
                 let charged = self.charge_message(node, now, true, bytes.len());
-                if node.hold(|held| held.message(self.id, true, bytes.len(), charged)) {
-                    return self.take(node, Item::Binary(bytes.to_vec()));
-                }
+                return Ok(self.binary_read(node, bytes, charged));
             }
+            Incoming::Deflated(message) => return self.deflated_read(node, now, message, turn),
             Incoming::Ping(payload) => {
                 if self.charge_control(node, now, payload.len()) {
                     self.event(node, Event::Ping(payload));
@@ -237,8 +255,37 @@ impl Session {
             }
             Incoming::Close(close) => {
                 let close = close.map(|close| (close.code, close.reason.to_owned()));
-                return self.take(node, Item::Close(close));
+                return Ok(self.take(node, Item::Close(close)));
             }
+        }
+        Ok(None)
+    }
+
+    /// Processes a text message or queues it.
+    pub(super) fn text_read(
+        &mut self,
+        node: &mut impl Node,
+        text: &str,
+        charged: Result<(), Duration>,
+    ) -> Option<Step> {
+        if !self.must_queue() && node.config().wire == Wire::Json {
+            return self.take_text(node, text, charged);
+        }
+        if node.hold(|held| held.message(self.id, false, text.len(), charged)) {
+            return self.take(node, Item::Text(text.to_owned()));
+        }
+        None
+    }
+
+    /// Processes a binary message or queues it.
+    pub(super) fn binary_read(
+        &mut self,
+        node: &mut impl Node,
+        bytes: &[u8],
+        charged: Result<(), Duration>,
+    ) -> Option<Step> {
+        if node.hold(|held| held.message(self.id, true, bytes.len(), charged)) {
+            return self.take(node, Item::Binary(bytes.to_vec()));
         }
         None
     }
@@ -262,7 +309,7 @@ impl Session {
     }
 
     /// Charges a message to the rates. If they do not allow it, returns how long to wait.
-    fn charge_message(
+    pub(super) fn charge_message(
         &mut self,
         node: &mut impl Node,
         now: Time,

@@ -81,6 +81,7 @@ pub(super) enum Hook {
 ///     endpoint: Endpoint::default(),
 ///     pages: false,
 ///     json: true,
+///     compression: false,
 ///     name_bytes: 128,
 ///     tokens: Tokens::default(),
 /// };
@@ -118,6 +119,8 @@ pub struct Session {
     pub(super) gone: bool,
     /// Whether the client is authenticated, but not yet admitted or refused.
     pub(super) undecided: bool,
+    /// Whether the client may compress its messages.
+    pub(super) deflate: bool,
     pub(super) waiting: Waiting,
     pub(super) user: Option<Arc<str>>,
     /// What the client may send.
@@ -142,6 +145,7 @@ impl Session {
             partial: false,
             gone: false,
             undecided: false,
+            deflate: false,
             waiting: Waiting::default(),
             user: None,
             meter: Meter::default(),

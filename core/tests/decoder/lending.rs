@@ -21,6 +21,7 @@ fn a_message_that_lies_whole_in_the_input_is_lent_from_there() {
             Incoming::Text(text) => text.as_bytes(),
             Incoming::Binary(bytes) | Incoming::Ping(bytes) | Incoming::Pong(bytes) => bytes,
             Incoming::Close(body) => body.expect("a body").reason.as_bytes(),
+            Incoming::Deflated(message) => message.payload,
         };
         assert_eq!(payload, b"hello");
         assert!(range.contains(&payload.as_ptr()));

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod deflated;
 mod framing;
 mod lending;
 mod messages;

@@ -17,6 +17,7 @@ pub(crate) fn config() -> HandshakeConfig {
         endpoint: Endpoint::At("/ws".into()),
         pages: false,
         json: true,
+        compression: false,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     }

@@ -284,6 +284,7 @@ fn a_page_takes_a_handshake_seat_only_and_is_answered_when_full_or_draining() {
             endpoint: switchboard_core::Endpoint::default(),
             pages: true,
             json: true,
+            compression: false,
             name_bytes: 128,
             tokens: switchboard_core::Tokens::default(),
         }

@@ -27,6 +27,7 @@ fn page(world: &World, from: IpAddr, headers: &str) -> Request {
         endpoint: Endpoint::default(),
         pages: true,
         json: true,
+        compression: false,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     }));

@@ -232,6 +232,7 @@ impl World {
             endpoint: config.endpoint.clone(),
             pages: true,
             json: config.wire == Wire::Json,
+            compression: config.compression.is_some(),
             name_bytes: config.limits.name_bytes,
             tokens: switchboard_core::Tokens::default(),
         };

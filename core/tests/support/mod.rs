@@ -17,6 +17,8 @@ pub const LIMITS: DecoderLimits = DecoderLimits {
 pub enum Event {
     Text(String),
     Binary(Vec<u8>),
+    /// Compressed text or not, its fragments and its payload.
+    Deflated(bool, u32, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(u16, String)>),
@@ -27,6 +29,9 @@ impl From<Incoming<'_>> for Event {
         match incoming {
             Incoming::Text(text) => Self::Text(text.to_owned()),
             Incoming::Binary(bytes) => Self::Binary(bytes.to_vec()),
+            Incoming::Deflated(message) => {
+                Self::Deflated(message.text, message.fragments, message.payload.to_vec())
+            }
             Incoming::Ping(bytes) => Self::Ping(bytes.to_vec()),
             Incoming::Pong(bytes) => Self::Pong(bytes.to_vec()),
             Incoming::Close(body) => {
@@ -71,7 +76,10 @@ impl Outcome {
 
 /// Decodes reads until the first error.
 pub fn decode<'a>(limits: DecoderLimits, reads: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut decoder = Decoder::new(limits);
+    decode_by(Decoder::new(limits), reads)
+}
+
+fn decode_by<'a>(mut decoder: Decoder, reads: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut outcome = Outcome::default();
     for read in reads {
         if !outcome.feed(&mut decoder, read) {
@@ -84,13 +92,22 @@ pub fn decode<'a>(limits: DecoderLimits, reads: impl IntoIterator<Item = &'a [u8
 
 /// Decodes at once, byte by byte and cut in two at each point; all results must be equal.
 pub fn decode_in_every_split(limits: DecoderLimits, bytes: &[u8]) -> Outcome {
-    let whole = decode(limits, [bytes]);
-    assert_eq!(decode(limits, bytes.chunks(1)), whole, "byte by byte");
+    in_every_split(|| Decoder::new(limits), bytes)
+}
+
+/// The same, where compression was agreed on.
+pub fn decode_deflated_in_every_split(limits: DecoderLimits, bytes: &[u8]) -> Outcome {
+    in_every_split(|| Decoder::new(limits).accepting_deflate(true), bytes)
+}
+
+fn in_every_split(decoder: impl Fn() -> Decoder, bytes: &[u8]) -> Outcome {
+    let whole = decode_by(decoder(), [bytes]);
+    assert_eq!(decode_by(decoder(), bytes.chunks(1)), whole, "byte by byte");
     // Cuts long inputs at intervals only.
     let step = (bytes.len() / 2_000).max(1);
     for cut in (0..bytes.len()).filter(|cut| *cut < 600 || cut % step == 0) {
         let (head, tail) = bytes.split_at(cut);
-        assert_eq!(decode(limits, [head, tail]), whole, "cut at {cut}");
+        assert_eq!(decode_by(decoder(), [head, tail]), whole, "cut at {cut}");
     }
     whole
 }

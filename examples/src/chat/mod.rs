@@ -6,5 +6,5 @@ mod options;
 mod pages;
 
 pub use application::Chat;
-pub use options::{Options, Switch};
+pub use options::Options;
 pub use pages::pages;

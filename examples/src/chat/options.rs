@@ -11,7 +11,7 @@ use switchboard_core::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::flags;
+use crate::flags::{self, Switch};
 
 /// A chat server. Open its address in a browser
 #[derive(Debug, Parser)]
@@ -62,6 +62,9 @@ pub struct Options {
     /// Policy for slow consumers: disconnect, drop-oldest or drop-newest
     #[arg(long, value_name = "POLICY", default_value = "disconnect", value_parser = flags::slow)]
     slow: SlowPolicy,
+    /// Compression of messages, for clients that offer it
+    #[arg(long, value_enum, default_value = "off")]
+    compress: Switch,
     /// Presence notifications
     #[arg(long, value_enum, default_value = "on")]
     presence: Switch,
@@ -100,15 +103,6 @@ pub struct Options {
         hide_env_values = true
     )]
     pub(super) secret: Option<String>,
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -206,6 +200,7 @@ impl Options {
         config.presence.leave_grace = self.leave_grace;
         config.users = self.users;
         config.slow = self.slow;
+        config.compression = flags::compression(self.compress);
         config.rooms = Rooms::Open;
         config.direct = Direct::Open;
         config.refusal = match self.refuse {

@@ -37,7 +37,7 @@ pub fn handshake(bytes: &[u8]) {
     }
 }
 
-/// Returns one of four configurations.
+/// Returns one of the configurations.
 pub(crate) fn config(choice: u8) -> HandshakeConfig {
     HandshakeConfig {
         endpoint: if choice & 1 == 0 {
@@ -47,6 +47,7 @@ pub(crate) fn config(choice: u8) -> HandshakeConfig {
         },
         pages: choice & 2 != 0,
         json: choice & 4 == 0,
+        compression: choice & 8 != 0,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     }

@@ -57,6 +57,11 @@ impl Heap {
         self.held
     }
 
+    /// Returns the most bytes that were held at once.
+    pub(crate) const fn peak(&self) -> i64 {
+        self.peak
+    }
+
     /// Returns the blocks held now.
     pub(crate) const fn live(&self) -> i64 {
         self.live

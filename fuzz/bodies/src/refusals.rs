@@ -75,6 +75,7 @@ fn answered(
         endpoint: Endpoint::default(),
         pages,
         json: true,
+        compression: false,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     }));

@@ -1,12 +1,18 @@
 //! Implements the session's view of the node on top of the lock.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use switchboard_core::session::{LocalNode, Node};
-use switchboard_core::{Config, ConnectionId, Time};
+use switchboard_core::{Config, ConnectionId, Inflater, Time};
 
 use crate::node::{Link, Shared};
 use crate::shield::trace;
+
+thread_local! {
+    /// The inflater shared by all connections of a thread, from the first compressed message on.
+    static INFLATER: Cell<Option<Box<Inflater>>> = const { Cell::new(None) };
+}
 
 /// A [`Node`] whose switchboard is behind the lock. The effects of what is done under a hold are
 /// carried out after it.
@@ -51,6 +57,14 @@ impl Node for Locking<'_> {
 
     fn may_read_on(&self) -> bool {
         !self.shared.is_congested() && !self.link.is_signalled()
+    }
+
+    fn take_inflater(&mut self) -> Box<Inflater> {
+        INFLATER.take().unwrap_or_default()
+    }
+
+    fn keep_inflater(&mut self, inflater: Box<Inflater>) {
+        INFLATER.set(Some(inflater));
     }
 
     fn client_known(&mut self, client: IpAddr) {

@@ -94,6 +94,7 @@ impl Shared {
                     endpoint: config.endpoint.clone(),
                     pages,
                     json: config.wire == Wire::Json,
+                    compression: config.compression.is_some(),
                     name_bytes: config.limits.name_bytes,
                     tokens: config.tokens.clone(),
                 })

@@ -2,6 +2,7 @@
 //! or not, and strict readers of what a server sends, also to a collector of metrics. It shares no code with the core.
 
 mod client;
+pub mod deflate;
 mod openmetrics;
 mod server;
 

@@ -147,6 +147,7 @@ fn request(config: &Config) -> Request {
         endpoint: config.endpoint.clone(),
         pages: false,
         json: config.wire == Wire::Json,
+        compression: config.compression.is_some(),
         name_bytes: config.limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),
     };

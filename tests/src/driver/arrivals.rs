@@ -189,6 +189,7 @@ fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Requ
         endpoint: switchboard_core::Endpoint::default(),
         pages: true,
         json: true,
+        compression: false,
         name_bytes: 8,
         tokens: switchboard_core::Tokens::default(),
     };

@@ -74,6 +74,7 @@ impl World {
                     endpoint: self.plan.config.endpoint.clone(),
                     pages: true,
                     json: self.plan.json,
+                    compression: false,
                     name_bytes: self.plan.config.limits.name_bytes,
                     tokens: Tokens {
                         cookie: Some("token".into()),

@@ -40,6 +40,7 @@ fn a_handshake_holds_at_most_twice_what_it_received_and_its_request_no_more() {
         endpoint: Endpoint::At("/ws".into()),
         pages: false,
         json: true,
+        compression: false,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     });
@@ -71,6 +72,7 @@ fn a_handshake_allocates_linearly_in_what_it_received() {
         endpoint: Endpoint::Any,
         pages: false,
         json: true,
+        compression: false,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     });

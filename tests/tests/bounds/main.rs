@@ -14,6 +14,7 @@
 
 mod broadcast;
 mod decoder;
+mod deflate;
 mod handshake;
 #[path = "../../../fuzz/bodies/src/heap.rs"]
 mod heap;

@@ -96,6 +96,7 @@ impl World {
             endpoint: switchboard_core::Endpoint::default(),
             pages: false,
             json: true,
+            compression: false,
             name_bytes: 128,
             tokens: switchboard_core::Tokens::default(),
         };

@@ -171,6 +171,7 @@ fn owned(incoming: Incoming<'_>) -> Received {
     match incoming {
         Incoming::Text(text) => Received::Text(text.to_owned()),
         Incoming::Binary(bytes) => Received::Binary(bytes.to_vec()),
+        Incoming::Deflated(message) => panic!("{message:?} was not agreed on"),
         Incoming::Ping(bytes) => Received::Ping(bytes.to_vec()),
         Incoming::Pong(bytes) => Received::Pong(bytes.to_vec()),
         Incoming::Close(body) => {

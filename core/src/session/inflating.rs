@@ -1,0 +1,48 @@
+//! Compressed messages: charged, inflated without the lock, and then like any other.
+
+use super::call::Step;
+use super::node::{Held, Node};
+use super::receive::Turn;
+use super::state::Session;
+use crate::{Deflated, Incoming, ProtocolError, Time};
+
+impl Session {
+    /// Inflates a message, and processes or queues it.
+    ///
+    /// It is charged twice: for what was received before it is inflated, so that a client over its
+    /// rates causes no work, and for what it came to afterwards.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub(super) fn deflated_read(
+        &mut self,
+        node: &mut impl Node,
+        now: Time,
+        message: Deflated<'_>,
+        turn: &mut Turn,
+    ) -> Result<Option<Step>, ProtocolError> {
+        let (id, binary) = (self.id, !message.text);
+        let limit = node.config().limits.message_bytes;
+        // Data that does not compress has grown, and the burst may be no more than the limit.
+        let received = message.payload.len().min(limit);
+        let charged = self.charge_message(node, now, binary, received);
+        if charged.is_err() {
+            node.hold(|held| held.message(id, binary, received, charged));
+            return Ok(None);
+        }
+        let mut inflater = node.take_inflater();
+        let step = inflater.inflate(message, limit).map(|inflated| {
+            turn.spend(inflated.cost);
+            let rates = &node.config().rates;
+            let charged = self.meter.charge_rest(now, rates, received, inflated.cost);
+            match inflated.incoming {
+                Incoming::Text(text) => self.text_read(node, text, charged),
+                Incoming::Binary(bytes) => self.binary_read(node, bytes, charged),
+                _ => None,
+            }
+        });
+        inflater.give_back();
+        node.keep_inflater(inflater);
+        step
+    }
+}

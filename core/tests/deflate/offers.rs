@@ -1,0 +1,192 @@
+//! What a client offers in `Sec-WebSocket-Extensions`, and what is agreed on (RFC 7692, section 7.1).
+
+use std::sync::Arc;
+
+use switchboard_core::{Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Tokens};
+
+const PLAIN: Option<Option<u8>> = Some(None);
+const NONE: Option<Option<u8>> = None;
+
+fn config(compression: bool) -> Arc<HandshakeConfig> {
+    Arc::new(HandshakeConfig {
+        endpoint: Endpoint::default(),
+        pages: false,
+        json: true,
+        compression,
+        name_bytes: 128,
+        tokens: Tokens::default(),
+    })
+}
+
+fn request(compression: bool, query: &str, headers: &[&str]) -> Request {
+    let extensions: String = headers
+        .iter()
+        .map(|value| format!("Sec-WebSocket-Extensions: {value}\r\n"))
+        .collect();
+    let head = format!(
+        "GET /ws{query} HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extensions}\r\n"
+    );
+    let request = Handshake::new(config(compression)).receive(head.as_bytes());
+    request.expect("never refused").expect("a whole request")
+}
+
+/// Returns the window that is agreed on, if the extension is.
+fn agreed(headers: &[&str]) -> Option<Option<u8>> {
+    let negotiated = PerMessageDeflate::negotiate(headers.iter().copied());
+    let deflate = request(true, "", headers).deflate();
+    assert_eq!(deflate, negotiated, "{headers:?}");
+    negotiated.map(|it| it.server_max_window_bits)
+}
+
+#[test]
+fn the_four_known_parameters_are_accepted_in_every_legal_form() {
+    for (offer, expected) in [
+        ("permessage-deflate", PLAIN),
+        ("permessage-deflate; client_max_window_bits", PLAIN),
+        ("permessage-deflate; client_max_window_bits=8", PLAIN),
+        ("permessage-deflate;client_max_window_bits=\"15\"", PLAIN),
+        ("permessage-deflate; client_no_context_takeover", PLAIN),
+        ("permessage-deflate; server_no_context_takeover", PLAIN),
+        (
+            "permessage-deflate; server_max_window_bits=8",
+            Some(Some(8)),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=9",
+            Some(Some(9)),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=\"10\"",
+            Some(Some(10)),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=\"1\\0\"",
+            Some(Some(10)),
+        ),
+        (
+            "permessage-deflate ;\tserver_max_window_bits = 15",
+            Some(Some(15)),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=12; client_max_window_bits; \
+             client_no_context_takeover; server_no_context_takeover",
+            Some(Some(12)),
+        ),
+        (" , permessage-deflate,,", PLAIN),
+    ] {
+        assert_eq!(agreed(&[offer]), expected, "{offer}");
+    }
+}
+
+#[test]
+fn an_offer_with_a_parameter_that_is_unknown_repeated_or_malformed_is_declined() {
+    for parameter in [
+        "mux",
+        "server_max_window_bits",
+        "server_max_window_bits=7",
+        "server_max_window_bits=16",
+        "server_max_window_bits=20",
+        "server_max_window_bits=015",
+        "server_max_window_bits=8x",
+        "server_max_window_bits=100",
+        "server_max_window_bits=+9",
+        "server_max_window_bits=9; server_max_window_bits=9",
+        "client_max_window_bits=0",
+        "client_max_window_bits=7",
+        "client_max_window_bits; client_max_window_bits",
+        "client_max_window_bits=9; client_max_window_bits",
+        "client_no_context_takeover; client_no_context_takeover",
+        "client_no_context_takeover=true",
+        "server_no_context_takeover; server_no_context_takeover",
+        "server_no_context_takeover=1",
+    ] {
+        let offer = format!("permessage-deflate; {parameter}");
+        assert_eq!(agreed(&[&offer]), NONE, "{offer}");
+        let other = format!("{offer}, permessage-deflate; server_max_window_bits=11");
+        assert_eq!(agreed(&[&other]), Some(Some(11)), "{other}");
+    }
+    for name in [
+        "x-webkit-deflate-frame",
+        "permessage-bzip2",
+        "Permessage-Deflate",
+    ] {
+        assert_eq!(agreed(&[name]), NONE, "{name}");
+    }
+}
+
+#[test]
+fn the_first_acceptable_of_many_offers_in_one_header_or_several_counts() {
+    let bad = "permessage-deflate; server_max_window_bits=7";
+    let small = "permessage-deflate; server_max_window_bits=9";
+    let plain = "permessage-deflate";
+    assert_eq!(agreed(&[bad, small, plain]), Some(Some(9)));
+    assert_eq!(agreed(&[plain, small]), PLAIN);
+    assert_eq!(agreed(&[&format!("{bad}, {small}"), plain]), Some(Some(9)));
+    assert_eq!(agreed(&[]), NONE);
+    let hundred = [bad; 99].join(", ") + ", " + small;
+    assert_eq!(agreed(&[&hundred]), Some(Some(9)));
+}
+
+#[test]
+fn a_malformed_header_costs_the_client_compression_and_nothing_else() {
+    for header in [
+        "permessage-deflate; ",
+        "permessage-deflate; server_max_window_bits=",
+        "permessage-deflate; server_max_window_bits=\"10",
+        "permessage-deflate; server_max_window_bits=\"10\\",
+        "permessage-deflate; server_max_window_bits=\"\"",
+        "permessage-deflate; server_max_window_bits=\"1 0\"",
+        "permessage-deflate client_max_window_bits",
+        "permessage-deflate=1",
+        "permessage-deflate, ;;;=\"",
+        "=",
+        "\u{e9}",
+    ] {
+        assert_eq!(agreed(&[header]), NONE, "{header}");
+        assert_eq!(agreed(&["permessage-deflate", header]), NONE, "{header}");
+    }
+}
+
+#[test]
+fn nothing_is_agreed_on_where_compression_is_off_or_the_query_declines() {
+    let offer = &["permessage-deflate"];
+    assert_eq!(request(false, "", offer).deflate(), None);
+    for query in [
+        "?deflate=off",
+        "?token=t&deflate=off",
+        "?deflate=off&deflate=off",
+        "?deflate=on&deflate=off",
+        "?deflate=%6fff",
+    ] {
+        assert_eq!(request(true, query, offer).deflate(), None, "{query}");
+    }
+    for query in [
+        "?deflate=on",
+        "?deflate",
+        "?token=deflate=off",
+        "?Deflate=off",
+    ] {
+        assert!(request(true, query, offer).deflate().is_some(), "{query}");
+    }
+}
+
+#[test]
+fn the_answer_names_what_the_server_does_and_the_window_that_was_asked_for() {
+    let answer = |deflate: PerMessageDeflate| deflate.to_string();
+    let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    assert_eq!(answer(PerMessageDeflate::default()), both);
+    let small = PerMessageDeflate {
+        server_max_window_bits: Some(9),
+    };
+    assert_eq!(answer(small), format!("{both}; server_max_window_bits=9"));
+}
+
+#[test]
+fn what_another_library_agreed_on_is_stated_of_the_request() {
+    let request = Request::upgraded("/chat", None, [("host", "example.org")]).expect("a request");
+    assert_eq!(request.deflate(), None);
+    let agreed = Some(PerMessageDeflate::default());
+    assert_eq!(request.with_deflate(agreed).deflate(), agreed);
+}

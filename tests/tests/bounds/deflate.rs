@@ -1,0 +1,103 @@
+//! Compressed messages: bombs, blocks without content, and nothing that stays.
+
+use switchboard_core::{Decoder, DecoderLimits, Incoming, Inflater, ProtocolError};
+use switchboard_kit::deflate::{Blocks, deflate};
+use switchboard_kit::{ClientFrame, TEXT, frame};
+
+use crate::heap::Heap;
+
+const LIMIT: usize = 65_536;
+/// The state of an inflater.
+const STATE: i64 = 50 << 10;
+
+/// Decodes and inflates a message that arrives in pieces of 100 bytes.
+fn receive(
+    heap: &mut Heap,
+    decoder: &mut Decoder,
+    inflater: &mut Inflater,
+    payload: &[u8],
+) -> Result<usize, ProtocolError> {
+    let message = ClientFrame {
+        rsv: 4,
+        ..frame(TEXT, payload)
+    };
+    let mut bytes = message.bytes();
+    for piece in bytes.chunks_mut(100) {
+        let cost = heap.during(|| {
+            let incoming = decoder.decode(piece)?.incoming;
+            let Some(Incoming::Deflated(message)) = incoming else {
+                return Ok(None);
+            };
+            inflater.inflate(message, LIMIT).map(|it| Some(it.cost))
+        });
+        if let Some(cost) = cost.transpose() {
+            heap.during(|| {
+                let _ = decoder.decode(&mut []);
+                inflater.give_back();
+            });
+            return cost;
+        }
+    }
+    panic!("the message is complete");
+}
+
+fn hostile() -> Vec<Vec<u8>> {
+    let eight = |add: fn(Blocks) -> Blocks| (0..8).fold(Blocks::new(), |blocks, _| add(blocks));
+    let many = |add| eight(add).repeat(50).flush().bytes();
+    vec![
+        deflate(&vec![0; 10 << 20]),
+        deflate(&vec![b'x'; LIMIT]),
+        deflate(&vec![b'x'; LIMIT + 1]),
+        many(Blocks::empty_dynamic),
+        many(Blocks::empty_full),
+        many(|blocks| blocks.fixed(false, b"")),
+        Blocks::new().stored(false, b"").bytes().repeat(13_000),
+        Blocks::new()
+            .stored(false, &vec![b'x'; 60_000])
+            .flush()
+            .bytes(),
+    ]
+}
+
+#[test]
+fn inflating_holds_no_more_than_the_limit_and_a_state_whatever_arrives() {
+    for payload in hostile() {
+        let mut heap = Heap::default();
+        let mut decoder = heap.during(|| {
+            let limits = DecoderLimits {
+                message_bytes: LIMIT,
+                fragments: 1_024,
+            };
+            Decoder::new(limits).accepting_deflate(true)
+        });
+        let mut inflater = Inflater::default();
+        let _ = receive(&mut heap, &mut decoder, &mut inflater, &payload);
+        // While a block grows it exists twice, for the message and then for its content.
+        let buffered = 4 * payload.len().min(2 * LIMIT) + 3 * LIMIT;
+        let most = STATE + buffered.cast_signed() as i64;
+        assert!(heap.peak() <= most, "{} bytes of {most}", heap.peak());
+    }
+}
+
+#[test]
+fn nothing_stays_of_a_message_but_what_a_thread_shares() {
+    let mut heap = Heap::default();
+    let limits = DecoderLimits {
+        message_bytes: LIMIT,
+        fragments: 1_024,
+    };
+    let mut inflater = Inflater::default();
+    let mut decoders: Vec<_> = (0..100)
+        .map(|_| Decoder::new(limits).accepting_deflate(true))
+        .collect();
+    for payload in hostile() {
+        for decoder in &mut decoders {
+            let _ = receive(&mut heap, decoder, &mut inflater, &payload);
+            assert_eq!(decoder.buffered(), 0);
+        }
+    }
+    let shared = STATE + (LIMIT + 1).cast_signed() as i64;
+    assert!(heap.held() <= shared, "{} bytes are held", heap.held());
+    heap.during(|| drop(inflater));
+    heap.check_empty();
+}
