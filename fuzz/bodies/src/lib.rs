@@ -5,6 +5,7 @@
 //! with the committed seeds on stable Rust.
 
 mod decoder;
+mod deflate;
 mod handshake;
 mod heap;
 mod limits;
@@ -15,6 +16,7 @@ mod switchboard;
 
 pub use self::decoder::{Agreement, DIFFERENCES, Difference, LIMITS, Verdict, decoder};
 pub use self::decoder::{compare, ours, theirs};
+pub use self::deflate::deflate;
 pub use self::handshake::handshake;
 pub use self::limits::limits;
 pub use self::protocol::protocol;
@@ -25,9 +27,10 @@ pub use self::switchboard::switchboard;
 pub type Body = fn(&[u8]);
 
 /// The fuzz targets by name; the folders of seeds have the same names.
-pub const TARGETS: [(&str, Body); 6] = [
+pub const TARGETS: [(&str, Body); 7] = [
     ("handshake", handshake),
     ("decoder", decoder),
+    ("deflate", deflate),
     ("protocol", protocol),
     ("switchboard", switchboard),
     ("limits", limits),
