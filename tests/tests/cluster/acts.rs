@@ -38,8 +38,9 @@ impl World {
                 let user = self.some_user();
                 self.log_in_or_out(at, user);
             }
+            880..890 => self.take_or_give_seat(at),
             // Long enough for leases and graces.
-            880..884 => {
+            890..894 => {
                 let millis = self.rng.u64(200..5000);
                 self.run(Duration::from_millis(millis));
             }

@@ -150,6 +150,7 @@ pub(crate) fn kill(world: &mut World, at: usize) {
     world.drop_link(at);
     world.witness.killed(at);
     world.connections_end(at);
+    world.seats_end(at);
     world.nodes[at] = world.process(at);
 }
 
@@ -189,12 +190,13 @@ fn evict(world: &mut World) -> &'static str {
     let room = ROOMS[world.rng.usize(0..ROOMS.len())].to_owned();
     let at = node(world);
     let node = world.nodes[at].name.to_string();
-    let key = match world.rng.u32(0..9) {
+    let key = match world.rng.u32(0..10) {
         0..3 => Key::Numbers(room),
         3..5 => Key::Log(room),
         5 => Key::Users(room),
         6 => Key::Claims(world.some_user().to_owned()),
-        7 => Key::Lease(format!("{node}.1")),
+        7 => Key::Seats("hall".to_owned()),
+        8 => Key::Lease(format!("{node}.1")),
         _ => Key::Nodes,
     };
     world.sim.evict(&key);

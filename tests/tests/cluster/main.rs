@@ -6,6 +6,7 @@ mod faults;
 mod login_stories;
 mod logins;
 mod runs;
+mod seats;
 mod stories;
 mod witness;
 mod world;

@@ -5,6 +5,7 @@ use std::env;
 use std::sync::Arc;
 
 use crate::faults::{Fault, HARMLESS, LOSING, OF_NODES, end_all, read_leftovers};
+use crate::seats::TOTAL;
 use crate::world::{ROOMS, World};
 
 const STEPS: u32 = 3000;
@@ -20,6 +21,7 @@ fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) {
     for _ in 0..STEPS {
         world.step();
         if faults.is_empty() {
+            assert!(world.sitting() <= TOTAL, "seed {seed}: too many sit");
             continue;
         }
         match world.rng.u32(0..1000) {
@@ -75,6 +77,7 @@ fn assert_settled(world: &mut World) {
     let seed = world.seed;
     assert_presence(world);
     world.assert_logins();
+    world.assert_seats();
     assert_eq!(
         world.witness.open(),
         0,

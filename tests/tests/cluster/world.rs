@@ -13,6 +13,7 @@ use switchboard_core::cluster::{
 use switchboard_tests::broker::{Link, SimRedis};
 
 use crate::logins::{self, Logins};
+use crate::seats::Hall;
 use crate::witness::Witness;
 
 pub(crate) const ROOMS: [&str; 3] = ["lobby", "quiet", "side"];
@@ -66,6 +67,7 @@ pub(crate) struct World {
     pub(crate) kept: u32,
     pub(crate) terms: LoginTerms,
     pub(crate) logins: Logins,
+    pub(crate) hall: Hall,
 }
 
 impl World {
@@ -88,6 +90,7 @@ impl World {
             messages: 0,
             terms,
             logins: Logins::default(),
+            hall: Hall::default(),
         };
         for at in 0..nodes {
             let node = world.process(at);
@@ -261,6 +264,7 @@ impl World {
                 told @ (Output::Admission { .. } | Output::Close { .. }) => {
                     self.connection_told(at, told);
                 }
+                told @ Output::Seat { .. } => self.seat_told(at, &told),
                 Output::Notice(ClusterNotice::Lapsed(_)) => self.witness.count("lapsed"),
                 Output::Notice(_) => {}
                 told => self.witness.told(at, &node.name, told),

@@ -53,7 +53,7 @@ impl Cluster {
                 self.with_room(&room, |room, cx| {
                     let own = cx.registrations.own;
                     room.occupants.written(&registration, own, &epoch, version);
-                })
+                });
             }
             (Asked::Occupants { room }, Answer::Occupants(list)) => {
                 self.list_read(now, &room, list);
@@ -68,6 +68,9 @@ impl Cluster {
                 if let Some(it) = position {
                     self.check_list(now, &room, &it.epoch, it.version, Some(it.users));
                 }
+            }
+            (Asked::Seats { room, registration }, answer) => {
+                return self.seats_answered(now, &room, &registration, answer);
             }
             (Asked::Claim { key, registration }, answer) => {
                 return self.claim_answered(now, &key, &registration, answer);

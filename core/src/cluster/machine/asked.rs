@@ -26,6 +26,10 @@ pub(super) enum Asked {
     Occupants {
         room: Arc<str>,
     },
+    Seats {
+        room: Arc<str>,
+        registration: Arc<str>,
+    },
     Claim {
         key: Key,
         registration: Arc<str>,
@@ -45,6 +49,7 @@ impl Asked {
             | Self::Append { room }
             | Self::Presence { room, .. }
             | Self::Occupants { room }
+            | Self::Seats { room, .. }
             | Self::Probe { room, .. } => Some(room),
         }
     }

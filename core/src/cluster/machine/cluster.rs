@@ -46,6 +46,7 @@ pub struct Cluster {
     /// When users on other nodes are to be forgotten.
     pub(super) forget: Option<Time>,
     pub(super) tickets: u64,
+    pub(super) seats: u64,
     pub(super) stays: u64,
     pub(super) places: u64,
     pub(super) epochs: u64,
@@ -80,6 +81,7 @@ impl Cluster {
             alone: false,
             forget: None,
             tickets: 0,
+            seats: 0,
             stays: 0,
             places: 0,
             epochs: 0,

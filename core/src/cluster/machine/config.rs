@@ -24,6 +24,10 @@ pub struct ClusterConfig {
     pub freeze: Duration,
     /// How many connections a user may have.
     pub logins: LoginTerms,
+    /// How long somebody may wait for an answer of the broker, before this node decides alone.
+    pub wait: Duration,
+    /// After which time the seats of a room are confirmed. They are free after three times that.
+    pub confirm: Duration,
     /// After which time a claim is made again, at most, so that it does not expire.
     pub touch: Duration,
     /// How long the table of a user outlives the last claim.
@@ -64,8 +68,6 @@ pub struct LoginTerms {
     pub keep: Keep,
     /// Why the others are closed, as a word.
     pub reason: Arc<str>,
-    /// How long a connection waits for the answer where those that are there stay.
-    pub wait: Duration,
 }
 
 impl Default for LoginTerms {
@@ -74,7 +76,6 @@ impl Default for LoginTerms {
             most: 1,
             keep: Keep::Newest,
             reason: "replaced".into(),
-            wait: Duration::from_secs(1),
         }
     }
 }
@@ -90,6 +91,8 @@ impl ClusterConfig {
             presence_interval: Duration::from_millis(250),
             freeze: Duration::from_secs(60),
             logins: LoginTerms::default(),
+            wait: Duration::from_secs(1),
+            confirm: Duration::from_secs(10),
             touch: Duration::from_secs(10 * 60),
             rest: Duration::from_secs(60),
             memory: Duration::from_secs(30 * 60),

@@ -20,7 +20,7 @@ impl Cluster {
     /// [`Output::Close`], wherever they are.
     ///
     /// Where those that are there already stay ([`Keep::Oldest`]), the connection waits for
-    /// [`Output::Admission`], which comes within [`LoginTerms::wait`](super::LoginTerms::wait). The
+    /// [`Output::Admission`], which comes within [`ClusterConfig::wait`](super::ClusterConfig::wait). The
     /// caller has applied the policy to its own connections before.
     pub fn logged_in(&mut self, now: Time, user: &Arc<str>, connection: ConnectionId) {
         let key = (Arc::clone(user), connection);
@@ -33,7 +33,7 @@ impl Cluster {
         if self.config.logins.keep == Keep::Oldest
             && let Some(claim) = self.claims.get_mut(&key)
         {
-            let at = Some(now + self.config.logins.wait);
+            let at = Some(now + self.config.wait);
             let timer = Timer::Admission(key.0, key.1);
             self.timers.set(&mut claim.admission, at, timer);
         }

@@ -14,7 +14,7 @@
 //   session, members, pushed        what the broker, the node and other nodes do
 //   answers                         what the broker's answers change
 //   pipeline                        what is asked
-//   logins, presence, registration, probes, alone   one subject each
+//   logins, presence, seating, registration, probes, alone   one subject each
 //   rooms                           finds rooms and changes them
 //   cluster                         the state
 //   room                            a part of the state
@@ -48,6 +48,7 @@ mod registration;
 mod registrations;
 mod room;
 mod rooms;
+mod seating;
 mod session;
 mod stats;
 mod tick;
@@ -59,5 +60,5 @@ pub use self::lease::LeaseTimes;
 pub use self::link::LinkTimes;
 pub use self::load::NodeLoad;
 pub use self::members::OutboxFull;
-pub use self::output::{ClusterNotice, Fate, Output, PositionKind, Ticket};
+pub use self::output::{ClusterNotice, Fate, Output, PositionKind, SeatTicket, Ticket};
 pub use self::stats::ClusterStats;

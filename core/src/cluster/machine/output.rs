@@ -10,6 +10,10 @@ use crate::cluster::command::{Channel, Command};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
+/// A seat that was asked for, until it is granted or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeatTicket(pub u64);
+
 /// What a [`Cluster`](super::Cluster) wants done. The caller carries outputs out in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -77,6 +81,13 @@ pub enum Output {
         joined: Vec<Arc<str>>,
         /// Who left.
         left: Vec<Arc<str>>,
+    },
+    /// Whether somebody gets the seat that [`Cluster::take_seat`](super::Cluster::take_seat) asked for.
+    Seat {
+        /// The question.
+        ticket: SeatTicket,
+        /// Whether it is granted.
+        granted: bool,
     },
     /// Whether a connection may stay that waits since [`Cluster::logged_in`](super::Cluster::logged_in).
     Admission {

@@ -148,8 +148,9 @@ impl Peers {
         let (mut changes, mut vanished) = (Vec::new(), false);
         for (registration, peer) in &mut self.all {
             if peer.life == Life::Alive && peer.heard + self.lease <= proof {
-                let vanishes = peer.heard + self.grace;
-                peer.life = Life::Dead { vanishes };
+                peer.life = Life::Dead {
+                    vanishes: peer.heard + self.grace,
+                };
                 changes.push(Change::Down(Arc::clone(registration)));
             }
             if let Life::Dead { vanishes } = peer.life

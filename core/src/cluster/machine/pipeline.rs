@@ -83,6 +83,7 @@ impl Cluster {
     }
 
     fn ask_for_room(&mut self, name: Arc<str>, pipeline: &mut Pipeline) {
+        self.ask_for_seats(&name, pipeline);
         let fresh = self.fresh_epoch();
         let writer = self.writer();
         let Some(room) = self.rooms.get_mut(&name) else {

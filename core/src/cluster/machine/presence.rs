@@ -124,6 +124,7 @@ impl Cluster {
     /// This node has another registration.
     pub(super) fn write_all_again(&mut self) {
         self.with_each_room(|room, cx| {
+            room.seats.registered_anew();
             let told = room.occupants.registered_anew(cx.registrations);
             tell(room, told, cx);
         });

@@ -163,6 +163,13 @@ impl Cluster {
         }
     }
 
+    /// How many nodes live, or lived when the broker was there last; this one included.
+    pub(super) fn nodes(&self) -> usize {
+        let mut nodes: Vec<_> = self.peers.alive().map(|(it, _)| node_of(it)).collect();
+        nodes.dedup();
+        nodes.len() + 1
+    }
+
     /// Whether a registration is one of this node.
     pub(super) fn is_own(&self, registration: &str) -> bool {
         node_of(registration) == &*self.config.node
@@ -174,7 +181,7 @@ impl Cluster {
 }
 
 /// A registration is its node, a dot, and a count.
-pub(super) fn node_of(registration: &str) -> &str {
+fn node_of(registration: &str) -> &str {
     registration
         .rsplit_once('.')
         .map_or(registration, |(node, _)| node)

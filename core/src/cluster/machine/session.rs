@@ -58,6 +58,7 @@ impl Cluster {
         self.with_each_room(|room, _| {
             room.read_again();
             room.occupants.lost();
+            room.seats.confirm();
         });
     }
 

@@ -20,6 +20,12 @@ impl Cluster {
                 Timer::Fade(name) => self.list_fades(&name),
                 Timer::Admission(user, connection) => self.admission_is_due(user, connection),
                 Timer::Touch(user, connection) => self.touch_is_due(now, &(user, connection)),
+                Timer::Seats(name) => {
+                    if let Some(room) = self.rooms.get_mut(&name) {
+                        room.seats.due = None;
+                    }
+                    self.seats_are_due(now, &name);
+                }
                 Timer::Forget => {
                     self.forget = None;
                     self.forget_elsewhere();

@@ -14,6 +14,8 @@ pub(super) enum Timer {
     Presence(Arc<str>),
     /// Users whom a room knows from an epoch before are to be forgotten.
     Fade(Arc<str>),
+    /// Seats of a room are to be confirmed, or somebody has waited for long enough for one.
+    Seats(Arc<str>),
     /// Users on other nodes are to be forgotten.
     Forget,
     /// A connection has waited for long enough for its claim.

@@ -4,7 +4,7 @@
 //
 //   catch_up                       follows the log
 //   state                          the room
-//   outbox, occupants, buffer      parts of it
+//   outbox, occupants, seats, buffer   parts of it
 //   own                            a part of occupants
 //   listed                         a part of both
 
@@ -14,9 +14,11 @@ mod listed;
 mod occupants;
 mod outbox;
 mod own;
+mod seats;
 mod state;
 
 pub(super) use self::catch_up::Read;
 pub(super) use self::listed::Change;
 pub(super) use self::occupants::Told;
+pub(super) use self::seats::Decision;
 pub(super) use self::state::{Room, Stage};

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::buffer::Buffer;
 use super::occupants::Occupants;
 use super::outbox::{Outbox, settle};
+use super::seats::Seats;
 use crate::Time;
 use crate::cluster::machine::config::RoomTerms;
 use crate::cluster::machine::context::Context;
@@ -35,6 +36,7 @@ pub(in crate::cluster) struct Room {
     pub(super) buffer: Buffer,
     pub(in crate::cluster) outbox: Outbox,
     pub(in crate::cluster) occupants: Occupants,
+    pub(in crate::cluster) seats: Seats,
     pub(in crate::cluster) terms: RoomTerms,
     pub(in crate::cluster) needs_sync: bool,
     pub(in crate::cluster) needs_probe: bool,
@@ -71,6 +73,7 @@ impl Room {
             buffer: Buffer::default(),
             outbox: Outbox::new(next_own),
             occupants: Occupants::default(),
+            seats: Seats::default(),
             terms: RoomTerms::default(),
             needs_sync: true,
             needs_probe: false,
@@ -95,20 +98,25 @@ impl Room {
             || self.needs_probe
             || self.outbox.len() > 0
             || self.occupants.has_something_to_ask(self.is_entered())
+            || self.seats.has_something_to_ask()
     }
 
     /// Nobody is here, and nothing is left to send.
     pub(in crate::cluster) fn is_done(&self, own: &Arc<str>) -> bool {
-        !self.is_entered() && self.outbox.is_done() && self.occupants.is_done(own)
+        !self.is_entered()
+            && self.outbox.is_done()
+            && self.occupants.is_done(own)
+            && self.seats.is_done()
     }
 
     /// What is due, and when.
-    pub(in crate::cluster) fn timers(&self) -> [(Option<Time>, Timer); 3] {
+    pub(in crate::cluster) fn timers(&self) -> [(Option<Time>, Timer); 4] {
         let name = || Arc::clone(&self.name);
         [
             (self.probe, Timer::Probe(name())),
             (self.occupants.write, Timer::Presence(name())),
             (self.occupants.fade, Timer::Fade(name())),
+            (self.seats.due, Timer::Seats(name())),
         ]
     }
 

@@ -1,0 +1,207 @@
+//! Seats that count over all nodes, as those who sit on them live it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use switchboard_core::cluster::{Answer, Command, Output, SeatTicket, Seats};
+use switchboard_tests::broker::{Kept, Key};
+
+use crate::faults::kill;
+use crate::logins::terms;
+use crate::world::World;
+
+/// Seats of the hall.
+pub(crate) const TOTAL: u32 = 4;
+const HALL: &str = "hall";
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Who sits in the hall, and who waits, by node.
+#[derive(Default)]
+pub(crate) struct Hall {
+    sitting: BTreeMap<usize, u32>,
+    waiting: BTreeSet<(usize, SeatTicket)>,
+}
+
+impl World {
+    pub(crate) fn take_or_give_seat(&mut self, at: usize) {
+        if self.is_paused(at) {
+            return;
+        }
+        if self.sits(at) > 0 && self.rng.bool() {
+            self.give_seat(at);
+        } else {
+            self.take_seat(at);
+        }
+    }
+
+    fn take_seat(&mut self, at: usize) {
+        let machine = &mut self.nodes[at].machine;
+        let ticket = machine.take_seat(self.now, &HALL.into(), TOTAL);
+        self.hall.waiting.insert((at, ticket));
+        self.carry_out(at);
+    }
+
+    fn give_seat(&mut self, at: usize) {
+        *self.hall.sitting.entry(at).or_default() -= 1;
+        self.nodes[at].machine.give_seat(self.now, &HALL.into());
+        self.carry_out(at);
+    }
+
+    pub(crate) fn seat_told(&mut self, at: usize, output: &Output) {
+        let Output::Seat { ticket, granted } = output else {
+            panic!("{output:?} is about no seat");
+        };
+        let was_waiting = self.hall.waiting.remove(&(at, *ticket));
+        assert!(was_waiting, "{ticket:?} is decided twice");
+        *self.hall.sitting.entry(at).or_default() += u32::from(*granted);
+        let what = if *granted { "seat" } else { "no seat" };
+        self.witness.count(what);
+    }
+
+    /// Those on a process stand up with it.
+    pub(crate) fn seats_end(&mut self, at: usize) {
+        self.hall.sitting.remove(&at);
+        self.hall.waiting.retain(|(node, _)| *node != at);
+    }
+
+    fn sits(&self, at: usize) -> u32 {
+        self.hall.sitting.get(&at).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn sitting(&self) -> u32 {
+        self.hall.sitting.values().sum()
+    }
+
+    /// Nobody waits, and the broker counts who sits.
+    pub(crate) fn assert_seats(&mut self) {
+        let seed = self.seed;
+        assert!(self.hall.waiting.is_empty(), "seed {seed}: for ever");
+        let question = Command::Seats(Seats {
+            room: HALL.into(),
+            registration: "witness.1".into(),
+            session: 1,
+            held: 0,
+            wanted: 0,
+            total: TOTAL,
+            stale: 30 * SECOND,
+            table: 60 * SECOND,
+            dead: Vec::new(),
+        });
+        let Ok(Answer::Seats { others, .. }) = self.sim.apply(&question) else {
+            panic!("seed {seed}: the broker does not answer");
+        };
+        assert_eq!(
+            others,
+            self.sitting(),
+            "seed {seed}: {:?}",
+            self.hall.sitting
+        );
+    }
+}
+
+fn world(nodes: usize) -> World {
+    let mut world = World::with_terms(1, nodes, 100, terms(0));
+    world.run(SECOND);
+    world
+}
+
+#[test]
+fn no_more_seats_are_taken_at_once_than_there_are() {
+    let mut world = world(3);
+    for at in 0..3 {
+        for _ in 0..3 {
+            world.take_seat(at);
+        }
+    }
+    world.run(SECOND);
+    assert_eq!(world.sitting(), TOTAL);
+    assert_eq!(world.witness.seen["no seat"], 5);
+    world.assert_seats();
+}
+
+#[test]
+fn a_seat_that_was_given_back_is_free_on_each_node() {
+    let mut world = world(2);
+    for _ in 0..TOTAL {
+        world.take_seat(0);
+    }
+    world.run(SECOND);
+    world.give_seat(0);
+    world.run(SECOND);
+    world.take_seat(1);
+    world.run(SECOND);
+    assert_eq!((world.sits(0), world.sits(1)), (TOTAL - 1, 1));
+}
+
+#[test]
+fn seats_of_a_killed_node_are_free_within_five_seconds() {
+    let mut world = world(2);
+    for _ in 0..TOTAL {
+        world.take_seat(0);
+    }
+    world.run(SECOND);
+    kill(&mut world, 0);
+    world.run(5 * SECOND);
+    for _ in 0..TOTAL {
+        world.take_seat(1);
+    }
+    world.run(SECOND);
+    assert_eq!(world.sits(1), TOTAL);
+}
+
+/// Nobody who sits is sent away because the broker has forgotten them.
+#[test]
+fn seats_that_the_broker_lost_are_said_again() {
+    for fault in [
+        |world: &mut World| world.sim.restart(Kept::Nothing),
+        |world: &mut World| world.sim.evict(&Key::Seats(HALL.to_owned())),
+    ] {
+        let mut world = world(2);
+        for at in 0..2 {
+            world.take_seat(at);
+        }
+        world.run(SECOND);
+        fault(&mut world);
+        world.spread();
+        // No longer than until the next confirmation.
+        world.run(15 * SECOND);
+        world.assert_seats();
+        assert_eq!(world.sitting(), 2);
+    }
+}
+
+#[test]
+fn a_node_grants_its_share_while_the_broker_is_away() {
+    let mut world = world(2);
+    world.take_seat(0);
+    world.run(3 * SECOND);
+    world.away_until = world.now + 600 * SECOND;
+    world.sim.restart(Kept::All);
+    world.spread();
+    world.run(SECOND / 2);
+    for at in 0..2 {
+        for _ in 0..TOTAL {
+            world.take_seat(at);
+        }
+    }
+    world.run(SECOND / 2);
+    assert_eq!(world.sitting(), 1, "before anybody has waited for long");
+    world.run(SECOND);
+    assert_eq!((world.sits(0), world.sits(1)), (TOTAL / 2, TOTAL / 2));
+    world.away_until = world.now;
+    world.run(5 * SECOND);
+    world.assert_seats();
+}
+
+#[test]
+fn a_node_that_stood_still_keeps_its_seats_if_there_are_enough() {
+    let mut world = world(2);
+    for at in 0..2 {
+        world.take_seat(at);
+    }
+    world.run(SECOND);
+    world.nodes[0].paused_until = world.now + 10 * SECOND;
+    world.run(15 * SECOND);
+    assert_eq!(world.sitting(), 2);
+    world.assert_seats();
+}
