@@ -19,6 +19,6 @@ pub use self::command::{
 };
 pub use self::machine::{
     Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes, LinkTimes, LoginTerms,
-    NodeLoad, OutboxFull, Output, PositionKind, RoomTerms, SeatTicket, Ticket,
+    NodeLoad, Output, PositionKind, PublishError, Question, RoomTerms, SeatTicket, Ticket,
 };
 pub use self::push::{BadPush, NodeState, Push};

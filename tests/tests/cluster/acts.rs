@@ -38,7 +38,16 @@ impl World {
                 let user = self.some_user();
                 self.log_in_or_out(at, user);
             }
-            880..890 => self.take_or_give_seat(at),
+            880..886 => self.take_or_give_seat(at),
+            886..889 => {
+                let user = self.some_user();
+                self.direct(at, user);
+            }
+            889 if self.rng.bool() => self.tell_everyone(at),
+            889 => {
+                let user = self.some_user();
+                self.kick(at, user);
+            }
             // Long enough for leases and graces.
             890..894 => {
                 let millis = self.rng.u64(200..5000);

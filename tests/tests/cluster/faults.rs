@@ -151,6 +151,7 @@ pub(crate) fn kill(world: &mut World, at: usize) {
     world.witness.killed(at);
     world.connections_end(at);
     world.seats_end(at);
+    world.questions_end(at);
     world.nodes[at] = world.process(at);
 }
 

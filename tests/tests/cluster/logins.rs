@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use switchboard_core::ConnectionId;
 use switchboard_core::cluster::{Answer, Command, Keep, LoginTerms, Lookup, Output};
+use switchboard_core::{ConnectionId, Time};
 
 use crate::acts::USERS;
 use crate::world::World;
@@ -21,6 +21,7 @@ struct Login {
     user: &'static str,
     /// Counts all logins.
     number: u32,
+    at: Time,
     /// It has not been decided whether it may stay.
     waits: bool,
 }
@@ -56,6 +57,7 @@ impl World {
         let login = Login {
             user,
             number,
+            at: self.now,
             waits: self.terms.keep == Keep::Oldest,
         };
         self.logins.live.insert((at, id), login);
@@ -100,6 +102,12 @@ impl World {
             .collect();
         here.sort_unstable();
         here.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Whether a user has a connection that was made before.
+    pub(crate) fn logged_in_before(&self, user: &str, before: Time) -> bool {
+        let mut live = self.logins.live.values();
+        live.any(|login| login.user == user && login.at < before)
     }
 
     /// Carries out what a machine says about connections.

@@ -2,6 +2,7 @@
 //! what must hold all the same.
 
 mod acts;
+mod asking;
 mod faults;
 mod login_stories;
 mod logins;

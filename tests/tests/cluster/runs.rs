@@ -16,7 +16,7 @@ fn seeds(usual: u64) -> u64 {
     env::var("SWITCHBOARD_CLUSTER_SEEDS").map_or(usual, |seeds| seeds.parse().expect("a number"))
 }
 
-fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) {
+fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) -> World {
     let mut world = World::new(seed, 2 + seed as usize % 3, kept);
     for _ in 0..STEPS {
         world.step();
@@ -47,6 +47,7 @@ fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) {
     for (what, count) in &world.witness.seen {
         *tally.entry(what).or_default() += count;
     }
+    world
 }
 
 /// Members see who is in their rooms through other nodes.
@@ -78,6 +79,7 @@ fn assert_settled(world: &mut World) {
     assert_presence(world);
     world.assert_logins();
     world.assert_seats();
+    world.assert_answered();
     assert_eq!(
         world.witness.open(),
         0,
@@ -104,7 +106,7 @@ fn assert_settled(world: &mut World) {
 fn without_faults_nothing_is_lost_repeated_or_told_anew() {
     let mut seen = Seen::new();
     for seed in 0..seeds(5) {
-        run(seed, 100, &[], &mut seen);
+        run(seed, 100, &[], &mut seen).assert_kicked();
     }
     println!("{seen:#?}");
     assert!(seen["delivered"] > 0 && seen["numbered"] > 0);
@@ -124,8 +126,8 @@ fn without_faults_nothing_is_lost_repeated_or_told_anew() {
 #[test]
 fn a_fault_that_loses_no_data_costs_no_message() {
     let mut seen = Seen::new();
-    for seed in 0..seeds(30) {
-        run(seed, 10_000, &HARMLESS, &mut seen);
+    for seed in 0..seeds(15) {
+        run(seed, 10_000, &HARMLESS, &mut seen).assert_kicked();
         for never in ["lost", "repeat", "new epoch"] {
             assert_eq!(seen.get(never), None, "seed {seed}: {never}");
         }
@@ -150,6 +152,19 @@ fn a_fault_that_loses_no_data_costs_no_message() {
         "garbage",
         "stall",
         "lost push",
+        "joined",
+        "left",
+        "lapsed",
+        "admitted",
+        "refused",
+        "closed",
+        "seat",
+        "no seat",
+        "direct",
+        "taken",
+        "not taken",
+        "everyone",
+        "kicked",
     ];
     for wanted in wanted {
         assert!(seen.contains_key(wanted), "{wanted} never happened");
@@ -159,8 +174,8 @@ fn a_fault_that_loses_no_data_costs_no_message() {
 #[test]
 fn nodes_that_die_or_stand_still_cost_the_others_nothing() {
     let mut seen = Seen::new();
-    for seed in 0..seeds(30) {
-        run(2000 + seed, 10_000, &OF_NODES, &mut seen);
+    for seed in 0..seeds(15) {
+        run(2000 + seed, 10_000, &OF_NODES, &mut seen).assert_kicked();
         for never in ["repeat", "new epoch"] {
             assert_eq!(seen.get(never), None, "seed {seed}: {never}");
         }
@@ -175,7 +190,7 @@ fn nodes_that_die_or_stand_still_cost_the_others_nothing() {
 fn what_is_lost_is_told_and_nothing_is_delivered_twice() {
     let mut seen = Seen::new();
     let all = [&HARMLESS[..], &LOSING, &OF_NODES].concat();
-    for seed in 0..seeds(50) {
+    for seed in 0..seeds(25) {
         run(1000 + seed, 20, &all, &mut seen);
     }
     println!("{seen:#?}");

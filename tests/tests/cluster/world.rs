@@ -12,6 +12,7 @@ use switchboard_core::cluster::{
 };
 use switchboard_tests::broker::{Link, SimRedis};
 
+use crate::asking::Asking;
 use crate::logins::{self, Logins};
 use crate::seats::Hall;
 use crate::witness::Witness;
@@ -68,6 +69,7 @@ pub(crate) struct World {
     pub(crate) terms: LoginTerms,
     pub(crate) logins: Logins,
     pub(crate) hall: Hall,
+    pub(crate) asking: Asking,
 }
 
 impl World {
@@ -91,6 +93,7 @@ impl World {
             terms,
             logins: Logins::default(),
             hall: Hall::default(),
+            asking: Asking::default(),
         };
         for at in 0..nodes {
             let node = world.process(at);
@@ -265,6 +268,10 @@ impl World {
                     self.connection_told(at, told);
                 }
                 told @ Output::Seat { .. } => self.seat_told(at, &told),
+                told @ (Output::Direct { .. }
+                | Output::Taken { .. }
+                | Output::Kicked { .. }
+                | Output::Everyone { .. }) => self.asking_told(at, told),
                 Output::Notice(ClusterNotice::Lapsed(_)) => self.witness.count("lapsed"),
                 Output::Notice(_) => {}
                 told => self.witness.told(at, &node.name, told),

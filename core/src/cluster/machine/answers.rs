@@ -17,7 +17,7 @@ impl Cluster {
         answer: Answer,
     ) -> Result<(), Failure> {
         match (asked, answer) {
-            (Asked::Ping, Answer::Ping) => {}
+            (Asked::Ping, Answer::Ping) | (Asked::Notify, Answer::Notify(_)) => {}
             (
                 Asked::Beat {
                     registration,
@@ -70,12 +70,19 @@ impl Cluster {
                 }
             }
             (Asked::Seats { room, registration }, answer) => {
-                return self.seats_answered(now, &room, &registration, answer);
+                return self.seats_answered(now, &room, &registration, &answer);
             }
             (Asked::Claim { key, registration }, answer) => {
                 return self.claim_answered(now, &key, &registration, answer);
             }
             (Asked::Lookup, Answer::Lookup(claims)) => self.claims_read(now, claims),
+            (Asked::Question(question), Answer::Direct(reached)) => {
+                self.direct_answered(question, &reached);
+            }
+            (Asked::Question(question), Answer::Kick { at, reached }) => {
+                self.clock.heard(now, at);
+                self.kick_answered(question, &reached);
+            }
             // Among them Stale and OutOfOrder: another connection of this node is at work.
             _ => return Err(Failure::Malformed),
         }

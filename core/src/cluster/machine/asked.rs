@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::claims::Key;
+use super::output::Question;
 
 /// What an answer is about.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) enum Asked {
         registration: Arc<str>,
     },
     Lookup,
+    Question(Question),
+    Notify,
     Probe {
         room: Arc<str>,
         stay: u64,
@@ -44,7 +47,12 @@ pub(super) enum Asked {
 impl Asked {
     pub(super) fn room(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Ping | Self::Beat { .. } | Self::Claim { .. } | Self::Lookup => None,
+            Self::Ping
+            | Self::Beat { .. }
+            | Self::Claim { .. }
+            | Self::Lookup
+            | Self::Question(_)
+            | Self::Notify => None,
             Self::Sync { room, .. }
             | Self::Append { room }
             | Self::Presence { room, .. }

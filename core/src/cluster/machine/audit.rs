@@ -63,6 +63,9 @@ impl Cluster {
         for (key, claim) in self.claims.iter() {
             timers(key, claim).into_iter().for_each(&mut expect);
         }
+        for (question, pending) in self.questions.iter() {
+            expect((pending.due, Timer::Question(*question)));
+        }
         expect((self.forget, Timer::Forget));
         if self.timers.all() != &expected {
             return Err(format!("{:?} are set, not {expected:?}", self.timers));

@@ -15,6 +15,7 @@ use super::link::Link;
 use super::load::NodeLoad;
 use super::output::Output;
 use super::peers::Peers;
+use super::questions::Questions;
 use super::room::Room;
 use super::timers::Timers;
 use crate::Time;
@@ -39,6 +40,7 @@ pub struct Cluster {
     pub(super) claims: Claims,
     /// Users whose claims are to be read.
     pub(super) lookups: VecDeque<Arc<str>>,
+    pub(super) questions: Questions,
     pub(super) timers: Timers,
     pub(super) asked: Vec<Asked>,
     pub(super) outputs: VecDeque<Output>,
@@ -75,6 +77,7 @@ impl Cluster {
             queue: BTreeMap::new(),
             claims: Claims::default(),
             lookups: VecDeque::new(),
+            questions: Questions::default(),
             timers: Timers::default(),
             asked: Vec::new(),
             outputs: VecDeque::new(),

@@ -4,15 +4,11 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::config::RoomTerms;
-use super::output::{Fate, Output, Ticket};
+use super::output::{Fate, Output, PublishError, Ticket};
 use super::room::{Room, Stage};
 use super::timers::Timer;
 use crate::Time;
 use crate::cluster::command::Channel;
-
-/// Why a message was not taken: the outbox is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutboxFull;
 
 impl Cluster {
     /// The first member of a room is here.
@@ -64,7 +60,7 @@ impl Cluster {
         now: Time,
         name: &Arc<str>,
         body: Arc<[u8]>,
-    ) -> Result<Ticket, OutboxFull> {
+    ) -> Result<Ticket, PublishError> {
         let ticket = Ticket(self.tickets);
         let alone = self.alone;
         let full = self.waiting >= self.config.outbox_messages
@@ -77,7 +73,7 @@ impl Cluster {
                 let fate = Fate::Local;
                 self.outputs.push_back(Output::Published { ticket, fate });
             }
-            _ if full => return Err(OutboxFull),
+            _ if full => return Err(PublishError::OutboxFull),
             _ => {
                 let len = body.len();
                 self.room(name).outbox.push(ticket, body);

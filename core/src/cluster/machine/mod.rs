@@ -14,18 +14,19 @@
 //   session, members, pushed        what the broker, the node and other nodes do
 //   answers                         what the broker's answers change
 //   pipeline                        what is asked
-//   logins, presence, seating, registration, probes, alone   one subject each
+//   asking, logins, presence, seating, registration, probes, alone   one subject each
 //   rooms                           finds rooms and changes them
 //   cluster                         the state
 //   room                            a part of the state
 //   context                         what a part may look at
-//   lease, peers, broker_clock, claims      parts of the state
+//   lease, peers, broker_clock, claims, questions   parts of the state
 //   config, link, asked, timers     parts of the state
 //   output, figures, load           what comes out
 
 mod alone;
 mod answers;
 mod asked;
+mod asking;
 mod audit;
 mod broker_clock;
 mod claims;
@@ -44,6 +45,7 @@ mod pipeline;
 mod presence;
 mod probes;
 mod pushed;
+mod questions;
 mod registration;
 mod registrations;
 mod room;
@@ -59,6 +61,7 @@ pub use self::config::{ClusterConfig, LoginTerms, RoomTerms};
 pub use self::lease::LeaseTimes;
 pub use self::link::LinkTimes;
 pub use self::load::NodeLoad;
-pub use self::members::OutboxFull;
-pub use self::output::{ClusterNotice, Fate, Output, PositionKind, SeatTicket, Ticket};
+pub use self::output::{
+    ClusterNotice, Fate, Output, PositionKind, PublishError, Question, SeatTicket, Ticket,
+};
 pub use self::stats::ClusterStats;

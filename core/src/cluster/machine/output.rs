@@ -1,5 +1,6 @@
 //! What the machine wants done, and what it tells.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::ConnectionId;
@@ -9,6 +10,28 @@ use crate::cluster::command::{Channel, Command};
 /// A message that this node published, until its fate is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
+
+/// A question to other nodes, until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Question(pub u64);
+
+/// Why something was not taken.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishError {
+    /// Too much waits for the broker.
+    OutboxFull,
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutboxFull => "too much waits for the broker",
+        })
+    }
+}
+
+impl std::error::Error for PublishError {}
 
 /// A seat that was asked for, until it is granted or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +129,47 @@ pub enum Output {
         connection: ConnectionId,
         /// Why, as a word.
         reason: Arc<str>,
+    },
+    /// A message of another node for a user's connections here. The caller says by
+    /// [`Cluster::taken`](super::Cluster::taken) how many took it.
+    Direct {
+        /// The node that sent it.
+        node: Arc<str>,
+        /// Its question.
+        question: Question,
+        /// The user.
+        user: Arc<str>,
+        /// The message.
+        body: Arc<[u8]>,
+    },
+    /// What came of [`Cluster::direct`](super::Cluster::direct).
+    Taken {
+        /// The question.
+        question: Question,
+        /// How many other nodes have answered.
+        nodes: u32,
+        /// How many connections there took the message.
+        queues: u64,
+        /// Whether all have answered that were asked.
+        complete: bool,
+    },
+    /// What came of [`Cluster::kick`](super::Cluster::kick).
+    Kicked {
+        /// The question.
+        question: Question,
+        /// How many nodes were told, this one included if the user was here.
+        nodes: u32,
+        /// How many connections the user had there.
+        connections: u64,
+        /// Whether it was done: the broker answered in time.
+        complete: bool,
+    },
+    /// A message of another node for every connection here.
+    Everyone {
+        /// The node that sent it.
+        node: Arc<str>,
+        /// The message.
+        body: Arc<[u8]>,
     },
     /// For the log and the application.
     Notice(ClusterNotice),

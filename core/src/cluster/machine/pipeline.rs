@@ -32,6 +32,10 @@ impl Pipeline {
         self.asked.push(asked);
     }
 
+    pub(super) fn add_bytes(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.commands.len() >= COMMANDS || self.bytes >= BYTES
     }
@@ -49,6 +53,7 @@ impl Cluster {
             self.ask_beat(now, &mut pipeline);
         }
         if self.lease.is_introduced() {
+            self.ask_questions(&mut pipeline);
             self.ask_for_claims(now, CLAIMS, &mut pipeline);
             self.ask_for_rooms(&mut pipeline);
             self.ask_for_claims(now, COMMANDS, &mut pipeline);
@@ -107,7 +112,7 @@ impl Cluster {
         }
         let space = BYTES.saturating_sub(pipeline.bytes);
         if let Some((first, bodies)) = room.outbox.hand_over(ROOM_MESSAGES, space) {
-            pipeline.bytes += bodies.iter().map(|body| body.len()).sum::<usize>();
+            pipeline.add_bytes(bodies.iter().map(|body| body.len()).sum());
             let append = Append {
                 room: Arc::clone(&name),
                 writer: writer.clone(),

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
+use super::output::{Output, Question};
 use super::room::{Change, Stage};
 use crate::Time;
 use crate::cluster::answer::Entry;
@@ -15,7 +16,7 @@ impl Cluster {
         match (channel, Push::parse(payload)) {
             (_, Err(_)) => self.figures.bad_pushes += 1,
             (Channel::Room(name), Ok(push)) => self.pushed_to_room(now, name, push),
-            (Channel::Everyone, Ok(push)) => self.pushed_to_everyone(now, push),
+            (Channel::Everyone, Ok(push)) => self.pushed_to_everyone(now, &push),
             (Channel::Inbox(_), Ok(push)) => self.pushed_to_inbox(push),
         }
         self.send(now);
@@ -64,27 +65,50 @@ impl Cluster {
     }
 
     fn pushed_to_inbox(&mut self, push: Push<'_>) {
-        if let Push::Close {
-            registration,
-            reason,
-            user,
-            connections,
-        } = push
-        {
-            self.close_arrived(registration, reason, user, &connections);
+        match push {
+            Push::Close {
+                registration,
+                reason,
+                user,
+                connections,
+            } => self.close_arrived(registration, reason, user, &connections),
+            Push::Direct {
+                node,
+                question,
+                user,
+                body,
+            } => self.outputs.push_back(Output::Direct {
+                node: node.into(),
+                question: Question(question),
+                user: user.into(),
+                body: body.into(),
+            }),
+            Push::Taken {
+                node,
+                question,
+                queues,
+            } => self.taken_arrived(node, Question(question), queues),
+            _ => {}
         }
     }
 
-    fn pushed_to_everyone(&mut self, now: Time, push: Push<'_>) {
-        if let Push::Beat {
-            registration,
-            count,
-            state,
-            figures,
-            ..
-        } = push
-        {
-            self.beat_arrived(now, registration, count, state, figures);
+    fn pushed_to_everyone(&mut self, now: Time, push: &Push<'_>) {
+        match push {
+            Push::Beat {
+                registration,
+                count,
+                state,
+                figures,
+                ..
+            } => self.beat_arrived(now, registration, *count, *state, figures),
+            // This node has served its own connections.
+            Push::Everyone { node, body } if **node != *self.config.node => {
+                self.outputs.push_back(Output::Everyone {
+                    node: Arc::from(*node),
+                    body: Arc::from(*body),
+                });
+            }
+            _ => {}
         }
     }
 }

@@ -60,7 +60,7 @@ impl Cluster {
             registration: Arc::clone(&registration),
             session: self.session,
             held: wanted.held,
-            wanted: wanted.wanted,
+            wanted: wanted.most,
             total: wanted.total,
             stale: self.config.confirm * 3,
             table: self.config.memory,
@@ -76,16 +76,16 @@ impl Cluster {
         now: Time,
         name: &Arc<str>,
         registration: &Arc<str>,
-        answer: Answer,
+        answer: &Answer,
     ) -> Result<(), Failure> {
         let Answer::Seats { granted, at, .. } = answer else {
             return Err(Failure::Malformed);
         };
-        self.clock.heard(now, at);
+        self.clock.heard(now, *at);
         if registration == self.lease.registration() {
             let confirm = now + self.config.confirm;
             self.with_room(name, |room, cx| {
-                let decisions = room.seats.answered(granted, confirm);
+                let decisions = room.seats.answered(*granted, confirm);
                 tell(room, decisions, cx);
             });
         }

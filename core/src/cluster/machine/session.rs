@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::asked::Asked;
 use super::cluster::Cluster;
 use super::output::{ClusterNotice, Output};
 use super::timers::Timer;
@@ -52,7 +53,12 @@ impl Cluster {
             return;
         }
         self.link.lost(now, &mut self.rng);
-        self.asked.clear();
+        for asked in std::mem::take(&mut self.asked) {
+            if let Asked::Question(question) = asked {
+                self.questions.lost(question);
+            }
+        }
+        self.questions.drop_notices();
         self.lease.lost();
         self.claims.lost();
         self.with_each_room(|room, _| {

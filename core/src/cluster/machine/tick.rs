@@ -26,6 +26,7 @@ impl Cluster {
                     }
                     self.seats_are_due(now, &name);
                 }
+                Timer::Question(question) => self.question_is_due(question),
                 Timer::Forget => {
                     self.forget = None;
                     self.forget_elsewhere();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::output::Question;
 use crate::{ConnectionId, Time};
 
 /// What may be due. Its owner keeps the time at which it is, so that each is set at most once.
@@ -16,6 +17,8 @@ pub(super) enum Timer {
     Fade(Arc<str>),
     /// Seats of a room are to be confirmed, or somebody has waited for long enough for one.
     Seats(Arc<str>),
+    /// A question has waited for long enough.
+    Question(Question),
     /// Users on other nodes are to be forgotten.
     Forget,
     /// A connection has waited for long enough for its claim.

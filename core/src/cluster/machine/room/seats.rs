@@ -37,7 +37,7 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cluster) struct Wanted {
     pub(in crate::cluster) held: u32,
-    pub(in crate::cluster) wanted: u32,
+    pub(in crate::cluster) most: u32,
     pub(in crate::cluster) total: u32,
 }
 
@@ -75,7 +75,7 @@ impl Seats {
         self.asked = Some(last.unwrap_or(SeatTicket(0)));
         Some(Wanted {
             held: self.held,
-            wanted: self.held.saturating_add(self.waiting.len() as u32),
+            most: self.held.saturating_add(self.waiting.len() as u32),
             total: self.total,
         })
     }
