@@ -101,7 +101,7 @@ function take(m: Channels & Context, name: string, place: Place, { epoch, seq, f
 
 /** Reports numbers of an active channel as not delivered. */
 function lost(m: Channels & Context, channel: string, away = false) {
-  return (from: number, to: number): void => { if (m._channels.get(channel)?._active) emit(m, { type: 'gap', channel, from, to, away }); };
+  return (from: number, to: number): unknown => m._channels.get(channel)?._active && emit(m, { type: 'gap', channel, from, to, away });
 }
 
 function nowhere(): Place { return { epoch: '', seq: NaN, _own: new Set(), _fresh: false }; }

@@ -56,9 +56,9 @@ export function part(m: Machine, channel: string): void {
 export function post(m: Machine, { bytes, queue = m.queue, content, ...fields }: Post): void {
   const frame: Frame = fields.type === 'call' ? { ...fields, params: content } : { ...fields, content };
   if (fields.type === 'publish') frame.type = 'message';
-  const item = { id: m._nextId++, frame, bytes, queue, at: m._now };
+  const item = { id: m._nextId++, frame, bytes, queue: queue && !frame.volatile, at: m._now };
   const isStopped = m._phase === Phase.Stopped;
-  if (isReady(m) ? isEarly(m, frame) : queue && !isStopped) hold(m, item);
+  if (isReady(m) ? isEarly(m, frame) : item.queue && !isStopped) hold(m, item);
   else if (isReady(m)) transmit(m, item);
   else drop(m, item, isStopped ? 'stopped' : 'not_connected');
 }

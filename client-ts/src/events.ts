@@ -83,7 +83,7 @@ export type Event =
   | { type: 'message'; frame: Frame | null }
   | { type: 'subscribe'; channel: string; since?: Position | undefined; last?: number | undefined }
   | { type: 'unsubscribe'; channel: string }
-  | { type: 'publish'; channel: string; content: unknown; bytes: number; echo?: boolean | undefined; queue?: boolean | undefined }
+  | { type: 'publish'; channel: string; content: unknown; bytes: number; echo?: boolean | undefined; volatile?: boolean | undefined; key?: string | undefined; queue?: boolean | undefined }
   | { type: 'direct'; to: string; content: unknown; bytes: number; queue?: boolean | undefined }
   | { type: 'call'; method: string; content: unknown; bytes: number; queue?: boolean | undefined }
   | { type: 'cancel'; id: number };

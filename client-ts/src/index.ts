@@ -35,6 +35,17 @@ export interface SendOptions {
   queue?: boolean | undefined;
 }
 
+export interface PublishOptions extends SendOptions {
+  /** Whether this client receives the message, too. */
+  echo?: boolean | undefined;
+  /** For what is soon out of date, such as cursors: has no number, is not kept, never waits for a connection, and is dropped for whoever is slow. */
+  volatile?: boolean | undefined;
+  /** What it is the latest value of, in a channel that keeps these; the content `null` removes it. */
+  key?: string | undefined;
+}
+
+let unnumbered = 0;
+
 type Waiter = [resolve: (value: never) => void, reject: (reason: unknown) => void];
 
 /** A method of the server's application, as `call` sees it. */
@@ -47,6 +58,8 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
   state: State = { status: 'idle', last: null };
   readonly #transport: Transport;
   readonly #channels = new Map<string, Set<Subscription<never>>>();
+  /** The epochs of the channels on this connection. */
+  readonly #epochs = new Map<string, string>();
   readonly #waiters = new Map<number, Waiter>();
 
   /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
@@ -97,19 +110,19 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
     return subscription;
   }
 
-  /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it. */
-  publish<K extends keyof Topics & string>(channel: K, content: Topics[K], { signal, queue, echo }: SendOptions & { echo?: boolean | undefined } = {}): Promise<number> {
-    return this.#post({ type: 'publish', channel, content, bytes: 0, queue, echo }, signal);
+  /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it; with 0 if it is volatile. */
+  publish<K extends keyof Topics & string>(channel: K, content: Topics[K], { signal, ...options }: PublishOptions = {}): Promise<number> {
+    return this.#post({ ...options, type: 'publish', channel, content, bytes: 0 }, signal);
   }
 
   /** Sends to all connections of a user. The promise resolves with their number. */
-  direct(to: string, content: unknown, { signal, queue }: SendOptions = {}): Promise<number> {
-    return this.#post({ type: 'direct', to, content, bytes: 0, queue }, signal);
+  direct(to: string, content: unknown, { signal, ...options }: SendOptions = {}): Promise<number> {
+    return this.#post({ ...options, type: 'direct', to, content, bytes: 0 }, signal);
   }
 
   /** Calls a method of the server's application. The promise resolves with its result. */
-  call<K extends keyof Methods & string>(method: K, params: Parameters<Methods[K]>[0] = null, { signal, queue }: SendOptions = {}): Promise<Awaited<ReturnType<Methods[K]>>> {
-    return this.#post({ type: 'call', method, content: params, bytes: 0, queue }, signal);
+  call<K extends keyof Methods & string>(method: K, params: Parameters<Methods[K]>[0] = null, { signal, ...options }: SendOptions = {}): Promise<Awaited<ReturnType<Methods[K]>>> {
+    return this.#post({ ...options, type: 'call', method, content: params, bytes: 0 }, signal);
   }
 
   #post<R>(event: Post, signal: AbortSignal | undefined): Promise<R> {
@@ -159,6 +172,8 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
     }
     const { frame, presence } = notice;
     const { type, channel, id } = frame;
+    if (type === 'subscribed') this.#epochs.set(channel, frame.epoch);
+    if (type === 'message') frame.id = `${frame.epoch = this.#epochs.get(channel)}.${frame.seq ?? (unnumbered -= 1)}`;
     this.#each(channel, (one) => {
       if (type === 'subscribed') one._mark('active');
       if (type === 'unsubscribed' && id === undefined) one._mark('refused');

@@ -62,7 +62,7 @@ function isSubscribe(m: Requests & Channels, id: number): boolean { return m._ch
 export function acknowledged(m: Machine, { type, id, seq, delivered, content }: Frame): void {
   const request = m._requests.get(id);
   if (!request || (request._frame.type === 'call') !== (type === 'result') || isSubscribe(m, id)) return;
-  if (!request._told) settle(m, { type: 'done', id, value: type === 'ack' ? seq ?? delivered : content });
+  if (!request._told) settle(m, { type: 'done', id, value: type === 'ack' ? seq ?? delivered ?? 0 : content });
   answered(m, id);
   seeOwn(m, request._frame, seq);
 }

@@ -13,7 +13,16 @@ export interface Message<T = unknown> {
   readonly content: T;
   /** The sending user; absent if the application sent it. */
   readonly sender?: string;
-  readonly seq: number;
+  /** Its number in the channel; a volatile message has none. */
+  readonly seq?: number;
+  /** The life of the channel in which the number counts. */
+  readonly epoch: string;
+  /** Unique in the channel, and the same whenever the message comes, so that it is a key for lists. */
+  readonly id: string;
+  /** What it is the latest value of, in a channel that keeps these. */
+  readonly key?: string;
+  /** When it was published, in milliseconds since 1970, if the server tells. */
+  readonly time?: number;
 }
 
 /** Messages that were not delivered. `away`: they were sent between two connections, and may include own unconfirmed ones. */

@@ -51,6 +51,8 @@ export interface Options {
   queue?: boolean | { count?: number; bytes?: number; age?: number };
   /** Bytes that may wait for the network (1 MiB). Above that, publishing fails with `queue_full`. */
   maxBuffered?: number;
+  /** Logs what the client does and receives, with contents but without tokens: with this function, or with `console.debug`. */
+  debug?: boolean | ((...what: unknown[]) => void);
   /** Seed of the random delays; drawn from `Math.random()` by default. */
   seed?: number;
 }
@@ -81,7 +83,8 @@ const enum Ms {
 
 /** Carries out the machine's actions: sockets, timers, tokens, and page events. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000 } = options;
+  const { webSocket = globalThis.WebSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000, debug } = options;
+  const log = debug === true ? console.debug : debug || undefined;
   const m = newMachine({
     ...backoff, ...(queue as object),
     seed,
@@ -105,7 +108,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
 
   function connect(command: typeof start): void {
-    if (!webSocket && !globalThis.WebSocket) throw new TypeError('no WebSocket here: set the option webSocket');
+    if (!webSocket) throw new TypeError('no WebSocket here: set the option webSocket');
     if (typeof address !== 'function') resolve(address);
     for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
     run(command);
@@ -122,6 +125,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     if (running) return;
     running = true;
     for (let action; (action = m._actions.shift());) {
+      log?.(action);
       try {
         perform(action);
       } catch (error) {
@@ -185,7 +189,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       const url = resolve(place);
       const offered = ['switchboard.v1.json', ...protocols];
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
-      socket = new (webSocket ?? WebSocket)(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
+      socket = new webSocket(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
       socket.onopen = () => run(opened);
       socket.onmessage = ({ data }: { data: unknown }) => run(receive, parse(data));
       socket.onclose = ({ code, reason }: Close) => {
@@ -216,7 +220,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
 
   function setToken(answer: Token): void {
     asking.abort();
-    const { token: text, expiresIn } = Object(answer).token ? answer as Exclude<Token, string | null> : { token: answer as string };
+    const { token: text = answer as string, expiresIn } = Object(answer) as Partial<Exclude<Token, string | null>>;
     token = text;
     if (token) run(gotToken, expiresIn);
     else run(noToken, true);

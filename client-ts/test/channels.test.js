@@ -23,6 +23,28 @@ describe('channels', () => {
     assert.deepEqual(seen, [['status', 'active'], ['subscribed', 4], ['presence', 2], ['gap', 5], ['message', 6], ['status', 'pending'], ['status', 'active'], ['subscribed', 0], ['epoch', 'e1']]);
   });
 
+  it('messages have the epoch of their channel, and a key that stays the same', () => {
+    const client = make();
+    const seen = [];
+    for (const channel of ['a', 'b']) client.subscribe(channel).on('message', ({ epoch, id }) => seen.push([epoch, id]));
+    const say = (channel, seq) => FakeSocket.last.receive({ type: 'message', channel, content: 1, seq });
+    const arrive = (channel, epoch, seq, more) => FakeSocket.last.receive({ type: 'subscribed', channel, epoch, seq, ...more });
+    FakeSocket.last.welcome();
+    arrive('a', 'e1', 0, { first: 1 });
+    arrive('b', 'e7', 8);
+    say('a', 1); say('b', 9); say('a', undefined); say('a', undefined); say('a', 2);
+    FakeSocket.last.end();
+    time.pass(500);
+    FakeSocket.last.welcome();
+    arrive('a', 'e1', 3, { first: 1, recovered: true });
+    arrive('b', 'e8', 0);
+    say('a', 3); say('b', 1);
+    const volatiles = seen.splice(2, 2);
+    assert.deepEqual(seen, [['e1', 'e1.1'], ['e7', 'e7.9'], ['e1', 'e1.2'], ['e1', 'e1.3'], ['e8', 'e8.1']]);
+    assert.equal(new Set(volatiles.map(([, id]) => id)).size, 2);
+    assert.ok(volatiles.every(([epoch, id]) => epoch === 'e1' && !seen.some((one) => one[1] === id)));
+  });
+
   it('are counted: the last use leaves', () => {
     const client = make();
     FakeSocket.last.welcome();
@@ -128,6 +150,16 @@ describe('channels', () => {
 });
 
 describe('the lobby of the address, subscribed late', () => {
+  it('has messages with the epoch that was told before', () => {
+    const client = make({}, 'ws://host/ws/lobby');
+    const socket = FakeSocket.last.welcome().receive({ type: 'subscribed', channel: 'lobby', seq: 12, epoch: 'e1' });
+    const ids = [];
+    client.subscribe('lobby').on('message', ({ id }) => ids.push(id));
+    const [{ id }] = socket.take();
+    socket.receive({ type: 'error', code: 'already_subscribed', message: 'already in', id, channel: 'lobby' }).receive({ type: 'message', channel: 'lobby', content: 1, seq: 13 });
+    assert.deepEqual(ids, ['e1.13']);
+  });
+
   it('is entered, with the presence that was told before', async () => {
     const client = make({}, 'ws://host/ws/lobby');
     const errors = [];

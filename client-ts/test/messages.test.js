@@ -44,6 +44,17 @@ describe('sending', () => {
     await assert.rejects(make({ queue: false }).publish('a', 1), { code: 'not_connected' });
   });
 
+  it('a volatile message has no number and never waits; a message may be the value of a key', async () => {
+    const client = make();
+    await assert.rejects(client.publish('a', 1, { volatile: true }), { code: 'not_connected' });
+    FakeSocket.last.welcome();
+    const sent = client.publish('a', 1, { volatile: true });
+    client.publish('a', null, { key: 'ann' });
+    assert.deepEqual(FakeSocket.last.take(), [{ type: 'message', channel: 'a', volatile: true, id: 2, content: 1 }, { type: 'message', channel: 'a', key: 'ann', id: 3, content: null }]);
+    FakeSocket.last.receive({ type: 'ack', id: 2 });
+    assert.equal(await sent, 0);
+  });
+
   it('nobody has to look at the promise', async () => {
     make({ queue: false }).publish('a', 1);
     await settle();
@@ -108,6 +119,29 @@ describe('events', () => {
     make();
     FakeSocket.last.welcome().receive('{').receive('null').receive('5').receive('[]').receive({ type: 'health_ping', timestamp: 9 });
     assert.deepEqual(FakeSocket.last.take(), [{ type: 'health_pong', timestamp: 9 }]);
+  });
+
+  it('all that is done is logged, where that is asked for, but for tokens', async () => {
+    const lines = [];
+    const client = make({ debug: (line) => lines.push(line), getToken: () => 'secret-1' });
+    await settle();
+    FakeSocket.last.welcome().receive({ type: 'direct', content: 'psst', sender: 'bob' });
+    client.setToken('secret-2');
+    client.publish('a', 'hello');
+    client.close();
+    assert.deepEqual(lines.map(({ type, state, frame }) => [type, state?.status ?? frame?.type].join(' ').trim()),
+      ['state connecting', 'get_token', 'dial', 'state connected', 'deliver direct', 'send auth', 'send message', 'close', 'failed', 'state stopped']);
+    assert.doesNotMatch(JSON.stringify(lines), /secret/);
+    assert.deepEqual(FakeSocket.last.take()[0], { type: 'auth', token: 'secret-2' });
+  });
+
+  it('debug: true logs to the console', () => {
+    const log = mock.method(console, 'debug', () => {});
+    make({ debug: true }).close();
+    assert.equal(log.mock.calls.at(-1).arguments[0].state.status, 'stopped');
+    make({ debug: false }).close();
+    make().close();
+    assert.equal(log.mock.callCount(), 4);
   });
 
   it('a listener that throws stops nobody', () => {

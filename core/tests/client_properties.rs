@@ -152,6 +152,8 @@ fn run(config: MachineConfig, steps: &[Step]) -> (u64, Seen) {
                     content: Content::parse("1").unwrap(),
                     bytes: *bytes,
                     echo: None,
+                    volatile: false,
+                    key: None,
                     queue: *queue,
                 };
                 machine.handle(Time::from_millis(now), event);

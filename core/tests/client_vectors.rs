@@ -143,6 +143,8 @@ impl Player {
                 content: content(),
                 bytes: bytes(),
                 echo: event["echo"].as_bool(),
+                volatile: event["volatile"] == json!(true),
+                key: event["key"].as_str(),
                 queue,
             },
             "direct" => Input::Direct {

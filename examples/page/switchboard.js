@@ -101,9 +101,7 @@ function take(m, name, place, { epoch, seq, first, keep, recovered, _own }) {
   return false;
 }
 function lost(m, channel, away = false) {
-  return (from, to2) => {
-    if (m._channels.get(channel)?._active) emit(m, { type: "gap", channel, from, to: to2, away });
-  };
+  return (from, to2) => m._channels.get(channel)?._active && emit(m, { type: "gap", channel, from, to: to2, away });
 }
 function nowhere() {
   return { epoch: "", seq: NaN, _own: /* @__PURE__ */ new Set(), _fresh: false };
@@ -181,7 +179,7 @@ function isSubscribe(m, id) {
 function acknowledged(m, { type, id, seq, delivered, content }) {
   const request2 = m._requests.get(id);
   if (!request2 || request2._frame.type === "call" !== (type === "result") || isSubscribe(m, id)) return;
-  if (!request2._told) settle(m, { type: "done", id, value: type === "ack" ? seq ?? delivered : content });
+  if (!request2._told) settle(m, { type: "done", id, value: type === "ack" ? seq ?? delivered ?? 0 : content });
   answered(m, id);
   seeOwn(m, request2._frame, seq);
 }
@@ -493,9 +491,9 @@ function part(m, channel) {
 function post(m, { bytes, queue = m.queue, content, ...fields }) {
   const frame = fields.type === "call" ? { ...fields, params: content } : { ...fields, content };
   if (fields.type === "publish") frame.type = "message";
-  const item = { id: m._nextId++, frame, bytes, queue, at: m._now };
+  const item = { id: m._nextId++, frame, bytes, queue: queue && !frame.volatile, at: m._now };
   const isStopped = m._phase === 1 /* Stopped */;
-  if (isReady(m) ? isEarly(m, frame) : queue && !isStopped) hold(m, item);
+  if (isReady(m) ? isEarly(m, frame) : item.queue && !isStopped) hold(m, item);
   else if (isReady(m)) transmit(m, item);
   else drop(m, item, isStopped ? "stopped" : "not_connected");
 }
@@ -836,7 +834,8 @@ function withQuery(url, query) {
 
 // src/transport.ts
 function createTransport(address, options, notify, warn) {
-  const { webSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3 } = options;
+  const { webSocket = globalThis.WebSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3, debug } = options;
+  const log = debug === true ? console.debug : debug || void 0;
   const m = newMachine({
     ...backoff,
     ...queue,
@@ -859,7 +858,7 @@ function createTransport(address, options, notify, warn) {
   let behind = 0;
   return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
   function connect(command) {
-    if (!webSocket && !globalThis.WebSocket) throw new TypeError("no WebSocket here: set the option webSocket");
+    if (!webSocket) throw new TypeError("no WebSocket here: set the option webSocket");
     if (typeof address !== "function") resolve(address);
     for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
     run(command);
@@ -873,6 +872,7 @@ function createTransport(address, options, notify, warn) {
     if (running) return;
     running = true;
     for (let action; action = m._actions.shift(); ) {
+      log?.(action);
       try {
         perform(action);
       } catch (error) {
@@ -931,7 +931,7 @@ function createTransport(address, options, notify, warn) {
       const url = resolve(place);
       const offered = ["switchboard.v1.json", ...protocols];
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
-      socket = new (webSocket ?? WebSocket)(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
+      socket = new webSocket(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
       socket.onopen = () => run(opened);
       socket.onmessage = ({ data }) => run(receive, parse(data));
       socket.onclose = ({ code, reason }) => {
@@ -961,7 +961,7 @@ function createTransport(address, options, notify, warn) {
   }
   function setToken(answer) {
     asking.abort();
-    const { token: text, expiresIn } = Object(answer).token ? answer : { token: answer };
+    const { token: text = answer, expiresIn } = Object(answer);
     token = text;
     if (token) run(gotToken, expiresIn);
     else run(noToken, true);
@@ -969,11 +969,14 @@ function createTransport(address, options, notify, warn) {
 }
 
 // src/index.ts
+var unnumbered = 0;
 var Switchboard = class extends Emitter {
   /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state = { status: "idle", last: null };
   #transport;
   #channels = /* @__PURE__ */ new Map();
+  /** The epochs of the channels on this connection. */
+  #epochs = /* @__PURE__ */ new Map();
   #waiters = /* @__PURE__ */ new Map();
   /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
   constructor(url, options = {}) {
@@ -1026,17 +1029,17 @@ var Switchboard = class extends Emitter {
     off = whenAborted(signal, () => subscription.close());
     return subscription;
   }
-  /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it. */
-  publish(channel, content, { signal, queue, echo } = {}) {
-    return this.#post({ type: "publish", channel, content, bytes: 0, queue, echo }, signal);
+  /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it; with 0 if it is volatile. */
+  publish(channel, content, { signal, ...options } = {}) {
+    return this.#post({ ...options, type: "publish", channel, content, bytes: 0 }, signal);
   }
   /** Sends to all connections of a user. The promise resolves with their number. */
-  direct(to2, content, { signal, queue } = {}) {
-    return this.#post({ type: "direct", to: to2, content, bytes: 0, queue }, signal);
+  direct(to2, content, { signal, ...options } = {}) {
+    return this.#post({ ...options, type: "direct", to: to2, content, bytes: 0 }, signal);
   }
   /** Calls a method of the server's application. The promise resolves with its result. */
-  call(method, params = null, { signal, queue } = {}) {
-    return this.#post({ type: "call", method, content: params, bytes: 0, queue }, signal);
+  call(method, params = null, { signal, ...options } = {}) {
+    return this.#post({ ...options, type: "call", method, content: params, bytes: 0 }, signal);
   }
   #post(event, signal) {
     let off;
@@ -1088,6 +1091,8 @@ var Switchboard = class extends Emitter {
     }
     const { frame, presence } = notice;
     const { type, channel, id } = frame;
+    if (type === "subscribed") this.#epochs.set(channel, frame.epoch);
+    if (type === "message") frame.id = `${frame.epoch = this.#epochs.get(channel)}.${frame.seq ?? (unnumbered -= 1)}`;
     this.#each(channel, (one) => {
       if (type === "subscribed") one._mark("active");
       if (type === "unsubscribed" && id === void 0) one._mark("refused");

@@ -83,6 +83,11 @@ pub enum Input<'a> {
         bytes: usize,
         /// Whether the client receives its own message.
         echo: Option<bool>,
+        /// Whether the message has no number, never waits for a connection, and is dropped for
+        /// whoever is slow.
+        volatile: bool,
+        /// What the content is the latest value of, in a channel that keeps these.
+        key: Option<&'a str>,
         /// Whether the message waits for a connection; `None` for the configured default.
         queue: Option<bool>,
     },
@@ -124,6 +129,26 @@ impl Input<'_> {
             content,
             bytes: name.len() + content.as_json().len() + ENVELOPE,
             echo: None,
+            volatile: false,
+            key: None,
+            queue: None,
+        }
+    }
+
+    /// Creates a `Publish` of the latest value of a key, with the computed size.
+    pub fn publish_key<'a>(channel: &'a str, key: &'a str, content: Content<'a>) -> Input<'a> {
+        let (name, value) = (
+            Value::from(channel).to_string(),
+            Value::from(key).to_string(),
+        );
+        let field = r#","key":"#.len();
+        Input::Publish {
+            channel,
+            content,
+            bytes: name.len() + field + value.len() + content.as_json().len() + ENVELOPE,
+            echo: None,
+            volatile: false,
+            key: Some(key),
             queue: None,
         }
     }
@@ -153,4 +178,4 @@ impl Input<'_> {
 
 /// The size of a message without its content and its channel.
 const ENVELOPE: usize =
-    r#"{"type":"message","channel":,"content":,"echo":false,"id":9007199254740991}"#.len();
+    r#"{"type":"message","channel":,"content":,"echo":false,"volatile":true,"id":9007199254740991}"#.len();

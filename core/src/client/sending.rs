@@ -234,6 +234,8 @@ fn encode(event: Input<'_>) -> Option<(String, usize, Option<bool>)> {
             content,
             bytes,
             echo,
+            volatile,
+            key,
             queue,
         } => {
             let (name, content) = (Value::from(channel), content.as_json());
@@ -241,7 +243,13 @@ fn encode(event: Input<'_>) -> Option<(String, usize, Option<bool>)> {
             if let Some(echo) = echo {
                 let _ = write!(text, r#","echo":{echo}"#);
             }
-            Some((text, bytes, queue))
+            if let Some(key) = key {
+                let _ = write!(text, r#","key":{}"#, Value::from(key));
+            }
+            if volatile {
+                text.push_str(r#","volatile":true"#);
+            }
+            Some((text, bytes, if volatile { Some(false) } else { queue }))
         }
         Input::Direct {
             to,

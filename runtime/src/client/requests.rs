@@ -45,11 +45,36 @@ impl<R: Dial> Client<R> {
         let content = write(content)?;
         let content = check(&content)?;
         let mut event = Input::publish(channel, content);
-        if let Input::Publish { echo, queue, .. } = &mut event {
+        if let Input::Publish {
+            echo,
+            volatile,
+            queue,
+            ..
+        } = &mut event
+        {
             *echo = options.echo.then_some(true);
+            *volatile = options.volatile;
             *queue = options.queue;
         }
         self.post_message(event).await
+    }
+
+    /// Publishes the latest value of a key, to a channel that keeps these. The content `null` removes it.
+    /// Otherwise like [`publish`](Self::publish).
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish`](Self::publish).
+    pub async fn publish_key<T: Serialize + ?Sized>(
+        &self,
+        channel: &str,
+        key: &str,
+        content: &T,
+    ) -> Result<u64, RequestError> {
+        let content = write(content)?;
+        let content = check(&content)?;
+        self.post_message(Input::publish_key(channel, key, content))
+            .await
     }
 
     /// Sends to all connections of a user, waits for the server's acknowledgement and returns the number
@@ -66,7 +91,7 @@ impl<R: Dial> Client<R> {
         self.direct_with(to, content, SendOptions::default()).await
     }
 
-    /// Like [`direct`](Self::direct), with options. `echo` is ignored.
+    /// Like [`direct`](Self::direct), with options. `echo` and `volatile` are ignored.
     ///
     /// # Errors
     ///
@@ -101,7 +126,7 @@ impl<R: Dial> Client<R> {
         self.call_with(method, params, SendOptions::default()).await
     }
 
-    /// Like [`call`](Self::call), with options. `echo` is ignored.
+    /// Like [`call`](Self::call), with options. `echo` and `volatile` are ignored.
     ///
     /// # Errors
     ///
