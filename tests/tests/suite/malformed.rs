@@ -1,8 +1,7 @@
 //! Malformed requests: section 2.1 of the catalogue of hostile inputs.
 
-use std::time::Duration;
-
 use std::thread;
+use std::time::Duration;
 
 use super::app::Plain;
 use super::catalogue::{Entry, covers, test_path};
