@@ -132,6 +132,11 @@ impl Frame {
         self.0.is_empty()
     }
 
+    /// Returns the payload.
+    pub fn payload(&self) -> &[u8] {
+        &self.0[self.0.len() - self.payload_len()..]
+    }
+
     /// Returns the size of the payload in bytes.
     pub fn payload_len(&self) -> usize {
         let header = match (self.opcode(), self.0.get(1)) {

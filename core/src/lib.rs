@@ -61,6 +61,7 @@ mod id;
 mod name;
 pub mod operations;
 mod origin;
+mod position;
 pub mod protocol;
 mod reason;
 pub mod response;
@@ -80,10 +81,11 @@ pub use handshake::{Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Req
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
+pub use position::{BadPosition, JoinFrom, Position, Reach};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
-    Action, Buckets, Denied, DrainReport, Event, Exclude, HistoryStats, Identity, Inconsistency,
-    JoinError, Notice, PingResult, Quantiles, Question, ReadMode, Receipt, Recoveries,
-    RequestOutcome, SendError, Stats, Switchboard, WriteTurn,
+    Action, Buckets, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats, Identity,
+    Inconsistency, JoinError, Notice, PingResult, Quantiles, Question, ReadMode, Receipt,
+    Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, WriteTurn,
 };
 pub use time::Time;

@@ -150,12 +150,13 @@ pub use switchboard_core::protocol::{BadContent, ErrorCode, ServerMessage};
 pub use switchboard_core::response::PageResponse;
 #[doc(inline)]
 pub use switchboard_core::{
-    ApplicationCode, BadName, BadOrigin, BadRequest, Buckets, CloseReason, Compression, Config,
-    ConfigError, ConnectionId, Denied, Direct, DrainReport, Endpoint, Exclude, Frame, Health,
-    HealthPing, History, HistoryStats, Identity, Inconsistency, JoinError, Limits, Notice, Origins,
-    PerMessageDeflate, PingResult, Presence, Quantiles, Rate, Rates, Receipt, Recoveries, Refusal,
-    Refused, Request, RoomHistory, RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats,
-    Timeouts, Token, Tokens, UserPolicy, Wire, check_user,
+    ApplicationCode, BadName, BadOrigin, BadPosition, BadRequest, Buckets, CloseReason,
+    Compression, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport, Endpoint, Excerpt,
+    Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity, Inconsistency, JoinError,
+    JoinFrom, Limits, Notice, Origins, PerMessageDeflate, PingResult, Position, Presence,
+    Quantiles, Rate, Rates, Reach, Receipt, Recoveries, Refusal, Refused, Request, RoomHistory,
+    RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens,
+    UserPolicy, Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{

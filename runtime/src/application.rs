@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use switchboard_core::{CloseReason, Denied, Identity, Notice, Request};
+use switchboard_core::{CloseReason, Denied, Identity, JoinFrom, Notice, Reach, Request};
 
 use crate::hub::{Connection, Entry, Hooks, Message};
 use crate::runtime::BoxFuture;
@@ -95,6 +95,47 @@ pub trait Application: Send + Sync + 'static {
         }
     }
 
+    /// Decides whether a client may enter a room, and how far back into its history it may reach. `from`
+    /// says where on the client wants the room's messages; a client that comes back names the position
+    /// up to which it has everything. Asked each time, and in place of
+    /// [`authorize_join`](Self::authorize_join).
+    ///
+    /// The default asks `authorize_join`, and lets the client have all that it wants. Override it where a
+    /// client must not read what was said while it was not allowed to be there.
+    ///
+    /// ```
+    /// # use switchboard_runtime::{Application, Connection, Entry};
+    /// # use switchboard_core::{Denied, JoinFrom, Reach};
+    /// # struct Club;
+    /// # impl Club {
+    /// #     async fn member_since(&self, _user: &str) -> Option<u64> { None }
+    /// # }
+    /// impl Application for Club {
+    ///     async fn authorize_join_from(
+    ///         &self,
+    ///         client: &Connection,
+    ///         _room: &str,
+    ///         _entry: Entry,
+    ///         _from: &JoinFrom,
+    ///     ) -> Result<Reach, Denied> {
+    ///         // The number of the first message after the user became a member.
+    ///         let first = self.member_since(client.user()).await;
+    ///         first.map(Reach::From).ok_or(Denied::Forbidden)
+    ///     }
+    /// }
+    /// ```
+    fn authorize_join_from(
+        &self,
+        client: &Connection,
+        room: &str,
+        entry: Entry,
+        from: &JoinFrom,
+    ) -> impl Future<Output = Result<Reach, Denied>> + Send {
+        let _ = from;
+        let granted = self.authorize_join(client, room, entry);
+        async { granted.await.map(|()| Reach::All) }
+    }
+
     /// Decides whether a client may send a direct message to a user. Not called with `Direct::Open`.
     ///
     /// The default forbids it.
@@ -153,8 +194,11 @@ impl<A: Application> Hooks for A {
         client: Connection,
         room: Arc<str>,
         entry: Entry,
-    ) -> BoxFuture<Result<(), Denied>> {
-        Box::pin(async move { Application::authorize_join(&*self, &client, &room, entry).await })
+        from: JoinFrom,
+    ) -> BoxFuture<Result<Reach, Denied>> {
+        Box::pin(async move {
+            Application::authorize_join_from(&*self, &client, &room, entry, &from).await
+        })
     }
 
     fn authorize_direct(

@@ -8,6 +8,7 @@ mod headers;
 mod percent;
 mod query;
 mod request;
+mod resume;
 mod scan;
 mod target;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use self::head::{Head, Version};
 pub(crate) use self::headers::{Headers, Known};
 use self::request::Parts;
 pub use self::request::{Request, Token};
+pub(crate) use self::resume::Resume;
 pub(crate) use self::scan::is_token;
 use self::scan::{HEAD_BYTES, Scanner};
 use self::target::{Route, Target};

@@ -9,7 +9,9 @@ use super::state::{Hook, Session};
 use crate::address::set_client;
 use crate::name::anonymous_user;
 use crate::protocol::RequestId;
-use crate::{Identity, Refused, Request, RequestOutcome, Rooms, Token, check_user};
+use crate::{
+    Identity, JoinFrom, Reach, Refused, Request, RequestOutcome, Rooms, Token, Wire, check_user,
+};
 
 impl Session {
     /// Takes the request that the application has answered with 101.
@@ -85,9 +87,13 @@ impl Session {
                     Identity::User { name, .. } => name.as_str().into(),
                     _ => anonymous_user(self.id).into(),
                 };
+                let since = request.since().filter(|_| config.wire == Wire::Json);
+                let since = since.map(JoinFrom::Since);
                 let lobby = Lobby {
                     user,
                     room,
+                    from: since.unwrap_or_default(),
+                    reach: Reach::All,
                     identity,
                     answers,
                 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::protocol::RequestId;
-use crate::{CloseReason, Denied, Identity, Question, Request};
+use crate::{CloseReason, Denied, Identity, JoinFrom, Question, Reach, Request};
 
 /// The next step of a driver for a session.
 #[derive(Debug)]
@@ -73,8 +73,18 @@ pub struct Lobby {
     pub user: Arc<str>,
     /// The room.
     pub room: Arc<str>,
+    /// From where on the client wants the lobby's messages.
+    pub from: JoinFrom,
+    pub(super) reach: Reach,
     pub(super) identity: Identity,
     pub(super) answers: Option<RequestId<'static>>,
+}
+
+impl Lobby {
+    /// Sets how far back into the history of the lobby the client may reach.
+    pub const fn limit(&mut self, to: Reach) {
+        self.reach = to;
+    }
 }
 
 /// How an admitted connection ended.

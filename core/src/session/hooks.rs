@@ -5,7 +5,7 @@ use super::call::{Reply, Step};
 use super::deferring::Deferring;
 use super::node::{Held, Node};
 use super::state::{Hook, Session};
-use crate::{CloseReason, Denied, Event, Refused, Time};
+use crate::{CloseReason, Denied, Event, Reach, Refused, Time};
 
 impl Session {
     /// Takes the reply to the call. What waits behind a request is processed under the same hold of
@@ -19,6 +19,9 @@ impl Session {
                 return self.authenticated(node, Err(refused(denied)), login.answers.as_ref());
             }
             Reply::Lobby(lobby, granted) => {
+                if granted.is_ok() && lobby.reach != Reach::All {
+                    node.hold(|held| held.limit_lobby(self.id, lobby.reach));
+                }
                 let verdict = granted.map_err(refused).map(|()| lobby.identity);
                 return self.authenticated(node, verdict, lobby.answers.as_ref());
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
     BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Inflater, Question,
-    ReadMode, Refused, Request, RequestOutcome, Switchboard, Time,
+    Reach, ReadMode, Refused, Request, RequestOutcome, Switchboard, Time,
 };
 
 /// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
@@ -108,6 +108,9 @@ pub trait Held {
         verdict: Result<Identity, Refused>,
         request: Option<&RequestId<'_>>,
     ) -> Option<Arc<str>>;
+
+    /// [`Switchboard::limit_lobby`].
+    fn limit_lobby(&mut self, id: ConnectionId, reach: Reach);
 
     /// [`Switchboard::is_undecided`].
     fn is_undecided(&mut self, id: ConnectionId) -> bool;
@@ -211,6 +214,10 @@ impl Held for LocalNode<'_> {
             .switchboard
             .authenticated(self.now, id, verdict, request);
         self.switchboard.user_of(id)
+    }
+
+    fn limit_lobby(&mut self, id: ConnectionId, reach: Reach) {
+        let _ = self.switchboard.limit_lobby(id, reach);
     }
 
     fn is_undecided(&mut self, id: ConnectionId) -> bool {

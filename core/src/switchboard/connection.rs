@@ -61,6 +61,8 @@ pub(super) struct ConnectionState {
     /// The deadline of the phase, or for an open connection that of its incomplete message.
     pub(super) deadline: Time,
     pub(super) hook_deadline: Time,
+    /// The hash of the session that it belongs to; 0 for none.
+    pub(super) session: u64,
     /// In the driver's time; [`Time::MAX`] for never.
     expires: Time,
     /// Bytes of the unfinished message.
@@ -101,6 +103,7 @@ impl ConnectionState {
             last_heard: now,
             deadline,
             hook_deadline: Time::MAX,
+            session: 0,
             stalled_from: Time::MAX,
             next_ping: Time::MAX,
             ping: None,

@@ -18,6 +18,7 @@ mod drain;
 mod effects;
 mod encoding;
 mod errors;
+mod fingerprints;
 mod histogram;
 mod ips;
 mod lane;
@@ -25,7 +26,10 @@ mod limits;
 mod liveness;
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "clients are about to recover by it")
+    expect(
+        dead_code,
+        reason = "rooms are about to keep the latest value of each key"
+    )
 )]
 mod log;
 mod partials;
@@ -48,5 +52,6 @@ pub use self::histogram::{Buckets, Quantiles};
 pub use self::log::Turn as WriteTurn;
 pub use self::recipients::{Exclude, Receipt};
 pub use self::wiring::{
-    Denied, Event, HistoryStats, Identity, Question, ReadMode, RequestOutcome, Stats, Switchboard,
+    Denied, Event, Excerpt, HistoryStats, Identity, Question, ReadMode, RequestOutcome, Stats,
+    Stored, Switchboard,
 };

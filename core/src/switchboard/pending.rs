@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::handshake::Resume;
 use crate::protocol::RequestId;
-use crate::{ConnectionId, Frame, Time};
+use crate::{ConnectionId, Frame, Reach, Time};
 
 /// The state of a connection that is not admitted yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
     pub(super) lobby: Option<Arc<str>>,
+    /// The session and the position in the lobby that the client names.
+    pub(super) resume: Resume,
+    /// How far back it may reach in the lobby.
+    pub(super) reach: Reach,
     /// The 101 response, until it is sent; `None` if the application has sent it.
     pub(super) response: Option<Frame>,
     /// When the first message is due, in liveness time.
@@ -22,6 +27,8 @@ pub(super) struct Pending {
 pub(super) struct Newcomer {
     pub(super) name: String,
     pub(super) anonymous: bool,
+    /// The hash of its session; 0 for none.
+    pub(super) session: u64,
     /// In the driver's time.
     pub(super) expires: Option<Time>,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashTable;
 use slab::Slab;
 
 use super::audit::{Inconsistency, same};
@@ -25,6 +26,8 @@ pub(super) struct User {
 pub(super) struct Users {
     by_name: NameIndex,
     slots: Slab<User>,
+    /// The slots of connections of authenticated users, by the hash of their session.
+    by_session: HashTable<u32>,
     /// Users with a connection.
     pub(super) connected: usize,
 }
@@ -34,6 +37,7 @@ impl Users {
         Self {
             by_name: NameIndex::new(keyed),
             slots: Slab::new(),
+            by_session: HashTable::new(),
             connected: 0,
         }
     }
@@ -93,6 +97,29 @@ impl Users {
         self.drop_unused(user);
     }
 
+    /// Returns the slot of the connection of an authenticated user in this session. There is at most
+    /// one.
+    pub(super) fn in_session(&self, connections: &Table, session: u64) -> Option<u32> {
+        let same = |&slot: &u32| connections.at(slot).session == session;
+        let found = self.by_session.find(session, same).copied();
+        found.filter(|_| session != 0)
+    }
+
+    /// Notes the session of a connection.
+    pub(super) fn enter_session(&mut self, connections: &Table, slot: u32) {
+        let session = |&slot: &u32| connections.at(slot).session;
+        self.by_session.insert_unique(session(&slot), slot, session);
+    }
+
+    /// Notes that a connection has left its session, if it was in one.
+    pub(super) fn leave_session(&mut self, session: u64, slot: u32) {
+        if session != 0
+            && let Ok(found) = self.by_session.find_entry(session, |&found| found == slot)
+        {
+            found.remove();
+        }
+    }
+
     pub(super) fn hold(&mut self, user: u32) {
         self.slots[user as usize].graces += 1;
     }
@@ -130,6 +157,13 @@ impl Users {
         same("users connected", self.connected, connected)?;
         let open = connections.iter().filter(|(_, found)| found.is_open());
         same("connections of users", counted, open.clone().count())?;
+        let sessions = open.clone().filter(|(id, found)| {
+            found.session != 0 && !self.at(found.user).anonymous && {
+                let slot = self.in_session(connections, found.session);
+                slot == Some(id.slot)
+            }
+        });
+        same("sessions", self.by_session.len(), sessions.count())?;
         let homeless = open.filter(|(_, found)| found.user == NONE).count();
         same("open without a user", homeless, 0)
     }

@@ -1,5 +1,7 @@
 //! What rooms keep of their messages, and for how long (`docs/behaviour.md`, section 4).
 
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+
 use serde_json::json;
 use switchboard_core::{Config, Exclude, JoinError, RoomHistory, RoomRule, SlowPolicy};
 
@@ -201,4 +203,38 @@ fn a_slow_member_of_a_room_that_catches_up_loses_only_what_has_left_the_history(
     let seqs: Vec<_> = seqs.iter().map(|it| it["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, [4, 5, 6, 7, 8, 9]);
     assert_eq!(world.stats().lagging, 0);
+}
+
+#[test]
+fn the_application_reads_the_position_and_the_messages_of_a_room() {
+    let mut world = keeping(3);
+    assert_eq!(world.board.position("lobby"), None);
+    assert_eq!(world.board.history(world.now, "lobby", ..), None);
+    let ann = world.connect("ann", "lobby");
+    let epoch = world.messages_of(ann, "subscribed")[0]["epoch"].clone();
+    for n in 1..=5 {
+        world.broadcast("lobby", &n.to_string(), Exclude::NOBODY);
+    }
+    let position = world.board.position("lobby").unwrap();
+    assert_eq!((Some(&*position.epoch), position.seq), (epoch.as_str(), 5));
+    let now = world.now;
+    let mut seqs = |range: (Bound<u64>, Bound<u64>)| {
+        let excerpt = world.board.history(now, "lobby", range).unwrap();
+        assert_eq!((&excerpt.position, excerpt.first), (&position, 3));
+        let messages = excerpt.messages.iter();
+        let seqs: Vec<u64> = messages.map(|message| message.seq).collect();
+        seqs
+    };
+    assert_eq!(seqs((Unbounded, Unbounded)), [3, 4, 5]);
+    assert_eq!(seqs((Included(4), Unbounded)), [4, 5]);
+    assert_eq!(seqs((Excluded(3), Excluded(5))), [4]);
+    assert_eq!(seqs((Unbounded, Excluded(0))), [0; 0]);
+    assert_eq!(seqs((Excluded(u64::MAX), Included(0))), [0; 0]);
+    let excerpt = world.board.history(now, "lobby", 5..).unwrap();
+    let json = excerpt.messages[0].as_json();
+    let last = world.last(ann);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(json).unwrap(),
+        last
+    );
 }

@@ -2,6 +2,7 @@
 //! switchboard, a clock that is a variable, and clients that are byte vectors.
 
 mod admission;
+mod catching_up;
 mod client;
 mod clock;
 mod delivery;
@@ -18,11 +19,14 @@ mod operations;
 mod presence;
 mod probes;
 mod protocol;
+mod recovery;
 mod refusals;
 mod reject;
+mod resending;
 mod room_shares;
 mod rooms;
 mod seen;
+mod sessions;
 mod shares;
 mod slow;
 mod stats;

@@ -300,6 +300,15 @@ impl World {
         client
     }
 
+    /// Connects to this target as this user, from an address of its own.
+    pub(crate) fn comes(&mut self, user: &str, target: &str) -> Client {
+        let (client, answer) = self.asks(self.new_address(), target, "");
+        if answer == RequestOutcome::Authenticate {
+            self.authenticate(client, verdict(user));
+        }
+        client
+    }
+
     /// Connects without a token, to authenticate by the first message.
     pub(crate) fn connect_to_log_in(&mut self, lobby: &str) -> Client {
         let (client, _) = self.asks(self.new_address(), &target(lobby), "");

@@ -101,22 +101,34 @@ fn call_application(
         }
         Call::Lobby(lobby) => {
             let client = as_user(lobby.user.clone());
-            let granted = application.authorize_join(client, lobby.room.clone(), Entry::Lobby);
-            poll_once(context, granted, |granted| Reply::Lobby(lobby, granted))
+            let (room, from) = (lobby.room.clone(), lobby.from.clone());
+            let granted = application.authorize_join(client, room, Entry::Lobby, from);
+            poll_once(context, granted, |granted| {
+                let mut lobby = lobby;
+                let granted = granted.map(|reach| lobby.limit(reach));
+                Reply::Lobby(lobby, granted)
+            })
         }
         Call::Connect => {
             let connected = application.on_connect(client());
             poll_once(context, connected, |()| Reply::Connected)
         }
-        Call::Ask(question) => {
+        Call::Ask(mut question) => {
             let granted = match &question {
-                Question::Join { room, lobby, .. } => {
+                Question::Join {
+                    room, lobby, from, ..
+                } => {
                     let entry = if *lobby {
                         Entry::Lobby
                     } else {
                         Entry::Subscribe
                     };
-                    application.authorize_join(client(), room.clone(), entry)
+                    let (room, from) = (room.clone(), from.clone());
+                    let granted = application.authorize_join(client(), room, entry, from);
+                    return poll_once(context, granted, |granted| {
+                        let granted = granted.map(|reach| question.limit(reach));
+                        Reply::Verdict(question, granted)
+                    });
                 }
                 Question::Direct { to, .. } => application.authorize_direct(client(), to.clone()),
                 Question::Message { room, content, .. } => {

@@ -7,8 +7,8 @@ use std::fmt;
 use std::io;
 
 use switchboard_core::{
-    CloseReason, Config, ConfigError, ConnectionId, Denied, Frame, Identity, Notice, Receipt,
-    Request, SendError, Switchboard, Time,
+    CloseReason, Config, ConfigError, ConnectionId, Denied, Frame, Identity, JoinFrom, Notice,
+    Reach, Receipt, Request, SendError, Switchboard, Time,
 };
 
 use super::message::{Entry, Message};
@@ -228,7 +228,8 @@ pub(crate) trait Hooks: Send + Sync + 'static {
         client: Connection,
         room: Arc<str>,
         entry: Entry,
-    ) -> BoxFuture<Result<(), Denied>>;
+        from: JoinFrom,
+    ) -> BoxFuture<Result<Reach, Denied>>;
     fn authorize_direct(
         self: Arc<Self>,
         client: Connection,

@@ -2,6 +2,7 @@
 
 mod connections;
 mod handle;
+mod histories;
 mod message;
 mod node;
 mod sending;

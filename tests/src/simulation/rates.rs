@@ -221,6 +221,7 @@ impl World {
                 content,
                 echo,
                 request,
+                ..
             } => {
                 let id = request.as_ref().and_then(|id| id.as_json().parse().ok());
                 if answer.is_err() {

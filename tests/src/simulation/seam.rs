@@ -7,8 +7,8 @@ use std::time::Duration;
 use switchboard_core::protocol::{Command, Rejected, RequestId};
 use switchboard_core::session::{Held, Node};
 use switchboard_core::{
-    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, ReadMode,
-    Refused, Request, RequestOutcome, Time,
+    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, Reach,
+    ReadMode, Refused, Request, RequestOutcome, Time,
 };
 
 use super::counters::Probe;
@@ -182,6 +182,10 @@ impl Held for Seam<'_> {
             format!("link {l}: undecided: {undecided}, claim pending: {claims}")
         });
         undecided
+    }
+
+    fn limit_lobby(&mut self, id: ConnectionId, reach: Reach) {
+        let _ = self.world.board.limit_lobby(id, reach);
     }
 
     fn user(&mut self, id: ConnectionId) -> Option<Arc<str>> {

@@ -33,6 +33,7 @@ impl<T> Default for Arena<T> {
 }
 
 impl<T> Arena<T> {
+    #[cfg(test)]
     pub(super) const fn len(&self) -> usize {
         self.len
     }

@@ -22,17 +22,11 @@ struct Due {
 }
 
 impl Log {
-    /// Like [`close_flush_telling`](Self::close_flush_telling), but numbers that the connection does
-    /// not get are not told.
-    pub(in crate::switchboard) fn close_flush(&mut self, id: ConnectionId) {
-        self.close_flush_telling(id, &mut NoMarkers);
-    }
-
     /// Removes a connection from its rooms, but lets it have what was published there so far. Where
     /// it recovers, the numbers that are not for it are told.
     ///
     /// Costs as much as it lags behind, which the limits of its rooms bound.
-    pub(in crate::switchboard) fn close_flush_telling(
+    pub(in crate::switchboard) fn close_flush(
         &mut self,
         id: ConnectionId,
         markers: &mut dyn Markers,

@@ -301,11 +301,6 @@ impl Log {
         self.dormant.first().map(|&(_, key)| key).filter(|_| over)
     }
 
-    /// Returns the number of rooms without members that have a history.
-    pub(in crate::switchboard) fn dormant_rooms(&self) -> usize {
-        self.dormant.len()
-    }
-
     /// Notes that a room has no members from now on, or had none and was published to.
     pub(super) fn linger(&mut self, key: u32) {
         let now = self.now;

@@ -92,7 +92,7 @@ pub(super) use self::entry::Kind;
 pub(super) use self::history::Origin;
 pub(super) use self::limits::{Limits, Rule};
 pub(super) use self::publish::Busy;
-pub(super) use self::recovery::{From, Identity, NoMarkers};
+pub(super) use self::recovery::{From, Identity, Markers, Resent};
 pub(super) use self::turn::Outcome;
 pub use self::turn::Turn;
 

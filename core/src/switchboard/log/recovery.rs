@@ -8,7 +8,7 @@ use super::Log;
 use super::entry::Entry;
 use super::history::Origin;
 use super::room::Room;
-use crate::Frame;
+use crate::{ConnectionId, Frame};
 
 /// Where a new member begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,9 +219,9 @@ impl Log {
         (numbers > 0).then(|| (to + 1 - numbers, to))
     }
 
-    /// Returns the members that recover; for tests and statistics.
-    pub(in crate::switchboard) fn recovering(&self) -> usize {
-        self.recoveries.len()
+    /// Returns whether a member has not come to the place at which it joined.
+    pub(in crate::switchboard) fn recovers(&self, id: ConnectionId, room: u32) -> bool {
+        self.connection(id).is_some() && self.recoveries.contains_key(&(id.slot, room))
     }
 }
 

@@ -7,10 +7,13 @@ use super::switchboard::Switchboard;
 use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
+use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::pending::Newcomer;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
-use crate::{CloseReason, ConnectionId, Refused, StaleId, Time, UserPolicy, Wire, check_user};
+use crate::{
+    CloseReason, ConnectionId, Reach, Refused, StaleId, Time, UserPolicy, Wire, check_user,
+};
 
 /// The identity behind a connection, as the application states it.
 #[non_exhaustive]
@@ -105,6 +108,18 @@ impl Switchboard {
         Ok(())
     }
 
+    /// Sets how far back into the history of its lobby a client may reach that is not admitted yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
+    pub fn limit_lobby(&mut self, id: ConnectionId, reach: Reach) -> Result<(), StaleId> {
+        if let Some(pending) = self.connections.get_mut(id)?.pending() {
+            pending.reach = reach;
+        }
+        Ok(())
+    }
+
     /// Returns whether a connection to this room would be admitted now, for applications that
     /// distribute clients over nodes.
     ///
@@ -149,23 +164,22 @@ impl Switchboard {
         identity: Identity,
         request: Option<&RequestId<'_>>,
     ) -> Result<(), Refused> {
-        let who = match identity {
-            Identity::User { name, expires_in } => Newcomer {
-                name,
-                anonymous: false,
-                expires: expires_in.map(|expires_in| self.clock.now() + expires_in),
-            },
-            _ => Newcomer {
-                name: anonymous_user(id),
-                anonymous: true,
-                expires: None,
-            },
+        let (name, expires_in) = match identity {
+            Identity::User { name, expires_in } => (Some(name), expires_in),
+            _ => (None, None),
+        };
+        let session = self.session_of(id, name.as_deref());
+        let who = Newcomer {
+            anonymous: name.is_none(),
+            session,
+            expires: expires_in.map(|expires_in| self.clock.now() + expires_in),
+            name: name.unwrap_or_else(|| anonymous_user(id)),
         };
         if !who.anonymous && !self.may_be_called(id, &who.name) {
             return Err(Refused::Internal);
         }
         let replaced = match self.users.find(&who.name) {
-            Some(user) if !who.anonymous => match self.apply_user_policy(user)? {
+            Some(user) if !who.anonymous => match self.place_of(user, who.session)? {
                 Place::Free => None,
                 Place::Replace(other) => Some(other),
                 Place::Ask(other) => {
@@ -187,8 +201,20 @@ impl Switchboard {
         checked.is_ok()
     }
 
-    /// Returns the place of a newcomer of this user, or why it is refused.
-    fn apply_user_policy(&self, user: u32) -> Result<Place, Refused> {
+    /// Returns the hash of the session that a newcomer of this user, or an anonymous one, names.
+    fn session_of(&mut self, id: ConnectionId, user: Option<&str>) -> u64 {
+        let connection = self.connections.get_mut(id).ok();
+        let pending = connection.and_then(ConnectionState::pending);
+        let session = pending.and_then(|pending| pending.resume.session.as_deref());
+        session.map_or(0, |session| self.fingerprints.session(user, session))
+    }
+
+    /// Returns the place of a newcomer of this user and session, or why it is refused. The newer
+    /// connection of a session has the place of the older one, whatever the policy.
+    fn place_of(&self, user: u32, session: u64) -> Result<Place, Refused> {
+        if let Some(older) = self.users.in_session(&self.connections, session) {
+            return Ok(Place::Replace(self.connections.id_at(older)));
+        }
         let devices = &self.users.at(user).connections;
         let Some(oldest) = devices.first() else {
             return Ok(Place::Free);

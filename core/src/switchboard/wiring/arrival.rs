@@ -5,14 +5,15 @@ use std::net::IpAddr;
 
 use super::switchboard::Switchboard;
 use crate::address::is_trusted;
+use crate::handshake::Resume;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::Pending;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
 use crate::{
-    BadRequest, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time, Wire, check_name,
-    client_address,
+    BadRequest, ConnectionId, Frame, IpKey, Reach, Refused, Request, StaleId, Time, Wire,
+    check_name, client_address,
 };
 
 /// What a driver does with a complete request.
@@ -194,8 +195,14 @@ impl Switchboard {
             self.turn_away(id, Refused::IpLimit, response.is_none());
             return RequestOutcome::Refused;
         }
+        let resume = match self.config.wire {
+            Wire::Json => request.resume(),
+            Wire::Raw => Ok(Resume::default()),
+        };
         let pending = Pending {
             lobby: request.shared_lobby(),
+            resume: resume.clone().unwrap_or_default(),
+            reach: Reach::All,
             response,
             auth_deadline: Time::MAX,
             claim: None,
@@ -206,6 +213,8 @@ impl Switchboard {
         let verdict = if !request.lobby().is_none_or(named) {
             let rule = "illegal room name";
             Err(Refused::Malformed(BadRequest::Syntax(rule)))
+        } else if let Err(bad) = resume {
+            Err(Refused::Malformed(bad))
         } else if self.drain.has_begun() {
             Err(Refused::Restart)
         } else if let Err(bad) = self.config.origins.check_request(request) {

@@ -1,10 +1,13 @@
 //! Requests of clients in the JSON protocol, and the application's verdicts on them.
 
+use super::publishing::Sent;
 use super::questions::{Denied, Question};
+use super::rooms::Entering;
 use super::switchboard::Switchboard;
 use crate::protocol::{Command, Rejected, RequestId, ServerMessage};
 use crate::switchboard::phase::Phase;
-use crate::{CloseReason, ConnectionId, StaleId, Time};
+use crate::switchboard::rooms::Via;
+use crate::{CloseReason, ConnectionId, JoinFrom, StaleId, Time};
 
 impl Switchboard {
     /// Handles a parsed text message, or one that could not be understood.
@@ -34,8 +37,13 @@ impl Switchboard {
             Ok(Command::Subscribe {
                 id: request,
                 channel,
-                ..
-            }) => self.subscribe(id, &channel, request),
+                since,
+                last,
+            }) => {
+                let since = since.map(|since| JoinFrom::Since(since.into()));
+                let from = since.or(last.map(JoinFrom::Last)).unwrap_or_default();
+                self.subscribe(id, &channel, from, request)
+            }
             Ok(Command::Unsubscribe {
                 id: request,
                 channel,
@@ -48,8 +56,15 @@ impl Switchboard {
                 channel,
                 content,
                 echo,
-                ..
-            }) => self.route(id, channel.as_deref(), content, echo, request),
+                again,
+            }) => {
+                let sent = Sent {
+                    content,
+                    echo,
+                    again,
+                };
+                self.route(id, channel.as_deref(), sent, request)
+            }
             Ok(Command::Direct {
                 id: request,
                 to,
@@ -101,7 +116,21 @@ impl Switchboard {
             return Ok(());
         }
         match question {
-            Question::Join { room, request, .. } => self.enter_asked(id, &room, request.as_ref()),
+            Question::Join {
+                room,
+                from,
+                reach,
+                request,
+                ..
+            } => {
+                let entering = Entering {
+                    via: Via::Request,
+                    from: &from,
+                    reach,
+                    request: request.as_ref(),
+                };
+                self.enter_asked(id, &room, &entering);
+            }
             Question::Direct { to, frame, request } => {
                 self.send_direct(id, &to, frame, request.as_ref());
             }
@@ -109,9 +138,15 @@ impl Switchboard {
                 room,
                 content,
                 echo,
+                again,
                 request,
             } => {
-                self.publish_from(id, &room, content.as_content(), echo, request.as_ref());
+                let sent = Sent {
+                    content: content.as_content(),
+                    echo,
+                    again,
+                };
+                self.publish_from(id, &room, sent, request.as_ref());
             }
             Question::Token { .. } => {}
         }

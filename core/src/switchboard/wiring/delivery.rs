@@ -34,7 +34,8 @@ impl Switchboard {
         }
         self.check_busy()?;
         let key = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
-        let receipt = self.publish(key, content, sender, exclude);
+        let origin = self.origin_of_broadcast(key, exclude);
+        let receipt = self.publish(key, content, sender, exclude, origin);
         self.bound_dormant_rooms();
         receipt
     }
@@ -58,7 +59,7 @@ impl Switchboard {
             return Ok(Receipt::default());
         };
         self.check_busy()?;
-        self.send_to_members(key, frame, Kind::Raw, exclude)
+        self.send_to_members(key, frame, (Kind::Raw, Origin::default()), exclude)
     }
 
     /// Sends a frame to all connections unchanged.
@@ -198,12 +199,11 @@ impl Switchboard {
         &mut self,
         key: u32,
         frame: Frame,
-        kind: Kind,
+        (kind, origin): (Kind, Origin),
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         let excluded = excluded(&self.connections, &self.users, exclude);
         let log = self.rooms.at(key).log;
-        let origin = Origin::default();
         let published = self.log.publish(log, frame, kind, &excluded, origin)?;
         let receipt = Receipt {
             seq: None,
@@ -224,6 +224,7 @@ impl Switchboard {
         content: Content<'_>,
         sender: Option<&str>,
         exclude: Exclude<'_>,
+        origin: Origin,
     ) -> Result<Receipt, SendError> {
         let room = self.rooms.at(key);
         let seq = self.log.next_seq(room.log);
@@ -235,7 +236,7 @@ impl Switchboard {
         };
         let frame = self.encoder.encode(&message, content.as_json().len());
         self.check_size(&frame)?;
-        let mut receipt = self.send_to_members(key, frame, Kind::Numbered, exclude)?;
+        let mut receipt = self.send_to_members(key, frame, (Kind::Numbered, origin), exclude)?;
         receipt.seq = Some(seq);
         Ok(receipt)
     }

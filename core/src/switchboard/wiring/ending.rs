@@ -1,5 +1,6 @@
 //! The ends of connections: orderly closes and evictions.
 
+use super::markers::Marking;
 use super::switchboard::Switchboard;
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE};
@@ -118,7 +119,12 @@ impl Switchboard {
             let dropped = self.log.discard(id);
             self.counters.dropped(reason.as_str(), dropped);
         } else {
-            self.log.close_flush(id);
+            let marking = &mut Marking {
+                rooms: &self.rooms,
+                encoder: &mut self.encoder,
+                wire: self.config.wire,
+            };
+            self.log.close_flush(id, marking);
         }
         self.leave_everything(id, reason);
         let crowded = self.seats.closing() >= self.config.limits.closing;
@@ -154,12 +160,14 @@ impl Switchboard {
             return;
         };
         let user = std::mem::replace(&mut connection.user, NONE);
+        let session = std::mem::take(&mut connection.session);
         self.deadlines.set_expiry(connection, id, None);
         self.seats.leave_address(connection, self.clock.now());
         connection.in_message = false;
         self.partials.set(connection, 0);
         let name = self.users.at(user).name.clone();
         self.users.remove(user, id.slot);
+        self.users.leave_session(session, id.slot);
         self.pings
             .forget(&mut self.connections, &mut self.effects, id);
         self.counters.closed(reason);

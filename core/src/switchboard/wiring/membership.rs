@@ -71,8 +71,8 @@ impl Switchboard {
             .may_enter(connection, name, via, &self.config.limits)
     }
 
-    /// Removes a connection that stays open from a room; what was sent there before still goes out.
-    /// Returns whether it was in the room.
+    /// Removes a connection that stays open from a room; what was sent there before still goes out,
+    /// unless it has yet to recover older messages. Returns whether it was in the room.
     pub(super) fn leave_voluntarily(&mut self, id: ConnectionId, key: u32) -> bool {
         if let Ok(connection) = self.connections.get_mut(id) {
             let mut memberships = connection.rooms.iter();
@@ -81,7 +81,13 @@ impl Switchboard {
             }
         }
         let log = self.rooms.at(key).log;
-        self.log.leave_flush(id, log);
+        if self.log.recovers(id, log) {
+            // Otherwise whoever enters and leaves again and again would have it all to come.
+            let dropped = self.log.leave(id, log);
+            self.counters.dropped("left", dropped.unwrap_or(0));
+        } else {
+            self.log.leave_flush(id, log);
+        }
         self.leave_room(id, key, None).is_some()
     }
 

@@ -7,11 +7,11 @@
 //! ```text
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
 //!   publishing, subscribing                         requests of clients
-//!   outbound, health, opening, rooms, reject        one subject each
-//!   delivery, drain, presence, users
+//!   outbound, health, histories, opening, rooms, reject     one subject each
+//!   delivery, drain, presence, users, recovery
 //!   sending, refusal                                what may end connections
 //!   ending                                          ends them
-//!   queueing, membership                            never ends one
+//!   queueing, membership, markers                   never ends one
 //!   switchboard                                     the sub-machines, the clock
 //! ```
 
@@ -24,7 +24,9 @@ mod denials;
 mod drain;
 mod ending;
 mod health;
+mod histories;
 mod inbound;
+mod markers;
 mod membership;
 mod opening;
 mod outbound;
@@ -32,6 +34,7 @@ mod presence;
 mod publishing;
 mod questions;
 mod queueing;
+mod recovery;
 mod refusal;
 mod reject;
 mod rooms;
@@ -44,6 +47,7 @@ mod users;
 
 pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;
+pub use self::histories::{Excerpt, Stored};
 pub use self::inbound::{Event, ReadMode};
 pub use self::questions::{Denied, Question};
 pub use self::stats::{HistoryStats, Stats};

@@ -1,5 +1,6 @@
 //! Opening: an identified connection takes its seats, and is told so.
 
+use super::rooms::Entering;
 use super::switchboard::Switchboard;
 use crate::id::HexPair;
 use crate::protocol::{RequestId, ServerMessage};
@@ -9,7 +10,7 @@ use crate::switchboard::pending::Newcomer;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::rooms::Via;
 use crate::switchboard::timers::Kind;
-use crate::{CloseReason, ConnectionId, IpKey, Refused, Time};
+use crate::{CloseReason, ConnectionId, IpKey, JoinFrom, Refused, Time};
 
 impl Switchboard {
     /// Takes a seat of the node and of the lobby, or none.
@@ -29,6 +30,7 @@ impl Switchboard {
             return Ok(());
         };
         let lobby = pending.lobby.clone();
+        let (since, reach) = (pending.resume.since.take(), pending.reach);
         if let Some(lobby) = &lobby {
             let ip = self.connections.get(id).map(|found| found.ip).ok();
             self.lobby_seat(lobby, ip, replaced)?;
@@ -36,7 +38,15 @@ impl Switchboard {
         self.open_connection(id, who, request);
         if let Some(lobby) = lobby {
             // Fails only if the connection could not take its `welcome` and was closed.
-            let _ = self.enter_room(id, &lobby, Via::Url);
+            let place = self.rooms.find_or_vacant(&lobby);
+            let from = since.map_or(JoinFrom::Rule, JoinFrom::Since);
+            let entering = Entering {
+                via: Via::Url,
+                from: &from,
+                reach,
+                request: None,
+            };
+            let _ = self.enter_room(id, &lobby, place, &entering);
         }
         // Last, so that a room survives whose only member is replaced.
         if let Some(replaced) = replaced {
@@ -73,6 +83,10 @@ impl Switchboard {
         let shared = self.users.at(user).name.clone();
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.user = user;
+            connection.session = who.session;
+        }
+        if who.session != 0 && !who.anonymous {
+            self.users.enter_session(&self.connections, id.slot);
         }
         if let Some(response) = response {
             self.push_response(id, response);

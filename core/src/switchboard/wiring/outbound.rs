@@ -1,7 +1,8 @@
 //! What the driver's writers take and report.
 
+use super::markers::Marking;
 use super::switchboard::Switchboard;
-use crate::switchboard::log::{NoMarkers, Outcome, Turn};
+use crate::switchboard::log::{Outcome, Turn};
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, StaleId, Time};
 
@@ -25,7 +26,12 @@ impl Switchboard {
     ///
     /// Costs what is taken: at most about 256 KiB of small frames, while large ones are shared.
     pub fn take_turn(&mut self, turn: &mut Turn, most: usize) {
-        self.log.take(turn, most, &mut NoMarkers);
+        let marking = &mut Marking {
+            rooms: &self.rooms,
+            encoder: &mut self.encoder,
+            wire: self.config.wire,
+        };
+        self.log.take(turn, most, marking);
         self.inform_members();
     }
 

@@ -3,17 +3,28 @@
 use super::questions::Question;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
+use crate::switchboard::log::Resent;
 use crate::switchboard::recipients::{Exclude, Receipt};
 use crate::{ConnectionId, Direct, Frame, check_name};
 
+/// What a client sends to a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent<'a> {
+    pub(super) content: Content<'a>,
+    /// Whether the sender receives it too.
+    pub(super) echo: bool,
+    /// The number that the room had come to when it was first sent, if this is not the first time.
+    pub(super) again: Option<u64>,
+}
+
 impl Switchboard {
-    /// Finds the room of a message, and checks that its sender is a member.
+    /// Finds the room of a message, and checks that its sender is a member, and that it has not been
+    /// published before if it is sent again.
     pub(super) fn route(
         &mut self,
         id: ConnectionId,
         channel: Option<&str>,
-        content: Content<'_>,
-        echo: bool,
+        sent: Sent<'_>,
         request: Option<RequestId<'_>>,
     ) -> Option<Question> {
         let Ok(connection) = self.connections.get(id) else {
@@ -40,10 +51,14 @@ impl Switchboard {
                 }
             }
         };
+        if self.is_answered(id, key, sent.again, request.as_ref()) {
+            return None;
+        }
         Some(Question::Message {
             room: self.room_name(key),
-            content: content.to_kept(),
-            echo,
+            content: sent.content.to_kept(),
+            echo: sent.echo,
+            again: sent.again,
             request: request.map(RequestId::into_owned),
         })
     }
@@ -52,8 +67,7 @@ impl Switchboard {
         &mut self,
         id: ConnectionId,
         room: &str,
-        content: Content<'_>,
-        echo: bool,
+        sent: Sent<'_>,
         request: Option<&RequestId<'_>>,
     ) {
         let key = match self.rooms.find(room) {
@@ -63,13 +77,18 @@ impl Switchboard {
         let Some(sender) = self.user_of(id) else {
             return;
         };
+        // The history may have moved on while the application was asked.
+        if self.is_answered(id, key, sent.again, request) {
+            return;
+        }
         let own = [id];
-        let connections: &[ConnectionId] = if echo { &[] } else { &own };
+        let connections: &[ConnectionId] = if sent.echo { &[] } else { &own };
         let exclude = Exclude {
             connections,
             users: &[],
         };
-        match self.publish(key, content, Some(&sender), exclude) {
+        let origin = self.origin_of_message(key, id, sent.echo, request);
+        match self.publish(key, sent.content, Some(&sender), exclude, origin) {
             Ok(Receipt { seq: Some(seq), .. }) => {
                 if let Some(request) = request {
                     let ack = ServerMessage::Ack {
@@ -82,6 +101,39 @@ impl Switchboard {
             }
             Ok(_) => {}
             Err(error) => self.send_failed(id, error, request, Some(room)),
+        }
+    }
+
+    /// Answers a message that is sent again, if it was published before, or if that cannot be known.
+    /// Returns whether it did.
+    fn is_answered(
+        &mut self,
+        id: ConnectionId,
+        key: u32,
+        again: Option<u64>,
+        request: Option<&RequestId<'_>>,
+    ) -> bool {
+        let (Some(again), Some(request)) = (again, request) else {
+            return false;
+        };
+        match self.find_resent(key, id, request, again) {
+            Resent::New => false,
+            Resent::Duplicate(seq) => {
+                let ack = ServerMessage::Ack {
+                    id: request,
+                    seq,
+                    duplicate: true,
+                };
+                self.send_message(id, &ack);
+                true
+            }
+            Resent::Unrecoverable => {
+                let message = "it cannot be told any more whether this message was published";
+                let code = ErrorCode::Unrecoverable;
+                let channel = self.room_name(key);
+                self.fail(id, code, message, Some(request), Some(&channel));
+                true
+            }
         }
     }
 

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use crate::protocol::{KeptContent, RequestId};
-use crate::{Frame, Token};
+use crate::{Frame, JoinFrom, Reach, Token};
 
-/// A question that only the application can answer. Pass the answer to [`Switchboard::answer`], or
-/// for a token to [`Switchboard::authenticated`].
+/// A question that only the application can answer. Pass the answer to [`Switchboard::answer`][a], or
+/// for a token to [`Switchboard::authenticated`][b].
+///
+/// [a]: crate::Switchboard::answer
+/// [b]: crate::Switchboard::authenticated
 #[derive(Clone, Debug)]
 pub enum Question {
     /// Whether the connection may enter a room.
@@ -15,6 +18,10 @@ pub enum Question {
         room: Arc<str>,
         /// Whether the room is the lobby, to which the connection returns.
         lobby: bool,
+        /// From where on it wants the room's messages.
+        from: JoinFrom,
+        /// How far back into the room's history it may reach; see [`limit`](Self::limit).
+        reach: Reach,
         /// The id of the request.
         request: Option<RequestId<'static>>,
     },
@@ -35,6 +42,9 @@ pub enum Question {
         content: KeptContent,
         /// Whether the sender receives it too.
         echo: bool,
+        /// For a message that is sent again: the number that the room had come to when it was first
+        /// sent.
+        again: Option<u64>,
         /// The id of the request.
         request: Option<RequestId<'static>>,
     },
@@ -45,6 +55,16 @@ pub enum Question {
         /// The id of the request.
         request: Option<RequestId<'static>>,
     },
+}
+
+impl Question {
+    /// Sets how far back into the history of the room the connection may reach, for a question whether
+    /// it may enter one.
+    pub fn limit(&mut self, to: Reach) {
+        if let Self::Join { reach, .. } = self {
+            *reach = to;
+        }
+    }
 }
 
 /// A refusal by the application.

@@ -104,9 +104,12 @@ impl Switchboard {
         let Some(claim) = pending.ok().flatten().and_then(|it| it.claim.take()) else {
             return;
         };
+        let session = self.users.in_session(&self.connections, claim.who.session);
         let holder = self.connections_of(&claim.who.name).first().copied();
         let verdict = match holder {
             None => Ok(None),
+            // An earlier connection of its session was admitted meanwhile.
+            Some(_) if session.is_some() => Ok(session.map(|slot| self.connections.id_at(slot))),
             Some(holder) => match self.connections.get(holder) {
                 Ok(found) if found.is_leaving() => Ok(Some(holder)),
                 // Any other was admitted meanwhile.

@@ -2,12 +2,24 @@
 
 use super::switchboard::Switchboard;
 use crate::hash::Vacant;
-use crate::protocol::ServerMessage;
+use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
 use crate::switchboard::log::{From, Identity};
 use crate::switchboard::rooms::Via;
-use crate::{ConnectionId, StaleId, Time};
+use crate::{ConnectionId, JoinFrom, Reach, StaleId, Time};
+
+/// How a connection enters a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entering<'a> {
+    pub(super) via: Via,
+    /// From where on it wants the room's messages.
+    pub(super) from: &'a JoinFrom,
+    /// How far back it may reach.
+    pub(super) reach: Reach,
+    /// The request that is answered.
+    pub(super) request: Option<&'a RequestId<'a>>,
+}
 
 impl Switchboard {
     /// Adds a connection to a room on behalf of the application. With the JSON protocol the client
@@ -19,7 +31,14 @@ impl Switchboard {
     /// connection is not open.
     pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
         self.advance_clock(now);
-        self.enter_room(id, room, Via::Application)
+        let place = self.may_enter(id, room, Via::Application)?;
+        let entering = Entering {
+            via: Via::Application,
+            from: &JoinFrom::Rule,
+            reach: Reach::All,
+            request: None,
+        };
+        self.enter_room(id, room, place, &entering)
     }
 
     /// Removes a connection from a room on behalf of the application, and drops what is queued for
@@ -51,49 +70,38 @@ impl Switchboard {
         Ok(true)
     }
 
-    /// Adds a connection to a room and tells the client: `subscribed`, then presence. For a lobby,
-    /// the seat was checked before.
+    /// Adds a connection to a room, which was checked before, and tells the client: `subscribed`,
+    /// presence, then what it has missed.
     pub(super) fn enter_room(
         &mut self,
         id: ConnectionId,
         name: &str,
-        via: Via,
-    ) -> Result<(), JoinError> {
-        let room = if via == Via::Url {
-            self.rooms.find_or_vacant(name)
-        } else {
-            self.may_enter(id, name, via)?
-        };
-        self.enter_room_answering(id, name, room, via, None)
-    }
-
-    /// Like [`Self::enter_room`] without its checks, as the answer to a request.
-    pub(super) fn enter_room_answering(
-        &mut self,
-        id: ConnectionId,
-        name: &str,
         room: Result<u32, Vacant>,
-        via: Via,
-        request: Option<&crate::protocol::RequestId<'_>>,
+        entering: &Entering<'_>,
     ) -> Result<(), JoinError> {
         let connection = self.connections.get(id)?;
         if !connection.is_open() {
             return Err(JoinError::NotOpen);
         }
-        let lobby = via == Via::Url;
-        let owner = (via != Via::Application).then_some(connection.ip);
+        let lobby = entering.via == Via::Url;
+        let owner = (entering.via != Via::Application).then_some(connection.ip);
         let key = room.unwrap_or_else(|vacant| self.create_room(vacant, name));
         if !self.rooms.at(key).is_active() {
             self.activate_room(key, owner);
         }
+        let beginning = self.begin(key, entering.from, entering.reach);
+        let identity = match beginning.from {
+            From::End => Identity::default(),
+            _ => self.history_identity(self.connections.get(id)?),
+        };
         let update_at = self.presence_update_at();
         let connection = self.connections.get_mut(id)?;
         // Before anything is sent, because a connection that this is too much for leaves again.
         self.rooms
             .enter(connection, &mut self.users, id.slot, key, lobby, update_at);
         let room = self.rooms.at(key);
-        let channel = room.name.clone();
-        let joined = self.log.join(id, room.log, From::End, Identity::default());
+        let (channel, keeps) = (room.name.clone(), room.keeps);
+        let joined = self.log.join(id, room.log, beginning.from, identity);
         let epoch = self.rooms.epoch(key);
         self.notify(Notice::Joined {
             id,
@@ -103,12 +111,16 @@ impl Switchboard {
             channel: &channel,
             seq: joined.seq,
             epoch: epoch.as_str(),
-            first: None,
-            recovered: None,
-            id: request,
+            first: keeps.then_some(joined.first),
+            recovered: beginning.recovered,
+            id: entering.request,
         };
         self.send_message(id, &message);
         self.send_presence_list(id, key);
+        if let Some((from, to)) = beginning.hidden {
+            let channel = &channel;
+            self.send_message(id, &ServerMessage::Skip { channel, from, to });
+        }
         Ok(())
     }
 }

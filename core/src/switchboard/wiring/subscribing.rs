@@ -1,17 +1,19 @@
 //! Requests of clients to enter and to leave rooms.
 
 use super::questions::Question;
+use super::rooms::Entering;
 use super::switchboard::Switchboard;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::rooms::Via;
-use crate::{ConnectionId, Rooms, check_name};
+use crate::{ConnectionId, JoinFrom, Reach, Rooms, check_name};
 
 impl Switchboard {
     pub(super) fn subscribe(
         &mut self,
         id: ConnectionId,
         channel: &str,
+        from: JoinFrom,
         request: Option<RequestId<'_>>,
     ) -> Option<Question> {
         let room = match self.may_enter(id, channel, Via::Request) {
@@ -22,7 +24,13 @@ impl Switchboard {
             }
         };
         if self.config.rooms == Rooms::Open {
-            let _ = self.enter_room_answering(id, channel, room, Via::Request, request.as_ref());
+            let entering = Entering {
+                via: Via::Request,
+                from: &from,
+                reach: Reach::All,
+                request: request.as_ref(),
+            };
+            let _ = self.enter_room(id, channel, room, &entering);
             return None;
         }
         let request = request.map(RequestId::into_owned);
@@ -33,19 +41,16 @@ impl Switchboard {
         Some(Question::Join {
             room: channel.into(),
             lobby,
+            from,
+            reach: Reach::All,
             request,
         })
     }
 
-    pub(super) fn enter_asked(
-        &mut self,
-        id: ConnectionId,
-        room: &str,
-        request: Option<&RequestId<'_>>,
-    ) {
+    pub(super) fn enter_asked(&mut self, id: ConnectionId, room: &str, entering: &Entering<'_>) {
         match self.may_enter(id, room, Via::Request) {
             Ok(place) => {
-                let _ = self.enter_room_answering(id, room, place, Via::Request, request);
+                let _ = self.enter_room(id, room, place, entering);
             }
             Err(error) => {
                 // The application may have recorded a membership when it granted this.
@@ -54,7 +59,7 @@ impl Switchboard {
                     room: room.into(),
                     error,
                 });
-                self.join_failed(id, room, error, request);
+                self.join_failed(id, room, error, entering.request);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::switchboard::deadlines::Deadlines;
 use crate::switchboard::drain::Drain;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
+use crate::switchboard::fingerprints::Fingerprints;
 use crate::switchboard::liveness::Liveness;
 use crate::switchboard::log::{self, Log};
 use crate::switchboard::partials::Partials;
@@ -94,6 +95,7 @@ pub struct Switchboard {
     pub(super) rooms: Rooms,
     pub(super) log: Log,
     pub(super) encoder: Encoder,
+    pub(super) fingerprints: Fingerprints,
     pub(super) deadlines: Deadlines,
     pub(super) pings: Liveness,
     pub(super) drain: Drain,
@@ -123,6 +125,7 @@ impl Switchboard {
             rooms,
             log: Log::new(log::Limits::of(&config)),
             encoder: Encoder::default(),
+            fingerprints: Fingerprints::new(keyed),
             deadlines: Deadlines::default(),
             pings: Liveness::default(),
             drain: Drain::default(),

@@ -104,7 +104,7 @@ impl World {
     pub(super) fn flush(&mut self) {
         if let Some(id) = self.any_client().filter(|_| !self.exact) {
             let mut names = Names(self.rooms.clone());
-            self.log.close_flush_telling(id, &mut names);
+            self.log.close_flush(id, &mut names);
             self.client(id.slot).flush();
             self.ends(id);
         }

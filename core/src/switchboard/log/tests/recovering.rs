@@ -3,7 +3,7 @@
 use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::Slow;
-use super::super::recovery::{From, Identity};
+use super::super::recovery::{From, Identity, NoMarkers};
 use super::super::turn::Turn;
 use super::scenarios::{Words, World, kept};
 use crate::{Frame, Time};
@@ -73,8 +73,8 @@ fn who_ends_while_it_recovers_is_told_what_was_not_for_it() {
         world.log.join(id, key, From::After(0), identity);
     }
     let (told, not) = (world.ids[0], world.ids[1]);
-    world.log.close_flush_telling(told, &mut Words);
-    world.log.close_flush(not);
+    world.log.close_flush(told, &mut Words);
+    world.log.close_flush(not, &mut NoMarkers);
     world
         .log
         .push_own(told, Frame::text("bye"))

@@ -1,0 +1,179 @@
+//! Where those begin who come back to a room, and what a history knows of who sent and got what.
+
+use super::switchboard::Switchboard;
+use crate::protocol::RequestId;
+use crate::switchboard::connection::ConnectionState;
+use crate::switchboard::log::{From, Identity, Origin, Resent};
+use crate::switchboard::recipients::Exclude;
+use crate::{ConnectionId, JoinFrom, Position, Reach};
+
+/// Where a new member of a room with history begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning {
+    pub(super) from: From,
+    /// Whether it gets all that it missed, if it said what that is.
+    pub(super) recovered: Option<bool>,
+    /// Numbers that it missed and may not have, told before those that it gets.
+    pub(super) hidden: Option<(u64, u64)>,
+}
+
+impl Beginning {
+    /// A room without history, or nothing of it.
+    pub(super) const END: Self = Self {
+        from: From::End,
+        recovered: None,
+        hidden: None,
+    };
+
+    const NOT_RECOVERED: Self = Self {
+        recovered: Some(false),
+        ..Self::END
+    };
+}
+
+impl Switchboard {
+    /// Returns where a new member begins that wants the messages of a room `from` somewhere on, and
+    /// may have those within `reach`. Counts the outcome.
+    pub(super) fn begin(&mut self, key: u32, from: &JoinFrom, reach: Reach) -> Beginning {
+        let room = self.rooms.at(key);
+        if !room.keeps {
+            return Beginning::END;
+        }
+        let (first, seq) = self.log.range(room.log);
+        // The first number that it may have.
+        let reach = match reach {
+            Reach::All => 0,
+            Reach::Now => seq + 1,
+            Reach::From(number) => number.min(seq + 1),
+        };
+        let wanted = match from {
+            JoinFrom::Since(since) => return self.come_back(key, since, (first, seq), reach),
+            JoinFrom::Rule | JoinFrom::Last(_) => {
+                let history = self.config.room(&self.rooms.at(key).name).history;
+                let most = history.on_join.max(history.on_join_max);
+                match from {
+                    JoinFrom::Last(last) => usize::try_from(*last).unwrap_or(usize::MAX).min(most),
+                    _ => history.on_join,
+                }
+            }
+        };
+        let allowed = usize::try_from(seq + 1 - reach.max(1)).unwrap_or(usize::MAX);
+        let last = wanted.min(allowed);
+        Beginning {
+            from: if last > 0 {
+                From::Last(last)
+            } else {
+                From::End
+            },
+            ..Beginning::END
+        }
+    }
+
+    /// Returns where a member begins that has everything up to a position, in a room that keeps the
+    /// numbers from `first` to `seq`. It may have those from `reach` on.
+    fn come_back(
+        &mut self,
+        key: u32,
+        since: &Position,
+        (first, seq): (u64, u64),
+        reach: u64,
+    ) -> Beginning {
+        let recoveries = &mut self.counters.recoveries;
+        if self.rooms.epoch(key).as_str() != &*since.epoch {
+            recoveries.epoch += 1;
+            return Beginning::NOT_RECOVERED;
+        }
+        if since.seq > seq {
+            recoveries.ahead += 1;
+            return Beginning::NOT_RECOVERED;
+        }
+        let next = since.seq + 1;
+        let begins = next.max(reach);
+        let nothing = begins > seq && next <= seq;
+        if first > begins || nothing {
+            recoveries.gone += 1;
+            return Beginning::NOT_RECOVERED;
+        }
+        recoveries.ok += 1;
+        Beginning {
+            from: From::After(begins - 1),
+            recovered: Some(true),
+            hidden: (next < begins).then_some((next, begins - 1)),
+        }
+    }
+
+    /// Returns who a connection is in the eyes of histories.
+    pub(super) fn history_identity(&self, connection: &ConnectionState) -> Identity {
+        let user = &self.users.at(connection.user).name;
+        Identity {
+            session: connection.session,
+            user: self.fingerprints.user(user),
+        }
+    }
+
+    /// Returns what the history of a room is to know of a message of the application.
+    pub(super) fn origin_of_broadcast(&self, key: u32, exclude: Exclude<'_>) -> Origin {
+        if !self.rooms.at(key).keeps {
+            return Origin::default();
+        }
+        let connections = exclude.connections.iter();
+        let sessions = connections.filter_map(|&id| Some(self.connections.get(id).ok()?.session));
+        let users = exclude.users.iter();
+        let users = users.map(|name| self.fingerprints.user(name));
+        let not_for: Vec<u64> = sessions.filter(|&hash| hash != 0).chain(users).collect();
+        Origin {
+            not_for: (!not_for.is_empty()).then(|| not_for.into()),
+            ..Origin::default()
+        }
+    }
+
+    /// Returns what the history of a room is to know of a message of a client.
+    pub(super) fn origin_of_message(
+        &self,
+        key: u32,
+        sender: ConnectionId,
+        echo: bool,
+        request: Option<&RequestId<'_>>,
+    ) -> Origin {
+        let Ok(connection) = self.connections.get(sender) else {
+            return Origin::default();
+        };
+        if !self.rooms.at(key).keeps || connection.session == 0 {
+            return Origin::default();
+        }
+        Origin {
+            session: if echo { 0 } else { connection.session },
+            request: request.map_or(0, |request| self.request_hash(connection, request)),
+            not_for: None,
+        }
+    }
+
+    /// Returns what a message is that a client sends again, given the number that the room had come to
+    /// when it was first sent.
+    pub(super) fn find_resent(
+        &mut self,
+        key: u32,
+        sender: ConnectionId,
+        request: &RequestId<'_>,
+        again: u64,
+    ) -> Resent {
+        let connection = self.connections.get(sender);
+        let hash = connection.map_or(0, |found| self.request_hash(found, request));
+        if hash == 0 {
+            return Resent::Unrecoverable;
+        }
+        let log = self.rooms.at(key).log;
+        self.log.find_request(log, hash, again)
+    }
+
+    /// Returns the hash of a request of a session; 0 without a session, and for anonymous clients,
+    /// of which it is not known who comes back.
+    fn request_hash(&self, connection: &ConnectionState, request: &RequestId<'_>) -> u64 {
+        let anonymous = self.users.at(connection.user).anonymous;
+        if connection.session == 0 || anonymous {
+            return 0;
+        }
+        self.fingerprints
+            .request(connection.session, request.as_json())
+    }
+}
