@@ -76,6 +76,16 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
+pub(crate) fn messages(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 0..=MESSAGES) => Ok(number),
+        _ => Err("must be a whole number, from 0 to 1000000".into()),
+    }
+}
+
+/// More messages than a room of a chat ever keeps.
+const MESSAGES: usize = 1_000_000;
+
 pub(crate) fn whole(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| "must be a whole number, 0 or more".into())
@@ -115,7 +125,8 @@ pub(crate) fn slow(text: &str) -> Result<SlowPolicy, String> {
         "disconnect" => Ok(SlowPolicy::Disconnect),
         "drop-oldest" => Ok(SlowPolicy::DropOldest),
         "drop-newest" => Ok(SlowPolicy::DropNewest),
-        _ => Err("must be disconnect, drop-oldest or drop-newest".into()),
+        "catch-up" => Ok(SlowPolicy::CatchUp),
+        _ => Err("must be disconnect, drop-oldest, drop-newest or catch-up".into()),
     }
 }
 
@@ -158,6 +169,10 @@ mod tests {
             (["--threads", "0"], "must be a whole number, from 1 to"),
             (["--ping-timeout", "0"], "must be more than 0 seconds"),
             (["--rate", "-1"], "must be a whole number, 0 or more"),
+            (["--slow", "maybe"], "drop-newest or catch-up"),
+            (["--history", "-1"], "must be a whole number, from 0 to"),
+            (["--on-join", "1.5"], "must be a whole number, from 0 to"),
+            (["--history-age", "0"], "must be more than 0 seconds"),
         ] {
             let line = wrong::<chat::Options>(&flags);
             let parts = [flags[0], flags[1], rule];

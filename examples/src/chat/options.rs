@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use switchboard_core::{
-    Config, Direct, HealthPing, Limits, Origins, Rate, Rates, Refusal, Rooms, SlowPolicy,
+    Config, Direct, HealthPing, History, Limits, Origins, Rate, Rates, Refusal, Rooms, SlowPolicy,
     UserPolicy,
 };
 use tracing_subscriber::EnvFilter;
@@ -59,12 +59,21 @@ pub struct Options {
     /// Maximum number of bytes queued for a connection
     #[arg(long, value_name = "BYTES", default_value = "1048576", value_parser = flags::at_least_one)]
     queue_bytes: usize,
-    /// Policy for slow consumers: disconnect, drop-oldest or drop-newest
+    /// Policy for slow consumers: disconnect, drop-oldest, drop-newest or catch-up
     #[arg(long, value_name = "POLICY", default_value = "disconnect", value_parser = flags::slow)]
     slow: SlowPolicy,
     /// Compression of messages, for clients that offer it
     #[arg(long, value_enum, default_value = "off")]
     compress: Switch,
+    /// Messages that a room keeps for those who come back; 0: off
+    #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = flags::messages)]
+    history: usize,
+    /// How long a message is kept, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = flags::seconds)]
+    history_age: Duration,
+    /// Messages that a newcomer begins with [default: 20, or --history if that is less]
+    #[arg(long, value_name = "MESSAGES", value_parser = flags::messages)]
+    on_join: Option<usize>,
     /// Presence notifications
     #[arg(long, value_enum, default_value = "on")]
     presence: Switch,
@@ -105,6 +114,9 @@ pub struct Options {
     pub(super) secret: Option<String>,
 }
 
+/// Messages that a newcomer begins with, if a room keeps as many.
+const ON_JOIN: usize = 20;
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Health {
     Off,
@@ -132,11 +144,39 @@ impl Options {
                 options.drain_window.as_secs_f64()
             ));
         }
+        if let Err(wrong) = options.check_history() {
+            crate::fail(wrong);
+        }
         let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|error| {
             crate::fail(format_args!("--log {}: {error}", options.log));
         });
         crate::log::start(filter);
         options
+    }
+
+    fn check_history(&self) -> Result<(), String> {
+        let kept = self.history;
+        if self.slow == SlowPolicy::CatchUp && kept == 0 {
+            return Err("--slow catch-up: needs --history of at least 1".into());
+        }
+        match self.on_join {
+            Some(given) if given > kept => Err(format!(
+                "--on-join {given}: must be at most --history, {kept}"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn history(&self) -> History {
+        let defaults = History::default();
+        History {
+            messages: self.history,
+            age: self.history_age,
+            linger: defaults.linger.max(self.history_age),
+            on_join: self.on_join.unwrap_or(ON_JOIN.min(self.history)),
+            on_join_max: self.history,
+            ..defaults
+        }
     }
 
     /// Prints the listening address, then logs a warning if the configuration is unsafe. The log comes
@@ -201,6 +241,7 @@ impl Options {
         config.users = self.users;
         config.slow = self.slow;
         config.compression = flags::compression(self.compress);
+        config.history = self.history();
         config.rooms = Rooms::Open;
         config.direct = Direct::Open;
         config.refusal = match self.refuse {
@@ -216,6 +257,44 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rooms_keep_messages_and_give_newcomers_some_unless_they_are_told_otherwise() {
+        for (flags, kept) in [
+            (&["chat"][..], (100, 300, 600, 20)),
+            (&["chat", "--history", "10"], (10, 300, 600, 10)),
+            (&["chat", "--history", "0"], (0, 300, 600, 0)),
+            (&["chat", "--on-join", "0"], (100, 300, 600, 0)),
+            (&["chat", "--history-age", "9000"], (100, 9_000, 9_000, 20)),
+        ] {
+            let options = Options::try_parse_from(flags).expect("flags");
+            assert_eq!(options.check_history(), Ok(()));
+            let config = options.config();
+            assert_eq!(config.check(), Ok(()));
+            let History {
+                messages,
+                age,
+                linger,
+                on_join,
+                ..
+            } = config.history;
+            let found = (messages, age.as_secs(), linger.as_secs(), on_join);
+            assert_eq!(found, kept, "{flags:?}");
+        }
+        for (flags, told) in [
+            (
+                ["chat", "--history", "10", "--on-join", "11"],
+                "--on-join 11: must be at most --history, 10",
+            ),
+            (
+                ["chat", "--history", "0", "--slow", "catch-up"],
+                "--slow catch-up: needs --history of at least 1",
+            ),
+        ] {
+            let options = Options::try_parse_from(flags).expect("flags");
+            assert_eq!(options.check_history(), Err(told.into()));
+        }
+    }
 
     #[test]
     fn the_rate_of_connects_follows_how_many_an_address_may_hold() {
