@@ -59,9 +59,10 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/CATALOGUE.md");
 const ACCEPT: &str = "SWITCHBOARD_ACCEPT";
 
 /// The sections of the catalogue, and the number of rows in each.
-const SECTIONS: [(&str, usize, &str); 7] = [
+const SECTIONS: [(&str, usize, &str); 8] = [
     ("H", 22, "Handshake"),
     ("F", 26, "Framing"),
+    ("D", 12, "Compression"),
     ("L", 12, "Floods"),
     ("S", 9, "Slow and half-dead peers"),
     ("R", 16, "Races"),
@@ -73,6 +74,8 @@ fn entries() -> Vec<Entry> {
     let modules = [
         super::admission::covers(),
         super::admission::covers_rows(),
+        super::compression::covers(),
+        super::compression::covers_rows(),
         super::delivery::covers(),
         super::drain::covers(),
         super::exhausted::covers(),

@@ -25,7 +25,7 @@ pub(super) enum Outcome {
     Answers(Vec<Received>),
 }
 
-fn closes(
+pub(super) fn closes(
     name: &'static str,
     what: impl Into<Cow<'static, str>>,
     input: Vec<u8>,
@@ -40,7 +40,12 @@ fn closes(
     }
 }
 
-fn answers(name: &'static str, what: &'static str, input: Vec<u8>, answers: &[(u8, &[u8])]) -> Row {
+pub(super) fn answers(
+    name: &'static str,
+    what: &'static str,
+    input: Vec<u8>,
+    answers: &[(u8, &[u8])],
+) -> Row {
     let answers = answers.iter().map(|(opcode, payload)| Received {
         first: 0x80 | opcode,
         payload: payload.to_vec(),

@@ -17,6 +17,8 @@ mod advisories;
 mod busy_hooks;
 mod client_requests;
 mod clients;
+mod compression;
+mod compression_rows;
 mod defaults;
 mod delivery;
 mod drain;
