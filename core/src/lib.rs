@@ -77,7 +77,9 @@ pub use config::{
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
 pub use deflate::{Inflated, Inflater};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
-pub use handshake::{Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Token};
+pub use handshake::{
+    Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Token, UpgradeRequest,
+};
 pub use id::{ConnectionId, StaleId};
 pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};

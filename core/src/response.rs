@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use crate::handshake::{JSON_PROTOCOL, is_token};
+use crate::handshake::is_token;
 use crate::{BadRequest, Refused, Request};
 
 pub use crate::date::HttpDate;
+pub use crate::handshake::{JSON_PROTOCOL, accept_key};
+
+/// The value of `Retry-After` in refusals, in seconds.
+pub(crate) const RETRY_AFTER: u32 = 5;
 
 /// The response of a page function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,21 +94,9 @@ fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
 pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
     let status = refused.status();
     let mut answer = Answer::new(status);
-    match refused {
-        Refused::Malformed(BadRequest::Method) => answer.header("Allow", "GET"),
-        Refused::Malformed(BadRequest::Version) => answer.header("Sec-WebSocket-Version", "13"),
-        Refused::Unauthorized => answer.header("WWW-Authenticate", "Bearer"),
-        _ if matches!(status, 429 | 503) => {
-            answer.header("Retry-After", &retry_after_s.to_string());
-        }
-        _ => {}
+    if let Some((name, value)) = refusal_header(refused, retry_after_s) {
+        answer.header(name, &value);
     }
-    let body = match refused {
-        Refused::Malformed(_) | Refused::Origin(_) => {
-            format!("{}: {refused}\n", refused.as_str())
-        }
-        other => format!("{}\n", other.as_str()),
-    };
     // A 426 must have `Upgrade`, which `Connection` must name (RFC 9110, sections 7.8 and 15.5.22).
     if status == 426 {
         answer.header("Upgrade", "websocket");
@@ -112,7 +104,43 @@ pub fn refusal(refused: Refused, retry_after_s: u32) -> Vec<u8> {
     } else {
         answer.header("Connection", "close");
     }
-    answer.text(&body)
+    answer.text(&refusal_text(refused))
+}
+
+/// Returns the response to a refused request, for HTTP libraries that manage their connections
+/// themselves. A 426 lacks the headers `Upgrade` and `Connection`.
+pub fn refusal_page(refused: Refused) -> PageResponse {
+    let header = refusal_header(refused, RETRY_AFTER);
+    PageResponse {
+        status: refused.status(),
+        content_type: TEXT.into(),
+        headers: header
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect(),
+        body: refusal_text(refused).into(),
+    }
+}
+
+fn refusal_header(refused: Refused, retry_after_s: u32) -> Option<(&'static str, String)> {
+    match refused {
+        Refused::Malformed(BadRequest::Method) => Some(("Allow", "GET".into())),
+        Refused::Malformed(BadRequest::Version) => Some(("Sec-WebSocket-Version", "13".into())),
+        Refused::Unauthorized => Some(("WWW-Authenticate", "Bearer".into())),
+        _ if matches!(refused.status(), 429 | 503) => {
+            Some(("Retry-After", retry_after_s.to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn refusal_text(refused: Refused) -> String {
+    match refused {
+        Refused::Malformed(_) | Refused::Origin(_) => {
+            format!("{}: {refused}\n", refused.as_str())
+        }
+        other => format!("{}\n", other.as_str()),
+    }
 }
 
 /// Adds a `Date` header to a response (RFC 9110, section 6.6.1).
@@ -174,6 +202,9 @@ pub fn page(page: &PageResponse, head_only: bool) -> Result<Vec<u8>, BadPage> {
     Ok(answer.end(body))
 }
 
+/// The content type of texts for people.
+const TEXT: &str = "text/plain; charset=utf-8";
+
 /// The headers that delimit the response or are written by `page` itself.
 const RESERVED: [&str; 5] = [
     "connection",
@@ -203,7 +234,7 @@ impl Answer {
     }
 
     fn text(mut self, body: &str) -> Vec<u8> {
-        self.header("Content-Type", "text/plain; charset=utf-8");
+        self.header("Content-Type", TEXT);
         self.header("Content-Length", &body.len().to_string());
         self.end(body.as_bytes())
     }

@@ -72,6 +72,11 @@ impl Headers {
         }
     }
 
+    /// Returns the size of all names and values.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
         self.text.push_str(name);
         let name_end = self.text.len();

@@ -32,7 +32,8 @@ pub(crate) use self::scan::is_token;
 use self::scan::{HEAD_BYTES, Scanner};
 use self::target::{Route, Target};
 pub(crate) use self::token::BEARER_PROTOCOL;
-pub(crate) use self::upgrade::JSON_PROTOCOL;
+pub use self::upgrade::{JSON_PROTOCOL, accept_key};
+pub use self::upgraded::UpgradeRequest;
 use crate::BadRequest;
 
 /// Parses the first bytes of a connection, split in any way, into a [`Request`].
@@ -201,7 +202,7 @@ fn upgrade(
     mut headers: Headers,
 ) -> Result<Request, BadRequest> {
     let key = upgrade::check(method, &headers)?;
-    let accept_key = upgrade::accept_key(key);
+    let accept_key = upgrade::digest(key);
     target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, config.json)?;
     let token = token::find(&config.tokens, &target.query, &headers, &offer.bearers)?;

@@ -7,7 +7,7 @@ pub(super) const HEAD_BYTES: usize = 64 * 1024;
 /// The maximum number of header fields.
 pub(super) const FIELDS: usize = 124;
 /// The maximum size of a request target.
-const TARGET_BYTES: usize = 8 * 1024;
+pub(super) const TARGET_BYTES: usize = 8 * 1024;
 /// The maximum size of a method. The longest registered one has 17 letters.
 const METHOD_BYTES: usize = 32;
 

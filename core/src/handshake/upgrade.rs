@@ -14,8 +14,9 @@ use super::scan::is_token;
 use super::token::BEARER_PROTOCOL;
 use crate::BadRequest;
 
-/// The subprotocol of the JSON protocol.
-pub(crate) const JSON_PROTOCOL: &str = "switchboard.v1.json";
+/// The subprotocol of the JSON protocol. The answer to an upgrade request that offers it, of a node that
+/// speaks it, must name it: browsers drop the connection otherwise.
+pub const JSON_PROTOCOL: &str = "switchboard.v1.json";
 
 /// The decoded key is not used, so its trailing bits do not matter.
 const KEY: GeneralPurpose = GeneralPurpose::new(
@@ -48,9 +49,7 @@ pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, B
     if !asks {
         return Err(BadRequest::NotAnUpgrade);
     }
-    if headers.only(Known::WebSocketVersion) != Some("13") {
-        return Err(BadRequest::Version);
-    }
+    check_version(headers)?;
     let key = headers.only(Known::WebSocketKey).ok_or(BadRequest::Syntax(
         "there must be exactly one Sec-WebSocket-Key",
     ))?;
@@ -71,6 +70,14 @@ pub(super) fn check<'a>(method: &str, headers: &'a Headers) -> Result<&'a str, B
         ));
     }
     Ok(key)
+}
+
+/// Requires version 13 (RFC 6455, section 4.4).
+pub(super) fn check_version(headers: &Headers) -> Result<(), BadRequest> {
+    match headers.only(Known::WebSocketVersion) {
+        Some("13") => Ok(()),
+        _ => Err(BadRequest::Version),
+    }
 }
 
 /// Returns whether this is 16 bytes in base64, which are 24 characters.
@@ -123,8 +130,22 @@ pub(super) fn offer(headers: &Headers, json: bool) -> Result<Offer, BadRequest> 
     Ok(offer)
 }
 
-/// Computes `Sec-WebSocket-Accept` from the key (RFC 6455, section 4.2.2, step 5).
-pub(super) fn accept_key(key: &str) -> AcceptKey {
+/// Computes `Sec-WebSocket-Accept` from `Sec-WebSocket-Key` (RFC 6455, section 4.2.2, step 5), for
+/// applications that answer an upgrade request themselves. Returns `None` if the key is malformed: answer
+/// 400 then.
+///
+/// ```
+/// # use switchboard_core::response::accept_key;
+/// let key = "dGhlIHNhbXBsZSBub25jZQ==";
+/// assert_eq!(accept_key(key).as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+/// assert_eq!(accept_key("sixteen bytes"), None);
+/// ```
+pub fn accept_key(key: &str) -> Option<String> {
+    is_key(key).then(|| digest(key).iter().copied().map(char::from).collect())
+}
+
+/// Computes `Sec-WebSocket-Accept` from a checked key.
+pub(super) fn digest(key: &str) -> AcceptKey {
     let digest = Sha1::new()
         .chain_update(key)
         .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
-use crate::response::HttpDate;
+use crate::response::{HttpDate, RETRY_AFTER};
 use crate::switchboard::action::Notice;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Frame, Refusal, Refused, Time, response};
-
-/// The value of `Retry-After` in refusals, in seconds.
-const RETRY_AFTER: u32 = 5;
 
 /// The average rate at which the reader of a page must take it, in bytes per second.
 const PAGE_PACE: usize = 1 << 10;
