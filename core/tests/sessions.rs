@@ -13,7 +13,7 @@ use switchboard_core::session::{
 };
 use switchboard_core::{
     Action, CloseReason, Config, ConnectionId, Denied, Event, HandshakeConfig, Identity, Notice,
-    ReadMode, Switchboard, Time, UserPolicy, Wire, WriteTurn,
+    ReadMode, Request, Switchboard, Time, UserPolicy, Wire, WriteTurn,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -560,6 +560,24 @@ fn a_login_by_first_message_has_the_request_and_the_token() {
     assert_eq!(login.request.path(), "/ws/blue");
     node.let_in();
     assert!(node.has_sent(r#"{"type":"authenticated","user":"ann","id":1}"#));
+}
+
+#[test]
+fn a_client_whose_identity_is_stated_is_not_authenticated_again() {
+    let mut node = Node::new(|_| {});
+    node.session = Session::upgraded(node.id, PEER);
+    let request = Request::upgraded("/chat?token=eve", Some("blue".into()), [("host", "h")]);
+    let request = request.expect("a request");
+    let step = node.with(|session, node| session.begin_as(node, request, Identity::user("ann")));
+    node.carry_out(step);
+    let Some(Call::Lobby(lobby)) = node.call.take() else {
+        panic!("expected authorization of the lobby");
+    };
+    assert_eq!((&*lobby.user, &*lobby.room), ("ann", "blue"));
+    node.reply(Reply::Lobby(lobby, Ok(())));
+    assert!(matches!(node.call.take(), Some(Call::Connect)));
+    node.reply(Reply::Connected);
+    assert_eq!(node.board.members("blue"), [node.id]);
 }
 
 #[test]

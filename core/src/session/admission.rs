@@ -19,6 +19,23 @@ impl Session {
         self.take_request(node, request, true)
     }
 
+    /// Like [`begin`](Self::begin), for a client whose identity the application states with its
+    /// request: it is not asked to authenticate it.
+    pub fn begin_as(
+        &mut self,
+        node: &mut impl Node,
+        request: Request,
+        identity: Identity,
+    ) -> Option<Step> {
+        match self.begin(node, request)? {
+            Step::Call(Call::Authenticate(login)) => {
+                self.call_over();
+                self.identified(node, login, identity)
+            }
+            step => Some(step),
+        }
+    }
+
     pub(super) fn take_request(
         &mut self,
         node: &mut impl Node,

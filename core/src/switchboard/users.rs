@@ -30,6 +30,8 @@ pub(super) struct Users {
     by_session: HashTable<u32>,
     /// Users with a connection.
     pub(super) connected: usize,
+    /// Those of them that are anonymous.
+    anonymous: usize,
 }
 
 impl Users {
@@ -39,6 +41,7 @@ impl Users {
             slots: Slab::new(),
             by_session: HashTable::new(),
             connected: 0,
+            anonymous: 0,
         }
     }
 
@@ -84,16 +87,20 @@ impl Users {
                 .insert(vacant, key, |user| &self.slots[user as usize].name);
             key
         });
-        let connections = &mut self.slots[user as usize].connections;
-        connections.add(slot);
-        self.connected += usize::from(connections.len() == 1);
+        let found = &mut self.slots[user as usize];
+        found.connections.add(slot);
+        let first = usize::from(found.connections.len() == 1);
+        self.connected += first;
+        self.anonymous += first * usize::from(found.anonymous);
         user
     }
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {
-        let connections = &mut self.slots[user as usize].connections;
-        connections.remove(slot);
-        self.connected -= usize::from(connections.is_empty());
+        let found = &mut self.slots[user as usize];
+        found.connections.remove(slot);
+        let last = usize::from(found.connections.is_empty());
+        self.connected -= last;
+        self.anonymous -= last * usize::from(found.anonymous);
         self.drop_unused(user);
     }
 
@@ -120,6 +127,11 @@ impl Users {
         }
     }
 
+    /// Returns whether a user that is not anonymous has a connection.
+    pub(super) fn any_named(&self) -> bool {
+        self.connected > self.anonymous
+    }
+
     pub(super) fn hold(&mut self, user: u32) {
         self.slots[user as usize].graces += 1;
     }
@@ -135,7 +147,7 @@ impl Users {
         connections: &Table,
         graces: impl Fn(u32) -> usize,
     ) -> Result<(), Inconsistency> {
-        let (mut counted, mut connected) = (0, 0);
+        let (mut counted, mut connected, mut anonymous) = (0, 0, 0);
         for (key, user) in &self.slots {
             let key = key as u32;
             same("user by name", self.find(&user.name), Some(key))?;
@@ -144,17 +156,21 @@ impl Users {
                 user.connections.is_empty() && user.graces == 0,
                 false,
             )?;
-            connected += usize::from(!user.connections.is_empty());
+            if !user.connections.is_empty() {
+                connected += 1;
+                anonymous += usize::from(user.anonymous);
+            }
             counted += user.connections.len();
             for slot in user.connections.iter() {
                 same("connection's user", connections.at(slot).user, key)?;
             }
             same("graces", user.graces as usize, graces(key))?;
-            let anonymous = user.anonymous && user.connections.len() > 1;
-            same("anonymous user with several connections", anonymous, false)?;
+            let several = user.anonymous && user.connections.len() > 1;
+            same("anonymous user with several connections", several, false)?;
         }
         same("users by name", self.by_name.len(), self.slots.len())?;
         same("users connected", self.connected, connected)?;
+        same("anonymous users connected", self.anonymous, anonymous)?;
         let open = connections.iter().filter(|(_, found)| found.is_open());
         same("connections of users", counted, open.clone().count())?;
         let sessions = open.clone().filter(|(id, found)| {

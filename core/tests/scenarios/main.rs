@@ -5,6 +5,7 @@ mod admission;
 mod catching_up;
 mod client;
 mod clock;
+mod consider;
 mod delivery;
 mod drain;
 mod ending;

@@ -6,7 +6,7 @@
 //! Calls between the files point downwards, too:
 //! ```text
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
-//!   publishing, subscribing                         requests of clients
+//!   consider, publishing, subscribing               requests of clients
 //!   outbound, health, histories, opening, rooms, reject     one subject each
 //!   delivery, drain, presence, users, recovery
 //!   sending, refusal                                what may end connections
@@ -19,6 +19,7 @@ mod admission;
 mod arrival;
 mod audit;
 mod commands;
+mod consider;
 mod delivery;
 mod denials;
 mod drain;
