@@ -242,6 +242,15 @@ impl Refused {
         })
     }
 
+    /// Returns the reason to close with where the application has completed the upgrade already, so that
+    /// nothing can be answered by HTTP status any more.
+    pub const fn close_upgraded(self) -> CloseReason {
+        match self.close() {
+            Some(reason) => reason,
+            None => CloseReason::Policy,
+        }
+    }
+
     /// Returns the key in the statistics and the log.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use std::io;
 use std::net::IpAddr;
 
 use switchboard_core::response::{self, HttpDate};
+use switchboard_core::{Frame, Refused};
 
 use crate::hub::Host;
 use crate::machine;
@@ -36,6 +37,7 @@ pub(crate) fn attach<R: Runtime>(
     let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
     socket.limit_unsent(shared.config.limits.unsent_bytes);
     let link = Arc::new(Link::new(socket, peer, inbox.clone()));
+    let upgraded = matches!(arrival, Arrival::Upgraded(_));
     let id = shared.with(|locked, now| {
         locked
             .switchboard
@@ -60,12 +62,22 @@ pub(crate) fn attach<R: Runtime>(
         }
         Err(refused) => {
             debug!(%peer, %refused, "refused");
-            let date = HttpDate::from_unix_seconds(machine::wall_clock());
-            let answer = response::dated(response::refusal(refused, 1), date);
-            let _ = link.socket.try_write(&answer);
+            let _ = link.socket.try_write(&last_words(refused, upgraded));
         }
     }
     Ok(())
+}
+
+/// Returns what a stream is told that gets no seat.
+fn last_words(refused: Refused, upgraded: bool) -> Vec<u8> {
+    if upgraded {
+        let reason = refused.close_upgraded();
+        let code = reason.code().unwrap_or_default();
+        let frame = Frame::close(code, reason.as_str());
+        return frame.map_or(Vec::new(), |frame| frame.as_bytes().to_vec());
+    }
+    let date = HttpDate::from_unix_seconds(machine::wall_clock());
+    response::dated(response::refusal(refused, 1), date)
 }
 
 /// Spawns the ticker and those event loops that are not running: all of them at first, later those

@@ -7,7 +7,7 @@ use super::app::Plain;
 use super::catalogue::covers;
 use super::peer::{Peer, upgrade};
 use super::server::Server;
-use crate::rt::{CloseReason, Config, Limits, Refusal};
+use crate::rt::{self, CloseReason, Config, Limits, Refusal, Request};
 
 covers! {
     many_devices_of_one_user_at_once_leave_one_connection:
@@ -94,5 +94,28 @@ fn many_devices_of_one_user_at_once_leave_one_connection() {
         assert_eq!(server.hub.members("blue").len(), 1);
         server.hub.disconnect_user("ann", CloseReason::Kicked);
     });
+    server.until_empty();
+}
+
+#[test]
+fn an_upgraded_stream_that_gets_no_seat_is_told_so_by_a_close_frame() {
+    let mut config = Config::default();
+    config.limits.handshakes = 40;
+    let server = Server::start(config, Plain::default());
+    // The share of one address, once half of the seats are taken.
+    let held: Vec<Peer> = (0..20).map(|_| server.tcp()).collect();
+    server.until("they hold seats", |stats| stats.pending_handshakes == 20);
+    let listener = server.runtime.run(rt::bind());
+    let mut late = Peer::connect(listener.local_addr().expect("an address"));
+    let hub = server.hub.clone();
+    server.runtime.run(async move {
+        let (stream, peer) = listener.accept().await.expect("a stream");
+        let request = Request::upgraded("/ws", None, [("Host", "a")]).expect("a request");
+        hub.accept_upgraded(stream, peer.ip(), request, Vec::new())
+            .expect("taken");
+    });
+    assert_eq!(late.close(), (4100, "ip_limit".to_owned()));
+    assert_eq!(late.rest().0, b"");
+    drop(held);
     server.until_empty();
 }

@@ -50,7 +50,7 @@ impl Switchboard {
                 self.refuse_upgraded(id, super::ending::close_frame(reason));
             }
             (None, _) if upgraded => {
-                self.refuse_upgraded(id, super::ending::close_frame(CloseReason::Policy));
+                self.refuse_upgraded(id, super::ending::close_frame(refused.close_upgraded()));
             }
             _ => {
                 let answer = response::refusal(refused, RETRY_AFTER);
