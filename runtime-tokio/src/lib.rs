@@ -61,7 +61,7 @@
 //! [`serve`] accepts every connection of a TCP listener, and with [`Serve::with_pages`] answers other
 //! HTTP requests on the same port. [`Hub::accept`] takes a TCP stream that you accepted yourself,
 //! [`Hub::accept_stream`] any other stream, such as TLS, and [`Hub::accept_upgraded`] a stream that
-//! another HTTP library has already upgraded. The compiler infers the runtime from the stream; everything
+//! another HTTP library has already upgraded. For axum and hyper there is the module `http`. The compiler infers the runtime from the stream; everything
 //! else of a hub is the same on every runtime.
 //!
 //! ```no_run
@@ -123,11 +123,16 @@
 //!
 //! - `client`: the module `client`, a client that reconnects and resubscribes by itself. Off by default,
 //!   so that a server does not build tungstenite.
+//! - `http`: the module `http`, to embed a hub in an application of hyper or of another library with the
+//!   types of the crate `http`.
+//! - `axum`: the extractor for axum; includes `http`.
 //! - `client-tls`: `wss://` in the client, by rustls. The application chooses the trusted roots and the
 //!   cryptography provider.
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "http")]
+pub mod http;
 mod rt;
 mod socket;
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
@@ -146,7 +151,7 @@ pub use switchboard_core::operations;
 #[doc(inline)]
 pub use switchboard_core::protocol::{BadContent, ErrorCode, ServerMessage};
 #[doc(inline)]
-pub use switchboard_core::response::PageResponse;
+pub use switchboard_core::response::{PageResponse, accept_key};
 #[doc(inline)]
 pub use switchboard_core::{
     ApplicationCode, BadName, BadOrigin, BadPosition, BadRequest, Buckets, CloseReason,
@@ -162,6 +167,10 @@ pub use switchboard_runtime::{
     Application, BroadcastError, Connection, Entry, Foreign, Hub, IntoExecutor, IntoListener,
     IntoSocket, Message, PolledBy, Runtime, WeakHub,
 };
+
+#[cfg(feature = "http")]
+#[doc(inline)]
+pub use switchboard_runtime::Admission;
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
 pub type Serve = switchboard_runtime::Serve<Tokio>;

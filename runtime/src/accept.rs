@@ -3,14 +3,14 @@
 use std::io;
 use std::net::IpAddr;
 
-use switchboard_core::{Config, ConfigError, Request};
+use switchboard_core::{Config, ConfigError, Identity, Request};
 
 use crate::application::Application;
 use crate::argument::{Foreign, IntoExecutor, IntoSocket, PolledBy};
 use crate::driver;
 use crate::hub::{Hub, WeakHub};
 use crate::net::{AnySocket, PolledSocket};
-use crate::node::Arrival;
+use crate::node::{Arrival, Upgraded};
 use crate::runtime::Runtime;
 
 /// # Creating a hub and accepting connections
@@ -106,7 +106,40 @@ impl Hub {
     }
 
     /// Takes a stream that the application has already upgraded: the 101 response has been sent, and
-    /// `request` is the request that it answered.
+    /// `request` is the request that it answered. Before answering it, [`consider`](Self::consider) says
+    /// whether to refuse it.
+    ///
+    /// hyper and axum need no code for this: see the feature `http`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::net::IpAddr;
+    /// # use switchboard_core::response::accept_key;
+    /// # use switchboard_core::{BadRequest, Refused, Request};
+    /// # use switchboard_runtime::Hub;
+    /// /// Returns the request, and the value of `Sec-WebSocket-Accept` for the 101 response.
+    /// fn check(
+    ///     hub: &Hub,
+    ///     peer: IpAddr,
+    ///     target: &str,
+    ///     headers: &[(String, String)],
+    /// ) -> Result<(Request, String), Refused> {
+    ///     let key = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
+    ///     let missing = Refused::Malformed(BadRequest::NotAnUpgrade);
+    ///     let answer = key.and_then(|(_, key)| accept_key(key)).ok_or(missing)?;
+    ///     let headers = headers.iter().map(|(name, value)| (name, value));
+    ///     let tokens = &hub.config().tokens;
+    ///     let mut request = Request::upgraded_with(tokens, target, None, headers)
+    ///         .map_err(Refused::Malformed)?;
+    ///     request.set_peer(peer);
+    ///     hub.consider(&request)?; // answer `Refused::status()` on an error
+    ///     Ok((request, answer))
+    /// }
+    /// ```
+    ///
+    /// The 101 response must name the subprotocol `switchboard.v1.json` where
+    /// [`speaks_json`](Request::speaks_json) says so.
     ///
     /// # Errors
     ///
@@ -122,7 +155,27 @@ impl Hub {
         Foreign<S>: PolledBy<R>,
         R: Runtime,
     {
-        self.accept_polled(stream, peer, Arrival::Upgraded(Box::new(request)), early)
+        self.accept_polled(stream, peer, upgraded(request, None), early)
+    }
+
+    /// Like [`accept_upgraded`](Self::accept_upgraded), for a TCP stream, which is then driven like one that
+    /// was [accepted](Self::accept): with less memory, and with `limits.unsent_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](Self::accept).
+    pub fn accept_upgraded_tcp<S, R>(
+        &self,
+        stream: S,
+        request: Request,
+        early: Vec<u8>,
+    ) -> io::Result<()>
+    where
+        S: IntoSocket<R>,
+        R: Runtime,
+    {
+        let (socket, peer) = stream.into_socket()?;
+        self.attach::<R>(socket, peer, upgraded(request, None), early)
     }
 
     fn accept_polled<S, R>(
@@ -150,4 +203,8 @@ impl Hub {
         let executor = || self.executor::<R>();
         driver::attach::<R>(self.host(), executor, socket, peer, arrival, early)
     }
+}
+
+pub(crate) fn upgraded(request: Request, identity: Option<Identity>) -> Arrival {
+    Arrival::Upgraded(Box::new(Upgraded { request, identity }))
 }

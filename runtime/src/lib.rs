@@ -34,6 +34,9 @@
 //! - `client`: the module `client`, a client that reconnects and resubscribes by itself, for runtimes
 //!   that implement its trait `Dial`.
 //! - `client-tls`: `wss://` in the client, by rustls.
+//! - `http`: the module `http`, to embed a hub in an application of hyper or of another library with the
+//!   types of the crate `http`, for runtimes that implement its trait `HyperIo`.
+//! - `axum`: the extractor for axum.
 
 mod accept;
 mod application;
@@ -41,6 +44,8 @@ mod argument;
 #[cfg(feature = "client")]
 pub mod client;
 mod driver;
+#[cfg(feature = "http")]
+pub mod http;
 mod hub;
 mod machine;
 mod net;
@@ -59,6 +64,8 @@ mod waiters;
 
 pub use self::application::Application;
 pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy};
+#[cfg(feature = "http")]
+pub use self::hub::Admission;
 pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message, WeakHub};
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;

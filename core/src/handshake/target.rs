@@ -89,6 +89,26 @@ impl<'a> Target<'a> {
     }
 }
 
+impl Endpoint {
+    /// Returns the lobby that an undecoded path names, if it is a path of this endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRequest::NotFound`] for any other path; another one if the name is malformed, or longer than
+    /// `name_bytes`.
+    pub fn lobby_of(&self, path: &str, name_bytes: usize) -> Result<Option<String>, BadRequest> {
+        let nowhere = Tokens {
+            query: None,
+            ..Tokens::default()
+        };
+        let target = Target::parse(path, &nowhere)?;
+        match target.route(self, name_bytes)? {
+            Route::Upgrade { lobby } => Ok(lobby.map(|lobby| lobby.as_ref().to_owned())),
+            Route::Elsewhere => Err(BadRequest::NotFound),
+        }
+    }
+}
+
 /// Splits scheme and authority off a target in absolute form, which a server must accept (RFC 9112,
 /// section 3.2.2).
 fn split_authority(target: &str) -> Result<(Option<&str>, &str), BadRequest> {

@@ -42,11 +42,14 @@ impl<R: Runtime> Task<R> {
     /// Hands in the request that the application has already answered, once.
     pub(super) fn begin_upgraded(&mut self) -> Option<Step> {
         let upgraded = |arrival: &mut Box<Arrival>| matches!(**arrival, Arrival::Upgraded(_));
-        let Arrival::Upgraded(request) = *self.arrival.take_if(upgraded)? else {
+        let Arrival::Upgraded(upgraded) = *self.arrival.take_if(upgraded)? else {
             return None;
         };
         let mut node = Locking::new(self.host.shared(), &self.link);
-        self.session.begin(&mut node, *request)
+        match upgraded.identity {
+            Some(identity) => self.session.begin_as(&mut node, upgraded.request, identity),
+            None => self.session.begin(&mut node, upgraded.request),
+        }
     }
 
     /// Carries out one step. Returns the one that follows from it.

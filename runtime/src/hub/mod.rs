@@ -1,5 +1,7 @@
 //! The handle to a node: the state that it shares with the node's tasks, and its methods.
 
+#[cfg(feature = "http")]
+mod admission;
 mod connections;
 mod handle;
 mod histories;
@@ -7,6 +9,8 @@ mod message;
 mod node;
 mod sending;
 
+#[cfg(feature = "http")]
+pub use self::admission::Admission;
 pub use self::handle::{Connection, Hub, WeakHub};
 pub use self::message::{Entry, Message};
 pub use self::sending::BroadcastError;

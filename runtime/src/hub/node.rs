@@ -4,9 +4,12 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use switchboard_core::{Config, DrainReport, Inconsistency, Refused, Stats, Switchboard};
+use switchboard_core::{
+    Config, DrainReport, Identity, Inconsistency, Refused, Request, Stats, Switchboard,
+};
 
 use super::handle::Hub;
+use crate::shield::debug;
 use crate::waiters::Waiters;
 
 /// # The node
@@ -24,6 +27,33 @@ impl Hub {
     pub fn can_accept(&self, room: Option<&str>) -> Result<(), Refused> {
         self.shared()
             .read(|switchboard| switchboard.can_accept(room))
+    }
+
+    /// Checks an upgrade request that another HTTP library has read, before it answers it: the name of the
+    /// lobby, drain, origin, and whether the node is full. A refusal is counted and logged.
+    ///
+    /// `request` must have the peer's address ([`Request::set_peer`]), from which the client's follows.
+    /// Who passes may still be refused by a Close frame: for its login, for example.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to answer with, by [`Refused::status`].
+    pub fn consider(&self, request: &Request) -> Result<(), Refused> {
+        self.consider_as(request, None)
+    }
+
+    pub(crate) fn consider_as(
+        &self,
+        request: &Request,
+        identity: Option<&Identity>,
+    ) -> Result<(), Refused> {
+        let considered = self
+            .shared()
+            .with(|locked, now| locked.switchboard.consider(now, request, identity));
+        if let Err(refused) = considered {
+            debug!(peer = %request.peer(), %refused, "refused");
+        }
+        considered
     }
 
     /// Drains the node: refuses newcomers from now on, closes the live connections with 1001, spread

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use switchboard_core::response::PageResponse;
 use switchboard_core::session::Ended;
-use switchboard_core::{ConnectionId, Request};
+use switchboard_core::{ConnectionId, Identity, Request};
 
 use super::inbox;
 use crate::net::AnySocket;
@@ -26,7 +26,14 @@ pub(crate) enum Arrival {
     /// 404.
     Fresh(Option<Pages>),
     /// Upgraded: the application has read the request and sent the 101 response.
-    Upgraded(Box<Request>),
+    Upgraded(Box<Upgraded>),
+}
+
+/// What is known of a stream that the application has upgraded.
+pub(crate) struct Upgraded {
+    pub(crate) request: Request,
+    /// Who the client is, if the application knows already.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// A connection that its event loop has not taken yet.

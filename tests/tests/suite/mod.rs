@@ -22,6 +22,7 @@ mod compression_rows;
 mod defaults;
 mod delivery;
 mod drain;
+mod embedded;
 mod exceptions;
 mod exhausted;
 mod farewells;

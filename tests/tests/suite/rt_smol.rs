@@ -56,6 +56,11 @@ impl Runtime {
     }
 }
 
+/// Returns the stream as hyper reads it.
+pub(crate) fn hyper_io(stream: TcpStream) -> smol_hyper::rt::FuturesIo<TcpStream> {
+    smol_hyper::rt::FuturesIo::new(stream)
+}
+
 /// Spawns on smol's global executor.
 pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
     smol::spawn(future).detach();

@@ -63,6 +63,11 @@ impl Drop for Runtime {
     }
 }
 
+/// Returns the stream as hyper reads it.
+pub(crate) fn hyper_io(stream: TcpStream) -> hyper_util::rt::TokioIo<TcpStream> {
+    hyper_util::rt::TokioIo::new(stream)
+}
+
 /// Spawns on the caller's runtime.
 pub(crate) fn spawn_here(future: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(future);
