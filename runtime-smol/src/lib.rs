@@ -126,6 +126,8 @@
 //!   so that a server does not build tungstenite.
 //! - `http`: the module `http`, to embed a hub in an application of hyper or of another library with the
 //!   types of the crate `http`.
+//! - `tls`: `serve_tls` and the module `tls`, to serve over TLS by rustls. The application chooses the
+//!   certificate and the cryptography provider.
 //! - `client-tls`: `wss://` in the client, by rustls. The application chooses the trusted roots and the
 //!   cryptography provider.
 
@@ -141,6 +143,8 @@ mod tcp;
 #[cfg(not(all(target_os = "linux", not(switchboard_portable))))]
 #[path = "portable.rs"]
 mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
 mod watch;
 
@@ -178,4 +182,15 @@ pub type Serve = switchboard_runtime::Serve<Smol>;
 /// Accepts all connections of `listener` into `hub`, until the hub is drained. Short for [`Hub::serve`].
 pub fn serve(listener: smol::net::TcpListener, hub: Hub) -> Serve {
     hub.serve(listener)
+}
+
+/// Accepts all connections of `listener` into `hub` over TLS, until the hub is drained. Short for
+/// [`Serve::with_tls`]; see the module [`tls`].
+#[cfg(feature = "tls")]
+pub fn serve_tls(
+    listener: smol::net::TcpListener,
+    config: impl Into<std::sync::Arc<rustls::ServerConfig>>,
+    hub: Hub,
+) -> Serve {
+    hub.serve(listener).with_tls(config)
 }

@@ -3,15 +3,21 @@
 use std::io;
 use std::net::IpAddr;
 
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
 use switchboard_core::{Config, ConfigError, Identity, Request};
 
 use crate::application::Application;
 use crate::argument::{Foreign, IntoExecutor, IntoSocket, PolledBy};
 use crate::driver;
 use crate::hub::{Hub, WeakHub};
+#[cfg(feature = "tls")]
+use crate::net::check_tls;
 use crate::net::{AnySocket, PolledSocket};
 use crate::node::{Arrival, Upgraded};
 use crate::runtime::Runtime;
+#[cfg(feature = "tls")]
+use crate::sync::Arc;
 
 /// # Creating a hub and accepting connections
 impl Hub {
@@ -103,6 +109,25 @@ impl Hub {
         R: Runtime,
     {
         self.accept_polled(stream, peer, Arrival::Fresh(None), early)
+    }
+
+    /// Like [`accept`](Self::accept), over TLS. The TLS handshake is part of the request: both together have
+    /// `timeouts.handshake`, and hold a handshake seat from now on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](Self::accept); also if rustls refuses the configuration, or if its
+    /// `alpn_protocols` contain anything but `http/1.1`.
+    #[cfg(feature = "tls")]
+    pub fn accept_tls<S, R>(&self, stream: S, config: Arc<ServerConfig>) -> io::Result<()>
+    where
+        S: IntoSocket<R>,
+        R: Runtime,
+    {
+        check_tls(&config)?;
+        let (socket, peer) = stream.into_socket()?;
+        let socket = socket.secured(peer, config)?;
+        self.attach::<R>(socket, peer, Arrival::Fresh(None), Vec::new())
     }
 
     /// Takes a stream that the application has already upgraded: the 101 response has been sent, and

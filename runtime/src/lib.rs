@@ -37,6 +37,7 @@
 //! - `http`: the module `http`, to embed a hub in an application of hyper or of another library with the
 //!   types of the crate `http`, for runtimes that implement its trait `HyperIo`.
 //! - `axum`: the extractor for axum.
+//! - `tls`: serving over TLS, by rustls.
 
 mod accept;
 mod application;

@@ -6,12 +6,16 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
 use switchboard_core::response::PageResponse;
 use switchboard_core::{DrainReport, Request};
 
 use crate::argument::IntoListener;
 use crate::driver;
 use crate::hub::Hub;
+#[cfg(feature = "tls")]
+use crate::net::check_tls;
 use crate::node::{Arrival, Pages};
 use crate::runtime::{BoxFuture, Runtime, Timer};
 use crate::shield::warn;
@@ -35,6 +39,8 @@ impl Hub {
             listener: listener.into_listener(),
             hub: self,
             pages: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -50,6 +56,8 @@ pub struct Serve<R: Runtime> {
     listener: R::Listener,
     hub: Hub,
     pages: Option<Pages>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl<R: Runtime> Serve<R> {
@@ -66,12 +74,25 @@ impl<R: Runtime> Serve<R> {
         }
     }
 
+    /// Serves everything over TLS, pages too. The TLS handshake is part of the request: both together have
+    /// `timeouts.handshake`, and hold a handshake seat.
+    ///
+    /// When awaited, it fails if rustls refuses the configuration, or if its `alpn_protocols` contain
+    /// anything but `http/1.1`.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(self, config: impl Into<Arc<ServerConfig>>) -> Self {
+        Self {
+            tls: Some(config.into()),
+            ..self
+        }
+    }
+
     async fn run(self) -> io::Result<DrainReport> {
-        let Self {
-            listener,
-            hub,
-            pages,
-        } = self;
+        #[cfg(feature = "tls")]
+        let tls = self.tls;
+        #[cfg(feature = "tls")]
+        tls.as_ref().map_or(Ok(()), check_tls)?;
+        let (listener, hub, pages) = (self.listener, self.hub, self.pages);
         let executor = hub.executor::<R>()?;
         driver::start::<R>(hub.host(), || Ok(executor.clone()))?;
         let acceptor = R::acceptor(&executor, listener)?;
@@ -88,6 +109,11 @@ impl<R: Runtime> Serve<R> {
             });
             match accepted.await {
                 Ok(Ok((socket, peer))) => {
+                    #[cfg(feature = "tls")]
+                    let socket = match &tls {
+                        Some(config) => socket.secured(peer, config.clone())?,
+                        None => socket,
+                    };
                     hub.attach::<R>(socket, peer, Arrival::Fresh(pages.clone()), Vec::new())?;
                 }
                 Ok(Err(error)) => {

@@ -139,8 +139,8 @@ impl<R: Runtime> Task<R> {
     }
 
     /// Whether the task waits for its socket to become writable.
-    pub(crate) const fn is_blocked(&self) -> bool {
-        self.blocked
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked || self.link.socket.has_unsent()
     }
 
     pub(super) fn event(&self, event: Event<'_>) {

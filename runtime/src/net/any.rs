@@ -2,12 +2,21 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "tls")]
+use std::net::IpAddr;
 use std::task::{Context, Poll};
+
+#[cfg(feature = "tls")]
+use rustls::ServerConfig;
 
 use super::socket::Socket;
 #[cfg(target_os = "linux")]
 use super::tcp::Tcp;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
 use super::token::Readiness;
+#[cfg(feature = "tls")]
+use crate::sync::Arc;
 
 /// A type-erased [`Socket`].
 pub struct AnySocket(Kind);
@@ -16,6 +25,8 @@ enum Kind {
     /// A socket in an epoll set. The usual kind, so it is stored inline.
     #[cfg(target_os = "linux")]
     Tcp(Tcp),
+    #[cfg(feature = "tls")]
+    Tls(Box<Tls<AnySocket>>),
     Other(Box<dyn Socket>),
 }
 
@@ -30,11 +41,19 @@ impl AnySocket {
         Self(Kind::Tcp(socket))
     }
 
+    /// Begins a TLS session over the socket.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secured(self, peer: IpAddr, config: Arc<ServerConfig>) -> io::Result<Self> {
+        Tls::new(self, peer, config).map(|tls| Self(Kind::Tls(Box::new(tls))))
+    }
+
     /// Returns the socket if it is one in an epoll set.
     #[cfg(target_os = "linux")]
     pub(crate) fn as_tcp(&self) -> Option<&Tcp> {
         match &self.0 {
             Kind::Tcp(socket) => Some(socket),
+            #[cfg(feature = "tls")]
+            Kind::Tls(tls) => tls.socket().as_tcp(),
             Kind::Other(_) => None,
         }
     }
@@ -44,6 +63,8 @@ impl AnySocket {
         match &self.0 {
             #[cfg(target_os = "linux")]
             Kind::Tcp(socket) => socket.limit_unsent(bytes),
+            #[cfg(feature = "tls")]
+            Kind::Tls(tls) => tls.socket().limit_unsent(bytes),
             Kind::Other(_) => {
                 let _ = bytes;
             }
@@ -55,9 +76,21 @@ impl AnySocket {
         match &self.0 {
             #[cfg(target_os = "linux")]
             Kind::Tcp(socket) => socket.note(readiness),
+            #[cfg(feature = "tls")]
+            Kind::Tls(tls) => tls.socket().note(readiness),
             Kind::Other(_) => {
                 let _ = readiness;
             }
+        }
+    }
+
+    /// Returns whether the task has to wait until the socket beneath takes what was written already.
+    pub(crate) fn has_unsent(&self) -> bool {
+        match &self.0 {
+            #[cfg(feature = "tls")]
+            Kind::Tls(tls) => tls.has_unsent(),
+            // The kernel has it, or whoever drives the stream.
+            _ => false,
         }
     }
 
@@ -65,6 +98,8 @@ impl AnySocket {
         match &self.0 {
             #[cfg(target_os = "linux")]
             Kind::Tcp(socket) => socket,
+            #[cfg(feature = "tls")]
+            Kind::Tls(tls) => &**tls,
             Kind::Other(socket) => &**socket,
         }
     }

@@ -53,5 +53,6 @@ mod slow;
 pub(crate) mod streams;
 mod threads;
 mod tls;
+mod tls_server;
 mod turns;
 mod users;

@@ -13,7 +13,7 @@ use crate::rt::client::{BadUrl, Client, Options, State};
 use crate::rt::{self, Config, TlsAcceptor};
 
 /// The TLS configurations for `localhost`; the client trusts only this certificate.
-fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+pub(super) fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
     let certificate: CertificateDer<'static> = made.cert.der().clone();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
