@@ -4,6 +4,7 @@ pub mod chat;
 pub mod echo;
 mod flags;
 pub mod log;
+pub mod tls;
 
 pub use switchboard_runtime::Hub;
 

@@ -23,6 +23,7 @@ fn main() -> std::io::Result<()> {
 }
 
 async fn run(options: Options, executor: Arc<smol::Executor<'static>>) -> std::io::Result<()> {
+    let tls = options.tls();
     let chat = Chat::new(&options);
     let hub = Hub::new(options.config(), chat.clone())
         .unwrap_or_else(|error| fail(error))
@@ -33,7 +34,11 @@ async fn run(options: Options, executor: Arc<smol::Executor<'static>>) -> std::i
     options.announce(listener.local_addr()?);
 
     let pages = pages(hub.clone(), &chat, &options);
-    let serving = executor.spawn(serve(listener, hub.clone()).with_pages(pages).into_future());
+    let mut serving = serve(listener, hub.clone()).with_pages(pages);
+    if let Some(tls) = tls {
+        serving = serving.with_tls(tls);
+    }
+    let serving = executor.spawn(serving.into_future());
     let drainer = executor.clone();
     let ended = async move {
         signals.next().await;

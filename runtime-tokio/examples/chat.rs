@@ -26,6 +26,7 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
 }
 
 async fn run(options: Options) -> std::io::Result<()> {
+    let tls = options.tls();
     let chat = Chat::new(&options);
     let hub = Hub::new(options.config(), chat.clone()).unwrap_or_else(|error| fail(error));
     let listener = TcpListener::bind(options.listen).await;
@@ -37,7 +38,11 @@ async fn run(options: Options) -> std::io::Result<()> {
     options.announce(listener.local_addr()?);
 
     let pages = pages(hub.clone(), &chat, &options);
-    let serving = tokio::spawn(serve(listener, hub.clone()).with_pages(pages).into_future());
+    let mut serving = serve(listener, hub.clone()).with_pages(pages);
+    if let Some(tls) = tls {
+        serving = serving.with_tls(tls);
+    }
+    let serving = tokio::spawn(serving.into_future());
     tokio::spawn(async move {
         let mut signalled = async || {
             tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () }

@@ -1,10 +1,12 @@
 //! The flags of the chat.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
+use rustls::ServerConfig;
 use switchboard_core::{
     Config, Direct, HealthPing, History, Limits, Origins, Rate, Rates, Refusal, Rooms, SlowPolicy,
     UserPolicy,
@@ -89,6 +91,12 @@ pub struct Options {
     /// Proxies whose X-Forwarded-For header is trusted; may be repeated [default: none]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = flags::network)]
     trusted_proxy: Vec<IpNet>,
+    /// File with the certificate to serve over TLS with, and those that vouch for it, in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// File with the certificate's key, in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Time over which a drain spreads its closes, in seconds
     #[arg(long, value_name = "S", default_value = "10", value_parser = flags::seconds_or_zero)]
     pub drain_window: Duration,
@@ -188,6 +196,20 @@ impl Options {
                 %address,
                 "not a loopback address, and without --secret anybody can log in as anybody"
             );
+        }
+    }
+
+    /// Reads the certificate and its key, if they are given. On an error, prints one line and exits with
+    /// status 2.
+    pub fn tls(&self) -> Option<ServerConfig> {
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => {
+                let read = crate::tls::read(certificate, key);
+                Some(read.unwrap_or_else(|error| crate::fail(format_args!("TLS: {error}"))))
+            }
+            (Some(_), None) => crate::fail("--tls-cert: needs --tls-key, too"),
+            (None, Some(_)) => crate::fail("--tls-key: needs --tls-cert, too"),
         }
     }
 

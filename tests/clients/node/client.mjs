@@ -20,10 +20,10 @@ export class Client {
   opened = false;
   #read = 0;
 
-  /** The options of ws, `protocols`, and what to do with each message as it comes: `answer`. */
+  /** The options of ws, `protocols`, `scheme`, and what to do with each message as it comes: `answer`. */
   constructor(server, path, options = {}) {
-    const { protocols = [], answer = () => {}, ...rest } = options;
-    const url = `ws://${server.host}${path}`;
+    const { protocols = [], scheme = 'ws', answer = () => {}, ...rest } = options;
+    const url = `${scheme}://${server.host}${path}`;
     this.socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...rest });
     this.socket.on('open', () => (this.opened = true));
     this.socket.on('message', (data, binary) => {
