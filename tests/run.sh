@@ -190,6 +190,17 @@ node_clients() {
       tests/clients/node/*.test.mjs
 }
 
+# The example programs other than chat and echo.
+examples() {
+  install_node_packages || return 1
+  if [ "$built" = no ] || [ ! -x "$target/release/examples/axum-chat" ]; then
+    echo "the examples are not built"
+    return 1
+  fi
+  SWITCHBOARD_EXAMPLES=$target/release/examples \
+    node --test --test-reporter=spec --test-timeout=120000 tests/clients/examples/*.test.mjs
+}
+
 python_clients() {
   install_python_packages &&
     with_servers "$1" "$2" "$cache/venv/bin/python" -B -m unittest discover -v \
@@ -293,6 +304,7 @@ for runtime in tokio smol; do
     python_clients "chat$suffix" "echo$suffix"
 done
 part metrics "The metrics of chat, read by promtool" metrics
+part clients "npm ws against the other examples" examples
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
 part browser "The chat page in Chromium" browser chat echo
 
