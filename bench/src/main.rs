@@ -62,6 +62,7 @@ fn serve(which: Builtin, ping: Duration, listen: SocketAddr) -> io::Result<()> {
         match which {
             Builtin::Floor | Builtin::FloorPresence => Ok(()),
             Builtin::Raw => raw::serve(listener, ping).await,
+            Builtin::RawInAxum => raw::serve_in_axum(listener, ping).await,
             Builtin::Tungstenite => tungstenite::serve(listener, ping).await,
             Builtin::Axum => axum::serve(listener, ping).await,
         }

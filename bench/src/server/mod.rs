@@ -43,6 +43,8 @@ pub(crate) enum Server {
     SwitchboardSmolBare,
     /// `switchboard-tokio` in raw mode: forwards messages unchanged
     SwitchboardTokioRaw,
+    /// The same inside an axum application
+    SwitchboardTokioAxum,
     /// The example `chat` on two threads and both CPUs, shared with the generator
     SwitchboardTokioTwo,
     /// The example `chat` of another revision, from the directory given by --baseline
@@ -119,6 +121,7 @@ pub(crate) enum Builtin {
     Floor,
     FloorPresence,
     Raw,
+    RawInAxum,
     Tungstenite,
     Axum,
 }
@@ -271,6 +274,7 @@ impl Place {
             Server::BaselineTokio => chat(self.of_baseline("chat")?, "on"),
             Server::BaselineSmol => chat(self.of_baseline("chat-smol")?, "on"),
             Server::SwitchboardTokioRaw => builtin(Builtin::Raw),
+            Server::SwitchboardTokioAxum => builtin(Builtin::RawInAxum),
             Server::TokioTungstenite => builtin(Builtin::Tungstenite),
             Server::Axum => builtin(Builtin::Axum),
             Server::Ws => {

@@ -2,9 +2,14 @@
 //! bounds that Switchboard always has.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::any;
+use switchboard_tokio::http::Upgrade;
 use switchboard_tokio::{
     Application, Config, Connection, Denied, Exclude, Frame, Hub, Identity, Message, Rate, Request,
     Wire, serve as serve_hub,
@@ -46,6 +51,29 @@ impl Application for Forward {
 
 /// Serves until an error.
 pub(crate) async fn serve(listener: TcpListener, ping: Duration) -> io::Result<()> {
+    serve_hub(registered(listener)?, hub(ping)?).await?;
+    Ok(())
+}
+
+/// Serves inside an axum application until an error.
+pub(crate) async fn serve_in_axum(listener: TcpListener, ping: Duration) -> io::Result<()> {
+    async fn websocket(upgrade: Upgrade, State(hub): State<Hub>) -> Response {
+        upgrade.accept(&hub)
+    }
+    let app = Router::new()
+        .route("/ws", any(websocket))
+        .route("/ws/{room}", any(websocket))
+        .with_state(hub(ping)?)
+        .into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(registered(listener)?, app).await
+}
+
+fn registered(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+fn hub(ping: Duration) -> io::Result<Hub> {
     let mut config = Config {
         wire: Wire::Raw,
         ..Config::default()
@@ -60,9 +88,5 @@ pub(crate) async fn serve(listener: TcpListener, ping: Duration) -> io::Result<(
         per_second: 1_000_000,
         burst: 2_000_000,
     });
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let hub = Hub::new(config, Forward).map_err(io::Error::other)?;
-    serve_hub(listener, hub).await?;
-    Ok(())
+    Hub::new(config, Forward).map_err(io::Error::other)
 }
