@@ -4,8 +4,14 @@ use std::sync::Arc;
 
 use switchboard_core::{Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Tokens};
 
-const PLAIN: Option<Option<u8>> = Some(None);
-const NONE: Option<Option<u8>> = None;
+/// What comes of the offers of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreed {
+    Nothing,
+    Plain,
+    /// The extension, with the largest window that the server may use, in bits.
+    Window(u8),
+}
 
 fn config(compression: bool) -> Arc<HandshakeConfig> {
     Arc::new(HandshakeConfig {
@@ -19,10 +25,12 @@ fn config(compression: bool) -> Arc<HandshakeConfig> {
 }
 
 fn request(compression: bool, query: &str, headers: &[&str]) -> Request {
-    let extensions: String = headers
-        .iter()
-        .map(|value| format!("Sec-WebSocket-Extensions: {value}\r\n"))
-        .collect();
+    let mut extensions = String::new();
+    for value in headers {
+        extensions.push_str("Sec-WebSocket-Extensions: ");
+        extensions.push_str(value);
+        extensions.push_str("\r\n");
+    }
     let head = format!(
         "GET /ws{query} HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -32,49 +40,64 @@ fn request(compression: bool, query: &str, headers: &[&str]) -> Request {
     request.expect("never refused").expect("a whole request")
 }
 
-/// Returns the window that is agreed on, if the extension is.
-fn agreed(headers: &[&str]) -> Option<Option<u8>> {
+fn agreed(headers: &[&str]) -> Agreed {
     let negotiated = PerMessageDeflate::negotiate(headers.iter().copied());
     let deflate = request(true, "", headers).deflate();
     assert_eq!(deflate, negotiated, "{headers:?}");
-    negotiated.map(|it| it.server_max_window_bits)
+    match negotiated.map(|it| it.server_max_window_bits) {
+        None => Agreed::Nothing,
+        Some(None) => Agreed::Plain,
+        Some(Some(bits)) => Agreed::Window(bits),
+    }
 }
 
 #[test]
 fn the_four_known_parameters_are_accepted_in_every_legal_form() {
     for (offer, expected) in [
-        ("permessage-deflate", PLAIN),
-        ("permessage-deflate; client_max_window_bits", PLAIN),
-        ("permessage-deflate; client_max_window_bits=8", PLAIN),
-        ("permessage-deflate;client_max_window_bits=\"15\"", PLAIN),
-        ("permessage-deflate; client_no_context_takeover", PLAIN),
-        ("permessage-deflate; server_no_context_takeover", PLAIN),
+        ("permessage-deflate", Agreed::Plain),
+        ("permessage-deflate; client_max_window_bits", Agreed::Plain),
+        (
+            "permessage-deflate; client_max_window_bits=8",
+            Agreed::Plain,
+        ),
+        (
+            "permessage-deflate;client_max_window_bits=\"15\"",
+            Agreed::Plain,
+        ),
+        (
+            "permessage-deflate; client_no_context_takeover",
+            Agreed::Plain,
+        ),
+        (
+            "permessage-deflate; server_no_context_takeover",
+            Agreed::Plain,
+        ),
         (
             "permessage-deflate; server_max_window_bits=8",
-            Some(Some(8)),
+            Agreed::Window(8),
         ),
         (
             "permessage-deflate; server_max_window_bits=9",
-            Some(Some(9)),
+            Agreed::Window(9),
         ),
         (
             "permessage-deflate; server_max_window_bits=\"10\"",
-            Some(Some(10)),
+            Agreed::Window(10),
         ),
         (
             "permessage-deflate; server_max_window_bits=\"1\\0\"",
-            Some(Some(10)),
+            Agreed::Window(10),
         ),
         (
             "permessage-deflate ;\tserver_max_window_bits = 15",
-            Some(Some(15)),
+            Agreed::Window(15),
         ),
         (
             "permessage-deflate; server_max_window_bits=12; client_max_window_bits; \
              client_no_context_takeover; server_no_context_takeover",
-            Some(Some(12)),
+            Agreed::Window(12),
         ),
-        (" , permessage-deflate,,", PLAIN),
+        (" , permessage-deflate,,", Agreed::Plain),
     ] {
         assert_eq!(agreed(&[offer]), expected, "{offer}");
     }
@@ -103,16 +126,16 @@ fn an_offer_with_a_parameter_that_is_unknown_repeated_or_malformed_is_declined()
         "server_no_context_takeover=1",
     ] {
         let offer = format!("permessage-deflate; {parameter}");
-        assert_eq!(agreed(&[&offer]), NONE, "{offer}");
+        assert_eq!(agreed(&[&offer]), Agreed::Nothing, "{offer}");
         let other = format!("{offer}, permessage-deflate; server_max_window_bits=11");
-        assert_eq!(agreed(&[&other]), Some(Some(11)), "{other}");
+        assert_eq!(agreed(&[&other]), Agreed::Window(11), "{other}");
     }
     for name in [
         "x-webkit-deflate-frame",
         "permessage-bzip2",
         "Permessage-Deflate",
     ] {
-        assert_eq!(agreed(&[name]), NONE, "{name}");
+        assert_eq!(agreed(&[name]), Agreed::Nothing, "{name}");
     }
 }
 
@@ -121,12 +144,15 @@ fn the_first_acceptable_of_many_offers_in_one_header_or_several_counts() {
     let bad = "permessage-deflate; server_max_window_bits=7";
     let small = "permessage-deflate; server_max_window_bits=9";
     let plain = "permessage-deflate";
-    assert_eq!(agreed(&[bad, small, plain]), Some(Some(9)));
-    assert_eq!(agreed(&[plain, small]), PLAIN);
-    assert_eq!(agreed(&[&format!("{bad}, {small}"), plain]), Some(Some(9)));
-    assert_eq!(agreed(&[]), NONE);
+    assert_eq!(agreed(&[bad, small, plain]), Agreed::Window(9));
+    assert_eq!(agreed(&[plain, small]), Agreed::Plain);
+    assert_eq!(
+        agreed(&[&format!("{bad}, {small}"), plain]),
+        Agreed::Window(9)
+    );
+    assert_eq!(agreed(&[]), Agreed::Nothing);
     let hundred = [bad; 99].join(", ") + ", " + small;
-    assert_eq!(agreed(&[&hundred]), Some(Some(9)));
+    assert_eq!(agreed(&[&hundred]), Agreed::Window(9));
 }
 
 #[test]
@@ -144,8 +170,12 @@ fn a_malformed_header_costs_the_client_compression_and_nothing_else() {
         "=",
         "\u{e9}",
     ] {
-        assert_eq!(agreed(&[header]), NONE, "{header}");
-        assert_eq!(agreed(&["permessage-deflate", header]), NONE, "{header}");
+        assert_eq!(agreed(&[header]), Agreed::Nothing, "{header}");
+        assert_eq!(
+            agreed(&["permessage-deflate", header]),
+            Agreed::Nothing,
+            "{header}"
+        );
     }
 }
 
