@@ -2,11 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { build } from 'esbuild';
-import { root, shared } from './options.mjs';
+import { entries, root, shared } from './options.mjs';
 
 await rm(`${root}dist`, { recursive: true, force: true });
 await build({
-  ...shared, outdir: 'dist', entryPoints: ['src/index.ts', 'src/react.ts', 'src/machine.ts', 'src/verdict.ts'], external: ['react'],
+  ...shared, outdir: 'dist', entryPoints: [...entries, 'machine', 'verdict'].map((name) => `src/${name}.ts`), external: ['react'],
   splitting: true, chunkNames: 'shared-[hash]', sourcemap: true, sourcesContent: false,
 });
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', root, '--emitDeclarationOnly'], { stdio: 'inherit' });

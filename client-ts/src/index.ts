@@ -4,6 +4,7 @@ import { SwitchboardError } from './errors.js';
 import type { Frame, Post, State } from './events.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
 import { encode, toText } from './text.js';
+import type { AnyMethods, InfoOf, MessageOf, Method } from './topics.js';
 import { createTransport, type Notice, type Options, type Token, type Transport } from './transport.js';
 import type { Url } from './url.js';
 
@@ -14,12 +15,15 @@ export type { Close, Frame, State, StopReason, TokenReason, WaitReason } from '.
 export type { Position } from './place.js';
 export type { Presence } from './presence.js';
 export type { Options, Socket, Token } from './transport.js';
+export type { AnyMethods, InfoOf, MessageOf, Method, Topic } from './topics.js';
 export type { Url } from './url.js';
+
+/** A message to this user. */
+export interface Direct<T = unknown> { readonly content: T; readonly sender?: string }
 
 export interface SwitchboardEvents {
   state: State;
-  /** A direct message to this user. */
-  direct: { readonly content: unknown; readonly sender?: string };
+  direct: Direct;
   /** The round-trip time of a `ping` in milliseconds. */
   rtt: number;
   /** An `error` of the server that answers no request, or an exception of `getToken`, the URL or the WebSocket. */
@@ -48,16 +52,12 @@ let unnumbered = 0;
 
 type Waiter = [resolve: (value: never) => void, reject: (reason: unknown) => void];
 
-/** A method of the server's application, as `call` sees it. */
-// Any function will do: `call` is as strict as the one that is named.
-export type Method = (params: any) => unknown;
-
 /** A connection to a Switchboard server that reconnects, unless the close code forbids it. */
-export class Switchboard<Topics extends object = Record<string, unknown>, Methods extends Record<keyof Methods, Method> = Record<string, Method>> extends Emitter<SwitchboardEvents> {
+export class Switchboard<Topics extends object = Record<string, unknown>, Methods extends Record<keyof Methods, Method> = AnyMethods> extends Emitter<SwitchboardEvents> {
   /** The current state, with the last close and the time of the next attempt (`until`, in terms of `Date.now()`). */
   state: State = { status: 'idle', last: null };
   readonly #transport: Transport;
-  readonly #channels = new Map<string, Set<Subscription<never>>>();
+  readonly #channels = new Map<string, Set<Subscription<never, never>>>();
   /** The epochs of the channels on this connection. */
   readonly #epochs = new Map<string, string>();
   readonly #waiters = new Map<number, Waiter>();
@@ -89,10 +89,10 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
   ping(): void { this.#transport._run(measure); }
 
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
-  subscribe<K extends keyof Topics & string>(channel: K, { signal, since, last }: SubscribeOptions = {}): Subscription<Topics[K]> {
+  subscribe<K extends keyof Topics & string>(channel: K, { signal, since, last }: SubscribeOptions = {}): Subscription<MessageOf<Topics[K]>, InfoOf<Topics[K]>> {
     const uses = this.#channels.get(channel) ?? new Set();
     let off = (): void => {};
-    const subscription = new Subscription<Topics[K]>(channel, () => {
+    const subscription = new Subscription<MessageOf<Topics[K]>, InfoOf<Topics[K]>>(channel, () => {
       off();
       uses.delete(subscription as never);
       if (uses.size) return;
@@ -111,7 +111,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
   }
 
   /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it; with 0 if it is volatile. */
-  publish<K extends keyof Topics & string>(channel: K, content: Topics[K], { signal, ...options }: PublishOptions = {}): Promise<number> {
+  publish<K extends keyof Topics & string>(channel: K, content: MessageOf<Topics[K]>, { signal, ...options }: PublishOptions = {}): Promise<number> {
     return this.#post({ ...options, type: 'publish', channel, content, bytes: 0 }, signal);
   }
 
@@ -163,7 +163,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
       case 'done': return this.#settle(notice.id)?.[0](notice.value as never);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case 'rtt': return this._emit(notice.type, notice.ms);
-      case 'entered': return this.#each(notice.channel, (one) => one._mark('active', notice.presence));
+      case 'entered': return this.#each(notice.channel, (one) => one._mark('active', notice.presence as never));
       case 'gap': case 'epoch': case 'refused': case 'unanswered':
         return this.#each(notice.channel, (one) => {
           if (notice.type === 'refused') one._mark('refused');
@@ -177,7 +177,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
     this.#each(channel, (one) => {
       if (type === 'subscribed') one._mark('active');
       if (type === 'unsubscribed' && id === undefined) one._mark('refused');
-      if (presence && one.status === 'active') one.presence = presence;
+      if (presence && one.status === 'active') one.presence = presence as never;
       // Frames of the application may have the names of events.
       if (['message', 'presence', 'subscribed'].includes(type)) one._emit(type as never, frame as never);
     });
@@ -185,7 +185,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
     this._emit('frame', frame);
   }
 
-  #each(channel: string, what: (subscription: Subscription<never>) => void): void { this.#channels.get(channel)?.forEach(what); }
+  #each(channel: string, what: (subscription: Subscription<never, never>) => void): void { this.#channels.get(channel)?.forEach(what); }
 }
 
 /** Returns a function that ends the wait. */

@@ -70,10 +70,10 @@ export interface SubscriptionEvents<T> {
 }
 
 /** One use of a channel. Closing the last use leaves the channel. */
-export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
+export class Subscription<T = unknown, P = unknown> extends Emitter<SubscriptionEvents<T>> {
   status: SubscriptionStatus = 'pending';
   /** Presence in the channel; `null` until the server reports it, and while the channel is not active. */
-  presence: Presence | null = null;
+  presence: Presence<P> | null = null;
   readonly #leave: () => void;
 
   /** @internal */
@@ -89,7 +89,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   }
 
   /** @internal */
-  _mark(status: SubscriptionStatus, presence: Presence | null = null): void {
+  _mark(status: SubscriptionStatus, presence: Presence<P> | null = null): void {
     if (this.status === status) return;
     this.status = status;
     this.presence = presence;

@@ -1,31 +1,9 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, it } from 'node:test';
-import { Window } from 'happy-dom';
-import { FakeSocket, settle } from './fakes.js';
+import { describe, it } from 'node:test';
+import { FakeSocket } from './fakes.js';
+import { doing, h, provider, render, text, types } from './hooks.js';
 
-const window = new Window();
-Object.assign(globalThis, { window, document: window.document, navigator: window.navigator, IS_REACT_ACT_ENVIRONMENT: true });
-const { StrictMode, act, createElement: h } = await import('react');
-const { createRoot } = await import('react-dom/client');
-const { SwitchboardProvider, useChannel, useSwitchboard } = await import('../dist/react.js');
-
-let root;
-let place;
-beforeEach(() => {
-  FakeSocket.all = [];
-  place = document.createElement('div');
-  root = createRoot(place);
-});
-afterEach(async () => {
-  await act(async () => { root.unmount(); await settle(); });
-});
-
-const options = { webSocket: FakeSocket, seed: 1 };
-const provider = (...children) => h(StrictMode, null, h(SwitchboardProvider, { url: 'ws://host/ws', options }, ...children));
-const render = (element) => act(async () => { root.render(element); await settle(); });
-const doing = (what) => act(async () => { what(); await settle(); });
-const text = () => place.textContent;
-const types = (socket) => socket.take().map(({ type, channel }) => `${type} ${channel}`);
+const { useChannel, useSwitchboard } = await import('../dist/react.js');
 
 function Status() { return useSwitchboard().state.status; }
 
