@@ -19,13 +19,15 @@
 //! ```
 
 use async_tungstenite::{WebSocketStream, client_async_with_config};
-use smol::io::{AsyncRead, AsyncWrite};
-use smol::net::TcpStream;
-use switchboard_runtime::Runtime;
 use switchboard_runtime::client::tungstenite::Error;
-use switchboard_runtime::client::{Dial, Target, race};
+use switchboard_runtime::client::{Dial, Target};
 
 use crate::rt::Smol;
+use crate::stream::connect;
+#[cfg(feature = "client-tls")]
+use crate::stream::encrypt;
+
+pub use crate::stream::Duplex;
 
 pub use switchboard_runtime::client::{
     BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Presence, Queue,
@@ -39,25 +41,15 @@ pub use switchboard_runtime::client::rustls;
 /// A client on smol that reconnects by itself. Cheap to clone, usable from any task or thread.
 pub type Client = switchboard_runtime::client::Client<Smol>;
 
-/// A byte stream, with TLS or without.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
 impl Dial for Smol {
     type WebSocket = WebSocketStream<Box<dyn Duplex>>;
 
     async fn dial(target: Target) -> Result<Self::WebSocket, Error> {
-        let addresses = smol::net::resolve((target.host.as_str(), target.port)).await?;
-        let stream = race::<<Self as Runtime>::Timer, _, _>(addresses, TcpStream::connect).await?;
-        stream.set_nodelay(true)?;
+        let stream = connect(&target.host, target.port).await?;
         #[cfg(feature = "client-tls")]
         let stream: Box<dyn Duplex> = match target.tls {
             None => Box::new(stream),
-            Some((config, name)) => {
-                let connector = futures_rustls::TlsConnector::from(config);
-                Box::new(connector.connect(name, stream).await?)
-            }
+            Some((config, name)) => encrypt(stream, config, name).await?,
         };
         #[cfg(not(feature = "client-tls"))]
         let stream: Box<dyn Duplex> = Box::new(stream);

@@ -137,6 +137,8 @@ pub mod client;
 pub mod http;
 mod rt;
 mod socket;
+#[cfg(feature = "client")]
+mod stream;
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
 #[path = "linux.rs"]
 mod tcp;

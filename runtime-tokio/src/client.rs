@@ -17,14 +17,16 @@
 //! }
 //! ```
 
-use switchboard_runtime::Runtime;
 use switchboard_runtime::client::tungstenite::Error;
-use switchboard_runtime::client::{Dial, Target, race};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use switchboard_runtime::client::{Dial, Target};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::rt::Tokio;
+use crate::stream::connect;
+#[cfg(feature = "client-tls")]
+use crate::stream::encrypt;
+
+pub use crate::stream::Duplex;
 
 pub use switchboard_runtime::client::{
     BadUrl, Close, Closing, Event, Events, Failure, Gap, NoToken, Options, Presence, Queue,
@@ -38,25 +40,15 @@ pub use switchboard_runtime::client::rustls;
 /// A client on tokio that reconnects by itself. Cheap to clone, usable from any task or thread.
 pub type Client = switchboard_runtime::client::Client<Tokio>;
 
-/// A byte stream, with TLS or without.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
 impl Dial for Tokio {
     type WebSocket = WebSocketStream<Box<dyn Duplex>>;
 
     async fn dial(target: Target) -> Result<Self::WebSocket, Error> {
-        let addresses = tokio::net::lookup_host((target.host.as_str(), target.port)).await?;
-        let stream = race::<<Self as Runtime>::Timer, _, _>(addresses, TcpStream::connect).await?;
-        stream.set_nodelay(true)?;
+        let stream = connect(&target.host, target.port).await?;
         #[cfg(feature = "client-tls")]
         let stream: Box<dyn Duplex> = match target.tls {
             None => Box::new(stream),
-            Some((config, name)) => {
-                let connector = tokio_rustls::TlsConnector::from(config);
-                Box::new(connector.connect(name, stream).await?)
-            }
+            Some((config, name)) => encrypt(stream, config, name).await?,
         };
         #[cfg(not(feature = "client-tls"))]
         let stream: Box<dyn Duplex> = Box::new(stream);

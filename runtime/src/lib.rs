@@ -51,6 +51,8 @@ mod hub;
 mod machine;
 mod net;
 mod node;
+#[cfg(feature = "client")]
+mod race;
 #[cfg(feature = "redis")]
 #[doc(hidden)]
 pub mod redis;

@@ -18,7 +18,6 @@ mod handle;
 mod locked;
 mod options;
 mod place;
-mod race;
 mod requests;
 mod send;
 mod shared;
@@ -30,10 +29,10 @@ pub use self::events::Event;
 pub use self::futures::{Closing, Subscribing};
 pub use self::handle::Client;
 pub use self::options::{NoToken, Options, Queue, SubscribeOptions, Token, TokenSource};
-pub use self::race::race;
 pub use self::send::{RequestError, SendOptions};
 pub use self::stream::Events;
 
+pub use crate::race::race;
 #[cfg(feature = "client-tls")]
 pub use rustls;
 pub use switchboard_core::client::{

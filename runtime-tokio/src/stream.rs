@@ -1,0 +1,37 @@
+//! Opens byte streams to other servers.
+
+use std::io;
+#[cfg(feature = "client-tls")]
+use std::sync::Arc;
+
+#[cfg(feature = "client-tls")]
+use switchboard_runtime::client::rustls::{ClientConfig, pki_types::ServerName};
+use switchboard_runtime::{Runtime, client::race};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::rt::Tokio;
+
+/// A byte stream, with TLS or without.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// Connects to the first address of a host that answers, with `TCP_NODELAY` set.
+pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses = tokio::net::lookup_host((host, port)).await?;
+    let stream = race::<<Tokio as Runtime>::Timer, _, _>(addresses, TcpStream::connect).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Encrypts a stream.
+#[cfg(feature = "client-tls")]
+pub(crate) async fn encrypt(
+    stream: TcpStream,
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+) -> io::Result<Box<dyn Duplex>> {
+    let connector = tokio_rustls::TlsConnector::from(config);
+    Ok(Box::new(connector.connect(name, stream).await?))
+}
