@@ -10,10 +10,10 @@ use std::time::Duration;
 use switchboard_core::cluster::{Answer, BrokerTime, Channel, Command, Done, Failure};
 use switchboard_runtime::redis::{Names, Reply, Script, decode, encode};
 use switchboard_tests::broker::{Kept, Key, Link, SimRedis};
+use switchboard_tests::redis::{LOG_NODE, Server};
 
 use crate::client::Client;
 use crate::commands::Commands;
-use crate::server::{LOG_NODE, Server};
 
 const STEPS: u32 = 1500;
 const LINKS: usize = 2;

@@ -4,5 +4,4 @@ mod client;
 mod commands;
 mod differential;
 mod replies;
-mod server;
 mod virtual_time;
