@@ -11,6 +11,7 @@ use switchboard_core::cluster::Channel;
 /// sb1:{room}:m  :s  :p  :n    numbers, log, users, seats of a room       sb1:{room}:c   its channel
 /// sb1:{u:user}                claims of a user                           sb1:i:node     inbox of a node
 /// sb1:{n}  sb1:{n}:node.k     list of nodes, lease of a registration     sb1:b          all nodes
+/// sb1:probe                   tries what access rules allow               sb1:probe
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
@@ -59,6 +60,11 @@ impl Names {
     /// The lease of a registration.
     pub fn lease(&self, registration: &str) -> String {
         format!("{}:{{n}}:{registration}", self.prefix)
+    }
+
+    /// The key and the channel with which a connection tries what it may do.
+    pub fn probe(&self) -> String {
+        format!("{}:probe", self.prefix)
     }
 
     /// A channel.

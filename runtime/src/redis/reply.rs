@@ -37,6 +37,10 @@ pub fn failure(error: &str) -> Failure {
             _ => return None,
         })
     };
+    // Redis 6.2 and 7.0 give a refusal by access rules within a script no code.
+    if error.contains("The user executing the script can't") {
+        return Failure::NoPermission;
+    }
     let mut words = error.split(' ');
     match words.next() {
         Some("ERR") if error.contains("@user_script") => {

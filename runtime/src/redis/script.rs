@@ -36,6 +36,8 @@ pub enum Script {
     Beat,
     /// Ends a registration.
     Retire,
+    /// Tells which commands of the other scripts access rules refuse.
+    Probe,
 }
 
 macro_rules! source {
@@ -44,7 +46,7 @@ macro_rules! source {
 
 impl Script {
     /// All scripts. A connection loads them, in any order, before it sends a command.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Append,
         Self::Sync,
         Self::Presence,
@@ -59,6 +61,7 @@ impl Script {
         Self::Direct,
         Self::Beat,
         Self::Retire,
+        Self::Probe,
     ];
 
     /// Returns the text of the script, for SCRIPT LOAD.
@@ -78,6 +81,7 @@ impl Script {
             Self::Direct => source!("claims", "direct"),
             Self::Beat => source!("beat"),
             Self::Retire => source!("retire"),
+            Self::Probe => source!("probe"),
         }
     }
 

@@ -3,5 +3,6 @@
 mod client;
 mod commands;
 mod differential;
+mod permissions;
 mod replies;
 mod virtual_time;

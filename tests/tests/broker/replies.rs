@@ -102,6 +102,18 @@ fn an_error_says_what_befell_the_server_wrapped_or_not() {
             Failure::OutOfMemory,
         ),
         (
+            "ERR The user executing the script can't run this command or subcommand script: 1f, on @user_script:1.",
+            Failure::NoPermission,
+        ),
+        (
+            "ERR Error running script (call to f_0): @user_script:1: The user executing the script can't publish to the channel mentioned in the command",
+            Failure::NoPermission,
+        ),
+        (
+            "NOPERM ACL failure in script: User n has no permissions to run the 'xadd' command",
+            Failure::NoPermission,
+        ),
+        (
             "ERR unknown command 'OOM', with args beginning with:",
             Failure::Other,
         ),
