@@ -153,15 +153,15 @@ miri() {
 
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
-# The scripts of a cluster in a real Redis, which the test starts, against their model. The Rust tests
-# skip this where there is none; here there must be one.
+# The scripts of a cluster in a real Redis, which the test starts, against their model; and nodes over it.
+# The Rust tests skip this where there is none; here there must be one.
 cluster() {
   if [ -z "${SWITCHBOARD_REDIS-}" ] && ! command -v redis-server >/dev/null; then
     apt_get redis-server ||
       { echo "redis-server is missing: install it, or name another by SWITCHBOARD_REDIS"; return 1; }
   fi
   SWITCHBOARD_REDIS_REQUIRED=yes SWITCHBOARD_BROKER_SEEDS="${SWITCHBOARD_BROKER_SEEDS:-50}" \
-    cargo test --locked -p switchboard-tests --test broker
+    cargo test --locked -p switchboard-tests --test broker --test redis
 }
 
 # The Autobahn test suite against both echo servers. It needs Python 2.7, which not every machine has.
@@ -289,7 +289,7 @@ typescript_client() {
 raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
-part cluster "The scripts of a cluster in Redis against their model" cluster
+part cluster "The scripts of a cluster in Redis against their model, and nodes over it" cluster
 part simulation "Simulation: 1000 seeds" simulation
 part swarm "Ten thousand clients: restart, partition, drain" swarm
 part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz

@@ -130,14 +130,17 @@
 //!   certificate and the cryptography provider.
 //! - `client-tls`: `wss://` in the client, by rustls. The application chooses the trusted roots and the
 //!   cryptography provider.
+//! - `redis`, `redis-tls`: the connection of several nodes to Redis, in preparation: no hub uses it yet.
 
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "redis")]
+mod redis;
 mod rt;
 mod socket;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "redis"))]
 mod stream;
 #[cfg(all(target_os = "linux", not(switchboard_portable)))]
 #[path = "linux.rs"]

@@ -1,14 +1,14 @@
 //! Opens byte streams to other servers.
 
 use std::io;
-#[cfg(feature = "client-tls")]
+#[cfg(any(feature = "client-tls", feature = "redis-tls"))]
 use std::sync::Arc;
 
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
-#[cfg(feature = "client-tls")]
-use switchboard_runtime::client::rustls::{ClientConfig, pki_types::ServerName};
-use switchboard_runtime::{Runtime, client::race};
+#[cfg(any(feature = "client-tls", feature = "redis-tls"))]
+use switchboard_runtime::rustls::{ClientConfig, pki_types::ServerName};
+use switchboard_runtime::{Runtime, race};
 
 use crate::rt::Smol;
 
@@ -26,7 +26,7 @@ pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 /// Encrypts a stream.
-#[cfg(feature = "client-tls")]
+#[cfg(any(feature = "client-tls", feature = "redis-tls"))]
 pub(crate) async fn encrypt(
     stream: TcpStream,
     config: Arc<ClientConfig>,

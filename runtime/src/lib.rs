@@ -38,6 +38,8 @@
 //!   types of the crate `http`, for runtimes that implement its trait `HyperIo`.
 //! - `axum`: the extractor for axum.
 //! - `tls`: serving over TLS, by rustls.
+//! - `redis`, `redis-tokio`, `redis-smol`, `redis-tls`: the connection of several nodes to Redis, in
+//!   preparation: no hub uses it yet.
 
 mod accept;
 mod application;
@@ -51,7 +53,7 @@ mod hub;
 mod machine;
 mod net;
 mod node;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "redis"))]
 mod race;
 #[cfg(feature = "redis")]
 #[doc(hidden)]
@@ -75,5 +77,11 @@ pub use self::net::epoll;
 pub use self::net::{
     AnySocket, PolledSocket, Readiness, SelfWaking, Socket, SocketToken, Sockets, Stream,
 };
+#[cfg(any(feature = "client", feature = "redis"))]
+#[doc(hidden)]
+pub use self::race::race;
 pub use self::runtime::{BoxFuture, Runtime, Timer};
 pub use self::serve::Serve;
+#[cfg(any(feature = "client-tls", feature = "redis-tls"))]
+#[doc(hidden)]
+pub use rustls;

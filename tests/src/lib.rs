@@ -4,6 +4,7 @@
 //! - [`model`]: a plain second implementation of the core's rules.
 //! - [`clients`]: ten thousand clients and their node, in virtual time.
 //! - [`driver`]: plays a script against the switchboard and the model, and compares them.
+//! - [`proxy`]: a TCP proxy that does what networks do.
 //! - [`redis`]: a real Redis server for one test.
 //! - [`script`]: the steps of a script, and how scripts are drawn.
 //! - [`simulation`]: a whole node and its clients over a simulated network, from one seed.
@@ -15,6 +16,7 @@ pub mod broker;
 pub mod clients;
 pub mod driver;
 pub mod model;
+pub mod proxy;
 pub mod redis;
 pub mod script;
 pub mod simulation;

@@ -32,17 +32,35 @@ impl Server {
     ///
     /// If it does not start, or if it must be there by `SWITCHBOARD_REDIS_REQUIRED`.
     pub fn start() -> Option<Self> {
-        Self::start_with(|_| Vec::new())
+        let node = LOG_NODE.to_string();
+        let arguments = [
+            ["--save", ""],
+            ["--appendonly", "no"],
+            ["--stream-node-max-entries", &node],
+            ["--stream-node-max-bytes", "0"],
+        ];
+        let arguments = arguments.concat().into_iter().map(Into::into);
+        Self::start_with(new_folder(), arguments.collect())
     }
 
-    /// Starts a server with further arguments, which may name files in the folder that they are given.
+    /// Starts a sentinel that watches a master. It takes it for dead after half a second.
     ///
     /// # Panics
     ///
     /// As [`start`](Self::start).
-    pub fn start_with(arguments: impl Fn(&PathBuf) -> Vec<OsString>) -> Option<Self> {
-        let folder = new_folder();
-        let arguments = arguments(&folder);
+    pub fn start_sentinel(name: &str, master: SocketAddr) -> Option<Self> {
+        let (folder, port) = (new_folder(), master.port());
+        let file = folder.join("sentinel.conf");
+        let lines = format!(
+            "sentinel monitor {name} 127.0.0.1 {port} 1\n\
+             sentinel down-after-milliseconds {name} 500\n\
+             sentinel failover-timeout {name} 5000\n"
+        );
+        fs::write(&file, lines).unwrap();
+        Self::start_with(folder, vec![file.into(), "--sentinel".into()])
+    }
+
+    fn start_with(folder: PathBuf, arguments: Vec<OsString>) -> Option<Self> {
         // Another process may take the port before the server does.
         for _ in 0..10 {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -55,16 +73,16 @@ impl Server {
                     return None;
                 }
                 process => {
-                    let mut server = Self {
-                        process: process.unwrap(),
-                        folder: folder.clone(),
-                        arguments: arguments.clone(),
-                        address,
-                    };
-                    if server.answers() {
-                        return Some(server);
+                    let mut process = process.unwrap();
+                    if answers(&mut process, address) {
+                        return Some(Self {
+                            process,
+                            folder,
+                            arguments,
+                            address,
+                        });
                     }
-                    server.folder = PathBuf::new();
+                    let _ = (process.kill(), process.wait());
                 }
             }
         }
@@ -85,7 +103,10 @@ impl Server {
     /// If it does not start.
     pub fn revive(&mut self) {
         self.process = spawn(self.address, &self.folder, &self.arguments).unwrap();
-        assert!(self.answers(), "redis-server does not start again");
+        assert!(
+            answers(&mut self.process, self.address),
+            "redis-server does not start again"
+        );
     }
 
     /// Kills the server and starts it again, without data, at the same address.
@@ -111,29 +132,27 @@ impl Server {
             .status();
         assert!(status.unwrap().success());
     }
-
-    fn answers(&mut self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            if self.process.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if TcpStream::connect(self.address).is_ok() {
-                return true;
-            }
-            thread::yield_now();
-        }
-        false
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
-        if self.folder.is_absolute() {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
+        let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn answers(process: &mut Child, address: SocketAddr) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        if process.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if TcpStream::connect(address).is_ok() {
+            return true;
+        }
+        thread::yield_now();
+    }
+    false
 }
 
 /// A folder of the server's own, for what it saves.
@@ -148,11 +167,8 @@ fn new_folder() -> PathBuf {
 fn spawn(address: SocketAddr, folder: &PathBuf, arguments: &[OsString]) -> io::Result<Child> {
     let program = env::var_os("SWITCHBOARD_REDIS").unwrap_or_else(|| "redis-server".into());
     Command::new(program)
-        .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
-        .args(["--save", "", "--appendonly", "no"])
-        .args(["--stream-node-max-entries", &LOG_NODE.to_string()])
-        .args(["--stream-node-max-bytes", "0"])
         .args(arguments)
+        .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

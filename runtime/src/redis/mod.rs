@@ -6,10 +6,14 @@
 //!    Done ◀── decode ◀── Reply ◀──────────────────────────┘
 //! ```
 //!
-//! Nothing here does I/O or knows a client library: `encode` gives the arguments of one request, and
+//! Nothing of that does I/O or knows a client library: `encode` gives the arguments of one request, and
 //! `decode` takes the reply as a `Reply`. The scripts are in `redis/scripts`; each says there what it
 //! takes, returns and guarantees.
+//!
+//! The connection is in the module `adapter`, with the features `redis-tokio` and `redis-smol`.
 
+#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+pub mod adapter;
 mod decode;
 mod encode;
 mod names;
