@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::handshake::is_token;
 use crate::{BadRequest, Refused, Request};
 
@@ -22,6 +24,42 @@ pub struct PageResponse {
     pub headers: Vec<(String, String)>,
     /// The body, which is not sent with status 204 or 304.
     pub body: Vec<u8>,
+}
+
+impl PageResponse {
+    /// Creates a page of plain text, which is not to be cached.
+    pub fn text(status: u16, text: impl Into<String>) -> Self {
+        let body = text.into().into_bytes();
+        Self::uncached(status, "text/plain; charset=utf-8", body)
+    }
+
+    /// Creates a page of JSON, which is not to be cached. A value that cannot be serialised gives an
+    /// empty body.
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(value).unwrap_or_default();
+        Self::uncached(status, "application/json", body)
+    }
+
+    pub(crate) fn uncached(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        let headers = [
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self {
+            status,
+            content_type: content_type.to_owned(),
+            headers: headers.into(),
+            body,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
 }
 
 /// Why the response of a page function cannot be sent.
@@ -267,7 +305,10 @@ const fn phrase(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
         414 => "URI Too Long",
+        415 => "Unsupported Media Type",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

@@ -7,8 +7,6 @@ mod exposition;
 mod metrics;
 mod reasons;
 
-use serde::Serialize;
-
 use crate::response::PageResponse;
 use crate::{Request, Stats};
 
@@ -25,15 +23,14 @@ pub fn page(request: &Request, stats: impl FnOnce() -> Stats) -> Option<PageResp
     if matches!(request.method(), "GET" | "HEAD") {
         return Some(answer(&stats(), request));
     }
-    let mut refusal = text(405, "the method must be GET\n");
-    refusal.headers.push(("Allow".into(), "GET, HEAD".into()));
-    Some(refusal)
+    let refusal = PageResponse::text(405, "the method must be GET\n");
+    Some(refusal.with_header("Allow", "GET, HEAD"))
 }
 
 /// Whether the process is to be restarted: always 200, because statistics were there to be passed. A
 /// node that hangs does not answer at all.
 pub fn livez(_: &Stats) -> PageResponse {
-    text(200, "ok\n")
+    PageResponse::text(200, "ok\n")
 }
 
 /// Whether new connections are to be sent here: 503 from the beginning of a drain on, otherwise 200.
@@ -43,9 +40,9 @@ pub fn livez(_: &Stats) -> PageResponse {
 /// of them away at once.
 pub fn readyz(stats: &Stats) -> PageResponse {
     if stats.draining {
-        text(503, "draining\n")
+        PageResponse::text(503, "draining\n")
     } else {
-        text(200, "ok\n")
+        PageResponse::text(200, "ok\n")
     }
 }
 
@@ -57,34 +54,10 @@ pub fn readyz(stats: &Stats) -> PageResponse {
 pub fn metrics(stats: &Stats, accept: Option<&str>) -> PageResponse {
     let format = exposition::Format::accepted(accept);
     let body = metrics::text(stats, format).into_bytes();
-    answer(200, format.content_type(), body)
+    PageResponse::uncached(200, format.content_type(), body)
 }
 
 /// The statistics as JSON. Keys are only ever added.
 pub fn stats_json(stats: &Stats) -> PageResponse {
-    json(200, stats)
-}
-
-fn text(status: u16, text: &str) -> PageResponse {
-    answer(status, "text/plain; charset=utf-8", text.as_bytes().into())
-}
-
-fn json(status: u16, value: &impl Serialize) -> PageResponse {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    answer(status, "application/json", body)
-}
-
-fn answer(status: u16, kind: &str, body: Vec<u8>) -> PageResponse {
-    let headers = [
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-    ];
-    PageResponse {
-        status,
-        content_type: kind.to_owned(),
-        headers: headers
-            .map(|(name, value)| (name.into(), value.into()))
-            .into(),
-        body,
-    }
+    PageResponse::json(200, stats)
 }

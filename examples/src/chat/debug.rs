@@ -9,8 +9,6 @@ use switchboard_core::response::PageResponse;
 use switchboard_core::{CloseReason, Origins, Request};
 use switchboard_runtime::Hub;
 
-use super::pages::{json_page, text_page};
-
 /// Timeout of `/debug/ping`.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -39,24 +37,23 @@ impl PanicList {
 
 pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> PageResponse {
     if !request.peer().is_loopback() {
-        return text_page(403, "requests must come from this machine\n");
+        return PageResponse::text(403, "requests must come from this machine\n");
     }
     // A page of another site, in a browser on this machine, can post here, too.
     if !Origins::Same.allows(request) {
-        return text_page(403, "requests must have the same origin, or none\n");
+        return PageResponse::text(403, "requests must have the same origin, or none\n");
     }
     if request.method() != "POST" {
-        let mut page = text_page(405, "the method must be POST\n");
-        page.headers.push(("Allow".into(), "POST".into()));
-        return page;
+        let page = PageResponse::text(405, "the method must be POST\n");
+        return page.with_header("Allow", "POST");
     }
     let Some(user) = request.query("user").filter(|user| !user.is_empty()) else {
-        return text_page(400, "the parameter user is missing: ?user=NAME\n");
+        return PageResponse::text(400, "the parameter user is missing: ?user=NAME\n");
     };
     match request.path() {
         "/debug/kick" => {
             let disconnected = hub.disconnect_user(user, CloseReason::Kicked);
-            json_page(200, &json!({ "user": user, "disconnected": disconnected }))
+            PageResponse::json(200, &json!({ "user": user, "disconnected": disconnected }))
         }
         "/debug/ping" => {
             let results = hub.ping_user(user, PING_TIMEOUT).await;
@@ -71,15 +68,15 @@ pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> Pag
                     })
                 })
                 .collect();
-            json_page(
+            PageResponse::json(
                 200,
                 &json!({ "user": user, "connections": results.len(), "results": results }),
             )
         }
         "/debug/panic" => {
             panics.add(user);
-            json_page(200, &json!({ "user": user, "panics": true }))
+            PageResponse::json(200, &json!({ "user": user, "panics": true }))
         }
-        _ => text_page(404, "no such path\n"),
+        _ => PageResponse::text(404, "no such path\n"),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use serde::Serialize;
 use switchboard_core::response::PageResponse;
 use switchboard_core::{Request, operations};
 use switchboard_runtime::Hub;
@@ -64,33 +63,19 @@ fn page(request: &Request) -> PageResponse {
     let path = request.path();
     let file = FILES.iter().find(|(at, ..)| *at == path);
     if file.is_none() && path != "/healthz" {
-        return text_page(404, "no such path\n");
+        return PageResponse::text(404, "no such path\n");
     }
     if !matches!(request.method(), "GET" | "HEAD") {
-        let mut page = text_page(405, "the method must be GET\n");
-        page.headers.push(("Allow".into(), "GET, HEAD".into()));
-        return page;
+        let page = PageResponse::text(405, "the method must be GET\n");
+        return page.with_header("Allow", "GET, HEAD");
     }
     match file {
-        Some(&(_, kind, body)) => answer(200, kind, body.as_bytes().to_vec()),
-        None => text_page(200, "ok\n"),
+        Some(&(_, kind, body)) => file_page(kind, body),
+        None => PageResponse::text(200, "ok\n"),
     }
 }
 
-pub(super) fn text_page(status: u16, text: &str) -> PageResponse {
-    answer(
-        status,
-        "text/plain; charset=utf-8",
-        text.as_bytes().to_vec(),
-    )
-}
-
-pub(super) fn json_page(status: u16, value: &impl Serialize) -> PageResponse {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    answer(status, "application/json", body)
-}
-
-fn answer(status: u16, kind: &str, body: Vec<u8>) -> PageResponse {
+fn file_page(kind: &str, body: &str) -> PageResponse {
     let headers = [
         ("Content-Security-Policy", POLICY),
         ("X-Content-Type-Options", "nosniff"),
@@ -98,12 +83,11 @@ fn answer(status: u16, kind: &str, body: Vec<u8>) -> PageResponse {
         ("Cache-Control", "no-store"),
     ];
     PageResponse {
-        status,
+        status: 200,
         content_type: kind.to_owned(),
         headers: headers
-            .iter()
-            .map(|&(name, value)| (name.into(), value.into()))
-            .collect(),
-        body,
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        body: body.into(),
     }
 }

@@ -63,12 +63,8 @@ impl Server {
     pub(crate) fn with_operations(config: Config, application: impl Application) -> Self {
         let pages: Pages = Box::new(|hub, request| {
             let page = operations::page(&request, || hub.stats());
-            Box::pin(std::future::ready(page.unwrap_or(PageResponse {
-                status: 404,
-                content_type: String::new(),
-                headers: Vec::new(),
-                body: Vec::new(),
-            })))
+            let page = page.unwrap_or_else(|| PageResponse::text(404, "no such path\n"));
+            Box::pin(std::future::ready(page))
         });
         Self::serve(ANY_PORT, 1, config, application, Some(pages))
     }
