@@ -1,6 +1,7 @@
 //! Connection ids.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Identifies a connection by its slot and the generation of that slot.
 ///
@@ -48,6 +49,39 @@ impl fmt::Display for ConnectionId {
         write!(f, "{:x}-{:x}", self.slot, self.generation)
     }
 }
+
+/// Parses an id as it is displayed.
+impl FromStr for ConnectionId {
+    type Err = BadConnectionId;
+
+    fn from_str(text: &str) -> Result<Self, BadConnectionId> {
+        let (slot, generation) = text.split_once('-').ok_or(BadConnectionId)?;
+        let number = |digits| u32::from_str_radix(digits, 16).map_err(|_| BadConnectionId);
+        let id = Self {
+            slot: number(slot)?,
+            generation: number(generation)?,
+        };
+        // A sign, a zero before it or a capital would make two texts of one id.
+        let shown = HexPair::new(u64::from(id.slot), u64::from(id.generation));
+        if shown.as_str() == text {
+            Ok(id)
+        } else {
+            Err(BadConnectionId)
+        }
+    }
+}
+
+/// The error for a text that is not the id of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadConnectionId;
+
+impl fmt::Display for BadConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the id of a connection is two hexadecimal numbers, such as 1f-2")
+    }
+}
+
+impl std::error::Error for BadConnectionId {}
 
 impl fmt::Debug for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,6 +145,28 @@ impl HexPair {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_parsed_from_what_it_is_displayed_as_and_from_nothing_else() {
+        for (slot, generation) in [(0, 0), (0x1f, 2), (u32::MAX, u32::MAX)] {
+            let id = ConnectionId { slot, generation };
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        for text in [
+            "",
+            "1",
+            "1-",
+            "-1",
+            "1-2-3",
+            "1F-2",
+            "01-2",
+            "+1-2",
+            "1-100000000",
+            " 1-2",
+        ] {
+            assert_eq!(text.parse::<ConnectionId>(), Err(BadConnectionId), "{text}");
+        }
+    }
 
     #[test]
     fn a_pair_is_written_as_formatting_writes_it() {

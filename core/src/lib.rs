@@ -80,7 +80,7 @@ pub use frame::{BadCloseCode, CloseFrame, Frame};
 pub use handshake::{
     Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Token, UpgradeRequest,
 };
-pub use id::{ConnectionId, StaleId};
+pub use id::{BadConnectionId, ConnectionId, StaleId};
 pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
 pub use position::{BadPosition, JoinFrom, Position, Reach};

@@ -1,5 +1,6 @@
 //! Who gets a message, and what became of it.
 
+use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::table::Table;
@@ -27,7 +28,7 @@ impl Exclude<'_> {
 ///
 /// `accepted + excluded + dropped_newest + closed` is the number of connections it was addressed to.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Receipt {
     /// The message's number in its room; `None` for unnumbered messages, and for rooms that have
     /// neither members nor a history.

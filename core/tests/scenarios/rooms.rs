@@ -47,6 +47,40 @@ fn join_and_leave_by_the_application_are_told_as_if_the_client_had_asked() {
 }
 
 #[test]
+fn rooms_are_found_by_the_beginning_of_their_names_some_at_a_time() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "blue");
+    for n in 0..10 {
+        let (now, id) = (world.now, world.id(ann));
+        world.board.join(now, id, &format!("red:{n}")).unwrap();
+    }
+    world.connect("bob", "red:3");
+    let (now, id) = (world.now, world.id(ann));
+    world.board.leave(now, id, "red:7").unwrap();
+    let found = |prefix: &str, look: usize| {
+        let (mut found, mut from) = (Vec::new(), Some(0));
+        while let Some(start) = from {
+            let (rooms, next) = world.board.rooms(prefix, start, look);
+            assert!(rooms.len() <= look, "{rooms:?}");
+            assert!(next.is_none_or(|next| next == start + look), "{next:?}");
+            found.extend(rooms.iter().map(ToString::to_string));
+            from = next;
+        }
+        found.sort();
+        found
+    };
+    let red = (0..10).filter(|&n| n != 7);
+    let red: Vec<_> = red.map(|n| format!("red:{n}")).collect();
+    for look in [1, 3, 1_000] {
+        assert_eq!(found("red:", look), red, "{look}");
+        assert_eq!(found("", look).len(), 10);
+        assert_eq!(found("green", look), [""; 0]);
+    }
+    assert_eq!(world.board.member_count("red:3"), 2);
+    assert_eq!(world.board.member_count("red:7"), 0);
+}
+
+#[test]
 fn every_reason_why_a_join_fails_is_an_error_of_its_own() {
     let mut world = World::with(|config| {
         config.limits.rooms_per_connection = 2;

@@ -1,7 +1,8 @@
 //! Users with several connections (`docs/behaviour.md`, section 2).
 
 use serde_json::json;
-use switchboard_core::{CloseReason, Event, Frame, UserPolicy};
+use switchboard_core::protocol::Content;
+use switchboard_core::{CloseReason, Event, Frame, StaleId, UserPolicy};
 
 use crate::world::{World, millis, secs};
 
@@ -182,6 +183,66 @@ fn send_to_user_reaches_all_devices_and_nobody_else() {
     assert_eq!(world.messages(bob), Vec::<serde_json::Value>::new());
     let nobody = world.board.send_to_user(world.now, "eve", Frame::text("x"));
     assert_eq!(nobody.unwrap().accepted, 0);
+}
+
+#[test]
+fn direct_tells_all_devices_what_the_application_says() {
+    let mut world = World::with(|config| config.users = UserPolicy::Allow(3));
+    let devices = [world.connect("ann", "a"), world.connect("ann", "b")];
+    world.forget();
+    let content = Content::parse(r#"{"x": 1.50}"#).unwrap();
+    let direct = |world: &mut World, user, sender| {
+        let sent = world.board.direct(world.now, user, content, sender);
+        sent.unwrap().accepted
+    };
+    assert_eq!(direct(&mut world, "ann", None), 2);
+    assert_eq!(direct(&mut world, "ann", Some("eve")), 2);
+    assert_eq!(direct(&mut world, "bob", None), 0);
+    for device in devices {
+        let expected = [
+            json!({"type": "direct", "content": {"x": 1.5}}),
+            json!({"type": "direct", "content": {"x": 1.5}, "sender": "eve"}),
+        ];
+        assert_eq!(world.messages(device), expected);
+    }
+}
+
+#[test]
+fn the_application_prolongs_and_shortens_a_login() {
+    let mut world = World::with(|config| config.users = UserPolicy::Allow(3));
+    let devices = [world.connect("ann:10", ""), world.connect("ann:10", "")];
+    let expired = Some((4202, "token_expired".into()));
+    world.advance(secs(5));
+    let first = world.id(devices[0]);
+    assert_eq!(world.board.extend(world.now, first, Some(secs(20))), Ok(()));
+    world.advance(secs(6));
+    assert_eq!(world.close(devices[1]), expired, "it was not prolonged");
+    assert!(world.is_open(devices[0]));
+    // Without an end, then with one again.
+    assert_eq!(world.board.extend_user(world.now, "ann", None), 1);
+    world.advance(secs(60));
+    assert!(world.is_open(devices[0]));
+    let now = world.now;
+    assert_eq!(world.board.extend_user(now, "ann", Some(secs(1))), 1);
+    world.advance(secs(1));
+    assert_eq!(world.close(devices[0]), expired);
+    assert_eq!(world.board.extend_user(world.now, "ann", Some(secs(1))), 0);
+}
+
+#[test]
+fn a_login_that_is_over_is_not_prolonged() {
+    let mut world = World::new();
+    let ann = world.connect("ann:10", "");
+    world.falls_silent(ann);
+    let id = world.id(ann);
+    let now = world.now;
+    world.board.close(now, id, CloseReason::Kicked).unwrap();
+    assert_eq!(world.board.extend(now, id, Some(secs(1))), Ok(()));
+    world.advance(secs(60));
+    assert!(world.is_gone(ann));
+    assert_eq!(world.stats().closes.get("token_expired"), None);
+    let now = world.now;
+    assert_eq!(world.board.extend(now, id, None), Err(StaleId(id)));
 }
 
 #[test]

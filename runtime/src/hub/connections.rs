@@ -37,6 +37,33 @@ impl Hub {
         self.shared().read(|switchboard| switchboard.members(room))
     }
 
+    /// Returns the number of connections in a room.
+    pub fn member_count(&self, room: &str) -> usize {
+        self.shared()
+            .read(|switchboard| switchboard.member_count(room))
+    }
+
+    /// Returns rooms with members whose names begin with `prefix`, in no particular order, at most
+    /// `limit`.
+    ///
+    /// Costs a look at each room, some thousand at a time, between which other calls get their turn. A
+    /// room that is created or ends meanwhile may be missing or not.
+    pub fn rooms(&self, prefix: &str, limit: usize) -> Vec<Arc<str>> {
+        const LOOK: usize = 4_096;
+        let (mut rooms, mut from) = (Vec::new(), Some(0));
+        while let Some(start) = from
+            && rooms.len() < limit
+        {
+            let (found, next) = self
+                .shared()
+                .read(|switchboard| switchboard.rooms(prefix, start, LOOK));
+            rooms.extend(found);
+            from = next;
+        }
+        rooms.truncate(limit);
+        rooms
+    }
+
     /// Returns the users in a room, in the order of joining.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         self.shared()
@@ -81,6 +108,23 @@ impl Hub {
     pub fn disconnect_user(&self, user: &str, reason: CloseReason) -> usize {
         self.shared()
             .with(|locked, now| locked.switchboard.disconnect_user(now, user, reason))
+    }
+
+    /// Sets when the login of a connection expires, from now on; `None`: never. This prolongs or shortens
+    /// what [`Identity`](switchboard_core::Identity) said. Without effect on a connection that is closing.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection has ended.
+    pub fn extend(&self, id: ConnectionId, expires_in: Option<Duration>) -> Result<(), StaleId> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.extend(now, id, expires_in))
+    }
+
+    /// Sets when the logins of all connections of a user expire, and returns their number.
+    pub fn extend_user(&self, user: &str, expires_in: Option<Duration>) -> usize {
+        self.shared()
+            .with(|locked, now| locked.switchboard.extend_user(now, user, expires_in))
     }
 
     /// Pings all connections of a user. Completes when all have answered, or after `timeout`.

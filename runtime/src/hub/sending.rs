@@ -78,6 +78,23 @@ impl Hub {
             .with(|locked, now| locked.switchboard.send(now, id, frame))
     }
 
+    /// Sends `content`, a JSON text, to all connections of a user as a `direct` message.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast`](Self::broadcast).
+    pub fn direct(
+        &self,
+        user: &str,
+        content: &str,
+        sender: Option<&str>,
+    ) -> Result<Receipt, BroadcastError> {
+        let content = Content::parse(content).map_err(BroadcastError::Content)?;
+        self.shared()
+            .with(|locked, now| locked.switchboard.direct(now, user, content, sender))
+            .map_err(BroadcastError::Send)
+    }
+
     /// Sends a frame to all connections of a user, unchanged.
     ///
     /// # Errors

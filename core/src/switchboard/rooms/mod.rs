@@ -123,6 +123,21 @@ impl Rooms {
         users.filter(|&user| known.insert(user)).collect()
     }
 
+    /// Looks at `look` slots from `from` on for active rooms whose names begin with `prefix`. Returns
+    /// these, and where to look on, unless those were the last.
+    pub(super) fn search(
+        &self,
+        prefix: &str,
+        from: usize,
+        look: usize,
+    ) -> (Vec<Arc<str>>, Option<usize>) {
+        let end = from.saturating_add(look).min(self.slots.capacity());
+        let rooms = (from..end).filter_map(|key| self.slots.get(key));
+        let found = rooms.filter(|room| room.is_active() && room.name.starts_with(prefix));
+        let names = found.map(|room| room.name.clone()).collect();
+        (names, (end < self.slots.capacity()).then_some(end))
+    }
+
     /// Checks that a connection could enter a room now. Returns the room, or where to create it.
     pub(super) fn may_enter(
         &self,

@@ -69,7 +69,7 @@ impl Switchboard {
                 id: request,
                 to,
                 content,
-            }) => self.direct(id, &to, content, request),
+            }) => self.direct_from(id, &to, content, request),
             Ok(Command::Ping {
                 id: request,
                 timestamp,

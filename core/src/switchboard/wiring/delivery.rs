@@ -123,6 +123,23 @@ impl Switchboard {
         Ok(self.send_to_devices(user, frame))
     }
 
+    /// Sends `content` to all connections of a user as a `direct` message.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_raw`](Self::broadcast_raw).
+    pub fn direct(
+        &mut self,
+        now: Time,
+        user: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+    ) -> Result<Receipt, SendError> {
+        let message = ServerMessage::Direct { content, sender };
+        let frame = self.encoder.encode(&message, content.as_json().len());
+        self.send_to_user(now, user, frame)
+    }
+
     /// Closes a connection.
     ///
     /// # Errors

@@ -28,6 +28,21 @@ impl Switchboard {
             .collect()
     }
 
+    /// Returns the number of connections in a room.
+    pub fn member_count(&self, room: &str) -> usize {
+        let key = self.rooms.find(room);
+        key.map_or(0, |key| self.rooms.at(key).members.len())
+    }
+
+    /// Looks for rooms with members whose names begin with `prefix`, a part of all rooms at a time:
+    /// `look` of them from `from` on, which is 0 at first. Returns those that it found, in no
+    /// particular order, and from where to look on, or `None` after the last part.
+    ///
+    /// A room that exists all the time between the first and the last call is found.
+    pub fn rooms(&self, prefix: &str, from: usize, look: usize) -> (Vec<Arc<str>>, Option<usize>) {
+        self.rooms.search(prefix, from, look)
+    }
+
     /// Returns the rooms of a connection.
     ///
     /// # Errors

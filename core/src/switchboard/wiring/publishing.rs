@@ -137,7 +137,7 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn direct(
+    pub(super) fn direct_from(
         &mut self,
         id: ConnectionId,
         to: &str,

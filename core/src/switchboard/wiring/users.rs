@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::switchboard::connection::NONE;
-use crate::{CloseReason, ConnectionId, Time};
+use crate::{CloseReason, ConnectionId, StaleId, Time};
 
 impl Switchboard {
     /// Returns whether the user has an admitted connection.
@@ -39,6 +39,36 @@ impl Switchboard {
             self.effects.end(id, reason);
         }
         self.settle();
+        ids.len()
+    }
+
+    /// Sets when the login of a connection expires, from `now` on; `None`: never. Without effect on a
+    /// connection that is not admitted yet, or is closing.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
+    pub fn extend(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        expires_in: Option<Duration>,
+    ) -> Result<(), StaleId> {
+        self.advance_clock(now);
+        if self.connections.get(id)?.is_open() {
+            let now = self.clock.now();
+            self.set_expiry(id, expires_in.map(|expires_in| now + expires_in));
+        }
+        Ok(())
+    }
+
+    /// Sets when the logins of all connections of the user expire; returns their number.
+    pub fn extend_user(&mut self, now: Time, user: &str, expires_in: Option<Duration>) -> usize {
+        let ids = self.connections_of(user);
+        for &id in &ids {
+            // It is there.
+            let _ = self.extend(now, id, expires_in);
+        }
         ids.len()
     }
 
