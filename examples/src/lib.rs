@@ -24,9 +24,13 @@ pub fn fail(message: impl Display) -> ! {
 
 /// Prints the listening address, as the first line on standard output.
 pub fn announce(address: SocketAddr) {
+    print(format_args!("listening on {address}"));
+}
+
+fn print(line: impl Display) {
     let mut out = std::io::stdout();
     // Serve even if standard output is closed.
-    let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// Reports that an address cannot be listened on, and exits with status 2.

@@ -31,7 +31,8 @@ async fn run(options: Options, executor: Arc<smol::Executor<'static>>) -> std::i
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.unwrap_or_else(|error| cannot_listen(options.listen, &error));
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    options.announce(listener.local_addr()?);
+    let api = options.start_api(&hub);
+    options.announce(listener.local_addr()?, api);
 
     let pages = pages(hub.clone(), &chat, &options);
     let mut serving = serve(listener, hub.clone()).with_pages(pages);

@@ -35,7 +35,8 @@ async fn run(options: Options) -> std::io::Result<()> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    options.announce(listener.local_addr()?);
+    let api = options.start_api(&hub);
+    options.announce(listener.local_addr()?, api);
 
     let pages = pages(hub.clone(), &chat, &options);
     let mut serving = serve(listener, hub.clone()).with_pages(pages);

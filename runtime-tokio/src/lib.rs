@@ -99,14 +99,12 @@
 //! use switchboard_tokio::{Hub, PageResponse, Request, operations};
 //!
 //! fn pages(hub: &Hub, request: &Request) -> PageResponse {
-//!     operations::page(request, || hub.stats()).unwrap_or(PageResponse {
-//!         status: 404,
-//!         content_type: "text/plain".into(),
-//!         headers: Vec::new(),
-//!         body: b"no such path\n".to_vec(),
-//!     })
+//!     let page = operations::page(request, || hub.stats());
+//!     page.unwrap_or_else(|| PageResponse::text(404, "no such path\n"))
 //! }
 //! ```
+//!
+//! [`http_api`] lets programs in other languages publish, send and look, over HTTP.
 //!
 //! # Protocols
 //!
@@ -163,18 +161,18 @@ pub use switchboard_core::protocol::{BadContent, ErrorCode, ServerMessage};
 pub use switchboard_core::response::{PageResponse, accept_key};
 #[doc(inline)]
 pub use switchboard_core::{
-    ApplicationCode, BadName, BadOrigin, BadPosition, BadRequest, Buckets, CloseReason,
-    Compression, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport, Endpoint, Excerpt,
-    Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity, Inconsistency, JoinError,
-    JoinFrom, Limits, Notice, Origins, PerMessageDeflate, PingResult, Position, Presence,
-    Quantiles, Rate, Rates, Reach, Receipt, Recoveries, Refusal, Refused, Request, RoomHistory,
-    RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens,
-    UserPolicy, Wire, check_user,
+    ApplicationCode, BadConnectionId, BadName, BadOrigin, BadPosition, BadRequest, Buckets,
+    CloseReason, Compression, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport,
+    Endpoint, Excerpt, Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity,
+    Inconsistency, JoinError, JoinFrom, Limits, Notice, Origins, PerMessageDeflate, PingResult,
+    Position, Presence, Quantiles, Rate, Rates, Reach, Receipt, Recoveries, Refusal, Refused,
+    Request, RoomHistory, RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts,
+    Token, Tokens, UserPolicy, Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{
     Application, BroadcastError, Connection, Entry, Foreign, Hub, IntoExecutor, IntoListener,
-    IntoSocket, Message, PolledBy, Runtime, WeakHub,
+    IntoSocket, Message, PolledBy, Runtime, WeakHub, http_api,
 };
 
 #[cfg(feature = "http")]

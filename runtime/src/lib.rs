@@ -49,6 +49,7 @@ pub mod client;
 mod driver;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod http_api;
 mod hub;
 mod machine;
 mod net;

@@ -1,5 +1,6 @@
 //! The chat: rooms, names, direct messages, presence.
 
+pub mod api;
 mod application;
 mod debug;
 mod options;

@@ -9,11 +9,17 @@ use ipnet::IpNet;
 use rustls::ServerConfig;
 use switchboard_core::{
     Config, Direct, HealthPing, History, Limits, Origins, Rate, Rates, Refusal, Rooms, SlowPolicy,
-    UserPolicy,
+    Token, UserPolicy,
 };
+use switchboard_runtime::Hub;
+use switchboard_runtime::http_api::HttpApi;
 use tracing_subscriber::EnvFilter;
 
+use super::api;
 use crate::flags::{self, Switch};
+
+/// The variable with the key of the HTTP API. No flag, because others can read those.
+const API_KEY: &str = "SWITCHBOARD_API_KEY";
 
 /// A chat server. Open its address in a browser
 #[derive(Debug, Parser)]
@@ -120,6 +126,9 @@ pub struct Options {
         hide_env_values = true
     )]
     pub(super) secret: Option<String>,
+    /// Address for the HTTP API, whose key is the variable `SWITCHBOARD_API_KEY` [default: no API]
+    #[arg(long, value_name = "ADDR", value_parser = flags::address)]
+    api: Option<SocketAddr>,
 }
 
 /// Messages that a newcomer begins with, if a room keeps as many.
@@ -187,10 +196,32 @@ impl Options {
         }
     }
 
-    /// Prints the listening address, then logs a warning if the configuration is unsafe. The log comes
-    /// second, so that a failure to listen is reported in one line.
-    pub fn announce(&self, address: SocketAddr) {
+    /// Starts the HTTP API, if there is to be one, and returns its address. On an error, prints one line
+    /// and exits with status 2.
+    pub fn start_api(&self, hub: &Hub) -> Option<SocketAddr> {
+        let address = self.api?;
+        let key = std::env::var(API_KEY).unwrap_or_default();
+        if key.is_empty() {
+            crate::fail(format_args!(
+                "--api {address}: {API_KEY} must be set, to the key that callers have to bring"
+            ));
+        }
+        let api = HttpApi::new(hub.clone(), Token::new(key));
+        let listening = api::listen(address, api);
+        Some(listening.unwrap_or_else(|error| {
+            crate::fail(format_args!(
+                "--api {address}: {error}: choose a free local address"
+            ))
+        }))
+    }
+
+    /// Prints the listening address, and in a second line that of the API, then logs a warning if the
+    /// configuration is unsafe. The log comes last, so that a failure to listen is reported in one line.
+    pub fn announce(&self, address: SocketAddr, api: Option<SocketAddr>) {
         crate::announce(address);
+        if let Some(api) = api {
+            crate::print(format_args!("API listening on {api}"));
+        }
         if self.secret.is_none() && !address.ip().is_loopback() {
             tracing::warn!(
                 %address,

@@ -33,6 +33,8 @@ mod health;
 mod holding;
 mod hooks;
 mod hostile_servers;
+mod http_api;
+mod http_api_rules;
 mod json;
 mod late;
 mod logins;

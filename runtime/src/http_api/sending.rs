@@ -1,0 +1,96 @@
+//! The methods that send.
+
+use serde_json::{Value, json};
+use switchboard_core::{ConnectionId, Exclude, Receipt, check_name};
+
+use super::failure::Failure;
+use super::fields::Fields;
+use super::targets::connection_id;
+use crate::hub::{BroadcastError, Hub};
+
+/// The most channels of one call.
+const MOST_CHANNELS: usize = 1_000;
+
+/// A message to rooms, without the rooms.
+struct Message<'a> {
+    content: &'a str,
+    sender: Option<String>,
+    connections: Vec<ConnectionId>,
+    users: Vec<String>,
+}
+
+impl<'a> Message<'a> {
+    fn parse(fields: &Fields<'a>) -> Result<Self, Failure> {
+        let excluded = fields.object("exclude", &["connections", "users"])?;
+        let list = |name| excluded.optional(name, "must be a list of strings");
+        let ids: Vec<String> = list("connections")?.unwrap_or_default();
+        let ids = ids.iter().map(|text| connection_id("connections", text));
+        Ok(Self {
+            content: fields.raw("content")?,
+            sender: fields.optional("sender", "must be a string")?,
+            connections: ids.collect::<Result<_, _>>()?,
+            users: list("users")?.unwrap_or_default(),
+        })
+    }
+
+    fn send(&self, hub: &Hub, room: &str) -> Result<Receipt, BroadcastError> {
+        let users: Vec<&str> = self.users.iter().map(String::as_str).collect();
+        let exclude = Exclude {
+            connections: &self.connections,
+            users: &users,
+        };
+        hub.broadcast_from(room, self.content, self.sender.as_deref(), exclude)
+    }
+}
+
+pub(super) fn publish(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+    let room = channel(hub, fields)?;
+    let receipt = Message::parse(fields)?.send(hub, &room)?;
+    Ok(json!(receipt))
+}
+
+/// Sends to several rooms. One that fails does not keep the others from their message.
+pub(super) fn broadcast(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+    let rooms: Vec<String> = fields.required("channels", "must be a list of names")?;
+    if rooms.len() > MOST_CHANNELS {
+        let rule = format!("may have at most {MOST_CHANNELS} names");
+        return Err(Failure::bad_field("channels", rule));
+    }
+    for room in &rooms {
+        checked(hub, "channels", room)?;
+    }
+    let message = Message::parse(fields)?;
+    let mut results = Vec::with_capacity(rooms.len());
+    for room in rooms {
+        let mut result = match message.send(hub, &room) {
+            // No room would have taken it.
+            Err(BroadcastError::Content(bad)) => return Err(BroadcastError::Content(bad).into()),
+            Err(error) => json!({ "error": Failure::from(error).into_value() }),
+            Ok(receipt) => json!(receipt),
+        };
+        result["channel"] = room.into();
+        results.push(result);
+    }
+    Ok(json!({ "results": results }))
+}
+
+pub(super) fn direct(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+    let user: String = fields.required("user", "must be a string")?;
+    checked(hub, "user", &user)?;
+    let sender: Option<String> = fields.optional("sender", "must be a string")?;
+    let content = fields.raw("content")?;
+    let receipt = hub.direct(&user, content, sender.as_deref())?;
+    Ok(json!(receipt))
+}
+
+/// Returns the room that the field `channel` names.
+pub(super) fn channel(hub: &Hub, fields: &Fields<'_>) -> Result<String, Failure> {
+    let room: String = fields.required("channel", "must be a string")?;
+    checked(hub, "channel", &room)?;
+    Ok(room)
+}
+
+pub(super) fn checked(hub: &Hub, field: &'static str, name: &str) -> Result<(), Failure> {
+    let limit = hub.config().limits.name_bytes;
+    check_name(name, limit).map_err(|bad| Failure::bad_name(field, bad))
+}
