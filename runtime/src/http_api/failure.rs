@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use switchboard_core::response::PageResponse;
 use switchboard_core::{BadName, JoinError, SendError};
@@ -29,6 +31,7 @@ impl Failure {
     )
     .with_header("WWW-Authenticate", "X-API-Key");
     pub(super) const NOT_FOUND: Self = Self::new(404, "not_found", "no such method");
+    pub(super) const NO_CHANNEL: Self = Self::new(404, "not_found", "no such channel");
     pub(super) const METHOD: Self = Self::new(
         405,
         "method_not_allowed",
@@ -45,6 +48,8 @@ impl Failure {
         "unsupported_media_type",
         "the header Content-Type must be application/json",
     );
+
+    const INTERNAL: Self = Self::new(500, "internal", "the answer cannot be written");
 
     pub(super) const fn new(status: u16, code: &'static str, message: &'static str) -> Self {
         Self {
@@ -109,6 +114,11 @@ impl Failure {
             None => page,
         }
     }
+}
+
+/// Returns the JSON text of an answer.
+pub(super) fn json(value: &impl Serialize) -> Result<Box<RawValue>, Failure> {
+    to_raw_value(value).map_err(|_| Failure::INTERNAL)
 }
 
 impl From<BroadcastError> for Failure {

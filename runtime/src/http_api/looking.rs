@@ -1,8 +1,11 @@
 //! The methods that change nothing.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::failure::Failure;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::failure::{Failure, json};
 use super::fields::Fields;
 use super::sending::channel;
 use crate::hub::Hub;
@@ -11,17 +14,20 @@ use crate::hub::Hub;
 const DEFAULT: usize = 1_000;
 const MOST: usize = 10_000;
 
-pub(super) fn presence(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+/// Messages of a history, where the call does not say how many.
+const DEFAULT_HISTORY: usize = 100;
+
+pub(super) fn presence(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
     let limit = fields.limit(DEFAULT, MOST)?;
     let mut users = hub.room_users(&room);
     let count = users.len();
     users.truncate(limit);
     let users: Vec<&str> = users.iter().map(|user| &**user).collect();
-    Ok(json!({ "count": count, "users": users, "members": hub.member_count(&room) }))
+    json(&json!({ "count": count, "users": users, "members": hub.member_count(&room) }))
 }
 
-pub(super) fn channels(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn channels(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let prefix: Option<String> = fields.optional("prefix", "must be a string")?;
     let limit = fields.limit(DEFAULT, MOST)?;
     let rooms = hub.rooms(prefix.as_deref().unwrap_or_default(), limit);
@@ -30,14 +36,33 @@ pub(super) fn channels(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure>
         // A room without members has ended meanwhile.
         (members > 0).then(|| json!({ "channel": &**room, "members": members }))
     });
-    Ok(json!({ "channels": rooms.collect::<Vec<_>>() }))
+    json(&json!({ "channels": rooms.collect::<Vec<_>>() }))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a method like the others, which may fail"
-)]
-pub(super) fn info(hub: &Hub, _: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn history(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
+    let room = channel(hub, fields)?;
+    let from: Option<u64> = fields.optional("from", "must be a whole number")?;
+    let limit = fields.limit(DEFAULT_HISTORY, DEFAULT)?;
+    let latest = || {
+        let position = hub.position(&room)?;
+        Some((position.seq + 1).saturating_sub(limit as u64))
+    };
+    let from = from.or_else(latest).ok_or(Failure::NO_CHANNEL)?;
+    let excerpt = hub.history(&room, from..).ok_or(Failure::NO_CHANNEL)?;
+    // As the members have got them, byte for byte.
+    let messages = excerpt.messages.iter().take(limit);
+    let messages = messages.map(|stored| serde_json::from_str::<&RawValue>(stored.as_json()));
+    let messages = messages.collect::<Result<Vec<_>, _>>();
+    let messages = json(&messages.unwrap_or_default())?;
+    let mut answer = BTreeMap::new();
+    answer.insert("epoch", json(&&*excerpt.position.epoch)?);
+    answer.insert("first", json(&excerpt.first)?);
+    answer.insert("messages", messages);
+    answer.insert("seq", json(&excerpt.position.seq)?);
+    json(&answer)
+}
+
+pub(super) fn info(hub: &Hub, _: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let stats = json!(hub.stats());
-    Ok(json!({ "version": env!("CARGO_PKG_VERSION"), "stats": stats }))
+    json(&json!({ "version": env!("CARGO_PKG_VERSION"), "stats": stats }))
 }

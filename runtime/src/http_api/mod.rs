@@ -11,7 +11,7 @@ mod targets;
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use switchboard_core::Token;
 use switchboard_core::response::PageResponse;
 
@@ -25,8 +25,8 @@ const BESIDE_CONTENT: usize = 64 << 10;
 /// The paths of the methods begin so.
 const PREFIX: &str = "/api/";
 
-/// Does what a method is called for.
-type Method = fn(&Hub, &Fields<'_>) -> Result<Value, Failure>;
+/// Does what a method is called for. Returns the answer's JSON text.
+type Method = fn(&Hub, &Fields<'_>) -> Result<Box<RawValue>, Failure>;
 
 /// Each method: its name, the fields of its body, and what it does.
 const METHODS: &[(&str, &[&str], Method)] = &[
@@ -63,6 +63,7 @@ const METHODS: &[(&str, &[&str], Method)] = &[
     ),
     ("presence", &["channel", "limit"], looking::presence),
     ("channels", &["prefix", "limit"], looking::channels),
+    ("history", &["channel", "from", "limit"], looking::history),
     ("info", &[], looking::info),
 ];
 

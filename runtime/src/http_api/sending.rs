@@ -1,9 +1,10 @@
 //! The methods that send.
 
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use switchboard_core::{ConnectionId, Exclude, Receipt, check_name};
 
-use super::failure::Failure;
+use super::failure::{Failure, json};
 use super::fields::Fields;
 use super::targets::connection_id;
 use crate::hub::{BroadcastError, Hub};
@@ -43,14 +44,14 @@ impl<'a> Message<'a> {
     }
 }
 
-pub(super) fn publish(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn publish(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
     let receipt = Message::parse(fields)?.send(hub, &room)?;
-    Ok(json!(receipt))
+    json(&json!(receipt))
 }
 
 /// Sends to several rooms. One that fails does not keep the others from their message.
-pub(super) fn broadcast(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn broadcast(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let rooms: Vec<String> = fields.required("channels", "must be a list of names")?;
     if rooms.len() > MOST_CHANNELS {
         let rule = format!("may have at most {MOST_CHANNELS} names");
@@ -71,16 +72,16 @@ pub(super) fn broadcast(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure
         result["channel"] = room.into();
         results.push(result);
     }
-    Ok(json!({ "results": results }))
+    json(&json!({ "results": results }))
 }
 
-pub(super) fn direct(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn direct(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let user: String = fields.required("user", "must be a string")?;
     checked(hub, "user", &user)?;
     let sender: Option<String> = fields.optional("sender", "must be a string")?;
     let content = fields.raw("content")?;
     let receipt = hub.direct(&user, content, sender.as_deref())?;
-    Ok(json!(receipt))
+    json(&json!(receipt))
 }
 
 /// Returns the room that the field `channel` names.

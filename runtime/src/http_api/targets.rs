@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use switchboard_core::{CloseReason, ConnectionId, JoinError};
 
-use super::failure::Failure;
+use super::failure::{Failure, json};
 use super::fields::Fields;
 use super::sending::{channel, checked};
 use crate::hub::Hub;
@@ -39,7 +40,7 @@ pub(super) fn connection_id(field: &'static str, text: &str) -> Result<Connectio
     id.map_err(|_| Failure::bad_field(field, "must be the id of a connection, such as 1f-2"))
 }
 
-pub(super) fn subscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn subscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
     let (mut joined, mut already, mut failed) = (0, 0, Vec::new());
     for id in targets(hub, fields)? {
@@ -55,17 +56,17 @@ pub(super) fn subscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure
             }
         }
     }
-    Ok(json!({ "joined": joined, "already": already, "failed": failed }))
+    json(&json!({ "joined": joined, "already": already, "failed": failed }))
 }
 
-pub(super) fn unsubscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn unsubscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
     let ids = targets(hub, fields)?.into_iter();
     let left = ids.filter(|&id| hub.leave(id, &room) == Ok(true)).count();
-    Ok(json!({ "left": left }))
+    json(&json!({ "left": left }))
 }
 
-pub(super) fn disconnect(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn disconnect(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     const CODES: &str = "must be a whole number from 4400 to 4999";
     let code: Option<u16> = fields.optional("code", CODES)?;
     let code = code
@@ -92,15 +93,15 @@ pub(super) fn disconnect(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failur
         _ => hub.close(id, CloseReason::Kicked).is_ok(),
     };
     let disconnected = targets(hub, fields)?.iter().filter(|&id| end(id)).count();
-    Ok(json!({ "disconnected": disconnected }))
+    json(&json!({ "disconnected": disconnected }))
 }
 
-pub(super) fn extend(hub: &Hub, fields: &Fields<'_>) -> Result<Value, Failure> {
+pub(super) fn extend(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     const RULE: &str = "must be a number of seconds, 0 or more, or null for no end";
     let seconds: Option<f64> = fields.required("expires_in", RULE)?;
     let expires_in = seconds.map(Duration::try_from_secs_f64).transpose();
     let expires_in = expires_in.map_err(|_| Failure::bad_field("expires_in", RULE))?;
     let ids = targets(hub, fields)?.into_iter();
     let extended = ids.filter(|&id| hub.extend(id, expires_in).is_ok()).count();
-    Ok(json!({ "extended": extended }))
+    json(&json!({ "extended": extended }))
 }

@@ -263,3 +263,37 @@ fn what_is_there_can_be_asked() {
     assert_eq!(told["stats"]["total_connections"], 4);
     assert!(told["version"].as_str().is_some());
 }
+
+#[test]
+fn a_history_is_read_byte_for_byte() {
+    let api = start(|config| config.history.messages = 10);
+    for n in 1..=12 {
+        let body = format!(r#"{{"channel":"news","content":{{"n":{n}.50}}}}"#);
+        assert_eq!(value(&api.ask("publish", &body))["seq"], n);
+    }
+    let numbers = |told: &Value| -> Vec<u64> {
+        let messages = told["messages"].as_array().expect("messages").iter();
+        messages
+            .filter_map(|message| message["seq"].as_u64())
+            .collect()
+    };
+    let told = api.call("history", &json!({"channel": "news"}));
+    assert_eq!((&told["seq"], &told["first"]), (&json!(12), &json!(3)));
+    assert!(
+        told["epoch"]
+            .as_str()
+            .is_some_and(|epoch| !epoch.is_empty())
+    );
+    assert_eq!(numbers(&told), (3..=12).collect::<Vec<_>>());
+    let told = api.call("history", &json!({"channel": "news", "limit": 2}));
+    assert_eq!(numbers(&told), [11, 12]);
+    let body = json!({"channel": "news", "from": 5, "limit": 2});
+    assert_eq!(numbers(&api.call("history", &body)), [5, 6]);
+    let body = json!({"channel": "news", "from": 13});
+    assert_eq!(numbers(&api.call("history", &body)), [0; 0]);
+    let raw = api.ask("history", r#"{"channel":"news","limit":1}"#).body;
+    let raw = String::from_utf8(raw).expect("text");
+    assert!(raw.contains(r#""content":{"n":12.50}"#), "{raw}");
+    let nothing = error(&api.ask("history", r#"{"channel":"other"}"#));
+    assert_eq!(nothing, (404, "not_found".into(), String::new()));
+}
