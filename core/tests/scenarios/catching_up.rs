@@ -169,3 +169,25 @@ fn a_thousand_clients_that_recover_and_do_not_read_hold_next_to_nothing() {
     assert_eq!(world.stats().lagging, 0);
     assert_eq!(world.stats().queued_bytes, 0);
 }
+
+#[test]
+fn a_member_that_is_replaced_while_it_recovers_large_messages_gets_them_all() {
+    for taken in [0, 300, 40_000, 100_000] {
+        let mut world = keeping(100, |config| config.history.room_bytes = 16 << 20);
+        let content = format!("{:?}", "x".repeat(32 << 10));
+        for _ in 0..20 {
+            world.broadcast("lobby", &content, Exclude::NOBODY);
+        }
+        let epoch = world.board.position("lobby").unwrap().epoch;
+        let target = format!("/ws/lobby?since={epoch}.0");
+        let (ann, _) = world.asks(world.new_address(), &target, "");
+        world.stops_reading_after(ann, taken);
+        world.authenticate(ann, crate::world::verdict("ann"));
+        world.connect("ann", "");
+        world.reads_all(ann);
+        let numbers = world.messages_of(ann, "message").into_iter();
+        let numbers: Vec<u64> = numbers.map(|it| it["seq"].as_u64().unwrap()).collect();
+        assert!(numbers.iter().copied().eq(1..=20), "{taken}: {numbers:?}");
+        assert_eq!(world.close(ann), Some((1000, "replaced".into())));
+    }
+}

@@ -64,6 +64,9 @@ impl Log {
             self.gather_due(slot, found, &mut due, markers);
         }
         due.sort_by_key(|it| (it.place, it.stamp));
+        // What it recovers has its place after what was published; what ends it comes later still.
+        let last = due.last().map_or(0, |it| it.place);
+        self.published = self.published.max(last);
         for it in due {
             if it.mark {
                 self.append_mark(slot, it.frame, it.place);
