@@ -3,7 +3,7 @@ import { Emitter } from './emitter.js';
 import { SwitchboardError } from './errors.js';
 import type { Frame, Post, State } from './events.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
-import { encode, toText } from './text.js';
+import { encode, toText, utf8 } from './text.js';
 import type { AnyMethods, InfoOf, MessageOf, Method } from './topics.js';
 import { createTransport, type Notice, type Options, type Token, type Transport } from './transport.js';
 import type { Url } from './url.js';
@@ -132,7 +132,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
       event.content = encode(event.content);
       const id = this.#transport._nextId();
       // The event is slightly larger than the message will be.
-      event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
+      event.bytes = utf8(toText({ ...event, id })).length;
       const waits = this.#transport._buffered(event.bytes);
       if (waits) throw new SwitchboardError('queue_full', undefined, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve, reject]);

@@ -30,6 +30,9 @@ export function parse(data: unknown): Frame | null {
   }
 }
 
+/** Returns the bytes of a text in UTF-8, as characters. Not every environment has a `TextEncoder`. */
+export function utf8(text: string): string { return encodeURIComponent(text).replace(/%(..)/g, (_, hex) => String.fromCharCode(+`0x${hex}`)); }
+
 export function base64url(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
+  return btoa(utf8(text)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
 }

@@ -680,8 +680,11 @@ function parse(data) {
     return null;
   }
 }
+function utf8(text) {
+  return encodeURIComponent(text).replace(/%(..)/g, (_, hex) => String.fromCharCode(+`0x${hex}`));
+}
 function base64url(text) {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+  return btoa(utf8(text)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }
 
 // src/page.ts
@@ -1047,7 +1050,7 @@ var Switchboard = class extends Emitter {
       if (signal?.aborted) throw new SwitchboardError("aborted");
       event.content = encode(event.content);
       const id = this.#transport._nextId();
-      event.bytes = new TextEncoder().encode(toText({ ...event, id })).length;
+      event.bytes = utf8(toText({ ...event, id })).length;
       const waits = this.#transport._buffered(event.bytes);
       if (waits) throw new SwitchboardError("queue_full", void 0, `${waits} bytes wait for the network`);
       this.#waiters.set(id, [resolve2, reject2]);
