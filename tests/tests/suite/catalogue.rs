@@ -68,6 +68,7 @@ const SECTIONS: [(&str, usize, &str); 8] = [
     ("R", 16, "Races"),
     ("J", 12, "JSON"),
     ("A", 9, "Authentication"),
+    ("K", 11, "Histories"),
 ];
 
 fn entries() -> Vec<Entry> {
@@ -76,6 +77,7 @@ fn entries() -> Vec<Entry> {
         super::admission::covers_rows(),
         super::compression::covers(),
         super::compression::covers_rows(),
+        super::coming_back::covers(),
         super::delivery::covers(),
         super::drain::covers(),
         super::exhausted::covers(),
@@ -85,6 +87,7 @@ fn entries() -> Vec<Entry> {
         super::framing::covers_rows(),
         super::health::covers(),
         super::busy_hooks::covers(),
+        super::interrupted::covers(),
         super::json::covers(),
         super::json::covers_rows(),
         super::late::covers(),
