@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 /// A field of a client's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-pub(super) enum Key {
+pub(super) enum Field {
     Type,
     Id,
     Channel,
@@ -25,7 +25,7 @@ pub(super) enum Key {
     Unknown,
 }
 
-impl Key {
+impl Field {
     /// In the order of the discriminants, which index the slots; `Unknown` has no slot.
     const KNOWN: [Self; 11] = [
         Self::Type,
@@ -50,12 +50,12 @@ enum Slot<'a> {
 }
 
 /// The values of a message by field. They include the token, so this must never be printed.
-pub(super) struct Fields<'a>([Slot<'a>; Key::KNOWN.len()]);
+pub(super) struct Fields<'a>([Slot<'a>; Field::KNOWN.len()]);
 
 impl<'a> Fields<'a> {
     /// Returns the value of a field that is given exactly once.
-    pub(super) fn value(&self, key: Key) -> Option<&'a RawValue> {
-        match self.0.get(key as usize) {
+    pub(super) fn value(&self, field: Field) -> Option<&'a RawValue> {
+        match self.0.get(field as usize) {
             Some(Slot::Once(raw)) => Some(raw),
             _ => None,
         }
@@ -63,15 +63,15 @@ impl<'a> Fields<'a> {
 
     /// Returns the value of an optional field. `null` counts as absent, because serialisers in many
     /// languages write it for an unset value.
-    pub(super) fn optional(&self, key: Key) -> Option<&'a RawValue> {
-        self.value(key).filter(|raw| raw.get() != "null")
+    pub(super) fn optional(&self, field: Field) -> Option<&'a RawValue> {
+        self.value(field).filter(|raw| raw.get() != "null")
     }
 
     /// Returns a field that is given more than once. Such messages are refused, because two readers
     /// could pick different values.
-    pub(super) fn repeated(&self) -> Option<Key> {
-        let repeated = |key: &Key| matches!(self.0[*key as usize], Slot::Repeated);
-        Key::KNOWN.into_iter().find(repeated)
+    pub(super) fn repeated(&self) -> Option<Field> {
+        let repeated = |field: &Field| matches!(self.0[*field as usize], Slot::Repeated);
+        Field::KNOWN.into_iter().find(repeated)
     }
 }
 
@@ -91,9 +91,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut slots = [Slot::Absent; Key::KNOWN.len()];
-        while let Some(key) = map.next_key::<Key>()? {
-            let Some(slot) = slots.get_mut(key as usize) else {
+        let mut slots = [Slot::Absent; Field::KNOWN.len()];
+        while let Some(field) = map.next_key::<Field>()? {
+            let Some(slot) = slots.get_mut(field as usize) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::content::{BadContent, check_nesting, check_strings};
-use super::fields::{Fields, Key};
+use super::fields::{Field, Fields};
 use super::{
     Command, Content, ErrorCode, MAX_ECHO_BYTES, MAX_NESTING, RequestId, Since, Timestamp,
 };
@@ -63,9 +63,9 @@ pub fn parse(text: &str) -> Result<Command<'_>, Rejected<'_>> {
         .map_err(|Fault(code, message)| Rejected {
             code,
             message,
-            id: fields.value(Key::Id).and_then(RequestId::new),
+            id: fields.value(Field::Id).and_then(RequestId::new),
             channel: fields
-                .value(Key::Channel)
+                .value(Field::Channel)
                 .and_then(string)
                 .filter(|name| check_name(name, MAX_ECHO_BYTES).is_ok()),
         })
@@ -79,39 +79,39 @@ const fn bad_request(message: &'static str) -> Fault {
 
 /// Checks the rules common to all message types.
 fn check(text: &str, fields: &Fields<'_>) -> Result<(), Fault> {
-    if let Some(key) = fields.repeated() {
-        return Err(bad_request(given_twice(key)));
+    if let Some(field) = fields.repeated() {
+        return Err(bad_request(given_twice(field)));
     }
     check_nesting(text, MAX_NESTING)
         .and_then(|()| check_strings(text))
         .map_err(|bad: BadContent| bad_request(bad.as_str()))
 }
 
-const fn given_twice(key: Key) -> &'static str {
-    match key {
-        Key::Type => "`type` must be given once only",
-        Key::Id => "`id` must be given once only",
-        Key::Channel => "`channel` must be given once only",
-        Key::To => "`to` must be given once only",
-        Key::Content => "`content` must be given once only",
-        Key::Echo => "`echo` must be given once only",
-        Key::Timestamp => "`timestamp` must be given once only",
-        Key::Token => "`token` must be given once only",
-        Key::Since => "`since` must be given once only",
-        Key::Last => "`last` must be given once only",
-        Key::Again => "`again` must be given once only",
-        Key::Unknown => "a field must be given once only",
+const fn given_twice(field: Field) -> &'static str {
+    match field {
+        Field::Type => "`type` must be given once only",
+        Field::Id => "`id` must be given once only",
+        Field::Channel => "`channel` must be given once only",
+        Field::To => "`to` must be given once only",
+        Field::Content => "`content` must be given once only",
+        Field::Echo => "`echo` must be given once only",
+        Field::Timestamp => "`timestamp` must be given once only",
+        Field::Token => "`token` must be given once only",
+        Field::Since => "`since` must be given once only",
+        Field::Last => "`last` must be given once only",
+        Field::Again => "`again` must be given once only",
+        Field::Unknown => "a field must be given once only",
     }
 }
 
 fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
-    let id = match fields.optional(Key::Id) {
+    let id = match fields.optional(Field::Id) {
         None => None,
         Some(raw) => Some(RequestId::new(raw).ok_or(bad_request(
             "`id` must be an integer or a string of at most 128 bytes",
         ))?),
     };
-    let kind = fields.value(Key::Type).and_then(string);
+    let kind = fields.value(Field::Type).and_then(string);
     let kind = kind.ok_or(bad_request("`type` must be given, as a string"))?;
     Ok(match &*kind {
         "subscribe" => subscribe(id, fields)?,
@@ -155,7 +155,7 @@ fn subscribe<'a>(id: Option<RequestId<'a>>, fields: &Fields<'a>) -> Result<Comma
     let since = since(fields)?;
     let last = count(
         fields,
-        Key::Last,
+        Field::Last,
         "`last` must be a whole number from 0, or left out",
     )?;
     if since.is_some() && last.is_some() {
@@ -176,7 +176,7 @@ fn since<'a>(fields: &Fields<'a>) -> Result<Option<Since<'a>>, Fault> {
         epoch: &'a RawValue,
         seq: u64,
     }
-    let Some(raw) = fields.optional(Key::Since) else {
+    let Some(raw) = fields.optional(Field::Since) else {
         return Ok(None);
     };
     // serde would read an array as the fields in order.
@@ -196,7 +196,7 @@ fn since<'a>(fields: &Fields<'a>) -> Result<Option<Since<'a>>, Fault> {
 
 fn again(id: Option<&RequestId<'_>>, fields: &Fields<'_>) -> Result<Option<u64>, Fault> {
     let rule = "`again` must be a whole number from 0, or left out";
-    let again = count(fields, Key::Again, rule)?;
+    let again = count(fields, Field::Again, rule)?;
     if again.is_some() && id.is_none() {
         return Err(bad_request("`again` needs an `id`"));
     }
@@ -204,18 +204,18 @@ fn again(id: Option<&RequestId<'_>>, fields: &Fields<'_>) -> Result<Option<u64>,
 }
 
 /// Returns an optional whole number.
-fn count(fields: &Fields<'_>, key: Key, rule: &'static str) -> Result<Option<u64>, Fault> {
-    let given = fields.optional(key).map(|raw| raw.get().parse());
+fn count(fields: &Fields<'_>, field: Field, rule: &'static str) -> Result<Option<u64>, Fault> {
+    let given = fields.optional(field).map(|raw| raw.get().parse());
     given.transpose().map_err(|_| bad_request(rule))
 }
 
 fn channel<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
-    let channel = fields.value(Key::Channel).and_then(string);
+    let channel = fields.value(Field::Channel).and_then(string);
     channel.ok_or(bad_request("`channel` must be given, as a string"))
 }
 
 fn optional_channel<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Fault> {
-    match fields.optional(Key::Channel) {
+    match fields.optional(Field::Channel) {
         None => Ok(None),
         Some(raw) => match string(raw) {
             None => Err(bad_request("`channel` must be a string, or left out")),
@@ -225,17 +225,17 @@ fn optional_channel<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Fau
 }
 
 fn to<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
-    let to = fields.value(Key::To).and_then(string);
+    let to = fields.value(Field::To).and_then(string);
     to.ok_or(bad_request("`to` must be given, as a string"))
 }
 
 fn content<'a>(fields: &Fields<'a>) -> Result<Content<'a>, Fault> {
-    let content = fields.value(Key::Content).map(Content::checked);
+    let content = fields.value(Field::Content).map(Content::checked);
     content.ok_or(bad_request("`content` must be given, as any JSON value"))
 }
 
 fn echo(fields: &Fields<'_>) -> Result<bool, Fault> {
-    match fields.optional(Key::Echo).map(RawValue::get) {
+    match fields.optional(Field::Echo).map(RawValue::get) {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => Err(bad_request("`echo` must be true or false, or left out")),
@@ -243,7 +243,7 @@ fn echo(fields: &Fields<'_>) -> Result<bool, Fault> {
 }
 
 fn ping_timestamp<'a>(fields: &Fields<'a>) -> Result<Option<Timestamp<'a>>, Fault> {
-    match fields.value(Key::Timestamp) {
+    match fields.value(Field::Timestamp) {
         None => Ok(None),
         Some(raw) => match Timestamp::new(raw) {
             None => Err(bad_request(
@@ -255,7 +255,7 @@ fn ping_timestamp<'a>(fields: &Fields<'a>) -> Result<Option<Timestamp<'a>>, Faul
 }
 
 fn pong_timestamp(fields: &Fields<'_>) -> Result<Option<u64>, Fault> {
-    let number = fields.value(Key::Timestamp).map(RawValue::get);
+    let number = fields.value(Field::Timestamp).map(RawValue::get);
     let number = number.filter(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
     let number = number.ok_or(bad_request(
         "`timestamp` must be the number of the `health_ping`",
@@ -275,7 +275,7 @@ fn whole_float(number: &str) -> Option<u64> {
 }
 
 fn token(fields: &Fields<'_>) -> Result<Token, Fault> {
-    let token = fields.value(Key::Token).and_then(string);
+    let token = fields.value(Field::Token).and_then(string);
     token
         .map(Token::new)
         .ok_or(bad_request("`token` must be given, as a string"))
