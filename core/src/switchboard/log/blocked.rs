@@ -38,6 +38,10 @@ impl Log {
         let room = &self.rooms[found.room];
         let index = room.index_of(found.index);
         let over = room.closes(index);
+        let (position, end) = (room.position(index), room.end());
+        if let Some(latest) = &mut self.rooms[found.room].latest {
+            latest.blocked(slot, position, end);
+        }
         let lag = self.lags.insert(Lag {
             slot,
             previous: NONE,

@@ -62,6 +62,8 @@ const VOLATILE: u64 = u64::MAX - 1;
 const KEPT: u64 = 1 << 62;
 /// A flag: it is kept, and removes its key.
 const REMOVAL: u64 = 1 << 61;
+/// A flag: its key has another value or removal.
+const OVERWRITTEN: u64 = 1 << 60;
 
 impl Entry {
     /// Creates an entry. `excluded` is sorted.
@@ -96,7 +98,7 @@ impl Entry {
     pub(super) const fn seq(&self) -> Option<u64> {
         match self.number {
             RAW | PRESENCE | VOLATILE => None,
-            seq => Some(seq & (REMOVAL - 1)),
+            seq => Some(seq & (OVERWRITTEN - 1)),
         }
     }
 
@@ -119,7 +121,12 @@ impl Entry {
 
     /// Returns whether it stays in the log after all members have passed it, by its key.
     pub(super) fn stays(&self) -> bool {
-        self.is_kept() && !self.is_dead()
+        self.is_kept() && self.number & OVERWRITTEN == 0 && !self.is_dead()
+    }
+
+    /// Notes that its key has another value or removal.
+    pub(super) const fn overwrite(&mut self) {
+        self.number |= OVERWRITTEN;
     }
 
     /// Returns whether no member is to get it any more.

@@ -34,9 +34,14 @@ impl Log {
         self.with_latest(key, |room, latest| {
             let before = latest.take(name);
             latest.put(name, kept);
-            let index = room.locate(before?.position);
-            latest.overwrite(room.ring[index].seq().unwrap_or(0));
-            Some(index)
+            let position = before?.position;
+            let index = room.locate(position);
+            let entry = &mut room.ring[index];
+            entry.overwrite();
+            latest.overwrite(entry.seq().unwrap_or(0));
+            let saves = index >= room.passed && latest.saves(position);
+            let too_much = latest.saves_too_much().map(|at| room.locate(at));
+            if saves { too_much } else { Some(index) }
         });
         let published = self.publish_entry(key, frame, kind, excluded, Origin::default());
         let room = &mut self.rooms[key];
@@ -51,6 +56,11 @@ impl Log {
         self.bound_histories();
         self.sweep(key);
         Ok(published)
+    }
+
+    /// Returns whether a room keeps the latest value of each key.
+    pub(in crate::switchboard) fn keeps_latest(&self, key: u32) -> bool {
+        self.rooms[key].latest.is_some()
     }
 
     /// Returns the number of values and removals that are kept by key, and the bytes that they take.
@@ -79,7 +89,11 @@ impl Log {
 
     /// Applies a change to what a room keeps by key. The entry at the index that it returns is for
     /// nobody any more.
-    fn with_latest(&mut self, key: u32, change: impl FnOnce(&Room, &mut Latest) -> Option<usize>) {
+    fn with_latest(
+        &mut self,
+        key: u32,
+        change: impl FnOnce(&mut Room, &mut Latest) -> Option<usize>,
+    ) {
         let room = &mut self.rooms[key];
         let Some(mut latest) = room.latest.take() else {
             return;

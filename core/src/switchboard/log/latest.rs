@@ -9,11 +9,19 @@
 //! alive, the log is swept, a few entries with each message: members that stand at what goes move on
 //! to what comes next.
 //!
+//! A key that changes all the time would always be behind all others. So when a member that reads is
+//! blocked again and again, what is the latest then is saved for it, even if it is overwritten: it gets
+//! each key at least once while it reads as much as all keys take. As many values are saved as there
+//! may be keys.
+//!
 //! Values do not make a member slow, as there is one for each key. What cannot be overwritten counts:
 //! removals, and messages without a key.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+
+#[cfg(test)]
+mod check;
 
 use super::chunks::Chunks;
 use super::entry::Kind;
@@ -46,6 +54,12 @@ pub(super) struct Latest {
     counted: VecDeque<Counted>,
     /// Bytes of all messages so far that count.
     counted_bytes: u64,
+    /// What was published before this position is saved for those who have not got it.
+    save_before: u64,
+    /// The positions of what is overwritten and saved.
+    saved: BTreeSet<u64>,
+    /// Members that were blocked, and have not got everything since.
+    slow: BTreeSet<u32>,
     /// The latest change of presence.
     presence: Option<u64>,
     /// The last number of what is not kept any more, though nothing has overwritten it.
@@ -86,6 +100,9 @@ impl Latest {
             removals: VecDeque::new(),
             counted: VecDeque::new(),
             counted_bytes: 0,
+            save_before: 0,
+            saved: BTreeSet::new(),
+            slow: BTreeSet::new(),
             presence: None,
             forgotten: 0,
             overwritten: 0,
@@ -147,6 +164,33 @@ impl Latest {
         {
             self.counted.pop_front();
         }
+        while self.saved.first().is_some_and(|&saved| saved < position) {
+            self.saved.pop_first();
+        }
+    }
+
+    /// Notes that a member at a position is blocked. If it was before, and has not got everything
+    /// since, what was published before `end` is saved for it, unless something is saved already.
+    pub(super) fn blocked(&mut self, slot: u32, position: u64, end: u64) {
+        if position < end && !self.slow.insert(slot) && position >= self.save_before {
+            self.save_before = end;
+        }
+    }
+
+    /// Notes that a member has got everything.
+    pub(super) fn up_to_date(&mut self, slot: u32) {
+        self.slow.remove(&slot);
+    }
+
+    /// Decides whether what is overwritten at a position is saved.
+    pub(super) fn saves(&mut self, position: u64) -> bool {
+        position < self.save_before && self.saved.insert(position)
+    }
+
+    /// Returns the position of what is to be saved no longer, if more is saved than may be.
+    pub(super) fn saves_too_much(&mut self) -> Option<u64> {
+        let over = self.saved.len() > self.keep.keys;
+        over.then(|| self.saved.pop_first()).flatten()
     }
 
     /// Returns the members that have not got all present values.
@@ -169,6 +213,7 @@ impl Latest {
     /// Notes that a member has left, and that the last one has its place.
     pub(super) fn left(&mut self, slot: u32, member: u32) {
         self.newcomers.remove(&slot);
+        self.slow.remove(&slot);
         self.taken_to.swap_remove(member as usize);
     }
 
@@ -274,8 +319,15 @@ impl Room {
     /// Returns where the present values begin, for a new member that is to get them.
     pub(super) fn snapshot(&self, from: From, joined: &Joined) -> Option<u64> {
         let latest = self.latest.as_ref()?;
-        let gets = from != From::End && joined.recovered != Some(true) && latest.values > 0;
-        gets.then(|| self.position(0))
+        let number = match from {
+            From::Present(number) => number,
+            _ => 0,
+        };
+        let gets = from != From::End
+            && joined.recovered != Some(true)
+            && latest.values > 0
+            && number <= self.seq;
+        gets.then(|| self.position(self.find(number)))
     }
 
     /// Returns the index of the entry at which a member is to look next.
@@ -289,67 +341,5 @@ impl Room {
         let slot = self.members[member as usize].slot;
         let latest = self.latest.as_ref();
         latest.is_some_and(|latest| latest.newcomers().contains(&slot))
-    }
-}
-
-#[cfg(test)]
-impl super::Log {
-    /// K2: what a room keeps by key is what its log has, and no more of that is dead than may be.
-    pub(super) fn check_latest(&self, key: u32) {
-        let room = &self.rooms[key];
-        let Some(latest) = &room.latest else {
-            return;
-        };
-        let stays = room.ring.iter().filter(|entry| entry.stays());
-        assert_eq!(stays.count(), latest.len(), "K2: room {key}");
-        let mut bytes = 0;
-        for (name, kept) in &latest.keys {
-            let entry = &room.ring[room.locate(kept.position)];
-            assert!(entry.stays() && entry.is_removal() == kept.removal, "K2");
-            assert_eq!(room.position(room.locate(kept.position)), kept.position);
-            assert_eq!(
-                kept.cost,
-                entry.frame.len() + super::history::OVERHEAD + name.len()
-            );
-            bytes += kept.cost;
-        }
-        assert_eq!(latest.bytes, bytes, "K2: room {key}");
-        let values = latest.keys.values().filter(|it| !it.removal);
-        assert_eq!(latest.values, values.count(), "K2: room {key}");
-        assert!(latest.values <= latest.keep.keys, "K2: room {key}");
-        let removals: Vec<_> = latest.removals.iter().map(|(_, name)| name).collect();
-        assert!(removals.iter().all(|&name| latest.keys[name].removal));
-        assert_eq!(latest.values + removals.len(), latest.len());
-        let passed = room.position(room.passed);
-        let late = 2 * room.rule.messages as usize + 1;
-        assert!(removals.len() <= latest.keep.keys + late, "K2");
-        for (at, entry) in room.ring.iter().enumerate() {
-            let unkept = entry.seq().is_some() && !entry.is_kept();
-            let position = room.position(at);
-            let raw = entry.seq().is_none() && !entry.is_presence() && !entry.is_volatile();
-            let counts = !entry.is_dead() && (unkept || raw || entry.is_removal());
-            let found = latest.counted.iter().any(|it| it.position == position);
-            let counts = counts && position >= passed;
-            // A removal that all had passed does not count for those who come later.
-            assert!(
-                found == counts || (counts && entry.is_removal()),
-                "what counts as lag"
-            );
-        }
-        assert_eq!(latest.taken_to.len(), room.members.len());
-        let recoveries = self.recoveries.iter().filter(|&(&(_, of), _)| of == key);
-        let newcomers = recoveries.filter(|(_, it)| it.snapshot.is_some());
-        let newcomers: BTreeSet<u32> = newcomers.map(|(&(slot, _), _)| slot).collect();
-        assert_eq!(latest.newcomers, newcomers, "who gets all values");
-    }
-
-    pub(super) fn check_kept(&self) {
-        let rooms = self
-            .rooms
-            .iter()
-            .filter_map(|(_, room)| room.latest.as_ref());
-        let kept = rooms.fold((0, 0), |sum, it| (sum.0 + it.len(), sum.1 + it.bytes()));
-        assert_eq!(self.latest, kept, "K2: the sums");
-        assert!(self.latest.1 <= self.limits.history_bytes || self.latest.0 > 0);
     }
 }

@@ -390,19 +390,4 @@ impl Log {
             self.weigh_room(key);
         }
     }
-
-    /// Removes the front of a room's log.
-    fn pop(&mut self, key: u32) {
-        let room = &mut self.rooms[key];
-        let kept = |room: &Room| {
-            let history = room.history.as_ref();
-            history.map_or((0, 0), |it| (it.messages(), it.bytes()))
-        };
-        let (before, idle) = (kept(room), room.idle);
-        self.held -= room.pop();
-        self.idle -= idle - room.idle;
-        let after = kept(room);
-        self.kept.0 -= before.0 - after.0;
-        self.kept.1 -= before.1 - after.1;
-    }
 }

@@ -15,8 +15,9 @@ use crate::{ConnectionId, Frame};
 pub(in crate::switchboard) enum From {
     /// It gets what is published from now on.
     End,
-    /// It gets the present value of each key, where these are kept, then what is published.
-    Front,
+    /// It gets the present value of each key, where these are kept, with numbers from this one on; then
+    /// what is published.
+    Present(u64),
     /// It gets the last messages that are kept, at most so many, then the live ones.
     Last(usize),
     /// It gets exactly the messages after this number, if they are all kept; else it begins at the
@@ -127,7 +128,7 @@ impl Log {
         let room = &self.rooms[key];
         let wanted = match from {
             From::End => None,
-            From::Front => Some(first),
+            From::Present(number) => Some(number.max(first)),
             From::Last(most) => Some(first.max(seq.saturating_sub(most as u64) + 1)),
             From::After(after) => {
                 (first <= after.saturating_add(1) && after <= seq).then(|| after + 1)
@@ -255,7 +256,7 @@ impl Room {
     }
 
     /// Returns the index of the message with this number, which is kept.
-    fn find(&self, number: u64) -> usize {
+    pub(super) fn find(&self, number: u64) -> usize {
         if self.ring.len() as u64 > self.seq - number {
             // Where all are numbered, the index follows from the number.
             let guess = self.ring.len() - 1 - (self.seq - number) as usize;

@@ -260,6 +260,11 @@ impl Log {
         room.arrive(to);
         let end = room.position(to);
         special &= to < room.ring.len();
+        if to == room.ring.len()
+            && let Some(latest) = &mut room.latest
+        {
+            latest.up_to_date(member.slot);
+        }
         let moved = &mut room.members[index as usize];
         moved.cursor = end;
         moved.flying = false;

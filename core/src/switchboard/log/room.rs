@@ -204,18 +204,6 @@ impl Room {
         messages > self.rule.messages * times || bytes > self.rule.bytes * times
     }
 
-    /// Returns whether a blocked member at an index is to be closed.
-    pub(super) fn closes(&self, index: usize) -> bool {
-        match (self.rule.slow, &self.latest) {
-            (Slow::Disconnect, _) => self.is_over(index, 1),
-            // Removals cannot be dropped.
-            (Slow::DropOldest, Some(latest)) => {
-                latest.removals_from(self.position(index)) > self.rule.messages
-            }
-            _ => false,
-        }
-    }
-
     #[inline]
     pub(super) fn arrive(&mut self, index: usize) {
         match self.ring.get_mut(index) {
@@ -256,7 +244,7 @@ impl Room {
         while let Some(entry) = self.ring.get_mut(self.passed)
             && entry.cursors == 0
         {
-            if !(entry.is_kept() || self.latest.is_none() && entry.seq().is_some()) {
+            if !(entry.stays() || self.latest.is_none() && entry.seq().is_some()) {
                 freed += self.kill(self.passed);
             }
             self.idle += self.ring[self.passed].frame.len();

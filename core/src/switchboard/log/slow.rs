@@ -3,11 +3,26 @@
 use super::Log;
 use super::arena::NONE;
 use super::limits::Slow;
+use super::room::Room;
 use crate::ConnectionId;
 
 /// Unnumbered messages that are remembered as lost. Beyond these, a gap may be told to be longer than
 /// it is, by numbers that the client has got.
 const LOST: usize = 256;
+
+impl Room {
+    /// Returns whether a blocked member at an index is to be closed.
+    pub(super) fn closes(&self, index: usize) -> bool {
+        match (self.rule.slow, &self.latest) {
+            (Slow::Disconnect, _) => self.is_over(index, 1),
+            // Removals cannot be dropped.
+            (Slow::DropOldest, Some(latest)) => {
+                latest.removals_from(self.position(index)) > self.rule.messages
+            }
+            _ => false,
+        }
+    }
+}
 
 impl Log {
     /// Finds the blocked members whose lag is over the limit; returns how many were found that
@@ -149,5 +164,20 @@ impl Log {
         }
         self.settle(key);
         lost
+    }
+
+    /// Removes the front of a room's log.
+    fn pop(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        let kept = |room: &Room| {
+            let history = room.history.as_ref();
+            history.map_or((0, 0), |it| (it.messages(), it.bytes()))
+        };
+        let (before, idle) = (kept(room), room.idle);
+        self.held -= room.pop();
+        self.idle -= idle - room.idle;
+        let after = kept(room);
+        self.kept.0 -= before.0 - after.0;
+        self.kept.1 -= before.1 - after.1;
     }
 }

@@ -57,13 +57,14 @@ impl World {
         let (first, seq) = self.range(key);
         let from = match self.rng.u8(..5) {
             0 => From::End,
-            1 => From::Front,
+            1 if self.rng.bool() => From::Present(0),
+            1 => From::Present((seq + 2).saturating_sub(self.rng.u64(..12))),
             2 => From::Last(self.rng.usize(..6)),
             _ => From::After((seq + 2).saturating_sub(self.rng.u64(..12))),
         };
         let after = match from {
             From::End => None,
-            From::Front => Some(first - 1),
+            From::Present(number) => Some(first.max(number) - 1),
             From::Last(most) => Some((first - 1).max(seq.saturating_sub(most as u64))),
             From::After(after) => (first <= after + 1 && after <= seq).then_some(after),
         };
@@ -72,7 +73,11 @@ impl World {
             None => after.map(|after| self.published[&key].after(after, identity)),
             Some(keyed) => {
                 let recovers = after.filter(|_| matches!(from, From::After(_)));
-                Some(keyed.after(recovers, identity))
+                let mut after = keyed.after(recovers, identity);
+                if let From::Present(number) = from {
+                    after.retain(|&(seq, _)| seq >= number);
+                }
+                Some(after)
             }
         };
         let joined = self.log.join(id, key, from, identity);

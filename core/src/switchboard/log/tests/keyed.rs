@@ -1,8 +1,8 @@
 //! Random operations: values of keys, and their removals.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::super::entry::Kind;
+use super::super::entry::{Entry, Kind};
 use super::super::history::Origin;
 use super::super::latest::NotKept;
 use super::super::recovery::{Identity, Resent};
@@ -32,6 +32,8 @@ pub(super) struct Keyed {
     overwritten: u64,
     /// The last number that was not kept when it was looked at.
     forgotten: u64,
+    /// What was overwritten, but is saved for some members: numbers and times.
+    saved: Vec<(u64, u64)>,
     /// The latest change of presence.
     presence: Option<u64>,
 }
@@ -144,12 +146,15 @@ impl World {
         };
         if let Some(old) = keyed.latest.insert(name.to_owned(), latest) {
             keyed.overwritten = keyed.overwritten.max(old.seq);
+            keyed.saved.push((old.seq, old.time));
+            // It is not saved for those who have not come so far as when they joined.
             for &slot in &members {
                 let flies = flying.contains(&(slot, old.time));
-                let due = self.client(slot).supersede(room, old.time, flies);
+                let due = self.client(slot).supersede_recovered(room, old.time, flies);
                 self.events.overwritten += usize::from(due);
             }
         }
+        self.drop_overwritten(key, &flying);
         self.lossy.keep(time);
         let closed = self.published(&sent, &members, &receipt, origin);
         if let Some(sender) = sender
@@ -159,6 +164,30 @@ impl World {
             self.send_to(sender);
         }
         self.resend_key(key, &sent);
+    }
+
+    /// What was overwritten and is not saved is not due to anybody.
+    fn drop_overwritten(&mut self, key: u32, flying: &[(u32, u64)]) {
+        let (room, _) = self.rooms[&key];
+        let entries = self.log.rooms[key].ring.iter();
+        let alive = entries
+            .filter(|entry| !entry.is_dead())
+            .filter_map(Entry::seq);
+        let alive: BTreeSet<u64> = alive.collect();
+        let keyed = self.keyed.get_mut(&key).expect("it is there");
+        let (saved, gone) = std::mem::take(&mut keyed.saved)
+            .into_iter()
+            .partition(|(seq, _)| alive.contains(seq));
+        keyed.saved = saved;
+        for (_, time) in gone {
+            for slot in self.members_of(key) {
+                let due = self
+                    .client(slot)
+                    .supersede(room, time, flying.contains(&(slot, time)));
+                self.events.overwritten += usize::from(due);
+            }
+        }
+        self.events.saved += self.keyed[&key].saved.len();
     }
 
     /// Notes that a message without a key was published.

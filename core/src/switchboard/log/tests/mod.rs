@@ -12,6 +12,7 @@ mod recovering;
 mod rooms;
 mod scenarios;
 mod sending;
+mod slow_values;
 mod storage;
 mod values;
 mod visits;

@@ -83,6 +83,7 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         total.evicted += events.evicted;
         total.overwritten += events.overwritten;
         total.refused += events.refused;
+        total.saved += events.saved;
     }
     let Events {
         losses,
@@ -101,10 +102,11 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         evicted,
         overwritten,
         refused,
+        saved,
     } = total;
     let messages = [losses, closed, own, busy, cut, recovered, marks];
     let more = [missed, filled, drained, uninformed, pongs];
-    let bounds = [over_bound, evicted, overwritten, refused];
+    let bounds = [over_bound, evicted, overwritten, refused, saved];
     let mut all = messages.iter().chain(&more).chain(&bounds);
     assert!(runs < 100 || all.all(|&count| count > 10), "{total:?}");
 }

@@ -12,7 +12,7 @@ use super::scenarios::{World, rule};
 use crate::{Frame, Time};
 
 /// Of four keys, where members may lag four messages behind.
-fn keyed(slow: Slow) -> Rule {
+pub(super) fn keyed(slow: Slow) -> Rule {
     Rule {
         latest: Some(KeepLatest {
             keys: 4,
@@ -23,7 +23,7 @@ fn keyed(slow: Slow) -> Rule {
 }
 
 impl World {
-    fn put(&mut self, key: u32, name: &str, text: &str) -> Result<Published, NotKept> {
+    pub(super) fn put(&mut self, key: u32, name: &str, text: &str) -> Result<Published, NotKept> {
         self.put_from(key, name, text, Origin::default())
     }
 
@@ -42,7 +42,7 @@ impl World {
         put
     }
 
-    fn remove(&mut self, key: u32, name: &str) -> Result<Published, NotKept> {
+    pub(super) fn remove(&mut self, key: u32, name: &str) -> Result<Published, NotKept> {
         let frame = Frame::text(&format!("-{name}"));
         let origin = Origin::default();
         let removed = self
@@ -52,29 +52,11 @@ impl World {
         removed
     }
 
-    fn put_all(&mut self, key: u32, values: &[&str]) {
+    pub(super) fn put_all(&mut self, key: u32, values: &[&str]) {
         for value in values {
             self.put(key, &value[..1], value).expect("it is kept");
         }
     }
-}
-
-#[test]
-fn who_was_slow_gets_the_latest_value_of_each_key_in_order() {
-    let mut world = World::new(2);
-    let key = world.room(keyed(Slow::Disconnect), &[0, 1]);
-    world.put_all(key, &["a1"]);
-    world.write(&[1]);
-    for round in 2..500 {
-        world.put_all(key, &[&format!("b{round}"), &format!("a{round}")]);
-        assert_eq!(world.write(&[1])[0].len(), 2);
-    }
-    world.put_all(key, &["c1"]);
-    world.remove(key, "b").expect("it is not busy");
-    world.log.writable(world.ids[1]);
-    assert_eq!(world.write(&[])[1], ["a499", "c1", "-b"]);
-    assert_eq!(world.log.next_condemned(), None);
-    assert_eq!(world.log.leave(world.ids[1], key), Some(0));
 }
 
 #[test]
@@ -83,7 +65,7 @@ fn a_newcomer_gets_the_present_values_then_what_changes() {
     let key = world.room(keyed(Slow::Disconnect), &[0]);
     world.put_all(key, &["a1", "b1", "c1", "a2"]);
     world.remove(key, "c").expect("it is not busy");
-    world.join(1, key, From::Front);
+    world.join(1, key, From::Present(0));
     world.join(2, key, From::End);
     world.put_all(key, &["b2", "d1"]);
     let got = world.write(&[]);
@@ -110,8 +92,10 @@ fn what_was_not_for_a_user_is_not_for_it_when_it_comes_later() {
         session: 5,
         user: 0,
     };
-    world.log.join(world.ids[0], key, From::Front, excluded);
-    world.log.join(world.ids[1], key, From::Front, sender);
+    world
+        .log
+        .join(world.ids[0], key, From::Present(0), excluded);
+    world.log.join(world.ids[1], key, From::Present(0), sender);
     let got = world.write(&[]);
     assert_eq!(got[0], ["b1"]);
     assert_eq!(got[1], ["a1", "b1"], "it has nothing, not even its own");
@@ -183,74 +167,12 @@ fn more_bytes_than_may_be_kept_over_all_rooms_are_refused() {
 }
 
 #[test]
-fn removals_make_a_member_slow_and_values_do_not() {
-    for slow in [Slow::Disconnect, Slow::DropOldest, Slow::DropNewest] {
-        let mut world = World::new(2);
-        let key = world.room(keyed(slow), &[0, 1]);
-        world.put_all(key, &["a1"]);
-        world.write(&[1]);
-        for round in 0..100 {
-            world.put_all(key, &[&format!("a{round}"), &format!("b{round}")]);
-            world.write(&[1]);
-        }
-        for name in ["a", "b", "x1", "x2"] {
-            let removed = world.remove(key, name).expect("it is not busy");
-            assert_eq!((removed.accepted, removed.closed), (2, 0));
-            world.write(&[1]);
-        }
-        let removed = world.remove(key, "x3").expect("it is not busy");
-        assert_eq!((removed.accepted, removed.closed), (1, 1));
-        assert_eq!(world.log.next_condemned(), Some(world.ids[1]));
-    }
-}
-
-#[test]
-fn removals_that_nobody_had_a_turn_to_read_are_refused_and_values_are_not() {
-    let mut world = World::new(1);
-    let key = world.room(keyed(Slow::Disconnect), &[0]);
-    for at in 0..9 {
-        let removed = world.remove(key, &format!("x{at}"));
-        assert_eq!(removed.map(|it| it.accepted), Ok(1));
-    }
-    assert_eq!(world.remove(key, "y"), Err(NotKept::Busy));
-    assert_eq!(world.log.next_condemned(), None);
-    world.put_all(key, &["a1"]);
-    assert_eq!(world.write(&[])[0].len(), 10);
-    world.remove(key, "y").expect("it is not busy");
-}
-
-#[test]
-fn a_message_without_a_key_is_for_those_who_are_there_and_is_dropped_where_the_rule_says_so() {
-    let mut world = World::new(3);
-    let key = world.room(keyed(Slow::DropNewest), &[0, 1]);
-    world.put_all(key, &["a1"]);
-    world.write(&[1]);
-    let sent = (1..=6).map(|number| {
-        let frame = Frame::text(&number.to_string());
-        let origin = Origin::default();
-        let sent = world.log.publish(key, frame, Kind::Numbered, &[], origin);
-        world.write(&[1]);
-        sent.map(|it| (it.accepted, it.dropped_oldest))
-    });
-    let sent: Result<Vec<_>, _> = sent.collect();
-    let expected = [(2, 0), (2, 0), (2, 0), (2, 0), (2, 1), (2, 1)];
-    assert_eq!(sent.as_deref(), Ok(&expected[..]));
-    world.join(2, key, From::After(1));
-    world.put_all(key, &["b1"]);
-    world.log.writable(world.ids[1]);
-    let got = world.write(&[]);
-    assert_eq!(got[1], ["a1", "3", "4", "5", "6", "b1"]);
-    assert_eq!(got[2], ["a1", "b1"]);
-    assert_eq!(world.log.range(key), (8, 8), "the messages are not kept");
-}
-
-#[test]
 fn a_volatile_message_is_not_for_a_newcomer_that_has_not_got_all_values() {
     let mut world = World::new(2);
     let key = world.room(keyed(Slow::Disconnect), &[0]);
     world.put_all(key, &["a1"]);
     world.write(&[]);
-    world.join(1, key, From::Front);
+    world.join(1, key, From::Present(0));
     assert_eq!(world.say(key, Kind::Volatile, "v", &[]), (1, 1));
     let got = world.write(&[]);
     assert_eq!(
@@ -283,7 +205,7 @@ fn a_room_without_members_keeps_its_values_until_it_has_lingered() {
     let key = world.room(keyed(Slow::Disconnect), &[]);
     world.put_all(key, &["a1", "a2"]);
     assert_eq!(world.log.next_deadline(), Some(Time::from_millis(20_000)));
-    world.join(0, key, From::Front);
+    world.join(0, key, From::Present(0));
     assert_eq!(world.write(&[])[0], ["a2"]);
     world.log.advance_clock(Time::from_millis(5_000));
     world.log.leave(world.ids[0], key);
@@ -317,20 +239,20 @@ fn a_resend_is_found_unless_it_may_have_been_overwritten() {
 }
 
 #[test]
-fn memory_is_bounded_by_the_keys_however_much_is_published() {
+fn a_newcomer_is_done_when_what_came_after_the_values_was_swept() {
     let mut world = World::new(2);
-    let key = world.room(keyed(Slow::Disconnect), &[0, 1]);
+    let key = world.room(keyed(Slow::Disconnect), &[0]);
     world.put_all(key, &["a1"]);
-    world.write(&[1]);
-    for round in 0..5_000 {
-        let name = ["a", "b", "c", "d"][round % 4];
-        world
-            .put(key, name, &format!("{round:08}"))
-            .expect("it is kept");
-        if round % 3 == 0 {
-            world.write(&[1]);
-        }
-        assert!(world.log.held() <= 4 * 10);
+    for _ in 0..8 {
+        world.say(key, Kind::Volatile, "v", &[]);
+        world.write(&[]);
     }
-    assert_eq!(world.log.history(key, 0, u64::MAX, 10).len(), 4);
+    world.log.leave(world.ids[0], key);
+    world.join(1, key, From::Present(0));
+    for _ in 0..8 {
+        assert_eq!(world.say(key, Kind::Volatile, "w", &[]), (0, 1));
+    }
+    assert_eq!(world.write(&[])[1], ["a1"]);
+    assert!(!world.log.recovers(world.ids[1], key));
+    assert_eq!(world.say(key, Kind::Volatile, "x", &[]), (1, 0));
 }

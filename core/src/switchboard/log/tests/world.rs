@@ -107,6 +107,7 @@ pub(super) struct Events {
     pub(super) evicted: usize,
     pub(super) overwritten: usize,
     pub(super) refused: usize,
+    pub(super) saved: usize,
 }
 
 impl World {

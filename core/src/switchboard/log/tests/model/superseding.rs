@@ -36,6 +36,16 @@ impl Client {
         self.begun(room) != Some(time) && (waits || self.due.contains_key(&time))
     }
 
+    /// Like [`supersede`](Self::supersede), for a message that it recovers.
+    pub(in super::super) fn supersede_recovered(
+        &mut self,
+        room: u32,
+        time: u64,
+        flies: bool,
+    ) -> bool {
+        !self.due.contains_key(&time) && self.supersede(room, time, flies)
+    }
+
     /// A message has another one in its place; but a writer that has taken it may still write it.
     /// Returns whether it was due.
     pub(in super::super) fn supersede(&mut self, room: u32, time: u64, flies: bool) -> bool {
