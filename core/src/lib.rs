@@ -71,8 +71,9 @@ mod time;
 
 pub use address::{IpKey, client_address};
 pub use config::{
-    Compression, Config, ConfigError, Direct, Health, HealthPing, History, Limits, Presence, Rate,
-    Rates, Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
+    Compression, Config, ConfigError, Direct, Health, HealthPing, History, Keep, Limits, Presence,
+    Rate, Rates, Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy,
+    Wire,
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
 pub use deflate::{Inflated, Inflater};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::{Compression, Config, History, Rate, RoomHistory, SlowPolicy};
+use switchboard_core::{Compression, Config, History, Keep, Rate, RoomHistory, SlowPolicy};
 
 fn read(json: &str) -> Config {
     serde_json::from_str(json).expect(json)
@@ -165,10 +165,39 @@ fn a_rule_about_history_that_makes_no_sense_is_an_error_that_names_field_value_a
             r#"{"room_rules":[{"prefix":"b","history":{"messages":2,"on_join":3}}]}"#,
             "room_rules.history.on_join = 3 (prefix \"b\"): must be at most history.messages",
         ),
+        (
+            r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":0}}}]}"#,
+            "room_rules.keep.keys = 0 (prefix \"b\"): must be at least 1",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1000001}}}]}"#,
+            "room_rules.keep.keys = 1000001 (prefix \"b\"): must be at most 1000000",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1}},"history":{"messages":2}}]}"#,
+            "room_rules.history.messages = 2 (prefix \"b\"): must be 0 or left out where keep is latest",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1}},"slow":"catch_up"}]}"#,
+            "room_rules.slow = catch_up (prefix \"b\"): needs history: history.messages must be at least 1",
+        ),
     ] {
         let error = read(json).check().expect_err(json);
         assert_eq!(error.to_string(), told, "{json}");
     }
+}
+
+#[test]
+fn a_room_may_keep_the_latest_value_of_each_key_whatever_it_inherits() {
+    let config = read(
+        r#"{"history":{"messages":100,"on_join":20},"slow":"catch_up",
+            "room_rules":[{"prefix":"prices","keep":{"latest":{"keys":500}}},{"prefix":"b","keep":"history"}]}"#,
+    );
+    assert_eq!(config.check(), Ok(()));
+    assert_eq!(config.room_rules[0].keep, Keep::Latest { keys: 500 });
+    assert_eq!(config.room_rules[1].keep, Keep::History);
+    let told = error(r#"{"room_rules":[{"prefix":"a","keep":{"latest":{"keys":1,"age":2}}}]}"#);
+    assert!(told.contains("age"), "{told}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn answers_are_written_as_the_spec_shows_them() {
             epoch: "e",
             first: None,
             recovered: None,
+            keep: None,
             id: None,
         },
         r#"{"type":"subscribed","channel":"c","seq":0,"epoch":"e"}"#,
@@ -44,11 +45,22 @@ fn answers_are_written_as_the_spec_shows_them() {
             epoch: "e",
             first: Some(3),
             recovered: Some(false),
+            keep: None,
             id,
         },
         r#"{"type":"subscribed","channel":"c","seq":9,"epoch":"e","first":3,"recovered":false,"id":"r-\u00311"}"#,
     );
     let (channel, from, to) = ("c", 3, 4);
+    assert_written(
+        ServerMessage::Message {
+            channel,
+            key: Some("k"),
+            content: content("null"),
+            sender: None,
+            seq: 1,
+        },
+        r#"{"type":"message","channel":"c","key":"k","content":null,"seq":1}"#,
+    );
     assert_written(
         ServerMessage::Skip { channel, from, to },
         r#"{"type":"skip","channel":"c","from":3,"to":4}"#,
@@ -72,6 +84,7 @@ fn answers_are_written_as_the_spec_shows_them() {
             epoch: "e",
             first: None,
             recovered: None,
+            keep: None,
             id,
         },
         r#"{"type":"subscribed","channel":"c","seq":18446744073709551615,"epoch":"e","id":"r-\u00311"}"#,
@@ -118,6 +131,7 @@ fn messages_carry_the_content_as_it_was_written() {
     assert_written(
         ServerMessage::Message {
             channel: "c",
+            key: None,
             content: content(odd),
             sender: Some("u"),
             seq: 1,
@@ -127,6 +141,7 @@ fn messages_carry_the_content_as_it_was_written() {
     assert_written(
         ServerMessage::Message {
             channel: "c",
+            key: None,
             content: content("null"),
             sender: None,
             seq: 1,

@@ -88,7 +88,7 @@ proptest! {
         let text = format!(
             r#"{{"type":"message","sender":"eve","id": {id},"channel":{name},"content": {sent} ,"echo":{echo}}}"#
         );
-        let Ok(Command::Message { id: read_id, channel: read_channel, content: read, echo: read_echo, again: None }) =
+        let Ok(Command::Message { id: read_id, channel: read_channel, content: read, key: None, echo: read_echo, again: None }) =
             parse(&text) else { panic!("{text}") };
         prop_assert_eq!(read_id.as_ref().map(RequestId::as_json), Some(&*id));
         prop_assert_eq!(read_channel.as_deref(), Some(&*channel));
@@ -98,7 +98,7 @@ proptest! {
         let kept = read.to_kept();
         prop_assert_eq!(kept.as_content(), read);
 
-        let message = ServerMessage::Message { channel: &channel, content: read, sender: Some(&channel), seq: 1 };
+        let message = ServerMessage::Message { channel: &channel, key: None, content: read, sender: Some(&channel), seq: 1 };
         prop_assert_eq!(
             message.to_json(),
             format!(r#"{{"type":"message","channel":{name},"content":{sent},"sender":{name},"seq":1}}"#)
@@ -151,7 +151,7 @@ proptest! {
         for (message, field) in [
             (ServerMessage::Welcome { connection: &text, user: &text, ping_ms: 1, max_bytes: 1 }, "user"),
             (ServerMessage::Authenticated { user: &text, id }, "user"),
-            (ServerMessage::Subscribed { channel: &text, seq: 1, epoch: &text, first: None, recovered: None, id }, "channel"),
+            (ServerMessage::Subscribed { channel: &text, seq: 1, epoch: &text, first: None, recovered: None, keep: None, id }, "channel"),
             (ServerMessage::Unsubscribed { channel: &text, id }, "channel"),
             (ServerMessage::Presence { channel: &text, count: 1, users: &list }, "channel"),
             (ServerMessage::PresenceChange { channel: &text, count: 1, joined: &list, left: &list }, "channel"),

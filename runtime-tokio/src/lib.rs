@@ -164,10 +164,10 @@ pub use switchboard_core::{
     ApplicationCode, BadConnectionId, BadName, BadOrigin, BadPosition, BadRequest, Buckets,
     CloseReason, Compression, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport,
     Endpoint, Excerpt, Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity,
-    Inconsistency, JoinError, JoinFrom, Limits, Notice, Origins, PerMessageDeflate, PingResult,
-    Position, Presence, Quantiles, Rate, Rates, Reach, Receipt, Recoveries, Refusal, Refused,
-    Request, RoomHistory, RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts,
-    Token, Tokens, UserPolicy, Wire, check_user,
+    Inconsistency, JoinError, JoinFrom, Keep, Limits, Notice, Origins, PerMessageDeflate,
+    PingResult, Position, Presence, Quantiles, Rate, Rates, Reach, Receipt, Recoveries, Refusal,
+    Refused, Request, RoomHistory, RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored,
+    Timeouts, Token, Tokens, UserPolicy, Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{

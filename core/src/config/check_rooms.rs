@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Config;
 use super::check::{LONGER, POSITIVE, YEAR};
 use super::error::ConfigError;
-use super::rooms::{RoomRule, SlowPolicy};
+use super::rooms::{Keep, RoomRule, SlowPolicy};
 
 /// The fields of a rule, or those of the node.
 #[derive(Clone, Copy)]
@@ -43,6 +43,9 @@ const RULE: Fields = Fields {
 /// Above this, positions in a room's list of messages would not fit.
 const MOST: usize = 1 << 30;
 
+const KEYS: &str = "room_rules.keep.keys";
+const MOST_KEYS: usize = 1_000_000;
+
 impl Config {
     /// Checks the settings of the node, then those under each rule.
     pub(super) fn check_rooms(&self) -> Result<(), ConfigError> {
@@ -66,6 +69,24 @@ impl Config {
         };
         let settings = self.under(rule);
         let history = settings.history;
+        if let Keep::Latest { keys } = settings.keep {
+            if keys == 0 {
+                return wrong(KEYS, &keys, POSITIVE);
+            }
+            if keys > MOST_KEYS {
+                return wrong(KEYS, &keys, "must be at most 1000000");
+            }
+            let own = rule.map(|rule| rule.history).unwrap_or_default();
+            for (field, value) in [
+                (fields.messages, own.messages),
+                (fields.on_join, own.on_join),
+                (fields.on_join_max, own.on_join_max),
+            ] {
+                if let Some(value) = value.filter(|&value| value > 0) {
+                    return wrong(field, &value, "must be 0 or left out where keep is latest");
+                }
+            }
+        }
         if history.messages > MOST {
             let most = "must be at most 1073741824";
             return wrong(fields.messages, &history.messages, most);

@@ -27,7 +27,7 @@ pub use self::history::{History, RoomHistory};
 pub use self::limits::Limits;
 pub use self::rate::Rate;
 pub use self::rates::Rates;
-pub use self::rooms::{Presence, RoomRule, Rooms, SlowPolicy};
+pub use self::rooms::{Keep, Presence, RoomRule, Rooms, SlowPolicy};
 pub(crate) use self::settings::RoomSettings;
 pub use self::timeouts::Timeouts;
 pub use self::tokens::Tokens;

@@ -52,6 +52,43 @@ pub struct RoomRule {
     /// What is kept for clients that come back.
     #[serde(default)]
     pub history: RoomHistory,
+    /// Which messages are kept.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+/// Which messages a room keeps.
+///
+/// ```
+/// # use switchboard_core::{Config, Keep, RoomRule};
+/// let config = Config {
+///     room_rules: vec![RoomRule {
+///         prefix: "prices/".into(),
+///         keep: Keep::Latest { keys: 500 },
+///         ..RoomRule::default()
+///     }],
+///     ..Config::default()
+/// };
+/// config.check()?;
+/// # Ok::<(), switchboard_core::ConfigError>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Keep {
+    /// The last ones, as `history` says.
+    #[default]
+    History,
+    /// The latest value of each key, until the key is removed (docs/protocol.md, section 5). A
+    /// member that is slow skips what was overwritten meanwhile. Of `history`, only `linger` applies.
+    ///
+    /// Messages without a key are for those who are there. They, and removals, make a member slow as
+    /// in other rooms; any policy but `disconnect` drops the oldest messages without a key.
+    Latest {
+        /// Keys that may have a value at a time. The value of one more is refused. As many removals
+        /// are kept for those who come back.
+        keys: usize,
+    },
 }
 
 /// What happens to a member that lags too far behind in a room.

@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::history::History;
-use super::rooms::{RoomRule, SlowPolicy};
+use super::rooms::{Keep, RoomRule, SlowPolicy};
 
 /// What holds for a room.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +10,14 @@ pub(crate) struct RoomSettings {
     pub(crate) slow: SlowPolicy,
     pub(crate) presence: bool,
     pub(crate) history: History,
+    pub(crate) keep: Keep,
+}
+
+impl RoomSettings {
+    /// Returns whether a room keeps messages when it has no members.
+    pub(crate) const fn keeps(&self) -> bool {
+        self.history.messages > 0 || matches!(self.keep, Keep::Latest { .. })
+    }
 }
 
 impl Config {
@@ -23,10 +31,19 @@ impl Config {
     pub(super) fn under(&self, rule: Option<&RoomRule>) -> RoomSettings {
         let slow = rule.and_then(|rule| rule.slow);
         let presence = rule.and_then(|rule| rule.presence);
-        RoomSettings {
+        let mut settings = RoomSettings {
             slow: slow.unwrap_or(self.slow),
             presence: presence.unwrap_or(self.presence.enabled),
             history: rule.map_or(self.history, |rule| rule.history.over(&self.history)),
+            keep: rule.map_or(Keep::History, |rule| rule.keep),
+        };
+        if let Keep::Latest { .. } = settings.keep {
+            let history = &mut settings.history;
+            (history.messages, history.on_join, history.on_join_max) = (0, 0, 0);
+            if slow.is_none() && self.slow == SlowPolicy::CatchUp {
+                settings.slow = SlowPolicy::DropOldest;
+            }
         }
+        settings
     }
 }

@@ -12,7 +12,7 @@ use crate::Token;
 
 /// A message of a client, borrowed from its text except where that has escapes.
 ///
-/// Names (`channel`, `to`) are not validated here, because their rules depend on the configuration:
+/// Names (`channel`, `to`, `key`) are not validated here, because their rules depend on the configuration:
 /// the caller must [`check_name`](crate::check_name) them.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Command<'a> {
         channel: Option<Cow<'a, str>>,
         /// The content, passed through byte for byte.
         content: Content<'a>,
+        /// The key whose value the content is; `null` removes the key.
+        key: Option<Cow<'a, str>>,
         /// Whether the sending connection receives its own message.
         echo: bool,
         /// The position of the room when the message was first sent, on an earlier connection where

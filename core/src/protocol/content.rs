@@ -46,6 +46,11 @@ impl fmt::Display for BadContent {
 
 impl std::error::Error for BadContent {}
 
+impl Content<'static> {
+    /// The content `null`, which removes a key.
+    pub const NULL: Self = Self(RawValue::NULL);
+}
+
 impl<'a> Content<'a> {
     /// Validates content of the application in linear time. Surrounding white space is dropped.
     ///
@@ -75,6 +80,11 @@ impl<'a> Content<'a> {
     /// Returns the JSON text.
     pub fn as_json(&self) -> &'a str {
         self.0.get()
+    }
+
+    /// Returns whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.as_json() == "null"
     }
 
     /// Returns an owned copy, without validating it again.

@@ -15,6 +15,7 @@ pub(super) enum Field {
     Channel,
     To,
     Content,
+    Key,
     Echo,
     Timestamp,
     Token,
@@ -27,12 +28,13 @@ pub(super) enum Field {
 
 impl Field {
     /// In the order of the discriminants, which index the slots; `Unknown` has no slot.
-    const KNOWN: [Self; 11] = [
+    const KNOWN: [Self; 12] = [
         Self::Type,
         Self::Id,
         Self::Channel,
         Self::To,
         Self::Content,
+        Self::Key,
         Self::Echo,
         Self::Timestamp,
         Self::Token,

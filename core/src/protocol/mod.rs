@@ -9,11 +9,11 @@
 //! use switchboard_core::protocol::{Command, ServerMessage, parse};
 //!
 //! let text = r#"{"type":"message","id":7,"channel":"blue","content":{"x": 1.0}}"#;
-//! let Ok(Command::Message { id, channel: Some(channel), content, echo: false, again: None }) = parse(text) else {
+//! let Ok(Command::Message { id, channel: Some(channel), content, key: None, echo: false, again: None }) = parse(text) else {
 //!     panic!("a message");
 //! };
 //! let mut out = Vec::new();
-//! ServerMessage::Message { channel: &channel, content, sender: Some("ann"), seq: 3 }.write(&mut out);
+//! ServerMessage::Message { channel: &channel, key: None, content, sender: Some("ann"), seq: 3 }.write(&mut out);
 //! assert_eq!(
 //!     out,
 //!     br#"{"type":"message","channel":"blue","content":{"x": 1.0},"sender":"ann","seq":3}"#

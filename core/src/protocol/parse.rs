@@ -94,6 +94,7 @@ const fn given_twice(field: Field) -> &'static str {
         Field::Channel => "`channel` must be given once only",
         Field::To => "`to` must be given once only",
         Field::Content => "`content` must be given once only",
+        Field::Key => "`key` must be given once only",
         Field::Echo => "`echo` must be given once only",
         Field::Timestamp => "`timestamp` must be given once only",
         Field::Token => "`token` must be given once only",
@@ -122,6 +123,7 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
         "message" => Command::Message {
             channel: optional_channel(fields)?,
             content: content(fields)?,
+            key: map_key(fields)?,
             echo: echo(fields)?,
             again: again(id.as_ref(), fields)?,
             id,
@@ -232,6 +234,16 @@ fn to<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
 fn content<'a>(fields: &Fields<'a>) -> Result<Content<'a>, Fault> {
     let content = fields.value(Field::Content).map(Content::checked);
     content.ok_or(bad_request("`content` must be given, as any JSON value"))
+}
+
+fn map_key<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Fault> {
+    match fields.optional(Field::Key) {
+        None => Ok(None),
+        Some(raw) => match string(raw) {
+            None => Err(bad_request("`key` must be a string, or left out")),
+            key => Ok(key),
+        },
+    }
 }
 
 fn echo(fields: &Fields<'_>) -> Result<bool, Fault> {

@@ -111,6 +111,9 @@ pub enum ServerMessage<'a> {
         /// Whether all messages since the position in the request follow; `None` if it had none.
         #[serde(skip_serializing_if = "Option::is_none")]
         recovered: Option<bool>,
+        /// `latest`, if the room keeps the latest value of each key.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        keep: Option<&'a str>,
         /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,
@@ -127,6 +130,9 @@ pub enum ServerMessage<'a> {
     Message {
         /// The room.
         channel: &'a str,
+        /// The key whose value the content is; `null` if it was removed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'a str>,
         /// The content.
         content: Content<'a>,
         /// The sending user; `None` if the application sent it and named nobody.
@@ -255,6 +261,7 @@ impl ServerMessage<'_> {
                 epoch,
                 first,
                 recovered,
+                keep,
                 id,
             } => {
                 out.extend_from_slice(br#"{"type":"subscribed","channel":"#);
@@ -270,6 +277,10 @@ impl ServerMessage<'_> {
                 if let Some(recovered) = recovered {
                     out.extend_from_slice(br#","recovered":"#);
                     write_value(out, &recovered);
+                }
+                if let Some(keep) = keep {
+                    out.extend_from_slice(br#","keep":"#);
+                    write_value(out, keep);
                 }
                 write_end(out, id);
             }

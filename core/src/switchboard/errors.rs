@@ -70,6 +70,22 @@ pub enum SendError {
         /// The limit.
         limit: usize,
     },
+    /// The room does not keep the latest value of each key
+    /// ([`RoomRule::keep`](crate::RoomRule::keep)).
+    NoKeys,
+    /// The key is empty, too long (`limits.name_bytes`), or has a control character.
+    BadKey(BadName),
+    /// As many keys of the room have a value as may ([`Keep::Latest`](crate::Keep::Latest)): remove
+    /// one first.
+    TooManyKeys {
+        /// The limit.
+        limit: usize,
+    },
+    /// With the value, more would be kept over all rooms than may be (`history.bytes`).
+    TooManyBytes {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for SendError {
@@ -85,6 +101,14 @@ impl fmt::Display for SendError {
                     f,
                     "a frame of {bytes} bytes exceeds the queue limit of {limit}"
                 )
+            }
+            Self::NoKeys => f.write_str("the room does not keep values by key"),
+            Self::BadKey(bad) => write!(f, "the key is no name: {bad}"),
+            Self::TooManyKeys { limit } => {
+                write!(f, "{limit} keys have a value: remove one first")
+            }
+            Self::TooManyBytes { limit } => {
+                write!(f, "more than {limit} bytes would be kept over all rooms")
             }
         }
     }

@@ -24,13 +24,6 @@ mod ips;
 mod lane;
 mod limits;
 mod liveness;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "rooms are about to keep the latest value of each key"
-    )
-)]
 mod log;
 mod partials;
 mod pending;

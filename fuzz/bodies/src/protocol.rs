@@ -123,6 +123,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
         assert!(inside, "content is copied");
         let message = ServerMessage::Message {
             channel: "c",
+            key: None,
             content,
             sender: None,
             seq: 1,
@@ -250,7 +251,10 @@ impl Conversation {
         }
         let content = match command {
             Some(Command::Message {
-                channel, content, ..
+                channel,
+                content,
+                key: None,
+                ..
             }) if matches!(channel.as_deref(), None | Some("r")) => content,
             Some(Command::Direct { to, content, .. }) if to == "bob" => content,
             _ => return,

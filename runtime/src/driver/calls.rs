@@ -131,10 +131,13 @@ fn call_application(
                     });
                 }
                 Question::Direct { to, .. } => application.authorize_direct(client(), to.clone()),
-                Question::Message { room, content, .. } => {
+                Question::Message {
+                    room, content, key, ..
+                } => {
                     let message = Message::Room {
                         room: room.clone(),
                         content: content.as_json().to_owned(),
+                        key: key.clone(),
                     };
                     application.on_message(client(), message)
                 }

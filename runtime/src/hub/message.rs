@@ -28,6 +28,9 @@ pub enum Message {
         room: Arc<str>,
         /// The content: JSON text, exactly as the client wrote it.
         content: String,
+        /// The key whose value the content is, in a room that keeps the latest value of each; `null`
+        /// removes the key.
+        key: Option<Arc<str>>,
     },
 }
 
@@ -37,7 +40,9 @@ impl fmt::Debug for Message {
         match self {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
-            Self::Room { room, content } => write!(f, "Room({room:?}, {} bytes)", content.len()),
+            Self::Room { room, content, .. } => {
+                write!(f, "Room({room:?}, {} bytes)", content.len())
+            }
         }
     }
 }

@@ -41,6 +41,61 @@ impl Hub {
             .map_err(BroadcastError::Send)
     }
 
+    /// Sends `content`, a JSON text, to a room as the value of a key; `null` removes the key. The room
+    /// keeps the latest value of each key ([`Keep::Latest`](switchboard_core::Keep::Latest)), also
+    /// without members.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast`](Self::broadcast); [`SendError::NoKeys`] if the room keeps no values by key,
+    /// [`SendError::BadKey`] if the key is no name, and [`SendError::TooManyKeys`] or
+    /// [`SendError::TooManyBytes`] if no more may be kept.
+    pub fn publish_key(
+        &self,
+        room: &str,
+        key: &str,
+        content: &str,
+    ) -> Result<Receipt, BroadcastError> {
+        self.publish_key_from(room, key, content, None, Exclude::NOBODY)
+    }
+
+    /// Like [`publish_key`](Self::publish_key), with a sender and with connections to exclude.
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish_key`](Self::publish_key).
+    pub fn publish_key_from(
+        &self,
+        room: &str,
+        key: &str,
+        content: &str,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, BroadcastError> {
+        let content = Content::parse(content).map_err(BroadcastError::Content)?;
+        self.shared()
+            .with(|locked, now| {
+                locked
+                    .switchboard
+                    .publish_key(now, room, key, content, sender, exclude)
+            })
+            .map_err(BroadcastError::Send)
+    }
+
+    /// Removes a key from a room that keeps the latest value of each: sends `null` as its value.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoKeys`] if the room keeps no values by key, [`SendError::BadKey`] if the key is no
+    /// name, and as for [`broadcast_raw`](Self::broadcast_raw).
+    pub fn remove_key(&self, room: &str, key: &str) -> Result<Receipt, SendError> {
+        self.shared().with(|locked, now| {
+            locked
+                .switchboard
+                .remove_key(now, room, key, None, Exclude::NOBODY)
+        })
+    }
+
     /// Sends a frame to a room, unchanged and without a number.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ impl Application for Plain {
                 self.log.add(format!("binary {user} {}", bytes.len()));
                 let _ = client.send_binary(&bytes);
             }
-            Message::Room { room, content } => {
+            Message::Room { room, content, .. } => {
                 self.log
                     .add(format!("message {user} {room} {}", content.len()));
             }

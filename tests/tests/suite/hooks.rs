@@ -59,7 +59,7 @@ impl Application for Slow {
     }
 
     async fn on_message(&self, _: &Connection, message: Message) -> Result<(), Denied> {
-        let Message::Room { room, content } = message else {
+        let Message::Room { room, content, .. } = message else {
             return Err(Denied::Forbidden);
         };
         self.step(format!("message {room} {content}")).await;

@@ -60,3 +60,4 @@ mod tls;
 mod tls_server;
 mod turns;
 mod users;
+mod values;

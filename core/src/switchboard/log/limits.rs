@@ -70,7 +70,13 @@ impl Rule {
                 age: history.age,
                 linger: history.linger,
             }),
-            latest: None,
+            latest: match settings.keep {
+                crate::Keep::Latest { keys } => Some(KeepLatest {
+                    keys,
+                    linger: history.linger,
+                }),
+                crate::Keep::History => None,
+            },
         }
     }
 }

@@ -26,7 +26,7 @@ impl Rooms {
         settings: &RoomSettings,
     ) -> u32 {
         self.epochs += 1;
-        let keeps = settings.history.messages > 0;
+        let keeps = settings.keeps();
         self.keeping += usize::from(keeps);
         self.slots.reserve_one();
         let key = self.slots.insert(Room {

@@ -55,11 +55,13 @@ impl Switchboard {
                 id: request,
                 channel,
                 content,
+                key,
                 echo,
                 again,
             }) => {
                 let sent = Sent {
                     content,
+                    key: key.as_deref(),
                     echo,
                     again,
                 };
@@ -137,12 +139,14 @@ impl Switchboard {
             Question::Message {
                 room,
                 content,
+                key,
                 echo,
                 again,
                 request,
             } => {
                 let sent = Sent {
                     content: content.as_content(),
+                    key: key.as_deref(),
                     echo,
                     again,
                 };

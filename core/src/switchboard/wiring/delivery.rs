@@ -3,7 +3,7 @@
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::errors::SendError;
-use crate::switchboard::log::{Busy, Kind, Origin};
+use crate::switchboard::log::{Busy, Kind, Origin, Published};
 use crate::switchboard::recipients::{Exclude, Receipt, excluded};
 use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, StaleId, Time, check_name};
 
@@ -209,7 +209,7 @@ impl Switchboard {
     /// Returns whether a room of this name, which does not exist, would keep what is sent to it.
     fn would_keep(&self, room: &str) -> bool {
         let named = check_name(room, self.config.limits.name_bytes).is_ok();
-        named && self.config.room(room).history.messages > 0
+        named && self.config.room(room).keeps()
     }
 
     fn send_to_members(
@@ -222,6 +222,11 @@ impl Switchboard {
         let excluded = excluded(&self.connections, &self.users, exclude);
         let log = self.rooms.at(key).log;
         let published = self.log.publish(log, frame, kind, &excluded, origin)?;
+        Ok(self.settle_published(log, &published))
+    }
+
+    /// Settles what follows from a message to a room, which is in the log under this key.
+    pub(super) fn settle_published(&mut self, log: u32, published: &Published) -> Receipt {
         let receipt = Receipt {
             seq: None,
             accepted: published.accepted,
@@ -232,7 +237,7 @@ impl Switchboard {
         };
         let receipt = self.settle_sent(receipt, |all, victim| all.has_latest(victim, log));
         self.counters.published(receipt.accepted);
-        Ok(receipt)
+        receipt
     }
 
     pub(super) fn publish(
@@ -247,6 +252,7 @@ impl Switchboard {
         let seq = self.log.next_seq(room.log);
         let message = ServerMessage::Message {
             channel: &room.name,
+            key: None,
             content,
             sender,
             seq,
@@ -264,12 +270,12 @@ impl Switchboard {
 
     /// Starts a call that sends. Enforces the bound of the node first, so that [`SendError::Busy`]
     /// is not returned where closing slow connections helps.
-    fn enter_to_send(&mut self, now: Time) {
+    pub(super) fn enter_to_send(&mut self, now: Time) {
         self.advance_clock(now);
         self.enforce_queue_budget();
     }
 
-    fn check_busy(&self) -> Result<(), SendError> {
+    pub(super) fn check_busy(&self) -> Result<(), SendError> {
         if self.is_busy() {
             Err(SendError::Busy)
         } else {

@@ -66,6 +66,13 @@ impl Switchboard {
                 };
                 self.send_message(id, &error);
             }
+            SendError::NoKeys | SendError::BadKey(_) => {
+                self.bad_request(id, &error.to_string(), request);
+            }
+            SendError::TooManyKeys { .. } | SendError::TooManyBytes { .. } => {
+                let code = ErrorCode::LimitExceeded;
+                self.fail(id, code, &error.to_string(), request, channel);
+            }
             SendError::Stale(_) | SendError::NotOpen => {}
         }
     }

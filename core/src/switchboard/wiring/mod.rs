@@ -8,7 +8,8 @@
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
 //!   consider, publishing, subscribing               requests of clients
 //!   outbound, health, histories, opening, rooms, reject     one subject each
-//!   delivery, drain, presence, users, recovery
+//!   values, drain, presence, users, recovery
+//!   delivery
 //!   sending, refusal                                what may end connections
 //!   ending                                          ends them
 //!   queueing, membership, markers                   never ends one
@@ -45,6 +46,7 @@ mod subscribing;
 mod switchboard;
 mod tick;
 mod users;
+mod values;
 
 pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;

@@ -1,5 +1,7 @@
 //! Messages of clients: to rooms, and to users.
 
+use std::sync::Arc;
+
 use super::questions::Question;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
@@ -11,6 +13,8 @@ use crate::{ConnectionId, Direct, Frame, check_name};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent<'a> {
     pub(super) content: Content<'a>,
+    /// The key whose value it is.
+    pub(super) key: Option<&'a str>,
     /// Whether the sender receives it too.
     pub(super) echo: bool,
     /// The number that the room had come to when it was first sent, if this is not the first time.
@@ -51,12 +55,20 @@ impl Switchboard {
                 }
             }
         };
+        let room = self.room_name(key);
+        if let Some(name) = sent.key
+            && let Err(error) = self.check_key(&room, name)
+        {
+            self.send_failed(id, error, request.as_ref(), Some(&room));
+            return None;
+        }
         if self.is_answered(id, key, sent.again, request.as_ref()) {
             return None;
         }
         Some(Question::Message {
-            room: self.room_name(key),
+            room,
             content: sent.content.to_kept(),
+            key: sent.key.map(Arc::from),
             echo: sent.echo,
             again: sent.again,
             request: request.map(RequestId::into_owned),
@@ -88,7 +100,12 @@ impl Switchboard {
             users: &[],
         };
         let origin = self.origin_of_message(key, id, sent.echo, request);
-        match self.publish(key, sent.content, Some(&sender), exclude, origin) {
+        let sender = Some(&*sender);
+        let published = match sent.key {
+            None => self.publish(key, sent.content, sender, exclude, origin),
+            Some(name) => self.publish_value(key, name, sent.content, sender, (exclude, origin)),
+        };
+        match published {
             Ok(Receipt { seq: Some(seq), .. }) => {
                 if let Some(request) = request {
                     let ack = ServerMessage::Ack {

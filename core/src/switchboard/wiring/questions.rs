@@ -40,6 +40,8 @@ pub enum Question {
         room: Arc<str>,
         /// The content, as the client wrote it.
         content: KeptContent,
+        /// The key whose value the content is.
+        key: Option<Arc<str>>,
         /// Whether the sender receives it too.
         echo: bool,
         /// For a message that is sent again: the number that the room had come to when it was first

@@ -7,7 +7,7 @@ use crate::switchboard::log::{From, Identity, Origin, Resent};
 use crate::switchboard::recipients::Exclude;
 use crate::{ConnectionId, JoinFrom, Position, Reach};
 
-/// Where a new member of a room with history begins.
+/// Where a new member of a room that keeps messages begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beginning {
     pub(super) from: From,
@@ -29,6 +29,23 @@ impl Beginning {
         recovered: Some(false),
         ..Self::END
     };
+
+    /// Returns what this is where values are kept by key, in a room that has come to the number `seq`,
+    /// of which the member may have what comes from `reach` on: unless it recovers, it gets the values
+    /// that are present.
+    fn by_key(self, seq: u64, reach: u64) -> Self {
+        let from = match self.from {
+            From::After(after) => From::After(after),
+            _ if reach > seq => From::End,
+            _ => From::Present(reach),
+        };
+        Self {
+            from,
+            // Numbers tell nothing about what is missing there.
+            hidden: None,
+            ..self
+        }
+    }
 }
 
 impl Switchboard {
@@ -46,8 +63,17 @@ impl Switchboard {
             Reach::Now => seq + 1,
             Reach::From(number) => number.min(seq + 1),
         };
+        let by_key = self.log.keeps_latest(room.log);
         let wanted = match from {
-            JoinFrom::Since(since) => return self.come_back(key, since, (first, seq), reach),
+            JoinFrom::Since(since) => {
+                let beginning = self.come_back(key, since, (first, seq), reach);
+                return if by_key {
+                    beginning.by_key(seq, reach)
+                } else {
+                    beginning
+                };
+            }
+            _ if by_key => return Beginning::END.by_key(seq, reach),
             JoinFrom::Rule | JoinFrom::Last(_) => {
                 let history = self.config.room(&self.rooms.at(key).name).history;
                 let most = history.on_join.max(history.on_join_max);

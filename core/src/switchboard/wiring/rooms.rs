@@ -101,6 +101,7 @@ impl Switchboard {
             .enter(connection, &mut self.users, id.slot, key, lobby, update_at);
         let room = self.rooms.at(key);
         let (channel, keeps) = (room.name.clone(), room.keeps);
+        let by_key = self.log.keeps_latest(room.log);
         let joined = self.log.join(id, room.log, beginning.from, identity);
         let epoch = self.rooms.epoch(key);
         self.notify(Notice::Joined {
@@ -113,6 +114,7 @@ impl Switchboard {
             epoch: epoch.as_str(),
             first: keeps.then_some(joined.first),
             recovered: beginning.recovered,
+            keep: by_key.then_some("latest"),
             id: entering.request,
         };
         self.send_message(id, &message);

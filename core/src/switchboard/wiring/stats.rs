@@ -75,7 +75,7 @@ pub struct Stats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HistoryStats {
-    /// Rooms that keep a history, with members or without.
+    /// Rooms that keep messages, with members or without.
     pub rooms: usize,
     /// Messages in them.
     pub messages: usize,
@@ -87,7 +87,7 @@ impl Switchboard {
     /// Returns the statistics at `now`. Costs a pass over the buckets of the histogram.
     pub fn stats(&self, now: Time) -> Stats {
         let max_connections = self.config.limits.connections;
-        let (messages, bytes) = self.log.kept();
+        let (history, by_key) = (self.log.kept(), self.log.kept_by_key());
         let percent = self.seats.open() as f64 * 100.0 / max_connections as f64;
         let (rtt_ms, rtt) = self.counters.rtt();
         Stats {
@@ -111,8 +111,8 @@ impl Switchboard {
             refused: self.counters.refused.clone(),
             history: HistoryStats {
                 rooms: self.rooms.keeping(),
-                messages,
-                bytes,
+                messages: history.0 + by_key.0,
+                bytes: history.1 + by_key.1,
             },
             recoveries: self.counters.recoveries,
             lagging: self.log.lagging(),

@@ -1,0 +1,110 @@
+//! Values that a room keeps by key.
+
+use super::switchboard::Switchboard;
+use crate::protocol::{Content, ServerMessage};
+use crate::switchboard::errors::SendError;
+use crate::switchboard::log::{Kind, NotKept, Origin};
+use crate::switchboard::recipients::{Exclude, Receipt, excluded};
+use crate::{Keep, Time, check_name};
+
+impl Switchboard {
+    /// Sends `content` to a room as the value of a key, a numbered `message`; `null` removes the key.
+    /// The room keeps the latest value of each key, also without members
+    /// ([`Keep::Latest`]).
+    ///
+    /// Never waits. Costs one encoding, a search for the key and one entry in the room's log, whatever
+    /// the number of members.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoKeys`], [`SendError::BadKey`], [`SendError::TooManyKeys`],
+    /// [`SendError::TooManyBytes`], and as for [`broadcast`](Self::broadcast). Nothing was sent then.
+    pub fn publish_key(
+        &mut self,
+        now: Time,
+        room: &str,
+        key: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        self.enter_to_send(now);
+        self.check_key(room, key)?;
+        self.check_busy()?;
+        let place = self.rooms.find_or_vacant(room);
+        let place = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
+        let origin = self.origin_of_broadcast(place, exclude);
+        let receipt = self.publish_value(place, key, content, sender, (exclude, origin));
+        self.bound_dormant_rooms();
+        receipt
+    }
+
+    /// Removes a key from a room that keeps the latest value of each: sends `null` as its value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish_key`](Self::publish_key).
+    pub fn remove_key(
+        &mut self,
+        now: Time,
+        room: &str,
+        key: &str,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        self.publish_key(now, room, key, Content::NULL, sender, exclude)
+    }
+
+    /// Checks that a key may have a value in a room.
+    pub(super) fn check_key(&self, room: &str, key: &str) -> Result<(), SendError> {
+        let longest = self.config.limits.name_bytes;
+        let by_key = matches!(self.config.room(room).keep, Keep::Latest { .. });
+        if !by_key || check_name(room, longest).is_err() {
+            return Err(SendError::NoKeys);
+        }
+        check_name(key, longest).map_err(SendError::BadKey)
+    }
+
+    /// Sends the value of a key, which was checked, to a room.
+    pub(super) fn publish_value(
+        &mut self,
+        room: u32,
+        key: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+        (exclude, origin): (Exclude<'_>, Origin),
+    ) -> Result<Receipt, SendError> {
+        let (log, name) = (self.rooms.at(room).log, &self.rooms.at(room).name);
+        let seq = self.log.next_seq(log);
+        let message = ServerMessage::Message {
+            channel: name,
+            key: Some(key),
+            content,
+            sender,
+            seq,
+        };
+        let frame = self.encoder.encode(&message, content.as_json().len());
+        self.check_size(&frame)?;
+        let kind = if content.is_null() {
+            Kind::Removal
+        } else {
+            Kind::Value
+        };
+        let excluded = excluded(&self.connections, &self.users, exclude);
+        let to = (&excluded[..], origin);
+        let published = self.log.publish_key(log, key, frame, kind, to)?;
+        let mut receipt = self.settle_published(log, &published);
+        receipt.seq = Some(seq);
+        Ok(receipt)
+    }
+}
+
+impl From<NotKept> for SendError {
+    fn from(error: NotKept) -> Self {
+        match error {
+            NotKept::Busy => Self::Busy,
+            NotKept::TooManyKeys(limit) => Self::TooManyKeys { limit },
+            NotKept::TooManyBytes(limit) => Self::TooManyBytes { limit },
+        }
+    }
+}
