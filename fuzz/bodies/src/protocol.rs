@@ -254,6 +254,8 @@ impl Conversation {
                 channel,
                 content,
                 key: None,
+                // What is sent again to a room without a history is answered by an error.
+                again: None,
                 ..
             }) if matches!(channel.as_deref(), None | Some("r")) => content,
             Some(Command::Direct { to, content, .. }) if to == "bob" => content,

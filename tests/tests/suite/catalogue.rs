@@ -59,7 +59,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/CATALOGUE.md");
 const ACCEPT: &str = "SWITCHBOARD_ACCEPT";
 
 /// The sections of the catalogue, and the number of rows in each.
-const SECTIONS: [(&str, usize, &str); 8] = [
+const SECTIONS: [(&str, usize, &str); 9] = [
     ("H", 22, "Handshake"),
     ("F", 26, "Framing"),
     ("D", 12, "Compression"),
