@@ -18,7 +18,7 @@ impl World {
         let late = self.trouble(self.plan.late_writers);
         let most = if late { self.rng.usize(1..5) } else { TURN };
         let mut turn = WriteTurn::default();
-        self.call(|board, _| board.take_turn(&mut turn, most));
+        self.call_timeless(|board| board.take_turn(&mut turn, most));
         for at in 0..turn.len() {
             let Some((id, bytes)) = turn.job(at) else {
                 return;
