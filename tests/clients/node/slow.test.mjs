@@ -14,12 +14,13 @@ const CONTENT = 'x'.repeat(60_000);
  * the `others` has heard as many as this client has sent: they share a process, and one whose turn to
  * read comes late there would be slow for the server too.
  */
-async function publish(client, channel, count, others = []) {
+async function publish(client, channel, count, others = [], publishers = 1) {
   const numbers = [];
   const before = others.map((it) => it.heard.length);
   let sent = 0;
   const more = () => {
-    const heard = others.map((it, n) => it.heard.length - before[n]);
+    // What the others have heard is of all publishers.
+    const heard = others.map((it, n) => (it.heard.length - before[n]) / publishers);
     while (sent < count && sent < Math.min(numbers.length, ...heard) + 4) {
       sent += 1;
       client.send({ type: 'message', channel, content: CONTENT, id: sent, echo: true });
@@ -74,7 +75,7 @@ test('a member that reads nothing while its room gets 50 MB is closed, and nobod
   }, 20);
   t.after(() => clearInterval(watch));
   const each = 420;
-  const given = await Promise.all(publishers.map((it) => publish(it, 'den', each, readers)));
+  const given = await Promise.all(publishers.map((it) => publish(it, 'den', each, readers, 2)));
   const total = 20 + 2 * each;
   const short = () => `${total} messages everywhere, not ${heard.map((it) => it.length)}`;
   await until(() => heard.every((it) => it.length >= total), short, 30_000).catch(async (error) => {

@@ -64,8 +64,9 @@ class Conversations(unittest.TestCase):
             (welcome["type"], welcome["user"], welcome["ping_ms"], welcome["max_bytes"]),
             ("welcome", "ann", 25_000, 65_536),
         )
-        self.assertEqual(set(subscribed), {"type", "channel", "seq", "epoch"})
+        self.assertEqual(set(subscribed), {"type", "channel", "seq", "epoch", "first"})
         self.assertEqual((subscribed["channel"], subscribed["seq"]), ("den", 0))
+        self.assertEqual(subscribed["first"], 1, "the chat keeps a history")
         self.assertEqual(
             presence, {"type": "presence", "channel": "den", "count": 1, "users": ["ann"]}
         )
@@ -154,17 +155,28 @@ class Conversations(unittest.TestCase):
             own = [it["content"] for it in heard[0] if it["sender"] == f"u{name}"]
             self.assertEqual(own, list(range(20)), "in the order they were sent")
 
-    def test_a_room_that_was_empty_begins_again_with_another_epoch(self):
+    def test_without_a_history_a_room_that_was_empty_begins_again_with_another_epoch(self):
+        server = self.enterContext(chat("--history", 0))
         epochs = set()
         for _ in range(3):
-            with Member(self.server, "/ws/den?token=ann") as ann:
+            with Member(server, "/ws/den?token=ann") as ann:
                 subscribed = ann.next(type="subscribed")
                 self.assertEqual(subscribed["seq"], 0)
                 epochs.add(subscribed["epoch"])
                 ann.say(type="message", channel="den", content=1, id=1)
                 ann.next(type="ack", seq=1)
-            self.server.reaches(active_rooms=0)
+            server.reaches(active_rooms=0)
         self.assertEqual(len(epochs), 3)
+
+    def test_a_room_with_a_history_goes_on_where_it_was(self):
+        with Member(self.server, "/ws/den?token=ann") as ann:
+            first = ann.next(type="subscribed")
+            ann.say(type="message", channel="den", content="kept", id=1)
+            ann.next(type="ack", seq=1)
+        with Member(self.server, "/ws/den?token=bob") as bob:
+            again = bob.next(type="subscribed")
+            self.assertEqual((again["epoch"], again["seq"]), (first["epoch"], 1))
+            self.assertEqual(bob.next(type="message")["content"], "kept")
 
     def test_presence_is_of_users_not_of_connections(self):
         ann = self.member("ann", "den")
