@@ -121,8 +121,25 @@ describe('with the chat example', { skip: !CHAT && 'SWITCHBOARD_CHAT is not set'
     await heard;
   });
 
-  it('what was said while one was away is reported as a gap', async () => {
+  it('what was said while one was away comes when one is back', async () => {
     const { address } = await serve();
+    const [ann, bob] = [connect(address, 'ann'), connect(address, 'bob')];
+    const [a, b] = [ann.subscribe('room'), bob.subscribe('room')];
+    await Promise.all([active(a), active(b)]);
+    await ann.publish('room', 1);
+    ann.close();
+    for (let i = 0; i < 3; i += 1) await bob.publish('room', i);
+    const heard = [];
+    a.on('message', ({ seq }) => heard.push(seq));
+    a.on('gap', (gap) => heard.push(gap));
+    const last = next(a, 'message', ({ seq }) => seq === 4);
+    ann.connect();
+    await last;
+    assert.deepEqual(heard, [2, 3, 4]);
+  });
+
+  it('without a history what was said while one was away is reported as a gap', async () => {
+    const { address } = await serve('127.0.0.1:0', '--history', '0');
     const [ann, bob] = [connect(address, 'ann'), connect(address, 'bob')];
     const [a, b] = [ann.subscribe('room'), bob.subscribe('room')];
     await Promise.all([active(a), active(b)]);
