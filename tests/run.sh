@@ -219,7 +219,7 @@ find_promtool() {
   echo "$work/usr/bin/promtool"
 }
 
-# The metrics as Prometheus reads them, in both formats.
+# The metrics as Prometheus reads them, in both formats, and the queries of docs/ as it parses them.
 metrics() {
   local promtool address work=$target/metrics verdict=0 server chat=$target/release/examples/chat
   promtool=$(find_promtool) || {
@@ -239,6 +239,7 @@ metrics() {
     sleep 0.1
   done
   python3 - "http://$address/metrics" "$work" <<'END' || verdict=1
+import json
 import sys
 from urllib.request import Request, urlopen
 
@@ -250,10 +251,18 @@ for accept, name in ("text/plain", "text"), ("application/openmetrics-text", "op
         lines = text.splitlines()
         text = "".join(f"{it}\n" if it.startswith("#") else f"{it} 1700000000\n" for it in lines)
     open(f"{work}/{name}", "w").write(text)
+
+# The board's queries as rules, which are all that promtool checks.
+board = open("docs/grafana.json").read().replace("$__rate_interval", "5m")
+panels = json.loads(board)["panels"]
+queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+rules = [{"record": f"board:{number}", "expr": it} for number, it in enumerate(queries)]
+json.dump({"groups": [{"name": "board", "rules": rules}]}, open(f"{work}/board.yml", "w"))
 END
   kill "$server"
   "$promtool" check metrics <"$work/text" || verdict=1
   "$promtool" tsdb create-blocks-from openmetrics "$work/openmetrics" "$work/blocks" || verdict=1
+  "$promtool" check rules docs/alerts.yml "$work/board.yml" || verdict=1
   return $verdict
 }
 

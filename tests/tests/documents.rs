@@ -2,16 +2,90 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use switchboard_core::{Config, Switchboard, Time, operations};
 use switchboard_kit::{Family, openmetrics};
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
+const BOARD: &str = include_str!("../../docs/grafana.json");
+const ALERTS: &str = include_str!("../../docs/alerts.yml");
 
 fn families() -> Vec<Family> {
     let node = Switchboard::new(Config::default(), 7, Time::ZERO).expect("a configuration");
     let page = operations::metrics(&node.stats(Time::ZERO), None);
     let text = String::from_utf8(page.body).expect("text");
     openmetrics(&text).expect("metrics")
+}
+
+/// Returns the words of a text that are names of our metrics.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|byte: char| !byte.is_ascii_alphanumeric() && byte != '_');
+    words
+        .filter(|word| word.starts_with("switchboard_"))
+        .collect()
+}
+
+/// Returns the names of all samples.
+fn sampled() -> BTreeSet<String> {
+    let samples = families().into_iter().flat_map(|family| family.samples);
+    samples.map(|sample| sample.name).collect()
+}
+
+/// Returns the names in a text of which there is no sample.
+fn unknown<'a>(text: &'a str, sampled: &BTreeSet<String>) -> Vec<&'a str> {
+    let names = named(text).into_iter();
+    names.filter(|name| !sampled.contains(*name)).collect()
+}
+
+#[test]
+fn the_board_asks_for_metrics_that_exist_and_leaves_out_none() {
+    let board: Value = serde_json::from_str(BOARD).expect("JSON");
+    let panels = board["panels"].as_array().expect("panels").iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array());
+    let queries = targets
+        .flatten()
+        .map(|target| target["expr"].as_str().expect("a query"));
+    let queries: Vec<&str> = queries.collect();
+    let (all, sampled) = (queries.join(" "), sampled());
+    assert_eq!(unknown(BOARD, &sampled), [""; 0]);
+    let shown = named(&all);
+    let is_shown = |family: &Family| {
+        let names = ["", "_total", "_bucket"].map(|suffix| format!("{}{suffix}", family.name));
+        names.iter().any(|name| shown.contains(&**name))
+    };
+    let missing: Vec<_> = families()
+        .into_iter()
+        .filter(|family| !is_shown(family))
+        .collect();
+    assert_eq!(missing, []);
+}
+
+#[test]
+fn the_alerts_ask_for_metrics_and_reasons_that_exist_and_are_explained() {
+    assert_eq!(unknown(ALERTS, &sampled()), [""; 0]);
+    assert!(named(ALERTS).len() > 5);
+    let samples = families().into_iter().flat_map(|family| family.samples);
+    let labels = samples.flat_map(|sample| sample.labels.into_iter());
+    let labels: BTreeSet<_> = labels.collect();
+    for label in ["reason", "result"] {
+        for operator in ["=\"", "=~\"", "!~\""] {
+            for part in ALERTS.split(&format!("{label}{operator}")).skip(1) {
+                let (values, _) = part.split_once('"').expect("an end");
+                for value in values.split('|') {
+                    let pair = (label.to_owned(), value.to_owned());
+                    assert!(labels.contains(&pair), "{pair:?}");
+                }
+            }
+        }
+    }
+    let alerts = ALERTS
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let alerts: Vec<&str> = alerts.collect();
+    assert!(alerts.len() > 5);
+    for alert in alerts {
+        assert!(OPERATIONS.contains(&format!("`{alert}`")), "{alert}");
+    }
 }
 
 #[test]
