@@ -6,7 +6,7 @@ export class Emitter<Events extends object> {
   on<K extends keyof Events>(type: K, listener: (value: Events[K]) => void): () => void {
     const all = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, all.add(listener));
-    return () => void all.delete(listener);
+    return () => all.delete(listener);
   }
 
   /** @internal */

@@ -66,7 +66,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
   constructor(url: Url, options: Options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this._emit('error', error));
+    this.#transport = (options._transport ?? createTransport)(url, options, (notice) => this.#take(notice), (error) => this._emit('error', error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }

@@ -25,4 +25,4 @@ export function merge(before: Presence | undefined, { count, users, joined, left
   return { count, users: [...names], complete: names.size === count && !!(users || ((joined || left || info) && before?.complete)), info: infos };
 }
 
-function list(names: unknown): string[] { return [names ?? []].flat() as string[]; }
+function list(names: unknown): string[] { return Array.isArray(names) ? names as string[] : []; }

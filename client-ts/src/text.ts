@@ -30,6 +30,9 @@ export function parse(data: unknown): Frame | null {
   }
 }
 
+/** Returns a name of 128 random bits. It is not to be kept in a storage, which another tab would share. */
+export function randomName(): string { return base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))); }
+
 /** Returns the bytes of a text in UTF-8, as characters. Not every environment has a `TextEncoder`. */
 export function utf8(text: string): string { return encodeURIComponent(text).replace(/%(..)/g, (_, hex) => String.fromCharCode(+`0x${hex}`)); }
 

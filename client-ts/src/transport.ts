@@ -3,7 +3,7 @@ import { closed, deadline, gotToken, misused, newMachine, noToken, opened, start
 import type { Action, Close, TokenReason } from './events.js';
 import { watch } from './page.js';
 import { receive } from './receive.js';
-import { base64url, parse, toText } from './text.js';
+import { base64url, parse, randomName, toText } from './text.js';
 import { resolve, withQuery, type Url } from './url.js';
 
 /** The required part of a `WebSocket`. */
@@ -53,6 +53,10 @@ export interface Options {
   maxBuffered?: number;
   /** Logs what the client does and receives, with contents but without tokens: with this function, or with `console.debug`. */
   debug?: boolean | ((...what: unknown[]) => void);
+  /** @internal What carries out commands in place of a connection of one's own. */
+  _transport?: typeof createTransport;
+  /** @internal The session to continue. */
+  _session?: string;
   /** Seed of the random delays; drawn from `Math.random()` by default. */
   seed?: number;
 }
@@ -91,8 +95,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     attempts: maxAttempts,
     open: openTimeout,
     request: requestTimeout,
-    // Not in any storage, which another tab would share.
-    session: base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))),
+    session: options._session ?? randomName(),
     token: !!getToken,
     queue: !!queue,
   });
@@ -108,9 +111,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
 
   function connect(command: typeof start): void {
-    if (!webSocket) throw new TypeError('no WebSocket here: set the option webSocket');
-    if (typeof address !== 'function') resolve(address);
-    for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
+    check(address, webSocket, protocols);
     run(command);
   }
 
@@ -225,4 +226,11 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     if (token) run(gotToken, expiresIn);
     else run(noToken, true);
   }
+}
+
+/** Throws if these can never work. */
+export function check(address: Url, webSocket: Options['webSocket'], protocols: string[]): void {
+  if (!webSocket) throw new TypeError('no WebSocket: set the option webSocket');
+  if (typeof address !== 'function') resolve(address);
+  for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
 }

@@ -570,7 +570,7 @@ var Emitter = class {
   on(type, listener) {
     const all = this.#listeners.get(type) ?? /* @__PURE__ */ new Set();
     this.#listeners.set(type, all.add(listener));
-    return () => void all.delete(listener);
+    return () => all.delete(listener);
   }
   /** @internal */
   _emit(type, value) {
@@ -680,6 +680,9 @@ function parse(data) {
     return null;
   }
 }
+function randomName() {
+  return base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))));
+}
 function utf8(text) {
   return encodeURIComponent(text).replace(/%(..)/g, (_, hex) => String.fromCharCode(+`0x${hex}`));
 }
@@ -716,7 +719,7 @@ function merge(before, { count, users, joined, left, info }) {
   return { count, users: [...names], complete: names.size === count && !!(users || (joined || left || info) && before?.complete), info: infos };
 }
 function list(names) {
-  return [names ?? []].flat();
+  return Array.isArray(names) ? names : [];
 }
 
 // src/receive.ts
@@ -846,8 +849,7 @@ function createTransport(address, options, notify, warn) {
     attempts: maxAttempts,
     open: openTimeout,
     request: requestTimeout,
-    // Not in any storage, which another tab would share.
-    session: base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))),
+    session: options._session ?? randomName(),
     token: !!getToken,
     queue: !!queue
   });
@@ -861,9 +863,7 @@ function createTransport(address, options, notify, warn) {
   let behind = 0;
   return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
   function connect(command) {
-    if (!webSocket) throw new TypeError("no WebSocket here: set the option webSocket");
-    if (typeof address !== "function") resolve(address);
-    for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
+    check(address, webSocket, protocols);
     run(command);
   }
   function run(command, ...args) {
@@ -970,6 +970,11 @@ function createTransport(address, options, notify, warn) {
     else run(noToken, true);
   }
 }
+function check(address, webSocket, protocols) {
+  if (!webSocket) throw new TypeError("no WebSocket: set the option webSocket");
+  if (typeof address !== "function") resolve(address);
+  for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
+}
 
 // src/index.ts
 var unnumbered = 0;
@@ -985,7 +990,7 @@ var Switchboard = class extends Emitter {
   constructor(url, options = {}) {
     super();
     const { signal, autoConnect = true } = options;
-    this.#transport = createTransport(url, options, (notice) => this.#take(notice), (error) => this._emit("error", error));
+    this.#transport = (options._transport ?? createTransport)(url, options, (notice) => this.#take(notice), (error) => this._emit("error", error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
