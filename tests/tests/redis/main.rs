@@ -13,3 +13,4 @@ mod order;
 mod restarts;
 mod sentinels;
 mod tls;
+mod together;

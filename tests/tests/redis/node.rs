@@ -146,6 +146,11 @@ impl<H: Host> Node<H> {
         })
     }
 
+    /// Does something with the machine.
+    pub(crate) fn act<T>(&self, act: impl FnOnce(&mut Cluster, Time) -> T) -> T {
+        self.shared.with(|it, now| act(&mut it.machine, now))
+    }
+
     /// Sends a command through the second connection.
     pub(crate) fn read(&self, number: u64, command: Command) {
         self.shared
@@ -226,6 +231,17 @@ impl Locked {
         self.machine.stats(Time::ZERO).bad_pushes
     }
 
+    /// Nodes that live, this one included.
+    pub(crate) fn nodes(&self) -> u64 {
+        self.machine.stats(Time::ZERO).nodes
+    }
+
+    /// Users of the room on other nodes.
+    pub(crate) fn users_elsewhere(&self) -> Vec<&str> {
+        let users = self.machine.users_elsewhere(ROOM);
+        users.map(|user| &**user).collect()
+    }
+
     /// How often it tried to connect.
     pub(crate) fn attempts(&self) -> u64 {
         self.attempt
@@ -241,8 +257,12 @@ impl Locked {
         )
     }
 
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, now: Time) {
         while let Some(output) = self.machine.poll() {
+            if let Output::Direct { node, question, .. } = &output {
+                // The user has one connection here.
+                self.machine.taken(now, node, *question, 1);
+            }
             self.orders.push_back(match output {
                 Output::Connect => {
                     self.attempt += 1;
@@ -275,8 +295,9 @@ impl Shared {
 
     fn with<T>(&self, change: impl FnOnce(&mut Locked, Time) -> T) -> T {
         let mut locked = self.lock();
-        let changed = change(&mut locked, self.now());
-        locked.carry_out();
+        let now = self.now();
+        let changed = change(&mut locked, now);
+        locked.carry_out(now);
         let waker = locked.waker.take();
         drop(locked);
         self.changed.notify_all();

@@ -6,7 +6,7 @@ use switchboard_core::cluster::PositionKind;
 use switchboard_tests::redis::Server;
 
 use crate::control::Control;
-use crate::node::{Locked, Node, ROOM};
+use crate::node::{Locked, Node, ROOM, config, url};
 use crate::runtimes::{Host, on_both_runtimes};
 
 on_both_runtimes!(
@@ -16,6 +16,8 @@ on_both_runtimes!(
     a_connection_killed_by_the_server_loses_and_repeats_nothing,
     scripts_that_are_gone_are_loaded_again,
     data_that_are_gone_begin_a_new_epoch,
+    a_server_without_memory_leaves_the_room_alone_until_it_has_some,
+    a_node_that_the_server_found_too_slow_reads_what_it_missed,
 );
 
 fn start<H: Host>(server: &Server) -> [Node<H>; 2] {
@@ -148,6 +150,48 @@ fn scripts_that_are_gone_are_loaded_again<H: Host>() {
     publish(&nodes, "after");
     check(&nodes, &["before", "after"]);
     for node in &nodes {
+        assert_eq!(node.look(Locked::lost), 0);
+    }
+}
+
+fn a_server_without_memory_leaves_the_room_alone_until_it_has_some<H: Host>() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let node = Node::<H>::start_hasty(config(&url(server.address), "a"));
+    node.until_live();
+    let mut control = Control::connect(server.address);
+    control.ok(&["CONFIG", "SET", "maxmemory", "1"]);
+    node.until("alone", |it| !it.is_live());
+    node.publish("alone");
+    node.until_message("alone");
+    control.ok(&["CONFIG", "SET", "maxmemory", "0"]);
+    node.until_live();
+    node.publish("together");
+    node.until_message("together");
+    assert_eq!(node.messages(), ["alone", "together"]);
+}
+
+fn a_node_that_the_server_found_too_slow_reads_what_it_missed<H: Host>() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = start::<H>(&server);
+    let mut control = Control::connect(server.address);
+    let limit = [
+        "CONFIG",
+        "SET",
+        "client-output-buffer-limit",
+        "pubsub 64kb 0 0",
+    ];
+    control.ok(&limit);
+    publish(&nodes, "before");
+    // More than the limit at once, as if the node had not read for long.
+    control.call(&["PUBLISH", "sb1:{lobby}:c", &"x".repeat(1 << 20)]);
+    publish(&nodes, "after");
+    check(&nodes, &["before", "after"]);
+    for node in &nodes {
+        node.until("cut off", |it| it.connects > 1);
         assert_eq!(node.look(Locked::lost), 0);
     }
 }
