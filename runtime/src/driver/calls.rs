@@ -8,19 +8,21 @@ use std::time::Instant;
 use switchboard_core::response::{self, HttpDate, PageResponse};
 use switchboard_core::session::{Call, Reply, Session};
 use switchboard_core::{Question, Refused};
+use tracing::debug_span;
 
 use super::Host;
 use crate::hub::{Connection, Entry, Message};
 use crate::machine;
-use crate::node::Pages;
+use crate::node::{Link, Pages};
 use crate::runtime::{BoxFuture, Timer};
-use crate::shield::error;
+use crate::shield::{HookSpan, error};
 use crate::sync::Arc;
 use crate::waiters::{Place, Waiters};
 
 /// A pending hook. `T` is a timer.
 pub(crate) struct Hook<T> {
     pub(crate) future: BoxFuture<Reply>,
+    pub(crate) span: HookSpan,
     /// Fires at the next deadline of the hook; the time is the one that it is set to.
     pub(crate) timer: Option<(Instant, T)>,
     /// The task's place among the tasks that wait until the backlog of hooks has shrunk.
@@ -28,9 +30,10 @@ pub(crate) struct Hook<T> {
 }
 
 impl<T: Timer> Hook<T> {
-    pub(crate) const fn new(future: BoxFuture<Reply>) -> Self {
+    pub(crate) const fn new(future: BoxFuture<Reply>, span: HookSpan) -> Self {
         Self {
             future,
+            span,
             timer: None,
             place: None,
         }
@@ -52,6 +55,36 @@ pub(crate) enum Begun {
     Ready(Reply),
     Pending(BoxFuture<Reply>),
     Panicked(Box<dyn Any + Send>),
+}
+
+/// Creates the span in which a call and its future run.
+pub(crate) fn hook_span(session: &Session, link: &Link, call: &Call) -> HookSpan {
+    let user = || match call {
+        Call::Lobby(lobby) => Some(&lobby.user),
+        _ => session.user(),
+    };
+    HookSpan::new(|| {
+        debug_span!(
+            "hook",
+            hook = name(call),
+            conn = %session.id(),
+            peer = %link.who().peer,
+            user = user().map(tracing::field::display),
+        )
+    })
+}
+
+/// Returns the name of the hook that a call is for.
+const fn name(call: &Call) -> &'static str {
+    match call {
+        Call::Page(_) => "page",
+        Call::Authenticate(_) | Call::Ask(Question::Token { .. }) => "authenticate",
+        Call::Lobby(_) | Call::Ask(Question::Join { .. }) => "authorize_join",
+        Call::Ask(Question::Direct { .. }) => "authorize_direct",
+        Call::Ask(Question::Message { .. }) | Call::Text(_) | Call::Binary(_) => "on_message",
+        Call::Connect => "on_connect",
+        Call::Disconnect(_) => "on_disconnect",
+    }
 }
 
 /// Calls the application, and catches a panic.

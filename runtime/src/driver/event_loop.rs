@@ -189,7 +189,8 @@ impl<R: Runtime> EventLoop<R> {
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
             self.host.shared().reset(id);
-            warn!(conn = %id, peer = %link.peer(), %error, "failed to watch a socket");
+            let peer = link.who().peer;
+            warn!(conn = %id, %peer, %error, "failed to watch a socket");
         }
         link.task_waker.assign(token);
         self.poll_task(token);
@@ -267,10 +268,10 @@ impl<R: Runtime> EventLoop<R> {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) => self.remove_task(token),
             Err(_) => {
-                let (id, peer) = (hosted.task.id(), hosted.task.link().peer());
+                let (id, who) = (hosted.task.id(), hosted.task.link().who());
                 self.host.shared().reset(id);
                 self.remove_task(token);
-                error!(conn = %id, %peer, "a task panicked");
+                error!(conn = %id, peer = %who.peer, user = who.user(), "a task panicked");
             }
         }
     }
@@ -284,9 +285,10 @@ impl<R: Runtime> EventLoop<R> {
         }
         let link = hosted.task.link();
         if let Err(error) = self.sockets.watch_writes(&link.socket, token) {
-            let (id, peer) = (hosted.task.id(), link.peer());
+            let (id, who) = (hosted.task.id(), link.who());
             self.host.shared().reset(id);
-            warn!(conn = %id, %peer, %error, "failed to watch a socket");
+            let (peer, user) = (who.peer, who.user());
+            warn!(conn = %id, %peer, user, %error, "failed to watch a socket");
         }
     }
 

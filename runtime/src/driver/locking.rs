@@ -73,6 +73,7 @@ impl Node for Locking<'_> {
     }
 
     fn message_read(&mut self, id: ConnectionId, binary: bool, bytes: usize) {
-        trace!(conn = %id, peer = %self.link.peer(), binary, bytes, "message");
+        let who = || self.link.who();
+        trace!(conn = %id, peer = %who().peer, user = who().user(), binary, bytes, "message");
     }
 }

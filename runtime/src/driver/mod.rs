@@ -18,7 +18,7 @@ use switchboard_core::{Frame, Refused};
 use crate::hub::Host;
 use crate::machine;
 use crate::net::{AnySocket, Socket};
-use crate::node::{Arrival, Arrived, Link, Running};
+use crate::node::{Arrival, Arrived, Link, Running, Who};
 use crate::runtime::{Runtime, Timer};
 use crate::shield::debug;
 use crate::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) fn attach<R: Runtime>(
     let shared = host.shared();
     let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
     socket.limit_unsent(shared.config.limits.unsent_bytes);
-    let link = Arc::new(Link::new(socket, peer, inbox.clone()));
+    let link = Arc::new(Link::new(socket, Who::new(peer), inbox.clone()));
     let upgraded = matches!(arrival, Arrival::Upgraded(_));
     let id = shared.with(|locked, now| {
         locked

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use switchboard_core::session::{Reply, Step};
 
-use super::calls::{Begun, Hook, begin, panic_message};
+use super::calls::{Begun, Hook, begin, hook_span, panic_message};
 use super::locking::Locking;
 use super::task::Task;
 use super::writer::flush_now;
@@ -72,9 +72,11 @@ impl<R: Runtime> Task<R> {
             Some(Arrival::Fresh(pages)) => pages,
             _ => None,
         };
-        match begin(&self.host, &self.session, pages, context, call) {
+        let span = hook_span(&self.session, &self.link, &call);
+        let begun = span.in_scope(|| begin(&self.host, &self.session, pages, context, call));
+        match begun {
             Begun::Ready(reply) => return Some(reply),
-            Begun::Pending(future) => self.hook = Some(Box::new(Hook::new(future))),
+            Begun::Pending(future) => self.hook = Some(Box::new(Hook::new(future, span))),
             Begun::Panicked(panic) => {
                 let mut node = Locking::new(self.host.shared(), &self.link);
                 self.session.failed(&mut node);
@@ -89,7 +91,9 @@ impl<R: Runtime> Task<R> {
         let Some(hook) = &mut self.hook else {
             return Poll::Ready(None);
         };
-        let polled = catch_unwind(AssertUnwindSafe(|| hook.future.as_mut().poll(context)));
+        let (future, span) = (&mut hook.future, &hook.span);
+        let poll = || span.in_scope(|| future.as_mut().poll(context));
+        let polled = catch_unwind(AssertUnwindSafe(poll));
         let mut node = Locking::new(self.host.shared(), &self.link);
         match polled {
             Ok(Poll::Ready(reply)) => {
@@ -109,7 +113,7 @@ impl<R: Runtime> Task<R> {
                 self.session.time_out(&mut node);
                 if !self.session.is_calling() {
                     self.drop_hook();
-                    error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
+                    self.log_timeout();
                 }
                 Poll::Ready(None)
             }
@@ -137,10 +141,17 @@ impl<R: Runtime> Task<R> {
         }
     }
 
+    pub(super) fn log_timeout(&self) {
+        let who = self.link.who();
+        error!(conn = %self.id(), peer = %who.peer, user = who.user(), "a hook timed out");
+    }
+
     pub(super) fn log_panic(&self, panic: &(dyn Any + Send)) {
+        let who = self.link.who();
         error!(
             conn = %self.id(),
-            peer = %self.link.peer(),
+            peer = %who.peer,
+            user = who.user(),
             panic = panic_message(panic),
             "a hook panicked"
         );

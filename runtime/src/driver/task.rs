@@ -14,7 +14,7 @@ use super::locking::Locking;
 use crate::net::{AnySocket, NoSocket, Socket};
 use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Held, Link, Shared};
 use crate::runtime::Runtime;
-use crate::shield::{error, shielded};
+use crate::shield::shielded;
 use crate::sync::Arc;
 
 /// Bytes that were read and not used yet.
@@ -177,7 +177,7 @@ impl<R: Runtime> Task<R> {
         let mut node = Locking::new(shared, &self.link);
         self.session.update(&mut node, mode, ended);
         if has_ended && self.hook.is_some() && !self.session.is_calling() {
-            error!(conn = %self.id(), peer = %self.link.peer(), "a hook timed out");
+            self.log_timeout();
         }
     }
 
@@ -188,8 +188,8 @@ impl<R: Runtime> Task<R> {
             self.blocked = false;
             self.leftover = None;
             let inbox = self.link.task_waker.inbox().clone();
-            let none = Arc::new(Link::new(AnySocket::new(NoSocket), self.link.peer(), inbox));
-            let link = std::mem::replace(&mut self.link, none);
+            let none = Link::new(AnySocket::new(NoSocket), self.link.who(), inbox);
+            let link = std::mem::replace(&mut self.link, Arc::new(none));
             // The stream may be foreign code, and its panic must not prevent the hook.
             shielded(|| drop(link));
         }

@@ -1,13 +1,11 @@
 //! Effects of a core call: collected under the lock, carried out without it.
 
-use std::net::IpAddr;
-
 use futures_channel::oneshot;
 use switchboard_core::session::Ended;
 use switchboard_core::{Action, ConnectionId, Frame, Notice, PingResult};
 use tracing::field::display;
 
-use super::link::{CHANGED, End, Farewell, Link};
+use super::link::{CHANGED, End, Farewell, Link, Who};
 use super::locked::Locked;
 use super::shared::Shared;
 use crate::net::Socket;
@@ -20,8 +18,8 @@ pub(crate) enum Effect {
     Shutdown(Arc<Link>),
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
-    /// With the address of the client that it concerns.
-    Notice(Notice, Option<IpAddr>),
+    /// With whom it concerns.
+    Notice(Notice, Option<Who>),
     /// To be dropped without the lock.
     Forget(End),
 }
@@ -64,6 +62,11 @@ impl Locked {
                     None => Effect::Forget(end),
                 });
             }
+            Notice::Opened { id, user } => {
+                if let Some(link) = self.link(*id) {
+                    link.set_user(user.clone());
+                }
+            }
             Notice::Pinged { ticket, results } => {
                 if let Some(sender) = self.take_ping(*ticket) {
                     effects.push(Effect::Pinged(sender, results.clone()));
@@ -71,17 +74,16 @@ impl Locked {
             }
             _ => {}
         }
-        let peer = subject(&notice)
-            .and_then(|id| self.link(id))
-            .map(|link| link.peer());
-        effects.push(Effect::Notice(notice, peer));
+        let link = subject(&notice).and_then(|id| self.link(id));
+        let who = link.map(|link| link.who());
+        effects.push(Effect::Notice(notice, who));
     }
 }
 
 impl Shared {
     /// Carries out all effects except notices, which are returned for [`report`](Self::report): a slow
     /// log or hook must not delay those that wait for an effect.
-    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<(Notice, Option<IpAddr>)> {
+    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<(Notice, Option<Who>)> {
         let mut notices = Vec::new();
         for effect in effects {
             match effect {
@@ -100,11 +102,11 @@ impl Shared {
                     let _ = sender.send(results);
                 }),
                 Effect::Forget(end) => drop(end),
-                Effect::Notice(notice, peer) => {
+                Effect::Notice(notice, who) => {
                     if let Notice::Drained(report) = &notice {
                         self.set_drained(*report);
                     }
-                    notices.push((notice, peer));
+                    notices.push((notice, who));
                 }
             }
         }
@@ -112,9 +114,9 @@ impl Shared {
     }
 
     /// Passes notices to the log and the application.
-    pub(crate) fn report(&self, notices: &[(Notice, Option<IpAddr>)]) {
-        for (notice, peer) in notices {
-            log(notice, *peer);
+    pub(crate) fn report(&self, notices: &[(Notice, Option<Who>)]) {
+        for (notice, who) in notices {
+            log(notice, who.as_ref());
             shielded(|| (self.on_notice)(notice));
         }
     }
@@ -134,8 +136,9 @@ const fn subject(notice: &Notice) -> Option<ConnectionId> {
     }
 }
 
-fn log(notice: &Notice, peer: Option<IpAddr>) {
-    let peer = peer.map(display);
+fn log(notice: &Notice, who: Option<&Who>) {
+    let peer = who.map(|who| display(who.peer));
+    let user = who.and_then(Who::user);
     match notice {
         Notice::Opened { id, user } => debug!(conn = %id, peer, %user, "connected"),
         Notice::Refused { id, refused } => debug!(conn = %id, peer, %refused, "refused"),
@@ -145,11 +148,11 @@ fn log(notice: &Notice, peer: Option<IpAddr>) {
         Notice::Closed {
             id, user, reason, ..
         } => debug!(conn = %id, peer, %user, %reason, "disconnected"),
-        Notice::Joined { id, room } => trace!(conn = %id, peer, %room, "joined"),
+        Notice::Joined { id, room } => trace!(conn = %id, peer, user, %room, "joined"),
         Notice::JoinFailed { id, room, error } => {
-            debug!(conn = %id, peer, %room, %error, "join was granted but failed");
+            debug!(conn = %id, peer, user, %room, %error, "join was granted but failed");
         }
-        Notice::Left { id, room } => trace!(conn = %id, peer, %room, "left"),
+        Notice::Left { id, room } => trace!(conn = %id, peer, user, %room, "left"),
         Notice::NearLimit { limit, percent } => warn!(limit, percent, "nearing a limit"),
         Notice::HostStalled { by } => warn!(?by, "the host stalled"),
         Notice::Drained(report) => info!(

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use switchboard_core::response::PageResponse;
 use switchboard_core::session::Ended;
 use switchboard_core::{ConnectionId, Identity, Request};
+use tracing::field::{DisplayValue, display};
 
 use super::inbox;
 use crate::net::AnySocket;
@@ -52,6 +53,25 @@ pub(crate) const CHANGED: u8 = 1;
 /// A write was incomplete.
 pub(crate) const BLOCKED: u8 = 2;
 
+/// Whom the log lines about a connection name.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    /// The client's address; behind a trusted proxy, the proxy's until the request is read.
+    pub(crate) peer: IpAddr,
+    user: Option<Arc<str>>,
+}
+
+impl Who {
+    pub(crate) const fn new(peer: IpAddr) -> Self {
+        Self { peer, user: None }
+    }
+
+    /// Returns the user, once the connection is admitted.
+    pub(crate) fn user(&self) -> Option<DisplayValue<&str>> {
+        self.user.as_deref().map(display)
+    }
+}
+
 /// A connection's socket, and the means to signal its task.
 // The socket comes first, next to the reference count, because a writer uses nothing else.
 #[repr(C)]
@@ -59,8 +79,7 @@ pub(crate) struct Link {
     pub(crate) socket: AnySocket,
     flags: AtomicU8,
     pub(crate) task_waker: TaskWaker,
-    /// The client's address for logs; the proxy's until the request is read.
-    peer: Mutex<IpAddr>,
+    who: Mutex<Who>,
     end: Mutex<Option<Box<End>>>,
 }
 
@@ -102,9 +121,9 @@ impl Drop for Farewell {
 }
 
 impl Link {
-    pub(crate) fn new(socket: AnySocket, peer: IpAddr, inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn new(socket: AnySocket, who: Who, inbox: Arc<Inbox>) -> Self {
         Self {
-            peer: Mutex::new(peer),
+            who: Mutex::new(who),
             task_waker: TaskWaker::new(inbox),
             flags: AtomicU8::new(0),
             end: Mutex::new(None),
@@ -112,13 +131,20 @@ impl Link {
         }
     }
 
-    /// Returns the client's address; behind a trusted proxy, the proxy's until the request is read.
-    pub(crate) fn peer(&self) -> IpAddr {
-        *self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns whom log lines name.
+    pub(crate) fn who(&self) -> Who {
+        let who = self.who.lock().unwrap_or_else(PoisonError::into_inner);
+        who.clone()
     }
 
     pub(crate) fn set_peer(&self, peer: IpAddr) {
-        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
+        let mut who = self.who.lock().unwrap_or_else(PoisonError::into_inner);
+        who.peer = peer;
+    }
+
+    pub(crate) fn set_user(&self, user: Arc<str>) {
+        let mut who = self.who.lock().unwrap_or_else(PoisonError::into_inner);
+        who.user = Some(user);
     }
 
     /// Sets a flag and wakes the task.

@@ -12,6 +12,6 @@ mod shared;
 pub(crate) use self::backlog::Held;
 pub(crate) use self::link::{
     Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Inbox, Link, Pages, Posted, TaskWaker,
-    Upgraded,
+    Upgraded, Who,
 };
 pub(crate) use self::shared::{Running, Shared};

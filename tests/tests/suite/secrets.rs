@@ -1,13 +1,15 @@
 //! Log lines carry the identity of their connection, and never a token, however it arrived.
 
+use std::time::Duration;
+
 use super::app::{Plain, identify};
 use super::catalogue::covers;
 use super::frames::{PING, TEXT, frame};
 use super::logs::{self, WATCHED_PEER};
 use super::peer::upgrade;
-use super::server::{Server, until};
+use super::server::{Server, raw, until};
 use crate::rt::{
-    Application, Config, Connection, Denied, Identity, Message, Refusal, Request, Wire,
+    Application, Config, Connection, Denied, Identity, Message, Refusal, Request, Wire, sleep,
 };
 
 covers! {
@@ -107,15 +109,54 @@ fn every_line_about_a_connection_says_which_and_whose_address() {
     panics.say("?");
     panics.closed(1011);
     let peer = format!("peer={WATCHED_PEER}");
-    for (level, what) in [
-        ("DEBUG", "refused"),
-        ("DEBUG", "connected"),
-        ("TRACE", "joined"),
-        ("TRACE", "message"),
-        ("DEBUG", "reason=reset"),
-        ("ERROR", "a hook panicked"),
+    for (level, what, user) in [
+        ("DEBUG", "refused", ""),
+        ("DEBUG", "connected", "user=ann"),
+        ("TRACE", "joined", "user=ann"),
+        ("TRACE", "message", "user=ann"),
+        ("DEBUG", "reason=reset", "user=ann"),
+        ("ERROR", "a hook panicked", "user=ann"),
     ] {
-        let words = [level, what, "conn=", &peer];
+        let words = [level, what, "conn=", &peer, user];
         until(what, || logs::logged(&words), || words);
+    }
+}
+
+/// Logs in its hooks, before and after they have waited.
+struct Logs;
+
+impl Application for Logs {
+    async fn authenticate(&self, request: &Request) -> Result<Identity, Denied> {
+        tracing::info!("watched switchboard: who is it");
+        identify(request).unwrap_or(Err(Denied::Unauthorized))
+    }
+
+    async fn on_message(&self, _: &Connection, _: Message) -> Result<(), Denied> {
+        tracing::info!("watched switchboard: before");
+        sleep(Duration::from_millis(10)).await;
+        tracing::info!("watched switchboard: after");
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_hook_logs_says_for_which_connection_it_was_called() {
+    let config = Config {
+        trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
+        ..raw()
+    };
+    let server = Server::start(config, Logs);
+    let from = format!("X-Forwarded-For: {WATCHED_PEER}");
+    let path = "/ws/blue?token=s3cr3t-hook-user";
+    let mut peer = server.tcp().upgrade(path, &[&from]);
+    peer.say("?");
+    let whose = format!("peer={WATCHED_PEER}");
+    for (line, hook, user) in [
+        ("who is it", "hook=\"authenticate\"", ""),
+        ("before", "hook=\"on_message\"", "user=hook-user"),
+        ("after", "hook=\"on_message\"", "user=hook-user"),
+    ] {
+        let words = ["INFO", "hook{", hook, "conn=", &whose, user, line];
+        until(line, || logs::logged(&words), || words);
     }
 }
