@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::failure::{Failure, json};
 use super::fields::Fields;
-use super::sending::channel;
+use super::names::channel;
 use crate::hub::Hub;
 
 /// Entries of a list, where the call does not say how many.

@@ -6,6 +6,7 @@
 mod failure;
 mod fields;
 mod looking;
+mod names;
 mod sending;
 mod targets;
 

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use switchboard_core::{ConnectionId, Exclude, Receipt, check_name};
+use switchboard_core::{ConnectionId, Exclude, Receipt};
 
 use super::failure::{Failure, json};
 use super::fields::Fields;
-use super::targets::connection_id;
+use super::names::{channel, checked, connection_id};
 use crate::hub::{BroadcastError, Hub};
 
 /// The most channels of one call.
@@ -82,16 +82,4 @@ pub(super) fn direct(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Fa
     let content = fields.raw("content")?;
     let receipt = hub.direct(&user, content, sender.as_deref())?;
     json(&json!(receipt))
-}
-
-/// Returns the room that the field `channel` names.
-pub(super) fn channel(hub: &Hub, fields: &Fields<'_>) -> Result<String, Failure> {
-    let room: String = fields.required("channel", "must be a string")?;
-    checked(hub, "channel", &room)?;
-    Ok(room)
-}
-
-pub(super) fn checked(hub: &Hub, field: &'static str, name: &str) -> Result<(), Failure> {
-    let limit = hub.config().limits.name_bytes;
-    check_name(name, limit).map_err(|bad| Failure::bad_name(field, bad))
 }

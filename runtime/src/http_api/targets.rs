@@ -8,7 +8,7 @@ use switchboard_core::{CloseReason, ConnectionId, JoinError};
 
 use super::failure::{Failure, json};
 use super::fields::Fields;
-use super::sending::{channel, checked};
+use super::names::{channel, checked, connection_id};
 use crate::hub::Hub;
 
 /// The longest reason of a Close frame, in bytes (RFC 6455, section 5.5).
@@ -33,11 +33,6 @@ fn targets(hub: &Hub, fields: &Fields<'_>) -> Result<Vec<ConnectionId>, Failure>
             "either this or `connection` is required, and not both",
         )),
     }
-}
-
-pub(super) fn connection_id(field: &'static str, text: &str) -> Result<ConnectionId, Failure> {
-    let id = text.parse();
-    id.map_err(|_| Failure::bad_field(field, "must be the id of a connection, such as 1f-2"))
 }
 
 pub(super) fn subscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {

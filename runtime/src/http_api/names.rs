@@ -1,0 +1,24 @@
+//! Names of rooms and connections in the fields of a request.
+
+use switchboard_core::{ConnectionId, check_name};
+
+use super::failure::Failure;
+use super::fields::Fields;
+use crate::hub::Hub;
+
+/// Returns the room that the field `channel` names.
+pub(super) fn channel(hub: &Hub, fields: &Fields<'_>) -> Result<String, Failure> {
+    let room: String = fields.required("channel", "must be a string")?;
+    checked(hub, "channel", &room)?;
+    Ok(room)
+}
+
+pub(super) fn checked(hub: &Hub, field: &'static str, name: &str) -> Result<(), Failure> {
+    let limit = hub.config().limits.name_bytes;
+    check_name(name, limit).map_err(|bad| Failure::bad_name(field, bad))
+}
+
+pub(super) fn connection_id(field: &'static str, text: &str) -> Result<ConnectionId, Failure> {
+    let id = text.parse();
+    id.map_err(|_| Failure::bad_field(field, "must be the id of a connection, such as 1f-2"))
+}
