@@ -13,28 +13,40 @@ use super::{Chat, Options};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const FILES: [(&str, &str, &str); 4] = [
-    (
-        "/",
-        "text/html; charset=utf-8",
-        include_str!("../../page/index.html"),
-    ),
-    (
-        "/chat.css",
-        "text/css; charset=utf-8",
-        include_str!("../../page/chat.css"),
-    ),
-    (
-        "/chat.js",
-        "text/javascript; charset=utf-8",
-        include_str!("../../page/chat.js"),
-    ),
-    (
-        "/switchboard.js",
-        "text/javascript; charset=utf-8",
-        include_str!("../../page/switchboard.js"),
-    ),
-];
+/// The files of the page, with the paths at which they are served.
+macro_rules! files {
+    ($($name:literal)*) => { &[$((concat!("/", $name), include_str!(concat!("../../page/", $name)))),*] };
+}
+
+const INDEX: &str = include_str!("../../page/index.html");
+
+const FILES: &[(&str, &str)] = files! {
+    "base.css"
+    "layout.css"
+    "narrow.css"
+    "server.css"
+    "talk.css"
+    "chart.js"
+    "chat.js"
+    "composer.js"
+    "elements.js"
+    "format.js"
+    "join.js"
+    "log.js"
+    "main.js"
+    "memory.js"
+    "names.js"
+    "people.js"
+    "presence.js"
+    "server.js"
+    "statistics.js"
+    "status.js"
+    "switchboard.js"
+    "tabs.js"
+    "theme.js"
+    "typed.js"
+    "words.js"
+};
 
 /// Answers requests that are not upgrades.
 pub fn pages(
@@ -60,19 +72,28 @@ pub fn pages(
 }
 
 fn page(request: &Request) -> PageResponse {
-    let path = request.path();
-    let file = FILES.iter().find(|(at, ..)| *at == path);
-    if file.is_none() && path != "/healthz" {
+    let file = match request.path() {
+        "/" => Some(file_page("text/html", INDEX)),
+        "/healthz" => Some(PageResponse::text(200, "ok\n")),
+        path => file_at(path),
+    };
+    let Some(file) = file else {
         return PageResponse::text(404, "no such path\n");
-    }
+    };
     if !matches!(request.method(), "GET" | "HEAD") {
         let page = PageResponse::text(405, "the method must be GET\n");
         return page.with_header("Allow", "GET, HEAD");
     }
-    match file {
-        Some(&(_, kind, body)) => file_page(kind, body),
-        None => PageResponse::text(200, "ok\n"),
-    }
+    file
+}
+
+fn file_at(path: &str) -> Option<PageResponse> {
+    let (_, body) = FILES.iter().find(|(at, _)| *at == path)?;
+    let kind = match path.rsplit('.').next() {
+        Some("css") => "text/css",
+        _ => "text/javascript",
+    };
+    Some(file_page(kind, body))
 }
 
 fn file_page(kind: &str, body: &str) -> PageResponse {
@@ -84,7 +105,7 @@ fn file_page(kind: &str, body: &str) -> PageResponse {
     ];
     PageResponse {
         status: 200,
-        content_type: kind.to_owned(),
+        content_type: format!("{kind}; charset=utf-8"),
         headers: headers
             .map(|(name, value)| (name.into(), value.into()))
             .into(),

@@ -1,0 +1,91 @@
+// @ts-check
+/** The panel with the figures of the server. */
+
+import { LineChart } from './chart.js';
+import { $, setText } from './elements.js';
+import { clock, formatBytes, formatCount, formatMs, formatReasons, formatSpan } from './format.js';
+
+/**
+ * @typedef {import('./statistics.js').Stats} Stats
+ * @typedef {import('./statistics.js').StatsPoller} StatsPoller
+ */
+
+/** The figures of the server. */
+export class ServerPanel {
+  #panel = $('server');
+  #note = $('server-note');
+  #badge = $('server-badge');
+  #connections = new LineChart('chart-connections', 1, 4, formatCount);
+  #latency = new LineChart('chart-latency', 2, 5, formatMs);
+  /** @type {{at: number, in: number, out: number} | null} */ #before = null;
+
+  /** @param {StatsPoller} poller @param {number} ownRtt NaN while not connected */
+  show(poller, ownRtt) {
+    const { latest, reachable } = poller;
+    const fresh = reachable === true && latest !== null;
+    this.#panel.classList.toggle('stale', !fresh);
+    this.#say(poller);
+    this.#connections.add([fresh ? latest.total_connections : NaN]);
+    this.#latency.add([ownRtt, fresh ? Number(latest.rtt_ms?.p50 ?? NaN) : NaN]);
+    setText($('fig-rtt'), formatMs(ownRtt));
+    if (fresh) this.#figures(latest, poller.latestAt);
+    this.#describe(latest, ownRtt);
+  }
+
+  /** @param {StatsPoller} poller */
+  #say({ latest, latestAt, reachable, draining }) {
+    let note = '';
+    if (reachable === false && latest) note = `The server gives no figures at the moment. These are from ${clock.format(latestAt)}.`;
+    else if (reachable === false) note = 'The server gives no figures at the moment.';
+    else if (draining) note = 'The server is draining: it takes no newcomers and sends the others away in turn, until it restarts.';
+    setText(this.#note, note);
+    this.#note.hidden = note === '';
+    const badge = reachable === false ? 'no answer' : draining ? 'draining' : '';
+    setText(this.#badge, badge);
+    this.#badge.hidden = badge === '';
+  }
+
+  /** @param {Stats} stats @param {number} at */
+  #figures(stats, at) {
+    const share = stats.max_connections > 0 ? stats.total_connections / stats.max_connections : 0;
+    $('gauge-fill').setAttribute('width', String(Math.min(100, share * 100)));
+    $('gauge').classList.toggle('high', share >= 0.8 && share < 1);
+    $('gauge').classList.toggle('full', share >= 1);
+    setText($('fig-connections'), formatCount(stats.total_connections));
+    setText($('fig-capacity'), formatCount(stats.max_connections));
+    setText($('fig-p50'), formatMs(Number(stats.rtt_ms?.p50 ?? NaN)));
+    setText($('fig-p99'), formatMs(Number(stats.rtt_ms?.p99 ?? NaN)));
+    setText($('fig-users'), formatCount(stats.users));
+    setText($('fig-rooms'), formatCount(stats.active_rooms));
+    setText($('fig-in'), formatCount(stats.messages_in));
+    setText($('fig-out'), formatCount(stats.messages_out));
+    setText($('fig-pending'), formatCount(stats.pending_handshakes));
+    setText($('fig-closing'), formatCount(stats.closing));
+    setText($('fig-queued'), formatBytes(stats.queued_bytes));
+    setText($('fig-refused'), formatReasons(stats.refused));
+    setText($('fig-dropped'), formatReasons(stats.dropped));
+    setText($('fig-uptime'), formatSpan(stats.uptime_s));
+    this.#rates(stats, at);
+  }
+
+  /** @param {Stats} stats @param {number} at */
+  #rates(stats, at) {
+    const now = { at, in: stats.messages_in, out: stats.messages_out };
+    const before = this.#before;
+    this.#before = now;
+    if (!before || now.at <= before.at || now.in < before.in) return;
+    const seconds = (now.at - before.at) / 1000;
+    for (const way of /** @type {const} */ (['in', 'out'])) {
+      const rate = (now[way] - before[way]) / seconds;
+      setText($(`fig-${way}-rate`), `${rate > 0 && rate < 10 ? rate.toFixed(1) : formatCount(Math.round(rate))} per second`);
+    }
+  }
+
+  /** What the pictures show, for those who do not see them. @param {Stats | null} stats @param {number} ownRtt */
+  #describe(stats, ownRtt) {
+    if (!stats) return;
+    $('gauge').setAttribute('aria-label', `${stats.total_connections} of ${stats.max_connections} connections in use`);
+    $('chart-connections').setAttribute('aria-label', `Connections over the last two minutes, now ${stats.total_connections}`);
+    $('chart-latency').setAttribute('aria-label', `Round-trip times over the last two minutes, yours now ${formatMs(ownRtt)}`);
+  }
+}

@@ -1,0 +1,1 @@
+export * from '../../client-ts/src/index.js';
