@@ -5,6 +5,7 @@
 //! Redis.
 
 mod answer;
+mod body;
 mod command;
 mod machine;
 mod payload;
@@ -13,6 +14,7 @@ mod push;
 pub use self::answer::{
     Answer, Claim, Done, Entry, Failure, Occupant, OccupantList, Peer, Reached, RoomPosition,
 };
+pub use self::body::{BadBody, Body, Form};
 pub use self::command::{
     Append, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup,
     Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
