@@ -16,10 +16,10 @@ fn each_kind_is_read_field_by_field() {
         }
     );
     assert_eq!(
-        read("1\tL\ta-0\t3\te1\nx"),
+        read("1\tL\ta-0\t3\t2\nx"),
         Push::Local {
             node: "a-0",
-            epoch: "e1",
+            stay: 2,
             own: 3,
             body: b"x",
         }

@@ -51,6 +51,7 @@ fn connected() -> Cluster {
     config.lease.beat = HOUR;
     config.lease.lease = 3 * HOUR;
     config.lease.echo = 3 * HOUR;
+    config.linger = Duration::ZERO;
     let mut cluster = Cluster::new(config, NOW);
     cluster.tick(NOW);
     assert_eq!(outputs(&mut cluster), [Output::Connect]);
@@ -77,7 +78,7 @@ fn a_room_that_was_left_and_entered_again_is_asked_for_once() {
     cluster.enter(NOW, &lobby, RoomTerms::default());
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
     for _ in 0..3 {
-        cluster.leave(&lobby);
+        cluster.leave(NOW, &lobby);
         cluster.enter(NOW, &lobby, RoomTerms::default());
     }
     outputs(&mut cluster);
@@ -152,7 +153,9 @@ fn a_hole_is_read_before_anything_behind_it_is_delivered() {
 #[test]
 fn a_message_to_a_room_without_members_is_numbered_by_its_answer() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
-    let ticket = cluster.publish(NOW, &lobby, Arc::from(*b"hi")).unwrap();
+    let ticket = cluster
+        .publish(NOW, &lobby, RoomTerms::default(), Arc::from(*b"hi"))
+        .unwrap();
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
     cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
@@ -168,9 +171,10 @@ fn a_message_to_a_room_without_members_is_numbered_by_its_answer() {
 #[test]
 fn a_full_outbox_refuses_what_comes_next() {
     let mut config = ClusterConfig::new("a-0");
-    config.outbox_messages = 2;
+    // An eighth of it a room.
+    config.outbox_messages = 16;
     let (mut cluster, lobby) = (Cluster::new(config, NOW), Arc::from("lobby"));
-    let mut publish = || cluster.publish(NOW, &lobby, Arc::from(*b"hi"));
+    let mut publish = || cluster.publish(NOW, &lobby, RoomTerms::default(), Arc::from(*b"hi"));
     assert!(publish().is_ok() && publish().is_ok());
     assert!(publish().is_err());
 }
@@ -205,6 +209,47 @@ fn what_the_log_no_longer_has_is_told_as_lost() {
     );
     assert_eq!(told[2..], [lost(10, 12)]);
     assert_eq!(cluster.stats(NOW).gaps, 4);
+}
+
+#[test]
+fn where_nothing_lies_between_two_positions_nothing_is_read() {
+    let (mut cluster, lobby) = in_the_lobby();
+    for (after, before) in [(0, 0), (3, 0), (3, 4), (u64::MAX, u64::MAX)] {
+        let wanted = cluster.recall(NOW, &lobby, &Arc::from("e1"), after, before);
+        let told = outputs(&mut cluster);
+        let [
+            Output::Recalled {
+                ticket, entries, ..
+            },
+        ] = &told[..]
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!((*ticket, &entries[..]), (wanted, &[][..]));
+    }
+}
+
+/// Else the log would be read again and again.
+#[test]
+fn a_number_that_the_log_does_not_have_is_of_no_node() {
+    let (mut cluster, lobby) = in_the_lobby();
+    let channel = Channel::Room(Arc::clone(&lobby));
+    for number in [u64::MAX, 9] {
+        for number in [number, 0] {
+            let forged = format!("1\tM\t{number}\te1\tghost-0\t3\nforged");
+            cluster.pushed(NOW, &channel, forged.as_bytes());
+        }
+        assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
+        // The second one arrived after the log was asked for.
+        cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
+        assert_eq!(outputs(&mut cluster), [], "{number}");
+    }
+    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tb-0\t2\nhi");
+    let told = outputs(&mut cluster);
+    assert!(
+        matches!(told[..], [Output::Deliver { seq: 8, .. }]),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -245,7 +290,9 @@ fn a_push_that_was_lost_without_a_sign_is_found_by_a_probe() {
 fn own_numbers_go_on_where_node_and_broker_have_forgotten_them() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
     for own in 1..=2 {
-        cluster.publish(NOW, &lobby, Arc::from(*b"hi")).unwrap();
+        cluster
+            .publish(NOW, &lobby, RoomTerms::default(), Arc::from(*b"hi"))
+            .unwrap();
         outputs(&mut cluster);
         cluster.answered(NOW, vec![Ok(sync(0, vec![]))]);
         let told = outputs(&mut cluster);

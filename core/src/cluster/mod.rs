@@ -20,7 +20,8 @@ pub use self::command::{
     Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
 };
 pub use self::machine::{
-    Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes, LinkTimes, LoginTerms,
-    NodeLoad, Output, PositionKind, PublishError, Question, RoomTerms, SeatTicket, Ticket,
+    BadClusterConfig, Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes,
+    LinkTimes, LoginTerms, NodeLoad, Order, Output, PositionKind, PublishError, Question,
+    RecallTicket, RoomTerms, SeatTicket, Ticket, WhenDown,
 };
 pub use self::push::{BadPush, NodeState, Push};

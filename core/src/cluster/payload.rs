@@ -26,10 +26,10 @@ impl Push<'_> {
             } => (format!("M\t{seq}\t{epoch}\t{node}\t{own}"), body.to_vec()),
             Self::Local {
                 node,
-                epoch,
+                stay,
                 own,
                 body,
-            } => (format!("L\t{node}\t{own}\t{epoch}"), body.to_vec()),
+            } => (format!("L\t{node}\t{own}\t{stay}"), body.to_vec()),
             Self::Presence {
                 version,
                 epoch,

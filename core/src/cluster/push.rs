@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 1 M seq epoch node own       ⏎ body                    a message of a room's log
-//! 1 L node own epoch           ⏎ body                    a message of a room without a common order
+//! 1 L node own stay            ⏎ body                    a message of a room without a common order
 //! 1 P version epoch registration ⏎ +user ⏎ -user …       who came to a room and who left it
 //! 1 B registration count protocol state ⏎ figures        a heartbeat
 //! 1 D node question user       ⏎ body                    a message for one user's connections
@@ -36,8 +36,8 @@ pub enum Push<'a> {
     Local {
         /// The node that sent it.
         node: &'a str,
-        /// What the node's own numbers count in: they begin anew with another one.
-        epoch: &'a str,
+        /// Counts what its own numbers count in: with the next one they begin anew.
+        stay: u64,
         /// That node's own number of it; 0 for a message that nobody misses.
         own: u64,
         /// The message.
@@ -162,7 +162,12 @@ impl<'a> Push<'a> {
         if fields.text()? != "1" {
             return Err(BadPush::Version);
         }
-        Ok(match fields.text()? {
+        let kind = fields.text()?;
+        Self::of_kind(kind, fields, body)
+    }
+
+    fn of_kind(kind: &str, mut fields: Fields<'a>, body: &'a [u8]) -> Result<Self, BadPush> {
+        Ok(match kind {
             "M" => Self::Message {
                 seq: fields.number()?,
                 epoch: fields.text()?,
@@ -173,7 +178,7 @@ impl<'a> Push<'a> {
             "L" => Self::Local {
                 node: fields.text()?,
                 own: fields.number()?,
-                epoch: fields.text()?,
+                stay: fields.number()?,
                 body,
             },
             "P" => {

@@ -3,11 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_core::cluster::RoomTerms;
+use switchboard_core::cluster::{Order, PublishError, RoomTerms, WhenDown};
 
 use crate::world::{ROOMS, World};
 
 pub(crate) const USERS: [&str; 4] = ["ann", "bob", "cleo", "dan"];
+
+/// What holds in a room.
+pub(crate) fn room_terms(room: &str) -> RoomTerms {
+    RoomTerms {
+        order: if room == "cursors" {
+            Order::Local
+        } else {
+            Order::Total
+        },
+        when_down: if room == "strict" {
+            WhenDown::Refuse
+        } else {
+            WhenDown::Alone
+        },
+        presence: room != "cursors",
+    }
+}
 
 impl World {
     /// One thing happens.
@@ -25,7 +42,15 @@ impl World {
                     self.node_reads(at);
                 }
             }
-            700..820 => self.publish_some(at),
+            700..810 => self.publish_some(at),
+            810..815 => {
+                let room = self.some_room();
+                self.publish_volatile(at, room);
+            }
+            815..820 => {
+                let room = self.some_room();
+                self.recall(at, room);
+            }
             820..850 => {
                 let room = self.some_room();
                 self.enter_or_leave(at, room);
@@ -84,9 +109,38 @@ impl World {
         let id = self.messages;
         let node = &mut self.nodes[at];
         let body: Arc<[u8]> = id.to_string().into_bytes().into();
-        if let Ok(ticket) = node.machine.publish(self.now, &room.into(), body) {
-            self.witness.published(at, ticket, id, room);
+        let terms = room_terms(room);
+        match node.machine.publish(self.now, &room.into(), terms, body) {
+            Ok(ticket) => self.witness.published(at, ticket, id, room),
+            Err(error) => {
+                assert_eq!((error, room), (PublishError::Unavailable, "strict"));
+                self.witness.count("not accepted");
+            }
         }
+    }
+
+    fn publish_volatile(&mut self, at: usize, room: &str) {
+        if self.is_paused(at) {
+            return;
+        }
+        self.messages += 1;
+        let body = self.messages.to_string();
+        let machine = &mut self.nodes[at].machine;
+        machine.publish_volatile(self.now, &room.into(), body.as_bytes());
+        self.carry_out(at);
+    }
+
+    /// Reads some of the last messages of a room again.
+    fn recall(&mut self, at: usize, room: &str) {
+        if self.is_paused(at) {
+            return;
+        }
+        if let Some((epoch, seq)) = self.witness.position(at, room) {
+            let after = seq.saturating_sub(self.rng.u64(0..200));
+            let machine = &mut self.nodes[at].machine;
+            machine.recall(self.now, &room.into(), &epoch, after, seq + 1);
+        }
+        self.carry_out(at);
     }
 
     pub(crate) fn enter_or_leave(&mut self, at: usize, room: &'static str) {
@@ -101,12 +155,11 @@ impl World {
             }
             let node = &mut self.nodes[at];
             node.entered.remove(room);
-            node.machine.leave(&room.into());
-            self.witness.left(at, room);
+            node.machine.leave(now, &room.into());
         } else {
             node.entered.insert(room, [].into());
             self.witness.entered(at, room);
-            node.machine.enter(now, &room.into(), RoomTerms::default());
+            node.machine.enter(now, &room.into(), room_terms(room));
             let elsewhere = node.machine.users_elsewhere(room).cloned();
             self.witness.sees(at, room, elsewhere);
         }

@@ -1,10 +1,12 @@
 //! What goes wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_core::cluster::{Channel, Failure};
+use switchboard_core::cluster::{Channel, Command, Failure};
 use switchboard_tests::broker::{Kept, Key};
 
+use crate::acts::USERS;
 use crate::world::{ROOMS, Received, World};
 
 /// Lets something go wrong; returns what.
@@ -36,7 +38,7 @@ pub(crate) const LOSING: [Fault; 6] = [
 ];
 
 /// Faults of nodes.
-pub(crate) const OF_NODES: [Fault; 2] = [kill_one, pause];
+pub(crate) const OF_NODES: [Fault; 3] = [kill_one, pause, retire];
 
 fn node(world: &mut World) -> usize {
     world.rng.usize(0..world.nodes.len())
@@ -106,14 +108,34 @@ fn away(world: &mut World) -> &'static str {
     "away"
 }
 
-/// Somebody else publishes to a room.
+/// Somebody else publishes what no node would.
 fn garbage(world: &mut World) -> &'static str {
-    let room = ROOMS[world.rng.usize(0..ROOMS.len())];
-    let payloads: [&[u8]; 4] = [b"", b"1\tM\t\t\n", b"1\tZ\t1\n\xff", b"2\tM\t9\te\tn\t1\nx"];
-    let payload = payloads[world.rng.usize(0..payloads.len())];
-    let command = switchboard_core::cluster::Command::Notify {
-        channel: Channel::Room(room.into()),
-        payload: payload.into(),
+    let room = world.some_room();
+    let (at, life) = (node(world), world.position(room));
+    let epoch = life.map_or_else(|| "e".into(), |it| it.epoch.to_string());
+    let channel = match world.rng.u32(0..4) {
+        0 => Channel::Everyone,
+        1 => Channel::Inbox(Arc::clone(&world.nodes[at].name)),
+        _ => Channel::Room(room.into()),
+    };
+    let most = u64::MAX;
+    let payloads = [
+        String::new(),
+        "1\tM\t\t\n".to_owned(),
+        "1\tZ\t1\n".to_owned(),
+        "2\tM\t9\te\tn\t1\nx".to_owned(),
+        format!("1\tM\t{most}\t{epoch}\tghost-0\t1\n7"),
+        format!("1\tM\t0\t{epoch}\tghost-0\t1\n7"),
+        "1\tM\t5\tother\tghost-0\t1\n7".to_owned(),
+        format!("1\tP\t{most}\t{epoch}\tghost-0.1\n+ann"),
+        format!("1\tB\tghost-0.1\t{most}\t9\tup\nrooms {most}0"),
+        format!("1\tA\tghost-0\t{most}\t1\n"),
+        "1\tX\tghost-0.1\tkicked\tann\n0-0".to_owned(),
+    ];
+    let payload = &payloads[world.rng.usize(0..payloads.len())];
+    let command = Command::Notify {
+        channel,
+        payload: payload.as_bytes().into(),
     };
     let _ = world.sim.apply(&command);
     world.spread();
@@ -153,6 +175,25 @@ pub(crate) fn kill(world: &mut World, at: usize) {
     world.seats_end(at);
     world.questions_end(at);
     world.nodes[at] = world.process(at);
+}
+
+/// A process says goodbye, and is started again.
+fn retire(world: &mut World) -> &'static str {
+    let at = node(world);
+    if world.is_paused(at) {
+        return "no time to retire";
+    }
+    for user in USERS {
+        for id in world.connections(at, user) {
+            world.log_out(at, id);
+        }
+    }
+    world.nodes[at].machine.retire(world.now);
+    world.run(Duration::from_millis(1100));
+    let stats = world.nodes[at].machine.stats(world.now);
+    kill(world, at);
+    assert!(!stats.up, "a node goes on that has said goodbye");
+    "retire"
 }
 
 /// A process stands still for a while, which may be longer than its lease.

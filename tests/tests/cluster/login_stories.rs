@@ -148,6 +148,17 @@ fn who_was_put_out_unheard_is_closed_after_the_next_connect() {
     assert_eq!(world.anns(), [1]);
 }
 
+/// A claim whose answer was lost is made again as of when it was made first.
+#[test]
+fn a_repeated_claim_does_not_put_out_who_came_meanwhile() {
+    let mut world = world(2, 1, Keep::Newest);
+    world.ann_logs_in(0);
+    reset_before_it_is_answered_on(&mut world, 0);
+    world.ann_logs_in(1);
+    world.run(5 * SECOND);
+    assert_eq!(world.anns(), [1]);
+}
+
 /// Each node decides alone while the broker is away, and what they decided is settled when it is back.
 #[test]
 fn logins_while_the_broker_is_away_are_settled_when_it_is_back() {

@@ -149,22 +149,23 @@ fn seats_of_a_killed_node_are_free_within_five_seconds() {
     assert_eq!(world.sits(1), TOTAL);
 }
 
-/// Nobody who sits is sent away because the broker has forgotten them.
+/// Nobody who sits is sent away because the broker has forgotten them. An eviction is not told: the
+/// seats are said again when they are confirmed.
 #[test]
 fn seats_that_the_broker_lost_are_said_again() {
-    for fault in [
-        |world: &mut World| world.sim.restart(Kept::Nothing),
-        |world: &mut World| world.sim.evict(&Key::Seats(HALL.to_owned())),
-    ] {
+    for (is_told, seconds) in [(true, 5), (false, 15)] {
         let mut world = world(2);
         for at in 0..2 {
             world.take_seat(at);
         }
         world.run(SECOND);
-        fault(&mut world);
+        if is_told {
+            world.sim.restart(Kept::Nothing);
+        } else {
+            world.sim.evict(&Key::Seats(HALL.to_owned()));
+        }
         world.spread();
-        // No longer than until the next confirmation.
-        world.run(15 * SECOND);
+        world.run(seconds * SECOND);
         world.assert_seats();
         assert_eq!(world.sitting(), 2);
     }
@@ -191,6 +192,34 @@ fn a_node_grants_its_share_while_the_broker_is_away() {
     world.away_until = world.now;
     world.run(5 * SECOND);
     world.assert_seats();
+}
+
+/// All nodes register anew; what they held under their names of before is free at once.
+#[test]
+fn seats_are_not_counted_twice_after_the_broker_was_away_for_long() {
+    let mut world = world(2);
+    for at in 0..2 {
+        world.take_seat(at);
+    }
+    world.run(3 * SECOND);
+    world.away_until = world.now + 10 * SECOND;
+    world.sim.restart(Kept::All);
+    world.spread();
+    world.run(9 * SECOND);
+    while world
+        .nodes
+        .iter()
+        .any(|node| !node.machine.stats(world.now).up)
+    {
+        world.run(SECOND / 10);
+    }
+    world.run(SECOND);
+    assert_eq!(world.witness.seen["lapsed"], 2);
+    for at in 0..2 {
+        world.take_seat(at);
+    }
+    world.run(SECOND);
+    assert_eq!(world.sitting(), 4);
 }
 
 #[test]

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use switchboard_core::cluster::{Fate, Output, PositionKind, Ticket};
+use switchboard_core::cluster::{Entry, Fate, Order, Output, PositionKind, Ticket, WhenDown};
+
+use crate::acts::room_terms;
 
 #[derive(Default)]
 pub(crate) struct Witness {
     /// Which message has which number.
     log: BTreeMap<(String, Arc<str>, u64), u64>,
-    /// Messages that were delivered by a node on its own.
+    /// Messages that were delivered by a node on its own, or refused.
     local: BTreeSet<u64>,
     members: BTreeMap<(usize, String), Member>,
+    /// Messages that nobody misses, by node.
+    volatile: BTreeSet<(usize, u64)>,
     /// Users on other nodes, by node and room.
     elsewhere: BTreeMap<(usize, String), BTreeSet<Arc<str>>>,
     /// Message and room.
@@ -27,8 +31,12 @@ struct Member {
     at: Option<(Arc<str>, u64, bool)>,
     /// Where it was before it was on its own.
     before: Option<(Arc<str>, u64)>,
-    /// The last message of each node in the log: they are counted up as they are sent.
+    /// The last message of each node: they are counted up as they are sent.
     last: BTreeMap<Arc<str>, u64>,
+    /// They have not been told where they begin.
+    is_new: bool,
+    /// Where those were who left before.
+    known: Option<(Arc<str>, u64, bool)>,
 }
 
 impl Witness {
@@ -37,12 +45,14 @@ impl Witness {
     }
 
     pub(crate) fn entered(&mut self, node: usize, room: &str) {
-        self.members
-            .insert((node, room.to_owned()), Member::default());
-    }
-
-    pub(crate) fn left(&mut self, node: usize, room: &str) {
-        self.members.remove(&(node, room.to_owned()));
+        let place = (node, room.to_owned());
+        let known = self.members.remove(&place).and_then(|member| member.at);
+        let member = Member {
+            is_new: true,
+            known,
+            ..Member::default()
+        };
+        self.members.insert(place, member);
     }
 
     /// A process is gone, and nobody hears what it says.
@@ -88,17 +98,7 @@ impl Witness {
                 from,
                 to,
                 lost,
-            } => {
-                *self
-                    .seen
-                    .entry(if lost { "lost" } else { "repeat" })
-                    .or_default() += to + 1 - from;
-                let (_, seq, local) = self.at(at, &room);
-                assert!(!*local, "a number of the node's own is skipped");
-                assert_eq!(from, *seq + 1, "{name} in {room}");
-                assert!(to >= from);
-                *seq = to;
-            }
+            } => self.skipped(at, &room, (from, to), lost),
             Output::Deliver {
                 room,
                 seq,
@@ -106,23 +106,78 @@ impl Witness {
                 body,
                 ticket,
             } => self.delivered((at, name), &room, seq, node, &body, ticket),
-            Output::Published { ticket, fate } => {
-                let told = self.open.remove(&(at, ticket));
-                let (id, room) = told.expect("a fate told twice");
-                match fate {
-                    Fate::Numbered(epoch, seq) => {
-                        self.numbered(room, epoch, seq, id);
-                        self.count("numbered");
-                    }
-                    Fate::Applied => self.count("applied"),
-                    Fate::Local => {
-                        self.local.insert(id);
-                        self.count("nobody");
-                    }
-                }
+            Output::Published { ticket, fate } => self.fate_told(at, ticket, fate),
+            Output::Unavailable { room } => {
+                assert_eq!(room_terms(&room).when_down, WhenDown::Refuse);
+                self.count("unavailable");
             }
+            Output::Volatile { node, body, .. } => {
+                let id = str::from_utf8(&body).unwrap().parse().unwrap();
+                assert_ne!(node, *name, "{id} comes back to its node");
+                assert!(self.volatile.insert((at, id)), "{id} arrives twice");
+                self.count("volatile");
+            }
+            Output::Recalled {
+                room,
+                epoch,
+                entries,
+                ..
+            } => self.recalled(&room, &epoch, &entries),
             Output::Occupants { room, joined, left } => self.occupants(at, &room, joined, left),
             other => panic!("{other:?} is not told"),
+        }
+    }
+
+    fn skipped(&mut self, at: usize, room: &str, (from, to): (u64, u64), lost: bool) {
+        let has_order = room_terms(room).order == Order::Total;
+        let what = match lost {
+            true if has_order => "lost",
+            true => "missed",
+            false => "repeat",
+        };
+        *self.seen.entry(what).or_default() += to + 1 - from;
+        let (_, seq, local) = self.at(at, room);
+        assert!(
+            !*local || !has_order,
+            "a number of the node's own is skipped"
+        );
+        assert_eq!(from, *seq + 1, "node {at} in {room}");
+        assert!(to >= from);
+        *seq = to;
+    }
+
+    fn fate_told(&mut self, at: usize, ticket: Ticket, fate: Fate) {
+        let told = self.open.remove(&(at, ticket));
+        let (id, room) = told.expect("a fate told twice");
+        match fate {
+            Fate::Numbered(epoch, seq) => {
+                self.numbered(room, epoch, seq, id);
+                self.count("numbered");
+            }
+            Fate::Applied => self.count("applied"),
+            Fate::Local => {
+                self.local.insert(id);
+                self.count("nobody");
+            }
+            Fate::Refused => {
+                self.local.insert(id);
+                self.count("refused message");
+            }
+            Fate::Forwarded => self.count("forwarded"),
+        }
+    }
+
+    fn recalled(&mut self, room: &str, epoch: &Arc<str>, entries: &[Entry]) {
+        for pair in entries.windows(2) {
+            assert_eq!(pair[1].seq, pair[0].seq + 1, "a hole in what is recalled");
+        }
+        for entry in entries {
+            let id = str::from_utf8(&entry.body).unwrap().parse().unwrap();
+            self.numbered(room.to_owned(), Arc::clone(epoch), entry.seq, id);
+        }
+        if !entries.is_empty() {
+            self.count("recalled");
+            *self.seen.entry("recalled messages").or_default() += entries.len() as u64;
         }
     }
 
@@ -144,7 +199,11 @@ impl Witness {
         };
         let what = match kind {
             PositionKind::Start => {
-                assert_eq!(before, None, "a second start");
+                assert!(member.is_new && before.is_none(), "a second start");
+                member.is_new = false;
+                if let Some((known, at, false)) = &member.known {
+                    assert!(*known != epoch || seq >= *at, "back to a number before");
+                }
                 "start"
             }
             PositionKind::Resumed => {
@@ -158,7 +217,8 @@ impl Witness {
             }
             PositionKind::Local => "alone",
         };
-        let is_local = kind == PositionKind::Local;
+        let has_order = room_terms(room).order == Order::Total;
+        let is_local = kind == PositionKind::Local || !has_order;
         member.before = if is_local { before } else { None };
         member.at = Some((epoch, seq, is_local));
         self.count(what);
@@ -178,7 +238,9 @@ impl Witness {
         assert_eq!(seq, *last + 1, "{room} on node {at}");
         *last = seq;
         let (epoch, local) = (epoch.clone(), *local);
-        if local {
+        if room_terms(room).order == Order::Local {
+            self.count("without order");
+        } else if local {
             self.local.insert(id);
             self.count("local");
         } else {
@@ -191,7 +253,7 @@ impl Witness {
         }
         let own = node == *name;
         let member = self.members.get_mut(&(at, room.to_owned())).unwrap();
-        if !local {
+        if !local || room_terms(room).order == Order::Local {
             let before = member.last.insert(node, id).unwrap_or(0);
             assert!(before < id, "{id} after {before} in {room} on node {at}");
         }

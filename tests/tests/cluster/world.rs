@@ -17,7 +17,7 @@ use crate::logins::{self, Logins};
 use crate::seats::Hall;
 use crate::witness::Witness;
 
-pub(crate) const ROOMS: [&str; 3] = ["lobby", "quiet", "side"];
+pub(crate) const ROOMS: [&str; 5] = ["lobby", "quiet", "side", "strict", "cursors"];
 
 /// What a node has sent and the broker has not read yet.
 pub(crate) enum Sent {
@@ -293,6 +293,7 @@ impl World {
         });
         match self.sim.apply(&command) {
             Ok(Answer::Position(position)) => position,
+            Err(_) => None,
             other => panic!("seed {}: {other:?}", self.seed),
         }
     }

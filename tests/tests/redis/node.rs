@@ -103,6 +103,7 @@ impl<H: Host> Node<H> {
         config.times.retry = Duration::from_millis(200);
         config.times.hold = hold;
         config.probe = Duration::from_secs(1);
+        config.linger = Duration::ZERO;
         config.retention.messages = 100_000;
         let shared = Arc::new(Shared {
             locked: Mutex::new(Locked {
@@ -135,13 +136,15 @@ impl<H: Host> Node<H> {
     }
 
     pub(crate) fn leave(&self, room: &str) {
-        self.shared.with(|it, _| it.machine.leave(&room.into()));
+        self.shared
+            .with(|it, now| it.machine.leave(now, &room.into()));
     }
 
     pub(crate) fn publish(&self, text: &str) -> Ticket {
         self.shared.with(|it, now| {
             let body = text.as_bytes().into();
-            let published = it.machine.publish(now, &ROOM.into(), body);
+            let terms = RoomTerms::default();
+            let published = it.machine.publish(now, &ROOM.into(), terms, body);
             published.expect("there is space")
         })
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::output::{ClusterNotice, Fate, Output};
+use super::config::WhenDown;
+use super::output::ClusterNotice;
 use super::room::Stage;
 use super::timers::Timer;
 use crate::Time;
@@ -22,16 +23,22 @@ impl Cluster {
 
     pub(super) fn room_goes_alone(&mut self, name: &Arc<str>) {
         let epoch = self.fresh_epoch();
-        self.with_room(name, |room, cx| match room.stage {
-            Stage::Alone(..) => {}
-            Stage::Absent => {
-                let waiting: Vec<_> = room.outbox.take_waiting().collect();
-                for it in waiting {
-                    let (ticket, fate) = (it.ticket, Fate::Local);
-                    cx.tell(Output::Published { ticket, fate });
+        let mut is_followed = false;
+        self.with_room(name, |room, cx| {
+            let refuses = room.terms.when_down == WhenDown::Refuse;
+            match room.stage {
+                Stage::Alone(..) | Stage::Local(_) => {}
+                Stage::Syncing | Stage::Live if room.has_members && !refuses => {
+                    room.go_alone(epoch, cx);
+                }
+                Stage::Absent | Stage::Syncing | Stage::Live => {
+                    room.give_up_waiting(cx);
+                    is_followed = room.is_entered() && !room.has_members;
                 }
             }
-            Stage::Syncing | Stage::Live => room.go_alone(epoch, cx),
         });
+        if is_followed {
+            self.follow_no_more(name);
+        }
     }
 }

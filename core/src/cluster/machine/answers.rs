@@ -25,6 +25,31 @@ impl Cluster {
                 },
                 answer,
             ) => return self.beat_answered(now, &registration, &forget, answer),
+            (Asked::Seats { room, registration }, answer) => {
+                return self.seats_answered(now, &room, &registration, &answer);
+            }
+            (Asked::Claim { key, registration }, answer) => {
+                return self.claim_answered(now, &key, &registration, answer);
+            }
+            (Asked::Lookup, Answer::Lookup(claims)) => self.claims_read(now, claims),
+            (Asked::Question(question), Answer::Direct(reached)) => {
+                self.direct_answered(question, &reached);
+            }
+            (Asked::Question(question), Answer::Kick { at, reached }) => {
+                self.clock.heard(now, at);
+                self.kick_answered(question, &reached);
+            }
+            (Asked::Recall(ticket), Answer::Range(entries)) => {
+                self.recall_answered(ticket, entries);
+            }
+            (Asked::Retire, Answer::Retire(_)) => self.is_retired(now),
+            (asked, answer) => return self.room_answered(now, asked, answer),
+        }
+        Ok(())
+    }
+
+    fn room_answered(&mut self, now: Time, asked: Asked, answer: Answer) -> Result<(), Failure> {
+        match (asked, answer) {
             (Asked::Append { room }, Answer::Append { epoch, numbers }) => {
                 self.with_room(&room, |room, cx| room.appended(&epoch, &numbers, cx));
             }
@@ -68,20 +93,6 @@ impl Cluster {
                 if let Some(it) = position {
                     self.check_list(now, &room, &it.epoch, it.version, Some(it.users));
                 }
-            }
-            (Asked::Seats { room, registration }, answer) => {
-                return self.seats_answered(now, &room, &registration, &answer);
-            }
-            (Asked::Claim { key, registration }, answer) => {
-                return self.claim_answered(now, &key, &registration, answer);
-            }
-            (Asked::Lookup, Answer::Lookup(claims)) => self.claims_read(now, claims),
-            (Asked::Question(question), Answer::Direct(reached)) => {
-                self.direct_answered(question, &reached);
-            }
-            (Asked::Question(question), Answer::Kick { at, reached }) => {
-                self.clock.heard(now, at);
-                self.kick_answered(question, &reached);
             }
             // Among them Stale and OutOfOrder: another connection of this node is at work.
             _ => return Err(Failure::Malformed),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::claims::Key;
-use super::output::Question;
+use super::output::{Question, RecallTicket};
 
 /// What an answer is about.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub(super) enum Asked {
     Lookup,
     Question(Question),
     Notify,
+    Recall(RecallTicket),
+    Retire,
     Probe {
         room: Arc<str>,
         stay: u64,
@@ -52,7 +54,9 @@ impl Asked {
             | Self::Claim { .. }
             | Self::Lookup
             | Self::Question(_)
-            | Self::Notify => None,
+            | Self::Notify
+            | Self::Recall(_)
+            | Self::Retire => None,
             Self::Sync { room, .. }
             | Self::Append { room }
             | Self::Presence { room, .. }

@@ -66,6 +66,10 @@ impl Cluster {
         for (question, pending) in self.questions.iter() {
             expect((pending.due, Timer::Question(*question)));
         }
+        for (ticket, recall) in self.recalls.iter() {
+            expect((recall.due, Timer::Recall(*ticket)));
+        }
+        expect((self.retire_by, Timer::Retire));
         expect((self.forget, Timer::Forget));
         if self.timers.all() != &expected {
             return Err(format!("{:?} are set, not {expected:?}", self.timers));

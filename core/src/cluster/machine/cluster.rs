@@ -16,9 +16,11 @@ use super::load::NodeLoad;
 use super::output::Output;
 use super::peers::Peers;
 use super::questions::Questions;
+use super::recalls::Recalls;
 use super::room::Room;
 use super::timers::Timers;
 use crate::Time;
+use crate::cluster::answer::Failure;
 use crate::cluster::push::NodeState;
 
 /// What a node decides about its rooms in a cluster.
@@ -41,9 +43,14 @@ pub struct Cluster {
     /// Users whose claims are to be read.
     pub(super) lookups: VecDeque<Arc<str>>,
     pub(super) questions: Questions,
+    pub(super) recalls: Recalls,
+    /// Until when the node tries to say goodbye.
+    pub(super) retire_by: Option<Time>,
     pub(super) timers: Timers,
     pub(super) asked: Vec<Asked>,
     pub(super) outputs: VecDeque<Output>,
+    /// What the broker refused last.
+    pub(super) failure: Option<Failure>,
     pub(super) alone: bool,
     /// When users on other nodes are to be forgotten.
     pub(super) forget: Option<Time>,
@@ -78,9 +85,12 @@ impl Cluster {
             claims: Claims::default(),
             lookups: VecDeque::new(),
             questions: Questions::default(),
+            recalls: Recalls::default(),
+            retire_by: None,
             timers: Timers::default(),
             asked: Vec::new(),
             outputs: VecDeque::new(),
+            failure: None,
             alone: false,
             forget: None,
             tickets: 0,

@@ -1,5 +1,6 @@
 //! How a node takes part in a cluster.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ pub struct ClusterConfig {
     pub presence_interval: Duration,
     /// How long users on other nodes are taken to be there while the broker is away.
     pub freeze: Duration,
+    /// How long the node follows a room that everybody has left.
+    pub linger: Duration,
+    /// Bytes of one [`Cluster::recall`](super::Cluster::recall), at most.
+    pub recall_bytes: usize,
     /// How many connections a user may have.
     pub logins: LoginTerms,
     /// How long somebody may wait for an answer of the broker, before this node decides alone.
@@ -32,6 +37,8 @@ pub struct ClusterConfig {
     pub touch: Duration,
     /// How long the table of a user outlives the last claim.
     pub rest: Duration,
+    /// How long a node has been gone when rooms forget its messages' numbers.
+    pub silence: Duration,
     /// How long nodes that are gone are remembered, and claims outlive their last use.
     pub memory: Duration,
     /// What the broker keeps of each room.
@@ -46,16 +53,47 @@ pub struct ClusterConfig {
     pub seed: u64,
 }
 
+/// In which order the members of a room get its messages.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// All nodes in the same: that of the broker's log.
+    #[default]
+    Total,
+    /// Members get the messages of their own node at once, and those of another in the order in which
+    /// that one sent them. There is no log.
+    Local,
+}
+
+/// What happens in a room while the broker is away for long.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenDown {
+    /// The members here go on by themselves, in an epoch of their own.
+    #[default]
+    Alone,
+    /// Messages and newcomers are refused.
+    Refuse,
+}
+
 /// What holds in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomTerms {
+    /// The order of its messages.
+    pub order: Order,
+    /// What happens while the broker is away.
+    pub when_down: WhenDown,
     /// Whether nodes tell each other who is in it.
     pub presence: bool,
 }
 
 impl Default for RoomTerms {
     fn default() -> Self {
-        Self { presence: true }
+        Self {
+            order: Order::default(),
+            when_down: WhenDown::default(),
+            presence: true,
+        }
     }
 }
 
@@ -90,11 +128,14 @@ impl ClusterConfig {
             leave_grace: Duration::from_secs(3),
             presence_interval: Duration::from_millis(250),
             freeze: Duration::from_secs(60),
+            linger: Duration::from_secs(30),
+            recall_bytes: 1 << 20,
             logins: LoginTerms::default(),
             wait: Duration::from_secs(1),
             confirm: Duration::from_secs(10),
             touch: Duration::from_secs(10 * 60),
             rest: Duration::from_secs(60),
+            silence: Duration::from_secs(10 * 60),
             memory: Duration::from_secs(30 * 60),
             retention: Retention {
                 messages: 100,
@@ -107,4 +148,66 @@ impl ClusterConfig {
             seed: 0,
         }
     }
+
+    /// Checks what the parts expect of each other.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that cannot work.
+    pub fn check(&self) -> Result<(), BadClusterConfig> {
+        let (times, lease) = (&self.times, &self.lease);
+        let is_name = !self.node.is_empty() && !self.node.contains(char::is_control);
+        if !is_name {
+            return Err(BadClusterConfig::Node);
+        }
+        if lease.beat * 3 > lease.lease || lease.beat.is_zero() {
+            return Err(BadClusterConfig::Beat);
+        }
+        if times.answer >= times.hold || times.answer.is_zero() {
+            return Err(BadClusterConfig::Answer);
+        }
+        if times.hold >= lease.lease {
+            return Err(BadClusterConfig::Hold);
+        }
+        if self.retention.numbers <= self.retention.log {
+            return Err(BadClusterConfig::Retention);
+        }
+        if self.touch * 2 > self.memory {
+            return Err(BadClusterConfig::Touch);
+        }
+        Ok(())
+    }
 }
+
+/// What cannot work in a [`ClusterConfig`].
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadClusterConfig {
+    /// The node's name is empty, or has control characters.
+    Node,
+    /// A lease is shorter than three heartbeats, or there are none.
+    Beat,
+    /// An answer may take longer than rooms wait, or no time at all.
+    Answer,
+    /// Rooms wait for longer than a lease, so other nodes would go on without this one before it knows.
+    Hold,
+    /// The numbers of a room do not outlive its log, so they could be used twice.
+    Retention,
+    /// Claims expire before they are made again.
+    Touch,
+}
+
+impl fmt::Display for BadClusterConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Node => "the name of the node is empty or has control characters",
+            Self::Beat => "a lease must last for at least three heartbeats",
+            Self::Answer => "an answer must not take as long as rooms wait for the broker",
+            Self::Hold => "rooms must not wait for the broker as long as a lease lasts",
+            Self::Retention => "the numbers of a room must outlive its log",
+            Self::Touch => "claims must be made again before they expire",
+        })
+    }
+}
+
+impl std::error::Error for BadClusterConfig {}

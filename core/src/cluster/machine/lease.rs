@@ -133,6 +133,11 @@ impl Lease {
         self.beats
     }
 
+    /// The number of a last beat, above all others.
+    pub(super) fn last_beat(&self) -> u64 {
+        self.beats + 1
+    }
+
     /// A beat of this registration was answered.
     pub(super) fn answered(&mut self, now: Time) {
         self.until = Some(now + self.times.lease);

@@ -52,10 +52,20 @@ pub(super) struct Link {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Down { retry: Time },
-    Connecting { until: Time },
-    Idle { since: Time },
-    Asked { until: Time },
+    Down {
+        retry: Time,
+    },
+    Connecting {
+        until: Time,
+    },
+    Idle {
+        since: Time,
+    },
+    Asked {
+        until: Time,
+    },
+    /// For good.
+    Stopped,
 }
 
 /// What is due.
@@ -91,6 +101,7 @@ impl Link {
             }
             State::Connecting { .. } | State::Asked { .. } => Some(Due::GiveUp),
             State::Idle { .. } => Some(Due::Ping),
+            State::Stopped => None,
         }
     }
 
@@ -99,6 +110,7 @@ impl Link {
             State::Down { retry } => retry,
             State::Connecting { until } | State::Asked { until } => until,
             State::Idle { since } => since + self.times.idle,
+            State::Stopped => Time::MAX,
         }
     }
 
@@ -122,7 +134,7 @@ impl Link {
     }
 
     pub(super) fn is_down(&self) -> bool {
-        matches!(self.state, State::Down { .. })
+        matches!(self.state, State::Down { .. } | State::Stopped)
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -150,6 +162,11 @@ impl Link {
         if self.away.take().is_some() {
             self.changed = now;
         }
+    }
+
+    /// The link is not needed any more.
+    pub(super) fn stop(&mut self) {
+        self.state = State::Stopped;
     }
 
     /// The link is gone. Nodes that lost it at the same time do not come back at the same time.

@@ -1,25 +1,32 @@
 //! What the node's members do: they come to a room, leave it, publish to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cluster::Cluster;
-use super::config::RoomTerms;
+use super::config::{Order, RoomTerms, WhenDown};
 use super::output::{Fate, Output, PublishError, Ticket};
-use super::room::{Room, Stage};
-use super::timers::Timer;
+use super::room::Stage;
 use crate::Time;
 use crate::cluster::command::Channel;
+use crate::cluster::push::Push;
+
+/// A room may have so much of what may wait on the node: one part of these.
+const ROOMS: usize = 8;
 
 impl Cluster {
-    /// The first member of a room is here.
+    /// The first member of a room is here. Members are told where they begin by [`Output::Position`].
     pub fn enter(&mut self, now: Time, name: &Arc<str>, terms: RoomTerms) {
-        let stay = self.stays + 1;
-        let room = self.room(name);
-        if room.is_entered() {
+        if self.room(name).has_members {
             return;
         }
-        room.enter(stay, terms);
-        self.stays = stay;
+        let was_followed = self.room(name).is_entered();
+        self.stays += 1;
+        let (stay, epoch) = (self.stays, self.fresh_epoch());
+        self.with_room(name, |room, cx| room.enter(stay, terms, epoch, cx));
+        if was_followed {
+            return;
+        }
         if self.link.is_up() {
             let channels = vec![Channel::Room(Arc::clone(name))];
             self.outputs.push_back(Output::Subscribe(channels));
@@ -29,61 +36,167 @@ impl Cluster {
         }
         let phase = self.config.probe.mul_f64(self.rng.f64());
         self.probe_at(name, now + phase);
-        self.wants_to_ask(name);
         self.send(now);
     }
 
-    /// The last member of a room has gone.
-    pub fn leave(&mut self, name: &Arc<str>) {
-        if !self.rooms.get(name).is_some_and(Room::is_entered) {
+    /// The last member of a room has gone. For [`ClusterConfig::linger`](super::ClusterConfig::linger)
+    /// the node follows the room all the same, and tells what is delivered, for those who come back.
+    pub fn leave(&mut self, now: Time, name: &Arc<str>) {
+        let Some(room) = self.rooms.get(name) else {
             return;
-        }
-        self.with_room(name, |room, cx| {
-            room.leave(cx);
-            let timer = Timer::Probe(Arc::clone(&room.name));
-            cx.timers.set(&mut room.probe, None, timer);
-        });
-        if self.link.is_up() {
-            let channels = vec![Channel::Room(Arc::clone(name))];
-            self.outputs.push_back(Output::Unsubscribe(channels));
+        };
+        match room.stage {
+            _ if !room.has_members => {}
+            Stage::Syncing | Stage::Live if self.config.linger > Duration::ZERO => {
+                let until = now + self.config.linger;
+                self.with_room(name, |room, cx| room.linger(until, cx));
+            }
+            _ => self.follow_no_more(name),
         }
     }
 
     /// Publishes a message to a room. Its fate is told by the ticket, once: with the message where it
-    /// is delivered here, else by [`Output::Published`].
+    /// is delivered here, else by [`Output::Published`]. `terms` count where nobody here is in the room.
     ///
     /// # Errors
     ///
-    /// The outbox is full. A broker that is away fills it only until the rooms go on alone.
+    /// The outbox is full, or the broker is away and the room's terms are to refuse. A broker that is
+    /// away fills the outbox only until the rooms go on alone.
     pub fn publish(
         &mut self,
         now: Time,
         name: &Arc<str>,
+        terms: RoomTerms,
         body: Arc<[u8]>,
     ) -> Result<Ticket, PublishError> {
         let ticket = Ticket(self.tickets);
-        let alone = self.alone;
-        let full = self.waiting >= self.config.outbox_messages
-            || self.waiting_bytes + body.len() > self.config.outbox_bytes;
-        match self.rooms.get(name).map(|room| &room.stage) {
-            Some(Stage::Alone(..)) => {
-                self.with_room(name, |room, cx| room.deliver_alone(ticket, body, cx));
-            }
-            None | Some(Stage::Absent) if alone => {
-                let fate = Fate::Local;
-                self.outputs.push_back(Output::Published { ticket, fate });
-            }
-            _ if full => return Err(PublishError::OutboxFull),
-            _ => {
-                let len = body.len();
-                self.room(name).outbox.push(ticket, body);
-                self.waiting += 1;
-                self.waiting_bytes += len;
-                self.wants_to_ask(name);
-                self.send(now);
-            }
+        let room = self.rooms.get(name);
+        let entered = room.filter(|room| room.is_entered());
+        let terms = entered.map_or(terms, |room| room.terms);
+        if terms.order == Order::Local {
+            self.publish_locally(now, name, ticket, &body);
+        } else if entered.is_some_and(|room| matches!(room.stage, Stage::Alone(..))) {
+            self.with_room(name, |room, cx| room.deliver_alone(ticket, body, cx));
+        } else if self.alone && terms.when_down == WhenDown::Refuse {
+            return Err(PublishError::Unavailable);
+        } else if self.alone && entered.is_none() {
+            let fate = Fate::Local;
+            self.outputs.push_back(Output::Published { ticket, fate });
+        } else {
+            self.put_into_outbox(name, terms, ticket, body)?;
+            self.send(now);
         }
         self.tickets += 1;
         Ok(ticket)
+    }
+
+    fn put_into_outbox(
+        &mut self,
+        name: &Arc<str>,
+        terms: RoomTerms,
+        ticket: Ticket,
+        body: Arc<[u8]>,
+    ) -> Result<(), PublishError> {
+        let (messages, bytes) = (self.config.outbox_messages, self.config.outbox_bytes);
+        let room = self.rooms.get(name).map(|room| &room.outbox);
+        let (its_messages, its_bytes) = room.map_or((0, 0), |it| (it.len(), it.bytes()));
+        let is_full = self.waiting >= messages
+            || self.waiting_bytes + body.len() > bytes
+            || its_messages >= messages.div_ceil(ROOMS)
+            || its_bytes > 0 && its_bytes + body.len() > bytes / ROOMS;
+        if is_full {
+            return Err(PublishError::OutboxFull);
+        }
+        let room = self.room(name);
+        if !room.is_entered() {
+            room.terms = terms;
+        }
+        self.with_room(name, |room, _| room.outbox.push(ticket, body));
+        Ok(())
+    }
+
+    /// Sends a message that nobody misses to the members of a room on other nodes, at most once. The
+    /// caller gives it to its own. Returns whether it was sent.
+    pub fn publish_volatile(&mut self, now: Time, name: &Arc<str>, body: &[u8]) -> bool {
+        self.forward(now, name, 0, 0, body)
+    }
+
+    fn publish_locally(&mut self, now: Time, name: &Arc<str>, ticket: Ticket, body: &Arc<[u8]>) {
+        let mut numbers = None;
+        self.with_room(name, |room, cx| {
+            if let Stage::Local(local) = &mut room.stage {
+                let number = local.publish();
+                numbers = Some((local.stay, number.own));
+                cx.tell(Output::Deliver {
+                    room: Arc::clone(name),
+                    seq: number.seq,
+                    node: Arc::clone(cx.node),
+                    body: Arc::clone(body),
+                    ticket: Some(ticket),
+                });
+            }
+        });
+        let (stay, own) = numbers.unwrap_or_else(|| {
+            let fate = Fate::Forwarded;
+            self.outputs.push_back(Output::Published { ticket, fate });
+            self.stays += 1;
+            (self.stays, 1)
+        });
+        self.forward(now, name, stay, own, body);
+    }
+
+    fn forward(&mut self, now: Time, name: &Arc<str>, stay: u64, own: u64, body: &[u8]) -> bool {
+        let payload = Push::Local {
+            node: &self.config.node,
+            stay,
+            own,
+            body,
+        }
+        .to_payload();
+        self.notify(now, Channel::Room(Arc::clone(name)), payload)
+    }
+
+    /// A message arrived in a room without a common order, or one that nobody misses.
+    pub(super) fn local_arrived(
+        &mut self,
+        name: &Arc<str>,
+        node: &str,
+        stay: u64,
+        own: u64,
+        body: &[u8],
+    ) {
+        if *node == *self.config.node {
+            return;
+        }
+        self.with_room(name, |room, cx| {
+            let (room_name, node, body) = (Arc::clone(name), Arc::from(node), Arc::from(body));
+            if own == 0 && room.has_members {
+                cx.tell(Output::Volatile {
+                    room: room_name,
+                    node,
+                    body,
+                });
+            } else if own > 0
+                && let Stage::Local(local) = &mut room.stage
+                && let Some(arrived) = local.arrived(&node, stay, own)
+            {
+                if arrived.missing > 0 {
+                    cx.figures.gaps = cx.figures.gaps.saturating_add(arrived.missing);
+                    cx.tell(Output::Skip {
+                        room: Arc::clone(name),
+                        from: arrived.seq - arrived.missing,
+                        to: arrived.seq - 1,
+                        lost: true,
+                    });
+                }
+                cx.tell(Output::Deliver {
+                    room: room_name,
+                    seq: arrived.seq,
+                    node,
+                    body,
+                    ticket: None,
+                });
+            }
+        });
     }
 }

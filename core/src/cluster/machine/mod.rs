@@ -14,12 +14,12 @@
 //   session, members, pushed        what the broker, the node and other nodes do
 //   answers                         what the broker's answers change
 //   pipeline                        what is asked
-//   asking, logins, presence, seating, registration, probes, alone   one subject each
+//   asking, logins, recalling, presence, seating, registration, probes, alone   one subject each
 //   rooms                           finds rooms and changes them
 //   cluster                         the state
 //   room                            a part of the state
 //   context                         what a part may look at
-//   lease, peers, broker_clock, claims, questions   parts of the state
+//   lease, peers, broker_clock, claims, questions, recalls   parts of the state
 //   config, link, asked, timers     parts of the state
 //   output, figures, load           what comes out
 
@@ -46,6 +46,8 @@ mod presence;
 mod probes;
 mod pushed;
 mod questions;
+mod recalling;
+mod recalls;
 mod registration;
 mod registrations;
 mod room;
@@ -57,11 +59,12 @@ mod tick;
 mod timers;
 
 pub use self::cluster::Cluster;
-pub use self::config::{ClusterConfig, LoginTerms, RoomTerms};
+pub use self::config::{BadClusterConfig, ClusterConfig, LoginTerms, Order, RoomTerms, WhenDown};
 pub use self::lease::LeaseTimes;
 pub use self::link::LinkTimes;
 pub use self::load::NodeLoad;
 pub use self::output::{
-    ClusterNotice, Fate, Output, PositionKind, PublishError, Question, SeatTicket, Ticket,
+    ClusterNotice, Fate, Output, PositionKind, PublishError, Question, RecallTicket, SeatTicket,
+    Ticket,
 };
 pub use self::stats::ClusterStats;

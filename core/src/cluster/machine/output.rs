@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ConnectionId;
-use crate::cluster::answer::Failure;
+use crate::cluster::answer::{Entry, Failure};
 use crate::cluster::command::{Channel, Command};
 
 /// A message that this node published, until its fate is told.
@@ -21,17 +21,24 @@ pub struct Question(pub u64);
 pub enum PublishError {
     /// Too much waits for the broker.
     OutboxFull,
+    /// The broker is away, and the room's terms are to refuse.
+    Unavailable,
 }
 
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OutboxFull => "too much waits for the broker",
+            Self::Unavailable => "the broker is away",
         })
     }
 }
 
 impl std::error::Error for PublishError {}
+
+/// Messages that are read again, until they are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecallTicket(pub u64);
 
 /// A seat that was asked for, until it is granted or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +101,34 @@ pub enum Output {
         ticket: Ticket,
         /// Its fate.
         fate: Fate,
+    },
+    /// Nobody may come into a room now: the broker is away, and its terms are to refuse. Who waits to be
+    /// in has to be told.
+    Unavailable {
+        /// The room.
+        room: Arc<str>,
+    },
+    /// Give a message that nobody misses to the members of a room.
+    Volatile {
+        /// The room.
+        room: Arc<str>,
+        /// The node that sent it.
+        node: Arc<str>,
+        /// The message.
+        body: Arc<[u8]>,
+    },
+    /// What [`Cluster::recall`](super::Cluster::recall) has read.
+    Recalled {
+        /// The question.
+        ticket: RecallTicket,
+        /// The room.
+        room: Arc<str>,
+        /// The epoch of the numbers.
+        epoch: Arc<str>,
+        /// The messages, oldest first, without a hole up to the last one that was wanted. Those at the
+        /// beginning are missing where the log does not reach back so far, all of them where the room
+        /// has another epoch or the broker did not answer in time.
+        entries: Vec<Entry>,
     },
     /// Who is in a room on other nodes has changed: users who are on at least one now, and users who
     /// are on none any more.
@@ -189,6 +224,8 @@ pub enum ClusterNotice {
     Registered(Arc<str>),
     /// This node was not heard of for so long that the others take it for dead: it registers anew.
     Lapsed(Arc<str>),
+    /// This node has said goodbye, and does nothing more.
+    Retired,
     /// Another node is there.
     NodeUp(Arc<str>),
     /// Another node has gone, or is not heard of any more.
@@ -219,4 +256,8 @@ pub enum Fate {
     Applied,
     /// The broker was away, and there was nobody here to deliver it to.
     Local,
+    /// The broker was away, and the room's terms are to refuse.
+    Refused,
+    /// Nobody here is in the room, which has no common order: it went to other nodes.
+    Forwarded,
 }

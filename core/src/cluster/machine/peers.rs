@@ -20,6 +20,8 @@ use crate::cluster::push::NodeState;
 
 /// At most so many dead registrations are named in one command, those that died last.
 const NAMED: usize = 64;
+/// Registrations that are remembered: no cluster has so many.
+const MOST: usize = 10_000;
 
 /// All registrations but the present one of this node.
 #[derive(Debug)]
@@ -88,6 +90,9 @@ impl Peers {
 
     /// Takes notice of a registration that is named somewhere; it lives until it can be judged.
     pub(super) fn heard_of(&mut self, now: Time, registration: &Arc<str>) {
+        if self.all.len() >= MOST && !self.all.contains_key(registration) {
+            return;
+        }
         let new = || Peer {
             heard: now,
             count: None,
@@ -194,6 +199,22 @@ impl Peers {
             .collect()
     }
 
+    /// Other nodes that have been gone for so long that they will send nothing again.
+    pub(super) fn silent(&self, now: Time, silence: Duration, own: &str) -> Vec<Arc<str>> {
+        let mut nodes: BTreeMap<&str, bool> = BTreeMap::new();
+        for (registration, peer) in &self.all {
+            let is_silent = peer.life == Life::Vanished && peer.heard + silence <= now;
+            *nodes.entry(node_of(registration)).or_insert(true) &= is_silent;
+        }
+        let silent = nodes
+            .into_iter()
+            .filter(|(node, is_silent)| *is_silent && **node != *own);
+        silent
+            .map(|(node, _)| Arc::from(node))
+            .take(NAMED)
+            .collect()
+    }
+
     pub(super) fn forget(&mut self, registration: &str) {
         self.all.remove(registration);
     }
@@ -203,4 +224,11 @@ impl Peers {
         let alive = self.all.iter().filter(|(_, peer)| peer.life == Life::Alive);
         alive.map(|(registration, peer)| (registration, &peer.load))
     }
+}
+
+/// A registration is its node, a dot, and a count.
+pub(super) fn node_of(registration: &str) -> &str {
+    registration
+        .rsplit_once('.')
+        .map_or(registration, |(node, _)| node)
 }

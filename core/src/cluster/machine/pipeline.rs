@@ -48,6 +48,7 @@ impl Cluster {
         if !self.link.is_idle() {
             return;
         }
+        self.check_lease(now);
         let mut pipeline = Pipeline::default();
         if self.lease.due() <= now {
             self.ask_beat(now, &mut pipeline);
@@ -55,8 +56,12 @@ impl Cluster {
         if self.lease.is_introduced() {
             self.ask_questions(&mut pipeline);
             self.ask_for_claims(now, CLAIMS, &mut pipeline);
-            self.ask_for_rooms(&mut pipeline);
+            self.ask_for_recalls(&mut pipeline);
+            self.ask_for_rooms(now, &mut pipeline);
             self.ask_for_claims(now, COMMANDS, &mut pipeline);
+            if self.retire_by.is_some() && pipeline.commands.is_empty() {
+                self.ask_to_retire(&mut pipeline);
+            }
         }
         self.hand_over(now, pipeline);
     }
@@ -79,18 +84,19 @@ impl Cluster {
         }
     }
 
-    fn ask_for_rooms(&mut self, pipeline: &mut Pipeline) {
+    fn ask_for_rooms(&mut self, now: Time, pipeline: &mut Pipeline) {
         while !pipeline.is_full()
             && let Some((_, name)) = self.queue.pop_first()
         {
-            self.ask_for_room(name, pipeline);
+            self.ask_for_room(now, name, pipeline);
         }
     }
 
-    fn ask_for_room(&mut self, name: Arc<str>, pipeline: &mut Pipeline) {
+    fn ask_for_room(&mut self, now: Time, name: Arc<str>, pipeline: &mut Pipeline) {
         self.ask_for_seats(&name, pipeline);
         let fresh = self.fresh_epoch();
         let writer = self.writer();
+        let (silence, node) = (self.config.silence, &self.config.node);
         let Some(room) = self.rooms.get_mut(&name) else {
             return;
         };
@@ -98,6 +104,7 @@ impl Cluster {
         let stay = room.stay;
         let retention = self.config.retention;
         if room.needs_sync || room.session != self.session {
+            room.is_asked();
             let sync = Sync {
                 since: room.since(),
                 done: room.outbox.done(),
@@ -132,7 +139,7 @@ impl Cluster {
                 incarnation: writer.incarnation,
                 numbers: retention.numbers,
                 list: retention.numbers,
-                forget: Vec::new(),
+                forget: self.peers.silent(now, silence, node),
             };
             pipeline.push(
                 Command::Position(position),

@@ -186,7 +186,7 @@ pub(super) fn ask(
 }
 
 fn tell(room: &Room, told: Told, cx: &mut Context<'_>) {
-    if room.is_entered() && !told.is_empty() {
+    if room.has_members && !told.is_empty() {
         cx.tell(Output::Occupants {
             room: Arc::clone(&room.name),
             joined: told.joined,

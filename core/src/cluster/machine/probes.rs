@@ -11,7 +11,11 @@ impl Cluster {
     pub(super) fn probe_is_due(&mut self, now: Time, name: &Arc<str>) {
         if let Some(room) = self.rooms.get_mut(name) {
             room.probe = None;
-            room.needs_probe = room.stage == Stage::Live;
+            room.needs_probe = match room.stage {
+                Stage::Live => true,
+                Stage::Local(_) => room.terms.presence,
+                _ => false,
+            };
         }
         self.probe_at(name, now + self.config.probe);
         self.wants_to_ask(name);

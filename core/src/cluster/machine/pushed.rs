@@ -44,6 +44,12 @@ impl Cluster {
                     }
                 });
             }
+            Push::Local {
+                node,
+                stay,
+                own,
+                body,
+            } => self.local_arrived(name, node, stay, own, body),
             Push::Presence {
                 version,
                 epoch,

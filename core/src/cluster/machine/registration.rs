@@ -6,11 +6,12 @@ use super::asked::Asked;
 use super::cluster::Cluster;
 use super::load::NodeLoad;
 use super::output::{ClusterNotice, Output};
-use super::peers::Change;
+use super::peers::{Change, node_of};
 use super::pipeline::Pipeline;
+use super::timers::Timer;
 use crate::Time;
 use crate::cluster::answer::{Answer, Failure};
-use crate::cluster::command::{Beat, Command, Keep};
+use crate::cluster::command::{Beat, Command, Keep, Retire};
 use crate::cluster::push::{NodeState, Push};
 
 /// The version of what nodes tell each other.
@@ -30,6 +31,40 @@ impl Cluster {
     /// The node lets its connections go, and says so in its heartbeats.
     pub fn drain(&mut self) {
         self.state = NodeState::Draining;
+    }
+
+    /// The node says goodbye, once nothing else is left to say: [`ClusterNotice::Retired`] tells when it
+    /// has, within [`ClusterConfig::wait`](super::ClusterConfig::wait). All its connections have been
+    /// logged out before.
+    pub fn retire(&mut self, now: Time) {
+        self.state = NodeState::Draining;
+        let at = Some(now + self.config.wait);
+        self.timers.set(&mut self.retire_by, at, Timer::Retire);
+        self.send(now);
+    }
+
+    pub(super) fn ask_to_retire(&mut self, pipeline: &mut Pipeline) {
+        let registration = Arc::clone(self.lease.registration());
+        let payload = Push::Beat {
+            registration: &registration,
+            count: self.lease.last_beat(),
+            protocol: PROTOCOL,
+            state: NodeState::Gone,
+            figures: b"",
+        }
+        .to_payload();
+        let retire = Retire {
+            registration,
+            payload,
+        };
+        pipeline.push(Command::Retire(retire), Asked::Retire);
+    }
+
+    pub(super) fn is_retired(&mut self, now: Time) {
+        self.timers.set(&mut self.retire_by, None, Timer::Retire);
+        self.hang_up(now);
+        self.link.stop();
+        self.notice(ClusterNotice::Retired);
     }
 
     /// Stands before any input: a node that was paused for longer than its lease is not registered any
@@ -178,13 +213,6 @@ impl Cluster {
     pub(super) fn notice(&mut self, notice: ClusterNotice) {
         self.outputs.push_back(Output::Notice(notice));
     }
-}
-
-/// A registration is its node, a dot, and a count.
-fn node_of(registration: &str) -> &str {
-    registration
-        .rsplit_once('.')
-        .map_or(registration, |(node, _)| node)
 }
 
 /// Whether two nodes were configured with the same name: a node is its name, a dash, and eight random

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::context::Context;
+use super::output::Output;
 use super::registrations::Registrations;
 use super::room::Room;
+use crate::cluster::command::Channel;
 
 impl Cluster {
     pub(super) fn room(&mut self, name: &Arc<str>) -> &mut Room {
@@ -47,6 +49,15 @@ impl Cluster {
         let names: Vec<_> = self.rooms.keys().cloned().collect();
         for name in names {
             self.with_room(&name, &mut change);
+        }
+    }
+
+    /// Nobody has come back to a room.
+    pub(super) fn follow_no_more(&mut self, name: &Arc<str>) {
+        self.with_room(name, Room::leave);
+        if self.link.is_up() {
+            let channels = vec![Channel::Room(Arc::clone(name))];
+            self.outputs.push_back(Output::Unsubscribe(channels));
         }
     }
 

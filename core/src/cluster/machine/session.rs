@@ -7,7 +7,7 @@ use super::cluster::Cluster;
 use super::output::{ClusterNotice, Output};
 use super::timers::Timer;
 use crate::Time;
-use crate::cluster::answer::Done;
+use crate::cluster::answer::{Done, Failure};
 use crate::cluster::command::Channel;
 
 /// Channels of one SUBSCRIBE.
@@ -54,8 +54,10 @@ impl Cluster {
         }
         self.link.lost(now, &mut self.rng);
         for asked in std::mem::take(&mut self.asked) {
-            if let Asked::Question(question) = asked {
-                self.questions.lost(question);
+            match asked {
+                Asked::Question(question) => self.questions.lost(question),
+                Asked::Recall(ticket) => self.recalls.ask_again(ticket),
+                _ => {}
             }
         }
         self.questions.drop_notices();
@@ -87,20 +89,31 @@ impl Cluster {
             failed |= match answer {
                 Ok(answer) => self.answer(now, asked, answer).is_err(),
                 Err(failure) => {
-                    self.notice(ClusterNotice::Failed(failure));
+                    self.failed_with(failure);
                     true
                 }
             };
         }
         if failed {
             self.hang_up(now);
+        }
+        if self.link.is_down() {
             return;
         }
         self.link.answered(now);
+        self.failure = None;
         if std::mem::take(&mut self.alone) {
             self.timers.set(&mut self.forget, None, Timer::Forget);
             self.notice(ClusterNotice::Back);
         }
         self.send(now);
+    }
+
+    /// Says what the broker refuses, once until it answers again.
+    fn failed_with(&mut self, failure: Failure) {
+        if self.failure != Some(failure) {
+            self.failure = Some(failure);
+            self.notice(ClusterNotice::Failed(failure));
+        }
     }
 }

@@ -27,6 +27,17 @@ impl Cluster {
                     self.seats_are_due(now, &name);
                 }
                 Timer::Question(question) => self.question_is_due(question),
+                Timer::Recall(ticket) => self.recall_is_due(ticket),
+                Timer::Linger(name) => {
+                    if let Some(room) = self.rooms.get_mut(&name) {
+                        room.linger = None;
+                    }
+                    self.follow_no_more(&name);
+                }
+                Timer::Retire => {
+                    self.retire_by = None;
+                    self.is_retired(now);
+                }
                 Timer::Forget => {
                     self.forget = None;
                     self.forget_elsewhere();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::output::Question;
+use super::output::{Question, RecallTicket};
 use crate::{ConnectionId, Time};
 
 /// What may be due. Its owner keeps the time at which it is, so that each is set at most once.
@@ -19,6 +19,12 @@ pub(super) enum Timer {
     Seats(Arc<str>),
     /// A question has waited for long enough.
     Question(Question),
+    /// Messages that are read again have been waited for long enough.
+    Recall(RecallTicket),
+    /// Nobody has been in a room for so long that it is followed no more.
+    Linger(Arc<str>),
+    /// The node has tried to say goodbye for long enough.
+    Retire,
     /// Users on other nodes are to be forgotten.
     Forget,
     /// A connection has waited for long enough for its claim.

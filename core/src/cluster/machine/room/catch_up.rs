@@ -27,7 +27,7 @@ impl Room {
         entry: Entry,
         cx: &mut Context<'_>,
     ) -> bool {
-        if self.stage == Stage::Absent {
+        if let Stage::Absent | Stage::Local(_) = self.stage {
             return false;
         }
         if self.stage == Stage::Live
@@ -37,7 +37,7 @@ impl Room {
             if entry.seq <= *seq {
                 return false;
             }
-            if entry.seq == *seq + 1 {
+            if entry.seq - *seq == 1 {
                 self.take(entry, cx);
                 return false;
             }
@@ -65,7 +65,7 @@ impl Room {
     pub(in crate::cluster) fn read(&mut self, read: Read, cx: &mut Context<'_>) {
         self.needs_sync = false;
         let own = read.own;
-        if self.is_entered() {
+        if !matches!(self.stage, Stage::Absent | Stage::Local(_)) {
             self.catch_up(read, cx);
         }
         // Last: what is in the log has been delivered with its ticket.
@@ -128,18 +128,18 @@ impl Room {
     /// Delivers what was read and what has arrived, in the order of the numbers. Up to `until`, what is
     /// not there is lost.
     fn replay(&mut self, read: Read, until: u64, cx: &mut Context<'_>) {
-        let mut found = self.buffer.take(&read.epoch);
+        let mut found = self.buffer.take(&read.epoch, read.seq);
         found.extend(read.entries.into_iter().map(|entry| (entry.seq, entry)));
-        let later = found.split_off(&(until + 1));
+        let later = found.split_off(&until.saturating_add(1));
         for (seq, entry) in found {
-            self.skip_to(seq - 1, cx);
-            if self.at() + 1 == seq {
+            if seq > self.at() {
+                self.skip_to(seq - 1, cx);
                 self.take(entry, cx);
             }
         }
         self.skip_to(until, cx);
         for (seq, entry) in later {
-            if self.at() + 1 == seq {
+            if self.at().checked_add(1) == Some(seq) {
                 self.take(entry, cx);
             } else {
                 self.buffer.push(&read.epoch, entry);
@@ -157,12 +157,12 @@ impl Room {
         let Some((_, seq)) = &mut self.position else {
             return;
         };
-        let from = *seq + 1;
-        if to < from {
+        if to <= *seq {
             return;
         }
+        let from = *seq + 1;
         *seq = to;
-        cx.figures.gaps += to + 1 - from;
+        cx.figures.gaps += to - (from - 1);
         cx.tell(Output::Skip {
             room: Arc::clone(&self.name),
             from,

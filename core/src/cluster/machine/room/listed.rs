@@ -52,12 +52,13 @@ impl Listed {
     }
 
     pub(super) fn place(&self, change: &Change) -> Place {
-        if self.epoch != change.epoch || change.version > self.version + 1 {
-            Place::Beyond
-        } else if change.version <= self.version {
-            Place::Known
-        } else {
-            Place::Next
+        if self.epoch != change.epoch {
+            return Place::Beyond;
+        }
+        match change.version.checked_sub(self.version) {
+            None | Some(0) => Place::Known,
+            Some(1) => Place::Next,
+            Some(_) => Place::Beyond,
         }
     }
 

@@ -4,13 +4,14 @@
 //
 //   catch_up                       follows the log
 //   state                          the room
-//   outbox, occupants, seats, buffer   parts of it
+//   outbox, occupants, seats, local, buffer   parts of it
 //   own                            a part of occupants
 //   listed                         a part of both
 
 mod buffer;
 mod catch_up;
 mod listed;
+mod local;
 mod occupants;
 mod outbox;
 mod own;

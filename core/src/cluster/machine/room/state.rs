@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::buffer::Buffer;
+use super::local::Local;
 use super::occupants::Occupants;
 use super::outbox::{Outbox, settle};
 use super::seats::Seats;
 use crate::Time;
-use crate::cluster::machine::config::RoomTerms;
+use crate::cluster::machine::config::{Order, RoomTerms, WhenDown};
 use crate::cluster::machine::context::Context;
-use crate::cluster::machine::output::{Output, PositionKind, Ticket};
+use crate::cluster::machine::output::{Fate, Output, PositionKind, Ticket};
 use crate::cluster::machine::timers::Timer;
 
 /// A room that somebody here is in, or that something is to be sent to.
@@ -42,6 +43,10 @@ pub(in crate::cluster) struct Room {
     pub(in crate::cluster) needs_probe: bool,
     /// Its place in the queue of those that have something to ask.
     pub(in crate::cluster) queued: Option<u64>,
+    /// Somebody here is in it; else it is only followed for a while.
+    pub(in crate::cluster) has_members: bool,
+    /// When it is followed no more.
+    pub(in crate::cluster) linger: Option<Time>,
     /// When it is to be probed next.
     pub(in crate::cluster) probe: Option<Time>,
     /// Unique in the machine: an answer to an earlier stay says nothing about this one.
@@ -60,6 +65,8 @@ pub(in crate::cluster) enum Stage {
     Live,
     /// The broker is away: own epoch, last own number.
     Alone(Arc<str>, u64),
+    /// It has no common order.
+    Local(Local),
 }
 
 impl Room {
@@ -78,12 +85,15 @@ impl Room {
             needs_sync: true,
             needs_probe: false,
             queued: None,
+            has_members: false,
+            linger: None,
             probe: None,
             stay: 0,
             session: 0,
         }
     }
 
+    /// Somebody here is in it, or was a while ago: what happens in it is followed.
     pub(in crate::cluster) fn is_entered(&self) -> bool {
         self.stage != Stage::Absent
     }
@@ -110,14 +120,20 @@ impl Room {
     }
 
     /// What is due, and when.
-    pub(in crate::cluster) fn timers(&self) -> [(Option<Time>, Timer); 4] {
+    pub(in crate::cluster) fn timers(&self) -> [(Option<Time>, Timer); 5] {
         let name = || Arc::clone(&self.name);
         [
             (self.probe, Timer::Probe(name())),
+            (self.linger, Timer::Linger(name())),
             (self.occupants.write, Timer::Presence(name())),
             (self.occupants.fade, Timer::Fade(name())),
             (self.seats.due, Timer::Seats(name())),
         ]
+    }
+
+    /// The log is asked for.
+    pub(in crate::cluster) fn is_asked(&mut self) {
+        self.buffer.is_asked();
     }
 
     /// Something was said about the room in this epoch.
@@ -130,21 +146,70 @@ impl Room {
         }
     }
 
-    pub(in crate::cluster) fn enter(&mut self, stay: u64, terms: RoomTerms) {
+    /// Somebody is in it who was not before.
+    pub(in crate::cluster) fn enter(
+        &mut self,
+        stay: u64,
+        terms: RoomTerms,
+        epoch: Arc<str>,
+        cx: &mut Context<'_>,
+    ) {
         self.terms = terms;
-        self.occupants.enter();
-        self.stage = Stage::Syncing;
+        self.has_members = true;
+        if self.is_entered() {
+            // It was still followed.
+            let timer = Timer::Linger(Arc::clone(&self.name));
+            cx.timers.set(&mut self.linger, None, timer);
+            self.tell_start(cx);
+            return;
+        }
+        if terms.presence {
+            self.occupants.enter();
+        }
         self.stay = stay;
         self.untold = true;
-        self.needs_sync = true;
+        self.needs_sync = terms.presence || terms.order == Order::Total;
+        self.stage = match terms.order {
+            Order::Total => Stage::Syncing,
+            Order::Local => Stage::Local(Local::new(epoch, stay)),
+        };
+        self.tell_start(cx);
     }
 
+    /// Tells where its members begin, if that is known.
+    fn tell_start(&mut self, cx: &mut Context<'_>) {
+        let (epoch, seq) = match (&self.stage, &self.position) {
+            (Stage::Local(local), _) => (Arc::clone(&local.epoch), local.seq()),
+            (Stage::Syncing | Stage::Live, Some((epoch, seq))) => (Arc::clone(epoch), *seq),
+            _ => return,
+        };
+        self.untold = false;
+        cx.tell(Output::Position {
+            room: Arc::clone(&self.name),
+            epoch,
+            seq,
+            kind: PositionKind::Start,
+        });
+    }
+
+    /// Nobody is in it any more; it is followed until then.
+    pub(in crate::cluster) fn linger(&mut self, until: Time, cx: &mut Context<'_>) {
+        self.has_members = false;
+        let timer = Timer::Linger(Arc::clone(&self.name));
+        cx.timers.set(&mut self.linger, Some(until), timer);
+    }
+
+    /// It is not followed any more.
     pub(in crate::cluster) fn leave(&mut self, cx: &mut Context<'_>) {
         self.stage = Stage::Absent;
+        self.has_members = false;
         self.position = None;
         self.seen.clear();
         self.buffer.clear();
         self.occupants.leave();
+        let name = || Arc::clone(&self.name);
+        cx.timers.set(&mut self.probe, None, Timer::Probe(name()));
+        cx.timers.set(&mut self.linger, None, Timer::Linger(name()));
         settle(self.outbox.settle_all(), cx);
     }
 
@@ -163,8 +228,12 @@ impl Room {
 
     /// The link is gone, or came back: the log has to be read before anything is delivered.
     pub(in crate::cluster) fn read_again(&mut self) {
-        self.needs_sync = true;
         self.needs_probe = false;
+        if let Stage::Local(_) = self.stage {
+            self.needs_sync = self.terms.presence;
+            return;
+        }
+        self.needs_sync = true;
         if self.stage == Stage::Live {
             self.stage = Stage::Syncing;
         }
@@ -186,6 +255,28 @@ impl Room {
             self.deliver_alone(it.ticket, it.body, cx);
         }
         settle(self.outbox.settle_all(), cx);
+    }
+
+    /// The broker has been away for too long, and nobody here can have what waits for it.
+    pub(in crate::cluster) fn give_up_waiting(&mut self, cx: &mut Context<'_>) {
+        let is_refused = self.terms.when_down == WhenDown::Refuse;
+        let waiting: Vec<_> = self.outbox.take_waiting().collect();
+        for it in waiting {
+            let fate = if is_refused {
+                Fate::Refused
+            } else {
+                Fate::Local
+            };
+            cx.tell(Output::Published {
+                ticket: it.ticket,
+                fate,
+            });
+        }
+        if self.has_members && self.position.is_none() {
+            cx.tell(Output::Unavailable {
+                room: Arc::clone(&self.name),
+            });
+        }
     }
 
     /// Delivers a message to the members here; it is not sent on later.
@@ -213,6 +304,9 @@ impl Room {
         let name = &self.name;
         if self.stage == Stage::Live && (self.position.is_none() || !self.buffer.is_empty()) {
             return Err(format!("room {name} is live at {:?}", self.position));
+        }
+        if self.has_members == self.linger.is_some() && self.is_entered() {
+            return Err(format!("room {name} lingers with members, or not without"));
         }
         if self.stage == Stage::Syncing && !self.needs_sync {
             return Err(format!(
