@@ -3,6 +3,7 @@
 use super::Log;
 use super::arena::NONE;
 use super::connection::Writer;
+use super::entry::Entry;
 
 /// A membership of a connection whose socket takes no bytes.
 #[derive(Clone, Copy, Debug)]
@@ -13,13 +14,34 @@ pub(super) struct Lag {
 }
 
 impl Log {
-    /// Notes that a socket takes no bytes.
-    pub(super) fn block(&mut self, slot: u32) {
+    /// Notes that a socket takes no bytes. Volatile messages of which it has taken none are dropped;
+    /// returns how many.
+    pub(super) fn block(&mut self, slot: u32) -> u32 {
         self.connections[slot as usize].writer = Writer::Blocked;
+        let mut dropped = 0;
         for membership in 0..self.connections[slot as usize].rooms.len() {
+            dropped += u32::from(self.pass_volatile(slot, membership));
             self.link(slot, membership);
         }
         self.weigh_connection(slot);
+        dropped
+    }
+
+    /// Moves a member on from a volatile message that is for it. Returns whether it was at one.
+    fn pass_volatile(&mut self, slot: u32, membership: usize) -> bool {
+        let found = self.connections[slot as usize].rooms[membership];
+        let room = &self.rooms[found.room];
+        let cursor = room.members[found.index as usize].cursor;
+        let index = room.locate(cursor);
+        let waits = room.ring.get(index).is_some_and(Entry::is_volatile)
+            && self.recovery(slot, found.room).is_none()
+            && room.is_for(index, cursor, slot, None);
+        if waits {
+            #[cfg(test)]
+            self.missed.push((slot, found.room, cursor));
+            self.advance(found.room, found.index, cursor + 1);
+        }
+        waits
     }
 
     /// Notes that a socket takes bytes again, or that it is gone.

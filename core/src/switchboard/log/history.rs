@@ -115,7 +115,8 @@ impl History {
         self.outside = self.outside.saturating_sub(1);
     }
 
-    /// Notes that entries have gone from before the history; `indices` are in order.
+    /// Notes that entries have gone from before the history, or that have no number; `indices` are in
+    /// order.
     pub(super) fn removed(&mut self, indices: &[usize]) {
         let mut gone = indices.iter().peekable();
         for (index, note) in std::mem::take(&mut self.notes).into_iter().enumerate() {
@@ -123,7 +124,20 @@ impl History {
                 self.notes.push_back(note);
             }
         }
-        self.outside -= indices.len();
+        self.outside -= indices.partition_point(|&index| index < self.outside);
+    }
+
+    /// Begins to look at all notes, as the log does at its entries.
+    pub(super) fn begin_sweep(&mut self) {
+        self.notes.begin_sweep();
+    }
+
+    /// Goes on with that. What does not stay is before the history, or has no number.
+    pub(super) fn sweep(&mut self, stays: bool) {
+        let index = self.notes.swept();
+        if self.notes.sweep(stays).is_some() && index < self.outside {
+            self.outside -= 1;
+        }
     }
 
     /// Gives up the oldest entry.

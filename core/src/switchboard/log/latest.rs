@@ -327,7 +327,8 @@ impl Room {
             && joined.recovered != Some(true)
             && latest.values > 0
             && number <= self.seq;
-        gets.then(|| self.position(self.find(number)))
+        let index = gets.then(|| self.find(number))?;
+        (index < self.ring.len()).then(|| self.position(index))
     }
 
     /// Returns the index of the entry at which a member is to look next.

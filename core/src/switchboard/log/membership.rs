@@ -140,7 +140,7 @@ impl Log {
         let key = left.room;
         let room = &mut self.rooms[key];
         let index = room.index_of(left.index);
-        room.depart(index);
+        let freed = room.depart(index);
         let member = room.members.swap_remove(left.index as usize);
         if let Some(latest) = &mut room.latest {
             latest.left(slot, left.index);
@@ -165,6 +165,7 @@ impl Log {
             }
             self.touch_if_behind(moved);
         }
+        self.held -= freed;
         self.recoveries.remove(&(slot, key));
         self.settle(key);
         if self.rooms[key].members.is_empty() {

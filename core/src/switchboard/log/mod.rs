@@ -162,6 +162,9 @@ pub(super) struct Log {
     /// Members and connections that writers have looked at.
     #[cfg(test)]
     visits: usize,
+    /// Volatile messages that were dropped as a socket took no more: slot, room, position.
+    #[cfg(test)]
+    missed: Vec<(u32, u32, u64)>,
 }
 
 /// Rings that are kept for reuse, and their largest size: together at most about 1 MiB.
@@ -201,6 +204,8 @@ impl Log {
             now: Time::ZERO,
             #[cfg(test)]
             visits: 0,
+            #[cfg(test)]
+            missed: Vec::new(),
         }
     }
 
@@ -380,6 +385,7 @@ impl Log {
         self.note_idle(key, idle);
         let room = &mut self.rooms[key];
         if room.ring.is_empty() {
+            room.close_holes();
             let buffer = room.ring.take_buffer();
             let of_use = buffer.capacity() > 0 && buffer.capacity() <= SPARE_ENTRIES;
             if of_use && self.spares.len() < SPARES {

@@ -1,5 +1,7 @@
 //! Publishing: one entry, whatever the number of members.
 
+use smallvec::SmallVec;
+
 use super::Log;
 use super::connection::Connection;
 use super::entry::{Entry, Kind};
@@ -48,12 +50,14 @@ impl Log {
         origin: Origin,
     ) -> Result<Published, Busy> {
         if self.rooms[key].is_full(kind) {
-            return Err(Busy);
+            // What is volatile is of no use later.
+            return match kind {
+                Kind::Volatile => Ok(self.miss(key, excluded)),
+                _ => Err(Busy),
+            };
         }
         let published = self.publish_entry(key, frame, kind, excluded, origin);
-        if self.rooms[key].latest.is_some() {
-            self.sweep(key);
-        }
+        self.sweep(key);
         Ok(published)
     }
 
@@ -111,6 +115,7 @@ impl Log {
                 return published;
             }
             self.rooms[key].volatiles += 1;
+            self.rooms[key].leave_holes();
         }
         let bytes = frame.len();
         let room = &mut self.rooms[key];
@@ -127,21 +132,19 @@ impl Log {
             // Who was not over the limit when it was looked at may be now.
             room.over = 0;
         }
-        let counts = room.latest.is_none() || Latest::counts(kind);
+        let counts = match kind {
+            Kind::Volatile => false,
+            _ => room.latest.is_none() || Latest::counts(kind),
+        };
         match room.rule.slow {
+            Slow::DropNewest => self.compact_if_due(key),
             _ if !counts => {}
             // A change of presence makes nobody slow: who is near the limit gets the list later.
             Slow::Disconnect if kind == Kind::Presence => {}
             Slow::Disconnect => {
                 let (at_last, others) = self.condemn_over(key, &excluded);
                 published.closed = at_last + others;
-                published.accepted -= at_last;
-                // A volatile message is not for those who stand elsewhere.
-                let lose = match kind {
-                    Kind::Volatile => &mut published.dropped,
-                    _ => &mut published.accepted,
-                };
-                *lose -= others;
+                published.accepted -= published.closed;
             }
             Slow::DropOldest if room.latest.is_some() => {
                 published.dropped_oldest = self.drop_unkept(key);
@@ -150,11 +153,20 @@ impl Log {
                 published.accepted -= published.closed;
             }
             Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
-            Slow::DropNewest => self.compact_if_due(key),
             Slow::CatchUp => published.dropped_oldest = self.drop_forgotten(key),
         }
         self.weigh_room(key);
         published
+    }
+
+    /// Returns what becomes of a volatile message to a room that nobody gets.
+    pub(in crate::switchboard) fn miss(&self, key: u32, excluded: &[u32]) -> Published {
+        let excluded = self.members_among(key, excluded).len();
+        Published {
+            excluded,
+            dropped: self.rooms[key].members.len() - excluded,
+            ..Published::default()
+        }
     }
 
     /// Returns the number of members for which nothing waits in a room.
@@ -194,18 +206,26 @@ impl Log {
     }
 
     /// Marks the members that do not get the next message; returns their slots, sorted.
-    fn exclude(&mut self, key: u32, excluded: &[u32]) -> smallvec::SmallVec<[u32; 4]> {
-        let mut members = smallvec::SmallVec::<[u32; 4]>::new();
-        for &slot in excluded {
-            let found = self.connections.get(slot as usize).and_then(|connection| {
-                let at = connection.membership(key)?;
-                Some(connection.rooms[at].index)
-            });
-            if let Some(index) = found {
+    fn exclude(&mut self, key: u32, excluded: &[u32]) -> SmallVec<[u32; 4]> {
+        let members = self.members_among(key, excluded);
+        for &slot in &members {
+            let connection = &self.connections[slot as usize];
+            if let Some(at) = connection.membership(key) {
+                let index = connection.rooms[at].index;
                 self.rooms[key].members[index as usize].special = true;
-                members.push(slot);
             }
         }
+        members
+    }
+
+    /// Returns those of these slots, sorted, whose connections are members of a room.
+    fn members_among(&self, key: u32, slots: &[u32]) -> SmallVec<[u32; 4]> {
+        let is_member = |slot: u32| {
+            let connection = self.connections.get(slot as usize);
+            connection.is_some_and(|found| found.membership(key).is_some())
+        };
+        let members = slots.iter().copied().filter(|&slot| is_member(slot));
+        let mut members: SmallVec<_> = members.collect();
         members.sort_unstable();
         members.dedup();
         members

@@ -214,7 +214,9 @@ impl Log {
     pub(super) fn lost_numbers(&self, key: u32, cursor: u64) -> Option<(u64, u64)> {
         let room = &self.rooms[key];
         let positions = room.base.saturating_sub(cursor);
-        let unnumbered = room.lost.iter().filter(|&&at| at >= cursor).count() as u64;
+        let unnumbered = room.lost.iter();
+        let unnumbered = unnumbered.map(|&(from, to)| to.saturating_sub(from.max(cursor)));
+        let unnumbered: u64 = unnumbered.sum();
         let numbers = positions.saturating_sub(unnumbered);
         let to = room.popped;
         (numbers > 0).then(|| (to + 1 - numbers, to))

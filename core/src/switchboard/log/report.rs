@@ -47,6 +47,7 @@ impl Log {
             messages: 0,
             ping: false,
             blocked: written < job.len(),
+            missed: 0,
             discarded: 0,
             failed: job.has_failed(),
         };
@@ -256,7 +257,7 @@ impl Log {
             uninformed = stopped.is_some_and(|stop| stop < room.lost_presence);
             special |= room.stop_of(&member).is_some();
         }
-        room.depart(from);
+        let freed = room.depart(from);
         room.arrive(to);
         let end = room.position(to);
         special &= to < room.ring.len();
@@ -270,6 +271,7 @@ impl Log {
         moved.flying = false;
         moved.special = special;
         let slot = member.slot;
+        self.held -= freed;
         self.connections[slot as usize].rooms[member.membership as usize].taken = 0;
         if let Some(recovery) = self.recovery(slot, key)
             && recovery.until <= end
@@ -312,7 +314,7 @@ impl Log {
         }
         if outcome.blocked {
             self.collapse_pongs(slot);
-            self.block(slot);
+            outcome.missed = self.block(slot);
         } else if again
             || !job.all
             || self.published != turn.stamp

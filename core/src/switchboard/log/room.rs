@@ -73,8 +73,9 @@ pub(super) struct Room {
     pub(super) over: u64,
     /// Members whose cursor is before the front.
     pub(super) jumped: u32,
-    /// Positions of unnumbered messages that were lost while there were such members.
-    pub(super) lost: Ring<u64>,
+    /// Positions without a number that were lost while there were such members: from one up to
+    /// another, which is not among them.
+    pub(super) lost: Ring<(u64, u64)>,
     /// The last number that is not in the log any more.
     pub(super) popped: u64,
     /// The position after the last presence entry that was dropped.
@@ -185,17 +186,22 @@ impl Room {
         }
     }
 
-    /// Returns the number of messages from an index to the end, and their bytes.
+    /// Returns the number of messages from an index to the end, and their bytes. Volatile ones do not
+    /// count.
     ///
     /// Where the latest value of each key is kept, values do not count.
     pub(super) fn lag(&self, index: usize) -> (u64, u64) {
         if let Some(latest) = &self.latest {
             return latest.lag(self.position(index));
         }
-        match self.ring.get(index) {
-            Some(entry) => ((self.ring.len() - index) as u64, self.bytes - entry.start),
-            None => (0, 0),
-        }
+        let Some(entry) = self.ring.get(index) else {
+            return (0, 0);
+        };
+        let messages = match &self.sparse {
+            None => (self.ring.len() - index) as u64,
+            Some(sparse) => sparse.counted_from(index),
+        };
+        (messages, self.bytes - entry.start)
     }
 
     /// Returns whether the lag from an index is over `times` the limit.
@@ -216,12 +222,19 @@ impl Room {
         }
     }
 
+    /// Notes that a member moves on from an index; returns the bytes freed.
     #[inline]
-    pub(super) fn depart(&mut self, index: usize) {
-        match self.ring.get_mut(index) {
-            Some(entry) => entry.cursors -= 1,
-            None => self.at_end -= 1,
+    pub(super) fn depart(&mut self, index: usize) -> usize {
+        let Some(entry) = self.ring.get_mut(index) else {
+            self.at_end -= 1;
+            return 0;
+        };
+        entry.cursors -= 1;
+        // A volatile message is only for those who stood at it when it was published.
+        if entry.cursors == 0 && entry.is_volatile() {
+            return self.kill(index);
         }
+        0
     }
 
     /// Appends an entry, at which all members stand from now on that stood at the end.
@@ -230,10 +243,11 @@ impl Room {
         entry.cursors = std::mem::take(&mut self.at_end);
         entry.flight = std::mem::take(&mut self.end_flight);
         entry.blocked = std::mem::replace(&mut self.end_blocked, NONE);
-        self.bytes += entry.frame.len() as u64;
+        let counts = !entry.is_volatile();
+        self.bytes += if counts { entry.frame.len() as u64 } else { 0 };
         self.ring.push_back(entry);
         if let Some(sparse) = &mut self.sparse {
-            sparse.appended();
+            sparse.appended(counts);
         }
     }
 

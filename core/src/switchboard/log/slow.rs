@@ -6,7 +6,7 @@ use super::limits::Slow;
 use super::room::Room;
 use crate::ConnectionId;
 
-/// Unnumbered messages that are remembered as lost. Beyond these, a gap may be told to be longer than
+/// Stretches of positions without a number that are remembered as lost. Beyond these, a gap may be told to be longer than
 /// it is, by numbers that the client has got.
 const LOST: usize = 256;
 
@@ -141,12 +141,17 @@ impl Log {
             lost -= room.jumped as usize;
         }
         let room = &mut self.rooms[key];
-        if room.ring[index].seq().is_none() && cursors > 0 {
-            if room.lost.len() >= LOST {
-                room.lost.pop_front();
+        if cursors > 0 {
+            // What was at positions that have gone already had no number either.
+            let numbered = u64::from(room.ring[index].seq().is_some());
+            let from = room.position(index) + numbered;
+            let to = room.position(index + 1);
+            if from < to {
+                if room.lost.len() >= LOST {
+                    room.lost.pop_front();
+                }
+                room.lost.push_back((from, to));
             }
-            let position = room.position(index);
-            room.lost.push_back(position);
         }
         // All who stood here are before the front now, and those who were already.
         room.jumped = cursors;

@@ -1,5 +1,5 @@
-//! Logs with holes: of rooms whose members lose the newest messages, and of those that keep the
-//! [latest](super::latest) value of each key.
+//! Logs with holes: of rooms whose members lose the newest messages, of those that keep the
+//! [latest](super::latest) value of each key, and of those that have a volatile message.
 //!
 //! ```text
 //!            full until 4       at the end
@@ -31,6 +31,8 @@ const LEAST: (usize, u64) = if cfg!(test) {
 #[derive(Debug)]
 struct Place {
     position: u64,
+    /// Messages before it that count for the lag of members.
+    before: u64,
     /// Who published it, if it is kept by its key and that matters.
     origin: Option<Box<Origin>>,
     /// Where those are to stop that stood here when they became full.
@@ -46,6 +48,8 @@ struct Place {
 pub(super) struct Sparse {
     places: Ring<Place>,
     end: u64,
+    /// Messages so far that count for the lag of members.
+    counted: u64,
     /// Entries that are for nobody any more.
     pub(super) dead: usize,
     full: u32,
@@ -62,6 +66,7 @@ impl Sparse {
         Self {
             places: Ring::default(),
             end: 0,
+            counted: 0,
             dead: 0,
             full: 0,
             stop_at_end: 0,
@@ -91,15 +96,22 @@ impl Sparse {
         low
     }
 
-    pub(super) fn appended(&mut self) {
+    /// Returns the number of messages from an index on that count for the lag of members.
+    pub(super) fn counted_from(&self, index: usize) -> u64 {
+        self.counted - self.places[index].before
+    }
+
+    pub(super) fn appended(&mut self, counts: bool) {
         self.places.push_back(Place {
             position: self.end,
+            before: self.counted,
             origin: None,
             stop: 0,
             draining: 0,
             stops: std::mem::take(&mut self.stop_at_end),
         });
         self.end += 1;
+        self.counted += u64::from(counts);
     }
 
     /// Returns who published the entry at an index, if that was noted.
@@ -141,6 +153,30 @@ impl Sparse {
 }
 
 impl Room {
+    /// Gives each entry a position of its own, so that those between may go.
+    pub(super) fn leave_holes(&mut self) {
+        if self.sparse.is_some() {
+            return;
+        }
+        let mut sparse = Sparse {
+            end: self.base,
+            ..Sparse::new()
+        };
+        for entry in self.ring.iter() {
+            sparse.appended(!entry.is_volatile());
+            sparse.dead += usize::from(entry.is_dead());
+        }
+        self.sparse = Some(Box::new(sparse));
+    }
+
+    /// Lets the positions of an empty log follow from its base again, where nothing needs more.
+    pub(super) fn close_holes(&mut self) {
+        if self.sparse.is_some() && self.latest.is_none() && self.rule.slow != Slow::DropNewest {
+            self.base = self.end();
+            self.sparse = None;
+        }
+    }
+
     /// Returns where a full member is to stop.
     pub(super) fn stop_of(&self, member: &Member) -> Option<u64> {
         let sparse = self.sparse.as_ref().filter(|it| it.full > 0)?;
@@ -228,7 +264,8 @@ impl Room {
             due = due + entry.cursors - place.stops;
             place.stops += stops;
             stops = 0;
-            if due == 0 && index < kept_from {
+            let is_nothing = entry.is_dead() && entry.is_volatile() && entry.cursors == 0;
+            if is_nothing || (due == 0 && index < kept_from) {
                 stops = place.stops;
                 freed += entry.frame.len();
                 self.volatiles -= u32::from(entry.is_volatile());
@@ -250,11 +287,13 @@ impl Room {
             (count + 1, bytes + entry.frame.len())
         });
         sparse.dead = self.ring.iter().filter(|entry| entry.is_dead()).count();
-        let mut start = self.bytes;
+        let (mut start, mut before) = (self.bytes, sparse.counted);
         for index in (0..self.ring.len()).rev() {
             let entry = &mut self.ring[index];
             start -= entry.start;
             entry.start = start;
+            before -= u64::from(!entry.is_volatile());
+            sparse.places[index].before = before;
         }
         sparse.compact_above = (
             2 * self.ring.len() + LEAST.0,
@@ -343,6 +382,12 @@ impl Room {
         assert_eq!(sparse.stop_at_end, stops[self.ring.len()]);
         let above = sparse.compact_above;
         let compact = self.ring.len() <= above.0 + 1;
-        assert!(compact || self.latest.is_some(), "it is compacted");
+        let is_swept = self.rule.slow != Slow::DropNewest;
+        assert!(compact || is_swept, "it is compacted");
+        for at in (self.passed..self.ring.len()).filter(|_| self.latest.is_none()) {
+            let rest = self.ring.iter().skip(at);
+            let counted = rest.filter(|entry| !entry.is_volatile()).count() as u64;
+            assert_eq!(sparse.counted_from(at), counted, "lag from {at}");
+        }
     }
 }

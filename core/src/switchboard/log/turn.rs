@@ -137,6 +137,8 @@ pub(in crate::switchboard) struct Outcome {
     pub(in crate::switchboard) ping: bool,
     /// Whether the socket takes no more bytes.
     pub(in crate::switchboard) blocked: bool,
+    /// Volatile messages dropped, as the socket takes no more bytes.
+    pub(in crate::switchboard) missed: u32,
     /// Messages discarded, as the connection is ending.
     pub(in crate::switchboard) discarded: u64,
     /// Whether the stream has failed.

@@ -69,6 +69,7 @@ impl Switchboard {
         self.counters.bytes_out += outcome.written as u64;
         let reason = reason.map_or("left", CloseReason::as_str);
         self.counters.dropped(reason, outcome.discarded);
+        self.counters.dropped("volatile", u64::from(outcome.missed));
         if outcome.ping {
             self.ping_left(id);
         }

@@ -201,6 +201,7 @@ impl World {
         self.rooms.remove(&key);
         self.published.remove(&key);
         self.keyed.remove(&key);
+        self.volatile.retain(|&(of, _), _| of != key);
         self.create_room();
     }
 }

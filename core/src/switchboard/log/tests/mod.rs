@@ -16,5 +16,6 @@ mod slow_values;
 mod storage;
 mod values;
 mod visits;
+mod volatile;
 mod world;
 mod writing;

@@ -84,6 +84,7 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         total.overwritten += events.overwritten;
         total.refused += events.refused;
         total.saved += events.saved;
+        total.passed += events.passed;
     }
     let Events {
         losses,
@@ -103,10 +104,11 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         overwritten,
         refused,
         saved,
+        passed,
     } = total;
     let messages = [losses, closed, own, busy, cut, recovered, marks];
     let more = [missed, filled, drained, uninformed, pongs];
-    let bounds = [over_bound, evicted, overwritten, refused, saved];
+    let bounds = [over_bound, evicted, overwritten, refused, saved, passed];
     let mut all = messages.iter().chain(&more).chain(&bounds);
     assert!(runs < 100 || all.all(|&count| count > 10), "{total:?}");
 }

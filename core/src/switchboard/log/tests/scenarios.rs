@@ -127,23 +127,6 @@ impl World {
 }
 
 #[test]
-fn a_volatile_message_goes_only_to_those_for_whom_nothing_waits() {
-    let mut world = World::new(3);
-    let key = world.room(rule(Slow::Disconnect), &[0, 1, 2]);
-    world.say(key, Kind::Numbered, "a", &[]);
-    world.write(&[2]);
-    assert_eq!(world.say(key, Kind::Volatile, "v", &[0]), (1, 1));
-    assert_eq!(world.say(key, Kind::Volatile, "w", &[]), (0, 3));
-    world.say(key, Kind::Numbered, "b", &[]);
-    let got = world.write(&[]);
-    assert_eq!(got[0], ["b"]);
-    assert_eq!(got[1], ["v", "b"]);
-    world.log.writable(world.ids[2]);
-    assert_eq!(world.write(&[])[2], ["a", "b"]);
-    assert_eq!(world.log.held(), 0);
-}
-
-#[test]
 fn a_member_that_moves_to_a_place_behind_the_walk_is_not_forgotten() {
     let mut world = World::new(4);
     let key = world.room(rule(Slow::Disconnect), &[0, 1, 2, 3]);

@@ -36,11 +36,16 @@ impl World {
             (excluded, message.len()),
         );
         let mut sent = self.expect(sent, &members);
+        if kind == Kind::Volatile && self.log.is_full(key, kind) {
+            sent.due.clear();
+            sent.appended = false;
+        }
         let lags = self.lags(&sent);
         let published = self
             .log
             .publish(key, message, kind, &sent.excluded, origin.clone());
         let Ok(receipt) = published else {
+            assert!(kind != Kind::Volatile, "what is volatile is not refused");
             self.events.busy += 1;
             assert_eq!(
                 self.log.next_seq(key),
@@ -190,7 +195,10 @@ impl World {
             self.log.next_seq(key),
             sent.seq + u64::from(numbered.is_some())
         );
-        if sent.appended
+        if sent.appended && kind == Kind::Volatile {
+            let position = self.log.rooms[key].end() - 1;
+            self.volatile.insert((key, position), time);
+        } else if sent.appended
             && let Some(published) = self.published.get_mut(&key)
         {
             published.add(numbered, time, sent.bytes, self.now, origin);

@@ -256,3 +256,26 @@ fn a_newcomer_is_done_when_what_came_after_the_values_was_swept() {
     assert!(!world.log.recovers(world.ids[1], key));
     assert_eq!(world.say(key, Kind::Volatile, "x", &[]), (1, 0));
 }
+
+#[test]
+fn who_may_have_no_present_value_begins_at_the_end() {
+    let mut world = World::new(2);
+    let key = world.room(keyed(Slow::Disconnect), &[]);
+    world.put_all(key, &["a1", "b1"]);
+    world
+        .log
+        .join(world.ids[0], key, From::End, Identity::default());
+    for _ in 0..9 {
+        world.say(key, Kind::Numbered, "not kept", &[]);
+        world.write(&[]);
+    }
+    world.log.leave(world.ids[0], key);
+    for _ in 0..9 {
+        // What is not kept is swept meanwhile.
+        world.say(key, Kind::Volatile, "v", &[]);
+    }
+    world.join(1, key, From::Present(11));
+    assert!(!world.log.recovers(world.ids[1], key));
+    world.put_all(key, &["b2"]);
+    assert_eq!(world.write(&[])[1], ["b2"]);
+}

@@ -67,6 +67,8 @@ pub(super) struct World {
     pub(super) published: BTreeMap<u32, Published>,
     /// What rooms keep by key.
     pub(super) keyed: BTreeMap<u32, Keyed>,
+    /// Volatile messages, by room and position.
+    pub(super) volatile: BTreeMap<(u32, u64), u64>,
     /// Connections that are ending.
     pub(super) ending: BTreeSet<u32>,
     pub(super) now: u64,
@@ -108,6 +110,7 @@ pub(super) struct Events {
     pub(super) overwritten: usize,
     pub(super) refused: usize,
     pub(super) saved: usize,
+    pub(super) passed: usize,
 }
 
 impl World {
@@ -136,6 +139,7 @@ impl World {
             named: BTreeMap::new(),
             published: BTreeMap::new(),
             keyed: BTreeMap::new(),
+            volatile: BTreeMap::new(),
             ending: BTreeSet::new(),
             now: 0,
             blocked: BTreeSet::new(),

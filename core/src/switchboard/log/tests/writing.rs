@@ -40,9 +40,24 @@ impl World {
             self.write(&turn, at, written);
         }
         let outcomes = self.log.report(&mut turn).iter();
+        let missed: u32 = outcomes.clone().map(|it| it.missed).sum();
         let failed: Vec<_> = outcomes.filter(|it| it.failed).map(|it| it.id).collect();
+        self.pass_volatile(missed as usize);
         for id in failed {
             self.drop_connection(id);
+        }
+    }
+
+    /// Volatile messages were dropped as sockets took no more bytes.
+    fn pass_volatile(&mut self, count: usize) {
+        let missed = std::mem::take(&mut self.log.missed);
+        assert_eq!(missed.len(), count, "it is counted");
+        for (slot, key, position) in missed {
+            let (name, _) = self.rooms[&key];
+            let time = self.volatile[&(key, position)];
+            let due = self.client(slot).supersede(name, time, false);
+            assert!(due, "{time} was dropped and not due");
+            self.events.passed += 1;
         }
     }
 
