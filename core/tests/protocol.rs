@@ -42,19 +42,23 @@ fn every_command_of_the_spec_is_understood() {
         ),
         (
             r#"{"type":"message","channel":"c","content":{"a":[1]},"id":7}"#,
-            r#"Message { id: Some(RequestId(7)), channel: Some("c"), content: Content(9 bytes), key: None, echo: false, again: None }"#,
+            r#"Message { id: Some(RequestId(7)), channel: Some("c"), content: Content(9 bytes), key: None, echo: false, volatile: false, again: None }"#,
         ),
         (
             r#"{"type":"message","channel":"c","content":1,"id":7,"again":12}"#,
-            r#"Message { id: Some(RequestId(7)), channel: Some("c"), content: Content(1 bytes), key: None, echo: false, again: Some(12) }"#,
+            r#"Message { id: Some(RequestId(7)), channel: Some("c"), content: Content(1 bytes), key: None, echo: false, volatile: false, again: Some(12) }"#,
         ),
         (
             r#"{"type":"message","channel":"c","content":null,"key":"\u006b"}"#,
-            r#"Message { id: None, channel: Some("c"), content: Content(4 bytes), key: Some("k"), echo: false, again: None }"#,
+            r#"Message { id: None, channel: Some("c"), content: Content(4 bytes), key: Some("k"), echo: false, volatile: false, again: None }"#,
+        ),
+        (
+            r#"{"type":"message","content":1,"volatile":true,"echo":false}"#,
+            "Message { id: None, channel: None, content: Content(1 bytes), key: None, echo: false, volatile: true, again: None }",
         ),
         (
             r#"{"type":"message","content":null,"echo":true}"#,
-            "Message { id: None, channel: None, content: Content(4 bytes), key: None, echo: true, again: None }",
+            "Message { id: None, channel: None, content: Content(4 bytes), key: None, echo: true, volatile: false, again: None }",
         ),
         (
             r#"{"type":"direct","to":"ann","content":"hi","echo":false}"#,
@@ -198,6 +202,9 @@ fn a_position_is_an_epoch_and_a_number() {
         r#"{"type":"subscribe","channel":"c","last":1,"since":{"epoch":"e","seq":1}}"#,
         r#"{"type":"subscribe","channel":"c","last":1,"last":1}"#,
         r#"{"type":"message","content":1,"again":1}"#,
+        r#"{"type":"message","content":1,"volatile":1}"#,
+        r#"{"type":"message","content":1,"volatile":true,"key":"k"}"#,
+        r#"{"type":"message","content":1,"volatile":true,"id":1,"again":1}"#,
     ] {
         assert_eq!(rejected(text).code, ErrorCode::BadRequest, "{text}");
     }
@@ -218,7 +225,7 @@ fn null_in_an_optional_field_stands_for_its_absence() {
             r#"{"type":"message","content":1}"#,
         ),
         (
-            r#"{"type":"message","content":1,"again":null,"key":null}"#,
+            r#"{"type":"message","content":1,"again":null,"key":null,"volatile":null}"#,
             r#"{"type":"message","content":1}"#,
         ),
         (

@@ -62,6 +62,18 @@ fn answers_are_written_as_the_spec_shows_them() {
         r#"{"type":"message","channel":"c","key":"k","content":null,"seq":1}"#,
     );
     assert_written(
+        ServerMessage::Volatile {
+            channel,
+            content: content("1"),
+            sender: Some("u"),
+        },
+        r#"{"type":"message","channel":"c","content":1,"sender":"u"}"#,
+    );
+    assert_written(
+        ServerMessage::VolatileAck { id: id.unwrap() },
+        r#"{"type":"ack","id":"r-\u00311"}"#,
+    );
+    assert_written(
         ServerMessage::Skip { channel, from, to },
         r#"{"type":"skip","channel":"c","from":3,"to":4}"#,
     );

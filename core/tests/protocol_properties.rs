@@ -88,7 +88,7 @@ proptest! {
         let text = format!(
             r#"{{"type":"message","sender":"eve","id": {id},"channel":{name},"content": {sent} ,"echo":{echo}}}"#
         );
-        let Ok(Command::Message { id: read_id, channel: read_channel, content: read, key: None, echo: read_echo, again: None }) =
+        let Ok(Command::Message { id: read_id, channel: read_channel, content: read, key: None, echo: read_echo, volatile: false, again: None }) =
             parse(&text) else { panic!("{text}") };
         prop_assert_eq!(read_id.as_ref().map(RequestId::as_json), Some(&*id));
         prop_assert_eq!(read_channel.as_deref(), Some(&*channel));

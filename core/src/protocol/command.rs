@@ -47,6 +47,9 @@ pub enum Command<'a> {
         key: Option<Cow<'a, str>>,
         /// Whether the sending connection receives its own message.
         echo: bool,
+        /// Whether it has no number, is not kept, and is only for members for which nothing waits in
+        /// the room. Never given together with `key` or `again`.
+        volatile: bool,
         /// The position of the room when the message was first sent, on an earlier connection where
         /// it was not answered. Never given without an `id`.
         again: Option<u64>,

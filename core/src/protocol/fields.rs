@@ -17,6 +17,7 @@ pub(super) enum Field {
     Content,
     Key,
     Echo,
+    Volatile,
     Timestamp,
     Token,
     Since,
@@ -28,7 +29,7 @@ pub(super) enum Field {
 
 impl Field {
     /// In the order of the discriminants, which index the slots; `Unknown` has no slot.
-    const KNOWN: [Self; 12] = [
+    const KNOWN: [Self; 13] = [
         Self::Type,
         Self::Id,
         Self::Channel,
@@ -36,6 +37,7 @@ impl Field {
         Self::Content,
         Self::Key,
         Self::Echo,
+        Self::Volatile,
         Self::Timestamp,
         Self::Token,
         Self::Since,

@@ -9,7 +9,7 @@
 //! use switchboard_core::protocol::{Command, ServerMessage, parse};
 //!
 //! let text = r#"{"type":"message","id":7,"channel":"blue","content":{"x": 1.0}}"#;
-//! let Ok(Command::Message { id, channel: Some(channel), content, key: None, echo: false, again: None }) = parse(text) else {
+//! let Ok(Command::Message { id, channel: Some(channel), content, key: None, echo: false, volatile: false, again: None }) = parse(text) else {
 //!     panic!("a message");
 //! };
 //! let mut out = Vec::new();

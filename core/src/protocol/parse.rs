@@ -96,6 +96,7 @@ const fn given_twice(field: Field) -> &'static str {
         Field::Content => "`content` must be given once only",
         Field::Key => "`key` must be given once only",
         Field::Echo => "`echo` must be given once only",
+        Field::Volatile => "`volatile` must be given once only",
         Field::Timestamp => "`timestamp` must be given once only",
         Field::Token => "`token` must be given once only",
         Field::Since => "`since` must be given once only",
@@ -120,14 +121,7 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
             id,
             channel: channel(fields)?,
         },
-        "message" => Command::Message {
-            channel: optional_channel(fields)?,
-            content: content(fields)?,
-            key: map_key(fields)?,
-            echo: echo(fields)?,
-            again: again(id.as_ref(), fields)?,
-            id,
-        },
+        "message" => message(id, fields)?,
         "direct" => Command::Direct {
             id,
             to: to(fields)?,
@@ -150,6 +144,28 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
                 "`type` must be subscribe, unsubscribe, message, direct, ping, health_pong or auth",
             ));
         }
+    })
+}
+
+fn message<'a>(id: Option<RequestId<'a>>, fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
+    let echo = "`echo` must be true or false, or left out";
+    let volatile = "`volatile` must be true or false, or left out";
+    let volatile = flag(fields, Field::Volatile, volatile)?;
+    let (key, again) = (map_key(fields)?, again(id.as_ref(), fields)?);
+    if volatile && key.is_some() {
+        return Err(bad_request("`volatile` and `key` exclude each other"));
+    }
+    if volatile && again.is_some() {
+        return Err(bad_request("`volatile` and `again` exclude each other"));
+    }
+    Ok(Command::Message {
+        channel: optional_channel(fields)?,
+        content: content(fields)?,
+        key,
+        echo: flag(fields, Field::Echo, echo)?,
+        volatile,
+        again,
+        id,
     })
 }
 
@@ -246,11 +262,12 @@ fn map_key<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Fault> {
     }
 }
 
-fn echo(fields: &Fields<'_>) -> Result<bool, Fault> {
-    match fields.optional(Field::Echo).map(RawValue::get) {
+/// Returns an optional truth value.
+fn flag(fields: &Fields<'_>, field: Field, rule: &'static str) -> Result<bool, Fault> {
+    match fields.optional(field).map(RawValue::get) {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(bad_request("`echo` must be true or false, or left out")),
+        Some(_) => Err(bad_request(rule)),
     }
 }
 

@@ -141,6 +141,17 @@ pub enum ServerMessage<'a> {
         /// The number of the message in the room.
         seq: u64,
     },
+    /// A volatile message to the members of a room; also a `message` on the wire.
+    #[serde(rename = "message")]
+    Volatile {
+        /// The room.
+        channel: &'a str,
+        /// The content.
+        content: Content<'a>,
+        /// The sending user; `None` if the application sent it and named nobody.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sender: Option<&'a str>,
+    },
     /// Numbers that were not meant for this client. Sent only while it catches up.
     Skip {
         /// The room.
@@ -176,6 +187,12 @@ pub enum ServerMessage<'a> {
         /// Whether the message was published before, when it was first sent.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         duplicate: bool,
+    },
+    /// The answer to a volatile `message` with an id; also an `ack` on the wire.
+    #[serde(rename = "ack")]
+    VolatileAck {
+        /// Echoed from the request.
+        id: &'a RequestId<'a>,
     },
     /// The answer to a `direct` with an id; also an `ack` on the wire.
     #[serde(rename = "ack")]

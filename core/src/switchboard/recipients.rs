@@ -26,7 +26,7 @@ impl Exclude<'_> {
 
 /// The outcome of sending a message, when the call returned.
 ///
-/// `accepted + excluded + dropped_newest + closed` is the number of connections it was addressed to.
+/// `accepted + excluded + dropped_newest + dropped_volatile + closed` is the number of connections it was addressed to.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Receipt {
@@ -41,6 +41,9 @@ pub struct Receipt {
     pub dropped_oldest: usize,
     /// The number of connections for which it was dropped itself (`DropNewest`).
     pub dropped_newest: usize,
+    /// The number of connections for which it was dropped itself because it is volatile and something
+    /// waits for them in the room.
+    pub dropped_volatile: usize,
     /// The number of connections closed (4101) because with it too much waits for them, or is held
     /// on the node. It does not reach them.
     pub closed: usize,

@@ -34,5 +34,6 @@ mod slow_values;
 mod stats;
 mod users;
 mod values;
+mod volatile;
 mod world;
 mod write_stall;

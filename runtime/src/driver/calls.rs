@@ -165,12 +165,17 @@ fn call_application(
                 }
                 Question::Direct { to, .. } => application.authorize_direct(client(), to.clone()),
                 Question::Message {
-                    room, content, key, ..
+                    room,
+                    content,
+                    key,
+                    volatile,
+                    ..
                 } => {
                     let message = Message::Room {
                         room: room.clone(),
                         content: content.as_json().to_owned(),
                         key: key.clone(),
+                        volatile: *volatile,
                     };
                     application.on_message(client(), message)
                 }

@@ -31,6 +31,8 @@ pub enum Message {
         /// The key whose value the content is, in a room that keeps the latest value of each; `null`
         /// removes the key.
         key: Option<Arc<str>>,
+        /// Whether it is for those members only for which nothing waits in the room.
+        volatile: bool,
     },
 }
 

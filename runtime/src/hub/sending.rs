@@ -41,6 +41,40 @@ impl Hub {
             .map_err(BroadcastError::Send)
     }
 
+    /// Sends `content`, a JSON text, to the members of a room for which nothing waits there, as a
+    /// `message` without a number: for what is of no use later, such as who is typing. It is not kept.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast`](Self::broadcast), but it is never [`SendError::Busy`]: where too much waits,
+    /// the message is dropped.
+    pub fn broadcast_volatile(&self, room: &str, content: &str) -> Result<Receipt, BroadcastError> {
+        self.broadcast_volatile_from(room, content, None, Exclude::NOBODY)
+    }
+
+    /// Like [`broadcast_volatile`](Self::broadcast_volatile), with a sender and with connections to
+    /// exclude.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_volatile`](Self::broadcast_volatile).
+    pub fn broadcast_volatile_from(
+        &self,
+        room: &str,
+        content: &str,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, BroadcastError> {
+        let content = Content::parse(content).map_err(BroadcastError::Content)?;
+        self.shared()
+            .with(|locked, now| {
+                locked
+                    .switchboard
+                    .broadcast_volatile(now, room, content, sender, exclude)
+            })
+            .map_err(BroadcastError::Send)
+    }
+
     /// Sends `content`, a JSON text, to a room as the value of a key; `null` removes the key. The room
     /// keeps the latest value of each key ([`Keep::Latest`](switchboard_core::Keep::Latest)), also
     /// without members.

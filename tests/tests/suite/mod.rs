@@ -61,3 +61,4 @@ mod tls_server;
 mod turns;
 mod users;
 mod values;
+mod volatile;

@@ -57,12 +57,14 @@ impl Switchboard {
                 content,
                 key,
                 echo,
+                volatile,
                 again,
             }) => {
                 let sent = Sent {
                     content,
                     key: key.as_deref(),
                     echo,
+                    volatile,
                     again,
                 };
                 self.route(id, channel.as_deref(), sent, request)
@@ -141,6 +143,7 @@ impl Switchboard {
                 content,
                 key,
                 echo,
+                volatile,
                 again,
                 request,
             } => {
@@ -148,6 +151,7 @@ impl Switchboard {
                     content: content.as_content(),
                     key: key.as_deref(),
                     echo,
+                    volatile,
                     again,
                 };
                 self.publish_from(id, &room, sent, request.as_ref());

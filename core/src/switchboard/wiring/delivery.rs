@@ -40,6 +40,30 @@ impl Switchboard {
         receipt
     }
 
+    /// Sends `content` to the members of a room for which nothing waits there, as a `message` without
+    /// a number: for what is of no use later, such as who is typing. It is not kept, and never refused
+    /// because too much waits: it is dropped then.
+    ///
+    /// Costs as [`broadcast`](Self::broadcast) does.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::TooLarge`] if the message is larger than a queue can be. Nothing was sent then.
+    pub fn broadcast_volatile(
+        &mut self,
+        now: Time,
+        room: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        self.enter_to_send(now);
+        match self.rooms.find(room) {
+            Some(key) => self.publish_volatile(key, content, sender, exclude),
+            None => Ok(Receipt::default()),
+        }
+    }
+
     /// Sends a frame to a room unchanged, without a number.
     ///
     /// # Errors
@@ -222,22 +246,57 @@ impl Switchboard {
         let excluded = excluded(&self.connections, &self.users, exclude);
         let log = self.rooms.at(key).log;
         let published = self.log.publish(log, frame, kind, &excluded, origin)?;
-        Ok(self.settle_published(log, &published))
+        Ok(self.settle_published(log, kind, &published))
     }
 
     /// Settles what follows from a message to a room, which is in the log under this key.
-    pub(super) fn settle_published(&mut self, log: u32, published: &Published) -> Receipt {
+    pub(super) fn settle_published(
+        &mut self,
+        log: u32,
+        kind: Kind,
+        published: &Published,
+    ) -> Receipt {
+        let (newest, volatile) = match kind {
+            Kind::Volatile => (0, published.dropped),
+            _ => (published.dropped, 0),
+        };
         let receipt = Receipt {
             seq: None,
             accepted: published.accepted,
             excluded: published.excluded,
             dropped_oldest: published.dropped_oldest,
-            dropped_newest: published.dropped,
+            dropped_newest: newest,
+            dropped_volatile: volatile,
             closed: published.closed,
         };
-        let receipt = self.settle_sent(receipt, |all, victim| all.has_latest(victim, log));
+        let some = published.accepted > 0;
+        let receipt = self.settle_sent(receipt, |all, victim| some && all.has_latest(victim, log));
         self.counters.published(receipt.accepted);
         receipt
+    }
+
+    pub(super) fn publish_volatile(
+        &mut self,
+        key: u32,
+        content: Content<'_>,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        let message = ServerMessage::Volatile {
+            channel: &self.rooms.at(key).name,
+            content,
+            sender,
+        };
+        let frame = self.encoder.encode(&message, content.as_json().len());
+        self.check_size(&frame)?;
+        if self.is_busy() {
+            let excluded = excluded(&self.connections, &self.users, exclude);
+            let log = self.rooms.at(key).log;
+            let missed = self.log.miss(log, &excluded);
+            return Ok(self.settle_published(log, Kind::Volatile, &missed));
+        }
+        let volatile = (Kind::Volatile, Origin::default());
+        self.send_to_members(key, frame, volatile, exclude)
     }
 
     pub(super) fn publish(

@@ -17,6 +17,7 @@ pub(super) struct Sent<'a> {
     pub(super) key: Option<&'a str>,
     /// Whether the sender receives it too.
     pub(super) echo: bool,
+    pub(super) volatile: bool,
     /// The number that the room had come to when it was first sent, if this is not the first time.
     pub(super) again: Option<u64>,
 }
@@ -70,6 +71,7 @@ impl Switchboard {
             content: sent.content.to_kept(),
             key: sent.key.map(Arc::from),
             echo: sent.echo,
+            volatile: sent.volatile,
             again: sent.again,
             request: request.map(RequestId::into_owned),
         })
@@ -102,6 +104,7 @@ impl Switchboard {
         let origin = self.origin_of_message(key, id, sent.echo, request);
         let sender = Some(&*sender);
         let published = match sent.key {
+            None if sent.volatile => self.publish_volatile(key, sent.content, sender, exclude),
             None => self.publish(key, sent.content, sender, exclude, origin),
             Some(name) => self.publish_value(key, name, sent.content, sender, (exclude, origin)),
         };
@@ -116,7 +119,12 @@ impl Switchboard {
                     self.send_message(id, &ack);
                 }
             }
-            Ok(_) => {}
+            Ok(_) => {
+                if let Some(id_of_request) = request {
+                    let ack = ServerMessage::VolatileAck { id: id_of_request };
+                    self.send_message(id, &ack);
+                }
+            }
             Err(error) => self.send_failed(id, error, request, Some(room)),
         }
     }

@@ -44,6 +44,8 @@ pub enum Question {
         key: Option<Arc<str>>,
         /// Whether the sender receives it too.
         echo: bool,
+        /// Whether it is for those only for which nothing waits in the room.
+        volatile: bool,
         /// For a message that is sent again: the number that the room had come to when it was first
         /// sent.
         again: Option<u64>,

@@ -44,9 +44,13 @@ impl Switchboard {
         mut receipt: Receipt,
         had_message: impl Fn(&Log, ConnectionId) -> bool,
     ) -> Receipt {
-        let (oldest, newest) = (receipt.dropped_oldest, receipt.dropped_newest);
-        self.counters.dropped("drop_oldest", oldest as u64);
-        self.counters.dropped("drop_newest", newest as u64);
+        for (reason, messages) in [
+            ("drop_oldest", receipt.dropped_oldest),
+            ("drop_newest", receipt.dropped_newest),
+            ("volatile", receipt.dropped_volatile),
+        ] {
+            self.counters.dropped(reason, messages as u64);
+        }
         self.settle();
         let lost = self.relieve(had_message);
         receipt.accepted -= lost;

@@ -93,7 +93,7 @@ impl Switchboard {
         let excluded = excluded(&self.connections, &self.users, exclude);
         let to = (&excluded[..], origin);
         let published = self.log.publish_key(log, key, frame, kind, to)?;
-        let mut receipt = self.settle_published(log, &published);
+        let mut receipt = self.settle_published(log, kind, &published);
         receipt.seq = Some(seq);
         Ok(receipt)
     }
