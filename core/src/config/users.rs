@@ -16,7 +16,8 @@ pub enum UserPolicy {
     /// older one is closed (1000 `replaced`). An older one that is not read because of a busy hook
     /// or a long queue need not answer.
     Reject,
-    /// Up to this many connections; a further one closes the oldest (1000 `replaced`).
+    /// Up to this many connections; a further one closes the oldest (1000 `replaced`), or one whose client is
+    /// leaving anyway.
     Allow(usize),
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_core::session::{Call, Reply};
 use switchboard_core::{CloseReason, Config, Denied, Event, UserPolicy};
 
-use super::node::{Node, raw};
+use super::node::{HEAD, Node, raw};
 use super::support::{ClientFrame, TEXT, close, frame};
 
 #[test]
@@ -110,6 +110,24 @@ fn a_connection_that_leaves_once_its_hook_returns_gives_its_place_to_a_newcomer(
         };
         assert_eq!(ended.reason, CloseReason::Replaced);
     }
+}
+
+#[test]
+fn of_the_devices_of_a_user_the_one_that_is_leaving_gives_its_place_to_a_newcomer() {
+    let mut node = Node::new(|config| {
+        raw(config);
+        config.users = UserPolicy::Allow(2);
+    });
+    assert!(node.admits_another());
+    let oldest = node.board.connections_of("ann")[0];
+    node.read(HEAD);
+    node.let_in();
+    node.say(&[frame(TEXT, "1"), close(1000, "")]);
+    assert!(node.session.is_calling() && node.board.connections_of("ann").len() == 2);
+    assert!(node.admits_another());
+    assert!(node.board.connections_of("ann").contains(&oldest));
+    let mine = node.session.id();
+    assert!(!node.board.connections_of("ann").contains(&mine));
 }
 
 #[test]

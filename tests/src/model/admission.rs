@@ -303,7 +303,11 @@ impl Model {
                 Some(from)
             }
             UserPolicy::Replace => Some(devices[0]),
-            UserPolicy::Allow(most) => (devices.len() >= most).then(|| devices[0]),
+            UserPolicy::Allow(most) if devices.len() < most => None,
+            UserPolicy::Allow(_) => {
+                let leaving = devices.iter().find(|device| self.conns[device].leaving);
+                Some(*leaving.unwrap_or(&devices[0]))
+            }
             other => unreachable!("{other:?} is unknown to the model"),
         };
         self.admit(id, name, expires, replaced, request)

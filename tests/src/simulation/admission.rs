@@ -195,7 +195,11 @@ impl World {
         let replaced = match self.plan.config.users {
             UserPolicy::Reject => None,
             UserPolicy::Replace => devices.first().copied(),
-            UserPolicy::Allow(most) => devices.first().copied().filter(|_| devices.len() >= most),
+            UserPolicy::Allow(most) if devices.len() < most => None,
+            UserPolicy::Allow(_) => {
+                let leaving = |l: &&u32| self.links[**l as usize].shadow.leaving;
+                devices.iter().find(leaving).or(devices.first()).copied()
+            }
             other => unreachable!("{other:?} is unknown to the oracle"),
         };
         if self.oracle.open >= limits.connections + usize::from(replaced.is_some()) {

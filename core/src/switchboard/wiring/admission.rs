@@ -225,11 +225,14 @@ impl Switchboard {
             UserPolicy::Allow(most) => most,
             UserPolicy::Reject => return self.reject(oldest),
         };
-        Ok(if devices.len() >= most {
-            Place::Replace(oldest)
-        } else {
-            Place::Free
-        })
+        if devices.len() < most {
+            return Ok(Place::Free);
+        }
+        let is_leaving = |&slot: &u32| self.connections.at(slot).is_leaving();
+        let leaving = devices.iter().find(is_leaving);
+        Ok(Place::Replace(
+            leaving.map_or(oldest, |slot| self.connections.id_at(slot)),
+        ))
     }
 
     /// Handles an `auth` message of an open connection, which prolongs the login of the same user.
