@@ -2,7 +2,8 @@
 /** The message box, and to whom it speaks. */
 
 import { $, setText } from './elements.js';
-import { printable } from './names.js';
+import { EmojiPicker } from './emoji.js';
+import { isolated, printable } from './names.js';
 
 /** The message box, and to whom it speaks. */
 export class Composer {
@@ -15,15 +16,19 @@ export class Composer {
   whisperTo = '';
 
   /**
-   * @param {(text: string) => boolean} onSubmit whether the text was taken
-   * @param {() => void} onWhisperChange
+   * @param {object} handlers
+   * @param {(text: string) => boolean} handlers.onSubmit whether the text was taken
+   * @param {(text: string) => void} handlers.onInput
+   * @param {() => void} handlers.onWhisperChange
    */
-  constructor(onSubmit, onWhisperChange) {
+  constructor({ onSubmit, onInput, onWhisperChange }) {
+    this.onInput = onInput;
     this.onWhisperChange = onWhisperChange;
+    new EmojiPicker((emoji) => this.#insert(emoji));
     this.#form.addEventListener('submit', (/** @type {Event} */ event) => {
       event.preventDefault();
       const text = this.#text.value.trim();
-      if (text && onSubmit(text)) this.#setValue('');
+      if (text && onSubmit(text)) { this.#setValue(''); onInput(''); }
       this.#text.focus();
     });
     this.#text.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
@@ -33,7 +38,7 @@ export class Composer {
     this.#form.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
       if (event.key === 'Escape' && this.whisperTo) this.whisper('');
     });
-    this.#text.addEventListener('input', () => { this.note(''); this.#fit(); });
+    this.#text.addEventListener('input', () => { this.note(''); this.#fit(); onInput(this.text); });
     $('whisper-end').addEventListener('click', () => this.whisper(''));
   }
 
@@ -42,13 +47,15 @@ export class Composer {
 
   focus() { this.#text.focus(); }
 
+  get text() { return this.#text.value; }
+
   /** @param {string} name whom to whisper to; empty to speak to the room again */
   whisper(name) {
     this.whisperTo = name;
     setText($('whisper-to'), printable(name));
     this.#chip.hidden = !name;
     this.#form.classList.toggle('whispering', Boolean(name));
-    this.#text.placeholder = name ? `Whisper to ${printable(name)}` : 'Message';
+    this.#text.placeholder = name ? `Whisper to ${isolated(name)}` : 'Message';
     this.onWhisperChange();
     this.focus();
   }
@@ -65,12 +72,20 @@ export class Composer {
     if (forMs) this.#noteTimer = setTimeout(() => this.note(''), forMs);
   }
 
-  reset() {
+  /** For another room. @param {string} draft what was written there before */
+  reset(draft) {
     this.whisperTo = '';
     this.#chip.hidden = true;
     this.#form.classList.remove('whispering');
     this.#text.placeholder = 'Message';
-    this.#setValue('');
+    this.#setValue(draft);
+  }
+
+  /** Puts this where the cursor is. @param {string} words */
+  #insert(words) {
+    this.#text.setRangeText(words, this.#text.selectionStart, this.#text.selectionEnd, 'end');
+    this.#fit();
+    this.onInput(this.text);
   }
 
   /** @param {string} value */

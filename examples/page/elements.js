@@ -1,6 +1,8 @@
 // @ts-check
 /** Elements of the page: found, made and filled with text, never with markup. */
 
+import { printable } from './names.js';
+
 /**
  * The element with this id, which index.html is known to have.
  * @param {string} id
@@ -39,6 +41,25 @@ export function button(className, text, onClick) {
 
 /** Sets text only where it changes, so that nothing is announced or laid out twice. @param {Node} node @param {string} text */
 export function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
+
+/** A name, whose direction does not reach the words around it. @param {string} name @param {string} [className] */
+export function named(name, className = '') { return el('bdi', className, printable(name)); }
+
+/**
+ * Names in a sentence.
+ * @param {readonly string[]} names
+ * @returns {(Node | string)[]}
+ */
+export function nameList(names) {
+  const more = names.length > 4 ? names.length - 3 : 0;
+  const listed = [...names.slice(0, more ? 3 : 4), ...(more ? [`${more} others`] : [])];
+  let n = 0;
+  return new Intl.ListFormat('en').formatToParts(listed).map(({ type, value }) => {
+    if (type !== 'element') return value;
+    n += 1;
+    return more && n === listed.length ? value : named(value);
+  });
+}
 
 /** The round picture of a name: its initials on a colour that stays the same. @param {string} name */
 export function face(name) {

@@ -44,3 +44,17 @@ export function formatReasons(counts) {
 }
 
 export const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+const fullDay = new Intl.DateTimeFormat('en', { weekday: 'long', day: 'numeric', month: 'long' });
+
+/** Names a day in this place’s time, for comparing. @param {number} at */
+export function dayOf(at) {
+  const date = new Date(at);
+  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+}
+
+/** A day in words. @param {number} at */
+export function dayWords(at) {
+  const words = fullDay.format(at);
+  return new Date(at).getFullYear() === new Date().getFullYear() ? words : `${words} ${new Date(at).getFullYear()}`;
+}

@@ -34,11 +34,12 @@ export class JoinForm {
     });
     const linked = query.has('room') && (query.has('name') || this.#token.value !== '');
     /** Whether there is nothing to ask. */
-    this.complete = linked || visit.wasReloaded();
+    this.complete = linked || visit.reloaded().length > 0;
   }
 
-  /** Joins with what the fields hold, where that will do. */
-  submit() {
+  /** Joins with what the fields hold, where that will do. @param {string} [room] in place of that in its field */
+  submit(room) {
+    if (room !== undefined) this.#room.value = room;
     const who = this.#read();
     if (who) this.onJoin(who);
     return who !== null;

@@ -1,109 +1,94 @@
 // @ts-check
-/** The conversation on the screen. */
+/** What is said in one room, and what happened between, as entries for the screen. */
 
-import { $, button, el, face, setText } from './elements.js';
-import { clock } from './format.js';
-import { printable } from './names.js';
+import { button, el, face, named } from './elements.js';
+import { clock, dayOf, dayWords } from './format.js';
+import { withLinks } from './links.js';
 
 const MAX_ENTRIES = 500;
 const FOLLOWS_WITHIN_MS = 3 * 60_000;
 const COMINGS_LENGTH = 120;
+/** The longest that an entry waits where no frame is drawn, as in a hidden tab. */
+const UNDRAWN_MS = 100;
 
-/** The messages, and what happened between them. Keeps the newest 500. */
+/**
+ * @typedef {object} Entry
+ * @property {string} sender
+ * @property {boolean} own
+ * @property {string} [whisper] what to say of a whisper: "whispers to you"
+ * @property {string} [to] whom it is whispered to
+ * @property {string} text
+ * @property {boolean} [isData]
+ * @property {number | null} [at] when it was sent, in terms of `Date.now()`; `null` if nobody can say
+ * @property {string} [when] what to say in place of the time
+ * @property {() => void} [onReply]
+ */
+
+/** The newest 500 entries of a room. They go into the page once per frame, so that a frame has one layout, however many arrive. */
 export class Log {
-  #box = $('log');
-  #empty = $('log-empty');
-  #toBottom = $('to-bottom');
-  /** What the newest entry is, to join those of one sender. */
+  /** The element that holds them. */
+  entries = el('div', 'entries');
+  /** Called within the frame that draws new entries; whether an own one is among them. @type {(own: boolean) => void} */
+  onGrow = () => {};
+  /** For the next frame. @type {HTMLElement[]} */
+  #waiting = [];
+  #ownWaits = false;
+  #frame = 0;
+  #timer = 0;
+  /** The newest entry, and what it is, to join those of one sender. @type {HTMLElement | null} */
+  #last = null;
+  /** @type {{key: string, at: number | null}} */
   #tail = { key: '', at: 0 };
-  /** Whether the newest entry is to stay in view: until the user scrolls up. */
-  #pinned = true;
-  /** Where the box was scrolled to last. */
-  #top = 0;
-  /** The frame that will scroll, or 0: all entries of a frame share one layout. */
-  #scrolling = 0;
+  #day = dayOf(Date.now());
+  /** @type {HTMLElement | null} */
+  #divider = null;
 
-  constructor() {
-    this.#toBottom.addEventListener('click', () => { this.#scrollDown(); this.#box.focus(); });
-    this.#box.addEventListener('scroll', () => {
-      const { scrollTop, scrollHeight, clientHeight } = this.#box;
-      // Entries that arrived since move the bottom away, not the user: only scrolling up unpins.
-      if (scrollHeight - scrollTop - clientHeight < 60) this.#pinned = true;
-      else if (scrollTop < this.#top) this.#pinned = false;
-      this.#top = scrollTop;
-      if (this.#pinned) this.#toBottom.hidden = true;
-    }, { passive: true });
-    new ResizeObserver(() => { if (this.#pinned) this.#scrollDown(); }).observe(this.#box);
-  }
+  get isEmpty() { return this.#last === null; }
 
-  clear() {
-    this.#box.replaceChildren(this.#empty);
-    this.#scrollDown();
-    this.#tail = { key: '', at: 0 };
-  }
+  /** @param {Entry} entry */
+  message({ sender, own, whisper, to, text, isData, at = Date.now(), when, onReply }) {
+    if (at !== null) this.#newDay(at);
+    const key = JSON.stringify([sender, own, whisper ?? '', to ?? '', when ?? '']);
+    const soon = at === null ? this.#tail.at === null : this.#tail.at !== null && at - this.#tail.at < FOLLOWS_WITHIN_MS;
+    const follows = key === this.#tail.key && soon;
+    this.#tail = { key, at };
 
-  /**
-   * @typedef {object} Entry
-   * @property {string} sender
-   * @property {boolean} own
-   * @property {string} [whisper] what to say of a whisper: "whispers to you"
-   * @property {string} text
-   * @property {boolean} [isData]
-   * @property {() => void} [onReply]
-   * @param {Entry} entry
-   */
-  message({ sender, own, whisper, text, isData, onReply }) {
-    const now = Date.now();
-    const key = JSON.stringify([sender, own, whisper ?? '']);
-    const follows = key === this.#tail.key && now - this.#tail.at < FOLLOWS_WITHIN_MS;
-    this.#tail = { key, at: now };
-
-    const time = el('time', '', clock.format(now));
-    time.setAttribute('datetime', new Date(now).toISOString());
-    const head = el('p', 'entry-head', el('b', '', own ? 'You' : printable(sender)), ' ');
-    if (whisper) head.append(el('span', 'whisper-mark', whisper), ' ');
-    head.append(time);
+    const head = el('p', 'entry-head', el('b', '', own ? 'You' : named(sender)), ' ');
+    if (whisper) head.append(el('span', 'whisper-mark', whisper, ...(to ? [' ', named(to)] : [])), ' ');
+    if (at !== null) head.append(time(at));
+    else if (when) head.append(when);
     if (onReply) head.append(' ', button('link-button', 'Reply', onReply));
-    const body = el('div', 'entry-body', head, el('div', isData ? 'bubble is-data' : 'bubble', text));
+    const bubble = el('div', isData ? 'bubble is-data' : 'bubble', ...(isData ? [text] : withLinks(text)));
+    bubble.dir = 'auto';
     const classes = ['entry', own && 'own', whisper && 'whisper', follows && 'follows'].filter(Boolean).join(' ');
-    const row = el('div', classes, face(sender), body);
+    const row = el('div', classes, face(sender), el('div', 'entry-body', head, bubble));
     this.#append(row, own);
     return row;
   }
 
   /**
    * A line of the page's own.
-   * @param {string} text
-   * @param {'plain' | 'comings' | 'gap' | 'problem'} [kind]
-   * @param {Node | null} [before] the entry it belongs before
+   * @param {string | (Node | string)[]} what
+   * @param {'plain' | 'comings' | 'gap' | 'problem' | 'day' | 'divider'} [kind]
    */
-  notice(text, kind = 'plain', before = null) {
-    const row = el('p', `notice ${kind}`, text);
+  notice(what, kind = 'plain') {
+    const row = el('p', `notice ${kind}`, ...[what].flat());
     this.#tail.key = '';
-    if (before?.parentNode === this.#box) {
-      /** @type {Element} */ (before).classList.remove('follows');
-      this.#box.insertBefore(row, before);
-      if (this.#pinned) this.#scrollDown();
-    } else this.#append(row, false);
+    this.#append(row, false);
+    return row;
   }
 
-  /** Who came or went. Several in a row share a line. @param {string} text */
-  comings(text) {
-    const last = this.#box.lastElementChild;
-    const shared = last?.classList.contains('comings') ? `${last.textContent} ${text}` : '';
-    if (shared && shared.length <= COMINGS_LENGTH) setText(last, shared);
-    else this.notice(text, 'comings');
-    if (this.#pinned) this.#scrollDown();
+  /** Who came or went. Several in a row share a line. @param {(Node | string)[]} what */
+  comings(what) {
+    const last = this.#last;
+    if (last?.classList.contains('comings') && (last.textContent?.length ?? 0) <= COMINGS_LENGTH) last.append(' ', ...what);
+    else this.notice(what, 'comings');
   }
 
-  /** @param {HTMLElement} row @param {boolean} own */
-  #append(row, own) {
-    const stay = own || this.#pinned;
-    this.#empty.remove();
-    this.#box.append(row);
-    while (this.#box.childElementCount > MAX_ENTRIES) this.#box.firstElementChild.remove();
-    if (stay) this.#scrollDown();
-    else this.#toBottom.hidden = false;
+  /** The line between what the user has seen and what is new; there is one at most. @param {string} words */
+  divide(words) {
+    if (this.#divider) this.remove(this.#divider);
+    this.#divider = this.notice(words, 'divider');
   }
 
   /**
@@ -120,16 +105,56 @@ export class Log {
     line.replaceChildren(words);
     if (again) line.append(' ', button('link-button', 'Send again', again));
     row.querySelector('.entry-body')?.append(line);
-    if (this.#pinned) this.#scrollDown();
+    this.#frame ||= requestAnimationFrame(() => this.#show());
   }
 
-  /** Scrolls to the newest entry with the next frame. */
-  #scrollDown() {
-    this.#pinned = true;
-    this.#toBottom.hidden = true;
-    this.#scrolling ||= requestAnimationFrame(() => {
-      this.#scrolling = 0;
-      if (this.#pinned) this.#box.scrollTop = this.#box.scrollHeight;
-    });
+  /** @param {HTMLElement} row */
+  remove(row) {
+    this.#waiting = this.#waiting.filter((one) => one !== row);
+    row.remove();
+    if (row !== this.#last) return;
+    this.#last = /** @type {HTMLElement | null} */ (this.#waiting.at(-1) ?? this.entries.lastElementChild);
+    this.#tail.key = '';
   }
+
+  /** A line where another day begins. @param {number} at */
+  #newDay(at) {
+    const day = dayOf(at);
+    if (day === this.#day) return;
+    this.#day = day;
+    this.notice(dayWords(at), 'day');
+  }
+
+  /** @param {HTMLElement} row @param {boolean} own */
+  #append(row, own) {
+    this.#last = row;
+    this.#waiting.push(row);
+    if (this.#waiting.length > MAX_ENTRIES) this.#waiting.shift();
+    this.#ownWaits ||= own;
+    this.#frame ||= requestAnimationFrame(() => this.#show());
+    this.#timer ||= setTimeout(() => this.#add(), UNDRAWN_MS);
+  }
+
+  #add() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.entries.append(...this.#waiting.splice(0));
+    while (this.entries.childElementCount > MAX_ENTRIES) this.entries.firstElementChild?.remove();
+  }
+
+  #show() {
+    this.#frame = 0;
+    this.#add();
+    const own = this.#ownWaits;
+    this.#ownWaits = false;
+    this.onGrow(own);
+  }
+}
+
+/** @param {number} at */
+function time(at) {
+  const made = el('time', '', clock.format(at));
+  made.setAttribute('datetime', new Date(at).toISOString());
+  made.title = `${dayWords(at)}, ${clock.format(at)}`;
+  return made;
 }

@@ -5,6 +5,7 @@ import { Chat } from './chat.js';
 import { $, setText } from './elements.js';
 import { JoinForm, showOnJoin } from './join.js';
 import { visit } from './memory.js';
+import { Route } from './route.js';
 import { ServerPanel } from './server.js';
 import { StatsPoller } from './statistics.js';
 import { Theme } from './theme.js';
@@ -33,20 +34,33 @@ function main() {
     panel.show(it, chat.rtt);
     showOnJoin(it);
   });
-  const chat = new Chat(poller, () => show('join'));
-  const form = new JoinForm((who) => {
-    room = who.room;
-    // A reload comes back to this room, a token excepted. A name stays in the address only where it was given there.
-    visit.remember(who.token === '');
-    const query = new URLSearchParams(location.search);
-    query.set('room', who.room);
-    if (query.has('name')) query.set('name', who.name);
-    history.replaceState(null, '', `${location.pathname}?${query}`);
-    show('chat');
-    chat.enter(who);
+  let who = { name: '', room: '', token: '' };
+  /** Whether the first room takes the place of the first screen, which was not shown. */
+  let replace = true;
+  const chat = new Chat(poller, {
+    onShow: (room, rooms) => {
+      who = { ...who, room };
+      // A token is not kept, so that a reload cannot come back with one.
+      visit.remember(who.token ? [] : rooms);
+      route.enter(room, { name: who.name, replace });
+      replace = false;
+    },
+    onLeft: () => {
+      route.leave();
+      show('join');
+    },
   });
-  let room = '';
-  bindCopyLink(() => room);
+  const form = new JoinForm((joining) => {
+    who = joining;
+    show('chat');
+    chat.enter({ ...who, rooms: [...visit.reloaded().filter((room) => room !== who.room), who.room] });
+  });
+  const route = new Route((room) => {
+    if (room === null) { if (chat.isOpen) chat.leave(); }
+    else if (chat.isOpen) chat.show(room);
+    else form.submit(room);
+  });
+  bindCopyLink(() => who.room);
 
   /** @param {'join' | 'chat'} screen */
   function show(screen) {
@@ -54,12 +68,14 @@ function main() {
     $('chat').hidden = screen !== 'chat';
     if (screen === 'chat') return;
     document.title = 'Switchboard chat';
-    visit.remember(false);
+    visit.remember([]);
     form.focus();
   }
 
   poller.start();
-  if (!form.complete || !form.submit()) show('join');
+  if (form.complete && form.submit()) return;
+  replace = false;
+  show('join');
 }
 
 main();

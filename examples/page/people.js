@@ -1,11 +1,11 @@
 // @ts-check
 /** The list of who is in the room. */
 
-import { $, button, el, face, setText } from './elements.js';
-import { formatCount, plural } from './format.js';
-import { printable } from './names.js';
+import { $, button, el, face, named, setText } from './elements.js';
+import { formatCount } from './format.js';
+import { isolated } from './names.js';
 
-/** @typedef {import('./presence.js').Presence} Presence */
+/** @typedef {import('../../client-ts/src/index.js').Presence} Presence */
 
 const NAMES_SHOWN = 200;
 
@@ -18,12 +18,10 @@ export class People {
   /** @type {Map<string, HTMLElement>} */ #rows = new Map();
 
   /**
-   * @param {Presence} presence
-   * @param {() => {me: string, whisperTo: string, silent: boolean, connected: boolean}} context
+   * @param {() => {people: Presence | null, me: string, whisperTo: string, silent: boolean, isIn: boolean}} context
    * @param {(name: string) => void} onPick
    */
-  constructor(presence, context, onPick) {
-    this.presence = presence;
+  constructor(context, onPick) {
     this.context = context;
     this.onPick = onPick;
   }
@@ -35,9 +33,8 @@ export class People {
   }
 
   #drawNow() {
-    const { presence } = this;
-    const { me, whisperTo, silent, connected } = this.context();
-    const sorted = [...presence.names].sort((a, b) => Number(b === me) - Number(a === me) || a.localeCompare(b));
+    const { people, me, whisperTo, silent, isIn } = this.context();
+    const sorted = [...people?.users ?? []].sort((a, b) => Number(b === me) - Number(a === me) || a.localeCompare(b));
     const shown = sorted.slice(0, NAMES_SHOWN);
     /** @type {Map<string, HTMLElement>} */
     const rows = new Map();
@@ -48,35 +45,33 @@ export class People {
     focused?.focus({ preventScroll: true });
     for (const [name, row] of rows) row.querySelector('button')?.setAttribute('aria-pressed', String(name === whisperTo));
     for (const count of this.#counts) {
-      setText(count, presence.count === null ? '' : formatCount(presence.count));
-      count.hidden = presence.count === null;
+      setText(count, people ? formatCount(people.count) : '');
+      count.hidden = !people;
     }
-    const note = connected ? this.#noteText(shown.length, silent) : this.#noteOffline();
+    const note = isIn ? noteOn(people, shown.length, silent) : people ? 'As it was when you were last in this room.' : '';
     setText(this.#note, note);
     this.#note.hidden = note === '';
   }
 
-  #noteOffline() { return this.presence.count === null ? '' : 'As it was when the connection ended.'; }
-
-  /** @param {number} shown @param {boolean} silent */
-  #noteText(shown, silent) {
-    const { count, complete } = this.presence;
-    if (count === null) return silent ? 'This server does not tell who is here.' : '';
-    if (count === 1 && complete) return 'Only you, so far. Open this page in another window, or send someone the link.';
-    if (shown < count) return `${plural(count - shown, 'more')} not shown by name. In a full room the server tells the count and only some of the names.`.replace('mores', 'more');
-    if (!complete) return 'In a full room some of these names may have left already.';
-    return '';
-  }
-
   /** @param {string} name @param {boolean} isMe */
   #row(name, isMe) {
-    const shown = el('span', 'person-name', printable(name));
+    const shown = named(name, 'person-name');
     if (isMe) return el('li', '', el('div', 'person', face(name), shown, el('span', 'person-tag', 'you')));
     const tag = el('span', 'person-tag', 'whisper');
     tag.setAttribute('aria-hidden', 'true');
     const pick = button('person', '', () => this.onPick(name));
     pick.append(face(name), el('span', 'hidden', 'Whisper to '), shown, tag);
-    pick.title = printable(name);
+    pick.title = isolated(name);
     return el('li', '', pick);
   }
+}
+
+/** @param {Presence | null} people @param {number} shown @param {boolean} silent */
+function noteOn(people, shown, silent) {
+  if (!people) return silent ? 'This server does not tell who is here.' : '';
+  const { count, complete } = people;
+  if (count === 1 && complete) return 'Only you, so far. Open this page in another window, or send someone the link.';
+  if (shown < count) return `${formatCount(count - shown)} more not shown by name. In a full room the server tells the count and only some of the names.`;
+  if (!complete) return 'In a full room some of these names may have left already.';
+  return '';
 }

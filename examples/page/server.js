@@ -3,7 +3,8 @@
 
 import { LineChart } from './chart.js';
 import { $, setText } from './elements.js';
-import { clock, formatBytes, formatCount, formatMs, formatReasons, formatSpan } from './format.js';
+import { clock, formatBytes, formatCount, formatMs, formatReasons, formatSpan, plural } from './format.js';
+import { isolated } from './names.js';
 
 /**
  * @typedef {import('./statistics.js').Stats} Stats
@@ -65,7 +66,19 @@ export class ServerPanel {
     setText($('fig-refused'), formatReasons(stats.refused));
     setText($('fig-dropped'), formatReasons(stats.dropped));
     setText($('fig-uptime'), formatSpan(stats.uptime_s));
+    setText($('fig-history'), formatHistory(stats.history));
+    this.#cluster(stats.cluster);
     this.#rates(stats, at);
+  }
+
+  /** The node in its cluster; one that is alone says so. @param {any} cluster */
+  #cluster(cluster) {
+    const up = cluster?.up !== false;
+    const nodes = typeof cluster?.nodes === 'number' ? cluster.nodes : Array.isArray(cluster?.nodes) ? cluster.nodes.length : Object.keys(cluster?.nodes ?? {}).length;
+    setText($('fig-node'), typeof cluster?.node === 'string' ? isolated(cluster.node) : cluster ? '–' : 'alone');
+    setText($('fig-nodes'), !cluster ? '' : up ? plural(nodes, 'node') : 'cut off from the others');
+    $('fig-nodes').parentElement.hidden = !cluster;
+    $('fig-nodes').classList.toggle('bad', !up);
   }
 
   /** @param {Stats} stats @param {number} at */
@@ -88,4 +101,10 @@ export class ServerPanel {
     $('chart-connections').setAttribute('aria-label', `Connections over the last two minutes, now ${stats.total_connections}`);
     $('chart-latency').setAttribute('aria-label', `Round-trip times over the last two minutes, yours now ${formatMs(ownRtt)}`);
   }
+}
+
+/** @param {any} history */
+function formatHistory(history) {
+  if (typeof history?.messages !== 'number') return '–';
+  return history.messages ? `${plural(history.messages, 'message')}, ${formatBytes(history.bytes)}` : '0';
 }

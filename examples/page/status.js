@@ -79,7 +79,7 @@ export class StatusView {
     setText($('banner-title'), words.title);
     setText($('banner-text'), words.text);
     setText($('banner-advice'), words.advice);
-    setText($('banner-code'), `close code ${end.code}${end.reason ? `, ${end.reason}` : ''}`);
+    setText($('banner-code'), words.code ?? `close code ${end.code}${end.reason ? `, ${end.reason}` : ''}`);
     $('renew').hidden = !(stopped && (end.code === 4001 || end.code === 4202));
     setText($('banner-reconnect'), stopped ? 'Reconnect' : 'Try now');
     $('banner-reconnect').hidden = !$('renew').hidden;

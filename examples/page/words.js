@@ -4,11 +4,14 @@
 import { decide } from './switchboard.js';
 import { isName, printable } from './names.js';
 
-/** @typedef {import('../../client-ts/src/index.js').Close} Close */
+/**
+ * @typedef {import('../../client-ts/src/index.js').Close} Close
+ * @typedef {import('../../client-ts/src/index.js').Frame} Frame
+ */
 
 /**
  * Why the connection ended, in plain words.
- * @typedef {{title: string, text: string, advice: string}} Words
+ * @typedef {{title: string, text: string, advice: string, code?: string}} Words `code`: what to call it, if not by a close code
  * What surrounds an end. `reachable` is true only where the server that was dialed is known to have answered
  * after the attempt; `draining` and `full` mean something only then.
  * @typedef {{room: string, usesToken: boolean, reachable: boolean, draining: boolean, full: boolean}} Surroundings
@@ -95,6 +98,20 @@ function explainByBand({ code, reason }) {
   }
   if (code >= 4000) return { title: 'The application asked to reconnect', text: `It ended this connection.${said}`, advice: '' };
   return { title: 'The connection was lost', text: `It ended without the server’s word, as when a network or a proxy drops it.${said}`, advice: '' };
+}
+
+/**
+ * Why the server does not let the user into a room, in plain words.
+ * @param {Frame} frame its error
+ * @param {string} room
+ * @returns {Words}
+ */
+export function explainRefusal(frame, room) {
+  const code = String(frame.code);
+  const known = { room_full: WORDS.lobby_full, forbidden: WORDS.forbidden }[code];
+  const around = { room, usesToken: false, reachable: true, draining: false, full: false };
+  const [title, text, advice] = known?.(around) ?? ['You are not in this room', `The server did not let you in: ${errorWords(frame)}.`, 'Choose Reconnect to try again.'];
+  return { title, text, advice, code: `error ${code}` };
 }
 
 /** Errors that answer a message, in words. @type {Record<string, string>} */
