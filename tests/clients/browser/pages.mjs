@@ -15,6 +15,9 @@ const FLAGS = [
 
 const OPTIONS = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS };
 
+/** The options of a page on a phone. */
+export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
 /** A browser: Debian's, or the one that CHROMIUM names. */
 export const browser = () => chromium.launch(OPTIONS);
 
@@ -50,15 +53,20 @@ export class ChatPage {
   /** WebSockets it has opened so far. */
   sockets = 0;
 
-  static async open(t, browser, server, name, room = 'den') {
+  /** A page that has asked for nothing yet, in a browser of its own. */
+  static async blank(t, browser, options) {
     const opened = new ChatPage();
-    opened.context = await browser.newContext();
+    opened.context = await browser.newContext(options);
     t.after(() => opened.context.close());
     opened.page = await opened.context.newPage();
     opened.page.on('pageerror', (error) => opened.broken.push(error.message));
     opened.page.on('websocket', () => (opened.sockets += 1));
-    const query = new URLSearchParams({ name, room });
-    await opened.page.goto(`http://${server.host}/?${query}`);
+    return opened;
+  }
+
+  static async open(t, browser, server, name, room = 'den', options = {}) {
+    const opened = await ChatPage.blank(t, browser, options);
+    await opened.visits(server, name, room);
     return opened;
   }
 
@@ -66,6 +74,48 @@ export class ChatPage {
     const opened = await ChatPage.open(t, ...where);
     await opened.is('connected');
     return opened;
+  }
+
+  /** Opens the page by a link that leads into a room. */
+  async visits(server, name, room) {
+    const query = new URLSearchParams({ name, room });
+    await this.page.goto(`http://${server.host}/?${query}`);
+  }
+
+  /** The first screen, and what it asks. */
+  async joins(server, name, room) {
+    await this.page.goto(`http://${server.host}/`);
+    await this.page.locator('#join-name').fill(name);
+    await this.page.locator('#join-room').fill(room);
+    await this.page.locator('#join-form').press('Enter');
+  }
+
+  /** Goes to a room of the list, which it joins where that is not so yet. */
+  async goes(room) {
+    const known = this.page.locator('#rooms-list .room-name', { has: this.page.locator('.room-text', { hasText: room }) });
+    if (await known.count()) await known.click();
+    else {
+      await this.page.locator('#rooms-new').fill(room);
+      await this.page.keyboard.press('Enter');
+    }
+    await this.isIn(room);
+  }
+
+  /** Waits until a room is on the screen. */
+  async isIn(room) {
+    await until(async () => (await this.text('#room-title')) === room, `the room ${room}`);
+  }
+
+  /** What the log shows of messages: those of others and own ones alike, in order. */
+  texts() {
+    return this.page.locator('#log .bubble').allInnerTexts();
+  }
+
+  /** Waits until the log shows these messages and no others. */
+  async tells(...texts) {
+    let last;
+    const fits = async () => JSON.stringify((last = await this.texts())) === JSON.stringify(texts);
+    await until(fits, () => `the messages ${JSON.stringify(texts)}, not ${JSON.stringify(last)}`);
   }
 
   text(selector) {
