@@ -33,6 +33,8 @@ export class Log {
   /** For the next frame. @type {HTMLElement[]} */
   #waiting = [];
   #ownWaits = false;
+  /** Own messages that arrived at the server since the last frame. @type {HTMLElement[]} */
+  #sent = [];
   #frame = 0;
   #timer = 0;
   /** The newest entry, and what it is, to join those of one sender. @type {HTMLElement | null} */
@@ -101,6 +103,7 @@ export class Log {
   fate(row, fate, words, again) {
     row.classList.remove('pending', 'sent', 'failed');
     row.classList.add(fate);
+    if (fate === 'sent') this.#sent.push(row);
     const line = row.querySelector('.delivery') ?? el('p', 'delivery');
     line.replaceChildren(words);
     if (again) line.append(' ', button('link-button', 'Send again', again));
@@ -145,10 +148,19 @@ export class Log {
   #show() {
     this.#frame = 0;
     this.#add();
+    for (const row of this.#sent.splice(0)) {
+      hush(row.previousElementSibling, row);
+      hush(row, row.nextElementSibling);
+    }
     const own = this.#ownWaits;
     this.#ownWaits = false;
     this.onGrow(own);
   }
+}
+
+/** Of own messages in a row, only the last says that it was sent. @param {Element | null} row @param {Element | null} next */
+function hush(row, next) {
+  if (row?.matches('.own.sent') && next?.matches('.own.sent')) row.classList.add('quiet');
 }
 
 /** @param {number} at */

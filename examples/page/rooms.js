@@ -55,6 +55,7 @@ export class RoomList {
       setText(count, formatCount(room.unread));
       count.hidden = room.unread === 0;
       setText(/** @type {HTMLElement} */ (row.querySelector('.hidden')), room.unread ? `, ${plural(room.unread, 'new message')}` : '');
+      row.classList.toggle('current', room === current);
       row.classList.toggle('shut', room.refused !== null);
     }
     const elsewhere = rooms.reduce((sum, room) => sum + (room === current ? 0 : room.unread), 0);

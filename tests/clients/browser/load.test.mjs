@@ -1,0 +1,51 @@
+// What a busy room costs a chat page that is full: counted, not timed.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Client } from '../node/client.mjs';
+import { chat } from '../node/server.mjs';
+import { until } from '../node/wait.mjs';
+import { ChatPage, browser } from './pages.mjs';
+
+let chromium;
+before(async () => {
+  chromium = await browser();
+});
+after(() => chromium?.close());
+
+/** The page that the chat shows at most this many entries of. */
+const ENTRIES = 500;
+const BURSTS = 10;
+const BURST = 60;
+
+test('with 500 entries on the screen, a burst has few layouts, and nothing but what is new is styled', async (t) => {
+  const server = await chat(t, '--rate', 0, '--history', 0);
+  const ann = await ChatPage.connected(t, chromium, server, 'ann');
+  const { page } = ann;
+  const bob = await Client.as(server, 'bob', 'den');
+  let said = 0;
+  const says = async (count) => {
+    for (let n = 0; n < count; n += 1) bob.send({ type: 'message', channel: 'den', content: `message ${(said += 1)}` });
+    const last = page.locator('#log .bubble').last();
+    await until(async () => (await last.innerText()) === `message ${said}`, `message ${said}`);
+  };
+  await says(ENTRIES + BURST);
+  assert.equal(await page.locator('#log .entries > *').count(), ENTRIES);
+
+  const devtools = await ann.context.newCDPSession(page);
+  await devtools.send('Performance.enable');
+  const layouts = async () => (await devtools.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'LayoutCount').value;
+  const earlier = await layouts();
+  await chromium.startTracing(page, { categories: ['devtools.timeline'] });
+  for (let burst = 0; burst < BURSTS; burst += 1) await says(BURST);
+  const { traceEvents } = JSON.parse((await chromium.stopTracing()).toString());
+  const count = (await layouts()) - earlier;
+  assert.ok(count < (BURSTS * BURST) / 4, `${count} layouts for ${BURSTS * BURST} messages`);
+  const styled = traceEvents.filter(({ name, ph }) => name === 'UpdateLayoutTree' && ph === 'X').map(({ args }) => args.elementCount);
+  assert.ok(styled.length > 0, 'something is styled');
+  // An entry has some eight elements; all of the log have more than three thousand.
+  assert.ok(Math.max(...styled) < BURST * 20, `${Math.max(...styled)} elements are styled at once`);
+  assert.equal(await page.locator('#log .entries > *').count(), ENTRIES);
+  await until(() => ann.atBottom(), 'the log at its newest entry');
+  assert.deepEqual(ann.broken, []);
+});
