@@ -51,6 +51,7 @@ pub struct SimRedis {
     output_limit: usize,
     links: BTreeMap<Link, Outgoing>,
     next_link: u64,
+    cuts: u64,
 }
 
 /// What a link is subscribed to, and what it has not taken yet.
@@ -85,6 +86,7 @@ impl SimRedis {
             output_limit,
             links: BTreeMap::new(),
             next_link: 0,
+            cuts: 0,
         }
     }
 
@@ -174,6 +176,11 @@ impl SimRedis {
         self.links.contains_key(&link)
     }
 
+    /// How many links were cut because they did not read.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
     /// Subscribes a link to a channel.
     pub fn subscribe(&mut self, link: Link, channel: Channel) {
         if let Some(outgoing) = self.links.get_mut(&link) {
@@ -223,6 +230,7 @@ impl SimRedis {
         }
         for link in cut {
             self.disconnect(link);
+            self.cuts += 1;
         }
         receivers
     }

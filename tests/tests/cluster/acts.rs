@@ -106,11 +106,11 @@ impl World {
             return;
         }
         self.messages += 1;
-        let id = self.messages;
+        let (id, now) = (self.messages, self.clock(at));
         let node = &mut self.nodes[at];
         let body: Arc<[u8]> = id.to_string().into_bytes().into();
         let terms = room_terms(room);
-        match node.machine.publish(self.now, &room.into(), terms, body) {
+        match node.machine.publish(now, &room.into(), terms, body) {
             Ok(ticket) => self.witness.published(at, ticket, id, room),
             Err(error) => {
                 assert_eq!((error, room), (PublishError::Unavailable, "strict"));
@@ -124,9 +124,9 @@ impl World {
             return;
         }
         self.messages += 1;
-        let body = self.messages.to_string();
+        let (body, now) = (self.messages.to_string(), self.clock(at));
         let machine = &mut self.nodes[at].machine;
-        machine.publish_volatile(self.now, &room.into(), body.as_bytes());
+        machine.publish_volatile(now, &room.into(), body.as_bytes());
         self.carry_out(at);
     }
 
@@ -137,8 +137,9 @@ impl World {
         }
         if let Some((epoch, seq)) = self.witness.position(at, room) {
             let after = seq.saturating_sub(self.rng.u64(0..200));
+            let now = self.clock(at);
             let machine = &mut self.nodes[at].machine;
-            machine.recall(self.now, &room.into(), &epoch, after, seq + 1);
+            machine.recall(now, &room.into(), &epoch, after, seq + 1);
         }
         self.carry_out(at);
     }
@@ -147,7 +148,7 @@ impl World {
         if self.is_paused(at) {
             return;
         }
-        let now = self.now;
+        let now = self.clock(at);
         let node = &mut self.nodes[at];
         if node.entered.contains_key(room) {
             for user in node.entered.get(room).cloned().into_iter().flatten() {
@@ -175,7 +176,7 @@ impl World {
         if self.is_paused(at) {
             return;
         }
-        let now = self.now;
+        let now = self.clock(at);
         let node = &mut self.nodes[at];
         let Some(users) = node.entered.get_mut(room) else {
             return;

@@ -33,7 +33,7 @@ impl World {
         if self.is_paused(at) {
             return;
         }
-        let (id, now) = (self.next_message(at), self.now);
+        let (id, now) = (self.next_message(at), self.clock(at));
         let machine = &mut self.nodes[at].machine;
         let asked = machine.direct(now, &user.into(), id.to_string().as_bytes());
         self.asking.open.insert((at, asked.unwrap()), None);
@@ -44,7 +44,7 @@ impl World {
         if self.is_paused(at) {
             return;
         }
-        let now = self.now;
+        let now = self.clock(at);
         let machine = &mut self.nodes[at].machine;
         let asked = machine.kick(now, &user.into(), &"kicked".into());
         self.asking.open.insert((at, asked.unwrap()), Some(user));
@@ -58,7 +58,7 @@ impl World {
         if self.is_paused(at) {
             return;
         }
-        let (id, now) = (self.next_message(at), self.now);
+        let (id, now) = (self.next_message(at), self.clock(at));
         let machine = &mut self.nodes[at].machine;
         machine.tell_everyone(now, id.to_string().as_bytes());
         self.carry_out(at);
@@ -80,8 +80,9 @@ impl World {
             } => {
                 self.arrived(at, body);
                 let queues = self.connections(at, user).len() as u64;
+                let now = self.clock(at);
                 let machine = &mut self.nodes[at].machine;
-                machine.taken(self.now, node, *question, queues);
+                machine.taken(now, node, *question, queues);
                 self.witness.count("direct");
             }
             Output::Everyone { body, .. } => {

@@ -3,20 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_core::cluster::{Channel, Command, Failure};
+use switchboard_core::cluster::{BrokerTime, Channel, Command, Failure};
 use switchboard_tests::broker::{Kept, Key};
 
 use crate::acts::USERS;
-use crate::world::{ROOMS, Received, World};
+use crate::process::Received;
+use crate::world::{ROOMS, World};
 
 /// Lets something go wrong; returns what.
 pub(crate) type Fault = fn(&mut World) -> &'static str;
 
 /// Faults by which no data are lost at the broker.
-pub(crate) const HARMLESS: [Fault; 11] = [
+pub(crate) const HARMLESS: [Fault; 15] = [
     reset_before_it_is_applied,
     reset_before_it_is_answered,
     half_open,
+    nothing_goes_out,
+    nothing_comes_in,
+    clog,
+    clock_back,
     client_kill,
     script_flush,
     read_only,
@@ -28,11 +33,13 @@ pub(crate) const HARMLESS: [Fault; 11] = [
 ];
 
 /// Faults by which the broker loses data.
-pub(crate) const LOSING: [Fault; 6] = [
+pub(crate) const LOSING: [Fault; 8] = [
     restart_with_everything,
     restart_with_nothing,
     restart_with_older_data,
     fail_over,
+    split_brain,
+    clock_forward,
     evict,
     flush,
 ];
@@ -58,7 +65,7 @@ fn reset_before_it_is_answered(world: &mut World) -> &'static str {
 }
 
 pub(crate) fn reset_before_it_is_answered_on(world: &mut World, at: usize) {
-    while !world.nodes[at].sent.is_empty() && !world.nodes[at].swallowed {
+    while world.nodes[at].can_send(world.now) {
         world.broker_reads(at);
     }
     world.drop_link(at);
@@ -67,14 +74,36 @@ pub(crate) fn reset_before_it_is_answered_on(world: &mut World, at: usize) {
 
 fn half_open(world: &mut World) -> &'static str {
     let at = node(world);
-    world.nodes[at].swallowed = true;
+    world.nodes[at].swallows_sent = true;
+    world.nodes[at].swallows_received = true;
     "half open"
+}
+
+fn nothing_goes_out(world: &mut World) -> &'static str {
+    let at = node(world);
+    world.nodes[at].swallows_sent = true;
+    "nothing goes out"
+}
+
+fn nothing_comes_in(world: &mut World) -> &'static str {
+    let at = node(world);
+    world.nodes[at].swallows_received = true;
+    "nothing comes in"
+}
+
+/// Nothing moves between a node and the broker for a while, and then all of it: unless the broker has
+/// cut the connection of a node that does not read.
+fn clog(world: &mut World) -> &'static str {
+    let at = node(world);
+    let clog = Duration::from_millis(world.rng.u64(10..4000));
+    world.nodes[at].clogged_until = world.now + clog;
+    "clog"
 }
 
 fn client_kill(world: &mut World) -> &'static str {
     let at = node(world);
     if let Some(link) = world.nodes[at].link {
-        world.sim.disconnect(link);
+        world.broker(at).disconnect(link);
     }
     world.spread();
     "client kill"
@@ -101,7 +130,7 @@ fn away(world: &mut World) -> &'static str {
     world.away_until = world.now + away;
     for at in 0..world.nodes.len() {
         if let Some(link) = world.nodes[at].link {
-            world.sim.disconnect(link);
+            world.broker(at).disconnect(link);
         }
     }
     world.spread();
@@ -188,7 +217,14 @@ fn retire(world: &mut World) -> &'static str {
             world.log_out(at, id);
         }
     }
-    world.nodes[at].machine.retire(world.now);
+    world.nodes[at].machine.drain();
+    let draining = Duration::from_millis(world.rng.u64(0..2000));
+    world.run(draining);
+    if world.is_paused(at) {
+        return "no time to retire";
+    }
+    let now = world.clock(at);
+    world.nodes[at].machine.retire(now);
     world.run(Duration::from_millis(1100));
     let stats = world.nodes[at].machine.stats(world.now);
     kill(world, at);
@@ -199,6 +235,9 @@ fn retire(world: &mut World) -> &'static str {
 /// A process stands still for a while, which may be longer than its lease.
 fn pause(world: &mut World) -> &'static str {
     let at = node(world);
+    if world.is_paused(at) {
+        return "no process to stop";
+    }
     let pause = Duration::from_millis(world.rng.u64(100..8000));
     world.nodes[at].paused_until = world.now + pause;
     "pause"
@@ -228,6 +267,64 @@ fn fail_over(world: &mut World) -> &'static str {
     "failover"
 }
 
+/// The replica takes over, but some nodes still reach the master of before, until that learns of it.
+fn split_brain(world: &mut World) -> &'static str {
+    if world.astray.is_some() {
+        return "no second split brain";
+    }
+    let mut astray = world.sim.clone();
+    world.sim.fail_over();
+    for node in &mut world.nodes {
+        node.is_astray = world.rng.bool();
+        if let Some(link) = node.link
+            && !node.is_astray
+        {
+            astray.disconnect(link);
+        }
+    }
+    world.astray = Some(astray);
+    world.spread();
+    "split brain"
+}
+
+/// The master of before learns that it is one no more.
+pub(crate) fn demote(world: &mut World) {
+    if let Some(astray) = &mut world.astray {
+        astray.refuse(Some(Failure::ReadOnly));
+        world.witness.count("demoted");
+    }
+}
+
+/// The master of before is gone.
+fn end_split_brain(world: &mut World) {
+    for at in 0..world.nodes.len() {
+        if let Some(link) = world.nodes[at].link
+            && world.nodes[at].is_astray
+        {
+            world.broker(at).disconnect(link);
+        }
+    }
+    world.spread();
+    world.astray = None;
+    for node in &mut world.nodes {
+        node.is_astray = false;
+    }
+}
+
+/// Somebody corrects the clock of the broker.
+fn clock_back(world: &mut World) -> &'static str {
+    let back = world.rng.u64(0..3_600_000_000);
+    world.sim.set_now(BrokerTime(world.sim.now().0 - back));
+    "clock back"
+}
+
+/// The same, and what expires at a time expires early.
+fn clock_forward(world: &mut World) -> &'static str {
+    let forward = world.rng.u64(0..1_200_000_000);
+    world.sim.set_now(BrokerTime(world.sim.now().0 + forward));
+    "clock forward"
+}
+
 fn evict(world: &mut World) -> &'static str {
     let room = ROOMS[world.rng.usize(0..ROOMS.len())].to_owned();
     let at = node(world);
@@ -254,6 +351,7 @@ fn flush(world: &mut World) -> &'static str {
 pub(crate) fn end_all(world: &mut World) {
     world.sim.refuse(None);
     world.away_until = world.now;
+    end_split_brain(world);
 }
 
 /// What old connections left behind is read.

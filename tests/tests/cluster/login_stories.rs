@@ -7,7 +7,8 @@ use switchboard_core::cluster::{Channel, Keep, LoginTerms};
 use switchboard_tests::broker::{Kept, Key};
 
 use crate::faults::{kill, reset_before_it_is_answered_on};
-use crate::world::{Received, World};
+use crate::process::Received;
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 

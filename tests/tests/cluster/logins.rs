@@ -61,7 +61,7 @@ impl World {
             waits: self.terms.keep == Keep::Oldest,
         };
         self.logins.live.insert((at, id), login);
-        let now = self.now;
+        let now = self.clock(at);
         let machine = &mut self.nodes[at].machine;
         machine.logged_in(now, &user.into(), id);
         if is_full {
@@ -76,9 +76,10 @@ impl World {
         if self.is_paused(at) {
             return;
         }
+        let now = self.clock(at);
         if let Some(login) = self.logins.live.remove(&(at, id)) {
             let machine = &mut self.nodes[at].machine;
-            machine.logged_out(self.now, &login.user.into(), id);
+            machine.logged_out(now, &login.user.into(), id);
         }
         self.carry_out(at);
     }

@@ -6,6 +6,7 @@ mod asking;
 mod faults;
 mod login_stories;
 mod logins;
+mod process;
 mod room_stories;
 mod runs;
 mod seats;

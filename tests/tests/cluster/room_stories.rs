@@ -8,7 +8,8 @@ use switchboard_tests::broker::Kept;
 use crate::acts::room_terms;
 use crate::faults::kill;
 use crate::logins::terms;
-use crate::world::{Received, Sent, World};
+use crate::process::{Received, Sent};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 

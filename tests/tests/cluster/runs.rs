@@ -1,11 +1,14 @@
-//! Runs from seeds. `SWITCHBOARD_CLUSTER_SEEDS=5000` plays more of them.
+//! Runs from seeds. `SWITCHBOARD_CLUSTER_SEEDS=5000` plays more of them, and `--nocapture` shows what
+//! happened how often: an event is something that a machine or a broker was told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::sync::Arc;
 
+use switchboard_core::cluster::Channel;
+
 use crate::acts::room_terms;
-use crate::faults::{Fault, HARMLESS, LOSING, OF_NODES, end_all, read_leftovers};
+use crate::faults::{Fault, HARMLESS, LOSING, OF_NODES, demote, end_all, read_leftovers};
 use crate::seats::TOTAL;
 use crate::world::{ROOMS, World};
 
@@ -18,37 +21,48 @@ fn seeds(usual: u64) -> u64 {
 }
 
 fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) -> World {
-    let mut world = World::new(seed, 2 + seed as usize % 3, kept);
+    let mut world = World::new(seed, 2 + seed as usize % 4, kept);
+    play(&mut world, faults);
+    world.witness.seen.insert("events", world.events);
+    let cuts = world.sim.cuts();
+    if cuts > 0 {
+        world.witness.seen.insert("cut as too slow", cuts);
+    }
+    for (what, count) in &world.witness.seen {
+        *tally.entry(what).or_default() += count;
+    }
+    world
+}
+
+fn play(world: &mut World, faults: &[Fault]) {
     for _ in 0..STEPS {
         world.step();
         if faults.is_empty() {
+            let seed = world.seed;
             assert!(world.sitting() <= TOTAL, "seed {seed}: too many sit");
             continue;
         }
         match world.rng.u32(0..1000) {
             0..6 => {
                 let fault = faults[world.rng.usize(0..faults.len())];
-                let what = fault(&mut world);
+                let what = fault(world);
                 world.witness.count(what);
             }
-            6..16 => end_all(&mut world),
+            6..16 => end_all(world),
             16..24 => {
-                let read = read_leftovers(&mut world);
+                let read = read_leftovers(world);
                 *world.witness.seen.entry("leftover").or_default() += read;
             }
             24 => world.sim.save(),
             25 => world.sim.replicate(),
+            26..36 => demote(world),
             _ => {}
         }
     }
-    end_all(&mut world);
-    read_leftovers(&mut world);
+    end_all(world);
+    read_leftovers(world);
     world.settle();
-    assert_settled(&mut world);
-    for (what, count) in &world.witness.seen {
-        *tally.entry(what).or_default() += count;
-    }
-    world
+    assert_settled(world);
 }
 
 /// Members see who is in their rooms through other nodes.
@@ -82,6 +96,7 @@ fn assert_settled(world: &mut World) {
     world.assert_logins();
     world.assert_seats();
     world.assert_answered();
+    assert_tidy(world);
     assert_eq!(
         world.witness.open(),
         0,
@@ -102,6 +117,34 @@ fn assert_settled(world: &mut World) {
             }
         }
     }
+}
+
+/// Nodes are subscribed to what they follow and to nothing else, and no key stays for ever.
+fn assert_tidy(world: &mut World) {
+    for (at, node) in world.nodes.iter().enumerate() {
+        let link = node.link.expect("connected");
+        let subscribed: BTreeSet<_> = world.sim.subscriptions(link).cloned().collect();
+        let entered = node.entered.keys();
+        let mut expected: BTreeSet<_> = entered.map(|it| Channel::Room((*it).into())).collect();
+        expected.insert(Channel::Everyone);
+        expected.insert(Channel::Inbox(Arc::clone(&node.name)));
+        assert_eq!(subscribed, expected, "seed {}, node {at}", world.seed);
+    }
+    for (key, left) in world.sim.keys() {
+        assert!(left.is_some(), "seed {}: {key:?} stays", world.seed);
+    }
+}
+
+#[test]
+fn the_same_seed_plays_the_same_run() {
+    let all = [&HARMLESS[..], &LOSING, &OF_NODES].concat();
+    let trace = || {
+        let mut world = World::new(7, 3, 20);
+        world.trace = Some(Vec::new());
+        play(&mut world, &all);
+        world.trace
+    };
+    assert_eq!(trace(), trace());
 }
 
 #[test]
@@ -146,6 +189,13 @@ fn a_fault_that_loses_no_data_costs_no_message() {
         "reset before",
         "reset after",
         "half open",
+        "nothing goes out",
+        "nothing comes in",
+        "clog",
+        "cut as too slow",
+        "clock back",
+        "same name",
+        "later version",
         "client kill",
         "script flush",
         "read only",
@@ -215,6 +265,9 @@ fn what_is_lost_is_told_and_nothing_is_delivered_twice() {
         "restart with nothing",
         "restart with older data",
         "failover",
+        "split brain",
+        "demoted",
+        "clock forward",
         "evict",
         "flush",
     ];

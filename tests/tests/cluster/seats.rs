@@ -35,15 +35,17 @@ impl World {
     }
 
     fn take_seat(&mut self, at: usize) {
+        let now = self.clock(at);
         let machine = &mut self.nodes[at].machine;
-        let ticket = machine.take_seat(self.now, &HALL.into(), TOTAL);
+        let ticket = machine.take_seat(now, &HALL.into(), TOTAL);
         self.hall.waiting.insert((at, ticket));
         self.carry_out(at);
     }
 
     fn give_seat(&mut self, at: usize) {
         *self.hall.sitting.entry(at).or_default() -= 1;
-        self.nodes[at].machine.give_seat(self.now, &HALL.into());
+        let now = self.clock(at);
+        self.nodes[at].machine.give_seat(now, &HALL.into());
         self.carry_out(at);
     }
 

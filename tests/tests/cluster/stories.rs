@@ -7,7 +7,8 @@ use switchboard_tests::broker::{Kept, Key};
 
 use crate::acts::USERS;
 use crate::faults::{kill, reset_before_it_is_applied};
-use crate::world::{Sent, World};
+use crate::process::Sent;
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 

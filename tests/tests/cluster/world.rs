@@ -1,58 +1,31 @@
 //! Nodes, the broker, and what is on its way between them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard_core::Time;
 use switchboard_core::cluster::{
-    Answer, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Done, LoginTerms, Output,
-    Position, RoomPosition,
+    Answer, Cluster, ClusterConfig, ClusterNotice, Command, LoginTerms, Output, Position,
+    RoomPosition,
 };
-use switchboard_tests::broker::{Link, SimRedis};
+use switchboard_tests::broker::SimRedis;
 
 use crate::asking::Asking;
 use crate::logins::{self, Logins};
+use crate::process::{Node, Received, Sent};
 use crate::seats::Hall;
 use crate::witness::Witness;
 
+/// Bytes that may wait for a node that does not read.
+const OUTPUT: usize = 2 << 10;
+
 pub(crate) const ROOMS: [&str; 5] = ["lobby", "quiet", "side", "strict", "cursors"];
-
-/// What a node has sent and the broker has not read yet.
-pub(crate) enum Sent {
-    Hello,
-    Subscribe(Vec<Channel>),
-    Unsubscribe(Vec<Channel>),
-    /// A command, and whether it is the last of its pipeline.
-    Command(Command, bool),
-}
-
-/// What the broker has sent and a node has not read yet.
-pub(crate) enum Received {
-    Connected(String),
-    Push(Channel, Vec<u8>),
-    Answers(Vec<Done>),
-    Lost,
-}
-
-pub(crate) struct Node {
-    pub(crate) machine: Cluster,
-    pub(crate) name: Arc<str>,
-    pub(crate) link: Option<Link>,
-    pub(crate) sent: VecDeque<Sent>,
-    pub(crate) received: VecDeque<Received>,
-    answers: Vec<Done>,
-    /// Nothing gets through in either direction, and nobody is told.
-    pub(crate) swallowed: bool,
-    /// Rooms that somebody here is in, and the users whom others see there.
-    pub(crate) entered: BTreeMap<&'static str, BTreeSet<&'static str>>,
-    /// Until when the process stands still.
-    pub(crate) paused_until: Time,
-}
 
 pub(crate) struct World {
     pub(crate) sim: SimRedis,
+    /// The other half of a split brain: a master that does not know that it is one no more.
+    pub(crate) astray: Option<SimRedis>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) rng: Rng,
     pub(crate) now: Time,
@@ -70,6 +43,10 @@ pub(crate) struct World {
     pub(crate) logins: Logins,
     pub(crate) hall: Hall,
     pub(crate) asking: Asking,
+    /// What happened to machines and brokers.
+    pub(crate) events: u64,
+    /// All that the machines want, if that is of interest.
+    pub(crate) trace: Option<Vec<String>>,
 }
 
 impl World {
@@ -79,7 +56,8 @@ impl World {
 
     pub(crate) fn with_terms(seed: u64, nodes: usize, kept: u32, terms: LoginTerms) -> Self {
         let mut world = Self {
-            sim: SimRedis::new(10, 1 << 20),
+            sim: SimRedis::new(10, OUTPUT),
+            astray: None,
             processes: 0,
             nodes: Vec::new(),
             kept,
@@ -94,6 +72,8 @@ impl World {
             logins: Logins::default(),
             hall: Hall::default(),
             asking: Asking::default(),
+            events: 0,
+            trace: None,
         };
         for at in 0..nodes {
             let node = world.process(at);
@@ -106,39 +86,60 @@ impl World {
     pub(crate) fn process(&mut self, at: usize) -> Node {
         let processes = self.processes;
         self.processes += 1;
-        let mut config = ClusterConfig::new(&format!("n{at}-{processes:08x}"));
+        // Somebody may have given all of them one name.
+        let number = if self.seed.is_multiple_of(5) { 0 } else { at };
+        let mut config = ClusterConfig::new(&format!("n{number}-{processes:08x}"));
         config.retention.messages = self.kept;
         config.logins = self.terms.clone();
         config.touch = Duration::from_secs(20);
         config.seed = self.seed * 1000 + u64::from(processes);
-        Node {
-            name: Arc::clone(&config.node),
-            machine: Cluster::new(config, self.now),
-            link: None,
-            sent: VecDeque::new(),
-            received: VecDeque::new(),
-            answers: Vec::new(),
-            swallowed: false,
-            entered: BTreeMap::new(),
-            paused_until: Time::ZERO,
+        let name = Arc::clone(&config.node);
+        let is_later = at == 0 && self.seed.is_multiple_of(3);
+        if is_later {
+            self.witness.count("later version");
         }
+        Node::new(&name, Cluster::new(config, self.now), is_later)
+    }
+
+    /// What the clock of a node says.
+    pub(crate) fn clock(&self, at: usize) -> Time {
+        self.nodes[at].clock(self.now)
     }
 
     pub(crate) fn pass(&mut self, by: Duration) {
         self.now = self.now + by;
         self.sim.advance(by);
+        if let Some(astray) = &mut self.astray {
+            astray.advance(by);
+        }
+        self.unclog();
         for at in 0..self.nodes.len() {
-            let now = self.now;
             if self.is_paused(at) {
                 continue;
             }
             if self.nodes[at].paused_until > Time::ZERO {
                 self.resume(at);
             }
+            let now = self.clock(at);
             if self.nodes[at].machine.next_deadline() <= now {
+                self.events += 1;
                 self.nodes[at].machine.tick(now);
             }
             self.carry_out(at);
+        }
+    }
+
+    /// What was held back for long enough moves again.
+    fn unclog(&mut self) {
+        let mut moves = false;
+        for node in &mut self.nodes {
+            if node.clogged_until > Time::ZERO && node.clogged_until <= self.now {
+                node.clogged_until = Time::ZERO;
+                moves = true;
+            }
+        }
+        if moves {
+            self.spread();
         }
     }
 
@@ -149,37 +150,43 @@ impl World {
     /// A process runs again: it reads all that has arrived before it looks at the clock.
     fn resume(&mut self, at: usize) {
         self.nodes[at].paused_until = Time::ZERO;
-        while !self.nodes[at].received.is_empty() && !self.nodes[at].swallowed {
+        while self.nodes[at].can_receive(self.now) {
             self.node_reads(at);
+        }
+    }
+
+    /// The broker that a node is connected to.
+    pub(crate) fn broker(&mut self, at: usize) -> &mut SimRedis {
+        match &mut self.astray {
+            Some(astray) if self.nodes[at].is_astray => astray,
+            _ => &mut self.sim,
         }
     }
 
     /// The broker reads what a node sent first.
     pub(crate) fn broker_reads(&mut self, at: usize) {
-        if self.nodes[at].swallowed {
+        if !self.nodes[at].can_send(self.now) {
             return;
         }
         let Some(sent) = self.nodes[at].sent.pop_front() else {
             return;
         };
-        match sent {
-            Sent::Hello => self.accept(at),
-            Sent::Subscribe(channels) => {
+        self.events += 1;
+        match (sent, self.nodes[at].link) {
+            (Sent::Hello, _) => self.accept(at),
+            (Sent::Subscribe(channels), Some(link)) => {
                 for channel in channels {
-                    if let Some(link) = self.nodes[at].link {
-                        self.sim.subscribe(link, channel);
-                    }
+                    self.broker(at).subscribe(link, channel);
                 }
             }
-            Sent::Unsubscribe(channels) => {
+            (Sent::Unsubscribe(channels), Some(link)) => {
                 for channel in channels {
-                    if let Some(link) = self.nodes[at].link {
-                        self.sim.unsubscribe(link, &channel);
-                    }
+                    self.broker(at).unsubscribe(link, &channel);
                 }
             }
-            Sent::Command(command, last) => {
-                let done = self.sim.apply(&command);
+            (Sent::Subscribe(_) | Sent::Unsubscribe(_), None) => {}
+            (Sent::Command(command, last), _) => {
+                let done = self.broker(at).apply(&command);
                 self.spread();
                 let node = &mut self.nodes[at];
                 node.answers.push(done);
@@ -196,28 +203,35 @@ impl World {
             self.nodes[at].received.push_back(Received::Lost);
             return;
         }
-        self.sim.load_scripts();
+        self.nodes[at].is_astray = self.astray.is_some() && self.rng.bool();
+        let broker = self.broker(at);
+        broker.load_scripts();
+        let (link, incarnation) = (broker.connect(), broker.incarnation());
         let node = &mut self.nodes[at];
-        node.link = Some(self.sim.connect());
-        let incarnation = self.sim.incarnation();
+        node.link = Some(link);
         node.received.push_back(Received::Connected(incarnation));
     }
 
     /// Pushes are on their way before what is answered next. A link that the server cut ends behind
     /// what it had sent.
     pub(crate) fn spread(&mut self) {
-        for node in &mut self.nodes {
-            let Some(link) = node.link else {
+        for at in 0..self.nodes.len() {
+            let Some(link) = self.nodes[at].link else {
                 continue;
             };
-            while let Some((channel, payload)) = self.sim.take_push(link) {
-                if !node.swallowed {
+            if self.now < self.nodes[at].clogged_until {
+                continue;
+            }
+            while let Some((channel, payload)) = self.broker(at).take_push(link) {
+                let node = &mut self.nodes[at];
+                if !node.swallows_received {
                     node.received.push_back(Received::Push(channel, payload));
                 }
             }
-            if !self.sim.is_connected(link) {
+            if !self.broker(at).is_connected(link) {
+                let node = &mut self.nodes[at];
                 node.link = None;
-                if !node.swallowed {
+                if !node.swallows_received {
                     node.sent.clear();
                     node.answers.clear();
                     node.received.push_back(Received::Lost);
@@ -228,10 +242,12 @@ impl World {
 
     /// A node reads what the broker sent first.
     pub(crate) fn node_reads(&mut self, at: usize) {
-        let (now, node) = (self.now, &mut self.nodes[at]);
-        if node.swallowed || now < node.paused_until {
+        if !self.nodes[at].can_receive(self.now) || self.is_paused(at) {
             return;
         }
+        self.events += 1;
+        let now = self.clock(at);
+        let node = &mut self.nodes[at];
         match node.received.pop_front() {
             None => return,
             Some(Received::Connected(incarnation)) => node.machine.connected(now, &incarnation),
@@ -249,6 +265,9 @@ impl World {
     /// Does what a node's machine wants.
     pub(crate) fn carry_out(&mut self, at: usize) {
         while let Some(output) = self.nodes[at].machine.poll() {
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("{at} {output:?}"));
+            }
             let node = &mut self.nodes[at];
             match output {
                 Output::Connect => {
@@ -261,6 +280,7 @@ impl World {
                 Output::Send(commands) => {
                     let last = commands.len() - 1;
                     for (k, command) in commands.into_iter().enumerate() {
+                        let command = node.as_sent(command);
                         node.sent.push_back(Sent::Command(command, k == last));
                     }
                 }
@@ -273,6 +293,7 @@ impl World {
                 | Output::Kicked { .. }
                 | Output::Everyone { .. }) => self.asking_told(at, told),
                 Output::Notice(ClusterNotice::Lapsed(_)) => self.witness.count("lapsed"),
+                Output::Notice(ClusterNotice::SameName(_)) => self.witness.count("same name"),
                 Output::Notice(_) => {}
                 told => self.witness.told(at, &node.name, told),
             }
@@ -300,18 +321,22 @@ impl World {
 
     /// A connection ends on the node's side. What it had sent may be read by the broker later.
     pub(crate) fn drop_link(&mut self, at: usize) {
-        let node = &mut self.nodes[at];
-        if let Some(link) = node.link.take() {
-            self.sim.disconnect(link);
+        if let Some(link) = self.nodes[at].link.take() {
+            self.broker(at).disconnect(link);
         }
+        let node = &mut self.nodes[at];
         for sent in node.sent.drain(..) {
             if let Sent::Command(command, _) = sent
                 && self.rng.bool()
+                && !node.is_astray
             {
                 self.leftovers.push(command);
             }
         }
-        node.swallowed = false;
+        node.is_astray = false;
+        node.swallows_sent = false;
+        node.swallows_received = false;
+        node.clogged_until = Time::ZERO;
         node.received.clear();
         node.answers.clear();
     }
@@ -319,17 +344,17 @@ impl World {
     /// Lets everything arrive that is on its way.
     pub(crate) fn deliver(&mut self) {
         let mut moving = true;
+        let started = self.events;
         while moving {
+            let events = self.events - started;
+            assert!(events < 100_000, "seed {}: it never ends", self.seed);
             moving = false;
             for at in 0..self.nodes.len() {
-                while !self.nodes[at].sent.is_empty() && !self.nodes[at].swallowed {
+                while self.nodes[at].can_send(self.now) {
                     self.broker_reads(at);
                     moving = true;
                 }
-                while !self.nodes[at].received.is_empty()
-                    && !self.nodes[at].swallowed
-                    && !self.is_paused(at)
-                {
+                while self.nodes[at].can_receive(self.now) && !self.is_paused(at) {
                     self.node_reads(at);
                     moving = true;
                 }
