@@ -45,7 +45,7 @@ pub(crate) const LOSING: [Fault; 8] = [
 ];
 
 /// Faults of nodes.
-pub(crate) const OF_NODES: [Fault; 3] = [kill_one, pause, retire];
+pub(crate) const OF_NODES: [Fault; 4] = [kill_one, pause, suspend, retire];
 
 fn node(world: &mut World) -> usize {
     world.rng.usize(0..world.nodes.len())
@@ -241,6 +241,18 @@ fn pause(world: &mut World) -> &'static str {
     let pause = Duration::from_millis(world.rng.u64(100..8000));
     world.nodes[at].paused_until = world.now + pause;
     "pause"
+}
+
+/// A machine is suspended: its clock stands still too.
+fn suspend(world: &mut World) -> &'static str {
+    let at = node(world);
+    if world.is_paused(at) {
+        return "no clock to stop";
+    }
+    let pause = Duration::from_millis(world.rng.u64(100..8000));
+    world.nodes[at].paused_until = world.now + pause;
+    world.nodes[at].asleep += pause;
+    "suspend"
 }
 
 fn restart_with_everything(world: &mut World) -> &'static str {

@@ -241,7 +241,9 @@ fn nodes_that_die_or_stand_still_cost_the_others_nothing() {
         }
     }
     println!("{seen:#?}");
-    for wanted in ["kill", "pause", "retire", "joined", "left", "lapsed"] {
+    for wanted in [
+        "kill", "pause", "suspend", "retire", "joined", "left", "lapsed",
+    ] {
         assert!(seen.contains_key(wanted), "{wanted} never happened");
     }
 }

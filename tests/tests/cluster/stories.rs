@@ -50,6 +50,23 @@ impl World {
     }
 }
 
+/// Else the two would take her off the list and put her back on it until the next heartbeat, as fast as
+/// the broker lets them.
+#[test]
+fn a_node_whose_users_others_take_off_the_list_asks_whether_it_is_registered() {
+    let mut world = ann_is_there();
+    world.nodes[0].paused_until = world.now + 10 * SECOND;
+    world.nodes[0].asleep += 10 * SECOND;
+    world.run(9 * SECOND);
+    assert!(!world.sees(1, "lobby", "ann"));
+    world.run(SECOND);
+    world.run(Duration::from_millis(100));
+    assert_eq!(world.witness.seen["lapsed"], 1);
+    assert!(world.sees(1, "lobby", "ann"));
+    let joined = world.witness.seen["joined"];
+    assert!(joined < 5, "ann came {joined} times");
+}
+
 /// Two nodes; ann is in the lobby of the first one.
 fn ann_is_there() -> World {
     let mut world = World::new(1, 2, 100);

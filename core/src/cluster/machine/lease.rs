@@ -118,6 +118,11 @@ impl Lease {
         }
     }
 
+    /// The next beat is to be sent by then.
+    pub(super) fn beat_at(&mut self, at: Time) {
+        self.due = self.due.min(at);
+    }
+
     /// When a beat has been out for too long.
     pub(super) fn overdue(&self) -> Time {
         self.out

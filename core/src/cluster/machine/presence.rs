@@ -95,14 +95,20 @@ impl Cluster {
 
     pub(super) fn list_changed(&mut self, now: Time, name: &Arc<str>, change: Change) {
         self.names_peer(now, &change.registration);
+        let mut is_contested = false;
         self.with_room(name, |room, cx| {
             if !room.terms.presence || !room.is_entered() {
                 return;
             }
             room.heard_of_epoch(&change.epoch);
             let told = room.occupants.arrived(change, cx.registrations);
+            is_contested = told.is_contested;
             tell(room, told, cx);
         });
+        if is_contested {
+            // Others may have taken this node for dead; else its heartbeat tells them that it lives.
+            self.lease.beat_at(now);
+        }
     }
 
     pub(super) fn list_fades(&mut self, name: &Arc<str>) {

@@ -42,6 +42,8 @@ pub(in crate::cluster) struct Occupants {
 pub(in crate::cluster) struct Told {
     pub(in crate::cluster) joined: Vec<Arc<str>>,
     pub(in crate::cluster) left: Vec<Arc<str>>,
+    /// Others changed what is listed under this node's registration.
+    pub(in crate::cluster) is_contested: bool,
 }
 
 impl Told {
@@ -192,7 +194,7 @@ impl Occupants {
         let mut told = Told::default();
         if change.registration == *registrations.own {
             let users = change.joined.into_iter().chain(change.left);
-            self.own.changed_by_others(users);
+            told.is_contested = self.own.changed_by_others(users);
         } else if registrations.is_elsewhere(&change.registration) {
             for user in change.left {
                 if !self.is_elsewhere(&user, registrations) && self.elsewhere.remove(&user) {
@@ -257,6 +259,7 @@ impl Occupants {
         Told {
             joined: Vec::new(),
             left: std::mem::take(&mut self.elsewhere).into_iter().collect(),
+            is_contested: false,
         }
     }
 
@@ -280,6 +283,7 @@ impl Occupants {
         let told = Told {
             joined: now.difference(&self.elsewhere).cloned().collect(),
             left: self.elsewhere.difference(&now).cloned().collect(),
+            is_contested: false,
         };
         self.elsewhere = now;
         let listed = self.listed.iter().flat_map(Listed::by_registration);

@@ -64,14 +64,17 @@ impl Own {
         (self.is_ready && !self.unwritten.is_empty()) || !self.gone.is_empty()
     }
 
-    /// Others changed the list under this node's registration.
-    pub(super) fn changed_by_others(&mut self, users: impl Iterator<Item = Arc<str>>) {
+    /// The list changed under this node's registration. Returns whether others did it.
+    pub(super) fn changed_by_others(&mut self, users: impl Iterator<Item = Arc<str>>) -> bool {
+        let mut by_others = false;
         for user in users {
             if !self.writing.contains_key(&user) {
                 self.unwritten.insert(user);
                 self.is_ready = true;
+                by_others = true;
             }
         }
+        by_others
     }
 
     /// The users of a registration are to be taken off the list.
