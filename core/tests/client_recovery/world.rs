@@ -6,7 +6,7 @@ use switchboard_core::Time;
 use switchboard_core::client::{Input, Machine, MachineConfig, Output, Report};
 use switchboard_core::protocol::Content;
 
-use super::server::{ROOM, Server};
+use super::seam::{ROOM, Server};
 
 /// What the application has seen of the present epoch.
 #[derive(Default)]
@@ -18,9 +18,9 @@ struct Seen {
     acked: BTreeSet<u64>,
 }
 
-pub(super) struct World {
+pub(super) struct World<S> {
     machine: Machine,
-    server: Server,
+    server: S,
     /// Requests on their way to the server.
     up: VecDeque<String>,
     connected: bool,
@@ -33,12 +33,12 @@ pub(super) struct World {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    /// Somebody else publishes.
-    Other,
+    /// Somebody else publishes, for the client too or not.
+    Other(bool),
     /// The client publishes, with or without `echo`.
     Publish(bool),
     Process,
-    Page,
+    GoOn,
     Deliver,
     FallBehind,
     Lose,
@@ -46,9 +46,8 @@ pub(super) enum Step {
     BeginAnew,
 }
 
-impl World {
-    pub(super) fn new(keep: usize, lobby: bool, on_join: u64) -> Self {
-        let server = Server::new(keep, lobby, on_join);
+impl<S: Server> World<S> {
+    pub(super) fn new(server: S) -> Self {
         let config = MachineConfig {
             queue: true,
             ..MachineConfig::default()
@@ -64,7 +63,7 @@ impl World {
             failed: BTreeSet::new(),
             gaps: 0,
         };
-        (0..3).for_each(|_| world.step(Step::Other));
+        (0..3).for_each(|_| world.step(Step::Other(true)));
         let (since, last) = (None, None);
         let channel = ROOM;
         world.handle(Input::Subscribe {
@@ -85,10 +84,9 @@ impl World {
                 Output::Send(text) => self.up.push_back(text),
                 Output::Done { id, value } => {
                     assert!(self.open.remove(&id), "one end for each message");
-                    let entry = self.server.all.get(&value);
                     // The room may have begun anew while the ack was on its way.
-                    if self.epoch == Some(format!("e{}", self.server.epoch)) {
-                        let entry = entry.unwrap();
+                    if self.epoch == Some(self.server.epoch().0) {
+                        let entry = &self.server.all()[&value];
                         assert_eq!(entry.request, Some(id));
                         // With `echo` the message itself is waited for, too.
                         self.seen.acked.extend(Some(value).filter(|_| !entry.ours));
@@ -106,9 +104,9 @@ impl World {
             }
         }
         if let Some(since) = dial {
-            self.up.clear();
+            let on_its_way = self.up.drain(..).collect();
             self.connected = true;
-            self.server.connect(since.as_deref());
+            self.server.connect(since.as_deref(), on_its_way);
             self.handle(Input::Opened);
         }
     }
@@ -119,7 +117,7 @@ impl World {
                 let seq = frame.seq().unwrap();
                 assert!(self.seen.delivered.last().is_none_or(|&last| last < seq));
                 assert!(self.seen.missing.last().is_none_or(|&last| last < seq));
-                let echoed = self.server.all.get(&seq).is_none_or(|entry| entry.ours);
+                let echoed = self.server.all().get(&seq).is_none_or(|entry| entry.ours);
                 assert!(echoed, "{seq} was not meant for the client");
                 self.seen.delivered.insert(seq);
             }
@@ -133,8 +131,10 @@ impl World {
                 };
             }
             Report::Gap(gap) => {
-                self.gaps += 1;
                 for seq in gap.from..=gap.to {
+                    // What was excluded while the client was there is told as a gap, too.
+                    let entry = self.server.all().get(&seq);
+                    self.gaps += u32::from(entry.is_none_or(|entry| entry.ours));
                     assert!(!self.seen.delivered.contains(&seq), "{seq} was delivered");
                     assert!(!self.seen.acked.contains(&seq), "{seq} is an own one");
                     assert!(self.seen.missing.insert(seq), "{seq} is missing twice");
@@ -146,13 +146,12 @@ impl World {
 
     pub(super) fn step(&mut self, step: Step) {
         match step {
-            Step::Other => {
-                self.server.publish(None, true);
-            }
+            Step::Other(ours) => self.server.publish(ours),
             Step::Publish(echo) => {
                 let id = self.machine.next_id();
                 self.open.insert(id);
-                let mut event = Input::publish(ROOM, Content::parse("1").unwrap());
+                let content = id.to_string();
+                let mut event = Input::publish(ROOM, Content::parse(&content).unwrap());
                 if let Input::Publish { echo: asked, .. } = &mut event {
                     *asked = Some(echo);
                 }
@@ -163,10 +162,13 @@ impl World {
                     self.server.request(&text);
                 }
             }
-            Step::Page => self.server.page(),
+            Step::GoOn => self.server.go_on(),
             Step::Deliver => {
-                if let Some(text) = self.server.down.pop_front().filter(|_| self.connected) {
-                    self.handle(Input::Message { text: &text });
+                let text = self.server.pop().filter(|_| self.connected);
+                match text.as_deref() {
+                    Some("") => self.step(Step::Lose),
+                    Some(text) => self.handle(Input::Message { text }),
+                    None => {}
                 }
             }
             Step::FallBehind => self.server.fall_behind(),
@@ -179,7 +181,7 @@ impl World {
                 });
             }
             Step::Lose => self.handle(Input::Reconnect),
-            Step::Evict => self.server.evict(1),
+            Step::Evict => self.server.evict(),
             Step::BeginAnew => {
                 self.up.clear();
                 self.server.begin_anew();
@@ -192,26 +194,28 @@ impl World {
 
     /// Lets everything that is on its way arrive.
     pub(super) fn settle(&mut self) {
-        if !self.connected {
-            self.step(Step::Lose);
-        }
-        let busy = |world: &Self| {
-            let server = &world.server;
-            !world.up.is_empty() || !server.down.is_empty() || server.cursor.is_some()
-        };
-        while busy(self) {
+        let busy = |world: &Self| !world.up.is_empty() || world.server.is_busy();
+        while !self.connected || busy(self) {
+            if !self.connected {
+                self.step(Step::Lose);
+            }
             self.step(Step::Process);
-            self.step(Step::Page);
+            self.step(Step::GoOn);
             self.step(Step::Deliver);
         }
         // A last message shows every gap before it.
-        self.step(Step::Other);
+        self.step(Step::Other(true));
         self.step(Step::Deliver);
+    }
+
+    /// The room and all connections end.
+    pub(super) fn end(&mut self) {
+        self.server.end();
     }
 
     pub(super) fn check(&self) {
         assert!(self.open.is_empty(), "every message has an end");
-        let published = &self.server.published;
+        let published = self.server.published();
         let once: BTreeSet<u64> = published.iter().copied().collect();
         assert_eq!(once.len(), published.len(), "published twice");
         let Some(from) = self.seen.from else {
@@ -220,13 +224,13 @@ impl World {
         // Older messages may have followed.
         let seen = self.seen.delivered.first().or(self.seen.missing.first());
         let from = seen.map_or(from, |&first| from.min(first - 1));
-        for (&seq, entry) in self.server.all.range(from + 1..) {
+        for (&seq, entry) in self.server.all().range(from + 1..) {
             let told = self.seen.delivered.contains(&seq) || self.seen.missing.contains(&seq);
             assert!(told || !entry.ours, "{seq} was lost silently");
         }
-        if !self.server.evicted {
+        if !self.server.has_evicted() {
             assert_eq!(self.gaps, 0, "the history has everything");
-            if self.server.epoch == 1 {
+            if self.server.epoch().1 == 0 {
                 assert!(self.failed.is_empty(), "the history can tell everything");
             }
         }

@@ -1,44 +1,33 @@
-//! A server that keeps history, as the protocol describes it.
+//! A plain server that keeps history, as the protocol describes it.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-/// The client's room.
-pub(super) const ROOM: &str = "a";
-
-/// A message in the server's history.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    seq: u64,
-    /// The request of the client, if it published the message.
-    pub(super) request: Option<u64>,
-    /// Whether the client is to receive it.
-    pub(super) ours: bool,
-}
+use super::seam::{Entry, ROOM, Server};
 
 /// A server with one room, as the protocol describes it. It shares no code with the client.
-pub(super) struct Server {
+pub(super) struct Plain {
     /// Number of entries kept.
     keep: usize,
-    pub(super) epoch: u64,
+    epoch: u64,
     seq: u64,
-    history: VecDeque<Entry>,
+    history: VecDeque<(u64, Entry)>,
     /// The client's requests in the order in which they were published, over all epochs.
-    pub(super) published: Vec<u64>,
+    published: Vec<u64>,
     /// All messages of the present epoch.
-    pub(super) all: BTreeMap<u64, Entry>,
-    pub(super) evicted: bool,
+    all: BTreeMap<u64, Entry>,
+    evicted: bool,
     member: bool,
     /// The next number, for a member that is behind.
-    pub(super) cursor: Option<u64>,
-    pub(super) down: VecDeque<String>,
+    cursor: Option<u64>,
+    down: VecDeque<String>,
     lobby: bool,
     /// How many of the latest messages whoever comes without a position gets.
     on_join: u64,
 }
 
-impl Server {
+impl Plain {
     pub(super) fn new(keep: usize, lobby: bool, on_join: u64) -> Self {
         Self {
             keep,
@@ -57,15 +46,14 @@ impl Server {
     }
 
     fn first(&self) -> u64 {
-        self.history.front().map_or(self.seq + 1, |entry| entry.seq)
+        self.history.front().map_or(self.seq + 1, |&(seq, _)| seq)
     }
 
     fn send(&mut self, message: &Value) {
         self.down.push_back(message.to_string());
     }
 
-    /// The newer connection of a session ends the older one, with all that it has not processed.
-    pub(super) fn connect(&mut self, since: Option<&str>) {
+    fn connected(&mut self, since: Option<&str>) {
         self.member = false;
         self.cursor = None;
         self.down.clear();
@@ -100,7 +88,7 @@ impl Server {
         self.send(&answer);
     }
 
-    pub(super) fn request(&mut self, text: &str) {
+    fn requested(&mut self, text: &str) {
         let asked: Value = serde_json::from_str(text).unwrap();
         let id = asked["id"].clone();
         match asked["type"].as_str().unwrap() {
@@ -126,29 +114,25 @@ impl Server {
             if self.first() > again + 1 {
                 return self.send(&json!({"type": "error", "code": "unrecoverable", "id": id}));
             }
-            let later = self.history.iter().filter(|entry| entry.seq > again);
-            let mut found = later.filter(|entry| entry.request == request);
-            if let Some(seq) = found.next().map(|entry| entry.seq) {
+            let later = self.history.iter().filter(|(seq, _)| *seq > again);
+            let mut found = later.filter(|(_, entry)| entry.request == request);
+            if let Some(seq) = found.next().map(|&(seq, _)| seq) {
                 let ack = json!({"type": "ack", "id": id, "seq": seq, "duplicate": true});
                 return self.send(&ack);
             }
         }
-        let seq = self.publish(request, asked["echo"] == json!(true));
+        let seq = self.number(request, asked["echo"] == json!(true));
         self.send(&json!({"type": "ack", "id": id, "seq": seq}));
     }
 
     /// Publishes a message, and gives it to the client if that is live.
-    pub(super) fn publish(&mut self, request: Option<u64>, ours: bool) -> u64 {
+    fn number(&mut self, request: Option<u64>, ours: bool) -> u64 {
         self.seq += 1;
-        let entry = Entry {
-            seq: self.seq,
-            request,
-            ours,
-        };
+        let entry = Entry { request, ours };
         self.published.extend(request);
         self.all.insert(self.seq, entry.clone());
-        self.history.push_back(entry);
-        self.evict(self.keep);
+        self.history.push_back((self.seq, entry));
+        self.keep_last(self.keep);
         if ours && self.member && self.cursor.is_none() {
             self.give(self.seq);
         }
@@ -159,7 +143,7 @@ impl Server {
         self.send(&json!({"type": "message", "channel": ROOM, "content": seq, "seq": seq}));
     }
 
-    pub(super) fn evict(&mut self, keep: usize) {
+    fn keep_last(&mut self, keep: usize) {
         while self.history.len() > keep {
             self.history.pop_front();
             self.evicted = true;
@@ -167,7 +151,7 @@ impl Server {
     }
 
     /// Gives one more entry to a member that is behind.
-    pub(super) fn page(&mut self) {
+    fn page(&mut self) {
         let Some(next) = self.cursor else {
             return;
         };
@@ -186,15 +170,42 @@ impl Server {
         }
         self.cursor = Some(after).filter(|&after| after <= self.seq);
     }
+}
+
+impl Server for Plain {
+    /// The newer connection of a session ends the older one, with all that it has not processed.
+    fn connect(&mut self, since: Option<&str>, _: Vec<String>) {
+        self.connected(since);
+    }
+
+    fn request(&mut self, text: &str) {
+        self.requested(text);
+    }
+
+    fn publish(&mut self, ours: bool) {
+        self.number(None, ours);
+    }
+
+    fn go_on(&mut self) {
+        self.page();
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.down.is_empty() || self.cursor.is_some()
+    }
 
     /// The member does not take what is sent: it gets the rest from the history.
-    pub(super) fn fall_behind(&mut self) {
+    fn fall_behind(&mut self) {
         if self.member && self.cursor.is_none() {
             self.cursor = Some(self.seq + 1);
         }
     }
 
-    pub(super) fn begin_anew(&mut self) {
+    fn evict(&mut self) {
+        self.keep_last(1);
+    }
+
+    fn begin_anew(&mut self) {
         self.epoch += 1;
         self.seq = 0;
         self.history.clear();
@@ -203,4 +214,26 @@ impl Server {
         self.cursor = None;
         self.down.clear();
     }
+
+    fn pop(&mut self) -> Option<String> {
+        self.down.pop_front()
+    }
+
+    fn epoch(&self) -> (String, usize) {
+        (format!("e{}", self.epoch), self.epoch as usize - 1)
+    }
+
+    fn all(&self) -> &BTreeMap<u64, Entry> {
+        &self.all
+    }
+
+    fn published(&self) -> &[u64] {
+        &self.published
+    }
+
+    fn has_evicted(&self) -> bool {
+        self.evicted
+    }
+
+    fn end(&mut self) {}
 }
