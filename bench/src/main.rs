@@ -1,12 +1,14 @@
 //! Measures the speed and memory of Switchboard and its peers: `cargo run --release -p
 //! switchboard-bench`.
 
+mod bystander;
 mod in_turn;
 mod load;
 mod machine;
 mod measure;
 mod meter;
 mod options;
+mod recoveries;
 mod report;
 mod server;
 mod wire;
@@ -27,7 +29,6 @@ use self::measure::{Run, Setting, measure};
 use self::options::{Action, Compare, Options};
 use self::report::Results;
 use self::server::{Builtin, Place, axum, floor, raw, tungstenite};
-use self::workload::Workload;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -106,8 +107,8 @@ fn compare(compare: &Compare) -> io::Result<bool> {
     pin(&[compare.cpus().load])?;
     for workload in compare.workloads() {
         let mut servers = servers.clone();
-        if compare.servers.is_empty() && workload != Workload::Storm {
-            servers.retain(|server| !server.is_about_presence());
+        if compare.servers.is_empty() {
+            servers.retain(|&server| workload.is_usual_for(server));
         }
         for round in 0..workload.rounds(scale.rounds) {
             let setting = Setting {

@@ -14,7 +14,7 @@ use crate::server::{Place, Process, Server};
 use crate::workload::{CONTENT, Kind, Rooms, Workload};
 
 /// Time for joins and their notices to settle.
-const SETTLE: Duration = Duration::from_millis(500);
+pub(crate) const SETTLE: Duration = Duration::from_millis(500);
 /// Members of a room where the room's size does not matter.
 const SMALL: usize = 10;
 
@@ -48,7 +48,7 @@ impl Run {
         self.lost + self.reordered + self.wrong + self.closed
     }
 
-    fn set(&mut self, key: &str, figure: Option<f64>) {
+    pub(crate) fn set(&mut self, key: &str, figure: Option<f64>) {
         if let Some(figure) = figure.filter(|figure| figure.is_finite()) {
             self.figures.insert(key.to_owned(), figure);
         }
@@ -84,7 +84,7 @@ impl Run {
 pub(crate) struct Trial {
     pub(crate) process: Process,
     pub(crate) load: Load,
-    scale: Scale,
+    pub(crate) scale: Scale,
     pub(crate) run: Run,
 }
 
@@ -143,6 +143,8 @@ impl Trial {
             } => self.direct(pairs, connections, pace),
             Kind::Heartbeats { connections } => self.heartbeats(connections),
             Kind::Storm => self.storm(),
+            Kind::Recoveries { missed } => self.recoveries(missed),
+            Kind::Bystander(rooms) => self.bystander(rooms),
             Kind::Idle => self.idle(),
             Kind::Burst(rooms) => self.burst(rooms),
         }
@@ -152,7 +154,7 @@ impl Trial {
         Reading::of(self.process.id())
     }
 
-    fn open_rooms(&mut self, rooms: Rooms) -> io::Result<()> {
+    pub(crate) fn open_rooms(&mut self, rooms: Rooms) -> io::Result<()> {
         let Rooms {
             members,
             publishers,
@@ -164,6 +166,7 @@ impl Trial {
             room: user / members,
             user,
             stalled: user % members >= members - stalled,
+            missed: 0,
         }))?;
         for room in 0..rooms.count {
             (0..publishers).for_each(|member| self.load.publish_to_room(room * members + member));
@@ -176,6 +179,7 @@ impl Trial {
             room: user / SMALL,
             user,
             stalled: false,
+            missed: 0,
         };
         self.load.open((from..to).map(plan))
     }

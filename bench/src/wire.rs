@@ -7,6 +7,9 @@ pub(crate) const MESSAGE: &[u8] = br#"{"type":"message""#;
 /// The start of direct messages on every server.
 pub(crate) const DIRECT: &[u8] = br#"{"type":"direct""#;
 
+/// The start of the answer to entering a room, on our servers.
+pub(crate) const SUBSCRIBED: &[u8] = br#"{"type":"subscribed""#;
+
 /// A mask that requires unmasking.
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 /// The key of RFC 6455, section 1.3, and its answer.
@@ -172,6 +175,15 @@ pub(crate) fn field<'a>(text: &'a [u8], key: &str) -> Option<&'a [u8]> {
     let at = memchr::memmem::find(text, key.as_bytes())? + key.len();
     let end = memchr::memchr(b'"', &text[at..])?;
     Some(&text[at..at + end])
+}
+
+/// Returns the epoch and the last number of a room, from the answer to entering it.
+pub(crate) fn position(text: &[u8]) -> Option<(String, u64)> {
+    let epoch = str::from_utf8(field(text, r#""epoch":""#)?).ok()?;
+    let at = memchr::memmem::find(text, br#""seq":"#)? + br#""seq":"#.len();
+    let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    let seq = digits.fold(0, |seq, digit| 10 * seq + u64::from(digit - b'0'));
+    Some((epoch.to_owned(), seq))
 }
 
 /// Returns the recipient of a direct message.

@@ -35,6 +35,10 @@ pub(crate) enum Workload {
     Heartbeats,
     /// Connect, upgrade and join a room of 10, as fast as the server allows
     Storm,
+    /// Connect to a room and get the 100 messages missed there, as fast as the server allows
+    Recoveries,
+    /// A bystander's ping, while a room of 5 000 gets 10 messages a second
+    Bystander,
     /// Memory of connections at rest, each of which has published and received
     Idle,
     /// Memory after a burst: 16 KiB messages to a room of 1 000, as fast as possible
@@ -56,6 +60,11 @@ pub(crate) enum Kind {
         connections: usize,
     },
     Storm,
+    Recoveries {
+        missed: usize,
+    },
+    /// Messages to rooms, while a connection outside of them pings.
+    Bystander(Rooms),
     Idle,
     Burst(Rooms),
 }
@@ -146,6 +155,23 @@ const STORM: &[Column] = &[
     column("rate", "connects/s", 0),
 ];
 
+const RECOVERIES: &[Column] = &[
+    column("cpu_us", "CPU µs/recovery", 1),
+    column("user_us", "user", 1),
+    column("system_us", "system", 1),
+    column("connect_us", "CPU µs/connect", 1),
+    column("rate", "recoveries/s", 0),
+    column("peak_mib", "memory at most, MiB over rest", 1),
+];
+
+const BYSTANDER: &[Column] = &[
+    column("ping_p90_us", "ping p90 µs", 0),
+    column("ping_p50_us", "ping p50 µs", 0),
+    column("ping_p99_us", "ping p99 µs", 0),
+    column("rest_p90_us", "at rest p90 µs", 0),
+    column("cpu_us", "CPU µs/delivery", 2),
+];
+
 const IDLE: &[Column] = &[
     column("idle_kib", "KiB/connection", 2),
     column("resident_mib", "resident MiB", 1),
@@ -210,6 +236,12 @@ impl Workload {
             }),
             Self::Heartbeats => Kind::Heartbeats { connections: 2_000 },
             Self::Storm => Kind::Storm,
+            Self::Recoveries => Kind::Recoveries { missed: 100 },
+            Self::Bystander => Kind::Bystander(Rooms {
+                members: 5_000,
+                pace: Pace::Open(10.0),
+                ..ROOM
+            }),
             Self::Idle => Kind::Idle,
             Self::Burst => Kind::Burst(Rooms {
                 publishers: 8,
@@ -232,9 +264,11 @@ impl Workload {
     /// Returns the number of connections that publish or receive.
     pub(crate) fn connections(self) -> usize {
         match self.kind() {
-            Kind::Rooms(rooms) | Kind::Burst(rooms) => rooms.count * rooms.members,
+            Kind::Rooms(rooms) | Kind::Bystander(rooms) | Kind::Burst(rooms) => {
+                rooms.count * rooms.members
+            }
             Kind::Direct { connections, .. } | Kind::Heartbeats { connections } => connections,
-            Kind::Storm | Kind::Idle => 0,
+            Kind::Storm | Kind::Recoveries { .. } | Kind::Idle => 0,
         }
     }
 
@@ -263,6 +297,8 @@ impl Workload {
             Self::Stalled => STALLED,
             Self::Heartbeats => HEARTBEATS,
             Self::Storm => STORM,
+            Self::Recoveries => RECOVERIES,
+            Self::Bystander => BYSTANDER,
             Self::Idle => IDLE,
             Self::Burst => BURST,
             _ => DELIVERY,
@@ -275,11 +311,23 @@ impl Workload {
             Self::OneRoom16 => (0.60, true),
             Self::Rest => (1.10, true),
             Self::Storm => (1.15, true),
+            Self::Recoveries => (15.0, false),
+            Self::Bystander => (2_000.0, false),
             Self::Idle => (1.25, false),
             Self::Burst => (1.20, false),
             _ => return None,
         };
         Some(Goal { most, of_floor })
+    }
+
+    /// Returns whether a server is measured with this workload where none is named: recovery is ours
+    /// alone, and presence matters only where clients connect.
+    pub(crate) fn is_usual_for(self, server: Server) -> bool {
+        match self {
+            Self::Storm => true,
+            Self::Recoveries => server.recovers(),
+            _ => !server.is_about_presence(),
+        }
     }
 
     /// Returns the floor that a server is compared with.

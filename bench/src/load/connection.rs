@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) user: usize,
     /// Reads nothing once it is connected.
     pub(crate) stalled: bool,
+    /// Messages of its room that it has missed, the last ones; it asks for them when it connects.
+    pub(crate) missed: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(crate) struct Connection {
     pub(crate) out: Vec<u8>,
     /// The expected next number of each publisher it hears.
     pub(crate) next: Vec<u32>,
+    /// Messages that it has recovered.
+    pub(crate) recovered: u32,
 }
 
 impl Connection {
@@ -70,14 +74,15 @@ impl Connection {
             rest: Vec::new(),
             out: Vec::new(),
             next: Vec::new(),
+            recovered: 0,
         })
     }
 
-    /// Sends the request.
-    pub(crate) fn request(&mut self, server: SocketAddrV4) -> io::Result<()> {
+    /// Sends the request, with further parameters.
+    pub(crate) fn request(&mut self, server: SocketAddrV4, since: &str) -> io::Result<()> {
         let Plan { room, user, .. } = self.plan;
         let request = format!(
-            "GET /ws/r{room}?token=u{user} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\n\
+            "GET /ws/r{room}?token=u{user}{since} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
         );
         self.out.extend(request.as_bytes());

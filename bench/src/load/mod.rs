@@ -39,6 +39,8 @@ pub(crate) struct Tally {
     pub(crate) pings: u64,
     /// The server's own messages: welcomes, presence.
     pub(crate) notices: u64,
+    /// Clients that have got all that they missed.
+    pub(crate) recovered: u64,
     /// Gaps in publishers' numbers, and messages missing at the end.
     pub(crate) lost: u64,
     pub(crate) reordered: u64,
@@ -76,6 +78,8 @@ pub(crate) struct Load {
     reader: Reader,
     /// Bytes of content per message.
     content: usize,
+    /// The epoch of the first room, and its last number.
+    position: Option<(String, u64)>,
     text: Vec<u8>,
     pub(crate) tally: Tally,
 }
@@ -96,6 +100,7 @@ impl Load {
             scratch: vec![0; SCRATCH],
             reader: Reader::new(),
             content: content.max(wire::CONTENT_MIN),
+            position: None,
             text: Vec::new(),
             tally: Tally::default(),
         })
@@ -174,6 +179,16 @@ impl Load {
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             self.turn(left)?;
         }
+        Ok(())
+    }
+
+    /// Receives until all clients have got what they missed.
+    pub(crate) fn recover(&mut self, clients: u64) -> io::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while self.tally.recovered < clients && Instant::now() < end {
+            self.turn(Duration::from_millis(10))?;
+        }
+        self.tally.lost += clients - self.tally.recovered;
         Ok(())
     }
 
@@ -344,7 +359,14 @@ impl Load {
     fn writable(&mut self, index: usize) -> io::Result<()> {
         let server = self.server;
         if self.connections[index].stage == Stage::Connecting {
-            self.connections[index].request(server)?;
+            let missed = self.connections[index].plan.missed;
+            let since = match &self.position {
+                Some((epoch, seq)) if missed > 0 => {
+                    format!("&since={epoch}.{}", seq - u64::from(missed))
+                }
+                _ => String::new(),
+            };
+            self.connections[index].request(server, &since)?;
             return self.watch(index, EventFlags::IN);
         }
         if self.connections[index].flush().is_ok_and(|all| all) {

@@ -8,7 +8,7 @@ use rustix::event::epoll;
 use super::Load;
 use super::connection::{Connection, Stage};
 use super::publisher::Arrived;
-use crate::wire::{self, CLOSE, DIRECT, MESSAGE, PING, PONG, TEXT, To};
+use crate::wire::{self, CLOSE, DIRECT, MESSAGE, PING, PONG, SUBSCRIBED, TEXT, To};
 
 impl Load {
     /// Handles bytes read from a connection.
@@ -68,7 +68,12 @@ impl Load {
             TEXT if payload.starts_with(MESSAGE) || payload.starts_with(DIRECT) => {
                 self.delivered(index, payload, now);
             }
-            TEXT => self.tally.notices += 1,
+            TEXT => {
+                self.tally.notices += 1;
+                if payload.starts_with(SUBSCRIBED) && self.connections[index].plan.room == 0 {
+                    self.position = wire::position(payload);
+                }
+            }
             PING => {
                 self.tally.pings += 1;
                 let out = &mut self.connections[index].out;
@@ -94,6 +99,13 @@ impl Load {
             return;
         };
         let connection = &mut self.connections[index];
+        if connection.recovered < connection.plan.missed {
+            self.tally.reordered += u64::from(number != connection.recovered);
+            connection.recovered += 1;
+            self.tally.deliveries += 1;
+            self.tally.recovered += u64::from(connection.recovered == connection.plan.missed);
+            return;
+        }
         let meant = match publisher.to {
             To::Room(room) => connection.plan.room == room,
             To::User(user) => connection.plan.user == user,

@@ -86,6 +86,17 @@ impl Server {
         )
     }
 
+    /// Returns whether a client that comes back gets what it missed.
+    pub(crate) const fn recovers(self) -> bool {
+        matches!(
+            self,
+            Self::SwitchboardTokio
+                | Self::SwitchboardSmol
+                | Self::SwitchboardTokioBare
+                | Self::SwitchboardSmolBare
+        )
+    }
+
     /// Returns whether it is a floor.
     pub(crate) const fn is_floor(self) -> bool {
         matches!(self, Self::Floor | Self::FloorPresence)
