@@ -304,6 +304,10 @@ impl SimRedis {
             let age = Duration::from_micros(now.0.saturating_sub(sitting.at.0));
             age <= stale && !it.dead.iter().any(|dead| **dead == **registration)
         });
+        // The clock was set back: from now on they have to be confirmed.
+        for sitting in sitting.values_mut() {
+            sitting.at = sitting.at.min(now);
+        }
         let others = sitting.values().map(|sitting| sitting.seats).sum();
         let granted = it.wanted.min(it.total.saturating_sub(others)).max(it.held);
         let own = Sitting {

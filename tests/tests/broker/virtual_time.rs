@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::cluster::{
-    Answer, Append, Beat, Channel, Command, Failure, Retention, Seats, Sync, Writer,
+    Answer, Append, Beat, BrokerTime, Channel, Command, Failure, Retention, Seats, Sync, Writer,
 };
 use switchboard_tests::broker::{Kept, Key, SimRedis};
 
@@ -180,6 +180,12 @@ fn seats_that_nobody_confirms_are_free_again() {
     assert_eq!(granted(&mut broker, "b-0.1", 2), 1);
     broker.advance(Duration::from_micros(1));
     assert_eq!(granted(&mut broker, "b-0.1", 3), 3);
+    // A clock that is set back keeps nobody seated.
+    let now = broker.now();
+    broker.set_now(BrokerTime(now.0 - 3_600_000_000));
+    assert_eq!(granted(&mut broker, "c-0.1", 3), 0);
+    broker.advance(MINUTE + Duration::from_micros(1));
+    assert_eq!(granted(&mut broker, "c-0.1", 3), 3);
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! Runs from seeds. `SWITCHBOARD_CLUSTER_SEEDS=5000` plays more of them, and `--nocapture` shows what
-//! happened how often: an event is something that a machine or a broker was told.
+//! Runs from seeds. `SWITCHBOARD_CLUSTER_SEEDS=5000` plays more of them, `SWITCHBOARD_CLUSTER_FROM=700`
+//! begins with a later one, and `--nocapture` shows what happened how often: an event is something that a
+//! machine or a broker was told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::ops::Range;
 use std::sync::Arc;
 
 use switchboard_core::cluster::Channel;
@@ -16,8 +18,10 @@ const STEPS: u32 = 3000;
 
 type Seen = BTreeMap<&'static str, u64>;
 
-fn seeds(usual: u64) -> u64 {
-    env::var("SWITCHBOARD_CLUSTER_SEEDS").map_or(usual, |seeds| seeds.parse().expect("a number"))
+fn seeds(usual: u64) -> Range<u64> {
+    let wanted = |name, usual| env::var(name).map_or(usual, |it| it.parse().expect("a number"));
+    let from = wanted("SWITCHBOARD_CLUSTER_FROM", 0);
+    from..from + wanted("SWITCHBOARD_CLUSTER_SEEDS", usual)
 }
 
 fn run(seed: u64, kept: u32, faults: &[Fault], tally: &mut Seen) -> World {
@@ -150,7 +154,7 @@ fn the_same_seed_plays_the_same_run() {
 #[test]
 fn without_faults_nothing_is_lost_repeated_or_told_anew() {
     let mut seen = Seen::new();
-    for seed in 0..seeds(5) {
+    for seed in seeds(5) {
         run(seed, 100, &[], &mut seen).assert_kicked();
     }
     println!("{seen:#?}");
@@ -171,7 +175,7 @@ fn without_faults_nothing_is_lost_repeated_or_told_anew() {
 #[test]
 fn a_fault_that_loses_no_data_costs_no_message() {
     let mut seen = Seen::new();
-    for seed in 0..seeds(15) {
+    for seed in seeds(15) {
         run(seed, 10_000, &HARMLESS, &mut seen).assert_kicked();
         for never in ["lost", "repeat", "new epoch"] {
             assert_eq!(seen.get(never), None, "seed {seed}: {never}");
@@ -233,7 +237,7 @@ fn a_fault_that_loses_no_data_costs_no_message() {
 #[test]
 fn nodes_that_die_or_stand_still_cost_the_others_nothing() {
     let mut seen = Seen::new();
-    for seed in 0..seeds(15) {
+    for seed in seeds(15) {
         run(2000 + seed, 10_000, &OF_NODES, &mut seen).assert_kicked();
         for never in ["repeat", "new epoch"] {
             assert_eq!(seen.get(never), None, "seed {seed}: {never}");
@@ -251,7 +255,7 @@ fn nodes_that_die_or_stand_still_cost_the_others_nothing() {
 fn what_is_lost_is_told_and_nothing_is_delivered_twice() {
     let mut seen = Seen::new();
     let all = [&HARMLESS[..], &LOSING, &OF_NODES].concat();
-    for seed in 0..seeds(25) {
+    for seed in seeds(25) {
         run(1000 + seed, 20, &all, &mut seen);
     }
     println!("{seen:#?}");

@@ -16,6 +16,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local dead, drop, others = {}, {}, 0
+local function row(session, seats) return session .. ' ' .. seats .. ' ' .. string.format('%.0f', now) end
 for k = 8, #ARGV do dead[ARGV[k]] = true end
 for k = 1, #rows, 2 do
   local session, seats, at = string.match(rows[k + 1], '^(%d+) (%d+) (%d+)$')
@@ -25,10 +26,12 @@ for k = 1, #rows, 2 do
     drop[#drop + 1] = rows[k]
   else
     others = others + tonumber(seats)
+    -- The clock was set back: from now on this has to be confirmed.
+    if tonumber(at) > now then redis.call('HSET', KEYS[1], rows[k], row(session, seats)) end
   end
 end
 local granted = math.max(tonumber(ARGV[3]), math.min(tonumber(ARGV[4]), tonumber(ARGV[5]) - others))
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. granted .. ' ' .. string.format('%.0f', now))
+redis.call('HSET', KEYS[1], ARGV[1], row(ARGV[2], granted))
 for k = 1, #drop do redis.call('HDEL', KEYS[1], drop[k]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 return {'ok', granted, others, now}
