@@ -113,7 +113,10 @@ fn answers_are_written_as_the_spec_shows_them() {
         r#"{"type":"pong"}"#,
     );
     assert_written(
-        ServerMessage::Pong { timestamp, id },
+        ServerMessage::Pong {
+            timestamp: timestamp.as_ref(),
+            id,
+        },
         r#"{"type":"pong","timestamp":1.50,"id":"r-\u00311"}"#,
     );
     assert_written(

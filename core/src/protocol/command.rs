@@ -85,6 +85,28 @@ pub enum Command<'a> {
     },
 }
 
+impl Command<'_> {
+    /// Returns the command detached from the text it was read from, if it is one about which the
+    /// application is never asked.
+    pub(crate) fn to_unasked(&self) -> Option<Command<'static>> {
+        Some(match self {
+            Self::Unsubscribe { id, channel } => Command::Unsubscribe {
+                id: id.clone().map(RequestId::into_owned),
+                channel: Cow::Owned(channel.clone().into_owned()),
+            },
+            Self::Ping { id, timestamp } => Command::Ping {
+                id: id.clone().map(RequestId::into_owned),
+                timestamp: timestamp.clone().map(Timestamp::into_owned),
+            },
+            &Self::HealthPong { timestamp } => Command::HealthPong { timestamp },
+            Self::Subscribe { .. }
+            | Self::Message { .. }
+            | Self::Direct { .. }
+            | Self::Auth { .. } => return None,
+        })
+    }
+}
+
 /// A position in a room: a number in one of its lives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Since<'a> {
@@ -141,19 +163,25 @@ impl Eq for RequestId<'_> {}
 
 /// The timestamp of a client's `ping`: any JSON value except an array or object, of at most
 /// [`MAX_ECHO_BYTES`] bytes, echoed byte for byte.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(transparent)]
-pub struct Timestamp<'a>(&'a RawValue);
+pub struct Timestamp<'a>(Cow<'a, RawValue>);
 
 impl<'a> Timestamp<'a> {
     /// Returns `None` if the value is an array or an object, or is too long.
     pub(super) fn new(raw: &'a RawValue) -> Option<Self> {
         let json = raw.get();
-        (json.len() <= MAX_ECHO_BYTES && !json.starts_with(['[', '{'])).then_some(Self(raw))
+        (json.len() <= MAX_ECHO_BYTES && !json.starts_with(['[', '{']))
+            .then_some(Self(Cow::Borrowed(raw)))
+    }
+
+    /// Detaches the timestamp from the text it was read from.
+    pub fn into_owned(self) -> Timestamp<'static> {
+        Timestamp(Cow::Owned(self.0.into_owned()))
     }
 
     /// Returns the JSON text of the timestamp.
-    pub fn as_json(&self) -> &'a str {
+    pub fn as_json(&self) -> &str {
         self.0.get()
     }
 }

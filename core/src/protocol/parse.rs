@@ -28,6 +28,18 @@ pub struct Rejected<'a> {
     pub channel: Option<Cow<'a, str>>,
 }
 
+impl Rejected<'_> {
+    /// Detaches the rejection from the text it was read from.
+    pub(crate) fn into_owned(self) -> Rejected<'static> {
+        Rejected {
+            code: self.code,
+            message: self.message,
+            id: self.id.map(RequestId::into_owned),
+            channel: self.channel.map(|name| Cow::Owned(name.into_owned())),
+        }
+    }
+}
+
 impl fmt::Display for Rejected<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)

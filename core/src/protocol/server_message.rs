@@ -206,7 +206,7 @@ pub enum ServerMessage<'a> {
     Pong {
         /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
-        timestamp: Option<Timestamp<'a>>,
+        timestamp: Option<&'a Timestamp<'a>>,
         /// Echoed from the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a RequestId<'a>>,

@@ -1,42 +1,91 @@
 //! Makes calls that can wait together with the next ones, under one hold of the lock.
 
 use std::net::IpAddr;
+use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::node::{Held, Node};
+use crate::protocol::{Command, Rejected};
 use crate::{Config, ConnectionId, Denied, Event, Inflater, Question, Time};
+
+/// A call whose result the session does not need.
+pub(super) enum Deferred {
+    /// [`Held::answer`].
+    Answer(Question, Result<(), Denied>),
+    /// The event that the message that was incomplete is complete.
+    MessageComplete,
+    /// The event of a ping with this payload.
+    Ping(Box<[u8]>),
+    /// The event of a control frame of so many bytes beyond the rates.
+    OverRate(usize, Duration),
+    /// [`Held::message`], for one of so many bytes beyond the rates.
+    Refused {
+        binary: bool,
+        bytes: usize,
+        retry_after: Duration,
+    },
+    /// [`Held::message`] and [`Held::command`], for a text about which the application is not asked.
+    Text(Box<str>, Result<Command<'static>, Rejected<'static>>),
+}
+
+impl Deferred {
+    fn make(self, id: ConnectionId, held: &mut impl Held) {
+        match self {
+            Self::Answer(question, answer) => held.answer(id, question, answer),
+            Self::MessageComplete => {
+                let (in_message, bytes) = (false, 0);
+                held.event(id, Event::Partial { in_message, bytes });
+            }
+            Self::Ping(payload) => held.event(id, Event::Ping(&payload)),
+            Self::OverRate(bytes, retry_after) => {
+                held.event(id, Event::OverRate { bytes, retry_after });
+            }
+            Self::Refused {
+                binary,
+                bytes,
+                retry_after,
+            } => {
+                held.message(id, binary, bytes, Err(retry_after));
+            }
+            Self::Text(text, command) => {
+                if held.message(id, false, text.len(), Ok(())) {
+                    let question = held.command(id, &text, command);
+                    debug_assert!(question.is_none(), "the application is not asked");
+                }
+            }
+        }
+    }
+}
 
 /// A [`Node`] that begins its next hold with the calls that were deferred before it. So their order
 /// stays the same, and they take no hold of their own unless none follows.
 pub(super) struct Deferring<'a, N: Node> {
     node: &'a mut N,
     id: ConnectionId,
-    answer: Option<(Question, Result<(), Denied>)>,
-    message_complete: bool,
+    deferred: SmallVec<[Deferred; 2]>,
+    /// Whether more input follows, so that a call that is deferred saves a hold.
+    pub(super) more: bool,
 }
 
 impl<'a, N: Node> Deferring<'a, N> {
-    pub(super) const fn new(node: &'a mut N, id: ConnectionId) -> Self {
+    pub(super) fn new(node: &'a mut N, id: ConnectionId) -> Self {
         Self {
             node,
             id,
-            answer: None,
-            message_complete: false,
+            deferred: SmallVec::new(),
+            more: false,
         }
     }
 
-    /// Defers [`Held::answer`].
-    pub(super) fn answer(&mut self, question: Question, answer: Result<(), Denied>) {
-        self.answer = Some((question, answer));
-    }
-
-    /// Defers the event that the message that was incomplete is complete.
-    pub(super) const fn message_complete(&mut self) {
-        self.message_complete = true;
+    /// Defers a call.
+    pub(super) fn defer(&mut self, call: Deferred) {
+        self.deferred.push(call);
     }
 
     /// Makes the calls that are still deferred.
     pub(super) fn finish(mut self) {
-        if self.answer.is_some() || self.message_complete {
+        if !self.deferred.is_empty() {
             self.hold(|_| {});
         }
     }
@@ -46,15 +95,10 @@ impl<N: Node> Node for Deferring<'_, N> {
     type Held<'a> = N::Held<'a>;
 
     fn hold<T>(&mut self, work: impl FnOnce(&mut Self::Held<'_>) -> T) -> T {
-        let (id, answer) = (self.id, self.answer.take());
-        let complete = std::mem::take(&mut self.message_complete);
+        let (id, deferred) = (self.id, &mut self.deferred);
         self.node.hold(|held| {
-            if let Some((question, answer)) = answer {
-                held.answer(id, question, answer);
-            }
-            if complete {
-                let (in_message, bytes) = (false, 0);
-                held.event(id, Event::Partial { in_message, bytes });
+            for call in deferred.drain(..) {
+                call.make(id, held);
             }
             work(held)
         })

@@ -2,7 +2,7 @@
 
 use super::backlog::Item;
 use super::call::{Reply, Step};
-use super::deferring::Deferring;
+use super::deferring::{Deferred, Deferring};
 use super::node::{Held, Node};
 use super::state::{Hook, Session};
 use crate::{CloseReason, Denied, Event, Reach, Refused, Time};
@@ -27,7 +27,7 @@ impl Session {
             }
             Reply::Verdict(question, answer) => {
                 let mut node = Deferring::new(node, self.id);
-                node.answer(question, answer);
+                node.defer(Deferred::Answer(question, answer));
                 let step = self.next(&mut node);
                 node.finish();
                 return step;

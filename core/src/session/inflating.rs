@@ -1,8 +1,9 @@
 //! Compressed messages: charged, inflated without the lock, and then like any other.
 
 use super::call::Step;
-use super::node::{Held, Node};
-use super::receive::Turn;
+use super::deferring::Deferring;
+use super::node::Node;
+use super::receive::{Turn, refuse};
 use super::state::Session;
 use crate::{Deflated, Incoming, ProtocolError, Time};
 
@@ -14,20 +15,20 @@ impl Session {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub(super) fn deflated_read(
+    pub(super) fn deflated_read<N: Node>(
         &mut self,
-        node: &mut impl Node,
+        node: &mut Deferring<'_, N>,
         now: Time,
         message: Deflated<'_>,
         turn: &mut Turn,
     ) -> Result<Option<Step>, ProtocolError> {
-        let (id, binary) = (self.id, !message.text);
+        let binary = !message.text;
         let limit = node.config().limits.message_bytes;
         // Data that does not compress has grown, and the burst may be no more than the limit.
         let received = message.payload.len().min(limit);
         let charged = self.charge_message(node, now, binary, received);
-        if charged.is_err() {
-            node.hold(|held| held.message(id, binary, received, charged));
+        if let Err(retry_after) = charged {
+            refuse(node, binary, received, retry_after);
             return Ok(None);
         }
         let mut inflater = node.take_inflater();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::backlog::Item;
 use super::call::{Reply, Step};
-use super::deferring::Deferring;
+use super::deferring::{Deferred, Deferring};
 use super::input::{Input, new_decoder};
 use super::node::{Held, Node};
 use super::state::Session;
@@ -120,7 +120,7 @@ impl Session {
             Reply::Verdict(question, answer) if reads_on => {
                 self.call_over();
                 let mut node = Deferring::new(node, self.id);
-                node.answer(question, answer);
+                node.defer(Deferred::Answer(question, answer));
                 let received = self.receive_frames(&mut node, bytes, turn);
                 node.finish();
                 received
@@ -190,7 +190,7 @@ impl Session {
         turn: &mut Turn,
     ) -> (Received, bool) {
         let (mut used, mut heard, mut step) = (0, false, None);
-        let now = node.now();
+        let (now, total) = (node.now(), bytes.len());
         while step.is_none() && !turn.is_over() && !self.is_full(node) && node.may_read_on() {
             let progress = match decoder.decode(&mut bytes[used..]) {
                 Ok(progress) => progress,
@@ -200,6 +200,7 @@ impl Session {
                 }
             };
             used += progress.consumed;
+            node.more = used < total;
             let Some(incoming) = progress.incoming else {
                 break;
             };
@@ -210,7 +211,7 @@ impl Session {
                 Incoming::Text(_) | Incoming::Binary(_) | Incoming::Deflated(_)
             );
             if is_message && std::mem::take(&mut self.partial) {
-                node.message_complete();
+                node.defer(Deferred::MessageComplete);
             }
             step = match self.hand_on(node, now, incoming, turn) {
                 Ok(step) => step,
@@ -226,9 +227,9 @@ impl Session {
 
     /// # Errors
     /// The rule that a compressed message breaks.
-    fn hand_on(
+    fn hand_on<N: Node>(
         &mut self,
-        node: &mut impl Node,
+        node: &mut Deferring<'_, N>,
         now: Time,
         incoming: Incoming<'_>,
         turn: &mut Turn,
@@ -245,7 +246,7 @@ impl Session {
             Incoming::Deflated(message) => return self.deflated_read(node, now, message, turn),
             Incoming::Ping(payload) => {
                 if self.charge_control(node, now, payload.len()) {
-                    self.event(node, Event::Ping(payload));
+                    node.defer(Deferred::Ping(payload.into()));
                 }
             }
             Incoming::Pong(payload) => {
@@ -262,48 +263,60 @@ impl Session {
     }
 
     /// Processes a text message or queues it.
-    pub(super) fn text_read(
+    pub(super) fn text_read<N: Node>(
         &mut self,
-        node: &mut impl Node,
+        node: &mut Deferring<'_, N>,
         text: &str,
         charged: Result<(), Duration>,
     ) -> Option<Step> {
-        if !self.must_queue() && node.config().wire == Wire::Json {
-            return self.take_text(node, text, charged);
+        if let Err(retry_after) = charged {
+            refuse(node, false, text.len(), retry_after);
+            return None;
         }
-        if node.hold(|held| held.message(self.id, false, text.len(), charged)) {
+        if !self.must_queue() && node.config().wire == Wire::Json {
+            return self.take_text(node, text);
+        }
+        if node.hold(|held| held.message(self.id, false, text.len(), Ok(()))) {
             return self.take(node, Item::Text(text.to_owned()));
         }
         None
     }
 
     /// Processes a binary message or queues it.
-    pub(super) fn binary_read(
+    pub(super) fn binary_read<N: Node>(
         &mut self,
-        node: &mut impl Node,
+        node: &mut Deferring<'_, N>,
         bytes: &[u8],
         charged: Result<(), Duration>,
     ) -> Option<Step> {
-        if node.hold(|held| held.message(self.id, true, bytes.len(), charged)) {
+        if let Err(retry_after) = charged {
+            refuse(node, true, bytes.len(), retry_after);
+            return None;
+        }
+        if node.hold(|held| held.message(self.id, true, bytes.len(), Ok(()))) {
             return self.take(node, Item::Binary(bytes.to_vec()));
         }
         None
     }
 
-    /// Processes a text message that waits for nothing.
-    fn take_text(
-        &mut self,
-        node: &mut impl Node,
-        text: &str,
-        charged: Result<(), Duration>,
-    ) -> Option<Step> {
+    /// Processes a text message within the rates that waits for nothing.
+    fn take_text<N: Node>(&mut self, node: &mut Deferring<'_, N>, text: &str) -> Option<Step> {
         let id = self.id;
-        // Parsed before the hold, and only if it is within the rates.
-        let command = charged.is_ok().then(|| protocol::parse(text));
+        // Parsed before the hold.
+        let command = protocol::parse(text);
+        let unasked = || match &command {
+            Ok(command) => command.to_unasked().map(Ok),
+            Err(rejected) => Some(Err(rejected.clone().into_owned())),
+        };
+        if node.more
+            && let Some(command) = unasked()
+        {
+            node.defer(Deferred::Text(text.into(), command));
+            return None;
+        }
         let question = node.hold(|held| {
-            let processed = held.message(id, false, text.len(), charged);
-            let command = command.filter(|_| processed)?;
-            held.command(id, text, command)
+            let processed = held.message(id, false, text.len(), Ok(()));
+            processed.then(|| held.command(id, text, command)).flatten()
         });
         self.ask(question?)
     }
@@ -321,12 +334,30 @@ impl Session {
     }
 
     /// Charges a control frame. Returns whether it is within the rates.
-    fn charge_control(&mut self, node: &mut impl Node, now: Time, bytes: usize) -> bool {
+    fn charge_control<N: Node>(
+        &mut self,
+        node: &mut Deferring<'_, N>,
+        now: Time,
+        bytes: usize,
+    ) -> bool {
         let charged = self.meter.charge(now, &node.config().rates, bytes);
         if let Err(retry_after) = charged {
-            let event = Event::OverRate { bytes, retry_after };
-            self.event(node, event);
+            node.defer(Deferred::OverRate(bytes, retry_after));
         }
         charged.is_ok()
     }
+}
+
+/// Reports a message beyond the rates.
+pub(super) fn refuse<N: Node>(
+    node: &mut Deferring<'_, N>,
+    binary: bool,
+    bytes: usize,
+    retry_after: Duration,
+) {
+    node.defer(Deferred::Refused {
+        binary,
+        bytes,
+        retry_after,
+    });
 }

@@ -1,9 +1,10 @@
 //! How often a read holds the lock.
 
+use switchboard_core::Rate;
 use switchboard_core::session::{Call, Reply, Step, Turn};
 
 use super::node::{Node, raw};
-use super::support::{ClientFrame, TEXT, frame, wire};
+use super::support::{ClientFrame, PING, TEXT, frame, wire};
 
 /// A message to the room `blue`, with this number as its id.
 fn message(id: usize) -> ClientFrame {
@@ -72,6 +73,60 @@ fn a_read_within_a_message_takes_one_hold_of_the_lock() {
     assert_eq!(node.holds_of(begin), 1);
     assert_eq!(node.holds_of(middle), 1);
     assert_eq!(node.holds_of(end), 2, "one more for the answer");
+}
+
+#[test]
+fn messages_of_one_read_that_need_no_hook_take_one_hold_of_the_lock_and_are_answered_in_order() {
+    let mut node = Node::open(|_| {});
+    for count in 1..=8 {
+        let kinds = |n: usize| match n % 5 {
+            0 => frame(
+                TEXT,
+                format!(r#"{{"type":"ping","id":{n},"timestamp":"p{count}-{n}"}}"#),
+            ),
+            1 => frame(TEXT, format!(r#"{{"type":"nothing","id":"n{count}-{n}"}}"#)),
+            2 => frame(PING, format!("c{count}-{n}")),
+            3 => frame(TEXT, r#"{"type":"health_pong","timestamp":5}"#),
+            _ => frame(
+                TEXT,
+                format!(r#"{{"type":"unsubscribe","channel":"red","id":"u{count}-{n}"}}"#),
+            ),
+        };
+        let messages: Vec<_> = (0..count).map(kinds).collect();
+        assert_eq!(node.holds_of(&wire(&messages)), 1, "{count}");
+        let answers: Vec<_> = (0..count)
+            .filter(|n| ![2, 3].contains(&(n % 5)))
+            .map(|n| node.position(&format!("{}{count}-{n}\"", ["p", "n", "", "", "u"][n % 5])))
+            .collect();
+        assert!(answers.is_sorted(), "{answers:?}");
+    }
+    node.position("c8-7");
+}
+
+#[test]
+fn messages_that_need_no_hook_go_with_the_next_one_that_does() {
+    let mut node = Node::open(|_| {});
+    let ping = || frame(TEXT, r#"{"type":"ping","id":"first"}"#);
+    let messages = [ping(), ping(), message(1), ping(), message(2), ping()];
+    assert_eq!(node.holds_of(&wire(&messages)), 3);
+    assert!(node.position(r#""pong","id":"first""#) < node.position(r#""ack","id":1"#));
+    assert!(node.position(r#""ack","id":1"#) < node.position(r#""ack","id":2"#));
+}
+
+#[test]
+fn messages_beyond_the_rates_take_one_hold_of_the_lock() {
+    let mut node = Node::open(|config| {
+        config.rates.messages = Some(Rate {
+            per_second: 1,
+            burst: 1,
+        });
+        config.rates.strikes = 100;
+    });
+    let messages: Vec<_> = (0..6).map(message).collect();
+    // The first one is asked about, and the others go with its answer.
+    assert_eq!(node.holds_of(&wire(&messages)), 2);
+    let sent = String::from_utf8_lossy(&node.sent);
+    assert_eq!(sent.matches("rate_limited").count(), 5);
 }
 
 #[test]

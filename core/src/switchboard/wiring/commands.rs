@@ -81,7 +81,7 @@ impl Switchboard {
                 self.send_message(
                     id,
                     &ServerMessage::Pong {
-                        timestamp,
+                        timestamp: timestamp.as_ref(),
                         id: request.as_ref(),
                     },
                 );
