@@ -175,6 +175,41 @@ impl NameIndex {
     }
 }
 
+/// An index to slots from keyed hashes, whose originals are elsewhere.
+#[derive(Debug)]
+pub(crate) struct HashIndex(Sharded<u32>);
+
+impl HashIndex {
+    pub(crate) fn new() -> Self {
+        Self(Sharded::new())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// Returns a slot of this hash. `hash_at` looks up the hash of a slot.
+    pub(crate) fn find(&self, hash: u64, hash_at: impl Fn(u32) -> u64) -> Option<u32> {
+        let same = |&slot: &u32| hash_at(slot) == hash;
+        self.0.shard(hash).find(hash, same).copied()
+    }
+
+    /// Adds a slot.
+    pub(crate) fn insert(&mut self, hash: u64, slot: u32, hash_at: impl Fn(u32) -> u64) {
+        let shard = self.0.shard_mut(hash);
+        shard.insert_unique(hash, slot, |&slot| hash_at(slot));
+        self.0.len += 1;
+    }
+
+    pub(crate) fn remove(&mut self, hash: u64, slot: u32) {
+        let shard = self.0.shard_mut(hash);
+        if let Ok(found) = shard.find_entry(hash, |&found| found == slot) {
+            found.remove();
+            self.0.removed(hash);
+        }
+    }
+}
+
 /// The secrets derived from a seed. Each is the output of a keyed hash, so the values that clients
 /// see (epochs and random delays) reveal nothing about the others.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use slab::Slab;
 
 use super::audit::{Inconsistency, same};
@@ -10,7 +9,7 @@ use super::capacity::ReserveOne;
 use super::connection::NONE;
 use super::devices::Devices;
 use super::table::Table;
-use crate::hash::{Keyed, NameIndex, Vacant};
+use crate::hash::{HashIndex, Keyed, NameIndex, Vacant};
 
 #[derive(Debug)]
 pub(super) struct User {
@@ -27,7 +26,7 @@ pub(super) struct Users {
     by_name: NameIndex,
     slots: Slab<User>,
     /// The slots of connections of authenticated users, by the hash of their session.
-    by_session: HashTable<u32>,
+    by_session: HashIndex,
     /// Users with a connection.
     pub(super) connected: usize,
     /// Those of them that are anonymous.
@@ -39,7 +38,7 @@ impl Users {
         Self {
             by_name: NameIndex::new(keyed),
             slots: Slab::new(),
-            by_session: HashTable::new(),
+            by_session: HashIndex::new(),
             connected: 0,
             anonymous: 0,
         }
@@ -107,23 +106,21 @@ impl Users {
     /// Returns the slot of the connection of an authenticated user in this session. There is at most
     /// one.
     pub(super) fn in_session(&self, connections: &Table, session: u64) -> Option<u32> {
-        let same = |&slot: &u32| connections.at(slot).session == session;
-        let found = self.by_session.find(session, same).copied();
+        let session_at = |slot| connections.at(slot).session;
+        let found = self.by_session.find(session, session_at);
         found.filter(|_| session != 0)
     }
 
     /// Notes the session of a connection.
     pub(super) fn enter_session(&mut self, connections: &Table, slot: u32) {
-        let session = |&slot: &u32| connections.at(slot).session;
-        self.by_session.insert_unique(session(&slot), slot, session);
+        let session_at = |slot| connections.at(slot).session;
+        self.by_session.insert(session_at(slot), slot, session_at);
     }
 
     /// Notes that a connection has left its session, if it was in one.
     pub(super) fn leave_session(&mut self, session: u64, slot: u32) {
-        if session != 0
-            && let Ok(found) = self.by_session.find_entry(session, |&found| found == slot)
-        {
-            found.remove();
+        if session != 0 {
+            self.by_session.remove(session, slot);
         }
     }
 
