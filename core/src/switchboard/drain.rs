@@ -1,11 +1,11 @@
 //! The planned end of the node: when each connection is closed, and when the drain is over
 //! (docs/behaviour.md, section 9).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::action::DrainReport;
-use super::phase::Phase;
+use super::phase::{Phase, Seat};
 use super::table::Table;
 use crate::{ConnectionId, Time};
 
@@ -24,16 +24,35 @@ pub(super) struct Drain {
 
 #[derive(Debug)]
 struct Running {
+    began: Time,
     window: Duration,
     deadline: Time,
-    /// When to close each connection.
-    schedule: VecDeque<(Time, ConnectionId)>,
+    /// The slot from which on connections are still to be scheduled.
+    unscheduled: Option<usize>,
+    /// The open connections, in the order in which they are closed.
+    order: Vec<ConnectionId>,
+    /// How many of them were closed.
+    closed: usize,
     /// Connections that were being authenticated, and may not be gone yet.
     pending: Vec<ConnectionId>,
     /// Connections that were closing when it began, and are not counted as evicted.
     closing: BTreeSet<ConnectionId>,
+    /// The slot from which on connections are to be evicted after the deadline.
+    unevicted: usize,
     report: DrainReport,
     done: bool,
+}
+
+impl Running {
+    /// Returns when to close the next connection, once all of them are scheduled.
+    fn next(&self) -> Option<Time> {
+        if self.unscheduled.is_some() || self.closed == self.order.len() {
+            return None;
+        }
+        let share = self.window.as_nanos() / self.order.len() as u128;
+        let nanos = share * (self.closed as u128 + 1);
+        Some(self.began + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
 }
 
 impl Drain {
@@ -42,64 +61,83 @@ impl Drain {
         self.running.is_some()
     }
 
-    /// Returns when the next connection is to be closed, or the deadline.
+    /// Returns when there is something to do: the next connection is to be closed, or scheduled, or
+    /// the deadline has come.
     #[inline]
     pub(super) fn next(&self) -> Option<Time> {
         let running = self.running.as_ref().filter(|running| !running.done)?;
-        let next = running.schedule.front().map(|&(at, _)| at);
+        if running.unscheduled.is_some() {
+            return Some(running.began);
+        }
+        let next = running.next();
         Some(next.map_or(running.deadline, |at| at.min(running.deadline)))
     }
 
-    /// Begins: schedules the open connections in random order. Returns those that are not admitted
-    /// yet, which are to be refused, or `None` if it has begun already.
+    /// Begins: the open connections are to be [scheduled](Self::schedule). Returns `false` if it has
+    /// begun already.
     pub(super) fn begin(
         &mut self,
         connections: &Table,
-        rng: &mut fastrand::Rng,
         now: Time,
         window: Duration,
         deadline: Duration,
-    ) -> Option<Vec<ConnectionId>> {
+    ) -> bool {
         if self.has_begun() {
-            return None;
+            return false;
         }
-        let mut open = Vec::new();
+        self.running = Some(Running {
+            began: now,
+            window,
+            deadline: now + deadline.max(window),
+            unscheduled: Some(0),
+            order: Vec::with_capacity(connections.len()),
+            closed: 0,
+            pending: Vec::new(),
+            closing: BTreeSet::new(),
+            unevicted: 0,
+            report: DrainReport::default(),
+            done: false,
+        });
+        true
+    }
+
+    /// Schedules the open connections among the next `look` ones, in random order. Returns those
+    /// that are not admitted yet, which are to be refused.
+    pub(super) fn schedule(
+        &mut self,
+        connections: &Table,
+        rng: &mut fastrand::Rng,
+        look: usize,
+    ) -> Vec<ConnectionId> {
         let mut pending = Vec::new();
-        let mut closing = BTreeSet::new();
-        for (id, connection) in connections.iter() {
+        let Some(running) = &mut self.running else {
+            return pending;
+        };
+        let Some(from) = running.unscheduled else {
+            return pending;
+        };
+        let slots = from..from.saturating_add(look).min(connections.slots());
+        running.unscheduled = (slots.end < connections.slots()).then_some(slots.end);
+        for (id, connection) in connections.in_slots(slots) {
             match connection.phase {
-                Phase::Open => open.push(id),
+                Phase::Open => {
+                    // Shuffles while it grows: each order is as likely as any other.
+                    running.order.push(id);
+                    let last = running.order.len() - 1;
+                    if last > 0 {
+                        running.order.swap(last, rng.usize(..=last));
+                    }
+                }
                 Phase::Authenticating(_) | Phase::AwaitingAuth(_) => pending.push(id),
                 Phase::Closing(_) => {
-                    closing.insert(id);
+                    running.closing.insert(id);
                 }
                 _ => {}
             }
         }
-        rng.shuffle(&mut open);
-        let share = window.as_nanos() / open.len().max(1) as u128;
-        let at = |index: usize| {
-            let nanos = share * (index as u128 + 1);
-            now + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-        };
-        let schedule = open
-            .iter()
-            .enumerate()
-            .map(|(index, &id)| (at(index), id))
-            .collect();
-        self.running = Some(Running {
-            window,
-            deadline: now + deadline.max(window),
-            schedule,
-            pending: pending.clone(),
-            closing,
-            report: DrainReport {
-                connections: open.len(),
-                ..DrainReport::default()
-            },
-            done: false,
-        });
-        Some(pending)
+        running.pending.extend(&pending);
+        running.report.connections = running.order.len();
+        pending
     }
 
     /// Takes the next connection that is to be closed at `now`, and after how many milliseconds
@@ -110,11 +148,11 @@ impl Drain {
         now: Time,
     ) -> Option<(ConnectionId, u64)> {
         let running = self.running.as_mut()?;
-        let &(at, id) = running.schedule.front()?;
-        if at > now {
+        if running.done || running.next()? > now {
             return None;
         }
-        running.schedule.pop_front();
+        let id = running.order[running.closed];
+        running.closed += 1;
         let spread = u64::try_from(running.window.as_millis())
             .unwrap_or(u64::MAX / 2)
             .max(1_000);
@@ -128,13 +166,34 @@ impl Drain {
         running.is_some_and(|running| !running.done && running.deadline <= now)
     }
 
-    /// Notes that the connections that are left are evicted.
-    pub(super) fn evicts(&mut self, rest: impl Iterator<Item = ConnectionId>) {
-        if let Some(running) = &mut self.running {
-            let began = |id: &ConnectionId| !running.closing.contains(id);
-            running.report.evicted = rest.filter(began).count();
-            running.pending = Vec::new();
-        }
+    /// Returns the next connections that are to be evicted, among the next `look` ones, at most
+    /// `most`.
+    pub(super) fn evict(
+        &mut self,
+        connections: &Table,
+        look: usize,
+        most: usize,
+    ) -> Vec<(ConnectionId, Seat)> {
+        let Some(running) = &mut self.running else {
+            return Vec::new();
+        };
+        running.pending = Vec::new();
+        let from = running.unevicted;
+        let slots = from..from.saturating_add(look).min(connections.slots());
+        let seated = connections
+            .in_slots(slots.clone())
+            .map(|(id, found)| (id, found.phase.seat()));
+        let left = seated.filter(|(_, seat)| matches!(seat, Seat::Open | Seat::Closing));
+        let evicted: Vec<_> = left.take(most).collect();
+        running.unevicted = match evicted.last() {
+            Some((last, _)) if evicted.len() == most => last.slot() + 1,
+            // A connection that was being admitted may be in a slot before.
+            _ if slots.end == connections.slots() => 0,
+            _ => slots.end,
+        };
+        let began = |id: &ConnectionId| !running.closing.contains(id);
+        running.report.evicted += evicted.iter().filter(|(id, _)| began(id)).count();
+        evicted
     }
 
     /// Returns the report, once, when nobody is `admitted` any more and no hook is waited for.
@@ -151,6 +210,9 @@ impl Drain {
         if self.disconnecting > 0 && now < running.deadline {
             return None;
         }
+        if running.unscheduled.is_some() {
+            return None;
+        }
         while let Some(&id) = running.pending.last()
             && connections.get(id).is_err()
         {
@@ -160,7 +222,8 @@ impl Drain {
             return None;
         }
         running.done = true;
-        running.schedule = VecDeque::new();
+        running.order = Vec::new();
+        running.closed = 0;
         running.report.hooks_cut_off = self.disconnecting;
         Some(running.report)
     }
@@ -218,8 +281,14 @@ mod tests {
         let (table, mut ids) = open(5);
         let mut rng = fastrand::Rng::with_seed(1);
         let mut drain = Drain::default();
-        let pending = drain.begin(&table, &mut rng, at(0), WINDOW, DEADLINE);
-        assert_eq!(pending, Some(Vec::new()));
+        assert!(drain.begin(&table, at(0), WINDOW, DEADLINE));
+        for _ in 0..3 {
+            // The drain has work until all are scheduled, two at a time.
+            assert_eq!(drain.next(), Some(at(0)));
+            assert_eq!(drain.pop(&mut rng, at(9)), None);
+            assert_eq!(drain.conclude(&table, 0, at(9)), None);
+            assert_eq!(drain.schedule(&table, &mut rng, 2), Vec::new());
+        }
         let mut closed = Vec::new();
         for turn in 1..=5 {
             assert_eq!(drain.next(), Some(at(turn * 2)));
@@ -240,16 +309,9 @@ mod tests {
         let (table, _) = open(1);
         let mut rng = fastrand::Rng::with_seed(1);
         let mut drain = Drain::default();
-        assert!(
-            drain
-                .begin(&table, &mut rng, at(0), WINDOW, DEADLINE)
-                .is_some()
-        );
-        assert!(
-            drain
-                .begin(&table, &mut rng, at(5), WINDOW, DEADLINE)
-                .is_none()
-        );
+        assert!(drain.begin(&table, at(0), WINDOW, DEADLINE));
+        drain.schedule(&table, &mut rng, 2);
+        assert!(!drain.begin(&table, at(5), WINDOW, DEADLINE));
         assert_eq!(drain.next(), Some(at(10)));
     }
 
@@ -259,11 +321,12 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut drain = Drain::default();
         drain.await_hooks();
-        drain.begin(&table, &mut rng, at(0), WINDOW, DEADLINE);
+        drain.begin(&table, at(0), WINDOW, DEADLINE);
+        drain.schedule(&table, &mut rng, 2);
         drain.ended();
         assert_eq!(drain.conclude(&table, 1, at(20)), None);
         assert_eq!(drain.conclude(&table, 0, at(20)), None);
-        drain.evicts(ids[..1].iter().copied());
+        assert_eq!(drain.evict(&table, 2, 1), [(ids[0], Seat::Open)]);
         drain.hook_returned();
         let report = DrainReport {
             connections: 2,
@@ -282,9 +345,28 @@ mod tests {
         drain.await_hooks();
         drain.ended();
         let mut rng = fastrand::Rng::with_seed(1);
-        drain.begin(&table, &mut rng, at(0), WINDOW, DEADLINE);
+        drain.begin(&table, at(0), WINDOW, DEADLINE);
+        drain.schedule(&table, &mut rng, 1);
         assert_eq!(drain.conclude(&table, 0, at(29)), None);
         let report = drain.conclude(&table, 0, at(30)).unwrap();
         assert_eq!(report.hooks_cut_off, 1);
+    }
+
+    #[test]
+    fn what_is_left_is_evicted_some_at_a_time_and_each_once() {
+        let (mut table, ids) = open(10);
+        let mut drain = Drain::default();
+        drain.begin(&table, at(0), WINDOW, DEADLINE);
+        let mut evicted = Vec::new();
+        while table.len() > 0 {
+            let some = drain.evict(&table, 4, 3);
+            assert!(some.len() <= 3);
+            for (id, _) in some {
+                table.remove(id);
+                evicted.push(id);
+            }
+        }
+        assert_eq!(evicted, ids);
+        assert_eq!(drain.evict(&table, 4, 3), []);
     }
 }

@@ -1,5 +1,7 @@
 //! The table of all connections.
 
+use std::ops::Range;
+
 use slab::Slab;
 
 use super::capacity::ReserveOne;
@@ -91,17 +93,27 @@ impl Table {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> + Clone {
-        self.slots
-            .iter()
-            .filter(|(_, found)| found.generation != RETIRED)
-            .map(|(slot, found)| {
-                (
-                    ConnectionId {
-                        slot: slot as u32,
-                        generation: found.generation,
-                    },
-                    found,
-                )
-            })
+        self.slots.iter().filter_map(live)
     }
+
+    /// Returns the number of slots that have been used. All connections are in the slots before it.
+    pub(super) fn slots(&self) -> usize {
+        self.generations.len()
+    }
+
+    /// Returns the connections in these slots.
+    pub(super) fn in_slots(
+        &self,
+        slots: Range<usize>,
+    ) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> {
+        slots.filter_map(|slot| live((slot, self.slots.get(slot)?)))
+    }
+}
+
+fn live((slot, found): (usize, &ConnectionState)) -> Option<(ConnectionId, &ConnectionState)> {
+    let id = ConnectionId {
+        slot: slot as u32,
+        generation: found.generation,
+    };
+    (found.generation != RETIRED).then_some((id, found))
 }

@@ -17,6 +17,7 @@ mod limits;
 mod login;
 mod node_bound;
 mod operations;
+mod parts;
 mod presence;
 mod probes;
 mod protocol;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::sending::ENDS;
 use super::switchboard::Switchboard;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::phase::Seat;
@@ -9,6 +10,9 @@ use crate::{CloseReason, Refused, Time};
 
 /// The largest final write of an evicted connection, in bytes. A socket rarely takes more at once.
 const LAST_BYTES: usize = 64 << 10;
+
+/// Slots of connections that one call of a drain looks at.
+const LOOK: usize = 4_096;
 
 impl Switchboard {
     /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
@@ -22,16 +26,9 @@ impl Switchboard {
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
         self.advance_clock(now);
         let now = self.clock.now();
-        let begun = self
-            .drain
-            .begin(&self.connections, &mut self.rng, now, window, deadline);
-        let Some(pending) = begun else {
-            return;
-        };
-        for id in pending {
-            self.refuse(id, Refused::Restart);
+        if self.drain.begin(&self.connections, now, window, deadline) {
+            self.tick_drain();
         }
-        self.tick_drain();
     }
 
     /// Declares that each [`Notice::Closed`](crate::Notice::Closed) begins a hook, whose return
@@ -52,29 +49,30 @@ impl Switchboard {
         self.drain.has_begun()
     }
 
+    /// Goes on with a drain: a part of it, while there is more to do.
     pub(super) fn tick_drain(&mut self) {
         let now = self.clock.now();
-        while let Some((id, wait)) = self.drain.pop(&mut self.rng, now) {
+        let pending = self.drain.schedule(&self.connections, &mut self.rng, LOOK);
+        for id in pending {
+            self.refuse(id, Refused::Restart);
+        }
+        for _ in 0..ENDS {
+            let Some((id, wait)) = self.drain.pop(&mut self.rng, now) else {
+                break;
+            };
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 self.end_draining(id, wait);
             }
         }
         if self.drain.is_overdue(now) {
-            self.evict_the_rest();
+            self.evict_some();
         }
         self.drain_progress();
     }
 
-    fn evict_the_rest(&mut self) {
-        let rest: Vec<_> = self
-            .connections
-            .iter()
-            .map(|(id, found)| (id, found.phase.seat()))
-            .filter(|(_, seat)| matches!(seat, Seat::Open | Seat::Closing))
-            .collect();
-        // Before the last of them is removed, because that sends the report.
-        self.drain.evicts(rest.iter().map(|&(id, _)| id));
-        for (id, seat) in rest {
+    fn evict_some(&mut self) {
+        // They are counted before the last of them is removed, because that sends the report.
+        for (id, seat) in self.drain.evict(&self.connections, LOOK, ENDS) {
             if seat == Seat::Open {
                 self.evict(id, CloseReason::Draining);
             } else {

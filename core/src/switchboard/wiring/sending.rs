@@ -11,6 +11,9 @@ use crate::switchboard::phase::Phase;
 use crate::switchboard::recipients::Receipt;
 use crate::{CloseReason, ConnectionId, Frame, Wire};
 
+/// Connections that one call ends for one cause. More of them are due again at once.
+pub(super) const ENDS: usize = 64;
+
 impl Switchboard {
     /// Queues an answer or a notice of the JSON protocol, if the connection can get one.
     pub(super) fn send_message(&mut self, id: ConnectionId, message: &ServerMessage<'_>) {

@@ -1,10 +1,14 @@
 //! What the driver polls, and what is due.
 
+use super::sending::ENDS;
 use super::switchboard::Switchboard;
 use crate::switchboard::action::Action;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Time};
+
+/// Timers that one tick handles. One that may end a connection counts as several.
+const TIMERS: usize = 1_024;
 
 impl Switchboard {
     /// Returns the next action, or `None` when there is nothing to do. An action that is dropped is
@@ -23,6 +27,9 @@ impl Switchboard {
     }
 
     /// Acts on what is due. Early, late, repeated and backward calls are harmless.
+    ///
+    /// Where much is due at once, it acts on a part of it, and the [next
+    /// deadline](Self::next_deadline) is at once.
     pub fn tick(&mut self, now: Time) {
         if now < self.clock.now() {
             return;
@@ -31,7 +38,12 @@ impl Switchboard {
         self.tick_drain();
         self.tick_expiries();
         let now = self.liveness();
-        while let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now) {
+        let mut share = TIMERS;
+        while share > 0
+            && let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now)
+        {
+            let weight = if kind == Kind::Ping { 1 } else { TIMERS / ENDS };
+            share = share.saturating_sub(weight);
             self.due(kind, id);
         }
         self.pings.end_beat();
@@ -69,7 +81,10 @@ impl Switchboard {
 
     fn tick_expiries(&mut self) {
         let now = self.clock.now();
-        while let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) {
+        for _ in 0..ENDS {
+            let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) else {
+                break;
+            };
             self.effects.end(id, CloseReason::TokenExpired);
         }
         self.settle();

@@ -1,0 +1,113 @@
+//! What would take long is done in parts (`docs/architecture.md`), and comes to the same.
+
+use switchboard_core::{Config, Notice};
+
+use crate::world::{Client, World, millis, secs};
+
+/// More connections than one part of anything has.
+const MANY: usize = 5_000;
+
+fn many(config: &mut Config) {
+    config.rates.connects = None;
+    config.limits.connections = 2 * MANY;
+    config.limits.per_ip = 2 * MANY;
+    config.limits.room_members = 2 * MANY;
+}
+
+fn room_of(users: usize, change: impl FnOnce(&mut Config)) -> (World, Vec<Client>) {
+    let mut world = World::with(|config| {
+        many(config);
+        change(config);
+    });
+    let clients = (0..users)
+        .map(|n| world.connect(&format!("u{n:04}"), "lobby"))
+        .collect();
+    world.advance(secs(1));
+    world.forget();
+    (world, clients)
+}
+
+fn without_presence(config: &mut Config) {
+    config.presence.enabled = false;
+}
+
+#[test]
+fn connections_that_a_drain_closes_at_once_are_closed_some_at_a_time() {
+    let (mut world, clients) = room_of(300, without_presence);
+    let open = |world: &World| {
+        let open = clients.iter().filter(|&&client| world.is_open(client));
+        open.count()
+    };
+    world.board.drain(world.now, secs(1), secs(5));
+    world.flush();
+    world.now = world.now + secs(1);
+    let mut before = open(&world);
+    while before > 0 {
+        world.tick();
+        let left = open(&world);
+        assert!(before - left <= 64, "{before} to {left}");
+        before = left;
+        let next = world.board.next_deadline().expect("there is more to do");
+        assert!(before == 0 || next <= world.now + millis(1), "at once");
+    }
+}
+
+#[test]
+fn connections_that_are_left_at_the_end_of_a_drain_are_evicted_some_at_a_time() {
+    let (mut world, clients) = room_of(300, without_presence);
+    for &client in &clients {
+        world.stops_reading_after(client, 0);
+    }
+    world.board.drain(world.now, secs(1), secs(2));
+    world.advance(millis(1_999));
+    world.now = world.now + millis(1);
+    let gone = |world: &World| world.peers.iter().filter(|peer| peer.gone).count();
+    let mut before = gone(&world);
+    while before < 300 {
+        world.tick();
+        let now = gone(&world);
+        assert!(before < now && now - before <= 64, "{before} to {now}");
+        before = now;
+    }
+    let reports = world.notices.iter().filter_map(|notice| match notice {
+        Notice::Drained(report) => Some((report.connections, report.evicted)),
+        _ => None,
+    });
+    assert_eq!(reports.collect::<Vec<_>>(), [(300, 300)]);
+}
+
+#[test]
+fn a_drain_of_many_connections_closes_each_once_and_refuses_those_that_log_in() {
+    let (mut world, _) = room_of(MANY, without_presence);
+    let late = world.arrives_to_stay();
+    let from = world.new_address();
+    world.asks_on(late, from, "/ws/lobby?token=late", "");
+    world.board.drain(world.now, secs(10), secs(20));
+    assert!(world.board.can_accept(None).is_err());
+    world.advance(secs(11));
+    let reports = world.notices.iter().filter_map(|notice| match notice {
+        Notice::Drained(report) => Some((report.connections, report.evicted)),
+        _ => None,
+    });
+    assert_eq!(reports.collect::<Vec<_>>(), [(MANY, 0)]);
+    assert_eq!(world.board.stats(world.now).refused["restart"], 1);
+}
+
+#[test]
+fn logins_that_expire_at_once_end_some_at_a_time() {
+    let (mut world, clients) = room_of(300, without_presence);
+    for &client in &clients {
+        let id = world.id(client);
+        let extended = world.board.extend(world.now, id, Some(secs(1)));
+        assert_eq!(extended, Ok(()));
+    }
+    world.now = world.now + secs(1);
+    let mut before = 300;
+    while before > 0 {
+        world.tick();
+        let open = clients.iter().filter(|&&client| world.is_open(client));
+        let left = open.count();
+        assert!(left < before && before - left <= 64, "{before} to {left}");
+        before = left;
+    }
+}
