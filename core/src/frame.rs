@@ -117,6 +117,11 @@ impl Frame {
         Self(bytes.into())
     }
 
+    /// Returns whether both share their bytes in memory.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns the bytes to send.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

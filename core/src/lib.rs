@@ -89,6 +89,6 @@ pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
     Action, Buckets, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats, Identity,
     Inconsistency, JoinError, Notice, PingResult, Quantiles, Question, ReadMode, Receipt,
-    Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, WriteTurn,
+    Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll, WriteTurn,
 };
 pub use time::Time;

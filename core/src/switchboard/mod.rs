@@ -46,5 +46,5 @@ pub use self::log::Turn as WriteTurn;
 pub use self::recipients::{Exclude, Receipt};
 pub use self::wiring::{
     Denied, Event, Excerpt, HistoryStats, Identity, Question, ReadMode, RequestOutcome, Stats,
-    Stored, Switchboard,
+    Stored, Switchboard, ToAll,
 };

@@ -49,6 +49,17 @@ pub struct Receipt {
     pub closed: usize,
 }
 
+impl Receipt {
+    /// Adds what became of the message for other connections.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.excluded += other.excluded;
+        self.dropped_oldest += other.dropped_oldest;
+        self.dropped_newest += other.dropped_newest;
+        self.closed += other.closed;
+    }
+}
+
 /// Returns the slots of those that do not get a broadcast.
 pub(super) fn excluded(
     connections: &Table,

@@ -1,6 +1,7 @@
 //! What would take long is done in parts (`docs/architecture.md`), and comes to the same.
 
-use switchboard_core::{Config, Notice};
+use switchboard_core::{Config, Exclude, Frame, Notice, ToAll};
+use switchboard_kit::Received;
 
 use crate::world::{Client, World, millis, secs};
 
@@ -29,6 +30,74 @@ fn room_of(users: usize, change: impl FnOnce(&mut Config)) -> (World, Vec<Client
 
 fn without_presence(config: &mut Config) {
     config.presence.enabled = false;
+}
+
+fn texts(world: &World, client: Client) -> Vec<&str> {
+    let frames = world.peers[client.0].frames.iter();
+    frames
+        .filter_map(|frame| match frame {
+            Received::Text(text) if !text.starts_with('{') => Some(&**text),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_frame_to_all_reaches_each_connection_once_in_several_parts() {
+    let (mut world, clients) = room_of(MANY, without_presence);
+    let excluded = [world.id(clients[3]), world.id(clients[4_999])];
+    let exclude = Exclude {
+        connections: &excluded,
+        users: &[],
+    };
+    let mut all = ToAll::new(Frame::text("to all"));
+    let (mut parts, mut held) = (0, 0);
+    let receipt = loop {
+        parts += 1;
+        let now = world.now;
+        let part = world.board.broadcast_all_part(now, &mut all, exclude);
+        held = held.max(world.board.stats(now).queued_bytes);
+        if let Some(receipt) = part.expect("it fits") {
+            break receipt;
+        }
+    };
+    assert!(parts > 1);
+    assert_eq!(
+        held,
+        Frame::text("to all").as_bytes().len(),
+        "it counts once"
+    );
+    assert_eq!((receipt.accepted, receipt.excluded), (MANY - 2, 2));
+    world.flush();
+    for (at, &client) in clients.iter().enumerate() {
+        let expected: &[&str] = if at == 3 || at == 4_999 {
+            &[]
+        } else {
+            &["to all"]
+        };
+        assert_eq!(texts(&world, client), expected, "{at}");
+    }
+}
+
+#[test]
+fn what_is_sent_before_and_after_a_frame_to_all_is_received_in_that_order() {
+    let (mut world, clients) = room_of(MANY, without_presence);
+    for text in ["1", "2", "3"] {
+        let (now, frame) = (world.now, Frame::text(text));
+        if text == "2" {
+            let all = world.board.broadcast_all(now, frame, Exclude::NOBODY);
+            assert_eq!(all.expect("it fits").accepted, MANY);
+            continue;
+        }
+        for &client in [&clients[0], &clients[MANY - 1]] {
+            let sent = world.board.send(now, world.id(client), frame.clone());
+            assert_eq!(sent.expect("it fits").accepted, 1);
+        }
+    }
+    world.flush();
+    for client in [clients[0], clients[MANY - 1]] {
+        assert_eq!(texts(&world, client), ["1", "2", "3"]);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use switchboard_core::protocol::{BadContent, Content};
-use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, SendError};
+use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, SendError, ToAll};
 
 use super::handle::Hub;
 
@@ -148,12 +148,25 @@ impl Hub {
 
     /// Sends a frame to all connections, unchanged.
     ///
+    /// Queues it for some thousand at a time, between which other calls get their turn: what another
+    /// thread sends meanwhile may come before or after it. A connection that comes or goes meanwhile
+    /// gets it or not; the receipt counts who did.
+    ///
     /// # Errors
     ///
     /// As for [`broadcast_raw`](Self::broadcast_raw).
     pub fn broadcast_all(&self, frame: Frame, exclude: Exclude<'_>) -> Result<Receipt, SendError> {
-        self.shared()
-            .with(|locked, now| locked.switchboard.broadcast_all(now, frame, exclude))
+        let mut all = ToAll::new(frame);
+        loop {
+            let part = self.shared().with(|locked, now| {
+                locked
+                    .switchboard
+                    .broadcast_all_part(now, &mut all, exclude)
+            })?;
+            if let Some(receipt) = part {
+                return Ok(receipt);
+            }
+        }
     }
 
     /// Sends a frame to one connection, unchanged.

@@ -97,9 +97,31 @@ impl Log {
         ids: impl IntoIterator<Item = ConnectionId>,
         frame: &Frame,
     ) -> Vec<ConnectionId> {
+        self.push_part(ids, frame, &mut None)
+    }
+
+    /// Queues one message for some of the connections that are to get it. `counted` is kept by the
+    /// caller between the parts, so that the message is counted once.
+    pub(in crate::switchboard) fn push_part(
+        &mut self,
+        ids: impl IntoIterator<Item = ConnectionId>,
+        frame: &Frame,
+        counted: &mut Option<u32>,
+    ) -> Vec<ConnectionId> {
         let limits = self.limits;
-        self.count(frame.len());
-        let shared = self.share(frame.clone(), None);
+        if counted.is_none() {
+            self.count(frame.len());
+        }
+        // It is gone if all who got it so far have read it.
+        let found = counted.filter(|&key| self.is_shared(key, frame));
+        let shared = match found {
+            Some(key) => {
+                self.retain_shared(key);
+                key
+            }
+            None => self.share(frame.clone(), None),
+        };
+        *counted = Some(shared);
         let mut full = Vec::new();
         for id in ids {
             let Some(connection) = self.connection(id) else {
@@ -151,6 +173,11 @@ impl Log {
             references: 1,
             origin,
         })
+    }
+
+    fn is_shared(&self, key: u32, frame: &Frame) -> bool {
+        let shared = self.shared.get(key);
+        shared.is_some_and(|shared| shared.frame.is_same(frame))
     }
 
     pub(super) fn retain_shared(&mut self, key: u32) {

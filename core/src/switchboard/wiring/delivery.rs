@@ -86,29 +86,6 @@ impl Switchboard {
         self.send_to_members(key, frame, (Kind::Raw, Origin::default()), exclude)
     }
 
-    /// Sends a frame to all connections unchanged.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Busy`] if the node's queues are full, [`SendError::TooLarge`] if the frame is
-    /// larger than a queue can be. Nothing was sent then.
-    pub fn broadcast_all(
-        &mut self,
-        now: Time,
-        frame: Frame,
-        exclude: Exclude<'_>,
-    ) -> Result<Receipt, SendError> {
-        self.enter_to_send(now);
-        self.check_size(&frame)?;
-        self.check_busy()?;
-        let excluded = excluded(&self.connections, &self.users, exclude);
-        let open = self.connections.iter().filter(|(_, found)| found.is_open());
-        let (out, ids): (Vec<_>, Vec<_>) = open
-            .map(|(id, _)| id)
-            .partition(|id| excluded.contains(&id.slot));
-        Ok(self.send_to_all(&ids, out.len(), frame))
-    }
-
     /// Sends a frame to one connection unchanged.
     ///
     /// # Errors
@@ -201,17 +178,23 @@ impl Switchboard {
     }
 
     pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
-        self.send_to_all(&self.connections_of(user), 0, frame)
+        self.send_to_ids(&self.connections_of(user), frame)
     }
 
-    /// Queues a frame for these connections, which are in the order of their slots, or few.
+    /// Queues a frame for these connections, which are few.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a frame is passed like any other"
     )]
-    fn send_to_all(&mut self, ids: &[ConnectionId], excluded: usize, frame: Frame) -> Receipt {
+    fn send_to_ids(&mut self, ids: &[ConnectionId], frame: Frame) -> Receipt {
         let full = self.log.push_shared(ids.iter().copied(), &frame);
-        for &id in &full {
+        self.settle_queued(ids, &full)
+    }
+
+    /// Settles what follows from a frame that was queued for these connections, except for those
+    /// that are `full`.
+    pub(super) fn settle_queued(&mut self, ids: &[ConnectionId], full: &[ConnectionId]) -> Receipt {
+        for &id in full {
             self.effects.end(id, CloseReason::SlowConsumer);
         }
         if self.config.limits.pause_reading.is_some() {
@@ -221,7 +204,6 @@ impl Switchboard {
         }
         let receipt = Receipt {
             accepted: ids.len() - full.len(),
-            excluded,
             closed: full.len(),
             ..Receipt::default()
         };

@@ -8,7 +8,7 @@
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
 //!   consider, publishing, subscribing               requests of clients
 //!   outbound, health, histories, opening, rooms, reject     one subject each
-//!   values, drain, presence, users, recovery
+//!   values, drain, everybody, presence, users, recovery
 //!   delivery
 //!   sending, refusal                                what may end connections
 //!   ending                                          ends them
@@ -25,6 +25,7 @@ mod delivery;
 mod denials;
 mod drain;
 mod ending;
+mod everybody;
 mod health;
 mod histories;
 mod inbound;
@@ -50,6 +51,7 @@ mod values;
 
 pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;
+pub use self::everybody::ToAll;
 pub use self::histories::{Excerpt, Stored};
 pub use self::inbound::{Event, ReadMode};
 pub use self::questions::{Denied, Question};

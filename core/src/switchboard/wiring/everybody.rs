@@ -1,0 +1,101 @@
+//! Sending to all connections, a part of them at a time.
+
+use super::sending::ENDS;
+use super::switchboard::Switchboard;
+use crate::switchboard::errors::SendError;
+use crate::switchboard::recipients::{Exclude, Receipt, excluded};
+use crate::{Frame, Time};
+
+/// Slots of connections that one part looks at.
+const LOOK: usize = 2_048;
+
+/// A frame on its way to all connections; see
+/// [`broadcast_all_part`](Switchboard::broadcast_all_part).
+#[derive(Debug)]
+pub struct ToAll {
+    frame: Frame,
+    /// The slot from which on connections are still to get it.
+    next: usize,
+    /// Its key among the frames that several connections share.
+    counted: Option<u32>,
+    receipt: Receipt,
+}
+
+impl ToAll {
+    /// Begins to send a frame.
+    pub fn new(frame: Frame) -> Self {
+        Self {
+            frame,
+            next: 0,
+            counted: None,
+            receipt: Receipt::default(),
+        }
+    }
+}
+
+impl Switchboard {
+    /// Sends a frame to all connections unchanged.
+    ///
+    /// Costs a look at each of them. [`broadcast_all_part`](Self::broadcast_all_part) does the same
+    /// in parts.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Busy`] if the node's queues are full, [`SendError::TooLarge`] if the frame is
+    /// larger than a queue can be. Nothing was sent then.
+    pub fn broadcast_all(
+        &mut self,
+        now: Time,
+        frame: Frame,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        let mut all = ToAll::new(frame);
+        loop {
+            if let Some(receipt) = self.broadcast_all_part(now, &mut all, exclude)? {
+                return Ok(receipt);
+            }
+        }
+    }
+
+    /// Goes on with sending a frame to all connections: sends it to some of the others. Returns
+    /// `None` if this is to be called again, and the receipt for all parts when it is through.
+    ///
+    /// What is sent to a connection before its part comes before the frame. A connection that comes
+    /// or goes meanwhile gets it or not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_all`](Self::broadcast_all), at the first call only. Nothing was sent then.
+    pub fn broadcast_all_part(
+        &mut self,
+        now: Time,
+        all: &mut ToAll,
+        exclude: Exclude<'_>,
+    ) -> Result<Option<Receipt>, SendError> {
+        self.enter_to_send(now);
+        if all.next == 0 {
+            self.check_size(&all.frame)?;
+            self.check_busy()?;
+        }
+        let excluded = excluded(&self.connections, &self.users, exclude);
+        let end = all.next.saturating_add(LOOK).min(self.connections.slots());
+        let (mut ids, mut full) = (Vec::new(), Vec::new());
+        while all.next < end && full.len() < ENDS {
+            let slots = all.next..end.min(all.next + ENDS);
+            all.next = slots.end;
+            let connections = self.connections.in_slots(slots);
+            let open = connections.filter(|(_, found)| found.is_open());
+            let (out, to): (Vec<_>, Vec<_>) = open
+                .map(|(id, _)| id)
+                .partition(|id| excluded.contains(&id.slot));
+            all.receipt.excluded += out.len();
+            let to = to.into_iter();
+            full.extend(self.log.push_part(to.clone(), &all.frame, &mut all.counted));
+            ids.extend(to);
+        }
+        let receipt = self.settle_queued(&ids, &full);
+        all.receipt.add(&receipt);
+        let through = all.next >= self.connections.slots();
+        Ok(through.then_some(all.receipt))
+    }
+}
