@@ -1,6 +1,8 @@
 //! What would take long is done in parts (`docs/architecture.md`), and comes to the same.
 
-use switchboard_core::{Config, Exclude, Frame, Notice, ToAll};
+use std::collections::BTreeSet;
+
+use switchboard_core::{Config, ConnectionId, Exclude, Frame, Notice, ToAll};
 use switchboard_kit::Received;
 
 use crate::world::{Client, World, millis, secs};
@@ -101,6 +103,49 @@ fn what_is_sent_before_and_after_a_frame_to_all_is_received_in_that_order() {
 }
 
 #[test]
+fn who_stays_is_among_the_members_that_are_read_in_parts_while_others_leave() {
+    let (mut world, clients) = room_of(300, without_presence);
+    let (mut seen, mut before, mut left) = (Vec::new(), usize::MAX, BTreeSet::new());
+    let mut next = clients.iter().step_by(3);
+    while before > 0 {
+        let (part, from) = world.board.members_before("lobby", before, 20);
+        assert!(part.len() <= 20 && from < before);
+        seen.extend(part);
+        before = from;
+        for &client in next.by_ref().take(5) {
+            let id = world.id(client);
+            left.insert(id);
+            assert_eq!(world.board.leave(world.now, id, "lobby"), Ok(true));
+        }
+    }
+    let seen: BTreeSet<ConnectionId> = seen.into_iter().collect();
+    let all: BTreeSet<_> = clients.iter().map(|&client| world.id(client)).collect();
+    assert!(!left.is_empty());
+    assert!(all.difference(&left).all(|id| seen.contains(id)));
+    assert!(seen.is_subset(&all));
+}
+
+#[test]
+fn the_users_of_a_room_that_are_read_in_parts_are_in_the_order_of_joining() {
+    let (mut world, clients) = room_of(300, |_| {});
+    let (mut seen, mut next) = (Vec::new(), Some(0));
+    while let Some(after) = next {
+        let part = world.board.room_users_after("lobby", after, 20);
+        let (part, following) = part.expect("there is presence");
+        assert!(part.len() <= 20);
+        seen.extend(part);
+        next = following;
+        // One that was read before leaves, and one comes.
+        if let Some(&client) = clients.get(seen.len() / 20) {
+            let _ = world.board.leave(world.now, world.id(client), "lobby");
+        }
+    }
+    let expected: Vec<_> = (0..300).map(|n| format!("u{n:04}").into()).collect();
+    assert_eq!(seen, expected);
+    assert_eq!(world.board.room_users_after("nowhere", 0, 20), None);
+}
+
+#[test]
 fn connections_that_a_drain_closes_at_once_are_closed_some_at_a_time() {
     let (mut world, clients) = room_of(300, without_presence);
     let open = |world: &World| {
@@ -179,4 +224,37 @@ fn logins_that_expire_at_once_end_some_at_a_time() {
         assert!(left < before && before - left <= 64, "{before} to {left}");
         before = left;
     }
+}
+
+#[test]
+fn of_many_joins_at_once_members_are_told_the_number_once_and_the_application_the_names() {
+    let (mut world, clients) = room_of(100, |_| {});
+    let ids: Vec<_> = (0..1_000)
+        .map(|n| world.connect(&format!("new{n:04}"), "lobby"))
+        .collect();
+    world.notices.clear();
+    world.advance(secs(1));
+    let told = |world: &mut World, client| {
+        let messages = world.messages_of(client, "presence").into_iter();
+        messages
+            .filter(|message| message["users"].is_null())
+            .map(|message| (message["count"].clone(), message["joined"].is_null()))
+            .collect::<Vec<_>>()
+    };
+    for client in [clients[0], clients[99], ids[0], ids[999]] {
+        assert_eq!(told(&mut world, client), [(1_100.into(), true)]);
+    }
+    let joined = world.notices.iter().flat_map(|notice| match notice {
+        Notice::Presence { joined, .. } => joined.clone(),
+        _ => Vec::new(),
+    });
+    let names: BTreeSet<_> = joined.clone().collect();
+    assert_eq!((joined.count(), names.len()), (1_000, 1_000));
+    assert_eq!(world.board.room_users("lobby").len(), 1_100);
+    // Afterwards changes are told by name again.
+    world.forget();
+    world.connect("latest", "lobby");
+    world.advance(secs(1));
+    let last = world.messages_of(clients[0], "presence");
+    assert_eq!(last[0]["joined"], serde_json::json!(["latest"]));
 }

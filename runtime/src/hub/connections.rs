@@ -1,5 +1,6 @@
 //! Methods of [`Hub`] about connections, users and rooms.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use switchboard_core::{
@@ -8,6 +9,9 @@ use switchboard_core::{
 
 use super::handle::Hub;
 use crate::sync::Arc;
+
+/// Entries of a list that are looked at under one hold of the lock.
+const LOOK: usize = 4_096;
 
 /// # Connections, users and rooms
 impl Hub {
@@ -32,9 +36,23 @@ impl Hub {
             .with(|locked, now| locked.switchboard.leave(now, id, room))
     }
 
-    /// Returns the connections in a room.
+    /// Returns the connections in a room, in no particular order.
+    ///
+    /// Looks at some thousand at a time, between which other calls get their turn. A connection that
+    /// comes or goes meanwhile may be missing or not.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
-        self.shared().read(|switchboard| switchboard.members(room))
+        let shared = self.shared();
+        let (mut members, mut before) = shared.read(|it| it.members_before(room, usize::MAX, LOOK));
+        if before > 0 {
+            while before > 0 {
+                let (part, from) = shared.read(|it| it.members_before(room, before, LOOK));
+                members.extend(part);
+                before = from;
+            }
+            members.sort_unstable();
+            members.dedup();
+        }
+        members
     }
 
     /// Returns the number of connections in a room.
@@ -49,7 +67,6 @@ impl Hub {
     /// Costs a look at each room, some thousand at a time, between which other calls get their turn. A
     /// room that is created or ends meanwhile may be missing or not.
     pub fn rooms(&self, prefix: &str, limit: usize) -> Vec<Arc<str>> {
-        const LOOK: usize = 4_096;
         let (mut rooms, mut from) = (Vec::new(), Some(0));
         while let Some(start) = from
             && rooms.len() < limit
@@ -64,10 +81,45 @@ impl Hub {
         rooms
     }
 
-    /// Returns the users in a room, in the order of joining.
+    /// Returns the users in a room, in the order of joining; without presence, in no particular order.
+    ///
+    /// Looks at some thousand at a time, between which other calls get their turn. A user who comes or
+    /// goes meanwhile may be missing or not.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
-        self.shared()
-            .read(|switchboard| switchboard.room_users(room))
+        let shared = self.shared();
+        let Some((mut users, mut next)) = shared.read(|it| it.room_users_after(room, 0, LOOK))
+        else {
+            return self.users_of_members(room);
+        };
+        if next.is_some() {
+            while let Some(after) = next {
+                let part = shared.read(|it| it.room_users_after(room, after, LOOK));
+                let (part, following) = part.unwrap_or_default();
+                users.extend(part);
+                next = following;
+            }
+            // One who has come back meanwhile.
+            let mut known = HashSet::new();
+            users.retain(|user| known.insert(user.clone()));
+        }
+        users
+    }
+
+    fn users_of_members(&self, room: &str) -> Vec<Arc<str>> {
+        let mut known = HashSet::new();
+        let mut users = Vec::new();
+        for part in self.members(room).chunks(LOOK) {
+            let of_part: Vec<_> = self.shared().read(|switchboard| {
+                let users = part.iter().filter_map(|&id| switchboard.user_of(id));
+                users.collect()
+            });
+            users.extend(
+                of_part
+                    .into_iter()
+                    .filter(|user| known.insert(user.clone())),
+            );
+        }
+        users
     }
 
     /// Returns the rooms that a connection is in.

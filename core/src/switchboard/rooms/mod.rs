@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-pub(super) use self::presence::Update;
+pub(super) use self::presence::{CHANGES, Part, Update};
 pub(super) use self::room::Via;
 
 use self::owners::Owners;
@@ -26,6 +26,9 @@ use super::users::Users;
 use crate::hash::{Keyed, NameIndex, Vacant};
 use crate::id::HexPair;
 use crate::{ConnectionId, IpKey, Limits, Refused, Time, check_name};
+
+/// Grace periods that one tick ends.
+const GRACES: usize = 512;
 
 /// All rooms: active ones, which have members, and dormant ones, which are kept for their history.
 #[derive(Debug)]
@@ -279,9 +282,12 @@ impl Rooms {
         self.timers.next()
     }
 
-    /// Removes the users whose grace period is over.
+    /// Removes users whose grace period is over, some hundreds at a time.
     pub(super) fn tick(&mut self, users: &mut Users, now: Time, update_at: Time) {
-        while let Some(grace) = self.timers.pop_grace(now) {
+        for _ in 0..GRACES {
+            let Some(grace) = self.timers.pop_grace(now) else {
+                return;
+            };
             let room = self.slots.get_mut(grace.room as usize);
             let room = room.filter(|room| room.stay == grace.stay);
             let Some(presence) = room.and_then(|room| room.presence.as_mut()) else {
@@ -310,10 +316,16 @@ impl Rooms {
         None
     }
 
-    /// Takes what has changed in a room since the last update.
-    pub(super) fn take_update(&mut self, users: &Users, key: u32) -> Option<Update> {
-        let presence = self.at_mut(key).presence.as_mut()?;
-        Some(presence.take_update(users))
+    /// Takes what has changed in a room since the last update, or a part of it. Then the next part
+    /// is due at once.
+    pub(super) fn take_update(&mut self, users: &Users, key: u32, now: Time) -> Option<Update> {
+        let room = &mut self.slots[key as usize];
+        let presence = room.presence.as_mut()?;
+        let update = presence.take_update(users);
+        if update.part == Part::Some && presence.arm() {
+            self.timers.push_part(now, key, room.stay);
+        }
+        Some(update)
     }
 
     /// Schedules an update of the presence of a room, unless one is scheduled.

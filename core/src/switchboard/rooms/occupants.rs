@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::ops::Bound;
+
+use smallvec::SmallVec;
 
 /// A user in a room.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +73,9 @@ impl Occupants {
         }
     }
 
-    /// Adds a user who is not present, with one connection.
-    pub(in crate::switchboard) fn add(&mut self, user: u32) {
+    /// Adds a user who is not present, with one connection. `place` grows from one addition to the
+    /// next, by more than the number of users.
+    pub(in crate::switchboard) fn add(&mut self, user: u32, place: u64) {
         let present = Present::new(user);
         match self {
             Self::Few(users) if users.len() < FEW => {
@@ -82,7 +86,11 @@ impl Occupants {
                 users.push(present);
             }
             Self::Few(users) => {
-                let mut many = Many::default();
+                // After all places that there were when there were many before.
+                let mut many = Many {
+                    places: place,
+                    ..Many::default()
+                };
                 for present in users.drain(..).chain([present]) {
                     many.add(present);
                 }
@@ -117,6 +125,27 @@ impl Occupants {
         }
     }
 
+    /// Returns at most `most` users after a place in the order of joining, and the place after
+    /// which others follow, if there are any. Of few users, it returns all.
+    pub(in crate::switchboard) fn after(
+        &self,
+        after: u64,
+        most: usize,
+    ) -> (impl Iterator<Item = u32>, Option<u64>) {
+        let (users, next): (SmallVec<[u32; FEW]>, _) = match self {
+            Self::Few(users) => (users.iter().map(|present| present.user).collect(), None),
+            Self::Many(many) => {
+                let range = (Bound::Excluded(after), Bound::Unbounded);
+                let mut rest = many.order.range(range);
+                let part: SmallVec<[_; FEW]> = rest.by_ref().take(most).collect();
+                let last = part.last().map(|&(&place, _)| place);
+                let next = rest.next().and(last);
+                (part.into_iter().map(|(_, &user)| user).collect(), next)
+            }
+        };
+        (users.into_iter(), next)
+    }
+
     /// Iterates in the order of joining.
     pub(in crate::switchboard) fn iter(&self) -> impl Iterator<Item = &Present> {
         let (few, many) = match self {
@@ -149,12 +178,12 @@ mod tests {
         let mut occupants = Occupants::default();
         let mut expected: Vec<u32> = Vec::new();
         let mut rng = fastrand::Rng::with_seed(1);
-        for step in 0..4_000 {
+        for step in 0..4_000_u64 {
             // Crosses the limit between few and many in both directions.
             let grows = step / 60 % 2 == 0;
             let user = rng.u32(0..200);
             if !expected.contains(&user) && (grows || rng.u8(0..4) == 0) {
-                occupants.add(user);
+                occupants.add(user, step << 32);
                 expected.push(user);
             } else if !grows && !expected.is_empty() {
                 let user = expected.remove(rng.usize(0..expected.len()));
@@ -163,6 +192,13 @@ mod tests {
             }
             let users: Vec<u32> = occupants.iter().map(|present| present.user).collect();
             assert_eq!(users, expected);
+            let (mut parts, mut after) = (Vec::new(), Some(0));
+            while let Some(place) = after {
+                let (part, next) = occupants.after(place, 10);
+                parts.extend(part);
+                after = next;
+            }
+            assert_eq!(parts, expected);
             assert_eq!(occupants.len(), expected.len());
             for user in 0..200 {
                 let found = occupants.get(user).map(|present| present.user);

@@ -20,6 +20,8 @@ pub(in crate::switchboard) struct Presence {
     told: u32,
     /// Whether an update is scheduled.
     armed: bool,
+    /// Whether a part of the changes of an update has been taken, and not all of them.
+    in_parts: bool,
     /// The users that changed since the last update, and whether they were present before.
     changes: BTreeMap<Arc<str>, bool>,
     /// Members to which the next update is not to go as it is, and the version that each was sent
@@ -38,12 +40,32 @@ pub(in crate::switchboard) struct Update {
     pub(in crate::switchboard) joined: Vec<Arc<str>>,
     /// Users who left, on balance.
     pub(in crate::switchboard) left: Vec<Arc<str>>,
+    /// How much of the update this is.
+    pub(in crate::switchboard) part: Part,
 }
+
+/// How much of the changes since the previous update are taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Part {
+    All,
+    /// More follow.
+    Some,
+    /// The last ones.
+    Last,
+}
+
+/// Changes that are taken together.
+pub(in crate::switchboard) const CHANGES: usize = 256;
 
 impl Update {
     /// Returns whether it says anything to members that have seen the previous one.
     pub(in crate::switchboard) fn is_news(&self) -> bool {
         !self.joined.is_empty() || !self.left.is_empty()
+    }
+
+    /// Returns the number of users and members that it is about.
+    pub(in crate::switchboard) fn size(&self) -> usize {
+        self.informed.len() + self.uninformed.len() + self.joined.len() + self.left.len()
     }
 }
 
@@ -55,13 +77,29 @@ impl Presence {
 
     /// Notes that a member was sent the complete list, or could not be.
     pub(super) fn note_seen(&mut self, id: ConnectionId, sent: bool) {
-        let version = if sent { self.version } else { 0 };
-        self.seen.insert(id, version);
+        if !sent {
+            self.seen.insert(id, 0);
+        } else if self.in_parts || self.changes.len() > CHANGES {
+            // It will be told the number, like all others.
+            self.seen.remove(&id);
+        } else {
+            self.seen.insert(id, self.version);
+        }
     }
 
     /// Returns the users, in the order of joining.
     pub(super) fn users(&self) -> impl Iterator<Item = u32> {
         self.occupants.iter().map(|present| present.user)
+    }
+
+    /// Returns at most `most` users after a place in the order of joining, and the place after
+    /// which others follow, if there are any.
+    pub(in crate::switchboard) fn users_after(
+        &self,
+        after: u64,
+        most: usize,
+    ) -> (impl Iterator<Item = u32>, Option<u64>) {
+        self.occupants.after(after, most)
     }
 
     /// Returns the names of the first `most` users, in the order of joining.
@@ -81,8 +119,9 @@ impl Presence {
             returned = present.grace.take().is_some();
             present.connections += 1;
         } else {
-            self.occupants.add(user);
             self.changed();
+            self.occupants
+                .add(user, u64::from(self.version) << u32::BITS);
             let name = users.at(user).name.clone();
             self.changes.entry(name).or_insert(false);
         }
@@ -151,13 +190,22 @@ impl Presence {
         self.armed = false;
     }
 
-    /// Takes what has changed since the last update.
+    /// Takes what has changed since the last update, or of many changes a part. Only the number of
+    /// users is to be told to members after an update in parts, and to all of them: in a room of so
+    /// many, that is right whatever a member has seen before.
     pub(super) fn take_update(&mut self, users: &Users) -> Update {
-        let changes = std::mem::take(&mut self.changes);
-        let (told, version) = (self.told, self.version);
-        self.told = version;
+        let more = self.changes.len() > CHANGES;
+        let was_in_parts = std::mem::replace(&mut self.in_parts, more);
+        let part = match (was_in_parts, more) {
+            (false, false) => Part::All,
+            (_, true) => Part::Some,
+            (true, false) => Part::Last,
+        };
         let (mut joined, mut left) = (Vec::new(), Vec::new());
-        for (name, was) in changes {
+        for _ in 0..CHANGES {
+            let Some((name, was)) = self.changes.pop_first() else {
+                break;
+            };
             let user = users.find(&name);
             let is = user.is_some_and(|user| self.occupants.get(user).is_some());
             match (was, is) {
@@ -166,20 +214,38 @@ impl Presence {
                 _ => {}
             }
         }
-        let (mut informed, mut uninformed) = (Vec::new(), Vec::new());
-        for (id, seen) in std::mem::take(&mut self.seen) {
-            if seen == version {
-                informed.push(id);
-            } else if seen == 0 || seen != told {
-                uninformed.push(id);
-            }
-        }
+        let (informed, uninformed) = if more {
+            (Vec::new(), Vec::new())
+        } else {
+            self.take_seen(part)
+        };
         Update {
             informed,
             uninformed,
             joined,
             left,
+            part,
         }
+    }
+
+    /// Takes the members that have seen the present version, and those that are due the complete
+    /// list.
+    fn take_seen(&mut self, part: Part) -> (Vec<ConnectionId>, Vec<ConnectionId>) {
+        let (told, version) = (self.told, self.version);
+        self.told = version;
+        let (mut informed, mut uninformed) = (Vec::new(), Vec::new());
+        for (id, seen) in std::mem::take(&mut self.seen) {
+            if seen == 0 {
+                uninformed.push(id);
+            } else if part == Part::Last {
+                // It gets the number.
+            } else if seen == version {
+                informed.push(id);
+            } else if seen != told {
+                uninformed.push(id);
+            }
+        }
+        (informed, uninformed)
     }
 
     /// A member has seen the current version, the one before, or none, so that reuse of a number
@@ -213,6 +279,11 @@ impl PresenceTimers {
         let update = self.updates.front().map(|&(at, ..)| at);
         let grace = self.graces.front().map(|grace| grace.at);
         [update, grace].into_iter().flatten().min()
+    }
+
+    /// Schedules the next part of an update, before all other updates.
+    pub(super) fn push_part(&mut self, at: Time, room: u32, stay: u64) {
+        self.updates.push_front((at, room, stay));
     }
 
     /// Schedules the update of a room.

@@ -87,7 +87,7 @@ impl World {
             .tick(&mut self.users, self.now, self.now + UPDATE);
         let mut updates = Vec::new();
         while let Some(key) = self.rooms.pop_due(self.now) {
-            let update = self.rooms.take_update(&self.users, key).unwrap();
+            let update = self.rooms.take_update(&self.users, key, self.now).unwrap();
             updates.push([update.joined, update.left]);
         }
         self.audit();
@@ -210,7 +210,8 @@ fn an_update_is_not_for_those_who_have_the_list_already_or_are_due_it() {
     let update = |world: &mut World| {
         world.now = world.now + UPDATE;
         assert_eq!(world.rooms.pop_due(world.now), Some(key));
-        let update = world.rooms.take_update(&world.users, key).unwrap();
+        let update = world.rooms.take_update(&world.users, key, world.now);
+        let update = update.unwrap();
         (update.informed, update.uninformed)
     };
     assert_eq!(update(&mut world), (vec![anna], vec![]));
@@ -223,4 +224,36 @@ fn an_update_is_not_for_those_who_have_the_list_already_or_are_due_it() {
     world.rooms.note_seen(carl, key, false);
     world.leave(carl, key, None);
     assert_eq!(update(&mut world), (vec![], vec![]));
+}
+
+#[test]
+fn many_changes_are_taken_in_parts_each_once_and_then_only_the_number_is_told() {
+    let mut world = World::new();
+    let mut key = 0;
+    let count = 2 * CHANGES + 1;
+    for number in 0..count {
+        let id = world.connect(&format!("user{number}"));
+        key = world.enter(id, "tea");
+        // The second one could not be sent the list.
+        world.rooms.note_seen(id, key, number != 1);
+    }
+    world.now = world.now + UPDATE;
+    let mut joined = BTreeSet::new();
+    for part in [Part::Some, Part::Some, Part::Last] {
+        assert_eq!(world.rooms.next(), Some(world.now));
+        assert_eq!(world.rooms.pop_due(world.now), Some(key));
+        let update = world.rooms.take_update(&world.users, key, world.now);
+        let update = update.unwrap();
+        assert_eq!(update.part, part);
+        assert!(update.joined.len() <= CHANGES);
+        joined.extend(update.joined);
+        assert_eq!(update.informed, []);
+        assert_eq!(update.uninformed.len(), usize::from(part == Part::Last));
+        world.audit();
+    }
+    assert_eq!(joined.len(), count);
+    assert_eq!(world.rooms.next(), None);
+    let later = world.connect("later");
+    world.enter(later, "tea");
+    assert_eq!(world.pass(UPDATE), [[names(&["later"]), vec![]]]);
 }

@@ -17,15 +17,34 @@ use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
 const EXPIRIES: usize = 256;
 
 impl Switchboard {
-    /// Returns the connections in a room.
+    /// Returns the connections in a room. Costs a look at each of them;
+    /// [`members_before`](Self::members_before) does the same in parts.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
+        self.members_before(room, usize::MAX, usize::MAX).0
+    }
+
+    /// Returns a part of the connections in a room, from the back of a list: at most `most` of those
+    /// before the place `before`, which is [`usize::MAX`] at first. Returns also the place from
+    /// which to look on, which is 0 after the last part.
+    ///
+    /// A connection that is in the room all the time between the first and the last call is in one
+    /// of the parts, or in several if others leave meanwhile.
+    pub fn members_before(
+        &self,
+        room: &str,
+        before: usize,
+        most: usize,
+    ) -> (Vec<ConnectionId>, usize) {
         let Some(key) = self.rooms.find(room) else {
-            return Vec::new();
+            return (Vec::new(), 0);
         };
-        let members = self.rooms.at(key).members.iter();
-        members
-            .map(|member| self.connections.id_at(member.slot))
-            .collect()
+        // Who leaves gives its place to the last one, which was looked at before.
+        let members = &self.rooms.at(key).members;
+        let before = before.min(members.len());
+        let from = before.saturating_sub(most);
+        let ids = members[from..before].iter();
+        let ids = ids.map(|member| self.connections.id_at(member.slot));
+        (ids.collect(), from)
     }
 
     /// Returns the number of connections in a room.
@@ -56,13 +75,35 @@ impl Switchboard {
     }
 
     /// Returns the users in a room, in the order of joining; without presence, in that of the
-    /// list of members.
+    /// list of members. Costs a look at each of them;
+    /// [`room_users_after`](Self::room_users_after) does the same in parts.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         let Some(key) = self.rooms.find(room) else {
             return Vec::new();
         };
         let users = self.rooms.users(&self.connections, key).into_iter();
         users.map(|user| self.users.at(user).name.clone()).collect()
+    }
+
+    /// Returns a part of the users in a room with presence, in the order of joining: at most `most`
+    /// of those after the place `after`, which is 0 at first. Returns also the place after which to
+    /// look on, or `None` after the last part. Returns `None` if the room has no presence; then its
+    /// users are those of its [members](Self::members_before).
+    ///
+    /// A user who is in the room all the time between the first and the last call is in one of the
+    /// parts; one who comes back meanwhile may be in several.
+    #[expect(clippy::type_complexity, reason = "a part, and where it ends")]
+    pub fn room_users_after(
+        &self,
+        room: &str,
+        after: u64,
+        most: usize,
+    ) -> Option<(Vec<Arc<str>>, Option<u64>)> {
+        let room = self.rooms.at(self.rooms.find(room)?);
+        let presence = room.presence.as_ref()?;
+        let (users, next) = presence.users_after(after, most);
+        let names = users.map(|user| self.users.at(user).name.clone());
+        Some((names.collect(), next))
     }
 
     pub(super) fn is_member(&self, id: ConnectionId, key: u32) -> bool {

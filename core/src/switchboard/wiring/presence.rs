@@ -8,7 +8,7 @@ use crate::protocol::ServerMessage;
 use crate::switchboard::action::Notice;
 use crate::switchboard::encoding::encode;
 use crate::switchboard::log::{Kind, Origin};
-use crate::switchboard::rooms::Update;
+use crate::switchboard::rooms::{CHANGES, Part, Update};
 use crate::{ConnectionId, Frame, Wire};
 
 impl Switchboard {
@@ -25,11 +25,16 @@ impl Switchboard {
     pub(super) fn tick_presence(&mut self) {
         let (now, update_at) = (self.clock.now(), self.presence_update_at());
         self.rooms.tick(&mut self.users, now, update_at);
-        while let Some(key) = self.rooms.pop_due(now) {
+        let mut share = CHANGES;
+        while share > 0
+            && let Some(key) = self.rooms.pop_due(now)
+        {
+            share -= 1;
             if self.log.is_full(self.rooms.at(key).log, Kind::Presence) {
                 // Its members have not had a turn to read.
                 self.rooms.schedule_update(key, update_at);
-            } else if let Some(update) = self.rooms.take_update(&self.users, key) {
+            } else if let Some(update) = self.rooms.take_update(&self.users, key, now) {
+                share = share.saturating_sub(update.size());
                 self.send_presence_changes(key, update);
             }
         }
@@ -50,21 +55,24 @@ impl Switchboard {
     /// Sends the members what changed since the last update.
     fn send_presence_changes(&mut self, key: u32, mut update: Update) {
         let news = update.is_news();
+        // Of an update in parts, members are told once, after the last one.
+        let changed = match update.part {
+            Part::All => news,
+            Part::Some => false,
+            Part::Last => true,
+        };
         let mut frame = None;
-        if self.config.wire == Wire::Json && (news || !update.uninformed.is_empty()) {
+        if self.config.wire == Wire::Json && (changed || !update.uninformed.is_empty()) {
             let list = self.list_frame(key);
             let told = self.delta_frame(key, &update);
             let told = told.unwrap_or_else(|| list.clone());
             let mut near = self.log.near_limit(self.rooms.at(key).log, told.len());
-            near.retain(|id| news || update.uninformed.contains(id));
+            near.retain(|id| changed || update.uninformed.contains(id));
             update.uninformed.retain(|id| !near.contains(id));
             self.send_lists(&update.uninformed, key, &list);
             self.postpone_lists(&near, key);
             update.informed.extend(near);
             frame = Some(told);
-        }
-        if !news {
-            return self.enforce_queue_budget();
         }
         let room = self.room_name(key);
         let count = self.occupant_count(key);
@@ -73,15 +81,18 @@ impl Switchboard {
             uninformed,
             joined,
             left,
+            ..
         } = update;
-        self.notify(Notice::Presence {
-            room,
-            count,
-            joined,
-            left,
-        });
+        if news {
+            self.notify(Notice::Presence {
+                room,
+                count,
+                joined,
+                left,
+            });
+        }
         // Last, because it may end the room.
-        if let Some(frame) = frame {
+        if let Some(frame) = frame.filter(|_| changed) {
             let apart = informed.iter().chain(&uninformed).map(|id| id.slot);
             let apart: Vec<u32> = apart.collect();
             let (log, origin) = (self.rooms.at(key).log, Origin::default());
@@ -123,7 +134,7 @@ impl Switchboard {
             return None;
         }
         let (joined, left) = (&update.joined, &update.left);
-        let names = joined.len() + left.len() <= most;
+        let names = update.part == Part::All && joined.len() + left.len() <= most;
         let list = |from: &[Arc<str>]| -> Vec<String> {
             from.iter()
                 .filter(|_| names)
