@@ -17,7 +17,9 @@ impl Log {
     /// Notes that a socket takes no bytes. Volatile messages of which it has taken none are dropped;
     /// returns how many.
     pub(super) fn block(&mut self, slot: u32) -> u32 {
-        self.connections[slot as usize].writer = Writer::Blocked;
+        let connection = &mut self.connections[slot as usize];
+        connection.writer = Writer::Blocked;
+        connection.stalled = true;
         let mut dropped = 0;
         for membership in 0..self.connections[slot as usize].rooms.len() {
             dropped += u32::from(self.pass_volatile(slot, membership));

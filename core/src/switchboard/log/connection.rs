@@ -86,6 +86,9 @@ pub(super) struct Connection {
     pub(super) again: bool,
     /// Whether it was reported as over a limit.
     pub(super) condemned: bool,
+    /// Whether its socket took no bytes when a writer reported last, or has not been reported since
+    /// it takes them again.
+    pub(super) stalled: bool,
     /// Whether all that need not survive is discarded.
     pub(super) discards: bool,
     /// Whether it has left its rooms, and what waited there is among its own frames.
@@ -120,6 +123,7 @@ impl Connection {
             dirty: false,
             again: false,
             condemned: false,
+            stalled: false,
             discards: false,
             flushed: false,
             adrift: 0,

@@ -20,7 +20,8 @@
 //! | `connection`, `own`, `class`, `pongs` | the state of a writer; a connection's own frames |
 //! | `audit` | a recount of it all |
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
-//! | `take`, `serve`, `turn`, `report` | a writer's turn: the circle, one connection in order, the result |
+//! | `take`, `serve`, `turn` | a writer's turn: the circle, one connection in order |
+//! | `report`, `plain` | the result of a turn; that of jobs which are like each other |
 //! | `slow`, `sparse`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
 //! | `lagging` | who is catching up |
 //! | `history`, `recovery` | what is kept, and who begins in it |
@@ -70,6 +71,7 @@ mod latest;
 mod limits;
 mod membership;
 mod own;
+mod plain;
 mod pongs;
 mod publish;
 mod recovery;

@@ -8,16 +8,22 @@ use super::class::Class;
 use super::connection::{Rest, Writer};
 use super::limits::Slow;
 use super::own::Lane;
+use super::plain::Plain;
 use super::turn::{Job, Outcome, Source, Step, Turn};
 use crate::{ConnectionId, Frame};
 
 impl Log {
     /// Reports a turn, of which each job says how much was written. Returns what came of each job
-    /// whose connection is still there.
+    /// whose connection is still there, unless it is [plain](super::plain).
     pub(in crate::switchboard) fn report<'a>(&mut self, turn: &'a mut Turn) -> &'a [Outcome] {
         let mut outcomes = std::mem::take(&mut turn.outcomes);
+        let mut plain = Plain::default();
         for job in &turn.jobs {
             let id = job.id();
+            if self.report_plain(job, turn, &mut plain) {
+                continue;
+            }
+            self.move_plain(&mut plain);
             if self
                 .connection(id)
                 .is_some_and(|it| it.writer == Writer::Writing)
@@ -25,6 +31,8 @@ impl Log {
                 outcomes.push(self.report_job(id, job, turn));
             }
         }
+        self.move_plain(&mut plain);
+        turn.plain = plain.written;
         if let Some(at) = self
             .turns
             .iter()
@@ -305,6 +313,7 @@ impl Log {
         }
         let connection = &mut self.connections[slot as usize];
         connection.writer = Writer::Idle;
+        connection.stalled = false;
         connection.urgent_taken = 0;
         connection.own_taken = 0;
         let again = std::mem::take(&mut connection.again);

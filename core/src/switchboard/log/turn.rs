@@ -120,12 +120,17 @@ impl Job {
         self.written
     }
 
+    /// Returns whether it is uniform, and was written in full.
+    pub(super) fn is_written(&self) -> bool {
+        self.uniform && !self.failed && self.written >= self.len()
+    }
+
     pub(super) const fn has_failed(&self) -> bool {
         self.failed
     }
 }
 
-/// What came of a job.
+/// What came of a job about which there is more to say than how much was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) struct Outcome {
     pub(in crate::switchboard) id: ConnectionId,
@@ -162,6 +167,8 @@ pub struct Turn {
     pub(super) stamp: u64,
     /// Its number among the turns that are not reported.
     pub(super) number: u64,
+    /// What was written by jobs without an outcome.
+    pub(super) plain: Mark,
 }
 
 /// A room's messages that several jobs of a turn share.
@@ -176,6 +183,11 @@ pub(super) struct Stretch {
 }
 
 impl Turn {
+    /// Returns the number of messages and bytes that were written by jobs without an outcome.
+    pub(in crate::switchboard) const fn plain(&self) -> (u64, u64) {
+        (self.plain.messages, self.plain.bytes)
+    }
+
     /// Returns the number of connections to write to.
     pub fn len(&self) -> usize {
         self.jobs.len()
@@ -250,5 +262,6 @@ impl Turn {
         self.steps.clear();
         self.stretches.clear();
         self.outcomes.clear();
+        self.plain = Mark::default();
     }
 }

@@ -41,6 +41,9 @@ impl Switchboard {
         for outcome in self.log.report(turn) {
             self.wrote(outcome);
         }
+        let (messages, bytes) = turn.plain();
+        self.counters.messages_out += messages;
+        self.counters.bytes_out += bytes;
         self.settle();
         self.inform_members();
     }
@@ -50,7 +53,6 @@ impl Switchboard {
         if outcome.failed {
             return self.peer_reset(id);
         }
-        let waits = self.log.own_bytes(id) > 0;
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -61,14 +63,17 @@ impl Switchboard {
         if !outcome.blocked && !page {
             connection.stalled_from = Time::MAX;
         }
-        if page && !waits {
+        let page_is_out = page && self.log.own_bytes(id) == 0;
+        if page_is_out {
             connection.page_is_sent();
         }
-        let reason = connection.ending().and_then(|ending| ending.reason);
+        let ending = connection.ending().map(|ending| ending.reason);
         self.counters.messages_out += u64::from(outcome.messages);
         self.counters.bytes_out += outcome.written as u64;
-        let reason = reason.map_or("left", CloseReason::as_str);
-        self.counters.dropped(reason, outcome.discarded);
+        if outcome.discarded > 0 {
+            let reason = ending.flatten().map_or("left", CloseReason::as_str);
+            self.counters.dropped(reason, outcome.discarded);
+        }
         self.counters.dropped("volatile", u64::from(outcome.missed));
         if outcome.ping {
             self.ping_left(id);
@@ -77,10 +82,12 @@ impl Switchboard {
             self.arm(id, Kind::WriteStall);
         }
         self.note_queue(id);
-        if page && !waits {
+        if page_is_out {
             self.page_is_out(id);
         }
-        self.finish(id);
+        if ending.is_some() {
+            self.finish(id);
+        }
     }
 
     pub(super) fn writable(&mut self, id: ConnectionId) -> Result<(), StaleId> {
