@@ -5,6 +5,7 @@ use super::connection::Writer;
 use super::limits::Slow;
 use super::recovery::Markers;
 use super::turn::{Job, Source, Step, Stretch, Turn};
+use crate::ConnectionId;
 
 /// Members that are looked at in one turn.
 const LOOKS: usize = 256;
@@ -128,53 +129,52 @@ impl Log {
         markers: &mut dyn Markers,
     ) {
         let room = &self.rooms[key];
-        let member = room.members[index as usize];
-        let end = room.end();
-        if member.cursor >= end {
+        let member = &room.members[index as usize];
+        let (slot, from) = (member.slot, member.cursor);
+        if from >= room.end() {
             return;
         }
-        let connection = &self.connections[member.slot as usize];
+        let connection = &self.connections[slot as usize];
         if connection.writer != Writer::Idle {
             return;
         }
         let alone = !connection.has_own()
             && !member.special
-            && !room.is_before_front(member.cursor)
-            && (room.rule.slow != Slow::DropNewest || member.cursor >= room.over)
+            && !room.is_before_front(from)
+            && (room.rule.slow != Slow::DropNewest || from >= room.over)
             && (connection.rooms.len() == 1
                 || connection
                     .rooms
                     .iter()
                     .all(|other| other.room == key || !self.rooms[other.room].listed));
         if !alone {
-            return self.serve(member.slot, turn, markers);
+            return self.serve(slot, turn, markers);
         }
-        let from = member.cursor;
         let known = turn.stretches[first..]
             .iter()
             .position(|it| it.from == from);
         let known = known.map_or_else(|| self.stretch(key, from, turn), |at| first + at);
         let stretch = &turn.stretches[known];
-        let to = stretch.to;
-        let id = self.id(member.slot);
-        let steps = stretch.steps.clone();
+        let (to, steps) = (stretch.to, stretch.steps.clone());
+        let taken = steps.len() as u32;
+        let connection = &mut self.connections[slot as usize];
+        let generation = connection.generation;
+        let id = ConnectionId { slot, generation };
+        connection.writer = Writer::Writing;
         let mut job = match &stretch.lent {
             Some(frame) => Job::lent(id, frame.clone(), 0, steps, stretch.all),
             None => Job::copied(id, stretch.bytes.clone(), steps, stretch.all),
         };
         job.uniform = true;
-        let bytes = job.len();
-        debug_assert!(bytes > 0, "a stretch has bytes");
-        let taken = job.steps.len() as u32;
+        debug_assert!(job.len() > 0, "a stretch has bytes");
         turn.jobs.push(job);
-        let connection = &mut self.connections[member.slot as usize];
-        connection.writer = Writer::Writing;
-        connection.rooms[member.membership as usize].taken = taken;
         let room = &mut self.rooms[key];
+        let member = &mut room.members[index as usize];
+        member.flying = true;
+        connection.rooms[member.membership as usize].taken = taken;
         if let Some(latest) = &mut room.latest {
             latest.take_to(index, to);
         }
-        room.members[index as usize].flying = true;
         let at = room.locate(from);
         room.note_taken(at);
     }
