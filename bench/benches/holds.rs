@@ -14,14 +14,19 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use switchboard_core::protocol::Content;
 use switchboard_core::{
-    Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time, WriteTurn,
+    Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time, ToAll,
+    WriteTurn,
 };
 
 use self::world::{CONTENT, PEER, config};
 
 const ROOM: &str = "everybody";
 const TURN: usize = 32;
+/// Entries of a list that a hub looks at under one hold of the lock.
+const LOOK: usize = 4_096;
 const MILLISECOND: u64 = 1_000_000;
+/// The time within which the next part is due.
+const PART: Duration = Duration::from_micros(100);
 
 fn main() {
     let wanted = std::env::args().skip(1).find_map(|it| it.parse().ok());
@@ -110,9 +115,18 @@ impl Bench {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
-        self.call("tick", Switchboard::tick);
-        self.forget_actions();
+        let until = self.now + time;
+        self.now = until;
+        loop {
+            self.call("tick", Switchboard::tick);
+            self.forget_actions();
+            // What is due at once is done in parts.
+            let next = self.switchboard.next_deadline();
+            let Some(next) = next.filter(|&at| at <= until + PART) else {
+                return;
+            };
+            self.now = self.now.max(next);
+        }
     }
 
     fn write(&mut self) {
@@ -155,16 +169,42 @@ impl Bench {
             });
             assert_eq!(sent.expect("it fits").accepted, self.ids.len());
             self.write();
-            let frame = Frame::text("to all");
-            self.call("broadcast_all", |board, now| {
-                board.broadcast_all(now, frame, Exclude::NOBODY)
-            })
-            .expect("it fits");
+            let mut all = ToAll::new(Frame::text("to all"));
+            let receipt = loop {
+                let part = self.call("broadcast_all", |board, now| {
+                    board.broadcast_all_part(now, &mut all, Exclude::NOBODY)
+                });
+                if let Some(receipt) = part.expect("it fits") {
+                    break receipt;
+                }
+            };
+            assert_eq!(receipt.accepted, self.ids.len());
             self.write();
         }
         self.call("stats", |board, now| board.stats(now));
-        self.call("members", |board, _| board.members(ROOM).len());
-        self.call("room_users", |board, _| board.room_users(ROOM).len());
+        self.look();
+    }
+
+    /// Reads the members and users of the room like a hub.
+    fn look(&mut self) {
+        let (mut members, mut before) = (0, usize::MAX);
+        while before > 0 {
+            let (part, from) = self.call("members", |board, _| {
+                board.members_before(ROOM, before, LOOK)
+            });
+            members += part.len();
+            before = from;
+        }
+        let (mut users, mut next) = (0, Some(0));
+        while let Some(after) = next {
+            let part = self.call("room_users", |board, _| {
+                board.room_users_after(ROOM, after, LOOK)
+            });
+            let (part, following) = part.expect("the room has presence");
+            users += part.len();
+            next = following;
+        }
+        assert_eq!((members, users), (self.ids.len(), self.ids.len()));
     }
 
     fn heartbeats(&mut self, seconds: u64) {
