@@ -159,7 +159,7 @@ fn connections_that_a_drain_closes_at_once_are_closed_some_at_a_time() {
     while before > 0 {
         world.tick();
         let left = open(&world);
-        assert!(before - left <= 64, "{before} to {left}");
+        assert!(before - left <= 48, "{before} to {left}");
         before = left;
         let next = world.board.next_deadline().expect("there is more to do");
         assert!(before == 0 || next <= world.now + millis(1), "at once");
@@ -180,7 +180,7 @@ fn connections_that_are_left_at_the_end_of_a_drain_are_evicted_some_at_a_time() 
     while before < 300 {
         world.tick();
         let now = gone(&world);
-        assert!(before < now && now - before <= 64, "{before} to {now}");
+        assert!(before < now && now - before <= 48, "{before} to {now}");
         before = now;
     }
     let reports = world.notices.iter().filter_map(|notice| match notice {
@@ -221,7 +221,7 @@ fn logins_that_expire_at_once_end_some_at_a_time() {
         world.tick();
         let open = clients.iter().filter(|&&client| world.is_open(client));
         let left = open.count();
-        assert!(left < before && before - left <= 64, "{before} to {left}");
+        assert!(left < before && before - left <= 48, "{before} to {left}");
         before = left;
     }
 }

@@ -28,7 +28,7 @@ use crate::id::HexPair;
 use crate::{ConnectionId, IpKey, Limits, Refused, Time, check_name};
 
 /// Grace periods that one tick ends.
-const GRACES: usize = 512;
+const GRACES: usize = 96;
 
 /// All rooms: active ones, which have members, and dormant ones, which are kept for their history.
 #[derive(Debug)]
@@ -282,7 +282,7 @@ impl Rooms {
         self.timers.next()
     }
 
-    /// Removes users whose grace period is over, some hundreds at a time.
+    /// Removes users whose grace period is over, some at a time.
     pub(super) fn tick(&mut self, users: &mut Users, now: Time, update_at: Time) {
         for _ in 0..GRACES {
             let Some(grace) = self.timers.pop_grace(now) else {

@@ -55,7 +55,7 @@ pub(in crate::switchboard) enum Part {
 }
 
 /// Changes that are taken together.
-pub(in crate::switchboard) const CHANGES: usize = 256;
+pub(in crate::switchboard) const CHANGES: usize = 128;
 
 impl Update {
     /// Returns whether it says anything to members that have seen the previous one.

@@ -12,7 +12,7 @@ use crate::switchboard::recipients::Receipt;
 use crate::{CloseReason, ConnectionId, Frame, Wire};
 
 /// Connections that one call ends for one cause. More of them are due again at once.
-pub(super) const ENDS: usize = 64;
+pub(super) const ENDS: usize = 48;
 
 impl Switchboard {
     /// Queues an answer or a notice of the JSON protocol, if the connection can get one.

@@ -8,7 +8,7 @@ use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Time};
 
 /// Timers that one tick handles. One that may end a connection counts as several.
-const TIMERS: usize = 1_024;
+const TIMERS: usize = 192;
 
 impl Switchboard {
     /// Returns the next action, or `None` when there is nothing to do. An action that is dropped is
