@@ -269,9 +269,31 @@ pub enum ServerMessage<'a> {
 impl ServerMessage<'_> {
     /// Appends the message as JSON text, which is UTF-8.
     pub fn write(&self, out: &mut Vec<u8>) {
+        // These are sent for every message, join and leave, so they skip serde's search for
+        // characters to escape in field names.
         match *self {
-            // These two are sent for every join and leave, so they skip serde's search for
-            // characters to escape in field names.
+            Self::Message {
+                channel,
+                key,
+                content,
+                sender,
+                seq,
+            } => {
+                write_field(out, r#"{"type":"message","channel":"#, channel);
+                write_some(out, r#","key":"#, key);
+                out.extend_from_slice(br#","content":"#);
+                out.extend_from_slice(content.as_json().as_bytes());
+                write_some(out, r#","sender":"#, sender);
+                write_field(out, r#","seq":"#, &seq);
+                out.push(b'}');
+            }
+            Self::Ack { id, seq, duplicate } => {
+                out.extend_from_slice(br#"{"type":"ack","id":"#);
+                out.extend_from_slice(id.as_json().as_bytes());
+                write_field(out, r#","seq":"#, &seq);
+                write_some(out, r#","duplicate":"#, duplicate.then_some(&true));
+                out.push(b'}');
+            }
             Self::Subscribed {
                 channel,
                 seq,
@@ -281,29 +303,16 @@ impl ServerMessage<'_> {
                 keep,
                 id,
             } => {
-                out.extend_from_slice(br#"{"type":"subscribed","channel":"#);
-                write_value(out, channel);
-                out.extend_from_slice(br#","seq":"#);
-                write_value(out, &seq);
-                out.extend_from_slice(br#","epoch":"#);
-                write_value(out, epoch);
-                if let Some(first) = first {
-                    out.extend_from_slice(br#","first":"#);
-                    write_value(out, &first);
-                }
-                if let Some(recovered) = recovered {
-                    out.extend_from_slice(br#","recovered":"#);
-                    write_value(out, &recovered);
-                }
-                if let Some(keep) = keep {
-                    out.extend_from_slice(br#","keep":"#);
-                    write_value(out, keep);
-                }
+                write_field(out, r#"{"type":"subscribed","channel":"#, channel);
+                write_field(out, r#","seq":"#, &seq);
+                write_field(out, r#","epoch":"#, epoch);
+                write_some(out, r#","first":"#, first.as_ref());
+                write_some(out, r#","recovered":"#, recovered.as_ref());
+                write_some(out, r#","keep":"#, keep);
                 write_end(out, id);
             }
             Self::Unsubscribed { channel, id } => {
-                out.extend_from_slice(br#"{"type":"unsubscribed","channel":"#);
-                write_value(out, channel);
+                write_field(out, r#"{"type":"unsubscribed","channel":"#, channel);
                 write_end(out, id);
             }
             _ => write_value(out, self),
@@ -315,6 +324,18 @@ impl ServerMessage<'_> {
         let written = serde_json::to_string(self);
         debug_assert!(written.is_ok(), "{written:?}");
         written.unwrap_or_default()
+    }
+}
+
+/// Appends what comes before a value, and the value.
+fn write_field<T: Serialize + ?Sized>(out: &mut Vec<u8>, before: &str, value: &T) {
+    out.extend_from_slice(before.as_bytes());
+    write_value(out, value);
+}
+
+fn write_some<T: Serialize + ?Sized>(out: &mut Vec<u8>, before: &str, value: Option<&T>) {
+    if let Some(value) = value {
+        write_field(out, before, value);
     }
 }
 
