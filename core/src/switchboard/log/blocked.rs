@@ -4,6 +4,7 @@ use super::Log;
 use super::arena::NONE;
 use super::connection::Writer;
 use super::entry::Entry;
+use crate::ConnectionId;
 
 /// A membership of a connection whose socket takes no bytes.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +130,16 @@ impl Log {
             self.lags[new_end].next = first;
             self.lags[first].previous = new_end;
         }
+    }
+
+    /// Returns the next connection that is over a limit, for the caller to close (4101).
+    pub(in crate::switchboard) fn next_condemned(&mut self) -> Option<ConnectionId> {
+        while let Some(id) = self.condemned.pop_front() {
+            if self.connection(id).is_some_and(|found| found.condemned) {
+                return Some(id);
+            }
+        }
+        None
     }
 
     /// Records a connection that is over its limit, once.

@@ -17,17 +17,16 @@
 //! |---|---|
 //! | `chunks`, `arena`, `ring` | storage that grows in pieces, so that no call copies a long list |
 //! | `entry`, `room` | a message; a room's log and the counts of its members' positions |
-//! | `connection`, `own`, `class`, `pongs` | the state of a writer; a connection's own frames |
+//! | `connection`, `own`, `shared`, `class`, `pongs` | the state of a writer; a connection's own frames |
 //! | `audit` | a recount of it all |
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
 //! | `take`, `serve`, `turn` | a writer's turn: the circle, one connection in order |
 //! | `report`, `plain` | the result of a turn; that of jobs which are like each other |
-//! | `slow`, `sparse`, `blocked`, `bound` | lag over the limit, who takes no bytes, who holds back the most |
-//! | `lagging` | who is catching up |
+//! | `slow`, `sparse`, `lagging` | lag over the limit |
+//! | `blocked`, `bound` | who takes no bytes, who holds back the most |
 //! | `history`, `recovery` | what is kept, and who begins in it |
 //! | `latest`, `keys`, `sweep` | what is kept by key; publishing by key; what was overwritten goes |
-//! | `ending` | what waits goes out first, or is discarded |
-//! | `limits` | rules and limits |
+//! | `ending`, `limits` | what waits goes out first, or is discarded; rules and limits |
 //!
 //! # Order
 //! Each message of a room gets a stamp, the node's count of published messages. A connection's own
@@ -79,6 +78,7 @@ mod report;
 mod ring;
 mod room;
 mod serve;
+mod shared;
 mod slow;
 mod sparse;
 mod sweep;
@@ -105,11 +105,11 @@ use self::bound::Weight;
 use self::chunks::Chunks;
 use self::connection::{Connection, Writer};
 use self::entry::Entry;
-
-use self::own::{Item, Shared};
+use self::own::Item;
 use self::recovery::Recovery;
 use self::ring::Ring;
 use self::room::Room;
+use self::shared::Shared;
 use self::turn::Mark;
 use crate::{ConnectionId, Time};
 
@@ -254,16 +254,6 @@ impl Log {
             self.unblock(id.slot);
             self.touch_if_behind(id.slot);
         }
-    }
-
-    /// Returns the next connection that is over a limit, for the caller to close (4101).
-    pub(super) fn next_condemned(&mut self) -> Option<ConnectionId> {
-        while let Some(id) = self.condemned.pop_front() {
-            if self.connection(id).is_some_and(|found| found.condemned) {
-                return Some(id);
-            }
-        }
-        None
     }
 
     /// Returns the next member that missed a change of presence, with its room, for the caller to

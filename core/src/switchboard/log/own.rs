@@ -18,8 +18,8 @@ pub(super) struct Item {
     pub(super) next: u32,
     pub(super) class: Class,
     pub(super) came: Came,
-    /// The [`Shared`] frame, if others wait for it too.
-    shared: u32,
+    /// The [`Shared`](super::shared::Shared) frame, if others wait for it too.
+    pub(super) shared: u32,
 }
 
 /// Where a frame of a connection comes from.
@@ -30,15 +30,6 @@ pub(super) enum Came {
     Room,
     /// The same, and a writer may have taken it from there before.
     Taken,
-}
-
-/// A frame that is counted once, whoever waits for it.
-#[derive(Debug)]
-pub(super) struct Shared {
-    frame: Frame,
-    references: u32,
-    /// The stamp of the message of a room, if that is what it is.
-    origin: Option<u64>,
 }
 
 /// Why a frame was not queued.
@@ -90,62 +81,6 @@ impl Log {
         Ok(())
     }
 
-    /// Queues one message for several connections; it is counted once. Returns those for which it
-    /// was not queued because their limit is reached.
-    pub(in crate::switchboard) fn push_shared(
-        &mut self,
-        ids: impl IntoIterator<Item = ConnectionId>,
-        frame: &Frame,
-    ) -> Vec<ConnectionId> {
-        self.push_part(ids, frame, &mut None)
-    }
-
-    /// Queues one message for some of the connections that are to get it. `counted` is kept by the
-    /// caller between the parts, so that the message is counted once.
-    pub(in crate::switchboard) fn push_part(
-        &mut self,
-        ids: impl IntoIterator<Item = ConnectionId>,
-        frame: &Frame,
-        counted: &mut Option<u32>,
-    ) -> Vec<ConnectionId> {
-        let limits = self.limits;
-        if counted.is_none() {
-            self.count(frame.len());
-        }
-        // It is gone if all who got it so far have read it.
-        let found = counted.filter(|&key| self.is_shared(key, frame));
-        let shared = match found {
-            Some(key) => {
-                self.retain_shared(key);
-                key
-            }
-            None => self.share(frame.clone(), None),
-        };
-        *counted = Some(shared);
-        let mut full = Vec::new();
-        for id in ids {
-            let Some(connection) = self.connection(id) else {
-                continue;
-            };
-            if connection.bytes + frame.len() > limits.own_bytes
-                || connection.messages as usize >= limits.own_messages
-            {
-                full.push(id);
-                continue;
-            }
-            self.shared[shared].references += 1;
-            self.append(
-                id.slot,
-                Lane::InOrder,
-                frame.clone(),
-                Class::MESSAGE,
-                shared,
-            );
-        }
-        self.unshare(shared);
-        full
-    }
-
     /// Queues a frame that goes before all data and is not limited.
     pub(in crate::switchboard) fn push_urgent(
         &mut self,
@@ -165,50 +100,6 @@ impl Log {
         self.totals.bytes += bytes as u64;
     }
 
-    /// Counts a frame for several connections. The caller holds the first reference.
-    pub(super) fn share(&mut self, frame: Frame, origin: Option<u64>) -> u32 {
-        self.held += frame.len();
-        self.shared.insert(Shared {
-            frame,
-            references: 1,
-            origin,
-        })
-    }
-
-    fn is_shared(&self, key: u32, frame: &Frame) -> bool {
-        let shared = self.shared.get(key);
-        shared.is_some_and(|shared| shared.frame.is_same(frame))
-    }
-
-    pub(super) fn retain_shared(&mut self, key: u32) {
-        self.shared[key].references += 1;
-    }
-
-    /// Returns the stamp of the message of a room that an item is.
-    pub(super) fn origin(&self, item: &Item) -> Option<u64> {
-        self.shared.get(item.shared)?.origin
-    }
-
-    pub(super) fn unshare(&mut self, key: u32) {
-        let shared = &mut self.shared[key];
-        shared.references -= 1;
-        if shared.references == 0 {
-            self.held -= shared.frame.len();
-            if let Some(origin) = shared.origin {
-                self.flushed.remove(&origin);
-            }
-            self.shared.remove(key);
-        }
-    }
-
-    pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64, came: Came) {
-        let frame = self.shared[key].frame.clone();
-        self.shared[key].references += 1;
-        let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, key);
-        self.items[item].stamp = stamp;
-        self.items[item].came = came;
-    }
-
     /// Queues a mark among what was due from a room.
     pub(super) fn append_mark(&mut self, slot: u32, frame: Frame, stamp: u64) {
         self.held += frame.len();
@@ -217,7 +108,14 @@ impl Log {
         self.items[item].came = Came::Room;
     }
 
-    fn append(&mut self, slot: u32, lane: Lane, frame: Frame, class: Class, shared: u32) -> u32 {
+    pub(super) fn append(
+        &mut self,
+        slot: u32,
+        lane: Lane,
+        frame: Frame,
+        class: Class,
+        shared: u32,
+    ) -> u32 {
         let bytes = frame.len();
         let item = self.items.insert(Item {
             frame,
@@ -280,33 +178,6 @@ impl Log {
             self.unshare(item.shared);
         }
         item.class
-    }
-
-    /// Counts a message of a room for several connections, once for all. The caller holds a
-    /// reference.
-    pub(super) fn share_message(&mut self, frame: Frame, stamp: u64) -> u32 {
-        if let Some(&shared) = self.flushed.get(&stamp) {
-            self.retain_shared(shared);
-            return shared;
-        }
-        let shared = self.share(frame, Some(stamp));
-        self.flushed.insert(stamp, shared);
-        shared
-    }
-
-    /// Takes a reference to the shared frame that comes first in a lane; [`NONE`] if it is not
-    /// shared.
-    pub(super) fn share_first(&mut self, slot: u32, lane: Lane) -> u32 {
-        let connection = &self.connections[slot as usize];
-        let list = match lane {
-            Lane::Urgent => connection.urgent,
-            Lane::InOrder => connection.own,
-        };
-        let shared = self.items.get(list.head).map_or(NONE, |item| item.shared);
-        if shared != NONE {
-            self.retain_shared(shared);
-        }
-        shared
     }
 
     /// Sets what remains of a frame that was cut. It has the caller's reference to a shared frame.
@@ -394,24 +265,8 @@ impl Log {
     }
 }
 
-impl Shared {
-    pub(super) fn bytes(&self) -> usize {
-        self.frame.len()
-    }
-}
-
 impl Item {
     pub(super) fn is_shared(&self) -> bool {
         self.shared != NONE
-    }
-}
-
-#[cfg(test)]
-impl Log {
-    pub(super) fn shared_bytes(&self) -> usize {
-        self.shared
-            .iter()
-            .map(|(_, shared)| shared.frame.len())
-            .sum()
     }
 }

@@ -92,7 +92,6 @@ impl Switchboard {
     ///
     /// A user who is in the room all the time between the first and the last call is in one of the
     /// parts; one who comes back meanwhile may be in several.
-    #[expect(clippy::type_complexity, reason = "a part, and where it ends")]
     pub fn room_users_after(
         &self,
         room: &str,

@@ -1,0 +1,161 @@
+//! Frames that several connections wait for, of which each counts once.
+
+use super::Log;
+use super::arena::NONE;
+use super::class::Class;
+use super::own::{Came, Item, Lane};
+use crate::{ConnectionId, Frame};
+
+/// A frame that is counted once, whoever waits for it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    frame: Frame,
+    references: u32,
+    /// The stamp of the message of a room, if that is what it is.
+    origin: Option<u64>,
+}
+
+impl Shared {
+    pub(super) fn bytes(&self) -> usize {
+        self.frame.len()
+    }
+}
+
+impl Log {
+    /// Queues one message for several connections; it is counted once. Returns those for which it
+    /// was not queued because their limit is reached.
+    pub(in crate::switchboard) fn push_shared(
+        &mut self,
+        ids: impl IntoIterator<Item = ConnectionId>,
+        frame: &Frame,
+    ) -> Vec<ConnectionId> {
+        self.push_part(ids, frame, &mut None)
+    }
+
+    /// Queues one message for some of the connections that are to get it. `counted` is kept by the
+    /// caller between the parts, so that the message is counted once.
+    pub(in crate::switchboard) fn push_part(
+        &mut self,
+        ids: impl IntoIterator<Item = ConnectionId>,
+        frame: &Frame,
+        counted: &mut Option<u32>,
+    ) -> Vec<ConnectionId> {
+        let limits = self.limits;
+        if counted.is_none() {
+            self.count(frame.len());
+        }
+        // It is gone if all who got it so far have read it.
+        let found = counted.filter(|&key| self.is_shared(key, frame));
+        let shared = match found {
+            Some(key) => {
+                self.retain_shared(key);
+                key
+            }
+            None => self.share(frame.clone(), None),
+        };
+        *counted = Some(shared);
+        let mut full = Vec::new();
+        for id in ids {
+            let Some(connection) = self.connection(id) else {
+                continue;
+            };
+            if connection.bytes + frame.len() > limits.own_bytes
+                || connection.messages as usize >= limits.own_messages
+            {
+                full.push(id);
+                continue;
+            }
+            self.shared[shared].references += 1;
+            self.append(
+                id.slot,
+                Lane::InOrder,
+                frame.clone(),
+                Class::MESSAGE,
+                shared,
+            );
+        }
+        self.unshare(shared);
+        full
+    }
+
+    /// Counts a frame for several connections. The caller holds the first reference.
+    pub(super) fn share(&mut self, frame: Frame, origin: Option<u64>) -> u32 {
+        self.held += frame.len();
+        self.shared.insert(Shared {
+            frame,
+            references: 1,
+            origin,
+        })
+    }
+
+    fn is_shared(&self, key: u32, frame: &Frame) -> bool {
+        let shared = self.shared.get(key);
+        shared.is_some_and(|shared| shared.frame.is_same(frame))
+    }
+
+    pub(super) fn retain_shared(&mut self, key: u32) {
+        self.shared[key].references += 1;
+    }
+
+    /// Returns the stamp of the message of a room that an item is.
+    pub(super) fn origin(&self, item: &Item) -> Option<u64> {
+        self.shared.get(item.shared)?.origin
+    }
+
+    pub(super) fn unshare(&mut self, key: u32) {
+        let shared = &mut self.shared[key];
+        shared.references -= 1;
+        if shared.references == 0 {
+            self.held -= shared.frame.len();
+            if let Some(origin) = shared.origin {
+                self.flushed.remove(&origin);
+            }
+            self.shared.remove(key);
+        }
+    }
+
+    pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64, came: Came) {
+        let frame = self.shared[key].frame.clone();
+        self.shared[key].references += 1;
+        let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, key);
+        self.items[item].stamp = stamp;
+        self.items[item].came = came;
+    }
+
+    /// Counts a message of a room for several connections, once for all. The caller holds a
+    /// reference.
+    pub(super) fn share_message(&mut self, frame: Frame, stamp: u64) -> u32 {
+        if let Some(&shared) = self.flushed.get(&stamp) {
+            self.retain_shared(shared);
+            return shared;
+        }
+        let shared = self.share(frame, Some(stamp));
+        self.flushed.insert(stamp, shared);
+        shared
+    }
+
+    /// Takes a reference to the shared frame that comes first in a lane; [`NONE`] if it is not
+    /// shared.
+    pub(super) fn share_first(&mut self, slot: u32, lane: Lane) -> u32 {
+        let connection = &self.connections[slot as usize];
+        let list = match lane {
+            Lane::Urgent => connection.urgent,
+            Lane::InOrder => connection.own,
+        };
+        let shared = self.items.get(list.head).map_or(NONE, |item| item.shared);
+        if shared != NONE {
+            self.retain_shared(shared);
+        }
+        shared
+    }
+}
+
+#[cfg(test)]
+impl Log {
+    pub(super) fn shared_bytes(&self) -> usize {
+        self.shared
+            .iter()
+            .map(|(_, shared)| shared.frame.len())
+            .sum()
+    }
+}
