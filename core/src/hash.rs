@@ -237,6 +237,11 @@ impl Secrets {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keyed(u64, u64);
 
+impl Keyed {
+    /// A key that all nodes have. Clients can provoke collisions.
+    pub(crate) const COMMON: Self = Self(0, 0);
+}
+
 impl BuildHasher for Keyed {
     type Hasher = SipHasher13;
 

@@ -50,6 +50,8 @@ mod bucket;
 pub mod client;
 #[doc(hidden)]
 pub mod cluster;
+#[doc(hidden)]
+pub mod clustered;
 mod config;
 mod date;
 mod decoder;
@@ -70,10 +72,11 @@ mod switchboard;
 mod time;
 
 pub use address::{IpKey, client_address};
+pub use cluster::{Order, WhenDown};
 pub use config::{
-    Compression, Config, ConfigError, Direct, Health, HealthPing, History, Keep, Limits, Presence,
-    Rate, Rates, Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy,
-    Wire,
+    Clustering, Compression, Config, ConfigError, Direct, Health, HealthPing, History, Keep,
+    Limits, Presence, Rate, Rates, Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts,
+    Tokens, UserPolicy, Wire,
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
 pub use deflate::{Inflated, Inflater};
@@ -87,8 +90,9 @@ pub use origin::{BadOrigin, Origins};
 pub use position::{BadPosition, JoinFrom, Position, Reach};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
-    Action, Buckets, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats, Identity,
-    Inconsistency, JoinError, Notice, PingResult, Quantiles, Question, ReadMode, Receipt,
-    Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll, WriteTurn,
+    Action, Buckets, ClusterReport, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats,
+    Identity, Inconsistency, JoinError, Notice, PingResult, Publishing, Quantiles, Question,
+    ReadMode, Receipt, Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll,
+    UserReport, WriteTurn,
 };
 pub use time::Time;

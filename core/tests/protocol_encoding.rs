@@ -86,6 +86,7 @@ fn answers_are_written_as_the_spec_shows_them() {
             id: id.unwrap(),
             seq: 4,
             duplicate: true,
+            local: false,
         },
         r#"{"type":"ack","id":"r-\u00311","seq":4,"duplicate":true}"#,
     );
@@ -128,8 +129,22 @@ fn answers_are_written_as_the_spec_shows_them() {
             id: id.unwrap(),
             seq: 4,
             duplicate: false,
+            local: false,
         },
         r#"{"type":"ack","id":"r-\u00311","seq":4}"#,
+    );
+    assert_written(
+        ServerMessage::Ack {
+            id: id.unwrap(),
+            seq: 4,
+            duplicate: false,
+            local: true,
+        },
+        r#"{"type":"ack","id":"r-\u00311","seq":4,"local":true}"#,
+    );
+    assert_written(
+        ServerMessage::Cluster { up: false },
+        r#"{"type":"cluster","up":false}"#,
     );
     assert_written(
         ServerMessage::DirectAck {
@@ -280,6 +295,7 @@ fn error_codes_are_the_words_of_the_spec() {
         (ErrorCode::TooLarge, "too_large"),
         (ErrorCode::Internal, "internal"),
         (ErrorCode::Unrecoverable, "unrecoverable"),
+        (ErrorCode::Unavailable, "unavailable"),
     ];
     for (code, word) in words {
         assert_eq!(code.as_str(), word);

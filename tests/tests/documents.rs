@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use switchboard_core::cluster::{Cluster, ClusterConfig};
 use switchboard_core::{Config, Switchboard, Time, operations};
 use switchboard_kit::{Family, openmetrics};
 
@@ -12,7 +13,10 @@ const ALERTS: &str = include_str!("../../docs/alerts.yml");
 
 fn families() -> Vec<Family> {
     let node = Switchboard::new(Config::default(), 7, Time::ZERO).expect("a configuration");
-    let page = operations::metrics(&node.stats(Time::ZERO), None);
+    let mut stats = node.stats(Time::ZERO);
+    let cluster = Cluster::new(ClusterConfig::new("a"), Time::ZERO);
+    stats.add_cluster(&cluster.stats(Time::ZERO), false);
+    let page = operations::metrics(&stats, None);
     let text = String::from_utf8(page.body).expect("text");
     openmetrics(&text).expect("metrics")
 }

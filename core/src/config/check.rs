@@ -24,6 +24,7 @@ impl Config {
         self.check_times()?;
         self.check_rates()?;
         self.check_rooms()?;
+        self.check_cluster()?;
         if self.presence.full == 0 {
             return Err(error("presence.full", 0, POSITIVE));
         }

@@ -14,6 +14,15 @@ pub struct ConfigError {
     pub rule: &'static str,
 }
 
+impl ConfigError {
+    /// Creates an error, for what only the driver knows of a configuration.
+    #[doc(hidden)]
+    pub fn new(field: &'static str, value: impl Into<String>, rule: &'static str) -> Self {
+        let value = value.into();
+        Self { field, value, rule }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} = {}: {}", self.field, self.value, self.rule)

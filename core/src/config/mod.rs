@@ -1,12 +1,15 @@
 //! Limits, timeouts and policies, with their defaults and units.
 
 mod check;
+mod check_cluster;
 mod check_rooms;
+mod cluster;
 mod compression;
 mod error;
 mod health;
 mod history;
 mod limits;
+mod machine;
 mod rate;
 mod rates;
 mod rooms;
@@ -20,6 +23,7 @@ mod wire;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::cluster::Clustering;
 pub use self::compression::Compression;
 pub use self::error::ConfigError;
 pub use self::health::{Health, HealthPing};
@@ -109,4 +113,6 @@ pub struct Config {
     pub tokens: Tokens,
     /// Which paths are upgraded.
     pub endpoint: Endpoint,
+    /// How the node takes part in a cluster (not at all).
+    pub cluster: Option<Clustering>,
 }

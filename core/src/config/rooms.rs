@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::history::RoomHistory;
 use super::seconds;
+use crate::cluster::{Order, WhenDown};
 
 /// Which rooms a client may enter on its own.
 #[non_exhaustive]
@@ -55,6 +56,16 @@ pub struct RoomRule {
     /// Which messages are kept.
     #[serde(default)]
     pub keep: Keep,
+    /// In a cluster, in which order members get the messages; `None` for the setting of the cluster.
+    #[serde(default)]
+    pub order: Option<Order>,
+    /// What happens while the broker of the cluster is away; `None` for the setting of the cluster.
+    #[serde(default)]
+    pub when_down: Option<WhenDown>,
+    /// Seats over all nodes of a cluster, beside those of each node (`limits.room_members`); `None`
+    /// for no such limit.
+    #[serde(default)]
+    pub members_total: Option<u32>,
 }
 
 /// Which messages a room keeps.

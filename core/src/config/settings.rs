@@ -3,6 +3,7 @@
 use super::Config;
 use super::history::History;
 use super::rooms::{Keep, RoomRule, SlowPolicy};
+use crate::cluster::{Order, WhenDown};
 
 /// What holds for a room.
 #[derive(Clone, Copy, Debug)]
@@ -11,12 +12,20 @@ pub(crate) struct RoomSettings {
     pub(crate) presence: bool,
     pub(crate) history: History,
     pub(crate) keep: Keep,
+    pub(crate) order: Order,
+    pub(crate) when_down: WhenDown,
+    pub(crate) members_total: Option<u32>,
 }
 
 impl RoomSettings {
     /// Returns whether a room keeps messages when it has no members.
     pub(crate) const fn keeps(&self) -> bool {
         self.history.messages > 0 || matches!(self.keep, Keep::Latest { .. })
+    }
+
+    /// Returns whether the nodes of a cluster have the room in common.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.keep, Keep::History)
     }
 }
 
@@ -31,11 +40,17 @@ impl Config {
     pub(super) fn under(&self, rule: Option<&RoomRule>) -> RoomSettings {
         let slow = rule.and_then(|rule| rule.slow);
         let presence = rule.and_then(|rule| rule.presence);
+        let cluster = self.cluster.as_ref();
+        let order = rule.and_then(|rule| rule.order);
+        let when_down = rule.and_then(|rule| rule.when_down);
         let mut settings = RoomSettings {
             slow: slow.unwrap_or(self.slow),
             presence: presence.unwrap_or(self.presence.enabled),
             history: rule.map_or(self.history, |rule| rule.history.over(&self.history)),
             keep: rule.map_or(Keep::History, |rule| rule.keep),
+            order: order.unwrap_or(cluster.map_or(Order::default(), |it| it.order)),
+            when_down: when_down.unwrap_or(cluster.map_or(WhenDown::default(), |it| it.when_down)),
+            members_total: rule.and_then(|rule| rule.members_total),
         };
         if let Keep::Latest { .. } = settings.keep {
             let history = &mut settings.history;

@@ -15,6 +15,7 @@ pub(super) fn text(stats: &Stats, format: Format) -> String {
     connections(&mut out, stats);
     messages(&mut out, stats);
     histories(&mut out, stats);
+    cluster(&mut out, stats);
     out.finish()
 }
 
@@ -187,6 +188,52 @@ fn histories(out: &mut Exposition, stats: &Stats) {
             }
         },
     );
+}
+
+/// What the node knows of its cluster; nothing without one.
+fn cluster(out: &mut Exposition, stats: &Stats) {
+    let Some(cluster) = &stats.cluster else {
+        return;
+    };
+    out.gauge(
+        "cluster_up",
+        "1 while the broker of the cluster answers, otherwise 0.",
+        u8::from(cluster.up),
+    );
+    out.gauge(
+        "cluster_nodes",
+        "Nodes that live, this one included.",
+        cluster.nodes,
+    );
+    out.gauge(
+        "cluster_lag_seconds",
+        "How long the node's last heartbeat took to come back through the broker.",
+        cluster.lag_ms.unwrap_or_default() / 1e3,
+    );
+    out.gauge(
+        "cluster_outbox_messages",
+        "Messages that wait for the broker.",
+        cluster.outbox,
+    );
+    for (name, help, count) in [
+        (
+            "cluster_gaps",
+            "Numbers of rooms that were lost.",
+            cluster.gaps,
+        ),
+        (
+            "cluster_repairs",
+            "Logs of rooms that were read because something was missing.",
+            cluster.repairs,
+        ),
+        (
+            "cluster_epochs",
+            "Rooms whose epoch changed.",
+            cluster.epochs,
+        ),
+    ] {
+        out.counters(name, help, |family| family.count(&[], count));
+    }
 }
 
 fn of(tally: &BTreeMap<&'static str, u64>, key: &str) -> u64 {

@@ -33,7 +33,9 @@ pub fn livez(_: &Stats) -> PageResponse {
     PageResponse::text(200, "ok\n")
 }
 
-/// Whether new connections are to be sent here: 503 from the beginning of a drain on, otherwise 200.
+/// Whether new connections are to be sent here: 503 from the beginning of a drain on, and without the
+/// broker of the cluster if [`Clustering::ready_needs_broker`](crate::Clustering::ready_needs_broker);
+/// otherwise 200.
 ///
 /// A full node is ready. It tells each client so, with a code that says what to do, which a load
 /// balancer without any node cannot; and an outage of what lies behind several nodes must not take all
@@ -41,6 +43,8 @@ pub fn livez(_: &Stats) -> PageResponse {
 pub fn readyz(stats: &Stats) -> PageResponse {
     if stats.draining {
         PageResponse::text(503, "draining\n")
+    } else if stats.cut_off {
+        PageResponse::text(503, "cut off from the cluster\n")
     } else {
         PageResponse::text(200, "ok\n")
     }

@@ -37,6 +37,8 @@ pub enum ErrorCode {
     /// The history does not reach back far enough to tell whether a message that is sent again was
     /// published.
     Unrecoverable,
+    /// What was asked for needs the other nodes, from which this one is cut off.
+    Unavailable,
 }
 
 impl ErrorCode {
@@ -56,6 +58,7 @@ impl ErrorCode {
             Self::TooLarge => "too_large",
             Self::Internal => "internal",
             Self::Unrecoverable => "unrecoverable",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -187,6 +190,9 @@ pub enum ServerMessage<'a> {
         /// Whether the message was published before, when it was first sent.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         duplicate: bool,
+        /// Whether only the members on this node get it, because the broker of the cluster is away.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        local: bool,
     },
     /// The answer to a volatile `message` with an id; also an `ack` on the wire.
     #[serde(rename = "ack")]
@@ -239,6 +245,11 @@ pub enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         left: &'a [&'a str],
     },
+    /// The node is cut off from the others, or is back.
+    Cluster {
+        /// Whether it is connected to them.
+        up: bool,
+    },
     /// A request failed.
     Error {
         /// The reason, for programs.
@@ -287,11 +298,17 @@ impl ServerMessage<'_> {
                 write_field(out, r#","seq":"#, &seq);
                 out.push(b'}');
             }
-            Self::Ack { id, seq, duplicate } => {
+            Self::Ack {
+                id,
+                seq,
+                duplicate,
+                local,
+            } => {
                 out.extend_from_slice(br#"{"type":"ack","id":"#);
                 out.extend_from_slice(id.as_json().as_bytes());
                 write_field(out, r#","seq":"#, &seq);
                 write_some(out, r#","duplicate":"#, duplicate.then_some(&true));
+                write_some(out, r#","local":"#, local.then_some(&true));
                 out.push(b'}');
             }
             Self::Subscribed {

@@ -130,10 +130,11 @@ impl Session {
             self.waiting.set_request(None);
         }
         let id = self.id;
+        let in_cluster = node.config().cluster.is_some();
         let (user, undecided) = node.hold(|held| {
             let user = held.authenticated(id, verdict, request);
-            let undecided = user.is_none() && held.is_undecided(id);
-            (user, undecided)
+            let undecided = (in_cluster || user.is_none()) && held.is_undecided(id);
+            (user.filter(|_| !undecided), undecided)
         });
         self.undecided = undecided;
         self.admitted(user)

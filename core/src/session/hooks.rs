@@ -5,7 +5,7 @@ use super::call::{Reply, Step};
 use super::deferring::{Deferred, Deferring};
 use super::node::{Held, Node};
 use super::state::{Hook, Session};
-use crate::{CloseReason, Denied, Event, Reach, Refused, Time};
+use crate::{CloseReason, Denied, Event, Question, Reach, Refused, Time};
 
 impl Session {
     /// Takes the reply to the call. What waits behind a request is processed under the same hold of
@@ -24,6 +24,14 @@ impl Session {
                 }
                 let verdict = granted.map_err(refused).map(|()| lobby.identity);
                 return self.authenticated(node, verdict, lobby.answers.as_ref());
+            }
+            Reply::Verdict(question, answer) if waits(node, &question) => {
+                let id = self.id;
+                self.undecided = node.hold(|held| {
+                    held.answer(id, question, answer);
+                    held.is_undecided(id)
+                });
+                return self.next(node);
             }
             Reply::Verdict(question, answer) => {
                 let mut node = Deferring::new(node, self.id);
@@ -101,6 +109,12 @@ impl Session {
         // The node has ended the connection, so nothing that waits is passed on.
         self.forget_input(node);
     }
+}
+
+/// Returns whether the client may have to wait for the cluster once this was answered, so that what it
+/// has sent after that is not processed before.
+pub(super) fn waits(node: &impl Node, question: &Question) -> bool {
+    matches!(question, Question::Join { .. }) && node.config().cluster.is_some()
 }
 
 fn refused(denied: Denied) -> Refused {

@@ -121,8 +121,13 @@ impl Session {
             return self.hand_over(Call::Text(text));
         }
         let command = protocol::parse(&text);
-        let question = node.hold(|held| held.command(self.id, &text, command))?;
-        self.ask(question)
+        let (id, in_cluster) = (self.id, node.config().cluster.is_some());
+        let (question, waits) = node.hold(|held| {
+            let question = held.command(id, &text, command);
+            (question, in_cluster && held.is_undecided(id))
+        });
+        self.undecided |= waits;
+        self.ask(question?)
     }
 
     pub(super) fn ask(&mut self, question: Question) -> Option<Step> {

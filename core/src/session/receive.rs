@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::backlog::Item;
 use super::call::{Reply, Step};
 use super::deferring::{Deferred, Deferring};
+use super::hooks::waits;
 use super::input::{Input, new_decoder};
 use super::node::{Held, Node};
 use super::state::Session;
@@ -117,7 +118,7 @@ impl Session {
             && matches!(self.input, Input::Frames(_))
             && self.waiting.items() == 0;
         match reply {
-            Reply::Verdict(question, answer) if reads_on => {
+            Reply::Verdict(question, answer) if reads_on && !waits(node, &question) => {
                 self.call_over();
                 let mut node = Deferring::new(node, self.id);
                 node.defer(Deferred::Answer(question, answer));
@@ -302,22 +303,27 @@ impl Session {
     /// Processes a text message within the rates that waits for nothing.
     fn take_text<N: Node>(&mut self, node: &mut Deferring<'_, N>, text: &str) -> Option<Step> {
         let id = self.id;
+        let in_cluster = node.config().cluster.is_some();
         // Parsed before the hold.
         let command = protocol::parse(text);
         let unasked = || match &command {
             Ok(command) => command.to_unasked().map(Ok),
             Err(rejected) => Some(Err(rejected.clone().into_owned())),
         };
+        // In a cluster the client may have to wait for the outcome.
         if node.more
+            && !in_cluster
             && let Some(command) = unasked()
         {
             node.defer(Deferred::Text(text.into(), command));
             return None;
         }
-        let question = node.hold(|held| {
+        let (question, waits) = node.hold(|held| {
             let processed = held.message(id, false, text.len(), Ok(()));
-            processed.then(|| held.command(id, text, command)).flatten()
+            let question = processed.then(|| held.command(id, text, command)).flatten();
+            (question, in_cluster && held.is_undecided(id))
         });
+        self.undecided |= waits;
         self.ask(question?)
     }
 

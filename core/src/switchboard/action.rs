@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::errors::JoinError;
-use crate::{BadName, CloseReason, ConnectionId, Frame, Refused};
+use super::errors::{JoinError, SendError};
+use crate::{BadName, CloseReason, ConnectionId, Frame, Position, Refused};
 
 /// What the driver has to do.
 #[non_exhaustive]
@@ -120,6 +120,38 @@ pub enum Notice {
     },
     /// The drain has ended.
     Drained(DrainReport),
+    /// The broker of the cluster has been away for so long that the node goes on without it, or is
+    /// back.
+    Cluster {
+        /// Whether it is back.
+        up: bool,
+    },
+    /// What became of a message of [`Switchboard::publish`](crate::Switchboard::publish).
+    Published {
+        /// The ticket that `publish` returned.
+        ticket: u64,
+        /// The message's number, and the epoch in which it counts; or why there is none.
+        result: Result<Position, SendError>,
+    },
+    /// What was reached of a user on all nodes.
+    Reached {
+        /// The ticket that the call returned.
+        ticket: u64,
+        /// What was reached.
+        report: UserReport,
+    },
+}
+
+/// What was reached of a user on all nodes of a cluster.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserReport {
+    /// Connections that are going to get the message, or that are closed.
+    pub connections: u64,
+    /// Other nodes that have answered.
+    pub nodes: u32,
+    /// Whether all that were asked have answered in time.
+    pub complete: bool,
 }
 
 /// The result of [`Switchboard::ping_user`](crate::Switchboard::ping_user) for one connection.

@@ -47,6 +47,8 @@ pub(super) struct ConnectionState {
     pub(super) hook: bool,
     /// Whether a message has begun and is incomplete.
     pub(super) in_message: bool,
+    /// Whether it waits for the cluster to let it into a room.
+    pub(super) waits: bool,
     pub(super) user: u32,
     pub(super) phase: Phase,
     /// In liveness time, like the deadlines.
@@ -97,6 +99,7 @@ impl ConnectionState {
             paused: false,
             hook: false,
             in_message: false,
+            waits: false,
             ip,
             rooms: SmallVec::new(),
             cold: None,

@@ -58,6 +58,8 @@ pub enum SendError {
     Stale(StaleId),
     /// The connection is not admitted yet, or is closing.
     NotOpen,
+    /// The broker of the cluster is away, and the room's rule is to refuse then.
+    Unavailable,
     /// The writers have not caught up: more than `limits.queued_bytes` is held, and closing slow
     /// connections would not help, or the room's log is at twice the limit of its members' lag.
     /// Nothing was sent, and no number was used. Wait (with `Hub::ready`, where the driver has it) and
@@ -102,6 +104,7 @@ impl fmt::Display for SendError {
                     "a frame of {bytes} bytes exceeds the queue limit of {limit}"
                 )
             }
+            Self::Unavailable => f.write_str("the node is cut off from the others"),
             Self::NoKeys => f.write_str("the room does not keep values by key"),
             Self::BadKey(bad) => write!(f, "the key is no name: {bad}"),
             Self::TooManyKeys { limit } => {

@@ -30,6 +30,7 @@ mod pending;
 mod phase;
 mod ping;
 mod recipients;
+mod relay;
 mod rooms;
 mod seats;
 mod table;
@@ -37,14 +38,16 @@ mod timers;
 mod users;
 mod wiring;
 
-pub use self::action::{Action, DrainReport, Notice, PingResult};
+pub use self::action::{Action, DrainReport, Notice, PingResult, UserReport};
 pub use self::audit::Inconsistency;
 pub use self::counters::Recoveries;
 pub use self::errors::{JoinError, SendError};
 pub use self::histogram::{Buckets, Quantiles};
 pub use self::log::Turn as WriteTurn;
 pub use self::recipients::{Exclude, Receipt};
+pub(crate) use self::relay::ClusterRequest;
+pub(crate) use self::wiring::word_of;
 pub use self::wiring::{
-    Denied, Event, Excerpt, HistoryStats, Identity, Question, ReadMode, RequestOutcome, Stats,
-    Stored, Switchboard, ToAll,
+    ClusterReport, Denied, Event, Excerpt, HistoryStats, Identity, Publishing, Question, ReadMode,
+    RequestOutcome, Stats, Stored, Switchboard, ToAll,
 };

@@ -43,6 +43,10 @@ pub(super) struct Claim {
     pub(super) asked: Time,
     /// In liveness time.
     pub(super) deadline: Time,
+    /// Whether there is a place for it here, so that it waits for the other nodes of the cluster.
+    pub(super) has_place: bool,
+    /// The connection that it replaces there, if any.
+    pub(super) replaced: Option<ConnectionId>,
     /// The id of the `auth` message.
     pub(super) request: Option<RequestId<'static>>,
 }

@@ -33,6 +33,10 @@ pub struct Receipt {
     /// The message's number in its room; `None` for unnumbered messages, and for rooms that have
     /// neither members nor a history.
     pub seq: Option<u64>,
+    /// Whether it was handed to the cluster. What became of it is not known yet then: it gets its
+    /// number from the broker, and is delivered when it comes back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forwarded: bool,
     /// The number of connections that are going to get it.
     pub accepted: usize,
     /// The number of connections excluded by the caller.

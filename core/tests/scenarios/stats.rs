@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use switchboard_core::cluster::{Cluster, ClusterConfig};
 use switchboard_core::{
     Buckets, CloseReason, Event, Exclude, Frame, JoinError, Notice, ProtocolError, SendError,
-    StaleId, UserPolicy,
+    StaleId, Time, UserPolicy, operations,
 };
 
 use switchboard_kit::Received;
@@ -26,7 +27,7 @@ fn the_statistics_have_the_keys_of_stats_json() {
             "closes": {}, "refused": {}, "rtt_ms": {"p50": 0.0, "p99": 0.0}, "uptime_s": 0.0,
             "history": {"rooms": 0, "messages": 0, "bytes": 0},
             "recoveries": {"ok": 0, "gone": 0, "epoch": 0, "ahead": 0}, "lagging": 0,
-            "draining": false,
+            "draining": false, "cluster": null,
         })
     );
 }
@@ -397,4 +398,23 @@ fn reaching_80_and_100_percent_of_a_limit_is_noticed_once() {
     world.happens(clients[0], Event::Eof);
     world.connect("again", "");
     assert_eq!(near(&world), [80, 100]);
+}
+
+#[test]
+fn the_statistics_of_a_node_of_a_cluster_have_the_cluster() {
+    let world = World::new();
+    let mut stats = world.stats();
+    let cluster = Cluster::new(ClusterConfig::new("a-1"), Time::ZERO);
+    stats.add_cluster(&cluster.stats(Time::ZERO + secs(2)), true);
+    assert_eq!(
+        serde_json::to_value(&stats).unwrap()["cluster"],
+        json!({
+            "node": "a-1", "up": false, "since_s": 2.0, "nodes": 1, "connections": 0, "users": 0, "rooms": 0,
+            "gaps": 0, "repairs": 0, "epochs": 0, "lag_ms": null, "outbox": 0,
+        })
+    );
+    // It says that it is not ready only where it is configured to.
+    assert_eq!(operations::readyz(&stats).status, 503);
+    stats.add_cluster(&cluster.stats(Time::ZERO), false);
+    assert_eq!(operations::readyz(&stats).status, 200);
 }

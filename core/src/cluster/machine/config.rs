@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::lease::LeaseTimes;
 use super::link::LinkTimes;
 use crate::cluster::command::{Keep, Retention};
@@ -55,7 +57,8 @@ pub struct ClusterConfig {
 
 /// In which order the members of a room get its messages.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// All nodes in the same: that of the broker's log.
     #[default]
@@ -67,7 +70,8 @@ pub enum Order {
 
 /// What happens in a room while the broker is away for long.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhenDown {
     /// The members here go on by themselves, in an epoch of their own.
     #[default]

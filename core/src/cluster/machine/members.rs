@@ -55,6 +55,19 @@ impl Cluster {
         }
     }
 
+    /// Returns whether the node follows a room: somebody here is in it, or was a while ago.
+    pub fn follows(&self, name: &str) -> bool {
+        self.rooms
+            .get(name)
+            .is_some_and(super::room::Room::is_entered)
+    }
+
+    /// Returns whether so much waits for the broker that publishers should wait, too.
+    pub fn is_congested(&self) -> bool {
+        self.waiting > self.config.outbox_messages / 2
+            || self.waiting_bytes > self.config.outbox_bytes / 2
+    }
+
     /// Publishes a message to a room. Its fate is told by the ticket, once: with the message where it
     /// is delivered here, else by [`Output::Published`]. `terms` count where nobody here is in the room.
     ///

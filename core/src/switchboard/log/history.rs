@@ -209,6 +209,21 @@ impl Log {
         }
     }
 
+    /// Makes the numbers of a room go on after `seq`, whatever they were. What it kept is kept no
+    /// more, but members get what they have not got of it.
+    pub(in crate::switchboard) fn renumber(&mut self, key: u32, seq: u64) {
+        self.with_history(key, |history| {
+            while history.expiry().is_some() {
+                history.evict();
+            }
+        });
+        let room = &mut self.rooms[key];
+        room.seq = seq;
+        if room.ring.is_empty() {
+            room.popped = seq;
+        }
+    }
+
     /// Returns the numbers of what a room still has for those who come back: the first, and the
     /// last one used. Without anything kept, the first is the next number.
     ///

@@ -61,6 +61,18 @@ impl Log {
         Ok(published)
     }
 
+    /// Publishes a message that has its number already, the room's next one, so that there is no way
+    /// to refuse it.
+    pub(in crate::switchboard) fn publish_numbered(
+        &mut self,
+        key: u32,
+        frame: Frame,
+        excluded: &[u32],
+        origin: Origin,
+    ) -> Published {
+        self.publish_entry(key, frame, Kind::Numbered, excluded, origin)
+    }
+
     /// Appends a message to a room, which is not full.
     pub(super) fn publish_entry(
         &mut self,

@@ -219,7 +219,8 @@ impl Log {
         let unnumbered: u64 = unnumbered.sum();
         let numbers = positions.saturating_sub(unnumbered);
         let to = room.popped;
-        (numbers > 0).then(|| (to + 1 - numbers, to))
+        // Positions of an epoch before count, too.
+        (numbers > 0).then(|| ((to + 1).saturating_sub(numbers).max(1), to))
     }
 
     /// Returns whether a member has not come to the place at which it joined.
@@ -262,16 +263,22 @@ impl Room {
         if self.ring.len() as u64 > self.seq - number {
             // Where all are numbered, the index follows from the number.
             let guess = self.ring.len() - 1 - (self.seq - number) as usize;
-            if self.ring[guess].seq() == Some(number) {
+            if guess >= self.first_kept() && self.ring[guess].seq() == Some(number) {
                 return guess;
             }
         }
         self.search(number)
     }
 
+    /// Returns the index before which nothing is kept: what is there may be of an epoch before.
+    fn first_kept(&self) -> usize {
+        let history = self.history.as_ref();
+        history.map_or(0, |history| history.first().min(self.ring.len()))
+    }
+
     /// Finds a number among entries of which some have none.
     fn search(&self, number: u64) -> usize {
-        let (mut low, mut high) = (0, self.ring.len());
+        let (mut low, mut high) = (self.first_kept(), self.ring.len());
         while low < high {
             let middle = usize::midpoint(low, high);
             // An entry without a number counts as the next one with a number.

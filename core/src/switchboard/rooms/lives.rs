@@ -7,6 +7,9 @@
 //!                                                            └─ without history ─▶ nothing
 //! ```
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::Rooms;
 use super::room::Room;
 use crate::IpKey;
@@ -32,6 +35,7 @@ impl Rooms {
         let key = self.slots.insert(Room {
             name: name.into(),
             epoch: self.epochs,
+            shared: None,
             stay: 0,
             keeps,
             owner: None,
@@ -64,6 +68,13 @@ impl Rooms {
         room.presence = room.has_presence.then(Box::default);
     }
 
+    /// Sets the users who are in a room on other nodes, as nobody has been told yet.
+    pub(in crate::switchboard) fn begin_elsewhere(&mut self, key: u32, users: BTreeSet<Arc<str>>) {
+        if let Some(presence) = &mut self.at_mut(key).presence {
+            presence.begin_elsewhere(users);
+        }
+    }
+
     /// Ends what a room has while it has members. It ends itself, unless it keeps a history.
     pub(super) fn deactivate(&mut self, users: &mut Users, key: u32) {
         self.active -= 1;
@@ -72,6 +83,10 @@ impl Rooms {
             self.owners.remove(ip);
         }
         if let Some(presence) = room.presence.take() {
+            for user in presence.users() {
+                let gone = (room.name.clone(), users.at(user).name.clone(), false);
+                self.moves.extend(room.shared.is_some().then_some(gone));
+            }
             presence.end(users);
         }
         if !room.keeps {

@@ -1,17 +1,20 @@
 //! Rooms: their members, their numbers, and who is present.
 
 mod audit;
+mod epoch;
 mod lives;
 mod occupants;
 mod owners;
 mod presence;
+mod presences;
 mod room;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use slab::Slab;
 
+pub(super) use self::epoch::Epoch;
 pub(super) use self::presence::{CHANGES, Part, Update};
 pub(super) use self::room::Via;
 
@@ -49,7 +52,12 @@ pub(super) struct Rooms {
     /// Rooms with a member that entered by its URL.
     lobbies: usize,
     timers: PresenceTimers,
+    /// Users who came to shared rooms, or left them.
+    moves: VecDeque<Move>,
 }
+
+/// A room, a user, and whether the user is there now.
+pub(super) type Move = (Arc<str>, Arc<str>, bool);
 
 impl Rooms {
     pub(super) fn new(keyed: Keyed, node: u64) -> Self {
@@ -65,6 +73,7 @@ impl Rooms {
             by_log: Vec::new(),
             lobbies: 0,
             timers: PresenceTimers::default(),
+            moves: VecDeque::new(),
         }
     }
 
@@ -109,8 +118,12 @@ impl Rooms {
     }
 
     /// Returns the epoch of a room as clients see it.
-    pub(super) fn epoch(&self, key: u32) -> HexPair {
-        HexPair::new(self.node, self.at(key).epoch)
+    pub(super) fn epoch(&self, key: u32) -> Epoch {
+        let room = self.at(key);
+        match &room.shared {
+            Some(epoch) => Epoch::Shared(epoch.clone()),
+            None => Epoch::Own(HexPair::new(self.node, room.epoch)),
+        }
     }
 
     /// Returns the users in a room, in the order of joining; without presence, in that of the
@@ -229,9 +242,16 @@ impl Rooms {
         if lobby && room.lobby_members == 1 {
             self.lobbies += 1;
         }
-        if let Some(presence) = &mut room.presence
-            && presence.joined(users, connection.user)
-        {
+        let Some(presence) = &mut room.presence else {
+            return;
+        };
+        let is_new = presence.occupants.get(connection.user).is_none();
+        let is_due = presence.joined(users, connection.user);
+        if is_new && room.shared.is_some() {
+            let user = users.at(connection.user).name.clone();
+            self.moves.push_back((room.name.clone(), user, true));
+        }
+        if is_due {
             self.schedule_update(key, update_at);
         }
     }
@@ -274,108 +294,6 @@ impl Rooms {
             self.deactivate(users, key);
         }
         Some(name)
-    }
-
-    /// Returns when the next update or the end of a grace period is due, in driver time.
-    #[inline]
-    pub(super) fn next(&self) -> Option<Time> {
-        self.timers.next()
-    }
-
-    /// Removes users whose grace period is over, some at a time.
-    pub(super) fn tick(&mut self, users: &mut Users, now: Time, update_at: Time) {
-        for _ in 0..GRACES {
-            let Some(grace) = self.timers.pop_grace(now) else {
-                return;
-            };
-            let room = self.slots.get_mut(grace.room as usize);
-            let room = room.filter(|room| room.stay == grace.stay);
-            let Some(presence) = room.and_then(|room| room.presence.as_mut()) else {
-                continue;
-            };
-            if presence.is_held(grace.user, grace.absence) {
-                let changed = presence.remove(users, grace.user);
-                if changed {
-                    self.schedule_update(grace.room, update_at);
-                }
-                users.release(grace.user);
-            }
-        }
-    }
-
-    /// Takes the next room whose update is due.
-    pub(super) fn pop_due(&mut self, now: Time) -> Option<u32> {
-        while let Some((key, stay)) = self.timers.pop_update(now) {
-            let room = self.slots.get_mut(key as usize);
-            let room = room.filter(|room| room.stay == stay);
-            if let Some(presence) = room.and_then(|room| room.presence.as_mut()) {
-                presence.disarm();
-                return Some(key);
-            }
-        }
-        None
-    }
-
-    /// Takes what has changed in a room since the last update, or a part of it. Then the next part
-    /// is due at once.
-    pub(super) fn take_update(&mut self, users: &Users, key: u32, now: Time) -> Option<Update> {
-        let room = &mut self.slots[key as usize];
-        let presence = room.presence.as_mut()?;
-        let update = presence.take_update(users);
-        if update.part == Part::Some && presence.arm() {
-            self.timers.push_part(now, key, room.stay);
-        }
-        Some(update)
-    }
-
-    /// Schedules an update of the presence of a room, unless one is scheduled.
-    pub(super) fn schedule_update(&mut self, key: u32, at: Time) {
-        let room = &mut self.slots[key as usize];
-        if let Some(presence) = &mut room.presence
-            && presence.arm()
-        {
-            self.timers.push_update(at, key, room.stay);
-        }
-    }
-
-    /// Notes that a member was sent the current presence, or could not be.
-    pub(super) fn note_seen(&mut self, id: ConnectionId, key: u32, sent: bool) {
-        if let Some(presence) = &mut self.at_mut(key).presence {
-            presence.note_seen(id, sent);
-        }
-    }
-
-    /// Returns the number of rooms in which a user is in a grace period.
-    pub(super) fn graces(&self, user: u32) -> usize {
-        let present = self
-            .slots
-            .iter()
-            .filter_map(|(_, room)| room.presence.as_ref()?.occupants.get(user));
-        present.filter(|present| present.grace.is_some()).count()
-    }
-
-    /// Notes that a connection of this user has left a room.
-    fn absent(
-        &mut self,
-        users: &mut Users,
-        key: u32,
-        user: u32,
-        grace: Option<Time>,
-        update_at: Time,
-    ) {
-        let room = &mut self.slots[key as usize];
-        let Some(presence) = &mut room.presence else {
-            return;
-        };
-        if !presence.left(user) {
-            return;
-        }
-        if let Some(until) = grace {
-            let absence = self.timers.push_grace(until, key, room.stay, user);
-            presence.hold(users, user, absence);
-        } else if presence.remove(users, user) {
-            self.schedule_update(key, update_at);
-        }
     }
 
     /// Returns whether the clients of this address may create no more rooms.

@@ -1,6 +1,6 @@
 //! Presence of one room: who is there, and what has changed since the last update.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ use crate::{ConnectionId, Time};
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Presence {
     pub(super) occupants: Occupants,
+    /// Users on other nodes.
+    elsewhere: Option<Box<Elsewhere>>,
     /// Incremented by each change; never 0.
     version: u32,
     /// The version at the last update.
@@ -70,9 +72,9 @@ impl Update {
 }
 
 impl Presence {
-    /// Returns the number of users.
+    /// Returns the number of users, with those on other nodes.
     pub(in crate::switchboard) fn count(&self) -> usize {
-        self.occupants.len()
+        self.occupants.len() + self.elsewhere.as_ref().map_or(0, |it| it.others())
     }
 
     /// Notes that a member was sent the complete list, or could not be.
@@ -108,8 +110,48 @@ impl Presence {
         users: &'a Users,
         most: usize,
     ) -> SmallVec<[&'a str; 16]> {
-        let first = self.users().take(most);
-        first.map(|user| &*users.at(user).name).collect()
+        let here = self.users().map(|user| &*users.at(user).name);
+        here.take(most).collect()
+    }
+
+    /// Returns the users who are on other nodes only, in the order of their names.
+    pub(in crate::switchboard) fn others<'a>(
+        &'a self,
+        users: &'a Users,
+    ) -> impl Iterator<Item = &'a Arc<str>> + 'a {
+        let elsewhere = self.elsewhere.iter().flat_map(|it| &it.users);
+        elsewhere.filter(|name| !self.is_here(users, name))
+    }
+
+    fn is_here(&self, users: &Users, name: &str) -> bool {
+        let user = users.find(name);
+        user.is_some_and(|user| self.occupants.get(user).is_some())
+    }
+
+    /// Sets the users on other nodes, as nobody has been told yet, and nobody is here.
+    pub(super) fn begin_elsewhere(&mut self, users: BTreeSet<Arc<str>>) {
+        let here_too = 0;
+        self.elsewhere = (!users.is_empty()).then(|| Box::new(Elsewhere { users, here_too }));
+    }
+
+    /// Notes who came on other nodes, and who left there. Returns whether an update is due.
+    pub(super) fn moved_elsewhere(
+        &mut self,
+        users: &Users,
+        joined: &[Arc<str>],
+        left: &[Arc<str>],
+    ) -> bool {
+        for (names, comes) in [(joined, true), (left, false)] {
+            for name in names {
+                let here = self.is_here(users, name);
+                let elsewhere = self.elsewhere.get_or_insert_default();
+                if elsewhere.change(name, comes, here) && !here {
+                    self.changed();
+                    self.changes.entry(name.clone()).or_insert(!comes);
+                }
+            }
+        }
+        !self.changes.is_empty()
     }
 
     /// Notes that a connection of this user has entered. Returns whether an update is due.
@@ -123,7 +165,9 @@ impl Presence {
             self.occupants
                 .add(user, u64::from(self.version) << u32::BITS);
             let name = users.at(user).name.clone();
-            self.changes.entry(name).or_insert(false);
+            if !self.is_elsewhere(&name, 1) {
+                self.changes.entry(name).or_insert(false);
+            }
         }
         if returned {
             users.release(user);
@@ -159,11 +203,24 @@ impl Presence {
     pub(super) fn remove(&mut self, users: &Users, user: u32) -> bool {
         let name = users.at(user).name.clone();
         let removed = self.occupants.remove(user);
+        if removed && self.is_elsewhere(&name, -1) {
+            return !self.changes.is_empty();
+        }
         if removed {
             self.changed();
             self.changes.entry(name).or_insert(true);
         }
         removed
+    }
+
+    /// Notes that a user came here (1) or left (-1). Returns whether it is on another node, too.
+    fn is_elsewhere(&mut self, name: &str, change: isize) -> bool {
+        let elsewhere = self.elsewhere.as_mut();
+        let Some(elsewhere) = elsewhere.filter(|it| it.users.contains(name)) else {
+            return false;
+        };
+        elsewhere.here_too = elsewhere.here_too.saturating_add_signed(change);
+        true
     }
 
     /// Ends the grace periods, because the room ends.
@@ -206,8 +263,9 @@ impl Presence {
             let Some((name, was)) = self.changes.pop_first() else {
                 break;
             };
-            let user = users.find(&name);
-            let is = user.is_some_and(|user| self.occupants.get(user).is_some());
+            let elsewhere = self.elsewhere.as_ref();
+            let is =
+                self.is_here(users, &name) || elsewhere.is_some_and(|it| it.users.contains(&name));
             match (was, is) {
                 (false, true) => joined.push(name),
                 (true, false) => left.push(name),
@@ -252,6 +310,35 @@ impl Presence {
     /// after four billion changes is harmless.
     fn changed(&mut self) {
         self.version = self.version.checked_add(1).unwrap_or(1);
+    }
+}
+
+/// Users in the room on other nodes.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    users: BTreeSet<Arc<str>>,
+    /// How many of them are here, too.
+    here_too: usize,
+}
+
+impl Elsewhere {
+    fn others(&self) -> usize {
+        self.users.len() - self.here_too
+    }
+
+    /// Adds or removes a user. Returns whether that changed anything.
+    fn change(&mut self, name: &Arc<str>, comes: bool, here: bool) -> bool {
+        let changed = if comes {
+            self.users.insert(name.clone())
+        } else {
+            self.users.remove(name)
+        };
+        if changed && here && comes {
+            self.here_too += 1;
+        } else if changed && here {
+            self.here_too -= 1;
+        }
+        changed
     }
 }
 

@@ -29,6 +29,8 @@ pub(in crate::switchboard) struct Room {
     pub(in crate::switchboard) name: Arc<str>,
     /// The life in which its numbers count.
     pub(in crate::switchboard) epoch: u64,
+    /// Where the nodes of a cluster share it, its epoch there, which counts in place of `epoch`.
+    pub(in crate::switchboard) shared: Option<Arc<str>>,
     /// Distinguishes the successive times in which there are members in the rooms under one key.
     pub(in crate::switchboard) stay: u64,
     /// Whether it keeps a history, and so outlives its last member.

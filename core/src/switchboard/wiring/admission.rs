@@ -189,7 +189,7 @@ impl Switchboard {
             },
             _ => None,
         };
-        self.admit(id, &who, replaced, request)
+        self.admit_everywhere(id, who, replaced, request)
     }
 
     /// Returns whether a user may have this name. An illegal one is reported to the application.

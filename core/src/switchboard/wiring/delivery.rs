@@ -28,6 +28,9 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         self.enter_to_send(now);
+        if self.relay.is_some() && self.shared_settings(room).is_some() {
+            return self.broadcast_shared(room, content, sender, exclude);
+        }
         let place = self.rooms.find_or_vacant(room);
         if place.is_err() && !self.would_keep(room) {
             return Ok(Receipt::default());
@@ -35,7 +38,7 @@ impl Switchboard {
         self.check_busy()?;
         let key = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
         let origin = self.origin_of_broadcast(key, exclude);
-        let receipt = self.publish(key, content, sender, exclude, origin);
+        let receipt = self.publish_content(key, content, sender, exclude, origin);
         self.bound_dormant_rooms();
         receipt
     }
@@ -58,10 +61,11 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         self.enter_to_send(now);
-        match self.rooms.find(room) {
-            Some(key) => self.publish_volatile(key, content, sender, exclude),
-            None => Ok(Receipt::default()),
+        if let Some(key) = self.rooms.find(room) {
+            return self.publish_volatile(key, content, sender, exclude);
         }
+        self.tell_room_volatile(room, content, sender, exclude);
+        Ok(Receipt::default())
     }
 
     /// Sends a frame to a room unchanged, without a number.
@@ -79,6 +83,7 @@ impl Switchboard {
     ) -> Result<Receipt, SendError> {
         self.enter_to_send(now);
         self.check_size(&frame)?;
+        self.tell_room(room, &frame, exclude);
         let Some(key) = self.rooms.find(room) else {
             return Ok(Receipt::default());
         };
@@ -121,7 +126,13 @@ impl Switchboard {
         self.enter_to_send(now);
         self.check_size(&frame)?;
         self.check_busy()?;
-        Ok(self.send_to_devices(user, frame))
+        if self.relay.is_some() {
+            self.ask_user(user, &frame, None);
+        }
+        Ok(Receipt {
+            forwarded: self.relay.is_some(),
+            ..self.send_to_devices(user, frame)
+        })
     }
 
     /// Sends `content` to all connections of a user as a `direct` message.
@@ -186,7 +197,7 @@ impl Switchboard {
         clippy::needless_pass_by_value,
         reason = "a frame is passed like any other"
     )]
-    fn send_to_ids(&mut self, ids: &[ConnectionId], frame: Frame) -> Receipt {
+    pub(super) fn send_to_ids(&mut self, ids: &[ConnectionId], frame: Frame) -> Receipt {
         let full = self.log.push_shared(ids.iter().copied(), &frame);
         self.settle_queued(ids, &full)
     }
@@ -218,7 +229,7 @@ impl Switchboard {
         named && self.config.room(room).keeps()
     }
 
-    fn send_to_members(
+    pub(super) fn send_to_members(
         &mut self,
         key: u32,
         frame: Frame,
@@ -244,6 +255,7 @@ impl Switchboard {
         };
         let receipt = Receipt {
             seq: None,
+            forwarded: false,
             accepted: published.accepted,
             excluded: published.excluded,
             dropped_oldest: published.dropped_oldest,
@@ -264,6 +276,10 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
+        if self.is_relayed(key) {
+            let room = self.room_name(key);
+            self.tell_room_volatile(&room, content, sender, exclude);
+        }
         let message = ServerMessage::Volatile {
             channel: &self.rooms.at(key).name,
             content,
@@ -281,7 +297,7 @@ impl Switchboard {
         self.send_to_members(key, frame, volatile, exclude)
     }
 
-    pub(super) fn publish(
+    pub(super) fn publish_content(
         &mut self,
         key: u32,
         content: Content<'_>,

@@ -73,6 +73,7 @@ impl Switchboard {
                 let code = ErrorCode::LimitExceeded;
                 self.fail(id, code, &error.to_string(), request, channel);
             }
+            SendError::Unavailable => self.unavailable(id, request, channel),
             SendError::Stale(_) | SendError::NotOpen => {}
         }
     }

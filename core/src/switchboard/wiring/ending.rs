@@ -5,6 +5,7 @@ use super::switchboard::Switchboard;
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE};
 use crate::switchboard::phase::{Ending, Phase};
+use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::timers::Kind;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time};
 
@@ -166,6 +167,10 @@ impl Switchboard {
         connection.in_message = false;
         self.partials.set(connection, 0);
         let name = self.users.at(user).name.clone();
+        if self.relay.is_some() && !self.users.at(user).anonymous {
+            let user = name.clone();
+            self.ask_cluster(ClusterRequest::LoggedOut { user, id });
+        }
         self.users.remove(user, id.slot);
         self.users.leave_session(session, id.slot);
         self.pings

@@ -76,6 +76,7 @@ impl Switchboard {
         if all.next == 0 {
             self.check_size(&all.frame)?;
             self.check_busy()?;
+            self.tell_everyone(&all.frame, exclude);
         }
         let excluded = excluded(&self.connections, &self.users, exclude);
         let end = all.next.saturating_add(LOOK).min(self.connections.slots());

@@ -10,6 +10,7 @@ use crate::switchboard::action::Notice;
 use crate::switchboard::counters::Level;
 use crate::switchboard::errors::JoinError;
 use crate::switchboard::log::Rule;
+use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
 
@@ -75,14 +76,18 @@ impl Switchboard {
     }
 
     /// Returns the users in a room, in the order of joining; without presence, in that of the
-    /// list of members. Costs a look at each of them;
+    /// list of members. Where the nodes of a cluster share the room, those who are on other nodes
+    /// only follow. Costs a look at each of them;
     /// [`room_users_after`](Self::room_users_after) does the same in parts.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         let Some(key) = self.rooms.find(room) else {
             return Vec::new();
         };
         let users = self.rooms.users(&self.connections, key).into_iter();
-        users.map(|user| self.users.at(user).name.clone()).collect()
+        let here = users.map(|user| self.users.at(user).name.clone());
+        let presence = self.rooms.at(key).presence.as_ref();
+        let others = presence.map(|presence| presence.others(&self.users).cloned());
+        here.chain(others.into_iter().flatten()).collect()
     }
 
     /// Returns a part of the users in a room with presence, in the order of joining: at most `most`
@@ -91,7 +96,8 @@ impl Switchboard {
     /// users are those of its [members](Self::members_before).
     ///
     /// A user who is in the room all the time between the first and the last call is in one of the
-    /// parts; one who comes back meanwhile may be in several.
+    /// parts; one who comes back meanwhile may be in several. The last part has also those who are on
+    /// other nodes of a cluster only.
     pub fn room_users_after(
         &self,
         room: &str,
@@ -101,8 +107,12 @@ impl Switchboard {
         let room = self.rooms.at(self.rooms.find(room)?);
         let presence = room.presence.as_ref()?;
         let (users, next) = presence.users_after(after, most);
-        let names = users.map(|user| self.users.at(user).name.clone());
-        Some((names.collect(), next))
+        let here = users.map(|user| self.users.at(user).name.clone());
+        let mut names: Vec<_> = here.collect();
+        if next.is_none() {
+            names.extend(presence.others(&self.users).cloned());
+        }
+        Some((names, next))
     }
 
     pub(super) fn is_member(&self, id: ConnectionId, key: u32) -> bool {
@@ -153,6 +163,7 @@ impl Switchboard {
         let room = self.rooms.at(key);
         let (log, keeps) = (room.log, room.keeps);
         let last = room.members.len() == 1;
+        let shared = room.shared.is_some();
         let (connections, users) = (&mut self.connections, &mut self.users);
         let name = self
             .rooms
@@ -166,7 +177,21 @@ impl Switchboard {
             id,
             room: name.clone(),
         });
+        if shared {
+            self.left_shared(&name, last);
+        }
         Some(name)
+    }
+
+    /// Tells the cluster that a connection has left a room, as the last one perhaps.
+    fn left_shared(&mut self, name: &Arc<str>, last: bool) {
+        if self.config.room(name).members_total.is_some() {
+            let room = name.clone();
+            self.ask_cluster(ClusterRequest::GiveSeat { room });
+        }
+        if last {
+            self.room_emptied(name);
+        }
     }
 
     /// Removes a connection from all its rooms; returns their names.
@@ -197,12 +222,25 @@ impl Switchboard {
         let settings = self.config.room(name);
         let rule = Rule::new(&settings, &self.config.limits);
         let log = self.log.create_room(rule);
-        self.rooms.create(vacant, name, log, &settings)
+        let key = self.rooms.create(vacant, name, log, &settings);
+        if let Some(relay) = &self.relay
+            && let Some(room) = relay.rooms.get(name)
+            && let Some(at) = &room.position
+        {
+            self.rooms.at_mut(key).shared = Some(at.epoch.clone());
+            self.log.renumber(log, at.seq);
+        }
+        key
     }
 
     /// Makes a room active, for its first member.
     pub(super) fn activate_room(&mut self, key: u32, owner: Option<IpKey>) {
         self.rooms.activate(key, owner);
+        if let Some(relay) = &self.relay
+            && let Some(room) = relay.rooms.get(&self.rooms.at(key).name)
+        {
+            self.rooms.begin_elsewhere(key, room.elsewhere.clone());
+        }
         let (active, limit) = (self.rooms.active(), self.config.limits.rooms);
         self.note_level(Level::Rooms, active, limit);
     }

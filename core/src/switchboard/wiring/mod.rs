@@ -7,7 +7,9 @@
 //! ```text
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
 //!   consider, publishing, subscribing               requests of clients
+//!   logins, publish                                 in a cluster, before that
 //!   outbound, health, histories, opening, rooms, reject     one subject each
+//!   sharing, relaying, moving, elsewhere            what goes to the cluster, and comes from it
 //!   values, drain, everybody, presence, users, recovery
 //!   delivery
 //!   sending, refusal                                what may end connections
@@ -24,24 +26,30 @@ mod consider;
 mod delivery;
 mod denials;
 mod drain;
+mod elsewhere;
 mod ending;
 mod everybody;
 mod health;
 mod histories;
 mod inbound;
+mod logins;
 mod markers;
 mod membership;
+mod moving;
 mod opening;
 mod outbound;
 mod presence;
+mod publish;
 mod publishing;
 mod questions;
 mod queueing;
 mod recovery;
 mod refusal;
 mod reject;
+mod relaying;
 mod rooms;
 mod sending;
+mod sharing;
 mod stats;
 mod subscribing;
 mod switchboard;
@@ -49,11 +57,14 @@ mod tick;
 mod users;
 mod values;
 
+pub(crate) use self::elsewhere::word_of;
+
 pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;
 pub use self::everybody::ToAll;
 pub use self::histories::{Excerpt, Stored};
 pub use self::inbound::{Event, ReadMode};
+pub use self::publish::Publishing;
 pub use self::questions::{Denied, Question};
-pub use self::stats::{HistoryStats, Stats};
+pub use self::stats::{ClusterReport, HistoryStats, Stats};
 pub use self::switchboard::Switchboard;

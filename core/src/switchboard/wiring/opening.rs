@@ -8,6 +8,7 @@ use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::Newcomer;
 use crate::switchboard::phase::Phase;
+use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::rooms::Via;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, IpKey, JoinFrom, Refused, Time};
@@ -110,6 +111,10 @@ impl Switchboard {
                     id: request,
                 },
             );
+        }
+        if !who.anonymous && !self.asks_first(who) {
+            let user = shared.clone();
+            self.ask_cluster(ClusterRequest::LoggedIn { user, id });
         }
         let shown = HexPair::new(u64::from(id.slot), u64::from(id.generation));
         let welcome = ServerMessage::Welcome {

@@ -17,7 +17,14 @@ impl Switchboard {
     /// than half of the node's bound is held, what can be written goes first. Data behind blocked
     /// sockets does not count.
     pub fn is_congested(&self) -> bool {
-        self.log.is_congested()
+        self.log.is_congested() || self.relay.as_ref().is_some_and(|it| it.is_full)
+    }
+
+    /// Sets whether so much waits for the broker of the cluster that publishers have to wait, too.
+    pub(crate) fn set_outbox_full(&mut self, is_full: bool) {
+        if let Some(relay) = &mut self.relay {
+            relay.is_full = is_full;
+        }
     }
 
     /// Takes what waits for some connections, at most `most`: single frames first, then the rooms,

@@ -116,7 +116,10 @@ impl Switchboard {
         let presence = room.presence.as_ref();
         let most = self.config.presence.full;
         let users = presence.map(|presence| presence.names(&self.users, most));
-        let users = users.unwrap_or_default();
+        let mut users = users.unwrap_or_default();
+        let others = presence.map(|presence| presence.others(&self.users));
+        let others = others.into_iter().flatten();
+        users.extend(others.take(most - users.len()).map(|name| &**name));
         let message = ServerMessage::Presence {
             channel: &room.name,
             count,

@@ -95,6 +95,9 @@ impl Switchboard {
         if self.is_answered(id, key, sent.again, request) {
             return;
         }
+        if self.is_relayed(key) && !sent.volatile {
+            return self.relay_from(id, key, sent, request);
+        }
         let own = [id];
         let connections: &[ConnectionId] = if sent.echo { &[] } else { &own };
         let exclude = Exclude {
@@ -105,7 +108,7 @@ impl Switchboard {
         let sender = Some(&*sender);
         let published = match sent.key {
             None if sent.volatile => self.publish_volatile(key, sent.content, sender, exclude),
-            None => self.publish(key, sent.content, sender, exclude, origin),
+            None => self.publish_content(key, sent.content, sender, exclude, origin),
             Some(name) => self.publish_value(key, name, sent.content, sender, (exclude, origin)),
         };
         match published {
@@ -115,6 +118,7 @@ impl Switchboard {
                         id: request,
                         seq,
                         duplicate: false,
+                        local: false,
                     };
                     self.send_message(id, &ack);
                 }
@@ -148,6 +152,7 @@ impl Switchboard {
                     id: request,
                     seq,
                     duplicate: true,
+                    local: false,
                 };
                 self.send_message(id, &ack);
                 true
@@ -201,6 +206,9 @@ impl Switchboard {
         frame: Frame,
         request: Option<&RequestId<'_>>,
     ) {
+        if self.relay.is_some() {
+            return self.direct_everywhere(id, to, &frame, request);
+        }
         if !self.is_connected(to) {
             let message = "the user is not connected";
             return self.fail(id, ErrorCode::NotConnected, message, request, None);

@@ -20,13 +20,16 @@ use crate::{ConnectionId, HealthPing, Refused, Time, Wire};
 const MOMENT: Duration = Duration::from_secs(1);
 
 impl Switchboard {
-    /// Returns whether the connection is authenticated, but neither admitted nor refused yet. The
+    /// Returns whether the connection is authenticated, but neither admitted nor refused yet, or
+    /// waits for the cluster to let it into a room. The
     /// driver asks after [`authenticated`](Self::authenticated), and while so after each
     /// [`Action::ReadMode`](crate::Action::ReadMode) for the connection. Until the decision, its
     /// input waits.
     pub fn is_undecided(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(id);
-        connection.is_ok_and(|connection| connection.claim().is_some())
+        connection.is_ok_and(|connection| {
+            connection.claim().is_some() || connection.waits && connection.is_open()
+        })
     }
 
     /// Decides on a newcomer whose user has this connection.
@@ -65,6 +68,8 @@ impl Switchboard {
             from,
             asked,
             deadline: asked + MOMENT,
+            has_place: false,
+            replaced: None,
             request: request.map(|request| request.clone().into_owned()),
         };
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -101,7 +106,9 @@ impl Switchboard {
     /// Decides on a newcomer when the connection in its place has had its time.
     pub(super) fn decide_claim(&mut self, id: ConnectionId) {
         let pending = self.connections.get_mut(id).map(ConnectionState::pending);
-        let Some(claim) = pending.ok().flatten().and_then(|it| it.claim.take()) else {
+        let asks = |claim: &mut Box<Claim>| !claim.has_place;
+        let claim = pending.ok().flatten().and_then(|it| it.claim.take_if(asks));
+        let Some(claim) = claim else {
             return;
         };
         let session = self.users.in_session(&self.connections, claim.who.session);
@@ -119,8 +126,9 @@ impl Switchboard {
                 _ => Err(Refused::AlreadyConnected),
             },
         };
-        let request = claim.request.as_ref();
-        let admitted = verdict.and_then(|replaced| self.admit(id, &claim.who, replaced, request));
+        let Claim { who, request, .. } = *claim;
+        let admitted =
+            verdict.and_then(|replaced| self.admit_everywhere(id, who, replaced, request.as_ref()));
         if let Err(refused) = admitted {
             self.refuse(id, refused);
         }

@@ -72,7 +72,22 @@ impl Switchboard {
 
     /// Adds a connection to a room, which was checked before, and tells the client: `subscribed`,
     /// presence, then what it has missed.
+    ///
+    /// In a cluster, it may have to wait: then it is in the room later, or is told why not.
     pub(super) fn enter_room(
+        &mut self,
+        id: ConnectionId,
+        name: &str,
+        room: Result<u32, Vacant>,
+        entering: &Entering<'_>,
+    ) -> Result<(), JoinError> {
+        if self.relay.is_some() && self.waits_to_enter(id, name, entering) {
+            return Ok(());
+        }
+        self.enter_now(id, name, room, entering)
+    }
+
+    pub(super) fn enter_now(
         &mut self,
         id: ConnectionId,
         name: &str,

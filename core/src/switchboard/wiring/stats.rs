@@ -1,9 +1,12 @@
 //! The statistics of a node.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::switchboard::Switchboard;
 use crate::Time;
+use crate::cluster::{ClusterStats, NodeLoad};
 use crate::switchboard::counters::{Recoveries, Tally};
 use crate::switchboard::histogram::{Buckets, Quantiles};
 
@@ -69,6 +72,66 @@ pub struct Stats {
     pub uptime_s: f64,
     /// Whether a drain has begun.
     pub draining: bool,
+    /// The cluster, as this node knows it; `None` without one.
+    pub cluster: Option<ClusterReport>,
+    /// Whether the node is to get no new connections, because it is cut off from its cluster and
+    /// configured so. Not in the serialised form.
+    #[serde(skip)]
+    pub cut_off: bool,
+}
+
+/// A cluster, as one of its nodes knows it.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ClusterReport {
+    /// This node: its configured name and a random part.
+    pub node: String,
+    /// Whether the broker answers.
+    pub up: bool,
+    /// Since when, in seconds.
+    pub since_s: f64,
+    /// Nodes that live, this one included.
+    pub nodes: u64,
+    /// Connections on all of them.
+    pub connections: u64,
+    /// Users on all of them; one who is on two nodes counts twice.
+    pub users: u64,
+    /// Rooms on all of them; one that is on two nodes counts twice.
+    pub rooms: u64,
+    /// Numbers of rooms that were lost.
+    pub gaps: u64,
+    /// Rooms whose log was read because something was missing.
+    pub repairs: u64,
+    /// Rooms whose epoch changed.
+    pub epochs: u64,
+    /// How long the node's last heartbeat took to come back through the broker, in milliseconds;
+    /// `None` before the first one.
+    pub lag_ms: Option<f64>,
+    /// Messages that wait for the broker.
+    pub outbox: usize,
+}
+
+impl Stats {
+    /// Adds what the node knows of its cluster.
+    #[doc(hidden)]
+    pub fn add_cluster(&mut self, cluster: &ClusterStats, ready_needs_broker: bool) {
+        let millis = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+        self.cut_off = ready_needs_broker && !cluster.up;
+        self.cluster = Some(ClusterReport {
+            node: cluster.node.to_string(),
+            up: cluster.up,
+            since_s: millis(cluster.since) / 1e3,
+            nodes: cluster.nodes,
+            connections: cluster.connections,
+            users: cluster.users,
+            rooms: cluster.rooms,
+            gaps: cluster.gaps,
+            repairs: cluster.repairs,
+            epochs: cluster.epochs,
+            lag_ms: cluster.lag.map(millis),
+            outbox: cluster.outbox,
+        });
+    }
 }
 
 /// What rooms keep for those who come back.
@@ -84,6 +147,21 @@ pub struct HistoryStats {
 }
 
 impl Switchboard {
+    /// Returns what other nodes are told in heartbeats, and whether a drain has begun. Costs a pass over
+    /// the reasons for which messages were dropped.
+    pub(crate) fn node_load(&self) -> (NodeLoad, bool) {
+        let load = NodeLoad {
+            connections: self.seats.open() as u64,
+            users: self.users.connected as u64,
+            rooms: self.rooms.active() as u64,
+            queued_bytes: self.log.waiting_bytes() as u64,
+            messages_in: self.counters.messages_in,
+            messages_out: self.counters.messages_out,
+            dropped: self.counters.dropped.values().sum(),
+        };
+        (load, self.drain.has_begun())
+    }
+
     /// Returns the statistics at `now`. Costs a pass over the buckets of the histogram.
     pub fn stats(&self, now: Time) -> Stats {
         let max_connections = self.config.limits.connections;
@@ -121,6 +199,8 @@ impl Switchboard {
             fanout: self.counters.fanout().clone(),
             uptime_s: (self.clock.uptime(now).as_secs_f64() * 1e3).round() / 1e3,
             draining: self.drain.has_begun(),
+            cluster: None,
+            cut_off: false,
         }
     }
 }

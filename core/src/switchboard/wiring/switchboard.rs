@@ -1,6 +1,6 @@
 //! The public type: its sub-machines, its clock and its timers.
 
-use crate::hash::Secrets;
+use crate::hash::{Keyed, Secrets};
 use crate::switchboard::action::Notice;
 use crate::switchboard::clock::Clock;
 use crate::switchboard::counters::{Counters, Level};
@@ -12,6 +12,7 @@ use crate::switchboard::fingerprints::Fingerprints;
 use crate::switchboard::liveness::Liveness;
 use crate::switchboard::log::{self, Log};
 use crate::switchboard::partials::Partials;
+use crate::switchboard::relay::Relay;
 use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
@@ -101,6 +102,8 @@ pub struct Switchboard {
     pub(super) drain: Drain,
     pub(super) effects: Effects,
     pub(super) counters: Counters,
+    /// In a cluster, what is to be said to it.
+    pub(super) relay: Option<Box<Relay>>,
 }
 
 impl Switchboard {
@@ -125,12 +128,18 @@ impl Switchboard {
             rooms,
             log: Log::new(log::Limits::of(&config)),
             encoder: Encoder::default(),
-            fingerprints: Fingerprints::new(keyed),
+            fingerprints: Fingerprints::new(if config.cluster.is_some() {
+                // All nodes have to know a session by the same hash.
+                Keyed::COMMON
+            } else {
+                keyed
+            }),
             deadlines: Deadlines::default(),
             pings: Liveness::default(),
             drain: Drain::default(),
             effects: Effects::default(),
             counters: Counters::default(),
+            relay: config.cluster.as_ref().map(|_| Box::default()),
             config,
         })
     }

@@ -31,9 +31,16 @@ impl Switchboard {
             .min()
     }
 
-    /// Closes all connections of the user; returns their number.
+    /// Closes all connections of the user, on all nodes of a cluster; returns the number of those on
+    /// this node.
     pub fn disconnect_user(&mut self, now: Time, user: &str, reason: CloseReason) -> usize {
         self.advance_clock(now);
+        let here = self.disconnect_here(user, reason);
+        self.kick(user, reason, None);
+        here
+    }
+
+    pub(super) fn disconnect_here(&mut self, user: &str, reason: CloseReason) -> usize {
         let ids = self.connections_of(user);
         for &id in &ids {
             self.effects.end(id, reason);

@@ -1,0 +1,51 @@
+//! Rooms whose messages are read from the broker's log before anybody here comes in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::Position;
+use crate::cluster::Output;
+
+/// A room that is about to be opened.
+#[derive(Debug)]
+pub(super) struct Filling {
+    /// Where its members begin.
+    pub(super) at: Position,
+    /// What the cluster has said of it since.
+    pub(super) later: VecDeque<Output>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Fillings(BTreeMap<Arc<str>, Filling>);
+
+impl Fillings {
+    pub(super) fn begin(&mut self, room: Arc<str>, at: Position) {
+        let later = VecDeque::new();
+        self.0.insert(room, Filling { at, later });
+    }
+
+    /// Keeps an output for later that concerns a room which is being filled. Returns it if it does not.
+    pub(super) fn put_off(&mut self, output: Output) -> Option<Output> {
+        let (Output::Deliver { room, .. }
+        | Output::Skip { room, .. }
+        | Output::Volatile { room, .. }) = &output
+        else {
+            return Some(output);
+        };
+        match self.0.get_mut(room) {
+            Some(filling) => {
+                filling.later.push_back(output);
+                None
+            }
+            None => Some(output),
+        }
+    }
+
+    pub(super) fn end(&mut self, room: &str) -> Option<Filling> {
+        self.0.remove(room)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,166 @@
+//! A node of a cluster: the switchboard and the machine of the cluster, each of which is told what the
+//! other one wants.
+//!
+//! ```text
+//!              requests                  commands
+//! Switchboard ──────────▶ Clustered ◀──▶ Cluster ──────────▶ adapter ──▶ broker
+//!             ◀──────────                        ◀──────────
+//!              outputs                   answers, pushes
+//! ```
+//!
+//! Both are under one lock, and so is this. Like them it is sans-IO: the driver calls
+//! [`exchange`](Clustered::exchange) after whatever it did with the switchboard, obeys
+//! [`poll_order`](Clustered::poll_order), and tells what came of that.
+
+mod filling;
+mod outputs;
+mod requests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::filling::Fillings;
+use crate::cluster::{
+    Channel, Cluster, ClusterNotice, ClusterStats, Done, Output, Question, RecallTicket,
+    SeatTicket, Ticket,
+};
+use crate::switchboard::word_of;
+use crate::{Config, Receipt, SendError, Switchboard, Time};
+
+/// How often the figures of the heartbeats are taken anew.
+const FIGURES: Duration = Duration::from_millis(500);
+
+/// What joins a switchboard and its cluster.
+#[derive(Debug)]
+pub struct Clustered {
+    cluster: Cluster,
+    /// What the adapter has to do.
+    orders: VecDeque<Output>,
+    notices: VecDeque<ClusterNotice>,
+    /// The switchboard's numbers of what the cluster has tickets for.
+    posts: BTreeMap<Ticket, u64>,
+    questions: BTreeMap<Question, u64>,
+    seats: BTreeMap<SeatTicket, u64>,
+    fillings: Fillings,
+    recalls: BTreeMap<RecallTicket, Vec<Arc<str>>>,
+    /// What came of the last message that was asked for by its number.
+    outcome: Option<(u64, Result<Receipt, SendError>)>,
+    figures_at: Time,
+    is_draining: bool,
+}
+
+impl Clustered {
+    /// Creates it for a switchboard with this configuration; `None` without a cluster. The random part
+    /// of the node's name, which other nodes and clients see, follows from `seed`: it must have nothing
+    /// in common with that of the switchboard.
+    pub fn new(config: &Config, seed: u64, now: Time) -> Option<Self> {
+        let cluster = config.cluster.as_ref()?;
+        Some(Self {
+            cluster: Cluster::new(config.machine(cluster, seed), now),
+            orders: VecDeque::new(),
+            notices: VecDeque::new(),
+            posts: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            fillings: Fillings::default(),
+            recalls: BTreeMap::new(),
+            outcome: None,
+            figures_at: now,
+            is_draining: false,
+        })
+    }
+
+    /// Tells each of the two what the other one wants, until neither wants anything.
+    pub fn exchange(&mut self, now: Time, board: &mut Switchboard) {
+        loop {
+            if let Some(output) = self.cluster.poll() {
+                self.carry_out(now, board, output);
+            } else if let Some(request) = board.next_cluster_request() {
+                self.ask(now, board, request);
+            } else {
+                break;
+            }
+        }
+        board.set_outbox_full(self.cluster.is_congested());
+    }
+
+    /// Takes what the adapter has to do: to connect, to hang up, to subscribe, to unsubscribe or to send.
+    pub fn poll_order(&mut self) -> Option<Output> {
+        self.orders.pop_front()
+    }
+
+    /// Takes what the log is to say.
+    pub fn poll_notice(&mut self) -> Option<ClusterNotice> {
+        self.notices.pop_front()
+    }
+
+    /// Takes what came of a message of [`Switchboard::broadcast`], called just before, if that is known
+    /// without waiting: an error, or that it was delivered at once.
+    pub fn take_outcome(&mut self) -> Option<Result<Receipt, SendError>> {
+        self.outcome.take().map(|(_, outcome)| outcome)
+    }
+
+    /// The broker is connected.
+    pub fn connected(&mut self, now: Time, board: &mut Switchboard, incarnation: &str) {
+        self.cluster.connected(now, incarnation);
+        self.exchange(now, board);
+    }
+
+    /// The connection or the attempt has ended.
+    pub fn lost(&mut self, now: Time, board: &mut Switchboard) {
+        self.cluster.lost(now);
+        self.exchange(now, board);
+    }
+
+    /// The broker has answered the commands of one [`Output::Send`].
+    pub fn answered(&mut self, now: Time, board: &mut Switchboard, answers: Vec<Done>) {
+        self.cluster.answered(now, answers);
+        self.exchange(now, board);
+    }
+
+    /// A payload arrived through a channel.
+    pub fn pushed(
+        &mut self,
+        now: Time,
+        board: &mut Switchboard,
+        channel: &Channel,
+        payload: &[u8],
+    ) {
+        self.cluster.pushed(now, channel, payload);
+        self.exchange(now, board);
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Time, board: &mut Switchboard) {
+        if self.figures_at <= now {
+            self.figures_at = now + FIGURES;
+            let load = board.node_load();
+            self.cluster.set_load(load.0);
+            if load.1 && !self.is_draining {
+                self.is_draining = true;
+                self.cluster.drain();
+            }
+        }
+        self.cluster.tick(now);
+        self.exchange(now, board);
+    }
+
+    /// Returns when [`tick`](Self::tick) has something to do.
+    pub fn next_deadline(&self) -> Time {
+        self.cluster.next_deadline()
+    }
+
+    /// The node is about to end, and its connections have ended: says goodbye to the others.
+    /// [`ClusterNotice::Retired`] tells when that is done.
+    pub fn retire(&mut self, now: Time, board: &mut Switchboard) {
+        self.exchange(now, board);
+        self.cluster.retire(now);
+        self.exchange(now, board);
+    }
+
+    /// Returns what this node knows of the cluster.
+    pub fn stats(&self, now: Time) -> ClusterStats {
+        self.cluster.stats(now)
+    }
+}

@@ -1,0 +1,228 @@
+//! What the cluster wants of the switchboard and of the adapter.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Clustered;
+use crate::cluster::{
+    Channel, ClusterNotice, Entry, Fate, Output, PositionKind, Question, RecallTicket, Ticket,
+};
+use crate::{Position, SendError, Switchboard, Time, UserReport};
+
+impl Clustered {
+    pub(super) fn carry_out(&mut self, now: Time, board: &mut Switchboard, output: Output) {
+        let output = if self.fillings.is_empty() {
+            output
+        } else if let Some(output) = self.fillings.put_off(output) {
+            output
+        } else {
+            return;
+        };
+        match output {
+            Output::Unsubscribe(channels) => {
+                for channel in &channels {
+                    if let Channel::Room(room) = channel {
+                        board.room_forgotten(room);
+                    }
+                }
+                self.orders.push_back(Output::Unsubscribe(channels));
+            }
+            Output::Connect | Output::Hangup | Output::Subscribe(_) | Output::Send(_) => {
+                self.orders.push_back(output);
+            }
+            Output::Notice(notice) => self.tell(now, board, notice),
+            output => self.carry_out_here(now, board, output),
+        }
+    }
+
+    fn carry_out_here(&mut self, now: Time, board: &mut Switchboard, output: Output) {
+        match output {
+            Output::Position {
+                room,
+                epoch,
+                seq,
+                kind,
+            } => self.position(now, board, &room, Position { epoch, seq }, kind),
+            Output::Recalled {
+                ticket, entries, ..
+            } => self.recalled(now, board, ticket, &entries),
+            Output::Deliver {
+                room,
+                seq,
+                body,
+                ticket,
+                ..
+            } => {
+                let post = ticket.and_then(|ticket| self.posts.remove(&ticket));
+                let receipt = board.deliver(now, &room, seq, &body, post);
+                if let Some(post) = post {
+                    self.outcome = Some((post, Ok(receipt)));
+                }
+            }
+            Output::Skip {
+                room,
+                from,
+                to,
+                lost,
+            } => board.numbers_skipped(now, &room, (from, to), lost),
+            Output::Published { ticket, fate } => self.published(now, board, ticket, fate),
+            Output::Unavailable { room } => board.room_unavailable(now, &room),
+            Output::Volatile { room, body, .. } => board.volatile_arrived(now, &room, &body),
+            Output::Occupants { room, joined, left } => {
+                board.occupants_elsewhere(now, &room, (&joined, &left));
+            }
+            output => self.carry_out_for_users(now, board, output),
+        }
+    }
+
+    fn carry_out_for_users(&mut self, now: Time, board: &mut Switchboard, output: Output) {
+        match output {
+            Output::Seat { ticket, granted } => {
+                if let Some(seat) = self.seats.remove(&ticket) {
+                    board.seat_decided(now, seat, granted);
+                }
+            }
+            Output::Admission {
+                user,
+                connection,
+                admitted,
+            } => board.login_decided(now, &user, connection, admitted),
+            Output::Close {
+                user,
+                connection,
+                reason,
+            } => board.put_out(now, &user, connection, &reason),
+            Output::Direct {
+                node,
+                question,
+                user,
+                body,
+            } => {
+                let queues = board.direct_arrived(now, &user, &body);
+                self.cluster.taken(now, &node, question, queues);
+            }
+            Output::Taken {
+                question,
+                nodes,
+                queues: connections,
+                complete,
+            }
+            | Output::Kicked {
+                question,
+                nodes,
+                connections,
+                complete,
+            } => {
+                let report = UserReport {
+                    connections,
+                    nodes,
+                    complete,
+                };
+                self.reached(now, board, question, report);
+            }
+            Output::Everyone { body, .. } => board.everyone_arrived(now, &body),
+            _ => {}
+        }
+    }
+
+    fn reached(
+        &mut self,
+        now: Time,
+        board: &mut Switchboard,
+        question: Question,
+        report: UserReport,
+    ) {
+        if let Some(ask) = self.questions.remove(&question) {
+            board.user_reached(now, ask, report);
+        }
+    }
+
+    fn tell(&mut self, now: Time, board: &mut Switchboard, notice: ClusterNotice) {
+        match notice {
+            ClusterNotice::Away => board.cluster_changed(now, false),
+            ClusterNotice::Back => board.cluster_changed(now, true),
+            _ => {}
+        }
+        self.notices.push_back(notice);
+    }
+
+    fn position(
+        &mut self,
+        now: Time,
+        board: &mut Switchboard,
+        room: &Arc<str>,
+        at: Position,
+        kind: PositionKind,
+    ) {
+        // It goes on from elsewhere before what was missing has been read.
+        self.open(now, board, room, &[]);
+        let alone = kind == PositionKind::Local;
+        if board.is_shared_room_open(room) {
+            return board.room_moved(now, room, &at, alone);
+        }
+        let missing = board.is_missing(room, &at).filter(|_| !alone);
+        match missing {
+            Some(after) => {
+                let before = at.seq + 1;
+                let ticket = self.cluster.recall(now, room, &at.epoch, after, before);
+                self.recalls.entry(ticket).or_default().push(room.clone());
+                self.fillings.begin(room.clone(), at);
+            }
+            None => self.open_at(now, board, room, (&at, alone), &[]),
+        }
+    }
+
+    fn recalled(
+        &mut self,
+        now: Time,
+        board: &mut Switchboard,
+        ticket: RecallTicket,
+        entries: &[Entry],
+    ) {
+        for room in self.recalls.remove(&ticket).unwrap_or_default() {
+            self.open(now, board, &room, entries);
+        }
+    }
+
+    /// Opens a room that was being filled, then does what was put off.
+    fn open(&mut self, now: Time, board: &mut Switchboard, room: &Arc<str>, entries: &[Entry]) {
+        let Some(filling) = self.fillings.end(room) else {
+            return;
+        };
+        self.open_at(now, board, room, (&filling.at, false), entries);
+        for output in filling.later {
+            self.carry_out_here(now, board, output);
+        }
+    }
+
+    fn open_at(
+        &mut self,
+        now: Time,
+        board: &mut Switchboard,
+        room: &Arc<str>,
+        (at, alone): (&Position, bool),
+        entries: &[Entry],
+    ) {
+        let elsewhere: BTreeSet<_> = self.cluster.users_elsewhere(room).cloned().collect();
+        let entries = entries.iter().filter(|entry| entry.seq <= at.seq);
+        let entries = entries.map(|entry| (entry.seq, &*entry.body));
+        board.room_opened(now, room, (at, alone), entries, elsewhere);
+    }
+
+    fn published(&mut self, now: Time, board: &mut Switchboard, ticket: Ticket, fate: Fate) {
+        let Some(post) = self.posts.remove(&ticket) else {
+            return;
+        };
+        match fate {
+            Fate::Numbered(epoch, seq) => {
+                board.post_published(now, post, Some(Position { epoch, seq }));
+            }
+            Fate::Applied | Fate::Forwarded => board.post_published(now, post, None),
+            Fate::Local | Fate::Refused => {
+                let error = SendError::Unavailable;
+                self.outcome = Some((post, Err(error)));
+                board.post_refused(now, post, error);
+            }
+        }
+    }
+}

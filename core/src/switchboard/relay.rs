@@ -1,0 +1,170 @@
+//! What a node has to ask of its cluster, and what waits for the answers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::rooms::Via;
+use crate::cluster::RoomTerms;
+use crate::protocol::RequestId;
+use crate::{CloseReason, ConnectionId, JoinFrom, Position, Reach};
+
+/// What a node asks of its cluster, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ClusterRequest {
+    /// Follow a room, and say where its members begin.
+    Enter { room: Arc<str>, terms: RoomTerms },
+    /// Nobody is in a room any more.
+    Leave { room: Arc<str> },
+    /// Publish a message.
+    Publish {
+        post: u64,
+        room: Arc<str>,
+        terms: RoomTerms,
+        body: Arc<[u8]>,
+    },
+    /// Give a message without a number to the room's members on other nodes.
+    Volatile { room: Arc<str>, body: Arc<[u8]> },
+    /// A user is in a room.
+    Appeared { room: Arc<str>, user: Arc<str> },
+    /// A user is not in a room any more.
+    Disappeared { room: Arc<str>, user: Arc<str> },
+    /// A connection of a user was admitted, or waits to be.
+    LoggedIn { user: Arc<str>, id: ConnectionId },
+    /// A connection of a user has ended.
+    LoggedOut { user: Arc<str>, id: ConnectionId },
+    /// Send a message to the user's connections on other nodes.
+    Direct {
+        ask: u64,
+        user: Arc<str>,
+        body: Arc<[u8]>,
+    },
+    /// Close the user's connections on other nodes.
+    Kick {
+        ask: u64,
+        user: Arc<str>,
+        reason: CloseReason,
+    },
+    /// Give a message to all connections on other nodes.
+    Everyone { body: Arc<[u8]> },
+    /// Take a seat in a room that has so many over all nodes.
+    TakeSeat {
+        seat: u64,
+        room: Arc<str>,
+        total: u32,
+    },
+    /// Give a seat back.
+    GiveSeat { room: Arc<str> },
+}
+
+/// What is known of a room that the nodes share.
+#[derive(Debug, Default)]
+pub(super) struct SharedRoom {
+    pub(super) stage: Stage,
+    /// Where it is, once that is known.
+    pub(super) position: Option<Position>,
+    /// Whether that is in an epoch of this node, as the broker is away.
+    pub(super) alone: bool,
+    /// Who waits to be in.
+    pub(super) waiting: Vec<Joining>,
+    /// Users on other nodes, while nobody is here.
+    pub(super) elsewhere: BTreeSet<Arc<str>>,
+}
+
+/// Whether a room can be entered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The cluster was not asked.
+    #[default]
+    Away,
+    /// The cluster was asked where its members begin.
+    Entering,
+    /// It is known where they begin.
+    Open,
+}
+
+/// A connection that waits to be in a room.
+#[derive(Debug)]
+pub(super) struct Joining {
+    pub(super) id: ConnectionId,
+    pub(super) via: Via,
+    pub(super) from: JoinFrom,
+    pub(super) reach: Reach,
+    pub(super) request: Option<RequestId<'static>>,
+    pub(super) seat: Seat,
+}
+
+/// The seat over all nodes that somebody needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// The room has no such seats.
+    None,
+    /// It was asked for.
+    Asked(u64),
+    Granted,
+}
+
+/// A message that was published, until its fate is known.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    pub(super) room: Arc<str>,
+    /// The client that sent it, and its request.
+    pub(super) sender: Option<ConnectionId>,
+    pub(super) request: Option<RequestId<'static>>,
+    /// The hash of the request; 0 for none.
+    pub(super) hash: u64,
+    /// Connections here that do not get it.
+    pub(super) exclude: Vec<ConnectionId>,
+    /// Whether the application waits for its fate.
+    pub(super) awaited: bool,
+}
+
+/// A question to other nodes.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// A client's message to a user, of whom so many connections here took it.
+    Direct {
+        sender: ConnectionId,
+        request: Option<RequestId<'static>>,
+        here: u64,
+    },
+    /// The application waits for the answer.
+    Application { here: u64 },
+}
+
+/// What a node and its cluster have to tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Relay {
+    pub(super) requests: VecDeque<ClusterRequest>,
+    pub(super) rooms: BTreeMap<Arc<str>, SharedRoom>,
+    pub(super) posts: BTreeMap<u64, Post>,
+    pub(super) asks: BTreeMap<u64, Ask>,
+    /// Rooms in which seats were asked for.
+    pub(super) seats: BTreeMap<u64, Arc<str>>,
+    pub(super) is_full: bool,
+    numbers: u64,
+}
+
+impl Relay {
+    /// Returns a number that nothing has had.
+    pub(super) fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// Returns whether a room can be entered at once.
+    pub(super) fn is_open(&self, room: &str) -> bool {
+        let room = self.rooms.get(room);
+        room.is_some_and(|room| room.stage == Stage::Open)
+    }
+
+    /// Returns a room, from now on known.
+    pub(super) fn room(&mut self, name: &Arc<str>) -> &mut SharedRoom {
+        self.rooms.entry(name.clone()).or_default()
+    }
+
+    /// Returns the post that is the same request of the same session to a room.
+    pub(super) fn find_request(&mut self, room: &str, hash: u64) -> Option<&mut Post> {
+        let mut posts = self.posts.values_mut();
+        posts.find(|post| hash != 0 && post.hash == hash && *post.room == *room)
+    }
+}

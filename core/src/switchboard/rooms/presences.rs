@@ -1,0 +1,146 @@
+//! Who is present in the rooms: changes, the deadlines of presence, and what is told of it.
+
+use std::sync::Arc;
+
+use super::presence::{Part, Update};
+use super::{GRACES, Move, Rooms};
+use crate::switchboard::users::Users;
+use crate::{ConnectionId, Time};
+
+impl Rooms {
+    /// Takes the next user who came to a shared room, or left it.
+    pub(in crate::switchboard) fn next_move(&mut self) -> Option<Move> {
+        self.moves.pop_front()
+    }
+
+    /// Users came to a room on other nodes, or left it there.
+    pub(in crate::switchboard) fn moved_elsewhere(
+        &mut self,
+        users: &Users,
+        key: u32,
+        (joined, left): (&[Arc<str>], &[Arc<str>]),
+        update_at: Time,
+    ) {
+        if let Some(presence) = &mut self.at_mut(key).presence
+            && presence.moved_elsewhere(users, joined, left)
+        {
+            self.schedule_update(key, update_at);
+        }
+    }
+
+    /// Returns when the next update or the end of a grace period is due, in driver time.
+    #[inline]
+    pub(in crate::switchboard) fn next(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Removes users whose grace period is over, some at a time.
+    pub(in crate::switchboard) fn tick(&mut self, users: &mut Users, now: Time, update_at: Time) {
+        for _ in 0..GRACES {
+            let Some(grace) = self.timers.pop_grace(now) else {
+                return;
+            };
+            let room = self.slots.get_mut(grace.room as usize);
+            let room = room.filter(|room| room.stay == grace.stay);
+            let Some(presence) = room.and_then(|room| room.presence.as_mut()) else {
+                continue;
+            };
+            if presence.is_held(grace.user, grace.absence) {
+                self.remove_user(users, grace.room, grace.user, update_at);
+                users.release(grace.user);
+            }
+        }
+    }
+
+    /// Takes the next room whose update is due.
+    pub(in crate::switchboard) fn pop_due(&mut self, now: Time) -> Option<u32> {
+        while let Some((key, stay)) = self.timers.pop_update(now) {
+            let room = self.slots.get_mut(key as usize);
+            let room = room.filter(|room| room.stay == stay);
+            if let Some(presence) = room.and_then(|room| room.presence.as_mut()) {
+                presence.disarm();
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Takes what has changed in a room since the last update, or a part of it. Then the next part
+    /// is due at once.
+    pub(in crate::switchboard) fn take_update(
+        &mut self,
+        users: &Users,
+        key: u32,
+        now: Time,
+    ) -> Option<Update> {
+        let room = &mut self.slots[key as usize];
+        let presence = room.presence.as_mut()?;
+        let update = presence.take_update(users);
+        if update.part == Part::Some && presence.arm() {
+            self.timers.push_part(now, key, room.stay);
+        }
+        Some(update)
+    }
+
+    /// Schedules an update of the presence of a room, unless one is scheduled.
+    pub(in crate::switchboard) fn schedule_update(&mut self, key: u32, at: Time) {
+        let room = &mut self.slots[key as usize];
+        if let Some(presence) = &mut room.presence
+            && presence.arm()
+        {
+            self.timers.push_update(at, key, room.stay);
+        }
+    }
+
+    /// Notes that a member was sent the current presence, or could not be.
+    pub(in crate::switchboard) fn note_seen(&mut self, id: ConnectionId, key: u32, sent: bool) {
+        if let Some(presence) = &mut self.at_mut(key).presence {
+            presence.note_seen(id, sent);
+        }
+    }
+
+    /// Returns the number of rooms in which a user is in a grace period.
+    pub(in crate::switchboard) fn graces(&self, user: u32) -> usize {
+        let present = self
+            .slots
+            .iter()
+            .filter_map(|(_, room)| room.presence.as_ref()?.occupants.get(user));
+        present.filter(|present| present.grace.is_some()).count()
+    }
+
+    /// Notes that a connection of this user has left a room.
+    pub(super) fn absent(
+        &mut self,
+        users: &mut Users,
+        key: u32,
+        user: u32,
+        grace: Option<Time>,
+        update_at: Time,
+    ) {
+        let room = &mut self.slots[key as usize];
+        let Some(presence) = &mut room.presence else {
+            return;
+        };
+        if !presence.left(user) {
+            return;
+        }
+        if let Some(until) = grace {
+            let absence = self.timers.push_grace(until, key, room.stay, user);
+            presence.hold(users, user, absence);
+        } else {
+            self.remove_user(users, key, user, update_at);
+        }
+    }
+
+    fn remove_user(&mut self, users: &Users, key: u32, user: u32, update_at: Time) {
+        let room = &mut self.slots[key as usize];
+        let removed = room.presence.as_mut().map(|it| it.remove(users, user));
+        if room.shared.is_some() && removed.is_some() {
+            let gone = users.at(user).name.clone();
+            self.moves.push_back((room.name.clone(), gone, false));
+        }
+        if removed == Some(true) {
+            self.schedule_update(key, update_at);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where the members of a shared room are, and that they go on from elsewhere.
+
+use std::sync::Arc;
+
+use super::switchboard::Switchboard;
+use crate::protocol::ServerMessage;
+use crate::{ConnectionId, Position, Time, Wire};
+
+impl Switchboard {
+    /// Puts messages that are up to `at` into the log of a room, whose members begin there.
+    pub(super) fn fill_room<'a>(
+        &mut self,
+        name: &Arc<str>,
+        at: &Position,
+        entries: impl Iterator<Item = (u64, &'a [u8])>,
+    ) {
+        let mut key = self.rooms.find(name);
+        if let Some(key) = key {
+            let log = self.rooms.at(key).log;
+            let is_same = self.rooms.epoch(key).as_str() == &*at.epoch;
+            if !is_same {
+                self.log.renumber(log, at.seq);
+            }
+            self.rooms.at_mut(key).shared = Some(at.epoch.clone());
+        }
+        for (seq, body) in entries {
+            let Some((frame, _, origin)) = self.numbered(name, seq, body) else {
+                continue;
+            };
+            let room = match key {
+                Some(key) => key,
+                None => match self.rooms.find_or_vacant(name) {
+                    Ok(key) => key,
+                    Err(vacant) => self.create_room(vacant, name),
+                },
+            };
+            key = Some(room);
+            let log = self.rooms.at(room).log;
+            if self.log.next_seq(log) != seq {
+                self.log.renumber(log, seq - 1);
+            }
+            self.log.publish_numbered(log, frame, &[], origin);
+        }
+        if let Some(key) = key {
+            let log = self.rooms.at(key).log;
+            if self.log.next_seq(log) != at.seq + 1 {
+                self.log.renumber(log, at.seq);
+            }
+        }
+        self.bound_dormant_rooms();
+    }
+
+    /// The room goes on from another position: its members are told.
+    pub(crate) fn room_moved(&mut self, now: Time, name: &Arc<str>, at: &Position, alone: bool) {
+        self.advance_clock(now);
+        let Some(relay) = &mut self.relay else {
+            return;
+        };
+        let room = relay.room(name);
+        room.position = Some(at.clone());
+        room.alone = alone;
+        let Some(key) = self.rooms.find(name) else {
+            return;
+        };
+        let log = self.rooms.at(key).log;
+        self.rooms.at_mut(key).shared = Some(at.epoch.clone());
+        self.log.renumber(log, at.seq);
+        let keeps = self.rooms.at(key).keeps;
+        let message = ServerMessage::Subscribed {
+            channel: name,
+            seq: at.seq,
+            epoch: &at.epoch,
+            first: keeps.then_some(at.seq + 1),
+            recovered: None,
+            keep: None,
+            id: None,
+        };
+        self.tell_members(key, &message);
+    }
+
+    /// Numbers of a room for which there is no message.
+    pub(crate) fn numbers_skipped(
+        &mut self,
+        now: Time,
+        name: &Arc<str>,
+        numbers: (u64, u64),
+        lost: bool,
+    ) {
+        self.advance_clock(now);
+        let Some(relay) = &mut self.relay else {
+            return;
+        };
+        if let Some(room) = relay.rooms.get_mut(name)
+            && let Some(position) = &mut room.position
+        {
+            position.seq = numbers.1;
+        }
+        if let Some(key) = self.rooms.find(name) {
+            self.numbers_lost(key, numbers, lost);
+        }
+    }
+
+    pub(super) fn numbers_lost(&mut self, key: u32, (from, to): (u64, u64), lost: bool) {
+        let (log, name) = (self.rooms.at(key).log, self.room_name(key));
+        self.log.renumber(log, to);
+        let channel = &name;
+        let message = if lost {
+            ServerMessage::Gap { channel, from, to }
+        } else {
+            ServerMessage::Skip { channel, from, to }
+        };
+        self.tell_members(key, &message);
+    }
+
+    /// Tells each member of a room something, behind what was sent there before.
+    fn tell_members(&mut self, key: u32, message: &ServerMessage<'_>) {
+        if self.config.wire == Wire::Json {
+            let frame = self.encoder.encode(message, 0);
+            let members = self.rooms.at(key).members.iter();
+            let members = members.map(|member| self.connections.id_at(member.slot));
+            let members: Vec<ConnectionId> = members.collect();
+            self.send_to_ids(&members, frame);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Publishing to a room with an answer that says under which number.
+
+use super::switchboard::Switchboard;
+use crate::protocol::Content;
+use crate::switchboard::errors::SendError;
+use crate::switchboard::recipients::Exclude;
+use crate::{Position, Time};
+
+/// What came of [`Switchboard::publish`].
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publishing {
+    /// It has this number. Where the room has neither members nor a history, nobody got it, and the
+    /// number is 0.
+    Done(Position),
+    /// The cluster was asked: [`Notice::Published`](crate::Notice::Published) tells later, with this
+    /// ticket.
+    Asked(u64),
+}
+
+impl Switchboard {
+    /// Like [`broadcast`](Self::broadcast), and says under which number. In a cluster that is known
+    /// only once the broker has answered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast`](Self::broadcast).
+    pub fn publish(
+        &mut self,
+        now: Time,
+        room: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Publishing, SendError> {
+        if self.shared_settings(room).is_some() {
+            self.enter_to_send(now);
+            self.check_busy()?;
+            let ticket = self.relay_broadcast(room, content, sender, exclude, true)?;
+            return Ok(Publishing::Asked(ticket));
+        }
+        let receipt = self.broadcast(now, room, content, sender, exclude)?;
+        let position = self.position(room).unwrap_or_else(Position::nowhere);
+        let seq = receipt.seq.unwrap_or_default();
+        Ok(Publishing::Done(Position { seq, ..position }))
+    }
+}

@@ -1,0 +1,292 @@
+//! Messages of shared rooms: they go to the cluster, and are delivered when they come back with their
+//! numbers.
+
+use std::sync::Arc;
+
+use super::publishing::Sent;
+use super::switchboard::Switchboard;
+use crate::cluster::{Body, Form};
+use crate::protocol::{Content, RequestId, ServerMessage};
+use crate::switchboard::action::Notice;
+use crate::switchboard::errors::SendError;
+use crate::switchboard::log::{Kind, Origin};
+use crate::switchboard::recipients::{Exclude, Receipt, excluded};
+use crate::switchboard::relay::{ClusterRequest, Post};
+use crate::{ConnectionId, Frame, Position, Time, check_name};
+
+/// Bytes of a message to a room beside its content, its sender and the room's name.
+const ENVELOPE: usize = 128;
+
+impl Switchboard {
+    /// Returns whether the messages of a room go through the cluster.
+    pub(super) fn is_relayed(&self, key: u32) -> bool {
+        self.rooms.at(key).shared.is_some()
+    }
+
+    /// Sends a client's message to the cluster.
+    pub(super) fn relay_from(
+        &mut self,
+        id: ConnectionId,
+        key: u32,
+        sent: Sent<'_>,
+        request: Option<&RequestId<'_>>,
+    ) {
+        let Some(sender) = self.user_of(id) else {
+            return;
+        };
+        let origin = self.origin_of_message(key, id, sent.echo, request);
+        let room = self.room_name(key);
+        if sent.again.is_some()
+            && let Some(relay) = &mut self.relay
+            && let Some(post) = relay.find_request(&room, origin.request)
+        {
+            // The first one is still on its way, so this connection gets the answer to it.
+            post.sender = Some(id);
+            post.request = request.cloned().map(RequestId::into_owned);
+            return;
+        }
+        let post = Post {
+            room: room.clone(),
+            sender: Some(id),
+            request: request.cloned().map(RequestId::into_owned),
+            hash: origin.request,
+            exclude: if sent.echo { Vec::new() } else { vec![id] },
+            awaited: false,
+        };
+        let posted = self.relay(post, sent.content, Some(&sender), &[], &origin);
+        if let Err(error) = posted {
+            self.send_failed(id, error, request, Some(&room));
+        }
+    }
+
+    /// Hands a message for a room that the nodes share to the cluster.
+    pub(super) fn broadcast_shared(
+        &mut self,
+        room: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        if check_name(room, self.config.limits.name_bytes).is_err() {
+            return Ok(Receipt::default());
+        }
+        self.check_busy()?;
+        self.relay_broadcast(room, content, sender, exclude, false)?;
+        Ok(Receipt {
+            forwarded: true,
+            ..Receipt::default()
+        })
+    }
+
+    /// Sends a message of the application to the cluster. Returns its number as a post.
+    pub(super) fn relay_broadcast(
+        &mut self,
+        room: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+        exclude: Exclude<'_>,
+        awaited: bool,
+    ) -> Result<u64, SendError> {
+        let sessions = exclude.connections.iter();
+        let sessions = sessions.filter_map(|&id| Some(self.connections.get(id).ok()?.session));
+        let sessions: Vec<u64> = sessions.filter(|&session| session != 0).collect();
+        let origin = Origin {
+            not_for: (!sessions.is_empty()).then(|| sessions.into()),
+            ..Origin::default()
+        };
+        let post = Post {
+            room: room.into(),
+            exclude: exclude.connections.to_vec(),
+            awaited,
+            ..Post::default()
+        };
+        self.relay(post, content, sender, exclude.users, &origin)
+    }
+
+    fn relay(
+        &mut self,
+        post: Post,
+        content: Content<'_>,
+        sender: Option<&str>,
+        excluded_users: &[&str],
+        origin: &Origin,
+    ) -> Result<u64, SendError> {
+        let json = content.as_json();
+        let bytes = json.len() + post.room.len() + sender.map_or(0, str::len) + ENVELOPE;
+        let limit = self.config.limits.queue_bytes;
+        if bytes > limit {
+            return Err(SendError::TooLarge { bytes, limit });
+        }
+        let hex = |hash: u64| (hash != 0).then(|| format!("{hash:x}"));
+        let (session, request) = (hex(origin.session), hex(origin.request));
+        let sessions = origin.not_for.iter().flatten();
+        let sessions: Vec<String> = sessions.copied().filter_map(hex).collect();
+        let body = Body {
+            sender,
+            session: session.as_deref(),
+            request: request.as_deref(),
+            excluded_users: excluded_users.to_vec(),
+            excluded_sessions: sessions.iter().map(String::as_str).collect(),
+            content: json.as_bytes(),
+            ..Body::default()
+        };
+        let body = body.to_bytes();
+        let room = post.room.clone();
+        let terms = self.config.room(&room).terms();
+        let Some(relay) = &mut self.relay else {
+            return Err(SendError::Busy);
+        };
+        let number = relay.number();
+        relay.posts.insert(number, post);
+        self.ask_cluster(ClusterRequest::Publish {
+            post: number,
+            room,
+            terms,
+            body,
+        });
+        Ok(number)
+    }
+
+    /// Delivers a message to the members of a room, under its number. `number` is that of the post if it was
+    /// sent here. Returns what became of it.
+    pub(crate) fn deliver(
+        &mut self,
+        now: Time,
+        name: &Arc<str>,
+        seq: u64,
+        body: &[u8],
+        number: Option<u64>,
+    ) -> Receipt {
+        self.enter_to_send(now);
+        let Some(relay) = &mut self.relay else {
+            return Receipt::default();
+        };
+        let post = number.and_then(|number| Some((number, relay.posts.remove(&number)?)));
+        let mut at = Position::nowhere();
+        if let Some(room) = relay.rooms.get_mut(name)
+            && let Some(position) = &mut room.position
+        {
+            position.seq = seq;
+            at = position.clone();
+        }
+        let mut receipt = Receipt::default();
+        if let Some(key) = self.rooms.find(name) {
+            let exclude = post.as_ref().map_or(&[][..], |(_, post)| &post.exclude);
+            let sent = self.numbered(name, seq, body);
+            match sent {
+                Some((frame, users, origin)) => {
+                    let users: Vec<&str> = users.iter().map(|user| &**user).collect();
+                    let exclude = Exclude {
+                        connections: exclude,
+                        users: &users,
+                    };
+                    receipt = self.deliver_frame(key, seq, frame, exclude, origin);
+                }
+                None => self.numbers_lost(key, (seq, seq), true),
+            }
+        }
+        receipt.seq = Some(seq);
+        if let Some((number, post)) = post {
+            self.answer_post(number, &post, at);
+        }
+        self.bound_dormant_rooms();
+        receipt
+    }
+
+    fn deliver_frame(
+        &mut self,
+        key: u32,
+        seq: u64,
+        frame: Frame,
+        exclude: Exclude<'_>,
+        origin: Origin,
+    ) -> Receipt {
+        let excluded = excluded(&self.connections, &self.users, exclude);
+        let log = self.rooms.at(key).log;
+        if self.log.next_seq(log) != seq {
+            self.log.renumber(log, seq - 1);
+        }
+        let published = self.log.publish_numbered(log, frame, &excluded, origin);
+        self.settle_published(log, Kind::Numbered, &published)
+    }
+
+    /// Reads a message as it stands in the cluster's log: the frame for the members, users who do not
+    /// get it, and what the history is to know. `None` if it is no message, or too large for a queue.
+    pub(super) fn numbered(
+        &mut self,
+        name: &str,
+        seq: u64,
+        body: &[u8],
+    ) -> Option<(Frame, Vec<Arc<str>>, Origin)> {
+        let body = Body::parse(body).ok()?;
+        if body.form != Form::Json {
+            return None;
+        }
+        let content = Content::parse(str::from_utf8(body.content).ok()?).ok()?;
+        let message = ServerMessage::Message {
+            channel: name,
+            key: None,
+            content,
+            sender: body.sender,
+            seq,
+        };
+        let frame = self.encoder.encode(&message, body.content.len());
+        self.check_size(&frame).ok()?;
+        let hash = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
+        let users = body.excluded_users.iter();
+        let users = users.map(|user| self.fingerprints.user(user));
+        let sessions = body.excluded_sessions.iter().map(|text| hash(text));
+        let not_for: Vec<u64> = sessions.chain(users).filter(|&hash| hash != 0).collect();
+        let origin = Origin {
+            session: body.session.map_or(0, hash),
+            request: body.request.map_or(0, hash),
+            not_for: (!not_for.is_empty()).then(|| not_for.into()),
+        };
+        let users = body.excluded_users.iter().map(|&user| user.into());
+        Some((frame, users.collect(), origin))
+    }
+
+    /// Tells whoever sent a message under which number it is in the room.
+    fn answer_post(&mut self, number: u64, post: &Post, at: Position) {
+        let alone = self.relay.as_ref().and_then(|it| it.rooms.get(&post.room));
+        let local = alone.is_some_and(|room| room.alone);
+        if let (Some(id), Some(request)) = (post.sender, &post.request) {
+            let ack = ServerMessage::Ack {
+                id: request,
+                seq: at.seq,
+                duplicate: false,
+                local,
+            };
+            self.send_message(id, &ack);
+        }
+        if post.awaited {
+            let (ticket, result) = (number, Ok(at));
+            self.notify(Notice::Published { ticket, result });
+        }
+    }
+
+    /// A message was published that is not delivered here. The number is 0 if it is not known.
+    pub(crate) fn post_published(&mut self, now: Time, number: u64, at: Option<Position>) {
+        self.advance_clock(now);
+        let post = self.relay.as_mut().and_then(|it| it.posts.remove(&number));
+        if let Some(post) = post {
+            self.answer_post(number, &post, at.unwrap_or_else(Position::nowhere));
+        }
+    }
+
+    /// A message was not published: too much waits for the broker, or it is away.
+    pub(crate) fn post_refused(&mut self, now: Time, number: u64, error: SendError) {
+        self.advance_clock(now);
+        let post = self.relay.as_mut().and_then(|it| it.posts.remove(&number));
+        let Some(post) = post else {
+            return;
+        };
+        if let Some(id) = post.sender {
+            self.send_failed(id, error, post.request.as_ref(), Some(&post.room));
+        }
+        if post.awaited {
+            let (ticket, result) = (number, Err(error));
+            self.notify(Notice::Published { ticket, result });
+        }
+    }
+}
