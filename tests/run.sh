@@ -161,7 +161,7 @@ cluster() {
       { echo "redis-server is missing: install it, or name another by SWITCHBOARD_REDIS"; return 1; }
   fi
   SWITCHBOARD_REDIS_REQUIRED=yes SWITCHBOARD_BROKER_SEEDS="${SWITCHBOARD_BROKER_SEEDS:-50}" \
-    cargo test --locked -p switchboard-tests --test broker --test redis
+    cargo test --locked -p switchboard-tests --test broker --test redis --test nodes
 }
 
 # The Autobahn test suite against both echo servers. It needs Python 2.7, which not every machine has.

@@ -16,9 +16,13 @@ use std::time::Instant;
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};
+#[cfg(feature = "redis")]
+use switchboard_runtime::redis::adapter::{Config, run};
 use switchboard_runtime::{
     AnySocket, Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy, Runtime, Timer,
 };
+#[cfg(feature = "redis")]
+use switchboard_runtime::{BoxFuture, ClusterLink};
 
 use crate::socket::Polled;
 use crate::tcp;
@@ -108,6 +112,11 @@ impl Runtime for Smol {
 
     fn acceptor(_: &Executor, listener: TcpListener) -> io::Result<tcp::Acceptor> {
         tcp::acceptor(listener)
+    }
+
+    #[cfg(feature = "redis")]
+    fn adapter(config: Config, link: ClusterLink) -> Option<BoxFuture<()>> {
+        Some(Box::pin(run::<Self>(config, link)))
     }
 
     fn poll_accept(

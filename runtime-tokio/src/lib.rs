@@ -128,7 +128,7 @@
 //!   certificate and the cryptography provider.
 //! - `client-tls`: `wss://` in the client, by rustls. The application chooses the trusted roots and the
 //!   cryptography provider.
-//! - `redis`, `redis-tls`: the connection of several nodes to Redis, in preparation: no hub uses it yet.
+//! - `redis`, `redis-tls`: several nodes over Redis, for hubs with [`Config::cluster`].
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -162,12 +162,13 @@ pub use switchboard_core::response::{PageResponse, accept_key};
 #[doc(inline)]
 pub use switchboard_core::{
     ApplicationCode, BadConnectionId, BadName, BadOrigin, BadPosition, BadRequest, Buckets,
-    CloseReason, Compression, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport,
-    Endpoint, Excerpt, Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity,
-    Inconsistency, JoinError, JoinFrom, Keep, Limits, Notice, Origins, PerMessageDeflate,
-    PingResult, Position, Presence, Quantiles, Rate, Rates, Reach, Receipt, Recoveries, Refusal,
-    Refused, Request, RoomHistory, RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored,
-    Timeouts, Token, Tokens, UserPolicy, Wire, check_user,
+    CloseReason, ClusterReport, Clustering, Compression, Config, ConfigError, ConnectionId, Denied,
+    Direct, DrainReport, Endpoint, Excerpt, Exclude, Frame, Health, HealthPing, History,
+    HistoryStats, Identity, Inconsistency, JoinError, JoinFrom, Keep, Limits, Notice, Order,
+    Origins, PerMessageDeflate, PingResult, Position, Presence, Quantiles, Rate, Rates, Reach,
+    Receipt, Recoveries, Refusal, Refused, Request, RoomHistory, RoomRule, Rooms, SendError,
+    SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport, WhenDown,
+    Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{

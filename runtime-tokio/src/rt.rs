@@ -7,9 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+#[cfg(feature = "redis")]
+use switchboard_runtime::redis::adapter::{Config, run};
 use switchboard_runtime::{
     AnySocket, Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy, Runtime, Timer,
 };
+#[cfg(feature = "redis")]
+use switchboard_runtime::{BoxFuture, ClusterLink};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -54,6 +58,11 @@ impl Runtime for Tokio {
     fn acceptor(executor: &Executor, listener: TcpListener) -> io::Result<tcp::Acceptor> {
         let _entered = executor.enter();
         tcp::acceptor(listener)
+    }
+
+    #[cfg(feature = "redis")]
+    fn adapter(config: Config, link: ClusterLink) -> Option<BoxFuture<()>> {
+        Some(Box::pin(run::<Self>(config, link)))
     }
 
     fn poll_accept(

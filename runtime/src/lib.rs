@@ -38,8 +38,8 @@
 //!   types of the crate `http`, for runtimes that implement its trait `HyperIo`.
 //! - `axum`: the extractor for axum.
 //! - `tls`: serving over TLS, by rustls.
-//! - `redis`, `redis-tokio`, `redis-smol`, `redis-tls`: the connection of several nodes to Redis, in
-//!   preparation: no hub uses it yet.
+//! - `redis`, `redis-tokio`, `redis-smol`, `redis-tls`: several nodes over Redis, for hubs with
+//!   [`Config::cluster`](switchboard_core::Config::cluster).
 
 mod accept;
 mod application;
@@ -70,6 +70,9 @@ mod waiters;
 
 pub use self::application::Application;
 pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy};
+#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+#[doc(hidden)]
+pub use self::driver::ClusterLink;
 #[cfg(feature = "http")]
 pub use self::hub::Admission;
 pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message, WeakHub};

@@ -57,6 +57,18 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     /// Fails if the listener cannot be used.
     fn acceptor(executor: &Self::Executor, listener: Self::Listener) -> io::Result<Self::Acceptor>;
 
+    /// Returns the task that connects a hub to the broker of its cluster; `None` if that is not built
+    /// in for this runtime.
+    #[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+    #[doc(hidden)]
+    fn adapter(
+        config: crate::redis::adapter::Config,
+        link: crate::driver::ClusterLink,
+    ) -> Option<BoxFuture<()>> {
+        let _ = (config, link);
+        None
+    }
+
     /// Accepts the next connection, with `TCP_NODELAY` set, and returns its peer's address.
     fn poll_accept(
         acceptor: &Self::Acceptor,

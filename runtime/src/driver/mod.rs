@@ -1,6 +1,8 @@
 //! What drives the connections of a hub: event loops with their tasks and writers, and the ticker.
 
 mod calls;
+#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+mod cluster;
 mod event_loop;
 mod locking;
 mod reading;
@@ -8,6 +10,11 @@ mod steps;
 mod task;
 mod ticker;
 mod writer;
+
+#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+pub use self::cluster::ClusterLink;
+#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+pub(crate) use self::cluster::adapter_config;
 
 use std::io;
 use std::net::IpAddr;
@@ -94,6 +101,8 @@ pub(crate) fn start<R: Runtime>(
     shared.clock.start(R::Timer::now);
     let (ticker, loops) = shared.start(R::threads(&executor).max(1));
     if let Some(running) = ticker {
+        #[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+        cluster::start::<R>(shared, &executor)?;
         let ticker = ticker::tick::<R>(shared.clone());
         R::spawn(&executor, run_as(running, ticker));
     }

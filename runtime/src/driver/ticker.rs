@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::node::Shared;
+use crate::node::{Locked, Shared};
 use crate::runtime::{Runtime, Timer};
 use crate::sync::Arc;
 
@@ -47,7 +47,7 @@ pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
         for _ in 0..if late { 64 } else { 2 } {
             R::yield_now().await;
         }
-        shared.with(|locked, now| locked.switchboard.tick(now));
+        shared.with(Locked::tick);
         shared.set_alarm();
     }
 }

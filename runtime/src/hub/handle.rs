@@ -77,6 +77,7 @@ impl Hub {
         config: Config,
         application: impl FnOnce(WeakHub) -> A,
     ) -> Result<Self, ConfigError> {
+        check_cluster(&config)?;
         let mut switchboard = Switchboard::new(config.clone(), machine::seed(), Time::ZERO)?;
         switchboard.await_disconnect_hooks();
         let handle = Arc::new_cyclic(|handle: &Weak<Handle>| {
@@ -217,6 +218,25 @@ impl Connection {
     /// As for [`Hub::send`].
     pub fn send_binary(&self, bytes: &[u8]) -> Result<Receipt, SendError> {
         self.hub.send(self.id, Frame::binary(bytes))
+    }
+}
+
+/// Checks what only the adapter of a cluster knows.
+#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
+fn check_cluster(config: &Config) -> Result<(), ConfigError> {
+    let cluster = config.cluster.as_ref();
+    cluster.map_or(Ok(()), |it| crate::driver::adapter_config(it).map(drop))
+}
+
+#[cfg(not(any(feature = "redis-tokio", feature = "redis-smol")))]
+fn check_cluster(config: &Config) -> Result<(), ConfigError> {
+    match &config.cluster {
+        None => Ok(()),
+        Some(cluster) => Err(ConfigError::new(
+            "cluster.node",
+            cluster.node.clone(),
+            "a cluster needs the feature `redis` of the crate",
+        )),
     }
 }
 

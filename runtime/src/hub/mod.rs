@@ -2,6 +2,7 @@
 
 #[cfg(feature = "http")]
 mod admission;
+mod cluster;
 mod connections;
 mod handle;
 mod histories;

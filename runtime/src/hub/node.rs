@@ -100,7 +100,14 @@ impl Hub {
     /// Returns a snapshot of the statistics.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
-        shared.read(|switchboard| switchboard.stats(shared.now()))
+        let now = shared.now();
+        shared.look(|locked| {
+            let mut stats = locked.switchboard.stats(now);
+            if let (Some(joined), Some(cluster)) = (&locked.joined, &shared.config.cluster) {
+                stats.add_cluster(&joined.clustered.stats(now), cluster.ready_needs_broker);
+            }
+            stats
+        })
     }
 
     /// Recounts every index and compares the results. Visits all state while holding the node's lock.

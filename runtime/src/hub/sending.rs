@@ -33,11 +33,7 @@ impl Hub {
     ) -> Result<Receipt, BroadcastError> {
         let content = Content::parse(content).map_err(BroadcastError::Content)?;
         self.shared()
-            .with(|locked, now| {
-                locked
-                    .switchboard
-                    .broadcast(now, room, content, sender, exclude)
-            })
+            .with(|locked, now| locked.broadcast(now, room, content, sender, exclude))
             .map_err(BroadcastError::Send)
     }
 

@@ -1,10 +1,12 @@
 //! Effects of a core call: collected under the lock, carried out without it.
 
 use futures_channel::oneshot;
+use switchboard_core::cluster::ClusterNotice;
 use switchboard_core::session::Ended;
-use switchboard_core::{Action, ConnectionId, Frame, Notice, PingResult};
+use switchboard_core::{Action, ConnectionId, DrainReport, Frame, Notice, PingResult, Time};
 use tracing::field::display;
 
+use super::cluster::Answered;
 use super::link::{CHANGED, End, Farewell, Link, Who};
 use super::locked::Locked;
 use super::shared::Shared;
@@ -20,12 +22,18 @@ pub(crate) enum Effect {
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
     /// With whom it concerns.
     Notice(Notice, Option<Who>),
+    /// Somebody who waits for an answer gets it.
+    Answered(Answered),
+    /// A drain has ended.
+    Drained(DrainReport),
+    /// For the log.
+    Cluster(ClusterNotice),
     /// To be dropped without the lock.
     Forget(End),
 }
 
 impl Locked {
-    pub(crate) fn collect(&mut self, shared: &Weak<Shared>, effects: &mut Vec<Effect>) {
+    pub(crate) fn collect(&mut self, now: Time, shared: &Weak<Shared>, effects: &mut Vec<Effect>) {
         while let Some(action) = self.switchboard.poll_action() {
             match action {
                 Action::ReadMode(id) => {
@@ -35,13 +43,19 @@ impl Locked {
                 Action::Evict { id, last } => {
                     effects.extend(self.remove(id).map(|link| Effect::Evict(link, last)));
                 }
-                Action::Notify(notice) => self.collect_notice(notice, shared, effects),
+                Action::Notify(notice) => self.collect_notice(now, notice, shared, effects),
                 _ => {}
             }
         }
     }
 
-    fn collect_notice(&mut self, notice: Notice, shared: &Weak<Shared>, effects: &mut Vec<Effect>) {
+    fn collect_notice(
+        &mut self,
+        now: Time,
+        notice: Notice,
+        shared: &Weak<Shared>,
+        effects: &mut Vec<Effect>,
+    ) {
         match &notice {
             Notice::Closed {
                 id, rooms, reason, ..
@@ -72,6 +86,12 @@ impl Locked {
                     effects.push(Effect::Pinged(sender, results.clone()));
                 }
             }
+            Notice::Drained(report) => {
+                effects.extend(self.retire(now, *report).map(Effect::Drained));
+            }
+            Notice::Published { .. } | Notice::Reached { .. } => {
+                effects.extend(self.awaited.answered_by(&notice).map(Effect::Answered));
+            }
             _ => {}
         }
         let link = subject(&notice).and_then(|id| self.link(id));
@@ -101,13 +121,11 @@ impl Shared {
                 Effect::Pinged(sender, results) => shielded(|| {
                     let _ = sender.send(results);
                 }),
+                Effect::Answered(answered) => answered.deliver(),
+                Effect::Drained(report) => self.set_drained(report),
+                Effect::Cluster(notice) => log_cluster(&notice),
                 Effect::Forget(end) => drop(end),
-                Effect::Notice(notice, who) => {
-                    if let Notice::Drained(report) = &notice {
-                        self.set_drained(*report);
-                    }
-                    notices.push((notice, who));
-                }
+                Effect::Notice(notice, who) => notices.push((notice, who)),
             }
         }
         notices
@@ -161,6 +179,23 @@ fn log(notice: &Notice, who: Option<&Who>) {
             hooks_cut_off = report.hooks_cut_off,
             "drained"
         ),
+        _ => {}
+    }
+}
+
+fn log_cluster(notice: &ClusterNotice) {
+    match notice {
+        ClusterNotice::Away => warn!("cut off from the cluster: rooms go on without it"),
+        ClusterNotice::Back => info!("back in the cluster"),
+        ClusterNotice::Failed(failure) => warn!(%failure, "the broker refuses"),
+        ClusterNotice::Registered(registration) => info!(%registration, "in the cluster"),
+        ClusterNotice::Lapsed(registration) => {
+            warn!(%registration, "not heard of for too long: joins the cluster anew");
+        }
+        ClusterNotice::Retired => debug!("said goodbye to the cluster"),
+        ClusterNotice::NodeUp(node) => info!(%node, "another node is there"),
+        ClusterNotice::NodeDown(node) => info!(%node, "another node has gone"),
+        ClusterNotice::SameName(node) => warn!(%node, "another node has the same name"),
         _ => {}
     }
 }

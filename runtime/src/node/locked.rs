@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use futures_channel::oneshot;
 use switchboard_core::{ConnectionId, PingResult, Switchboard};
 
+use super::cluster::{Awaited, Joined};
 use super::link::Link;
 use crate::sync::Arc;
 
 pub(crate) struct Locked {
     pub(crate) switchboard: Switchboard,
+    /// The node's part of a cluster.
+    pub(crate) joined: Option<Box<Joined>>,
+    pub(crate) awaited: Awaited,
     /// Indexed by slot.
     links: Vec<Option<(ConnectionId, Arc<Link>)>>,
     pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
@@ -18,6 +22,8 @@ pub(crate) struct Locked {
 impl Locked {
     pub(super) fn new(switchboard: Switchboard) -> Self {
         Self {
+            joined: Joined::new(switchboard.config()),
+            awaited: Awaited::default(),
             switchboard,
             links: Vec::new(),
             pings: BTreeMap::new(),

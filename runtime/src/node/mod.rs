@@ -2,6 +2,7 @@
 
 mod backlog;
 mod clock;
+mod cluster;
 mod congestion;
 mod effects;
 mod inbox;
@@ -14,4 +15,5 @@ pub(crate) use self::link::{
     Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Inbox, Link, Pages, Posted, TaskWaker,
     Upgraded, Who,
 };
+pub(crate) use self::locked::Locked;
 pub(crate) use self::shared::{Running, Shared};

@@ -11,6 +11,7 @@ use switchboard_core::{
 
 use super::backlog::Backlog;
 use super::clock::Clock;
+use super::cluster::Port;
 use super::congestion::Congestion;
 use super::link::{Farewells, Inbox, Posted};
 use super::locked::Locked;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     drained: OnceLock<DrainReport>,
     pub(crate) drain_waiters: Waiters,
     closed: AtomicBool,
+    /// Orders for the adapter of a cluster.
+    pub(crate) port: Port,
 }
 
 thread_local! {
@@ -113,6 +116,7 @@ impl Shared {
             drained: OnceLock::new(),
             drain_waiters: Waiters::default(),
             closed: AtomicBool::new(false),
+            port: Port::default(),
         })
     }
 
@@ -126,6 +130,7 @@ impl Shared {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.with(|locked, now| locked.switchboard.shut_down(now));
             self.wake_ticker();
+            self.port.wake();
             for inbox in self.inboxes.get().into_iter().flatten() {
                 // Its event loop may have ended; arrivals left there would form a reference cycle.
                 drop(inbox.take_arrived());
@@ -153,18 +158,24 @@ impl Shared {
     /// Calls the core under the lock, then carries out the effects without it.
     pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Locked, Time) -> T) -> T {
         let mut effects = Vec::new();
-        let (result, waits, alarm, relieved) = {
+        let (result, waits, alarm, relieved, orders) = {
             let mut locked = self.lock();
             let now = self.now();
             let result = call(&mut locked, now);
-            locked.collect(&self.this, &mut effects);
+            locked.exchange(now);
+            locked.collect(now, &self.this, &mut effects);
+            let orders = locked.take_orders(&self.port, &mut effects);
             let waits = locked.switchboard.wants_write();
             let relieved = self.congestion.set(locked.switchboard.is_congested());
-            (result, waits, self.earlier_alarm(&locked), relieved)
+            let alarm = self.earlier_alarm(&locked);
+            (result, waits, alarm, relieved, orders)
         };
         let notices = self.perform(effects);
         if alarm {
             self.wake_ticker();
+        }
+        if orders {
+            self.port.wake();
         }
         if waits {
             // The loop that clears this flag locks the core afterwards, and so finds the data.
@@ -182,6 +193,11 @@ impl Shared {
         result
     }
 
+    /// Reads what the lock protects without changing it.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Locked) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// Reads the core without changing it.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Switchboard) -> T) -> T {
         look(&self.lock().switchboard)
@@ -189,10 +205,7 @@ impl Shared {
 
     /// Records the next deadline. Returns whether it is earlier than the ticker's alarm.
     fn earlier_alarm(&self, locked: &Locked) -> bool {
-        let next = locked
-            .switchboard
-            .next_deadline()
-            .map_or(u64::MAX, Time::as_nanos);
+        let next = locked.next_deadline().map_or(u64::MAX, Time::as_nanos);
         next < self.alarm.load(Ordering::Relaxed) && {
             self.alarm.store(next, Ordering::Relaxed);
             true
@@ -202,7 +215,7 @@ impl Shared {
     /// Records and returns the next deadline, for the ticker to sleep until.
     pub(crate) fn set_alarm(&self) -> Option<Time> {
         let locked = self.lock();
-        let next = locked.switchboard.next_deadline();
+        let next = locked.next_deadline();
         self.alarm
             .store(next.map_or(u64::MAX, Time::as_nanos), Ordering::Relaxed);
         next

@@ -42,7 +42,7 @@ impl Host for Tokio {
 }
 
 pub(crate) struct Smol {
-    executor: Arc<smol::Executor<'static>>,
+    pub(crate) executor: Arc<smol::Executor<'static>>,
     /// Stops the thread when dropped.
     _running: Sender<()>,
 }

@@ -68,15 +68,18 @@ pub enum BadTarget {
     NoTls,
 }
 
-impl fmt::Display for BadTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl BadTarget {
+    /// Returns the broken rule, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Scheme => {
                 "the URL of Redis must begin with redis://, rediss://, redis+sentinel:// or rediss+sentinel://"
             }
             Self::Host => "the URL of Redis must name a host, as in redis://127.0.0.1:6379",
             Self::Port => "the port in the URL of Redis must be a number from 1 to 65535",
-            Self::Database => "the database in the URL of Redis must be a number, as in redis://host/0",
+            Self::Database => {
+                "the database in the URL of Redis must be a number, as in redis://host/0"
+            }
             Self::Login => {
                 "the URL of Redis has a user without a password: write redis://user:password@host"
             }
@@ -93,7 +96,13 @@ impl fmt::Display for BadTarget {
                 "the URL of Redis names several hosts: only redis+sentinel:// may, for its sentinels"
             }
             Self::NoTls => "rediss:// needs the feature `redis-tls` and a TLS configuration",
-        })
+        }
+    }
+}
+
+impl fmt::Display for BadTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

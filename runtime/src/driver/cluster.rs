@@ -1,0 +1,103 @@
+//! The adapter of a hub that is a node of a cluster, as the hub sees it.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use switchboard_core::cluster::Output;
+use switchboard_core::{Clustering, ConfigError};
+
+use crate::node::Shared;
+use crate::redis::adapter::{Config, Event, Link, Order, Target};
+use crate::runtime::Runtime;
+use crate::sync::Arc;
+
+/// Pushes that are handled under one hold of the lock.
+const PUSHES: usize = 64;
+
+/// What a hub and its adapter tell each other.
+pub struct ClusterLink {
+    shared: Arc<Shared>,
+}
+
+impl Link for ClusterLink {
+    fn poll_order(&self, context: &mut Context<'_>) -> Poll<Option<Order>> {
+        if self.shared.is_closed() {
+            return Poll::Ready(None);
+        }
+        match self.shared.port.poll(context) {
+            Poll::Ready((attempt, order)) => Poll::Ready(Some(match order {
+                Output::Connect => Order::Connect(attempt),
+                Output::Subscribe(channels) => Order::Subscribe(channels),
+                Output::Unsubscribe(channels) => Order::Unsubscribe(channels),
+                Output::Send(commands) => Order::Send(commands),
+                _ => Order::Hangup,
+            })),
+            // It may have been closed before the waker was registered.
+            Poll::Pending if self.shared.is_closed() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn tell(&self, attempt: u64, event: Event) {
+        if let Event::Pushed { pushes, .. } = event {
+            for some in pushes.chunks(PUSHES) {
+                self.shared.with(|locked, now| {
+                    let Some(joined) = &mut locked.joined else {
+                        return;
+                    };
+                    for (channel, payload) in some {
+                        if !joined.is_current(attempt) {
+                            return;
+                        }
+                        let board = &mut locked.switchboard;
+                        joined.clustered.pushed(now, board, channel, payload);
+                    }
+                });
+            }
+            return;
+        }
+        self.shared.with(|locked, now| {
+            let Some(joined) = &mut locked.joined else {
+                return;
+            };
+            if !joined.is_current(attempt) {
+                return;
+            }
+            let (clustered, board) = (&mut joined.clustered, &mut locked.switchboard);
+            match event {
+                Event::Connected { incarnation } => clustered.connected(now, board, &incarnation),
+                Event::Lost(_) => clustered.lost(now, board),
+                Event::Answered(answers) => clustered.answered(now, board, answers),
+                Event::Pushed { .. } | Event::Read(..) => {}
+            }
+        });
+    }
+}
+
+/// Spawns the adapter of a hub, if it is a node of a cluster.
+pub(super) fn start<R: Runtime>(shared: &Arc<Shared>, executor: &R::Executor) -> io::Result<()> {
+    let Some(cluster) = &shared.config.cluster else {
+        return Ok(());
+    };
+    let config = adapter_config(cluster).map_err(io::Error::other)?;
+    let link = ClusterLink {
+        shared: shared.clone(),
+    };
+    let Some(adapter) = R::adapter(config, link) else {
+        let told = "this runtime was built without the feature `redis`";
+        return Err(io::Error::other(told));
+    };
+    R::spawn(executor, adapter);
+    Ok(())
+}
+
+/// Returns how the adapter connects.
+pub(crate) fn adapter_config(cluster: &Clustering) -> Result<Config, ConfigError> {
+    let target = Target::parse(&cluster.url).map_err(|bad| {
+        // The URL may contain a password.
+        ConfigError::new("cluster.url", "…", bad.as_str())
+    })?;
+    let mut config = Config::new(target, &cluster.node);
+    config.prefix.clone_from(&cluster.prefix);
+    Ok(config)
+}
