@@ -2,6 +2,7 @@
 
 pub mod api;
 mod application;
+mod cluster;
 mod debug;
 mod options;
 mod pages;

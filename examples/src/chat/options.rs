@@ -16,6 +16,7 @@ use switchboard_runtime::http_api::HttpApi;
 use tracing_subscriber::EnvFilter;
 
 use super::api;
+use super::cluster::ClusterOptions;
 use crate::flags::{self, Switch};
 
 /// The variable with the key of the HTTP API. No flag, because others can read those.
@@ -126,6 +127,8 @@ pub struct Options {
         hide_env_values = true
     )]
     pub(super) secret: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterOptions,
     /// Address for the HTTP API, whose key is the variable `SWITCHBOARD_API_KEY` [default: no API]
     #[arg(long, value_name = "ADDR", value_parser = flags::address)]
     api: Option<SocketAddr>,
@@ -303,6 +306,7 @@ impl Options {
         };
         config.origins = self.origin.clone();
         config.trusted_proxies.clone_from(&self.trusted_proxy);
+        config.cluster = self.cluster.clustering();
         config
     }
 }
