@@ -30,7 +30,8 @@ pub struct History {
     pub on_join: usize,
     /// The latest messages that a client may ask for instead of `on_join` (0). At most `messages`.
     pub on_join_max: usize,
-    /// Bytes over all rooms (64 MiB). What would be the first to grow too old gives way.
+    /// Bytes over all rooms (64 MiB); of more than half of `limits.queued_bytes`, only that half. What would be the first
+    /// to grow too old gives way.
     pub bytes: usize,
     /// Rooms without members (10 000). The one that would be the first to end gives way.
     pub rooms: usize,

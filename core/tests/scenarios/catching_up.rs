@@ -171,6 +171,37 @@ fn a_thousand_clients_that_recover_and_do_not_read_hold_next_to_nothing() {
 }
 
 #[test]
+fn what_is_kept_for_who_catches_up_is_at_most_half_of_the_bound() {
+    let mut world = keeping(1_000, |config| {
+        config.slow = SlowPolicy::CatchUp;
+        config.history.room_bytes = 1 << 20;
+        config.limits.queue_bytes = 64 << 10;
+        config.limits.queued_bytes = 128 << 10;
+    });
+    let (ann, bob) = (world.connect("ann", "lobby"), world.connect("bob", "lobby"));
+    world.forget();
+    world.stops_reading_after(bob, 0);
+    for _ in 0..200 {
+        world.broadcast(
+            "lobby",
+            &format!("{:?}", "x".repeat(1_000)),
+            Exclude::NOBODY,
+        );
+        let stats = world.stats();
+        assert!(stats.history.bytes <= 64 << 10, "{}", stats.history.bytes);
+        assert!(stats.queued_bytes <= 66 << 10, "{}", stats.queued_bytes);
+    }
+    assert_eq!(world.messages_of(ann, "message").len(), 200);
+    assert!(world.is_open(bob));
+    world.reads_all(bob);
+    let told = world.messages(bob);
+    assert_eq!(told[0]["type"], "gap");
+    let first = told[0]["to"].as_u64().unwrap() + 1;
+    let numbers = told[1..].iter().map(|it| it["seq"].as_u64().unwrap());
+    assert!(numbers.eq(first..=200), "{first}: {told:?}");
+}
+
+#[test]
 fn a_member_that_is_replaced_while_it_recovers_large_messages_gets_them_all() {
     for taken in [0, 300, 40_000, 100_000] {
         let mut world = keeping(100, |config| config.history.room_bytes = 16 << 20);

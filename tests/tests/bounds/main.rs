@@ -19,6 +19,7 @@ mod handshake;
 #[path = "../../../fuzz/bodies/src/heap.rs"]
 mod heap;
 mod protocol;
+mod recovery;
 mod rest;
 #[path = "../support/mod.rs"]
 mod support;

@@ -100,11 +100,14 @@ impl Limits {
     /// Returns the limits of a node with this configuration.
     pub(in crate::switchboard) const fn of(config: &Config) -> Self {
         let limits = &config.limits;
+        // Who recovers or catches up holds what is kept, so this leaves the rest of the bound to others.
+        let half = limits.queued_bytes / 2;
+        let histories = config.history.bytes;
         Self {
             own_bytes: limits.queue_bytes,
             own_messages: limits.queue_messages,
             held: limits.queued_bytes,
-            history_bytes: config.history.bytes,
+            history_bytes: if histories < half { histories } else { half },
             dormant_rooms: config.history.rooms,
         }
     }
