@@ -139,15 +139,15 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
     let Tree::Is(tree) = tree else {
         return;
     };
-    positions(tree, command);
+    logged(tree, command);
     let Some(name) = name_in(command) else {
         return;
     };
     assert_eq!(tree[name.0].as_str(), Some(name.1));
 }
 
-/// Checks the positions in a command.
-fn positions(tree: &Value, command: &Command<'_>) {
+/// Checks what a command says of its place in a room's log: positions, keys, and whether it has none.
+fn logged(tree: &Value, command: &Command<'_>) {
     let number = |value: &Value| value.as_u64();
     match command {
         Command::Subscribe { since, last, .. } => {
@@ -161,9 +161,18 @@ fn positions(tree: &Value, command: &Command<'_>) {
             assert_eq!(number(&tree["last"]), *last);
             assert!(since.is_none() || last.is_none());
         }
-        Command::Message { id, again, .. } => {
+        Command::Message {
+            id,
+            again,
+            key,
+            volatile,
+            ..
+        } => {
             assert_eq!(number(&tree["again"]), *again);
             assert!(again.is_none() || id.is_some());
+            assert_eq!(tree["key"].as_str(), key.as_deref());
+            assert_eq!(tree["volatile"] == true, *volatile);
+            assert!(!volatile || (again.is_none() && key.is_none()));
         }
         _ => {}
     }
@@ -249,16 +258,17 @@ impl Conversation {
         for text in written.values().flatten() {
             assert!(fields(text).contains_key("type"));
         }
-        let content = match command {
+        let (content, numbered) = match command {
             Some(Command::Message {
                 channel,
                 content,
+                volatile,
                 key: None,
                 // What is sent again to a room without a history is answered by an error.
                 again: None,
                 ..
-            }) if matches!(channel.as_deref(), None | Some("r")) => content,
-            Some(Command::Direct { to, content, .. }) if to == "bob" => content,
+            }) if matches!(channel.as_deref(), None | Some("r")) => (content, !volatile),
+            Some(Command::Direct { to, content, .. }) if to == "bob" => (content, false),
             _ => return,
         };
         let [told] = &written[&self.listener][..] else {
@@ -267,6 +277,7 @@ impl Conversation {
         let told = fields(told);
         assert_eq!(told["content"], content.as_json());
         assert_eq!(told["sender"], "\"ann\"");
+        assert_eq!(told.contains_key("seq"), numbered);
     }
 
     /// Returns the texts written to each client.
