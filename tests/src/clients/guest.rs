@@ -25,6 +25,12 @@ pub(super) struct Guest {
     pub(super) stopped: bool,
     /// Its own messages that are not yet acknowledged.
     pub(super) unanswered: BTreeSet<u64>,
+    /// The epoch of its room, and the numbers of it that it has got, been told of as lost, or knows to
+    /// be its own.
+    pub(super) epoch: String,
+    pub(super) seen: BTreeSet<u64>,
+    /// The last number used when it entered this epoch.
+    pub(super) from: u64,
 }
 
 /// The client's end of a socket.
@@ -39,6 +45,8 @@ impl Guest {
     pub(super) fn new(seed: u32, user: String, room: String) -> Self {
         let mut machine = Machine::new(MachineConfig {
             seed,
+            session: format!("{user}-{seed}"),
+            queue: true,
             open: OPEN,
             ..MachineConfig::default()
         });
@@ -61,11 +69,28 @@ impl Guest {
             armed: None,
             stopped: false,
             unanswered: BTreeSet::new(),
+            epoch: String::new(),
+            seen: BTreeSet::new(),
+            from: 0,
         }
     }
 
     pub(super) fn is_in(&self) -> bool {
         matches!(self.state, State::Connected { .. }) && self.machine.is_active(&self.room)
+    }
+
+    /// Notes a number. Panics if it comes a second time.
+    pub(super) fn sees(&mut self, seq: u64) {
+        assert!(self.seen.insert(seq), "{}: {seq} comes twice", self.user);
+    }
+
+    /// Returns the numbers up to `last` that it has neither got nor published, and was not told of.
+    pub(super) fn missing(&self, last: u64) -> usize {
+        let mut numbers = self.from + 1..=last;
+        numbers
+            .by_ref()
+            .filter(|seq| !self.seen.contains(seq))
+            .count()
     }
 
     /// Returns the current socket, if it has this number.

@@ -1,6 +1,7 @@
 //! Ten thousand clients and their node in virtual time, from one seed: clients connect, some are
-//! closed for good, the node restarts, half of the network is cut off, the node drains into
-//! another. The test counts connection attempts and when all clients are back.
+//! closed for good, the node restarts, all connections break at once, half of the network is cut
+//! off, the node drains into another. The test counts connection attempts and when all clients are
+//! back; while the node lives, those recover, miss nothing and get nothing twice.
 //!
 //! ```text
 //!   World: one clock, one queue of arrivals
@@ -8,6 +9,7 @@
 //! ```
 
 mod bound;
+mod following;
 mod guest;
 mod node;
 mod story;

@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use switchboard_core::protocol::parse;
 use switchboard_core::{
-    Action, CloseFrame, Config, ConnectionId, Event, Handshake, HandshakeConfig, Identity, Limits,
-    Notice, Rates, Request, RequestOutcome, Rooms, Switchboard, Time, Wire, WriteTurn,
+    Action, CloseFrame, Config, ConnectionId, Event, Handshake, HandshakeConfig, History, Identity,
+    Limits, Notice, Rates, Request, RequestOutcome, Rooms, SlowPolicy, Switchboard, Time, Wire,
+    WriteTurn,
 };
+
+/// Messages that a room keeps: more than anybody misses while the node lives.
+const KEPT: usize = 1_000;
 
 /// A client's socket: the index of the client and the number of its socket.
 pub(super) type Socket = (usize, u32);
@@ -25,7 +29,6 @@ pub(super) struct Node {
     pub(super) board: Switchboard,
     sockets: BTreeMap<ConnectionId, Socket>,
     ids: BTreeMap<Socket, ConnectionId>,
-    request: Request,
 }
 
 impl Node {
@@ -42,10 +45,14 @@ impl Node {
                 ..Rates::default()
             },
             rooms: Rooms::Open,
+            slow: SlowPolicy::CatchUp,
+            history: History {
+                messages: KEPT,
+                ..History::default()
+            },
             ..Config::default()
         };
         Self {
-            request: request(&config),
             board: Switchboard::new(config, seed, now).expect("a configuration"),
             sockets: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -53,14 +60,14 @@ impl Node {
     }
 
     /// Connects a client, sends its request and authenticates it.
-    pub(super) fn arrive(&mut self, now: Time, socket: Socket, user: &str) {
+    pub(super) fn arrive(&mut self, now: Time, socket: Socket, user: &str, session: &str) {
         let from = IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + socket.0 as u32));
         let Ok(id) = self.board.connect(now, from) else {
             panic!("the node has a seat for every client");
         };
         self.sockets.insert(id, socket);
         self.ids.insert(socket, id);
-        let mut request = self.request.clone();
+        let mut request = request(self.board.config(), session);
         request.set_peer(from);
         if self.board.request(now, id, &request) == Ok(RequestOutcome::Authenticate) {
             let known = Ok(Identity::user(user));
@@ -94,6 +101,13 @@ impl Node {
             let close = CloseFrame { code, reason: "" };
             let _ = self.board.handle(now, id, Event::Close(Some(close)));
             let _ = self.board.handle(now, id, Event::Eof);
+        }
+    }
+
+    /// The connection is reset.
+    pub(super) fn reset(&mut self, now: Time, socket: Socket) {
+        if let Some(&id) = self.ids.get(&socket) {
+            let _ = self.board.handle(now, id, Event::Reset);
         }
     }
 
@@ -141,8 +155,8 @@ impl Node {
     }
 }
 
-/// Returns the request that every client sends.
-fn request(config: &Config) -> Request {
+/// Returns the request of a client in this session.
+fn request(config: &Config, session: &str) -> Request {
     let config = HandshakeConfig {
         endpoint: config.endpoint.clone(),
         pages: false,
@@ -151,9 +165,11 @@ fn request(config: &Config) -> Request {
         name_bytes: config.limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),
     };
-    let text = "GET /ws HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
-                Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let text = format!(
+        "GET /ws?session={session} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
     let request = Handshake::new(Arc::new(config)).receive(text.as_bytes());
     request
         .expect("a valid request")

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use switchboard_core::client::State;
-use switchboard_core::{CloseReason, Time};
+use switchboard_core::protocol::Content;
+use switchboard_core::{CloseReason, Exclude, Time};
 
 use super::bound;
 use super::guest::Guest;
@@ -69,13 +70,15 @@ impl fmt::Display for Outcome {
             arrivals,
             welcomes,
             messages,
+            recovered,
             missed,
             ..
         } = self.counts;
         writeln!(
             f,
             "{} clients, {:?} of virtual time, {arrivals} arrivals, {welcomes} connections, \
-             {messages} messages, {missed} missed and told so; {} stay away as told; trace {:016x}",
+             {messages} messages, {recovered} recoveries, {missed} messages missed and told so; {} stay \
+             away as told; trace {:016x}",
             self.clients, self.time, self.stopped, self.trace
         )?;
         for Scene { name, figures } in &self.scenes {
@@ -115,6 +118,7 @@ pub fn run(seed: u64, clients: usize) -> Outcome {
     story.arrive();
     story.told_to_stay_away();
     story.restart();
+    story.blink();
     story.partition();
     story.drain();
     let world = story.world;
@@ -279,6 +283,62 @@ impl Story {
         self.pass(Duration::from_secs(60));
     }
 
+    /// Everybody's connection breaks at once, while others publish; the node lives. Its clients come back
+    /// by the thousand in a second, and get what they missed.
+    fn blink(&mut self) {
+        self.pass(Duration::from_secs(1));
+        let from = self.second();
+        let clients = self.world.guests.iter().filter(|guest| guest.is_in());
+        let clients = clients.count();
+        let before = self.world.counts;
+        self.world.break_all();
+        self.broadcast_to_all_rooms();
+        self.pass(OUTAGE);
+        let deadline = LONGEST_WAIT + GETTING_IN;
+        let back = self.until_all_in(deadline);
+        let mut figures = self.knocks(from, |_| clients);
+        (figures.back, figures.deadline) = (back, deadline);
+        self.tell("blink", figures);
+        self.pass(Duration::from_secs(10));
+        self.check_nothing_missing(&before, clients);
+        // Unlike in a long partition, no message waits for longer than a client's queue allows.
+        let unconfirmed = self.world.counts.unconfirmed - before.unconfirmed;
+        assert_eq!(unconfirmed, 0, "the rooms know what became of each message");
+    }
+
+    /// The application sends three messages to each room, whether or not anybody is there.
+    fn broadcast_to_all_rooms(&mut self) {
+        let rooms = self.world.guests.len().div_ceil(ROOM);
+        let front = self.world.front.expect("a node");
+        self.world.at_node(front, |node, now| {
+            let content = Content::parse("\"to all\"").expect("JSON");
+            for room in (0..rooms).flat_map(|room| [room; 3]) {
+                let room = format!("room-{room}");
+                let nobody = Exclude::NOBODY;
+                let sent = node.board.broadcast(now, &room, content, None, nobody);
+                assert!(sent.is_ok_and(|sent| sent.seq.is_some()), "{room} is kept");
+            }
+        });
+    }
+
+    /// Checks that all clients that came back since then have recovered, and that nobody misses a
+    /// message, or got one twice.
+    fn check_nothing_missing(&mut self, before: &Counts, back: usize) {
+        self.world.run_until(self.world.now + 2 * SLOWEST);
+        let counts = &self.world.counts;
+        let recovered = (counts.recovered - before.recovered) as usize;
+        assert_eq!(recovered, back, "everybody recovers");
+        assert_eq!(counts.missed, before.missed, "nobody has missed a message");
+        let front = self.world.front.expect("a node");
+        let node = self.world.nodes[front].as_ref().expect("a node");
+        for guest in self.world.guests.iter().filter(|guest| guest.is_in()) {
+            let position = node.board.position(&guest.room).expect("its room");
+            assert_eq!(*position.epoch, *guest.epoch, "{}", guest.user);
+            let missing = guest.missing(position.seq);
+            assert_eq!(missing, 0, "{} of {position:?}", guest.user);
+        }
+    }
+
     /// Every second client is cut off without a FIN or RST; a minute later the network is back.
     fn partition(&mut self) {
         self.pass(Duration::from_secs(1));
@@ -289,6 +349,7 @@ impl Story {
             guests.step_by(2).map(|guest| guest.links).collect()
         };
         let near = links(self);
+        let before = self.world.counts;
         self.world.cut(far, true);
         self.pass(PARTITION);
         self.world.cut(far, false);
@@ -303,6 +364,7 @@ impl Story {
         self.tell("partition", figures);
         assert_eq!(links(self), near, "the other clients are unaffected");
         self.pass(Duration::from_secs(60));
+        self.check_nothing_missing(&before, cut);
     }
 
     /// The node drains while another takes over.

@@ -5,18 +5,18 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use switchboard_core::Time;
-use switchboard_core::client::{Input, Output, Report, State, status_code};
+use switchboard_core::client::{Input, status_code};
 use switchboard_core::protocol::Content;
-use switchboard_kit::{Reader, Received};
+use switchboard_kit::Received;
 
-use super::guest::{Guest, Link};
+use super::guest::Guest;
 use super::node::{Node, NodeOutput, Socket};
 
 /// The longest delay from one end to the other.
 pub(super) const SLOWEST: Duration = Duration::from_millis(50);
 
 /// An event that is due at some time.
-enum Arrival {
+pub(super) enum Arrival {
     /// A guest's own deadline.
     Tick(usize),
     /// A client wants a connection from now on.
@@ -25,7 +25,8 @@ enum Arrival {
     NoAnswer(Socket),
     Bytes(Socket, Vec<u8>),
     End(Socket),
-    Dial(Socket),
+    /// A dial in this session.
+    Dial(Socket, String),
     Text(Socket, String),
     Pong(Socket, Vec<u8>),
     Closed(Socket, u16),
@@ -89,12 +90,16 @@ pub struct Counts {
     pub welcomes: u64,
     /// Room messages received.
     pub messages: u64,
+    /// Recoveries, after which nothing is missing.
+    pub recovered: u64,
     /// Messages that a client learnt it had missed.
     pub missed: u64,
     /// Messages that the node acknowledged.
     pub taken: u64,
     /// Messages that were refused or whose outcome is unknown.
     pub failed: u64,
+    /// Of these, the ones of which the server could not tell whether it has them.
+    pub unconfirmed: u64,
 }
 
 impl World {
@@ -132,6 +137,17 @@ impl World {
             if self.homes[index] == Some(node) {
                 let socket = (index, self.guests[index].links);
                 self.send(socket, Arrival::End(socket));
+            }
+        }
+    }
+
+    /// Breaks all connections, of which both ends learn at once; what is on its way is lost.
+    pub(super) fn break_all(&mut self) {
+        for index in 0..self.guests.len() {
+            let socket = (index, self.guests[index].links);
+            if let (Some(home), true) = (self.homes[index], self.guests[index].link.is_some()) {
+                self.at_node(home, |node, now| node.reset(now, socket));
+                self.lost(index, 1006, "");
             }
         }
     }
@@ -211,7 +227,7 @@ impl World {
         self.now = end;
     }
 
-    fn push(&mut self, at: Time, what: Arrival) {
+    pub(super) fn push(&mut self, at: Time, what: Arrival) {
         self.order += 1;
         let order = self.order;
         self.queue.push(Reverse(Entry { at, order, what }));
@@ -219,7 +235,7 @@ impl World {
 
     /// Sends something over the network in either direction, with the guest's own delay. Nothing
     /// passes a cut.
-    fn send(&mut self, (index, number): Socket, what: Arrival) {
+    pub(super) fn send(&mut self, (index, number): Socket, what: Arrival) {
         let guest = &self.guests[index];
         let dead = match &guest.link {
             Some(link) if link.number == number => link.dead,
@@ -251,7 +267,7 @@ impl World {
                 }
             }
             Arrival::Bytes(socket, bytes) => self.bytes(socket, &bytes),
-            Arrival::Dial((index, number)) => {
+            Arrival::Dial((index, number), session) => {
                 let socket = (index, number);
                 let Some(front) = self.front else {
                     self.send(socket, Arrival::NoAnswer(socket));
@@ -259,7 +275,7 @@ impl World {
                 };
                 self.homes[index] = Some(front);
                 let user = self.guests[index].user.clone();
-                self.at_node(front, |node, now| node.arrive(now, socket, &user));
+                self.at_node(front, |node, now| node.arrive(now, socket, &user, &session));
             }
             Arrival::Text(socket, text) => {
                 self.at_home(socket, |node, now| node.text(now, socket, &text));
@@ -314,90 +330,7 @@ impl World {
         self.ask(index, Input::Closed { code, reason });
     }
 
-    /// Carries out a guest's actions.
-    fn follow(&mut self, index: usize) {
-        while let Some(action) = self.guests[index].machine.poll_output() {
-            let guest = &mut self.guests[index];
-            let socket = (index, guest.links);
-            match action {
-                Output::Dial { .. } => self.dial(index),
-                Output::Close { .. } => {
-                    self.send(socket, Arrival::Closed(socket, 1000));
-                    self.guests[index].link = None;
-                }
-                Output::Send(text) => self.send(socket, Arrival::Text(socket, text)),
-                Output::Done { id, .. } => {
-                    assert!(guest.unanswered.remove(&id), "an answer without a request");
-                    self.counts.taken += 1;
-                }
-                Output::Failed { id, .. } => {
-                    assert!(guest.unanswered.remove(&id), "an answer without a request");
-                    self.counts.failed += 1;
-                }
-                Output::Notify(notice) => self.noticed(index, notice),
-                Output::Result { .. } => unreachable!("nothing is called"),
-                Output::Authenticate | Output::GetToken(_) => {
-                    unreachable!("no tokens are configured")
-                }
-            }
-        }
-        self.arm(index);
-    }
-
-    fn dial(&mut self, index: usize) {
-        self.note(4, index);
-        let second = self.now.since(Time::ZERO).as_secs() as usize;
-        if self.knocks.len() <= second {
-            self.knocks.resize(second + 1, 0);
-        }
-        self.knocks[second] += 1;
-        self.counts.knocks += 1;
-        let guest = &mut self.guests[index];
-        assert!(!guest.stopped, "{} must not reconnect", guest.user);
-        guest.links += 1;
-        let socket = (index, guest.links);
-        guest.link = Some(Link {
-            number: guest.links,
-            peer: Reader::new(true),
-            dead: guest.cut,
-        });
-        self.send(socket, Arrival::Dial(socket));
-    }
-
-    fn noticed(&mut self, index: usize, notice: Report) {
-        let guest = &mut self.guests[index];
-        match notice {
-            Report::State(state) => {
-                self.counts.welcomes += u64::from(matches!(state, State::Connected { .. }));
-                guest.stopped = matches!(state, State::Stopped { .. });
-                guest.state = state;
-            }
-            Report::Deliver(frame) => {
-                self.counts.messages += u64::from(frame.kind() == "message");
-                assert_ne!(frame.kind(), "error", "{frame:?}: {:?}", frame.code());
-            }
-            Report::Gap(gap) => self.counts.missed += gap.to + 1 - gap.from,
-            Report::Refused { .. } => unreachable!("rooms are open"),
-            Report::Entered { .. }
-            | Report::Unanswered { .. }
-            | Report::Epoch { .. }
-            | Report::RoundTrip(_) => {}
-        }
-    }
-
-    /// Schedules a guest's deadline.
-    fn arm(&mut self, index: usize) {
-        let guest = &mut self.guests[index];
-        let Some(due) = guest.machine.next_deadline() else {
-            return;
-        };
-        if guest.armed.is_none_or(|armed| due < armed) {
-            guest.armed = Some(due);
-            self.push(due.max(self.now), Arrival::Tick(index));
-        }
-    }
-
-    fn note(&mut self, what: u64, index: usize) {
+    pub(super) fn note(&mut self, what: u64, index: usize) {
         for part in [self.now.as_nanos(), what, index as u64] {
             self.trace = (self.trace ^ part).wrapping_mul(0x0100_0000_01b3);
         }
