@@ -6,7 +6,7 @@ import { shared } from './options.mjs';
 const target = new URL('../../examples/page/switchboard.js', import.meta.url);
 
 const { outputFiles: [bundle] } = await build({
-  ...shared, mangleProps: undefined, entryPoints: ['src/index.ts'], write: false, legalComments: 'none',
+  ...shared, mangleProps: undefined, entryPoints: ['src/shared.ts'], write: false, legalComments: 'none',
   banner: { js: '// Made from client-ts/src by client-ts/scripts/bundle.mjs. Do not edit.' },
 });
 if (process.argv.includes('--check')) {

@@ -168,6 +168,8 @@ export class Chat {
       autoConnect: false,
       // What has no answer yet stands in the log, and a late answer still counts there.
       requestTimeout: Infinity,
+      // Windows of one name share a connection, so that none signs the other out. A token stays in its window.
+      shared: this.#token ? false : this.#me,
       getToken: ({ reason }) => this.#nextToken(reason),
     });
     this.#client = client;

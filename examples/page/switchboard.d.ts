@@ -1,1 +1,1 @@
-export * from '../../client-ts/src/index.js';
+export * from '../../client-ts/src/shared.js';

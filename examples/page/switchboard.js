@@ -321,9 +321,9 @@ function isOff(m) {
 function isReady(m) {
   return m._phase === 6 /* Ready */;
 }
-function enter(m, next, until) {
+function enter(m, next, until2) {
   m._phase = next;
-  m._endsAt = until;
+  m._endsAt = until2;
 }
 function become(m, state) {
   emit(m, { type: "state", state: { ...state, last: m._lastClose } });
@@ -380,10 +380,10 @@ function comeBackLater(m, verdict, told) {
   }
   waitUntil(m, m._now + delay, why);
 }
-function waitUntil(m, until, why) {
-  enter(m, 2 /* Waiting */, until);
+function waitUntil(m, until2, why) {
+  enter(m, 2 /* Waiting */, until2);
   m._waitsFor = why;
-  become(m, { status: "waiting", until: until === NEVER ? null : until, why });
+  become(m, { status: "waiting", until: until2 === NEVER ? null : until2, why });
 }
 function halt(m, why) {
   enter(m, 1 /* Stopped */, NEVER);
@@ -693,7 +693,7 @@ function base64url(text) {
 // src/page.ts
 function watch(run) {
   const end = new AbortController();
-  const { document, navigator } = globalThis;
+  const { document, navigator: navigator2 } = globalThis;
   const on = (target, name, what, when = () => true) => target?.addEventListener?.(name, (event) => {
     if (when(event)) run(what);
   }, end);
@@ -703,7 +703,7 @@ function watch(run) {
   on(globalThis, "pagehide", suspend, (event) => event.persisted);
   on(document, "resume", wake);
   on(document, "visibilitychange", wake, () => document.visibilityState === "visible");
-  if (navigator?.onLine === false) run(offline);
+  if (navigator2?.onLine === false) run(offline);
   return end;
 }
 
@@ -1119,9 +1119,516 @@ function whenAborted(signal, what) {
   signal?.addEventListener("abort", what);
   return () => signal?.removeEventListener("abort", what);
 }
+
+// src/room.ts
+var Room = class {
+  tabs = /* @__PURE__ */ new Set();
+  /** Those that came while the channel was not active: the recovery that comes next is not theirs. */
+  late = /* @__PURE__ */ new Set();
+  isActive = false;
+  presence;
+  /** The latest `subscribed`. */
+  #subscribed;
+  /** The last number, and the one above which all messages are kept. */
+  #seq = NaN;
+  #from = NaN;
+  #recent = [];
+  /** Remembers what comes from the server. */
+  take(frame, presence) {
+    switch (frame.type) {
+      case "subscribed": {
+        const isSame = this.#subscribed?.epoch === frame.epoch && frame.recovered === true;
+        this.#subscribed = frame;
+        this.isActive = true;
+        if (isSame) break;
+        this.#recent = [];
+        this.#from = frame.seq;
+        this.#seq = frame.seq;
+        break;
+      }
+      case "presence":
+        this.presence = presence;
+        break;
+      case "message":
+        this.keep(frame);
+    }
+  }
+  /** Keeps a message. */
+  keep(frame) {
+    const { seq } = frame;
+    if (!(seq >= 0)) return;
+    if (!this.#recent.length && seq <= this.#from) this.#from = seq - 1;
+    this.#seq = Math.max(this.#seq, seq);
+    this.#recent.push(frame);
+    if (this.#recent.length > 256 /* Recent */) this.#from = this.#recent.shift().seq;
+  }
+  /** Some numbers were lost. */
+  lose(to2) {
+    this.#recent = [];
+    this.#from = this.#seq = Math.max(this.#seq, to2);
+  }
+  /** The channel was left, or the connection is gone. */
+  end() {
+    this.isActive = false;
+    this.presence = void 0;
+  }
+  /** Returns what brings a tab up to date that comes to an active channel. */
+  *catchUp({ channel, since, last }) {
+    if (!this.#subscribed) {
+      yield { type: "entered", channel, presence: this.presence };
+      return;
+    }
+    const { epoch, first, keep } = this.#subscribed;
+    const after = since?.epoch === epoch ? since.seq : NaN;
+    const isKnown = after >= this.#from && after <= this.#seq;
+    yield { type: "deliver", frame: { type: "subscribed", channel, epoch, seq: this.#seq, first, keep, recovered: since && isKnown } };
+    if (since && since.epoch !== epoch) yield { type: "epoch", channel, from: since.epoch, to: epoch };
+    if (!isKnown && after < this.#seq && keep !== "latest") yield { type: "gap", channel, from: after + 1, to: this.#seq, away: true };
+    const { presence } = this;
+    if (presence) yield { type: "deliver", frame: { type: "presence", channel, count: presence.count, users: presence.users, info: presence.info }, presence };
+    const missed = isKnown ? this.#recent.filter(({ seq }) => seq > after) : since || !last ? [] : this.#recent.slice(-last);
+    for (const frame of missed) yield { type: "deliver", frame };
+  }
+};
+
+// src/leader.ts
+function createLeader(address, options, send2, warn) {
+  const inner = createTransport(address, options, take2, warn);
+  const rooms = /* @__PURE__ */ new Map();
+  const owners = /* @__PURE__ */ new Map();
+  let state;
+  let isEnding = false;
+  const uses = /* @__PURE__ */ new Map();
+  let wishes = [];
+  let isWanted = false;
+  return { take: handle, begin, end };
+  function begin() {
+    if (!wishes || isEnding) return;
+    const all = wishes;
+    wishes = void 0;
+    for (const use of uses.values()) enter2(use);
+    if (isWanted) run(start);
+    for (const [tab, wish] of all) handle(tab, wish);
+  }
+  function end() {
+    isEnding = true;
+    inner._run(stop);
+  }
+  function run(command) {
+    try {
+      inner._start(command);
+    } catch (error) {
+      warn(error);
+    }
+  }
+  function handle(tab, wish) {
+    if (wishes) {
+      if (wish.type !== "hello") {
+        wishes.push([tab, wish]);
+        return;
+      }
+      isWanted ||= wish.isWanted;
+      for (const use of wish.uses) gather(tab, use);
+      return;
+    }
+    switch (wish.type) {
+      case "hello":
+        if (state) notify(tab, state);
+        if (wish.isWanted) run(start);
+        for (const use of wish.uses) subscribe2(tab, use);
+        return;
+      case "subscribe":
+        return subscribe2(tab, wish.use);
+      case "unsubscribe":
+        return unsubscribe2(tab, wish.channel);
+      case "post":
+        return request2(tab, wish.id, wish.event);
+      case "cancel":
+        for (const [id, owner] of owners) if (owner.tab === tab && owner.id === wish.id) inner._run(cancel, id);
+        return;
+      case "token":
+        return inner._setToken(wish.token);
+      case "start":
+        return run(start);
+      case "reconnect":
+        return run(startOver);
+      case "ping":
+        return inner._run(measure);
+      case "leave":
+        for (const channel of rooms.keys()) unsubscribe2(tab, channel);
+    }
+  }
+  function gather(tab, use) {
+    const { channel, since } = use;
+    roomOf(channel).tabs.add(tab);
+    const known = uses.get(channel)?.since;
+    if (!known || since?.epoch === known.epoch && since.seq < known.seq) uses.set(channel, use);
+  }
+  function subscribe2(tab, use) {
+    const room = roomOf(use.channel);
+    if (room.tabs.size && !room.tabs.has(tab)) {
+      if (!room.isActive) room.late.add(tab);
+      else for (const notice of room.catchUp(use)) notify(tab, notice);
+    }
+    room.tabs.add(tab);
+    enter2(use);
+  }
+  function enter2({ channel, since, last }) {
+    inner._run(join, channel, since, last);
+  }
+  function unsubscribe2(tab, channel) {
+    const room = rooms.get(channel);
+    if (!room?.tabs.delete(tab) || room.tabs.size) return;
+    rooms.delete(channel);
+    inner._run(part, channel);
+  }
+  function request2(tab, id, event) {
+    const waits = inner._buffered(event.bytes);
+    if (waits) return notify(tab, { type: "failed", id, code: "queue_full", frame: void 0 });
+    owners.set(inner._nextId(), { tab, id, event });
+    inner._run(post, event);
+  }
+  function take2(notice) {
+    switch (notice.type) {
+      case "done":
+      case "failed":
+        return answer(notice);
+      case "state":
+        state = notice;
+        for (const [channel, room] of rooms) {
+          room.end();
+          if (!room.tabs.size) rooms.delete(channel);
+        }
+        if (!isEnding) notify("all", notice);
+        return;
+      case "deliver":
+        return deliver(notice);
+      case "gap":
+        roomOf(notice.channel).lose(notice.to);
+        break;
+      case "entered": {
+        const room = roomOf(notice.channel);
+        room.isActive = true;
+        for (const tab of room.tabs) for (const one of room.catchUp(notice)) notify(tab, one);
+        return;
+      }
+    }
+    notify("all", notice);
+  }
+  function answer(notice) {
+    const owner = owners.get(notice.id);
+    owners.delete(notice.id);
+    if (!owner) return;
+    const { tab, id, event } = owner;
+    if (isEnding && notice.type === "failed" && notice.code === "stopped") return send2(tab, { type: "again", id });
+    notify(tab, { ...notice, id });
+    if (notice.type === "done" && event.type === "publish" && !event.echo) reflect(tab, event, notice.value);
+  }
+  function reflect(tab, { channel, content, key }, seq) {
+    const room = rooms.get(channel);
+    if (!room) return;
+    const user = state?.state.status === "connected" ? state.state.welcome.user : void 0;
+    const frame = { type: "message", channel, content: JSON.parse(content), sender: user, seq: seq || void 0, key };
+    room.keep(frame);
+    for (const other of room.tabs) if (other !== tab) send2(other, { type: "notice", notice: { type: "deliver", frame }, isOwn: true });
+  }
+  function deliver(notice) {
+    const { frame, presence } = notice;
+    const { type, channel, id } = frame;
+    if (typeof channel !== "string") return notify("all", notice);
+    const room = type === "subscribed" ? roomOf(channel) : rooms.get(channel);
+    room?.take(frame, presence);
+    if (type === "unsubscribed" && id === void 0) room?.end();
+    const late = type === "subscribed" ? room.late : /* @__PURE__ */ new Set();
+    for (const tab of room?.tabs ?? []) notify(tab, late.has(tab) ? { ...notice, frame: { ...frame, recovered: frame.recovered === void 0 ? void 0 : false } } : notice);
+    late.clear();
+  }
+  function roomOf(channel) {
+    const room = rooms.get(channel) ?? new Room();
+    rooms.set(channel, room);
+    return room;
+  }
+  function notify(to2, notice) {
+    send2(to2, { type: "notice", notice });
+  }
+}
+
+// src/tab.ts
+function createTab(name, address, options, notify, warn) {
+  const tab = randomName();
+  const seen = /* @__PURE__ */ new Map();
+  const pending = /* @__PURE__ */ new Map();
+  let nextId = 1;
+  let session = randomName();
+  let token;
+  let isUntold = false;
+  let isStopped = false;
+  let isIdle = true;
+  let key = "";
+  let letters;
+  let locks = new AbortController();
+  let leader = "";
+  let leading;
+  return { _start: connect, _run: run, _nextId: () => nextId, _buffered: () => 0, _setToken: setToken };
+  function connect(command) {
+    check(address, options.webSocket ?? globalThis.WebSocket, options.protocols ?? []);
+    isStopped = isIdle = false;
+    if (letters) return tell({ type: command === start ? "start" : "reconnect" });
+    notify({ type: "state", state: { status: "connecting", last: null } });
+    enter2();
+  }
+  function run(command, ...args) {
+    switch (command) {
+      case join:
+        return subscribe2(...args);
+      case part:
+        return unsubscribe2(args[0]);
+      case post:
+        return request2(args[0]);
+      case cancel:
+        return giveUp2(args[0]);
+      case measure:
+        return tell({ type: "ping" });
+      case stop:
+        if (letters || !(isIdle || isStopped)) leave2("asked");
+    }
+  }
+  function setToken(next) {
+    token = next;
+    isUntold = !leader;
+    tell({ type: "token", token: next });
+  }
+  function subscribe2(channel, since, last) {
+    const use = seen.get(channel) ?? { channel, since, last };
+    seen.set(channel, use);
+    tell({ type: "subscribe", use: wanted(use) });
+  }
+  function unsubscribe2(channel) {
+    seen.delete(channel);
+    tell({ type: "unsubscribe", channel });
+  }
+  function request2(event) {
+    const id = nextId++;
+    pending.set(id, { event, isHanded: false });
+    if (isStopped) fail2(id, "stopped");
+    else if (leader) hand(id);
+    else if (event.queue === false || event.type === "publish" && event.volatile) fail2(id, "not_connected");
+  }
+  function hand(id) {
+    const one = pending.get(id);
+    if (one.isHanded) return;
+    one.isHanded = true;
+    tell({ type: "post", id, event: one.event });
+  }
+  function giveUp2(id) {
+    if (pending.get(id)?.isHanded) tell({ type: "cancel", id });
+    else fail2(id, "aborted");
+  }
+  function fail2(id, code) {
+    if (pending.delete(id)) notify({ type: "failed", id, code, frame: void 0 });
+  }
+  function wanted({ channel, since, last, place }) {
+    if (!place) return { channel, since, last };
+    const { epoch, seq } = place;
+    return { channel, since: epoch && seq >= 0 ? { epoch, seq } : void 0 };
+  }
+  function enter2() {
+    const { signal } = locks = new AbortController();
+    key = name();
+    letters = new BroadcastChannel(key);
+    letters.onmessage = ({ data }) => read(data);
+    hold2(lockOf(tab), signal, () => write("leader", { wish: { type: "who" } }));
+    free(navigator.locks.request(key, { ifAvailable: true }, (lock) => {
+      if (signal.aborted) return;
+      if (!lock) return hold2(key, signal, () => lead(100 /* Gather */));
+      lead(0);
+      return until(signal);
+    }));
+    globalThis.addEventListener?.("pagehide", putAway, { signal });
+  }
+  function leave2(why) {
+    tell({ type: "leave" });
+    leading?.end();
+    letters?.close();
+    locks.abort();
+    letters = leading = void 0;
+    leader = "";
+    isStopped = why === "asked";
+    abandon();
+    if (isStopped) for (const id of [...pending.keys()]) fail2(id, "stopped");
+    notify({ type: "state", state: isStopped ? { status: "stopped", why: "asked", last: null } : { status: "waiting", why: "suspended", until: null, last: null } });
+  }
+  function putAway({ persisted }) {
+    leave2("suspended");
+    if (persisted) globalThis.addEventListener("pageshow", () => {
+      if (!isStopped && !letters) enter2();
+    }, { once: true });
+  }
+  function abandon() {
+    for (const [id, { isHanded }] of pending) if (isHanded) fail2(id, "unconfirmed");
+  }
+  function lockOf(one) {
+    return `${key} ${one}`;
+  }
+  function hold2(lock, signal, then) {
+    free(navigator.locks.request(lock, { signal }, () => {
+      then();
+      return until(signal);
+    }));
+  }
+  function lead(gather) {
+    const { take: take3, begin, end } = createLeader(address, { ...options, _session: session }, send2, warn);
+    const watched = /* @__PURE__ */ new Set();
+    leading = {
+      begin,
+      end,
+      take: (from, wish) => {
+        take3(from, wish);
+        if (from === tab || watched.has(from)) return;
+        watched.add(from);
+        free(navigator.locks.request(lockOf(from), { signal: locks.signal }, () => {
+          watched.delete(from);
+          take3(from, { type: "leave" });
+        }));
+      }
+    };
+    if (token !== void 0) take3(tab, { type: "token", token });
+    send2("all", { type: "lead", session });
+    if (gather) setTimeout(begin, gather);
+    else begin();
+  }
+  function send2(to2, news) {
+    if (to2 !== tab) write(to2, { news });
+    if (to2 === tab || to2 === "all") hear(tab, news);
+  }
+  function write(to2, content) {
+    letters?.postMessage({ from: tab, to: to2, ...content });
+  }
+  function read({ from, to: to2, wish, news }) {
+    if (wish && leading) {
+      if (wish.type === "who") send2(from, { type: "lead", session });
+      else leading.take(from, wish);
+    }
+    if (news && (to2 === tab || to2 === "all")) hear(from, news);
+  }
+  function tell(wish) {
+    if (leading) leading.take(tab, wish);
+    else if (leader) write("leader", { wish });
+  }
+  function hear(from, news) {
+    switch (news.type) {
+      case "lead":
+        return follow(from, news.session);
+      case "again": {
+        const one = pending.get(news.id);
+        if (one) one.isHanded = false;
+        return;
+      }
+      case "notice":
+        take2(news.notice, !!news.isOwn);
+    }
+  }
+  function follow(next, its) {
+    if (leader === next) return;
+    leader = next;
+    session = its;
+    abandon();
+    if (isUntold) tell({ type: "token", token });
+    isUntold = false;
+    tell({ type: "hello", uses: [...seen.values()].map(wanted), isWanted: !isStopped });
+    for (const id of pending.keys()) hand(id);
+  }
+  function take2(notice, isOwn) {
+    switch (notice.type) {
+      case "done":
+      case "failed":
+        return answer(notice);
+      case "state":
+        isStopped = notice.state.status === "stopped";
+        break;
+      case "deliver": {
+        const { frame, presence } = notice;
+        const use = seen.get(frame.channel);
+        if (frame.channel !== void 0 && !(use && isNews(use, frame, isOwn))) return;
+        notice = { type: "deliver", frame, presence: presence && plain(presence) };
+        break;
+      }
+      case "gap": {
+        const clipped = clip(notice);
+        if (!clipped) return;
+        notice = clipped;
+        break;
+      }
+      case "entered":
+        notice = { ...notice, presence: notice.presence && plain(notice.presence) };
+    }
+    if ("channel" in notice && !seen.has(notice.channel)) return;
+    notify(notice);
+  }
+  function answer(notice) {
+    const event = pending.get(notice.id)?.event;
+    if (!pending.delete(notice.id)) return;
+    const place = event?.type === "publish" && !event.echo ? seen.get(event.channel)?.place : void 0;
+    if (place && notice.type === "done" && notice.value) own(place, notice.value, ignore);
+    notify(notice);
+  }
+  function isNews(use, { type, seq, epoch, first, keep, recovered }, isOwn) {
+    const { place } = use;
+    if (type === "subscribed") {
+      use.before = place?.epoch === epoch ? place.seq : void 0;
+      if (place?.epoch === epoch && recovered === true) place.first = first;
+      else use.place = { epoch, seq, first, keep, _own: /* @__PURE__ */ new Set(), _fresh: first !== void 0 };
+      return true;
+    }
+    if (type !== "message" || !place || !(seq >= 0)) return true;
+    if (isOwn) {
+      own(place, seq, ignore);
+      return true;
+    }
+    const isNew = !place._own.has(seq) && advance(place, seq, seq, seq, ignore);
+    return isNew || place.first === void 0;
+  }
+  function clip(gap) {
+    const { place, before } = seen.get(gap.channel) ?? {};
+    const reached = gap.away ? before : place?.seq;
+    const from = Math.max(gap.from, (reached ?? -1) + 1);
+    if (place && !gap.away) advance(place, from, gap.to + 1, gap.to, ignore);
+    return from <= gap.to ? { ...gap, from } : void 0;
+  }
+}
+function plain(presence) {
+  return { ...presence, info: { __proto__: null, ...presence.info } };
+}
+function ignore() {
+}
+function until(signal) {
+  return new Promise((resolve2) => {
+    signal.addEventListener("abort", () => resolve2());
+  });
+}
+function free(lock) {
+  lock.catch(() => {
+  });
+}
+
+// src/shared.ts
+var Switchboard2 = class extends Switchboard {
+  constructor(url, { shared, ...options } = {}) {
+    super(url, shared && isPossible() ? { ...options, _transport: sharedBy(shared) } : options);
+  }
+};
+function sharedBy(shared) {
+  return (address, options, notify, warn) => {
+    const name = () => `switchboard 1 ${JSON.stringify([typeof address === "function" ? "" : resolve(address).href, shared])}`;
+    return createTab(name, address, options, notify, warn);
+  };
+}
+function isPossible() {
+  return !!globalThis.navigator?.locks && !!globalThis.BroadcastChannel;
+}
 export {
   Subscription,
-  Switchboard,
+  Switchboard2 as Switchboard,
   SwitchboardError,
   decide
 };

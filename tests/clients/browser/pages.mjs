@@ -55,13 +55,23 @@ export class ChatPage {
 
   /** A page that has asked for nothing yet, in a browser of its own. */
   static async blank(t, browser, options) {
+    const context = await browser.newContext(options);
+    t.after(() => context.close());
+    return ChatPage.in(context);
+  }
+
+  static async in(context) {
     const opened = new ChatPage();
-    opened.context = await browser.newContext(options);
-    t.after(() => opened.context.close());
-    opened.page = await opened.context.newPage();
+    opened.context = context;
+    opened.page = await context.newPage();
     opened.page.on('pageerror', (error) => opened.broken.push(error.message));
     opened.page.on('websocket', () => (opened.sockets += 1));
     return opened;
+  }
+
+  /** Another tab of the same browser. */
+  another() {
+    return ChatPage.in(this.context);
   }
 
   static async open(t, browser, server, name, room = 'den', options = {}) {
