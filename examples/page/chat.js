@@ -277,6 +277,7 @@ export class Chat {
   #told(frame) {
     if (frame.type === 'authenticated') this.#named(frame.user);
     if (frame.type === 'bye') this.#composer.note('The server is about to close this connection; the page comes back by itself.', { calm: true });
+    if (frame.type === 'cluster') for (const room of this.#rooms.values()) room.tellCluster(frame.up !== false);
     if (frame.type === 'unsubscribed' && frame.id === undefined) this.#rooms.get(frame.channel)?.shutOut({ type: 'error', code: 'forbidden' });
   }
 

@@ -88,7 +88,7 @@ export class Room {
     room.on('presence', here((frame) => this.#presenceChanged(room.presence, frame)));
     room.on('message', here((frame) => this.#message(frame)));
     room.on('gap', here((gap) => this.#missed(gap)));
-    room.on('epoch', here(() => this.log.notice('The room was started anew meanwhile: what was said while you were away cannot be recovered.', 'gap')));
+    room.on('epoch', here(() => this.log.notice('The room was started anew: what may have been said meanwhile cannot be recovered.', 'gap')));
     room.on('unanswered', here(() => this.log.notice('The server has not yet said whether you are in this room.', 'problem')));
     room.on('refused', here(({ frame }) => this.shutOut(frame)));
   }
@@ -114,6 +114,12 @@ export class Room {
     clearTimeout(this.#presenceTimer);
     this.typists.clear();
     if (words) this.log.notice(words);
+  }
+
+  /** @param {boolean} isWhole whether the server has the others of its cluster */
+  tellCluster(isWhole) {
+    if (isWhole) this.log.notice('This server has found the others again.');
+    else this.log.notice('This server has lost the others: only those who are connected to it hear you, and you only them.', 'gap');
   }
 
   /** @param {boolean} typing */
@@ -147,12 +153,15 @@ export class Room {
 
   /** @param {Subscribed} frame */
   #entered({ epoch, seq, first, recovered }) {
+    const wasIn = this.isIn;
     this.isIn = true;
     this.refused = null;
     this.#earlierUntil = first === undefined ? 0 : seq;
-    if (this.#everIn) this.#enteredAgain({ epoch, seq }, recovered === true);
+    if (wasIn) this.#moved({ epoch, seq }, recovered === true);
+    else if (this.#everIn) this.#enteredAgain({ epoch, seq }, recovered === true);
     else this.#enteredFirst({ epoch, seq }, first !== undefined && first <= seq);
     this.#everIn = true;
+    if (wasIn) return;
     clearTimeout(this.#presenceTimer);
     this.withoutPresence = false;
     this.#presenceTimer = setTimeout(() => { this.withoutPresence = true; this.#around.onPeople(this); }, PRESENCE_EXPECTED_MS);
@@ -168,6 +177,12 @@ export class Room {
     if (known.epoch !== place.epoch) this.log.notice('The room was started anew since you were here: what was said in between cannot be recovered.', 'gap');
     else if (isKept) this.#place = this.#before = known;
     else this.#missedSince(place.seq - known.seq);
+  }
+
+  /** The server goes on at another position. @param {Position} place @param {boolean} isRecovered */
+  #moved(place, isRecovered) {
+    this.#earlier = '';
+    if (!isRecovered) this.#place = place;
   }
 
   /** @param {Position} place @param {boolean} isRecovered */

@@ -4,7 +4,7 @@
 import { LineChart } from './chart.js';
 import { $, setText } from './elements.js';
 import { clock, formatBytes, formatCount, formatMs, formatReasons, formatSpan, plural } from './format.js';
-import { isolated } from './names.js';
+import { printable } from './names.js';
 
 /**
  * @typedef {import('./statistics.js').Stats} Stats
@@ -39,9 +39,10 @@ export class ServerPanel {
     if (reachable === false && latest) note = `The server gives no figures at the moment. These are from ${clock.format(latestAt)}.`;
     else if (reachable === false) note = 'The server gives no figures at the moment.';
     else if (draining) note = 'The server is draining: it takes no newcomers and sends the others away in turn, until it restarts.';
+    if (!note && reachable && latest?.cluster?.up === false) note = 'This server has lost the others of its cluster.';
     setText(this.#note, note);
     this.#note.hidden = note === '';
-    const badge = reachable === false ? 'no answer' : draining ? 'draining' : '';
+    const badge = reachable === false ? 'no answer' : draining ? 'draining' : latest?.cluster?.up === false ? 'cut off' : '';
     setText(this.#badge, badge);
     this.#badge.hidden = badge === '';
   }
@@ -74,9 +75,10 @@ export class ServerPanel {
   /** The node in its cluster; one that is alone says so. @param {any} cluster */
   #cluster(cluster) {
     const up = cluster?.up !== false;
-    const nodes = typeof cluster?.nodes === 'number' ? cluster.nodes : Array.isArray(cluster?.nodes) ? cluster.nodes.length : Object.keys(cluster?.nodes ?? {}).length;
-    setText($('fig-node'), typeof cluster?.node === 'string' ? isolated(cluster.node) : cluster ? '–' : 'alone');
-    setText($('fig-nodes'), !cluster ? '' : up ? plural(nodes, 'node') : 'cut off from the others');
+    const nodes = typeof cluster?.nodes === 'number' ? cluster.nodes : Object.keys(cluster?.nodes ?? {}).length;
+    setText($('fig-node'), typeof cluster?.node === 'string' ? printable(cluster.node) : cluster ? '–' : 'alone');
+    const since = typeof cluster?.since_s === 'number' ? ` for ${formatSpan(cluster.since_s)}` : '';
+    setText($('fig-nodes'), !cluster ? '' : up ? plural(nodes, 'node') : `cut off${since}`);
     $('fig-nodes').parentElement.hidden = !cluster;
     $('fig-nodes').classList.toggle('bad', !up);
   }

@@ -127,6 +127,9 @@ const ERROR_WORDS = {
   room_full: 'the room is full',
   rate_limited: 'too many messages too fast',
   too_large: 'it is too large to be delivered',
+  unavailable: 'the server cannot reach the others at the moment',
+  unrecoverable: 'the server cannot tell whether it has it',
+  queue_full: 'too much waits to be sent already',
   internal: 'something failed on the server',
 };
 
