@@ -2,7 +2,7 @@
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
 #   tests/run.sh [PART...]      all parts, or those named: build rust cluster simulation swarm fuzz schedules miri
-#                               autobahn clients metrics client browser
+#                               autobahn clients metrics client browser faults
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
 # tests/clients/node_modules and client-ts/node_modules, Python packages and promtool into tests/.cache,
@@ -266,15 +266,26 @@ END
   return $verdict
 }
 
-# The chat page in a real browser: Debian's chromium, or the one that CHROMIUM names.
-browser() {
+# A real browser: Debian's chromium, or the one that CHROMIUM names.
+find_chromium() {
   if [ -z "${CHROMIUM-}" ]; then
     command -v chromium >/dev/null || apt_get chromium ||
       { echo "chromium is missing: install it, or name another by CHROMIUM"; return 1; }
     CHROMIUM=$(command -v chromium)
     export CHROMIUM
   fi
-  install_node_packages &&
+}
+
+# The TypeScript client behind a network with faults, in Node and in Chromium.
+faults() {
+  find_chromium && install_node_packages &&
+    with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=600000 \
+      tests/clients/faults/*.test.mjs
+}
+
+# The chat page.
+browser() {
+  find_chromium && install_node_packages &&
     with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=120000 \
       tests/clients/browser/*.test.mjs
 }
@@ -316,6 +327,7 @@ part metrics "The metrics of chat, read by promtool" metrics
 part clients "npm ws against the other examples" examples
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
 part browser "The chat page in Chromium" browser chat echo
+part faults "The TypeScript client under faults of the network, in Node and Chromium" faults chat echo
 
 say "Summary of tests/run.sh (${SECONDS} s)"
 printf '%s\n' "${lines[@]}"
