@@ -89,6 +89,7 @@ export class Log {
 
   /** The line between what the user has seen and what is new; there is one at most. @param {string} words */
   divide(words) {
+    if (this.#divider && this.#divider === this.#last) return;
     if (this.#divider) this.remove(this.#divider);
     this.#divider = this.notice(words, 'divider');
   }

@@ -137,7 +137,7 @@ export class Room {
   /** Counts a message that has come, where the user does not see it. */
   count() {
     if (this.#around.isWatched(this)) return;
-    if (this.unread === 0 && this.#earlier !== 'since you were here') this.log.divide(NEW);
+    if (this.unread === 0) this.log.divide(NEW);
     this.unread += 1;
     this.#around.onUnread(this);
   }

@@ -55,6 +55,24 @@ test('what was said since the last visit stands below a line', async (t) => {
   assert.deepEqual(ann.broken, []);
 });
 
+test('the line moves to what came during the latest absence', async (t) => {
+  const server = await chat(t);
+  const ann = await connected(t, server, 'ann');
+  await says(server, 'bob', 'one');
+  await ann.tells('one');
+  await ann.page.goto('about:blank');
+  await says(server, 'bob', 'two');
+  await ann.visits(server, 'ann', 'den');
+  await ann.tells('one', 'two');
+  await ann.goes('hall');
+  await says(server, 'bob', 'three');
+  await until(async () => (await ann.page.title()).startsWith('(1)'), 'an unread message');
+  await ann.goes('den');
+  await ann.tells('one', 'two', 'three');
+  const log = await ann.page.locator('#log .bubble, #log .divider').allInnerTexts();
+  assert.deepEqual(log, ['one', 'two', 'New since you were here', 'three']);
+});
+
 test('what another user of this browser has seen is not taken for seen', async (t) => {
   const server = await chat(t);
   await says(server, 'bob', 'hello');
