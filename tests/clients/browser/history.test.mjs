@@ -113,7 +113,7 @@ test('a room that was started anew since the last visit says so', async (t) => {
 });
 
 test('what was said while the network was cut comes once, with what was not sent before it', async (t) => {
-  const server = await chat(t, '--ping-interval', 1, '--ping-timeout', 1);
+  const server = await chat(t, '--ping-interval', 1, '--ping-timeout', 3);
   const between = await network(t, server);
   const ann = await connected(t, between, 'ann');
   const bob = await connected(t, server, 'bob');
@@ -124,8 +124,8 @@ test('what was said while the network was cut comes once, with what was not sent
   await server.reaches({ total_connections: 1 });
   await bob.write('two');
   await bob.write('three');
-  await ann.is('waiting');
   between.reset();
+  await ann.is('waiting');
   between.heal();
   await ann.is('connected');
   await ann.tells('one', 'lost?', 'two', 'three');

@@ -141,6 +141,10 @@ class Network {
 
   #drop(pair) {
     if (!this.#pairs.delete(pair)) return;
-    for (const socket of pair) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of pair) {
+      // Node cannot reset a socket whose end is being sent, and then never closes it.
+      if (socket.writableEnded || socket.connecting) socket.destroy();
+      else if (!socket.destroyed) socket.resetAndDestroy();
+    }
   }
 }
