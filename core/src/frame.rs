@@ -159,7 +159,7 @@ impl Frame {
     }
 
     /// Returns `None` for bytes that are not a frame: the top bit is never set in HTTP text.
-    fn opcode(&self) -> Option<Opcode> {
+    pub(crate) fn opcode(&self) -> Option<Opcode> {
         let first = self.0.first()?;
         Opcode::from_bits(first ^ FIN)
     }

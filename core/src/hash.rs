@@ -218,6 +218,8 @@ pub(crate) struct Secrets {
     pub(crate) keyed: Keyed,
     /// The component shared by the epochs of all rooms.
     pub(crate) epochs: u64,
+    /// The key of what proves that a client is that of an event stream.
+    pub(crate) posts: (u64, u64),
     /// The source of random delays, phases and orders.
     pub(crate) rng: fastrand::Rng,
 }
@@ -228,6 +230,7 @@ impl Secrets {
         Self {
             keyed: Keyed(derive(0), derive(1)),
             epochs: derive(2),
+            posts: (derive(4), derive(5)),
             rng: fastrand::Rng::with_seed(derive(3)),
         }
     }
@@ -259,7 +262,14 @@ mod tests {
         for seed in [0, 1, 7, u64::MAX] {
             let secrets = Secrets::expand(seed);
             let Keyed(first, second) = secrets.keyed;
-            let values = [first, second, secrets.epochs, secrets.rng.get_seed()];
+            let values = [
+                first,
+                second,
+                secrets.epochs,
+                secrets.posts.0,
+                secrets.posts.1,
+                secrets.rng.get_seed(),
+            ];
             for (at, value) in values.iter().enumerate() {
                 assert!(!values[..at].contains(value), "a value stands twice");
                 // Knowing a generator's state at one value reveals all later ones.

@@ -56,6 +56,7 @@ mod config;
 mod date;
 mod decoder;
 mod deflate;
+mod event_stream;
 mod frame;
 mod handshake;
 mod hash;
@@ -91,7 +92,7 @@ pub use position::{BadPosition, JoinFrom, Position, Reach};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
     Action, Buckets, ClusterReport, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats,
-    Identity, Inconsistency, JoinError, Notice, PingResult, Publishing, Quantiles, Question,
+    Identity, Inconsistency, JoinError, Notice, PingResult, Posted, Publishing, Quantiles, Question,
     ReadMode, Receipt, Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll,
     UserReport, WriteTurn,
 };

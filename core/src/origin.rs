@@ -64,6 +64,24 @@ impl Origins {
         }
     }
 
+    /// Returns the headers by which a page of the origin of this request, which was checked, may read the
+    /// response (WHATWG Fetch, section 3.3). With `Any`, not that to a request with cookies.
+    pub(crate) fn sharing(&self, request: &Request) -> Vec<(String, String)> {
+        let Some(origin) = request.header_values(Known::Origin).next() else {
+            return Vec::new();
+        };
+        let headers: &[(&str, &str)] = match self {
+            Self::Any => &[("Access-Control-Allow-Origin", "*")],
+            Self::Same | Self::List(_) => &[
+                ("Access-Control-Allow-Origin", origin),
+                ("Access-Control-Allow-Credentials", "true"),
+                ("Vary", "Origin"),
+            ],
+        };
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        headers.iter().map(owned).collect()
+    }
+
     /// Checks that every entry of a list is an origin, so that a typo does not refuse everybody.
     ///
     /// # Errors

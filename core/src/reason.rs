@@ -292,6 +292,12 @@ pub enum BadRequest {
     NotFound,
     /// 405: not a GET.
     Method,
+    /// 405: neither a GET nor a POST, at the path of event streams.
+    StreamMethod,
+    /// 411: a post without `Content-Length`.
+    LengthRequired,
+    /// 413: the body of a post is larger than a message may be.
+    BodyTooLarge,
     /// 414: the target is longer than 8 KiB.
     TargetTooLong,
     /// 426: not an upgrade to the WebSocket protocol.
@@ -310,7 +316,9 @@ impl BadRequest {
         match self {
             Self::Syntax(_) => 400,
             Self::NotFound => 404,
-            Self::Method => 405,
+            Self::Method | Self::StreamMethod => 405,
+            Self::LengthRequired => 411,
+            Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::NotAnUpgrade | Self::Version => 426,
             Self::HeadTooLarge => 431,
@@ -325,6 +333,9 @@ impl fmt::Display for BadRequest {
             Self::Syntax(rule) => rule,
             Self::NotFound => "no such path",
             Self::Method => "the method must be GET",
+            Self::StreamMethod => "the method must be GET or POST",
+            Self::LengthRequired => "a post must have a Content-Length",
+            Self::BodyTooLarge => "the body is larger than a message may be",
             Self::TargetTooLong => "the request target is longer than 8 KiB",
             Self::NotAnUpgrade => "this path serves WebSocket: send an upgrade request",
             Self::Version => "the WebSocket version must be 13",

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::handshake::is_token;
-use crate::{BadRequest, Refused, Request};
+use crate::{BadRequest, Refused, Request, event_stream};
 
 pub use crate::date::HttpDate;
 pub use crate::handshake::{JSON_PROTOCOL, accept_key};
@@ -125,6 +125,31 @@ fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
+/// Builds the response to a request for an event stream, as far as its first event. The stream ends with
+/// the connection.
+pub(crate) fn event_stream(
+    headers: Vec<(String, String)>,
+    date: Option<HttpDate>,
+    secret: &str,
+) -> Vec<u8> {
+    let mut answer = Answer::new(200);
+    answer.header("Content-Type", "text/event-stream");
+    // Proxies would hold events back to compress them, or until there are more.
+    answer.header("Cache-Control", "no-cache, no-transform");
+    answer.header("X-Accel-Buffering", "no");
+    answer.header("X-Content-Type-Options", "nosniff");
+    answer.header("Connection", "close");
+    if let Some(date) = date {
+        answer.header("Date", &date.to_string());
+    }
+    for (name, value) in headers {
+        answer.header(&name, &value);
+    }
+    let mut answer = answer.end(&[]);
+    event_stream::write_session(&mut answer, &secret);
+    answer
+}
+
 /// Builds the response to a refused request. The body is the reason and, for a malformed request or
 /// a foreign origin, the broken rule; it never contains anything that the client sent.
 ///
@@ -163,6 +188,7 @@ pub fn refusal_page(refused: Refused) -> PageResponse {
 fn refusal_header(refused: Refused, retry_after_s: u32) -> Option<(&'static str, String)> {
     match refused {
         Refused::Malformed(BadRequest::Method) => Some(("Allow", "GET".into())),
+        Refused::Malformed(BadRequest::StreamMethod) => Some(("Allow", "GET, POST".into())),
         Refused::Malformed(BadRequest::Version) => Some(("Sec-WebSocket-Version", "13".into())),
         Refused::Unauthorized => Some(("WWW-Authenticate", "Bearer".into())),
         _ if matches!(refused.status(), 429 | 503) => {

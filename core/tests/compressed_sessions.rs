@@ -79,6 +79,7 @@ impl World {
             pages: false,
             json: false,
             compression: config.compression.is_some(),
+            sse: config.sse.clone(),
             name_bytes: config.limits.name_bytes,
             tokens: config.tokens.clone(),
         };

@@ -224,3 +224,13 @@ fn compression_is_off_unless_it_is_configured() {
     let told = error(r#"{"compression":{"window":9}}"#);
     assert!(told.contains("unknown field"), "{told}");
 }
+
+#[test]
+fn event_streams_are_off_or_at_a_path_of_their_own() {
+    assert_eq!(read("{}").sse, None);
+    assert_eq!(read(r#"{"sse":"/live/sse"}"#).check(), Ok(()));
+    for path in ["", "sse", "/", "/sse/", "/a//b", "/ws"] {
+        let config = read(&format!(r#"{{"sse":"{path}"}}"#));
+        assert_eq!(config.check().unwrap_err().field, "sse", "{path}");
+    }
+}

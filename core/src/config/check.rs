@@ -42,6 +42,19 @@ impl Config {
         {
             return Err(error("endpoint", path, "must be a path such as /ws"));
         }
+        self.check_sse()
+    }
+
+    fn check_sse(&self) -> Result<(), ConfigError> {
+        let Some(path) = &self.sse else {
+            return Ok(());
+        };
+        if !path.starts_with('/') || path.ends_with('/') || path.contains("//") {
+            return Err(error("sse", path, "must be a path such as /sse"));
+        }
+        if self.endpoint == Endpoint::At(path.clone()) {
+            return Err(error("sse", path, "must not be the endpoint"));
+        }
         Ok(())
     }
 

@@ -115,4 +115,8 @@ pub struct Config {
     pub endpoint: Endpoint,
     /// How the node takes part in a cluster (not at all).
     pub cluster: Option<Clustering>,
+    /// The path (such as `/sse`) at which clients that can open no WebSocket get an event stream
+    /// (none). `GET /sse` and `GET /sse/{room}` are admitted as an upgrade at the endpoint would be, and
+    /// `POST /sse/{session}` takes the messages of the client of a stream (docs/protocol.md, section 6).
+    pub sse: Option<String>,
 }

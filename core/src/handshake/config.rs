@@ -18,6 +18,8 @@ pub struct HandshakeConfig {
     /// Whether the extension permessage-deflate is agreed on with clients that offer it, unless they
     /// decline by `deflate=off` in the query.
     pub compression: bool,
+    /// The path at which event streams are served; see [`Config::sse`](crate::Config::sse).
+    pub sse: Option<String>,
     /// The maximum size of a lobby's name, in bytes after decoding.
     pub name_bytes: usize,
     /// Where a request may carry its token.

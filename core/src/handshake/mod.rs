@@ -2,6 +2,7 @@
 
 mod authority;
 mod config;
+mod events;
 mod extension;
 mod head;
 mod headers;
@@ -26,6 +27,7 @@ pub use self::extension::PerMessageDeflate;
 use self::head::{Head, Version};
 pub(crate) use self::headers::{Headers, Known};
 use self::request::Parts;
+pub(crate) use self::request::Purpose;
 pub use self::request::{Request, Token};
 pub(crate) use self::resume::Resume;
 pub(crate) use self::scan::is_token;
@@ -56,13 +58,14 @@ pub struct Handshake {
     work: usize,
 }
 
-/// `Reading ─▶ Upgrading | Serving`, and from all but the last to `Refused`.
+/// `Reading ─▶ HandingOver | Serving`, and from all but the last to `Refused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Reading,
-    /// An upgrade request is complete; frames follow.
-    Upgrading,
-    /// A page request is complete; its body is ignored.
+    /// A request is complete whose sender goes on: with frames after an upgrade, or with the body of a
+    /// post.
+    HandingOver,
+    /// Another request is complete; its body is ignored.
     Serving,
     Refused(BadRequest),
 }
@@ -94,7 +97,7 @@ impl Handshake {
         self.unread = 0;
         let outcome = match self.state {
             State::Reading => self.read(input),
-            State::Upgrading => {
+            State::HandingOver => {
                 self.unread = input.len();
                 Ok(None)
             }
@@ -103,7 +106,7 @@ impl Handshake {
         };
         match &outcome {
             Ok(None) => {}
-            Ok(Some(request)) if request.is_upgrade() => self.state = State::Upgrading,
+            Ok(Some(request)) if goes_on(request) => self.state = State::HandingOver,
             Ok(Some(_)) => self.state = State::Serving,
             Err(bad) => self.state = State::Refused(*bad),
         }
@@ -113,8 +116,9 @@ impl Handshake {
         outcome
     }
 
-    /// Returns the number of bytes at the end of the latest input that follow an upgrade request.
-    /// Pass them to the [`Decoder`](crate::Decoder) once the request is answered with 101.
+    /// Returns the number of bytes at the end of the latest input that follow an upgrade request, or are
+    /// the body of a post. Pass the former to the [`Decoder`](crate::Decoder) once the request is
+    /// answered with 101.
     pub const fn unread(&self) -> usize {
         self.unread
     }
@@ -135,7 +139,7 @@ impl Handshake {
             self.keep(last);
             judge(&self.config, &self.head)?
         };
-        if request.is_upgrade() {
+        if goes_on(&request) {
             self.unread = rest.len();
         }
         Ok(Some(request))
@@ -171,6 +175,11 @@ impl fmt::Debug for Handshake {
     }
 }
 
+/// Returns whether what follows a request is of use.
+fn goes_on(request: &Request) -> bool {
+    matches!(request.purpose(), Purpose::Upgrade | Purpose::Post { .. })
+}
+
 /// Checks a complete head. Of several faults, the first in this order is reported: syntax, path,
 /// HTTP version, method, upgrade, WebSocket version, key, host, body, subprotocols, token.
 fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
@@ -181,6 +190,18 @@ fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
         headers,
     } = Head::parse(head)?;
     let target = Target::parse(target, &config.tokens)?;
+    if let Some(path) = &config.sse
+        && !headers.list_has(Known::Upgrade, "websocket")
+        && let Some(segment) = target.under(path)?
+    {
+        let head = events::Head {
+            method,
+            segment,
+            version,
+            headers,
+        };
+        return events::check(config, target, head);
+    }
     match (target.route(&config.endpoint, config.name_bytes)?, version) {
         (Route::Upgrade { .. }, Version::Http10) => Err(BadRequest::HttpVersion),
         (Route::Upgrade { lobby }, Version::Http11) => {
@@ -216,7 +237,7 @@ fn upgrade(
         json: offer.json,
         token,
         lobby,
-        upgrade: true,
+        purpose: Purpose::Upgrade,
         accept_key: Some(accept_key),
         deflate,
     }))

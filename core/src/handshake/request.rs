@@ -80,6 +80,20 @@ pub struct Request {
     behind_proxy: bool,
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A page of the application.
+    #[default]
+    Page,
+    /// A WebSocket.
+    Upgrade,
+    /// An event stream, in place of a WebSocket.
+    EventStream,
+    /// To send messages to the server, on behalf of an event stream. The body has so many bytes.
+    Post { length: u64 },
+}
+
 /// The shared parts of a [`Request`].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
@@ -91,7 +105,7 @@ pub(crate) struct Parts {
     pub(crate) json: bool,
     pub(crate) token: Option<Token>,
     pub(crate) lobby: Option<Arc<str>>,
-    pub(crate) upgrade: bool,
+    pub(crate) purpose: Purpose,
     pub(crate) accept_key: Option<AcceptKey>,
     pub(crate) deflate: Option<PerMessageDeflate>,
 }
@@ -112,7 +126,7 @@ impl Request {
     pub fn for_refresh(peer: IpAddr, token: Token) -> Self {
         let mut request = Self::from(Parts {
             token: Some(token),
-            upgrade: true,
+            purpose: Purpose::Upgrade,
             ..Parts::default()
         });
         request.set_peer(peer);
@@ -239,7 +253,17 @@ impl Request {
 
     /// Returns whether this is a WebSocket upgrade, as opposed to a page request.
     pub fn is_upgrade(&self) -> bool {
-        self.parts.upgrade
+        self.parts.purpose == Purpose::Upgrade
+    }
+
+    /// Returns whether the client wants an event stream in place of a WebSocket. Everything else about
+    /// its connection is the same.
+    pub fn is_event_stream(&self) -> bool {
+        self.parts.purpose == Purpose::EventStream
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.parts.purpose
     }
 
     /// Returns the value of `Sec-WebSocket-Accept`; `None` for a page, and where the application
@@ -261,7 +285,7 @@ impl fmt::Debug for Request {
             .field("speaks_json", &self.speaks_json())
             .field("token", &self.token())
             .field("lobby", &self.lobby())
-            .field("is_upgrade", &self.is_upgrade())
+            .field("purpose", &self.purpose())
             .field("deflate", &self.deflate())
             .field("peer", &self.peer)
             .finish_non_exhaustive()

@@ -1,7 +1,8 @@
 //! What the URL of a client says that comes back.
 
+use super::headers::Known;
 use super::request::Request;
-use crate::{BadRequest, Position};
+use crate::{BadRequest, JoinFrom, Position};
 
 /// The longest name of a session, in bytes.
 const LONGEST: usize = 64;
@@ -11,13 +12,12 @@ const LONGEST: usize = 64;
 pub(crate) struct Resume {
     /// The session that its successive connections belong to.
     pub(crate) session: Option<Box<str>>,
-    /// Its position in the lobby. One that is not legal is a position nowhere, so that the client
-    /// learns that nothing is recovered.
-    pub(crate) since: Option<Position>,
+    /// From where on it wants the messages of the lobby, if it says so.
+    pub(crate) from: Option<JoinFrom>,
 }
 
 impl Request {
-    /// Returns what the parameters `session` and `since` say.
+    /// Returns what the parameters `session`, `since` and `last` say.
     pub(crate) fn resume(&self) -> Result<Resume, BadRequest> {
         let session = match self.single("session") {
             Ok(None) => None,
@@ -29,16 +29,33 @@ impl Request {
         };
         Ok(Resume {
             session,
-            since: self.since(),
+            from: self.join_from()?,
         })
     }
 
-    /// Returns the position in the lobby that the parameter `since` names.
-    pub(crate) fn since(&self) -> Option<Position> {
-        match self.single("since") {
-            Ok(None) => None,
-            Ok(Some(text)) => Some(text.parse().unwrap_or_else(|_| Position::nowhere())),
-            Err(Repeated) => Some(Position::nowhere()),
+    /// Returns from where on the client wants the messages of the lobby: after the position that the
+    /// parameter `since` names, or the `last` ones. A browser that opens an event stream again does so
+    /// at the same URL, and names its position in `Last-Event-ID`.
+    ///
+    /// A position that is not legal is one nowhere, so that the client learns that nothing is recovered.
+    pub(crate) fn join_from(&self) -> Result<Option<JoinFrom>, BadRequest> {
+        let seen = if self.is_event_stream() {
+            self.header_values(Known::LastEventId).next()
+        } else {
+            None
+        };
+        let since = match seen.filter(|id| !id.is_empty()) {
+            Some(id) => Some(id),
+            None => self.single("since").unwrap_or(Some("")),
+        };
+        if let Some(text) = since {
+            let position = text.parse().unwrap_or_else(|_| Position::nowhere());
+            return Ok(Some(JoinFrom::Since(position)));
+        }
+        match self.single("last").map(|last| last.map(str::parse)) {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(last))) => Ok(Some(JoinFrom::Last(last))),
+            _ => Err(BadRequest::Syntax("`last` must be one number")),
         }
     }
 

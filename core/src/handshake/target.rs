@@ -69,23 +69,37 @@ impl<'a> Target<'a> {
         if self.raw_path.starts_with("//") {
             return Err(BadRequest::NotFound);
         }
+        Ok(match self.under(endpoint)? {
+            None => Route::Elsewhere,
+            Some(None) => Route::Upgrade { lobby: None },
+            Some(Some(raw)) => Route::Upgrade {
+                lobby: Some(lobby(raw, name_bytes)?),
+            },
+        })
+    }
+
+    /// Returns the undecoded segment that follows `path` in this one, if any; `None` if this is neither
+    /// `path` nor one segment below it.
+    #[allow(
+        clippy::option_option,
+        reason = "the path itself differs from another path"
+    )]
+    pub(super) fn under(&self, path: &str) -> Result<Option<Option<&'a str>>, BadRequest> {
         let mut given = self.raw_path[1..].split('/');
         let mut at_root = true;
-        for segment in endpoint.split('/').filter(|segment| !segment.is_empty()) {
+        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
             at_root = false;
             match given.next() {
                 Some(raw) if decode_path(raw)? == segment => {}
-                _ => return Ok(Route::Elsewhere),
+                _ => return Ok(None),
             }
         }
-        match (given.next(), given.next()) {
-            (None, _) => Ok(Route::Upgrade { lobby: None }),
-            (Some(""), None) if at_root => Ok(Route::Upgrade { lobby: None }),
-            (Some(raw), None) if !raw.is_empty() => Ok(Route::Upgrade {
-                lobby: Some(lobby(raw, name_bytes)?),
-            }),
-            _ => Ok(Route::Elsewhere),
-        }
+        Ok(match (given.next(), given.next()) {
+            (None, _) => Some(None),
+            (Some(""), None) if at_root => Some(None),
+            (Some(raw), None) if !raw.is_empty() => Some(Some(raw)),
+            _ => None,
+        })
     }
 }
 
@@ -126,7 +140,7 @@ fn split_authority(target: &str) -> Result<(Option<&str>, &str), BadRequest> {
     }
 }
 
-fn lobby(raw: &str, name_bytes: usize) -> Result<Arc<str>, BadRequest> {
+pub(super) fn lobby(raw: &str, name_bytes: usize) -> Result<Arc<str>, BadRequest> {
     let name = decode_path(raw)?;
     if name.contains('/') {
         return Err(BadRequest::Syntax("a room name must not have a slash"));

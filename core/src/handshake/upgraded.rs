@@ -5,7 +5,7 @@ use std::fmt;
 use super::config::{Endpoint, HandshakeConfig};
 use super::head::Version;
 use super::headers::Headers;
-use super::request::{Parts, Request};
+use super::request::{Parts, Purpose, Request};
 use super::scan::{HEAD_BYTES, TARGET_BYTES};
 use super::target::Target;
 use super::upgrade::AcceptKey;
@@ -61,6 +61,7 @@ impl Request {
             name_bytes: usize::MAX,
             tokens: tokens.clone(),
             compression: false,
+            sse: None,
         };
         build(&config, target, lobby, headers)
     }
@@ -81,6 +82,7 @@ impl Request {
 /// #     name_bytes: 128,
 /// #     tokens: Tokens::default(),
 /// #     compression: false,
+/// #     sse: None,
 /// # };
 /// let headers = [
 ///     ("host", "example.org"),
@@ -245,7 +247,7 @@ fn build(
         json: offer.json,
         token,
         lobby: lobby.map(Into::into),
-        upgrade: true,
+        purpose: Purpose::Upgrade,
         accept_key: None,
         deflate,
     }))

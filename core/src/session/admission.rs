@@ -9,9 +9,7 @@ use super::state::{Hook, Session};
 use crate::address::set_client;
 use crate::name::anonymous_user;
 use crate::protocol::RequestId;
-use crate::{
-    Identity, JoinFrom, Reach, Refused, Request, RequestOutcome, Rooms, Token, Wire, check_user,
-};
+use crate::{Identity, Reach, Refused, Request, RequestOutcome, Rooms, Token, Wire, check_user};
 
 impl Session {
     /// Takes the request that the application has answered with 101.
@@ -50,7 +48,11 @@ impl Session {
             let answer = held.request(id, &request, answered);
             (answer, held.read_mode(id))
         });
-        self.input = Input::Nothing;
+        self.input = if request.is_event_stream() {
+            Input::Posts
+        } else {
+            Input::Nothing
+        };
         self.set_mode(node, mode);
         match answer {
             RequestOutcome::Authenticate => Some(self.authenticate(request, None)),
@@ -104,12 +106,13 @@ impl Session {
                     Identity::User { name, .. } => name.as_str().into(),
                     _ => anonymous_user(self.id).into(),
                 };
-                let since = request.since().filter(|_| config.wire == Wire::Json);
-                let since = since.map(JoinFrom::Since);
+                let json = config.wire == Wire::Json;
+                let from = if json { request.join_from() } else { Ok(None) };
                 let lobby = Lobby {
                     user,
                     room,
-                    from: since.unwrap_or_default(),
+                    // The node has refused what is not legal.
+                    from: from.ok().flatten().unwrap_or_default(),
                     reach: Reach::All,
                     identity,
                     answers,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::posting::Body;
 use crate::{Decoder, DecoderLimits, Handshake, HandshakeConfig, Limits};
 
 /// How incoming bytes are decoded.
@@ -10,16 +11,25 @@ pub(super) enum Input {
     Head(Box<Handshake>),
     /// A decoder is kept only within a message; otherwise a new one does as well.
     Frames(Option<Box<Decoder>>),
+    /// Of an event stream: nothing is read, messages are posted.
+    Posts,
+    /// The body of a post.
+    Body(Box<Body>),
     Nothing,
 }
 
 impl Input {
+    /// Returns whether messages of an admitted client come in.
+    pub(super) const fn takes_messages(&self) -> bool {
+        matches!(self, Self::Frames(_) | Self::Posts)
+    }
+
     pub(super) fn head(config: Arc<HandshakeConfig>) -> Self {
         Self::Head(Box::new(Handshake::new(config)))
     }
 
     pub(super) fn expect_frames(&mut self) {
-        if !matches!(self, Self::Frames(_)) {
+        if !matches!(self, Self::Frames(_) | Self::Posts) {
             *self = Self::Frames(None);
         }
     }
@@ -30,6 +40,8 @@ impl fmt::Debug for Input {
         f.write_str(match self {
             Self::Head(_) => "Head",
             Self::Frames(_) => "Frames",
+            Self::Posts => "Posts",
+            Self::Body(_) => "Body",
             Self::Nothing => "Nothing",
         })
     }

@@ -21,6 +21,7 @@ mod hooks;
 mod inflating;
 mod input;
 mod node;
+mod posting;
 mod queue;
 mod receive;
 mod state;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
-    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Inflater, Question,
-    Reach, ReadMode, Refused, Request, RequestOutcome, Switchboard, Time,
+    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Inflater, Posted,
+    Question, Reach, ReadMode, Refused, Request, RequestOutcome, Switchboard, Time,
 };
 
 /// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
@@ -124,6 +124,17 @@ pub trait Held {
     /// [`Switchboard::answer_page`].
     fn answer_page(&mut self, id: ConnectionId, response: Vec<u8>);
 
+    /// [`Switchboard::post`].
+    fn post(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        messages: Result<Vec<Posted>, BadRequest>,
+    );
+
+    /// [`Switchboard::next_posted`].
+    fn next_posted(&mut self, id: ConnectionId) -> Option<Posted>;
+
     /// [`Switchboard::close`].
     fn close(&mut self, id: ConnectionId, reason: CloseReason);
 }
@@ -234,6 +245,19 @@ impl Held for LocalNode<'_> {
 
     fn answer_page(&mut self, id: ConnectionId, response: Vec<u8>) {
         let _ = self.switchboard.answer_page(self.now, id, response);
+    }
+
+    fn post(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        messages: Result<Vec<Posted>, BadRequest>,
+    ) {
+        let _ = self.switchboard.post(self.now, id, request, messages);
+    }
+
+    fn next_posted(&mut self, id: ConnectionId) -> Option<Posted> {
+        self.switchboard.next_posted(id)
     }
 
     fn close(&mut self, id: ConnectionId, reason: CloseReason) {

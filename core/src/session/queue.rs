@@ -24,6 +24,8 @@ impl Session {
                     self.is_full(node);
                 }
                 step
+            } else if let Some(posted) = self.take_posted(node) {
+                self.process_posted(node, posted)
             } else {
                 let ended = self.waiting.take_ended()?;
                 self.disconnect(ended)

@@ -9,6 +9,7 @@ use super::hooks::waits;
 use super::input::{Input, new_decoder};
 use super::node::{Held, Node};
 use super::state::Session;
+use crate::handshake::Purpose;
 use crate::protocol;
 use crate::{Decoder, Event, Incoming, ProtocolError, ReadMode, Time, Wire};
 
@@ -79,8 +80,12 @@ impl Session {
             ReadMode::Head | ReadMode::Frames => {}
         }
         match &mut self.input {
-            Input::Nothing => {
+            Input::Nothing | Input::Posts => {
                 self.event(node, Event::Discarded(bytes.len()));
+                Received::all(bytes, None)
+            }
+            Input::Body(_) => {
+                self.receive_body(node, bytes);
                 Received::all(bytes, None)
             }
             Input::Head(handshake) => {
@@ -88,7 +93,13 @@ impl Session {
                 let used = bytes.len() - handshake.unread();
                 let step = match outcome {
                     Ok(None) => None,
-                    Ok(Some(request)) => self.take_request(node, request, false),
+                    Ok(Some(request)) => match request.purpose() {
+                        Purpose::Post { length } => {
+                            self.begin_body(node, request, length);
+                            None
+                        }
+                        _ => self.take_request(node, request, false),
+                    },
                     Err(bad) => {
                         node.hold(|held| held.malformed(self.id, bad));
                         None
@@ -144,7 +155,7 @@ impl Session {
     ) -> Received {
         let mut kept = match &mut self.input {
             Input::Frames(kept) => kept.take(),
-            Input::Head(_) | Input::Nothing => None,
+            _ => None,
         };
         let mut fresh = None;
         let decoder = match &mut kept {
@@ -175,7 +186,7 @@ impl Session {
 
     /// Notes that the peer's side of the stream has ended.
     pub fn end_of_input(&mut self, node: &mut impl Node) -> Option<Step> {
-        if matches!(self.input, Input::Frames(_)) {
+        if self.input.takes_messages() {
             return self.take(node, Item::Eof);
         }
         self.event(node, Event::Eof);

@@ -82,6 +82,7 @@ pub(super) enum Hook {
 ///     pages: false,
 ///     json: true,
 ///     compression: false,
+///     sse: None,
 ///     name_bytes: 128,
 ///     tokens: Tokens::default(),
 /// };

@@ -19,6 +19,7 @@ fn config(compression: bool) -> Arc<HandshakeConfig> {
         pages: false,
         json: true,
         compression,
+        sse: None,
         name_bytes: 128,
         tokens: Tokens::default(),
     })

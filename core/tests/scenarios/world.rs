@@ -233,6 +233,7 @@ impl World {
             pages: true,
             json: config.wire == Wire::Json,
             compression: config.compression.is_some(),
+            sse: config.sse.clone(),
             name_bytes: config.limits.name_bytes,
             tokens: switchboard_core::Tokens::default(),
         };

@@ -5,7 +5,9 @@
 mod support;
 
 mod ending;
+mod event_streams;
 mod lock_holds;
 mod login;
 mod node;
 mod order;
+mod posts;

@@ -292,6 +292,7 @@ impl Options {
             connects.per_second = connects.per_second.saturating_mul(times);
             connects.burst = connects.burst.saturating_mul(times);
         }
+        config.sse = Some("/sse".into());
         config.presence.enabled = self.presence == Switch::On;
         config.presence.leave_grace = self.leave_grace;
         config.users = self.users;

@@ -114,9 +114,14 @@ impl<R: Runtime> Task<R> {
                 true
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => true,
-            Poll::Ready(Err(_)) => {
+            Poll::Ready(Err(error)) => {
                 self.ended = true;
-                self.event(Event::Reset);
+                let timed_out = error.kind() == io::ErrorKind::TimedOut;
+                self.event(if timed_out {
+                    Event::TimedOut
+                } else {
+                    Event::Reset
+                });
                 false
             }
         };

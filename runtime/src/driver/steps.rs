@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use switchboard_core::session::{Reply, Step};
+use switchboard_core::session::{Call, Reply, Step};
 
 use super::calls::{Begun, Hook, begin, hook_span, panic_message};
 use super::locking::Locking;
@@ -68,6 +68,14 @@ impl<R: Runtime> Task<R> {
                 return None;
             }
         };
+        if let Call::Authenticate(login) = &call
+            && login.request.is_event_stream()
+        {
+            // Its client answers no pings. So the kernel says whether the peer is there.
+            let config = &self.host.shared().config;
+            let time = config.health.ping_timeout.max(config.timeouts.write_stall);
+            self.link.socket.limit_unacknowledged(time);
+        }
         let pages = match self.arrival.take().map(|arrival| *arrival) {
             Some(Arrival::Fresh(pages)) => pages,
             _ => None,

@@ -80,6 +80,7 @@ impl Hub {
         check_cluster(&config)?;
         let mut switchboard = Switchboard::new(config.clone(), machine::seed(), Time::ZERO)?;
         switchboard.await_disconnect_hooks();
+        switchboard.set_stream_key((machine::seed(), machine::seed()));
         let handle = Arc::new_cyclic(|handle: &Weak<Handle>| {
             let application = Arc::new(application(WeakHub {
                 handle: handle.clone(),

@@ -5,6 +5,7 @@ use std::io;
 #[cfg(feature = "tls")]
 use std::net::IpAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
@@ -67,6 +68,19 @@ impl AnySocket {
             Kind::Tls(tls) => tls.socket().limit_unsent(bytes),
             Kind::Other(_) => {
                 let _ = bytes;
+            }
+        }
+    }
+
+    /// Limits the time that what was sent may stay unacknowledged. No effect on other kinds of sockets.
+    pub(crate) fn limit_unacknowledged(&self, time: Duration) {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket.limit_unacknowledged(time),
+            #[cfg(feature = "tls")]
+            Kind::Tls(tls) => tls.socket().limit_unacknowledged(time),
+            Kind::Other(_) => {
+                let _ = time;
             }
         }
     }

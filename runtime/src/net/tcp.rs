@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -40,6 +41,12 @@ impl Tcp {
     pub(crate) fn limit_unsent(&self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(bytes);
+    }
+
+    /// Lets the kernel end the stream if the peer does not acknowledge what was sent for this long, or
+    /// takes nothing for as long.
+    pub(crate) fn limit_unacknowledged(&self, time: Duration) {
+        let _ = SockRef::from(&self.stream).set_tcp_user_timeout(Some(time));
     }
 
     pub(crate) fn note(&self, readiness: Readiness) {

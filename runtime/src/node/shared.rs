@@ -98,6 +98,7 @@ impl Shared {
                     pages,
                     json: config.wire == Wire::Json,
                     compression: config.compression.is_some(),
+                    sse: config.sse.clone(),
                     name_bytes: config.limits.name_bytes,
                     tokens: config.tokens.clone(),
                 })

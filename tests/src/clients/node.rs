@@ -162,6 +162,7 @@ fn request(config: &Config, session: &str) -> Request {
         pages: false,
         json: config.wire == Wire::Json,
         compression: config.compression.is_some(),
+        sse: config.sse.clone(),
         name_bytes: config.limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),
     };

@@ -75,6 +75,7 @@ impl World {
                     pages: true,
                     json: self.plan.json,
                     compression: false,
+                    sse: None,
                     name_bytes: self.plan.config.limits.name_bytes,
                     tokens: Tokens {
                         cookie: Some("token".into()),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use switchboard_core::protocol::{Command, Rejected, RequestId};
 use switchboard_core::session::{Held, Node};
 use switchboard_core::{
-    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Question, Reach,
-    ReadMode, Refused, Request, RequestOutcome, Time,
+    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Posted, Question,
+    Reach, ReadMode, Refused, Request, RequestOutcome, Time,
 };
 
 use super::counters::Probe;
@@ -203,6 +203,22 @@ impl Held for Seam<'_> {
         let (world, l) = (&mut *self.world, self.l);
         world.predict_page(l);
         let _ = world.call(|board, now| board.answer_page(now, id, response));
+    }
+
+    /// No client of the simulation has an event stream.
+    fn post(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        messages: Result<Vec<Posted>, BadRequest>,
+    ) {
+        let _ = self
+            .world
+            .call(|board, now| board.post(now, id, request, messages));
+    }
+
+    fn next_posted(&mut self, id: ConnectionId) -> Option<Posted> {
+        self.world.board.next_posted(id)
     }
 
     fn close(&mut self, id: ConnectionId, reason: CloseReason) {

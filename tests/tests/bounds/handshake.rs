@@ -41,6 +41,7 @@ fn a_handshake_holds_at_most_twice_what_it_received_and_its_request_no_more() {
         pages: false,
         json: true,
         compression: false,
+        sse: None,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     });
@@ -73,6 +74,7 @@ fn a_handshake_allocates_linearly_in_what_it_received() {
         pages: false,
         json: true,
         compression: false,
+        sse: None,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     });

@@ -59,7 +59,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/CATALOGUE.md");
 const ACCEPT: &str = "SWITCHBOARD_ACCEPT";
 
 /// The sections of the catalogue, and the number of rows in each.
-const SECTIONS: [(&str, usize, &str); 9] = [
+const SECTIONS: [(&str, usize, &str); 10] = [
     ("H", 22, "Handshake"),
     ("F", 26, "Framing"),
     ("D", 12, "Compression"),
@@ -69,6 +69,7 @@ const SECTIONS: [(&str, usize, &str); 9] = [
     ("J", 12, "JSON"),
     ("A", 9, "Authentication"),
     ("K", 11, "Histories"),
+    ("E", 9, "Event streams"),
 ];
 
 fn entries() -> Vec<Entry> {
@@ -80,6 +81,7 @@ fn entries() -> Vec<Entry> {
         super::coming_back::covers(),
         super::delivery::covers(),
         super::drain::covers(),
+        super::event_stream_rows::covers(),
         super::exhausted::covers(),
         super::farewells::covers(),
         super::floods::covers(),

@@ -24,6 +24,8 @@ mod defaults;
 mod delivery;
 mod drain;
 mod embedded;
+mod event_stream_rows;
+mod event_streams;
 mod exceptions;
 mod exhausted;
 mod farewells;

@@ -182,14 +182,23 @@ impl Peer {
 
     /// Returns the head of an HTTP response, or the end.
     pub(crate) fn try_head(&mut self) -> Result<Head, End> {
+        let text = self.try_until("\r\n\r\n")?;
+        let status = text[9..12].parse().expect("a status");
+        Ok(Head { status, text })
+    }
+
+    /// Returns the text up to this one, and with it; or the end.
+    pub(crate) fn try_until(&mut self, end: &str) -> Result<String, End> {
+        let (end, mut seen) = (end.as_bytes(), 0);
         loop {
             let bytes = &self.buffer[self.at..];
-            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                let text = String::from_utf8(self.take(end + 4)).expect("text");
-                let status = text[9..12].parse().expect("a status");
-                return Ok(Head { status, text });
+            let found = bytes[seen..].windows(end.len()).position(|it| it == end);
+            if let Some(found) = found {
+                let text = self.take(seen + found + end.len());
+                return Ok(String::from_utf8(text).expect("text"));
             }
-            self.fill(self.buffer.len() - self.at + 1)?;
+            seen = (bytes.len() + 1).saturating_sub(end.len());
+            self.fill(bytes.len() + 1)?;
         }
     }
 

@@ -93,6 +93,8 @@ pub(super) struct Connection {
     pub(super) discards: bool,
     /// Whether it has left its rooms, and what waited there is among its own frames.
     pub(super) flushed: bool,
+    /// Whether it is an event stream, to which frames are written as events.
+    pub(super) events: bool,
     /// Messages that a writer has taken of rooms that were left since. They are dropped, unless it
     /// writes them.
     pub(super) adrift: u32,
@@ -126,6 +128,7 @@ impl Connection {
             stalled: false,
             discards: false,
             flushed: false,
+            events: false,
             adrift: 0,
             pongs: 0,
             urgent: List::EMPTY,

@@ -9,7 +9,7 @@ use super::connection::{List, Membership, Writer};
 use super::own::{Came, Item};
 use super::recovery::{Markers, NoMarkers, place};
 use super::turn::Turn;
-use crate::{ConnectionId, Frame};
+use crate::{ConnectionId, Frame, event_stream};
 
 /// What a connection that is ending is still due from a room.
 struct Due {
@@ -109,6 +109,20 @@ impl Log {
                 told = numbers.and_then(|(from, to)| markers.skip(found.room, from, to));
             }
             let mark = told.is_some();
+            // The position goes before the message, as a part of the same event.
+            if self.connections[slot as usize].events
+                && is_for
+                && let Some(seq) = entry.seq()
+                && let Some(position) = markers.position(slot, found.room, seq)
+            {
+                due.push(Due {
+                    place,
+                    stamp: entry.stamp,
+                    frame: event_stream::id_line(&position),
+                    came,
+                    mark: true,
+                });
+            }
             if let Some(frame) = told.or_else(|| is_for.then(|| entry.frame.clone())) {
                 due.push(Due {
                     place,

@@ -24,6 +24,18 @@ impl Log {
         };
     }
 
+    /// Makes a connection an event stream: from now on its frames are written as events.
+    pub(in crate::switchboard) fn make_event_stream(&mut self, id: ConnectionId) {
+        if self.connection(id).is_some() {
+            self.connections[id.slot as usize].events = true;
+        }
+    }
+
+    /// Returns whether a connection is an event stream.
+    pub(in crate::switchboard) fn is_event_stream(&self, id: ConnectionId) -> bool {
+        self.connection(id).is_some_and(|found| found.events)
+    }
+
     /// Forgets a connection and all that it has not written. Returns the number of messages among
     /// that.
     pub(in crate::switchboard) fn drop_connection(&mut self, id: ConnectionId) -> u64 {

@@ -95,7 +95,7 @@ pub(super) use self::history::Origin;
 pub(super) use self::latest::NotKept;
 pub(super) use self::limits::{Limits, Rule};
 pub(super) use self::publish::{Busy, Published};
-pub(super) use self::recovery::{From, Identity, Markers, Resent};
+pub(super) use self::recovery::{From, Identity, Joined, Markers, Resent};
 pub(super) use self::turn::Outcome;
 pub use self::turn::Turn;
 

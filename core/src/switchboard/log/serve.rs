@@ -11,7 +11,7 @@ use super::recovery::{Markers, Recovery, place};
 use super::room::Room;
 use super::take::{CHUNK, LENT_FROM};
 use super::turn::{Job, Source, Step, Turn};
-use crate::Frame;
+use crate::{Frame, event_stream};
 
 /// A room in which the connection is behind.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,8 @@ struct Gather {
     start: usize,
     steps: usize,
     lent: Option<(Frame, usize)>,
+    /// Whether frames are written as events.
+    events: bool,
     /// Whether nothing more fits.
     full: bool,
     urgent: u16,
@@ -53,6 +55,10 @@ impl Gather {
 
     /// Adds a frame, if it fits; returns whether it did.
     fn add(&mut self, turn: &mut Turn, frame: &Frame, from: usize, step: (bool, Source)) -> bool {
+        // What remains of an event is none.
+        if self.events && step.1 != Source::Rest {
+            return self.add_event(turn, frame, step, None);
+        }
         let bytes = frame.len() - from;
         let used = self.used(turn);
         let large = bytes >= LENT_FROM;
@@ -74,6 +80,33 @@ impl Gather {
         });
         true
     }
+
+    /// Adds a frame as an event with this id, if it fits; returns whether it did.
+    fn add_event(
+        &mut self,
+        turn: &mut Turn,
+        frame: &Frame,
+        (message, source): (bool, Source),
+        id: Option<&str>,
+    ) -> bool {
+        if self.full {
+            return false;
+        }
+        let before = turn.buffer.len();
+        event_stream::write(&mut turn.buffer, frame, id);
+        let used = turn.buffer.len() - self.start;
+        if before > self.start && used > CHUNK {
+            turn.buffer.truncate(before);
+            self.full = true;
+            return false;
+        }
+        turn.steps.push(Step {
+            end: used as u32,
+            message,
+            source,
+        });
+        true
+    }
 }
 
 impl Log {
@@ -84,6 +117,7 @@ impl Log {
             start: turn.buffer.len(),
             steps: turn.steps.len(),
             lent: None,
+            events: self.connections[slot as usize].events,
             full: false,
             urgent: 0,
             own: 0,
@@ -236,7 +270,14 @@ impl Log {
             }
             if room.is_for(behind.at, behind.cursor, slot, recovery.as_ref()) {
                 let after = after(room, behind.room, behind.at);
-                if !gather.add(turn, &entry.frame, 0, (true, after)) {
+                let added = if gather.events {
+                    let seq = entry.seq();
+                    let id = seq.and_then(|seq| markers.position(slot, behind.room, seq));
+                    gather.add_event(turn, &entry.frame, (true, after), id.as_deref())
+                } else {
+                    gather.add(turn, &entry.frame, 0, (true, after))
+                };
+                if !added {
                     return;
                 }
                 behind.at += 1;

@@ -139,6 +139,7 @@ impl Log {
             return;
         }
         let alone = !connection.has_own()
+            && !connection.events
             && !member.special
             && !room.is_before_front(from)
             && (room.rule.slow != Slow::DropNewest || from >= room.over)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::switchboard::Switchboard;
 use crate::address::is_trusted;
-use crate::handshake::Resume;
+use crate::handshake::{Purpose, Resume};
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::Pending;
@@ -81,11 +81,19 @@ impl Switchboard {
         if !matches!(connection.phase, Phase::Arrived) {
             return Ok(RequestOutcome::Refused);
         }
-        if !request.is_upgrade() {
-            return Ok(self.consider_page(id, request));
-        }
-        let json = self.config.wire == Wire::Json;
-        let response = self.encoder.switching_protocols(request, json);
+        let response = match request.purpose() {
+            Purpose::Page => return Ok(self.consider_page(id, request)),
+            Purpose::Upgrade => {
+                let json = self.config.wire == Wire::Json;
+                self.encoder.switching_protocols(request, json)
+            }
+            Purpose::EventStream => self.open_event_stream(id, request),
+            Purpose::Post { .. } => {
+                // A session takes it with its body: see `post`.
+                self.refuse(id, Refused::Malformed(BadRequest::NotFound));
+                return Ok(RequestOutcome::Refused);
+            }
+        };
         Ok(self.check_request(id, request, Some(response)))
     }
 
@@ -158,7 +166,7 @@ impl Switchboard {
 
     /// Settles the client's address. Returns whether it differs from the one known on arrival and
     /// already holds its share of the seats.
-    fn came_too_many(&mut self, id: ConnectionId, ip: IpKey) -> bool {
+    pub(super) fn came_too_many(&mut self, id: ConnectionId, ip: IpKey) -> bool {
         let arrived_as = self.connections.get(id).map(|found| found.ip);
         self.settle_address(id, ip);
         arrived_as != Ok(ip) && self.seats.came_too_many(ip, &self.config.limits)

@@ -19,6 +19,7 @@ impl Switchboard {
         self.partials
             .audit(&self.connections, self.config.limits.unfinished_bytes)?;
         self.deadlines.audit(&self.connections, &self.config)?;
+        self.posts.audit(&self.connections)?;
         self.pings.audit()
     }
 }

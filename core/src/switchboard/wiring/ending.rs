@@ -7,7 +7,7 @@ use crate::switchboard::connection::{ConnectionState, NONE};
 use crate::switchboard::phase::{Ending, Phase};
 use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::timers::Kind;
-use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time};
+use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, event_stream};
 
 /// Bytes that are read and discarded from a connection that is ending, so that unread input does
 /// not turn its Close frame into a reset. Stops reading a peer that sends more, but keeps the
@@ -96,6 +96,7 @@ impl Switchboard {
     fn evict_open(&mut self, id: ConnectionId, reason: CloseReason) {
         let quiet = self.log.may_be_overtaken(id);
         let last = if quiet { close_frame(reason) } else { None };
+        let last = last.map(|frame| self.as_written(id, frame));
         let dropped = self.log.drop_connection(id);
         self.counters.dropped(reason.as_str(), dropped);
         self.leave_everything(id, reason);
@@ -121,6 +122,7 @@ impl Switchboard {
             self.counters.dropped(reason.as_str(), dropped);
         } else {
             let marking = &mut Marking {
+                connections: &self.connections,
                 rooms: &self.rooms,
                 encoder: &mut self.encoder,
                 wire: self.config.wire,
@@ -144,7 +146,8 @@ impl Switchboard {
         connection.deadline = deadline;
         if crowded {
             let quiet = self.log.may_be_overtaken(id);
-            return self.remove(id, close.filter(|_| quiet));
+            let last = close.filter(|_| quiet);
+            return self.remove(id, last.map(|frame| self.as_written(id, frame)));
         }
         for frame in [last, close].into_iter().flatten() {
             self.push_last(id, frame);
@@ -152,6 +155,15 @@ impl Switchboard {
         self.arm(id, Kind::Close);
         self.effects.act(Action::ReadMode(id));
         self.finish(id);
+    }
+
+    /// Returns a frame as it is written to a connection.
+    fn as_written(&self, id: ConnectionId, frame: Frame) -> Frame {
+        if self.log.is_event_stream(id) {
+            event_stream::event(&frame, None)
+        } else {
+            frame
+        }
     }
 
     /// Removes an open connection from every index, and sends a notice.
@@ -173,6 +185,7 @@ impl Switchboard {
         }
         self.users.remove(user, id.slot);
         self.users.leave_session(session, id.slot);
+        self.posts.forget(id.slot);
         self.pings
             .forget(&mut self.connections, &mut self.effects, id);
         self.counters.closed(reason);
@@ -210,6 +223,11 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
+        let admitted = matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_));
+        if admitted && self.log.is_event_stream(id) {
+            // An event stream has nothing to read: its client posts.
+            return self.end(id, CloseReason::ProtocolError);
+        }
         // Input that arrives while data is still being written is bounded by the deadline; it must
         // not cost the peer the answer.
         let Some(ending) = connection.ending().filter(|ending| ending.shut) else {
@@ -246,6 +264,16 @@ impl Switchboard {
         }
     }
 
+    /// Handles a stream whose peer has not acknowledged in time what was sent.
+    pub(super) fn peer_timed_out(&mut self, id: ConnectionId) {
+        match self.connections.get(id) {
+            Ok(connection) if connection.is_open() => {
+                self.evict(id, CloseReason::HeartbeatTimeout);
+            }
+            _ => self.peer_reset(id),
+        }
+    }
+
     /// Removes a connection that is in no index any more, and releases what it holds.
     pub(super) fn remove(&mut self, id: ConnectionId, last: Option<Frame>) {
         let Ok(connection) = self.connections.get_mut(id) else {
@@ -255,6 +283,7 @@ impl Switchboard {
             !connection.is_open(),
             "an open connection is evicted, not removed"
         );
+        self.posts.forget(id.slot);
         let (seat, ip) = (connection.phase.seat(), connection.ip);
         let ip_seat = connection.ip_seat;
         let dropped = self.log.drop_connection(id);

@@ -65,7 +65,9 @@ impl Switchboard {
             return;
         };
         if liveness::due(connection, health.ping_interval, now) {
-            let asks = health.health_ping == HealthPing::All && self.config.wire == Wire::Json;
+            let asks = health.health_ping == HealthPing::All
+                && self.config.wire == Wire::Json
+                && !self.log.is_event_stream(id);
             let (payload, frame) = self.ping_of_this_tick(asks);
             if let Ok(connection) = self.connections.get_mut(id) {
                 liveness::sent(connection, payload, asks, now);
@@ -78,12 +80,18 @@ impl Switchboard {
     /// Starts the ping timeout when the socket has taken all of a ping. A peer whose socket takes
     /// nothing is found by the write stall instead. So a dead peer is found at the latest one ping
     /// interval and the longer of the two timeouts after its last sign of life.
+    ///
+    /// The client of an event stream answers no ping. Its system acknowledges the bytes, which the
+    /// driver watches ([`Event::TimedOut`](crate::Event::TimedOut)).
     pub(super) fn ping_left(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.health.ping_timeout;
+        let answered = !self.log.is_event_stream(id);
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if let Some(ping) = &mut connection.ping {
+        if !answered {
+            connection.ping = None;
+        } else if let Some(ping) = &mut connection.ping {
             ping.deadline = deadline;
             self.arm(id, Kind::PingTimeout);
         }

@@ -46,6 +46,8 @@ pub enum Event<'a> {
     Eof,
     /// Reading or writing failed.
     Reset,
+    /// The peer's system has not acknowledged what was sent in time, so that the stream has failed.
+    TimedOut,
     /// The socket takes bytes again.
     Writable,
     /// Reading pauses because a hook is busy.
@@ -105,6 +107,7 @@ impl Switchboard {
             Event::Discarded(bytes) => self.discarded(id, bytes),
             Event::Eof => self.peer_ended(id),
             Event::Reset => self.peer_reset(id),
+            Event::TimedOut => self.peer_timed_out(id),
             Event::Writable => return self.writable(id),
             Event::Paused => self.connections.get_mut(id)?.paused = true,
             Event::Resumed => {
@@ -217,6 +220,11 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
+        if matches!(connection.phase, Phase::Arrived) {
+            // The body of a post, whose deadline is that of the request.
+            self.partials.set(connection, bytes);
+            return self.bound_partials();
+        }
         if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
             return;
         }
@@ -231,6 +239,11 @@ impl Switchboard {
             connection.deadline = deadline;
             self.arm(id, Kind::Message);
         }
+        self.bound_partials();
+    }
+
+    /// Closes the connections that hold most, while unfinished messages take too much memory.
+    fn bound_partials(&mut self) {
         let limit = self.config.limits.unfinished_bytes;
         while let Some(id) = self.partials.largest(&self.connections, limit) {
             self.end(id, CloseReason::Policy);

@@ -1,13 +1,16 @@
-//! What clients are told about numbers that they do not get.
+//! What clients are told about numbers: those that they do not get, and on event streams the positions
+//! after those that they get.
 
 use crate::protocol::ServerMessage;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::log::Markers;
 use crate::switchboard::rooms::Rooms;
+use crate::switchboard::table::Table;
 use crate::{Frame, Wire};
 
-/// Encodes `skip` and `gap`.
+/// Encodes `skip`, `gap` and positions.
 pub(super) struct Marking<'a> {
+    pub(super) connections: &'a Table,
     pub(super) rooms: &'a Rooms,
     pub(super) encoder: &'a mut Encoder,
     pub(super) wire: Wire,
@@ -28,5 +31,14 @@ impl Markers for Marking<'_> {
     fn gap(&mut self, room: u32, from: u64, to: u64) -> Option<Frame> {
         let channel = &self.rooms.at(self.rooms.of_log(room)).name;
         self.encode(&ServerMessage::Gap { channel, from, to })
+    }
+
+    /// A stream has one position, which is that in its lobby.
+    fn position(&mut self, slot: u32, room: u32, seq: u64) -> Option<String> {
+        let key = self.rooms.of_log(room);
+        let mut memberships = self.connections.at(slot).rooms.iter();
+        let lobby = memberships.any(|member| member.room == key && member.lobby);
+        let tells = lobby && self.wire == Wire::Json;
+        tells.then(|| format!("{}.{seq}", self.rooms.epoch(key).as_str()))
     }
 }

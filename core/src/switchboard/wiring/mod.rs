@@ -8,7 +8,7 @@
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
 //!   consider, publishing, subscribing               requests of clients
 //!   logins, publish                                 in a cluster, before that
-//!   outbound, health, histories, opening, rooms, reject     one subject each
+//!   outbound, health, histories, opening, rooms, reject, event_streams     one subject each
 //!   sharing, relaying, moving, elsewhere            what goes to the cluster, and comes from it
 //!   values, drain, everybody, presence, users, recovery
 //!   delivery
@@ -28,6 +28,7 @@ mod denials;
 mod drain;
 mod elsewhere;
 mod ending;
+mod event_streams;
 mod everybody;
 mod health;
 mod histories;

@@ -11,7 +11,7 @@ use crate::switchboard::phase::Phase;
 use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::rooms::Via;
 use crate::switchboard::timers::Kind;
-use crate::{CloseReason, ConnectionId, IpKey, JoinFrom, Refused, Time};
+use crate::{CloseReason, ConnectionId, IpKey, Refused, Time};
 
 impl Switchboard {
     /// Takes a seat of the node and of the lobby, or none.
@@ -31,7 +31,7 @@ impl Switchboard {
             return Ok(());
         };
         let lobby = pending.lobby.clone();
-        let (since, reach) = (pending.resume.since.take(), pending.reach);
+        let (from, reach) = (pending.resume.from.take(), pending.reach);
         if let Some(lobby) = &lobby {
             let ip = self.connections.get(id).map(|found| found.ip).ok();
             self.lobby_seat(lobby, ip, replaced)?;
@@ -40,7 +40,7 @@ impl Switchboard {
         if let Some(lobby) = lobby {
             // Fails only if the connection could not take its `welcome` and was closed.
             let place = self.rooms.find_or_vacant(&lobby);
-            let from = since.map_or(JoinFrom::Rule, JoinFrom::Since);
+            let from = from.unwrap_or_default();
             let entering = Entering {
                 via: Via::Url,
                 from: &from,

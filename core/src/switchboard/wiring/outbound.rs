@@ -34,6 +34,7 @@ impl Switchboard {
     /// Costs what is taken: at most about 256 KiB of small frames, while large ones are shared.
     pub fn take_turn(&mut self, turn: &mut Turn, most: usize) {
         let marking = &mut Marking {
+            connections: &self.connections,
             rooms: &self.rooms,
             encoder: &mut self.encoder,
             wire: self.config.wire,

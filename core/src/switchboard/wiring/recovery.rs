@@ -3,7 +3,7 @@
 use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
 use crate::switchboard::connection::ConnectionState;
-use crate::switchboard::log::{From, Identity, Origin, Resent};
+use crate::switchboard::log::{From, Identity, Joined, Origin, Resent};
 use crate::switchboard::recipients::Exclude;
 use crate::{ConnectionId, JoinFrom, Position, Reach};
 
@@ -29,6 +29,17 @@ impl Beginning {
         recovered: Some(false),
         ..Self::END
     };
+
+    /// Returns the number of the last message before those that the member gets; `None` where it gets
+    /// values by key, of which the first may have any number.
+    pub(super) fn position(&self, joined: &Joined) -> Option<u64> {
+        match self.from {
+            From::End => Some(joined.seq),
+            From::Present(_) => None,
+            From::Last(most) => Some(joined.seq.saturating_sub(most as u64).max(joined.first - 1)),
+            From::After(after) => Some(after),
+        }
+    }
 
     /// Returns what this is where values are kept by key, in a room that has come to the number `seq`,
     /// of which the member may have what comes from `reach` on: unless it recovers, it gets the values

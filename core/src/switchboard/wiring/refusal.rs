@@ -33,7 +33,8 @@ impl Switchboard {
             Phase::Open | Phase::Closing(_) | Phase::Refused(_) => return,
         };
         let crowded = self.seats.refusals_are_crowded(&self.config.limits);
-        let by_close = self.config.refusal == Refusal::Close;
+        // A stream that is refused is no use for anything, and its status is not hidden.
+        let by_close = self.config.refusal == Refusal::Close && !self.log.is_event_stream(id);
         // The reason that the client is told is also counted and logged.
         let refused = match (refused.close(), &response) {
             (Some(_), Some(_)) if by_close && crowded => Refused::RefusalsFull,
@@ -67,7 +68,7 @@ impl Switchboard {
         self.clock.set_wall(now, unix_seconds);
     }
 
-    fn date(&self) -> Option<HttpDate> {
+    pub(super) fn date(&self) -> Option<HttpDate> {
         self.clock.unix_seconds().map(HttpDate::from_unix_seconds)
     }
 

@@ -7,7 +7,7 @@ use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
 use crate::switchboard::log::{From, Identity};
 use crate::switchboard::rooms::Via;
-use crate::{ConnectionId, JoinFrom, Reach, StaleId, Time};
+use crate::{ConnectionId, JoinFrom, Position, Reach, StaleId, Time};
 
 /// How a connection enters a room.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +132,11 @@ impl Switchboard {
             keep: by_key.then_some("latest"),
             id: entering.request,
         };
-        self.send_message(id, &message);
+        let position = beginning.position(&joined).map(|seq| Position {
+            epoch: epoch.as_str().into(),
+            seq,
+        });
+        self.send_positioned(id, &message, position.filter(|_| lobby).as_ref());
         self.send_presence_list(id, key);
         if let Some((from, to)) = beginning.hidden {
             let channel = &channel;

@@ -9,7 +9,7 @@ use crate::switchboard::counters::Level;
 use crate::switchboard::log::Log;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::recipients::Receipt;
-use crate::{CloseReason, ConnectionId, Frame, Wire};
+use crate::{CloseReason, ConnectionId, Frame, Position, Wire, event_stream};
 
 /// Connections that one call ends for one cause. More of them are due again at once.
 pub(super) const ENDS: usize = 48;
@@ -24,6 +24,22 @@ impl Switchboard {
         if told && self.config.wire == Wire::Json {
             let frame = self.encoder.encode(message, 0);
             self.send_frame(id, frame);
+        }
+    }
+
+    /// Queues an answer or a notice of the JSON protocol. An event stream is told its position with it.
+    pub(super) fn send_positioned(
+        &mut self,
+        id: ConnectionId,
+        message: &ServerMessage<'_>,
+        position: Option<&Position>,
+    ) {
+        if position.is_none() || !self.log.is_event_stream(id) {
+            return self.send_message(id, message);
+        }
+        if self.config.wire == Wire::Json {
+            let frame = self.encoder.encode(message, 0);
+            self.send_frame(id, event_stream::event(&frame, position));
         }
     }
 

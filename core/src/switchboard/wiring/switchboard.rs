@@ -12,6 +12,7 @@ use crate::switchboard::fingerprints::Fingerprints;
 use crate::switchboard::liveness::Liveness;
 use crate::switchboard::log::{self, Log};
 use crate::switchboard::partials::Partials;
+use crate::switchboard::posts::Posts;
 use crate::switchboard::relay::Relay;
 use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
@@ -99,6 +100,7 @@ pub struct Switchboard {
     pub(super) fingerprints: Fingerprints,
     pub(super) deadlines: Deadlines,
     pub(super) pings: Liveness,
+    pub(super) posts: Posts,
     pub(super) drain: Drain,
     pub(super) effects: Effects,
     pub(super) counters: Counters,
@@ -116,7 +118,12 @@ impl Switchboard {
     /// If [`Config::check`] fails.
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
         config.check()?;
-        let Secrets { keyed, epochs, rng } = Secrets::expand(seed);
+        let Secrets {
+            keyed,
+            epochs,
+            posts,
+            rng,
+        } = Secrets::expand(seed);
         let rooms = Rooms::new(keyed, epochs);
         Ok(Self {
             clock: Clock::new(now),
@@ -136,6 +143,7 @@ impl Switchboard {
             }),
             deadlines: Deadlines::default(),
             pings: Liveness::default(),
+            posts: Posts::new(posts),
             drain: Drain::default(),
             effects: Effects::default(),
             counters: Counters::default(),
