@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, describe, it } from 'node:test';
 import WebSocket from 'ws';
 import { Switchboard } from '../dist/index.js';
+import { transports } from '../dist/sse.js';
 
 const CHAT = process.env.SWITCHBOARD_CHAT;
 
@@ -43,6 +44,25 @@ describe('with the chat example', { skip: !CHAT && 'SWITCHBOARD_CHAT is not set'
   afterEach(() => {
     for (const client of clients.splice(0)) client.close();
     for (const child of servers.splice(0)) child.kill('SIGKILL');
+  });
+
+  it('one without WebSockets talks, too, and goes on where it was', async () => {
+    const { address } = await serve();
+    const [ann, bob] = [connect(address, 'ann', { webSocket: transports(['sse']) }), connect(address, 'bob')];
+    const [a, b] = [ann.subscribe('room'), bob.subscribe('room')];
+    await Promise.all([active(a), active(b)]);
+    const heard = [next(b, 'message'), next(a, 'message')];
+    assert.equal(await ann.publish('room', 'é'.repeat(5_000)), 1);
+    assert.equal(await bob.publish('room', 'hi ann'), 2);
+    assert.deepEqual((await Promise.all(heard)).map(({ content }) => content.length), [5_000, 6]);
+    const again = next(a, 'subscribed');
+    ann.reconnect();
+    await bob.publish('room', 'meanwhile');
+    const missed = next(a, 'message');
+    assert.equal((await again).recovered, true);
+    assert.equal((await missed).content, 'meanwhile');
+    const whispers = Promise.all(Array.from({ length: 90 }, (_, n) => ann.direct('bob', n)));
+    assert.deepEqual(await whispers, Array(90).fill(1));
   });
 
   it('two talk: messages, numbers, presence, whispers, round trips', async () => {
