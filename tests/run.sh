@@ -82,6 +82,18 @@ install_python_packages() {
   cp tests/clients/requirements.txt "$stamp"
 }
 
+install_client_packages() {
+  local stamp=client-ts/node_modules/.lock
+  command -v node >/dev/null || { echo "node is missing: install Node 20 or newer"; return 1; }
+  if cmp -s client-ts/package-lock.json "$stamp"; then
+    echo "npm packages of client-ts: present"
+  else
+    echo "npm packages of client-ts: installing what client-ts/package-lock.json names"
+    (cd client-ts && npm ci --no-audit --no-fund) || return 1
+    cp client-ts/package-lock.json "$stamp"
+  fi
+}
+
 # What an earlier run built is not tested in place of what does not build.
 built=
 build_examples() {
@@ -283,9 +295,9 @@ faults() {
       tests/clients/faults/*.test.mjs
 }
 
-# The chat page.
+# The chat page, and the TypeScript client without WebSockets.
 browser() {
-  find_chromium && install_node_packages &&
+  find_chromium && install_node_packages && install_client_packages && npm --prefix client-ts run build &&
     with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=120000 \
       tests/clients/browser/*.test.mjs
 }
@@ -293,15 +305,7 @@ browser() {
 # The TypeScript client: its types, its lint, its decisions against the vectors, its size, and whether
 # the chat page embeds what its source says. With a server, also against that.
 typescript_client() {
-  local stamp=client-ts/node_modules/.lock
-  command -v node >/dev/null || { echo "node is missing: install Node 20 or newer"; return 1; }
-  if cmp -s client-ts/package-lock.json "$stamp"; then
-    echo "npm packages of client-ts: present"
-  else
-    echo "npm packages of client-ts: installing what client-ts/package-lock.json names"
-    (cd client-ts && npm ci --no-audit --no-fund) || return 1
-    cp client-ts/package-lock.json "$stamp"
-  fi
+  install_client_packages || return 1
   (cd client-ts && npm run check && npm run lint && npm run size && npm run bundle -- --check) &&
     with_servers "$1" "$2" npm --prefix client-ts test
 }
