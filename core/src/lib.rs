@@ -92,8 +92,8 @@ pub use position::{BadPosition, JoinFrom, Position, Reach};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use switchboard::{
     Action, Buckets, ClusterReport, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats,
-    Identity, Inconsistency, JoinError, Notice, PingResult, Posted, Publishing, Quantiles, Question,
-    ReadMode, Receipt, Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll,
-    UserReport, WriteTurn,
+    Identity, Inconsistency, JoinError, Notice, PingResult, Posted, Publishing, Quantiles,
+    Question, ReadMode, Receipt, Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard,
+    ToAll, UserReport, WriteTurn,
 };
 pub use time::Time;

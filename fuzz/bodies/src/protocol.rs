@@ -105,6 +105,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
                 id,
                 seq: 1,
                 duplicate: true,
+                local: true,
             }
             .to_json(),
         );
