@@ -275,7 +275,8 @@ impl World {
                 Phase::Refused => timeouts.refusal,
                 Phase::Closing => timeouts.close,
                 Phase::Authenticating => timeouts.hook,
-                Phase::AwaitingAuth => timeouts.auth + timeouts.hook,
+                // A hook for the login, then one for the lobby.
+                Phase::AwaitingAuth => timeouts.auth + timeouts.hook * 2,
                 // A page is made, read, then lingers; pages here are smaller than 1 KiB.
                 Phase::Page => {
                     let read = timeouts.write_stall + Duration::from_secs(1);
