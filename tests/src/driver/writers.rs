@@ -10,7 +10,8 @@ impl Driver {
     pub(super) fn take(&mut self) -> Result<Option<ConnectionId>, Fault> {
         let mut turn = WriteTurn::default();
         while turn.is_empty() && self.sys.wants_write() {
-            self.act(|sys, _| sys.take_turn(&mut turn, 1));
+            // It does not tell the core the time.
+            self.act_at(self.seen, |sys, _| sys.take_turn(&mut turn, 1));
             self.settle()?;
         }
         let Some((id, bytes)) = turn.job(0) else {
