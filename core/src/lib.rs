@@ -90,6 +90,7 @@ pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
 pub use position::{BadPosition, JoinFrom, Position, Reach};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
+pub use session::{Admission, Data};
 pub use switchboard::{
     Action, Buckets, ClusterReport, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats,
     Identity, Inconsistency, JoinError, Notice, PingResult, Posted, Publishing, Quantiles,

@@ -139,7 +139,7 @@ impl World {
             let reply = match now {
                 Step::Flush => continue,
                 Step::Call(Call::Authenticate(login)) => {
-                    Reply::Identity(login, Ok(Identity::user("ann")))
+                    Reply::Identity(login, Ok(Identity::user("ann").into()))
                 }
                 Step::Call(Call::Text(text)) => self.delivered(text.into_bytes()),
                 Step::Call(Call::Binary(bytes)) => self.delivered(bytes),

@@ -161,24 +161,20 @@ pub use switchboard_core::protocol::{BadContent, ErrorCode, ServerMessage};
 pub use switchboard_core::response::{PageResponse, accept_key};
 #[doc(inline)]
 pub use switchboard_core::{
-    ApplicationCode, BadConnectionId, BadName, BadOrigin, BadPosition, BadRequest, Buckets,
-    CloseReason, ClusterReport, Clustering, Compression, Config, ConfigError, ConnectionId, Denied,
-    Direct, DrainReport, Endpoint, Excerpt, Exclude, Frame, Health, HealthPing, History,
-    HistoryStats, Identity, Inconsistency, JoinError, JoinFrom, Keep, Limits, Notice, Order,
-    Origins, PerMessageDeflate, PingResult, Position, Presence, Quantiles, Rate, Rates, Reach,
-    Receipt, Recoveries, Refusal, Refused, Request, RoomHistory, RoomRule, Rooms, SendError,
-    SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport, WhenDown,
-    Wire, check_user,
+    Admission, ApplicationCode, BadConnectionId, BadName, BadOrigin, BadPosition, BadRequest,
+    Buckets, CloseReason, ClusterReport, Clustering, Compression, Config, ConfigError,
+    ConnectionId, Denied, Direct, DrainReport, Endpoint, Excerpt, Exclude, Frame, Health,
+    HealthPing, History, HistoryStats, Identity, Inconsistency, JoinError, JoinFrom, Keep, Limits,
+    Notice, Order, Origins, PerMessageDeflate, PingResult, Position, Presence, Quantiles, Rate,
+    Rates, Reach, Receipt, Recoveries, Refusal, Refused, Request, RoomHistory, RoomRule, Rooms,
+    SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport,
+    WhenDown, Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{
     Application, BroadcastError, Connection, Entry, Foreign, Hub, IntoExecutor, IntoListener,
     IntoSocket, Message, PolledBy, Runtime, WeakHub, http_api,
 };
-
-#[cfg(feature = "http")]
-#[doc(inline)]
-pub use switchboard_runtime::Admission;
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
 pub type Serve = switchboard_runtime::Serve<Tokio>;

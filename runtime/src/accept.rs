@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 #[cfg(feature = "tls")]
 use rustls::ServerConfig;
-use switchboard_core::{Config, ConfigError, Identity, Request};
+use switchboard_core::{Admission, Config, ConfigError, Request};
 
 use crate::application::Application;
 use crate::argument::{Foreign, IntoExecutor, IntoSocket, PolledBy};
@@ -230,6 +230,6 @@ impl Hub {
     }
 }
 
-pub(crate) fn upgraded(request: Request, identity: Option<Identity>) -> Arrival {
-    Arrival::Upgraded(Box::new(Upgraded { request, identity }))
+pub(crate) fn upgraded(request: Request, admission: Option<Admission>) -> Arrival {
+    Arrival::Upgraded(Box::new(Upgraded { request, admission }))
 }

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use switchboard_core::{CloseReason, Denied, Identity, JoinFrom, Notice, Reach, Request};
+use switchboard_core::{
+    Admission, CloseReason, Denied, Identity, JoinFrom, Notice, Reach, Request,
+};
 
 use crate::hub::{Connection, Entry, Hooks, Message};
 use crate::runtime::BoxFuture;
@@ -71,6 +73,42 @@ pub trait Application: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Identity, Denied>> + Send {
         let _ = request;
         async { Ok(Identity::Anonymous) }
+    }
+
+    /// Authenticates a request, and says what to keep with the connection. Asked in place of
+    /// [`authenticate`](Self::authenticate).
+    ///
+    /// The data of an [`Admission`] is what later hooks get by [`Connection::get`]. It stays until
+    /// `on_disconnect` has returned. Where the answer to an `auth` message on an open connection has data,
+    /// that replaces all that the connection had.
+    ///
+    /// The default asks `authenticate`, and keeps nothing.
+    ///
+    /// ```
+    /// # use switchboard_core::{Admission, Denied, Request};
+    /// # use switchboard_runtime::{Application, Connection};
+    /// struct Profile {
+    ///     colour: String,
+    /// }
+    ///
+    /// # struct Board;
+    /// impl Application for Board {
+    ///     async fn admit(&self, request: &Request) -> Result<Admission, Denied> {
+    ///         let name = request.token().ok_or(Denied::Unauthorized)?.reveal();
+    ///         let colour = request.header("x-colour").unwrap_or("teal").to_owned();
+    ///         Ok(Admission::user(name).with(Profile { colour }))
+    ///     }
+    ///
+    ///     async fn on_connect(&self, client: &Connection) {
+    ///         if let Some(profile) = client.get::<Profile>() {
+    ///             println!("{} writes in {}", client.user(), profile.colour);
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn admit(&self, request: &Request) -> impl Future<Output = Result<Admission, Denied>> + Send {
+        let identity = self.authenticate(request);
+        async { identity.await.map(Admission::from) }
     }
 
     /// Decides whether a client may enter a room. Not called with `Rooms::Open`.
@@ -185,8 +223,8 @@ pub trait Application: Send + Sync + 'static {
 }
 
 impl<A: Application> Hooks for A {
-    fn authenticate(self: Arc<Self>, request: Request) -> BoxFuture<Result<Identity, Denied>> {
-        Box::pin(async move { Application::authenticate(&*self, &request).await })
+    fn admit(self: Arc<Self>, request: Request) -> BoxFuture<Result<Admission, Denied>> {
+        Box::pin(async move { Application::admit(&*self, &request).await })
     }
 
     fn authorize_join(

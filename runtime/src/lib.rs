@@ -73,8 +73,6 @@ pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, Polled
 #[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
 #[doc(hidden)]
 pub use self::driver::ClusterLink;
-#[cfg(feature = "http")]
-pub use self::hub::Admission;
 pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message, WeakHub};
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;

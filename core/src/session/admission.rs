@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admitted::{Admission, Data};
 use super::call::{Call, Lobby, Login, Step};
 use super::input::Input;
 use super::node::{Held, Node};
@@ -23,12 +24,12 @@ impl Session {
         &mut self,
         node: &mut impl Node,
         request: Request,
-        identity: Identity,
+        admission: Admission,
     ) -> Option<Step> {
         match self.begin(node, request)? {
             Step::Call(Call::Authenticate(login)) => {
                 self.call_over();
-                self.identified(node, login, identity)
+                self.identified(node, login, admission)
             }
             step => Some(step),
         }
@@ -86,23 +87,23 @@ impl Session {
         &mut self,
         node: &mut impl Node,
         login: Login,
-        identity: Identity,
+        admission: Admission,
     ) -> Option<Step> {
         let Login { request, answers } = login;
         let config = node.config();
-        let named = match &identity {
+        let named = match admission.identity() {
             Identity::User { name, .. } => check_user(name, config.limits.name_bytes).is_ok(),
             _ => true,
         };
         // The node refuses illegal names, so do not ask the application about the lobby for one.
         let asks_lobby = named && self.user.is_none() && config.rooms == Rooms::Ask;
-        match (identity, request.shared_lobby()) {
+        match (admission.identity(), request.shared_lobby()) {
             (Identity::FirstMessage, _) => {
                 self.waiting.set_request(Some(request));
-                self.authenticated(node, Ok(Identity::FirstMessage), answers.as_ref())
+                self.authenticated(node, Ok(admission), answers.as_ref())
             }
             (identity, Some(room)) if asks_lobby => {
-                let user = match &identity {
+                let user = match identity {
                     Identity::User { name, .. } => name.as_str().into(),
                     _ => anonymous_user(self.id).into(),
                 };
@@ -114,21 +115,25 @@ impl Session {
                     // The node has refused what is not legal.
                     from: from.ok().flatten().unwrap_or_default(),
                     reach: Reach::All,
-                    identity,
+                    admission,
                     answers,
                 };
                 Some(self.call(Hook::Entrance, Call::Lobby(lobby)))
             }
-            (identity, _) => self.authenticated(node, Ok(identity), answers.as_ref()),
+            _ => self.authenticated(node, Ok(admission), answers.as_ref()),
         }
     }
 
     pub(super) fn authenticated(
         &mut self,
         node: &mut impl Node,
-        verdict: Result<Identity, Refused>,
+        verdict: Result<Admission, Refused>,
         request: Option<&RequestId<'_>>,
     ) -> Option<Step> {
+        let (verdict, data) = match verdict.map(Admission::into_parts) {
+            Ok((identity, data)) => (Ok(identity), data),
+            Err(refused) => (Err(refused), Data::default()),
+        };
         if verdict != Ok(Identity::FirstMessage) {
             self.waiting.set_request(None);
         }
@@ -140,6 +145,10 @@ impl Session {
             (user.filter(|_| !undecided), undecided)
         });
         self.undecided = undecided;
+        // A login that was refused changes nothing.
+        if !data.is_empty() && (undecided || user.is_some()) {
+            self.data = data;
+        }
         self.admitted(user)
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::admitted::{Admission, Data};
 use crate::protocol::RequestId;
-use crate::{CloseReason, Denied, Identity, JoinFrom, Question, Reach, Request};
+use crate::{CloseReason, Denied, JoinFrom, Question, Reach, Request};
 
 /// The next step of a driver for a session.
 #[derive(Debug)]
@@ -43,8 +44,8 @@ pub enum Call {
 pub enum Reply {
     /// The complete HTTP response.
     Page(Vec<u8>),
-    /// The client's identity, or a refusal.
-    Identity(Login, Result<Identity, Denied>),
+    /// Who the client is, or a refusal.
+    Identity(Login, Result<Admission, Denied>),
     /// Whether the client may enter its lobby.
     Lobby(Lobby, Result<(), Denied>),
     /// `on_connect` has returned.
@@ -76,7 +77,7 @@ pub struct Lobby {
     /// From where on the client wants the lobby's messages.
     pub from: JoinFrom,
     pub(super) reach: Reach,
-    pub(super) identity: Identity,
+    pub(super) admission: Admission,
     pub(super) answers: Option<RequestId<'static>>,
 }
 
@@ -84,6 +85,11 @@ impl Lobby {
     /// Sets how far back into the history of the lobby the client may reach.
     pub const fn limit(&mut self, to: Reach) {
         self.reach = to;
+    }
+
+    /// Returns what the application keeps with the connection.
+    pub const fn data(&self) -> &Data {
+        self.admission.data()
     }
 }
 

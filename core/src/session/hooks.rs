@@ -14,7 +14,9 @@ impl Session {
         let announced = self.call_over();
         match reply {
             Reply::Page(page) => node.hold(|held| held.answer_page(self.id, page)),
-            Reply::Identity(login, Ok(identity)) => return self.identified(node, login, identity),
+            Reply::Identity(login, Ok(admission)) => {
+                return self.identified(node, login, admission);
+            }
             Reply::Identity(login, Err(denied)) => {
                 return self.authenticated(node, Err(refused(denied)), login.answers.as_ref());
             }
@@ -22,7 +24,7 @@ impl Session {
                 if granted.is_ok() && lobby.reach != Reach::All {
                     node.hold(|held| held.limit_lobby(self.id, lobby.reach));
                 }
-                let verdict = granted.map_err(refused).map(|()| lobby.identity);
+                let verdict = granted.map_err(refused).map(|()| lobby.admission);
                 return self.authenticated(node, verdict, lobby.answers.as_ref());
             }
             Reply::Verdict(question, answer) if waits(node, &question) => {

@@ -14,6 +14,7 @@
 //! writes, calls hooks, polls their futures and catches their panics.
 
 mod admission;
+mod admitted;
 mod backlog;
 mod call;
 mod deferring;
@@ -27,6 +28,7 @@ mod receive;
 mod state;
 mod update;
 
+pub use self::admitted::{Admission, Data};
 pub use self::call::{Call, Ended, Lobby, Login, Reply, Step};
 pub use self::node::{Held, LocalNode, Node};
 pub use self::receive::{Received, Turn};

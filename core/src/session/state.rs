@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::admitted::Data;
 use super::backlog::Waiting;
 use super::call::{Call, Step};
 use super::input::Input;
@@ -51,12 +52,14 @@ pub(super) enum Hook {
 /// use std::sync::Arc;
 ///
 /// use switchboard_core::session::{Call, LocalNode, Reply, Session, Step, Turn};
-/// use switchboard_core::{Config, Endpoint, HandshakeConfig, Identity, Switchboard, Time, Tokens};
+/// use switchboard_core::{
+///     Admission, Config, Endpoint, HandshakeConfig, Switchboard, Time, Tokens,
+/// };
 ///
 /// fn answer(call: Call) -> Reply {
 ///     match call {
 ///         Call::Page(_) => Reply::Page(b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec()),
-///         Call::Authenticate(login) => Reply::Identity(login, Ok(Identity::user("ann"))),
+///         Call::Authenticate(login) => Reply::Identity(login, Ok(Admission::user("ann"))),
 ///         Call::Lobby(lobby) => Reply::Lobby(lobby, Ok(())),
 ///         Call::Connect => Reply::Connected,
 ///         Call::Ask(question) => Reply::Verdict(question, Ok(())),
@@ -124,6 +127,7 @@ pub struct Session {
     pub(super) deflate: bool,
     pub(super) waiting: Waiting,
     pub(super) user: Option<Arc<str>>,
+    pub(super) data: Data,
     /// What the client may send.
     pub(super) meter: Meter,
 }
@@ -149,6 +153,7 @@ impl Session {
             deflate: false,
             waiting: Waiting::default(),
             user: None,
+            data: Data::default(),
             meter: Meter::default(),
         }
     }
@@ -167,6 +172,11 @@ impl Session {
     /// Returns the user, once admitted and until `on_disconnect` is called.
     pub fn user(&self) -> Option<&Arc<str>> {
         self.user.as_ref()
+    }
+
+    /// Returns what the application keeps with the connection, until `on_disconnect` has returned.
+    pub const fn data(&self) -> &Data {
+        &self.data
     }
 
     /// Returns how the stream is to be read, as of the last [`update`](Self::update).
@@ -221,6 +231,7 @@ impl Session {
     pub(super) fn call_over(&mut self) -> bool {
         if self.hook == Hook::Farewell {
             self.user = None;
+            self.data = Data::default();
         }
         self.hook = Hook::Idle;
         self.waiting.set_hook_due(None);

@@ -16,7 +16,7 @@ fn logging_in() -> Node {
     let Some(Call::Authenticate(login)) = node.call.take() else {
         panic!("expected authentication");
     };
-    node.reply(Reply::Identity(login, Ok(Identity::FirstMessage)));
+    node.reply(Reply::Identity(login, Ok(Identity::FirstMessage.into())));
     node.say(&[frame(TEXT, r#"{"type":"auth","token":"ann"}"#)]);
     node.pending();
     node
@@ -49,7 +49,7 @@ fn a_login_by_first_message_has_the_request_and_the_token() {
         panic!("expected authentication");
     };
     assert!(login.request.token().is_none());
-    node.reply(Reply::Identity(login, Ok(Identity::FirstMessage)));
+    node.reply(Reply::Identity(login, Ok(Identity::FirstMessage.into())));
     assert_eq!(node.session.mode(), ReadMode::Frames);
     node.say(&[frame(TEXT, r#"{"type":"auth","token":"ann","id":1}"#)]);
     let Some(Call::Authenticate(login)) = &node.call else {
@@ -66,7 +66,8 @@ fn a_client_whose_identity_is_stated_is_not_authenticated_again() {
     node.session = Session::upgraded(node.id, PEER);
     let request = Request::upgraded("/chat?token=eve", Some("blue".into()), [("host", "h")]);
     let request = request.expect("a request");
-    let step = node.with(|session, node| session.begin_as(node, request, Identity::user("ann")));
+    let step =
+        node.with(|session, node| session.begin_as(node, request, Identity::user("ann").into()));
     node.carry_out(step);
     let Some(Call::Lobby(lobby)) = node.call.take() else {
         panic!("expected authorization of the lobby");
@@ -85,7 +86,7 @@ fn a_lobby_that_is_denied_is_a_refusal() {
     let Some(Call::Authenticate(login)) = node.call.take() else {
         panic!("expected authentication");
     };
-    node.reply(Reply::Identity(login, Ok(Identity::user("ann"))));
+    node.reply(Reply::Identity(login, Ok(Identity::user("ann").into())));
     let Some(Call::Lobby(lobby)) = node.call.take() else {
         panic!("expected authorization of the lobby");
     };

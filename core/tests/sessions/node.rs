@@ -101,7 +101,7 @@ impl Node {
         };
         let name = login.request.token().map_or("ann", |token| token.reveal());
         let identity = Identity::user(name);
-        self.reply(Reply::Identity(login, Ok(identity)));
+        self.reply(Reply::Identity(login, Ok(identity.into())));
         let Some(Call::Lobby(lobby)) = self.call.take() else {
             panic!("expected authorization of the lobby");
         };
@@ -262,7 +262,7 @@ impl Node {
         while let Some(Step::Call(call)) = step.take() {
             step = match call {
                 Call::Authenticate(login) => {
-                    let identity = Ok(Identity::user("ann"));
+                    let identity = Ok(Identity::user("ann").into());
                     session.reply(&mut node, Reply::Identity(login, identity))
                 }
                 Call::Lobby(lobby) => session.reply(&mut node, Reply::Lobby(lobby, Ok(()))),

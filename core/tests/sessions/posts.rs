@@ -143,7 +143,7 @@ fn a_client_may_post_its_first_message() {
         panic!("expected authentication");
     };
     let first = switchboard_core::Identity::FirstMessage;
-    node.reply(Reply::Identity(login, Ok(first)));
+    node.reply(Reply::Identity(login, Ok(first.into())));
     assert!(!node.has_sent("welcome"));
     assert_eq!(
         status(&node.post(r#"{"type":"auth","token":"ann"}"#)),

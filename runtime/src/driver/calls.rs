@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use switchboard_core::response::{self, HttpDate, PageResponse};
 use switchboard_core::session::{Call, Reply, Session};
-use switchboard_core::{Question, Refused};
+use switchboard_core::{Data, Question, Refused};
 use tracing::debug_span;
 
 use super::Host;
@@ -109,12 +109,13 @@ fn call_application(
     call: Call,
 ) -> Begun {
     let application = host.application.clone();
-    let as_user = |user: Arc<str>| Connection {
+    let as_user = |user: Arc<str>, data: &Data| Connection {
         id: session.id(),
         user,
+        data: data.clone(),
         hub: host.hub(),
     };
-    let client = || as_user(session.user().cloned().unwrap_or_default());
+    let client = || as_user(session.user().cloned().unwrap_or_default(), session.data());
     match call {
         Call::Page(request) => {
             let head_only = request.method() == "HEAD";
@@ -127,13 +128,13 @@ fn call_application(
             })
         }
         Call::Authenticate(login) => {
-            let identity = application.authenticate(login.request.clone());
-            poll_once(context, identity, |identity| {
-                Reply::Identity(login, identity)
+            let admitted = application.admit(login.request.clone());
+            poll_once(context, admitted, |admitted| {
+                Reply::Identity(login, admitted)
             })
         }
         Call::Lobby(lobby) => {
-            let client = as_user(lobby.user.clone());
+            let client = as_user(lobby.user.clone(), lobby.data());
             let (room, from) = (lobby.room.clone(), lobby.from.clone());
             let granted = application.authorize_join(client, room, Entry::Lobby, from);
             poll_once(context, granted, |granted| {

@@ -46,8 +46,10 @@ impl<R: Runtime> Task<R> {
             return None;
         };
         let mut node = Locking::new(self.host.shared(), &self.link);
-        match upgraded.identity {
-            Some(identity) => self.session.begin_as(&mut node, upgraded.request, identity),
+        match upgraded.admission {
+            Some(admission) => self
+                .session
+                .begin_as(&mut node, upgraded.request, admission),
             None => self.session.begin(&mut node, upgraded.request),
         }
     }

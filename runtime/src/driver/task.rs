@@ -57,7 +57,7 @@ impl<R: Runtime> Task<R> {
     pub(crate) fn new(host: Arc<Host>, arrived: Arrived) -> Self {
         let shared = host.shared();
         // There is one per connection.
-        const { assert!(size_of::<Self>() <= 160) };
+        const { assert!(size_of::<Self>() <= 168) };
         let Arrived {
             link,
             id,

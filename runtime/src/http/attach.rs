@@ -7,7 +7,7 @@ use std::sync::Once;
 use hyper::rt::{Read, Write};
 use hyper::upgrade::Upgraded;
 use hyper_util::server::conn::auto::upgrade::downcast;
-use switchboard_core::{Identity, Request};
+use switchboard_core::{Admission, Request};
 
 use super::stream::HyperStream;
 use crate::accept::upgraded as arrival;
@@ -36,19 +36,19 @@ pub(super) fn attach<R: HyperIo>(
     upgraded: Upgraded,
     peer: Option<IpAddr>,
     request: Request,
-    identity: Option<Identity>,
+    admission: Option<Admission>,
 ) -> io::Result<()> {
     let (io, early) = match direct::<R>(upgraded) {
         Ok(direct) => direct,
         Err(upgraded) => {
             let socket = AnySocket::new(PolledSocket::new(HyperStream(upgraded)));
             let peer = peer.unwrap_or_else(unknown);
-            return hub.attach::<R>(socket, peer, arrival(request, identity), Vec::new());
+            return hub.attach::<R>(socket, peer, arrival(request, admission), Vec::new());
         }
     };
     let (socket, address) = R::into_socket(io)?;
     let peer = peer.unwrap_or(address);
-    hub.attach::<R>(socket, peer, arrival(request, identity), early)
+    hub.attach::<R>(socket, peer, arrival(request, admission), early)
 }
 
 /// Returns the stream beneath hyper, and the bytes that hyper has read from it already, if it is a TCP

@@ -12,12 +12,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use switchboard_core::response::JSON_PROTOCOL;
-use switchboard_core::{BadRequest, Refused, UpgradeRequest};
+use switchboard_core::{Admission, BadRequest, Refused, UpgradeRequest};
 
 use super::attach::{HyperIo, attach};
 use super::framework;
 use super::refusal::{UpgradeRejection, refusal};
-use crate::hub::{Admission, Hub};
+use crate::hub::Hub;
 use crate::shield::{debug, error, warn};
 
 /// A request to upgrade a connection to a WebSocket, or an extended CONNECT of HTTP/2 (RFC 8441).
@@ -104,8 +104,8 @@ impl<R: HyperIo> Upgrade<R> {
         self
     }
 
-    /// States who the client is, as the framework has found out. The application's hook `authenticate` is
-    /// not called for it then.
+    /// States who the client is, as the framework has found out, and what to keep with the connection. The
+    /// application's hook `admit` is not called for it then.
     pub fn admit(mut self, admission: impl Into<Admission>) -> Self {
         self.admission = Some(admission.into());
         self
@@ -134,8 +134,8 @@ impl<R: HyperIo> Upgrade<R> {
         if let Some(peer) = self.peer {
             request.set_peer(peer);
         }
-        let identity = self.admission.map(Admission::into_identity);
-        hub.consider_as(&request, identity.as_ref())?;
+        let admission = self.admission;
+        hub.consider_as(&request, admission.as_ref().map(Admission::identity))?;
         let executor = hub.executor::<R>().map_err(|error| {
             error!(%error, "failed to hand over an upgraded stream");
             Refused::Internal
@@ -154,7 +154,7 @@ impl<R: HyperIo> Upgrade<R> {
         R::spawn(&executor, async move {
             match stream.await {
                 Ok(upgraded) => {
-                    if let Err(error) = attach::<R>(&hub, upgraded, peer, request, identity) {
+                    if let Err(error) = attach::<R>(&hub, upgraded, peer, request, admission) {
                         debug!(%error, "failed to take over an upgraded stream");
                     }
                 }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::io;
 
 use switchboard_core::{
-    CloseReason, Config, ConfigError, ConnectionId, Denied, Frame, Identity, JoinFrom, Notice,
-    Reach, Receipt, Request, SendError, Switchboard, Time,
+    Admission, CloseReason, Config, ConfigError, ConnectionId, Data, Denied, Frame, JoinFrom,
+    Notice, Reach, Receipt, Request, SendError, Switchboard, Time,
 };
 
 use super::message::{Entry, Message};
@@ -184,6 +184,7 @@ impl Host {
 pub struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) user: Arc<str>,
+    pub(crate) data: Data,
     pub(crate) hub: Hub,
 }
 
@@ -196,6 +197,11 @@ impl Connection {
     /// Returns the name of the connection's user.
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Returns the value of this type that [`Admission::with`] has given the connection.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.data.get()
     }
 
     /// Returns the hub that the connection belongs to.
@@ -243,7 +249,7 @@ fn check_cluster(config: &Config) -> Result<(), ConfigError> {
 
 /// The hooks of an application with boxed futures, so that a hub is not generic over it.
 pub(crate) trait Hooks: Send + Sync + 'static {
-    fn authenticate(self: Arc<Self>, request: Request) -> BoxFuture<Result<Identity, Denied>>;
+    fn admit(self: Arc<Self>, request: Request) -> BoxFuture<Result<Admission, Denied>>;
     fn authorize_join(
         self: Arc<Self>,
         client: Connection,

@@ -1,7 +1,5 @@
 //! The handle to a node: the state that it shares with the node's tasks, and its methods.
 
-#[cfg(feature = "http")]
-mod admission;
 mod cluster;
 mod connections;
 mod handle;
@@ -10,8 +8,6 @@ mod message;
 mod node;
 mod sending;
 
-#[cfg(feature = "http")]
-pub use self::admission::Admission;
 pub use self::handle::{Connection, Hub, WeakHub};
 pub use self::message::{Entry, Message};
 pub use self::sending::BroadcastError;

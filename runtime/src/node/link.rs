@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use switchboard_core::response::PageResponse;
 use switchboard_core::session::Ended;
-use switchboard_core::{ConnectionId, Identity, Request};
+use switchboard_core::{Admission, ConnectionId, Request};
 use tracing::field::{DisplayValue, display};
 
 use super::inbox;
@@ -34,7 +34,7 @@ pub(crate) enum Arrival {
 pub(crate) struct Upgraded {
     pub(crate) request: Request,
     /// Who the client is, if the application knows already.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) admission: Option<Admission>,
 }
 
 /// A connection that its event loop has not taken yet.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchboard_core::session::{Call, Reply, Step as Next};
-use switchboard_core::{Denied, Identity, Token};
+use switchboard_core::{Admission, Denied, Identity, Token};
 
 use super::counters::{Fault, Probe};
 use super::link::Phase;
@@ -181,7 +181,7 @@ impl World {
             }
             Call::Authenticate(login) => {
                 let identity = Self::identity(login.request.token(), denied);
-                Reply::Identity(login, identity)
+                Reply::Identity(login, identity.map(Admission::from))
             }
             Call::Lobby(lobby) => Reply::Lobby(lobby, verdict),
             Call::Connect => Reply::Connected,

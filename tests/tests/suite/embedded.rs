@@ -23,6 +23,9 @@ use crate::rt::{
     Message,
 };
 
+/// How the application knows who a client is.
+struct Source(&'static str);
+
 /// States the user that the header `x-user` names, as a middleware of the application would.
 #[derive(Clone)]
 struct Known(HubService);
@@ -39,7 +42,9 @@ impl Service<Request<Incoming>> for Known {
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         if let Some(user) = request.headers().get("x-user") {
             let user = user.to_str().expect("text").to_owned();
-            request.extensions_mut().insert(Admission::user(user));
+            request
+                .extensions_mut()
+                .insert(Admission::user(user).with(Source("header")));
         }
         self.0.call(request)
     }
@@ -200,7 +205,8 @@ impl Application for Trusting {
     async fn on_message(&self, client: &Connection, _: Message) -> Result<(), Denied> {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         said.push(client.user().to_owned());
-        let _ = client.send_text(client.user());
+        let source = client.get().unwrap_or(&Source("token")).0;
+        let _ = client.send_text(&format!("{} by {source}", client.user()));
         Ok(())
     }
 }
@@ -209,7 +215,10 @@ impl Application for Trusting {
 fn who_is_known_to_the_framework_is_not_authenticated_again() {
     let server = Server::start(raw(), Trusting::default());
     let address = embed(&server);
-    for (header, name) in [("x-user: ann", "ann"), ("x-other: ann", "bob")] {
+    for (header, name) in [
+        ("x-user: ann", "ann by header"),
+        ("x-other: ann", "bob by token"),
+    ] {
         let target = "/ws?token=s3cr3t-bob";
         let mut peer = Peer::connect(address).upgrade(target, &[header]);
         peer.say("who am I?");

@@ -20,6 +20,7 @@ mod clients;
 mod coming_back;
 mod compression;
 mod compression_rows;
+mod connection_data;
 mod defaults;
 mod delivery;
 mod drain;
