@@ -56,6 +56,7 @@ mod config;
 mod date;
 mod decoder;
 mod deflate;
+mod denied;
 mod event_stream;
 mod frame;
 mod handshake;
@@ -81,6 +82,7 @@ pub use config::{
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
 pub use deflate::{Inflated, Inflater};
+pub use denied::{Denied, Reason};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
 pub use handshake::{
     Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Token, UpgradeRequest,
@@ -92,9 +94,9 @@ pub use position::{BadPosition, JoinFrom, Position, Reach};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use session::{Admission, Data};
 pub use switchboard::{
-    Action, Buckets, ClusterReport, Denied, DrainReport, Event, Excerpt, Exclude, HistoryStats,
-    Identity, Inconsistency, JoinError, Notice, PingResult, Posted, Publishing, Quantiles,
-    Question, ReadMode, Receipt, Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard,
-    ToAll, UserReport, WriteTurn,
+    Action, Buckets, ClusterReport, DrainReport, Event, Excerpt, Exclude, HistoryStats, Identity,
+    Inconsistency, JoinError, Notice, PingResult, Posted, Publishing, Quantiles, Question,
+    ReadMode, Receipt, Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll,
+    UserReport, WriteTurn,
 };
 pub use time::Time;

@@ -73,15 +73,34 @@ pub enum CloseReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApplicationCode(u16);
 
+impl ApplicationCode {
+    /// Returns the code.
+    ///
+    /// # Errors
+    /// If it is not within 4400 to 4999.
+    pub const fn new(code: u16) -> Result<Self, BadCloseCode> {
+        match code {
+            4400..=4999 => Ok(Self(code)),
+            _ => Err(BadCloseCode(code)),
+        }
+    }
+}
+
+impl From<ApplicationCode> for u16 {
+    fn from(code: ApplicationCode) -> Self {
+        code.0
+    }
+}
+
 impl CloseReason {
     /// Returns a reason with a close code of the application.
     ///
     /// # Errors
     /// If the code is not within 4400 to 4999.
     pub const fn application(code: u16) -> Result<Self, BadCloseCode> {
-        match code {
-            4400..=4999 => Ok(Self::Application(ApplicationCode(code))),
-            _ => Err(BadCloseCode(code)),
+        match ApplicationCode::new(code) {
+            Ok(code) => Ok(Self::Application(code)),
+            Err(bad) => Err(bad),
         }
     }
 
@@ -196,6 +215,8 @@ pub enum Refused {
     Unauthorized,
     /// The application refused.
     Forbidden,
+    /// The application refused, with a close code of its own.
+    Application(ApplicationCode),
     /// The user is connected already, and the policy keeps the older connection.
     AlreadyConnected,
     /// Every seat of the node is taken.
@@ -216,7 +237,7 @@ impl Refused {
             | Self::RefusalsFull
             | Self::ServerFull
             | Self::LobbyFull => 503,
-            Self::Origin(_) | Self::Forbidden => 403,
+            Self::Origin(_) | Self::Forbidden | Self::Application(_) => 403,
             Self::IpLimit => 429,
             Self::Unauthorized => 401,
             Self::AlreadyConnected => 409,
@@ -232,6 +253,7 @@ impl Refused {
             Self::IpLimit => CloseReason::IpLimit,
             Self::Unauthorized => CloseReason::Unauthorized,
             Self::Forbidden => CloseReason::Forbidden,
+            Self::Application(code) => CloseReason::Application(code),
             Self::AlreadyConnected => CloseReason::AlreadyConnected,
             Self::ServerFull => CloseReason::ServerFull,
             Self::LobbyFull => CloseReason::LobbyFull,
@@ -262,6 +284,7 @@ impl Refused {
             Self::IpLimit => "ip_limit",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
+            Self::Application(_) => "application",
             Self::AlreadyConnected => "already_connected",
             Self::ServerFull => "server_full",
             Self::LobbyFull => "lobby_full",

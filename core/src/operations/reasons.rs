@@ -1,6 +1,6 @@
 //! All reasons, so that each has a counter before it first occurs.
 
-use crate::{BadOrigin, BadRequest, CloseReason, Refused};
+use crate::{ApplicationCode, BadOrigin, BadRequest, CloseReason, Refused};
 
 /// Every reason that the statistics tell apart. One code stands for all codes of the application.
 pub(super) fn close_reasons() -> impl Iterator<Item = CloseReason> {
@@ -57,7 +57,11 @@ const fn after_refusal(refused: Refused) -> Option<Refused> {
         Refused::HandshakesFull => Refused::RefusalsFull,
         Refused::RefusalsFull => Refused::Unauthorized,
         Refused::Unauthorized => Refused::Forbidden,
-        Refused::Forbidden => Refused::AlreadyConnected,
+        Refused::Forbidden => match ApplicationCode::new(4400) {
+            Ok(code) => Refused::Application(code),
+            Err(_) => return None,
+        },
+        Refused::Application(_) => Refused::AlreadyConnected,
         Refused::AlreadyConnected => Refused::ServerFull,
         Refused::ServerFull => Refused::LobbyFull,
         Refused::LobbyFull => Refused::Internal,
@@ -78,6 +82,6 @@ mod tests {
         assert_eq!((keys.len(), reasons.len()), (27, 27));
         let refusals: Vec<_> = refusals().take(100).collect();
         let keys: BTreeSet<_> = refusals.iter().map(|refused| refused.as_str()).collect();
-        assert_eq!((keys.len(), refusals.len()), (12, 12));
+        assert_eq!((keys.len(), refusals.len()), (13, 13));
     }
 }

@@ -266,6 +266,21 @@ pub enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
     },
+    /// A request that the application refused, for a reason that may be its own; also an `error` on the
+    /// wire.
+    #[serde(rename = "error")]
+    Denied {
+        /// The reason, for programs.
+        code: &'a str,
+        /// The reason, for people.
+        message: &'a str,
+        /// Echoed from the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a RequestId<'a>>,
+        /// The room that the request was about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<&'a str>,
+    },
     /// The connection is about to be closed.
     Bye {
         /// The code of the Close frame that follows.

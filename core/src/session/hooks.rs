@@ -5,7 +5,8 @@ use super::call::{Reply, Step};
 use super::deferring::{Deferred, Deferring};
 use super::node::{Held, Node};
 use super::state::{Hook, Session};
-use crate::{CloseReason, Denied, Event, Question, Reach, Refused, Time};
+use crate::protocol::RequestId;
+use crate::{Denied, Event, Question, Reach, Time};
 
 impl Session {
     /// Takes the reply to the call. What waits behind a request is processed under the same hold of
@@ -18,14 +19,16 @@ impl Session {
                 return self.identified(node, login, admission);
             }
             Reply::Identity(login, Err(denied)) => {
-                return self.authenticated(node, Err(refused(denied)), login.answers.as_ref());
+                return self.denied(node, &denied, login.answers.as_ref());
             }
             Reply::Lobby(lobby, granted) => {
-                if granted.is_ok() && lobby.reach != Reach::All {
+                if let Err(denied) = granted {
+                    return self.denied(node, &denied, lobby.answers.as_ref());
+                }
+                if lobby.reach != Reach::All {
                     node.hold(|held| held.limit_lobby(self.id, lobby.reach));
                 }
-                let verdict = granted.map_err(refused).map(|()| lobby.admission);
-                return self.authenticated(node, verdict, lobby.answers.as_ref());
+                return self.authenticated(node, Ok(lobby.admission), lobby.answers.as_ref());
             }
             Reply::Verdict(question, answer) if waits(node, &question) => {
                 let id = self.id;
@@ -42,13 +45,7 @@ impl Session {
                 node.finish();
                 return step;
             }
-            Reply::Delivered(Err(denied)) => {
-                let reason = match denied {
-                    Denied::Unauthorized => CloseReason::Unauthorized,
-                    Denied::Forbidden => CloseReason::Forbidden,
-                };
-                node.hold(|held| held.close(self.id, reason));
-            }
+            Reply::Delivered(Err(denied)) => self.close_denied(node, &denied),
             Reply::Connected | Reply::Delivered(Ok(())) => {
                 if announced {
                     self.event(node, Event::HookDone);
@@ -57,6 +54,30 @@ impl Session {
             Reply::Disconnected => {}
         }
         None
+    }
+
+    /// Refuses a login: that of a client that is not admitted yet, or a later one.
+    fn denied(
+        &mut self,
+        node: &mut impl Node,
+        denied: &Denied,
+        request: Option<&RequestId<'_>>,
+    ) -> Option<Step> {
+        if let Some((_, text)) = denied.closing() {
+            if self.user.is_some() {
+                self.close_denied(node, denied);
+                return None;
+            }
+            node.hold(|held| held.explain_refusal(self.id, text));
+        }
+        self.authenticated(node, Err(denied.refused()), request)
+    }
+
+    fn close_denied(&self, node: &mut impl Node, denied: &Denied) {
+        node.hold(|held| match denied.closing() {
+            Some((code, text)) => held.close_with(self.id, code, text),
+            None => held.close(self.id, denied.close_reason()),
+        });
     }
 
     /// Notes that the call is still pending. Returns when to call [`time_out`](Self::time_out).
@@ -117,11 +138,4 @@ impl Session {
 /// has sent after that is not processed before.
 pub(super) fn waits(node: &impl Node, question: &Question) -> bool {
     matches!(question, Question::Join { .. }) && node.config().cluster.is_some()
-}
-
-fn refused(denied: Denied) -> Refused {
-    match denied {
-        Denied::Unauthorized => Refused::Unauthorized,
-        Denied::Forbidden => Refused::Forbidden,
-    }
 }

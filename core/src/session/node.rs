@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
-    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Inflater, Posted,
-    Question, Reach, ReadMode, Refused, Request, RequestOutcome, Switchboard, Time,
+    ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
+    Inflater, Posted, Question, Reach, ReadMode, Refused, Request, RequestOutcome, Switchboard,
+    Time,
 };
 
 /// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
@@ -112,6 +113,9 @@ pub trait Held {
     /// [`Switchboard::limit_lobby`].
     fn limit_lobby(&mut self, id: ConnectionId, reach: Reach);
 
+    /// [`Switchboard::explain_refusal`].
+    fn explain_refusal(&mut self, id: ConnectionId, text: &str);
+
     /// [`Switchboard::is_undecided`].
     fn is_undecided(&mut self, id: ConnectionId) -> bool;
 
@@ -137,6 +141,9 @@ pub trait Held {
 
     /// [`Switchboard::close`].
     fn close(&mut self, id: ConnectionId, reason: CloseReason);
+
+    /// [`Switchboard::close_with`].
+    fn close_with(&mut self, id: ConnectionId, code: ApplicationCode, text: &str);
 }
 
 /// A [`Node`] whose switchboard has no lock, at a fixed time.
@@ -231,6 +238,10 @@ impl Held for LocalNode<'_> {
         let _ = self.switchboard.limit_lobby(id, reach);
     }
 
+    fn explain_refusal(&mut self, id: ConnectionId, text: &str) {
+        let _ = self.switchboard.explain_refusal(id, text);
+    }
+
     fn is_undecided(&mut self, id: ConnectionId) -> bool {
         self.switchboard.is_undecided(id)
     }
@@ -262,5 +273,9 @@ impl Held for LocalNode<'_> {
 
     fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let _ = self.switchboard.close(self.now, id, reason);
+    }
+
+    fn close_with(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
+        let _ = self.switchboard.close_with(self.now, id, code, text);
     }
 }

@@ -50,6 +50,6 @@ pub use self::recipients::{Exclude, Receipt};
 pub(crate) use self::relay::ClusterRequest;
 pub(crate) use self::wiring::word_of;
 pub use self::wiring::{
-    ClusterReport, Denied, Event, Excerpt, HistoryStats, Identity, Publishing, Question, ReadMode,
+    ClusterReport, Event, Excerpt, HistoryStats, Identity, Publishing, Question, ReadMode,
     RequestOutcome, Stats, Stored, Switchboard, ToAll,
 };

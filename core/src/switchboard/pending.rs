@@ -14,6 +14,8 @@ pub(super) struct Pending {
     pub(super) resume: Resume,
     /// How far back it may reach in the lobby.
     pub(super) reach: Reach,
+    /// What a client is told that is refused with a code of the application.
+    pub(super) refusal_text: Option<Arc<str>>,
     /// The 101 response, until it is sent; `None` if the application has sent it.
     pub(super) response: Option<Frame>,
     /// When the first message is due, in liveness time.

@@ -113,10 +113,15 @@ fn a_bad_or_too_long_name_is_a_bad_request() {
 }
 
 #[test]
-fn a_denial_of_the_application_is_forbidden_or_unauthorized() {
+fn a_denial_of_the_application_is_told_with_its_code() {
     for (denied, code) in [
         (Denied::Forbidden, "forbidden"),
         (Denied::Unauthorized, "unauthorized"),
+        (Denied::Failed, "internal"),
+        (
+            Denied::because("members_only", "for members"),
+            "members_only",
+        ),
     ] {
         for (request, channel) in [
             (
@@ -133,7 +138,7 @@ fn a_denial_of_the_application_is_forbidden_or_unauthorized() {
             ),
         ] {
             let (mut world, ann, bob) = pair();
-            world.denies = Some(denied);
+            world.denies = Some(denied.clone());
             let mut expected = error(code);
             expected["id"] = json!(1);
             if let Some(channel) = channel {

@@ -378,7 +378,7 @@ impl World {
                     .authenticated(self.now, id, verdict, request.as_ref())
             }
             other => {
-                let answer = self.denies.map_or(Ok(()), Err);
+                let answer = self.denies.clone().map_or(Ok(()), Err);
                 self.board.answer(self.now, id, other, answer)
             }
         };

@@ -210,7 +210,7 @@ impl World {
         &mut self,
         l: u32,
         question: &Question,
-        answer: Result<(), Denied>,
+        answer: &Result<(), Denied>,
     ) {
         if self.links[l as usize].shadow.phase != Phase::Open {
             return;

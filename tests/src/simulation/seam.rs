@@ -7,8 +7,8 @@ use std::time::Duration;
 use switchboard_core::protocol::{Command, Rejected, RequestId};
 use switchboard_core::session::{Held, Node};
 use switchboard_core::{
-    BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity, Posted, Question,
-    Reach, ReadMode, Refused, Request, RequestOutcome, Time,
+    ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
+    Posted, Question, Reach, ReadMode, Refused, Request, RequestOutcome, Time,
 };
 
 use super::counters::Probe;
@@ -188,13 +188,17 @@ impl Held for Seam<'_> {
         let _ = self.world.board.limit_lobby(id, reach);
     }
 
+    fn explain_refusal(&mut self, id: ConnectionId, text: &str) {
+        let _ = self.world.board.explain_refusal(id, text);
+    }
+
     fn user(&mut self, id: ConnectionId) -> Option<Arc<str>> {
         self.world.board.user_of(id)
     }
 
     fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
         let (world, l) = (&mut *self.world, self.l);
-        world.predict_answer(l, &question, answer);
+        world.predict_answer(l, &question, &answer);
         let _ = world.call(|board, now| board.answer(now, id, question, answer));
         world.predicted_command(l);
     }
@@ -225,5 +229,11 @@ impl Held for Seam<'_> {
         let (world, l) = (&mut *self.world, self.l);
         world.allow(l, "forbidden");
         let _ = world.call(|board, now| board.close(now, id, reason));
+    }
+
+    fn close_with(&mut self, id: ConnectionId, code: ApplicationCode, text: &str) {
+        let (world, l) = (&mut *self.world, self.l);
+        world.allow(l, "application");
+        let _ = world.call(|board, now| board.close_with(now, id, code, text));
     }
 }

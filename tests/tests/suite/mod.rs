@@ -49,6 +49,7 @@ mod memory;
 mod node_bound;
 mod operations;
 mod outliving;
+mod own_reasons;
 mod pages;
 mod panics;
 mod races;

@@ -53,7 +53,8 @@ pub(super) enum Place {
 }
 
 impl Switchboard {
-    /// Takes the application's verdict: an identity, or `Unauthorized`, `Forbidden` or `Internal`.
+    /// Takes the application's verdict: an identity, or `Unauthorized`, `Forbidden`,
+    /// `Application` or `Internal`.
     /// With an identity, applies the user policy and takes a seat of the node and of the lobby, in
     /// one step.
     ///
@@ -116,6 +117,19 @@ impl Switchboard {
     pub fn limit_lobby(&mut self, id: ConnectionId, reach: Reach) -> Result<(), StaleId> {
         if let Some(pending) = self.connections.get_mut(id)?.pending() {
             pending.reach = reach;
+        }
+        Ok(())
+    }
+
+    /// Sets what a client that is not admitted yet is told if it is refused with
+    /// [`Refused::Application`]: the reason of the Close frame, cut to 123 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
+    pub fn explain_refusal(&mut self, id: ConnectionId, text: &str) -> Result<(), StaleId> {
+        if let Some(pending) = self.connections.get_mut(id)?.pending() {
+            pending.refusal_text = Some(text.into());
         }
         Ok(())
     }

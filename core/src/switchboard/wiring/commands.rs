@@ -1,13 +1,13 @@
 //! Requests of clients in the JSON protocol, and the application's verdicts on them.
 
 use super::publishing::Sent;
-use super::questions::{Denied, Question};
+use super::questions::Question;
 use super::rooms::Entering;
 use super::switchboard::Switchboard;
 use crate::protocol::{Command, Rejected, RequestId, ServerMessage};
 use crate::switchboard::phase::Phase;
 use crate::switchboard::rooms::Via;
-use crate::{CloseReason, ConnectionId, JoinFrom, StaleId, Time};
+use crate::{CloseReason, ConnectionId, Denied, JoinFrom, StaleId, Time};
 
 impl Switchboard {
     /// Handles a parsed text message, or one that could not be understood.
@@ -116,7 +116,7 @@ impl Switchboard {
             return Ok(());
         }
         if let Err(denied) = answer {
-            self.deny(id, &question, denied);
+            self.deny(id, &question, &denied);
             return Ok(());
         }
         match question {

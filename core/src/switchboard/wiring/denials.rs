@@ -1,10 +1,10 @@
 //! Error answers to requests of clients.
 
-use super::questions::{Denied, Question};
+use super::questions::Question;
 use super::switchboard::Switchboard;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::errors::{JoinError, SendError};
-use crate::{BadName, ConnectionId};
+use crate::{BadName, ConnectionId, Denied};
 
 /// After how many milliseconds a client may send again to a room whose members have not had a turn
 /// to read.
@@ -30,18 +30,21 @@ impl Switchboard {
         self.fail(id, code, &error.to_string(), request, Some(channel));
     }
 
-    pub(super) fn deny(&mut self, id: ConnectionId, question: &Question, denied: Denied) {
+    pub(super) fn deny(&mut self, id: ConnectionId, question: &Question, denied: &Denied) {
         let (request, channel) = match question {
             Question::Join { room, request, .. } | Question::Message { room, request, .. } => {
                 (request, Some(&**room))
             }
             Question::Direct { request, .. } | Question::Token { request, .. } => (request, None),
         };
-        let (code, message) = match denied {
-            Denied::Unauthorized => (ErrorCode::Unauthorized, "log in first"),
-            Denied::Forbidden => (ErrorCode::Forbidden, "you are not allowed to do that"),
+        let (code, message) = denied.words();
+        let error = ServerMessage::Denied {
+            code,
+            message,
+            id: request.as_ref(),
+            channel,
         };
-        self.fail(id, code, message, request.as_ref(), channel);
+        self.send_message(id, &error);
     }
 
     pub(super) fn send_failed(

@@ -66,6 +66,6 @@ pub use self::everybody::ToAll;
 pub use self::histories::{Excerpt, Stored};
 pub use self::inbound::{Event, ReadMode};
 pub use self::publish::Publishing;
-pub use self::questions::{Denied, Question};
+pub use self::questions::Question;
 pub use self::stats::{ClusterReport, HistoryStats, Stats};
 pub use self::switchboard::Switchboard;

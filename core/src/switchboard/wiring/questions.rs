@@ -70,13 +70,3 @@ impl Question {
         }
     }
 }
-
-/// A refusal by the application.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// Missing or invalid credentials.
-    Unauthorized,
-    /// Authenticated, but not allowed.
-    Forbidden,
-}

@@ -23,6 +23,9 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
+        let text = connection
+            .pending()
+            .and_then(|pending| pending.refusal_text.take());
         let (upgraded, response) = match &mut connection.phase {
             Phase::AwaitingAuth(_) => (true, None),
             Phase::Authenticating(pending) => {
@@ -44,11 +47,11 @@ impl Switchboard {
         self.notify(Notice::Refused { id, refused });
         match (refused.close(), response) {
             (Some(reason), None) if upgraded => {
-                self.refuse_upgraded(id, super::ending::close_frame(reason));
+                self.refuse_upgraded(id, last_frame(reason, text.as_deref()));
             }
             (Some(reason), Some(response)) if by_close => {
                 self.push_response(id, response);
-                self.refuse_upgraded(id, super::ending::close_frame(reason));
+                self.refuse_upgraded(id, last_frame(reason, text.as_deref()));
             }
             (None, _) if upgraded => {
                 self.refuse_upgraded(id, super::ending::close_frame(refused.close_upgraded()));
@@ -117,5 +120,13 @@ impl Switchboard {
         self.counters.refused(refused);
         self.notify(Notice::Refused { id, refused });
         self.remove(id, last);
+    }
+}
+
+/// Returns the Close frame for a refusal. Only one with a code of the application has a text.
+fn last_frame(reason: CloseReason, text: Option<&str>) -> Option<Frame> {
+    match (reason, text) {
+        (CloseReason::Application(code), Some(text)) => Frame::close(code.into(), text).ok(),
+        _ => super::ending::close_frame(reason),
     }
 }
