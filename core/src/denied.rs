@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::protocol::ErrorCode;
+use crate::protocol::{BadContent, ErrorCode};
 use crate::{ApplicationCode, CloseReason, Refused};
 
 /// A refusal by the application.
@@ -21,11 +21,20 @@ pub enum Denied {
     Unauthorized,
     /// Authenticated, but not allowed.
     Forbidden,
+    /// The method of a call does not exist. For other things, like [`Forbidden`](Self::Forbidden).
+    UnknownMethod,
     /// The application has failed, for example because it could not reach its database. A request is
     /// answered `internal`, otherwise the client is told that with the close code 1011.
     Failed,
     /// A reason of the application's own. Made by [`because`](Self::because).
     Because(Reason),
+}
+
+/// The application has failed to make JSON that clients can read.
+impl From<BadContent> for Denied {
+    fn from(_: BadContent) -> Self {
+        Self::Failed
+    }
 }
 
 /// The application's own reason for a refusal. Cheap to clone.
@@ -84,6 +93,7 @@ impl Denied {
                 ErrorCode::Forbidden.as_str(),
                 "you are not allowed to do that",
             ),
+            Self::UnknownMethod => (ErrorCode::UnknownType.as_str(), "there is no such method"),
             Self::Failed => (ErrorCode::Internal.as_str(), "the application has failed"),
             Self::Because(Reason(words)) => (&words.code, &words.text),
         }
@@ -101,7 +111,7 @@ impl Denied {
     pub(crate) fn refused(&self) -> Refused {
         match self {
             Self::Unauthorized => Refused::Unauthorized,
-            Self::Forbidden => Refused::Forbidden,
+            Self::Forbidden | Self::UnknownMethod => Refused::Forbidden,
             Self::Failed => Refused::Internal,
             Self::Because(_) => self
                 .closing()

@@ -64,6 +64,14 @@ fn every_command_of_the_spec_is_understood() {
             r#"{"type":"direct","to":"ann","content":"hi","echo":false}"#,
             r#"Direct { id: None, to: "ann", content: Content(4 bytes) }"#,
         ),
+        (
+            r#"{"type":"call","id":"a","method":"add","params":[1, 2]}"#,
+            r#"Call { id: RequestId("a"), method: "add", params: Content(6 bytes) }"#,
+        ),
+        (
+            r#"{"type":"call","id":1,"method":"list"}"#,
+            r#"Call { id: RequestId(1), method: "list", params: Content(4 bytes) }"#,
+        ),
         (r#"{"type":"ping"}"#, "Ping { id: None, timestamp: None }"),
         (
             r#"{"type":"ping","timestamp":1.50e3,"id":-1}"#,

@@ -147,6 +147,22 @@ fn answers_are_written_as_the_spec_shows_them() {
         r#"{"type":"cluster","up":false}"#,
     );
     assert_written(
+        ServerMessage::Result {
+            id: id.unwrap(),
+            content: content(r#"{ "a":1.0}"#),
+        },
+        r#"{"type":"result","id":"r-\u00311","content":{ "a":1.0}}"#,
+    );
+    assert_written(
+        ServerMessage::Denied {
+            code: "sold out",
+            message: "\"none\" left",
+            id,
+            channel: Some(channel),
+        },
+        r#"{"type":"error","code":"sold out","message":"\"none\" left","id":"r-\u00311","channel":"c"}"#,
+    );
+    assert_written(
         ServerMessage::DirectAck {
             id: id.unwrap(),
             delivered: 2,

@@ -156,7 +156,7 @@ pub use self::rt::{Executor, Smol};
 #[doc(inline)]
 pub use switchboard_core::operations;
 #[doc(inline)]
-pub use switchboard_core::protocol::{BadContent, ErrorCode, ServerMessage};
+pub use switchboard_core::protocol::{BadContent, ErrorCode, Json, ServerMessage};
 #[doc(inline)]
 pub use switchboard_core::response::{PageResponse, accept_key};
 #[doc(inline)]

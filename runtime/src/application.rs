@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use switchboard_core::protocol::Json;
 use switchboard_core::{
     Admission, CloseReason, Denied, Identity, JoinFrom, Notice, Reach, Request,
 };
@@ -204,6 +205,45 @@ pub trait Application: Send + Sync + 'static {
         async { Ok(()) }
     }
 
+    /// Called for each `call` of the JSON protocol, and returns what it is answered with. `params` is JSON
+    /// text, `null` where the client gave none. `Err` is answered with an error. A call is never made twice
+    /// by Switchboard's clients.
+    ///
+    /// The default has no methods: each call is answered `unknown_type`, as a strike.
+    ///
+    /// ```
+    /// # use switchboard_core::Denied;
+    /// # use switchboard_core::protocol::Json;
+    /// # use switchboard_runtime::{Application, Connection};
+    /// # struct Sums;
+    /// impl Application for Sums {
+    ///     async fn on_call(
+    ///         &self,
+    ///         _: &Connection,
+    ///         method: &str,
+    ///         params: &str,
+    ///     ) -> Result<Json, Denied> {
+    ///         match method {
+    ///             "add" => {
+    ///                 let numbers: Vec<f64> = serde_json::from_str(params)
+    ///                     .map_err(|_| Denied::because("bad_params", "a list of numbers, please"))?;
+    ///                 Ok(Json::encode(&numbers.iter().sum::<f64>())?)
+    ///             }
+    ///             _ => Err(Denied::UnknownMethod),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn on_call(
+        &self,
+        client: &Connection,
+        method: &str,
+        params: &str,
+    ) -> impl Future<Output = Result<Json, Denied>> + Send {
+        let _ = (client, method, params);
+        async { Err(Denied::UnknownMethod) }
+    }
+
     /// Called after a connection has ended. `rooms` are the rooms that it was in.
     fn on_disconnect(
         &self,
@@ -257,6 +297,15 @@ impl<A: Application> Hooks for A {
         message: Message,
     ) -> BoxFuture<Result<(), Denied>> {
         Box::pin(async move { Application::on_message(&*self, &client, message).await })
+    }
+
+    fn on_call(
+        self: Arc<Self>,
+        client: Connection,
+        method: Arc<str>,
+        params: String,
+    ) -> BoxFuture<Result<Json, Denied>> {
+        Box::pin(async move { Application::on_call(&*self, &client, &method, &params).await })
     }
 
     fn on_disconnect(

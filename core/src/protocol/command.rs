@@ -12,7 +12,7 @@ use crate::Token;
 
 /// A message of a client, borrowed from its text except where that has escapes.
 ///
-/// Names (`channel`, `to`, `key`) are not validated here, because their rules depend on the configuration:
+/// Names (`channel`, `to`, `key`, `method`) are not validated here, because their rules depend on the configuration:
 /// the caller must [`check_name`](crate::check_name) them.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,15 @@ pub enum Command<'a> {
         to: Cow<'a, str>,
         /// The content, passed through byte for byte.
         content: Content<'a>,
+    },
+    /// Calls a method of the application.
+    Call {
+        /// Echoed in the answer.
+        id: RequestId<'a>,
+        /// The name of the method.
+        method: Cow<'a, str>,
+        /// The parameters, passed through byte for byte; `null` if there are none.
+        params: Content<'a>,
     },
     /// Requests a `pong`.
     Ping {

@@ -88,16 +88,37 @@ impl<'a> Content<'a> {
     }
 
     /// Returns an owned copy, without validating it again.
-    pub fn to_kept(&self) -> KeptContent {
-        KeptContent(self.0.to_owned())
+    pub fn to_kept(&self) -> Json {
+        Json(self.0.to_owned())
     }
 }
 
 /// An owned [`Content`].
 #[derive(Clone)]
-pub struct KeptContent(Box<RawValue>);
+pub struct Json(Box<RawValue>);
 
-impl KeptContent {
+impl Json {
+    /// Validates content of the application, like [`Content::parse`].
+    ///
+    /// # Errors
+    ///
+    /// The [`BadContent`] says why it is not JSON that clients can read.
+    pub fn parse(json: &str) -> Result<Self, BadContent> {
+        Content::parse(json).map(|content| content.to_kept())
+    }
+
+    /// Encodes a value of the application.
+    ///
+    /// # Errors
+    ///
+    /// [`BadContent::NotJson`] if the value cannot be encoded, as a map whose keys are no texts, and
+    /// [`BadContent::TooDeep`] if it is nested deeper than [`MAX_NESTING`] allows.
+    pub fn encode(value: &(impl Serialize + ?Sized)) -> Result<Self, BadContent> {
+        let raw = serde_json::value::to_raw_value(value).map_err(|_| BadContent::NotJson)?;
+        check_nesting(raw.get(), MAX_NESTING - 1)?;
+        Ok(Self(raw))
+    }
+
     /// Borrows the content, without validating it again.
     pub fn as_content(&self) -> Content<'_> {
         Content(&self.0)
@@ -109,7 +130,7 @@ impl KeptContent {
     }
 }
 
-impl fmt::Debug for KeptContent {
+impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_content().fmt(f)
     }

@@ -23,13 +23,15 @@ pub(super) enum Field {
     Since,
     Last,
     Again,
+    Method,
+    Params,
     #[serde(other)]
     Unknown,
 }
 
 impl Field {
     /// In the order of the discriminants, which index the slots; `Unknown` has no slot.
-    const KNOWN: [Self; 13] = [
+    const KNOWN: [Self; 15] = [
         Self::Type,
         Self::Id,
         Self::Channel,
@@ -43,6 +45,8 @@ impl Field {
         Self::Since,
         Self::Last,
         Self::Again,
+        Self::Method,
+        Self::Params,
     ];
 }
 

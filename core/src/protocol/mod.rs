@@ -29,7 +29,7 @@ mod parse;
 mod server_message;
 
 pub use command::{Command, RequestId, Since, Timestamp};
-pub use content::{BadContent, Content, KeptContent};
+pub use content::{BadContent, Content, Json};
 pub use parse::{Rejected, parse};
 pub use server_message::{ErrorCode, ServerMessage};
 

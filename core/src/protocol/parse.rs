@@ -114,6 +114,8 @@ const fn given_twice(field: Field) -> &'static str {
         Field::Since => "`since` must be given once only",
         Field::Last => "`last` must be given once only",
         Field::Again => "`again` must be given once only",
+        Field::Method => "`method` must be given once only",
+        Field::Params => "`params` must be given once only",
         Field::Unknown => "a field must be given once only",
     }
 }
@@ -138,6 +140,13 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
             id,
             to: to(fields)?,
             content: content(fields)?,
+        },
+        "call" => Command::Call {
+            id: id.ok_or(bad_request("`id` must be given"))?,
+            method: method(fields)?,
+            params: fields
+                .value(Field::Params)
+                .map_or(Content::NULL, Content::checked),
         },
         "ping" => Command::Ping {
             id,
@@ -257,6 +266,11 @@ fn optional_channel<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Fau
 fn to<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
     let to = fields.value(Field::To).and_then(string);
     to.ok_or(bad_request("`to` must be given, as a string"))
+}
+
+fn method<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Fault> {
+    let method = fields.value(Field::Method).and_then(string);
+    method.ok_or(bad_request("`method` must be given, as a string"))
 }
 
 fn content<'a>(fields: &Fields<'a>) -> Result<Content<'a>, Fault> {

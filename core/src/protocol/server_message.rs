@@ -12,7 +12,7 @@ use super::{Content, Rejected, RequestId, Timestamp};
 pub enum ErrorCode {
     /// Not a JSON object, a missing or invalid field, or an invalid name.
     BadRequest,
-    /// The `type` does not exist.
+    /// The `type`, or the method of a call, does not exist.
     UnknownType,
     /// The connection is not logged in.
     Unauthorized,
@@ -207,6 +207,13 @@ pub enum ServerMessage<'a> {
         id: &'a RequestId<'a>,
         /// The number of connections of the recipient.
         delivered: u64,
+    },
+    /// The answer to `call`.
+    Result {
+        /// Echoed from the request.
+        id: &'a RequestId<'a>,
+        /// The result.
+        content: Content<'a>,
     },
     /// The answer to `ping`.
     Pong {

@@ -2,6 +2,7 @@
 //! switchboard, a clock that is a variable, and clients that are byte vectors.
 
 mod admission;
+mod calls;
 mod catching_up;
 mod client;
 mod clock;

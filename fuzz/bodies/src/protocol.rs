@@ -89,6 +89,7 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
         | Command::Unsubscribe { id, .. }
         | Command::Ping { id, .. }
         | Command::Auth { id, .. } => (id.as_ref(), None),
+        Command::Call { id, .. } => (Some(id), None),
         Command::HealthPong { .. } => (None, None),
         other => panic!("unknown to the oracle: {other:?}"),
     };
@@ -147,7 +148,8 @@ fn understood(text: &str, tree: &Tree, command: &Command<'_>) {
     assert_eq!(tree[name.0].as_str(), Some(name.1));
 }
 
-/// Checks what a command says of its place in a room's log: positions, keys, and whether it has none.
+/// Checks what a command says of its place in a room's log (positions, keys, and whether it has none), and its
+/// parameters.
 fn logged(tree: &Value, command: &Command<'_>) {
     let number = |value: &Value| value.as_u64();
     match command {
@@ -161,6 +163,11 @@ fn logged(tree: &Value, command: &Command<'_>) {
             );
             assert_eq!(number(&tree["last"]), *last);
             assert!(since.is_none() || last.is_none());
+        }
+        Command::Call { params, .. } => {
+            let given = tree.get("params").unwrap_or(&Value::Null);
+            let read: Value = serde_json::from_str(params.as_json()).expect("JSON");
+            assert_eq!(read, *given);
         }
         Command::Message {
             id,
@@ -187,6 +194,7 @@ fn name_in<'a>(command: &'a Command<'_>) -> Option<(&'static str, &'a str)> {
         }
         Command::Message { channel, .. } => channel.as_deref().map(|channel| ("channel", channel)),
         Command::Direct { to, .. } => Some(("to", to)),
+        Command::Call { method, .. } => Some(("method", method)),
         Command::Auth { token, .. } => Some(("token", token.reveal())),
         Command::Ping { .. } | Command::HealthPong { .. } => None,
         other => panic!("unknown to the oracle: {other:?}"),

@@ -82,6 +82,7 @@ const fn name(call: &Call) -> &'static str {
         Call::Lobby(_) | Call::Ask(Question::Join { .. }) => "authorize_join",
         Call::Ask(Question::Direct { .. }) => "authorize_direct",
         Call::Ask(Question::Message { .. }) | Call::Text(_) | Call::Binary(_) => "on_message",
+        Call::Ask(Question::Call { .. }) => "on_call",
         Call::Connect => "on_connect",
         Call::Disconnect(_) => "on_disconnect",
     }
@@ -179,6 +180,14 @@ fn call_application(
                         volatile: *volatile,
                     };
                     application.on_message(client(), message)
+                }
+                Question::Call { method, params, .. } => {
+                    let (method, params) = (method.clone(), params.as_json().to_owned());
+                    let result = application.on_call(client(), method, params);
+                    return poll_once(context, result, |result| {
+                        let granted = result.map(|result| question.resolve(result));
+                        Reply::Verdict(question, granted)
+                    });
                 }
                 Question::Token { .. } => return Begun::Ready(Reply::Verdict(question, Ok(()))),
             };

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 
+use switchboard_core::protocol::Json;
 use switchboard_core::{
     Admission, CloseReason, Config, ConfigError, ConnectionId, Data, Denied, Frame, JoinFrom,
     Notice, Reach, Receipt, Request, SendError, Switchboard, Time,
@@ -268,6 +269,12 @@ pub(crate) trait Hooks: Send + Sync + 'static {
         client: Connection,
         message: Message,
     ) -> BoxFuture<Result<(), Denied>>;
+    fn on_call(
+        self: Arc<Self>,
+        client: Connection,
+        method: Arc<str>,
+        params: String,
+    ) -> BoxFuture<Result<Json, Denied>>;
     fn on_disconnect(
         self: Arc<Self>,
         client: Connection,

@@ -126,6 +126,11 @@ impl Driver {
                 }
             }
             (reply, _) => {
+                let mut question = question;
+                if let Question::Call { params, .. } = &question {
+                    let result = params.clone();
+                    question.resolve(result);
+                }
                 let (answer, foreseen) = match reply {
                     Reply::No(true) => (Err(Denied::Unauthorized), Some("unauthorized")),
                     Reply::No(false) => (Err(Denied::Forbidden), Some("forbidden")),

@@ -75,6 +75,15 @@ impl Driver {
                 Said::Auth,
             ),
             Message::Garbage(choice) => garbage(choice, &field),
+            Message::Call { size } => {
+                let params = content(size);
+                let text = format!(r#"{{"type":"call","method":"echo","params":{params}{field}}}"#);
+                let said = match tag {
+                    Some(_) => Said::Call("echo".into(), params),
+                    None => rejected(&text),
+                };
+                (text, said)
+            }
         }
     }
 }
@@ -87,15 +96,19 @@ fn garbage(choice: u8, field: &str) -> (String, Said) {
         2 => format!(r#"{{"type":"subscribe"{field}}}"#),
         _ => format!(r#"{{"type":"message","channel":"lobby"{field}}}"#),
     };
-    let said = match parse(&text) {
+    let said = rejected(&text);
+    (text, said)
+}
+
+fn rejected(text: &str) -> Said {
+    match parse(text) {
         Err(rejected) => Said::Rejected(
             rejected.code.as_str().to_owned(),
             rejected.message.to_owned(),
             rejected.channel.map(std::borrow::Cow::into_owned),
         ),
         Ok(_) => Said::Rejected(String::new(), String::new(), None),
-    };
-    (text, said)
+    }
 }
 
 /// Returns JSON whose exact spelling must survive.

@@ -19,6 +19,8 @@ pub enum Said {
     Message(Option<String>, String, bool),
     /// `direct`: user and content.
     Direct(String, String),
+    /// `call`: method and parameters, which are the result.
+    Call(String, String),
     /// `ping`, with its timestamp.
     Ping(Option<String>),
     /// `health_pong`.
@@ -225,6 +227,13 @@ impl Model {
                     request,
                 })
             }
+            Said::Call(method, _) => {
+                if let Err(bad) = check_name(method, self.config.limits.name_bytes) {
+                    self.bad_name(id, bad, tag);
+                    return None;
+                }
+                Some(Ask { said, request })
+            }
             Said::Ping(stamp) => {
                 self.tell(id, texts::pong(stamp.as_deref(), tag));
                 None
@@ -263,6 +272,13 @@ impl Model {
                 }
             },
             Said::Direct(to, text) => self.send_direct(id, to, text, tag),
+            Said::Call(_, params) => {
+                let text = texts::result(tag.unwrap_or_default(), params);
+                if framed(text.len()) > self.config.limits.queue_bytes {
+                    return self.fail(id, "too_large", "too_large", tag, None);
+                }
+                self.tell(id, text);
+            }
             Said::Message(Some(room), content, echo) => {
                 self.publish_from(id, &user, room, content, *echo, tag);
             }

@@ -80,6 +80,11 @@ pub fn direct_ack(id: &str, delivered: u64) -> String {
     format!(r#"{{"type":"ack","id":{id},"delivered":{delivered}}}"#)
 }
 
+/// `result`.
+pub fn result(id: &str, content: &str) -> String {
+    format!(r#"{{"type":"result","id":{id},"content":{content}}}"#)
+}
+
 /// `pong`.
 pub fn pong(timestamp: Option<&str>, id: Option<&str>) -> String {
     let stamp = timestamp.map_or(String::new(), |stamp| format!(r#","timestamp":{stamp}"#));

@@ -244,6 +244,11 @@ pub enum Message {
     Auth,
     /// A text that is not understood.
     Garbage(u8),
+    /// `call`, whose result is its parameters, of this size.
+    Call {
+        #[arbitrary(with = small)]
+        size: u16,
+    },
 }
 
 /// The application's answer to a question.

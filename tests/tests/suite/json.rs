@@ -48,6 +48,24 @@ fn rows() -> Vec<Row> {
         row("J4", "lone surrogate in a name", channel(r"\ud800"), bad),
         row("J4", "NUL in a name", channel(r"\u0000"), bad),
         row("J5", "unknown type", r#"{"type":"dance"}"#, "unknown_type"),
+        row(
+            "J5",
+            "a method that does not exist",
+            r#"{"type":"call","method":"dance","id":1}"#,
+            "unknown_type",
+        ),
+        row(
+            "J5",
+            "a call without id",
+            r#"{"type":"call","method":"dance"}"#,
+            bad,
+        ),
+        row(
+            "J5",
+            "a call without method",
+            r#"{"type":"call","id":1}"#,
+            bad,
+        ),
         row("J5", "no type", "{}", bad),
         row("J5", "type is a number", r#"{"type":1}"#, bad),
         row("J5", "no channel", r#"{"type":"subscribe"}"#, bad),
@@ -58,6 +76,12 @@ fn rows() -> Vec<Row> {
         row("J5", "NaN", content("NaN"), bad),
         row("J5", "empty", "", bad),
         row("J6", "a name of 129 bytes", channel(&"a".repeat(129)), bad),
+        row(
+            "J6",
+            "a method of 129 bytes",
+            format!(r#"{{"type":"call","id":1,"method":"{}"}}"#, "a".repeat(129)),
+            bad,
+        ),
         row("J6", "an empty name", channel(""), bad),
         row("J6", "a control character", channel(r"a\nb"), bad),
         row(

@@ -15,6 +15,7 @@ mod server;
 mod admission;
 mod advisories;
 mod busy_hooks;
+mod calls;
 mod client_requests;
 mod clients;
 mod coming_back;

@@ -74,6 +74,11 @@ impl Switchboard {
                 to,
                 content,
             }) => self.direct_from(id, &to, content, request),
+            Ok(Command::Call {
+                id: request,
+                method,
+                params,
+            }) => self.call(id, &method, params, request),
             Ok(Command::Ping {
                 id: request,
                 timestamp,
@@ -156,6 +161,9 @@ impl Switchboard {
                 };
                 self.publish_from(id, &room, sent, request.as_ref());
             }
+            Question::Call {
+                result, request, ..
+            } => self.send_result(id, result.as_content(), &request),
             Question::Token { .. } => {}
         }
         Ok(())

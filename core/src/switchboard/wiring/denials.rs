@@ -33,18 +33,28 @@ impl Switchboard {
     pub(super) fn deny(&mut self, id: ConnectionId, question: &Question, denied: &Denied) {
         let (request, channel) = match question {
             Question::Join { room, request, .. } | Question::Message { room, request, .. } => {
-                (request, Some(&**room))
+                (request.as_ref(), Some(&**room))
             }
-            Question::Direct { request, .. } | Question::Token { request, .. } => (request, None),
+            Question::Direct { request, .. } | Question::Token { request, .. } => {
+                (request.as_ref(), None)
+            }
+            Question::Call { request, .. } => (Some(request), None),
         };
         let (code, message) = denied.words();
         let error = ServerMessage::Denied {
             code,
             message,
-            id: request.as_ref(),
+            id: request,
             channel,
         };
-        self.send_message(id, &error);
+        if matches!(
+            (question, denied),
+            (Question::Call { .. }, Denied::UnknownMethod)
+        ) {
+            self.strike(id, &error);
+        } else {
+            self.send_message(id, &error);
+        }
     }
 
     pub(super) fn send_failed(

@@ -6,7 +6,7 @@
 //! Calls between the files point downwards, too:
 //! ```text
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
-//!   consider, publishing, subscribing               requests of clients
+//!   consider, publishing, subscribing, calling      requests of clients
 //!   logins, publish                                 in a cluster, before that
 //!   outbound, health, histories, opening, rooms, reject, event_streams     one subject each
 //!   sharing, relaying, moving, elsewhere            what goes to the cluster, and comes from it
@@ -21,6 +21,7 @@
 mod admission;
 mod arrival;
 mod audit;
+mod calling;
 mod commands;
 mod consider;
 mod delivery;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{KeptContent, RequestId};
+use crate::protocol::{Json, RequestId};
 use crate::{Frame, JoinFrom, Reach, Token};
 
 /// A question that only the application can answer. Pass the answer to [`Switchboard::answer`][a], or
@@ -39,7 +39,7 @@ pub enum Question {
         /// The room.
         room: Arc<str>,
         /// The content, as the client wrote it.
-        content: KeptContent,
+        content: Json,
         /// The key whose value the content is.
         key: Option<Arc<str>>,
         /// Whether the sender receives it too.
@@ -51,6 +51,17 @@ pub enum Question {
         again: Option<u64>,
         /// The id of the request.
         request: Option<RequestId<'static>>,
+    },
+    /// What a method of the application returns.
+    Call {
+        /// The name of the method.
+        method: Arc<str>,
+        /// The parameters, as the client wrote them.
+        params: Json,
+        /// The result; see [`resolve`](Self::resolve). `null` at first.
+        result: Json,
+        /// The id of the request.
+        request: RequestId<'static>,
     },
     /// Whether a token is valid, and whose it is.
     Token {
@@ -67,6 +78,13 @@ impl Question {
     pub fn limit(&mut self, to: Reach) {
         if let Self::Join { reach, .. } = self {
             *reach = to;
+        }
+    }
+
+    /// Sets the result of a call.
+    pub fn resolve(&mut self, with: Json) {
+        if let Self::Call { result, .. } = self {
+            *result = with;
         }
     }
 }
