@@ -70,7 +70,7 @@ fn answers_are_written_as_the_spec_shows_them() {
         r#"{"type":"message","channel":"c","content":1,"sender":"u"}"#,
     );
     assert_written(
-        ServerMessage::VolatileAck { id: id.unwrap() },
+        ServerMessage::UnnumberedAck { id: id.unwrap() },
         r#"{"type":"ack","id":"r-\u00311"}"#,
     );
     assert_written(

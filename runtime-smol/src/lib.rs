@@ -172,8 +172,8 @@ pub use switchboard_core::{
 };
 #[doc(inline)]
 pub use switchboard_runtime::{
-    Application, BroadcastError, Connection, Entry, Foreign, Hub, IntoExecutor, IntoListener,
-    IntoSocket, Message, PolledBy, Runtime, WeakHub, http_api,
+    Application, BroadcastError, Connection, Delivery, Entry, Foreign, Hub, IntoExecutor,
+    IntoListener, IntoSocket, Message, PolledBy, Runtime, WeakHub, http_api,
 };
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.

@@ -7,7 +7,7 @@ use switchboard_core::{
     Admission, CloseReason, Denied, Identity, JoinFrom, Notice, Reach, Request,
 };
 
-use crate::hub::{Connection, Entry, Hooks, Message};
+use crate::hub::{Connection, Delivery, Entry, Hooks, Message};
 use crate::runtime::BoxFuture;
 use crate::sync::Arc;
 
@@ -205,6 +205,44 @@ pub trait Application: Send + Sync + 'static {
         async { Ok(()) }
     }
 
+    /// Called for each message, and says what becomes of it: it is delivered, delivered with another
+    /// content, or handled by the application itself. Asked in place of [`on_message`](Self::on_message).
+    ///
+    /// The default asks `on_message`, and delivers what that permits.
+    ///
+    /// ```
+    /// # use switchboard_core::Denied;
+    /// # use switchboard_core::protocol::Json;
+    /// # use switchboard_runtime::{Application, Connection, Delivery, Message};
+    /// # struct Polite;
+    /// impl Application for Polite {
+    ///     async fn process_message(
+    ///         &self,
+    ///         client: &Connection,
+    ///         message: Message,
+    ///     ) -> Result<Delivery, Denied> {
+    ///         match message {
+    ///             Message::Room { content, .. } if content.contains("damn") => {
+    ///                 Ok(Delivery::Replace(Json::encode("(removed)")?))
+    ///             }
+    ///             Message::Room { content, .. } if content == "\"/roll\"" => {
+    ///                 let _ = client.hub().direct(client.user(), "4", None);
+    ///                 Ok(Delivery::Handled)
+    ///             }
+    ///             _ => Ok(Delivery::Deliver),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn process_message(
+        &self,
+        client: &Connection,
+        message: Message,
+    ) -> impl Future<Output = Result<Delivery, Denied>> + Send {
+        let granted = self.on_message(client, message);
+        async { granted.await.map(|()| Delivery::Deliver) }
+    }
+
     /// Called for each `call` of the JSON protocol, and returns what it is answered with. `params` is JSON
     /// text, `null` where the client gave none. `Err` is answered with an error. A call is never made twice
     /// by Switchboard's clients.
@@ -291,12 +329,12 @@ impl<A: Application> Hooks for A {
         Box::pin(async move { Application::on_connect(&*self, &client).await })
     }
 
-    fn on_message(
+    fn process_message(
         self: Arc<Self>,
         client: Connection,
         message: Message,
-    ) -> BoxFuture<Result<(), Denied>> {
-        Box::pin(async move { Application::on_message(&*self, &client, message).await })
+    ) -> BoxFuture<Result<Delivery, Denied>> {
+        Box::pin(async move { Application::process_message(&*self, &client, message).await })
     }
 
     fn on_call(

@@ -73,7 +73,7 @@ pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, Polled
 #[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
 #[doc(hidden)]
 pub use self::driver::ClusterLink;
-pub use self::hub::{BroadcastError, Connection, Entry, Hub, Message, WeakHub};
+pub use self::hub::{BroadcastError, Connection, Delivery, Entry, Hub, Message, WeakHub};
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;
 pub use self::net::{

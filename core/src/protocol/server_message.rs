@@ -194,9 +194,10 @@ pub enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         local: bool,
     },
-    /// The answer to a volatile `message` with an id; also an `ack` on the wire.
+    /// The answer to a `message` with an id that has no number: to a volatile one, and to one that the
+    /// application has handled; also an `ack` on the wire.
     #[serde(rename = "ack")]
-    VolatileAck {
+    UnnumberedAck {
         /// Echoed from the request.
         id: &'a RequestId<'a>,
     },

@@ -11,7 +11,7 @@ use switchboard_core::{Data, Question, Refused};
 use tracing::debug_span;
 
 use super::Host;
-use crate::hub::{Connection, Entry, Message};
+use crate::hub::{Connection, Delivery, Entry, Message};
 use crate::machine;
 use crate::node::{Link, Pages};
 use crate::runtime::{BoxFuture, Timer};
@@ -179,7 +179,15 @@ fn call_application(
                         key: key.clone(),
                         volatile: *volatile,
                     };
-                    application.on_message(client(), message)
+                    let delivery = application.process_message(client(), message);
+                    return poll_once(context, delivery, |delivery| {
+                        let granted = delivery.map(|delivery| match delivery {
+                            Delivery::Deliver => {}
+                            Delivery::Replace(with) => question.replace(with),
+                            Delivery::Handled => question.handle(),
+                        });
+                        Reply::Verdict(question, granted)
+                    });
                 }
                 Question::Call { method, params, .. } => {
                     let (method, params) = (method.clone(), params.as_json().to_owned());
@@ -196,12 +204,16 @@ fn call_application(
             })
         }
         Call::Text(text) => {
-            let delivered = application.on_message(client(), Message::Text(text));
-            poll_once(context, delivered, Reply::Delivered)
+            let delivered = application.process_message(client(), Message::Text(text));
+            poll_once(context, delivered, |delivered| {
+                Reply::Delivered(delivered.map(drop))
+            })
         }
         Call::Binary(bytes) => {
-            let delivered = application.on_message(client(), Message::Binary(bytes));
-            poll_once(context, delivered, Reply::Delivered)
+            let delivered = application.process_message(client(), Message::Binary(bytes));
+            poll_once(context, delivered, |delivered| {
+                Reply::Delivered(delivered.map(drop))
+            })
         }
         Call::Disconnect(ended) => {
             let told = application.on_disconnect(client(), ended.rooms, ended.reason);

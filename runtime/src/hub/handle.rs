@@ -12,7 +12,7 @@ use switchboard_core::{
     Notice, Reach, Receipt, Request, SendError, Switchboard, Time,
 };
 
-use super::message::{Entry, Message};
+use super::message::{Delivery, Entry, Message};
 use crate::machine;
 use crate::node::Shared;
 use crate::runtime::{BoxFuture, Runtime};
@@ -264,11 +264,11 @@ pub(crate) trait Hooks: Send + Sync + 'static {
         to: Arc<str>,
     ) -> BoxFuture<Result<(), Denied>>;
     fn on_connect(self: Arc<Self>, client: Connection) -> BoxFuture<()>;
-    fn on_message(
+    fn process_message(
         self: Arc<Self>,
         client: Connection,
         message: Message,
-    ) -> BoxFuture<Result<(), Denied>>;
+    ) -> BoxFuture<Result<Delivery, Denied>>;
     fn on_call(
         self: Arc<Self>,
         client: Connection,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use switchboard_core::protocol::Json;
+
 use crate::sync::Arc;
 
 /// The way in which a client enters a room.
@@ -12,6 +14,20 @@ pub enum Entry {
     Lobby,
     /// With a `subscribe` message.
     Subscribe,
+}
+
+/// What becomes of a message of a client. In raw mode nothing does, because nobody but the application
+/// gets it.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default)]
+pub enum Delivery {
+    /// The members of the room get it.
+    #[default]
+    Deliver,
+    /// They get this content in its place. The key, if there is one, stays.
+    Replace(Json),
+    /// Nobody gets it, and it takes no number. Its sender gets an `ack` without a `seq`.
+    Handled,
 }
 
 /// A message that a client sent.

@@ -9,7 +9,7 @@ mod node;
 mod sending;
 
 pub use self::handle::{Connection, Hub, WeakHub};
-pub use self::message::{Entry, Message};
+pub use self::message::{Delivery, Entry, Message};
 pub use self::sending::BroadcastError;
 
 pub(crate) use self::handle::{Hooks, Host};

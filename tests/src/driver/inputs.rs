@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::protocol::parse;
+use switchboard_core::protocol::{Json, parse};
 use switchboard_core::{
     CloseFrame, ConnectionId, Denied, Event, HealthPing, ProtocolError, Question, Time,
 };
@@ -126,10 +126,9 @@ impl Driver {
                 }
             }
             (reply, _) => {
-                let mut question = question;
-                if let Question::Call { params, .. } = &question {
-                    let result = params.clone();
-                    question.resolve(result);
+                let (mut question, mut ask) = (question, ask);
+                if let Reply::Yes(who) = reply {
+                    decide(&mut question, &mut ask, who);
                 }
                 let (answer, foreseen) = match reply {
                     Reply::No(true) => (Err(Denied::Unauthorized), Some("unauthorized")),
@@ -320,5 +319,25 @@ impl Driver {
     /// Returns whether interval pings are sent as messages.
     pub(super) fn asks_by_message(&self) -> bool {
         self.json() && self.config.health.health_ping == HealthPing::All
+    }
+}
+
+/// Grants a request. What else the application can do, it does for some of them: it echoes the
+/// parameters of a call, and replaces the content of a message or handles it itself.
+fn decide(question: &mut Question, ask: &mut Ask, who: Who) {
+    match (&*question, &mut ask.said, who) {
+        (Question::Call { params, .. }, ..) => {
+            let result = params.clone();
+            question.resolve(result);
+        }
+        (Question::Message { .. }, said, Who::Anonymous) => {
+            question.handle();
+            *said = Said::Handled;
+        }
+        (Question::Message { .. }, Said::Message(_, content, _), Who::First) => {
+            r#"{"replaced": [ true ]}"#.clone_into(content);
+            question.replace(Json::parse(content).expect("JSON"));
+        }
+        _ => {}
     }
 }

@@ -17,6 +17,8 @@ pub enum Said {
     Unsubscribe(String),
     /// `message`: room, content, and whether the sender wants an echo.
     Message(Option<String>, String, bool),
+    /// A `message` that the application has handled.
+    Handled,
     /// `direct`: user and content.
     Direct(String, String),
     /// `call`: method and parameters, which are the result.
@@ -243,6 +245,8 @@ impl Model {
                 None
             }
             Said::Auth => Some(Ask { said, request }),
+            // Clients do not say this.
+            Said::Handled => None,
         }
     }
 
@@ -272,6 +276,11 @@ impl Model {
                 }
             },
             Said::Direct(to, text) => self.send_direct(id, to, text, tag),
+            Said::Handled => {
+                if let Some(tag) = tag {
+                    self.tell(id, texts::handled_ack(tag));
+                }
+            }
             Said::Call(_, params) => {
                 let text = texts::result(tag.unwrap_or_default(), params);
                 if framed(text.len()) > self.config.limits.queue_bytes {

@@ -75,6 +75,11 @@ pub fn ack(id: &str, seq: u64) -> String {
     format!(r#"{{"type":"ack","id":{id},"seq":{seq}}}"#)
 }
 
+/// `ack` of a message that the application has handled.
+pub fn handled_ack(id: &str) -> String {
+    format!(r#"{{"type":"ack","id":{id}}}"#)
+}
+
 /// `ack` of a `direct`.
 pub fn direct_ack(id: &str, delivered: u64) -> String {
     format!(r#"{{"type":"ack","id":{id},"delivered":{delivered}}}"#)

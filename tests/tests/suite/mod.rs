@@ -66,4 +66,5 @@ mod tls_server;
 mod turns;
 mod users;
 mod values;
+mod verdicts;
 mod volatile;

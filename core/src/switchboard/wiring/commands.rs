@@ -144,6 +144,11 @@ impl Switchboard {
                 self.send_direct(id, &to, frame, request.as_ref());
             }
             Question::Message {
+                handled: true,
+                request,
+                ..
+            } => self.acknowledge_handled(id, request.as_ref()),
+            Question::Message {
                 room,
                 content,
                 key,
@@ -151,6 +156,7 @@ impl Switchboard {
                 volatile,
                 again,
                 request,
+                ..
             } => {
                 let sent = Sent {
                     content: content.as_content(),

@@ -69,6 +69,7 @@ impl Switchboard {
         Some(Question::Message {
             room,
             content: sent.content.to_kept(),
+            handled: false,
             key: sent.key.map(Arc::from),
             echo: sent.echo,
             volatile: sent.volatile,
@@ -125,11 +126,22 @@ impl Switchboard {
             }
             Ok(_) => {
                 if let Some(id_of_request) = request {
-                    let ack = ServerMessage::VolatileAck { id: id_of_request };
+                    let ack = ServerMessage::UnnumberedAck { id: id_of_request };
                     self.send_message(id, &ack);
                 }
             }
             Err(error) => self.send_failed(id, error, request, Some(room)),
+        }
+    }
+
+    /// Answers a message that the application has handled.
+    pub(super) fn acknowledge_handled(
+        &mut self,
+        id: ConnectionId,
+        request: Option<&RequestId<'_>>,
+    ) {
+        if let Some(request) = request {
+            self.send_message(id, &ServerMessage::UnnumberedAck { id: request });
         }
     }
 

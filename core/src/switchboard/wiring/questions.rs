@@ -38,8 +38,10 @@ pub enum Question {
     Message {
         /// The room.
         room: Arc<str>,
-        /// The content, as the client wrote it.
+        /// The content, as the client wrote it; see [`replace`](Self::replace).
         content: Json,
+        /// Whether the application has handled it, so that nobody gets it; see [`handle`](Self::handle).
+        handled: bool,
         /// The key whose value the content is.
         key: Option<Arc<str>>,
         /// Whether the sender receives it too.
@@ -78,6 +80,21 @@ impl Question {
     pub fn limit(&mut self, to: Reach) {
         if let Self::Join { reach, .. } = self {
             *reach = to;
+        }
+    }
+
+    /// Sets the content that goes to a room in place of what the client wrote.
+    pub fn replace(&mut self, with: Json) {
+        if let Self::Message { content, .. } = self {
+            *content = with;
+        }
+    }
+
+    /// Notes that the application has handled a message to a room. It gets no number then, and goes to
+    /// nobody.
+    pub const fn handle(&mut self) {
+        if let Self::Message { handled, .. } = self {
+            *handled = true;
         }
     }
 
