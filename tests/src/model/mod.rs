@@ -19,6 +19,7 @@ pub mod queue;
 mod rates;
 mod refusals;
 mod rooms;
+mod said;
 pub mod texts;
 mod timers;
 
@@ -30,8 +31,8 @@ use self::queue::{Is, Item, Kind, Queue, framed};
 use self::rates::charge;
 
 pub use self::admission::Verdict;
-pub use self::commands::{Ask, Said};
 pub use self::rooms::{Excluded, Tally};
+pub use self::said::{Ask, Said};
 
 /// Nanoseconds.
 pub type Nanos = u64;
