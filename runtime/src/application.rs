@@ -14,9 +14,19 @@ use crate::sync::Arc;
 /// The hooks of an application.
 ///
 /// Every hook has a default; an application implements those that it needs, as `async fn`. Hooks of
-/// one connection run one at a time, in the order of the events that caused them: `on_connect` first,
-/// `on_disconnect` last. Each has `timeouts.hook` (10 s): a hook that takes longer, or panics, closes
-/// its connection with 1011 `internal` and has no other effect. A hook may call any method of [`Hub`](crate::Hub).
+/// one connection run one at a time, in the order of the events that caused them:
+///
+/// 1. `admit` or `authenticate`, then `authorize_join` for the lobby of the URL;
+/// 2. `on_connect`, once the connection is admitted, then `on_join` for its lobby;
+/// 3. one hook for each request of the client; `on_join` and `on_leave` as soon as it has entered or left
+///    a room;
+/// 4. `on_leave` for each room that it was in at its end, then `on_disconnect`.
+///
+/// So what a hook has granted is told how it ended: a room by `on_join` and `on_leave`, or by
+/// [`Notice::JoinFailed`]; a client by `on_connect` and `on_disconnect`, or by [`Notice::Refused`].
+///
+/// Each hook has `timeouts.hook` (10 s): one that takes longer, or panics, closes its connection with 1011
+/// `internal` and has no other effect. A hook may call any method of [`Hub`](crate::Hub).
 ///
 /// Hooks of different connections run concurrently, also those of one user. `on_connect` of a
 /// connection that replaces another may run before `on_disconnect` of the old one; otherwise a hook of
@@ -187,9 +197,26 @@ pub trait Application: Send + Sync + 'static {
         async { Err(Denied::Forbidden) }
     }
 
-    /// Called after a connection was admitted and entered its lobby.
+    /// Called after a connection was admitted and entered its lobby, before `on_join` for that.
     fn on_connect(&self, client: &Connection) -> impl Future<Output = ()> + Send {
         let _ = client;
+        async {}
+    }
+
+    /// Called after a connection has entered a room: as its lobby, by `subscribe`, or by
+    /// [`Hub::join`](crate::Hub::join). What the client has sent since waits, so this is the place for a
+    /// snapshot of what the room is about.
+    ///
+    /// Not called for a room that the connection has left again before this could be.
+    fn on_join(&self, client: &Connection, room: &str) -> impl Future<Output = ()> + Send {
+        let _ = (client, room);
+        async {}
+    }
+
+    /// Called after a connection has left a room for which [`on_join`](Self::on_join) was called, once for
+    /// each such call: by `unsubscribe`, by [`Hub::leave`](crate::Hub::leave), or because it has ended.
+    fn on_leave(&self, client: &Connection, room: &str) -> impl Future<Output = ()> + Send {
+        let _ = (client, room);
         async {}
     }
 
@@ -282,7 +309,8 @@ pub trait Application: Send + Sync + 'static {
         async { Err(Denied::UnknownMethod) }
     }
 
-    /// Called after a connection has ended. `rooms` are the rooms that it was in.
+    /// Called after a connection has ended, and after `on_leave` for its rooms. `rooms` are those that it was
+    /// in at its end.
     fn on_disconnect(
         &self,
         client: &Connection,
@@ -327,6 +355,14 @@ impl<A: Application> Hooks for A {
 
     fn on_connect(self: Arc<Self>, client: Connection) -> BoxFuture<()> {
         Box::pin(async move { Application::on_connect(&*self, &client).await })
+    }
+
+    fn on_join(self: Arc<Self>, client: Connection, room: Arc<str>) -> BoxFuture<()> {
+        Box::pin(async move { Application::on_join(&*self, &client, &room).await })
+    }
+
+    fn on_leave(self: Arc<Self>, client: Connection, room: Arc<str>) -> BoxFuture<()> {
+        Box::pin(async move { Application::on_leave(&*self, &client, &room).await })
     }
 
     fn process_message(

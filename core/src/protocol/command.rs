@@ -96,20 +96,18 @@ pub enum Command<'a> {
 
 impl Command<'_> {
     /// Returns the command detached from the text it was read from, if it is one about which the
-    /// application is never asked.
+    /// application is neither asked nor told.
     pub(crate) fn to_unasked(&self) -> Option<Command<'static>> {
         Some(match self {
-            Self::Unsubscribe { id, channel } => Command::Unsubscribe {
-                id: id.clone().map(RequestId::into_owned),
-                channel: Cow::Owned(channel.clone().into_owned()),
-            },
             Self::Ping { id, timestamp } => Command::Ping {
                 id: id.clone().map(RequestId::into_owned),
                 timestamp: timestamp.clone().map(Timestamp::into_owned),
             },
             &Self::HealthPong { timestamp } => Command::HealthPong { timestamp },
             Self::Subscribe { .. }
+            | Self::Unsubscribe { .. }
             | Self::Message { .. }
+            | Self::Call { .. }
             | Self::Direct { .. }
             | Self::Auth { .. } => return None,
         })

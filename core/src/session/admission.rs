@@ -145,6 +145,7 @@ impl Session {
             (user.filter(|_| !undecided), undecided)
         });
         self.undecided = undecided;
+        self.learn_rooms(node);
         // A login that was refused changes nothing.
         if !data.is_empty() && (undecided || user.is_some()) {
             self.data = data;
@@ -161,6 +162,7 @@ impl Session {
             (user, undecided)
         });
         self.undecided = undecided;
+        self.learn_rooms(node);
         user
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::call::Ended;
+use super::room_changes::{RoomChange, RoomChanges};
 use crate::{ProtocolError, Request, Time};
 
 /// Input that waits for earlier calls.
@@ -46,6 +47,8 @@ struct Kept {
     /// The request of a connection that has yet to send its token in a first message.
     request: Option<Request>,
     ended: Option<Ended>,
+    /// Rooms that the application has to be told of.
+    rooms: RoomChanges,
     /// When the time of the pending hook is over. Whether that ends it is decided by the node, which
     /// allows for stalls of the host, or by the session once the connection has ended.
     hook_due: Option<Time>,
@@ -131,6 +134,23 @@ impl Waiting {
         Some(ended)
     }
 
+    pub(super) fn has_room_changes(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| !kept.rooms.is_empty())
+    }
+
+    pub(super) fn add_room_changes(&mut self, later: RoomChanges) {
+        if !later.is_empty() {
+            self.kept().rooms.append(later);
+            self.shrink();
+        }
+    }
+
+    pub(super) fn pop_room_change(&mut self) -> Option<RoomChange> {
+        let change = self.0.as_mut()?.rooms.pop()?;
+        self.shrink();
+        Some(change)
+    }
+
     pub(super) fn hook_due(&self) -> Option<Time> {
         self.0.as_ref()?.hook_due
     }
@@ -152,6 +172,7 @@ impl Waiting {
             kept.items.is_empty()
                 && kept.request.is_none()
                 && kept.ended.is_none()
+                && kept.rooms.is_empty()
                 && kept.hook_due.is_none()
                 && kept.close_by.is_none()
         });

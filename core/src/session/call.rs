@@ -29,6 +29,11 @@ pub enum Call {
     Lobby(Lobby),
     /// Reports that the connection was admitted; answered by [`Reply::Connected`].
     Connect,
+    /// Reports that the connection has entered a room; answered by [`Reply::Noted`].
+    Joined(Arc<str>),
+    /// Reports that the connection has left a room that [`Joined`](Self::Joined) told; answered by
+    /// [`Reply::Noted`].
+    Left(Arc<str>),
     /// Asks whether to grant a request of the client; answered by [`Reply::Verdict`].
     Ask(Question),
     /// Passes on a text message in raw mode; answered by [`Reply::Delivered`].
@@ -50,6 +55,8 @@ pub enum Reply {
     Lobby(Lobby, Result<(), Denied>),
     /// `on_connect` has returned.
     Connected,
+    /// `on_join` or `on_leave` has returned.
+    Noted,
     /// Whether the request is granted.
     Verdict(Question, Result<(), Denied>),
     /// Whether the connection stays open after this message.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::node::{Held, Node};
+use super::room_changes::RoomChanges;
 use crate::protocol::{Command, Rejected};
 use crate::{Config, ConnectionId, Denied, Event, Inflater, Question, Time};
 
@@ -134,6 +135,10 @@ impl<N: Node> Node for Deferring<'_, N> {
 
     fn client_known(&mut self, client: IpAddr) {
         self.node.client_known(client);
+    }
+
+    fn take_room_changes(&mut self) -> RoomChanges {
+        self.node.take_room_changes()
     }
 
     fn message_read(&mut self, id: ConnectionId, binary: bool, bytes: usize) {

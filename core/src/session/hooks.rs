@@ -30,12 +30,15 @@ impl Session {
                 }
                 return self.authenticated(node, Ok(lobby.admission), lobby.answers.as_ref());
             }
-            Reply::Verdict(question, answer) if waits(node, &question) => {
-                let id = self.id;
+            Reply::Verdict(question @ Question::Join { .. }, answer) => {
+                // The application is told of the room before anything else is processed. In a cluster
+                // the client may have to wait for it.
+                let (id, in_cluster) = (self.id, node.config().cluster.is_some());
                 self.undecided = node.hold(|held| {
                     held.answer(id, question, answer);
-                    held.is_undecided(id)
+                    in_cluster && held.is_undecided(id)
                 });
+                self.learn_rooms(node);
                 return self.next(node);
             }
             Reply::Verdict(question, answer) => {
@@ -46,7 +49,7 @@ impl Session {
                 return step;
             }
             Reply::Delivered(Err(denied)) => self.close_denied(node, &denied),
-            Reply::Connected | Reply::Delivered(Ok(())) => {
+            Reply::Connected | Reply::Noted | Reply::Delivered(Ok(())) => {
                 if announced {
                     self.event(node, Event::HookDone);
                 }
@@ -132,10 +135,4 @@ impl Session {
         // The node has ended the connection, so nothing that waits is passed on.
         self.forget_input(node);
     }
-}
-
-/// Returns whether the client may have to wait for the cluster once this was answered, so that what it
-/// has sent after that is not processed before.
-pub(super) fn waits(node: &impl Node, question: &Question) -> bool {
-    matches!(question, Question::Join { .. }) && node.config().cluster.is_some()
 }

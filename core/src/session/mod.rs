@@ -25,6 +25,7 @@ mod node;
 mod posting;
 mod queue;
 mod receive;
+mod room_changes;
 mod state;
 mod update;
 
@@ -32,5 +33,6 @@ pub use self::admitted::{Admission, Data};
 pub use self::call::{Call, Ended, Lobby, Login, Reply, Step};
 pub use self::node::{Held, LocalNode, Node};
 pub use self::receive::{Received, Turn};
+pub use self::room_changes::RoomChanges;
 pub use self::state::{BACKLOG, Session};
 pub use crate::bucket::Meter;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::room_changes::RoomChanges;
 use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
     ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
@@ -57,6 +58,15 @@ pub trait Node {
     /// Notes the client's address, which behind a trusted proxy is known only from the request.
     fn client_known(&mut self, client: IpAddr) {
         let _ = client;
+    }
+
+    /// Takes the rooms that the connection has entered and left since the last call, by
+    /// [`Notice::Joined`](crate::Notice::Joined) and [`Notice::Left`](crate::Notice::Left). Those of a
+    /// [hold](Self::hold) are there when it is over.
+    ///
+    /// Without this, the application is not told of them.
+    fn take_room_changes(&mut self) -> RoomChanges {
+        RoomChanges::default()
     }
 
     /// Notes that a message of this many bytes was read, for a log.

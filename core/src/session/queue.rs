@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::backlog::Item;
 use super::call::{Call, Ended, Step};
 use super::node::{Held, Node};
+use super::room_changes::RoomChange;
 use super::state::{Hook, Session};
 use crate::{CloseFrame, Event, Question, Wire, protocol};
 
@@ -18,6 +19,8 @@ impl Session {
                     return None;
                 }
                 self.admitted(user)
+            } else if let Some(step) = self.tell_room() {
+                Some(step)
             } else if let Some(item) = self.pop(node) {
                 let step = self.process(node, item);
                 if self.paused {
@@ -129,7 +132,31 @@ impl Session {
             (question, in_cluster && held.is_undecided(id))
         });
         self.undecided |= waits;
-        self.ask(question?)
+        self.go_on(node, question)
+    }
+
+    /// Returns what follows from a request: the question about it, or else that the application is told
+    /// of a room that was entered or left by it.
+    pub(super) fn go_on(
+        &mut self,
+        node: &mut impl Node,
+        question: Option<Question>,
+    ) -> Option<Step> {
+        if let Some(question) = question {
+            return self.ask(question);
+        }
+        self.learn_rooms(node);
+        self.tell_room()
+    }
+
+    /// Tells the application of the next room that was entered or left, once it knows of the connection.
+    fn tell_room(&mut self) -> Option<Step> {
+        self.user.as_ref()?;
+        let call = match self.waiting.pop_room_change()? {
+            RoomChange::Joined(room) => Call::Joined(room),
+            RoomChange::Left(room) => Call::Left(room),
+        };
+        Some(self.call(Hook::Running, call))
     }
 
     pub(super) fn ask(&mut self, question: Question) -> Option<Step> {

@@ -5,13 +5,12 @@ use std::time::Duration;
 use super::backlog::Item;
 use super::call::{Reply, Step};
 use super::deferring::{Deferred, Deferring};
-use super::hooks::waits;
 use super::input::{Input, new_decoder};
 use super::node::{Held, Node};
 use super::state::Session;
 use crate::handshake::Purpose;
 use crate::protocol;
-use crate::{Decoder, Event, Incoming, ProtocolError, ReadMode, Time, Wire};
+use crate::{Decoder, Event, Incoming, ProtocolError, Question, ReadMode, Time, Wire};
 
 /// What is left of a connection's turn.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +128,9 @@ impl Session {
             && matches!(self.input, Input::Frames(_))
             && self.waiting.items() == 0;
         match reply {
-            Reply::Verdict(question, answer) if reads_on && !waits(node, &question) => {
+            Reply::Verdict(question, answer)
+                if reads_on && !matches!(question, Question::Join { .. }) =>
+            {
                 self.call_over();
                 let mut node = Deferring::new(node, self.id);
                 node.defer(Deferred::Answer(question, answer));
@@ -335,7 +336,7 @@ impl Session {
             (question, in_cluster && held.is_undecided(id))
         });
         self.undecided |= waits;
-        self.ask(question?)
+        self.go_on(node, question)
     }
 
     /// Charges a message to the rates. If they do not allow it, returns how long to wait.

@@ -62,6 +62,7 @@ pub(super) enum Hook {
 ///         Call::Authenticate(login) => Reply::Identity(login, Ok(Admission::user("ann"))),
 ///         Call::Lobby(lobby) => Reply::Lobby(lobby, Ok(())),
 ///         Call::Connect => Reply::Connected,
+///         Call::Joined(_) | Call::Left(_) => Reply::Noted,
 ///         Call::Ask(question) => Reply::Verdict(question, Ok(())),
 ///         Call::Text(_) | Call::Binary(_) => Reply::Delivered(Ok(())),
 ///         Call::Disconnect(_) => Reply::Disconnected,
@@ -196,7 +197,10 @@ impl Session {
 
     /// Returns whether no call is running or waiting.
     pub fn is_idle(&self) -> bool {
-        !self.is_calling() && self.waiting.items() == 0 && !self.waiting.has_ended()
+        !self.is_calling()
+            && self.waiting.items() == 0
+            && !self.waiting.has_ended()
+            && !self.waiting.has_room_changes()
     }
 
     /// Returns whether reading pauses because too much waits for hooks, of this session or of all.
@@ -218,7 +222,10 @@ impl Session {
 
     /// Returns whether input has to wait for earlier input.
     pub(super) fn must_queue(&self) -> bool {
-        self.is_calling() || self.undecided || self.waiting.items() > 0
+        self.is_calling()
+            || self.undecided
+            || self.waiting.items() > 0
+            || self.waiting.has_room_changes()
     }
 
     pub(super) fn call(&mut self, hook: Hook, call: Call) -> Step {
@@ -236,6 +243,12 @@ impl Session {
         self.hook = Hook::Idle;
         self.waiting.set_hook_due(None);
         std::mem::take(&mut self.announced)
+    }
+
+    /// Learns which rooms the connection has entered and left.
+    pub(super) fn learn_rooms(&mut self, node: &mut impl Node) {
+        let changes = node.take_room_changes();
+        self.waiting.add_room_changes(changes);
     }
 
     pub(super) fn event(&self, node: &mut impl Node, event: Event<'_>) {

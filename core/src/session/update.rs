@@ -16,10 +16,17 @@ impl Session {
     /// the end. Waiting input is dropped then; the application is told by
     /// [`Call::Disconnect`](super::Call::Disconnect).
     pub fn update(&mut self, node: &mut impl Node, mode: Option<ReadMode>, ended: Option<Ended>) {
+        self.learn_rooms(node);
         if let Some(ended) = ended {
             self.end(node, ended);
         }
         self.set_mode(node, mode);
+    }
+
+    /// Learns which rooms the connection has entered and left, of which
+    /// [`Node::take_room_changes`] tells.
+    pub fn rooms_changed(&mut self, node: &mut impl Node) {
+        self.learn_rooms(node);
     }
 
     fn end(&mut self, node: &mut impl Node, ended: Ended) {

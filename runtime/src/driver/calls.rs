@@ -84,6 +84,8 @@ const fn name(call: &Call) -> &'static str {
         Call::Ask(Question::Message { .. }) | Call::Text(_) | Call::Binary(_) => "on_message",
         Call::Ask(Question::Call { .. }) => "on_call",
         Call::Connect => "on_connect",
+        Call::Joined(_) => "on_join",
+        Call::Left(_) => "on_leave",
         Call::Disconnect(_) => "on_disconnect",
     }
 }
@@ -147,6 +149,14 @@ fn call_application(
         Call::Connect => {
             let connected = application.on_connect(client());
             poll_once(context, connected, |()| Reply::Connected)
+        }
+        Call::Joined(room) => {
+            let told = application.on_join(client(), room);
+            poll_once(context, told, |()| Reply::Noted)
+        }
+        Call::Left(room) => {
+            let told = application.on_leave(client(), room);
+            poll_once(context, told, |()| Reply::Noted)
         }
         Call::Ask(mut question) => {
             let granted = match &question {

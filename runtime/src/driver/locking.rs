@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use switchboard_core::session::{LocalNode, Node};
+use switchboard_core::session::{LocalNode, Node, RoomChanges};
 use switchboard_core::{Config, ConnectionId, Inflater, Time};
 
 use crate::node::{Link, Shared};
@@ -70,6 +70,10 @@ impl Node for Locking<'_> {
     fn client_known(&mut self, client: IpAddr) {
         // Before the request is applied, because log lines about the answer name the client.
         self.link.set_peer(client);
+    }
+
+    fn take_room_changes(&mut self) -> RoomChanges {
+        self.link.take_rooms()
     }
 
     fn message_read(&mut self, id: ConnectionId, binary: bool, bytes: usize) {

@@ -12,7 +12,7 @@ use super::Host;
 use super::calls::Hook;
 use super::locking::Locking;
 use crate::net::{AnySocket, NoSocket, Socket};
-use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Held, Link, Shared};
+use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Held, Link, ROOMS, Shared};
 use crate::runtime::Runtime;
 use crate::shield::shielded;
 use crate::sync::Arc;
@@ -154,6 +154,10 @@ impl<R: Runtime> Task<R> {
             return;
         }
         self.blocked |= flags & BLOCKED != 0;
+        if flags & ROOMS != 0 {
+            let mut node = Locking::new(self.host.shared(), &self.link);
+            self.session.rooms_changed(&mut node);
+        }
         if flags & CHANGED != 0 {
             self.update();
         }
@@ -169,7 +173,7 @@ impl<R: Runtime> Task<R> {
             (mode, self.link.take_end())
         });
         let ended = end.map(|end| {
-            let End { ended, farewell } = *end;
+            let End { ended, farewell } = end;
             self.farewell = Some(farewell);
             ended
         });

@@ -264,6 +264,8 @@ pub(crate) trait Hooks: Send + Sync + 'static {
         to: Arc<str>,
     ) -> BoxFuture<Result<(), Denied>>;
     fn on_connect(self: Arc<Self>, client: Connection) -> BoxFuture<()>;
+    fn on_join(self: Arc<Self>, client: Connection, room: Arc<str>) -> BoxFuture<()>;
+    fn on_leave(self: Arc<Self>, client: Connection, room: Arc<str>) -> BoxFuture<()>;
     fn process_message(
         self: Arc<Self>,
         client: Connection,

@@ -2,7 +2,7 @@
 
 use futures_channel::oneshot;
 use switchboard_core::cluster::ClusterNotice;
-use switchboard_core::session::Ended;
+use switchboard_core::session::{Ended, RoomChanges};
 use switchboard_core::{Action, ConnectionId, DrainReport, Frame, Notice, PingResult, Time};
 use tracing::field::display;
 
@@ -17,6 +17,7 @@ use crate::sync::{Arc, Weak};
 /// An effect to be carried out without the lock.
 pub(crate) enum Effect {
     Changed(Arc<Link>),
+    Rooms(Arc<Link>),
     Shutdown(Arc<Link>),
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
@@ -81,6 +82,12 @@ impl Locked {
                     link.set_user(user.clone());
                 }
             }
+            Notice::Joined { id, room } => effects.extend(self.note_room(*id, |rooms| {
+                rooms.joined(room.clone());
+            })),
+            Notice::Left { id, room } => effects.extend(self.note_room(*id, |rooms| {
+                rooms.left(room.clone());
+            })),
             Notice::Pinged { ticket, results } => {
                 if let Some(sender) = self.take_ping(*ticket) {
                     effects.push(Effect::Pinged(sender, results.clone()));
@@ -98,6 +105,13 @@ impl Locked {
         let who = link.map(|link| link.who());
         effects.push(Effect::Notice(notice, who));
     }
+
+    /// Notes a room for the task, under the lock like the end, so that the order stays.
+    fn note_room(&self, id: ConnectionId, note: impl FnOnce(&mut RoomChanges)) -> Option<Effect> {
+        let link = self.link(id)?;
+        link.note_room(note);
+        Some(Effect::Rooms(link))
+    }
 }
 
 impl Shared {
@@ -108,6 +122,7 @@ impl Shared {
         for effect in effects {
             match effect {
                 Effect::Changed(link) => link.signal(CHANGED),
+                Effect::Rooms(link) => link.task_waker.ring(),
                 Effect::Shutdown(link) => {
                     // An error does not matter here; the read side detects a lost peer.
                     let _ = link.socket.shutdown_write();

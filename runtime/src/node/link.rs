@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use switchboard_core::response::PageResponse;
-use switchboard_core::session::Ended;
+use switchboard_core::session::{Ended, RoomChanges};
 use switchboard_core::{Admission, ConnectionId, Request};
 use tracing::field::{DisplayValue, display};
 
@@ -12,7 +12,7 @@ use super::inbox;
 use crate::net::AnySocket;
 use crate::runtime::BoxFuture;
 use crate::sync::atomic::{AtomicU8, Ordering};
-use crate::sync::{Arc, Mutex, PoisonError, Weak};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub(crate) type Inbox = inbox::Inbox<Arrived>;
 pub(crate) type Posted = inbox::Posted<Arrived>;
@@ -52,6 +52,8 @@ pub(crate) struct Arrived {
 pub(crate) const CHANGED: u8 = 1;
 /// A write was incomplete.
 pub(crate) const BLOCKED: u8 = 2;
+/// The connection has entered or left rooms, which [`Link::take_rooms`] returns.
+pub(crate) const ROOMS: u8 = 4;
 
 /// Whom the log lines about a connection name.
 #[derive(Clone, Debug)]
@@ -80,7 +82,14 @@ pub(crate) struct Link {
     flags: AtomicU8,
     pub(crate) task_waker: TaskWaker,
     who: Mutex<Who>,
-    end: Mutex<Option<Box<End>>>,
+    news: Mutex<Option<Box<News>>>,
+}
+
+/// What the session is to be told. Absent most of the time.
+#[derive(Debug, Default)]
+struct News {
+    end: Option<End>,
+    rooms: RoomChanges,
 }
 
 /// The end of a connection.
@@ -126,7 +135,7 @@ impl Link {
             who: Mutex::new(who),
             task_waker: TaskWaker::new(inbox),
             flags: AtomicU8::new(0),
-            end: Mutex::new(None),
+            news: Mutex::new(None),
             socket,
         }
     }
@@ -153,10 +162,10 @@ impl Link {
         self.task_waker.ring();
     }
 
-    /// Takes the flags.
+    /// Takes the flags, except [`ROOMS`], which stays until the rooms are taken.
     pub(crate) fn take_flags(&self) -> u8 {
         if self.is_signalled() {
-            self.flags.swap(0, Ordering::AcqRel)
+            self.flags.fetch_and(ROOMS, Ordering::AcqRel)
         } else {
             0
         }
@@ -169,14 +178,36 @@ impl Link {
 
     /// Stores the end, under the lock of the core. The task must be signalled separately.
     pub(crate) fn set_end(&self, end: End) {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
+        self.news().get_or_insert_default().end = Some(end);
+    }
+
+    /// Notes a room that the connection has entered or left, under the lock of the core. The task must be
+    /// woken separately.
+    pub(crate) fn note_room(&self, note: impl FnOnce(&mut RoomChanges)) {
+        note(&mut self.news().get_or_insert_default().rooms);
+        self.flags.fetch_or(ROOMS, Ordering::AcqRel);
+    }
+
+    /// Takes the rooms that the connection has entered or left.
+    pub(crate) fn take_rooms(&self) -> RoomChanges {
+        if self.flags.load(Ordering::Acquire) & ROOMS == 0 {
+            return RoomChanges::default();
+        }
+        self.flags.fetch_and(!ROOMS, Ordering::AcqRel);
+        let mut news = self.news();
+        let rooms = news.as_mut().map(|news| std::mem::take(&mut news.rooms));
+        if news.as_ref().is_some_and(|news| news.end.is_none()) {
+            *news = None;
+        }
+        rooms.unwrap_or_default()
     }
 
     /// Takes the end, once. Under the lock of the core, this goes with the read mode found there.
-    pub(crate) fn take_end(&self) -> Option<Box<End>> {
-        self.end
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    pub(crate) fn take_end(&self) -> Option<End> {
+        self.news().as_mut()?.end.take()
+    }
+
+    fn news(&self) -> MutexGuard<'_, Option<Box<News>>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -248,13 +248,17 @@ impl World {
                 }
             }
             Notice::Joined { id, room } => {
-                if let (Some(l), Some(room)) = (self.named(id), room_number(&room)) {
-                    self.joined(l, room);
+                if let (Some(l), Some(r)) = (self.named(id), room_number(&room)) {
+                    self.joined(l, r);
+                    self.links[l as usize].room_changes.joined(room);
+                    self.signal(l);
                 }
             }
             Notice::Left { id, room } => {
-                if let (Some(l), Some(room)) = (self.named(id), room_number(&room)) {
-                    self.left(l, room);
+                if let (Some(l), Some(r)) = (self.named(id), room_number(&room)) {
+                    self.left(l, r);
+                    self.links[l as usize].room_changes.left(room);
+                    self.signal(l);
                 }
             }
             Notice::Presence {

@@ -100,16 +100,34 @@ impl World {
         }
     }
 
-    /// Checks that `on_connect` is called once, and `on_disconnect` once after it.
+    /// Checks that `on_connect` is called once, and `on_disconnect` once after it; between these
+    /// `on_join`, and `on_leave` once after each.
     fn count_call(&mut self, l: u32, call: &Call) {
         let shadow = &mut self.links[l as usize].shadow;
         match call {
             Call::Connect => shadow.connected += 1,
+            Call::Joined(room) => {
+                let again = shadow.told_rooms.contains(&room.to_string());
+                shadow.told_rooms.push(room.to_string());
+                let early = shadow.connected == 0;
+                self.check(30, !again && !early, || {
+                    format!("link {l}: on_join of {room} out of place")
+                });
+            }
+            Call::Left(room) => {
+                let before = shadow.told_rooms.len();
+                shadow.told_rooms.retain(|told| **told != **room);
+                let once = shadow.told_rooms.len() + 1 == before && shadow.disconnected == 0;
+                self.check(30, once, || {
+                    format!("link {l}: on_leave of {room} out of place")
+                });
+            }
             Call::Disconnect(_) => {
                 shadow.disconnected += 1;
                 let (connected, times) = (shadow.connected, shadow.disconnected);
-                self.check(30, connected == 1 && times == 1, || {
-                    format!("link {l}: {connected} on_connect, {times} on_disconnect")
+                let rooms = std::mem::take(&mut shadow.told_rooms);
+                self.check(30, connected == 1 && times == 1 && rooms.is_empty(), || {
+                    format!("link {l}: {connected} on_connect, {times} on_disconnect, in {rooms:?}")
                 });
             }
             _ => {}
@@ -185,6 +203,7 @@ impl World {
             }
             Call::Lobby(lobby) => Reply::Lobby(lobby, verdict),
             Call::Connect => Reply::Connected,
+            Call::Joined(_) | Call::Left(_) => Reply::Noted,
             Call::Ask(question) => Reply::Verdict(question, verdict),
             Call::Text(_) | Call::Binary(_) => Reply::Delivered(verdict),
             Call::Disconnect(_) => Reply::Disconnected,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use switchboard_core::session::{Ended, Session};
+use switchboard_core::session::{Ended, RoomChanges, Session};
 use switchboard_core::{ConnectionId, ReadMode};
 
 use super::hooks::Hook;
@@ -143,6 +143,8 @@ pub(super) struct Shadow {
     /// Whether it was open when the drain began.
     pub(super) at_drain: bool,
     pub(super) connected: u8,
+    /// The rooms of which the application knows.
+    pub(super) told_rooms: Vec<String>,
     pub(super) disconnected: u8,
 }
 
@@ -197,6 +199,7 @@ impl Shadow {
             pongs: 0,
             at_drain: false,
             connected: 0,
+            told_rooms: Vec::new(),
             disconnected: 0,
         }
     }
@@ -231,6 +234,8 @@ pub(super) struct Link {
     pub(super) session: Option<Box<Session>>,
     pub(super) read_mode: ReadMode,
     pub(super) ended: Option<Ended>,
+    /// Rooms of which the session does not know yet.
+    pub(super) room_changes: RoomChanges,
     pub(super) hook: Option<Hook>,
     /// Number of hooks called.
     pub(super) hooks: u32,
@@ -272,6 +277,7 @@ impl Link {
             session: None,
             read_mode: ReadMode::Head,
             ended: None,
+            room_changes: RoomChanges::default(),
             hook: None,
             hooks: 0,
             paused: false,

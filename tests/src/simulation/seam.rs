@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::protocol::{Command, Rejected, RequestId};
-use switchboard_core::session::{Held, Node};
+use switchboard_core::session::{Held, Node, RoomChanges};
 use switchboard_core::{
     ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
     Posted, Question, Reach, ReadMode, Refused, Request, RequestOutcome, Time,
@@ -75,6 +75,10 @@ impl<'w> Node for Seam<'w> {
 
     fn may_read_on(&self) -> bool {
         !self.world.board.is_congested() && !self.world.links[self.l as usize].signalled
+    }
+
+    fn take_room_changes(&mut self) -> RoomChanges {
+        std::mem::take(&mut self.world.links[self.l as usize].room_changes)
     }
 }
 

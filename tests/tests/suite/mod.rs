@@ -56,6 +56,7 @@ mod panics;
 mod races;
 mod reentrant;
 mod returning;
+mod room_hooks;
 mod seats;
 mod secrets;
 mod slow;
