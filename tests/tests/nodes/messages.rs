@@ -1,5 +1,6 @@
 //! Messages of rooms, and coming back to them on another node.
 
+use switchboard_core::{Exclude, Frame, Order, RoomRule};
 use switchboard_tests::redis::Server;
 
 use crate::client::Client;
@@ -12,6 +13,9 @@ on_both_runtimes!(
     members_of_both_nodes_see_one_order,
     who_comes_back_to_the_other_node_gets_what_was_missed,
     a_publisher_is_told_the_number,
+    without_a_common_order_own_members_get_a_message_at_once_and_others_too,
+    what_is_volatile_or_raw_crosses_without_a_number,
+    a_message_sent_again_through_the_other_node_is_published_once,
 );
 
 fn a_message_has_the_same_epoch_and_number_on_both_nodes_and_is_acknowledged<H: Serve>() {
@@ -124,4 +128,82 @@ fn a_publisher_is_told_the_number<H: Serve>() {
     assert!(receipt.forwarded && receipt.seq.is_none(), "{receipt:?}");
     assert_eq!(ann.until_said("more"), seq + 2);
     let _ = config(&server, "c");
+}
+
+fn without_a_common_order_own_members_get_a_message_at_once_and_others_too<H: Serve>() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let configs = ["a", "b"].map(|name| {
+        let mut config = config(&server, name);
+        config.room_rules = vec![RoomRule {
+            prefix: "cursors".into(),
+            order: Some(Order::Local),
+            ..RoomRule::default()
+        }];
+        config
+    });
+    let nodes = Node::<H>::start_all(configs.into());
+    let (mut ann, epoch, _) = Client::entered(nodes[0].address, "ann", "cursors");
+    let (mut bob, other, _) = Client::entered(nodes[1].address, "bob", "cursors");
+    // Each node numbers by itself.
+    assert_ne!(epoch, other);
+    // What is sent before Redis has subscribed the other node does not reach it.
+    ann.until_present(&["ann", "bob"]);
+    bob.until_present(&["ann", "bob"]);
+    let receipt = nodes[0].hub.broadcast("cursors", r#""here""#);
+    let receipt = receipt.expect("sent");
+    assert_eq!((receipt.seq, receipt.accepted), (Some(1), 1));
+    ann.until_said("here");
+    bob.until_said("here");
+    ann.say("cursors", "there", 1);
+    bob.until_said("there");
+    assert_eq!(ann.until_answered(1)["type"], "ack");
+}
+
+fn what_is_volatile_or_raw_crosses_without_a_number<H: Serve>() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let [one, other] = Node::<H>::pair(&server);
+    let (mut ann, ..) = Client::entered(one.address, "ann", ROOM);
+    let (mut bob, ..) = Client::entered(other.address, "bob", ROOM);
+    ann.send(&serde_json::json!({
+        "type": "message", "channel": ROOM, "content": "typing", "volatile": true,
+    }));
+    assert_eq!(bob.until_said("typing"), 0);
+    let frame = Frame::text(r#"{"type":"raw"}"#);
+    one.hub
+        .broadcast_raw(ROOM, frame, Exclude::NOBODY)
+        .expect("sent");
+    bob.until_type("raw");
+    ann.until_type("raw");
+}
+
+fn a_message_sent_again_through_the_other_node_is_published_once<H: Serve>() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let [one, other] = Node::<H>::pair(&server);
+    let (mut eve, ..) = Client::entered(other.address, "eve", ROOM);
+    let mut ann = Client::enter_with(one.address, "ann", ROOM, "&session=s1");
+    ann.until_type("subscribed");
+    ann.say(ROOM, "once", 1);
+    let seq = ann.until_answered(1)["seq"].as_u64().expect("a number");
+    eve.until_said("once");
+    // It has not seen the answer, and comes back elsewhere.
+    drop(ann);
+    let mut ann = Client::enter_with(other.address, "ann", ROOM, "&session=s1");
+    ann.until_type("subscribed");
+    ann.send(&serde_json::json!({
+        "type": "message", "channel": ROOM, "content": "once", "id": 1, "again": seq - 1,
+    }));
+    let answer = ann.until_answered(1);
+    assert_eq!(
+        (&answer["seq"], &answer["duplicate"]),
+        (&seq.into(), &true.into())
+    );
+    ann.say(ROOM, "later", 2);
+    eve.until_said("later");
+    assert_eq!(eve.contents().len(), 2);
 }
