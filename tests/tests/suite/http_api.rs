@@ -103,7 +103,7 @@ fn a_publish_reaches_the_room_byte_for_byte_and_tells_what_became_of_it() {
     );
     let receipt = value(&api.ask("publish", &body));
     let expected = json!({"seq": 1, "accepted": 1, "excluded": 2, "dropped_oldest": 0,
-        "dropped_newest": 0, "closed": 0});
+        "dropped_newest": 0, "dropped_volatile": 0, "closed": 0});
     assert_eq!(receipt, expected);
     let told = ann.find("message");
     assert_eq!((&told["sender"], &told["seq"]), (&json!("news"), &json!(1)));
