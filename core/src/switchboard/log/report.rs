@@ -103,23 +103,9 @@ impl Log {
                     }
                     outcome.messages += u32::from(step.message && done);
                     if !done {
-                        let (frame, from) = turn.rest(job, written, end);
-                        // A large frame is lent, and others may have begun it, too.
-                        let shared = if job.is_lent() {
-                            self.share_message(frame.clone(), stamp)
-                        } else {
-                            NONE
-                        };
-                        self.set_rest(
-                            slot,
-                            Some(Rest {
-                                frame,
-                                from,
-                                message: true,
-                                ping: false,
-                                shared,
-                            }),
-                        );
+                        let part = (start, written, end);
+                        let rest = self.rest_of_message((turn, job), part, (room, position, stamp));
+                        self.set_rest(slot, Some(rest));
                     }
                 }
                 source => {
@@ -140,6 +126,45 @@ impl Log {
             self.connections[slot as usize].flushed = false;
         }
         outcome
+    }
+
+    /// Returns what remains of a room's message, which begins and ends in the job where `part` says, and
+    /// of which the bytes before the middle number are written. It is held once for all connections
+    /// that have begun it.
+    fn rest_of_message(
+        &mut self,
+        (turn, job): (&Turn, &Job),
+        (start, written, end): (usize, usize, usize),
+        (room, position, stamp): (u32, u64, u64),
+    ) -> Rest {
+        let (mut frame, mut from) = turn.rest(job, written, end);
+        let mut is_shared = job.is_lent();
+        if !is_shared && let Some(whole) = self.message_before(room, position, &frame, end - start)
+        {
+            (frame, from) = (whole, written - start);
+            is_shared = true;
+        }
+        let shared = if is_shared {
+            self.share_message(frame.clone(), stamp)
+        } else {
+            NONE
+        };
+        Rest {
+            frame,
+            from,
+            message: true,
+            ping: false,
+            shared,
+        }
+    }
+
+    /// Returns the frame before a position of a room if it is as long, and ends like this one: what is
+    /// told of numbers, and a compressed message, are other frames.
+    fn message_before(&self, room: u32, position: u64, rest: &Frame, len: usize) -> Option<Frame> {
+        let room = self.rooms.get(room)?;
+        let entry = room.ring.get(room.locate(position.checked_sub(1)?))?;
+        let same = entry.frame.len() == len && entry.frame.as_bytes().ends_with(rest.as_bytes());
+        same.then(|| entry.frame.clone())
     }
 
     /// Notes that a message that a writer had taken has gone out, or begun to. If its room was left,
