@@ -202,6 +202,39 @@ fn what_is_kept_for_who_catches_up_is_at_most_half_of_the_bound() {
 }
 
 #[test]
+fn clients_that_come_back_at_once_and_get_a_part_of_a_message_are_not_closed_for_the_bound() {
+    let mut world = keeping(1_000, |config| {
+        config.slow = SlowPolicy::CatchUp;
+        config.presence.enabled = false;
+        config.limits.queue_bytes = 64 << 10;
+        config.limits.queued_bytes = 128 << 10;
+    });
+    let content = format!("{:?}", "x".repeat(2_000));
+    for _ in 0..20 {
+        world.broadcast("lobby", &content, Exclude::NOBODY);
+    }
+    let epoch = world.board.position("lobby").unwrap().epoch;
+    let target = format!("/ws/lobby?since={epoch}.0");
+    let clients: Vec<Client> = (0..300)
+        .map(|n| {
+            let (client, _) = world.asks(world.new_address(), &target, "");
+            world.stops_reading_after(client, 1_000);
+            world.authenticate(client, crate::world::verdict(&format!("u{n}")));
+            client
+        })
+        .collect();
+    let stats = world.stats();
+    assert_eq!((stats.recoveries.ok, stats.lagging), (300, 300));
+    assert!(stats.queued_bytes <= 64 << 10, "{}", stats.queued_bytes);
+    for &client in &clients {
+        assert!(world.is_open(client));
+        world.reads_all(client);
+        let numbers = world.messages_of(client, "message").into_iter();
+        assert!(numbers.map(|it| it["seq"].as_u64().unwrap()).eq(1..=20));
+    }
+}
+
+#[test]
 fn a_member_that_is_replaced_while_it_recovers_large_messages_gets_them_all() {
     for taken in [0, 300, 40_000, 100_000] {
         let mut world = keeping(100, |config| config.history.room_bytes = 16 << 20);

@@ -18,8 +18,8 @@ mod deflate;
 mod handshake;
 #[path = "../../../fuzz/bodies/src/heap.rs"]
 mod heap;
+mod large;
 mod protocol;
-mod recovery;
 mod rest;
 #[path = "../support/mod.rs"]
 mod support;
