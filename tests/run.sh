@@ -298,7 +298,7 @@ faults() {
 # The chat page, and the TypeScript client without WebSockets.
 browser() {
   find_chromium && install_node_packages && install_client_packages && npm --prefix client-ts run build &&
-    with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=120000 \
+    with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=300000 \
       tests/clients/browser/*.test.mjs
 }
 

@@ -72,22 +72,16 @@ for (const [end, ends] of Object.entries({
     };
     for (let n = 0; n < 5; n += 1) await says();
     await second.tells(...said);
-    // More is said all the while.
-    let isOver = false;
+    // More is said meanwhile, though no more than the server keeps.
     const meanwhile = (async () => {
-      while (!isOver) await says();
+      for (let n = 0; n < 40; n += 1) await says();
     })();
     await ends(first);
-    await until(() => second.sockets === 1, 'a connection of the other tab');
-    await second.is('connected');
-    isOver = true;
     await meanwhile;
+    await until(() => second.sockets === 1, 'a connection of the other tab', 30_000);
+    await second.is('connected');
     await says();
-    const kept = said.slice(-100);
-    await until(async () => (await second.texts()).at(-1) === said.at(-1), 'the last message');
-    const texts = await second.texts();
-    assert.deepEqual(texts.slice(-kept.length), kept);
-    assert.equal(new Set(texts).size, texts.length, 'none comes twice');
+    await second.tells(...said);
     await second.write('my turn');
     await bob.next({ type: 'message', content: 'my turn', sender: 'ann' });
     await server.reaches({ total_connections: 2, users: 2 });
