@@ -66,6 +66,7 @@ mod name;
 pub mod operations;
 mod origin;
 mod position;
+mod presence_info;
 pub mod protocol;
 mod reason;
 pub mod response;
@@ -91,6 +92,7 @@ pub use id::{BadConnectionId, ConnectionId, StaleId};
 pub use name::{BadName, check_name, check_user};
 pub use origin::{BadOrigin, Origins};
 pub use position::{BadPosition, JoinFrom, Position, Reach};
+pub use presence_info::{BadPresenceInfo, PresenceInfo};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use session::{Admission, Data};
 pub use switchboard::{

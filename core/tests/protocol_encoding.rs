@@ -239,10 +239,21 @@ fn notices_are_written_as_the_spec_shows_them() {
                 channel: "c",
                 count: 2,
                 users,
+                info: &[],
             },
             &format!(r#"{{"type":"presence","channel":"c","count":2,"users":{list}}}"#),
         );
     }
+    assert_written(
+        ServerMessage::PresenceChange {
+            channel: "c",
+            count: 3,
+            joined: &["u"],
+            left: &[],
+            info: &[("u", content(r#"{"a": 1.0}"#)), ("\"", content("null"))],
+        },
+        r#"{"type":"presence","channel":"c","count":3,"joined":["u"],"info":{"u":{"a": 1.0},"\"":null}}"#,
+    );
     for (joined, left, lists) in [
         (
             &["u", "v"][..],
@@ -259,6 +270,7 @@ fn notices_are_written_as_the_spec_shows_them() {
                 count: 3,
                 joined,
                 left,
+                info: &[],
             },
             &format!(r#"{{"type":"presence","channel":"c","count":3{lists}}}"#),
         );

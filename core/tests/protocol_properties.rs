@@ -153,8 +153,8 @@ proptest! {
             (ServerMessage::Authenticated { user: &text, id }, "user"),
             (ServerMessage::Subscribed { channel: &text, seq: 1, epoch: &text, first: None, recovered: None, keep: None, id }, "channel"),
             (ServerMessage::Unsubscribed { channel: &text, id }, "channel"),
-            (ServerMessage::Presence { channel: &text, count: 1, users: &list }, "channel"),
-            (ServerMessage::PresenceChange { channel: &text, count: 1, joined: &list, left: &list }, "channel"),
+            (ServerMessage::Presence { channel: &text, count: 1, users: &list, info: &[] }, "channel"),
+            (ServerMessage::PresenceChange { channel: &text, count: 1, joined: &list, left: &list, info: &[] }, "channel"),
             (ServerMessage::Bye { code: 1001, reason: &text, reconnect_in_ms: 1 }, "reason"),
             (
                 ServerMessage::Error {

@@ -238,6 +238,9 @@ pub enum ServerMessage<'a> {
         count: u64,
         /// The names of the users, possibly cut to the first ones.
         users: &'a [&'a str],
+        /// What the application tells of these users, by name.
+        #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+        info: &'a [(&'a str, Content<'a>)],
     },
     /// Changes of the users in a room; also a `presence` on the wire.
     #[serde(rename = "presence")]
@@ -252,6 +255,9 @@ pub enum ServerMessage<'a> {
         /// The users who left.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         left: &'a [&'a str],
+        /// What the application tells of users who joined, and of others now; `null` for nothing any more.
+        #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+        info: &'a [(&'a str, Content<'a>)],
     },
     /// The node is cut off from the others, or is back.
     Cluster {
@@ -377,6 +383,14 @@ fn write_some<T: Serialize + ?Sized>(out: &mut Vec<u8>, before: &str, value: Opt
     if let Some(value) = value {
         write_field(out, before, value);
     }
+}
+
+/// Serialises pairs as the fields of one object.
+fn as_object<S: serde::Serializer>(
+    pairs: &&[(&str, Content<'_>)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
 }
 
 fn write_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {

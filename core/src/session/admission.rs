@@ -130,17 +130,28 @@ impl Session {
         verdict: Result<Admission, Refused>,
         request: Option<&RequestId<'_>>,
     ) -> Option<Step> {
-        let (verdict, data) = match verdict.map(Admission::into_parts) {
-            Ok((identity, data)) => (Ok(identity), data),
-            Err(refused) => (Err(refused), Data::default()),
+        let (verdict, data, presence) = match verdict.map(Admission::into_parts) {
+            Ok((identity, data, presence)) => (Ok(identity), data, presence),
+            Err(refused) => (Err(refused), Data::default(), None),
         };
         if verdict != Ok(Identity::FirstMessage) {
             self.waiting.set_request(None);
         }
         let id = self.id;
         let in_cluster = node.config().cluster.is_some();
+        let later = self.user.is_some();
         let (user, undecided) = node.hold(|held| {
+            // Rooms are told at once who enters them, but only of a login that holds.
+            if !later && let Some(info) = presence.clone() {
+                held.set_presence(id, info);
+            }
             let user = held.authenticated(id, verdict, request);
+            if later
+                && user.is_some()
+                && let Some(info) = presence
+            {
+                held.set_presence(id, info);
+            }
             let undecided = (in_cluster || user.is_none()) && held.is_undecided(id);
             (user.filter(|_| !undecided), undecided)
         });

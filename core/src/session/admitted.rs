@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Identity;
+use crate::{Identity, PresenceInfo};
 
 /// The application's answer to a client that it lets in: its [`Identity`], and data that later hooks
 /// get back.
@@ -30,6 +30,7 @@ use crate::Identity;
 pub struct Admission {
     identity: Identity,
     data: Data,
+    presence: Option<PresenceInfo>,
 }
 
 impl Admission {
@@ -59,6 +60,13 @@ impl Admission {
         self
     }
 
+    /// Sets what the members of rooms are told of the user, in place of what they were told before.
+    #[must_use]
+    pub fn presence(mut self, info: PresenceInfo) -> Self {
+        self.presence = Some(info);
+        self
+    }
+
     /// Returns the identity.
     pub const fn identity(&self) -> &Identity {
         &self.identity
@@ -69,8 +77,8 @@ impl Admission {
         &self.data
     }
 
-    pub(super) fn into_parts(self) -> (Identity, Data) {
-        (self.identity, self.data)
+    pub(super) fn into_parts(self) -> (Identity, Data, Option<PresenceInfo>) {
+        (self.identity, self.data, self.presence)
     }
 }
 
@@ -79,6 +87,7 @@ impl From<Identity> for Admission {
         Self {
             identity,
             data: Data::default(),
+            presence: None,
         }
     }
 }

@@ -8,8 +8,8 @@ use super::room_changes::RoomChanges;
 use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
     ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
-    Inflater, Posted, Question, Reach, ReadMode, Refused, Request, RequestOutcome, Switchboard,
-    Time,
+    Inflater, Posted, PresenceInfo, Question, Reach, ReadMode, Refused, Request, RequestOutcome,
+    Switchboard, Time,
 };
 
 /// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
@@ -122,6 +122,9 @@ pub trait Held {
 
     /// [`Switchboard::limit_lobby`].
     fn limit_lobby(&mut self, id: ConnectionId, reach: Reach);
+
+    /// [`Switchboard::set_presence`].
+    fn set_presence(&mut self, id: ConnectionId, info: PresenceInfo);
 
     /// [`Switchboard::explain_refusal`].
     fn explain_refusal(&mut self, id: ConnectionId, text: &str);
@@ -246,6 +249,10 @@ impl Held for LocalNode<'_> {
 
     fn limit_lobby(&mut self, id: ConnectionId, reach: Reach) {
         let _ = self.switchboard.limit_lobby(id, reach);
+    }
+
+    fn set_presence(&mut self, id: ConnectionId, info: PresenceInfo) {
+        let _ = self.switchboard.set_presence(self.now, id, Some(info));
     }
 
     fn explain_refusal(&mut self, id: ConnectionId, text: &str) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::handshake::Resume;
 use crate::protocol::RequestId;
-use crate::{ConnectionId, Frame, Reach, Time};
+use crate::{ConnectionId, Frame, PresenceInfo, Reach, Time};
 
 /// The state of a connection that is not admitted yet.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub(super) struct Pending {
     pub(super) resume: Resume,
     /// How far back it may reach in the lobby.
     pub(super) reach: Reach,
+    /// What rooms are to be told of the user.
+    pub(super) presence: Option<PresenceInfo>,
     /// What a client is told that is refused with a code of the application.
     pub(super) refusal_text: Option<Arc<str>>,
     /// The 101 response, until it is sent; `None` if the application has sent it.

@@ -9,6 +9,7 @@ use super::capacity::ReserveOne;
 use super::connection::NONE;
 use super::devices::Devices;
 use super::table::Table;
+use crate::PresenceInfo;
 use crate::hash::{HashIndex, Keyed, NameIndex, Vacant};
 
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct User {
     pub(super) connections: Devices,
     /// Rooms in which the user is in a grace period.
     pub(super) graces: u32,
+    /// What rooms are told of the user.
+    pub(super) info: Option<Box<PresenceInfo>>,
 }
 
 /// All users that have a connection or are in a grace period.
@@ -79,6 +82,7 @@ impl Users {
                 anonymous,
                 connections: Devices::default(),
                 graces: 0,
+                info: None,
             };
             self.slots.reserve_one();
             let key = self.slots.insert(user) as u32;
@@ -92,6 +96,10 @@ impl Users {
         self.connected += first;
         self.anonymous += first * usize::from(found.anonymous);
         user
+    }
+
+    pub(super) fn set_info(&mut self, user: u32, info: Option<PresenceInfo>) {
+        self.slots[user as usize].info = info.map(Box::new);
     }
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {

@@ -20,6 +20,7 @@ mod node_bound;
 mod operations;
 mod parts;
 mod presence;
+mod presence_info;
 mod probes;
 mod protocol;
 mod recovery;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use switchboard_core::{
-    ApplicationCode, CloseReason, ConnectionId, JoinError, PingResult, StaleId,
+    ApplicationCode, CloseReason, ConnectionId, JoinError, PingResult, PresenceInfo, StaleId,
 };
 
 use super::handle::Hub;
@@ -177,6 +177,34 @@ impl Hub {
     pub fn extend_user(&self, user: &str, expires_in: Option<Duration>) -> usize {
         self.shared()
             .with(|locked, now| locked.switchboard.extend_user(now, user, expires_in))
+    }
+
+    /// Sets what the members of rooms are told of the user of a connection; `None`: nothing. They are told
+    /// with the next change of presence, within `presence.interval`. It lasts as long as the user has a
+    /// connection.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection has ended.
+    pub fn set_presence(
+        &self,
+        id: ConnectionId,
+        info: Option<PresenceInfo>,
+    ) -> Result<(), StaleId> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.set_presence(now, id, info))
+    }
+
+    /// Sets what the members of rooms are told of a user. Returns whether the user has a connection.
+    pub fn set_user_presence(&self, user: &str, info: Option<PresenceInfo>) -> bool {
+        self.shared()
+            .with(|locked, now| locked.switchboard.set_user_presence(now, user, info))
+    }
+
+    /// Returns what the members of rooms are told of a user.
+    pub fn presence_info(&self, user: &str) -> Option<PresenceInfo> {
+        self.shared()
+            .read(|switchboard| switchboard.presence_info(user).cloned())
     }
 
     /// Pings all connections of a user. Completes when all have answered, or after `timeout`.

@@ -8,7 +8,7 @@ use switchboard_core::protocol::{Command, Rejected, RequestId};
 use switchboard_core::session::{Held, Node, RoomChanges};
 use switchboard_core::{
     ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
-    Posted, Question, Reach, ReadMode, Refused, Request, RequestOutcome, Time,
+    Posted, PresenceInfo, Question, Reach, ReadMode, Refused, Request, RequestOutcome, Time,
 };
 
 use super::counters::Probe;
@@ -190,6 +190,11 @@ impl Held for Seam<'_> {
 
     fn limit_lobby(&mut self, id: ConnectionId, reach: Reach) {
         let _ = self.world.board.limit_lobby(id, reach);
+    }
+
+    fn set_presence(&mut self, id: ConnectionId, info: PresenceInfo) {
+        let world = &mut *self.world;
+        let _ = world.call(|board, now| board.set_presence(now, id, Some(info)));
     }
 
     fn explain_refusal(&mut self, id: ConnectionId, text: &str) {

@@ -53,6 +53,7 @@ mod outliving;
 mod own_reasons;
 mod pages;
 mod panics;
+mod presence_info;
 mod races;
 mod reentrant;
 mod returning;

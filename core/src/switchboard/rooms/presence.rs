@@ -26,6 +26,8 @@ pub(in crate::switchboard) struct Presence {
     in_parts: bool,
     /// The users that changed since the last update, and whether they were present before.
     changes: BTreeMap<Arc<str>, bool>,
+    /// Users of whom something else is to be told since the last update.
+    infos: BTreeSet<Arc<str>>,
     /// Members to which the next update is not to go as it is, and the version that each was sent
     /// instead; 0 if it is due the complete list.
     seen: BTreeMap<ConnectionId, u32>,
@@ -44,6 +46,8 @@ pub(in crate::switchboard) struct Update {
     pub(in crate::switchboard) left: Vec<Arc<str>>,
     /// How much of the update this is.
     pub(in crate::switchboard) part: Part,
+    /// Others of whom something else is told now.
+    pub(in crate::switchboard) updated: Vec<Arc<str>>,
 }
 
 /// How much of the changes since the previous update are taken together.
@@ -62,6 +66,11 @@ pub(in crate::switchboard) const CHANGES: usize = 128;
 impl Update {
     /// Returns whether it says anything to members that have seen the previous one.
     pub(in crate::switchboard) fn is_news(&self) -> bool {
+        self.is_change() || !self.updated.is_empty()
+    }
+
+    /// Returns whether other users are there.
+    pub(in crate::switchboard) fn is_change(&self) -> bool {
         !self.joined.is_empty() || !self.left.is_empty()
     }
 
@@ -175,6 +184,17 @@ impl Presence {
         !self.changes.is_empty()
     }
 
+    /// Notes that something else is to be told of this user. Returns whether the user is present, so that
+    /// an update is due.
+    pub(super) fn info_changed(&mut self, users: &Users, user: u32) -> bool {
+        let present = self.occupants.get(user).is_some();
+        if present {
+            self.changed();
+            self.infos.insert(users.at(user).name.clone());
+        }
+        present
+    }
+
     /// Notes that a connection of this user has left. Returns whether it was the last one.
     pub(super) fn left(&mut self, user: u32) -> bool {
         let Some(present) = self.occupants.get_mut(user) else {
@@ -272,6 +292,11 @@ impl Presence {
                 _ => {}
             }
         }
+        let mut updated = Vec::new();
+        if !more {
+            updated.extend(std::mem::take(&mut self.infos));
+            updated.retain(|name| joined.binary_search(name).is_err() && self.is_here(users, name));
+        }
         let (informed, uninformed) = if more {
             (Vec::new(), Vec::new())
         } else {
@@ -283,6 +308,7 @@ impl Presence {
             joined,
             left,
             part,
+            updated,
         }
     }
 

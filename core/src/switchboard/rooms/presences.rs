@@ -65,6 +65,21 @@ impl Rooms {
         None
     }
 
+    /// Notes that something else is to be told of a user in a room.
+    pub(in crate::switchboard) fn info_changed(
+        &mut self,
+        users: &Users,
+        key: u32,
+        user: u32,
+        update_at: Time,
+    ) {
+        if let Some(presence) = &mut self.slots[key as usize].presence
+            && presence.info_changed(users, user)
+        {
+            self.schedule_update(key, update_at);
+        }
+    }
+
     /// Takes what has changed in a room since the last update, or a part of it. Then the next part
     /// is due at once.
     pub(in crate::switchboard) fn take_update(

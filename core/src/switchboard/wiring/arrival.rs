@@ -211,6 +211,7 @@ impl Switchboard {
             lobby: request.shared_lobby(),
             resume: resume.clone().unwrap_or_default(),
             reach: Reach::All,
+            presence: None,
             refusal_text: None,
             response,
             auth_deadline: Time::MAX,

@@ -14,7 +14,7 @@
 //!   delivery
 //!   sending, refusal                                what may end connections
 //!   ending                                          ends them
-//!   queueing, membership, markers                   never ends one
+//!   queueing, membership, markers, presence_info    never ends one
 //!   switchboard                                     the sub-machines, the clock
 //! ```
 
@@ -41,6 +41,7 @@ mod moving;
 mod opening;
 mod outbound;
 mod presence;
+mod presence_info;
 mod publish;
 mod publishing;
 mod questions;

@@ -72,7 +72,7 @@ impl Switchboard {
         else {
             return;
         };
-        let response = pending.response.take();
+        let (response, info) = (pending.response.take(), pending.presence.take());
         let first_message = matches!(
             self.connections.get(id).map(|found| &found.phase),
             Ok(Phase::AwaitingAuth(_))
@@ -85,6 +85,9 @@ impl Switchboard {
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.user = user;
             connection.session = who.session;
+        }
+        if info.is_some() {
+            self.change_info(user, info);
         }
         if who.session != 0 && !who.anonymous {
             self.users.enter_session(&self.connections, id.slot);

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
-use crate::protocol::ServerMessage;
+use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::encoding::encode;
 use crate::switchboard::log::{Kind, Origin};
 use crate::switchboard::rooms::{CHANGES, Part, Update};
+use crate::switchboard::users::Users;
 use crate::{ConnectionId, Frame, Wire};
 
 impl Switchboard {
@@ -83,7 +84,7 @@ impl Switchboard {
             left,
             ..
         } = update;
-        if news {
+        if news && (!joined.is_empty() || !left.is_empty()) {
             self.notify(Notice::Presence {
                 room,
                 count,
@@ -120,24 +121,30 @@ impl Switchboard {
         let others = presence.map(|presence| presence.others(&self.users));
         let others = others.into_iter().flatten();
         users.extend(others.take(most - users.len()).map(|name| &**name));
+        let info: Vec<_> = users
+            .iter()
+            .filter_map(|&name| info_of(&self.users, name, None))
+            .collect();
         let message = ServerMessage::Presence {
             channel: &room.name,
             count,
             users: &users,
+            info: &info,
         };
-        let names = users.iter().map(|name| name.len() + 3).sum();
-        self.encoder.encode(&message, names)
+        let names: usize = users.iter().map(|name| name.len() + 3).sum();
+        self.encoder.encode(&message, names + bytes_of(&info))
     }
 
-    /// Encodes the changes, if there are too many users for a complete list.
+    /// Encodes the changes, unless users have come or gone and a complete list is short enough.
     fn delta_frame(&self, key: u32, update: &Update) -> Option<Frame> {
         let most = self.config.presence.full;
         let count = self.occupant_count(key);
-        if count <= most {
+        if count <= most && update.is_change() {
             return None;
         }
         let (joined, left) = (&update.joined, &update.left);
-        let names = update.part == Part::All && joined.len() + left.len() <= most;
+        let count_of_names = joined.len() + left.len() + update.updated.len();
+        let names = update.part == Part::All && count_of_names <= most;
         let list = |from: &[Arc<str>]| -> Vec<String> {
             from.iter()
                 .filter(|_| names)
@@ -147,13 +154,21 @@ impl Switchboard {
         let (joined, left) = (list(joined), list(left));
         let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
         let left: Vec<&str> = left.iter().map(String::as_str).collect();
+        let new = joined
+            .iter()
+            .filter_map(|name| info_of(&self.users, name, None));
+        let updated = update.updated.iter().filter(|_| names);
+        let updated = updated.filter_map(|name| info_of(&self.users, name, Some(Content::NULL)));
+        let info: Vec<_> = new.chain(updated).collect();
         let message = ServerMessage::PresenceChange {
             channel: &self.rooms.at(key).name,
             count: count as u64,
             joined: &joined,
             left: &left,
+            info: &info,
         };
-        Some(encode(&message, 64 * (joined.len() + left.len())))
+        let names = 64 * (joined.len() + left.len());
+        Some(encode(&message, names + bytes_of(&info)))
     }
 
     /// Queues the list for members. Those for which it does not fit get it next time.
@@ -175,4 +190,24 @@ impl Switchboard {
             self.rooms.schedule_update(key, self.presence_update_at());
         }
     }
+}
+
+/// Returns what is told of a user; `otherwise` if there is nothing.
+fn info_of<'a>(
+    users: &'a Users,
+    name: &'a str,
+    otherwise: Option<Content<'a>>,
+) -> Option<(&'a str, Content<'a>)> {
+    let user = users.find(name)?;
+    let info = users.at(user).info.as_ref();
+    let info = info.map(|info| info.json().as_content()).or(otherwise)?;
+    Some((name, info))
+}
+
+/// Returns about how many bytes this takes in a message.
+fn bytes_of(info: &[(&str, Content<'_>)]) -> usize {
+    let each = info
+        .iter()
+        .map(|(name, info)| name.len() + info.as_json().len() + 4);
+    each.sum()
 }

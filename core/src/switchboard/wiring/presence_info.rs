@@ -1,0 +1,60 @@
+//! What members of rooms are told of a user beside the name.
+
+use super::switchboard::Switchboard;
+use crate::{ConnectionId, PresenceInfo, StaleId, Time};
+
+impl Switchboard {
+    /// Sets what the members of rooms are told of the user of a connection; `None`: nothing. For a
+    /// connection that is not admitted yet, it counts from then on. The members are told with the next
+    /// change of presence. It lasts as long as the user has a connection, and through grace periods.
+    ///
+    /// Costs a look at each room of the user's connections.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
+    pub fn set_presence(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        info: Option<PresenceInfo>,
+    ) -> Result<(), StaleId> {
+        self.advance_clock(now);
+        let connection = self.connections.get_mut(id)?;
+        if connection.is_open() {
+            let user = connection.user;
+            self.change_info(user, info);
+        } else if let Some(pending) = connection.pending() {
+            pending.presence = info;
+        }
+        Ok(())
+    }
+
+    /// Sets what the members of rooms are told of a user. Returns whether the user has a connection.
+    pub fn set_user_presence(&mut self, now: Time, user: &str, info: Option<PresenceInfo>) -> bool {
+        self.advance_clock(now);
+        let user = self.users.find(user);
+        let user = user.filter(|&user| !self.users.at(user).connections.is_empty());
+        if let Some(user) = user {
+            self.change_info(user, info);
+        }
+        user.is_some()
+    }
+
+    /// Returns what the members of rooms are told of a user.
+    pub fn presence_info(&self, user: &str) -> Option<&PresenceInfo> {
+        let user = self.users.find(user)?;
+        self.users.at(user).info.as_deref()
+    }
+
+    pub(super) fn change_info(&mut self, user: u32, info: Option<PresenceInfo>) {
+        self.users.set_info(user, info);
+        let update_at = self.presence_update_at();
+        for slot in self.users.at(user).connections.iter() {
+            for membership in &self.connections.at(slot).rooms {
+                self.rooms
+                    .info_changed(&self.users, membership.room, user, update_at);
+            }
+        }
+    }
+}
