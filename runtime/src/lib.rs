@@ -64,6 +64,7 @@ mod runtime;
 #[path = "../schedules/mod.rs"]
 mod schedules;
 mod serve;
+mod shared_application;
 mod shield;
 mod sync;
 mod waiters;

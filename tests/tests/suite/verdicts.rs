@@ -1,5 +1,7 @@
 //! What an application makes of a message (`Application::process_message`).
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::server::{Server, raw};
@@ -109,4 +111,14 @@ fn in_raw_mode_a_message_that_is_handled_leaves_the_connection_open() {
         ann.say(text);
         assert_eq!(ann.text(), text);
     }
+}
+
+#[test]
+fn a_shared_application_is_asked_by_each_of_its_hooks() {
+    let app = Arc::new(Obedient);
+    let server = Server::start(Config::default(), app.clone());
+    let mut ann = server.member("/ws/blue?token=ann");
+    ann.say(&say("handle", 1));
+    assert_eq!(ann.find("ack"), json!({"type":"ack","id":1}));
+    assert!(Arc::strong_count(&app) > 1);
 }
