@@ -165,7 +165,8 @@ miri() {
 
 rust_tests() { cargo test --workspace --locked --no-fail-fast; }
 
-# The scripts of a cluster in a real Redis, which the test starts, against their model; and nodes over it.
+# The scripts of a cluster in a real Redis, which the test starts, against their model; machines of nodes in
+# virtual time; nodes over a real Redis, and hubs in processes of their own.
 # The Rust tests skip this where there is none; here there must be one.
 cluster() {
   if [ -z "${SWITCHBOARD_REDIS-}" ] && ! command -v redis-server >/dev/null; then
@@ -173,7 +174,10 @@ cluster() {
       { echo "redis-server is missing: install it, or name another by SWITCHBOARD_REDIS"; return 1; }
   fi
   SWITCHBOARD_REDIS_REQUIRED=yes SWITCHBOARD_BROKER_SEEDS="${SWITCHBOARD_BROKER_SEEDS:-50}" \
-    cargo test --locked -p switchboard-tests --test broker --test redis --test nodes
+    SWITCHBOARD_CLUSTER_SEEDS="${SWITCHBOARD_CLUSTER_SEEDS:-100}" \
+    SWITCHBOARD_HUBS_FAULTS="${SWITCHBOARD_HUBS_FAULTS:-40}" \
+    cargo test --locked -p switchboard-tests --test broker --test cluster --test redis --test nodes \
+    --test redis_hubs
 }
 
 # The Autobahn test suite against both echo servers. It needs Python 2.7, which not every machine has.

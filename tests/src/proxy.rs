@@ -26,7 +26,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    server: SocketAddr,
+    server: Mutex<SocketAddr>,
     links: Mutex<Vec<Arc<Link>>>,
     swallows: [AtomicBool; 2],
     refuses: AtomicBool,
@@ -53,7 +53,7 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            server,
+            server: Mutex::new(server),
             links: Mutex::default(),
             swallows: Default::default(),
             refuses: AtomicBool::new(false),
@@ -72,6 +72,11 @@ impl Proxy {
             }
         });
         Self { address, shared }
+    }
+
+    /// From now on connects to another server.
+    pub fn lead_to(&self, server: SocketAddr) {
+        *self.shared.server() = server;
     }
 
     /// Ends all connections. What they carried may be lost.
@@ -119,11 +124,15 @@ impl Shared {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn server(&self) -> std::sync::MutexGuard<'_, SocketAddr> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn accept(self: &Arc<Self>, client: TcpStream) {
         if self.refuses.load(Ordering::SeqCst) {
             return;
         }
-        let Ok(server) = TcpStream::connect(self.server) else {
+        let Ok(server) = TcpStream::connect(*self.server()) else {
             return;
         };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
