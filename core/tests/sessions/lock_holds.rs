@@ -77,7 +77,7 @@ fn a_read_within_a_message_takes_one_hold_of_the_lock() {
 
 #[test]
 fn messages_of_one_read_that_need_no_hook_take_one_hold_of_the_lock_and_are_answered_in_order() {
-    let mut node = Node::open(|_| {});
+    let mut node = Node::open(|config| config.rates.strikes = 100);
     for count in 1..=8 {
         let kinds = |n: usize| match n % 4 {
             0 => frame(
