@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use switchboard_fuzz::TARGETS;
 
 /// The most seeds per target, and the most bytes of all.
-const SEEDS: usize = 60;
+const SEEDS: usize = 64;
 const BYTES: usize = 1 << 20;
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
