@@ -28,9 +28,17 @@ impl Model {
     /// The state of an unfinished message.
     pub fn partial(&mut self, id: ConnectionId, in_message: bool, bytes: usize) {
         let deadline = self.live() + nanos(self.config.timeouts.message);
-        let Some(conn) = self.conn(id).filter(|conn| conn.hears()) else {
+        let Some(conn) = self.conn(id) else {
             return;
         };
+        if conn.phase == Phase::Arrived {
+            // The body of a post.
+            conn.partial = bytes;
+            return self.bound_partials();
+        }
+        if !conn.hears() {
+            return;
+        }
         conn.partial = bytes;
         if conn.awaits_first_message() && bytes > AUTH_BYTES {
             return self.end(id, "policy", None);
@@ -40,6 +48,11 @@ impl Model {
         } else {
             conn.message_deadline = None;
         }
+        self.bound_partials();
+    }
+
+    /// Closes the connections that hold most, while unfinished messages take too much memory.
+    fn bound_partials(&mut self) {
         while self.conns.values().map(|conn| conn.partial).sum::<usize>()
             > self.config.limits.unfinished_bytes
         {
