@@ -18,7 +18,7 @@
 //!     out,
 //!     br#"{"type":"message","channel":"blue","content":{"x": 1.0},"sender":"ann","seq":3}"#
 //! );
-//! let ack = ServerMessage::Ack { id: id.as_ref().unwrap(), seq: 3, duplicate: false };
+//! let ack = ServerMessage::Ack { id: id.as_ref().unwrap(), seq: 3, duplicate: false, local: false };
 //! assert_eq!(ack.to_json(), r#"{"type":"ack","id":7,"seq":3}"#);
 //! ```
 
