@@ -34,11 +34,17 @@ impl Rooms {
         self.timers.next()
     }
 
-    /// Removes users whose grace period is over, some at a time.
-    pub(in crate::switchboard) fn tick(&mut self, users: &mut Users, now: Time, update_at: Time) {
+    /// Removes users whose grace period is over, some at a time. Returns whether that was all of
+    /// them.
+    pub(in crate::switchboard) fn tick(
+        &mut self,
+        users: &mut Users,
+        now: Time,
+        update_at: Time,
+    ) -> bool {
         for _ in 0..GRACES {
             let Some(grace) = self.timers.pop_grace(now) else {
-                return;
+                return true;
             };
             let room = self.slots.get_mut(grace.room as usize);
             let room = room.filter(|room| room.stay == grace.stay);
@@ -50,6 +56,7 @@ impl Rooms {
                 users.release(grace.user);
             }
         }
+        false
     }
 
     /// Takes the next room whose update is due.

@@ -25,7 +25,10 @@ impl Switchboard {
 
     pub(super) fn tick_presence(&mut self) {
         let (now, update_at) = (self.clock.now(), self.presence_update_at());
-        self.rooms.tick(&mut self.users, now, update_at);
+        if !self.rooms.tick(&mut self.users, now, update_at) {
+            // An update that is due counts those who have gone by now.
+            return;
+        }
         let mut share = CHANGES;
         while share > 0
             && let Some(key) = self.rooms.pop_due(now)
