@@ -278,6 +278,7 @@ impl World {
 
     fn host_stalled(&mut self, by: std::time::Duration) {
         self.probe(Probe::StallMovedDeadline);
+        self.stall = (self.core_now, by);
         if self.drain_due.is_some() {
             self.probe(Probe::DrainInStall);
         }

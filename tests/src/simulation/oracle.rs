@@ -230,7 +230,8 @@ impl World {
         });
         let limit = self.plan.config.limits.queued_bytes;
         // Only bytes that a writer holds may exceed the bound.
-        let writing = self.board.wants_write() || self.links.iter().any(|it| it.held);
+        let held = self.is_writing || self.links.iter().any(|it| it.held);
+        let writing = self.board.wants_write() || held;
         self.check(14, stats.queued_bytes <= limit || writing, || {
             format!("{} bytes queued of {limit}", stats.queued_bytes)
         });
@@ -287,7 +288,10 @@ impl World {
             let phase = shadow.phase;
             // Allows for a late timer, and for the shift that a following host stall caused.
             let slack = Duration::from_nanos(3 * self.plan.tick_jitter + 1_000);
-            let most = most.saturating_add(slack);
+            let mut most = most.saturating_add(slack);
+            if self.stall.0 >= shadow.since {
+                most = most.saturating_add(self.stall.1);
+            }
             self.check(28, u128::from(age) <= most.as_nanos(), || {
                 format!("link {l}: {phase:?} for {age} ns")
             });

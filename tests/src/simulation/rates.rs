@@ -185,7 +185,7 @@ impl World {
         self.predicted_admission(l);
     }
 
-    fn expect_answer(&mut self, l: u32, id: Option<u64>, answer: Answer) {
+    pub(super) fn expect_answer(&mut self, l: u32, id: Option<u64>, answer: Answer) {
         if let Some(id) = id {
             self.links[l as usize].shadow.answers.insert(id, answer);
         }
@@ -253,6 +253,23 @@ impl World {
             Some(seq) => Answer::Seq(seq),
             None => Answer::Any,
         }
+    }
+
+    /// Takes back the message that was just predicted if it got no number, because the room's log is
+    /// full. Returns whether that is so.
+    pub(super) fn refused_as_busy(&mut self, room: &str) -> bool {
+        let Some(r) = room_number(room) else {
+            return false;
+        };
+        let predicted = self.oracle.rooms[r as usize].seq();
+        let position = self.board.position(room);
+        if position.is_none_or(|it| it.seq + 1 != predicted) {
+            return false;
+        }
+        if let Some(life) = self.oracle.rooms[r as usize].lives.last_mut() {
+            life.pop();
+        }
+        true
     }
 
     /// Assigns the next number of a room to a message, unless it is too large for any queue.

@@ -12,7 +12,7 @@ use switchboard_core::{
 };
 
 use super::counters::Probe;
-use super::link::Phase;
+use super::link::{Answer, Phase};
 use super::schedule::Step;
 use super::world::World;
 
@@ -208,7 +208,19 @@ impl Held for Seam<'_> {
     fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
         let (world, l) = (&mut *self.world, self.l);
         world.predict_answer(l, &question, &answer);
+        let message = match &question {
+            Question::Message { room, request, .. } if answer.is_ok() => {
+                let id = request.as_ref().map(|id| id.as_json().to_owned());
+                Some((room.clone(), id.and_then(|id| id.parse().ok())))
+            }
+            _ => None,
+        };
         let _ = world.call(|board, now| board.answer(now, id, question, answer));
+        if let Some((room, request)) = message
+            && world.refused_as_busy(&room)
+        {
+            world.expect_answer(l, request, Answer::Any);
+        }
         world.predicted_command(l);
     }
 

@@ -50,6 +50,10 @@ pub(super) struct World {
     pub(super) flushing: bool,
     /// Turns of late writers.
     pub(super) turns: BTreeMap<u32, WriteTurn>,
+    /// Whether a turn is written that is not reported yet.
+    pub(super) is_writing: bool,
+    /// When the core last noticed a stall of the host, and how long a one.
+    pub(super) stall: (u64, Duration),
     /// Number of steps at the current instant.
     at_once: u32,
     pub(super) last_tick: u64,
@@ -99,6 +103,8 @@ impl World {
             alarm_for: u64::MAX,
             flushing: false,
             turns: BTreeMap::new(),
+            is_writing: false,
+            stall: (0, Duration::ZERO),
             at_once: 0,
             last_tick: start,
             ticking: false,
@@ -326,6 +332,11 @@ impl World {
         let time = Time::from_nanos(self.now);
         self.tally.events += 1;
         self.board.tick(time);
+        // Where much is due at once, the driver ticks again before it does anything else.
+        let at_once = Time::from_nanos(self.now + 1);
+        while self.board.next_deadline().is_some_and(|it| it <= at_once) {
+            self.board.tick(time);
+        }
         self.core_now = self.now;
         self.ticking = true;
         self.collect();

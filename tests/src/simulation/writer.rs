@@ -18,7 +18,9 @@ impl World {
         let late = self.trouble(self.plan.late_writers);
         let most = if late { self.rng.usize(1..5) } else { TURN };
         let mut turn = WriteTurn::default();
+        self.is_writing = true;
         self.call_timeless(|board| board.take_turn(&mut turn, most));
+        self.is_writing = false;
         for at in 0..turn.len() {
             let Some((id, bytes)) = turn.job(at) else {
                 return;
@@ -33,11 +35,9 @@ impl World {
             };
             let link = &mut self.links[l as usize];
             link.shadow.unblocked = false;
-            if std::mem::replace(&mut link.held, true) || link.blocked {
-                self.fail(
-                    15,
-                    format!("link {l}: a second writer, or a blocked socket"),
-                );
+            // A blocked socket may be tried again, where nothing waited for it any more.
+            if std::mem::replace(&mut link.held, true) {
+                self.fail(15, format!("link {l}: a second writer"));
                 return;
             }
         }
@@ -67,6 +67,7 @@ impl World {
 
     /// Writes a turn and reports it.
     fn write(&mut self, mut turn: WriteTurn) {
+        self.is_writing = true;
         for at in 0..turn.len() {
             let Some((id, bytes)) = turn.job(at) else {
                 return;
@@ -84,6 +85,7 @@ impl World {
             }
         }
         self.call(|board, now| board.report(now, &mut turn));
+        self.is_writing = false;
     }
 
     fn write_to(&mut self, l: u32, bytes: &[u8]) -> Result<usize, ()> {
