@@ -28,6 +28,7 @@ impl Fillings {
     pub(super) fn put_off(&mut self, output: Output) -> Option<Output> {
         let (Output::Deliver { room, .. }
         | Output::Skip { room, .. }
+        | Output::CaughtUp { room, .. }
         | Output::Volatile { room, .. }) = &output
         else {
             return Some(output);

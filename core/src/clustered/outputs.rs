@@ -66,6 +66,7 @@ impl Clustered {
                 lost,
             } => board.numbers_skipped(now, &room, (from, to), lost),
             Output::Published { ticket, fate } => self.published(now, board, ticket, fate),
+            Output::CaughtUp { room, upto } => board.caught_up(now, &room, upto),
             Output::Unavailable { room } => board.room_unavailable(now, &room),
             Output::Volatile { room, body, .. } => board.volatile_arrived(now, &room, &body),
             Output::Occupants { room, joined, left } => {

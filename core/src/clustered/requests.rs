@@ -10,6 +10,7 @@ impl Clustered {
         let cluster = &mut self.cluster;
         match request {
             ClusterRequest::Enter { room, terms } => cluster.enter(now, &room, terms),
+            ClusterRequest::CatchUp { room, number } => cluster.catch_up(now, &room, number),
             ClusterRequest::Leave { room } => {
                 cluster.leave(now, &room);
                 if !cluster.follows(&room) {

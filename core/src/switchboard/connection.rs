@@ -47,8 +47,8 @@ pub(super) struct ConnectionState {
     pub(super) hook: bool,
     /// Whether a message has begun and is incomplete.
     pub(super) in_message: bool,
-    /// Whether it waits for the cluster to let it into a room.
-    pub(super) waits: bool,
+    /// How much of what it wants waits for the cluster.
+    pub(super) waits: u32,
     pub(super) user: u32,
     pub(super) phase: Phase,
     /// In liveness time, like the deadlines.
@@ -99,7 +99,7 @@ impl ConnectionState {
             paused: false,
             hook: false,
             in_message: false,
-            waits: false,
+            waits: 0,
             ip,
             rooms: SmallVec::new(),
             cold: None,

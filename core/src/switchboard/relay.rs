@@ -13,6 +13,8 @@ use crate::{CloseReason, ConnectionId, JoinFrom, Position, Reach};
 pub(crate) enum ClusterRequest {
     /// Follow a room, and say where its members begin.
     Enter { room: Arc<str>, terms: RoomTerms },
+    /// Say when the room is where the broker is from now on.
+    CatchUp { room: Arc<str>, number: u64 },
     /// Nobody is in a room any more.
     Leave { room: Arc<str> },
     /// Publish a message.
@@ -91,6 +93,17 @@ pub(super) struct Joining {
     pub(super) reach: Reach,
     pub(super) request: Option<RequestId<'static>>,
     pub(super) seat: Seat,
+    pub(super) abreast: Abreast,
+}
+
+/// Whether the node has come at least to where somebody comes back from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Abreast {
+    Unknown,
+    /// The cluster was asked under this number.
+    Asked(u64),
+    /// It has, or never will.
+    Yes,
 }
 
 /// The seat over all nodes that somebody needs.

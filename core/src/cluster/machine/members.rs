@@ -55,6 +55,23 @@ impl Cluster {
         }
     }
 
+    /// Reads the log of a room up to where it is now: pushes may be on their way here for long.
+    /// [`Output::CaughtUp`] tells when that is done, of all who asked up to then; their numbers ascend.
+    /// While the broker is away, [`Output::Unavailable`] may come instead. Who asks while the log is being
+    /// read shares the next reading, however many they are.
+    pub fn catch_up(&mut self, now: Time, name: &Arc<str>, number: u64) {
+        if !self.follows(name) {
+            let (room, upto) = (Arc::clone(name), number);
+            self.outputs.push_back(Output::CaughtUp { room, upto });
+            return;
+        }
+        self.with_room(name, |room, cx| room.catch_up_for(number, cx));
+        if self.alone {
+            self.room_goes_alone(name);
+        }
+        self.send(now);
+    }
+
     /// Returns whether the node follows a room: somebody here is in it, or was a while ago.
     pub fn follows(&self, name: &str) -> bool {
         self.rooms

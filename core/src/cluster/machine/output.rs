@@ -103,10 +103,18 @@ pub enum Output {
         fate: Fate,
     },
     /// Nobody may come into a room now: the broker is away, and its terms are to refuse. Who waits to be
-    /// in has to be told.
+    /// in, or for the room to catch up, has to be told.
     Unavailable {
         /// The room.
         room: Arc<str>,
+    },
+    /// A room has caught up with the broker, as [`Cluster::catch_up`](super::Cluster::catch_up) wants
+    /// it, or cannot: it is on its own, or nobody here is in it any more.
+    CaughtUp {
+        /// The room.
+        room: Arc<str>,
+        /// The last one of those who asked that this answers.
+        upto: u64,
     },
     /// Give a message that nobody misses to the members of a room.
     Volatile {

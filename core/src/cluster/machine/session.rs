@@ -64,6 +64,7 @@ impl Cluster {
         self.lease.lost();
         self.claims.lost();
         self.with_each_room(|room, _| {
+            room.asks.lost();
             room.read_again();
             room.occupants.lost();
             room.seats.confirm();

@@ -10,6 +10,7 @@
 //!   logins, publish                                 in a cluster, before that
 //!   outbound, health, histories, opening, rooms, reject, event_streams     one subject each
 //!   sharing, relaying, moving, elsewhere            what goes to the cluster, and comes from it
+//!   catching_up                                     who waits for that
 //!   values, drain, everybody, presence, users, recovery
 //!   delivery
 //!   sending, refusal                                what may end connections
@@ -22,6 +23,7 @@ mod admission;
 mod arrival;
 mod audit;
 mod calling;
+mod catching_up;
 mod commands;
 mod consider;
 mod delivery;

@@ -21,14 +21,14 @@ const MOMENT: Duration = Duration::from_secs(1);
 
 impl Switchboard {
     /// Returns whether the connection is authenticated, but neither admitted nor refused yet, or
-    /// waits for the cluster to let it into a room. The
+    /// waits for the cluster. The
     /// driver asks after [`authenticated`](Self::authenticated), and while so after each
     /// [`Action::ReadMode`](crate::Action::ReadMode) for the connection. Until the decision, its
     /// input waits.
     pub fn is_undecided(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(id);
         connection.is_ok_and(|connection| {
-            connection.claim().is_some() || connection.waits && connection.is_open()
+            connection.claim().is_some() || connection.waits > 0 && connection.is_open()
         })
     }
 

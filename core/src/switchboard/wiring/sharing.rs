@@ -8,9 +8,9 @@ use super::rooms::Entering;
 use super::switchboard::Switchboard;
 use crate::config::RoomSettings;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
-use crate::switchboard::action::{Action, Notice};
+use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
-use crate::switchboard::relay::{ClusterRequest, Joining, Seat, Stage};
+use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Seat, Stage};
 use crate::switchboard::rooms::Via;
 use crate::{ConnectionId, Position, Refused, Time};
 
@@ -62,10 +62,12 @@ impl Switchboard {
         let Some(settings) = self.shared_settings(name) else {
             return false;
         };
+        let is_ahead = self.is_ahead(name, entering.from);
         let Some(relay) = &mut self.relay else {
             return false;
         };
-        if settings.members_total.is_none() && relay.is_open(name) {
+        let is_open = relay.is_open(name);
+        if settings.members_total.is_none() && is_open && !is_ahead {
             return false;
         }
         let name: Arc<str> = name.into();
@@ -87,11 +89,14 @@ impl Switchboard {
             reach: entering.reach,
             request: entering.request.cloned().map(RequestId::into_owned),
             seat,
+            abreast: Abreast::Unknown,
         });
-        if let Ok(connection) = self.connections.get_mut(id) {
-            connection.waits = true;
+        self.waits(id);
+        if is_open {
+            self.wait_for_those_ahead(&name);
+        } else {
+            self.ask_to_enter(&name);
         }
-        self.ask_to_enter(&name);
         true
     }
 
@@ -154,22 +159,41 @@ impl Switchboard {
 
     /// Lets those in who wait for a room that is open.
     fn let_in(&mut self, name: &Arc<str>) {
+        self.wait_for_those_ahead(name);
         let Some(relay) = &mut self.relay else {
             return;
         };
         let room = relay.room(name);
         let waiting = std::mem::take(&mut room.waiting);
-        let (ready, others): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .partition(|joining| !matches!(joining.seat, Seat::Asked(_)));
+        let (ready, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Joining::is_ready);
         room.waiting = others;
+        let is_awaited = room.has_somebody_ahead();
         for joining in ready {
             self.enter_at_last(name, &joining);
         }
-        if self.member_count(name) == 0 {
+        if self.member_count(name) == 0 && !is_awaited {
             self.room_emptied(name);
         }
         self.settle();
+    }
+
+    /// The node has caught up with the broker in a room, or cannot, for those who asked up to this one.
+    pub(crate) fn caught_up(&mut self, now: Time, name: &Arc<str>, upto: u64) {
+        self.advance_clock(now);
+        let Some(relay) = &mut self.relay else {
+            return;
+        };
+        let Some(room) = relay.rooms.get_mut(name) else {
+            return;
+        };
+        for joining in &mut room.waiting {
+            if matches!(joining.abreast, Abreast::Asked(number) if number <= upto) {
+                joining.abreast = Abreast::Yes;
+            }
+        }
+        if room.stage == Stage::Open {
+            self.let_in(name);
+        }
     }
 
     fn enter_at_last(&mut self, name: &Arc<str>, joining: &Joining) {
@@ -209,14 +233,6 @@ impl Switchboard {
                 self.notify(Notice::JoinFailed { id, room, error });
                 self.join_failed(id, name, error, joining.request.as_ref());
             }
-        }
-    }
-
-    fn waits_no_more(&mut self, id: ConnectionId) {
-        if let Ok(connection) = self.connections.get_mut(id)
-            && std::mem::take(&mut connection.waits)
-        {
-            self.effects.act(Action::ReadMode(id));
         }
     }
 
@@ -267,8 +283,12 @@ impl Switchboard {
         if room.stage != Stage::Away {
             room.stage = Stage::Away;
             room.elsewhere.clear();
+            let is_awaited = room.has_somebody_ahead();
             let room = name.clone();
             self.ask_cluster(ClusterRequest::Leave { room });
+            if is_awaited {
+                self.ask_to_enter(name);
+            }
         }
     }
 

@@ -108,7 +108,12 @@ impl Room {
         let newest = read.seq;
         self.replay(read, until, cx);
         self.stage = Stage::Live;
-        if unclear || self.at() < newest || !self.buffer.is_empty() {
+        if self.at() >= newest {
+            let upto = self.asks.answered();
+            self.tell_caught_up(upto, cx);
+        }
+        let is_behind = self.at() < newest || self.asks.need_sync();
+        if unclear || is_behind || !self.buffer.is_empty() {
             self.read_again();
         }
     }

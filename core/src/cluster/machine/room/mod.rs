@@ -4,10 +4,11 @@
 //
 //   catch_up                       follows the log
 //   state                          the room
-//   outbox, occupants, seats, local, buffer   parts of it
+//   outbox, occupants, seats, local, buffer, asks   parts of it
 //   own                            a part of occupants
 //   listed                         a part of both
 
+mod asks;
 mod buffer;
 mod catch_up;
 mod listed;

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::asks::Asks;
 use super::buffer::Buffer;
 use super::local::Local;
 use super::occupants::Occupants;
@@ -35,6 +36,8 @@ pub(in crate::cluster) struct Room {
     /// has another number in the room, but not for its node.
     pub(super) seen: BTreeMap<Arc<str>, u64>,
     pub(super) buffer: Buffer,
+    /// Who waits until it has caught up.
+    pub(in crate::cluster) asks: Asks,
     pub(in crate::cluster) outbox: Outbox,
     pub(in crate::cluster) occupants: Occupants,
     pub(in crate::cluster) seats: Seats,
@@ -78,6 +81,7 @@ impl Room {
             untold: true,
             seen: BTreeMap::new(),
             buffer: Buffer::default(),
+            asks: Asks::default(),
             outbox: Outbox::new(next_own),
             occupants: Occupants::default(),
             seats: Seats::default(),
@@ -134,6 +138,7 @@ impl Room {
     /// The log is asked for.
     pub(in crate::cluster) fn is_asked(&mut self) {
         self.buffer.is_asked();
+        self.asks.are_asked();
     }
 
     /// Something was said about the room in this epoch.
@@ -211,6 +216,7 @@ impl Room {
         cx.timers.set(&mut self.probe, None, Timer::Probe(name()));
         cx.timers.set(&mut self.linger, None, Timer::Linger(name()));
         settle(self.outbox.settle_all(), cx);
+        self.nobody_waits(cx);
     }
 
     /// The first messages that were handed over are in the log.
@@ -255,6 +261,7 @@ impl Room {
             self.deliver_alone(it.ticket, it.body, cx);
         }
         settle(self.outbox.settle_all(), cx);
+        self.nobody_waits(cx);
     }
 
     /// The broker has been away for too long, and nobody here can have what waits for it.
@@ -272,9 +279,34 @@ impl Room {
                 fate,
             });
         }
-        if self.has_members && self.position.is_none() {
+        if self.has_members && (self.position.is_none() || self.asks.are_open()) {
+            self.asks.end();
             cx.tell(Output::Unavailable {
                 room: Arc::clone(&self.name),
+            });
+        }
+    }
+
+    /// Somebody has to know that the room has caught up with the broker as it is from now on.
+    pub(in crate::cluster) fn catch_up_for(&mut self, number: u64, cx: &mut Context<'_>) {
+        self.asks.add(number);
+        match self.stage {
+            Stage::Syncing | Stage::Live => self.read_again(),
+            Stage::Absent | Stage::Alone(..) | Stage::Local(_) => self.nobody_waits(cx),
+        }
+    }
+
+    /// Where it is now, it is as far as it can be.
+    fn nobody_waits(&mut self, cx: &mut Context<'_>) {
+        let upto = self.asks.end();
+        self.tell_caught_up(upto, cx);
+    }
+
+    pub(super) fn tell_caught_up(&self, upto: Option<u64>, cx: &mut Context<'_>) {
+        if let Some(upto) = upto {
+            cx.tell(Output::CaughtUp {
+                room: Arc::clone(&self.name),
+                upto,
             });
         }
     }
@@ -307,6 +339,10 @@ impl Room {
         }
         if self.has_members == self.linger.is_some() && self.is_entered() {
             return Err(format!("room {name} lingers with members, or not without"));
+        }
+        let is_followed = matches!(self.stage, Stage::Syncing | Stage::Live);
+        if self.asks.are_open() && !(is_followed && self.needs_sync) {
+            return Err(format!("room {name} does not catch up, but somebody waits"));
         }
         if self.stage == Stage::Syncing && !self.needs_sync {
             return Err(format!(

@@ -1,0 +1,136 @@
+//! Clients that come back to a node that is behind what they know.
+
+use std::time::Duration;
+
+use switchboard_core::{ConnectionId, WhenDown};
+use switchboard_tests::broker::SimRedis;
+
+use crate::node::{Node, broker};
+
+/// Two nodes, the second of which is behind the first one by a message: bob has both, ann is on the
+/// node that has the first one only.
+struct Behind {
+    redis: SimRedis,
+    one: Node,
+    other: Node,
+    ann: ConnectionId,
+    epoch: String,
+}
+
+fn behind(when_down: WhenDown) -> Behind {
+    let mut redis = broker();
+    let mut one = Node::start(&mut redis, "a", when_down);
+    let mut other = Node::start(&mut redis, "b", when_down);
+    let bob = one.comes(&mut redis, "bob", None);
+    let ann = other.comes(&mut redis, "ann", None);
+    one.says(&mut redis, bob, ("first", 1), None);
+    other.runs(&mut redis);
+    other.becomes_slow();
+    one.says(&mut redis, bob, ("second", 2), None);
+    other.runs(&mut redis);
+    let (epoch, seq) = one.position();
+    assert_eq!((seq, other.position().1), (2, 1));
+    assert_eq!(other.told(ann), ["at 0 null", "1 \"first\""]);
+    let epoch = epoch.to_string();
+    Behind {
+        redis,
+        one,
+        other,
+        ann,
+        epoch,
+    }
+}
+
+#[test]
+fn who_is_ahead_of_the_node_waits_until_it_has_caught_up_and_recovers_exactly() {
+    let mut it = behind(WhenDown::Alone);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 2)));
+    assert_eq!(it.other.told(bob), [""; 0]);
+    assert!(it.other.waits(bob));
+    it.other.becomes_quick(&mut it.redis);
+    assert!(!it.other.waits(bob));
+    assert_eq!(it.other.told(bob), ["at 2 true"]);
+    assert_eq!(it.other.told(it.ann), ["2 \"second\""]);
+    it.other.says(&mut it.redis, bob, ("third", 3), None);
+    assert_eq!(it.other.told(bob), ["3 \"third\"", "ack 3"]);
+}
+
+#[test]
+fn who_is_not_ahead_of_the_node_does_not_wait() {
+    let mut it = behind(WhenDown::Alone);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 0)));
+    assert_eq!(it.other.told(bob), ["at 1 true", "1 \"first\""]);
+    let eve = it.other.comes(&mut it.redis, "eve", None);
+    assert_eq!(it.other.told(eve), ["at 1 null"]);
+}
+
+#[test]
+fn who_comes_back_to_a_room_that_the_node_only_follows_waits_too() {
+    let mut it = behind(WhenDown::Alone);
+    it.other.loses(&mut it.redis, it.ann);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 2)));
+    assert_eq!(it.other.told(bob), [""; 0]);
+    it.other.becomes_quick(&mut it.redis);
+    assert_eq!(it.other.told(bob), ["at 2 true"]);
+}
+
+#[test]
+fn who_waits_gets_in_although_the_last_member_leaves() {
+    let mut it = behind(WhenDown::Alone);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 2)));
+    it.other.loses(&mut it.redis, it.ann);
+    it.other.becomes_quick(&mut it.redis);
+    assert_eq!(it.other.told(bob), ["at 2 true"]);
+}
+
+#[test]
+fn nobody_is_in_a_room_for_which_the_only_one_who_waited_has_gone() {
+    let mut it = behind(WhenDown::Alone);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 2)));
+    it.other.loses(&mut it.redis, it.ann);
+    it.other.loses(&mut it.redis, bob);
+    it.other.becomes_quick(&mut it.redis);
+    let linger = Duration::from_secs(60);
+    it.other.passes(&mut it.redis, linger);
+    let ann = it.other.comes(&mut it.redis, "ann", Some((&it.epoch, 1)));
+    assert_eq!(it.other.told(ann), ["at 2 true", "2 \"second\""]);
+}
+
+#[test]
+fn a_position_in_an_epoch_that_the_node_does_not_know_is_looked_for() {
+    let mut it = behind(WhenDown::Alone);
+    let bob = it.other.comes(&mut it.redis, "bob", Some(("another", 2)));
+    assert_eq!(it.other.told(bob), [""; 0]);
+    it.other.becomes_quick(&mut it.redis);
+    assert_eq!(it.other.told(bob), ["at 2 false"]);
+}
+
+#[test]
+fn who_waits_while_the_broker_goes_away_begins_in_the_epoch_of_the_node() {
+    let mut it = behind(WhenDown::Alone);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 2)));
+    it.other.is_cut_off(&mut it.redis);
+    assert_eq!(it.other.told(bob), [""; 0]);
+    it.other.passes(&mut it.redis, Duration::from_secs(3));
+    assert_eq!(it.other.told(bob), ["cluster", "at 0 false"]);
+    assert_ne!(*it.other.position().0, *it.epoch);
+    // Nobody knows more than the node any more.
+    let eve = it.other.comes(&mut it.redis, "eve", Some((&it.epoch, 2)));
+    assert_eq!(it.other.told(eve), ["at 0 false"]);
+}
+
+#[test]
+fn who_waits_while_the_broker_goes_away_is_refused_where_the_room_refuses() {
+    let mut it = behind(WhenDown::Refuse);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 2)));
+    it.other.is_cut_off(&mut it.redis);
+    it.other.passes(&mut it.redis, Duration::from_secs(3));
+    assert_eq!(it.other.told(bob), ["cluster", "unavailable"]);
+    assert!(!it.other.waits(bob));
+    let eve = it.other.comes(&mut it.redis, "eve", Some((&it.epoch, 2)));
+    assert_eq!(it.other.told(eve), ["unavailable"]);
+    // Who is not ahead needs no broker.
+    let amy = it.other.comes(&mut it.redis, "amy", Some((&it.epoch, 1)));
+    assert_eq!(it.other.told(amy), ["at 1 true"]);
+    drop(it.one);
+}

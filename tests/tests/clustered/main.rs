@@ -1,0 +1,5 @@
+//! Nodes of a cluster, each a switchboard and its machine, over a broker in virtual time: what clients are
+//! told whose node is behind the broker.
+
+mod coming_back;
+mod node;

@@ -1,0 +1,312 @@
+//! A node whose link to the broker can be slow.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use switchboard_core::cluster::{Command, Output};
+use switchboard_core::clustered::Clustered;
+use switchboard_core::protocol::parse;
+use switchboard_core::{
+    Clustering, Config, ConnectionId, Event, Handshake, HandshakeConfig, History, Identity, Rates,
+    Rooms, Switchboard, Time, WhenDown, WriteTurn,
+};
+use switchboard_kit::{Received, split};
+use switchboard_tests::broker::{Link, SimRedis};
+
+/// The room of all tests.
+pub(crate) const ROOM: &str = "lobby";
+
+/// Starts a broker.
+pub(crate) fn broker() -> SimRedis {
+    let mut redis = SimRedis::new(10, 1 << 20);
+    redis.load_scripts();
+    redis
+}
+
+/// A client of a node, and all JSON that it received.
+#[derive(Debug, Default)]
+struct Peer {
+    bytes: Vec<u8>,
+    upgraded: bool,
+    received: Vec<Value>,
+}
+
+pub(crate) struct Node {
+    now: Time,
+    board: Switchboard,
+    clustered: Clustered,
+    link: Option<Link>,
+    /// What is on its way to the broker, or its answers are on their way back.
+    commands: Option<Vec<Command>>,
+    /// Nothing arrives, in either direction.
+    is_slow: bool,
+    /// No connection comes about.
+    is_cut_off: bool,
+    peers: BTreeMap<ConnectionId, Peer>,
+}
+
+impl Node {
+    pub(crate) fn start(redis: &mut SimRedis, name: &str, when_down: WhenDown) -> Self {
+        let config = Config {
+            rooms: Rooms::Open,
+            rates: Rates::unlimited(),
+            history: History {
+                messages: 100,
+                ..History::default()
+            },
+            cluster: Some(Clustering {
+                node: name.into(),
+                when_down,
+                ..Clustering::default()
+            }),
+            ..Config::default()
+        };
+        let now = Time::from_millis(1_000);
+        let seed = name.bytes().map(u64::from).sum();
+        let mut node = Self {
+            now,
+            clustered: Clustered::new(&config, seed, now).expect("a node of a cluster"),
+            board: Switchboard::new(config, seed + 1, now).expect("a valid configuration"),
+            link: None,
+            commands: None,
+            is_slow: false,
+            is_cut_off: false,
+            peers: BTreeMap::new(),
+        };
+        node.passes(redis, Duration::ZERO);
+        node
+    }
+
+    /// Lets time pass on this node.
+    pub(crate) fn passes(&mut self, redis: &mut SimRedis, time: Duration) {
+        let end = self.now + time;
+        loop {
+            self.clustered.tick(self.now, &mut self.board);
+            self.runs(redis);
+            let next = self.clustered.next_deadline();
+            if next > end {
+                break;
+            }
+            self.now = self.now.max(next);
+        }
+        self.now = end;
+        self.board.tick(end);
+        self.runs(redis);
+    }
+
+    /// From now on nothing arrives through the link, in either direction, until it is `quick` again.
+    pub(crate) fn becomes_slow(&mut self) {
+        self.is_slow = true;
+    }
+
+    pub(crate) fn becomes_quick(&mut self, redis: &mut SimRedis) {
+        self.is_slow = false;
+        self.runs(redis);
+    }
+
+    /// The link ends, and none comes about until the node is back.
+    pub(crate) fn is_cut_off(&mut self, redis: &mut SimRedis) {
+        self.is_cut_off = true;
+        if let Some(link) = self.link.take() {
+            redis.disconnect(link);
+        }
+        self.commands = None;
+        self.clustered.lost(self.now, &mut self.board);
+        self.runs(redis);
+    }
+
+    /// Carries out what the node wants, until it wants nothing.
+    pub(crate) fn runs(&mut self, redis: &mut SimRedis) {
+        loop {
+            self.clustered.exchange(self.now, &mut self.board);
+            while self.board.poll_action().is_some() {}
+            self.writes();
+            if let Some(order) = self.clustered.poll_order() {
+                self.obeys(redis, order);
+            } else if !self.is_slow
+                && let Some(link) = self.link
+                && let Some((channel, payload)) = redis.take_push(link)
+            {
+                let board = &mut self.board;
+                self.clustered.pushed(self.now, board, &channel, &payload);
+            } else if !self.is_slow
+                && let Some(commands) = self.commands.take()
+            {
+                let answers = commands.iter().map(|it| redis.apply(it)).collect();
+                let board = &mut self.board;
+                self.clustered.answered(self.now, board, answers);
+            } else {
+                break;
+            }
+        }
+        assert_eq!(self.board.audit(), Ok(()));
+    }
+
+    fn obeys(&mut self, redis: &mut SimRedis, order: Output) {
+        match order {
+            Output::Connect if !self.is_cut_off => {
+                self.link = Some(redis.connect());
+                let incarnation = redis.incarnation();
+                let board = &mut self.board;
+                self.clustered.connected(self.now, board, &incarnation);
+            }
+            Output::Hangup => {
+                if let Some(link) = self.link.take() {
+                    redis.disconnect(link);
+                }
+                self.commands = None;
+            }
+            Output::Subscribe(channels) => {
+                for channel in channels {
+                    redis.subscribe(self.link.expect("a link"), channel);
+                }
+            }
+            Output::Unsubscribe(channels) => {
+                for channel in channels {
+                    redis.unsubscribe(self.link.expect("a link"), &channel);
+                }
+            }
+            Output::Send(commands) => self.commands = Some(commands),
+            _ => {}
+        }
+    }
+
+    fn writes(&mut self) {
+        loop {
+            let mut turn = WriteTurn::default();
+            self.board.take_turn(&mut turn, 32);
+            for at in 0..turn.len() {
+                let (id, bytes) = turn.job(at).expect("a job");
+                self.peers.entry(id).or_default().takes(bytes);
+                let written = bytes.len();
+                turn.wrote(at, written);
+            }
+            let is_over = turn.is_empty();
+            self.board.report(self.now, &mut turn);
+            if is_over && !self.board.wants_write() {
+                break;
+            }
+        }
+    }
+
+    /// A user comes to the room, from this position if there is one. The session is named as the user.
+    pub(crate) fn comes(
+        &mut self,
+        redis: &mut SimRedis,
+        user: &str,
+        since: Option<(&str, u64)>,
+    ) -> ConnectionId {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let id = self.board.connect(self.now, address).expect("a place");
+        let since = since.map_or(String::new(), |(epoch, seq)| {
+            format!("&since={epoch}.{seq}")
+        });
+        let head = format!(
+            "GET /ws/{ROOM}?session={user}{since} HTTP/1.1\r\nHost: chat.example\r\n\
+             Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let known = self.board.config();
+        let config = HandshakeConfig {
+            endpoint: known.endpoint.clone(),
+            pages: false,
+            json: true,
+            compression: false,
+            sse: known.sse.clone(),
+            name_bytes: known.limits.name_bytes,
+            tokens: switchboard_core::Tokens::default(),
+        };
+        let mut handshake = Handshake::new(Arc::new(config));
+        let request = handshake.receive(head.as_bytes()).expect("a legal request");
+        let request = request.expect("a whole request");
+        let _ = self.board.request(self.now, id, &request);
+        let verdict = Ok(Identity::user(user));
+        let _ = self.board.authenticated(self.now, id, verdict, None);
+        self.runs(redis);
+        id
+    }
+
+    /// The connection of a client ends without a word.
+    pub(crate) fn loses(&mut self, redis: &mut SimRedis, id: ConnectionId) {
+        let _ = self.board.handle(self.now, id, Event::Reset);
+        self.runs(redis);
+    }
+
+    /// A client sends a message to the room, again if it did so before at this number.
+    pub(crate) fn says(
+        &mut self,
+        redis: &mut SimRedis,
+        id: ConnectionId,
+        (content, request): (&str, u64),
+        again: Option<u64>,
+    ) {
+        let mut message = json!({
+            "type": "message", "channel": ROOM, "content": content, "id": request, "echo": true,
+        });
+        if let Some(again) = again {
+            message["again"] = again.into();
+        }
+        let text = message.to_string();
+        let command = parse(&text);
+        let question = self.board.command(self.now, id, command);
+        if let Some(question) = question.expect("a connection") {
+            let _ = self.board.answer(self.now, id, question, Ok(()));
+        }
+        self.runs(redis);
+    }
+
+    /// What a client received since it was last asked, in short, and without presence.
+    pub(crate) fn told(&mut self, id: ConnectionId) -> Vec<String> {
+        let peer = self.peers.entry(id).or_default();
+        let received = std::mem::take(&mut peer.received);
+        received.iter().filter_map(short).collect()
+    }
+
+    /// Whether a client's next message has to wait.
+    pub(crate) fn waits(&self, id: ConnectionId) -> bool {
+        self.board.is_undecided(id)
+    }
+
+    /// Where the room is on this node.
+    pub(crate) fn position(&self) -> (Arc<str>, u64) {
+        let at = self.board.position(ROOM).expect("a room");
+        (at.epoch, at.seq)
+    }
+}
+
+fn short(message: &Value) -> Option<String> {
+    Some(match message["type"].as_str().expect("a type") {
+        "presence" | "welcome" => return None,
+        "subscribed" => format!("at {} {}", message["seq"], message["recovered"]),
+        "message" => format!("{} {}", message["seq"], message["content"]),
+        "ack" if message["duplicate"] == true => format!("had {}", message["seq"]),
+        "ack" => format!("ack {}", message["seq"]),
+        "error" => message["code"].as_str().expect("a code").to_owned(),
+        kind => kind.to_owned(),
+    })
+}
+
+impl Peer {
+    fn takes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if !self.upgraded {
+            let Some(end) = self.bytes.windows(4).position(|it| it == b"\r\n\r\n") else {
+                return;
+            };
+            self.bytes.drain(..end + 4);
+            self.upgraded = true;
+        }
+        while let Some(frame) = split(&self.bytes).expect("a frame") {
+            let len = frame.len;
+            let content: Received = frame.content().expect("a valid frame").into();
+            if let Received::Text(text) = content {
+                let message = serde_json::from_str(&text).expect("JSON");
+                self.received.push(message);
+            }
+            self.bytes.drain(..len);
+        }
+    }
+}
