@@ -6,7 +6,7 @@ use super::deferring::{Deferred, Deferring};
 use super::node::{Held, Node};
 use super::state::{Hook, Session};
 use crate::protocol::RequestId;
-use crate::{Denied, Event, Question, Reach, Time};
+use crate::{Denied, Event, Reach, Time};
 
 impl Session {
     /// Takes the reply to the call. What waits behind a request is processed under the same hold of
@@ -30,9 +30,9 @@ impl Session {
                 }
                 return self.authenticated(node, Ok(lobby.admission), lobby.answers.as_ref());
             }
-            Reply::Verdict(question @ Question::Join { .. }, answer) => {
-                // The application is told of the room before anything else is processed. In a cluster
-                // the client may have to wait for it.
+            Reply::Verdict(question, answer) if question.may_wait() => {
+                // The application is told of a room before anything else is processed. In a cluster the
+                // client may have to wait.
                 let (id, in_cluster) = (self.id, node.config().cluster.is_some());
                 self.undecided = node.hold(|held| {
                     held.answer(id, question, answer);

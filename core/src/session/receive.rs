@@ -10,7 +10,7 @@ use super::node::{Held, Node};
 use super::state::Session;
 use crate::handshake::Purpose;
 use crate::protocol;
-use crate::{Decoder, Event, Incoming, ProtocolError, Question, ReadMode, Time, Wire};
+use crate::{Decoder, Event, Incoming, ProtocolError, ReadMode, Time, Wire};
 
 /// What is left of a connection's turn.
 #[derive(Clone, Copy, Debug)]
@@ -128,9 +128,7 @@ impl Session {
             && matches!(self.input, Input::Frames(_))
             && self.waiting.items() == 0;
         match reply {
-            Reply::Verdict(question, answer)
-                if reads_on && !matches!(question, Question::Join { .. }) =>
-            {
+            Reply::Verdict(question, answer) if reads_on && !question.may_wait() => {
                 self.call_over();
                 let mut node = Deferring::new(node, self.id);
                 node.defer(Deferred::Answer(question, answer));

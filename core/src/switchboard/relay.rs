@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rooms::Via;
 use crate::cluster::RoomTerms;
-use crate::protocol::RequestId;
+use crate::protocol::{Json, RequestId};
 use crate::{CloseReason, ConnectionId, JoinFrom, Position, Reach};
 
 /// What a node asks of its cluster, in this order.
@@ -68,6 +68,8 @@ pub(super) struct SharedRoom {
     pub(super) alone: bool,
     /// Who waits to be in.
     pub(super) waiting: Vec<Joining>,
+    /// Messages that are sent again and wait until it is known whether they were published.
+    pub(super) resent: Vec<Resent>,
     /// Users on other nodes, while nobody is here.
     pub(super) elsewhere: BTreeSet<Arc<str>>,
 }
@@ -114,6 +116,20 @@ pub(super) enum Seat {
     /// It was asked for.
     Asked(u64),
     Granted,
+}
+
+/// A message that a client sends again.
+#[derive(Debug)]
+pub(super) struct Resent {
+    /// The number under which the cluster was asked.
+    pub(super) number: u64,
+    pub(super) id: ConnectionId,
+    /// The epoch in which it was sent first.
+    pub(super) epoch: Arc<str>,
+    pub(super) content: Json,
+    pub(super) echo: bool,
+    pub(super) again: u64,
+    pub(super) request: RequestId<'static>,
 }
 
 /// A message that was published, until its fate is known.

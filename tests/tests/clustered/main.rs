@@ -3,3 +3,4 @@
 
 mod coming_back;
 mod node;
+mod sending_again;

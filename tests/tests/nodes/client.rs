@@ -57,6 +57,13 @@ impl Client {
         self.stream.write_all(&bytes).expect("a live node");
     }
 
+    /// Sends messages that arrive together.
+    pub(crate) fn send_at_once(&mut self, messages: &[Value]) {
+        let frames = messages.iter().map(|it| frame(TEXT, it.to_string()));
+        let bytes: Vec<u8> = frames.flat_map(|it| it.bytes()).collect();
+        self.stream.write_all(&bytes).expect("a live node");
+    }
+
     /// Sends a message to a room, with a request that is acknowledged.
     pub(crate) fn say(&mut self, room: &str, content: &str, request: u64) {
         self.send(&serde_json::json!({

@@ -1,5 +1,6 @@
 //! Messages of rooms, and coming back to them on another node.
 
+use serde_json::json;
 use switchboard_core::{Exclude, Frame, Order, RoomRule};
 use switchboard_tests::redis::Server;
 
@@ -16,6 +17,7 @@ on_both_runtimes!(
     without_a_common_order_own_members_get_a_message_at_once_and_others_too,
     what_is_volatile_or_raw_crosses_without_a_number,
     a_message_sent_again_through_the_other_node_is_published_once,
+    what_follows_a_message_sent_again_comes_behind_it,
 );
 
 fn a_message_has_the_same_epoch_and_number_on_both_nodes_and_is_acknowledged<H: Serve>() {
@@ -206,4 +208,24 @@ fn a_message_sent_again_through_the_other_node_is_published_once<H: Serve>() {
     ann.say(ROOM, "later", 2);
     eve.until_said("later");
     assert_eq!(eve.contents().len(), 2);
+}
+
+fn what_follows_a_message_sent_again_comes_behind_it<H: Serve>() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let [one, other] = Node::<H>::pair(&server);
+    let (mut ann, ..) = Client::entered(other.address, "ann", ROOM);
+    let mut bob = Client::enter_with(one.address, "bob", ROOM, "&session=s");
+    let at = bob.until_type("subscribed")["seq"].clone();
+    let message =
+        |id: u64| json!({"type": "message", "channel": ROOM, "content": id.to_string(), "id": id});
+    let mut messages = [message(0), message(1), message(2), message(3)];
+    // What a node has to look for, and what it does not.
+    messages[0]["again"] = at.clone();
+    messages[2]["again"] = at;
+    bob.send_at_once(&messages);
+    ann.until_said("3");
+    let contents = ann.contents().into_iter().map(|(_, content)| content);
+    assert_eq!(contents.collect::<String>(), "0123");
 }

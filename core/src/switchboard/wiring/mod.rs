@@ -9,6 +9,7 @@
 //!   consider, publishing, subscribing, calling      requests of clients
 //!   logins, publish                                 in a cluster, before that
 //!   outbound, health, histories, opening, rooms, reject, event_streams     one subject each
+//!   resending                                       messages that are sent again
 //!   sharing, relaying, moving, elsewhere            what goes to the cluster, and comes from it
 //!   catching_up                                     who waits for that
 //!   values, drain, everybody, presence, users, recovery
@@ -52,6 +53,7 @@ mod recovery;
 mod refusal;
 mod reject;
 mod relaying;
+mod resending;
 mod rooms;
 mod sending;
 mod sharing;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::questions::Question;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
-use crate::switchboard::log::Resent;
 use crate::switchboard::recipients::{Exclude, Receipt};
 use crate::{ConnectionId, Direct, Frame, check_name};
 
@@ -63,7 +62,7 @@ impl Switchboard {
             self.send_failed(id, error, request.as_ref(), Some(&room));
             return None;
         }
-        if self.is_answered(id, key, sent.again, request.as_ref()) {
+        if self.is_answered_at_once(id, key, sent.again, request.as_ref()) {
             return None;
         }
         Some(Question::Message {
@@ -93,7 +92,9 @@ impl Switchboard {
             return;
         };
         // The history may have moved on while the application was asked.
-        if self.is_answered(id, key, sent.again, request) {
+        if self.waits_to_be_looked_for(id, key, sent, request)
+            || self.is_answered(id, key, sent.again, request)
+        {
             return;
         }
         if self.is_relayed(key) && !sent.volatile {
@@ -142,40 +143,6 @@ impl Switchboard {
     ) {
         if let Some(request) = request {
             self.send_message(id, &ServerMessage::UnnumberedAck { id: request });
-        }
-    }
-
-    /// Answers a message that is sent again, if it was published before, or if that cannot be known.
-    /// Returns whether it did.
-    fn is_answered(
-        &mut self,
-        id: ConnectionId,
-        key: u32,
-        again: Option<u64>,
-        request: Option<&RequestId<'_>>,
-    ) -> bool {
-        let (Some(again), Some(request)) = (again, request) else {
-            return false;
-        };
-        match self.find_resent(key, id, request, again) {
-            Resent::New => false,
-            Resent::Duplicate(seq) => {
-                let ack = ServerMessage::Ack {
-                    id: request,
-                    seq,
-                    duplicate: true,
-                    local: false,
-                };
-                self.send_message(id, &ack);
-                true
-            }
-            Resent::Unrecoverable => {
-                let message = "it cannot be told any more whether this message was published";
-                let code = ErrorCode::Unrecoverable;
-                let channel = self.room_name(key);
-                self.fail(id, code, message, Some(request), Some(&channel));
-                true
-            }
         }
     }
 

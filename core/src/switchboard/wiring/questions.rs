@@ -75,6 +75,14 @@ pub enum Question {
 }
 
 impl Question {
+    /// Returns whether what follows the answer may have to wait for it to be carried out.
+    pub(crate) const fn may_wait(&self) -> bool {
+        matches!(
+            self,
+            Self::Join { .. } | Self::Message { again: Some(_), .. }
+        )
+    }
+
     /// Sets how far back into the history of the room the connection may reach, for a question whether
     /// it may enter one.
     pub fn limit(&mut self, to: Reach) {

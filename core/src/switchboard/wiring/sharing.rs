@@ -177,9 +177,8 @@ impl Switchboard {
         self.settle();
     }
 
-    /// The node has caught up with the broker in a room, or cannot, for those who asked up to this one.
-    pub(crate) fn caught_up(&mut self, now: Time, name: &Arc<str>, upto: u64) {
-        self.advance_clock(now);
+    /// Those need not wait any longer for the node to catch up who asked up to this number.
+    pub(super) fn let_in_those_ahead(&mut self, name: &Arc<str>, upto: u64) {
         let Some(relay) = &mut self.relay else {
             return;
         };
@@ -237,8 +236,7 @@ impl Switchboard {
     }
 
     /// Nobody can come into a room, because the broker is away.
-    pub(crate) fn room_unavailable(&mut self, now: Time, name: &Arc<str>) {
-        self.advance_clock(now);
+    pub(super) fn refuse_joining(&mut self, name: &Arc<str>) {
         let Some(relay) = &mut self.relay else {
             return;
         };
@@ -254,7 +252,6 @@ impl Switchboard {
         if self.member_count(name) == 0 {
             self.room_emptied(name);
         }
-        self.settle();
     }
 
     /// Tells a client that what it wants needs the broker, which is away.
@@ -298,6 +295,7 @@ impl Switchboard {
             && let Some(room) = relay.rooms.get(name)
             && room.stage == Stage::Away
             && room.waiting.is_empty()
+            && room.resent.is_empty()
         {
             relay.rooms.remove(name);
         }
