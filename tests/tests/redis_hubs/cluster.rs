@@ -39,11 +39,6 @@ pub(crate) fn lasts(time: Duration) {
 impl Cluster {
     /// Starts everything, and waits until each member hears each other one.
     pub(crate) fn start(runtime: &'static str) -> Option<Self> {
-        Self::start_with(runtime, true)
-    }
-
-    /// The same, with members that may `insist`: they send again what was not answered.
-    pub(crate) fn start_with(runtime: &'static str, insist: bool) -> Option<Self> {
         let server = Server::start()?;
         let links: Vec<_> = (0..NODES).map(|_| Proxy::to(server.address)).collect();
         let nodes = links.iter().enumerate().map(|(at, link)| {
@@ -53,8 +48,7 @@ impl Cluster {
         let nodes: Vec<_> = nodes.collect();
         let addresses = nodes.iter().map(|node| node.address).collect();
         let addresses = Arc::new(Mutex::new(addresses));
-        let members =
-            (0..MEMBERS).map(|at| Member::start(&format!("m{at}"), &addresses, at, insist));
+        let members = (0..MEMBERS).map(|at| Member::start(&format!("m{at}"), &addresses, at));
         let cluster = Self {
             runtime,
             server,

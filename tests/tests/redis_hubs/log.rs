@@ -17,8 +17,6 @@ pub(crate) struct Tally {
     pub(crate) alone: u64,
     /// Numbers that were told as lost.
     pub(crate) lost: u64,
-    /// How often a member came to a node that was behind.
-    pub(crate) behind: u64,
     /// Connections beside the first ones.
     pub(crate) returns: u64,
 }
@@ -122,14 +120,8 @@ impl Logs<'_> {
                 seq
             }
         };
-        if before.is_some_and(|before| before > at) {
-            // It came to a node that is behind, and was told to begin anew there.
-            self.tally.behind += 1;
-            place
-                .contents
-                .retain(|_, had| had.0 != epoch || had.1 <= at);
-            place.last.clear();
-        }
+        let name = place.name;
+        assert!(before <= Some(at), "{name}: {message} after {before:?}");
         place.at = Some((epoch, at));
         place.moves_to(at);
     }

@@ -58,15 +58,8 @@ pub(crate) struct Member {
 
 impl Member {
     /// Starts a member of the room that is where any node is, beginning with the first one.
-    /// It sends again what was not answered, if it `insists`.
-    pub(crate) fn start(
-        name: &str,
-        nodes: &Arc<Mutex<Vec<SocketAddr>>>,
-        first: usize,
-        insists: bool,
-    ) -> Self {
-        let runs = Running::new(ROOM, name, nodes.clone(), first);
-        Self::run(Running { insists, ..runs })
+    pub(crate) fn start(name: &str, nodes: &Arc<Mutex<Vec<SocketAddr>>>, first: usize) -> Self {
+        Self::start_in(ROOM, name, nodes, first)
     }
 
     /// Starts a member of another room.
@@ -131,8 +124,6 @@ struct Running {
     session: String,
     /// Whether it comes back when its connection has ended.
     returns: bool,
-    /// Whether it sends again what was not answered.
-    insists: bool,
     nodes: Arc<Mutex<Vec<SocketAddr>>>,
     at: usize,
     seen: Arc<Mutex<Seen>>,
@@ -154,7 +145,6 @@ impl Running {
         Self {
             room,
             returns: true,
-            insists: false,
             session: format!("{name}-{}", unique()),
             name: name.to_owned(),
             nodes,
@@ -254,7 +244,7 @@ impl Running {
                 let is_recovered = message["recovered"] == true;
                 let was_in = std::mem::replace(&mut lock(&self.seen).is_in, true);
                 if !was_in {
-                    self.resends = is_recovered && self.insists;
+                    self.resends = is_recovered;
                     let may = self.resends;
                     self.pending.retain(|(_, its, _)| may && *its == epoch);
                 }

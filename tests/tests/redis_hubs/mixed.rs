@@ -1,7 +1,5 @@
 //! Faults of all kinds, one after another and at once. `SWITCHBOARD_HUBS_FAULTS=500` plays more of them,
-//! `SWITCHBOARD_HUBS_SEED=7` others. Members do not send again what was not answered, unless
-//! `SWITCHBOARD_HUBS_INSIST=1`: a node whose link is behind cannot tell yet whether it was published, and
-//! publishes it twice.
+//! `SWITCHBOARD_HUBS_SEED=7` others.
 
 use std::env;
 use std::time::Duration;
@@ -20,8 +18,7 @@ fn wanted(name: &str, usual: u64) -> u64 {
 }
 
 fn whatever_happens_members_are_told_what_they_missed(runtime: &'static str) {
-    let insist = wanted("SWITCHBOARD_HUBS_INSIST", 0) > 0;
-    let Some(cluster) = Cluster::start_with(runtime, insist) else {
+    let Some(cluster) = Cluster::start(runtime) else {
         return;
     };
     let seed = wanted("SWITCHBOARD_HUBS_SEED", 1);

@@ -53,5 +53,5 @@ fn clients_of_drained_nodes_go_on_elsewhere(runtime: &'static str) {
     }
     let tally = cluster.check();
     assert!(tally.returns >= ALL, "{tally:?}");
-    assert_eq!(tally.lost, 0, "{tally:?}");
+    assert_eq!((tally.anew, tally.lost), (ALL, 0), "{tally:?}");
 }
