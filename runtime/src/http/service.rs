@@ -24,7 +24,7 @@ use crate::hub::Hub;
 /// of the hub itself: by default `/ws` and `/ws/{room}`. With the feature `axum` it may also be any path
 /// with a parameter `room`: `router.route_service("/chat/{room}", service)`.
 ///
-/// A middleware states who the client is by an [`Admission`](crate::Admission) among the request's
+/// A middleware states who the client is by an [`Admission`](switchboard_core::Admission) among the request's
 /// extensions.
 pub struct HubService<R> {
     hub: Hub,
