@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::posting::Body;
-use crate::{Decoder, DecoderLimits, Handshake, HandshakeConfig, Limits};
+use crate::{Decoder, DecoderLimits, Handshake, HandshakeConfig, Limits, Request};
 
 /// How incoming bytes are decoded.
 pub(super) enum Input {
@@ -16,6 +15,14 @@ pub(super) enum Input {
     /// The body of a post.
     Body(Box<Body>),
     Nothing,
+}
+
+/// The body of a post that is being read.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) request: Request,
+    pub(super) length: usize,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Input {

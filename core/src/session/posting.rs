@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::call::Step;
 use super::deferring::Deferring;
-use super::input::Input;
+use super::input::{Body, Input};
 use super::node::{Held, Node};
 use super::state::Session;
 use crate::address::set_client;
@@ -13,14 +13,6 @@ use crate::{BadRequest, Event, Posted, ReadMode, Request, Wire};
 
 /// The content type of a post that is one binary message, where the JSON protocol is not spoken.
 const BINARY: &str = "application/octet-stream";
-
-/// The body of a post that is being read.
-#[derive(Debug)]
-pub(super) struct Body {
-    request: Request,
-    length: usize,
-    bytes: Vec<u8>,
-}
 
 impl Session {
     /// Begins to read the body of a post.
