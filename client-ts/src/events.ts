@@ -4,14 +4,11 @@
  * All times and durations are milliseconds of one monotonic clock.
  */
 
+import type { Frame } from './frame.js';
 import type { Position } from './place.js';
 import type { Presence } from './presence.js';
 
-/** A message of the protocol, as parsed from JSON. */
-export interface Frame {
-  type: string;
-  [field: string]: any;
-}
+export type { Frame } from './frame.js';
 
 /** The end of the last connection or attempt. */
 export interface Close {

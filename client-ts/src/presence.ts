@@ -1,4 +1,4 @@
-import type { Frame } from './events.js';
+import type { Frame } from './frame.js';
 
 /** The users in a channel, as far as the server reports them. */
 export interface Presence<Info = unknown> {
