@@ -145,6 +145,10 @@ pub(super) struct Log {
     condemned: VecDeque<ConnectionId>,
     /// Members that missed a change of presence: room, connection.
     uninformed: Vec<(u32, ConnectionId)>,
+    /// Rooms of which more is to be dropped than a writer allowed that was at it.
+    held_up: Vec<u32>,
+    /// Messages that were dropped when such a writer had reported.
+    late_drops: usize,
     weights: BTreeSet<Weight>,
     /// Bytes of all that is listed there.
     held_back: u64,
@@ -195,6 +199,8 @@ impl Log {
             turns_taken: 0,
             condemned: VecDeque::new(),
             uninformed: Vec::new(),
+            held_up: Vec::new(),
+            late_drops: 0,
             weights: BTreeSet::new(),
             held_back: 0,
             recoveries: BTreeMap::new(),

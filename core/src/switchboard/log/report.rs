@@ -40,6 +40,9 @@ impl Log {
         {
             self.turns.remove(at);
         }
+        if !self.held_up.is_empty() {
+            self.drop_held_up();
+        }
         turn.jobs.clear();
         turn.stretches.clear();
         turn.outcomes = outcomes;

@@ -85,12 +85,34 @@ impl Log {
         loop {
             let room = &self.rooms[key];
             let index = room.passed;
-            if !room.is_over(index, 1) || room.ring[index].flight > 0 {
+            if !room.is_over(index, 1) {
+                break;
+            }
+            if room.ring[index].flight > 0 {
+                if !self.held_up.contains(&key) {
+                    self.held_up.push(key);
+                }
                 break;
             }
             lost += self.drop_at(key, index);
         }
         lost
+    }
+
+    /// Drops what a writer that has reported by now kept from being dropped.
+    pub(super) fn drop_held_up(&mut self) {
+        for key in std::mem::take(&mut self.held_up) {
+            let room = self.rooms.get(key);
+            if room.is_some_and(|room| room.rule.slow == Slow::DropOldest && room.latest.is_none())
+            {
+                self.late_drops += self.drop_oldest(key);
+            }
+        }
+    }
+
+    /// Returns how many messages were dropped by reports since the last call.
+    pub(in crate::switchboard) fn take_late_drops(&mut self) -> usize {
+        std::mem::take(&mut self.late_drops)
     }
 
     /// Drops the oldest messages as long as a member's lag is over the limit and the history does

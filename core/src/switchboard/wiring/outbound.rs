@@ -49,6 +49,8 @@ impl Switchboard {
         for outcome in self.log.report(turn) {
             self.wrote(outcome);
         }
+        let dropped = self.log.take_late_drops() as u64;
+        self.counters.dropped("drop_oldest", dropped);
         let (messages, bytes) = turn.plain();
         self.counters.messages_out += messages;
         self.counters.bytes_out += bytes;

@@ -288,3 +288,26 @@ fn a_room_in_which_nobody_has_had_a_turn_is_full_at_twice_its_limit() {
     assert_eq!(world.write(&[])[1].len(), 9);
     assert!(!world.log.is_congested());
 }
+
+#[test]
+fn a_writer_keeps_no_room_full_after_it_has_reported() {
+    let mut world = World::new(2);
+    let key = world.room(rule(Slow::DropOldest), &[0, 1]);
+    world.say(key, Kind::Numbered, "1", &[]);
+    let mut turn = Turn::default();
+    world.log.take(&mut turn, 32, &mut Words);
+    for number in 2..=9 {
+        world.say(key, Kind::Numbered, &number.to_string(), &[]);
+    }
+    assert!(world.log.is_full(key, Kind::Numbered), "the writer is late");
+    // Neither socket takes anything.
+    world.log.report(&mut turn);
+    world.log.check(&[]);
+    assert!(!world.log.is_full(key, Kind::Numbered));
+    assert_eq!(world.log.take_late_drops(), 10, "five for each");
+    for id in world.ids.clone() {
+        world.log.writable(id);
+    }
+    let kept = ["6", "7", "8", "9"];
+    assert_eq!(world.write(&[]), [kept, kept]);
+}

@@ -43,6 +43,7 @@ impl World {
         let missed: u32 = outcomes.clone().map(|it| it.missed).sum();
         let failed: Vec<_> = outcomes.filter(|it| it.failed).map(|it| it.id).collect();
         self.pass_volatile(missed as usize);
+        self.note_late_drops();
         for id in failed {
             self.drop_connection(id);
         }
@@ -151,6 +152,13 @@ impl World {
         }
     }
 
+    /// Notes what was dropped by a report.
+    fn note_late_drops(&mut self) {
+        let dropped = self.log.take_late_drops();
+        self.told += dropped;
+        self.events.losses += dropped;
+    }
+
     /// Lets everybody read to the end.
     pub(super) fn finish(mut self) -> Events {
         let mut rounds = 0;
@@ -162,6 +170,7 @@ impl World {
                     self.write(&turn, at, bytes);
                 }
                 self.log.report(&mut turn);
+                self.note_late_drops();
             }
             for slot in std::mem::take(&mut self.blocked) {
                 self.unblock(slot);
