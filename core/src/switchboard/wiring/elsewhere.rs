@@ -6,10 +6,9 @@ use super::switchboard::Switchboard;
 use crate::cluster::{Body, Form};
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::action::{Notice, UserReport};
-use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Kind, Origin};
-use crate::switchboard::recipients::{Exclude, excluded};
+use crate::switchboard::recipients::Exclude;
 use crate::switchboard::relay::{Ask, ClusterRequest};
 use crate::{CloseReason, ConnectionId, Frame, Time, Wire};
 
@@ -53,10 +52,8 @@ impl Switchboard {
             .as_ref()
             .is_some_and(|it| it.tell_clients);
         if tells && self.config.wire == Wire::Json {
-            let open = self.connections.iter().filter(|(_, found)| found.is_open());
-            let ids: Vec<ConnectionId> = open.map(|(id, _)| id).collect();
             let frame = self.encoder.encode(&ServerMessage::Cluster { up }, 0);
-            self.send_to_ids(&ids, frame);
+            self.send_to_everybody(frame, Exclude::NOBODY);
         }
     }
 
@@ -224,12 +221,7 @@ impl Switchboard {
             connections: &[],
             users: &users,
         };
-        let excluded = excluded(&self.connections, &self.users, exclude);
-        let is_open = |found: &ConnectionState| found.is_open();
-        let open = self.connections.iter().filter(|(_, found)| is_open(found));
-        let ids = open.map(|(id, _)| id);
-        let ids: Vec<ConnectionId> = ids.filter(|id| !excluded.contains(&id.slot)).collect();
-        self.send_to_ids(&ids, frame);
+        self.send_to_everybody(frame, exclude);
     }
 
     /// Hands a frame for everybody to the cluster.

@@ -78,6 +78,16 @@ impl Switchboard {
             self.check_busy()?;
             self.tell_everyone(&all.frame, exclude);
         }
+        Ok(self.send_part(all, exclude))
+    }
+
+    /// Sends a frame to all connections of this node, in one call, whatever waits for them.
+    pub(super) fn send_to_everybody(&mut self, frame: Frame, exclude: Exclude<'_>) {
+        let mut all = ToAll::new(frame);
+        while self.send_part(&mut all, exclude).is_none() {}
+    }
+
+    fn send_part(&mut self, all: &mut ToAll, exclude: Exclude<'_>) -> Option<Receipt> {
         let excluded = excluded(&self.connections, &self.users, exclude);
         let end = all.next.saturating_add(LOOK).min(self.connections.slots());
         let (mut ids, mut full) = (Vec::new(), Vec::new());
@@ -97,6 +107,6 @@ impl Switchboard {
         let receipt = self.settle_queued(&ids, &full);
         all.receipt.add(&receipt);
         let through = all.next >= self.connections.slots();
-        Ok(through.then_some(all.receipt))
+        through.then_some(all.receipt)
     }
 }
