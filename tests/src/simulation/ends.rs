@@ -257,7 +257,9 @@ impl World {
             Notice::Left { id, room } => {
                 if let (Some(l), Some(r)) = (self.named(id), room_number(&room)) {
                     self.left(l, r);
-                    self.links[l as usize].room_changes.left(room);
+                    let link = &mut self.links[l as usize];
+                    link.shadow.emptied |= link.blocked;
+                    link.room_changes.left(room);
                     self.signal(l);
                 }
             }

@@ -136,6 +136,8 @@ pub(super) struct Shadow {
     pub(super) ever_blocked: bool,
     /// Whether its socket takes bytes again but no writer has come to it yet: its queue may be full.
     pub(super) unblocked: bool,
+    /// Left a room while the socket was full, so that perhaps nothing waited for it any more.
+    pub(super) emptied: bool,
     pub(super) lobby_in: Option<u32>,
     /// Pings admitted, and pongs sent.
     pub(super) pings: u64,
@@ -194,6 +196,7 @@ impl Shadow {
             fuzzy: false,
             ever_blocked: false,
             unblocked: false,
+            emptied: false,
             lobby_in: None,
             pings: 0,
             pongs: 0,

@@ -186,6 +186,7 @@ impl World {
     pub(super) fn wait_writable(&mut self, l: u32) {
         let link = &mut self.links[l as usize];
         link.blocked = true;
+        link.shadow.emptied = false;
         link.shadow.ever_blocked = true;
         if link.client_gone || link.unread < link.window {
             let soon = MICRO + self.rng.u64(..2 * MILLI);

@@ -289,8 +289,10 @@ impl World {
             // Allows for a late timer, and for the shift that a following host stall caused.
             let slack = Duration::from_nanos(3 * self.plan.tick_jitter + 1_000);
             let mut most = most.saturating_add(slack);
-            if self.stall.0 >= shadow.since {
-                most = most.saturating_add(self.stall.1);
+            let (noticed, by) = self.stall;
+            if noticed >= shadow.since {
+                let counted = Duration::from_nanos(self.frozen - shadow.frozen_then);
+                most = most.saturating_add(by.saturating_sub(counted));
             }
             self.check(28, u128::from(age) <= most.as_nanos(), || {
                 format!("link {l}: {phase:?} for {age} ns")

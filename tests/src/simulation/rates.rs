@@ -255,8 +255,8 @@ impl World {
         }
     }
 
-    /// Takes back the message that was just predicted if it got no number, because the room's log is
-    /// full. Returns whether that is so.
+    /// Takes back the message that was just predicted if it got no number, because writers are so late
+    /// that the room's log is full. Returns whether that is so.
     pub(super) fn refused_as_busy(&mut self, room: &str) -> bool {
         let Some(r) = room_number(room) else {
             return false;
@@ -266,10 +266,18 @@ impl World {
         if position.is_none_or(|it| it.seq + 1 != predicted) {
             return false;
         }
+        self.check(14, self.writers_are_late(), || {
+            format!("message {predicted} of {room} was refused, and no writer is late")
+        });
         if let Some(life) = self.oracle.rooms[r as usize].lives.last_mut() {
             life.pop();
         }
         true
+    }
+
+    /// Returns whether something is to be written, or a turn is not reported.
+    pub(super) fn writers_are_late(&self) -> bool {
+        self.is_writing || self.board.wants_write() || !self.turns.is_empty()
     }
 
     /// Assigns the next number of a room to a message, unless it is too large for any queue.

@@ -36,8 +36,12 @@ impl World {
             let link = &mut self.links[l as usize];
             link.shadow.unblocked = false;
             // A blocked socket may be tried again, where nothing waited for it any more.
-            if std::mem::replace(&mut link.held, true) {
-                self.fail(15, format!("link {l}: a second writer"));
+            let blocked = link.blocked && !link.shadow.emptied;
+            if std::mem::replace(&mut link.held, true) || blocked {
+                self.fail(
+                    15,
+                    format!("link {l}: a second writer, or a blocked socket"),
+                );
                 return;
             }
         }
