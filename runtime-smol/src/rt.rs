@@ -17,12 +17,12 @@ use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::{TcpListener, TcpStream};
 #[cfg(feature = "redis")]
-use switchboard_runtime::redis::adapter::{Config, run};
+use switchboard_runtime::BoxFuture;
+#[cfg(feature = "redis")]
+use switchboard_runtime::redis::adapter::{Config, Link, run};
 use switchboard_runtime::{
     AnySocket, Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy, Runtime, Timer,
 };
-#[cfg(feature = "redis")]
-use switchboard_runtime::{BoxFuture, ClusterLink};
 
 use crate::socket::Polled;
 use crate::tcp;
@@ -115,7 +115,7 @@ impl Runtime for Smol {
     }
 
     #[cfg(feature = "redis")]
-    fn adapter(config: Config, link: ClusterLink) -> Option<BoxFuture<()>> {
+    fn adapter(config: Config, link: impl Link) -> Option<BoxFuture<()>> {
         Some(Box::pin(run::<Self>(config, link)))
     }
 

@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 #[cfg(feature = "redis")]
-use switchboard_runtime::redis::adapter::{Config, run};
+use switchboard_runtime::BoxFuture;
+#[cfg(feature = "redis")]
+use switchboard_runtime::redis::adapter::{Config, Link, run};
 use switchboard_runtime::{
     AnySocket, Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy, Runtime, Timer,
 };
-#[cfg(feature = "redis")]
-use switchboard_runtime::{BoxFuture, ClusterLink};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -61,7 +61,7 @@ impl Runtime for Tokio {
     }
 
     #[cfg(feature = "redis")]
-    fn adapter(config: Config, link: ClusterLink) -> Option<BoxFuture<()>> {
+    fn adapter(config: Config, link: impl Link) -> Option<BoxFuture<()>> {
         Some(Box::pin(run::<Self>(config, link)))
     }
 

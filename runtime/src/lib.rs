@@ -71,9 +71,6 @@ mod waiters;
 
 pub use self::application::Application;
 pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy};
-#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
-#[doc(hidden)]
-pub use self::driver::ClusterLink;
 pub use self::hub::{BroadcastError, Connection, Delivery, Entry, Hub, Message, WeakHub};
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;

@@ -63,7 +63,7 @@ pub trait Runtime: Debug + Send + Sync + 'static {
     #[doc(hidden)]
     fn adapter(
         config: crate::redis::adapter::Config,
-        link: crate::driver::ClusterLink,
+        link: impl crate::redis::adapter::Link,
     ) -> Option<BoxFuture<()>> {
         let _ = (config, link);
         None

@@ -15,7 +15,7 @@ use crate::sync::Arc;
 const PUSHES: usize = 64;
 
 /// What a hub and its adapter tell each other.
-pub struct ClusterLink {
+struct ClusterLink {
     shared: Arc<Shared>,
 }
 

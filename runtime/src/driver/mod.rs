@@ -12,8 +12,6 @@ mod ticker;
 mod writer;
 
 #[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
-pub use self::cluster::ClusterLink;
-#[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
 pub(crate) use self::cluster::adapter_config;
 
 use std::io;
