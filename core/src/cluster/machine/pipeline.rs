@@ -132,7 +132,8 @@ impl Cluster {
             pipeline.push(Command::Append(append), Asked::Append { room });
         }
         let own = self.lease.registration();
-        presence::ask(room, own, &writer, &fresh, retention, pipeline);
+        let push = |command, asked| pipeline.push(command, asked);
+        presence::ask(room, own, &writer, &fresh, retention, push);
         if std::mem::take(&mut room.needs_probe) {
             let position = Position {
                 room: Arc::clone(&name),

@@ -6,7 +6,6 @@ use super::asked::Asked;
 use super::cluster::Cluster;
 use super::context::Context;
 use super::output::Output;
-use super::pipeline::Pipeline;
 use super::room::{Change, Room, Told};
 use super::timers::Timer;
 use crate::Time;
@@ -159,7 +158,7 @@ pub(super) fn ask(
     writer: &Writer,
     fresh: &Arc<str>,
     retention: crate::cluster::command::Retention,
-    pipeline: &mut Pipeline,
+    mut push: impl FnMut(Command, Asked),
 ) {
     if !room.terms.presence {
         return;
@@ -179,7 +178,7 @@ pub(super) fn ask(
             numbers: retention.numbers,
             list: retention.numbers,
         };
-        pipeline.push(Command::Presence(presence), asked);
+        push(Command::Presence(presence), asked);
     }
     if room.is_entered() && room.occupants.take_list_question() {
         let occupants = Occupants {
@@ -187,7 +186,7 @@ pub(super) fn ask(
             incarnation: Arc::clone(&writer.incarnation),
         };
         let room = Arc::clone(&room.name);
-        pipeline.push(Command::Occupants(occupants), Asked::Occupants { room });
+        push(Command::Occupants(occupants), Asked::Occupants { room });
     }
 }
 
