@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::Config;
 use super::cluster::Clustering;
 use super::rooms::RoomRule;
+use super::settings::RoomSettings;
 use super::users::UserPolicy;
-use super::{Config, RoomSettings};
 use crate::cluster::{
     ClusterConfig, Keep, LeaseTimes, LinkTimes, LoginTerms, Order, Retention, RoomTerms,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::RoomSettings;
+use crate::config::settings::RoomSettings;
 use crate::{Config, SlowPolicy};
 
 /// What happens to members that lag too far behind.

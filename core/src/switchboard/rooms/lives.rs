@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::Rooms;
 use super::room::Room;
 use crate::IpKey;
-use crate::config::RoomSettings;
+use crate::config::settings::RoomSettings;
 use crate::hash::Vacant;
 use crate::switchboard::capacity::ReserveOne;
 use crate::switchboard::users::Users;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::rooms::Entering;
 use super::switchboard::Switchboard;
-use crate::config::RoomSettings;
+use crate::config::settings::RoomSettings;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
