@@ -1,126 +1,13 @@
-//! What a node keeps for its cluster: the machine behind the lock, and orders for the adapter outside.
+//! What the lock of a node does with its cluster: each call of the switchboard is followed by one of the
+//! cluster.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::task::{Context, Poll};
-
-use atomic_waker::AtomicWaker;
-use futures_channel::oneshot;
-use switchboard_core::cluster::{ClusterNotice, Output};
-use switchboard_core::clustered::Clustered;
+use switchboard_core::cluster::ClusterNotice;
 use switchboard_core::protocol::Content;
-use switchboard_core::{
-    Config, DrainReport, Exclude, Notice, Position, Receipt, SendError, Time, UserReport,
-};
+use switchboard_core::{DrainReport, Exclude, Receipt, SendError, Time};
 
 use super::effects::Effect;
 use super::locked::Locked;
-use crate::machine;
-use crate::shield::shielded;
-use crate::sync::{Mutex, PoisonError};
-
-/// What came of a message, once that is known.
-pub(crate) type Published = Result<Position, SendError>;
-
-/// A node's part of a cluster, and who waits for its answers.
-pub(crate) struct Joined {
-    pub(crate) clustered: Clustered,
-    /// Counts the attempts to connect.
-    attempts: u64,
-    /// The attempt whose events count.
-    current: Option<u64>,
-    /// The report of a drain, until the node has said goodbye to the others.
-    report: Option<DrainReport>,
-}
-
-/// Who waits for what is answered later.
-#[derive(Default)]
-pub(crate) struct Awaited {
-    published: BTreeMap<u64, oneshot::Sender<Published>>,
-    reached: BTreeMap<u64, oneshot::Sender<UserReport>>,
-}
-
-/// An answer and who waits for it.
-pub(crate) enum Answered {
-    Published(oneshot::Sender<Published>, Published),
-    Reached(oneshot::Sender<UserReport>, UserReport),
-}
-
-impl Answered {
-    pub(super) fn deliver(self) {
-        shielded(|| match self {
-            Self::Published(sender, result) => drop(sender.send(result)),
-            Self::Reached(sender, report) => drop(sender.send(report)),
-        });
-    }
-}
-
-impl Awaited {
-    pub(crate) fn expect_published(&mut self, ticket: u64) -> oneshot::Receiver<Published> {
-        let (sender, receiver) = oneshot::channel();
-        self.published.insert(ticket, sender);
-        receiver
-    }
-
-    pub(crate) fn expect_reached(&mut self, ticket: u64) -> oneshot::Receiver<UserReport> {
-        let (sender, receiver) = oneshot::channel();
-        self.reached.insert(ticket, sender);
-        receiver
-    }
-
-    /// Takes who waits for what a notice says.
-    pub(super) fn answered_by(&mut self, notice: &Notice) -> Option<Answered> {
-        match notice {
-            Notice::Published { ticket, result } => {
-                let sender = self.published.remove(ticket)?;
-                Some(Answered::Published(sender, result.clone()))
-            }
-            Notice::Reached { ticket, report } => {
-                let sender = self.reached.remove(ticket)?;
-                Some(Answered::Reached(sender, *report))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl Joined {
-    pub(super) fn new(config: &Config) -> Option<Box<Self>> {
-        let clustered = Clustered::new(config, machine::seed(), Time::ZERO)?;
-        Some(Box::new(Self {
-            clustered,
-            attempts: 0,
-            current: None,
-            report: None,
-        }))
-    }
-
-    /// Whether an event of this attempt counts.
-    #[cfg_attr(
-        not(any(feature = "redis-tokio", feature = "redis-smol")),
-        allow(dead_code, reason = "only an adapter calls it")
-    )]
-    pub(crate) fn is_current(&self, attempt: u64) -> bool {
-        self.current == Some(attempt)
-    }
-
-    /// Takes the orders for the adapter. Returns whether there were any.
-    fn take_orders(&mut self, port: &Port) -> bool {
-        let mut orders = port.lock();
-        let before = orders.len();
-        while let Some(order) = self.clustered.poll_order() {
-            match order {
-                Output::Connect => {
-                    self.attempts += 1;
-                    self.current = Some(self.attempts);
-                }
-                Output::Hangup => self.current = None,
-                _ => {}
-            }
-            orders.push_back((self.attempts, order));
-        }
-        orders.len() > before
-    }
-}
+use super::port::Port;
 
 impl Locked {
     /// Tells the switchboard and the cluster what each wants of the other one.
@@ -191,33 +78,5 @@ impl Locked {
         if let Some(joined) = &mut self.joined {
             joined.clustered.tick(now, &mut self.switchboard);
         }
-    }
-}
-
-/// Orders for the adapter, each with the number of the attempt to connect that it belongs to.
-#[derive(Default)]
-pub(crate) struct Port {
-    orders: Mutex<VecDeque<(u64, Output)>>,
-    waker: AtomicWaker,
-}
-
-impl Port {
-    /// Takes the next order, or registers to be woken for one.
-    #[cfg_attr(
-        not(any(feature = "redis-tokio", feature = "redis-smol")),
-        allow(dead_code, reason = "only an adapter calls it")
-    )]
-    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<(u64, Output)> {
-        self.waker.register(context.waker());
-        let next = self.lock().pop_front();
-        next.map_or(Poll::Pending, Poll::Ready)
-    }
-
-    pub(crate) fn wake(&self) {
-        shielded(|| self.waker.wake());
-    }
-
-    fn lock(&self) -> crate::sync::MutexGuard<'_, VecDeque<(u64, Output)>> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

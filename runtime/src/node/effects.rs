@@ -6,7 +6,7 @@ use switchboard_core::session::{Ended, RoomChanges};
 use switchboard_core::{Action, ConnectionId, DrainReport, Frame, Notice, PingResult, Time};
 use tracing::field::display;
 
-use super::cluster::Answered;
+use super::awaited::Answered;
 use super::link::{CHANGED, End, Farewell, Link, Who};
 use super::locked::Locked;
 use super::shared::Shared;

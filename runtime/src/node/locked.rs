@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use futures_channel::oneshot;
 use switchboard_core::{ConnectionId, PingResult, Switchboard};
 
-use super::cluster::{Awaited, Joined};
+use super::awaited::Awaited;
+use super::joined::Joined;
 use super::link::Link;
 use crate::sync::Arc;
 

@@ -1,13 +1,16 @@
 //! The core behind its lock, what follows from each call of it, and how connections are woken.
 
+mod awaited;
 mod backlog;
 mod clock;
 mod cluster;
 mod congestion;
 mod effects;
 mod inbox;
+mod joined;
 mod link;
 mod locked;
+mod port;
 mod shared;
 
 pub(crate) use self::backlog::Held;

@@ -11,10 +11,10 @@ use switchboard_core::{
 
 use super::backlog::Backlog;
 use super::clock::Clock;
-use super::cluster::Port;
 use super::congestion::Congestion;
 use super::link::{Farewells, Inbox, Posted};
 use super::locked::Locked;
+use super::port::Port;
 use crate::shield::shielded;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, thread_local};
