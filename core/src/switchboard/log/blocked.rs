@@ -2,17 +2,9 @@
 
 use super::Log;
 use super::arena::NONE;
-use super::connection::Writer;
+use super::connection::{Lag, Writer};
 use super::entry::Entry;
 use crate::ConnectionId;
-
-/// A membership of a connection whose socket takes no bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lag {
-    pub(super) slot: u32,
-    previous: u32,
-    pub(super) next: u32,
-}
 
 impl Log {
     /// Notes that a socket takes no bytes. Volatile messages of which it has taken none are dropped;

@@ -1,30 +1,10 @@
 //! The bound of the node: who holds back the most memory.
-//!
-//! Candidates are listed by the power of two of the bytes that they hold back, so that the heaviest
-//! is found within a factor of two, and a list changes only when the power does.
 
 use super::Log;
 use super::arena::NONE;
 use super::connection::Writer;
+use super::weight::{Candidate, Weight, power};
 use crate::ConnectionId;
-
-/// A room with blocked members, or a blocked connection with frames of its own, by the power of two
-/// of the bytes that it holds back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Weight {
-    power: u8,
-    candidate: Candidate,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Candidate {
-    Room(u32),
-    Connection(u32),
-}
-
-fn power(bytes: u64) -> Option<u8> {
-    bytes.checked_ilog2().map(|power| power as u8)
-}
 
 impl Log {
     /// Returns whether more is held than the node may hold.

@@ -31,10 +31,18 @@ pub(super) struct Membership {
     pub(super) room: u32,
     /// The index in the room's list of members.
     pub(super) index: u32,
-    /// The [`Lag`](super::blocked::Lag), while the connection is blocked.
+    /// The [`Lag`], while the connection is blocked.
     pub(super) lag: u32,
     /// Messages that a writer has taken and not reported.
     pub(super) taken: u32,
+}
+
+/// A membership of a connection whose socket takes no bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lag {
+    pub(super) slot: u32,
+    pub(super) previous: u32,
+    pub(super) next: u32,
 }
 
 /// A linked list of own frames.

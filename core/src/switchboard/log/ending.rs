@@ -6,7 +6,7 @@ use super::Log;
 use super::arena::NONE;
 use super::class::Class;
 use super::connection::{List, Membership, Writer};
-use super::own::{Came, Item};
+use super::item::{Came, Item};
 use super::recovery::{Markers, NoMarkers, place};
 use super::turn::Turn;
 use crate::{ConnectionId, Frame, event_stream};

@@ -1,10 +1,9 @@
 //! Publishing to rooms that keep the latest value of each key.
 
 use super::Log;
-use super::entry::Kind;
+use super::entry::{Kind, Published};
 use super::history::{OVERHEAD, Origin};
 use super::latest::{Kept, Latest, NotKept};
-use super::publish::Published;
 use super::room::Room;
 use crate::Frame;
 

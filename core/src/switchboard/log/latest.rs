@@ -22,12 +22,11 @@ use std::sync::Arc;
 
 #[cfg(test)]
 mod check;
+mod present;
 
 use super::chunks::Chunks;
 use super::entry::Kind;
 use super::limits::KeepLatest;
-use super::recovery::{From, Joined, Recovery};
-use super::room::{Member, Room};
 
 /// Why a value was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -312,35 +311,5 @@ impl Latest {
             self.removals.push_back((kept.position, name.clone()));
         }
         self.keys.insert(name, kept);
-    }
-}
-
-impl Room {
-    /// Returns where the present values begin, for a new member that is to get them.
-    pub(super) fn snapshot(&self, from: From, joined: &Joined) -> Option<u64> {
-        let latest = self.latest.as_ref()?;
-        let number = match from {
-            From::Present(number) => number,
-            _ => 0,
-        };
-        let gets = from != From::End
-            && joined.recovered != Some(true)
-            && latest.values > 0
-            && number <= self.seq;
-        let index = gets.then(|| self.find(number))?;
-        (index < self.ring.len()).then(|| self.position(index))
-    }
-
-    /// Returns the index of the entry at which a member is to look next.
-    pub(super) fn next_of(&self, member: &Member, recovery: Option<&Recovery>) -> usize {
-        let snapshot = recovery.and_then(|recovery| recovery.snapshot);
-        self.locate(snapshot.unwrap_or(member.cursor))
-    }
-
-    /// Returns whether a member has not got all present values.
-    pub(super) fn is_newcomer(&self, member: u32) -> bool {
-        let slot = self.members[member as usize].slot;
-        let latest = self.latest.as_ref();
-        latest.is_some_and(|latest| latest.newcomers().contains(&slot))
     }
 }

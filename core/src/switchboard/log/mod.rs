@@ -17,16 +17,20 @@
 //! |---|---|
 //! | `chunks`, `arena`, `ring` | storage that grows in pieces, so that no call copies a long list |
 //! | `entry`, `room` | a message; a room's log and the counts of its members' positions |
-//! | `connection`, `own`, `shared`, `class`, `pongs` | the state of a writer; a connection's own frames |
+//! | `connection`, `item`, `class` | the state of a writer; a connection's own frame, and what it is |
+//! | `own`, `shared`, `pongs` | a connection's own frames are queued, alone or for many, and go |
 //! | `audit` | a recount of it all |
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
 //! | `take`, `serve`, `turn` | a writer's turn: the circle, one connection in order |
 //! | `report`, `plain` | the result of a turn; that of jobs which are like each other |
 //! | `slow`, `sparse`, `lagging` | lag over the limit |
-//! | `blocked`, `bound` | who takes no bytes, who holds back the most |
+//! | `blocked`, `bound`, `weight` | who takes no bytes, who holds back the most |
 //! | `history`, `recovery` | what is kept, and who begins in it |
 //! | `latest`, `keys`, `sweep` | what is kept by key; publishing by key; what was overwritten goes |
 //! | `ending`, `limits` | what waits goes out first, or is discarded; rules and limits |
+//!
+//! The data of a room, a connection and a history stand apart from what the log does with them: a file of
+//! data imports neither [`Log`] nor a file that does, and what extends it by the log is its submodule.
 //!
 //! # Order
 //! Each message of a room gets a stamp, the node's count of published messages. A connection's own
@@ -64,6 +68,7 @@ mod connection;
 mod ending;
 mod entry;
 mod history;
+mod item;
 mod keys;
 mod lagging;
 mod latest;
@@ -86,31 +91,29 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) use self::class::Class;
-pub(super) use self::entry::Kind;
+pub(super) use self::entry::{Busy, Kind, Published};
 pub(super) use self::history::Origin;
 pub(super) use self::latest::NotKept;
 pub(super) use self::limits::{Limits, Rule};
-pub(super) use self::publish::{Busy, Published};
 pub(super) use self::recovery::{From, Identity, Joined, Markers, Resent};
 pub(super) use self::turn::Outcome;
 pub use self::turn::Turn;
 
 use self::arena::Arena;
-use self::blocked::Lag;
-use self::bound::Weight;
 use self::chunks::Chunks;
-use self::connection::{Connection, Writer};
+use self::connection::{Connection, Lag, Writer};
 use self::entry::Entry;
-use self::own::Item;
+use self::item::{Item, Shared};
 use self::recovery::Recovery;
 use self::ring::Ring;
 use self::room::Room;
-use self::shared::Shared;
 use self::turn::Mark;
+use self::weight::Weight;
 use crate::{ConnectionId, Time};
 
 /// What all connections of a node have to write.

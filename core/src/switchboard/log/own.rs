@@ -8,29 +8,8 @@ use super::Log;
 use super::arena::NONE;
 use super::class::Class;
 use super::connection::{List, Rest};
+use super::item::{Came, Item, Lane};
 use crate::{ConnectionId, Frame};
-
-/// A frame of a connection.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) frame: Frame,
-    pub(super) stamp: u64,
-    pub(super) next: u32,
-    pub(super) class: Class,
-    pub(super) came: Came,
-    /// The [`Shared`](super::shared::Shared) frame, if others wait for it too.
-    pub(super) shared: u32,
-}
-
-/// Where a frame of a connection comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Came {
-    Own,
-    /// A room that was left to end.
-    Room,
-    /// The same, and a writer may have taken it from there before.
-    Taken,
-}
 
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +18,6 @@ pub(in crate::switchboard) enum NotQueued {
     Gone,
     /// The limit of the connection's own frames is reached: it is to be closed.
     Full,
-}
-
-/// Which of a connection's lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
-    Urgent,
-    InOrder,
 }
 
 impl Log {
@@ -262,11 +234,5 @@ impl Log {
         while self.pop_own(slot, Lane::Urgent).is_some() {}
         while self.pop_own(slot, Lane::InOrder).is_some() {}
         messages
-    }
-}
-
-impl Item {
-    pub(super) fn is_shared(&self) -> bool {
-        self.shared != NONE
     }
 }

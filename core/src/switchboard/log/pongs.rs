@@ -4,7 +4,7 @@ use super::Log;
 use super::arena::NONE;
 use super::class::Class;
 use super::connection::Writer;
-use super::own::Lane;
+use super::item::Lane;
 use crate::{ConnectionId, Frame};
 
 /// Pongs that wait at most, unless the socket takes no bytes.

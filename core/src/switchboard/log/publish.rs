@@ -4,32 +4,11 @@ use smallvec::SmallVec;
 
 use super::Log;
 use super::connection::Connection;
-use super::entry::{Entry, Kind};
+use super::entry::{Busy, Entry, Kind, Published};
 use super::history::Origin;
 use super::latest::Latest;
 use super::limits::Slow;
 use crate::{ConnectionId, Frame};
-
-/// What became of a message for the members of its room, when the call returned.
-///
-/// `accepted + excluded + dropped + closed` is the number of members.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::switchboard) struct Published {
-    /// Members that are going to get it.
-    pub(in crate::switchboard) accepted: usize,
-    /// Members that were excluded by the caller.
-    pub(in crate::switchboard) excluded: usize,
-    /// Members for which it was dropped itself, as more waits for them.
-    pub(in crate::switchboard) dropped: usize,
-    /// Older messages that were dropped for it, for each member that loses one.
-    pub(in crate::switchboard) dropped_oldest: usize,
-    /// Members that are to be closed, as their lag is over the limit because of it.
-    pub(in crate::switchboard) closed: usize,
-}
-
-/// The room's log is at twice its limit, because nobody had a turn to read. Nothing was published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) struct Busy;
 
 impl Log {
     /// Returns the number that the next numbered message of a room gets.

@@ -361,7 +361,7 @@ impl Room {
         if let Some(recovery) = recovery
             && position < recovery.until
         {
-            return recovery.is_for(self, index);
+            return self.is_recovered(index, recovery);
         }
         // Present values wait for a newcomer, so it misses what is volatile.
         let free = position == cursor && recovery.is_none_or(|it| it.snapshot.is_none());

@@ -3,23 +3,8 @@
 use super::Log;
 use super::arena::NONE;
 use super::class::Class;
-use super::own::{Came, Item, Lane};
+use super::item::{Came, Item, Lane, Shared};
 use crate::{ConnectionId, Frame};
-
-/// A frame that is counted once, whoever waits for it.
-#[derive(Debug)]
-pub(super) struct Shared {
-    frame: Frame,
-    references: u32,
-    /// The stamp of the message of a room, if that is what it is.
-    origin: Option<u64>,
-}
-
-impl Shared {
-    pub(super) fn bytes(&self) -> usize {
-        self.frame.len()
-    }
-}
 
 impl Log {
     /// Queues one message for several connections; it is counted once. Returns those for which it

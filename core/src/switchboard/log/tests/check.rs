@@ -268,5 +268,5 @@ impl Log {
     }
 }
 
-use super::super::blocked::Lag;
 use super::super::class::Class;
+use super::super::connection::Lag;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::super::class::Class;
 use super::super::entry::Kind;
+use super::super::entry::Published;
 use super::super::history::Origin;
 use super::super::limits::Slow;
 use super::super::own::NotQueued;
-use super::super::publish::Published;
 use super::super::recovery::Resent;
 use super::frames::{frame, pong};
 use super::world::{World, identity};

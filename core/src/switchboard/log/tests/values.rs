@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::super::entry::Kind;
+use super::super::entry::Published;
 use super::super::history::Origin;
 use super::super::latest::NotKept;
 use super::super::limits::{KeepLatest, Rule, Slow};
-use super::super::publish::Published;
 use super::super::recovery::{From, Identity, Resent};
 use super::scenarios::{World, rule};
 use crate::{Frame, Time};

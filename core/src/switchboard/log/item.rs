@@ -1,0 +1,55 @@
+//! A connection's own frame, and one that others wait for too.
+
+use super::arena::NONE;
+use super::class::Class;
+use crate::Frame;
+
+/// A frame of a connection.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) frame: Frame,
+    pub(super) stamp: u64,
+    pub(super) next: u32,
+    pub(super) class: Class,
+    pub(super) came: Came,
+    /// The [`Shared`] frame, if others wait for it too.
+    pub(super) shared: u32,
+}
+
+/// Where a frame of a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    Own,
+    /// A room that was left to end.
+    Room,
+    /// The same, and a writer may have taken it from there before.
+    Taken,
+}
+
+/// Which of a connection's lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Urgent,
+    InOrder,
+}
+
+impl Item {
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared != NONE
+    }
+}
+
+/// A frame that is counted once, whoever waits for it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) frame: Frame,
+    pub(super) references: u32,
+    /// The stamp of the message of a room, if that is what it is.
+    pub(super) origin: Option<u64>,
+}
+
+impl Shared {
+    pub(super) fn bytes(&self) -> usize {
+        self.frame.len()
+    }
+}

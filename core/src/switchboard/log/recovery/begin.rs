@@ -1,0 +1,114 @@
+//! Where a new member begins, and what is read from the history without a member.
+
+use super::super::Log;
+use super::{From, Joined, Recovery, Resent};
+use crate::{ConnectionId, Frame};
+
+impl Log {
+    /// Returns the index at which a new member begins, and what it is told. Where it gets the present
+    /// value of each key, it begins at the end.
+    pub(in super::super) fn begin(&mut self, key: u32, from: From) -> (usize, Joined) {
+        let (first, seq) = self.range(key);
+        let room = &self.rooms[key];
+        let wanted = match from {
+            From::End => None,
+            From::Present(number) => Some(number.max(first)),
+            From::Last(most) => Some(first.max(seq.saturating_sub(most as u64) + 1)),
+            From::After(after) => {
+                (first <= after.saturating_add(1) && after <= seq).then(|| after + 1)
+            }
+        };
+        let recovered = match from {
+            From::After(_) => Some(wanted.is_some()),
+            _ => None,
+        };
+        let index = wanted
+            .filter(|&number| number <= seq && (room.latest.is_none() || recovered == Some(true)))
+            .map_or(room.ring.len(), |number| room.find(number));
+        (
+            index,
+            Joined {
+                seq,
+                first,
+                recovered,
+            },
+        )
+    }
+
+    /// Decides about a message that was sent before, when the room had come to `again`.
+    pub(in crate::switchboard) fn find_request(
+        &mut self,
+        key: u32,
+        request: u64,
+        again: u64,
+    ) -> Resent {
+        let (first, seq) = self.range(key);
+        if first > again.saturating_add(1) || again > seq {
+            return Resent::Unrecoverable;
+        }
+        let room = &self.rooms[key];
+        if room.linger().is_none() {
+            return Resent::Unrecoverable;
+        }
+        if again == seq {
+            return Resent::New;
+        }
+        let found = (room.find(again + 1)..room.ring.len()).find_map(|index| {
+            let same = room.origin(index).is_some_and(|it| it.request == request);
+            room.ring[index].seq().filter(|_| same)
+        });
+        // What was overwritten since may have been it.
+        let overwritten = room.latest.as_ref().map_or(0, |it| it.overwritten());
+        match found {
+            Some(seq) => Resent::Duplicate(seq),
+            None if again < overwritten => Resent::Unrecoverable,
+            None => Resent::New,
+        }
+    }
+
+    /// Returns the kept messages of a room with numbers from `from` to `to`, at most `most`.
+    pub(in crate::switchboard) fn history(
+        &mut self,
+        key: u32,
+        from: u64,
+        to: u64,
+        most: usize,
+    ) -> Vec<(u64, Frame)> {
+        let (first, seq) = self.range(key);
+        let (from, to) = (from.max(first), to.min(seq));
+        if from > to {
+            return Vec::new();
+        }
+        let room = &self.rooms[key];
+        let entries = (room.find(from)..room.ring.len()).map(|index| &room.ring[index]);
+        let entries = entries.filter(|it| !it.is_dead() && (room.latest.is_none() || it.stays()));
+        entries
+            .filter_map(|entry| Some((entry.seq()?, entry.frame.clone())))
+            .take_while(|&(seq, _)| seq <= to)
+            .take(most)
+            .collect()
+    }
+
+    /// Returns the recovery of a member, if it has not come to its end.
+    pub(in super::super) fn recovery(&self, slot: u32, room: u32) -> Option<Recovery> {
+        self.recoveries.get(&(slot, room)).copied()
+    }
+
+    /// Returns the numbers that a member has lost whose cursor is before the front.
+    pub(in super::super) fn lost_numbers(&self, key: u32, cursor: u64) -> Option<(u64, u64)> {
+        let room = &self.rooms[key];
+        let positions = room.base.saturating_sub(cursor);
+        let unnumbered = room.lost.iter();
+        let unnumbered = unnumbered.map(|&(from, to)| to.saturating_sub(from.max(cursor)));
+        let unnumbered: u64 = unnumbered.sum();
+        let numbers = positions.saturating_sub(unnumbered);
+        let to = room.popped;
+        // Positions of an epoch before count, too.
+        (numbers > 0).then(|| ((to + 1).saturating_sub(numbers).max(1), to))
+    }
+
+    /// Returns whether a member has not come to the place at which it joined.
+    pub(in crate::switchboard) fn recovers(&self, id: ConnectionId, room: u32) -> bool {
+        self.connection(id).is_some() && self.recoveries.contains_key(&(id.slot, room))
+    }
+}
