@@ -7,7 +7,7 @@ const nodeGlobals = Object.fromEntries(
 );
 
 export default ts.config(
-  { ignores: ['dist/', 'node_modules/'] },
+  { ignores: ['dist/', 'node_modules/', 'examples/'] },
   js.configs.recommended,
   {
     files: ['src/**/*.ts'],

@@ -2,12 +2,12 @@
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
 #   tests/run.sh [PART...]      all parts, or those named: build rust cluster simulation swarm fuzz schedules miri
-#                               autobahn clients metrics client browser faults
+#                               autobahn clients metrics client react browser faults
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# tests/clients/node_modules and client-ts/node_modules, Python packages and promtool into tests/.cache,
-# chromium and redis-server with apt-get. Ends with one line per part and its time; the exit code is not 0
-# if any failed.
+# the node_modules of tests/clients, client-ts and its examples, Python packages and promtool into
+# tests/.cache, chromium and redis-server with apt-get. Ends with one line per part and its time; the exit
+# code is not 0 if any failed.
 set -u -o pipefail
 # rustup would install a toolchain that is only asked for.
 export RUSTUP_AUTO_INSTALL=0
@@ -315,6 +315,37 @@ typescript_client() {
     with_servers "$1" "$2" npm --prefix client-ts test
 }
 
+# pack_client: the client as a package, which `with_packed_client` copies.
+pack_client() {
+  packed=$target/client-ts
+  rm -rf "$packed" && mkdir -p "$packed" && (cd client-ts && npm pack --silent --pack-destination "$packed")
+}
+
+# with_packed_client FOLDER: installs the packages of a folder that uses the client, with the client as it is
+# packed now in place of what npm copied when it installed the others.
+with_packed_client() {
+  local stamp=$1/node_modules/.lock at=$1/node_modules/@switchboard/client
+  if cmp -s "$1/package-lock.json" "$stamp"; then
+    echo "npm packages of $1: present"
+  else
+    echo "npm packages of $1: installing what its package-lock.json names"
+    (cd "$1" && npm ci --no-audit --no-fund) || return 1
+    cp "$1/package-lock.json" "$stamp"
+  fi
+  rm -rf "$at" && mkdir -p "$at" && tar -xzf "$packed"/switchboard-client-*.tgz -C "$at" --strip-components=1
+}
+
+# The examples with React: built by Vite and by Next, then in Chromium.
+react_examples() {
+  local name at
+  find_chromium && install_node_packages && install_client_packages && pack_client || return 1
+  for name in vite next; do
+    at=client-ts/examples/$name
+    with_packed_client "$at" && NEXT_TELEMETRY_DISABLED=1 npm --prefix "$at" run build || return 1
+  done
+  with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=300000 tests/clients/react/*.test.mjs
+}
+
 raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
@@ -335,6 +366,7 @@ done
 part metrics "The metrics of chat, read by promtool" metrics
 part clients "npm ws against the other examples" examples
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
+part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo
 part browser "The chat page in Chromium" browser chat echo
 part faults "The TypeScript client under faults of the network, in Node and Chromium" faults chat echo
 

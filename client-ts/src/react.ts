@@ -8,11 +8,11 @@ const Context = createContext<Switchboard | null>(null);
 
 export interface ProviderProps {
   /** A client that the caller opens and closes. */
-  client?: Switchboard<any, any>;
+  client?: Switchboard<any, any> | undefined;
   /** The URL. Where it is another one, there is another client; a function is called for each attempt. */
-  url?: Url;
+  url?: Url | undefined;
   /** Options of the client, read when there is a new one; of `getToken`, the latest is called. */
-  options?: Options;
+  options?: Options | undefined;
   /** Who is signed in. When it changes, the client is closed, and another one begins with another token. */
   user?: string | number | null | undefined;
   children?: ReactNode;
@@ -72,13 +72,13 @@ export function useSwitchboard(): { client: Switchboard; state: State } {
 }
 
 export interface ChannelOptions<T> {
-  onMessage?: (message: Message<T>) => void;
-  onGap?: (gap: Gap) => void;
-  onEpoch?: (epoch: NewEpoch) => void;
+  onMessage?: ((message: Message<T>) => void) | undefined;
+  onGap?: ((gap: Gap) => void) | undefined;
+  onEpoch?: ((epoch: NewEpoch) => void) | undefined;
   /** The error with which the server refused the channel. */
-  onRefused?: (refused: { readonly frame: Frame }) => void;
+  onRefused?: ((refused: { readonly frame: Frame }) => void) | undefined;
   /** How many of the latest messages to keep as `messages`; 0, if it is left out. Where the server keeps a history, it begins with these. */
-  history?: number;
+  history?: number | undefined;
   /** The position to begin after, for the first use of the channel. */
   since?: SubscribeOptions['since'];
 }
