@@ -7,6 +7,7 @@
 //! `wiring` holds the public type, which joins them (docs/architecture.md).
 
 mod action;
+mod arena;
 mod audit;
 mod capacity;
 mod clock;

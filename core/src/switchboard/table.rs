@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use slab::Slab;
-
-use super::capacity::ReserveOne;
+use super::arena::Arena;
+use super::capacity;
 use super::connection::ConnectionState;
 use crate::{ConnectionId, StaleId};
 
@@ -14,7 +13,7 @@ const RETIRED: u32 = u32::MAX;
 /// All connections by slot. A generation per slot distinguishes its successive connections.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    slots: Slab<ConnectionState>,
+    slots: Arena<ConnectionState>,
     /// The generation of the next connection in each slot.
     generations: Vec<u32>,
     retired: usize,
@@ -26,40 +25,32 @@ impl Table {
     }
 
     pub(super) fn insert(&mut self, mut connection: ConnectionState) -> ConnectionId {
-        self.slots.reserve_one();
-        let entry = self.slots.vacant_entry();
-        let slot = entry.key();
-        if slot == self.generations.len() {
-            self.generations.reserve_one();
-            self.generations.push(0);
-        }
-        connection.generation = self.generations[slot];
-        let id = ConnectionId {
-            slot: slot as u32,
-            generation: connection.generation,
-        };
-        entry.insert(connection);
-        id
+        let slot = self.slots.insert_with(|slot| {
+            if slot as usize == self.generations.len() {
+                capacity::push(&mut self.generations, 0);
+            }
+            connection.generation = self.generations[slot as usize];
+            connection
+        });
+        self.id_at(slot)
     }
 
     pub(super) fn remove(&mut self, id: ConnectionId) {
-        let slot = id.slot();
-        self.generations[slot] += 1;
-        if self.generations[slot] == RETIRED {
+        let slot = id.slot;
+        let generation = &mut self.generations[slot as usize];
+        *generation += 1;
+        if *generation == RETIRED {
             // The generations of this slot are used up.
             self.slots[slot].generation = RETIRED;
             self.retired += 1;
         } else {
             self.slots.remove(slot);
         }
-        if self.slots.is_empty() {
-            self.slots.shrink_to_fit();
-        }
     }
 
     #[inline]
     pub(super) fn get(&self, id: ConnectionId) -> Result<&ConnectionState, StaleId> {
-        match self.slots.get(id.slot()) {
+        match self.slots.get(id.slot) {
             Some(found) if found.generation == id.generation => Ok(found),
             _ => Err(StaleId(id)),
         }
@@ -67,7 +58,7 @@ impl Table {
 
     #[inline]
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut ConnectionState, StaleId> {
-        match self.slots.get_mut(id.slot()) {
+        match self.slots.get_mut(id.slot) {
             Some(found) if found.generation == id.generation => Ok(found),
             _ => Err(StaleId(id)),
         }
@@ -76,19 +67,19 @@ impl Table {
     /// Returns the connection in a slot that is known to be occupied, because an index names it.
     #[inline]
     pub(super) fn at(&self, slot: u32) -> &ConnectionState {
-        &self.slots[slot as usize]
+        &self.slots[slot]
     }
 
     #[inline]
     pub(super) fn at_mut(&mut self, slot: u32) -> &mut ConnectionState {
-        &mut self.slots[slot as usize]
+        &mut self.slots[slot]
     }
 
     #[inline]
     pub(super) fn id_at(&self, slot: u32) -> ConnectionId {
         ConnectionId {
             slot,
-            generation: self.slots[slot as usize].generation,
+            generation: self.slots[slot].generation,
         }
     }
 
@@ -106,13 +97,13 @@ impl Table {
         &self,
         slots: Range<usize>,
     ) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> {
-        slots.filter_map(|slot| live((slot, self.slots.get(slot)?)))
+        self.slots.range(slots).filter_map(live)
     }
 }
 
-fn live((slot, found): (usize, &ConnectionState)) -> Option<(ConnectionId, &ConnectionState)> {
+fn live((slot, found): (u32, &ConnectionState)) -> Option<(ConnectionId, &ConnectionState)> {
     let id = ConnectionId {
-        slot: slot as u32,
+        slot,
         generation: found.generation,
     };
     (found.generation != RETIRED).then_some((id, found))

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use slab::Slab;
-
+use super::arena::Arena;
 use super::audit::{Inconsistency, same};
-use super::capacity::ReserveOne;
 use super::connection::NONE;
 use super::devices::Devices;
 use super::table::Table;
@@ -27,7 +25,7 @@ pub(super) struct User {
 #[derive(Debug)]
 pub(super) struct Users {
     by_name: NameIndex,
-    slots: Slab<User>,
+    slots: Arena<User>,
     /// The slots of connections of authenticated users, by the hash of their session.
     by_session: HashIndex,
     /// Users with a connection.
@@ -40,7 +38,7 @@ impl Users {
     pub(super) fn new(keyed: Keyed) -> Self {
         Self {
             by_name: NameIndex::new(keyed),
-            slots: Slab::new(),
+            slots: Arena::default(),
             by_session: HashIndex::new(),
             connected: 0,
             anonymous: 0,
@@ -52,7 +50,7 @@ impl Users {
     }
 
     pub(super) fn at(&self, user: u32) -> &User {
-        &self.slots[user as usize]
+        &self.slots[user]
     }
 
     /// Returns the slots of a user's connections, the oldest first.
@@ -84,13 +82,12 @@ impl Users {
                 graces: 0,
                 info: None,
             };
-            self.slots.reserve_one();
-            let key = self.slots.insert(user) as u32;
+            let key = self.slots.insert(user);
             self.by_name
-                .insert(vacant, key, |user| &self.slots[user as usize].name);
+                .insert(vacant, key, |user| &self.slots[user].name);
             key
         });
-        let found = &mut self.slots[user as usize];
+        let found = &mut self.slots[user];
         found.connections.add(slot);
         let first = usize::from(found.connections.len() == 1);
         self.connected += first;
@@ -99,11 +96,11 @@ impl Users {
     }
 
     pub(super) fn set_info(&mut self, user: u32, info: Option<PresenceInfo>) {
-        self.slots[user as usize].info = info.map(Box::new);
+        self.slots[user].info = info.map(Box::new);
     }
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {
-        let found = &mut self.slots[user as usize];
+        let found = &mut self.slots[user];
         found.connections.remove(slot);
         let last = usize::from(found.connections.is_empty());
         self.connected -= last;
@@ -138,11 +135,11 @@ impl Users {
     }
 
     pub(super) fn hold(&mut self, user: u32) {
-        self.slots[user as usize].graces += 1;
+        self.slots[user].graces += 1;
     }
 
     pub(super) fn release(&mut self, user: u32) {
-        self.slots[user as usize].graces -= 1;
+        self.slots[user].graces -= 1;
         self.drop_unused(user);
     }
 
@@ -153,8 +150,7 @@ impl Users {
         graces: impl Fn(u32) -> usize,
     ) -> Result<(), Inconsistency> {
         let (mut counted, mut connected, mut anonymous) = (0, 0, 0);
-        for (key, user) in &self.slots {
-            let key = key as u32;
+        for (key, user) in self.slots.iter() {
             same("user by name", self.find(&user.name), Some(key))?;
             same(
                 "user without connection or grace period",
@@ -191,9 +187,11 @@ impl Users {
 
     /// Forgets a user without connections and grace periods.
     fn drop_unused(&mut self, user: u32) {
-        let found = &self.slots[user as usize];
-        if found.connections.is_empty() && found.graces == 0 {
-            let found = self.slots.remove(user as usize);
+        let found = &self.slots[user];
+        if found.connections.is_empty()
+            && found.graces == 0
+            && let Some(found) = self.slots.remove(user)
+        {
             self.by_name.remove(&found.name, user);
         }
     }

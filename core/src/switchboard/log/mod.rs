@@ -15,7 +15,7 @@
 //! # Structure
 //! | file | |
 //! |---|---|
-//! | `chunks`, `arena`, `ring` | storage that grows in pieces, so that no call copies a long list |
+//! | `chunks`, `ring` | storage that grows in pieces, so that no call copies a long list |
 //! | `entry`, `room` | a message; a room's log and the counts of its members' positions |
 //! | `connection`, `item`, `class` | the state of a writer; a connection's own frame, and what it is |
 //! | `own`, `shared`, `pongs` | a connection's own frames are queued, alone or for many, and go |
@@ -58,7 +58,6 @@
 //!   the removal of each key, unless that excludes it, or was removed before it came.
 //! - K2: the memory of such a room is bounded by its keys and its limit of lag.
 
-mod arena;
 mod audit;
 mod blocked;
 mod bound;
@@ -104,7 +103,6 @@ pub(super) use self::recovery::{From, Identity, Joined, Markers, Resent};
 pub(super) use self::turn::Outcome;
 pub use self::turn::Turn;
 
-use self::arena::Arena;
 use self::chunks::Chunks;
 use self::connection::{Connection, Lag, Writer};
 use self::entry::Entry;
@@ -114,6 +112,7 @@ use self::ring::Ring;
 use self::room::Room;
 use self::turn::Mark;
 use self::weight::Weight;
+use super::arena::{self, Arena};
 use crate::{ConnectionId, Time};
 
 /// What all connections of a node have to write.

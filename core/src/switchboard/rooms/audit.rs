@@ -17,8 +17,8 @@ impl Rooms {
     ) -> Result<(), Inconsistency> {
         let (mut members, mut lobbies, mut active, mut keeping) = (0, 0, 0, 0);
         let mut owners: BTreeMap<_, usize> = BTreeMap::new();
-        for (key, room) in &self.slots {
-            self.audit_room(connections, limits, key as u32, room)?;
+        for (key, room) in self.slots.iter() {
+            self.audit_room(connections, limits, key, room)?;
             lobbies += usize::from(room.lobby_members > 0);
             members += room.members.len();
             active += usize::from(room.is_active());

@@ -15,7 +15,6 @@ use super::room::Room;
 use crate::IpKey;
 use crate::config::settings::RoomSettings;
 use crate::hash::Vacant;
-use crate::switchboard::capacity::ReserveOne;
 use crate::switchboard::users::Users;
 
 impl Rooms {
@@ -31,7 +30,6 @@ impl Rooms {
         self.epochs += 1;
         let keeps = settings.keeps();
         self.keeping += usize::from(keeps);
-        self.slots.reserve_one();
         let key = self.slots.insert(Room {
             name: name.into(),
             epoch: self.epochs,
@@ -44,13 +42,13 @@ impl Rooms {
             lobby_members: 0,
             has_presence: settings.presence,
             presence: None,
-        }) as u32;
+        });
         if self.by_log.len() <= log as usize {
             self.by_log.resize(log as usize + 1, key);
         }
         self.by_log[log as usize] = key;
         self.by_name
-            .insert(vacant, key, |room| &self.slots[room as usize].name);
+            .insert(vacant, key, |room| &self.slots[room].name);
         key
     }
 
@@ -62,7 +60,7 @@ impl Rooms {
         if let Some(ip) = owner {
             self.owners.add(ip);
         }
-        let room = &mut self.slots[key as usize];
+        let room = &mut self.slots[key];
         room.stay = self.stays;
         room.owner = owner;
         room.presence = room.has_presence.then(Box::default);
@@ -78,7 +76,7 @@ impl Rooms {
     /// Ends what a room has while it has members. It ends itself, unless it keeps a history.
     pub(super) fn deactivate(&mut self, users: &mut Users, key: u32) {
         self.active -= 1;
-        let room = &mut self.slots[key as usize];
+        let room = &mut self.slots[key];
         if let Some(ip) = room.owner.take() {
             self.owners.remove(ip);
         }
@@ -96,8 +94,9 @@ impl Rooms {
 
     /// Removes a room without members.
     pub(in crate::switchboard) fn remove(&mut self, key: u32) {
-        let room = self.slots.remove(key as usize);
-        self.keeping -= usize::from(room.keeps);
-        self.by_name.remove(&room.name, key);
+        if let Some(room) = self.slots.remove(key) {
+            self.keeping -= usize::from(room.keeps);
+            self.by_name.remove(&room.name, key);
+        }
     }
 }

@@ -12,8 +12,6 @@ mod room;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use slab::Slab;
-
 pub(super) use self::epoch::Epoch;
 pub(super) use self::presence::{CHANGES, Part, Update};
 pub(super) use self::room::Via;
@@ -21,7 +19,8 @@ pub(super) use self::room::Via;
 use self::owners::Owners;
 use self::presence::PresenceTimers;
 use self::room::{Member, Room};
-use super::capacity::ReserveOne;
+use super::arena::Arena;
+use super::capacity;
 use super::connection::{ConnectionState, Membership};
 use super::errors::JoinError;
 use super::table::Table;
@@ -37,7 +36,7 @@ const GRACES: usize = 96;
 #[derive(Debug)]
 pub(super) struct Rooms {
     by_name: NameIndex,
-    slots: Slab<Room>,
+    slots: Arena<Room>,
     owners: Owners,
     /// Distinguishes the epochs of this process from those of others.
     node: u64,
@@ -63,7 +62,7 @@ impl Rooms {
     pub(super) fn new(keyed: Keyed, node: u64) -> Self {
         Self {
             by_name: NameIndex::new(keyed),
-            slots: Slab::new(),
+            slots: Arena::default(),
             owners: Owners::new(keyed),
             node,
             epochs: 0,
@@ -109,12 +108,12 @@ impl Rooms {
 
     #[inline]
     pub(super) fn at(&self, key: u32) -> &Room {
-        &self.slots[key as usize]
+        &self.slots[key]
     }
 
     #[inline]
     pub(super) fn at_mut(&mut self, key: u32) -> &mut Room {
-        &mut self.slots[key as usize]
+        &mut self.slots[key]
     }
 
     /// Returns the epoch of a room as clients see it.
@@ -147,11 +146,11 @@ impl Rooms {
         from: usize,
         look: usize,
     ) -> (Vec<Arc<str>>, Option<usize>) {
-        let end = from.saturating_add(look).min(self.slots.capacity());
-        let rooms = (from..end).filter_map(|key| self.slots.get(key));
+        let end = from.saturating_add(look).min(self.slots.keys());
+        let rooms = self.slots.range(from..end).map(|(_, room)| room);
         let found = rooms.filter(|room| room.is_active() && room.name.starts_with(prefix));
         let names = found.map(|room| room.name.clone()).collect();
-        (names, (end < self.slots.capacity()).then_some(end))
+        (names, (end < self.slots.keys()).then_some(end))
     }
 
     /// Checks that a connection could enter a room now. Returns the room, or where to create it.
@@ -229,15 +228,14 @@ impl Rooms {
         update_at: Time,
     ) {
         let membership = connection.rooms.len() as u32;
-        let room = &mut self.slots[key as usize];
+        let room = &mut self.slots[key];
         let index = room.members.len() as u32;
         connection.rooms.push(Membership {
             room: key,
             index,
             lobby,
         });
-        room.members.reserve_one();
-        room.members.push(Member { slot, membership });
+        capacity::push(&mut room.members, Member { slot, membership });
         room.lobby_members += usize::from(lobby);
         if lobby && room.lobby_members == 1 {
             self.lobbies += 1;

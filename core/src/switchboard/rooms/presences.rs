@@ -46,7 +46,7 @@ impl Rooms {
             let Some(grace) = self.timers.pop_grace(now) else {
                 return true;
             };
-            let room = self.slots.get_mut(grace.room as usize);
+            let room = self.slots.get_mut(grace.room);
             let room = room.filter(|room| room.stay == grace.stay);
             let Some(presence) = room.and_then(|room| room.presence.as_mut()) else {
                 continue;
@@ -62,7 +62,7 @@ impl Rooms {
     /// Takes the next room whose update is due.
     pub(in crate::switchboard) fn pop_due(&mut self, now: Time) -> Option<u32> {
         while let Some((key, stay)) = self.timers.pop_update(now) {
-            let room = self.slots.get_mut(key as usize);
+            let room = self.slots.get_mut(key);
             let room = room.filter(|room| room.stay == stay);
             if let Some(presence) = room.and_then(|room| room.presence.as_mut()) {
                 presence.disarm();
@@ -80,7 +80,7 @@ impl Rooms {
         user: u32,
         update_at: Time,
     ) {
-        if let Some(presence) = &mut self.slots[key as usize].presence
+        if let Some(presence) = &mut self.slots[key].presence
             && presence.info_changed(users, user)
         {
             self.schedule_update(key, update_at);
@@ -95,7 +95,7 @@ impl Rooms {
         key: u32,
         now: Time,
     ) -> Option<Update> {
-        let room = &mut self.slots[key as usize];
+        let room = &mut self.slots[key];
         let presence = room.presence.as_mut()?;
         let update = presence.take_update(users);
         if update.part == Part::Some && presence.arm() {
@@ -106,7 +106,7 @@ impl Rooms {
 
     /// Schedules an update of the presence of a room, unless one is scheduled.
     pub(in crate::switchboard) fn schedule_update(&mut self, key: u32, at: Time) {
-        let room = &mut self.slots[key as usize];
+        let room = &mut self.slots[key];
         if let Some(presence) = &mut room.presence
             && presence.arm()
         {
@@ -139,7 +139,7 @@ impl Rooms {
         grace: Option<Time>,
         update_at: Time,
     ) {
-        let room = &mut self.slots[key as usize];
+        let room = &mut self.slots[key];
         let Some(presence) = &mut room.presence else {
             return;
         };
@@ -155,7 +155,7 @@ impl Rooms {
     }
 
     fn remove_user(&mut self, users: &Users, key: u32, user: u32, update_at: Time) {
-        let room = &mut self.slots[key as usize];
+        let room = &mut self.slots[key];
         let removed = room.presence.as_mut().map(|it| it.remove(users, user));
         if room.shared.is_some() && removed.is_some() {
             let gone = users.at(user).name.clone();

@@ -1,8 +1,7 @@
 //! The storage against the plain collections that it stands for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use super::super::arena::Arena;
 use super::super::chunks::Chunks;
 use super::super::ring::Ring;
 
@@ -91,25 +90,4 @@ fn a_ring_that_is_swept_is_a_queue_without_what_the_sweep_has_taken_out() {
     assert!(sweeps > 10 && plain.len() > 2_000, "{sweeps} sweeps");
     assert!(queue.iter().eq(&plain));
     assert!(queue.into_iter().eq(plain));
-}
-
-#[test]
-fn an_arena_finds_what_was_put_in() {
-    let mut rng = fastrand::Rng::with_seed(3);
-    let (mut arena, mut plain) = (Arena::default(), BTreeMap::new());
-    for step in 0..20_000 {
-        if rng.u8(..8) < 5 {
-            let key = arena.insert(step);
-            assert_eq!(plain.insert(key, step), None, "a key is given twice");
-        } else {
-            let key = rng.u32(..plain.len() as u32 + 2);
-            assert_eq!(arena.remove(key), plain.remove(&key));
-        }
-        assert_eq!(arena.len(), plain.len());
-    }
-    assert!(
-        arena
-            .iter()
-            .eq(plain.iter().map(|(&key, value)| (key, value)))
-    );
 }
