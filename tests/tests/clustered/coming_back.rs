@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchboard_core::{ConnectionId, WhenDown};
-use switchboard_tests::broker::SimRedis;
+use switchboard_tests::broker::{Kept, SimRedis};
 
 use crate::node::{Node, broker};
 
@@ -133,4 +133,19 @@ fn who_waits_while_the_broker_goes_away_is_refused_where_the_room_refuses() {
     let amy = it.other.comes(&mut it.redis, "amy", Some((&it.epoch, 1)));
     assert_eq!(it.other.told(amy), ["at 1 true"]);
     drop(it.one);
+}
+
+#[test]
+fn what_is_recovered_comes_before_the_epoch_that_the_room_moves_to() {
+    let mut it = behind(WhenDown::Alone);
+    it.other.becomes_quick(&mut it.redis);
+    it.other.gets_stuck();
+    let eve = it.other.comes(&mut it.redis, "eve", Some((&it.epoch, 0)));
+    it.redis.restart(Kept::Nothing);
+    it.redis.load_scripts();
+    it.other.connects_anew(&mut it.redis);
+    it.other.writes_again(&mut it.redis);
+    let told = ["at 2 true", "1 \"first\"", "2 \"second\"", "at 0 null"];
+    assert_eq!(it.other.told(eve), told);
+    assert_ne!(*it.other.position().0, *it.epoch);
 }

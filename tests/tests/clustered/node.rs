@@ -45,6 +45,8 @@ pub(crate) struct Node {
     is_slow: bool,
     /// No connection comes about.
     is_cut_off: bool,
+    /// Nothing is written to clients.
+    is_stuck: bool,
     peers: BTreeMap<ConnectionId, Peer>,
 }
 
@@ -74,6 +76,7 @@ impl Node {
             commands: None,
             is_slow: false,
             is_cut_off: false,
+            is_stuck: false,
             peers: BTreeMap::new(),
         };
         node.passes(redis, Duration::ZERO);
@@ -118,12 +121,31 @@ impl Node {
         self.runs(redis);
     }
 
+    /// The link ends, and another one comes about.
+    pub(crate) fn connects_anew(&mut self, redis: &mut SimRedis) {
+        self.is_cut_off(redis);
+        self.is_cut_off = false;
+        self.passes(redis, Duration::from_secs(1));
+    }
+
+    /// From now on nothing is written to clients, until the node writes again.
+    pub(crate) fn gets_stuck(&mut self) {
+        self.is_stuck = true;
+    }
+
+    pub(crate) fn writes_again(&mut self, redis: &mut SimRedis) {
+        self.is_stuck = false;
+        self.runs(redis);
+    }
+
     /// Carries out what the node wants, until it wants nothing.
     pub(crate) fn runs(&mut self, redis: &mut SimRedis) {
         loop {
             self.clustered.exchange(self.now, &mut self.board);
             while self.board.poll_action().is_some() {}
-            self.writes();
+            if !self.is_stuck {
+                self.writes();
+            }
             if let Some(order) = self.clustered.poll_order() {
                 self.obeys(redis, order);
             } else if !self.is_slow

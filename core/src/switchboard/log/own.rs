@@ -66,6 +66,12 @@ impl Log {
         }
     }
 
+    /// Makes what is queued from now on come after all that members have yet to recover, which has its
+    /// place behind what they were told when they joined.
+    pub(in crate::switchboard) const fn come_after_recoveries(&mut self) {
+        self.published += 1;
+    }
+
     /// Counts a message that is published or sent. One that many get counts once.
     pub(super) fn count(&mut self, bytes: usize) {
         self.totals.messages += 1;

@@ -119,6 +119,7 @@ impl Switchboard {
             let members = self.rooms.at(key).members.iter();
             let members = members.map(|member| self.connections.id_at(member.slot));
             let members: Vec<ConnectionId> = members.collect();
+            self.log.come_after_recoveries();
             self.send_to_ids(&members, frame);
         }
     }
