@@ -293,7 +293,7 @@ find_chromium() {
   fi
 }
 
-# The TypeScript client behind a network with faults, in Node and in Chromium.
+# The TypeScript client under faults of its network, clock, host and page, in Node and in Chromium.
 faults() {
   find_chromium && install_node_packages &&
     with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=600000 \
@@ -368,7 +368,7 @@ part clients "npm ws against the other examples" examples
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
 part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo
 part browser "The chat page in Chromium" browser chat echo
-part faults "The TypeScript client under faults of the network, in Node and Chromium" faults chat echo
+part faults "The TypeScript client under faults, in Node and Chromium" faults chat echo
 
 say "Summary of tests/run.sh (${SECONDS} s)"
 printf '%s\n' "${lines[@]}"

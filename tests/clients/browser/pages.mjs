@@ -19,7 +19,7 @@ const OPTIONS = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', a
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 /** A browser: Debian's, or the one that CHROMIUM names. */
-export const browser = () => chromium.launch(OPTIONS);
+export const browser = (more = {}) => chromium.launch({ ...OPTIONS, ...more });
 
 /** A browser on a device that can be sent to sleep. */
 export async function device(t) {

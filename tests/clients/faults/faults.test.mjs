@@ -1,4 +1,4 @@
-// What becomes of messages under the faults of a network, in Node and in Chromium: each is acknowledged and has arrived
+// What becomes of messages under faults of the network, the clock, the host and the page, in Node and in Chromium: each is acknowledged and has arrived
 // once, or has failed with a reason; and what others say comes once and in order, or is named as lost.
 
 import assert from 'node:assert/strict';
@@ -8,7 +8,7 @@ import { Client } from '../node/client.mjs';
 import { network } from '../node/network.mjs';
 import { chat } from '../node/server.mjs';
 import { timePasses, until } from '../node/wait.mjs';
-import { inChromium, inNode } from './senders.mjs';
+import { inChromium, inNode, onDevice } from './senders.mjs';
 
 let chromium;
 before(async () => {
@@ -16,6 +16,7 @@ before(async () => {
 });
 after(() => chromium?.close());
 
+const HOUR_MS = 3_600_000;
 /** Longer than what the client lets a message wait, and its answer. */
 const SETTLED_MS = 60_000;
 /** Of these a message may have arrived or not; of all others it has not. */
@@ -23,7 +24,10 @@ const UNKNOWN = ['unconfirmed', 'timeout'];
 
 const comesBack = (it) => it.taken > it.before;
 
-/** Each fault: how it begins, and whether it has lasted long enough. */
+/** The server has given up a client that answers nothing. */
+const givenUp = (it, server) => server.reaches({ closes: { heartbeat_timeout: 1 } });
+
+/** Each fault: how it begins, and whether it has lasted long enough. `mute`: nothing of the client runs meanwhile. */
 const FAULTS = {
   'a slow network': { begins: (it) => Object.assign(it.up, { delay: 150 }) && Object.assign(it.down, { delay: 150 }), lasts: () => timePasses(1_000) },
   'a network that lets bytes trickle': { begins: (it) => (it.up.trickle = it.down.trickle = 3), lasts: () => timePasses(1_000) },
@@ -51,10 +55,42 @@ const FAULTS = {
     lasts: () => timePasses(2_000),
     ends: (it, sender) => sender.offline(false),
   },
+  'a clock that is set forward': { begins: (it, sender) => sender.setsClock(HOUR_MS), lasts: () => timePasses(1_000) },
+  'a clock that is set back': { begins: (it, sender) => sender.setsClock(-HOUR_MS), lasts: () => timePasses(1_000) },
+  'a clock that is set forward and back while the network is gone': {
+    begins: (it, sender) => it.cut() ?? sender.setsClock(HOUR_MS),
+    lasts: () => timePasses(3_000),
+    ends: (it, sender) => sender.setsClock(0),
+  },
+  'a host that sleeps': { start: { Chromium: onDevice }, mute: true, begins: (it, sender) => sender.sleeps(), lasts: givenUp, ends: (it, sender) => sender.wakes() },
+  'a processor that has little time': { only: 'Chromium', begins: (it, sender) => sender.slowsDown(20), lasts: () => timePasses(2_000), ends: (it, sender) => sender.slowsDown(1) },
+  'a page that is frozen': { only: 'Chromium', mute: true, begins: (it, sender) => sender.freezes(), lasts: () => timePasses(4_000), ends: (it, sender) => sender.thaws() },
+  'a page that is frozen while the network goes': {
+    only: 'Chromium',
+    mute: true,
+    begins: (it, sender) => sender.freezes().then(() => it.cut()),
+    lasts: givenUp,
+    ends: (it, sender) => sender.thaws(),
+  },
+  'a page that is left, and returned to by Back': {
+    only: 'Chromium',
+    start: { Chromium: (t, it) => inCachingChromium(t, it) },
+    mute: true,
+    begins: (it, sender) => sender.leaves(),
+    lasts: (it, server) => server.reaches({ total_connections: 1 }),
+    ends: (it, sender) => sender.returns(),
+  },
 };
 
-async function underFault({ begins, lasts, ends }, t, start, ...flags) {
-  const server = await chat(t, '--ping-interval', 1, '--ping-timeout', 2, ...flags);
+/** In a browser with the back/forward cache, which Playwright's own flags turn off. */
+async function inCachingChromium(t, between) {
+  const caching = await browser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  t.after(() => caching.close());
+  return inChromium(t, between, caching);
+}
+
+async function underFault({ begins, lasts, ends, mute }, t, start, ...flags) {
+  const server = await chat(t, '--ping-interval', 1, '--ping-timeout', 2, '--origin', 'any', ...flags);
   const between = await network(t, server);
   const bob = await Client.as(server, 'bob', 'den');
   const sender = await start(t, between);
@@ -83,11 +119,11 @@ async function underFault({ begins, lasts, ends }, t, start, ...flags) {
   // The first of these may be under way when the fault begins, and the others meet it.
   await publishes(2);
   await begins(between, sender);
-  await publishes(3);
+  if (!mute) await publishes(3);
   await says();
   await says();
-  await lasts(between);
-  await publishes(2);
+  await lasts(between, server);
+  if (!mute) await publishes(2);
   between.heal();
   await ends?.(between, sender);
   await says();
@@ -127,5 +163,6 @@ for (const [name, fault] of Object.entries(FAULTS)) {
     test(`Node: ${name}`, async (t) => nothingIsMissing(await underFault(fault, t, inNode)));
     test(`Node, without a history: ${name}`, (t) => underFault(fault, t, inNode, '--history', 0));
   }
-  test(`Chromium: ${name}`, async (t) => nothingIsMissing(await underFault(fault, t, (it, between) => inChromium(it, between, chromium))));
+  const start = fault.start?.Chromium ?? ((it, between) => inChromium(it, between, chromium));
+  test(`Chromium: ${name}`, async (t) => nothingIsMissing(await underFault(fault, t, start)));
 }

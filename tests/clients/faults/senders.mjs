@@ -1,53 +1,82 @@
-// The TypeScript client where it runs: in this process, and in a tab of Chromium.
+// The TypeScript client where it runs: in a process of Node, and in a tab of Chromium.
 
-import { readFileSync } from 'node:fs';
-import WebSocket from 'ws';
-import { ChatPage } from '../browser/pages.mjs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { device } from '../browser/pages.mjs';
+import { until } from '../node/wait.mjs';
+import { begin } from './sender.mjs';
+import { openTab } from './tab.mjs';
 
-const CLIENT = new URL('../../../examples/page/switchboard.js', import.meta.url);
-
-/**
- * Begins a client of a room, and gives what to ask of it. Runs in the tab too, so it uses nothing of this module.
- * Each message ends in `outcomes`: its number, or the code of its error. `heard` has what came, `lost` the numbers that are named as lost.
- */
-function begin({ Switchboard }, url, options) {
-  const outcomes = {};
-  const heard = [];
-  const lost = [];
-  const client = new Switchboard(url, options);
-  const room = client.subscribe('den');
-  room.on('message', ({ content, seq }) => heard.push({ content, seq }));
-  room.on('gap', ({ from, to }) => lost.push({ from, to }));
-  room.on('epoch', () => lost.push('epoch'));
-  return {
-    publish(content) {
-      outcomes[content] = null;
-      client.publish('den', content).then((seq) => (outcomes[content] = seq), (error) => (outcomes[content] = error.code ?? String(error)));
-    },
-    told: () => ({ outcomes, heard, lost, status: client.state.status }),
-    close: () => client.close(),
-  };
-}
-
-/** In this process. */
+/** In a process of its own, which can be stopped, and whose clock can be set. */
 export async function inNode(t, network) {
-  const client = await import(`data:text/javascript,${encodeURIComponent(readFileSync(CLIENT, 'utf8'))}`);
-  const sender = begin(client, `ws://${network.host}/ws`, { webSocket: WebSocket, getToken: () => 'ann' });
-  t.after(() => sender.close());
-  return { publish: async (content) => sender.publish(content), told: async () => sender.told(), offline: null };
+  const child = fork(fileURLToPath(new URL('./sender.mjs', import.meta.url)), [`ws://${network.host}/ws`]);
+  const ended = once(child, 'exit');
+  t.after(() => {
+    // A stopped process dies of nothing else.
+    child.kill('SIGKILL');
+    return ended;
+  });
+  const pending = new Map();
+  let asked = 0;
+  child.on('message', ({ id, value }) => {
+    pending.get(id)(value);
+    pending.delete(id);
+  });
+  const ask = (method, argument) => new Promise((resolve) => {
+    asked += 1;
+    pending.set(asked, resolve);
+    child.send({ id: asked, method, argument });
+  });
+  return {
+    publish: (content) => ask('publish', content),
+    told: () => ask('told'),
+    setsClock: (ahead) => ask('setsClock', ahead),
+    sleeps: () => child.kill('SIGSTOP'),
+    wakes: () => child.kill('SIGCONT'),
+  };
 }
 
 /** In a tab of a browser. */
 export async function inChromium(t, network, browser) {
-  const { page, context } = await ChatPage.blank(t, browser);
-  // A page without a policy, of the same origin.
-  await page.goto(`http://${network.host}/healthz`);
-  await page.evaluate(`import('/switchboard.js').then((client) => {
-    window.sender = (${begin})(client, '/ws', { getToken: () => 'ann' });
+  const tab = await openTab(t, browser);
+  const call = (method, ...args) => tab.run(`window.sender.${method}(${args.map((it) => JSON.stringify(it)).join()})`);
+  await tab.run(`import('/switchboard.js').then((client) => {
+    window.sender = (${begin})(client, 'ws://${network.host}/ws', { getToken: () => 'ann' });
+    window.seen = [];
+    for (const [target, name] of [[document, 'freeze'], [document, 'resume'], [window, 'pagehide'], [window, 'pageshow'], [window, 'offline'], [window, 'online']]) {
+      target.addEventListener(name, ({ persisted }) => window.seen.push(persisted === undefined ? name : name + ' ' + persisted));
+    }
   })`);
+  const sees = (...events) => until(async () => {
+    const seen = await tab.run('window.seen');
+    return events.every((it) => seen?.includes(it));
+  }, `the events ${events}`);
   return {
-    publish: (content) => page.evaluate((it) => window.sender.publish(it), content),
-    told: () => page.evaluate(() => window.sender.told()),
-    offline: (is) => context.setOffline(is),
+    publish: (content) => call('publish', content),
+    told: () => call('told'),
+    setsClock: (ahead) => call('setsClock', ahead),
+    async offline(offline) {
+      await tab.send('Network.emulateNetworkConditions', { offline, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+      await sees(offline ? 'offline' : 'online');
+    },
+    slowsDown: (rate) => tab.send('Emulation.setCPUThrottlingRate', { rate }),
+    freezes: () => tab.send('Page.setWebLifecycleState', { state: 'frozen' }),
+    async thaws() {
+      await tab.send('Page.setWebLifecycleState', { state: 'active' });
+      await sees('freeze', 'resume');
+    },
+    leaves: () => tab.visits('/elsewhere'),
+    async returns() {
+      await tab.goesBack();
+      // A page that was loaded again would have seen nothing.
+      await sees('pagehide true', 'pageshow true');
+    },
   };
+}
+
+/** In a tab of a browser on a device of its own, which can be sent to sleep. */
+export async function onDevice(t, network) {
+  const { browser, sleeps, wakes } = await device(t);
+  return { ...await inChromium(t, network, browser), sleeps, wakes };
 }
