@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import ts from 'typescript-eslint';
 
 const nodeGlobals = Object.fromEntries(
-  ['process', 'console', 'document', 'Buffer', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'URL', 'AbortController', 'AbortSignal', 'Event', 'EventTarget', 'fetch', 'performance', 'queueMicrotask', 'structuredClone']
+  ['process', 'console', 'document', 'Buffer', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'URL', 'AbortController', 'AbortSignal', 'Event', 'EventTarget', 'fetch', 'performance', 'queueMicrotask', 'setImmediate', 'structuredClone']
     .map((name) => [name, 'readonly']),
 );
 

@@ -1,5 +1,6 @@
-// What becomes of messages under faults of the network, the clock, the host and the page, in Node and in Chromium: each is acknowledged and has arrived
-// once, or has failed with a reason; and what others say comes once and in order, or is named as lost.
+// What becomes of messages under faults of the network, the clock, the host and the page, in Node and in Chromium: each
+// is acknowledged and has arrived once, or has failed with a reason; and what others say comes once and in order, or is
+// named as lost.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
