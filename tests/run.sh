@@ -2,10 +2,10 @@
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
 #   tests/run.sh [PART...]      all parts, or those named: build rust cluster simulation swarm fuzz schedules miri
-#                               autobahn clients metrics client react browser faults
+#                               autobahn clients metrics client environments react browser faults
 #
-# It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into
-# the node_modules of tests/clients, client-ts and its examples, Python packages and promtool into
+# It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into the node_modules of
+# tests/clients, tests/clients/environments, client-ts and its examples, Python packages and promtool into
 # tests/.cache, chromium and redis-server with apt-get. Ends with one line per part and its time; the exit
 # code is not 0 if any failed.
 set -u -o pipefail
@@ -346,6 +346,14 @@ react_examples() {
   with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=300000 tests/clients/react/*.test.mjs
 }
 
+# The TypeScript client where its README says that it runs: Node, Bun, Deno, Jest, workers.
+environments() {
+  find_chromium && install_node_packages && install_client_packages && pack_client &&
+    with_packed_client tests/clients/environments &&
+    with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=300000 \
+      tests/clients/environments/*.test.mjs
+}
+
 raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
@@ -366,6 +374,7 @@ done
 part metrics "The metrics of chat, read by promtool" metrics
 part clients "npm ws against the other examples" examples
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
+part environments "The TypeScript client in Node, Bun, Deno, Jest and workers" environments chat echo
 part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo
 part browser "The chat page in Chromium" browser chat echo
 part faults "The TypeScript client under faults, in Node and Chromium" faults chat echo
