@@ -82,7 +82,7 @@ pub use config::{
     Tokens, UserPolicy, Wire,
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
-pub use deflate::{Inflated, Inflater};
+pub use deflate::{Deflater, Inflated, Inflater, RoomMessage, Twin};
 pub use denied::{Denied, Reason};
 pub use frame::{BadCloseCode, CloseFrame, Frame};
 pub use handshake::{
@@ -96,9 +96,9 @@ pub use presence_info::{BadPresenceInfo, PresenceInfo};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
 pub use session::{Admission, Data};
 pub use switchboard::{
-    Action, Buckets, ClusterReport, DrainReport, Event, Excerpt, Exclude, HistoryStats, Identity,
-    Inconsistency, JoinError, Notice, PingResult, Posted, Publishing, Quantiles, Question,
-    ReadMode, Receipt, Recoveries, RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll,
-    UserReport, WriteTurn,
+    Action, Buckets, ClusterReport, CompressedStats, DrainReport, Event, Excerpt, Exclude,
+    HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, Notice, PingResult, Posted,
+    Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome, SendError,
+    Stats, Stored, Switchboard, ToAll, UserReport, WriteTurn,
 };
 pub use time::Time;

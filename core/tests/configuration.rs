@@ -221,6 +221,30 @@ fn compression_is_off_unless_it_is_configured() {
         let told = error(&format!(r#"{{"compression":{wrong}}}"#));
         assert!(told.contains("a map, or off"), "{told}");
     }
+    let some = read(
+        r#"{"compression":{"level":9,"from_bytes":100},"room_rules":[{"prefix":"s/","compress":false}]}"#,
+    );
+    assert!(some.compresses("blue", 100));
+    assert!(!some.compresses("blue", 99));
+    assert!(!some.compresses("s/blue", 100));
+    assert!(!read("{}").compresses("blue", 1_000));
+    for (json, told) in [
+        (
+            r#"{"compression":{"level":0}}"#,
+            "compression.level = 0: must be 1 to 9",
+        ),
+        (
+            r#"{"compression":{"level":10}}"#,
+            "compression.level = 10: must be 1 to 9",
+        ),
+        (
+            r#"{"compression":{"from_bytes":0}}"#,
+            "compression.from_bytes = 0: must be at least 1",
+        ),
+    ] {
+        let error = read(json).check().expect_err(json);
+        assert_eq!(error.to_string(), told);
+    }
     let told = error(r#"{"compression":{"window":9}}"#);
     assert!(told.contains("unknown field"), "{told}");
 }

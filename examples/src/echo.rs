@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Parser;
 use switchboard_core::{
-    Config, Denied, Endpoint, Limits, Origins, Presence, Rates, SendError, Wire,
+    Config, Denied, Endpoint, Frame, Limits, Origins, Presence, Rates, SendError, Wire,
 };
 use switchboard_runtime::{Application, Connection, Message};
 
@@ -66,13 +66,15 @@ pub struct Echo;
 
 impl Application for Echo {
     async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
-        // Ignore a connection that has gone. If the node is full, wait for the writers to catch up.
-        while let Err(SendError::Busy) = match &message {
-            Message::Text(text) => client.send_text(text),
-            Message::Binary(bytes) => client.send_binary(bytes),
+        let hub = client.hub();
+        let frame = hub.compress(match message {
+            Message::Text(text) => Frame::text(&text),
+            Message::Binary(bytes) => Frame::binary(&bytes),
             _ => return Ok(()),
-        } {
-            client.hub().ready().await;
+        });
+        // Ignore a connection that has gone. If the node is full, wait for the writers to catch up.
+        while let Err(SendError::Busy) = hub.send(client.id(), frame.clone()) {
+            hub.ready().await;
         }
         Ok(())
     }

@@ -156,19 +156,20 @@ pub use self::rt::{Executor, Smol};
 #[doc(inline)]
 pub use switchboard_core::operations;
 #[doc(inline)]
-pub use switchboard_core::protocol::{BadContent, ErrorCode, Json, ServerMessage};
+pub use switchboard_core::protocol::{BadContent, Content, ErrorCode, Json, ServerMessage};
 #[doc(inline)]
 pub use switchboard_core::response::{PageResponse, accept_key};
 #[doc(inline)]
 pub use switchboard_core::{
     Admission, ApplicationCode, BadCloseCode, BadConnectionId, BadName, BadOrigin, BadPosition,
-    BadPresenceInfo, BadRequest, Buckets, CloseReason, ClusterReport, Clustering, Compression,
-    Config, ConfigError, ConnectionId, Denied, Direct, DrainReport, Endpoint, Excerpt, Exclude,
-    Frame, Health, HealthPing, History, HistoryStats, Identity, Inconsistency, JoinError, JoinFrom,
-    Keep, Limits, Notice, Order, Origins, PerMessageDeflate, PingResult, Position, Presence,
-    PresenceInfo, Quantiles, Rate, Rates, Reach, Reason, Receipt, Recoveries, Refusal, Refused,
-    Request, RoomHistory, RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts,
-    Token, Tokens, UserPolicy, UserReport, WhenDown, Wire, check_user,
+    BadPresenceInfo, BadRequest, Buckets, CloseReason, ClusterReport, Clustering, CompressedStats,
+    Compression, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport, Endpoint, Excerpt,
+    Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity, Inconsistency,
+    InflatedStats, JoinError, JoinFrom, Keep, Limits, Notice, Order, Origins, PerMessageDeflate,
+    PingResult, Position, Presence, PresenceInfo, Quantiles, Rate, Rates, Reach, Reason, Receipt,
+    Recoveries, Refusal, Refused, Request, RoomHistory, RoomMessage, RoomRule, Rooms, SendError,
+    SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport, WhenDown,
+    Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{

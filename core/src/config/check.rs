@@ -36,6 +36,9 @@ impl Config {
             value,
             rule: "must be an origin such as https://example.org or http://localhost:3000",
         })?;
+        if let Some(compression) = &self.compression {
+            compression.check()?;
+        }
         self.check_tokens()?;
         if let Endpoint::At(path) = &self.endpoint
             && (!path.starts_with('/') || path.ends_with('/') || path.contains("//"))
@@ -191,7 +194,11 @@ impl Config {
     }
 }
 
-fn error(field: &'static str, value: impl fmt::Display, rule: &'static str) -> ConfigError {
+pub(super) fn error(
+    field: &'static str,
+    value: impl fmt::Display,
+    rule: &'static str,
+) -> ConfigError {
     ConfigError {
         field,
         value: value.to_string(),

@@ -6,14 +6,61 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::Config;
+use super::check::{POSITIVE, error};
+use super::error::ConfigError;
+
 /// Compression of messages: permessage-deflate (RFC 7692), for clients that offer it.
 ///
 /// Each message is compressed by itself (no context takeover in either direction), so that a
 /// connection holds no memory between two messages. A client can decline by `deflate=off` in the
 /// query: a browser offers the extension always, whatever its page wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+///
+/// The length of a compressed message tells about its content. Where a message has both a secret and
+/// what somebody else chose, compressing it may give the secret away (RFC 7692, section 8): send such
+/// messages [without](crate::RoomRule::compress).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Compression {}
+pub struct Compression {
+    /// How thoroughly to compress, from 1 (fast) to 9 (2).
+    pub level: u8,
+    /// Bytes of content from which on a message to a room is compressed (512). Shorter ones gain little.
+    pub from_bytes: usize,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self {
+            level: 2,
+            from_bytes: 512,
+        }
+    }
+}
+
+impl Compression {
+    pub(super) fn check(self) -> Result<(), ConfigError> {
+        if !(1..=9).contains(&self.level) {
+            return Err(error("compression.level", self.level, "must be 1 to 9"));
+        }
+        if self.from_bytes == 0 {
+            return Err(error("compression.from_bytes", 0, POSITIVE));
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Returns whether a message to a room of this name with so many bytes of content is compressed,
+    /// for those who can inflate it.
+    ///
+    /// Those of rooms that the nodes of a cluster share are not.
+    pub fn compresses(&self, room: &str, bytes: usize) -> bool {
+        self.compression.is_some_and(|it| bytes >= it.from_bytes) && {
+            let room = self.room(room);
+            room.compress && !(self.cluster.is_some() && room.is_shared())
+        }
+    }
+}
 
 /// Deserialises compression, which `"off"` or `false` switches off.
 pub(super) fn or_off<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Compression>, D::Error> {

@@ -50,6 +50,10 @@ pub struct RoomRule {
     /// Whether there is presence; `None` for the setting of the node.
     #[serde(default)]
     pub presence: Option<bool>,
+    /// Whether messages are compressed; `None` for the setting of the node. `true` has no effect where
+    /// [`Config::compression`](crate::Config::compression) is off.
+    #[serde(default)]
+    pub compress: Option<bool>,
     /// What is kept for clients that come back.
     #[serde(default)]
     pub history: RoomHistory,

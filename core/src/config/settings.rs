@@ -10,6 +10,7 @@ use crate::cluster::{Order, WhenDown};
 pub(crate) struct RoomSettings {
     pub(crate) slow: SlowPolicy,
     pub(crate) presence: bool,
+    pub(crate) compress: bool,
     pub(crate) history: History,
     pub(crate) keep: Keep,
     pub(crate) order: Order,
@@ -46,6 +47,7 @@ impl Config {
         let mut settings = RoomSettings {
             slow: slow.unwrap_or(self.slow),
             presence: presence.unwrap_or(self.presence.enabled),
+            compress: rule.and_then(|rule| rule.compress).unwrap_or(true),
             history: rule.map_or(self.history, |rule| rule.history.over(&self.history)),
             keep: rule.map_or(Keep::History, |rule| rule.keep),
             order: order.unwrap_or(cluster.map_or(Order::default(), |it| it.order)),

@@ -5,6 +5,8 @@ pub(crate) const CONTROL_PAYLOAD_MAX: usize = 125;
 /// The longest header of a server's frame: two bytes and a 64-bit length.
 pub(super) const HEADER_MAX: usize = 10;
 pub(super) const FIN: u8 = 0x80;
+/// Marks a compressed message (RFC 7692, section 6).
+pub(super) const RSV1: u8 = 0x40;
 
 /// The opcodes of messages and control frames (RFC 6455, section 11.8). A continuation belongs to
 /// one of these.
@@ -48,9 +50,9 @@ pub(super) const fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// Writes the header of a final, unmasked frame, using the shortest length encoding.
-pub(super) fn write_header(room: &mut [u8; HEADER_MAX], opcode: Opcode, payload: usize) -> &[u8] {
-    room[0] = FIN | opcode as u8;
+/// Writes the header of an unmasked frame with this first byte, using the shortest length encoding.
+pub(super) fn write_header(room: &mut [u8; HEADER_MAX], first: u8, payload: usize) -> &[u8] {
+    room[0] = first;
     match payload {
         0..=125 => {
             room[1] = payload as u8;
@@ -76,7 +78,7 @@ mod tests {
     #[test]
     fn a_length_of_more_than_32_bits_stands_whole_in_the_header() {
         let mut room = [0; HEADER_MAX];
-        let header = write_header(&mut room, Opcode::Binary, 0x0001_0203_0405_0607);
+        let header = write_header(&mut room, 0x82, 0x0001_0203_0405_0607);
         assert_eq!(header, [0x82, 127, 0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }

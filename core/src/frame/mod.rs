@@ -1,22 +1,26 @@
 //! Server frames, encoded once and shared between connections (RFC 6455, section 5.2).
 
+mod form;
 mod header;
 
 use std::fmt;
-use std::iter;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use self::form::Forms;
+pub(crate) use self::form::{Form, Window};
 pub(crate) use self::header::{CONTROL_PAYLOAD_MAX, Opcode, may_be_received};
-use self::header::{FIN, HEADER_MAX, may_be_sent, write_header};
+use self::header::{FIN, HEADER_MAX, may_be_sent};
 
 /// A complete, unmasked, unfragmented server frame: header and payload as sent on the wire.
 ///
 /// Cloning shares the bytes, so a broadcast allocates one frame for all members. `Debug` prints the
 /// kind and the length, never the payload.
-// The bytes are stored next to their reference count, so a frame costs one allocation of its exact
-// size. The price is one copy of a payload that was encoded elsewhere (see `text_with`).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Frame(Arc<[u8]>);
+///
+/// A frame may have a [compressed form](crate::Deflater::frame) too, which is for the connections that
+/// can inflate it. Two frames are equal if they are without it.
+#[derive(Clone)]
+pub struct Frame(Forms);
 
 /// The body of a Close frame (RFC 6455, section 5.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,43 +117,41 @@ impl Frame {
     /// Wraps bytes that are queued like a frame but are not one, such as an HTTP response or
     /// several frames.
     pub(crate) fn raw(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self(bytes.into())
+        Self(Forms::Plain(Form::new(bytes)))
     }
 
-    /// Returns whether both share their bytes in memory.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Returns the bytes to send.
+    /// Returns the bytes to send, without compression.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.plain().as_bytes()
     }
 
-    /// Returns the size on the wire, header and payload, in bytes.
+    /// Returns the size on the wire, header and payload, in bytes, without compression.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.plain().len()
     }
 
     /// Returns whether there is nothing to send. No frame from the constructors above is empty.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// Returns the payload.
     pub fn payload(&self) -> &[u8] {
-        &self.0[self.0.len() - self.payload_len()..]
+        &self.as_bytes()[self.len() - self.payload_len()..]
     }
 
     /// Returns the size of the payload in bytes.
     pub fn payload_len(&self) -> usize {
-        let header = match (self.opcode(), self.0.get(1)) {
+        let header = match (self.opcode(), self.as_bytes().get(1)) {
             (None, _) | (_, None) => 0,
             (_, Some(126)) => 4,
             (_, Some(127)) => HEADER_MAX,
             _ => 2,
         };
-        self.0.len() - header
+        self.len() - header
     }
 
     /// Returns whether this is a Close, ping or pong (RFC 6455, section 5.5).
@@ -159,20 +161,26 @@ impl Frame {
 
     /// Returns `None` for bytes that are not a frame: the top bit is never set in HTTP text.
     pub(crate) fn opcode(&self) -> Option<Opcode> {
-        let first = self.0.first()?;
+        let first = self.as_bytes().first()?;
         Opcode::from_bits(first ^ FIN)
     }
 
     fn encode(opcode: Opcode, payload: &[u8]) -> Self {
-        let mut room = [0; HEADER_MAX];
-        let header = write_header(&mut room, opcode, payload.len());
-        // An exact-size iterator allocates once. Zeroing first is cheaper than chaining header and
-        // payload byte by byte, or copying from a vector.
-        let mut bytes: Arc<[u8]> = iter::repeat_n(0, header.len() + payload.len()).collect();
-        let (head, tail) = Arc::make_mut(&mut bytes).split_at_mut(header.len());
-        head.copy_from_slice(header);
-        tail.copy_from_slice(payload);
-        Self(bytes)
+        Form::encode(FIN | opcode as u8, [payload]).into()
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Frame {}
+
+impl Hash for Frame {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 

@@ -31,6 +31,7 @@ mod server_message;
 pub use command::{Command, RequestId, Since, Timestamp};
 pub use content::{BadContent, Content, Json};
 pub use parse::{Rejected, parse};
+pub(crate) use server_message::write_before_seq;
 pub use server_message::{ErrorCode, ServerMessage};
 
 /// The maximum size in bytes of the JSON text of an id, of a ping's timestamp, of a position's

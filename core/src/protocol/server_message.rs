@@ -319,12 +319,8 @@ impl ServerMessage<'_> {
                 sender,
                 seq,
             } => {
-                write_field(out, r#"{"type":"message","channel":"#, channel);
-                write_some(out, r#","key":"#, key);
-                out.extend_from_slice(br#","content":"#);
-                out.extend_from_slice(content.as_json().as_bytes());
-                write_some(out, r#","sender":"#, sender);
-                write_field(out, r#","seq":"#, &seq);
+                write_before_seq(out, channel, key, content, sender);
+                write_value(out, &seq);
                 out.push(b'}');
             }
             Self::Ack {
@@ -383,6 +379,22 @@ fn write_some<T: Serialize + ?Sized>(out: &mut Vec<u8>, before: &str, value: Opt
     if let Some(value) = value {
         write_field(out, before, value);
     }
+}
+
+/// Appends a [`ServerMessage::Message`] up to its number, with which it ends.
+pub(crate) fn write_before_seq(
+    out: &mut Vec<u8>,
+    channel: &str,
+    key: Option<&str>,
+    content: Content<'_>,
+    sender: Option<&str>,
+) {
+    write_field(out, r#"{"type":"message","channel":"#, channel);
+    write_some(out, r#","key":"#, key);
+    out.extend_from_slice(br#","content":"#);
+    out.extend_from_slice(content.as_json().as_bytes());
+    write_some(out, r#","sender":"#, sender);
+    out.extend_from_slice(br#","seq":"#);
 }
 
 /// Serialises pairs as the fields of one object.

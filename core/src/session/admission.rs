@@ -130,6 +130,7 @@ impl Session {
         verdict: Result<Admission, Refused>,
         request: Option<&RequestId<'_>>,
     ) -> Option<Step> {
+        let compresses = verdict.as_ref().is_ok_and(Admission::compresses);
         let (verdict, data, presence) = match verdict.map(Admission::into_parts) {
             Ok((identity, data, presence)) => (Ok(identity), data, presence),
             Err(refused) => (Err(refused), Data::default(), None),
@@ -141,6 +142,9 @@ impl Session {
         let in_cluster = node.config().cluster.is_some();
         let later = self.user.is_some();
         let (user, undecided) = node.hold(|held| {
+            if verdict.is_ok() && !compresses {
+                held.stop_compressing(id);
+            }
             // Rooms are told at once who enters them, but only of a login that holds.
             if !later && let Some(info) = presence.clone() {
                 held.set_presence(id, info);

@@ -31,6 +31,7 @@ pub struct Admission {
     identity: Identity,
     data: Data,
     presence: Option<PresenceInfo>,
+    compresses: bool,
 }
 
 impl Admission {
@@ -67,6 +68,14 @@ impl Admission {
         self
     }
 
+    /// Keeps what the client is sent from being compressed, whatever it offers: for clients that get
+    /// messages with both a secret and what somebody else chose (RFC 7692, section 8).
+    #[must_use]
+    pub fn without_compression(mut self) -> Self {
+        self.compresses = false;
+        self
+    }
+
     /// Returns the identity.
     pub const fn identity(&self) -> &Identity {
         &self.identity
@@ -75,6 +84,10 @@ impl Admission {
     /// Returns the data.
     pub const fn data(&self) -> &Data {
         &self.data
+    }
+
+    pub(super) const fn compresses(&self) -> bool {
+        self.compresses
     }
 
     pub(super) fn into_parts(self) -> (Identity, Data, Option<PresenceInfo>) {
@@ -88,6 +101,7 @@ impl From<Identity> for Admission {
             identity,
             data: Data::default(),
             presence: None,
+            compresses: true,
         }
     }
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::node::{Held, Node};
 use super::room_changes::RoomChanges;
 use crate::protocol::{Command, Rejected};
-use crate::{Config, ConnectionId, Denied, Event, Inflater, Question, Time};
+use crate::{Config, ConnectionId, Deflater, Denied, Event, Inflater, Question, Time};
 
 /// A call whose result the session does not need.
 pub(super) enum Deferred {
@@ -16,6 +16,9 @@ pub(super) enum Deferred {
     Answer(Question, Result<(), Denied>),
     /// The event that the message that was incomplete is complete.
     MessageComplete,
+    /// The event that a compressed message was inflated, with the bytes received and those of its
+    /// content.
+    Inflated(usize, usize),
     /// The event of a ping with this payload.
     Ping(Box<[u8]>),
     /// The event of a control frame of so many bytes beyond the rates.
@@ -37,6 +40,9 @@ impl Deferred {
             Self::MessageComplete => {
                 let (in_message, bytes) = (false, 0);
                 held.event(id, Event::Partial { in_message, bytes });
+            }
+            Self::Inflated(received, bytes) => {
+                held.event(id, Event::Inflated { received, bytes });
             }
             Self::Ping(payload) => held.event(id, Event::Ping(&payload)),
             Self::OverRate(bytes, retry_after) => {
@@ -131,6 +137,14 @@ impl<N: Node> Node for Deferring<'_, N> {
 
     fn keep_inflater(&mut self, inflater: Box<Inflater>) {
         self.node.keep_inflater(inflater);
+    }
+
+    fn take_deflater(&mut self) -> Option<Box<Deflater>> {
+        self.node.take_deflater()
+    }
+
+    fn keep_deflater(&mut self, deflater: Box<Deflater>) {
+        self.node.keep_deflater(deflater);
     }
 
     fn client_known(&mut self, client: IpAddr) {

@@ -41,7 +41,8 @@ impl Session {
                 self.learn_rooms(node);
                 return self.next(node);
             }
-            Reply::Verdict(question, answer) => {
+            Reply::Verdict(mut question, answer) => {
+                self.deflate(node, &mut question, &answer);
                 let mut node = Deferring::new(node, self.id);
                 node.defer(Deferred::Answer(question, answer));
                 let step = self.next(&mut node);

@@ -1,7 +1,7 @@
 //! Compressed messages: charged, inflated without the lock, and then like any other.
 
 use super::call::Step;
-use super::deferring::Deferring;
+use super::deferring::{Deferred, Deferring};
 use super::node::Node;
 use super::receive::{Turn, refuse};
 use super::state::Session;
@@ -36,6 +36,12 @@ impl Session {
             turn.spend(inflated.cost);
             let rates = &node.config().rates;
             let charged = self.meter.charge_rest(now, rates, received, inflated.cost);
+            let bytes = match inflated.incoming {
+                Incoming::Text(text) => text.len(),
+                Incoming::Binary(bytes) => bytes.len(),
+                _ => 0,
+            };
+            node.defer(Deferred::Inflated(message.payload.len(), bytes));
             match inflated.incoming {
                 Incoming::Text(text) => self.text_read(node, text, charged),
                 Incoming::Binary(bytes) => self.binary_read(node, bytes, charged),

@@ -18,6 +18,7 @@ mod admitted;
 mod backlog;
 mod call;
 mod deferring;
+mod deflating;
 mod hooks;
 mod inflating;
 mod input;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::room_changes::RoomChanges;
 use crate::protocol::{Command, Rejected, RequestId};
 use crate::{
-    ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
-    Inflater, Posted, PresenceInfo, Question, Reach, ReadMode, Refused, Request, RequestOutcome,
-    Switchboard, Time,
+    ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Deflater, Denied, Event,
+    Identity, Inflater, Posted, PresenceInfo, Question, Reach, ReadMode, Refused, Request,
+    RequestOutcome, Switchboard, Time,
 };
 
 /// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
@@ -53,6 +53,17 @@ pub trait Node {
     /// Takes the inflater back. Keeping it for the next session saves time.
     fn keep_inflater(&mut self, inflater: Box<Inflater>) {
         drop(inflater);
+    }
+
+    /// Takes the deflater that the sessions of a thread share, if a connection of the node can inflate
+    /// what it makes. [`keep_deflater`](Self::keep_deflater) gives it back.
+    fn take_deflater(&mut self) -> Option<Box<Deflater>> {
+        None
+    }
+
+    /// Takes the deflater back. Keeping it for the next session saves time.
+    fn keep_deflater(&mut self, deflater: Box<Deflater>) {
+        drop(deflater);
     }
 
     /// Notes the client's address, which behind a trusted proxy is known only from the request.
@@ -126,6 +137,9 @@ pub trait Held {
     /// [`Switchboard::set_presence`].
     fn set_presence(&mut self, id: ConnectionId, info: PresenceInfo);
 
+    /// [`Switchboard::stop_compressing`].
+    fn stop_compressing(&mut self, id: ConnectionId);
+
     /// [`Switchboard::explain_refusal`].
     fn explain_refusal(&mut self, id: ConnectionId, text: &str);
 
@@ -185,6 +199,12 @@ impl<'n> Node for LocalNode<'n> {
 
     fn may_read_on(&self) -> bool {
         !self.switchboard.is_congested()
+    }
+
+    fn take_deflater(&mut self) -> Option<Box<Deflater>> {
+        let compression = self.config().compression?;
+        let wanted = self.switchboard.has_inflating();
+        wanted.then(|| Box::new(Deflater::new(compression.level)))
     }
 }
 
@@ -253,6 +273,10 @@ impl Held for LocalNode<'_> {
 
     fn set_presence(&mut self, id: ConnectionId, info: PresenceInfo) {
         let _ = self.switchboard.set_presence(self.now, id, Some(info));
+    }
+
+    fn stop_compressing(&mut self, id: ConnectionId) {
+        let _ = self.switchboard.stop_compressing(id);
     }
 
     fn explain_refusal(&mut self, id: ConnectionId, text: &str) {

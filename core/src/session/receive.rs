@@ -128,8 +128,9 @@ impl Session {
             && matches!(self.input, Input::Frames(_))
             && self.waiting.items() == 0;
         match reply {
-            Reply::Verdict(question, answer) if reads_on && !question.may_wait() => {
+            Reply::Verdict(mut question, answer) if reads_on && !question.may_wait() => {
                 self.call_over();
+                self.deflate(node, &mut question, &answer);
                 let mut node = Deferring::new(node, self.id);
                 node.defer(Deferred::Answer(question, answer));
                 let received = self.receive_frames(&mut node, bytes, turn);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::action::Notice;
 use super::effects::Effects;
 use super::histogram::{Buckets, Histogram, Quantiles};
-use crate::{CloseReason, Refused};
+use crate::{CloseReason, Frame, Refused};
 
 /// What has happened since the start, by kind.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Counters {
     pub(super) recoveries: Recoveries,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
+    compressed: Ratio,
+    inflated: Ratio,
     /// Round-trip times, for quantiles.
     rtt: Histogram,
     /// Round-trip times in seconds, for collectors of metrics.
@@ -33,6 +35,22 @@ pub(super) struct Counters {
     pub(super) refused: Tally,
     /// The highest mark reached of each level: 1 for 80 %, 2 for 100 %.
     reached: [u8; 4],
+}
+
+/// Messages that were compressed or inflated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ratio {
+    pub(super) messages: u64,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+}
+
+impl Ratio {
+    fn add(&mut self, from: usize, to: usize) {
+        self.messages += 1;
+        self.bytes_in += from as u64;
+        self.bytes_out += to as u64;
+    }
 }
 
 /// Counts by reason.
@@ -56,6 +74,8 @@ impl Default for Counters {
             messages_out: 0,
             bytes_in: 0,
             bytes_out: 0,
+            compressed: Ratio::default(),
+            inflated: Ratio::default(),
             rtt: Histogram::default(),
             rtt_buckets: Buckets::new(RTT_BOUNDS),
             fanout: Buckets::new(FANOUT_BOUNDS),
@@ -83,6 +103,22 @@ impl Counters {
 
     pub(super) fn fanout(&self) -> &Buckets {
         &self.fanout
+    }
+
+    /// Counts a message to a room, if it has a compressed form.
+    pub(super) fn compressed(&mut self, frame: &Frame) {
+        if let Some(bytes) = frame.deflated_len() {
+            self.compressed.add(frame.len(), bytes);
+        }
+    }
+
+    pub(super) fn inflated(&mut self, received: usize, bytes: usize) {
+        self.inflated.add(received, bytes);
+    }
+
+    /// Returns what was compressed, and what was inflated.
+    pub(super) const fn ratios(&self) -> (Ratio, Ratio) {
+        (self.compressed, self.inflated)
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! Encoding of messages into a reused buffer.
 
 use crate::protocol::ServerMessage;
-use crate::{Frame, Request, response};
+use crate::{Frame, Request, Twin, response};
 
 /// Bytes reserved for the fields of a message beside its content.
 const ENVELOPE: usize = 160;
@@ -27,10 +27,35 @@ impl Encoder {
         self.scratch.clear();
         self.scratch.reserve(content + ENVELOPE);
         let frame = Frame::text_with(&mut self.scratch, |out| message.write(out));
+        self.give_back();
+        frame
+    }
+
+    /// Encodes a message with about `content` bytes of content, of which the beginning was compressed.
+    pub(super) fn encode_twin(
+        &mut self,
+        message: &ServerMessage<'_>,
+        content: usize,
+        twin: Option<&Twin>,
+    ) -> Frame {
+        let Some(twin) = twin else {
+            return self.encode(message, content);
+        };
+        self.scratch.clear();
+        self.scratch.reserve(content + ENVELOPE);
+        message.write(&mut self.scratch);
+        let frame = match str::from_utf8(&self.scratch) {
+            Ok(payload) => twin.frame(payload),
+            Err(_) => Frame::text(&String::from_utf8_lossy(&self.scratch)),
+        };
+        self.give_back();
+        frame
+    }
+
+    fn give_back(&mut self) {
         if self.scratch.capacity() > KEPT {
             self.scratch = Vec::new();
         }
-        frame
     }
 }
 

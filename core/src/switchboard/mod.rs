@@ -51,6 +51,6 @@ pub use self::recipients::{Exclude, Receipt};
 pub(crate) use self::relay::ClusterRequest;
 pub(crate) use self::wiring::word_of;
 pub use self::wiring::{
-    ClusterReport, Event, Excerpt, HistoryStats, Identity, Publishing, Question, ReadMode,
-    RequestOutcome, Stats, Stored, Switchboard, ToAll,
+    ClusterReport, CompressedStats, Event, Excerpt, HistoryStats, Identity, InflatedStats,
+    Publishing, Question, ReadMode, RequestOutcome, Stats, Stored, Switchboard, ToAll,
 };

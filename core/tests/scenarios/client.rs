@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use switchboard_core::ConnectionId;
-use switchboard_kit::{Received, split};
+use switchboard_kit::{Received, split, split_deflated};
 
 /// A simulated client and the bytes that it received.
 #[expect(
@@ -25,6 +25,10 @@ pub(crate) struct Peer {
     pub(crate) shut: bool,
     /// Whether the server has dropped the socket.
     pub(crate) gone: bool,
+    /// The window with which it inflates messages, in bits, if it does.
+    pub(crate) bits: Option<u8>,
+    /// Messages that came compressed.
+    pub(crate) inflated: usize,
     /// The HTTP status.
     pub(crate) status: Option<u16>,
     /// The HTTP response.
@@ -48,6 +52,8 @@ impl Peer {
             blocked: false,
             shut: false,
             gone: false,
+            bits: None,
+            inflated: 0,
             status: None,
             head: String::new(),
             frames: Vec::new(),
@@ -97,10 +103,19 @@ impl Peer {
             self.upgraded = self.status == Some(101);
         }
         if self.upgraded {
-            while let Some(frame) = split(&self.rest).expect("a frame") {
+            let next = if self.bits.is_some() {
+                split_deflated
+            } else {
+                split
+            };
+            while let Some(frame) = next(&self.rest).expect("a frame") {
                 let len = frame.len;
-                let content = frame.content().expect("a valid frame");
-                self.frames.push(content.into());
+                let received = match self.bits {
+                    Some(bits) if frame.deflated => frame.inflate(bits).expect("a message"),
+                    _ => frame.content().expect("a valid frame").into(),
+                };
+                self.inflated += usize::from(frame.deflated);
+                self.frames.push(received);
                 self.rest.drain(..len);
             }
         } else {

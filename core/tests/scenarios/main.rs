@@ -6,6 +6,7 @@ mod calls;
 mod catching_up;
 mod client;
 mod clock;
+mod compression;
 mod consider;
 mod delivery;
 mod drain;

@@ -301,6 +301,18 @@ impl World {
         client
     }
 
+    /// Connects as a client that inflates messages with a window of so many bits.
+    pub(crate) fn connect_inflating(&mut self, user: &str, lobby: &str, bits: u8) -> Client {
+        let offer = format!(
+            "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits={bits}\r\n"
+        );
+        let (client, answer) = self.asks(self.new_address(), &target(lobby), &offer);
+        assert_eq!(answer, RequestOutcome::Authenticate);
+        self.peer_mut(client).bits = Some(bits);
+        self.authenticate(client, verdict(user));
+        client
+    }
+
     /// Connects to this target as this user, from an address of its own.
     pub(crate) fn comes(&mut self, user: &str, target: &str) -> Client {
         let (client, answer) = self.asks(self.new_address(), target, "");

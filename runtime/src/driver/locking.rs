@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 
 use switchboard_core::session::{LocalNode, Node, RoomChanges};
-use switchboard_core::{Config, ConnectionId, Inflater, Time};
+use switchboard_core::{Config, ConnectionId, Deflater, Inflater, Time};
 
 use crate::node::{Link, Shared};
 use crate::shield::trace;
@@ -65,6 +65,14 @@ impl Node for Locking<'_> {
 
     fn keep_inflater(&mut self, inflater: Box<Inflater>) {
         INFLATER.set(Some(inflater));
+    }
+
+    fn take_deflater(&mut self) -> Option<Box<Deflater>> {
+        self.shared.take_deflater()
+    }
+
+    fn keep_deflater(&mut self, deflater: Box<Deflater>) {
+        self.shared.keep_deflater(deflater);
     }
 
     fn client_known(&mut self, client: IpAddr) {

@@ -3,7 +3,9 @@
 use futures_channel::oneshot;
 use switchboard_core::cluster::ClusterStats;
 use switchboard_core::protocol::Content;
-use switchboard_core::{CloseReason, Exclude, Frame, Position, Publishing, SendError, UserReport};
+use switchboard_core::{
+    CloseReason, Exclude, Frame, Position, Publishing, RoomMessage, SendError, UserReport,
+};
 
 use super::handle::Hub;
 use super::sending::BroadcastError;
@@ -48,10 +50,10 @@ impl Hub {
         exclude: Exclude<'_>,
     ) -> Result<Position, BroadcastError> {
         let content = Content::parse(content).map_err(BroadcastError::Content)?;
+        let mut message = RoomMessage::new(room, content).from_user(sender);
+        self.shared().deflate(&mut message);
         let asked = self.shared().with(|locked, now| {
-            let published = locked
-                .switchboard
-                .publish(now, room, content, sender, exclude)?;
+            let published = locked.switchboard.publish(now, &message, exclude)?;
             Ok(match published {
                 Publishing::Asked(ticket) => Err(locked.awaited.expect_published(ticket)),
                 Publishing::Done(position) => Ok(position),

@@ -131,6 +131,17 @@ impl Hub {
         self.shared().read(|switchboard| switchboard.rooms_of(id))
     }
 
+    /// Sends a connection what is to come without compression, whatever was agreed on. For clients whose
+    /// messages have both a secret and what somebody else chose (RFC 7692, section 8).
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection has ended.
+    pub fn stop_compressing(&self, id: ConnectionId) -> Result<(), StaleId> {
+        self.shared()
+            .with(|locked, _| locked.switchboard.stop_compressing(id))
+    }
+
     /// Closes a connection with the given reason.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use switchboard_core::protocol::{BadContent, Content};
-use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, SendError, ToAll};
+use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, RoomMessage, SendError, ToAll};
 
 use super::handle::Hub;
 
@@ -32,9 +32,26 @@ impl Hub {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, BroadcastError> {
         let content = Content::parse(content).map_err(BroadcastError::Content)?;
-        self.shared()
-            .with(|locked, now| locked.broadcast(now, room, content, sender, exclude))
+        let message = RoomMessage::new(room, content).from_user(sender);
+        self.broadcast_message(message, exclude)
             .map_err(BroadcastError::Send)
+    }
+
+    /// Sends a message to its room, as a numbered `message` or as the value of its key. For what is not
+    /// to be [compressed](RoomMessage::uncompressed); else [`broadcast_from`](Self::broadcast_from) is
+    /// shorter.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_raw`](Self::broadcast_raw), and for a key as for [`remove_key`](Self::remove_key).
+    pub fn broadcast_message(
+        &self,
+        mut message: RoomMessage<'_>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        self.shared().deflate(&mut message);
+        self.shared()
+            .with(|locked, now| locked.broadcast(now, &message, exclude))
     }
 
     /// Sends `content`, a JSON text, to the members of a room for which nothing waits there, as a
@@ -103,12 +120,8 @@ impl Hub {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, BroadcastError> {
         let content = Content::parse(content).map_err(BroadcastError::Content)?;
-        self.shared()
-            .with(|locked, now| {
-                locked
-                    .switchboard
-                    .publish_key(now, room, key, content, sender, exclude)
-            })
+        let message = RoomMessage::new(room, content).from_user(sender);
+        self.broadcast_message(message.with_key(Some(key)), exclude)
             .map_err(BroadcastError::Send)
     }
 
@@ -163,6 +176,13 @@ impl Hub {
                 return Ok(receipt);
             }
         }
+    }
+
+    /// Returns a frame with a compressed form, for those who can inflate it: if somebody can, if it has
+    /// at least the [configured](switchboard_core::Compression::from_bytes) bytes, and if that form is
+    /// smaller. Call it once for a frame that goes to many.
+    pub fn compress(&self, frame: Frame) -> Frame {
+        self.shared().deflate_frame(frame)
     }
 
     /// Sends a frame to one connection, unchanged.

@@ -2,8 +2,7 @@
 //! cluster.
 
 use switchboard_core::cluster::ClusterNotice;
-use switchboard_core::protocol::Content;
-use switchboard_core::{DrainReport, Exclude, Receipt, SendError, Time};
+use switchboard_core::{DrainReport, Exclude, Receipt, RoomMessage, SendError, Time};
 
 use super::effects::Effect;
 use super::locked::Locked;
@@ -17,19 +16,15 @@ impl Locked {
         }
     }
 
-    /// [`Switchboard::broadcast`]. In a cluster, returns what is known at once: whether too much waits
-    /// for the broker, or what became of it in a room that does not wait for the broker.
+    /// [`Switchboard::broadcast_message`]. In a cluster, returns what is known at once: whether too much
+    /// waits for the broker, or what became of it in a room that does not wait for the broker.
     pub(crate) fn broadcast(
         &mut self,
         now: Time,
-        room: &str,
-        content: Content<'_>,
-        sender: Option<&str>,
+        message: &RoomMessage<'_>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        let receipt = self
-            .switchboard
-            .broadcast(now, room, content, sender, exclude)?;
+        let receipt = self.switchboard.broadcast_message(now, message, exclude)?;
         let Some(joined) = self.joined.as_mut().filter(|_| receipt.forwarded) else {
             return Ok(receipt);
         };

@@ -5,6 +5,7 @@ mod backlog;
 mod clock;
 mod cluster;
 mod congestion;
+mod deflaters;
 mod effects;
 mod inbox;
 mod joined;

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     assigned: AtomicUsize,
     /// There may be something to write.
     to_write: AtomicBool,
+    /// Whether a connection can inflate messages, as of the last call of the core.
+    inflating: AtomicBool,
     pub(crate) congestion: Congestion,
     /// Bytes that wait for busy hooks.
     pub(crate) backlog: Arc<Backlog>,
@@ -113,6 +115,7 @@ impl Shared {
             inboxes: OnceLock::new(),
             assigned: AtomicUsize::new(0),
             to_write: AtomicBool::new(false),
+            inflating: AtomicBool::new(false),
             congestion: Congestion::default(),
             drained: OnceLock::new(),
             drain_waiters: Waiters::default(),
@@ -168,6 +171,10 @@ impl Shared {
             let orders = locked.take_orders(&self.port, &mut effects);
             let waits = locked.switchboard.wants_write();
             let relieved = self.congestion.set(locked.switchboard.is_congested());
+            let inflating = locked.switchboard.has_inflating();
+            if self.has_inflating() != inflating {
+                self.inflating.store(inflating, Ordering::Relaxed);
+            }
             let alarm = self.earlier_alarm(&locked);
             (result, waits, alarm, relieved, orders)
         };
@@ -322,6 +329,11 @@ impl Shared {
     /// Whether reading must pause for backpressure. If so, the task is woken when it may go on.
     pub(crate) fn wait_while_congested(&self, context: &Context<'_>) -> bool {
         self.congestion.wait_to_read(context)
+    }
+
+    /// Returns whether it is of use to compress messages.
+    pub(crate) fn has_inflating(&self) -> bool {
+        self.inflating.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_congested(&self) -> bool {

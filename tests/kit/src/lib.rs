@@ -8,7 +8,7 @@ mod server;
 
 pub use self::client::{ClientFrame, Length, close, frame, part, wire};
 pub use self::openmetrics::{Family, Sample, openmetrics};
-pub use self::server::{Reader, Received, Sent, ServerFrame, split};
+pub use self::server::{Reader, Received, Sent, ServerFrame, split, split_deflated};
 
 /// The opcode of a later part of a message.
 pub const CONTINUATION: u8 = 0x0;

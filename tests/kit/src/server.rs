@@ -1,6 +1,12 @@
 //! A strict reader of a server's output.
 
+use crate::deflate::inflate;
 use crate::{BINARY, CLOSE, PING, PONG, TEXT};
+
+/// Marks a compressed message.
+const RSV1: u8 = 0x40;
+/// The longest compressed message of a test.
+const INFLATED_MAX: usize = 1 << 20;
 
 /// What a server sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,9 +158,39 @@ pub struct ServerFrame<'a> {
     pub payload: &'a [u8],
     /// The length in bytes, with the header.
     pub len: usize,
+    /// Whether it is compressed.
+    pub deflated: bool,
 }
 
 impl<'a> ServerFrame<'a> {
+    /// Inflates the payload of a compressed message with a window of so many bits.
+    ///
+    /// # Errors
+    ///
+    /// Returns a description of the violation.
+    pub fn inflated(&self, bits: u8) -> Result<Vec<u8>, String> {
+        let content = inflate(self.payload, INFLATED_MAX).map_err(|error| format!("{error:?}"))?;
+        // No distance in a message is longer than the message.
+        if bits < 15 && content.bytes.len() > 1 << bits {
+            return Err(format!(
+                "{} bytes for a window of {bits} bits",
+                content.bytes.len()
+            ));
+        }
+        Ok(content.bytes)
+    }
+
+    /// Inflates a compressed message with a window of so many bits, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// Returns a description of the violation.
+    pub fn inflate(&self, bits: u8) -> Result<Received, String> {
+        let payload = &self.inflated(bits)?;
+        let frame = ServerFrame { payload, ..*self };
+        Ok(frame.content()?.into())
+    }
+
     /// Checks the payload.
     ///
     /// # Errors
@@ -190,10 +226,25 @@ impl<'a> ServerFrame<'a> {
 ///
 /// Returns a description of the violation.
 pub fn split(bytes: &[u8]) -> Result<Option<ServerFrame<'_>>, String> {
+    parse(bytes, false)
+}
+
+/// The same, but a text or binary message may be compressed.
+///
+/// # Errors
+///
+/// Returns a description of the violation.
+pub fn split_deflated(bytes: &[u8]) -> Result<Option<ServerFrame<'_>>, String> {
+    parse(bytes, true)
+}
+
+fn parse(bytes: &[u8], may_be_deflated: bool) -> Result<Option<ServerFrame<'_>>, String> {
     let [first, second, ..] = *bytes else {
         return Ok(None);
     };
-    if first & 0xF0 != 0x80 || second & 0x80 != 0 {
+    let deflated = first & RSV1 != 0;
+    let legal = !deflated || may_be_deflated && matches!(first & 0x0F, TEXT | BINARY);
+    if first & 0xB0 != 0x80 || !legal || second & 0x80 != 0 {
         return Err(format!("frame begins with {first:#x} {second:#x}"));
     }
     let extra = match second {
@@ -223,5 +274,6 @@ pub fn split(bytes: &[u8]) -> Result<Option<ServerFrame<'_>>, String> {
         opcode,
         payload,
         len: header + length,
+        deflated,
     }))
 }

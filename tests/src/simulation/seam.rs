@@ -197,6 +197,10 @@ impl Held for Seam<'_> {
         let _ = world.call(|board, now| board.set_presence(now, id, Some(info)));
     }
 
+    fn stop_compressing(&mut self, id: ConnectionId) {
+        let _ = self.world.board.stop_compressing(id);
+    }
+
     fn explain_refusal(&mut self, id: ConnectionId, text: &str) {
         let _ = self.world.board.explain_refusal(id, text);
     }

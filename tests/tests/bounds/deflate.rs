@@ -1,10 +1,15 @@
 //! Compressed messages: bombs, blocks without content, and nothing that stays.
 
-use switchboard_core::{Decoder, DecoderLimits, Incoming, Inflater, ProtocolError};
+use switchboard_core::protocol::Content;
+use switchboard_core::{
+    Compression, Decoder, DecoderLimits, Deflater, Exclude, Identity, Incoming, Inflater,
+    PerMessageDeflate, ProtocolError, RoomMessage,
+};
 use switchboard_kit::deflate::{Blocks, deflate};
 use switchboard_kit::{ClientFrame, TEXT, frame};
 
 use crate::heap::Heap;
+use crate::world::{World, config};
 
 const LIMIT: usize = 65_536;
 /// The state of an inflater.
@@ -100,4 +105,58 @@ fn nothing_stays_of_a_message_but_what_a_thread_shares() {
     assert!(heap.held() <= shared, "{} bytes are held", heap.held());
     heap.during(|| drop(inflater));
     heap.check_empty();
+}
+
+/// Returns the blocks and bytes that a compressed message to `members` costs after a first one, and the
+/// bytes that stay. Every second member inflates it.
+fn costs(members: u32, content: &str) -> (u64, u64, i64) {
+    let mut config = config();
+    config.presence.enabled = false;
+    config.compression = Some(Compression::default());
+    let mut world = World::new(config);
+    for number in 0..members {
+        let id = world.connect(number);
+        let mut request = World::request(number, Some("room"));
+        if number % 2 == 0 {
+            request = request.with_deflate(Some(PerMessageDeflate::default()));
+        }
+        let answer = world.board.upgraded(world.now, id, &request);
+        answer.expect("a live connection");
+        world.admit(id, Identity::user(format!("user-{number}")));
+        world.forget();
+    }
+    world.flush();
+    let mut deflater = Deflater::new(2);
+    let mut publish = |world: &mut World| {
+        let content = Content::parse(content).expect("JSON");
+        let mut message = RoomMessage::new("room", content);
+        message.deflate(&mut deflater);
+        assert!(message.is_deflated());
+        let sent = world
+            .board
+            .broadcast_message(world.now, &message, Exclude::NOBODY);
+        world.flush();
+        assert_eq!(sent.map(|receipt| receipt.accepted), Ok(members as usize));
+    };
+    for _ in 0..2 {
+        publish(&mut world);
+    }
+    let mut heap = Heap::default();
+    heap.during(|| publish(&mut world));
+    (heap.blocks(), heap.bytes(), heap.held())
+}
+
+#[test]
+fn a_compressed_broadcast_allocates_nothing_per_member_and_nothing_stays_of_it() {
+    let small = format!("\"{}\"", "x".repeat(600));
+    let large = format!("\"{}\"", "how now brown cow ".repeat(2_000));
+    for content in [small, large] {
+        let few = costs(10, &content);
+        let many = costs(1_000, &content);
+        assert_eq!(few, many, "blocks and bytes of ten and of a thousand");
+        let (blocks, bytes, held) = many;
+        assert!(blocks <= 9, "{blocks} blocks");
+        assert!(bytes <= 4 * content.len() as u64 + 2_048, "{bytes} bytes");
+        assert_eq!(held, 0, "bytes are still held");
+    }
 }

@@ -62,7 +62,7 @@ const ACCEPT: &str = "SWITCHBOARD_ACCEPT";
 const SECTIONS: [(&str, usize, &str); 10] = [
     ("H", 22, "Handshake"),
     ("F", 26, "Framing"),
-    ("D", 12, "Compression"),
+    ("D", 13, "Compression"),
     ("L", 12, "Floods"),
     ("S", 9, "Slow and half-dead peers"),
     ("R", 16, "Races"),
@@ -78,6 +78,7 @@ fn entries() -> Vec<Entry> {
         super::admission::covers_rows(),
         super::compression::covers(),
         super::compression::covers_rows(),
+        super::compressing::covers(),
         super::coming_back::covers(),
         super::delivery::covers(),
         super::drain::covers(),

@@ -240,6 +240,10 @@ pub(super) struct Offer {
 pub(super) fn offers() -> Vec<Offer> {
     const PLAIN: Option<&str> =
         Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+    const EIGHT: Option<&str> = Some(
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         server_max_window_bits=8",
+    );
     const TEN: Option<&str> = Some(
         "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
          server_max_window_bits=10",
@@ -278,6 +282,7 @@ pub(super) fn offers() -> Vec<Offer> {
             "server_max_window_bits=\"10\"",
             TEN,
         ),
+        of("a window of 8 bits", "server_max_window_bits=8", EIGHT),
         of("a window of 7 bits", "server_max_window_bits=7", None),
         of("a window of 16 bits", "server_max_window_bits=16", None),
         of("a window of 015 bits", "server_max_window_bits=015", None),

@@ -19,6 +19,7 @@ mod calls;
 mod client_requests;
 mod clients;
 mod coming_back;
+mod compressing;
 mod compression;
 mod compression_rows;
 mod connection_data;

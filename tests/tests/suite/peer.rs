@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use socket2::{Domain, SockRef, Socket, Type};
-use switchboard_kit::split;
+use switchboard_kit::{split, split_deflated};
 
 use super::frames::{self, CLOSE, PING, PONG, TEXT};
 
@@ -232,6 +232,18 @@ impl Peer {
                 return Ok(Received { first, payload });
             }
             self.fill(bytes.len() + 1)?;
+        }
+    }
+
+    /// Returns the bytes of the next frame, compressed or not.
+    pub(crate) fn whole_frame(&mut self) -> Vec<u8> {
+        loop {
+            let bytes = &self.buffer[self.at..];
+            if let Some(frame) = split_deflated(bytes).expect("a frame of a server") {
+                let len = frame.len;
+                return self.take(len);
+            }
+            self.fill(bytes.len() + 1).expect("a frame");
         }
     }
 

@@ -18,7 +18,7 @@ impl Log {
         let mut held = 0;
         let mut members = 0;
         for (key, room) in self.rooms.iter() {
-            let frames = room.ring.iter().map(|entry| entry.frame.len());
+            let frames = room.ring.iter().map(|entry| entry.frame.footprint());
             held += frames.sum::<usize>();
             members += room.members.len();
             self.audit_room(key)?;
@@ -52,7 +52,7 @@ impl Log {
                 alone += if item.is_shared() {
                     0
                 } else {
-                    item.frame.len()
+                    item.frame.footprint()
                 };
                 at = item.next;
             }

@@ -10,7 +10,7 @@
 use smallvec::SmallVec;
 
 use super::arena::NONE;
-use crate::Frame;
+use crate::frame::{Form, Window};
 
 /// The state of a connection's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl List {
 /// The rest of a frame that was written in part.
 #[derive(Debug)]
 pub(super) struct Rest {
-    pub(super) frame: Frame,
+    pub(super) form: Form,
     /// Bytes of it that are written.
     pub(super) from: usize,
     /// Whether the frame is a message.
@@ -79,7 +79,7 @@ pub(super) struct Rest {
 
 impl Rest {
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.frame.as_bytes()[self.from..]
+        &self.form.as_bytes()[self.from..]
     }
 }
 
@@ -88,6 +88,8 @@ impl Rest {
 pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) writer: Writer,
+    /// What it can inflate.
+    pub(super) window: Window,
     /// Whether it is in the list of connections with something to write.
     pub(super) dirty: bool,
     /// Whether to look at it again when its writer reports.
@@ -130,6 +132,7 @@ impl Connection {
         Self {
             generation: 0,
             writer: Writer::Gone,
+            window: Window::NONE,
             dirty: false,
             again: false,
             condemned: false,

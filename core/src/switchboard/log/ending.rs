@@ -72,7 +72,8 @@ impl Log {
                 self.append_mark(slot, it.frame, it.place);
                 continue;
             }
-            let shared = self.share_message(it.frame, it.stamp);
+            let window = self.connections[slot as usize].window;
+            let shared = self.share_message(it.frame.form(window).clone(), it.stamp);
             self.append_shared(slot, shared, it.place, it.came);
             self.unshare(shared);
         }

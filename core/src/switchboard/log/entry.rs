@@ -134,9 +134,9 @@ impl Entry {
         self.frame.is_empty()
     }
 
-    /// Releases the frame; returns its size.
+    /// Releases the frame; returns the bytes that it held.
     pub(super) fn kill(&mut self) -> usize {
-        let bytes = self.frame.len();
+        let bytes = self.frame.footprint();
         if bytes > 0 {
             self.frame = Frame::raw([]);
         }

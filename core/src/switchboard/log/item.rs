@@ -3,6 +3,7 @@
 use super::arena::NONE;
 use super::class::Class;
 use crate::Frame;
+use crate::frame::Window;
 
 /// A frame of a connection.
 #[derive(Debug)]
@@ -50,6 +51,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn bytes(&self) -> usize {
-        self.frame.len()
+        self.frame.footprint()
+    }
+
+    /// Returns whether it is the compressed form of a message of a room.
+    pub(super) fn is_deflated(&self) -> bool {
+        self.frame.form(Window::NONE).is_deflated()
     }
 }

@@ -23,7 +23,7 @@ impl Log {
         (excluded, origin): (&[u32], Origin),
     ) -> Result<Published, NotKept> {
         debug_assert!(kind.is_kept());
-        let cost = frame.len() + OVERHEAD + name.len();
+        let cost = frame.footprint() + OVERHEAD + name.len();
         self.check_keeps(key, name, kind, cost)?;
         let kept = Kept {
             position: self.rooms[key].end(),

@@ -7,6 +7,7 @@ use super::limits::Slow;
 use super::recovery::{From, Identity, Joined, Recovery};
 use super::room::Member;
 use crate::ConnectionId;
+use crate::frame::Window;
 
 impl Log {
     /// Adds a connection, which is in no room and has nothing to write.
@@ -36,6 +37,22 @@ impl Log {
         self.connection(id).is_some_and(|found| found.events)
     }
 
+    /// Sets what a connection can inflate. It gets the compressed form of what is sent from now on, where
+    /// that fits.
+    pub(in crate::switchboard) fn set_window(&mut self, id: ConnectionId, window: Window) {
+        if self.connection(id).is_some() {
+            let connection = &mut self.connections[id.slot as usize];
+            let before = std::mem::replace(&mut connection.window, window);
+            self.inflating += usize::from(!window.is_none());
+            self.inflating -= usize::from(!before.is_none());
+        }
+    }
+
+    /// Returns the number of connections that can inflate messages.
+    pub(in crate::switchboard) const fn inflating(&self) -> usize {
+        self.inflating
+    }
+
     /// Forgets a connection and all that it has not written. Returns the number of messages among
     /// that.
     pub(in crate::switchboard) fn drop_connection(&mut self, id: ConnectionId) -> u64 {
@@ -43,6 +60,7 @@ impl Log {
             return 0;
         }
         let dropped = self.leave_all(id) + self.clear_own(id.slot);
+        self.set_window(id, Window::NONE);
         self.unblock(id.slot);
         let connection = &mut self.connections[id.slot as usize];
         let dropped = dropped + u64::from(std::mem::take(&mut connection.adrift));

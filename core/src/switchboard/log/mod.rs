@@ -52,6 +52,7 @@
 //! - L7: a member gets, in order and once, what was published while it was in the room, without what
 //!   excludes it and what is counted as lost.
 //! - L8: once everybody can be written to, turns come to an end.
+//! - L9: a connection gets a frame compressed exactly if there is that form, and its window takes it.
 //! - H1: the history is a contiguous suffix of the numbers, within its bounds whenever it is read.
 //! - H2: who recovers gets every later number once, as message, skipped or in a gap.
 //! - K1: where values are kept by key, a member that has read to the end has got the latest one or
@@ -124,8 +125,8 @@ pub(super) struct Log {
     connections: Chunks<Connection>,
     items: Arena<Item>,
     shared: Arena<Shared>,
-    /// Messages of rooms among `shared`, by their stamps.
-    flushed: BTreeMap<u64, u32>,
+    /// Messages of rooms among `shared`, by their stamps, and whether it is the compressed form.
+    flushed: BTreeMap<(u64, bool), u32>,
     lags: Arena<Lag>,
     /// Messages published so far.
     published: u64,
@@ -134,6 +135,8 @@ pub(super) struct Log {
     /// Bytes of all frames that are held, and of those that are only history.
     held: usize,
     idle: usize,
+    /// Connections that can inflate messages.
+    inflating: usize,
     /// Rooms with something to write, each with its serial, in the order of their turns.
     pending: Ring<(u32, u64)>,
     /// Connections that have something to write and that no circle is sure to come to.
@@ -194,6 +197,7 @@ impl Log {
             totals: Mark::default(),
             held: 0,
             idle: 0,
+            inflating: 0,
             pending: Ring::default(),
             dirty: Ring::default(),
             congested: 0,
@@ -234,7 +238,7 @@ impl Log {
         };
         debug_assert!(room.members.is_empty(), "its members leave first");
         self.congested -= usize::from(room.congested);
-        let held: usize = room.ring.iter().map(|entry| entry.frame.len()).sum();
+        let held: usize = room.ring.iter().map(|entry| entry.frame.footprint()).sum();
         self.held -= held;
         self.idle -= room.idle;
         if let Some(history) = &room.history {
@@ -282,11 +286,6 @@ impl Log {
     /// once.
     pub(super) const fn held(&self) -> usize {
         self.held
-    }
-
-    /// Returns the bytes of a connection's own frames.
-    pub(super) fn own_bytes(&self, id: ConnectionId) -> usize {
-        self.connection(id).map_or(0, |found| found.bytes)
     }
 
     /// Returns whether a socket takes no bytes.

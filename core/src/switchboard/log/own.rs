@@ -48,7 +48,7 @@ impl Log {
         if limited {
             self.count(frame.len());
         }
-        self.held += frame.len();
+        self.held += frame.footprint();
         self.append(id.slot, Lane::InOrder, frame, class, NONE);
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Log {
         class: Class,
     ) {
         if self.connection(id).is_some() {
-            self.held += frame.len();
+            self.held += frame.footprint();
             self.append(id.slot, Lane::Urgent, frame, class, NONE);
         }
     }
@@ -72,6 +72,11 @@ impl Log {
         self.published += 1;
     }
 
+    /// Returns the bytes of a connection's own frames.
+    pub(in crate::switchboard) fn own_bytes(&self, id: ConnectionId) -> usize {
+        self.connection(id).map_or(0, |found| found.bytes)
+    }
+
     /// Counts a message that is published or sent. One that many get counts once.
     pub(super) fn count(&mut self, bytes: usize) {
         self.totals.messages += 1;
@@ -80,7 +85,7 @@ impl Log {
 
     /// Queues a mark among what was due from a room.
     pub(super) fn append_mark(&mut self, slot: u32, frame: Frame, stamp: u64) {
-        self.held += frame.len();
+        self.held += frame.footprint();
         let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, NONE);
         self.items[item].stamp = stamp;
         self.items[item].came = Came::Room;
@@ -145,13 +150,12 @@ impl Log {
     /// Frees a frame that is in no list.
     pub(super) fn free(&mut self, slot: u32, item: u32) -> Class {
         let item = self.items.remove(item).expect("the frame is there");
-        let bytes = item.frame.len();
         let connection = &mut self.connections[slot as usize];
-        connection.bytes -= bytes;
+        connection.bytes -= item.frame.len();
         connection.messages -= u32::from(item.class.is_message());
         connection.pongs -= u8::from(item.class == Class::PONG);
         if item.shared == NONE {
-            self.held -= bytes;
+            self.held -= item.frame.footprint();
         } else {
             self.unshare(item.shared);
         }

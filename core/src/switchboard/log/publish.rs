@@ -108,7 +108,7 @@ impl Log {
             self.rooms[key].volatiles += 1;
             self.rooms[key].leave_holes();
         }
-        let bytes = frame.len();
+        let bytes = frame.footprint();
         let room = &mut self.rooms[key];
         room.ring.lend_buffer(|| self.spares.pop());
         room.append(Entry::new(frame, kind, seq, stamp, &excluded));

@@ -10,7 +10,8 @@ use super::item::Lane;
 use super::limits::Slow;
 use super::plain::Plain;
 use super::turn::{Job, Outcome, Source, Step, Turn};
-use crate::{ConnectionId, Frame};
+use crate::ConnectionId;
+use crate::frame::Form;
 
 impl Log {
     /// Reports a turn, of which each job says how much was written. Returns what came of each job
@@ -140,20 +141,19 @@ impl Log {
         (start, written, end): (usize, usize, usize),
         (room, position, stamp): (u32, u64, u64),
     ) -> Rest {
-        let (mut frame, mut from) = turn.rest(job, written, end);
+        let (mut form, mut from) = turn.rest(job, written, end);
         let mut is_shared = job.is_lent();
-        if !is_shared && let Some(whole) = self.message_before(room, position, &frame, end - start)
-        {
-            (frame, from) = (whole, written - start);
+        if !is_shared && let Some(whole) = self.message_before(room, position, &form, end - start) {
+            (form, from) = (whole, written - start);
             is_shared = true;
         }
         let shared = if is_shared {
-            self.share_message(frame.clone(), stamp)
+            self.share_message(form.clone(), stamp)
         } else {
             NONE
         };
         Rest {
-            frame,
+            form,
             from,
             message: true,
             ping: false,
@@ -161,13 +161,12 @@ impl Log {
         }
     }
 
-    /// Returns the frame before a position of a room if it is as long, and ends like this one: what is
-    /// told of numbers, and a compressed message, are other frames.
-    fn message_before(&self, room: u32, position: u64, rest: &Frame, len: usize) -> Option<Frame> {
+    /// Returns the message before a position of a room in the form that is as long, and ends like this
+    /// one: what is told of numbers is another frame.
+    fn message_before(&self, room: u32, position: u64, rest: &Form, len: usize) -> Option<Form> {
         let room = self.rooms.get(room)?;
         let entry = room.ring.get(room.locate(position.checked_sub(1)?))?;
-        let same = entry.frame.len() == len && entry.frame.as_bytes().ends_with(rest.as_bytes());
-        same.then(|| entry.frame.clone())
+        entry.frame.form_of(rest.as_bytes(), len).cloned()
     }
 
     /// Notes that a message that a writer had taken has gone out, or begun to. If its room was left,
@@ -187,7 +186,7 @@ impl Log {
         slot: u32,
         source: Source,
         lent: bool,
-        rest: Option<(Frame, usize)>,
+        rest: Option<(Form, usize)>,
         outcome: &mut Outcome,
     ) {
         let keeps = lent && rest.is_some();
@@ -219,7 +218,7 @@ impl Log {
             }
             Source::Room { .. } => (false, false, NONE),
         };
-        let Some((frame, from)) = rest else {
+        let Some((form, from)) = rest else {
             outcome.messages += u32::from(message);
             outcome.ping |= ping;
             if source == Source::Rest {
@@ -234,7 +233,7 @@ impl Log {
         self.set_rest(
             slot,
             Some(Rest {
-                frame,
+                form,
                 from,
                 message,
                 ping,

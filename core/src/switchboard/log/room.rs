@@ -218,7 +218,7 @@ impl Room {
         }
         while self.passed > index {
             self.passed -= 1;
-            self.idle -= self.ring[self.passed].frame.len();
+            self.idle -= self.ring[self.passed].frame.footprint();
         }
     }
 
@@ -261,7 +261,7 @@ impl Room {
             if !(entry.stays() || self.latest.is_none() && entry.seq().is_some()) {
                 freed += self.kill(self.passed);
             }
-            self.idle += self.ring[self.passed].frame.len();
+            self.idle += self.ring[self.passed].frame.footprint();
             self.passed += 1;
         }
         while self.passed > 0 && !self.keeps_front() {
@@ -315,13 +315,13 @@ impl Room {
         self.popped = entry.seq().unwrap_or(self.popped);
         if self.passed > 0 {
             self.passed -= 1;
-            self.idle -= entry.frame.len();
+            self.idle -= entry.frame.footprint();
         }
         if let Some(history) = &mut self.history {
             history.popped();
         }
         self.volatiles -= u32::from(entry.is_volatile());
-        entry.frame.len()
+        entry.frame.footprint()
     }
 
     /// Returns the first position from `index` on that a member gets to that has passed the entry

@@ -11,6 +11,7 @@ use super::recovery::{Markers, Recovery, place};
 use super::room::Room;
 use super::take::{CHUNK, LENT_FROM};
 use super::turn::{Job, Source, Step, Turn};
+use crate::frame::{Form, Window};
 use crate::{Frame, event_stream};
 
 /// A room in which the connection is behind.
@@ -36,7 +37,9 @@ struct Behind {
 struct Gather {
     start: usize,
     steps: usize,
-    lent: Option<(Frame, usize)>,
+    lent: Option<(Form, usize)>,
+    /// What the connection can inflate.
+    window: Window,
     /// Whether frames are written as events.
     events: bool,
     /// Whether nothing more fits.
@@ -48,18 +51,28 @@ struct Gather {
 impl Gather {
     fn used(&self, turn: &Turn) -> usize {
         match &self.lent {
-            Some((frame, from)) => frame.len() - from,
+            Some((form, from)) => form.len() - from,
             None => turn.buffer.len() - self.start,
         }
     }
 
-    /// Adds a frame, if it fits; returns whether it did.
-    fn add(&mut self, turn: &mut Turn, frame: &Frame, from: usize, step: (bool, Source)) -> bool {
-        // What remains of an event is none.
-        if self.events && step.1 != Source::Rest {
+    /// Adds a frame as it is for the connection, if it fits; returns whether it did.
+    fn add(&mut self, turn: &mut Turn, frame: &Frame, step: (bool, Source)) -> bool {
+        if self.events {
             return self.add_event(turn, frame, step, None);
         }
-        let bytes = frame.len() - from;
+        self.add_form(turn, frame.form(self.window), 0, step)
+    }
+
+    /// Adds a form of a frame from a byte on, if it fits; returns whether it did.
+    fn add_form(
+        &mut self,
+        turn: &mut Turn,
+        form: &Form,
+        from: usize,
+        (message, source): (bool, Source),
+    ) -> bool {
+        let bytes = form.len() - from;
         let used = self.used(turn);
         let large = bytes >= LENT_FROM;
         if self.full || (used > 0 && (large || used + bytes > CHUNK)) {
@@ -67,12 +80,11 @@ impl Gather {
             return false;
         }
         if large {
-            self.lent = Some((frame.clone(), from));
+            self.lent = Some((form.clone(), from));
             self.full = true;
         } else {
-            turn.buffer.extend_from_slice(&frame.as_bytes()[from..]);
+            turn.buffer.extend_from_slice(&form.as_bytes()[from..]);
         }
-        let (message, source) = step;
         turn.steps.push(Step {
             end: (used + bytes) as u32,
             message,
@@ -117,6 +129,7 @@ impl Log {
             start: turn.buffer.len(),
             steps: turn.steps.len(),
             lent: None,
+            window: self.connections[slot as usize].window,
             events: self.connections[slot as usize].events,
             full: false,
             urgent: 0,
@@ -141,7 +154,7 @@ impl Log {
             .iter()
             .all(|it| it.at == self.rooms[it.room].ring.len());
         let job = match gather.lent {
-            Some((frame, from)) => Job::lent(id, frame, from, steps, all),
+            Some((form, from)) => Job::lent(id, form, from, steps, all),
             None => Job::copied(id, gather.start..turn.buffer.len(), steps, all),
         };
         turn.jobs.push(job);
@@ -193,13 +206,13 @@ impl Log {
     fn gather_own_first(&mut self, slot: u32, turn: &mut Turn, gather: &mut Gather) {
         let connection = &self.connections[slot as usize];
         if let Some(rest) = &connection.rest {
-            gather.add(turn, &rest.frame, rest.from, (rest.message, Source::Rest));
+            gather.add_form(turn, &rest.form, rest.from, (rest.message, Source::Rest));
         }
         // An HTTP response is never overtaken.
         let mut own = connection.own.head;
         while let Some(item) = self.items.get(own)
             && item.class == Class::HTTP
-            && gather.add(turn, &item.frame, 0, (false, Source::Own))
+            && gather.add(turn, &item.frame, (false, Source::Own))
         {
             gather.own += 1;
             own = item.next;
@@ -207,12 +220,7 @@ impl Log {
         let mut urgent = connection.urgent.head;
         while let Some(item) = self.items.get(urgent)
             && gather.urgent < u16::MAX
-            && gather.add(
-                turn,
-                &item.frame,
-                0,
-                (item.class.is_message(), Source::Urgent),
-            )
+            && gather.add(turn, &item.frame, (item.class.is_message(), Source::Urgent))
         {
             gather.urgent += 1;
             urgent = item.next;
@@ -237,8 +245,7 @@ impl Log {
                 self.gather_room(slot, turn, gather, (room, stamp), markers);
             }
             let item = &self.items[own];
-            if gather.full
-                || !gather.add(turn, &item.frame, 0, (item.class.is_message(), Source::Own))
+            if gather.full || !gather.add(turn, &item.frame, (item.class.is_message(), Source::Own))
             {
                 return;
             }
@@ -275,7 +282,7 @@ impl Log {
                     let id = seq.and_then(|seq| markers.position(slot, behind.room, seq));
                     gather.add_event(turn, &entry.frame, (true, after), id.as_deref())
                 } else {
-                    gather.add(turn, &entry.frame, 0, (true, after))
+                    gather.add(turn, &entry.frame, (true, after))
                 };
                 if !added {
                     return;
@@ -313,7 +320,7 @@ impl Log {
         let after = after(room, behind.room, at - 1);
         match marker {
             Some(frame) => {
-                if !gather.add(turn, &frame, 0, (true, after)) {
+                if !gather.add(turn, &frame, (true, after)) {
                     return false;
                 }
             }
@@ -349,7 +356,7 @@ impl Log {
             position: room.base,
             stamp: 0,
         };
-        behind.moved = gather.add(turn, &frame, 0, (true, front));
+        behind.moved = gather.add(turn, &frame, (true, front));
         behind.moved
     }
 }

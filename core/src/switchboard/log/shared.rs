@@ -4,6 +4,7 @@ use super::Log;
 use super::arena::NONE;
 use super::class::Class;
 use super::item::{Came, Item, Lane, Shared};
+use crate::frame::Form;
 use crate::{ConnectionId, Frame};
 
 impl Log {
@@ -65,7 +66,7 @@ impl Log {
 
     /// Counts a frame for several connections. The caller holds the first reference.
     pub(super) fn share(&mut self, frame: Frame, origin: Option<u64>) -> u32 {
-        self.held += frame.len();
+        self.held += frame.footprint();
         self.shared.insert(Shared {
             frame,
             references: 1,
@@ -91,9 +92,9 @@ impl Log {
         let shared = &mut self.shared[key];
         shared.references -= 1;
         if shared.references == 0 {
-            self.held -= shared.frame.len();
+            self.held -= shared.bytes();
             if let Some(origin) = shared.origin {
-                self.flushed.remove(&origin);
+                self.flushed.remove(&(origin, shared.is_deflated()));
             }
             self.shared.remove(key);
         }
@@ -107,15 +108,16 @@ impl Log {
         self.items[item].came = came;
     }
 
-    /// Counts a message of a room for several connections, once for all. The caller holds a
+    /// Counts a form of a message of a room for several connections, once for all. The caller holds a
     /// reference.
-    pub(super) fn share_message(&mut self, frame: Frame, stamp: u64) -> u32 {
-        if let Some(&shared) = self.flushed.get(&stamp) {
+    pub(super) fn share_message(&mut self, form: Form, stamp: u64) -> u32 {
+        let key = (stamp, form.is_deflated());
+        if let Some(&shared) = self.flushed.get(&key) {
             self.retain_shared(shared);
             return shared;
         }
-        let shared = self.share(frame, Some(stamp));
-        self.flushed.insert(stamp, shared);
+        let shared = self.share(form.into(), Some(stamp));
+        self.flushed.insert(key, shared);
         shared
     }
 
@@ -138,9 +140,6 @@ impl Log {
 #[cfg(test)]
 impl Log {
     pub(super) fn shared_bytes(&self) -> usize {
-        self.shared
-            .iter()
-            .map(|(_, shared)| shared.frame.len())
-            .sum()
+        self.shared.iter().map(|(_, shared)| shared.bytes()).sum()
     }
 }

@@ -6,6 +6,7 @@ use super::limits::Slow;
 use super::recovery::Markers;
 use super::turn::{Job, Source, Step, Stretch, Turn};
 use crate::ConnectionId;
+use crate::frame::Window;
 
 /// Members that are looked at in one turn.
 const LOOKS: usize = 256;
@@ -151,10 +152,11 @@ impl Log {
         if !alone {
             return self.serve(slot, turn, markers);
         }
+        let window = connection.window;
         let known = turn.stretches[first..]
             .iter()
-            .position(|it| it.from == from);
-        let known = known.map_or_else(|| self.stretch(key, from, turn), |at| first + at);
+            .position(|it| it.from == from && it.window.is_none_or(|its| its == window));
+        let known = known.map_or_else(|| self.stretch(key, (from, window), turn), |at| first + at);
         let stretch = &turn.stretches[known];
         let (to, steps) = (stretch.to, stretch.steps.clone());
         let taken = steps.len() as u32;
@@ -163,7 +165,7 @@ impl Log {
         let id = ConnectionId { slot, generation };
         connection.writer = Writer::Writing;
         let mut job = match &stretch.lent {
-            Some(frame) => Job::lent(id, frame.clone(), 0, steps, stretch.all),
+            Some(form) => Job::lent(id, form.clone(), 0, steps, stretch.all),
             None => Job::copied(id, stretch.bytes.clone(), steps, stretch.all),
         };
         job.uniform = true;
@@ -180,17 +182,20 @@ impl Log {
         room.note_taken(at);
     }
 
-    /// Collects what members get that stand at `from` and are not special.
-    fn stretch(&self, key: u32, from: u64, turn: &mut Turn) -> usize {
+    /// Collects what members get that stand at `from`, are not special and have this window.
+    fn stretch(&self, key: u32, (from, window): (u64, Window), turn: &mut Turn) -> usize {
         let room = &self.rooms[key];
         let (start, steps) = (turn.buffer.len(), turn.steps.len() as u32);
         let mut at = room.locate(from);
         let mut to = from;
         let mut lent = None;
+        let mut has_forms = false;
         while let Some(entry) = room.ring.get(at) {
-            let large = entry.frame.len() >= LENT_FROM;
+            let form = entry.frame.form(window);
+            let large = form.len() >= LENT_FROM;
             let used = turn.buffer.len() - start;
-            if used > 0 && (large || used + entry.frame.len() > CHUNK) {
+            has_forms |= entry.frame.has_forms();
+            if used > 0 && (large || used + form.len() > CHUNK) {
                 break;
             }
             let skipped = entry.is_dead() || (entry.is_volatile() && room.position(at) != from);
@@ -199,17 +204,14 @@ impl Log {
                 continue;
             }
             if large {
-                lent = Some(entry.frame.clone());
+                lent = Some(form.clone());
             } else {
-                turn.buffer.extend_from_slice(entry.frame.as_bytes());
+                turn.buffer.extend_from_slice(form.as_bytes());
             }
             at = room.landing(at + 1);
             to = room.position(at);
-            let end = lent
-                .as_ref()
-                .map_or(turn.buffer.len() - start, crate::Frame::len);
             turn.steps.push(Step {
-                end: end as u32,
+                end: (used + form.len()) as u32,
                 message: true,
                 source: Source::Room {
                     room: key,
@@ -227,6 +229,7 @@ impl Log {
             bytes: start..turn.buffer.len(),
             steps: steps..turn.steps.len() as u32,
             lent,
+            window: has_forms.then_some(window),
             all: at == room.ring.len(),
         });
         turn.stretches.len() - 1

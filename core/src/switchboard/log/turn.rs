@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::{ConnectionId, Frame};
+use crate::ConnectionId;
+use crate::frame::{Form, Window};
 
 /// Bytes of its buffer that a turn keeps.
 const KEPT: usize = 64 << 10;
@@ -47,7 +48,7 @@ enum Payload {
     /// A part of the turn's buffer.
     Buffer(Range<usize>),
     /// A large frame, from some byte on.
-    Lent(Frame, usize),
+    Lent(Form, usize),
 }
 
 /// What is written to one connection.
@@ -84,14 +85,14 @@ impl Job {
 
     pub(super) fn lent(
         id: ConnectionId,
-        frame: Frame,
+        form: Form,
         from: usize,
         steps: Range<u32>,
         all: bool,
     ) -> Self {
         Self {
             id,
-            payload: Payload::Lent(frame, from),
+            payload: Payload::Lent(form, from),
             steps,
             all,
             uniform: false,
@@ -107,7 +108,7 @@ impl Job {
     pub(super) fn len(&self) -> usize {
         match &self.payload {
             Payload::Buffer(range) => range.len(),
-            Payload::Lent(frame, from) => frame.len() - from,
+            Payload::Lent(form, from) => form.len() - from,
         }
     }
 
@@ -178,7 +179,9 @@ pub(super) struct Stretch {
     pub(super) to: u64,
     pub(super) bytes: Range<usize>,
     pub(super) steps: Range<u32>,
-    pub(super) lent: Option<Frame>,
+    pub(super) lent: Option<Form>,
+    /// For which connections it is; for any, if none of its messages has a compressed form.
+    pub(super) window: Option<Window>,
     pub(super) all: bool,
 }
 
@@ -240,19 +243,19 @@ impl Turn {
     pub(super) fn bytes<'a>(&'a self, job: &'a Job) -> &'a [u8] {
         match &job.payload {
             Payload::Buffer(range) => &self.buffer[range.clone()],
-            Payload::Lent(frame, from) => &frame.as_bytes()[*from..],
+            Payload::Lent(form, from) => &form.as_bytes()[*from..],
         }
     }
 
     /// Returns the rest of a job's frame that ends at `end`, from byte `at` of the job on: the
     /// frame, and the bytes of it that are done.
-    pub(super) fn rest(&self, job: &Job, at: usize, end: usize) -> (Frame, usize) {
+    pub(super) fn rest(&self, job: &Job, at: usize, end: usize) -> (Form, usize) {
         match &job.payload {
             Payload::Buffer(range) => {
                 let bytes = &self.buffer[range.start + at..range.start + end];
-                (Frame::raw(bytes), 0)
+                (Form::new(bytes), 0)
             }
-            Payload::Lent(frame, from) => (frame.clone(), from + at),
+            Payload::Lent(form, from) => (form.clone(), from + at),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
+use crate::frame::Window;
 use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
@@ -118,6 +119,18 @@ impl Switchboard {
         if let Some(pending) = self.connections.get_mut(id)?.pending() {
             pending.reach = reach;
         }
+        Ok(())
+    }
+
+    /// Sends a connection what is to come without compression, whatever was agreed on. For clients that
+    /// get messages with both a secret and what somebody else chose.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
+    pub fn stop_compressing(&mut self, id: ConnectionId) -> Result<(), StaleId> {
+        self.connections.get(id)?;
+        self.log.set_window(id, Window::NONE);
         Ok(())
     }
 

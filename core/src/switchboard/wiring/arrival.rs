@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::switchboard::Switchboard;
 use crate::address::is_trusted;
+use crate::frame::Window;
 use crate::handshake::{Purpose, Resume};
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
@@ -218,6 +219,10 @@ impl Switchboard {
             claim: None,
         };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
+        if let Some(agreed) = request.deflate() {
+            let window = Window::of_bits(agreed.server_max_window_bits);
+            self.log.set_window(id, window);
+        }
         self.disarm(id, Kind::Handshake, false);
         let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
         let verdict = if !request.lobby().is_none_or(named) {

@@ -66,6 +66,7 @@ impl Switchboard {
                     echo,
                     volatile,
                     again,
+                    twin: None,
                 };
                 self.route(id, channel.as_deref(), sent, request)
             }
@@ -155,6 +156,7 @@ impl Switchboard {
                 echo,
                 volatile,
                 again,
+                twin,
                 request,
                 ..
             } => {
@@ -164,6 +166,7 @@ impl Switchboard {
                     echo,
                     volatile,
                     again,
+                    twin: twin.as_deref(),
                 };
                 self.publish_from(id, &room, sent, request.as_ref());
             }

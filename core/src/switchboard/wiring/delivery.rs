@@ -1,5 +1,6 @@
 //! Sending to a room, to all connections, to a user, or to one connection.
 
+use super::draft::Draft;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::errors::SendError;
@@ -28,8 +29,22 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         self.enter_to_send(now);
+        let draft = Draft {
+            content,
+            sender,
+            twin: None,
+        };
+        self.broadcast_draft(room, draft, exclude)
+    }
+
+    pub(super) fn broadcast_draft(
+        &mut self,
+        room: &str,
+        draft: Draft<'_>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
         if self.relay.is_some() && self.shared_settings(room).is_some() {
-            return self.broadcast_shared(room, content, sender, exclude);
+            return self.broadcast_shared(room, draft.content, draft.sender, exclude);
         }
         let place = self.rooms.find_or_vacant(room);
         if place.is_err() && !self.would_keep(room) {
@@ -38,7 +53,7 @@ impl Switchboard {
         self.check_busy()?;
         let key = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
         let origin = self.origin_of_broadcast(key, exclude);
-        let receipt = self.publish_content(key, content, sender, exclude, origin);
+        let receipt = self.publish_draft(key, draft, exclude, origin);
         self.bound_dormant_rooms();
         receipt
     }
@@ -66,6 +81,11 @@ impl Switchboard {
         }
         self.tell_room_volatile(room, content, sender, exclude);
         Ok(Receipt::default())
+    }
+
+    /// Returns whether a connection can inflate messages, so that it is of use to compress them.
+    pub const fn has_inflating(&self) -> bool {
+        self.log.inflating() > 0
     }
 
     /// Sends a frame to a room unchanged, without a number.
@@ -297,25 +317,18 @@ impl Switchboard {
         self.send_to_members(key, frame, volatile, exclude)
     }
 
-    pub(super) fn publish_content(
+    pub(super) fn publish_draft(
         &mut self,
         key: u32,
-        content: Content<'_>,
-        sender: Option<&str>,
+        draft: Draft<'_>,
         exclude: Exclude<'_>,
         origin: Origin,
     ) -> Result<Receipt, SendError> {
         let room = self.rooms.at(key);
         let seq = self.log.next_seq(room.log);
-        let message = ServerMessage::Message {
-            channel: &room.name,
-            key: None,
-            content,
-            sender,
-            seq,
-        };
-        let frame = self.encoder.encode(&message, content.as_json().len());
+        let frame = draft.encode(&mut self.encoder, &room.name, None, seq);
         self.check_size(&frame)?;
+        self.counters.compressed(&frame);
         let mut receipt = self.send_to_members(key, frame, (Kind::Numbered, origin), exclude)?;
         receipt.seq = Some(seq);
         Ok(receipt)

@@ -25,6 +25,13 @@ pub enum Event<'a> {
         /// Bytes of it that are held.
         bytes: usize,
     },
+    /// A compressed message was inflated.
+    Inflated {
+        /// Bytes of payload received.
+        received: usize,
+        /// Bytes of its content.
+        bytes: usize,
+    },
     /// A ping (RFC 6455, section 5.5.2).
     Ping(&'a [u8]),
     /// A pong (RFC 6455, section 5.5.3). [`Switchboard::pong`] also says whether it was asked for.
@@ -90,6 +97,7 @@ impl Switchboard {
         match event {
             Event::Heard => self.heard(id),
             Event::Partial { in_message, bytes } => self.partial(id, in_message, bytes),
+            Event::Inflated { received, bytes } => self.counters.inflated(received, bytes),
             Event::Ping(payload) => {
                 self.heard(id);
                 self.pinged(id, payload);

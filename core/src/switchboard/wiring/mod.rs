@@ -17,6 +17,7 @@
 //!   sending, refusal                                what may end connections
 //!   ending                                          ends them
 //!   queueing, membership, markers, presence_info    never ends one
+//!   draft                                           what is published, but for its number
 //!   switchboard                                     the sub-machines, the clock
 //! ```
 
@@ -29,6 +30,7 @@ mod commands;
 mod consider;
 mod delivery;
 mod denials;
+mod draft;
 mod drain;
 mod elsewhere;
 mod ending;
@@ -73,5 +75,5 @@ pub use self::histories::{Excerpt, Stored};
 pub use self::inbound::{Event, ReadMode};
 pub use self::publish::Publishing;
 pub use self::questions::Question;
-pub use self::stats::{ClusterReport, HistoryStats, Stats};
+pub use self::stats::{ClusterReport, CompressedStats, HistoryStats, InflatedStats, Stats};
 pub use self::switchboard::Switchboard;

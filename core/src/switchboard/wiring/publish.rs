@@ -1,10 +1,9 @@
 //! Publishing to a room with an answer that says under which number.
 
 use super::switchboard::Switchboard;
-use crate::protocol::Content;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::recipients::Exclude;
-use crate::{Position, Time};
+use crate::{Position, RoomMessage, Time};
 
 /// What came of [`Switchboard::publish`].
 #[non_exhaustive]
@@ -19,27 +18,27 @@ pub enum Publishing {
 }
 
 impl Switchboard {
-    /// Like [`broadcast`](Self::broadcast), and says under which number. In a cluster that is known
+    /// Like [`broadcast_message`](Self::broadcast_message), and says under which number. In a cluster that is known
     /// only once the broker has answered.
     ///
     /// # Errors
     ///
-    /// As for [`broadcast`](Self::broadcast).
+    /// As for [`broadcast_message`](Self::broadcast_message).
     pub fn publish(
         &mut self,
         now: Time,
-        room: &str,
-        content: Content<'_>,
-        sender: Option<&str>,
+        message: &RoomMessage<'_>,
         exclude: Exclude<'_>,
     ) -> Result<Publishing, SendError> {
+        let room = message.room();
         if self.shared_settings(room).is_some() {
             self.enter_to_send(now);
             self.check_busy()?;
+            let (content, sender) = (message.content(), message.sender());
             let ticket = self.relay_broadcast(room, content, sender, exclude, true)?;
             return Ok(Publishing::Asked(ticket));
         }
-        let receipt = self.broadcast(now, room, content, sender, exclude)?;
+        let receipt = self.broadcast_message(now, message, exclude)?;
         let position = self.position(room).unwrap_or_else(Position::nowhere);
         let seq = receipt.seq.unwrap_or_default();
         Ok(Publishing::Done(Position { seq, ..position }))

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::draft::Draft;
 use super::questions::Question;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::recipients::{Exclude, Receipt};
-use crate::{ConnectionId, Direct, Frame, check_name};
+use crate::{ConnectionId, Direct, Frame, Twin, check_name};
 
 /// What a client sends to a room.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Sent<'a> {
     pub(super) volatile: bool,
     /// The number that the room had come to when it was first sent, if this is not the first time.
     pub(super) again: Option<u64>,
+    /// Its compressed form.
+    pub(super) twin: Option<&'a Twin>,
 }
 
 impl Switchboard {
@@ -73,6 +76,7 @@ impl Switchboard {
             echo: sent.echo,
             volatile: sent.volatile,
             again: sent.again,
+            twin: None,
             request: request.map(RequestId::into_owned),
         })
     }
@@ -107,11 +111,17 @@ impl Switchboard {
             users: &[],
         };
         let origin = self.origin_of_message(key, id, sent.echo, request);
-        let sender = Some(&*sender);
+        let draft = Draft {
+            content: sent.content,
+            sender: Some(&sender),
+            twin: sent.twin,
+        };
         let published = match sent.key {
-            None if sent.volatile => self.publish_volatile(key, sent.content, sender, exclude),
-            None => self.publish_content(key, sent.content, sender, exclude, origin),
-            Some(name) => self.publish_value(key, name, sent.content, sender, (exclude, origin)),
+            None if sent.volatile => {
+                self.publish_volatile(key, draft.content, draft.sender, exclude)
+            }
+            None => self.publish_draft(key, draft, exclude, origin),
+            Some(name) => self.publish_value(key, name, draft, (exclude, origin)),
         };
         match published {
             Ok(Receipt { seq: Some(seq), .. }) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::protocol::{Json, RequestId};
-use crate::{Frame, JoinFrom, Reach, Token};
+use crate::{Frame, JoinFrom, Reach, Token, Twin};
 
 /// A question that only the application can answer. Pass the answer to [`Switchboard::answer`][a], or
 /// for a token to [`Switchboard::authenticated`][b].
@@ -51,6 +51,9 @@ pub enum Question {
         /// For a message that is sent again: the number that the room had come to when it was first
         /// sent.
         again: Option<u64>,
+        /// The message's compressed form; a [`Session`](crate::session::Session) makes it when it is
+        /// granted.
+        twin: Option<Box<Twin>>,
         /// The id of the request.
         request: Option<RequestId<'static>>,
     },

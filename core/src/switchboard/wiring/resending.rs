@@ -158,6 +158,7 @@ impl Switchboard {
             echo: resent.echo,
             volatile: false,
             again: Some(resent.again),
+            twin: None,
         };
         if !self.is_answered(id, key, sent.again, Some(request)) {
             self.relay_from(id, key, sent, Some(request));

@@ -59,6 +59,10 @@ pub struct Stats {
     pub history: HistoryStats,
     /// The outcomes of coming back to a room that keeps a history.
     pub recoveries: Recoveries,
+    /// Messages to rooms that were compressed.
+    pub compressed: CompressedStats,
+    /// Compressed messages of clients.
+    pub inflated: InflatedStats,
     /// Members that are catching up: they come back to a room and have not got all that they missed,
     /// or a room's rule `CatchUp` spares them.
     pub lagging: usize,
@@ -134,6 +138,32 @@ impl Stats {
     }
 }
 
+/// Messages to rooms that were compressed, each once whatever the number of members.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CompressedStats {
+    /// Connections that can inflate messages.
+    pub connections: usize,
+    /// Messages that became smaller.
+    pub messages: u64,
+    /// Bytes of these on the wire, without compression.
+    pub bytes_in: u64,
+    /// Bytes of these on the wire, compressed.
+    pub bytes_out: u64,
+}
+
+/// Compressed messages of clients.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InflatedStats {
+    /// Messages that were inflated.
+    pub messages: u64,
+    /// Bytes of their payloads as received.
+    pub bytes_in: u64,
+    /// Bytes of their content.
+    pub bytes_out: u64,
+}
+
 /// What rooms keep for those who come back.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -168,6 +198,7 @@ impl Switchboard {
         let (history, by_key) = (self.log.kept(), self.log.kept_by_key());
         let percent = self.seats.open() as f64 * 100.0 / max_connections as f64;
         let (rtt_ms, rtt) = self.counters.rtt();
+        let (compressed, inflated) = self.counters.ratios();
         Stats {
             total_connections: self.seats.open(),
             max_connections,
@@ -193,6 +224,17 @@ impl Switchboard {
                 bytes: history.1 + by_key.1,
             },
             recoveries: self.counters.recoveries,
+            compressed: CompressedStats {
+                connections: self.log.inflating(),
+                messages: compressed.messages,
+                bytes_in: compressed.bytes_in,
+                bytes_out: compressed.bytes_out,
+            },
+            inflated: InflatedStats {
+                messages: inflated.messages,
+                bytes_in: inflated.bytes_in,
+                bytes_out: inflated.bytes_out,
+            },
             lagging: self.log.lagging(),
             rtt_ms,
             rtt: rtt.clone(),

@@ -1,11 +1,12 @@
 //! Values that a room keeps by key.
 
+use super::draft::Draft;
 use super::switchboard::Switchboard;
-use crate::protocol::{Content, ServerMessage};
+use crate::protocol::Content;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Kind, NotKept, Origin};
 use crate::switchboard::recipients::{Exclude, Receipt, excluded};
-use crate::{Keep, Time, check_name};
+use crate::{Keep, RoomMessage, Time, check_name};
 
 impl Switchboard {
     /// Sends `content` to a room as the value of a key, a numbered `message`; `null` removes the key.
@@ -29,12 +30,48 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         self.enter_to_send(now);
+        let draft = Draft {
+            content,
+            sender,
+            twin: None,
+        };
+        self.broadcast_value(room, key, draft, exclude)
+    }
+
+    /// Sends a message to its room, as [`broadcast`](Self::broadcast) does, or as the value of its key,
+    /// as [`publish_key`](Self::publish_key) does. Where it was compressed, those who can inflate it get
+    /// it so.
+    ///
+    /// # Errors
+    ///
+    /// As for these.
+    pub fn broadcast_message(
+        &mut self,
+        now: Time,
+        message: &RoomMessage<'_>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
+        self.enter_to_send(now);
+        let (room, draft) = (message.room(), Draft::from(message));
+        match message.key() {
+            Some(key) => self.broadcast_value(room, key, draft, exclude),
+            None => self.broadcast_draft(room, draft, exclude),
+        }
+    }
+
+    fn broadcast_value(
+        &mut self,
+        room: &str,
+        key: &str,
+        draft: Draft<'_>,
+        exclude: Exclude<'_>,
+    ) -> Result<Receipt, SendError> {
         self.check_key(room, key)?;
         self.check_busy()?;
         let place = self.rooms.find_or_vacant(room);
         let place = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
         let origin = self.origin_of_broadcast(place, exclude);
-        let receipt = self.publish_value(place, key, content, sender, (exclude, origin));
+        let receipt = self.publish_value(place, key, draft, (exclude, origin));
         self.bound_dormant_rooms();
         receipt
     }
@@ -70,22 +107,15 @@ impl Switchboard {
         &mut self,
         room: u32,
         key: &str,
-        content: Content<'_>,
-        sender: Option<&str>,
+        draft: Draft<'_>,
         (exclude, origin): (Exclude<'_>, Origin),
     ) -> Result<Receipt, SendError> {
         let (log, name) = (self.rooms.at(room).log, &self.rooms.at(room).name);
         let seq = self.log.next_seq(log);
-        let message = ServerMessage::Message {
-            channel: name,
-            key: Some(key),
-            content,
-            sender,
-            seq,
-        };
-        let frame = self.encoder.encode(&message, content.as_json().len());
+        let frame = draft.encode(&mut self.encoder, name, Some(key), seq);
         self.check_size(&frame)?;
-        let kind = if content.is_null() {
+        self.counters.compressed(&frame);
+        let kind = if draft.content.is_null() {
             Kind::Removal
         } else {
             Kind::Value

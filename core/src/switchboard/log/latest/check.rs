@@ -19,7 +19,7 @@ impl Log {
             let entry = &room.ring[room.locate(kept.position)];
             assert!(entry.stays() && entry.is_removal() == kept.removal, "K2");
             assert_eq!(room.position(room.locate(kept.position)), kept.position);
-            assert_eq!(kept.cost, entry.frame.len() + OVERHEAD + name.len());
+            assert_eq!(kept.cost, entry.frame.footprint() + OVERHEAD + name.len());
             bytes += kept.cost;
         }
         assert_eq!(latest.bytes, bytes, "K2: room {key}");

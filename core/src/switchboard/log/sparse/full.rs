@@ -125,7 +125,7 @@ impl Room {
             let is_nothing = entry.is_dead() && entry.is_volatile() && entry.cursors == 0;
             if is_nothing || (due == 0 && index < kept_from) {
                 stops = place.stops;
-                freed += entry.frame.len();
+                freed += entry.frame.footprint();
                 self.volatiles -= u32::from(entry.is_volatile());
                 removed.push(index);
             } else {
@@ -142,7 +142,7 @@ impl Room {
         }
         let passed = self.ring.iter().take_while(|it| it.cursors == 0);
         (self.passed, self.idle) = passed.fold((0, 0), |(count, bytes), entry| {
-            (count + 1, bytes + entry.frame.len())
+            (count + 1, bytes + entry.frame.footprint())
         });
         sparse.dead = self.ring.iter().filter(|entry| entry.is_dead()).count();
         let (mut start, mut before) = (self.bytes, sparse.counted);

@@ -194,7 +194,7 @@ impl Log {
     /// L3: what is held is what a recount finds.
     fn check_held(&self) {
         let rooms = self.rooms.iter().flat_map(|(_, room)| room.ring.iter());
-        let mut held: usize = rooms.map(|entry| entry.frame.len()).sum();
+        let mut held: usize = rooms.map(|entry| entry.frame.footprint()).sum();
         let mut items = 0;
         for (slot, connection) in self.connections.iter().enumerate() {
             let (mut bytes, mut messages, mut pongs) = (0, 0, 0);
@@ -207,7 +207,7 @@ impl Log {
                     held += if item.is_shared() {
                         0
                     } else {
-                        item.frame.len()
+                        item.frame.footprint()
                     };
                     items += 1;
                     assert_eq!(item.next == NONE, at == list.tail);
@@ -229,7 +229,7 @@ impl Log {
         held += self.shared_bytes();
         let rooms = self.rooms.iter().map(|(_, room)| room);
         let passed = rooms.flat_map(|room| room.ring.iter().take(room.passed));
-        let idle: usize = passed.map(|entry| entry.frame.len()).sum();
+        let idle: usize = passed.map(|entry| entry.frame.footprint()).sum();
         assert_eq!(self.idle, idle, "L3: what is only history");
         assert_eq!(items, self.items.len());
         assert_eq!(self.held, held, "L3");

@@ -5,6 +5,7 @@ use super::super::recovery::From;
 use super::frames::frame;
 use super::model::{Client, Recovers};
 use super::world::{Names, World, identity};
+use crate::frame::Window;
 use crate::{ConnectionId, Time};
 
 impl World {
@@ -17,7 +18,13 @@ impl World {
                 generation: self.generation,
             };
             self.log.open(id);
-            self.clients[slot] = Some((id, Client::default()));
+            let bits = [None, Some(8), Some(15)][self.rng.usize(..3)];
+            if bits.is_some() {
+                self.log.set_window(id, Window::of_bits(bits));
+            }
+            let mut client = Client::default();
+            client.bits = bits;
+            self.clients[slot] = Some((id, client));
         }
     }
 
@@ -32,6 +39,7 @@ impl World {
         self.blocked.remove(&id.slot);
         self.found += client.lost.len();
         self.events.own += client.acks;
+        self.events.halves += client.halves;
         self.events.recovered += client.recovered;
         self.events.marks += client.marks;
         self.events.pongs += client.pongs_got;

@@ -14,14 +14,36 @@ pub(super) fn mark(room: u32, gap: bool, from: u64, to: u64) -> Frame {
     Frame::binary(&payload)
 }
 
-/// Makes a frame that tells its time and its room.
+/// Makes a frame that tells its time and its room. Some have another form of half the content.
 pub(super) fn frame(time: u64, room: Room, urgent: bool, bytes: usize) -> Frame {
     let mut payload = Vec::with_capacity(bytes + 13);
     payload.extend_from_slice(&time.to_be_bytes());
     payload.extend_from_slice(&room.unwrap_or(u32::MAX).to_be_bytes());
     payload.push(u8::from(urgent));
     payload.resize(13 + bytes, time as u8);
-    Frame::binary(&payload)
+    let frame = Frame::binary(&payload);
+    if has_half(time, bytes) {
+        frame.with_deflated([&payload[..13], &payload[13..13 + bytes / 2]])
+    } else {
+        frame
+    }
+}
+
+fn has_half(time: u64, bytes: usize) -> bool {
+    time.is_multiple_of(3) && bytes >= 40 && bytes.is_multiple_of(2)
+}
+
+/// Checks that a frame has the form that is for a client with this window. Returns whether it is the
+/// one of half the content.
+pub(super) fn check_form(first: u8, payload: &[u8], bits: Option<u8>) -> bool {
+    let half = first & 0x40 != 0;
+    let time = u64::from_be_bytes(payload[..8].try_into().expect("eight bytes"));
+    let given = payload.len().saturating_sub(13);
+    let bytes = if half { 2 * given } else { given };
+    let ordinary = payload.get(12).is_some_and(|&flag| flag < 2);
+    let fits = bits.is_some_and(|bits| bits == 15 || 13 + bytes <= 1 << bits);
+    assert_eq!(half, ordinary && has_half(time, bytes) && fits, "L9");
+    half
 }
 
 /// Makes a pong that tells its time.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::frames::{PONG, parse};
+use super::frames::{PONG, check_form, parse};
 
 mod superseding;
 
@@ -63,6 +63,9 @@ pub(super) struct Client {
     flushed: bool,
     /// Whether it is ending at once: everything may be discarded.
     pub(super) discarded: bool,
+    /// The window with which it inflates, if it does, and the frames that it got in the other form.
+    pub(super) bits: Option<u8>,
+    pub(super) halves: usize,
     /// Marks that it got.
     pub(super) marks: usize,
     pub(super) recovered: usize,
@@ -169,6 +172,7 @@ impl Client {
         let partial = std::mem::take(&mut self.partial);
         let mut rest = &partial[..];
         while let Some((len, payload)) = parse(rest) {
+            self.halves += usize::from(check_form(rest[0], payload, self.bits));
             self.got(payload, lossy);
             rest = &rest[len..];
         }

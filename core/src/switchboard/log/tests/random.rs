@@ -70,6 +70,7 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         total.losses += events.losses;
         total.closed += events.closed;
         total.own += events.own;
+        total.halves += events.halves;
         total.busy += events.busy;
         total.cut += events.cut;
         total.recovered += events.recovered;
@@ -90,6 +91,7 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         losses,
         closed,
         own,
+        halves,
         busy,
         cut,
         recovered,
@@ -106,7 +108,7 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         saved,
         passed,
     } = total;
-    let messages = [losses, closed, own, busy, cut, recovered, marks];
+    let messages = [losses, closed, own, halves, busy, cut, recovered, marks];
     let more = [missed, filled, drained, uninformed, pongs];
     let bounds = [over_bound, evicted, overwritten, refused, saved, passed];
     let mut all = messages.iter().chain(&more).chain(&bounds);

@@ -11,6 +11,8 @@ struct Message {
     seq: Option<u64>,
     time: u64,
     bytes: usize,
+    /// Bytes of memory, of all forms.
+    footprint: usize,
     at: u64,
     origin: Origin,
 }
@@ -27,7 +29,7 @@ impl Published {
         &mut self,
         seq: Option<u64>,
         time: u64,
-        bytes: usize,
+        (bytes, footprint): (usize, usize),
         at: u64,
         origin: Origin,
     ) {
@@ -36,6 +38,7 @@ impl Published {
             seq,
             time,
             bytes,
+            footprint,
             at,
             origin,
         });
@@ -54,7 +57,7 @@ impl Published {
                 continue;
             };
             messages += 1;
-            cost += message.bytes + 112;
+            cost += message.footprint + 112;
             let old = message.at + keep.age.as_millis() as u64 <= now;
             let far = too_far && rule.slow != Slow::CatchUp;
             if messages > keep.messages || cost > keep.bytes || old || far {

@@ -33,7 +33,7 @@ impl World {
         let sent = Sent::new(
             (key, kind),
             (time, self.log.next_seq(key)),
-            (excluded, message.len()),
+            (excluded, (message.len(), message.footprint())),
         );
         let mut sent = self.expect(sent, &members);
         if kind == Kind::Volatile && self.log.is_full(key, kind) {
@@ -159,7 +159,7 @@ impl World {
         for slot in self.members_of(sent.key) {
             let lag = lags.get(&slot);
             let over = lag.is_some_and(|&(messages, bytes)| {
-                bytes > 0 && (messages >= rule.messages || bytes + sent.bytes as u64 > rule.bytes)
+                bytes > 0 && (messages >= rule.messages || bytes + sent.sizes.0 as u64 > rule.bytes)
             });
             let full = self.is_full(sent.key, slot);
             assert_eq!(full, lag.is_none() || over, "who is full");
@@ -201,7 +201,7 @@ impl World {
         } else if sent.appended
             && let Some(published) = self.published.get_mut(&key)
         {
-            published.add(numbered, time, sent.bytes, self.now, origin);
+            published.add(numbered, time, sent.sizes, self.now, origin);
         }
         if kind == Kind::Presence {
             self.presences.insert(time);
@@ -298,7 +298,7 @@ impl World {
         let held = if full.len() == ids.len() {
             0
         } else {
-            message.len()
+            message.footprint()
         };
         assert_eq!(self.log.held(), before + held, "it is held once");
         for id in ids {
@@ -329,7 +329,8 @@ pub(super) struct Sent {
     pub(super) kind: Kind,
     pub(super) seq: u64,
     pub(super) excluded: Vec<u32>,
-    bytes: usize,
+    /// Bytes as limits count them, and of memory.
+    sizes: (usize, usize),
     pub(super) due: Vec<u32>,
     /// Whether it enters the log.
     pub(super) appended: bool,
@@ -339,7 +340,7 @@ impl Sent {
     pub(super) fn new(
         (key, kind): (u32, Kind),
         (time, seq): (u64, u64),
-        (excluded, bytes): (Vec<u32>, usize),
+        (excluded, sizes): (Vec<u32>, (usize, usize)),
     ) -> Self {
         Self {
             key,
@@ -347,7 +348,7 @@ impl Sent {
             kind,
             seq,
             excluded,
-            bytes,
+            sizes,
             due: Vec::new(),
             appended: false,
         }

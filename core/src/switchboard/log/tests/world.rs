@@ -96,6 +96,7 @@ pub(super) struct Events {
     pub(super) losses: usize,
     pub(super) closed: usize,
     pub(super) own: usize,
+    pub(super) halves: usize,
     pub(super) busy: usize,
     pub(super) cut: usize,
     pub(super) recovered: usize,

@@ -30,10 +30,11 @@ impl World {
         let bytes = self.rng.usize(..self.largest);
         let (excluded, origin) = self.exclude(sender, &members, time);
         let message = frame(time, Some(room), false, bytes);
+        let footprint = message.footprint();
         let sent = Sent::new(
             (key, kind),
             (time, self.log.next_seq(key)),
-            (excluded, message.len()),
+            (excluded, (message.len(), message.footprint())),
         );
         let sent = self.expect(sent, &members);
         let flying = self.flying(key);
@@ -52,7 +53,7 @@ impl World {
                     NotKept::Busy => assert_eq!(kind, Kind::Removal, "values are never refused"),
                     NotKept::TooManyBytes(most) => {
                         assert_eq!(kind, Kind::Value);
-                        assert!(self.log.latest.1 + bytes > most / 2);
+                        assert!(self.log.latest.1 + footprint > most / 2);
                     }
                 }
                 assert_eq!(self.log.next_seq(key), sent.seq);

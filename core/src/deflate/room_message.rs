@@ -1,0 +1,117 @@
+//! A message to a room that is prepared without the lock of a node.
+
+use super::deflater::Deflater;
+use super::twin::Twin;
+use crate::protocol::Content;
+
+/// A message to a room, compressed or not.
+///
+/// ```
+/// use switchboard_core::protocol::Content;
+/// use switchboard_core::{Deflater, RoomMessage};
+///
+/// let text = format!("\"{}\"", "many words ".repeat(100));
+/// let mut message = RoomMessage::new("blue", Content::parse(&text)?).from_user(Some("ann"));
+/// message.deflate(&mut Deflater::new(2));
+/// assert!(message.is_deflated());
+/// # Ok::<(), switchboard_core::protocol::BadContent>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RoomMessage<'a> {
+    room: &'a str,
+    key: Option<&'a str>,
+    content: Content<'a>,
+    sender: Option<&'a str>,
+    plain: bool,
+    // It belongs to the other fields, so these do not change once it is there.
+    twin: Option<Twin>,
+}
+
+impl<'a> RoomMessage<'a> {
+    /// Creates a message of the application that names no sender.
+    pub const fn new(room: &'a str, content: Content<'a>) -> Self {
+        Self {
+            room,
+            key: None,
+            content,
+            sender: None,
+            plain: false,
+            twin: None,
+        }
+    }
+
+    /// Names the sender.
+    #[must_use]
+    pub fn from_user(self, sender: Option<&'a str>) -> Self {
+        Self {
+            sender,
+            twin: None,
+            ..self
+        }
+    }
+
+    /// Makes the content the value of a key.
+    #[must_use]
+    pub fn with_key(self, key: Option<&'a str>) -> Self {
+        Self {
+            key,
+            twin: None,
+            ..self
+        }
+    }
+
+    /// Keeps it from being compressed, because it has both a secret and what somebody else chose: its
+    /// length would tell about the secret (RFC 7692, section 8).
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self {
+            plain: true,
+            twin: None,
+            ..self
+        }
+    }
+
+    /// Compresses it, if that makes it smaller. What is still to come is its number.
+    pub fn deflate(&mut self, deflater: &mut Deflater) {
+        if !self.plain {
+            self.twin = deflater.message(self.room, self.key, self.content, self.sender);
+        }
+    }
+
+    /// Returns whether it was compressed.
+    pub const fn is_deflated(&self) -> bool {
+        self.twin.is_some()
+    }
+
+    /// Returns the bytes of its content.
+    #[expect(clippy::len_without_is_empty, reason = "a JSON value is never empty")]
+    pub fn len(&self) -> usize {
+        self.content.as_json().len()
+    }
+
+    /// Returns its room.
+    pub const fn room(&self) -> &'a str {
+        self.room
+    }
+
+    pub(crate) const fn key(&self) -> Option<&'a str> {
+        self.key
+    }
+
+    pub(crate) const fn content(&self) -> Content<'a> {
+        self.content
+    }
+
+    pub(crate) const fn sender(&self) -> Option<&'a str> {
+        self.sender
+    }
+
+    pub(crate) const fn twin(&self) -> Option<&Twin> {
+        self.twin.as_ref()
+    }
+
+    /// Returns what was compressed.
+    pub(crate) fn into_twin(self) -> Option<Twin> {
+        self.twin
+    }
+}

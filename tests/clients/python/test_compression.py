@@ -1,0 +1,60 @@
+"""Compressed messages, by PyPI's websockets."""
+
+import json
+import os
+import unittest
+
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.sync.client import connect
+
+from server import chat, echo
+
+
+def words(length):
+    return ("how now brown cow " * (length // 18 + 1))[:length]
+
+
+class Compression(unittest.TestCase):
+    def member(self, server, name, **options):
+        socket = self.enterContext(connect(server.url(f"/ws/den?token={name}"), **options))
+        self.next(socket, "subscribed")
+        return socket
+
+    def next(self, socket, kind):
+        while (message := json.loads(socket.recv(timeout=10)))["type"] != kind:
+            pass
+        return message
+
+    def test_members_with_and_without_compression_get_the_same_messages(self):
+        flags = ["--compress", "on", "--rate", 0, "--users", "allow:9"]
+        with chat(*flags) as server:
+            small = ClientPerMessageDeflateFactory(server_max_window_bits=10)
+            members = [
+                self.member(server, "ann", compression=None),
+                self.member(server, "bob", compression="deflate"),
+                self.member(server, "cy", compression=None, extensions=[small]),
+            ]
+            for number in range(1, 121):
+                content = words(300 + 40 * number)
+                message = {"type": "message", "content": content, "echo": True}
+                members[number % 3].send(json.dumps(message))
+                got = [self.next(member, "message") for member in members]
+                self.assertEqual((got[0]["seq"], got[0]["content"]), (number, content))
+                self.assertEqual(got[1:], [got[0], got[0]])
+            stats = server.stats()["compressed"]
+            self.assertEqual(stats["connections"], 2)
+            self.assertGreater(stats["messages"], 100)
+            self.assertLess(stats["bytes_out"], stats["bytes_in"] / 4)
+
+    def test_messages_of_any_size_come_back(self):
+        with echo("--compress", "on") as server:
+            client = self.enterContext(connect(server.url("/"), max_size=None))
+            for length in [0, 1, 511, 512, 65_535, 65_536, 1 << 20]:
+                noise = os.urandom(length)
+                for message in [words(length), words(length).encode(), noise, noise.hex()]:
+                    client.send(message)
+                    self.assertTrue(client.recv(timeout=10) == message, length)
+
+
+if __name__ == "__main__":
+    unittest.main()
