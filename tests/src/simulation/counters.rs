@@ -135,6 +135,7 @@ kinds! {
         PingUserAnswered => "`ping_user` answered",
         PingUserTimedOut => "`ping_user` timed out",
         TooLarge => "message too large for a queue",
+        Inflated => "message that came compressed",
         HalfClosedGotClose => "half-closed client got its answer",
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use switchboard_core::protocol::Content;
 use switchboard_core::{
     CloseReason, ConnectionId, DrainReport, Exclude, Frame, JoinError, PingResult, Receipt,
-    SendError,
+    RoomMessage, SendError,
 };
 
 use super::counters::{Fault, Probe};
@@ -73,6 +73,8 @@ impl World {
         let number = self.next_id();
         let filler = if self.trouble(10) {
             self.rng.usize(..20_000)
+        } else if self.plan.config.compression.is_some() {
+            100
         } else {
             0
         };
@@ -118,7 +120,9 @@ impl World {
             return self.fail(39, "valid content was refused");
         };
         let room = Self::room_name(r);
-        let result = self.call(|board, now| board.broadcast(now, &room, parsed, None, exclude));
+        let mut message = RoomMessage::new(&room, parsed);
+        self.deflate(&mut message);
+        let result = self.call(|board, now| board.broadcast_message(now, &message, exclude));
         if result == Err(SendError::Busy) && matches!(expected, Some(Some(_))) {
             let refused = self.refused_as_busy(&room);
             return self.check(11, refused, || format!("a broadcast to r{r}: busy"));

@@ -19,13 +19,16 @@ impl World {
             return;
         }
         let mut output = std::mem::replace(&mut self.links[l as usize].output, Output::new());
-        let mut broken = None;
+        let (mut broken, before) = (None, output.inflated);
         let fed = output.feed(bytes, |end, sent| {
             if let Err((invariant, what)) = self.went_out(l, end, &sent) {
                 broken.get_or_insert((invariant, what));
             }
             Ok(())
         });
+        if output.inflated > before {
+            self.probe(Probe::Inflated);
+        }
         self.links[l as usize].output = output;
         if let Err(what) = fed {
             self.fail(15, format!("link {l}: {what}"));

@@ -43,7 +43,10 @@ impl World {
         if !self.calm && self.first_bytes_go_wrong(c, l, kind) {
             return;
         }
-        let request = self.good_request(c, kind);
+        let inflates = self.plan.config.compression.is_some();
+        let window = [None, Some(9), Some(15)][c as usize % 3].filter(|_| inflates);
+        self.links[l as usize].output.window = window;
+        let request = self.good_request(c, kind, window);
         self.send(l, request);
     }
 
@@ -67,7 +70,7 @@ impl World {
             }
             Kind::Reconnector if self.rng.u8(..6) == 0 => {
                 // The client may leave before, while or just after it sends its request.
-                let request = self.good_request(c, kind);
+                let request = self.good_request(c, kind, None);
                 let part = self.rng.usize(..=request.len());
                 self.send(l, request[..part].to_vec());
                 self.client_ends(l);
@@ -77,7 +80,7 @@ impl World {
         }
     }
 
-    fn good_request(&mut self, c: u32, kind: Kind) -> Vec<u8> {
+    fn good_request(&mut self, c: u32, kind: Kind, window: Option<u8>) -> Vec<u8> {
         let client = &self.clients[c as usize];
         let lobby = client
             .lobby
@@ -107,11 +110,16 @@ impl World {
         } else {
             ""
         };
+        let offer = window.map_or(String::new(), |bits| {
+            format!(
+                "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits={bits}\r\n"
+            )
+        });
         format!(
             "GET /ws{lobby}{query} HTTP/1.1\r\nHost: sim\r\nUpgrade: h2c, websocket\r\n\
              Connection: keep-alive\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: switchboard.v1.json\r\n\
-             {header}{origin}\r\n"
+             {header}{origin}{offer}\r\n"
         )
         .into_bytes()
     }

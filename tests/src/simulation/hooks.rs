@@ -172,7 +172,7 @@ impl World {
         if denied {
             self.fault(Fault::HookDenied);
         }
-        Some(self.reply(hook.call, denied))
+        Some(self.reply(l, hook.call, denied))
     }
 
     /// Passes a reply to the session.
@@ -185,7 +185,7 @@ impl World {
         next
     }
 
-    fn reply(&mut self, call: Call, denied: bool) -> Reply {
+    fn reply(&mut self, l: u32, call: Call, denied: bool) -> Reply {
         let verdict = if denied {
             Err(Denied::Forbidden)
         } else {
@@ -199,7 +199,12 @@ impl World {
             }
             Call::Authenticate(login) => {
                 let identity = Self::identity(login.request.token(), denied);
-                Reply::Identity(login, identity.map(Admission::from))
+                let mut admission = identity.map(Admission::from);
+                if l % 4 == 3 {
+                    admission = admission.map(Admission::without_compression);
+                    self.links[l as usize].output.declined = true;
+                }
+                Reply::Identity(login, admission)
             }
             Call::Lobby(lobby) => Reply::Lobby(lobby, verdict),
             Call::Connect => Reply::Connected,

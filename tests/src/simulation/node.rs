@@ -74,7 +74,7 @@ impl World {
                     endpoint: self.plan.config.endpoint.clone(),
                     pages: true,
                     json: self.plan.json,
-                    compression: false,
+                    compression: self.plan.config.compression.is_some(),
                     sse: None,
                     name_bytes: self.plan.config.limits.name_bytes,
                     tokens: Tokens {

@@ -1,7 +1,7 @@
 //! Parses the output of one socket: an HTTP response, frames, and nothing after the end (invariants
 //! 15 and 16). It shares no code with the encoder.
 
-use switchboard_kit::{Sent, split};
+use switchboard_kit::{Sent, split, split_deflated};
 
 use super::frames::ACCEPT;
 
@@ -21,6 +21,14 @@ pub(super) struct Output {
     partial: Vec<u8>,
     /// Bytes parsed.
     pub(super) bytes: u64,
+    /// The window that the client offers to inflate messages with, in bits.
+    pub(super) window: Option<u8>,
+    /// Whether that was agreed on.
+    inflates: bool,
+    /// Whether the application keeps the client from being sent compressed messages.
+    pub(super) declined: bool,
+    /// Messages that came compressed.
+    pub(super) inflated: u64,
 }
 
 impl Output {
@@ -29,6 +37,10 @@ impl Output {
             state: State::Head,
             partial: Vec::new(),
             bytes: 0,
+            window: None,
+            inflates: false,
+            declined: false,
+            inflated: 0,
         }
     }
 
@@ -64,9 +76,10 @@ impl Output {
             if self.state == State::Over {
                 return Err(format!("{} bytes after the end", input.len() - at));
             }
+            let mut inflated = Vec::new();
             let step = match self.state {
                 State::Head => self.head(&input[at..])?,
-                _ => self.frame(&input[at..])?,
+                _ => self.frame(&input[at..], &mut inflated)?,
             };
             let Some((sent, used)) = step else { break };
             at += used;
@@ -104,8 +117,12 @@ impl Output {
             if field("sec-websocket-accept") != Some(ACCEPT) {
                 return Err(format!("a wrong accept key: {head:?}"));
             }
-            if field("sec-websocket-extensions").is_some() {
-                return Err("an extension was negotiated".into());
+            if let Some(agreed) = field("sec-websocket-extensions") {
+                let offered = |bits| agreed.ends_with(&format!("; server_max_window_bits={bits}"));
+                if !self.window.is_some_and(offered) {
+                    return Err(format!("another extension than was offered: {agreed}"));
+                }
+                self.inflates = true;
             }
             self.state = State::Frames;
         } else {
@@ -125,10 +142,26 @@ impl Output {
         Ok(Some((Sent::Http(status), used)))
     }
 
-    fn frame<'a>(&mut self, input: &'a [u8]) -> Result<Option<(Sent<'a>, usize)>, String> {
-        let Some(frame) = split(input)? else {
+    fn frame<'a>(
+        &mut self,
+        input: &'a [u8],
+        inflated: &'a mut Vec<u8>,
+    ) -> Result<Option<(Sent<'a>, usize)>, String> {
+        let next = if self.inflates && !self.declined {
+            split_deflated(input)?
+        } else {
+            split(input)?
+        };
+        let Some(mut frame) = next else {
             return Ok(None);
         };
+        if frame.deflated
+            && let Some(bits) = self.window
+        {
+            *inflated = frame.inflated(bits)?;
+            frame.payload = inflated;
+            self.inflated += 1;
+        }
         let sent = frame.content()?;
         if let Sent::Close(_) = sent {
             self.state = State::Over;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard_core::{
-    Config, Direct, HealthPing, Rate, Refusal, RoomRule, Rooms, SlowPolicy, UserPolicy, Wire,
+    Compression, Config, Direct, HealthPing, Rate, Refusal, RoomRule, Rooms, SlowPolicy,
+    UserPolicy, Wire,
 };
 
 use super::client::Kind;
@@ -242,6 +243,12 @@ fn draw_policies(rng: &mut Rng, config: &mut Config) {
     if rng.u8(..100) < 12 {
         config.wire = Wire::Raw;
     }
+    // Drawn aside, so that what is drawn later is the same with it and without.
+    let mut aside = rng.clone().fork();
+    config.compression = (aside.u8(..100) < 40).then(|| Compression {
+        level: 1,
+        from_bytes: aside.usize(1..=100),
+    });
 }
 
 fn draw_kinds(rng: &mut Rng, clients: usize) -> Vec<Kind> {

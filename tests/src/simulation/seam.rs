@@ -7,8 +7,9 @@ use std::time::Duration;
 use switchboard_core::protocol::{Command, Rejected, RequestId};
 use switchboard_core::session::{Held, Node, RoomChanges};
 use switchboard_core::{
-    ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Denied, Event, Identity,
-    Posted, PresenceInfo, Question, Reach, ReadMode, Refused, Request, RequestOutcome, Time,
+    ApplicationCode, BadRequest, CloseReason, Config, ConnectionId, Deflater, Denied, Event,
+    Identity, Posted, PresenceInfo, Question, Reach, ReadMode, Refused, Request, RequestOutcome,
+    RoomMessage, Time,
 };
 
 use super::counters::Probe;
@@ -79,6 +80,35 @@ impl<'w> Node for Seam<'w> {
 
     fn take_room_changes(&mut self) -> RoomChanges {
         std::mem::take(&mut self.world.links[self.l as usize].room_changes)
+    }
+
+    fn take_deflater(&mut self) -> Option<Box<Deflater>> {
+        self.world.take_deflater()
+    }
+
+    fn keep_deflater(&mut self, deflater: Box<Deflater>) {
+        self.world.deflater = Some(deflater);
+    }
+}
+
+impl World {
+    fn take_deflater(&mut self) -> Option<Box<Deflater>> {
+        let level = self.plan.config.compression?.level;
+        let (wanted, kept) = (self.board.has_inflating(), &mut self.deflater);
+        wanted.then(|| {
+            kept.take()
+                .unwrap_or_else(|| Box::new(Deflater::new(level)))
+        })
+    }
+
+    /// Compresses a message of the application, like the node of production.
+    pub(super) fn deflate(&mut self, message: &mut RoomMessage<'_>) {
+        if self.plan.config.compresses(message.room(), message.len())
+            && let Some(mut deflater) = self.take_deflater()
+        {
+            message.deflate(&mut deflater);
+            self.deflater = Some(deflater);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use switchboard_core::{ConnectionId, Switchboard, Time, WriteTurn};
+use switchboard_core::{ConnectionId, Deflater, Switchboard, Time, WriteTurn};
 
 use super::client::Client;
 use super::counters::{Fault, Probe, Tally};
@@ -31,6 +31,7 @@ pub(super) struct World {
     pub(super) now: u64,
     pub(super) schedule: Schedule,
     pub(super) board: Switchboard,
+    pub(super) deflater: Option<Box<Deflater>>,
     pub(super) links: Vec<Link>,
     pub(super) slots: Vec<Option<(ConnectionId, u32)>>,
     pub(super) clients: Vec<Client>,
@@ -87,6 +88,7 @@ impl World {
             clients: Client::draw_all(&plan, &mut rng),
             oracle: Oracle::new(&plan),
             board: board.unwrap_or_else(|error| panic!("seed {seed}: {error}")),
+            deflater: None,
             plan,
             rng,
             now: start,
