@@ -78,8 +78,8 @@ pub use address::{IpKey, client_address};
 pub use cluster::{Order, WhenDown};
 pub use config::{
     Clustering, Compression, Config, ConfigError, Direct, Health, HealthPing, History, Keep,
-    Limits, Presence, Rate, Rates, Refusal, RoomHistory, RoomRule, Rooms, SlowPolicy, Timeouts,
-    Tokens, UserPolicy, Wire,
+    Limits, Presence, Rate, Rates, Refusal, RoomHistory, RoomPresence, RoomRule, Rooms, SlowPolicy,
+    Timeouts, Tokens, UserPolicy, Wire,
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
 pub use deflate::{Deflater, Inflated, Inflater, RoomMessage, Twin};

@@ -175,6 +175,18 @@ impl CloseReason {
         matches!(self, Self::ClientClosed | Self::Eof | Self::Reset)
     }
 
+    /// Returns whether the client is expected back without having left or been put out, so that the seats of
+    /// its user are held where a rule says so ([`RoomRule::hold_seat`](crate::RoomRule::hold_seat)): the
+    /// ends of the client's side, and those after which clients reconnect at once or a newer connection goes
+    /// on.
+    pub const fn holds_seats(self) -> bool {
+        self.is_peer_initiated()
+            || matches!(
+                self,
+                Self::HeartbeatTimeout | Self::SlowConsumer | Self::TokenExpired | Self::Replaced
+            )
+    }
+
     /// Returns whether queued messages are sent before the Close frame (docs/behaviour.md, section
     /// 5).
     pub const fn flushes(self) -> bool {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use switchboard_core::{Compression, Config, History, Keep, Rate, RoomHistory, SlowPolicy};
+use switchboard_core::{
+    Compression, Config, History, Keep, Rate, RoomHistory, RoomPresence, RoomRule, SlowPolicy,
+};
 
 fn read(json: &str) -> Config {
     serde_json::from_str(json).expect(json)
@@ -198,6 +200,79 @@ fn a_room_may_keep_the_latest_value_of_each_key_whatever_it_inherits() {
     assert_eq!(config.room_rules[1].keep, Keep::History);
     let told = error(r#"{"room_rules":[{"prefix":"a","keep":{"latest":{"keys":1,"age":2}}}]}"#);
     assert!(told.contains("age"), "{told}");
+}
+
+#[test]
+fn a_rule_has_seats_and_presence_of_its_own() {
+    let config = read(
+        r#"{"room_rules":[{"prefix":"game/","members":8,"hold_seat":"10s","presence":{"leave_grace":"10s","info":false}},
+            {"prefix":"news/","presence":false},{"prefix":"","presence":true}]}"#,
+    );
+    assert_eq!(config.check(), Ok(()));
+    let game = RoomRule {
+        prefix: "game/".into(),
+        members: Some(8),
+        hold_seat: Some(Duration::from_secs(10)),
+        presence: RoomPresence {
+            leave_grace: Some(Duration::from_secs(10)),
+            info: Some(false),
+            ..RoomPresence::default()
+        },
+        ..RoomRule::default()
+    };
+    assert_eq!(config.room_rules[0], game);
+    assert_eq!(config.room_rules[1].presence, RoomPresence::off());
+    assert_eq!(config.room_rules[2].presence, RoomPresence::on());
+    let told = error(r#"{"room_rules":[{"prefix":"a","presence":{"grace":1}}]}"#);
+    assert!(told.contains("leave_grace"), "{told}");
+    let told = error(r#"{"room_rules":[{"prefix":"a","presence":3}]}"#);
+    assert!(told.contains("a map of settings, true or false"), "{told}");
+}
+
+#[test]
+fn a_rule_that_makes_no_sense_is_an_error_that_names_field_value_and_rule() {
+    let rule = |fields: &str| format!(r#"{{"room_rules":[{{"prefix":"b",{fields}}}]}}"#);
+    for (json, told) in [
+        (
+            rule(r#""members":0"#),
+            "room_rules.members = 0 (prefix \"b\"): must be at least 1",
+        ),
+        (
+            rule(r#""members":2000000000"#),
+            "room_rules.members = 2000000000 (prefix \"b\"): must be at most 1073741824",
+        ),
+        (
+            rule(r#""hold_seat":0"#),
+            "room_rules.hold_seat = 0 (prefix \"b\"): must be longer than 0 and at most a year",
+        ),
+        (
+            rule(r#""presence":{"full":0}"#),
+            "room_rules.presence.full = 0 (prefix \"b\"): must be at least 1",
+        ),
+        (
+            rule(r#""presence":{"leave_grace":0}"#),
+            "room_rules.presence.leave_grace = 0 (prefix \"b\"): must be longer than 0 and at most a year",
+        ),
+        (
+            rule(r#""presence":{"interval":"0ms"}"#),
+            "room_rules.presence.interval = 0 (prefix \"b\"): must be longer than 0 and at most a year",
+        ),
+        (
+            r#"{"limits":{"room_members":0}}"#.into(),
+            "limits.room_members = 0: must be at least 1",
+        ),
+        (
+            r#"{"presence":{"full":0}}"#.into(),
+            "presence.full = 0: must be at least 1",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"a/"},{"prefix":"b"},{"prefix":"a/b"}]}"#.into(),
+            "room_rules.prefix = \"a/b\": never applies, because an earlier rule has the start of it",
+        ),
+    ] {
+        let error = read(&json).check().expect_err(&json);
+        assert_eq!(error.to_string(), told, "{json}");
+    }
 }
 
 #[test]

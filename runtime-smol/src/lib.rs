@@ -167,9 +167,9 @@ pub use switchboard_core::{
     Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity, Inconsistency,
     InflatedStats, JoinError, JoinFrom, Keep, Limits, Notice, Order, Origins, PerMessageDeflate,
     PingResult, Position, Presence, PresenceInfo, Quantiles, Rate, Rates, Reach, Reason, Receipt,
-    Recoveries, Refusal, Refused, Request, RoomHistory, RoomMessage, RoomRule, Rooms, SendError,
-    SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport, WhenDown,
-    Wire, check_user,
+    Recoveries, Refusal, Refused, Request, RoomHistory, RoomMessage, RoomPresence, RoomRule, Rooms,
+    SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport,
+    WhenDown, Wire, check_user,
 };
 #[doc(inline)]
 pub use switchboard_runtime::{

@@ -6,8 +6,8 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use switchboard_tokio::{
-    Application, Config, Connection, Denied, Hub, Keep, Limits, Message, PageResponse, RoomRule,
-    SlowPolicy, serve,
+    Application, Config, Connection, Denied, Hub, Keep, Limits, Message, PageResponse,
+    RoomPresence, RoomRule, SlowPolicy, serve,
 };
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
@@ -56,7 +56,7 @@ fn config() -> Config {
             prefix: "prices".into(),
             keep: Keep::Latest { keys: 500 },
             slow: Some(SlowPolicy::DropOldest),
-            presence: Some(false),
+            presence: RoomPresence::off(),
             ..RoomRule::default()
         }],
         // All readers may come from one machine, to try it out.

@@ -25,9 +25,6 @@ impl Config {
         self.check_rates()?;
         self.check_rooms()?;
         self.check_cluster()?;
-        if self.presence.full == 0 {
-            return Err(error("presence.full", 0, POSITIVE));
-        }
         if self.users == UserPolicy::Allow(0) {
             return Err(error("users.allow", 0, POSITIVE));
         }
@@ -67,7 +64,6 @@ impl Config {
             ("limits.connections", limits.connections),
             ("limits.handshakes", limits.handshakes),
             ("limits.per_ip", limits.per_ip),
-            ("limits.room_members", limits.room_members),
             ("limits.rooms_per_connection", limits.rooms_per_connection),
             ("limits.rooms", limits.rooms),
             ("limits.name_bytes", limits.name_bytes),
@@ -89,7 +85,6 @@ impl Config {
         for (field, value) in [
             ("limits.connections", limits.connections),
             ("limits.handshakes", limits.handshakes),
-            ("limits.room_members", limits.room_members),
             ("limits.rooms", limits.rooms),
             ("limits.queue_messages", limits.queue_messages),
             ("limits.unsent_bytes", limits.unsent_bytes),
@@ -132,8 +127,6 @@ impl Config {
             ("health.ping_interval", self.health.ping_interval),
             ("health.ping_timeout", self.health.ping_timeout),
             ("health.stall_threshold", self.health.stall_threshold),
-            ("presence.leave_grace", self.presence.leave_grace),
-            ("presence.interval", self.presence.interval),
         ] {
             if value.is_zero() || value > YEAR {
                 return Err(error(

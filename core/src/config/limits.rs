@@ -19,7 +19,7 @@ pub struct Limits {
     /// Connections of one address: an IPv4 address or an IPv6 /64 network (100). A refused one
     /// counts until it is gone.
     pub per_ip: usize,
-    /// Connections in one room (1 000).
+    /// Connections in one room (1 000). Rooms can have another limit ([`RoomRule`](super::RoomRule)).
     pub room_members: usize,
     /// Rooms of one connection (100).
     pub rooms_per_connection: usize,

@@ -35,7 +35,7 @@ impl Config {
                 lease: cluster.lease,
                 ..LeaseTimes::default()
             },
-            leave_grace: self.presence.leave_grace.max(cluster.lease),
+            leave_grace: self.longest_grace().max(cluster.lease),
             presence_interval: self.presence.interval,
             logins: self.logins(),
             retention: self.retention(),
@@ -44,6 +44,13 @@ impl Config {
             seed,
             ..ClusterConfig::new(&name)
         }
+    }
+
+    /// Returns the longest grace period of any room: nodes agree on one for users of nodes that are gone.
+    fn longest_grace(&self) -> Duration {
+        let rules = self.room_rules.iter();
+        let graces = rules.filter_map(|rule| rule.presence.leave_grace);
+        graces.fold(self.presence.leave_grace, Duration::max)
     }
 
     fn logins(&self) -> LoginTerms {
@@ -82,7 +89,7 @@ impl RoomSettings {
         RoomTerms {
             order: self.order,
             when_down: self.when_down,
-            presence: self.presence,
+            presence: self.presence.enabled,
         }
     }
 

@@ -1,10 +1,11 @@
-//! Rooms: who may enter on their own, slow members, presence, and rules for some rooms.
+//! Rooms: who may enter on their own, slow members, and rules for some rooms.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::history::RoomHistory;
+use super::presence::{self, RoomPresence};
 use super::seconds;
 use crate::cluster::{Order, WhenDown};
 
@@ -20,20 +21,37 @@ pub enum Rooms {
     Open,
 }
 
-/// A rule for the rooms whose names start with `prefix`, in place of what holds on the node.
+/// A rule for the rooms whose names start with `prefix`, in place of what holds on the node. Of several
+/// that match, the first one holds alone: rules are not combined.
+///
+/// What the default leaves open is as for rooms without a rule.
 ///
 /// ```
-/// # use switchboard_core::{Config, RoomHistory, RoomRule, SlowPolicy};
+/// # use std::time::Duration;
+/// # use switchboard_core::{Config, RoomHistory, RoomPresence, RoomRule, SlowPolicy};
 /// let config = Config {
-///     room_rules: vec![RoomRule {
-///         prefix: "ticker/".into(),
-///         slow: Some(SlowPolicy::CatchUp),
-///         history: RoomHistory {
-///             messages: Some(1_000),
-///             ..RoomHistory::default()
+///     room_rules: vec![
+///         RoomRule {
+///             prefix: "game/".into(),
+///             members: Some(8),
+///             hold_seat: Some(Duration::from_secs(10)),
+///             presence: RoomPresence {
+///                 leave_grace: Some(Duration::from_secs(10)),
+///                 ..RoomPresence::default()
+///             },
+///             ..RoomRule::default()
 ///         },
-///         ..RoomRule::default()
-///     }],
+///         RoomRule {
+///             prefix: "news/".into(),
+///             slow: Some(SlowPolicy::CatchUp),
+///             presence: RoomPresence::off(),
+///             history: RoomHistory {
+///                 messages: Some(1_000),
+///                 ..RoomHistory::default()
+///             },
+///             ..RoomRule::default()
+///         },
+///     ],
 ///     ..Config::default()
 /// };
 /// config.check()?;
@@ -44,12 +62,24 @@ pub enum Rooms {
 pub struct RoomRule {
     /// The start of the name. An empty one matches all rooms.
     pub prefix: String,
+    /// Seats on this node; `None` for `limits.room_members`.
+    #[serde(default)]
+    pub members: Option<usize>,
+    /// Seats over all nodes of a cluster, beside those of each node; `None` for no such limit.
+    #[serde(default)]
+    pub members_total: Option<u32>,
+    /// How long the seat of a user stays taken whose last connection in the room was lost (docs/behaviour.md,
+    /// section 3); `None`: it is free at once. Nobody but the user gets it meanwhile. Presence has a grace
+    /// period of its own.
+    #[serde(default, with = "seconds::optional")]
+    pub hold_seat: Option<Duration>,
     /// The slow policy; `None` for that of the node.
     #[serde(default)]
     pub slow: Option<SlowPolicy>,
-    /// Whether there is presence; `None` for the setting of the node.
-    #[serde(default)]
-    pub presence: Option<bool>,
+    /// What is told of presence. In serialised form, `false` and `true` stand for rules that only say
+    /// whether there is presence.
+    #[serde(default, deserialize_with = "presence::room_or_flag")]
+    pub presence: RoomPresence,
     /// Whether messages are compressed; `None` for the setting of the node. `true` has no effect where
     /// [`Config::compression`](crate::Config::compression) is off.
     #[serde(default)]
@@ -66,10 +96,6 @@ pub struct RoomRule {
     /// What happens while the broker of the cluster is away; `None` for the setting of the cluster.
     #[serde(default)]
     pub when_down: Option<WhenDown>,
-    /// Seats over all nodes of a cluster, beside those of each node (`limits.room_members`); `None`
-    /// for no such limit.
-    #[serde(default)]
-    pub members_total: Option<u32>,
 }
 
 /// Which messages a room keeps.
@@ -121,32 +147,4 @@ pub enum SlowPolicy {
     /// It reads on from where it is, at the speed of its socket, as long as the room's history has
     /// what it needs; it loses only what has left the history, and is told so. Needs history.
     CatchUp,
-}
-
-/// Presence notifications.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Presence {
-    /// Whether there is presence (yes).
-    pub enabled: bool,
-    /// The grace period: how long a user whose last connection was lost still counts as present
-    /// (3 s).
-    #[serde(with = "seconds")]
-    pub leave_grace: Duration,
-    /// How long changes are collected into one message (250 ms).
-    #[serde(with = "seconds")]
-    pub interval: Duration,
-    /// The largest number of users that one message names (50).
-    pub full: usize,
-}
-
-impl Default for Presence {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            leave_grace: Duration::from_secs(3),
-            interval: Duration::from_millis(250),
-            full: 50,
-        }
-    }
 }

@@ -1,15 +1,22 @@
 //! What holds for a room: the settings of the node under the rule that matches its name.
 
+use std::time::Duration;
+
 use super::Config;
 use super::history::History;
+use super::presence::Presence;
 use super::rooms::{Keep, RoomRule, SlowPolicy};
 use crate::cluster::{Order, WhenDown};
 
 /// What holds for a room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoomSettings {
+    /// Seats on this node.
+    pub(crate) members: usize,
+    /// How long the seat of a lost user stays taken.
+    pub(crate) hold_seat: Option<Duration>,
     pub(crate) slow: SlowPolicy,
-    pub(crate) presence: bool,
+    pub(crate) presence: Presence,
     pub(crate) compress: bool,
     pub(crate) history: History,
     pub(crate) keep: Keep,
@@ -39,14 +46,16 @@ impl Config {
 
     /// Returns what holds for the rooms to which this rule applies, or none.
     pub(super) fn under(&self, rule: Option<&RoomRule>) -> RoomSettings {
+        let members = rule.and_then(|rule| rule.members);
         let slow = rule.and_then(|rule| rule.slow);
-        let presence = rule.and_then(|rule| rule.presence);
         let cluster = self.cluster.as_ref();
         let order = rule.and_then(|rule| rule.order);
         let when_down = rule.and_then(|rule| rule.when_down);
         let mut settings = RoomSettings {
+            members: members.unwrap_or(self.limits.room_members),
+            hold_seat: rule.and_then(|rule| rule.hold_seat),
             slow: slow.unwrap_or(self.slow),
-            presence: presence.unwrap_or(self.presence.enabled),
+            presence: rule.map_or(self.presence, |rule| rule.presence.over(&self.presence)),
             compress: rule.and_then(|rule| rule.compress).unwrap_or(true),
             history: rule.map_or(self.history, |rule| rule.history.over(&self.history)),
             keep: rule.map_or(Keep::History, |rule| rule.keep),

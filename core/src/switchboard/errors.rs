@@ -23,7 +23,8 @@ pub enum JoinError {
     /// The client asked for a room that does not exist, half of the node's rooms do, and its
     /// address or network has created its share of them.
     NoMoreRoomsForAddress,
-    /// Every seat of the room is taken (`limits.room_members`).
+    /// Every seat of the room is taken or held for somebody else (`limits.room_members`, or what a rule for
+    /// the room says).
     RoomFull,
 }
 

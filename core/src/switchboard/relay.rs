@@ -113,6 +113,8 @@ pub(super) enum Abreast {
 pub(super) enum Seat {
     /// The room has no such seats.
     None,
+    /// It is held for the user.
+    Held,
     /// It was asked for.
     Asked(u64),
     Granted,

@@ -1,7 +1,9 @@
 //! Presence (`docs/behaviour.md`, section 8).
 
 use serde_json::{Value, json};
-use switchboard_core::{CloseReason, Event, Exclude, Notice, RoomRule, UserPolicy, Wire};
+use switchboard_core::{
+    CloseReason, Event, Exclude, Notice, RoomPresence, RoomRule, UserPolicy, Wire,
+};
 
 use crate::world::{Client, World, millis, secs};
 
@@ -341,7 +343,7 @@ fn presence_can_be_off_per_hub_and_per_room() {
     let mut world = World::with(|config| {
         config.room_rules = vec![RoomRule {
             prefix: "quiet".into(),
-            presence: Some(false),
+            presence: RoomPresence::off(),
             ..RoomRule::default()
         }];
     });

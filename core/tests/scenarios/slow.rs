@@ -1,7 +1,7 @@
 //! Slow consumers (`docs/behaviour.md`, section 4).
 
 use serde_json::json;
-use switchboard_core::{Config, Event, Exclude, RoomRule, SlowPolicy};
+use switchboard_core::{Config, Event, Exclude, RoomPresence, RoomRule, SlowPolicy};
 use switchboard_kit::Received;
 
 use crate::world::{Client, World, millis, secs};
@@ -96,7 +96,7 @@ fn answers_notices_and_the_messages_of_other_rooms_are_never_dropped() {
         config.room_rules = vec![RoomRule {
             prefix: "ticker".into(),
             slow: Some(SlowPolicy::DropOldest),
-            presence: Some(false),
+            presence: RoomPresence::off(),
             ..RoomRule::default()
         }];
     });

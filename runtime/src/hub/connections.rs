@@ -55,6 +55,26 @@ impl Hub {
         members
     }
 
+    /// Returns the number of seats in a room that are held for users who were lost
+    /// ([`RoomRule::hold_seat`](switchboard_core::RoomRule::hold_seat)). They are no members.
+    pub fn held_seats(&self, room: &str) -> usize {
+        self.shared()
+            .read(|switchboard| switchboard.held_seats(room))
+    }
+
+    /// Returns whether a user has a connection in a room, or a seat there is held for the user.
+    pub fn has_seat(&self, room: &str, user: &str) -> bool {
+        self.shared()
+            .read(|switchboard| switchboard.has_seat(room, user))
+    }
+
+    /// Makes the seat free that is held for a user in a room. Returns whether one was held. For a user who is
+    /// put out by [`disconnect_user`](Self::disconnect_user), no seat stays held.
+    pub fn release_seat(&self, room: &str, user: &str) -> bool {
+        self.shared()
+            .with(|locked, now| locked.switchboard.release_seat(now, room, user))
+    }
+
     /// Returns the number of connections in a room.
     pub fn member_count(&self, room: &str) -> usize {
         self.shared()

@@ -333,7 +333,7 @@ impl Model {
             _ => return Ok(()),
         };
         if let Some(lobby) = &lobby
-            && !self.has_lobby_seat(lobby, replaced)
+            && !self.has_lobby_seat(lobby, Some(name), replaced)
         {
             return Err("lobby_full");
         }
@@ -384,14 +384,20 @@ impl Model {
     }
 
     /// Returns whether a lobby has a seat, or gets one from `replaced`.
-    fn has_lobby_seat(&self, name: &str, replaced: Option<ConnectionId>) -> bool {
+    fn has_lobby_seat(
+        &self,
+        name: &str,
+        user: Option<&str>,
+        replaced: Option<ConnectionId>,
+    ) -> bool {
         let Some(room) = self.rooms.get(name) else {
             let alone = |room: &Room| replaced.is_some_and(|id| room.members == [id]);
             let given = self.rooms.values().any(alone);
-            return self.rooms.len() < self.config.limits.rooms + usize::from(given);
+            let fits = self.rooms.len() < self.config.limits.rooms + usize::from(given);
+            return fits && self.has_seat(name, user, 0);
         };
         let given = replaced.is_some_and(|id| room.members.contains(&id));
-        room.members.len() < self.config.limits.room_members + usize::from(given)
+        self.has_seat(name, user, usize::from(given))
     }
 
     /// Returns whether a newcomer would be admitted.
@@ -403,7 +409,7 @@ impl Model {
             return Err("server_full");
         }
         match room {
-            Some(name) if !self.has_lobby_seat(name, None) => Err("lobby_full"),
+            Some(name) if !self.has_lobby_seat(name, None, None) => Err("lobby_full"),
             _ => Ok(()),
         }
     }

@@ -104,6 +104,7 @@ impl Model {
         let mut rooms: Vec<String> = conn.rooms.iter().map(|(name, _)| name.clone()).collect();
         for room in &rooms {
             self.leave_room(id, room, texts::by_itself(key));
+            self.hold_seat(id, room, key);
         }
         let Some(conn) = self.conn(id) else { return };
         conn.ip_seat = false;
@@ -188,6 +189,7 @@ impl Model {
         for &id in &devices {
             self.end(id, key, None);
         }
+        self.held.retain(|(_, whose), _| whose != user);
         devices.len()
     }
 

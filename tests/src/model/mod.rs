@@ -13,6 +13,7 @@ mod claims;
 mod commands;
 mod ending;
 mod health;
+mod held;
 mod item;
 mod presence;
 pub mod queue;
@@ -258,6 +259,8 @@ pub struct Model {
     pub users: BTreeMap<String, Vec<ConnectionId>>,
     /// Rooms with a member.
     pub rooms: BTreeMap<String, Room>,
+    /// Seats that are held, by room and user, and until when.
+    pub held: BTreeMap<(String, String), Nanos>,
     /// Levels of the connect buckets by address.
     connects: BTreeMap<u8, (Nanos, Nanos)>,
     /// Counters.
@@ -304,6 +307,7 @@ impl Model {
             conns: BTreeMap::new(),
             users: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            held: BTreeMap::new(),
             connects: BTreeMap::new(),
             counts: Counts::default(),
             lives: 0,

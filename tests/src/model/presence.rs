@@ -29,8 +29,18 @@ pub struct Crowd {
 }
 
 impl Model {
+    fn interval(&self, name: &str) -> Nanos {
+        let interval = self.config.presence.interval;
+        nanos(self.rule(name, |rule| rule.presence.interval, interval))
+    }
+
+    fn full(&self, name: &str) -> usize {
+        let full = self.config.presence.full;
+        self.rule(name, |rule| rule.presence.full, full)
+    }
+
     pub(crate) fn presence_joined(&mut self, name: &str, user: &str) {
-        let at = self.now + nanos(self.config.presence.interval);
+        let at = self.now + self.interval(name);
         let Some(crowd) = self
             .rooms
             .get_mut(name)
@@ -62,7 +72,9 @@ impl Model {
 
     pub(crate) fn presence_left(&mut self, name: &str, user: &str, grace: bool) {
         self.turns += 1;
-        let until = self.now + nanos(self.config.presence.leave_grace);
+        let lasts = self.config.presence.leave_grace;
+        let lasts = self.rule(name, |rule| rule.presence.leave_grace, lasts);
+        let until = self.now + nanos(lasts);
         let until = (until, self.turns);
         let Some(room) = self.rooms.get(name) else {
             return;
@@ -88,7 +100,7 @@ impl Model {
     }
 
     fn forget_user(&mut self, name: &str, user: &str) {
-        let at = self.now + nanos(self.config.presence.interval);
+        let at = self.now + self.interval(name);
         let Some(crowd) = self
             .rooms
             .get_mut(name)
@@ -126,14 +138,14 @@ impl Model {
 
     fn list(&self, name: &str) -> Item {
         let names = self.names(name);
-        let told = names.len().min(self.config.presence.full);
+        let told = names.len().min(self.full(name));
         presence_item(texts::presence(name, names.len(), &names[..told]))
     }
 
     /// Sends the list to a member; if it does not fit, the member gets it next time.
     fn tell_presence(&mut self, id: ConnectionId, name: &str, item: &Item) {
         let fits = self.fits(id, item.len);
-        let again = self.now + nanos(self.config.presence.interval);
+        let again = self.now + self.interval(name);
         if fits {
             self.push(id, item.clone());
         } else {
@@ -173,7 +185,7 @@ impl Model {
             if let Some(crowd) = crowd {
                 crowd.telling = None;
                 if self.is_full(&name) {
-                    let again = self.now + nanos(self.config.presence.interval);
+                    let again = self.now + self.interval(&name);
                     self.arm(&name, again);
                 } else {
                     self.tell_changes(&name);
@@ -205,7 +217,7 @@ impl Model {
         let news = !joined.is_empty() || !left.is_empty();
         if self.json() {
             let list = self.list(name);
-            let most = self.config.presence.full;
+            let most = self.full(name);
             let entry = if names.len() <= most {
                 list.anew()
             } else if joined.len() + left.len() > most {
@@ -214,7 +226,7 @@ impl Model {
                 presence_item(texts::changes(name, names.len(), &joined, &left))
             };
             let mut apart = Vec::new();
-            let again = self.now + nanos(self.config.presence.interval);
+            let again = self.now + self.interval(name);
             for id in members {
                 let knows = knows.get(&id).copied().flatten();
                 // Who is near its limit is told later, so that presence makes nobody slow.

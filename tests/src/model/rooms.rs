@@ -33,7 +33,7 @@ pub struct Excluded {
 }
 
 impl Model {
-    fn rule<T: Copy>(
+    pub(super) fn rule<T: Copy>(
         &self,
         room: &str,
         pick: impl Fn(&switchboard_core::RoomRule) -> Option<T>,
@@ -66,9 +66,11 @@ impl Model {
         if conn.rooms.len() >= limits.rooms_per_connection {
             return Err("too_many_rooms");
         }
+        if !self.has_seat(room, Some(&conn.user), 0) {
+            return Err("room_full");
+        }
         match self.rooms.get(room) {
             None if self.rooms.len() >= limits.rooms => Err("no_more_rooms"),
-            Some(found) if found.members.len() >= limits.room_members => Err("room_full"),
             _ => Ok(()),
         }
     }
@@ -88,7 +90,8 @@ impl Model {
         request: Option<&str>,
     ) {
         if !self.rooms.contains_key(name) {
-            let present = self.rule(name, |rule| rule.presence, self.config.presence.enabled);
+            let enabled = self.config.presence.enabled;
+            let present = self.rule(name, |rule| rule.presence.enabled, enabled);
             self.lives += 1;
             let room = Room {
                 life: self.lives,
@@ -114,6 +117,7 @@ impl Model {
         });
         let user = conn.user.clone();
         self.notes.push(Note::Joined(id, name.to_owned()));
+        self.release_seat(name, &user);
         self.presence_joined(name, &user);
         let epoch = format!("{}-{life:x}", self.node);
         self.tell(id, texts::subscribed(name, seq, &epoch, request));
@@ -125,11 +129,11 @@ impl Model {
         let Some(conn) = self.conn(id) else {
             return false;
         };
-        let before = conn.rooms.len();
-        conn.rooms.retain(|(room, _)| room != name);
-        if conn.rooms.len() == before {
+        let Some(at) = conn.rooms.iter().position(|(room, _)| room == name) else {
             return false;
-        }
+        };
+        // The order decides which seats are held where not all may be.
+        conn.rooms.swap_remove(at);
         if let Some(stay) = conn.stays.remove(name) {
             conn.queue.leave_and_get(stay);
         }

@@ -221,3 +221,15 @@ pub fn flushes(reason: &str) -> bool {
 pub fn by_itself(reason: &str) -> bool {
     matches!(reason, "reset" | "eof" | "client_closed")
 }
+
+/// Returns whether a user was lost with the connection, so that rooms may hold the seats (docs/behaviour.md,
+/// section 3).
+pub fn is_lost(reason: &str) -> bool {
+    let told = [
+        "replaced",
+        "slow_consumer",
+        "heartbeat_timeout",
+        "token_expired",
+    ];
+    by_itself(reason) || told.contains(&reason)
+}

@@ -41,6 +41,7 @@ impl Model {
         }
         self.tick_questions();
         self.tick_presence();
+        self.tick_held();
         self.ticked = self.now;
     }
 
@@ -61,7 +62,7 @@ impl Model {
         let drain = self.drain.as_ref().filter(|drain| !drain.done);
         let turn = drain.map(|drain| drain.turns.first().copied().unwrap_or(drain.deadline));
         let expiry = self.next_expiry().map(|(at, _)| at);
-        let first = [live, turn, expiry, self.next_presence()]
+        let first = [live, turn, expiry, self.next_presence(), self.next_held()]
             .into_iter()
             .flatten()
             .min();

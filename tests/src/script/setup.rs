@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use switchboard_core::{
-    Config, Direct, Health, HealthPing, Limits, Presence, Rate, Rates, Refusal, RoomRule, Rooms,
-    SlowPolicy, Timeouts, UserPolicy, Wire,
+    Config, Direct, Health, HealthPing, Limits, Presence, Rate, Rates, Refusal, RoomPresence,
+    RoomRule, Rooms, SlowPolicy, Timeouts, UserPolicy, Wire,
 };
 
 use super::{Family, Setup};
@@ -43,6 +43,12 @@ impl Setup {
             SlowPolicy::DropOldest,
             SlowPolicy::DropNewest,
         ];
+        let presence = RoomPresence {
+            leave_grace: Some(Duration::from_millis(1_300)),
+            interval: Some(Duration::from_millis(100)),
+            full: Some(1),
+            ..RoomPresence::on()
+        };
         Config {
             limits: self.limits(),
             timeouts: self.timeouts(),
@@ -62,6 +68,7 @@ impl Setup {
                 leave_grace: Duration::from_millis(700),
                 interval: Duration::from_millis(250),
                 full: pick([50, 1, 2], c[3]),
+                info: true,
             },
             users: pick(
                 [
@@ -81,9 +88,16 @@ impl Setup {
             ),
             slow: pick(slow, c[5]),
             room_rules: vec![
-                rule("old", Some(SlowPolicy::DropOldest), None),
-                rule("new", Some(SlowPolicy::DropNewest), Some(true)),
-                rule("mute", Some(SlowPolicy::Disconnect), Some(false)),
+                RoomRule {
+                    members: Some(pick([2, 1, 3], c[3])),
+                    hold_seat: Some(Duration::from_millis(1_200)),
+                    ..rule("old", SlowPolicy::DropOldest, RoomPresence::default())
+                },
+                rule("new", SlowPolicy::DropNewest, presence),
+                RoomRule {
+                    hold_seat: Some(Duration::from_millis(400)),
+                    ..rule("mute", SlowPolicy::Disconnect, RoomPresence::off())
+                },
             ],
             rooms: pick([Rooms::Open, Rooms::Open, Rooms::Ask], c[6]),
             direct: pick([Direct::Open, Direct::Ask], c[7]),
@@ -148,10 +162,10 @@ impl Setup {
     }
 }
 
-fn rule(prefix: &str, slow: Option<SlowPolicy>, presence: Option<bool>) -> RoomRule {
+fn rule(prefix: &str, slow: SlowPolicy, presence: RoomPresence) -> RoomRule {
     RoomRule {
         prefix: prefix.into(),
-        slow,
+        slow: Some(slow),
         presence,
         ..RoomRule::default()
     }

@@ -210,14 +210,14 @@ impl World {
         if let Some(lobby) = self.links[l as usize].shadow.lobby {
             let room = &self.oracle.rooms[lobby as usize];
             let inside = replaced.is_some_and(|other| room.members.contains(&other));
-            let full = if room.members.is_empty() {
+            let none_left = room.members.is_empty() && {
                 let mut rooms = self.oracle.rooms.iter();
                 let given = rooms.any(|room| replaced.is_some_and(|other| room.members == [other]));
                 self.oracle.active_rooms() >= limits.rooms + usize::from(given)
-            } else {
-                room.members.len() >= limits.room_members + usize::from(inside)
             };
-            takes_seat = inside && room.members.len() >= limits.room_members;
+            let seats = room.seats_for(name);
+            let full = none_left || room.members.len() >= seats + usize::from(inside);
+            takes_seat = inside && room.members.len() >= seats;
             if full {
                 self.probe(Probe::LobbyFull);
                 return Verdict::Refused("lobby_full");

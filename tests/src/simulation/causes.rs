@@ -47,6 +47,13 @@ const FLUSH: &[&str] = &[
 ];
 /// The ends that start a grace period (docs/behaviour.md, section 8).
 const BY_ITSELF: &[&str] = &["client_closed", "eof", "reset"];
+/// The others after which a seat is held (docs/behaviour.md, section 3).
+const LOST: &[&str] = &[
+    "replaced",
+    "slow_consumer",
+    "heartbeat_timeout",
+    "token_expired",
+];
 
 pub(super) fn bit(end: &str) -> u64 {
     ENDS.iter()
@@ -60,6 +67,10 @@ pub(super) fn flushes(end: &str) -> bool {
 
 pub(super) fn by_itself(end: &str) -> bool {
     BY_ITSELF.contains(&end)
+}
+
+pub(super) fn is_lost(end: &str) -> bool {
+    by_itself(end) || LOST.contains(&end)
 }
 
 impl World {
@@ -99,6 +110,7 @@ impl World {
             format!("link {l}: closed with rooms {rooms:?}, left {left:?}, in {inside:?}")
         });
         self.note_graces(l, &rooms, reason);
+        self.note_held_seats(l, &rooms, reason);
         let ours = ENDS.iter().find(|(name, _)| *name == reason);
         let code = ours.and_then(|(_, code)| *code);
         let same = ours.is_some() && (code == theirs || reason == "application");

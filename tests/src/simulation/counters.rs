@@ -117,6 +117,8 @@ kinds! {
         SilentReplaced => "silent connection replaced by a newcomer",
         Strikes => "too many strikes",
         RoomFull => "room full",
+        HeldSeatTaken => "back on a held seat",
+        HeldSeatSaved => "back on a held seat in a full room",
         TooManyRooms => "too many rooms",
         ClosingCrowded => "too many closing, one evicted",
         CloseTimedOut => "Close not answered, dropped",

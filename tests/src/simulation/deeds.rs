@@ -243,16 +243,17 @@ impl World {
         let limits = self.plan.config.limits;
         let shadow = &self.links[l as usize].shadow;
         let room = &self.oracle.rooms[r as usize];
+        let seats = room.seats_for(shadow.user.as_deref());
         let expected = if shadow.phase != Phase::Open {
             Err(JoinError::NotOpen)
         } else if shadow.rooms.contains(&r) {
             Err(JoinError::AlreadyIn)
         } else if shadow.rooms.len() >= limits.rooms_per_connection {
             Err(JoinError::TooManyRooms)
+        } else if room.members.len() >= seats {
+            Err(JoinError::RoomFull)
         } else if room.members.is_empty() && self.oracle.active_rooms() >= limits.rooms {
             Err(JoinError::NoMoreRooms)
-        } else if room.members.len() >= limits.room_members {
-            Err(JoinError::RoomFull)
         } else {
             Ok(())
         };
@@ -332,6 +333,7 @@ impl World {
         }
         let reason = CloseReason::Kicked;
         let ended = self.call(|board, now| board.disconnect_user(now, &user, reason));
+        self.release_held_seats(&user);
         let connected = self.board.is_connected(&user);
         self.check(32, ended == devices.len() && !connected, || {
             format!("{user}: {ended} of {} devices kicked", devices.len())

@@ -30,9 +30,24 @@ pub(super) struct Room {
     pub(super) graces: BTreeMap<Arc<str>, u64>,
     pub(super) drops: bool,
     pub(super) presence: bool,
+    /// How long the grace period of a user is, and how many users one message names.
+    pub(super) grace: u64,
+    pub(super) full: usize,
+    pub(super) seats: usize,
+    /// How long the seat of a lost user is held.
+    pub(super) hold: Option<u64>,
+    /// Users whose seats are held, and until when.
+    pub(super) held: BTreeMap<Arc<str>, u64>,
 }
 
 impl Room {
+    /// Returns how many members there may be, beside the seats that are held for others than this user.
+    pub(super) fn seats_for(&self, user: Option<&str>) -> usize {
+        let others = self.held.keys();
+        let others = others.filter(|held| user != Some(&***held)).count();
+        self.seats.saturating_sub(others)
+    }
+
     pub(super) fn seq(&self) -> u64 {
         self.lives.last().map_or(0, |log| log.len() as u64)
     }
@@ -84,10 +99,17 @@ impl Oracle {
             .map(|room| {
                 let rule = plan.config.room_rules.iter().find(|_| room == 1);
                 let slow = rule.and_then(|rule| rule.slow).unwrap_or(plan.config.slow);
-                let presence = rule.and_then(|rule| rule.presence);
+                let presence = rule.map(|rule| rule.presence).unwrap_or_default();
+                let node = plan.config.presence;
+                let nanos = |time: Duration| time.as_nanos() as u64;
+                let members = rule.and_then(|rule| rule.members);
                 Room {
                     drops: slow != SlowPolicy::Disconnect,
-                    presence: presence.unwrap_or(plan.config.presence.enabled),
+                    presence: presence.enabled.unwrap_or(node.enabled),
+                    grace: nanos(presence.leave_grace.unwrap_or(node.leave_grace)),
+                    full: presence.full.unwrap_or(node.full),
+                    seats: members.unwrap_or(plan.config.limits.room_members),
+                    hold: rule.and_then(|rule| rule.hold_seat).map(nanos),
                     ..Room::default()
                 }
             })

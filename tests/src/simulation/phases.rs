@@ -1,5 +1,7 @@
 //! A run from its seed to its end: safety, liveness, and cleanup.
 
+use std::time::Duration;
+
 use switchboard_core::UserPolicy;
 
 use super::client::Kind;
@@ -29,6 +31,11 @@ impl World {
             self.leave_all();
         }
         self.tally.nanos += u128::from(self.now - start);
+    }
+
+    fn longest_grace(&self) -> u64 {
+        let graces = self.oracle.rooms.iter().map(|room| room.grace);
+        graces.max().unwrap_or_default()
     }
 
     fn sum_of_timeouts(&self) -> u64 {
@@ -114,9 +121,14 @@ impl World {
             return;
         }
         self.quiet = true;
-        let presence = &self.plan.config.presence;
-        let settled = presence.leave_grace + presence.interval * 3;
-        self.run_until(self.now + 15 * SECOND + settled.as_nanos() as u64);
+        let config = &self.plan.config;
+        let own = config
+            .room_rules
+            .iter()
+            .filter_map(|rule| rule.presence.interval);
+        let interval = own.fold(config.presence.interval, Duration::max);
+        let settled = self.longest_grace() + interval.as_nanos() as u64 * 3;
+        self.run_until(self.now + 15 * SECOND + settled);
         self.check_at_rest();
         self.send_probes();
     }
@@ -152,7 +164,7 @@ impl World {
         let connected = self.oracle.users.contains_key(&*name);
         let lobby = client.lobby.is_some_and(|r| {
             let members = self.oracle.rooms[r as usize].members.len();
-            members >= limits.room_members
+            members >= self.oracle.rooms[r as usize].seats_for(Some(&name))
                 || (members == 0 && self.oracle.active_rooms() >= limits.rooms)
         });
         let excused = raw
@@ -298,7 +310,7 @@ impl World {
                 self.client_ends(l);
             }
         }
-        let settled = self.plan.config.presence.leave_grace.as_nanos() as u64;
+        let settled = self.longest_grace();
         self.run_until(self.now + self.sum_of_timeouts() + settled + 30 * SECOND);
         let stats = self
             .board

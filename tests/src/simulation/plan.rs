@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard_core::{
-    Compression, Config, Direct, HealthPing, Rate, Refusal, RoomRule, Rooms, SlowPolicy,
-    UserPolicy, Wire,
+    Compression, Config, Direct, HealthPing, Rate, Refusal, RoomPresence, RoomRule, Rooms,
+    SlowPolicy, UserPolicy, Wire,
 };
 
 use super::client::Kind;
@@ -69,7 +69,7 @@ impl Plan {
         let [tiny_queue, tiny_pool, tiny_unfinished] = draw_limits(rng, &mut config, clients);
         draw_times(rng, &mut config);
         draw_rates(rng, &mut config);
-        draw_policies(rng, &mut config);
+        draw_policies(rng, &mut config, clients);
         // So few addresses that one of them reaches its share of the handshake seats.
         let greedy = clients >= 50 && rng.u8(..100) < 40;
         if greedy {
@@ -217,7 +217,7 @@ fn draw_rates(rng: &mut Rng, config: &mut Config) {
     config.rates.strikes = rng.u32(2..=12);
 }
 
-fn draw_policies(rng: &mut Rng, config: &mut Config) {
+fn draw_policies(rng: &mut Rng, config: &mut Config, clients: usize) {
     config.users = match rng.u8(..4) {
         0 | 1 => UserPolicy::Replace,
         2 => UserPolicy::Reject,
@@ -230,12 +230,10 @@ fn draw_policies(rng: &mut Rng, config: &mut Config) {
     ];
     config.slow = pick(rng, &slow);
     if rng.u8(..100) < 30 {
-        config.room_rules = vec![RoomRule {
-            prefix: "r1".into(),
-            slow: Some(pick(rng, &slow)),
-            presence: Some(rng.bool()),
-            ..RoomRule::default()
-        }];
+        let (slow, enabled) = (pick(rng, &slow), rng.bool());
+        // Draws of its own, so that all else of a seed stays what it was.
+        let mut rng = Rng::with_seed(rng.clone().u64(..));
+        config.room_rules = vec![draw_rule(&mut rng, slow, enabled, clients)];
     }
     config.rooms = pick(rng, &[Rooms::Open, Rooms::Ask]);
     config.direct = pick(rng, &[Direct::Open, Direct::Ask]);
@@ -249,6 +247,32 @@ fn draw_policies(rng: &mut Rng, config: &mut Config) {
         level: 1,
         from_bytes: aside.usize(1..=100),
     });
+}
+
+fn draw_rule(rng: &mut Rng, slow: SlowPolicy, enabled: bool, clients: usize) -> RoomRule {
+    let mut sometimes = |low: u64, high: u64| {
+        let drawn = rng.u64(low..=high);
+        rng.bool().then_some(drawn)
+    };
+    let members = sometimes(1, 1 + clients as u64 / 2);
+    let hold_seat = sometimes(200, 6_000);
+    let leave_grace = sometimes(1, 3_000);
+    let interval = sometimes(1, 500);
+    let full = sometimes(1, 8);
+    RoomRule {
+        prefix: "r1".into(),
+        members: members.map(|members| members as usize),
+        hold_seat: hold_seat.map(Duration::from_millis),
+        slow: Some(slow),
+        presence: RoomPresence {
+            enabled: Some(enabled),
+            leave_grace: leave_grace.map(Duration::from_millis),
+            interval: interval.map(Duration::from_millis),
+            full: full.map(|full| full as usize),
+            ..RoomPresence::default()
+        },
+        ..RoomRule::default()
+    }
 }
 
 fn draw_kinds(rng: &mut Rng, clients: usize) -> Vec<Kind> {

@@ -57,7 +57,7 @@ impl World {
         r: u32,
         message: &Message<'_>,
     ) -> Result<(), (u8, String)> {
-        let full = self.plan.config.presence.full;
+        let full = self.oracle.rooms[r as usize].full;
         let count = message.count.unwrap_or(0);
         let wrong = |what: &str| Err((12, format!("presence of r{r}: {what}: {message:?}")));
         if !self.oracle.rooms[r as usize].presence {

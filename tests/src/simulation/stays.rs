@@ -1,6 +1,6 @@
 //! Stays in rooms: joins, leaves and grace periods (invariants 9, 12, 13, 30).
 
-use super::causes::by_itself;
+use super::causes::{by_itself, is_lost};
 use super::counters::Probe;
 use super::link::{Phase, Stay};
 use super::world::World;
@@ -28,8 +28,8 @@ impl World {
         room.members.push(l);
         room.lobby_members += usize::from(lobby);
         let (members, seq, life) = (room.members.len(), room.seq(), room.lives.len() as u32 - 1);
-        if let Some(user) = user
-            && let Some(until) = room.graces.remove(&user)
+        if let Some(user) = &user
+            && let Some(until) = room.graces.remove(user)
             && room.presence
         {
             self.tally.probe(if until > now {
@@ -38,12 +38,20 @@ impl World {
                 Probe::GraceOver
             });
         }
+        let room = &mut self.oracle.rooms[r as usize];
+        let held = user.as_ref().and_then(|user| room.held.remove(user));
+        let (seats, others) = (room.seats, room.held.len());
+        if held.is_some() {
+            self.tally.probe(if members + others >= seats {
+                Probe::HeldSeatSaved
+            } else {
+                Probe::HeldSeatTaken
+            });
+        }
         // A newcomer that replaces a member briefly counts beside it.
-        self.check(
-            9,
-            members <= limits.room_members + usize::from(lobby),
-            || format!("{members} members in r{r}"),
-        );
+        self.check(9, members + others <= seats + usize::from(lobby), || {
+            format!("{members} members in r{r}, {others} seats held")
+        });
         let shadow = &mut self.links[l as usize].shadow;
         if lobby {
             shadow.lobby_in = Some(r);
@@ -89,8 +97,8 @@ impl World {
         if !by_itself(reason) {
             return;
         }
-        let until = self.core_now + self.plan.config.presence.leave_grace.as_nanos() as u64;
         for &r in rooms {
+            let until = self.core_now + self.oracle.rooms[r as usize].grace;
             let others = self.oracle.rooms[r as usize]
                 .members
                 .iter()
@@ -99,6 +107,43 @@ impl World {
             if !others && !room.members.is_empty() && room.presence {
                 room.graces.insert(user.clone(), until);
             }
+        }
+    }
+
+    pub(super) fn note_held_seats(&mut self, l: u32, rooms: &[u32], reason: &str) {
+        let user = self.shared_user(l);
+        let Some(user) = user.filter(|user| is_lost(reason) && !user.starts_with("anon-")) else {
+            return;
+        };
+        let limits = self.plan.config.limits;
+        let most = limits.rooms_per_connection * limits.connections;
+        for &r in rooms {
+            let room = &self.oracle.rooms[r as usize];
+            let mut others = room.members.iter();
+            let is_there =
+                others.any(|&other| self.links[other as usize].shadow.user.as_ref() == Some(&user));
+            let Some(hold) = room.hold.filter(|_| !is_there && room.held.len() < most) else {
+                continue;
+            };
+            let until = self.core_now + hold;
+            self.oracle.rooms[r as usize]
+                .held
+                .insert(user.clone(), until);
+        }
+    }
+
+    /// Seats that have been held for long enough are free.
+    pub(super) fn free_held_seats(&mut self) {
+        let now = self.core_now;
+        for room in &mut self.oracle.rooms {
+            room.held.retain(|_, until| *until > now);
+        }
+    }
+
+    /// A user is put out, and has no seats any more.
+    pub(super) fn release_held_seats(&mut self, user: &str) {
+        for room in &mut self.oracle.rooms {
+            room.held.retain(|whose, _| **whose != *user);
         }
     }
 }

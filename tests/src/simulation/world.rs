@@ -343,6 +343,7 @@ impl World {
             self.board.tick(time);
         }
         self.core_now = self.now;
+        self.free_held_seats();
         self.ticking = true;
         self.collect();
         self.ticking = false;

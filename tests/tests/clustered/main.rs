@@ -2,5 +2,6 @@
 //! told whose node is behind the broker.
 
 mod coming_back;
+mod held_seats;
 mod node;
 mod sending_again;

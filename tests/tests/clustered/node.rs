@@ -10,14 +10,19 @@ use switchboard_core::cluster::{Command, Output};
 use switchboard_core::clustered::Clustered;
 use switchboard_core::protocol::parse;
 use switchboard_core::{
-    Clustering, Config, ConnectionId, Event, Handshake, HandshakeConfig, History, Identity, Rates,
-    Rooms, Switchboard, Time, WhenDown, WriteTurn,
+    Clustering, Config, ConnectionId, Event, Handshake, HandshakeConfig, Health, History, Identity,
+    Rates, RoomRule, Rooms, Switchboard, Time, WhenDown, WriteTurn,
 };
 use switchboard_kit::{Received, split};
 use switchboard_tests::broker::{Link, SimRedis};
 
 /// The room of all tests.
 pub(crate) const ROOM: &str = "lobby";
+
+/// A room with two seats over all nodes, which are held for [`HOLD`].
+pub(crate) const SMALL: &str = "small";
+/// That is longer than a node follows a room that nobody is in.
+pub(crate) const HOLD: Duration = Duration::from_secs(40);
 
 /// Starts a broker.
 pub(crate) fn broker() -> SimRedis {
@@ -53,12 +58,23 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn start(redis: &mut SimRedis, name: &str, when_down: WhenDown) -> Self {
         let config = Config {
+            // No client here answers pings.
+            health: Health {
+                ping_interval: Duration::from_secs(3_600),
+                ..Health::default()
+            },
             rooms: Rooms::Open,
             rates: Rates::unlimited(),
             history: History {
                 messages: 100,
                 ..History::default()
             },
+            room_rules: vec![RoomRule {
+                prefix: SMALL.into(),
+                members_total: Some(2),
+                hold_seat: Some(HOLD),
+                ..RoomRule::default()
+            }],
             cluster: Some(Clustering {
                 node: name.into(),
                 when_down,
@@ -271,6 +287,16 @@ impl Node {
         if let Some(again) = again {
             message["again"] = again.into();
         }
+        self.sends(redis, id, &message);
+    }
+
+    /// A client wants to enter a room.
+    pub(crate) fn enters(&mut self, redis: &mut SimRedis, id: ConnectionId, room: &str) {
+        let message = json!({"type": "subscribe", "channel": room});
+        self.sends(redis, id, &message);
+    }
+
+    fn sends(&mut self, redis: &mut SimRedis, id: ConnectionId, message: &Value) {
         let text = message.to_string();
         let command = parse(&text);
         let question = self.board.command(self.now, id, command);

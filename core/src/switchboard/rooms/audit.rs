@@ -9,16 +9,20 @@ use crate::switchboard::audit::{Inconsistency, same};
 use crate::switchboard::table::Table;
 
 impl Rooms {
-    /// Compares rooms, memberships and presence with each other.
+    /// Compares rooms, memberships and presence with each other. `seats` tells how many members a room may
+    /// have.
     pub(in crate::switchboard) fn audit(
         &self,
         connections: &Table,
         limits: &Limits,
+        seats: impl Fn(&str) -> usize,
     ) -> Result<(), Inconsistency> {
         let (mut members, mut lobbies, mut active, mut keeping) = (0, 0, 0, 0);
         let mut owners: BTreeMap<_, usize> = BTreeMap::new();
         for (key, room) in self.slots.iter() {
-            self.audit_room(connections, limits, key, room)?;
+            self.audit_room(connections, key, room)?;
+            let kept = room.members.len() <= seats(&room.name);
+            same("members <= limit", kept, true)?;
             lobbies += usize::from(room.lobby_members > 0);
             members += room.members.len();
             active += usize::from(room.is_active());
@@ -47,13 +51,7 @@ impl Rooms {
         same("memberships", memberships, members)
     }
 
-    fn audit_room(
-        &self,
-        connections: &Table,
-        limits: &Limits,
-        key: u32,
-        room: &Room,
-    ) -> Result<(), Inconsistency> {
+    fn audit_room(&self, connections: &Table, key: u32, room: &Room) -> Result<(), Inconsistency> {
         same(
             "a room that nothing keeps",
             room.is_active() || room.keeps,
@@ -61,8 +59,6 @@ impl Rooms {
         )?;
         same("room by its log", self.of_log(room.log), key)?;
         same("room by name", self.find(&room.name), Some(key))?;
-        let kept = room.members.len() <= limits.room_members;
-        same("members <= limit", kept, true)?;
         let mut entered = 0;
         let mut users: BTreeMap<u32, u32> = BTreeMap::new();
         for (index, member) in room.members.iter().enumerate() {

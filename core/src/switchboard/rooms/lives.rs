@@ -40,7 +40,7 @@ impl Rooms {
             log,
             members: Vec::new(),
             lobby_members: 0,
-            has_presence: settings.presence,
+            has_presence: settings.presence.enabled,
             presence: None,
         });
         if self.by_log.len() <= log as usize {

@@ -153,13 +153,15 @@ impl Rooms {
         (names, (end < self.slots.keys()).then_some(end))
     }
 
-    /// Checks that a connection could enter a room now. Returns the room, or where to create it.
+    /// Checks that a connection could enter a room now, which has so many `seats` for it and the members.
+    /// Returns the room, or where to create it.
     pub(super) fn may_enter(
         &self,
         connection: &ConnectionState,
         name: &str,
         via: Via,
         limits: &Limits,
+        seats: usize,
     ) -> Result<Result<u32, Vacant>, JoinError> {
         if !connection.is_open() {
             return Err(JoinError::NotOpen);
@@ -173,7 +175,7 @@ impl Rooms {
             return Err(JoinError::TooManyRooms);
         }
         let members = room.map_or(0, |key| self.at(key).members.len());
-        if members >= limits.room_members {
+        if members >= seats {
             Err(JoinError::RoomFull)
         } else if members > 0 {
             Ok(room)
@@ -186,14 +188,15 @@ impl Rooms {
         }
     }
 
-    /// Checks for a seat in the lobby, for a connection from `ip`, if that is known, which takes
-    /// over the seats of `replaced`.
+    /// Checks for one of the `seats` of the lobby, for a connection from `ip`, if that is known, which
+    /// takes over the seats of `replaced`.
     pub(super) fn lobby_seat(
         &self,
         name: &str,
         ip: Option<IpKey>,
         replaced: Option<&ConnectionState>,
         limits: &Limits,
+        seats: usize,
     ) -> Result<(), Refused> {
         let active = self.find(name).filter(|&key| self.at(key).is_active());
         let Some(key) = active else {
@@ -201,7 +204,7 @@ impl Rooms {
             let alone = || replaced.into_iter().flat_map(|found| self.alone_in(found));
             let frees = alone().next().is_some();
             let of_its_share = alone().any(|room| room.owner.is_some() && room.owner == ip);
-            return if self.active >= limits.rooms + usize::from(frees) {
+            return if seats == 0 || self.active >= limits.rooms + usize::from(frees) {
                 Err(Refused::LobbyFull)
             } else if !of_its_share && ip.is_some_and(|ip| self.has_its_rooms(ip, limits)) {
                 Err(Refused::IpLimit)
@@ -210,7 +213,7 @@ impl Rooms {
             };
         };
         let inside = replaced.is_some_and(|found| found.is_in(key));
-        if self.at(key).members.len() >= limits.room_members + usize::from(inside) {
+        if self.at(key).members.len() >= seats + usize::from(inside) {
             return Err(Refused::LobbyFull);
         }
         Ok(())

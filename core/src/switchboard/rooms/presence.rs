@@ -368,18 +368,20 @@ impl Elsewhere {
     }
 }
 
-/// Deadlines of presence. Each queue has one delay, so that it is in order.
+/// Deadlines of presence, in order.
 #[derive(Debug, Default)]
 pub(super) struct PresenceTimers {
-    updates: VecDeque<(Time, u32, u64)>,
-    graces: VecDeque<Grace>,
-    absences: u64,
+    /// Updates of which a part has been told, the last one first. They go before all others.
+    parts: VecDeque<(Time, u32, u64)>,
+    updates: BTreeMap<(Time, u64), (u32, u64)>,
+    graces: BTreeMap<(Time, u64), Grace>,
+    /// Distinguishes those that are due at the same time.
+    pushed: u64,
 }
 
 /// A grace period.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grace {
-    at: Time,
     pub(super) room: u32,
     pub(super) stay: u64,
     pub(super) user: u32,
@@ -389,29 +391,33 @@ pub(super) struct Grace {
 impl PresenceTimers {
     #[inline]
     pub(super) fn next(&self) -> Option<Time> {
-        let update = self.updates.front().map(|&(at, ..)| at);
-        let grace = self.graces.front().map(|grace| grace.at);
-        [update, grace].into_iter().flatten().min()
+        let part = self.parts.front().map(|&(at, ..)| at);
+        let update = self.updates.first_key_value().map(|(&(at, _), _)| at);
+        let grace = self.graces.first_key_value().map(|(&(at, _), _)| at);
+        [part, update, grace].into_iter().flatten().min()
     }
 
     /// Schedules the next part of an update, before all other updates.
     pub(super) fn push_part(&mut self, at: Time, room: u32, stay: u64) {
-        self.updates.push_front((at, room, stay));
+        self.parts.push_front((at, room, stay));
     }
 
     /// Schedules the update of a room.
     pub(super) fn push_update(&mut self, at: Time, room: u32, stay: u64) {
-        self.updates.push_back((at, room, stay));
+        self.pushed += 1;
+        self.updates.insert((at, self.pushed), (room, stay));
     }
 
     /// Takes the next room, and its stay, whose update is due.
     pub(super) fn pop_update(&mut self, now: Time) -> Option<(u32, u64)> {
-        let &(at, room, stay) = self.updates.front()?;
-        if at > now {
-            return None;
+        if let Some(&(at, room, stay)) = self.parts.front()
+            && at <= now
+        {
+            self.parts.pop_front();
+            return Some((room, stay));
         }
-        self.updates.pop_front();
-        Some((room, stay))
+        let next = self.updates.first_entry()?;
+        (next.key().0 <= now).then(|| next.remove())
     }
 
     /// Schedules the end of a grace period. Returns the number of the absence.
@@ -422,25 +428,21 @@ impl PresenceTimers {
         stay: u64,
         user: u32,
     ) -> Option<NonZeroU64> {
-        self.absences += 1;
-        let absence = NonZeroU64::new(self.absences);
-        self.graces.push_back(Grace {
-            at,
+        self.pushed += 1;
+        let absence = NonZeroU64::new(self.pushed);
+        let grace = Grace {
             room,
             stay,
             user,
             absence,
-        });
+        };
+        self.graces.insert((at, self.pushed), grace);
         absence
     }
 
     /// Takes the next grace period that is over.
     pub(super) fn pop_grace(&mut self, now: Time) -> Option<Grace> {
-        let &grace = self.graces.front()?;
-        if grace.at > now {
-            return None;
-        }
-        self.graces.pop_front();
-        Some(grace)
+        let next = self.graces.first_entry()?;
+        (next.key().0 <= now).then(|| next.remove())
     }
 }

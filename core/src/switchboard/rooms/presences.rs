@@ -34,24 +34,27 @@ impl Rooms {
         self.timers.next()
     }
 
-    /// Removes users whose grace period is over, some at a time. Returns whether that was all of
-    /// them.
+    /// Removes users whose grace period is over, some at a time. An update of a room of this name is due at
+    /// `update_at`. Returns whether that was all of them.
     pub(in crate::switchboard) fn tick(
         &mut self,
         users: &mut Users,
         now: Time,
-        update_at: Time,
+        update_at: impl Fn(&str) -> Time,
     ) -> bool {
         for _ in 0..GRACES {
             let Some(grace) = self.timers.pop_grace(now) else {
                 return true;
             };
-            let room = self.slots.get_mut(grace.room);
+            let room = self.slots.get(grace.room);
             let room = room.filter(|room| room.stay == grace.stay);
-            let Some(presence) = room.and_then(|room| room.presence.as_mut()) else {
+            let Some((name, presence)) =
+                room.and_then(|room| Some((&room.name, room.presence.as_ref()?)))
+            else {
                 continue;
             };
             if presence.is_held(grace.user, grace.absence) {
+                let update_at = update_at(name);
                 self.remove_user(users, grace.room, grace.user, update_at);
                 users.release(grace.user);
             }

@@ -50,8 +50,9 @@ impl World {
 
     fn may_enter(&self, id: ConnectionId, room: &str) -> Result<Result<u32, Vacant>, JoinError> {
         let connection = self.connections.get(id).unwrap();
+        let limits = &self.config.limits;
         self.rooms
-            .may_enter(connection, room, Via::Request, &self.config.limits)
+            .may_enter(connection, room, Via::Request, limits, limits.room_members)
     }
 
     fn enter(&mut self, id: ConnectionId, room: &str) -> u32 {
@@ -84,7 +85,7 @@ impl World {
     fn pass(&mut self, by: Duration) -> Vec<[Vec<Arc<str>>; 2]> {
         self.now = self.now + by;
         self.rooms
-            .tick(&mut self.users, self.now, self.now + UPDATE);
+            .tick(&mut self.users, self.now, |_| self.now + UPDATE);
         let mut updates = Vec::new();
         while let Some(key) = self.rooms.pop_due(self.now) {
             let update = self.rooms.take_update(&self.users, key, self.now).unwrap();
@@ -95,8 +96,9 @@ impl World {
     }
 
     fn audit(&self) {
+        let limits = &self.config.limits;
         self.rooms
-            .audit(&self.connections, &self.config.limits)
+            .audit(&self.connections, limits, |_| limits.room_members)
             .unwrap();
         self.users
             .audit(&self.connections, |user| self.rooms.graces(user))
@@ -159,7 +161,7 @@ fn limits_of_rooms_and_members_are_kept() {
     assert_eq!(refused(&world, carl, "rum"), Some(JoinError::NoMoreRooms));
     // A connection that replaces the only member of a room takes over its seat.
     let limits = &world.config.limits;
-    let seat = |room, replaced| world.rooms.lobby_seat(room, None, replaced, limits);
+    let seat = |room, replaced| world.rooms.lobby_seat(room, None, replaced, limits, 1);
     assert_eq!(seat("rum", None), Err(Refused::LobbyFull));
     let replaced = world.connections.get(anna).ok();
     assert_eq!(seat("rum", replaced), Ok(()));

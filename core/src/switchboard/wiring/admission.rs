@@ -160,7 +160,7 @@ impl Switchboard {
             return Err(Refused::ServerFull);
         }
         match room {
-            Some(name) => self.lobby_seat(name, None, None),
+            Some(name) => self.lobby_seat(name, None, None, None),
             None => Ok(()),
         }
     }

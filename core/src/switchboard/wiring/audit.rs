@@ -11,7 +11,11 @@ impl Switchboard {
     /// The first index that is wrong.
     pub fn audit(&self) -> Result<(), Inconsistency> {
         self.seats.audit(&self.connections, &self.config.limits)?;
-        self.rooms.audit(&self.connections, &self.config.limits)?;
+        self.held_seats.audit()?;
+        self.rooms
+            .audit(&self.connections, &self.config.limits, |room| {
+                self.seats_in(room, None)
+            })?;
         self.users
             .audit(&self.connections, |user| self.rooms.graces(user))?;
         let rooms = self.connections.iter().map(|(_, found)| found.rooms.len());

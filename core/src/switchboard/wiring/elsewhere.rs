@@ -27,7 +27,7 @@ impl Switchboard {
         let Some(relay) = &mut self.relay else {
             return;
         };
-        let update_at = self.clock.now() + self.config.presence.interval;
+        let update_at = self.clock.now() + self.config.room(name).presence.interval;
         match self.rooms.find(name) {
             Some(key) if self.rooms.at(key).is_active() => {
                 let users = &self.users;

@@ -10,9 +10,8 @@ use crate::switchboard::action::Notice;
 use crate::switchboard::counters::Level;
 use crate::switchboard::errors::JoinError;
 use crate::switchboard::log::Rule;
-use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::rooms::Via;
-use crate::{CloseReason, ConnectionId, IpKey, StaleId, Time};
+use crate::{CloseReason, ConnectionId, IpKey, Presence, StaleId, Time};
 
 /// Rooms whose histories are looked at in one tick.
 const EXPIRIES: usize = 256;
@@ -132,8 +131,10 @@ impl Switchboard {
         via: Via,
     ) -> Result<Result<u32, Vacant>, JoinError> {
         let connection = self.connections.get(id)?;
+        let user = self.user_of(id);
+        let seats = self.seats_in(name, user.as_deref());
         self.rooms
-            .may_enter(connection, name, via, &self.config.limits)
+            .may_enter(connection, name, via, &self.config.limits, seats)
     }
 
     /// Removes a connection that stays open from a room; what was sent there before still goes out,
@@ -156,40 +157,51 @@ impl Switchboard {
         self.leave_room(id, key, None).is_some()
     }
 
-    /// Removes a connection from a room; with `grace`, its user stays present until then. Returns
-    /// the room's name, or `None` if the connection was not in it.
-    fn leave_room(&mut self, id: ConnectionId, key: u32, grace: Option<Time>) -> Option<Arc<str>> {
-        let update_at = self.presence_update_at();
+    /// Removes a connection from a room, because it ends for this reason, or leaves. Returns the room's
+    /// name, or `None` if the connection was not in it.
+    fn leave_room(
+        &mut self,
+        id: ConnectionId,
+        key: u32,
+        reason: Option<CloseReason>,
+    ) -> Option<Arc<str>> {
         let room = self.rooms.at(key);
+        let (now, settings) = (self.clock.now(), self.config.room(&room.name));
+        let update_at = now + settings.presence.interval;
+        let by_itself = reason.is_some_and(CloseReason::is_peer_initiated);
+        let grace = by_itself.then(|| now + settings.presence.leave_grace);
+        let lost = reason.is_some_and(CloseReason::holds_seats);
+        let hold = settings.hold_seat.filter(|_| lost).map(|hold| now + hold);
         let (log, keeps) = (room.log, room.keeps);
-        let last = room.members.len() == 1;
+        let is_last = room.members.len() == 1;
         let shared = room.shared.is_some();
         let (connections, users) = (&mut self.connections, &mut self.users);
         let name = self
             .rooms
             .leave(connections, users, id, key, grace, update_at)?;
-        if last && keeps {
+        if is_last && keeps {
             self.bound_dormant_rooms();
-        } else if last {
+        } else if is_last {
             self.log.remove_room(log);
         }
         self.notify(Notice::Left {
             id,
             room: name.clone(),
         });
+        let is_held = hold.is_some_and(|until| self.hold_seat(id, key, &name, until));
         if shared {
-            self.left_shared(&name, last);
+            self.left_shared(&name, is_last, is_held);
         }
         Some(name)
     }
 
-    /// Tells the cluster that a connection has left a room, as the last one perhaps.
-    fn left_shared(&mut self, name: &Arc<str>, last: bool) {
-        if self.config.room(name).members_total.is_some() {
-            let room = name.clone();
-            self.ask_cluster(ClusterRequest::GiveSeat { room });
+    /// Tells the cluster that a connection has left a room, as the last one perhaps, and perhaps its seat
+    /// is held.
+    fn left_shared(&mut self, name: &Arc<str>, is_last: bool, is_held: bool) {
+        if !is_held {
+            self.give_seat(name);
         }
-        if last {
+        if is_last {
             self.room_emptied(name);
         }
     }
@@ -200,11 +212,9 @@ impl Switchboard {
             return Vec::new();
         };
         let keys: Vec<u32> = connection.rooms.iter().map(|member| member.room).collect();
-        let until = self.clock.now() + self.config.presence.leave_grace;
-        let grace = reason.is_peer_initiated().then_some(until);
         let names = keys
             .into_iter()
-            .filter_map(|key| self.leave_room(id, key, grace))
+            .filter_map(|key| self.leave_room(id, key, Some(reason)))
             .collect();
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.rooms = SmallVec::new();
@@ -212,9 +222,14 @@ impl Switchboard {
         names
     }
 
-    /// Returns when a change of presence is told, at the latest.
-    pub(super) fn presence_update_at(&self) -> Time {
-        self.clock.now() + self.config.presence.interval
+    /// Returns what holds for presence in a room.
+    pub(super) fn presence_in(&self, key: u32) -> Presence {
+        self.config.room(&self.rooms.at(key).name).presence
+    }
+
+    /// Returns when a change of presence in a room is told, at the latest.
+    pub(super) fn presence_update_at(&self, key: u32) -> Time {
+        self.clock.now() + self.presence_in(key).interval
     }
 
     /// Creates a room without members.

@@ -16,7 +16,7 @@
 //!   delivery
 //!   sending, refusal                                what may end connections
 //!   ending                                          ends them
-//!   queueing, membership, markers, presence_info    never ends one
+//!   queueing, membership, held_seats, markers, presence_info    never ends one
 //!   draft                                           what is published, but for its number
 //!   switchboard                                     the sub-machines, the clock
 //! ```
@@ -37,6 +37,7 @@ mod ending;
 mod event_streams;
 mod everybody;
 mod health;
+mod held_seats;
 mod histories;
 mod inbound;
 mod logins;

@@ -34,7 +34,7 @@ impl Switchboard {
         let (from, reach) = (pending.resume.from.take(), pending.reach);
         if let Some(lobby) = &lobby {
             let ip = self.connections.get(id).map(|found| found.ip).ok();
-            self.lobby_seat(lobby, ip, replaced)?;
+            self.lobby_seat(lobby, Some(&who.name), ip, replaced)?;
         }
         self.open_connection(id, who, request);
         if let Some(lobby) = lobby {
@@ -129,17 +129,19 @@ impl Switchboard {
         self.send_message(id, &welcome);
     }
 
-    /// Checks for a seat in the lobby, for a connection from `ip`, if that is known, which takes
-    /// over the seats of `replaced`.
+    /// Checks for a seat in the lobby, for a connection of `user` and from `ip`, if they are known, which
+    /// takes over the seats of `replaced`.
     pub(super) fn lobby_seat(
         &self,
         name: &str,
+        user: Option<&str>,
         ip: Option<IpKey>,
         replaced: Option<ConnectionId>,
     ) -> Result<(), Refused> {
         let replaced = replaced.and_then(|id| self.connections.get(id).ok());
+        let seats = self.seats_in(name, user);
         self.rooms
-            .lobby_seat(name, ip, replaced, &self.config.limits)
+            .lobby_seat(name, ip, replaced, &self.config.limits, seats)
     }
 
     pub(super) fn set_expiry(&mut self, id: ConnectionId, at: Option<Time>) {

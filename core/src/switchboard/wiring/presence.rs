@@ -24,7 +24,8 @@ impl Switchboard {
     }
 
     pub(super) fn tick_presence(&mut self) {
-        let (now, update_at) = (self.clock.now(), self.presence_update_at());
+        let now = self.clock.now();
+        let update_at = |room: &str| now + self.config.room(room).presence.interval;
         if !self.rooms.tick(&mut self.users, now, update_at) {
             // An update that is due counts those who have gone by now.
             return;
@@ -36,6 +37,7 @@ impl Switchboard {
             share -= 1;
             if self.log.is_full(self.rooms.at(key).log, Kind::Presence) {
                 // Its members have not had a turn to read.
+                let update_at = self.presence_update_at(key);
                 self.rooms.schedule_update(key, update_at);
             } else if let Some(update) = self.rooms.take_update(&self.users, key, now) {
                 share = share.saturating_sub(update.size());
@@ -116,9 +118,10 @@ impl Switchboard {
     /// Encodes the list of users, cut to the configured length.
     fn list_frame(&mut self, key: u32) -> Frame {
         let count = self.occupant_count(key) as u64;
+        let settings = self.presence_in(key);
         let room = self.rooms.at(key);
         let presence = room.presence.as_ref();
-        let most = self.config.presence.full;
+        let most = settings.full;
         let users = presence.map(|presence| presence.names(&self.users, most));
         let mut users = users.unwrap_or_default();
         let others = presence.map(|presence| presence.others(&self.users));
@@ -126,6 +129,7 @@ impl Switchboard {
         users.extend(others.take(most - users.len()).map(|name| &**name));
         let info: Vec<_> = users
             .iter()
+            .filter(|_| settings.info)
             .filter_map(|&name| info_of(&self.users, name, None))
             .collect();
         let message = ServerMessage::Presence {
@@ -140,7 +144,8 @@ impl Switchboard {
 
     /// Encodes the changes, unless users have come or gone and a complete list is short enough.
     fn delta_frame(&self, key: u32, update: &Update) -> Option<Frame> {
-        let most = self.config.presence.full;
+        let settings = self.presence_in(key);
+        let most = settings.full;
         let count = self.occupant_count(key);
         if count <= most && update.is_change() {
             return None;
@@ -159,6 +164,7 @@ impl Switchboard {
         let left: Vec<&str> = left.iter().map(String::as_str).collect();
         let new = joined
             .iter()
+            .filter(|_| settings.info)
             .filter_map(|name| info_of(&self.users, name, None));
         let updated = update.updated.iter().filter(|_| names);
         let updated = updated.filter_map(|name| info_of(&self.users, name, Some(Content::NULL)));
@@ -190,7 +196,8 @@ impl Switchboard {
             self.rooms.note_seen(id, key, false);
         }
         if !ids.is_empty() {
-            self.rooms.schedule_update(key, self.presence_update_at());
+            let update_at = self.presence_update_at(key);
+            self.rooms.schedule_update(key, update_at);
         }
     }
 }

@@ -49,11 +49,14 @@ impl Switchboard {
 
     pub(super) fn change_info(&mut self, user: u32, info: Option<PresenceInfo>) {
         self.users.set_info(user, info);
-        let update_at = self.presence_update_at();
         for slot in self.users.at(user).connections.iter() {
             for membership in &self.connections.at(slot).rooms {
-                self.rooms
-                    .info_changed(&self.users, membership.room, user, update_at);
+                let key = membership.room;
+                let presence = self.config.room(&self.rooms.at(key).name).presence;
+                if presence.info {
+                    let update_at = self.clock.now() + presence.interval;
+                    self.rooms.info_changed(&self.users, key, user, update_at);
+                }
             }
         }
     }

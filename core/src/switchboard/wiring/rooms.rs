@@ -109,15 +109,16 @@ impl Switchboard {
             From::End => Identity::default(),
             _ => self.history_identity(self.connections.get(id)?),
         };
-        let update_at = self.presence_update_at();
+        let update_at = self.presence_update_at(key);
         let connection = self.connections.get_mut(id)?;
         // Before anything is sent, because a connection that this is too much for leaves again.
         self.rooms
             .enter(connection, &mut self.users, id.slot, key, lobby, update_at);
         let room = self.rooms.at(key);
-        let (channel, keeps) = (room.name.clone(), room.keeps);
-        let by_key = self.log.keeps_latest(room.log);
-        let joined = self.log.join(id, room.log, beginning.from, identity);
+        let (channel, log, keeps) = (room.name.clone(), room.log, room.keeps);
+        self.take_held_seat(id, &channel);
+        let by_key = self.log.keeps_latest(log);
+        let joined = self.log.join(id, log, beginning.from, identity);
         let epoch = self.rooms.epoch(key);
         self.notify(Notice::Joined {
             id,

@@ -63,16 +63,19 @@ impl Switchboard {
             return false;
         };
         let is_ahead = self.is_ahead(name, entering.from);
+        let is_held = self.gets_held_seat(id, name);
         let Some(relay) = &mut self.relay else {
             return false;
         };
         let is_open = relay.is_open(name);
-        if settings.members_total.is_none() && is_open && !is_ahead {
+        let has_seat = is_held || settings.members_total.is_none();
+        if has_seat && is_open && !is_ahead {
             return false;
         }
         let name: Arc<str> = name.into();
         let seat = match settings.members_total {
             None => Seat::None,
+            Some(_) if is_held => Seat::Held,
             Some(total) => {
                 let seat = relay.number();
                 relay.seats.insert(seat, name.clone());
@@ -198,6 +201,8 @@ impl Switchboard {
     fn enter_at_last(&mut self, name: &Arc<str>, joining: &Joining) {
         let id = joining.id;
         self.waits_no_more(id);
+        // One that is held beside the one that it got is of no use.
+        let has_two = joining.seat == Seat::Granted && self.has_held_seat(id, name);
         let entering = Entering {
             via: joining.via,
             from: &joining.from,
@@ -207,11 +212,10 @@ impl Switchboard {
         let entered = self
             .may_enter(id, name, joining.via)
             .and_then(|place| self.enter_now(id, name, place, &entering));
+        if has_two || (entered.is_err() && joining.seat == Seat::Granted) {
+            self.give_seat(name);
+        }
         if let Err(error) = entered {
-            if joining.seat == Seat::Granted {
-                let room = name.clone();
-                self.ask_cluster(ClusterRequest::GiveSeat { room });
-            }
             self.is_kept_out(name, joining, error);
         }
     }

@@ -9,6 +9,7 @@ use crate::switchboard::drain::Drain;
 use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::fingerprints::Fingerprints;
+use crate::switchboard::held_seats::HeldSeats;
 use crate::switchboard::liveness::Liveness;
 use crate::switchboard::log::{self, Log};
 use crate::switchboard::partials::Partials;
@@ -95,6 +96,7 @@ pub struct Switchboard {
     pub(super) partials: Partials,
     pub(super) users: Users,
     pub(super) rooms: Rooms,
+    pub(super) held_seats: HeldSeats,
     pub(super) log: Log,
     pub(super) encoder: Encoder,
     pub(super) fingerprints: Fingerprints,
@@ -133,6 +135,7 @@ impl Switchboard {
             partials: Partials::default(),
             users: Users::new(keyed),
             rooms,
+            held_seats: HeldSeats::default(),
             log: Log::new(log::Limits::of(&config)),
             encoder: Encoder::default(),
             fingerprints: Fingerprints::new(if config.cluster.is_some() {
@@ -166,6 +169,7 @@ impl Switchboard {
             self.deadlines.next().map(|at| self.clock.driver_time(at)),
             self.pings.next().map(|at| self.clock.driver_time(at)),
             self.rooms.next(),
+            self.held_seats.next(),
             self.deadlines.next_expiry(),
             self.seats.next(),
             self.drain.next(),

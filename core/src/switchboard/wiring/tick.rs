@@ -51,6 +51,7 @@ impl Switchboard {
         self.pings
             .tick(&mut self.connections, &mut self.effects, now);
         self.tick_presence();
+        self.tick_held_seats();
         self.tick_histories();
         self.deadlines.sweep(&self.connections);
         self.seats.tick(self.clock.now());

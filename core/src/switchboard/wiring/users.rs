@@ -32,7 +32,7 @@ impl Switchboard {
     }
 
     /// Closes all connections of the user, on all nodes of a cluster; returns the number of those on
-    /// this node.
+    /// this node, where the seats that are held for the user in rooms are free, too.
     pub fn disconnect_user(&mut self, now: Time, user: &str, reason: CloseReason) -> usize {
         self.advance_clock(now);
         let here = self.disconnect_here(user, reason);
@@ -46,6 +46,7 @@ impl Switchboard {
             self.effects.end(id, reason);
         }
         self.settle();
+        self.release_seats(user);
         ids.len()
     }
 

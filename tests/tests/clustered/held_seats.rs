@@ -1,0 +1,104 @@
+//! Seats over all nodes that are held for users who were lost.
+
+use std::time::Duration;
+
+use switchboard_core::{ConnectionId, WhenDown};
+use switchboard_tests::broker::SimRedis;
+
+use crate::node::{HOLD, Node, SMALL, broker};
+
+/// Ten milliseconds less than [`HOLD`].
+const ALMOST: Duration = Duration::from_millis(39_990);
+
+/// Two nodes; ann is in the small room on the first one, and bob on the second.
+struct Full {
+    redis: SimRedis,
+    one: Node,
+    other: Node,
+    ann: ConnectionId,
+}
+
+fn full() -> Full {
+    let mut redis = broker();
+    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
+    let mut other = Node::start(&mut redis, "b", WhenDown::Alone);
+    let ann = one.comes(&mut redis, "ann", None);
+    one.enters(&mut redis, ann, SMALL);
+    assert_eq!(one.told(ann), ["at 0 null", "at 0 null"]);
+    let bob = other.comes(&mut redis, "bob", None);
+    other.enters(&mut redis, bob, SMALL);
+    assert_eq!(other.told(bob), ["at 0 null", "at 0 null"]);
+    Full {
+        redis,
+        one,
+        other,
+        ann,
+    }
+}
+
+impl Full {
+    /// What a newcomer is told who wants to enter the room on the second node.
+    fn newcomer(&mut self, name: &str) -> String {
+        let id = self.other.comes(&mut self.redis, name, None);
+        self.other.told(id);
+        self.other.enters(&mut self.redis, id, SMALL);
+        self.other.told(id).join(" ")
+    }
+
+    /// Lets time pass in steps that are short enough for the nodes to hear of each other.
+    fn passes(&mut self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            let step = left.min(Duration::from_millis(500));
+            left -= step;
+            for node in [&mut self.one, &mut self.other] {
+                node.passes(&mut self.redis, step);
+            }
+            self.one.runs(&mut self.redis);
+        }
+    }
+}
+
+#[test]
+fn a_held_seat_counts_on_all_nodes_until_its_time_is_over() {
+    let mut it = full();
+    it.one.loses(&mut it.redis, it.ann);
+    assert_eq!(it.newcomer("cem"), "room_full");
+    it.passes(ALMOST);
+    assert_eq!(it.newcomer("dan"), "room_full");
+    it.passes(Duration::from_millis(10));
+    assert_eq!(it.newcomer("eve"), "at 0 null");
+    assert_eq!(it.newcomer("fay"), "room_full");
+}
+
+#[test]
+fn who_comes_back_to_the_node_has_the_seat_that_was_held() {
+    let mut it = full();
+    for _ in 0..3 {
+        it.one.loses(&mut it.redis, it.ann);
+        it.ann = it.one.comes(&mut it.redis, "ann", None);
+        it.one.told(it.ann);
+        it.one.enters(&mut it.redis, it.ann, SMALL);
+        assert_eq!(it.one.told(it.ann), ["at 0 null"]);
+        assert_eq!(it.newcomer("cem"), "room_full");
+    }
+    // It was one seat all the time, which is free when its user leaves.
+    it.passes(HOLD + Duration::from_secs(1));
+    assert_eq!(it.newcomer("dan"), "room_full");
+}
+
+#[test]
+fn a_seat_whose_time_is_over_while_its_user_waits_to_enter_is_that_users() {
+    let mut it = full();
+    it.one.loses(&mut it.redis, it.ann);
+    it.passes(ALMOST);
+    it.ann = it.one.comes(&mut it.redis, "ann", None);
+    it.one.told(it.ann);
+    it.one.becomes_slow();
+    it.one.enters(&mut it.redis, it.ann, SMALL);
+    it.passes(Duration::from_millis(20));
+    assert!(it.one.waits(it.ann));
+    it.one.becomes_quick(&mut it.redis);
+    assert_eq!(it.one.told(it.ann), ["at 0 null"]);
+    assert_eq!(it.newcomer("cem"), "room_full");
+}
