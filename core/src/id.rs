@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
 /// Identifies a connection by its slot and the generation of that slot.
 ///
 /// An id is never reused within a process. Once its connection has gone it is *stale*: operations
@@ -68,6 +70,20 @@ impl FromStr for ConnectionId {
         } else {
             Err(BadConnectionId)
         }
+    }
+}
+
+/// Serialises an id as it is displayed.
+impl Serialize for ConnectionId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ConnectionId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 

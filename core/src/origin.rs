@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Request;
 use crate::handshake::{Authority, Known};
@@ -13,7 +13,7 @@ use crate::handshake::{Authority, Known};
 /// therefore only prevents foreign pages from using a user's cookies. A request without `Origin` is
 /// allowed.
 #[non_exhaustive]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origins {
     /// The host and port of [`Request::host`]. The scheme is not compared, because it is unknown

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::protocol::{MAX_ECHO_BYTES, Since};
 
 /// A position in a room: a number in one of its lives.
@@ -17,7 +19,7 @@ use crate::protocol::{MAX_ECHO_BYTES, Since};
 /// assert_eq!(position.to_string(), "5f-1.12");
 /// # Ok::<(), switchboard_core::BadPosition>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Position {
     /// Identifies the life of the room.
     pub epoch: Arc<str>,

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::seconds;
 use crate::cluster::{Order, WhenDown};
 
 /// How a node takes part in a cluster (docs/cluster.md). The nodes of a cluster have the same
 /// settings, except for their names.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Clustering {
     /// The broker (`redis://127.0.0.1:6379`).

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Config;
 use super::check::{POSITIVE, error};
@@ -19,7 +19,7 @@ use super::error::ConfigError;
 /// The length of a compressed message tells about its content. Where a message has both a secret and
 /// what somebody else chose, compressing it may give the secret away (RFC 7692, section 8): send such
 /// messages [without](crate::RoomRule::compress).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Compression {
     /// How thoroughly to compress, from 1 (fast) to 9 (2).
@@ -62,8 +62,23 @@ impl Config {
     }
 }
 
+/// Serialises compression, or `false`.
+// The signature is that of serde.
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)]
+pub(super) fn serialize<S: Serializer>(
+    compression: &Option<Compression>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match compression {
+        Some(compression) => compression.serialize(to),
+        None => to.serialize_bool(false),
+    }
+}
+
 /// Deserialises compression, which `"off"` or `false` switches off.
-pub(super) fn or_off<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Compression>, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Compression>, D::Error> {
     from.deserialize_any(CompressionOrOff)
 }
 

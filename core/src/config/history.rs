@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::seconds;
 
@@ -11,7 +11,7 @@ use super::seconds;
 ///
 /// A room keeps the last of its numbered messages, as many as all bounds allow. The fields that
 /// concern one room can be overridden per room ([`RoomRule::history`](super::RoomRule::history)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct History {
     /// Messages of a room (0: rooms keep no history).
@@ -53,23 +53,27 @@ impl Default for History {
 }
 
 /// What some rooms keep of their messages; `None` for what [`History`] says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomHistory {
     /// Messages of a room; 0 for no history.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<usize>,
     /// Bytes of a room.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub room_bytes: Option<usize>,
     /// How long a message is kept.
-    #[serde(with = "seconds::optional")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub age: Option<Duration>,
     /// How long a room without members is kept.
-    #[serde(with = "seconds::optional")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub linger: Option<Duration>,
     /// The latest messages that whoever enters without naming a position gets. What [`History`] says
     /// holds up to `messages`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub on_join: Option<usize>,
     /// The latest messages that a client may ask for. What [`History`] says holds up to `messages`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub on_join_max: Option<usize>,
 }
 

@@ -1,9 +1,9 @@
 //! Limits on sizes and counts.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Limits on sizes and counts. Each must be at least 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Admitted connections (10 000).
@@ -54,6 +54,7 @@ pub struct Limits {
     pub closing: usize,
     /// Bytes of a connection's own frames above which reading from it pauses; `None` (the default) never
     /// pauses.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pause_reading: Option<usize>,
 }
 

@@ -22,7 +22,7 @@ mod users;
 mod wire;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::cluster::Clustering;
 pub use self::compression::Compression;
@@ -45,6 +45,9 @@ use crate::{Endpoint, Origins};
 /// In serialised form every field is optional. A duration is a number of seconds, which may have a
 /// fraction, or a number with a unit, such as `"25s"`, `"500ms"`, `"2m"` or `"1h"`. `false`
 /// switches a rate limit off.
+///
+/// What is serialised is read as the same again, also through TOML, which has no null. It contains the
+/// URL of the broker with its password.
 ///
 /// # Example
 ///
@@ -74,7 +77,7 @@ use crate::{Endpoint, Origins};
 /// assert_eq!(wrong.check().unwrap_err().field, "users.allow");
 /// # Ok::<(), switchboard_core::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Limits on sizes and counts.
@@ -104,7 +107,7 @@ pub struct Config {
     /// The protocol on the wire.
     pub wire: Wire,
     /// Compression of messages (none). In serialised form, `"off"` or `false` stands for `None`.
-    #[serde(deserialize_with = "compression::or_off")]
+    #[serde(with = "compression")]
     pub compression: Option<Compression>,
     /// Which pages may connect.
     pub origins: Origins,
@@ -115,9 +118,11 @@ pub struct Config {
     /// Which paths are upgraded.
     pub endpoint: Endpoint,
     /// How the node takes part in a cluster (not at all).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Clustering>,
     /// The path (such as `/sse`) at which clients that can open no WebSocket get an event stream
     /// (none). `GET /sse` and `GET /sse/{room}` are admitted as an upgrade at the endpoint would be, and
     /// `POST /sse/{session}` takes the messages of the client of a stream (docs/protocol.md, section 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sse: Option<String>,
 }

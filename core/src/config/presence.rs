@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::seconds;
 
 /// Presence notifications. Rooms can have settings of their own
 /// ([`RoomRule::presence`](super::RoomRule::presence)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Presence {
     /// Whether there is presence (yes).
@@ -42,20 +42,23 @@ impl Default for Presence {
 }
 
 /// Presence in some rooms; `None` for what [`Presence`] says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomPresence {
     /// Whether there is presence.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// The grace period of a user whose last connection was lost.
-    #[serde(with = "seconds::optional")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub leave_grace: Option<Duration>,
     /// How long changes are collected into one message.
-    #[serde(with = "seconds::optional")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub interval: Option<Duration>,
     /// The largest number of users that one message names.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub full: Option<usize>,
     /// Whether members are told what the application says of users.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<bool>,
 }
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A rate with a burst, enforced by the generic cell rate algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Units per second in the long run.
@@ -16,8 +16,18 @@ pub struct Rate {
     pub burst: u64,
 }
 
+/// Serialises a rate, or `false`.
+// The signature is that of serde.
+#[allow(clippy::ref_option)]
+pub(super) fn serialize<S: Serializer>(rate: &Option<Rate>, to: S) -> Result<S::Ok, S::Error> {
+    match rate {
+        Some(rate) => rate.serialize(to),
+        None => to.serialize_bool(false),
+    }
+}
+
 /// Deserialises a rate that `false` switches off, because TOML has no null.
-pub(super) fn or_false<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Rate>, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Rate>, D::Error> {
     from.deserialize_any(RateOrFalse)
 }
 

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::rate::{self, Rate};
 use super::seconds;
 
 /// Limits on what a client may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rates {
     /// Messages and control frames of one connection (100 per second, burst 200).
-    #[serde(deserialize_with = "rate::or_false")]
+    #[serde(with = "rate")]
     pub messages: Option<Rate>,
     /// Payload bytes of one connection (1 MiB per second, burst 2 MiB).
-    #[serde(deserialize_with = "rate::or_false")]
+    #[serde(with = "rate")]
     pub bytes: Option<Rate>,
     /// Connects of one address, including those for pages (50 per second, burst 1 000). Charged on
     /// arrival; where the peer is a trusted proxy, charged to the client once its address is known.
-    #[serde(deserialize_with = "rate::or_false")]
+    #[serde(with = "rate")]
     pub connects: Option<Rate>,
     /// Strikes within `strike_window` that close a connection (10). A message over the limit is a
     /// strike, and so is one that cannot be understood.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::history::RoomHistory;
 use super::presence::{self, RoomPresence};
@@ -11,7 +11,7 @@ use crate::cluster::{Order, WhenDown};
 
 /// Which rooms a client may enter on its own.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rooms {
     /// Those that the hook `authorize_join` allows; without that hook, only the lobby.
@@ -57,24 +57,28 @@ pub enum Rooms {
 /// config.check()?;
 /// # Ok::<(), switchboard_core::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomRule {
     /// The start of the name. An empty one matches all rooms.
     pub prefix: String,
     /// Seats on this node; `None` for `limits.room_members`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<usize>,
     /// Seats over all nodes of a cluster, beside those of each node; `None` for no such limit.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members_total: Option<u32>,
     /// How long the seat of a user stays taken whose last connection in the room was lost (docs/behaviour.md,
     /// section 3); `None`: it is free at once. Nobody but the user gets it meanwhile. Presence has a grace
     /// period of its own.
-    #[serde(default, with = "seconds::optional")]
+    #[serde(
+        default,
+        with = "seconds::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub hold_seat: Option<Duration>,
     /// The slow policy; `None` for that of the node.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<SlowPolicy>,
     /// What is told of presence. In serialised form, `false` and `true` stand for rules that only say
     /// whether there is presence.
@@ -82,7 +86,7 @@ pub struct RoomRule {
     pub presence: RoomPresence,
     /// Whether messages are compressed; `None` for the setting of the node. `true` has no effect where
     /// [`Config::compression`](crate::Config::compression) is off.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compress: Option<bool>,
     /// What is kept for clients that come back.
     #[serde(default)]
@@ -91,10 +95,10 @@ pub struct RoomRule {
     #[serde(default)]
     pub keep: Keep,
     /// In a cluster, in which order members get the messages; `None` for the setting of the cluster.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
     /// What happens while the broker of the cluster is away; `None` for the setting of the cluster.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_down: Option<WhenDown>,
 }
 
@@ -114,7 +118,7 @@ pub struct RoomRule {
 /// # Ok::<(), switchboard_core::ConfigError>(())
 /// ```
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Keep {
     /// The last ones, as `history` says.
@@ -134,7 +138,7 @@ pub enum Keep {
 
 /// What happens to a member that lags too far behind in a room.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlowPolicy {
     /// The member is closed (4101 `slow_consumer`).

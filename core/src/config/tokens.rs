@@ -1,6 +1,6 @@
 //! The places where a request may carry its token.
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// Where a request may carry its token.
 ///
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 /// [`Identity::FirstMessage`](crate::Identity::FirstMessage).
 ///
 /// In serialised form, `false` stands for `None`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tokens {
     /// The subprotocol `base64url.bearer.switchboard.<token>`, offered beside `switchboard.v1.json`
@@ -18,12 +18,12 @@ pub struct Tokens {
     /// `Authorization: Bearer` (yes).
     pub header: bool,
     /// The query parameter of this name (`token`).
-    #[serde(deserialize_with = "name_or_false")]
+    #[serde(deserialize_with = "name_or_false", serialize_with = "or_false")]
     pub query: Option<String>,
     /// The cookie of this name (none). Cookies are shared by all programs on a host, and browsers
     /// send them with requests from any page: choose a name of your own, and do not allow all
     /// origins.
-    #[serde(deserialize_with = "name_or_false")]
+    #[serde(deserialize_with = "name_or_false", serialize_with = "or_false")]
     pub cookie: Option<String>,
 }
 
@@ -50,5 +50,14 @@ fn name_or_false<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D
         Form::Name(name) => Ok(Some(name)),
         Form::Flag(false) | Form::Nothing(()) => Ok(None),
         Form::Flag(true) => Err(D::Error::custom("expected a name or false")),
+    }
+}
+
+// The signature is that of serde.
+#[allow(clippy::ref_option)]
+fn or_false<S: Serializer>(name: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    match name {
+        Some(name) => to.serialize_str(name),
+        None => to.serialize_bool(false),
     }
 }

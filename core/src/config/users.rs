@@ -1,10 +1,10 @@
 //! Users: how often one may connect, and direct messages to them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What happens when a user connects again.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserPolicy {
     /// The older connection is closed (1000 `replaced`).
@@ -23,7 +23,7 @@ pub enum UserPolicy {
 
 /// Whether a client may send direct messages to a user.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direct {
     /// If the hook `authorize_direct` allows it; without that hook, never.

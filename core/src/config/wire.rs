@@ -1,10 +1,10 @@
 //! The protocol on the wire, and how it tells a refusal.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The protocol on the wire.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wire {
     /// The JSON protocol.
@@ -16,7 +16,7 @@ pub enum Wire {
 
 /// How a client is told that it is refused, where there is a choice.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Completes the upgrade, then closes with a code, because browsers hide the HTTP status.

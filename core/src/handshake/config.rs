@@ -1,6 +1,6 @@
 //! The configuration of a handshake.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Tokens;
 
@@ -28,7 +28,7 @@ pub struct HandshakeConfig {
 
 /// The paths at which upgrades are accepted.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// This path (`/ws`), written decoded and without regard to trailing slashes, and the paths

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::errors::{JoinError, SendError};
 use crate::{BadName, CloseReason, ConnectionId, Frame, Position, Refused};
 
@@ -144,7 +146,7 @@ pub enum Notice {
 
 /// What was reached of a user on all nodes of a cluster.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UserReport {
     /// Connections that are going to get the message, or that are closed.
     pub connections: u64,
@@ -154,19 +156,28 @@ pub struct UserReport {
     pub complete: bool,
 }
 
-/// The result of [`Switchboard::ping_user`](crate::Switchboard::ping_user) for one connection.
+/// The result of [`Switchboard::ping_user`](crate::Switchboard::ping_user) for one connection. In
+/// serialised form, the round-trip time is a number of milliseconds, `rtt_ms`.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PingResult {
     /// The connection.
     pub id: ConnectionId,
     /// The round-trip time; `None` if no answer arrived in time, or if the connection ended.
+    #[serde(rename = "rtt_ms", serialize_with = "millis")]
     pub rtt: Option<Duration>,
+}
+
+// The signature is that of serde.
+#[allow(clippy::ref_option)]
+fn millis<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    let millis = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+    time.map(millis).serialize(to)
 }
 
 /// The result of a drain.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DrainReport {
     /// Connections that were open when it began.
     pub connections: usize,

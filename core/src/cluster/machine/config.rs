@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::lease::LeaseTimes;
 use super::link::LinkTimes;
@@ -57,7 +57,7 @@ pub struct ClusterConfig {
 
 /// In which order the members of a room get its messages.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// All nodes in the same: that of the broker's log.
@@ -70,7 +70,7 @@ pub enum Order {
 
 /// What happens in a room while the broker is away for long.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenDown {
     /// The members here go on by themselves, in an epoch of their own.
