@@ -14,6 +14,9 @@ use crate::{ConnectionId, Event, HandshakeConfig, ReadMode};
 /// Messages that wait for a busy hook before reading pauses.
 pub const BACKLOG: usize = 32;
 
+/// Bytes that wait for the login of a client before reading pauses, as nobody has vouched for it.
+const EARLY_BYTES: usize = 4 << 10;
+
 /// Which hook is running, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hook {
@@ -210,9 +213,10 @@ impl Session {
 
     /// Returns whether this session's backlog is full: [`BACKLOG`] messages wait, or a Close, after
     /// which further input has no effect. A client that has sent a Close need not answer pings any
-    /// more.
+    /// more. Of one that has not logged in yet, less waits.
     pub fn backlog_is_full(&self) -> bool {
-        self.waiting.items() >= BACKLOG || self.waiting.close_by().is_some()
+        let early = self.user.is_none() && self.waiting.bytes() >= EARLY_BYTES;
+        self.waiting.items() >= BACKLOG || self.waiting.close_by().is_some() || early
     }
 
     /// Returns the bytes of memory of the backlog.

@@ -22,22 +22,53 @@ fn logging_in() -> Node {
     node
 }
 
+/// The bytes of a message of about this length.
+fn message(bytes: usize, id: u32) -> Vec<u8> {
+    let content = "x".repeat(bytes);
+    let text = format!(r#"{{"type":"message","content":"{content}","id":{id}}}"#);
+    wire(&[frame(TEXT, text)])
+}
+
 #[test]
-fn what_follows_a_login_under_way_may_be_as_long_as_any_message() {
+fn what_follows_a_login_under_way_waits_for_it() {
     let mut node = logging_in();
-    let content = "x".repeat(8 << 10);
-    let long = format!(r#"{{"type":"message","content":"{content}","id":7}}"#);
-    let long = wire(&[frame(TEXT, long)]);
-    // Incomplete at first, which is bounded as well.
-    let (begin, end) = long.split_at(6 << 10);
-    node.read(begin);
-    node.read(end);
+    node.read(&message(3_000, 7));
     node.let_in();
     let Some(Call::Ask(question)) = node.call.take() else {
         panic!("expected the message");
     };
     node.reply(Reply::Verdict(question, Ok(())));
     assert!(node.has_sent(r#"{"type":"ack","id":7,"seq":1}"#));
+    // Now it may be as long as any.
+    node.read(&message(8 << 10, 8));
+    assert!(matches!(node.call, Some(Call::Ask(_))));
+}
+
+#[test]
+fn until_a_login_has_succeeded_no_message_is_longer_than_4_kib() {
+    let long = message(5_000, 7);
+    // Complete, and incomplete.
+    for part in [long.len(), 4_200] {
+        let mut node = logging_in();
+        node.read(&long[..part]);
+        assert_eq!(node.board.stats(node.now).closes["policy"], 1, "{part}");
+    }
+}
+
+#[test]
+fn while_4_kib_wait_for_a_login_nothing_more_is_read() {
+    let mut node = logging_in();
+    for id in 0..20 {
+        if node.session.is_paused() {
+            break;
+        }
+        node.read(&message(1_000, id));
+    }
+    assert!(node.session.is_paused());
+    let bytes = node.session.backlog_bytes();
+    assert!((4 << 10..6 << 10).contains(&bytes), "{bytes} bytes wait");
+    node.let_in();
+    assert!(!node.session.is_paused());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
 use super::queue::{Is, Item, Kind, framed};
 use super::{Ask, Excluded, Model, Note, Phase, Said, charge, nanos, texts};
 
-/// The most bytes of a first message.
+/// The most bytes of a message before the login has succeeded.
 const AUTH_BYTES: usize = 4 << 10;
 
 impl Model {
@@ -40,7 +40,7 @@ impl Model {
             return;
         }
         conn.partial = bytes;
-        if conn.awaits_first_message() && bytes > AUTH_BYTES {
+        if matches!(conn.phase, Phase::AwaitingAuth { .. }) && bytes > AUTH_BYTES {
             return self.end(id, "policy", None);
         }
         if in_message {
@@ -73,7 +73,9 @@ impl Model {
             return false;
         };
         match conn.phase {
-            _ if conn.awaits_first_message() && (binary || bytes > AUTH_BYTES) => {
+            Phase::AwaitingAuth { .. }
+                if bytes > AUTH_BYTES || binary && conn.awaits_first_message() =>
+            {
                 self.end(id, "policy", None);
                 return false;
             }

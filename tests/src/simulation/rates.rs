@@ -25,7 +25,7 @@ impl World {
         match self.links[l as usize].shadow.phase {
             // While the application checks a login, what follows it waits.
             Phase::AwaitingAuth
-                if self.links[l as usize].hook.is_none() && (binary || bytes > 4_096) =>
+                if bytes > 4_096 || binary && self.links[l as usize].hook.is_none() =>
             {
                 self.allow(l, "policy");
                 return Some(false);

@@ -9,7 +9,7 @@ use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
 
-/// The largest first message of a client that logs in with it, in bytes.
+/// The largest message of a client that logs in with its first one, until it has logged in, in bytes.
 const AUTH_BYTES: usize = 4 << 10;
 
 /// What happened on a connection's stream.
@@ -189,7 +189,9 @@ impl Switchboard {
         if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
             return Ok(false);
         }
-        if connection.awaits_first_message() && (binary || bytes > AUTH_BYTES) {
+        let early = matches!(connection.phase, Phase::AwaitingAuth(_));
+        let is_no_login = binary && connection.awaits_first_message();
+        if is_no_login || early && bytes > AUTH_BYTES {
             self.end(id, CloseReason::Policy);
             return Ok(false);
         }
@@ -236,7 +238,7 @@ impl Switchboard {
         if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
             return;
         }
-        let early = connection.awaits_first_message();
+        let early = matches!(connection.phase, Phase::AwaitingAuth(_));
         self.partials.set(connection, bytes);
         if early && bytes > AUTH_BYTES {
             return self.end(id, CloseReason::Policy);
