@@ -39,10 +39,15 @@ use switchboard_runtime::{AnySocket, IntoSocket};
 
 use crate::rt::Smol;
 
-pub use switchboard_runtime::http::{UpgradeRejection, http, hyper, refusal};
+pub use switchboard_runtime::http::{EventStreamBody, UpgradeRejection, http, hyper, refusal};
 
 /// A request to upgrade a connection to a WebSocket.
 pub type Upgrade = switchboard_runtime::http::Upgrade<Smol>;
+
+/// A tower service for clients that can open no WebSocket: event streams, and what their clients post. The
+/// path of the request must be that of [`Config::sse`](crate::Config::sse), at which listeners of a hub serve
+/// the same.
+pub type EventStreams = switchboard_runtime::http::EventStreams<Smol>;
 
 /// A tower service that hands every upgrade to a hub.
 pub type HubService = switchboard_runtime::http::HubService<Smol>;

@@ -98,10 +98,15 @@ use tokio::net::TcpStream;
 
 use crate::rt::Tokio;
 
-pub use switchboard_runtime::http::{UpgradeRejection, http, hyper, refusal};
+pub use switchboard_runtime::http::{EventStreamBody, UpgradeRejection, http, hyper, refusal};
 
 /// A request to upgrade a connection to a WebSocket; an extractor with the feature `axum`.
 pub type Upgrade = switchboard_runtime::http::Upgrade<Tokio>;
+
+/// A tower service for clients that can open no WebSocket: event streams, and what their clients post. The
+/// path of the request must be that of [`Config::sse`](crate::Config::sse), at which listeners of a hub serve
+/// the same.
+pub type EventStreams = switchboard_runtime::http::EventStreams<Tokio>;
 
 /// A tower service that hands every upgrade to a hub.
 pub type HubService = switchboard_runtime::http::HubService<Tokio>;

@@ -1,4 +1,5 @@
-//! Checks the requests of event streams: the one that opens a stream, and those that post messages.
+//! Checks the requests of event streams: the one that opens a stream, those that post messages, and those by
+//! which a browser asks whether a page may send these.
 
 use super::config::HandshakeConfig;
 use super::head::Version;
@@ -30,32 +31,36 @@ pub(super) fn check(
         version,
         mut headers,
     } = head;
-    let posts = match method {
-        "GET" => false,
-        "POST" => true,
+    let method = match method {
+        "GET" => "GET",
+        "POST" => "POST",
+        "OPTIONS" => "OPTIONS",
         _ => return Err(BadRequest::StreamMethod),
     };
     upgrade::check_host(&headers, version)?;
-    let purpose = if posts {
-        let length = body_length(&headers)?.ok_or(BadRequest::LengthRequired)?;
-        Purpose::Post { length }
-    } else {
-        if body_length(&headers)?.is_some_and(|length| length > 0) {
+    let length = body_length(&headers)?;
+    let purpose = match method {
+        "POST" => Purpose::Post {
+            length: length.ok_or(BadRequest::LengthRequired)?,
+        },
+        _ if length.is_some_and(|length| length > 0) => {
             let rule = "a request for an event stream must not have a body";
             return Err(BadRequest::Syntax(rule));
         }
-        Purpose::EventStream
+        "OPTIONS" => Purpose::Preflight,
+        _ => Purpose::EventStream,
     };
-    let room = segment.filter(|_| !posts);
+    let opens = purpose == Purpose::EventStream;
+    let room = segment.filter(|_| opens);
     let lobby = room.map(|raw| lobby(raw, config.name_bytes)).transpose()?;
     target.replace_host(&mut headers);
-    let token = if posts {
-        None
-    } else {
+    let token = if opens {
         token::find(&config.tokens, &target.query, &headers, &[])?
+    } else {
+        None
     };
     Ok(Request::from(Parts {
-        method: if posts { "POST" } else { "GET" }.into(),
+        method: method.into(),
         path: target.path,
         query: target.query,
         headers,

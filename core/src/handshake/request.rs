@@ -92,6 +92,8 @@ pub(crate) enum Purpose {
     EventStream,
     /// To send messages to the server, on behalf of an event stream. The body has so many bytes.
     Post { length: u64 },
+    /// To ask, on behalf of a page, whether it may open an event stream or post (WHATWG Fetch, section 3.3.2).
+    Preflight,
 }
 
 /// The shared parts of a [`Request`].

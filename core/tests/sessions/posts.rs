@@ -83,6 +83,10 @@ fn a_post_that_cannot_be_passed_on_is_told_so() {
         (format!("POST {path} HTTP/1.1\r\nHost: here\r\n\r\n"), "411"),
         (format!("POST {path} HTTP/1.1\r\n\r\n"), "400"),
         (format!("PUT {path} HTTP/1.1\r\nHost: here\r\n\r\n"), "405"),
+        (
+            format!("OPTIONS {path} HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\n\r\n"),
+            "400",
+        ),
         (format!("HEAD {path} HTTP/1.1\r\nHost: here\r\n\r\n"), "405"),
         (
             "GET /sse/blue HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n".into(),
@@ -152,4 +156,31 @@ fn a_client_may_post_its_first_message() {
     node.let_in();
     assert!(node.has_sent(r#"{"type":"authenticated","user":"ann"}"#));
     assert!(node.has_sent(r#""type":"subscribed""#));
+}
+
+#[test]
+fn a_browser_is_told_whether_a_page_of_another_origin_may_post() {
+    let mut node = open(|config| {
+        config.origins = Origins::List(vec!["https://app.example".into()]);
+    });
+    let ask = |path: &str, origin: &str| {
+        format!(
+            "OPTIONS {path} HTTP/1.1\r\nHost: here\r\nOrigin: {origin}\r\n\
+             Access-Control-Request-Method: POST\r\n\r\n"
+        )
+    };
+    for path in ["/sse", "/sse/blue", &node.post_path()] {
+        let answer = node.exchange(&[ask(path, "https://app.example").as_bytes()]);
+        assert_eq!(status(&answer), "204", "{answer}");
+        for header in [
+            "Access-Control-Allow-Origin: https://app.example\r\n",
+            "Access-Control-Allow-Methods: GET, POST\r\n",
+            "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID\r\n",
+        ] {
+            assert!(answer.contains(header), "{header} in {answer}");
+        }
+        let answer = node.exchange(&[ask(path, "https://evil.example").as_bytes()]);
+        assert_eq!(status(&answer), "403", "{answer}");
+        assert!(!answer.contains("Access-Control"), "{answer}");
+    }
 }

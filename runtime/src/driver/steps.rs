@@ -78,9 +78,12 @@ impl<R: Runtime> Task<R> {
             let time = config.health.ping_timeout.max(config.timeouts.write_stall);
             self.link.socket.limit_unacknowledged(time);
         }
-        let pages = match self.arrival.take().map(|arrival| *arrival) {
-            Some(Arrival::Fresh(pages)) => pages,
-            _ => None,
+        let (pages, call) = match (self.arrival.take().map(|arrival| *arrival), call) {
+            (Some(Arrival::Stated(admission)), Call::Authenticate(login)) => {
+                return Some(Reply::Identity(login, Ok(*admission)));
+            }
+            (Some(Arrival::Fresh(pages)), call) => (pages, call),
+            (_, call) => (None, call),
         };
         let span = hook_span(&self.session, &self.link, &call);
         let begun = span.in_scope(|| begin(&self.host, &self.session, pages, context, call));

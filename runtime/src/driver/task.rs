@@ -72,6 +72,10 @@ impl<R: Runtime> Task<R> {
                 let session = Session::new(id, peer, shared.handshake(true));
                 (session, Some(Box::new(Arrival::Fresh(pages))))
             }
+            stated @ Arrival::Stated(_) => {
+                let session = Session::new(id, peer, shared.handshake(false));
+                (session, Some(Box::new(stated)))
+            }
             upgraded @ Arrival::Upgraded(_) => {
                 (Session::upgraded(id, peer), Some(Box::new(upgraded)))
             }

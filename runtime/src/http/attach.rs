@@ -63,7 +63,7 @@ fn direct<R: HyperIo>(upgraded: Upgraded) -> Result<(R::Io, Vec<u8>), Upgraded> 
 }
 
 /// The limits of one address hold for all such clients together, so this is told, once.
-fn unknown() -> IpAddr {
+pub(super) fn unknown() -> IpAddr {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
         warn!(

@@ -4,6 +4,7 @@
 //! - [`Upgrade`] is an upgrade request. Handing it to a hub answers it. With the feature `axum` it is an
 //!   extractor.
 //! - [`HubService`] is a tower service that does this for each request.
+//! - [`EventStreams`] is a tower service for clients that can open no WebSocket.
 //!
 //! What needs no login is refused by HTTP status, before the upgrade: a request that is no upgrade (405,
 //! 426), that is malformed (400), of a foreign origin (403), or while the node is full or drains (503). All
@@ -19,9 +20,11 @@ mod attach;
 #[cfg(feature = "axum")]
 mod extract;
 mod framework;
+mod pipe;
 mod refusal;
 mod service;
 mod stream;
+mod streams;
 mod upgrade;
 
 pub use ::{http, hyper};
@@ -29,4 +32,5 @@ pub use ::{http, hyper};
 pub use self::attach::HyperIo;
 pub use self::refusal::{UpgradeRejection, refusal};
 pub use self::service::HubService;
+pub use self::streams::{EventStreamBody, EventStreams};
 pub use self::upgrade::Upgrade;

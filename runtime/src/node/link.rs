@@ -26,6 +26,8 @@ pub(crate) enum Arrival {
     /// From its first byte, so a request is expected. Without pages, a request that is not an upgrade gets
     /// 404.
     Fresh(Option<Pages>),
+    /// The same, without pages, of a client that the application knows already.
+    Stated(Box<Admission>),
     /// Upgraded: the application has read the request and sent the 101 response.
     Upgraded(Box<Upgraded>),
 }

@@ -2,6 +2,7 @@
 
 mod server;
 mod socket;
+mod streams;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use hyper::StatusCode;
 use hyper::client::conn::http2;
 use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use switchboard_tokio::http::{HubService, Upgrade};
+use switchboard_tokio::http::{EventStreams, HubService, Upgrade};
 use switchboard_tokio::{Admission, Application, Config, Denied, Hub, Identity, WeakHub};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -67,6 +67,15 @@ async fn log_in(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// States who the client is, if the session says so.
+async fn stated(mut request: Request, next: Next) -> Response {
+    if let Some(user) = request.headers().get("x-session") {
+        let admission = Admission::user(user.to_str().expect("text"));
+        request.extensions_mut().insert(admission);
+    }
+    next.run(request).await
+}
+
 async fn by_token(upgrade: Upgrade, State(hub): State<Hub>) -> Response {
     upgrade.accept(&hub)
 }
@@ -102,7 +111,12 @@ fn router(hub: &Hub) -> Router {
     let members = Router::new()
         .route("/live", any(by_session))
         .layer(middleware::from_fn(log_in));
+    let streams = Router::new()
+        .route_service("/sse", EventStreams::new(hub.clone()))
+        .route_service("/sse/{room}", EventStreams::new(hub.clone()))
+        .layer(middleware::from_fn(stated));
     Router::new()
+        .merge(streams)
         .route("/ws/{room}", any(by_token))
         .route("/both", any(page_or_socket))
         .route("/rooms/{room}/messages", post(publish))

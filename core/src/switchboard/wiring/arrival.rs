@@ -89,6 +89,10 @@ impl Switchboard {
                 self.encoder.switching_protocols(request, json)
             }
             Purpose::EventStream => self.open_event_stream(id, request),
+            Purpose::Preflight => {
+                self.answer_preflight(id, request);
+                return Ok(RequestOutcome::Refused);
+            }
             Purpose::Post { .. } => {
                 // A session takes it with its body: see `post`.
                 self.refuse(id, Refused::Malformed(BadRequest::NotFound));

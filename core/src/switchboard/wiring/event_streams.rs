@@ -7,6 +7,16 @@ use crate::switchboard::phase::Phase;
 use crate::switchboard::posts::{Full, MESSAGES, Posted};
 use crate::{BadRequest, ConnectionId, Frame, IpKey, Refused, Request, StaleId, Time};
 
+/// What a page of an origin that may connect may send.
+const PREFLIGHT: [(&str, &str); 3] = [
+    ("Access-Control-Allow-Methods", "GET, POST"),
+    (
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Last-Event-ID",
+    ),
+    ("Access-Control-Max-Age", "600"),
+];
+
 impl Switchboard {
     /// Takes a request by which the client of an event stream sends `messages`, or what is wrong with its
     /// body, and answers it. The session of the stream takes the messages from
@@ -26,22 +36,47 @@ impl Switchboard {
         if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
             return Ok(());
         }
-        if self.came_too_many(id, IpKey::of(request.peer())) {
-            self.turn_away(id, Refused::IpLimit, false);
-            return Ok(());
-        }
-        let limits = &self.config.limits;
-        let checked = self.seats.page_seat(self.connections.get(id)?, limits);
-        let origins = &self.config.origins;
-        let checked =
-            checked.and_then(|()| origins.check_request(request).map_err(Refused::Origin));
         let messages = messages.and_then(|messages| match messages.len() {
             0..=MESSAGES => Ok(messages),
             _ => Err(BadRequest::BodyTooLarge),
         });
-        match checked.and_then(|()| messages.map_err(Refused::Malformed)) {
-            Ok(messages) => {
-                let mut page = self.pass_on(request, messages);
+        self.answer_sharing(id, request, |board| {
+            let messages = messages.map_err(Refused::Malformed)?;
+            Ok(board.pass_on(request, messages))
+        });
+        Ok(())
+    }
+
+    /// Answers whether a page may open an event stream and post to one.
+    pub(super) fn answer_preflight(&mut self, id: ConnectionId, request: &Request) {
+        self.answer_sharing(id, request, |_| {
+            let mut page = PageResponse::text(204, "");
+            for (name, value) in PREFLIGHT {
+                page = page.with_header(name, value);
+            }
+            Ok(page)
+        });
+    }
+
+    /// Answers a request that opens no stream, if its origin may have an answer.
+    fn answer_sharing(
+        &mut self,
+        id: ConnectionId,
+        request: &Request,
+        answer: impl FnOnce(&mut Self) -> Result<PageResponse, Refused>,
+    ) {
+        if self.came_too_many(id, IpKey::of(request.peer())) {
+            return self.turn_away(id, Refused::IpLimit, false);
+        }
+        let Ok(connection) = self.connections.get(id) else {
+            return;
+        };
+        let checked = self.seats.page_seat(connection, &self.config.limits);
+        let origins = &self.config.origins;
+        let checked =
+            checked.and_then(|()| origins.check_request(request).map_err(Refused::Origin));
+        match checked.and_then(|()| answer(self)) {
+            Ok(mut page) => {
                 page.headers.extend(self.config.origins.sharing(request));
                 if let Some(date) = self.date() {
                     page = page.with_header("Date", &date.to_string());
@@ -51,7 +86,6 @@ impl Switchboard {
             }
             Err(refused) => self.refuse(id, refused),
         }
-        Ok(())
     }
 
     /// Takes the next message that was posted for an event stream.
