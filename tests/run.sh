@@ -2,7 +2,7 @@
 # The one test command: every suite of the repository, on this machine and its loopback only.
 #
 #   tests/run.sh [PART...]      all parts, or those named: build rust cluster simulation swarm fuzz schedules miri
-#                               autobahn clients metrics client environments react browser faults
+#                               autobahn clients newcomer metrics client environments react browser faults
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into the node_modules of
 # tests/clients, tests/clients/environments, client-ts and its examples, Python packages and promtool into
@@ -218,6 +218,30 @@ examples() {
     node --test --test-reporter=spec --test-timeout=120000 tests/clients/examples/*.test.mjs
 }
 
+# The way of a newcomer: a new package, the README's axum program pasted into it, and two clients that talk.
+newcomer() {
+  local work port verdict=0
+  install_node_packages && work=$(mktemp -d) || return 1
+  port=$(python3 -c 'import socket; it = socket.socket(); it.bind(("127.0.0.1", 0)); print(it.getsockname()[1])')
+  cargo new --quiet --name newcomer "$work" || verdict=1
+  cat >>"$work/Cargo.toml" <<END
+axum = "0.8"
+switchboard-tokio = { path = "$root/runtime-tokio", features = ["axum"] }
+tokio = { version = "1", features = ["full"] }
+END
+  # The versions that are there already, as far as they are the same crates.
+  cp Cargo.lock "$work"
+  # The block of code of which a line uses axum's router, for another port.
+  awk '/^```/ { if (block ~ /use axum::/) { printf "%s", block; exit } block = ""; next }
+    { block = block $0 "\n" }' README.md | sed "s/127.0.0.1:8080/127.0.0.1:$port/" >"$work/src/main.rs"
+  grep -q "127.0.0.1:$port" "$work/src/main.rs" || { echo "the README has no such program"; verdict=1; }
+  CARGO_TARGET_DIR=$target cargo build --manifest-path "$work/Cargo.toml" &&
+    SWITCHBOARD_NEWCOMER=$target/debug/newcomer SWITCHBOARD_NEWCOMER_PORT=$port \
+      node --test --test-reporter=spec --test-timeout=120000 tests/clients/newcomer/*.test.mjs || verdict=1
+  rm -rf "$work"
+  return $verdict
+}
+
 python_clients() {
   install_python_packages &&
     with_servers "$1" "$2" "$cache/venv/bin/python" -B -m unittest discover -v \
@@ -373,6 +397,7 @@ for runtime in tokio smol; do
 done
 part metrics "The metrics of chat, read by promtool" metrics
 part clients "npm ws against the other examples" examples
+part newcomer "A newcomer: cargo new, the README's axum program, two clients" newcomer
 part client "TypeScript client against its vectors and chat" typescript_client chat echo
 part environments "The TypeScript client in Node, Bun, Deno, Jest and workers" environments chat echo
 part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo

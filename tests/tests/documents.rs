@@ -123,3 +123,30 @@ fn the_page_for_operators_lists_every_metric_with_its_labels_and_its_type() {
         .collect();
     assert_eq!(listed, metrics);
 }
+
+#[test]
+fn the_guide_says_how_many_lines_the_examples_have() {
+    const GUIDE: &str = include_str!("../../docs/guide.md");
+    for (name, source) in [
+        (
+            "axum-chat",
+            include_str!("../../runtime-tokio/examples/axum-chat.rs"),
+        ),
+        ("tls", include_str!("../../runtime-tokio/examples/tls.rs")),
+        ("game", include_str!("../../runtime-tokio/examples/game.rs")),
+        (
+            "ticker",
+            include_str!("../../runtime-tokio/examples/ticker.rs"),
+        ),
+        (
+            "cursors",
+            include_str!("../../runtime-tokio/examples/cursors.rs"),
+        ),
+    ] {
+        let start = format!("| [`{name}`]");
+        let row = GUIDE.lines().find(|line| line.starts_with(&start));
+        let cell = row.expect(name).split('|').nth(2).expect("a cell").trim();
+        assert_eq!(cell, source.lines().count().to_string(), "{name}");
+        assert!(source.lines().count() < 120, "{name}");
+    }
+}
