@@ -1,6 +1,7 @@
 // Runs an example program that prints the address it listens on.
 
 import { spawn } from 'node:child_process';
+import '../node/ends.mjs';
 import { until } from '../node/wait.mjs';
 
 const { SWITCHBOARD_EXAMPLES } = process.env;

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import './ends.mjs';
 import { until } from './wait.mjs';
 
 const { SWITCHBOARD_CHAT, SWITCHBOARD_ECHO, SWITCHBOARD_LOG } = process.env;
