@@ -12,7 +12,7 @@ export interface SharedOptions extends Options {
    * where the URL is a function.
    * Where the page lacks Web Locks or BroadcastChannel, each tab is alone.
    */
-  shared?: boolean | string;
+  shared?: boolean | string | undefined;
 }
 
 /** A connection to a Switchboard server, which the tabs of one origin may share. */

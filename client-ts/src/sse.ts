@@ -6,15 +6,15 @@ export type TransportName = 'websocket' | 'sse';
 
 export interface TransportOptions {
   /** The constructor of WebSockets: `globalThis.WebSocket` by default. */
-  webSocket?: new (url: string, protocols: string[]) => Socket;
+  webSocket?: (new (url: string, protocols: string[]) => Socket) | undefined;
   /** The path of WebSockets on the server (`/ws`), which in the URL of the client becomes `eventStream`. */
-  endpoint?: string;
+  endpoint?: string | undefined;
   /** The path of event streams on the server (`/sse`). */
-  eventStream?: string;
+  eventStream?: string | undefined;
   /** How long a transport may take to open before the next one is tried, in milliseconds (5 000). */
-  timeout?: number;
+  timeout?: number | undefined;
   /** What fetches: `globalThis.fetch` by default. */
-  fetch?: typeof fetch;
+  fetch?: typeof fetch | undefined;
 }
 
 type Ended = { code: number; reason: string };

@@ -23,42 +23,42 @@ export type Token = string | null | { readonly token: string; readonly expiresIn
 
 export interface Options {
   /** The constructor of sockets: `globalThis.WebSocket` by default; in Node 20, use that of the package `ws`. */
-  webSocket?: new (url: string, protocols: string[]) => Socket;
+  webSocket?: (new (url: string, protocols: string[]) => Socket) | undefined;
   /** Subprotocols to offer beside `switchboard.v1.json`. */
-  protocols?: string[];
+  protocols?: string[] | undefined;
   /**
    * Called for a token before the first connection and the first after `close()`, once after a close with 4001, after 4202, and before a token
    * expires that came with `expiresIn`. An empty token stops the client. `signal` is aborted when the token is no longer needed.
    */
-  getToken?: (request: { reason: TokenReason; signal: AbortSignal }) => Token | Promise<Token>;
+  getToken?: ((request: { reason: TokenReason; signal: AbortSignal }) => Token | Promise<Token>) | undefined;
   /** Timeout of `getToken` in milliseconds (15 000). */
-  tokenTimeout?: number;
+  tokenTimeout?: number | undefined;
   /** Sends the token as `?token=` instead of a subprotocol: it then appears in access logs. */
-  tokenInQuery?: boolean;
+  tokenInQuery?: boolean | undefined;
   /** Closes the client when aborted. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Whether to connect at once (the default) or with `connect()`. */
-  autoConnect?: boolean;
+  autoConnect?: boolean | undefined;
   /** Ceilings of the random delay before a reconnect, in milliseconds: 500 to 20 000, times 2. */
-  backoff?: { min?: number; max?: number; factor?: number };
+  backoff?: { min?: number; max?: number; factor?: number } | undefined;
   /** Attempts without a stable connection before giving up. No limit by default. */
-  maxAttempts?: number;
+  maxAttempts?: number | undefined;
   /** Timeout of opening in milliseconds (15 000): longer than a server's timeout of its hook. */
-  openTimeout?: number;
+  openTimeout?: number | undefined;
   /** Timeout of the answer to a sent message in milliseconds (10 000). */
-  requestTimeout?: number;
+  requestTimeout?: number | undefined;
   /** Limits of messages that wait for a connection: 100 messages, 256 KiB, 30 s. With `false`, publishing fails without a connection. */
-  queue?: boolean | { count?: number; bytes?: number; age?: number };
+  queue?: boolean | { count?: number; bytes?: number; age?: number } | undefined;
   /** Bytes that may wait for the network (1 MiB). Above that, publishing fails with `queue_full`. */
-  maxBuffered?: number;
+  maxBuffered?: number | undefined;
   /** Logs what the client does and receives, with contents but without tokens: with this function, or with `console.debug`. */
-  debug?: boolean | ((...what: unknown[]) => void);
+  debug?: boolean | ((...what: unknown[]) => void) | undefined;
   /** @internal What carries out commands in place of a connection of one's own. */
   _transport?: typeof createTransport;
   /** @internal The session to continue. */
   _session?: string;
   /** Seed of the random delays; drawn from `Math.random()` by default. */
-  seed?: number;
+  seed?: number | undefined;
 }
 
 /** Actions other than those for sockets and tokens. */

@@ -1,7 +1,7 @@
 // What the types allow and what not; compiled, and not run.
 import { history } from '../src/history.js';
-import { Switchboard, type Presence, type Topic } from '../src/index.js';
-import { createHooks, useChannel, usePresence } from '../src/react.js';
+import { Switchboard, type Options, type Presence, type Topic } from '../src/index.js';
+import { createHooks, useChannel, usePresence, type ProviderProps } from '../src/react.js';
 
 interface Chat { text: string }
 interface Topics {
@@ -56,6 +56,8 @@ export async function untyped(client: Switchboard): Promise<void> {
   same<typeof result, unknown>(true);
   new Switchboard('ws://host', { getToken: () => 'a' });
   new Switchboard('ws://host', { getToken: async () => ({ token: 'a', expiresIn: 5_000 }), debug: console.info });
+  // What is not set may be `undefined`.
+  new Switchboard('ws://host', { webSocket: undefined, getToken: undefined, signal: undefined, queue: undefined, backoff: undefined, seed: undefined });
   // @ts-expect-error: a token is a text
   new Switchboard('ws://host', { getToken: () => 5 });
 }
@@ -69,6 +71,8 @@ export function hooks(): void {
   // @ts-expect-error: another type of message
   void publish('hi');
   hooks.useChannel(null);
+  hooks.useChannel('room', { history: undefined, onMessage: undefined, onGap: undefined });
+  same<ProviderProps['options'], Options | undefined>(true);
   hooks.usePresence('news');
   // @ts-expect-error: no such channel
   hooks.usePresence('rooom');
