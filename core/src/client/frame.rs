@@ -37,6 +37,7 @@ struct Inner {
     first: Option<u64>,
     recovered: Option<bool>,
     keep: Option<Box<str>>,
+    key: Option<Box<str>>,
     from: Option<u64>,
     to: Option<u64>,
     retry_after: Option<Duration>,
@@ -92,6 +93,8 @@ struct Fields<'a> {
     recovered: Option<&'a RawValue>,
     #[serde(borrow, default)]
     keep: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    key: Option<&'a RawValue>,
     #[serde(borrow, default)]
     from: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -157,6 +160,7 @@ impl ServerText {
             first: number(fields.first),
             recovered: number(fields.recovered),
             keep: text(fields.keep),
+            key: text(fields.key),
             from: number(fields.from),
             to: number(fields.to),
             retry_after: millis(fields.retry_after_ms),
@@ -218,6 +222,11 @@ impl ServerText {
     /// was no position.
     pub fn recovered(&self) -> Option<bool> {
         self.0.recovered
+    }
+
+    /// Returns the key that the content is the latest value of, in a channel that keeps these.
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
     }
 
     /// Returns the content as JSON text.
@@ -326,6 +335,8 @@ mod tests {
             ServerText::parse(r#" {"content": {"a": 1.50} ,"type":"message","seq":3}"#).unwrap();
         assert_eq!(frame.content_json(), Some(r#"{"a": 1.50}"#));
         assert_eq!((frame.kind(), frame.seq()), ("message", Some(3)));
+        let keyed = ServerText::parse(r#"{"type":"message","content":1,"key":"a\u0062"}"#).unwrap();
+        assert_eq!((keyed.key(), frame.key()), (Some("ab"), None));
         let null = ServerText::parse(r#"{"type":"message","content":null}"#).unwrap();
         assert_eq!(null.content::<Option<u8>>().unwrap(), None);
         assert_eq!(null.content_json(), Some("null"));

@@ -81,6 +81,23 @@ impl Event {
         }
     }
 
+    /// Returns the channel, if the event is about one.
+    #[must_use]
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Message(frame)
+            | Self::Presence(frame)
+            | Self::Subscribed(frame)
+            | Self::Other(frame) => frame.channel(),
+            Self::Gap(gap) => Some(&gap.channel),
+            Self::Epoch { channel, .. }
+            | Self::Refused { channel, .. }
+            | Self::Entered { channel }
+            | Self::Unanswered { channel } => Some(channel),
+            Self::State(_) | Self::Direct(_) | Self::RoundTrip(_) | Self::Lagged(_) => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Message(frame)
@@ -101,39 +118,53 @@ impl Event {
     }
 }
 
+/// How many events a stream keeps that have not been taken yet, and how many bytes of these.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    events: usize,
+    bytes: usize,
+}
+
+impl Bounds {
+    pub(super) fn of(events: usize, bytes: usize) -> Self {
+        Self {
+            events: events.max(1),
+            bytes,
+        }
+    }
+}
+
+impl From<&Options> for Bounds {
+    fn from(options: &Options) -> Self {
+        Self::of(options.max_events, options.max_event_bytes)
+    }
+}
+
 /// Events that have not been taken yet.
 pub(super) struct Backlog {
     events: VecDeque<Event>,
     bytes: usize,
-    max_events: usize,
-    max_bytes: usize,
+    bounds: Bounds,
     /// Number of events dropped since the last one in the buffer.
     lagged: u64,
-    /// The stream was dropped, so events are discarded.
-    deaf: bool,
     waker: Option<Waker>,
 }
 
 impl Backlog {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             events: VecDeque::new(),
             bytes: 0,
-            max_events: options.max_events.max(1),
-            max_bytes: options.max_event_bytes,
+            bounds,
             lagged: 0,
-            deaf: false,
             waker: None,
         }
     }
 
     pub(super) fn push(&mut self, event: Event) {
-        if self.deaf {
-            return;
-        }
         let bytes = event.bytes();
-        let room = self.events.len() < self.max_events
-            && (self.bytes + bytes <= self.max_bytes || self.events.is_empty());
+        let room = self.events.len() < self.bounds.events
+            && (self.bytes + bytes <= self.bounds.bytes || self.events.is_empty());
         if !room {
             self.lagged += 1;
             return;
@@ -156,15 +187,11 @@ impl Backlog {
         event
     }
 
-    /// Registers the task that waits for an event.
-    pub(super) fn register(&mut self, context: &Context<'_>) {
-        self.waker = Some(context.waker().clone());
-    }
-
-    /// Discards all events from now on. Returns those that were waiting, to be dropped without the lock.
-    pub(super) fn stop_listening(&mut self) -> VecDeque<Event> {
-        self.deaf = true;
-        std::mem::take(&mut self.events)
+    /// Registers the task that waits for an event. Returns the waker of the one that waited before, to be
+    /// dropped without the lock.
+    #[must_use]
+    pub(super) fn register(&mut self, context: &Context<'_>) -> Option<Waker> {
+        self.waker.replace(context.waker().clone())
     }
 
     /// Takes the waker of the task that waits for an event.
@@ -178,11 +205,7 @@ mod tests {
     use super::*;
 
     fn backlog(max_events: usize, max_event_bytes: usize) -> Backlog {
-        Backlog::new(&Options {
-            max_events,
-            max_event_bytes,
-            ..Options::default()
-        })
+        Backlog::new(Bounds::of(max_events, max_event_bytes))
     }
 
     #[test]
@@ -207,7 +230,7 @@ mod tests {
         (0..3).for_each(|_| backlog.push(event()));
         let all: Vec<Event> = std::iter::from_fn(|| backlog.pop()).collect();
         assert_eq!(all, [event(), Event::Lagged(2)]);
-        backlog.max_bytes = 10;
+        backlog.bounds.bytes = 10;
         backlog.push(event());
         assert_eq!(backlog.pop(), Some(event()));
     }

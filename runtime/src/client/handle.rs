@@ -17,6 +17,7 @@ use super::options::{Options, SubscribeOptions, Token};
 use super::place::Place;
 use super::shared::{EndGuard, Shared};
 use super::stream::Events;
+use super::streams::ALL;
 use crate::runtime::Timer;
 
 /// A connection to a Switchboard server that reconnects and resubscribes by itself, and stops when a
@@ -97,7 +98,7 @@ impl<R: Dial> Client<R> {
             runtime: PhantomData,
         };
         client.start();
-        Ok((client, Events { shared }))
+        Ok((client, Events { shared, key: ALL }))
     }
 
     /// Connects again after the client has stopped.
@@ -187,6 +188,16 @@ impl<R: Dial> Client<R> {
             None
         });
         Subscribing { done, entered }
+    }
+
+    /// Returns a stream of the events of one channel, from now on, for a task that looks after this channel alone.
+    /// It does not subscribe: to miss nothing, call this before [`subscribe`](Self::subscribe). The client's own
+    /// [`Events`] have these events, too, and may be dropped if nobody reads them. Each stream is bounded by
+    /// [`Options::max_events`] and [`Options::max_event_bytes`] for itself, and ends with the client.
+    pub fn events_of(&self, channel: &str) -> Events {
+        let shared = self.shared().clone();
+        let key = shared.lock().streams.open(channel);
+        Events { shared, key }
     }
 
     /// Unsubscribes from a channel, and forgets the position in it.

@@ -9,9 +9,10 @@ use switchboard_core::client::{
     Failure, Input, Machine, Output, Presence, Report, ServerText, State, TokenReason,
 };
 
-use super::events::{Backlog, Event};
+use super::events::Event;
 use super::gate::Gate;
 use super::options::{Options, Token};
+use super::streams::Streams;
 use crate::shield::debug;
 
 /// Number of unacknowledged messages, beyond those that may wait for a connection, from which on
@@ -23,7 +24,7 @@ const OUTBOX: usize = 256 << 10;
 pub(super) struct Locked {
     machine: Machine,
     pub(super) state: State,
-    pub(super) backlog: Backlog,
+    pub(super) streams: Streams,
     /// Decisions for the driver to carry out.
     pub(super) todo: VecDeque<Todo>,
     /// The driver is carrying out a decision that it has taken from `todo`.
@@ -98,7 +99,7 @@ impl Locked {
             max_waiters: config.count.saturating_add(IN_FLIGHT),
             machine: Machine::new(config),
             state: State::Idle,
-            backlog: Backlog::new(options),
+            streams: Streams::new(options.into()),
             todo: VecDeque::new(),
             working: false,
             outbox: VecDeque::new(),
@@ -281,8 +282,7 @@ impl Locked {
             }
             _ => {}
         }
-        self.backlog.push(Event::of(notice));
-        effects.wakers.extend(self.backlog.take_waker());
+        self.streams.push(&Event::of(notice), &mut effects.wakers);
     }
 
     fn let_in(

@@ -22,6 +22,7 @@ mod requests;
 mod send;
 mod shared;
 mod stream;
+mod streams;
 mod tokens;
 
 pub use self::dial::{BadUrl, Dial, Target};

@@ -1,6 +1,7 @@
 //! The lock of a client, its clock, and what wakes its driver.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
@@ -140,10 +141,8 @@ impl Shared {
         // Those that the machine had an answer for have received it by now.
         let unanswered = self.lock().take_unanswered();
         drop(unanswered);
-        let waker = self.lock().backlog.take_waker();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        let wakers = self.lock().streams.take_wakers();
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -17,6 +17,7 @@ mod advisories;
 mod busy_hooks;
 mod calls;
 mod client_requests;
+mod client_streams;
 mod clients;
 mod coming_back;
 mod compressing;
