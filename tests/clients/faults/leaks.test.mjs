@@ -77,7 +77,7 @@ test('of 1000 subscriptions and 5000 requests nothing is left, in the page and a
 });
 
 test('of 300 clients nothing is left, in the page and at the server', async (t) => {
-  const server = await chat(t, '--rate', 0, '--users', 'allow:5');
+  const server = await chat(t, '--rate', 0, '--users', 'allow:50');
   const ann = await opened(t, server);
   await leavesNothing(ann, 300, async ([times]) => {
     for (let n = 0; n < times; n += 1) {
