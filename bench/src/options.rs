@@ -94,6 +94,7 @@ pub(crate) struct Scale {
     pub(crate) after_burst: Duration,
     pub(crate) idle: usize,
     pub(crate) storm: usize,
+    pub(crate) recoveries: usize,
 }
 
 impl Compare {
@@ -114,6 +115,7 @@ impl Compare {
             after_burst: self.after_burst.unwrap_or(pick(5.0, 60.0)),
             idle: self.idle.unwrap_or(if self.quick { 4_000 } else { 16_000 }),
             storm: if self.quick { 2_000 } else { 8_000 },
+            recoveries: if self.quick { 2_000 } else { 10_000 },
         }
     }
 

@@ -11,8 +11,8 @@ use crate::workload::{CONTENT, Rooms};
 const STAYED: usize = 10;
 
 impl Trial {
-    /// Lets clients come back at once that have missed this many messages, after as many clients
-    /// that have missed nothing.
+    /// Lets clients come back at once that have missed this many messages, after others that have missed
+    /// nothing.
     pub(crate) fn recoveries(&mut self, missed: usize) -> io::Result<()> {
         self.open_rooms(Rooms {
             count: 1,
@@ -35,8 +35,8 @@ impl Trial {
                 missed,
             }
         };
-        let clients = self.scale.storm / 2;
-        let (first, last) = (STAYED + 1, STAYED + 1 + clients);
+        let (others, clients) = (self.scale.storm / 4, self.scale.recoveries);
+        let (first, last) = (STAYED + 1, STAYED + 1 + others);
         self.load.open((STAYED..first).map(plan(0, 0)))?;
         self.load.settle(SETTLE)?;
         let noise = self.load.take_tally();
@@ -46,7 +46,7 @@ impl Trial {
         self.load.open((first..last).map(plan(1, 0)))?;
         self.load.settle(SETTLE)?;
         let rest = self.reading()?;
-        let connect = rest.since(&before).all / clients as f64;
+        let connect = rest.since(&before).all / others as f64;
         self.run.set("connect_us", Some(connect));
 
         let start = Instant::now();
