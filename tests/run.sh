@@ -378,6 +378,11 @@ environments() {
       tests/clients/environments/*.test.mjs
 }
 
+# Without the optimization of whole programs, which takes longer than all other compiling: a dozen programs
+# are linked here.
+export CARGO_PROFILE_RELEASE_LTO="${CARGO_PROFILE_RELEASE_LTO:-off}"
+export CARGO_PROFILE_RELEASE_CODEGEN_UNITS="${CARGO_PROFILE_RELEASE_CODEGEN_UNITS:-16}"
+
 raise_open_files
 part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
