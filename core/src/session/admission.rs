@@ -130,7 +130,9 @@ impl Session {
         verdict: Result<Admission, Refused>,
         request: Option<&RequestId<'_>>,
     ) -> Option<Step> {
-        let compresses = verdict.as_ref().is_ok_and(Admission::compresses);
+        let plain = verdict
+            .as_ref()
+            .is_ok_and(|admission| !admission.compresses());
         let (verdict, data, presence) = match verdict.map(Admission::into_parts) {
             Ok((identity, data, presence)) => (Ok(identity), data, presence),
             Err(refused) => (Err(refused), Data::default(), None),
@@ -142,7 +144,7 @@ impl Session {
         let in_cluster = node.config().cluster.is_some();
         let later = self.user.is_some();
         let (user, undecided) = node.hold(|held| {
-            if verdict.is_ok() && !compresses {
+            if !later && plain {
                 held.stop_compressing(id);
             }
             // Rooms are told at once who enters them, but only of a login that holds.
@@ -150,11 +152,13 @@ impl Session {
                 held.set_presence(id, info);
             }
             let user = held.authenticated(id, verdict, request);
-            if later
-                && user.is_some()
-                && let Some(info) = presence
-            {
-                held.set_presence(id, info);
+            if later && user.is_some() {
+                if plain {
+                    held.stop_compressing(id);
+                }
+                if let Some(info) = presence {
+                    held.set_presence(id, info);
+                }
             }
             let undecided = (in_cluster || user.is_none()) && held.is_undecided(id);
             (user.filter(|_| !undecided), undecided)

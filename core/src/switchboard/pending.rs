@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::frame::Window;
 use crate::handshake::Resume;
 use crate::protocol::RequestId;
 use crate::{ConnectionId, Frame, PresenceInfo, Reach, Time};
@@ -18,6 +19,8 @@ pub(super) struct Pending {
     pub(super) presence: Option<PresenceInfo>,
     /// What a client is told that is refused with a code of the application.
     pub(super) refusal_text: Option<Arc<str>>,
+    /// What it can inflate, once it is admitted.
+    pub(super) window: Window,
     /// The 101 response, until it is sent; `None` if the application has sent it.
     pub(super) response: Option<Frame>,
     /// When the first message is due, in liveness time.

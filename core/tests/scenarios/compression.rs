@@ -7,7 +7,7 @@ use switchboard_core::{
 };
 use switchboard_kit::Received;
 
-use crate::world::{Client, World, secs};
+use crate::world::{Client, World, secs, verdict};
 
 fn compressing(config: &mut Config) {
     config.compression = Some(Compression::default());
@@ -258,11 +258,12 @@ fn a_connection_gets_plain_messages_once_the_application_says_so() {
 }
 
 #[test]
-fn who_can_inflate_is_counted_until_it_is_gone() {
+fn who_can_inflate_is_counted_from_its_admission_until_it_is_gone() {
     let mut world = World::with(compressing);
-    assert!(!world.board.has_inflating());
-    let client = world.connect_inflating("ann", "lobby", 15);
+    let client = world.offers_to_inflate("lobby", 15);
     world.connect("bob", "lobby");
+    assert!(!world.board.has_inflating(), "it is not admitted");
+    world.authenticate(client, verdict("ann"));
     assert!(world.board.has_inflating());
     assert_eq!(world.board.stats(world.now).compressed.connections, 1);
     let id = world.id(client);

@@ -303,13 +303,19 @@ impl World {
 
     /// Connects as a client that inflates messages with a window of so many bits.
     pub(crate) fn connect_inflating(&mut self, user: &str, lobby: &str, bits: u8) -> Client {
+        let client = self.offers_to_inflate(lobby, bits);
+        self.authenticate(client, verdict(user));
+        client
+    }
+
+    /// Asks for an upgrade as such a client.
+    pub(crate) fn offers_to_inflate(&mut self, lobby: &str, bits: u8) -> Client {
         let offer = format!(
             "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits={bits}\r\n"
         );
         let (client, answer) = self.asks(self.new_address(), &target(lobby), &offer);
         assert_eq!(answer, RequestOutcome::Authenticate);
         self.peer_mut(client).bits = Some(bits);
-        self.authenticate(client, verdict(user));
         client
     }
 

@@ -129,7 +129,9 @@ impl Switchboard {
     ///
     /// [`StaleId`] if the connection is gone.
     pub fn stop_compressing(&mut self, id: ConnectionId) -> Result<(), StaleId> {
-        self.connections.get(id)?;
+        if let Some(pending) = self.connections.get_mut(id)?.pending() {
+            pending.window = Window::NONE;
+        }
         self.log.set_window(id, Window::NONE);
         Ok(())
     }

@@ -218,15 +218,14 @@ impl Switchboard {
             reach: Reach::All,
             presence: None,
             refusal_text: None,
+            window: request.deflate().map_or(Window::NONE, |agreed| {
+                Window::of_bits(agreed.server_max_window_bits)
+            }),
             response,
             auth_deadline: Time::MAX,
             claim: None,
         };
         self.move_to(id, Phase::Authenticating(Box::new(pending)));
-        if let Some(agreed) = request.deflate() {
-            let window = Window::of_bits(agreed.server_max_window_bits);
-            self.log.set_window(id, window);
-        }
         self.disarm(id, Kind::Handshake, false);
         let named = |name| check_name(name, self.config.limits.name_bytes).is_ok();
         let verdict = if !request.lobby().is_none_or(named) {

@@ -73,11 +73,13 @@ impl Switchboard {
             return;
         };
         let (response, info) = (pending.response.take(), pending.presence.take());
+        let window = pending.window;
         let first_message = matches!(
             self.connections.get(id).map(|found| &found.phase),
             Ok(Phase::AwaitingAuth(_))
         );
         self.move_to(id, Phase::Open);
+        self.log.set_window(id, window);
         self.counters.opened += 1;
         let user = self.users.find_or_vacant(&who.name);
         let user = self.users.add(user, &who.name, who.anonymous, id.slot);
