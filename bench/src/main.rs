@@ -11,6 +11,7 @@ mod options;
 mod recoveries;
 mod report;
 mod server;
+mod shared_options;
 mod wire;
 mod workload;
 
@@ -71,7 +72,7 @@ fn serve(which: Builtin, ping: Duration, listen: SocketAddr) -> io::Result<()> {
 }
 
 fn report(compare: &Compare) -> io::Result<bool> {
-    let out = compare.out();
+    let out = compare.shared.out();
     let results = Results::read(&out)?;
     results.print();
     results.write(&out)?;
@@ -103,8 +104,8 @@ fn compare(compare: &Compare) -> io::Result<bool> {
         missing,
         runs: Vec::new(),
     };
-    be_nice(compare.nice)?;
-    pin(&[compare.cpus().load])?;
+    be_nice(compare.shared.nice)?;
+    pin(&[compare.shared.cpus().load])?;
     for workload in compare.workloads() {
         let mut servers = servers.clone();
         if compare.servers.is_empty() {
@@ -115,7 +116,7 @@ fn compare(compare: &Compare) -> io::Result<bool> {
                 place: &place,
                 workload,
                 scale,
-                cpus: compare.cpus(),
+                cpus: compare.shared.cpus(),
                 round,
             };
             let mut tell = |run: Run| {
@@ -134,9 +135,9 @@ fn compare(compare: &Compare) -> io::Result<bool> {
             }
         }
         // Written after each workload, so that a later failure loses nothing.
-        results.write(&compare.out())?;
+        results.write(&compare.shared.out())?;
     }
     results.print();
-    println!("\nwritten to {}", compare.out().display());
+    println!("\nwritten to {}", compare.shared.out().display());
     Ok(results.ours_are_clean())
 }

@@ -1,12 +1,12 @@
-//! Command-line options.
+//! The command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::machine::Cpus;
 use crate::server::{Builtin, Server};
+use crate::shared_options::{Shared, seconds};
 use crate::workload::Workload;
 
 /// Measures the speed and memory of Switchboard and its peers: builds and starts them in turn,
@@ -39,9 +39,8 @@ pub(crate) enum Action {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Compare {
-    /// A quick look instead of a measurement: one round of half a second each, smaller memory tests
-    #[arg(long)]
-    pub(crate) quick: bool,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
     /// Workloads [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) workloads: Vec<Workload>,
@@ -56,33 +55,12 @@ pub(crate) struct Compare {
     /// Rounds: each measures every server once [default: 5, or 1 with --quick]
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// Seconds of load per round [default: 3, or 0.5 with --quick]
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    time: Option<Duration>,
     /// Seconds between the end of a burst and the memory reading [default: 60, or 5 with --quick]
     #[arg(long, value_name = "S", value_parser = seconds)]
     after_burst: Option<Duration>,
     /// Connections for memory at rest [default: 16000, or 4000 with --quick]
     #[arg(long, value_name = "N")]
     idle: Option<usize>,
-    /// The CPU of the servers
-    #[arg(long, default_value = "0", value_name = "CPU")]
-    server_cpu: usize,
-    /// The CPU of the load generator
-    #[arg(long, default_value = "1", value_name = "CPU")]
-    load_cpu: usize,
-    /// Niceness of servers and generator; below zero, other processes disturb less
-    #[arg(
-        long,
-        default_value = "0",
-        value_name = "N",
-        allow_hyphen_values = true
-    )]
-    pub(crate) nice: i32,
-    /// Directory of results.json, RESULTS.md and plots/ [default: bench, or target/bench with
-    /// --quick]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
 }
 
 /// The sizes of the tests.
@@ -98,24 +76,21 @@ pub(crate) struct Scale {
 }
 
 impl Compare {
-    pub(crate) fn cpus(&self) -> Cpus {
-        Cpus {
-            server: self.server_cpu,
-            load: self.load_cpu,
-        }
-    }
-
     pub(crate) fn scale(&self) -> Scale {
-        let pick =
-            |quick: f64, full: f64| Duration::from_secs_f64(if self.quick { quick } else { full });
+        let shared = &self.shared;
         Scale {
-            rounds: self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1),
-            warm_up: pick(0.2, 0.5),
-            time: self.time.unwrap_or(pick(0.5, 3.0)),
-            after_burst: self.after_burst.unwrap_or(pick(5.0, 60.0)),
-            idle: self.idle.unwrap_or(if self.quick { 4_000 } else { 16_000 }),
-            storm: if self.quick { 2_000 } else { 8_000 },
-            recoveries: if self.quick { 2_000 } else { 10_000 },
+            rounds: self
+                .rounds
+                .unwrap_or(if shared.quick { 1 } else { 5 })
+                .max(1),
+            warm_up: shared.pick(0.2, 0.5),
+            time: shared.time(),
+            after_burst: self.after_burst.unwrap_or(shared.pick(5.0, 60.0)),
+            idle: self
+                .idle
+                .unwrap_or(if shared.quick { 4_000 } else { 16_000 }),
+            storm: if shared.quick { 2_000 } else { 8_000 },
+            recoveries: if shared.quick { 2_000 } else { 10_000 },
         }
     }
 
@@ -134,24 +109,4 @@ impl Compare {
             self.workloads.clone()
         }
     }
-
-    pub(crate) fn out(&self) -> PathBuf {
-        let here = concat!(env!("CARGO_MANIFEST_DIR"));
-        let usual = if self.quick {
-            format!("{here}/../target/bench")
-        } else {
-            here.to_owned()
-        };
-        self.out.clone().unwrap_or_else(|| usual.into())
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "must be a number of seconds".to_owned())?;
-    if seconds > 0.0 && seconds < 86_400.0 {
-        return Ok(Duration::from_secs_f64(seconds));
-    }
-    Err("must be more than 0 and less than a day".to_owned())
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod histogram;
+mod pace;
 mod publisher;
 mod receive;
 
@@ -18,6 +19,7 @@ use rustix::io::{Errno, read};
 pub(crate) use self::connection::Plan;
 use self::connection::{Connection, Stage};
 pub(crate) use self::histogram::Histogram;
+pub(crate) use self::pace::Pace;
 use self::publisher::Publisher;
 use crate::wire::{self, Reader, TEXT, To};
 
@@ -49,15 +51,6 @@ pub(crate) struct Tally {
     /// Connections that the server ended unexpectedly.
     pub(crate) closed: u64,
     pub(crate) latency: Histogram,
-}
-
-/// The pace of messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Pace {
-    /// Each publisher has this many messages in flight.
-    Closed(usize),
-    /// This many messages a second, from all publishers in turn, regardless of deliveries.
-    Open(f64),
 }
 
 /// The load generator.
@@ -192,72 +185,6 @@ impl Load {
         Ok(())
     }
 
-    /// Makes every publisher publish once.
-    pub(crate) fn publish_once(&mut self) -> io::Result<()> {
-        for publisher in 0..self.publishers.len() {
-            self.now = self.nanos();
-            self.publish(publisher, self.now)?;
-            self.turn(Duration::ZERO)?;
-        }
-        self.finish()
-    }
-
-    /// Publishes for this time, then waits until everything has arrived.
-    pub(crate) fn run(&mut self, pace: Pace, time: Duration) -> io::Result<()> {
-        match pace {
-            Pace::Closed(window) => self.run_closed(window, time),
-            Pace::Open(rate) => self.run_open(rate, time),
-        }?;
-        self.finish()
-    }
-
-    fn run_closed(&mut self, window: usize, time: Duration) -> io::Result<()> {
-        let end = Instant::now() + time;
-        self.now = self.nanos();
-        self.ready.clear();
-        for publisher in 0..self.publishers.len() {
-            for _ in 0..window {
-                self.publish(publisher, self.now)?;
-            }
-        }
-        while let Some(left) = end.checked_duration_since(Instant::now()) {
-            self.turn(left)?;
-            self.now = self.nanos();
-            while let Some(publisher) = self.ready.pop() {
-                self.publish(publisher, self.now)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Measures latency from when a message was due, so that a server that delays the generator
-    /// gains nothing by it.
-    fn run_open(&mut self, rate: f64, time: Duration) -> io::Result<()> {
-        let (start, mut number) = (Instant::now(), 0_u64);
-        let offset = self.nanos();
-        while start.elapsed() < time {
-            let elapsed = start.elapsed().as_secs_f64();
-            while (number as f64) < elapsed * rate {
-                let due = offset + (number as f64 / rate * 1e9) as u64;
-                let publisher = number as usize % self.publishers.len();
-                self.publish(publisher, due)?;
-                number += 1;
-            }
-            self.turn(Duration::ZERO)?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        let end = Instant::now() + PATIENCE;
-        while !self.publishers.iter().all(Publisher::is_done) && Instant::now() < end {
-            self.turn(Duration::from_millis(10))?;
-        }
-        self.ready.clear();
-        self.tally.lost += self.publishers.iter().map(Publisher::missing).sum::<u64>();
-        Ok(())
-    }
-
     /// Returns the counts and resets them.
     pub(crate) fn take_tally(&mut self) -> Tally {
         take(&mut self.tally)
@@ -357,7 +284,6 @@ impl Load {
     }
 
     fn writable(&mut self, index: usize) -> io::Result<()> {
-        let server = self.server;
         if self.connections[index].stage == Stage::Connecting {
             let missed = self.connections[index].plan.missed;
             let since = match &self.position {
@@ -366,6 +292,7 @@ impl Load {
                 }
                 _ => String::new(),
             };
+            let server = self.server;
             self.connections[index].request(server, &since)?;
             return self.watch(index, EventFlags::IN);
         }

@@ -1,9 +1,9 @@
 //! Results as JSON, as a table, as a page and as plots.
 
-mod page;
+pub(crate) mod page;
 mod plot;
-mod summary;
-mod table;
+pub(crate) mod summary;
+pub(crate) mod table;
 
 use std::fs;
 use std::io;

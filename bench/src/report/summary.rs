@@ -96,7 +96,8 @@ fn row(workload: Workload, server: Server, runs: &[&Run]) -> Option<Row> {
     })
 }
 
-fn median(mut figures: Vec<f64>) -> Option<f64> {
+/// Returns the median, if there are figures.
+pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let (low, high) = (figures.len().checked_sub(1)? / 2, figures.len() / 2);
     Some(f64::midpoint(figures[low], figures[high]))

@@ -5,7 +5,7 @@ use crate::server::Server;
 use crate::workload::Goal;
 
 /// Smaller differences are not called a lead.
-const EVEN: f64 = 0.02;
+pub(crate) const EVEN: f64 = 0.02;
 
 fn header(summary: &Summary) -> Vec<String> {
     let mut cells = vec!["server".to_owned(), "x floor".to_owned()];
@@ -38,7 +38,7 @@ fn cells(summary: &Summary, row: &Row) -> Vec<String> {
 }
 
 /// Formats with thin spaces between groups of three digits.
-fn grouped(figure: f64, decimals: usize) -> String {
+pub(crate) fn grouped(figure: f64, decimals: usize) -> String {
     let text = format!("{figure:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut out = String::new();
@@ -51,16 +51,28 @@ fn grouped(figure: f64, decimals: usize) -> String {
     out + fraction
 }
 
-/// Formats a table for a terminal.
-pub(crate) fn plain(summary: &Summary) -> String {
-    let mut lines = vec![header(summary)];
-    lines.extend(summary.rows.iter().map(|row| cells(summary, row)));
+/// The lines of the table, of which the first is the header.
+fn lines(summary: &Summary) -> Vec<Vec<String>> {
+    let rows = summary.rows.iter().map(|row| cells(summary, row));
+    [header(summary)].into_iter().chain(rows).collect()
+}
+
+pub(super) fn plain(summary: &Summary) -> String {
+    layout_plain(&lines(summary))
+}
+
+pub(super) fn markdown(summary: &Summary) -> String {
+    layout_markdown(&lines(summary))
+}
+
+/// Formats a table for a terminal. The first line is the header.
+pub(crate) fn layout_plain(lines: &[Vec<String>]) -> String {
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
     let widths: Vec<usize> = (0..lines[0].len())
         .map(|column| width(column).unwrap_or(0))
         .collect();
     let mut out = String::new();
-    for line in &lines {
+    for line in lines {
         for (at, (cell, &width)) in line.iter().zip(&widths).enumerate() {
             let cell = if at == 0 {
                 format!("  {cell:width$}")
@@ -74,17 +86,17 @@ pub(crate) fn plain(summary: &Summary) -> String {
     out
 }
 
-/// Formats a table in Markdown.
-pub(crate) fn markdown(summary: &Summary) -> String {
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let header = header(summary);
-    let rule = format!("|---|{}\n", "---:|".repeat(header.len() - 1));
-    let rows = summary.rows.iter().map(|row| line(cells(summary, row)));
-    line(header) + &rule + &rows.collect::<String>()
+/// Formats a table in Markdown. The first line is the header.
+pub(crate) fn layout_markdown(lines: &[Vec<String>]) -> String {
+    let rule = format!("|---|{}\n", "---:|".repeat(lines[0].len() - 1));
+    let mut rows = lines
+        .iter()
+        .map(|line| format!("| {} |\n", line.join(" | ")));
+    rows.next().unwrap_or_default() + &rule + &rows.collect::<String>()
 }
 
 /// Returns which servers are ahead of ours, and whether goals are reached.
-pub(crate) fn remarks(summary: &Summary) -> Vec<String> {
+pub(super) fn remarks(summary: &Summary) -> Vec<String> {
     let ours = [
         Server::SwitchboardTokio,
         Server::SwitchboardSmol,

@@ -254,82 +254,79 @@ impl Place {
 
     fn command(&self, server: Server, ping: Duration) -> io::Result<Command> {
         let ping = ping.as_secs_f64().to_string();
-        let ping = ["--ping-interval", &ping];
-        let examples = self.target.join("release/examples");
-        let builtin = |which: Builtin| {
-            let mut command = Command::new(&self.program);
-            command.arg("serve").arg(which.to_string()).args(ping);
-            command
-        };
         let chat = |program: PathBuf, presence: &str| {
-            let mut command = Command::new(program);
-            command
-                .args(["--listen", "127.0.0.1:0", "--log", "off"])
-                .args(ping);
-            command.args(["--max-connections", "30000", "--max-per-room", "30000"]);
-            command.args(["--presence", presence, "--rate", "1000000"]);
+            let mut command = chat(&program);
+            command.args(["--presence", presence]);
             command
         };
-        Ok(match server {
-            Server::Floor => builtin(Builtin::Floor),
-            Server::FloorPresence => builtin(Builtin::FloorPresence),
-            Server::SwitchboardTokio => chat(examples.join("chat"), "on"),
-            Server::SwitchboardSmol => chat(examples.join("chat-smol"), "on"),
-            Server::SwitchboardTokioBare => chat(examples.join("chat"), "off"),
-            Server::SwitchboardSmolBare => chat(examples.join("chat-smol"), "off"),
+        let mut command = match server {
+            Server::Floor => self.builtin(Builtin::Floor),
+            Server::FloorPresence => self.builtin(Builtin::FloorPresence),
+            Server::SwitchboardTokio => chat(self.example("chat"), "on"),
+            Server::SwitchboardSmol => chat(self.example("chat-smol"), "on"),
+            Server::SwitchboardTokioBare => chat(self.example("chat"), "off"),
+            Server::SwitchboardSmolBare => chat(self.example("chat-smol"), "off"),
             Server::SwitchboardTokioTwo => {
-                let mut command = chat(examples.join("chat"), "on");
+                let mut command = chat(self.example("chat"), "on");
                 command.args(["--threads", "2"]);
                 command
             }
             Server::BaselineTokio => chat(self.of_baseline("chat")?, "on"),
             Server::BaselineSmol => chat(self.of_baseline("chat-smol")?, "on"),
-            Server::SwitchboardTokioRaw => builtin(Builtin::Raw),
-            Server::SwitchboardTokioAxum => builtin(Builtin::RawInAxum),
-            Server::TokioTungstenite => builtin(Builtin::Tungstenite),
-            Server::Axum => builtin(Builtin::Axum),
-            Server::Ws => {
-                let mut command = Command::new("node");
-                command.arg(self.peers.join("ws.mjs")).args(ping);
-                command
-            }
+            Server::SwitchboardTokioRaw => self.builtin(Builtin::Raw),
+            Server::SwitchboardTokioAxum => self.builtin(Builtin::RawInAxum),
+            Server::TokioTungstenite => self.builtin(Builtin::Tungstenite),
+            Server::Axum => self.builtin(Builtin::Axum),
+            Server::Ws => self.script("ws.mjs"),
             Server::Bun => {
                 let mut command = Command::new(self.bun()?);
-                command.arg(self.peers.join("bun.ts")).args(ping);
+                command.arg(self.peers.join("bun.ts"));
                 command
             }
-        })
+        };
+        command.args(["--ping-interval", &ping]);
+        Ok(command)
+    }
+
+    /// Returns the path of an example program, which [`build`](Self::build) has built.
+    pub(crate) fn example(&self, name: &str) -> PathBuf {
+        self.target.join("release/examples").join(name)
+    }
+
+    /// Returns the command of a server that is part of this program.
+    pub(crate) fn builtin(&self, which: Builtin) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg(which.to_string());
+        command
+    }
+
+    /// Returns the command of a script for Node.
+    pub(crate) fn script(&self, name: &str) -> Command {
+        let mut command = Command::new("node");
+        command.arg(self.peers.join(name));
+        command
     }
 
     /// Starts a server on its CPU, and waits until it listens.
     pub(crate) fn start(&self, server: Server, ping: Duration, cpus: Cpus) -> io::Result<Process> {
-        let mut command = self.command(server, ping)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .env("NODE_ENV", "production");
+        let command = self.command(server, ping)?;
         match server {
             Server::SwitchboardTokioTwo => pin(&[cpus.server, cpus.load])?,
             _ => pin(&[cpus.server])?,
         }
-        let child = command.spawn();
+        let process = Process::start(command);
         pin(&[cpus.load])?;
-        let mut process = Process {
-            child: child?,
-            address: SocketAddrV4::new([127, 0, 0, 1].into(), 0),
-        };
-        let mut line = String::new();
-        if let Some(output) = process.child.stdout.take() {
-            BufReader::new(output).read_line(&mut line)?;
-        }
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .and_then(|text| text.parse().ok());
-        process.address = address
-            .ok_or_else(|| io::Error::other(format!("{server} did not print its address")))?;
-        Ok(process)
+        process
     }
+}
+
+/// Returns the command of a chat whose limits no workload reaches.
+pub(crate) fn chat(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--listen", "127.0.0.1:0", "--log", "off"]);
+    command.args(["--max-connections", "30000", "--max-per-room", "30000"]);
+    command.args(["--rate", "1000000"]);
+    command
 }
 
 fn run(command: &mut Command) -> io::Result<()> {
@@ -349,6 +346,38 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Starts a server, and waits until it listens.
+    pub(crate) fn start(mut command: Command) -> io::Result<Self> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .env("NODE_ENV", "production");
+        let mut process = Self {
+            child: command.spawn()?,
+            address: SocketAddrV4::new([127, 0, 0, 1].into(), 0),
+        };
+        let mut line = String::new();
+        if let Some(output) = process.child.stdout.take() {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        let address = line
+            .trim()
+            .strip_prefix("listening on ")
+            .and_then(|text| text.parse().ok());
+        process.address = address.ok_or_else(|| {
+            let program = command.get_program().to_string_lossy().into_owned();
+            io::Error::other(format!("{program} did not print its address"))
+        })?;
+        Ok(process)
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -356,8 +385,6 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
