@@ -38,7 +38,8 @@ fn main() -> ExitCode {
             which,
             ping_interval,
             listen,
-        }) => serve(*which, *ping_interval, *listen).map(|()| true),
+            redis,
+        }) => serve(*which, *ping_interval, *listen, redis.as_deref()).map(|()| true),
         Some(Action::Report) => report(&options.compare),
         None => compare(&options.compare),
     };
@@ -52,7 +53,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(which: Builtin, ping: Duration, listen: SocketAddr) -> io::Result<()> {
+fn serve(
+    which: Builtin,
+    ping: Duration,
+    listen: SocketAddr,
+    redis: Option<&str>,
+) -> io::Result<()> {
     raise_open_files();
     let listener = TcpListener::bind(listen)?;
     println!("listening on {}", listener.local_addr()?);
@@ -65,7 +71,7 @@ fn serve(which: Builtin, ping: Duration, listen: SocketAddr) -> io::Result<()> {
             Builtin::Floor | Builtin::FloorPresence => Ok(()),
             Builtin::Raw => raw::serve(listener, ping).await,
             Builtin::RawInAxum => raw::serve_in_axum(listener, ping).await,
-            Builtin::Tungstenite => tungstenite::serve(listener, ping).await,
+            Builtin::Tungstenite => tungstenite::serve(listener, ping, redis).await,
             Builtin::Axum => axum::serve(listener, ping).await,
         }
     })

@@ -32,6 +32,9 @@ pub(crate) enum Action {
         /// Address to listen on
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: std::net::SocketAddr,
+        /// URL of the Redis that joins several nodes, for tungstenite
+        #[arg(long, value_name = "URL")]
+        redis: Option<String>,
     },
     /// Regenerate the table, the page and the plots from results.json
     Report,

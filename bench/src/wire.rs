@@ -180,10 +180,14 @@ pub(crate) fn field<'a>(text: &'a [u8], key: &str) -> Option<&'a [u8]> {
 /// Returns the epoch and the last number of a room, from the answer to entering it.
 pub(crate) fn position(text: &[u8]) -> Option<(String, u64)> {
     let epoch = str::from_utf8(field(text, r#""epoch":""#)?).ok()?;
-    let at = memchr::memmem::find(text, br#""seq":"#)? + br#""seq":"#.len();
+    Some((epoch.to_owned(), number(text, r#""seq":"#)?))
+}
+
+/// Returns the number that follows `key`.
+pub(crate) fn number(text: &[u8], key: &str) -> Option<u64> {
+    let at = memchr::memmem::find(text, key.as_bytes())? + key.len();
     let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit());
-    let seq = digits.fold(0, |seq, digit| 10 * seq + u64::from(digit - b'0'));
-    Some((epoch.to_owned(), seq))
+    Some(digits.fold(0, |number, digit| 10 * number + u64::from(digit - b'0')))
 }
 
 /// Returns the recipient of a direct message.

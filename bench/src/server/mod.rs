@@ -5,6 +5,7 @@ pub(crate) mod floor;
 mod floor_frames;
 pub(crate) mod raw;
 pub(crate) mod tungstenite;
+mod upstream;
 
 use std::env;
 use std::fmt;

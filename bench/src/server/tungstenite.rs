@@ -1,5 +1,6 @@
 //! A hand-written server on tokio-tungstenite: a task and a bounded channel per connection, a small
-//! read buffer, and one flush for all messages waiting in the channel.
+//! read buffer, and one flush for all messages waiting in the channel. With Redis it is one of
+//! several nodes.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,10 +18,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
+use super::upstream::{self, Upstream};
 use super::{BATCH, QUEUE_MESSAGES, READ_BUFFER};
 use crate::wire;
 
-type Sender = mpsc::Sender<Utf8Bytes>;
+pub(super) type Sender = mpsc::Sender<Utf8Bytes>;
 type Room = Arc<Mutex<Vec<Member>>>;
 
 #[derive(Clone)]
@@ -30,16 +32,24 @@ struct Member {
 }
 
 #[derive(Default)]
-struct Hall {
+pub(super) struct Hall {
     rooms: Mutex<HashMap<String, Room>>,
     users: Mutex<HashMap<String, Sender>>,
+    upstream: Option<Upstream>,
 }
 
-/// Serves until an error.
-pub(crate) async fn serve(listener: TcpListener, ping: Duration) -> io::Result<()> {
+/// Serves until an error, alone or together with the other servers at a Redis.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    ping: Duration,
+    redis: Option<&str>,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let hall = Arc::new(Hall::default());
+    let hall = match redis {
+        Some(url) => upstream::join(url).await.map_err(io::Error::other)?,
+        None => Arc::new(Hall::default()),
+    };
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -65,23 +75,36 @@ async fn connection(hall: Arc<Hall>, stream: TcpStream, task: AbortHandle, ping:
     };
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
     let upgraded = accept_hdr_async_with_config(stream, note, Some(config)).await;
-    let (Ok(stream), Some((room, user))) = (upgraded, wire::target(&target)) else {
+    let (Ok(stream), Some((name, user))) = (upgraded, wire::target(&target)) else {
         return;
     };
     let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES);
     lock(&hall.users).insert(user, sender.clone());
-    let room = lock(&hall.rooms).entry(room).or_default().clone();
+    let room = lock(&hall.rooms).entry(name.clone()).or_default().clone();
     lock(&room).push(Member {
         sender: sender.clone(),
         task,
     });
-    talk(&hall, &room, stream, receiver, ping).await;
+    let place = Place {
+        hall: &hall,
+        name,
+        room: &room,
+        own: &sender,
+    };
+    talk(&place, stream, receiver, ping).await;
     lock(&room).retain(|member| !member.sender.same_channel(&sender));
 }
 
+/// Where a connection is.
+struct Place<'a> {
+    hall: &'a Hall,
+    name: String,
+    room: &'a Room,
+    own: &'a Sender,
+}
+
 async fn talk(
-    hall: &Hall,
-    room: &Room,
+    place: &Place<'_>,
     mut stream: WebSocketStream<TcpStream>,
     mut receiver: mpsc::Receiver<Utf8Bytes>,
     ping: Duration,
@@ -99,7 +122,7 @@ async fn talk(
             }
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    publish(hall, room, &text);
+                    place.publish(text).await;
                     Ok(true)
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => Ok(false),
@@ -124,15 +147,40 @@ async fn write(
     stream.flush().await
 }
 
-fn publish(hall: &Hall, room: &Room, text: &Utf8Bytes) {
-    if text.as_bytes().starts_with(wire::DIRECT) {
-        let to = wire::addressee(text.as_bytes());
-        let sender = to.and_then(|user| lock(&hall.users).get(user).cloned());
-        if let Some(sender) = sender {
-            let _ = sender.try_send(text.clone());
+impl Place<'_> {
+    async fn publish(&self, text: Utf8Bytes) {
+        if text.as_bytes().starts_with(wire::DIRECT) {
+            let to = wire::addressee(text.as_bytes());
+            let sender = to.and_then(|user| lock(&self.hall.users).get(user).cloned());
+            if let Some(sender) = sender {
+                let _ = sender.try_send(text);
+            }
+        } else if let Some(upstream) = &self.hall.upstream {
+            upstream.publish(&self.name, text, self.own).await;
+        } else {
+            deliver(self.room, &text);
         }
-        return;
     }
+}
+
+impl Hall {
+    pub(super) fn over(upstream: Upstream) -> Self {
+        Self {
+            upstream: Some(upstream),
+            ..Self::default()
+        }
+    }
+
+    /// Gives a message to the members of a room on this node.
+    pub(super) fn deliver(&self, room: &str, text: &Utf8Bytes) {
+        let room = lock(&self.rooms).get(room).cloned();
+        if let Some(room) = room {
+            deliver(&room, text);
+        }
+    }
+}
+
+fn deliver(room: &Room, text: &Utf8Bytes) {
     lock(room).retain(|member| {
         let kept = member.sender.try_send(text.clone()).is_ok();
         if !kept {
