@@ -2,6 +2,7 @@
 //! switchboard-bench`.
 
 mod bystander;
+mod cluster;
 mod in_turn;
 mod load;
 mod machine;
@@ -12,6 +13,7 @@ mod recoveries;
 mod report;
 mod server;
 mod shared_options;
+mod socket_io;
 mod wire;
 mod workload;
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             listen,
             redis,
         }) => serve(*which, *ping_interval, *listen, redis.as_deref()).map(|()| true),
+        Some(Action::Cluster(options)) => cluster::compare(options),
         Some(Action::Report) => report(&options.compare),
         None => compare(&options.compare),
     };
@@ -82,7 +85,7 @@ fn report(compare: &Compare) -> io::Result<bool> {
     let results = Results::read(&out)?;
     results.print();
     results.write(&out)?;
-    Ok(results.ours_are_clean())
+    Ok(results.ours_are_clean() & cluster::report(&out)?)
 }
 
 /// Measures everything; returns whether our servers lost nothing.

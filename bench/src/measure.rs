@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::load::{Load, Pace, Plan, Tally};
+use crate::load::{Dialect, Load, Pace, Plan, Tally};
 use crate::machine::Cpus;
 use crate::meter::{Reading, Used, segments_sent};
 use crate::options::Scale;
@@ -126,7 +126,7 @@ impl Trial {
         let ping = setting.workload.ping_interval();
         let process = setting.place.start(server, ping, setting.cpus)?;
         Ok(Self {
-            load: Load::new(process.address, CONTENT)?,
+            load: Load::new(vec![process.address], Dialect::Json, CONTENT)?,
             process,
             scale: setting.scale,
             run: setting.run(server),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::ClusterOptions;
 use crate::server::{Builtin, Server};
 use crate::shared_options::{Shared, seconds};
 use crate::workload::Workload;
@@ -36,7 +37,9 @@ pub(crate) enum Action {
         #[arg(long, value_name = "URL")]
         redis: Option<String>,
     },
-    /// Regenerate the table, the page and the plots from results.json
+    /// Compare clusters of two nodes over a Redis: their speed, and what they lose under faults
+    Cluster(ClusterOptions),
+    /// Regenerate the tables, the pages and the plots from results.json and cluster.json
     Report,
 }
 

@@ -33,14 +33,20 @@ impl Server {
     /// If it does not start, or if it must be there by `SWITCHBOARD_REDIS_REQUIRED`.
     pub fn start() -> Option<Self> {
         let node = LOG_NODE.to_string();
-        let arguments = [
-            ["--save", ""],
-            ["--appendonly", "no"],
-            ["--stream-node-max-entries", &node],
-            ["--stream-node-max-bytes", "0"],
-        ];
-        let arguments = arguments.concat().into_iter().map(Into::into);
-        Self::start_with(new_folder(), arguments.collect())
+        let logs = ["--stream-node-max-entries", &node];
+        let mut arguments = without_persistence();
+        arguments.extend(logs.map(Into::into));
+        arguments.extend(["--stream-node-max-bytes", "0"].map(Into::into));
+        Self::start_with(new_folder(), arguments)
+    }
+
+    /// Starts a server that is configured as usual, but keeps nothing on the disk.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_plain() -> Option<Self> {
+        Self::start_with(new_folder(), without_persistence())
     }
 
     /// Starts a sentinel that watches a master. It takes it for dead after half a second.
@@ -87,6 +93,12 @@ impl Server {
             }
         }
         panic!("redis-server does not start");
+    }
+
+    /// Returns the id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Kills the server, as `kill -9` does.
@@ -139,6 +151,12 @@ impl Drop for Server {
         self.kill();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn without_persistence() -> Vec<OsString> {
+    ["--save", "", "--appendonly", "no"]
+        .map(Into::into)
+        .to_vec()
 }
 
 fn answers(process: &mut Child, address: SocketAddr) -> bool {

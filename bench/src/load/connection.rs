@@ -39,6 +39,7 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) fd: OwnedFd,
+    server: SocketAddrV4,
     pub(crate) plan: Plan,
     pub(crate) stage: Stage,
     /// Bytes of an incomplete item.
@@ -69,6 +70,7 @@ impl Connection {
         }
         Ok(Self {
             fd,
+            server,
             plan,
             stage: Stage::Connecting,
             rest: Vec::new(),
@@ -78,11 +80,11 @@ impl Connection {
         })
     }
 
-    /// Sends the request, with further parameters.
-    pub(crate) fn request(&mut self, server: SocketAddrV4, since: &str) -> io::Result<()> {
-        let Plan { room, user, .. } = self.plan;
+    /// Sends the request.
+    pub(crate) fn request(&mut self, target: &str) -> io::Result<()> {
+        let server = self.server;
         let request = format!(
-            "GET /ws/r{room}?token=u{user}{since} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\n\
+            "GET {target} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
         );
         self.out.extend(request.as_bytes());

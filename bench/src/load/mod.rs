@@ -1,6 +1,7 @@
 //! The load generator: one thread and one epoll set, which checks every delivery.
 
 mod connection;
+mod dialect;
 mod histogram;
 mod pace;
 mod publisher;
@@ -18,6 +19,7 @@ use rustix::io::{Errno, read};
 
 pub(crate) use self::connection::Plan;
 use self::connection::{Connection, Stage};
+pub(crate) use self::dialect::Dialect;
 pub(crate) use self::histogram::Histogram;
 pub(crate) use self::pace::Pace;
 use self::publisher::Publisher;
@@ -56,7 +58,9 @@ pub(crate) struct Tally {
 /// The load generator.
 pub(crate) struct Load {
     epoll: OwnedFd,
-    server: SocketAddrV4,
+    /// Connections are spread over them by user.
+    servers: Vec<SocketAddrV4>,
+    dialect: Dialect,
     started: Instant,
     connections: Vec<Connection>,
     rooms: Vec<Vec<usize>>,
@@ -78,10 +82,15 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(server: SocketAddrV4, content: usize) -> io::Result<Self> {
+    pub(crate) fn new(
+        servers: Vec<SocketAddrV4>,
+        dialect: Dialect,
+        content: usize,
+    ) -> io::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            server,
+            servers,
+            dialect,
             started: Instant::now(),
             connections: Vec::new(),
             rooms: Vec::new(),
@@ -122,7 +131,8 @@ impl Load {
     }
 
     fn start(&mut self, plan: Plan) -> io::Result<()> {
-        let connection = Connection::start(self.server, plan)?;
+        let server = self.servers[plan.user % self.servers.len()];
+        let connection = Connection::start(server, plan)?;
         let index = self.connections.len();
         epoll::add(
             &self.epoll,
@@ -221,7 +231,9 @@ impl Load {
         let found = &mut self.publishers[publisher];
         let number = found.publish(since);
         self.text.clear();
-        wire::put_message(&mut self.text, &found.to, publisher, number, self.content);
+        let to = &found.to;
+        self.dialect
+            .put_message(&mut self.text, to, publisher, number, self.content);
         let index = found.connection;
         wire::put_client_frame(&mut self.connections[index].out, TEXT, &self.text);
         self.tally.published += 1;
@@ -292,8 +304,9 @@ impl Load {
                 }
                 _ => String::new(),
             };
-            let server = self.server;
-            self.connections[index].request(server, &since)?;
+            let plan = &self.connections[index].plan;
+            let target = self.dialect.target(plan, &since);
+            self.connections[index].request(&target)?;
             return self.watch(index, EventFlags::IN);
         }
         if self.connections[index].flush().is_ok_and(|all| all) {

@@ -7,8 +7,9 @@ use rustix::event::epoll;
 
 use super::Load;
 use super::connection::{Connection, Stage};
+use super::dialect::Heard;
 use super::publisher::Arrived;
-use crate::wire::{self, CLOSE, DIRECT, MESSAGE, PING, PONG, SUBSCRIBED, TEXT, To};
+use crate::wire::{self, CLOSE, PING, PONG, SUBSCRIBED, TEXT, To};
 
 impl Load {
     /// Handles bytes read from a connection.
@@ -65,27 +66,32 @@ impl Load {
 
     fn frame(&mut self, index: usize, opcode: u8, payload: &[u8], now: u64) {
         match opcode {
-            TEXT if payload.starts_with(MESSAGE) || payload.starts_with(DIRECT) => {
-                self.delivered(index, payload, now);
-            }
-            TEXT => {
-                self.tally.notices += 1;
-                if payload.starts_with(SUBSCRIBED) && self.connections[index].plan.room == 0 {
-                    self.position = wire::position(payload);
+            TEXT => match self.dialect.hear(payload) {
+                Heard::Delivery => self.delivered(index, payload, now),
+                Heard::Question(answer) => self.answer(index, TEXT, answer),
+                Heard::Notice => {
+                    self.tally.notices += 1;
+                    if payload.starts_with(SUBSCRIBED) && self.connections[index].plan.room == 0 {
+                        self.position = wire::position(payload);
+                    }
                 }
-            }
+            },
             PING => {
                 self.tally.pings += 1;
-                let out = &mut self.connections[index].out;
-                if out.is_empty() {
-                    self.writing.push(index);
-                }
-                wire::put_client_frame(out, PONG, payload);
+                self.answer(index, PONG, payload);
             }
             // The end of the stream is counted.
             CLOSE => {}
             _ => self.tally.wrong += 1,
         }
+    }
+
+    fn answer(&mut self, index: usize, opcode: u8, payload: &[u8]) {
+        let out = &mut self.connections[index].out;
+        if out.is_empty() {
+            self.writing.push(index);
+        }
+        wire::put_client_frame(out, opcode, payload);
     }
 
     fn delivered(&mut self, index: usize, payload: &[u8], now: u64) {

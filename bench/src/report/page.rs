@@ -20,6 +20,8 @@ counts deliveries that were lost, out of order, damaged or at the wrong connecti
 connections. Latency is measured for every member, from when a message was sent (or was due, at a
 given pace) to its arrival. Sends are data segments of the server's sockets, as counted by `ss`.
 
+[CLUSTER.md](CLUSTER.md) has the figures of several nodes.
+
 Switchboard's two servers are the examples `chat` and `chat-smol` with presence, rate limits,
 heartbeats, sequence numbers and JSON; `switchboard-tokio-raw` forwards text without JSON. The peers
 forward the client's text and ping; they have no presence, rate limits or numbers. All are tuned:

@@ -9,6 +9,7 @@ mod upstream;
 
 use std::env;
 use std::fmt;
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
@@ -193,9 +194,7 @@ impl Place {
             }
             Server::BaselineTokio => run(Command::new(self.of_baseline("chat")?).arg("--help")),
             Server::BaselineSmol => run(Command::new(self.of_baseline("chat-smol")?).arg("--help")),
-            Server::Ws => self
-                .install()
-                .and_then(|()| run(Command::new("node").arg("--version"))),
+            Server::Ws => self.install(),
             Server::Bun => {
                 self.install()?;
                 run(Command::new(self.bun()?).arg("--version"))
@@ -204,7 +203,8 @@ impl Place {
         }
     }
 
-    fn build(&self, package: &str, example: &str) -> io::Result<()> {
+    /// Builds an example program.
+    pub(crate) fn build(&self, package: &str, example: &str) -> io::Result<()> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args([
@@ -221,14 +221,16 @@ impl Place {
         run(command.arg("--target-dir").arg(&self.target))
     }
 
-    fn install(&self) -> io::Result<()> {
-        if self.peers.join("node_modules/ws").is_dir() {
-            return Ok(());
+    /// Installs the packages of the peers on Node, if they are not.
+    pub(crate) fn install(&self) -> io::Result<()> {
+        let modified = |path: &str| fs::metadata(self.peers.join(path))?.modified();
+        let locked = modified("package-lock.json")?;
+        let is_done = modified("node_modules/.package-lock.json").is_ok_and(|done| done >= locked);
+        if !is_done {
+            let mut npm = Command::new("npm");
+            run(npm.args(["ci", "--silent"]).current_dir(&self.peers))?;
         }
-        let mut npm = Command::new("npm");
-        run(npm
-            .args(["install", "--silent", "--no-audit", "--no-fund"])
-            .current_dir(&self.peers))
+        run(Command::new("node").arg("--version"))
     }
 
     fn of_baseline(&self, example: &str) -> io::Result<PathBuf> {
