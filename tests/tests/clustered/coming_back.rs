@@ -149,3 +149,17 @@ fn what_is_recovered_comes_before_the_epoch_that_the_room_moves_to() {
     assert_eq!(it.other.told(eve), told);
     assert_ne!(*it.other.position().0, *it.epoch);
 }
+
+#[test]
+fn the_number_of_an_epoch_before_is_not_told_for_one_of_the_new_epoch() {
+    let mut it = behind(WhenDown::Alone);
+    it.other.becomes_quick(&mut it.redis);
+    it.other.told(it.ann);
+    it.other.goes_deaf();
+    it.other.says(&mut it.redis, it.ann, ("third", 1), None);
+    it.redis.restart(Kept::Nothing);
+    it.redis.load_scripts();
+    it.other.connects_anew(&mut it.redis);
+    // It is published, under a number that means nothing any more.
+    assert_eq!(it.other.told(it.ann), ["at 0 null", "ack 0"]);
+}

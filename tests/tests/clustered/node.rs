@@ -52,6 +52,8 @@ pub(crate) struct Node {
     is_cut_off: bool,
     /// Nothing is written to clients.
     is_stuck: bool,
+    /// Answers arrive, but what is published does not.
+    is_deaf: bool,
     peers: BTreeMap<ConnectionId, Peer>,
 }
 
@@ -93,6 +95,7 @@ impl Node {
             is_slow: false,
             is_cut_off: false,
             is_stuck: false,
+            is_deaf: false,
             peers: BTreeMap::new(),
         };
         node.passes(redis, Duration::ZERO);
@@ -140,8 +143,13 @@ impl Node {
     /// The link ends, and another one comes about.
     pub(crate) fn connects_anew(&mut self, redis: &mut SimRedis) {
         self.is_cut_off(redis);
-        self.is_cut_off = false;
+        (self.is_cut_off, self.is_deaf) = (false, false);
         self.passes(redis, Duration::from_secs(1));
+    }
+
+    /// From now on only answers arrive through the link, until there is another one.
+    pub(crate) fn goes_deaf(&mut self) {
+        self.is_deaf = true;
     }
 
     /// From now on nothing is written to clients, until the node writes again.
@@ -165,6 +173,7 @@ impl Node {
             if let Some(order) = self.clustered.poll_order() {
                 self.obeys(redis, order);
             } else if !self.is_slow
+                && !self.is_deaf
                 && let Some(link) = self.link
                 && let Some((channel, payload)) = redis.take_push(link)
             {

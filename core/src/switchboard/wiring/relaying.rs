@@ -248,12 +248,15 @@ impl Switchboard {
 
     /// Tells whoever sent a message under which number it is in the room.
     fn answer_post(&mut self, number: u64, post: &Post, at: Position) {
-        let alone = self.relay.as_ref().and_then(|it| it.rooms.get(&post.room));
-        let local = alone.is_some_and(|room| room.alone);
+        let room = self.relay.as_ref().and_then(|it| it.rooms.get(&post.room));
+        let local = room.is_some_and(|room| room.alone);
+        // Members have been told that the room goes on elsewhere, and would take it for a number there.
+        let here = room.and_then(|room| room.position.as_ref());
+        let is_past = here.is_some_and(|here| here.epoch != at.epoch);
         if let (Some(id), Some(request)) = (post.sender, &post.request) {
             let ack = ServerMessage::Ack {
                 id: request,
-                seq: at.seq,
+                seq: if is_past { 0 } else { at.seq },
                 duplicate: false,
                 local,
             };
