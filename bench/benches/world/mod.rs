@@ -8,7 +8,7 @@ use std::time::Duration;
 use switchboard_core::protocol::{Content, parse};
 use switchboard_core::{
     Config, ConnectionId, Decoder, DecoderLimits, Direct, Event, Exclude, Frame, Identity,
-    Incoming, Rate, Request, Rooms, Switchboard, Time, WriteTurn,
+    Incoming, PerMessageDeflate, Rate, Request, Rooms, Switchboard, Time, WriteTurn,
 };
 
 /// JSON content that makes a message of about 100 bytes.
@@ -90,9 +90,19 @@ impl World {
     }
 
     pub fn connect(&mut self, lobby: Option<String>) -> ConnectionId {
+        self.connect_with(lobby, None)
+    }
+
+    /// Connects a client with which compression was agreed on, or not.
+    pub fn connect_with(
+        &mut self,
+        lobby: Option<String>,
+        deflate: Option<PerMessageDeflate>,
+    ) -> ConnectionId {
         self.users += 1;
         let request =
             Request::upgraded("/ws", lobby, empty::<(&str, &str)>()).expect("a valid request");
+        let request = request.with_deflate(deflate);
         let id = self.switchboard.connect(self.now, PEER).expect("a seat");
         self.switchboard
             .upgraded(self.now, id, &request)
