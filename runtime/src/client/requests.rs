@@ -19,9 +19,9 @@ impl<R: Dial> Client<R> {
     ///
     /// # Errors
     ///
-    /// [`Failure::TimedOut`] if the server does not answer within [`Options::request_timeout`] of the
-    /// sending, or if too many messages are unacknowledged for as long. A message waits in the queue for
-    /// [`Queue::age`](super::Queue::age) at most.
+    /// [`Failure::TimedOut`] if the server does not answer within
+    /// [`Options::request_timeout`](super::Options::request_timeout) of the sending, or if too many messages are
+    /// unacknowledged for as long. A message waits in the queue for [`Queue::age`](super::Queue::age) at most.
     pub async fn publish<T: Serialize + ?Sized>(
         &self,
         channel: &str,
