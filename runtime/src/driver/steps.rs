@@ -79,6 +79,7 @@ impl<R: Runtime> Task<R> {
             self.link.socket.limit_unacknowledged(time);
         }
         let (pages, call) = match (self.arrival.take().map(|arrival| *arrival), call) {
+            #[cfg(feature = "http")]
             (Some(Arrival::Stated(admission)), Call::Authenticate(login)) => {
                 return Some(Reply::Identity(login, Ok(*admission)));
             }

@@ -72,6 +72,7 @@ impl<R: Runtime> Task<R> {
                 let session = Session::new(id, peer, shared.handshake(true));
                 (session, Some(Box::new(Arrival::Fresh(pages))))
             }
+            #[cfg(feature = "http")]
             stated @ Arrival::Stated(_) => {
                 let session = Session::new(id, peer, shared.handshake(false));
                 (session, Some(Box::new(stated)))

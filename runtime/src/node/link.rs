@@ -27,6 +27,7 @@ pub(crate) enum Arrival {
     /// 404.
     Fresh(Option<Pages>),
     /// The same, without pages, of a client that the application knows already.
+    #[cfg(feature = "http")]
     Stated(Box<Admission>),
     /// Upgraded: the application has read the request and sent the 101 response.
     Upgraded(Box<Upgraded>),
