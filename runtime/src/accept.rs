@@ -164,7 +164,8 @@ impl Hub {
     /// ```
     ///
     /// The 101 response must name the subprotocol `switchboard.v1.json` where
-    /// [`speaks_json`](Request::speaks_json) says so.
+    /// [`speaks_json`](Request::speaks_json) says so. For a stream that two runtimes can poll, name one, as with
+    /// [`accept_stream`](Self::accept_stream).
     ///
     /// # Errors
     ///
