@@ -88,6 +88,18 @@ fn who_comes_back_to_the_node_has_the_seat_that_was_held() {
 }
 
 #[test]
+fn no_seat_is_held_for_a_user_who_has_moved_to_another_node() {
+    let mut it = full();
+    let ann = it.other.comes(&mut it.redis, "ann", None);
+    it.one.runs(&mut it.redis);
+    it.other.runs(&mut it.redis);
+    it.other.told(ann);
+    it.other.enters(&mut it.redis, ann, SMALL);
+    assert_eq!(it.other.told(ann), ["at 0 null"]);
+    assert_eq!(it.newcomer("cem"), "room_full");
+}
+
+#[test]
 fn a_seat_whose_time_is_over_while_its_user_waits_to_enter_is_that_users() {
     let mut it = full();
     it.one.loses(&mut it.redis, it.ann);

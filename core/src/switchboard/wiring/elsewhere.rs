@@ -63,6 +63,8 @@ impl Switchboard {
         if self.user_of(id).is_some_and(|found| *found == *user) {
             self.effects.end(id, reason_of(reason));
             self.settle();
+            // The user comes back elsewhere, if at all.
+            self.release_seats(user);
         }
     }
 
