@@ -221,9 +221,9 @@ examples() {
 # The way of a newcomer: a new package, the README's axum program pasted into it, and two clients that talk.
 newcomer() {
   local work port verdict=0
-  install_node_packages && work=$(mktemp -d) || return 1
+  install_node_packages && work=$(mktemp -d)/newcomer || return 1
   port=$(python3 -c 'import socket; it = socket.socket(); it.bind(("127.0.0.1", 0)); print(it.getsockname()[1])')
-  cargo new --quiet --name newcomer "$work" || verdict=1
+  cargo new --quiet "$work" || return 1
   cat >>"$work/Cargo.toml" <<END
 axum = "0.8"
 switchboard-tokio = { path = "$root/runtime-tokio", features = ["axum"] }
@@ -238,7 +238,7 @@ END
   CARGO_TARGET_DIR=$target cargo build --manifest-path "$work/Cargo.toml" &&
     SWITCHBOARD_NEWCOMER=$target/debug/newcomer SWITCHBOARD_NEWCOMER_PORT=$port \
       node --test --test-reporter=spec --test-timeout=120000 tests/clients/newcomer/*.test.mjs || verdict=1
-  rm -rf "$work"
+  rm -rf "$(dirname "$work")"
   return $verdict
 }
 
