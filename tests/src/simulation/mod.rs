@@ -15,8 +15,8 @@
 //! | 2, 3, 4 | one end per id, no action for an unknown id, no id twice | `ends` |
 //! | 5, 6, 7, 8, 14, 17, 19, 37 | indexes and gauges, by the core's recount and by ours | `oracle::audit` |
 //! | 9, 10 | limits hold, refusals change nothing else | `admission`, `deeds`, `stays` |
-//! | 11 | every copy is accounted for, every request answered | `deeds`, `delivery` |
-//! | 12, 13 | order, no repeats, nothing before joining or after leaving, presence | `delivery`, `presence` |
+//! | 11 | every copy is accounted for, every request answered | `broadcasts`, `publishing`, `delivery` |
+//! | 12, 13 | order, no repeats, nothing before joining or after leaving, presence | `members`, `presence` |
 //! | 15, 16 | whole legal frames, nothing after Close | `output` |
 //! | 18, 21 | deadlines and idle ticks | `world::tick` |
 //! | 20 | rate limits | `rates` |
@@ -28,7 +28,7 @@
 //! | 28 | after our Close | `delivery`, `oracle::audit_ages` |
 //! | 29 | each end has a cause, each cause its code | `causes`, `admission`, `delivery` |
 //! | 30 | order of hooks | `hooks`, `causes`, `stays` |
-//! | 31 | senders are true | `delivery` |
+//! | 31 | senders are true | `members`, `delivery` |
 //! | 32 | nothing before authentication, after expiry or a kick | `delivery`, `oracle::audit_ages` |
 //! | 33 | rejected JSON changes nothing | `oracle::audit`, after each event of a small run |
 //! | 38 | liveness | `phases` |
@@ -40,6 +40,7 @@
 
 mod acts;
 mod admission;
+mod broadcasts;
 mod budget;
 mod causes;
 mod client;
@@ -51,6 +52,7 @@ mod ends;
 mod frames;
 mod hooks;
 mod link;
+mod members;
 mod network;
 mod node;
 mod oracle;
@@ -58,6 +60,7 @@ mod output;
 mod phases;
 mod plan;
 mod presence;
+mod publishing;
 mod rates;
 mod schedule;
 mod seam;
