@@ -3,7 +3,7 @@
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 use serde_json::json;
-use switchboard_core::{Config, Exclude, JoinError, RoomHistory, RoomRule, SlowPolicy};
+use switchboard_core::{Config, Event, Exclude, JoinError, RoomHistory, RoomRule, SlowPolicy};
 
 use crate::world::{World, millis, secs};
 
@@ -151,10 +151,25 @@ fn of_too_many_rooms_without_members_the_one_that_would_end_first_goes() {
 }
 
 #[test]
+fn who_ends_as_the_last_member_of_several_rooms_leaves_as_many_as_may_be() {
+    let mut world = keeping_with(5, |config| config.history.rooms = 1);
+    for end in [Event::Eof, Event::Reset, Event::Close(None)] {
+        let ann = world.connect("ann", "a");
+        for room in ["b", "c"] {
+            world.says(ann, json!({"type": "subscribe", "channel": room}));
+        }
+        assert_eq!(kept(&world).0, 3, "a room with members does not count");
+        world.happens(ann, end);
+        assert_eq!(kept(&world).0, 1);
+        assert_eq!(world.board.audit(), Ok(()));
+    }
+}
+
+#[test]
 fn presence_ends_with_the_last_member_and_begins_anew() {
     let mut world = keeping_with(5, |config| config.presence.leave_grace = secs(3));
     let ann = world.connect("ann", "lobby");
-    world.happens(ann, switchboard_core::Event::Eof);
+    world.happens(ann, Event::Eof);
     assert_eq!(world.board.room_users("lobby").len(), 0);
     let bob = world.connect("bob", "lobby");
     world.advance(secs(5));

@@ -154,11 +154,14 @@ impl Switchboard {
         } else {
             self.log.leave_flush(id, log);
         }
-        self.leave_room(id, key, None).is_some()
+        let left = self.leave_room(id, key, None).is_some();
+        self.bound_dormant_rooms();
+        left
     }
 
     /// Removes a connection from a room, because it ends for this reason, or leaves. Returns the room's
-    /// name, or `None` if the connection was not in it.
+    /// name, or `None` if the connection was not in it. The bound on rooms without members is still to be
+    /// kept.
     fn leave_room(
         &mut self,
         id: ConnectionId,
@@ -179,9 +182,7 @@ impl Switchboard {
         let name = self
             .rooms
             .leave(connections, users, id, key, grace, update_at)?;
-        if is_last && keeps {
-            self.bound_dormant_rooms();
-        } else if is_last {
+        if is_last && !keeps {
             self.log.remove_room(log);
         }
         self.notify(Notice::Left {
@@ -219,6 +220,8 @@ impl Switchboard {
         if let Ok(connection) = self.connections.get_mut(id) {
             connection.rooms = SmallVec::new();
         }
+        // Not earlier: the log has forgotten this member in all its rooms already.
+        self.bound_dormant_rooms();
         names
     }
 
