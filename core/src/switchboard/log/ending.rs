@@ -68,12 +68,12 @@ impl Log {
         let last = due.last().map_or(0, |it| it.place);
         self.published = self.published.max(last);
         for it in due {
-            if it.mark {
-                self.append_mark(slot, it.frame, it.place);
-                continue;
-            }
-            let window = self.connections[slot as usize].window;
-            let shared = self.share_message(it.frame.form(window).clone(), it.stamp);
+            let shared = if it.mark {
+                self.share(it.frame, Some(it.stamp))
+            } else {
+                let window = self.connections[slot as usize].window;
+                self.share_message(it.frame.form(window).clone(), it.stamp)
+            };
             self.append_shared(slot, shared, it.place, it.came);
             self.unshare(shared);
         }
@@ -110,6 +110,8 @@ impl Log {
                 told = numbers.and_then(|(from, to)| markers.skip(found.room, from, to));
             }
             let mark = told.is_some();
+            // A writer that tells numbers reports the last of them.
+            let stamp = room.ring[next - 1].stamp;
             // The position goes before the message, as a part of the same event.
             if self.connections[slot as usize].events
                 && is_for
@@ -127,7 +129,7 @@ impl Log {
             if let Some(frame) = told.or_else(|| is_for.then(|| entry.frame.clone())) {
                 due.push(Due {
                     place,
-                    stamp: entry.stamp,
+                    stamp,
                     frame,
                     came,
                     mark,

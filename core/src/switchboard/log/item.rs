@@ -45,7 +45,7 @@ impl Item {
 pub(super) struct Shared {
     pub(super) frame: Frame,
     pub(super) references: u32,
-    /// The stamp of the message of a room, if that is what it is.
+    /// The stamp of the message of a room, if that is what it is, or a mark that goes with it.
     pub(super) origin: Option<u64>,
 }
 

@@ -83,14 +83,6 @@ impl Log {
         self.totals.bytes += bytes as u64;
     }
 
-    /// Queues a mark among what was due from a room.
-    pub(super) fn append_mark(&mut self, slot: u32, frame: Frame, stamp: u64) {
-        self.held += frame.footprint();
-        let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, NONE);
-        self.items[item].stamp = stamp;
-        self.items[item].came = Came::Room;
-    }
-
     pub(super) fn append(
         &mut self,
         slot: u32,

@@ -83,7 +83,7 @@ impl Log {
         self.shared[key].references += 1;
     }
 
-    /// Returns the stamp of the message of a room that an item is.
+    /// Returns the stamp of the message of a room that an item is, or goes with.
     pub(super) fn origin(&self, item: &Item) -> Option<u64> {
         self.shared.get(item.shared)?.origin
     }
@@ -93,8 +93,11 @@ impl Log {
         shared.references -= 1;
         if shared.references == 0 {
             self.held -= shared.bytes();
-            if let Some(origin) = shared.origin {
-                self.flushed.remove(&(origin, shared.is_deflated()));
+            let flushed = shared.origin.map(|origin| (origin, shared.is_deflated()));
+            if let Some(flushed) = flushed
+                && self.flushed.get(&flushed) == Some(&key)
+            {
+                self.flushed.remove(&flushed);
             }
             self.shared.remove(key);
         }

@@ -86,6 +86,35 @@ fn who_ends_while_it_recovers_is_told_what_was_not_for_it() {
 }
 
 #[test]
+fn who_ends_while_a_writer_tells_it_what_was_not_for_it_is_told_once() {
+    for written in [0, 1, usize::MAX] {
+        let mut world = World::new(1);
+        let (key, identity) = room_with_exclusions(&mut world);
+        let id = world.ids[0];
+        world.log.join(id, key, From::After(1), identity);
+        let mut turn = Turn::default();
+        world.log.take(&mut turn, 1, &mut Words);
+        let taken = turn.job(0).expect("there is a job").1.len();
+        world.log.close_flush(id, &mut Words);
+        turn.wrote(0, taken.min(written));
+        world.log.report(&mut turn);
+        world.log.writable(id);
+        world.log.check(&[]);
+        let mut rest = 0;
+        while world.log.wants_write() {
+            world.log.take(&mut turn, 1, &mut Words);
+            if let Some((_, bytes)) = turn.job(0) {
+                let left = bytes.len();
+                rest += left;
+                turn.wrote(0, left);
+            }
+            world.log.report(&mut turn);
+        }
+        assert_eq!(rest, taken - taken.min(written));
+    }
+}
+
+#[test]
 fn what_recoveries_hold_is_each_cut_message_once() {
     let mut world = World::new(50);
     let key = world.room(kept(Slow::CatchUp, 100), &[]);
