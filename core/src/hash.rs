@@ -220,6 +220,8 @@ pub(crate) struct Secrets {
     pub(crate) epochs: u64,
     /// The key of what proves that a client is that of an event stream.
     pub(crate) posts: (u64, u64),
+    /// The key of the hashes that stand for payloads in a recording.
+    pub(crate) payloads: Keyed,
     /// The source of random delays, phases and orders.
     pub(crate) rng: fastrand::Rng,
 }
@@ -231,6 +233,7 @@ impl Secrets {
             keyed: Keyed(derive(0), derive(1)),
             epochs: derive(2),
             posts: (derive(4), derive(5)),
+            payloads: Keyed(derive(6), derive(7)),
             rng: fastrand::Rng::with_seed(derive(3)),
         }
     }
@@ -268,6 +271,8 @@ mod tests {
                 secrets.epochs,
                 secrets.posts.0,
                 secrets.posts.1,
+                secrets.payloads.0,
+                secrets.payloads.1,
                 secrets.rng.get_seed(),
             ];
             for (at, value) in values.iter().enumerate() {

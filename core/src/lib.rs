@@ -69,6 +69,8 @@ mod position;
 mod presence_info;
 pub mod protocol;
 mod reason;
+#[doc(hidden)]
+pub mod recorder;
 pub mod response;
 pub mod session;
 mod switchboard;
@@ -77,9 +79,9 @@ mod time;
 pub use address::{IpKey, client_address};
 pub use cluster::{Order, WhenDown};
 pub use config::{
-    Clustering, Compression, Config, ConfigError, Direct, Health, HealthPing, History, Keep,
-    Limits, Presence, Rate, Rates, Refusal, RoomHistory, RoomPresence, RoomRule, Rooms, SlowPolicy,
-    Timeouts, Tokens, UserPolicy, Wire,
+    Clustering, Compression, Config, ConfigError, Direct, FlightRecorder, Health, HealthPing,
+    History, Keep, Limits, Presence, Rate, Rates, Refusal, RoomHistory, RoomPresence, RoomRule,
+    Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
 };
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
 pub use deflate::{Deflater, Inflated, Inflater, RoomMessage, Twin};
@@ -94,6 +96,7 @@ pub use origin::{BadOrigin, Origins};
 pub use position::{BadPosition, JoinFrom, Position, Reach};
 pub use presence_info::{BadPresenceInfo, PresenceInfo};
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
+pub use recorder::Dump;
 pub use session::{Admission, Data};
 pub use switchboard::{
     Action, Buckets, ClusterReport, CompressedStats, DrainReport, Event, Excerpt, Exclude,
@@ -101,4 +104,6 @@ pub use switchboard::{
     Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome, SendError,
     Stats, Stored, Switchboard, ToAll, UserReport, WriteTurn,
 };
+#[doc(hidden)]
+pub use switchboard::{Replay, Replayed, Unlike};
 pub use time::Time;

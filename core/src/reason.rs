@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{BadCloseCode, BadOrigin};
 
 /// Why an admitted connection ended (docs/behaviour.md, section 5).
@@ -10,7 +12,8 @@ use crate::{BadCloseCode, BadOrigin};
 /// The code tells a client whether to reconnect; the text is the reason of the Close frame, and the
 /// key in the log and the statistics.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// 1000: the same user connected again.
     Replaced,
@@ -70,7 +73,8 @@ pub enum CloseReason {
 
 /// A close code of the application: clients reconnect after 4400 to 4499, and stop after 4500 to
 /// 4999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct ApplicationCode(u16);
 
 impl ApplicationCode {
@@ -83,6 +87,14 @@ impl ApplicationCode {
             4400..=4999 => Ok(Self(code)),
             _ => Err(BadCloseCode(code)),
         }
+    }
+}
+
+impl TryFrom<u16> for ApplicationCode {
+    type Error = BadCloseCode;
+
+    fn try_from(code: u16) -> Result<Self, BadCloseCode> {
+        Self::new(code)
     }
 }
 

@@ -11,6 +11,9 @@ use crate::handshake::is_token;
 
 pub(super) const POSITIVE: &str = "must be at least 1";
 pub(super) const LONGER: &str = "must be longer than 0 and at most a year";
+/// The least memory of a recorder, in bytes.
+const RECORDER: usize = 64 << 10;
+const LITTLE: &str = "must be 0 or at least 65536";
 pub(super) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Config {
@@ -41,6 +44,9 @@ impl Config {
             && (!path.starts_with('/') || path.ends_with('/') || path.contains("//"))
         {
             return Err(error("endpoint", path, "must be a path such as /ws"));
+        }
+        if (1..RECORDER).contains(&self.recorder.bytes) {
+            return Err(error("recorder.bytes", self.recorder.bytes, LITTLE));
         }
         self.check_sse()
     }

@@ -13,6 +13,7 @@ mod machine;
 mod presence;
 mod rate;
 mod rates;
+mod recorder;
 mod rooms;
 mod seconds;
 pub(crate) mod settings;
@@ -33,6 +34,7 @@ pub use self::limits::Limits;
 pub use self::presence::{Presence, RoomPresence};
 pub use self::rate::Rate;
 pub use self::rates::Rates;
+pub use self::recorder::FlightRecorder;
 pub use self::rooms::{Keep, RoomRule, Rooms, SlowPolicy};
 pub use self::timeouts::Timeouts;
 pub use self::tokens::Tokens;
@@ -125,4 +127,6 @@ pub struct Config {
     /// `POST /sse/{session}` takes the messages of the client of a stream (docs/protocol.md, section 6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sse: Option<String>,
+    /// What the node remembers for those who ask later why it did something (nothing).
+    pub recorder: FlightRecorder,
 }

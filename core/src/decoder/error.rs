@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::CloseReason;
 
 /// How a client violated the protocol.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProtocolError {
     /// 1002: a reserved bit is set that no extension gives a meaning here (RFC 6455, section 5.2; RFC
     /// 7692, section 6).

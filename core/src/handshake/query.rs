@@ -53,6 +53,18 @@ impl Query {
         Ok(query)
     }
 
+    /// Creates a query of these decoded parameters, without a token.
+    pub(crate) fn of<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut query = Self::default();
+        for (name, value) in parameters {
+            query.text.push_str(name);
+            let name_end = query.text.len();
+            query.text.push_str(value);
+            query.ends.push((name_end, query.text.len()));
+        }
+        query
+    }
+
     /// Returns the token, if there is one; the inner value is `None` if its encoding is invalid.
     #[allow(
         clippy::option_option,

@@ -159,6 +159,10 @@ impl Request {
         self.behind_proxy = behind_proxy;
     }
 
+    pub(crate) const fn is_behind_proxy(&self) -> bool {
+        self.behind_proxy
+    }
+
     /// Returns the host that the client asked for, with the port unless it is the scheme's default.
     ///
     /// From a trusted proxy it is the last entry of `X-Forwarded-Host`, if valid; earlier entries

@@ -73,7 +73,8 @@ impl Request {
 /// A parameter is given more than once.
 struct Repeated;
 
-fn is_session(name: &str) -> bool {
+/// Returns whether a client may call its session so.
+pub(crate) fn is_session(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=LONGEST).contains(&name.len()) && name.bytes().all(legal)
 }

@@ -61,6 +61,12 @@ impl Drain {
         self.running.is_some()
     }
 
+    /// Returns when it began, over what time connections are closed, and when all have to be gone.
+    pub(super) fn times(&self) -> Option<(Time, Duration, Time)> {
+        let running = self.running.as_ref()?;
+        Some((running.began, running.window, running.deadline))
+    }
+
     /// Returns when there is something to do: the next connection is to be closed, or scheduled, or
     /// the deadline has come.
     #[inline]

@@ -43,7 +43,7 @@ impl Ips {
         self.entries.get(&ip).map_or(0, |entry| entry.entering)
     }
 
-    fn seats(&self, ip: IpKey) -> usize {
+    pub(super) fn seats(&self, ip: IpKey) -> usize {
         self.entries.get(&ip).map_or(0, |entry| entry.seats)
     }
 

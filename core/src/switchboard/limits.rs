@@ -16,6 +16,11 @@ impl Strikes {
         self.0.push(now);
         self.0.len() >= most as usize
     }
+
+    /// Returns the number of strikes at the last one that count.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 #[cfg(test)]

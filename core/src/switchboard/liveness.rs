@@ -47,6 +47,11 @@ impl Liveness {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
+    /// Returns the latest number of a ping or a ticket.
+    pub(super) const fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Returns a payload that no other ping has.
     pub(super) fn number(&mut self) -> u64 {
         self.last += 1;

@@ -53,5 +53,6 @@ pub(crate) use self::relay::ClusterRequest;
 pub(crate) use self::wiring::word_of;
 pub use self::wiring::{
     ClusterReport, CompressedStats, Event, Excerpt, HistoryStats, Identity, InflatedStats,
-    Publishing, Question, ReadMode, RequestOutcome, Stats, Stored, Switchboard, ToAll,
+    Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored, Switchboard,
+    ToAll, Unlike,
 };

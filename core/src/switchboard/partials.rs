@@ -18,6 +18,11 @@ impl Partials {
         connection.partial = bytes;
     }
 
+    /// Returns the bytes of all of them.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Returns the connection that holds most, if all together hold more than `limit`. Costs a pass
     /// over all connections then.
     pub(super) fn largest(&self, connections: &Table, limit: usize) -> Option<ConnectionId> {

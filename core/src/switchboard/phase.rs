@@ -51,6 +51,10 @@ impl Seat {
 }
 
 impl Phase {
+    pub(super) const fn is_ending(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Closing(_))
+    }
+
     pub(super) fn seat(&self) -> Seat {
         match self {
             Self::Page => Seat::Page,

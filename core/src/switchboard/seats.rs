@@ -49,6 +49,11 @@ impl Seats {
         self.handshakes
     }
 
+    /// Returns the number of seats that an address has.
+    pub(super) fn of_address(&self, ip: IpKey) -> usize {
+        self.ips.seats(ip)
+    }
+
     /// Returns the number of connections that are closing.
     pub(super) fn closing(&self) -> usize {
         self.closing

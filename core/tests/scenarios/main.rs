@@ -25,6 +25,8 @@ mod presence;
 mod presence_info;
 mod probes;
 mod protocol;
+mod recorder;
+mod recordings;
 mod recovery;
 mod refusals;
 mod reject;

@@ -3,6 +3,7 @@
 use super::Log;
 use super::arena::NONE;
 use super::limits::Slow;
+use crate::ConnectionId;
 
 impl Log {
     /// Returns the number of members that recover, or that are over the limit of a room whose rule
@@ -10,6 +11,19 @@ impl Log {
     pub(in crate::switchboard) fn lagging(&self) -> usize {
         let spared = self.blocked_rooms().map(|key| self.spared(key));
         self.recoveries.len() + spared.sum::<usize>()
+    }
+
+    /// Returns the rooms of a connection, each with the messages and bytes that it lags behind there.
+    pub(in crate::switchboard) fn lags(
+        &self,
+        id: ConnectionId,
+    ) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
+        let rooms = self.connection(id).into_iter().flat_map(|it| &it.rooms);
+        rooms.map(|found| {
+            let room = &self.rooms[found.room];
+            let (messages, bytes) = room.lag(room.index_of(found.index));
+            (found.room, messages, bytes)
+        })
     }
 
     /// Returns the number of blocked members of a room that do not recover and are over its limit,

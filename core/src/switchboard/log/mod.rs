@@ -288,6 +288,12 @@ impl Log {
         self.held
     }
 
+    /// Returns the bytes of a connection's own frames, and the messages among them.
+    pub(super) fn own_waiting(&self, id: ConnectionId) -> (usize, usize) {
+        let found = self.connection(id);
+        found.map_or((0, 0), |found| (found.bytes, found.messages as usize))
+    }
+
     /// Returns whether a socket takes no bytes.
     pub(super) fn is_blocked(&self, id: ConnectionId) -> bool {
         self.connection(id)

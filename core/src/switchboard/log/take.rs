@@ -20,6 +20,11 @@ const BUFFER: usize = 256 << 10;
 pub(super) const LENT_FROM: usize = 8 << 10;
 
 impl Log {
+    /// Returns the number of the next turn.
+    pub(in crate::switchboard) const fn next_turn(&self) -> u64 {
+        self.turns_taken + 1
+    }
+
     /// Takes a turn of at most `most` connections. They have no other writer until it is reported.
     pub(in crate::switchboard) fn take(
         &mut self,

@@ -151,6 +151,16 @@ pub(in crate::switchboard) struct Outcome {
     pub(in crate::switchboard) failed: bool,
 }
 
+/// What was noted of a connection to write to.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct Noted {
+    pub(in crate::switchboard) id: ConnectionId,
+    /// Bytes that it was to get, and that it got.
+    pub(in crate::switchboard) bytes: usize,
+    pub(in crate::switchboard) written: usize,
+    pub(in crate::switchboard) failed: bool,
+}
+
 /// The share of some connections of what waits to be written: taken under one hold of a lock, written
 /// without it, and reported under another.
 ///
@@ -189,6 +199,21 @@ impl Turn {
     /// Returns the number of messages and bytes that were written by jobs without an outcome.
     pub(in crate::switchboard) const fn plain(&self) -> (u64, u64) {
         (self.plain.messages, self.plain.bytes)
+    }
+
+    /// Returns its number among all turns.
+    pub(in crate::switchboard) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Iterates over what was noted of the connections to write to.
+    pub(in crate::switchboard) fn results(&self) -> impl Iterator<Item = Noted> + '_ {
+        self.jobs.iter().map(|job| Noted {
+            id: job.id,
+            bytes: job.len(),
+            written: job.written,
+            failed: job.failed,
+        })
     }
 
     /// Returns the number of connections to write to.

@@ -7,6 +7,7 @@ use super::switchboard::Switchboard;
 use crate::frame::Window;
 use crate::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
+use crate::recorder::{Input, Who};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::pending::Newcomer;
@@ -76,6 +77,12 @@ impl Switchboard {
         verdict: Result<Identity, Refused>,
         request: Option<&RequestId<'_>>,
     ) -> Result<(), StaleId> {
+        self.record(now, |_| Input::Login {
+            conn: id,
+            who: verdict.as_ref().ok().map(Who::from),
+            refused: verdict.as_ref().err().map(|&refused| refused.into()),
+            id: request.map(|request| request.as_json().into()),
+        });
         self.advance_clock(now);
         self.hook_done(id)?;
         let first = match &self.connections.get(id)?.phase {
@@ -116,6 +123,10 @@ impl Switchboard {
     ///
     /// [`StaleId`] if the connection is gone.
     pub fn limit_lobby(&mut self, id: ConnectionId, reach: Reach) -> Result<(), StaleId> {
+        self.record(self.clock.now(), |_| Input::LimitLobby {
+            conn: id,
+            reach: reach.into(),
+        });
         if let Some(pending) = self.connections.get_mut(id)?.pending() {
             pending.reach = reach;
         }
@@ -143,6 +154,10 @@ impl Switchboard {
     ///
     /// [`StaleId`] if the connection is gone.
     pub fn explain_refusal(&mut self, id: ConnectionId, text: &str) -> Result<(), StaleId> {
+        self.record(self.clock.now(), |_| Input::ExplainRefusal {
+            conn: id,
+            text: text.into(),
+        });
         if let Some(pending) = self.connections.get_mut(id)?.pending() {
             pending.refusal_text = Some(text.into());
         }

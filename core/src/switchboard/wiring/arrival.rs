@@ -7,6 +7,7 @@ use super::switchboard::Switchboard;
 use crate::address::is_trusted;
 use crate::frame::Window;
 use crate::handshake::{Purpose, Resume};
+use crate::recorder::Input;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::Pending;
@@ -37,6 +38,7 @@ impl Switchboard {
     /// already, or because seats are scarce and its address holds its share of them. Drop the
     /// stream.
     pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
+        self.record(now, |_| Input::Connect { peer });
         self.advance_clock(now);
         let limits = &self.config.limits;
         let ip = IpKey::of(peer);
@@ -77,6 +79,11 @@ impl Switchboard {
         id: ConnectionId,
         request: &Request,
     ) -> Result<RequestOutcome, StaleId> {
+        self.record(now, |it| Input::Request {
+            conn: id,
+            request: it.asked(request),
+            answered: false,
+        });
         self.advance_clock(now);
         let connection = self.connections.get(id)?;
         if !matches!(connection.phase, Phase::Arrived) {
@@ -113,6 +120,11 @@ impl Switchboard {
         id: ConnectionId,
         request: &Request,
     ) -> Result<RequestOutcome, StaleId> {
+        self.record(now, |it| Input::Request {
+            conn: id,
+            request: it.asked(request),
+            answered: true,
+        });
         self.advance_clock(now);
         if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
             return Ok(RequestOutcome::Refused);
@@ -131,6 +143,10 @@ impl Switchboard {
         id: ConnectionId,
         bad: BadRequest,
     ) -> Result<(), StaleId> {
+        self.record(now, |_| Input::Malformed {
+            conn: id,
+            bad: bad.to_string().into(),
+        });
         self.advance_clock(now);
         self.check(id)?;
         self.refuse(id, Refused::Malformed(bad));
@@ -153,6 +169,10 @@ impl Switchboard {
         id: ConnectionId,
         response: Vec<u8>,
     ) -> Result<(), StaleId> {
+        self.record(now, |_| Input::Page {
+            conn: id,
+            bytes: response.len(),
+        });
         self.advance_clock(now);
         if matches!(self.connections.get(id)?.phase, Phase::Page) {
             self.finish_http(id, response, true);

@@ -5,6 +5,7 @@ use super::questions::Question;
 use super::rooms::Entering;
 use super::switchboard::Switchboard;
 use crate::protocol::{Command, Rejected, RequestId, ServerMessage};
+use crate::recorder::{Cause, Input};
 use crate::switchboard::phase::Phase;
 use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, Denied, JoinFrom, StaleId, Time};
@@ -23,6 +24,11 @@ impl Switchboard {
         id: ConnectionId,
         command: Result<Command<'_>, Rejected<'_>>,
     ) -> Result<Option<Question>, StaleId> {
+        let pings = self.pings.last();
+        self.record(now, |it| Input::Command {
+            conn: id,
+            said: it.said(&command, pings),
+        });
         self.advance_clock(now);
         match self.connections.get(id)?.phase {
             Phase::Open => {}
@@ -116,6 +122,11 @@ impl Switchboard {
         question: Question,
         answer: Result<(), Denied>,
     ) -> Result<(), StaleId> {
+        self.record(now, |it| Input::Answer {
+            conn: id,
+            to: it.decision(&question),
+            answer: (&answer).into(),
+        });
         self.advance_clock(now);
         self.hook_done(id)?;
         if !self.connections.get(id)?.is_open() {
@@ -189,6 +200,9 @@ impl Switchboard {
                 request: request.map(RequestId::into_owned),
             });
         }
+        self.because(id, |_| {
+            Cause::rule("first message").detail("it is not an `auth`")
+        });
         self.end(id, CloseReason::Policy);
         None
     }

@@ -2,6 +2,7 @@
 
 use super::switchboard::Switchboard;
 use crate::address::set_client;
+use crate::recorder::{Input, Who};
 use crate::{BadRequest, Identity, Refused, Request, Time, check_name};
 
 impl Switchboard {
@@ -21,6 +22,10 @@ impl Switchboard {
         request: &Request,
         identity: Option<&Identity>,
     ) -> Result<(), Refused> {
+        self.record(now, |it| Input::Consider {
+            request: it.asked(request),
+            identity: identity.map(Who::from),
+        });
         self.advance_clock(now);
         let mut request = request.clone();
         let peer = request.peer();

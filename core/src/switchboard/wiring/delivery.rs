@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ServerMessage};
+use crate::recorder::{Cause, Input};
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Busy, Kind, Origin, Published};
 use crate::switchboard::recipients::{Exclude, Receipt, excluded};
@@ -28,6 +29,7 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
+        self.record_broadcast(now, room, (content, None, false), sender, exclude);
         self.enter_to_send(now);
         let draft = Draft {
             content,
@@ -75,6 +77,7 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
+        self.record_broadcast(now, room, (content, None, true), sender, exclude);
         self.enter_to_send(now);
         if let Some(key) = self.rooms.find(room) {
             return self.publish_volatile(key, content, sender, exclude);
@@ -101,6 +104,11 @@ impl Switchboard {
         frame: Frame,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
+        self.record(now, |it| Input::BroadcastRaw {
+            room: it.name(room),
+            frame: it.frame(&frame),
+            exclude: exclude.into(),
+        });
         self.enter_to_send(now);
         self.check_size(&frame)?;
         self.tell_room(room, &frame, exclude);
@@ -123,6 +131,10 @@ impl Switchboard {
         id: ConnectionId,
         frame: Frame,
     ) -> Result<Receipt, SendError> {
+        self.record(now, |it| Input::Send {
+            conn: id,
+            frame: it.frame(&frame),
+        });
         self.enter_to_send(now);
         if !self.connections.get(id)?.is_open() {
             return Err(SendError::NotOpen);
@@ -143,6 +155,11 @@ impl Switchboard {
         user: &str,
         frame: Frame,
     ) -> Result<Receipt, SendError> {
+        self.record(now, |it| Input::SendToUser {
+            user: it.name(user),
+            frame: it.frame(&frame),
+            everywhere: false,
+        });
         self.enter_to_send(now);
         self.check_size(&frame)?;
         self.check_busy()?;
@@ -183,8 +200,14 @@ impl Switchboard {
         id: ConnectionId,
         reason: CloseReason,
     ) -> Result<(), StaleId> {
+        self.record(now, |_| Input::Close {
+            conn: id,
+            reason,
+            text: None,
+        });
         self.advance_clock(now);
         self.check(id)?;
+        self.because(id, |_| Cause::rule("application"));
         self.end(id, reason);
         Ok(())
     }
@@ -202,8 +225,14 @@ impl Switchboard {
         code: ApplicationCode,
         text: &str,
     ) -> Result<(), StaleId> {
+        self.record(now, |_| Input::Close {
+            conn: id,
+            reason: CloseReason::Application(code),
+            text: Some(text.into()),
+        });
         self.advance_clock(now);
         self.check(id)?;
+        self.because(id, |_| Cause::rule("application").detail(text.to_owned()));
         self.end_application(id, code, text);
         Ok(())
     }
@@ -219,13 +248,19 @@ impl Switchboard {
     )]
     pub(super) fn send_to_ids(&mut self, ids: &[ConnectionId], frame: Frame) -> Receipt {
         let full = self.log.push_shared(ids.iter().copied(), &frame);
-        self.settle_queued(ids, &full)
+        self.settle_queued(ids, &full, frame.len())
     }
 
-    /// Settles what follows from a frame that was queued for these connections, except for those
-    /// that are `full`.
-    pub(super) fn settle_queued(&mut self, ids: &[ConnectionId], full: &[ConnectionId]) -> Receipt {
+    /// Settles what follows from a frame of so many bytes that was queued for these connections,
+    /// except for those that are `full`.
+    pub(super) fn settle_queued(
+        &mut self,
+        ids: &[ConnectionId],
+        full: &[ConnectionId],
+        bytes: usize,
+    ) -> Receipt {
         for &id in full {
+            self.because(id, |it| it.cause_of_full_queue(id, bytes));
             self.effects.end(id, CloseReason::SlowConsumer);
         }
         if self.config.limits.pause_reading.is_some() {

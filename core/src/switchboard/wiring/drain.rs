@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::sending::ENDS;
 use super::switchboard::Switchboard;
+use crate::recorder::Input;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::phase::Seat;
+use crate::time::nanos;
 use crate::{CloseReason, Refused, Time};
 
 /// The largest final write of an evicted connection, in bytes. A socket rarely takes more at once.
@@ -24,6 +26,10 @@ impl Switchboard {
     /// those that were authenticating. Within the deadline the drain also waits for hooks; see
     /// [`await_disconnect_hooks`](Self::await_disconnect_hooks). A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
+        self.record(now, |_| Input::Drain {
+            window: nanos(window),
+            deadline: nanos(deadline),
+        });
         self.advance_clock(now);
         let now = self.clock.now();
         if self.drain.begin(&self.connections, now, window, deadline) {
@@ -34,11 +40,13 @@ impl Switchboard {
     /// Declares that each [`Notice::Closed`](crate::Notice::Closed) begins a hook, whose return
     /// [`disconnect_hook_done`](Self::disconnect_hook_done) reports. A drain waits for these hooks.
     pub fn await_disconnect_hooks(&mut self) {
+        self.record(self.clock.now(), |_| Input::AwaitDisconnectHooks);
         self.drain.await_hooks();
     }
 
     /// Reports that a hook `on_disconnect` has returned.
     pub fn disconnect_hook_done(&mut self, now: Time) {
+        self.record(now, |_| Input::DisconnectHookDone);
         self.advance_clock(now);
         self.drain.hook_returned();
         self.drain_progress();
@@ -61,6 +69,7 @@ impl Switchboard {
                 break;
             };
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
+                self.because(id, |it| it.cause_of_drain(now));
                 self.end_draining(id, wait);
             }
         }
@@ -74,6 +83,8 @@ impl Switchboard {
         // They are counted before the last of them is removed, because that sends the report.
         for (id, seat) in self.drain.evict(&self.connections, LOOK, ENDS) {
             if seat == Seat::Open {
+                let now = self.clock.now();
+                self.because(id, |it| it.cause_of_drain(now));
                 self.evict(id, CloseReason::Draining);
             } else {
                 // If the deadline falls on its turn, no writer has been called yet.

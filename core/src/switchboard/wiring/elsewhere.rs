@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::switchboard::Switchboard;
 use crate::cluster::{Body, Form};
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
+use crate::recorder::{Cause, Input};
 use crate::switchboard::action::{Notice, UserReport};
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Kind, Origin};
@@ -61,6 +62,7 @@ impl Switchboard {
     pub(crate) fn put_out(&mut self, now: Time, user: &str, id: ConnectionId, reason: &str) {
         self.advance_clock(now);
         if self.user_of(id).is_some_and(|found| *found == *user) {
+            self.because(id, |_| Cause::rule("cluster").detail(reason.to_owned()));
             self.effects.end(id, reason_of(reason));
             self.settle();
             // The user comes back elsewhere, if at all.
@@ -115,6 +117,11 @@ impl Switchboard {
         user: &str,
         frame: &Frame,
     ) -> Result<u64, SendError> {
+        self.record(now, |it| Input::SendToUser {
+            user: it.name(user),
+            frame: it.frame(frame),
+            everywhere: true,
+        });
         self.enter_to_send(now);
         self.check_size(frame)?;
         self.check_busy()?;
@@ -133,6 +140,11 @@ impl Switchboard {
         user: &str,
         reason: CloseReason,
     ) -> u64 {
+        self.record(now, |it| Input::DisconnectUser {
+            user: it.name(user),
+            reason,
+            everywhere: true,
+        });
         self.advance_clock(now);
         let here = self.disconnect_here(user, reason) as u64;
         match self.kick(user, reason, Some(Ask::Application { here })) {

@@ -1,7 +1,9 @@
 //! The ends of connections: orderly closes and evictions.
 
+use super::causes;
 use super::markers::Marking;
 use super::switchboard::Switchboard;
+use crate::recorder::{Cause, Input, Unit};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE};
 use crate::switchboard::phase::{Ending, Phase};
@@ -27,6 +29,7 @@ impl Switchboard {
             },
             Ok(Phase::AwaitingAuth(_)) => {
                 self.counters.closed(reason);
+                self.record_end(id, reason, None);
                 match reason {
                     CloseReason::Eof | CloseReason::Reset | CloseReason::Shutdown => {
                         self.remove(id, None);
@@ -34,13 +37,17 @@ impl Switchboard {
                     _ => self.refuse_upgraded(id, frame),
                 }
             }
-            Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => self.remove(id, None),
+            Ok(Phase::Arrived | Phase::Page | Phase::Authenticating(_)) => {
+                self.record_end(id, reason, None);
+                self.remove(id, None);
+            }
             Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
         }
     }
 
     /// Ends every connection at once, because the driver stops.
     pub fn shut_down(&mut self, now: Time) {
+        self.record(now, |_| Input::ShutDown);
         self.advance_clock(now);
         let all: Vec<_> = self
             .connections
@@ -72,11 +79,19 @@ impl Switchboard {
         let answer = close
             .and_then(|close| Frame::close(close.code, "").ok())
             .unwrap_or_else(Frame::close_empty);
+        self.because(id, |_| Cause {
+            value: close.map(|close| u64::from(close.code)),
+            unit: close.map(|_| Unit::Code),
+            ..causes::usual(CloseReason::ClientClosed)
+        });
         match self.connections.get(id).map(|found| &found.phase) {
             Ok(Phase::Open) => {
                 self.close_open(id, CloseReason::ClientClosed, None, Some(answer));
             }
-            Ok(Phase::AwaitingAuth(_)) => self.refuse_upgraded(id, Some(answer)),
+            Ok(Phase::AwaitingAuth(_)) => {
+                self.record_end(id, CloseReason::ClientClosed, None);
+                self.refuse_upgraded(id, Some(answer));
+            }
             _ => {}
         }
     }
@@ -189,6 +204,7 @@ impl Switchboard {
         self.pings
             .forget(&mut self.connections, &mut self.effects, id);
         self.counters.closed(reason);
+        self.record_end(id, reason, Some(&name));
         self.drain.ended();
         self.notify(Notice::Closed {
             id,
@@ -226,6 +242,9 @@ impl Switchboard {
         let admitted = matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_));
         if admitted && self.log.is_event_stream(id) {
             // An event stream has nothing to read: its client posts.
+            self.because(id, |_| {
+                Cause::rule("protocol").detail("the client of an event stream sent something")
+            });
             return self.end(id, CloseReason::ProtocolError);
         }
         // Input that arrives while data is still being written is bounded by the deadline; it must
@@ -259,7 +278,12 @@ impl Switchboard {
     pub(super) fn peer_reset(&mut self, id: ConnectionId) {
         match self.connections.get(id) {
             Ok(connection) if connection.is_open() => self.evict(id, CloseReason::Reset),
-            Ok(_) => self.remove(id, None),
+            Ok(connection) => {
+                if !connection.phase.is_ending() {
+                    self.record_end(id, CloseReason::Reset, None);
+                }
+                self.remove(id, None);
+            }
             Err(_) => {}
         }
     }
@@ -268,6 +292,9 @@ impl Switchboard {
     pub(super) fn peer_timed_out(&mut self, id: ConnectionId) {
         match self.connections.get(id) {
             Ok(connection) if connection.is_open() => {
+                self.because(id, |_| {
+                    Cause::rule("stream").detail("its system has not acknowledged what was sent")
+                });
                 self.evict(id, CloseReason::HeartbeatTimeout);
             }
             _ => self.peer_reset(id),

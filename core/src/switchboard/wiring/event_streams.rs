@@ -1,6 +1,7 @@
 //! Event streams in place of a WebSocket, and what their clients post (docs/protocol.md, section 6).
 
 use super::switchboard::Switchboard;
+use crate::recorder::Input;
 use crate::response::{self, PageResponse};
 use crate::switchboard::action::Action;
 use crate::switchboard::phase::Phase;
@@ -32,6 +33,13 @@ impl Switchboard {
         request: &Request,
         messages: Result<Vec<Posted>, BadRequest>,
     ) -> Result<(), StaleId> {
+        let stream = self.recorder.is_some().then(|| self.stream_of(request));
+        self.record(now, |it| Input::Post {
+            conn: id,
+            request: it.asked(request),
+            stream: stream.flatten(),
+            messages: (&messages).into(),
+        });
         self.advance_clock(now);
         if !matches!(self.connections.get(id)?.phase, Phase::Arrived) {
             return Ok(());
@@ -91,6 +99,7 @@ impl Switchboard {
     /// Takes the next message that was posted for an event stream.
     pub fn next_posted(&mut self, id: ConnectionId) -> Option<Posted> {
         if self.takes_posts(id) {
+            self.record(self.clock.now(), |_| Input::NextPosted { conn: id });
             self.posts.take(id.slot)
         } else {
             None
@@ -113,8 +122,7 @@ impl Switchboard {
 
     /// Queues the messages of a post for the session of the stream.
     fn pass_on(&mut self, request: &Request, messages: Vec<Posted>) -> PageResponse {
-        let secret = request.path().rsplit('/').next().unwrap_or_default();
-        let stream = self.posts.find(secret);
+        let stream = self.stream_of(request);
         let Some(stream) = stream.filter(|&id| self.takes_posts(id)) else {
             return PageResponse::text(404, "the session has ended\n");
         };
@@ -125,6 +133,12 @@ impl Switchboard {
         // The session looks at what was posted whenever it looks at how to read.
         self.effects.act(Action::ReadMode(stream));
         PageResponse::text(202, "")
+    }
+
+    /// Returns the stream whose secret a request names.
+    fn stream_of(&self, request: &Request) -> Option<ConnectionId> {
+        let secret = request.path().rsplit('/').next().unwrap_or_default();
+        self.posts.find(secret)
     }
 
     fn takes_posts(&self, id: ConnectionId) -> bool {

@@ -19,6 +19,8 @@ pub struct ToAll {
     /// Its key among the frames that several connections share.
     counted: Option<u32>,
     receipt: Receipt,
+    /// Its number in a recording; 0 before it has one.
+    recorded: u64,
 }
 
 impl ToAll {
@@ -29,7 +31,20 @@ impl ToAll {
             next: 0,
             counted: None,
             receipt: Receipt::default(),
+            recorded: 0,
         }
+    }
+
+    pub(super) const fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Returns its number in a recording, which at first is the next one.
+    pub(super) fn number(&mut self, next: impl FnOnce() -> u64) -> u64 {
+        if self.recorded == 0 {
+            self.recorded = next();
+        }
+        self.recorded
     }
 }
 
@@ -72,6 +87,7 @@ impl Switchboard {
         all: &mut ToAll,
         exclude: Exclude<'_>,
     ) -> Result<Option<Receipt>, SendError> {
+        self.record_part(now, all, exclude);
         self.enter_to_send(now);
         if all.next == 0 {
             self.check_size(&all.frame)?;
@@ -104,7 +120,7 @@ impl Switchboard {
             full.extend(self.log.push_part(to.clone(), &all.frame, &mut all.counted));
             ids.extend(to);
         }
-        let receipt = self.settle_queued(&ids, &full);
+        let receipt = self.settle_queued(&ids, &full, all.frame.len());
         all.receipt.add(&receipt);
         let through = all.next >= self.connections.slots();
         through.then_some(all.receipt)

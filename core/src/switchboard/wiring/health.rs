@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
+use crate::recorder::Input;
 use crate::switchboard::liveness::{self, Answer};
 use crate::switchboard::log::Class;
 use crate::switchboard::timers::Kind;
+use crate::time::nanos;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
 
 const fn probe_class(as_message: bool) -> Class {
@@ -32,6 +34,10 @@ impl Switchboard {
     /// Returns a ticket. [`Notice::Pinged`](crate::Notice::Pinged) with that ticket follows at the
     /// latest after `timeout`; at once if the user is not connected.
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
+        self.record(now, |it| Input::PingUser {
+            user: it.name(user),
+            timeout: nanos(timeout),
+        });
         self.advance_clock(now);
         let devices = self.connections_of(user);
         let now = self.liveness();

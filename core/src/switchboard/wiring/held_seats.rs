@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
+use crate::recorder::Input;
 use crate::switchboard::relay::{ClusterRequest, Joining, Seat};
 use crate::{ConnectionId, Time};
 
@@ -26,6 +27,10 @@ impl Switchboard {
 
     /// Makes the seat free that is held for a user in a room. Returns whether one was held.
     pub fn release_seat(&mut self, now: Time, room: &str, user: &str) -> bool {
+        self.record(now, |it| Input::ReleaseSeat {
+            room: it.name(room),
+            user: it.name(user),
+        });
         self.advance_clock(now);
         let released = self.held_seats.release(room, user);
         if released {

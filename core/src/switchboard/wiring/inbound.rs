@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use super::causes::{complaint, first_message, violation};
 use super::ending::DISCARD;
 use super::switchboard::Switchboard;
 use crate::protocol::{ErrorCode, ServerMessage};
+use crate::recorder::{Cause, Happened, Input, Unit, number_of};
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
+use crate::time::nanos;
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
 
 /// The largest message of a client that logs in with its first one, until it has logged in, in bytes.
@@ -92,6 +95,11 @@ impl Switchboard {
     ///
     /// [`StaleId`] if the connection is gone.
     pub fn handle(&mut self, now: Time, id: ConnectionId, event: Event<'_>) -> Result<(), StaleId> {
+        let pings = self.pings.last();
+        self.record(now, |_| Input::Event {
+            conn: id,
+            event: Happened::new(&event, pings),
+        });
         self.advance_clock(now);
         self.check(id)?;
         match event {
@@ -111,7 +119,10 @@ impl Switchboard {
                 self.over_rate(id, retry_after);
             }
             Event::Close(close) => self.peer_closed(id, close),
-            Event::Violation(error) => self.end(id, error.close()),
+            Event::Violation(error) => {
+                self.because(id, |it| violation(error, &it.config.limits));
+                self.end(id, error.close());
+            }
             Event::Discarded(bytes) => self.discarded(id, bytes),
             Event::Eof => self.peer_ended(id),
             Event::Reset => self.peer_reset(id),
@@ -162,6 +173,12 @@ impl Switchboard {
     ///
     /// [`StaleId`] if the connection is gone.
     pub fn pong(&mut self, now: Time, id: ConnectionId, payload: &[u8]) -> Result<bool, StaleId> {
+        let pings = self.pings.last();
+        self.record(now, |_| Input::Pong {
+            conn: id,
+            bytes: payload.len(),
+            number: number_of(payload, pings),
+        });
         self.advance_clock(now);
         self.check(id)?;
         self.heard(id);
@@ -184,6 +201,12 @@ impl Switchboard {
         bytes: usize,
         charged: Result<(), Duration>,
     ) -> Result<bool, StaleId> {
+        self.record(now, |_| Input::Message {
+            conn: id,
+            binary,
+            bytes,
+            retry_after: charged.err().map(nanos),
+        });
         self.advance_clock(now);
         let connection = self.connections.get(id)?;
         if !matches!(connection.phase, Phase::Open | Phase::AwaitingAuth(_)) {
@@ -192,6 +215,7 @@ impl Switchboard {
         let early = matches!(connection.phase, Phase::AwaitingAuth(_));
         let is_no_login = binary && connection.awaits_first_message();
         if is_no_login || early && bytes > AUTH_BYTES {
+            self.because(id, |_| first_message(bytes, AUTH_BYTES, binary));
             self.end(id, CloseReason::Policy);
             return Ok(false);
         }
@@ -205,6 +229,7 @@ impl Switchboard {
             ping.heard = true;
         }
         if binary && self.config.wire == Wire::Json {
+            self.because(id, |_| Cause::rule("wire").detail("a binary message"));
             self.end(id, CloseReason::UnsupportedData);
             return Ok(false);
         }
@@ -241,6 +266,7 @@ impl Switchboard {
         let early = matches!(connection.phase, Phase::AwaitingAuth(_));
         self.partials.set(connection, bytes);
         if early && bytes > AUTH_BYTES {
+            self.because(id, |_| first_message(bytes, AUTH_BYTES, false));
             return self.end(id, CloseReason::Policy);
         }
         let begins = in_message && !connection.in_message;
@@ -256,6 +282,12 @@ impl Switchboard {
     fn bound_partials(&mut self) {
         let limit = self.config.limits.unfinished_bytes;
         while let Some(id) = self.partials.largest(&self.connections, limit) {
+            self.because(id, |it| {
+                let all = it.partials.bytes();
+                let cause = Cause::measured("limits.unfinished_bytes", all, limit, Unit::Bytes);
+                let own = it.connections.get(id).map_or(0, |found| found.partial);
+                cause.detail(format!("{own} of them are its own, which is the most"))
+            });
             self.end(id, CloseReason::Policy);
         }
     }
@@ -294,7 +326,14 @@ impl Switchboard {
             return;
         };
         let strikes = connection.strikes();
-        if limited && strikes.strike(now, rates.strike_window, rates.strikes) {
+        let is_last = limited && strikes.strike(now, rates.strike_window, rates.strikes);
+        let counted = strikes.len();
+        if is_last {
+            self.because(id, |_| {
+                let most = rates.strikes as usize;
+                let cause = Cause::measured("rates.strikes", counted, most, Unit::Strikes);
+                cause.detail(complaint(error))
+            });
             self.end_with(id, CloseReason::RateLimited, error);
         } else {
             self.send_message(id, error);
@@ -326,8 +365,9 @@ impl Switchboard {
             return;
         };
         connection.hook = false;
-        match connection.phase {
-            Phase::Open => self.end(id, CloseReason::Internal),
+        self.because(id, |_| Cause::rule("application").detail("a hook panicked"));
+        match self.connections.get(id).map(|found| &found.phase) {
+            Ok(Phase::Open) => self.end(id, CloseReason::Internal),
             _ => self.refuse(id, crate::Refused::Internal),
         }
     }

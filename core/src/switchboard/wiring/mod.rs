@@ -5,6 +5,7 @@
 //!
 //! Calls between the files point downwards, too:
 //! ```text
+//!   repeat                                          what was recorded
 //!   tick, inbound, commands, admission, arrival     what drivers and clients do
 //!   consider, publishing, subscribing, calling      requests of clients
 //!   logins, publish                                 in a cluster, before that
@@ -18,6 +19,7 @@
 //!   ending                                          ends them
 //!   queueing, membership, held_seats, markers, presence_info    never ends one
 //!   draft                                           what is published, but for its number
+//!   recording, causes                               what the recorder is told
 //!   switchboard                                     the sub-machines, the clock
 //! ```
 
@@ -26,6 +28,7 @@ mod arrival;
 mod audit;
 mod calling;
 mod catching_up;
+mod causes;
 mod commands;
 mod consider;
 mod delivery;
@@ -52,10 +55,12 @@ mod publish;
 mod publishing;
 mod questions;
 mod queueing;
+mod recording;
 mod recovery;
 mod refusal;
 mod reject;
 mod relaying;
+mod repeat;
 mod resending;
 mod rooms;
 mod sending;
@@ -76,5 +81,6 @@ pub use self::histories::{Excerpt, Stored};
 pub use self::inbound::{Event, ReadMode};
 pub use self::publish::Publishing;
 pub use self::questions::Question;
+pub use self::repeat::{Replay, Replayed, Unlike};
 pub use self::stats::{ClusterReport, CompressedStats, HistoryStats, InflatedStats, Stats};
 pub use self::switchboard::Switchboard;

@@ -51,6 +51,7 @@ impl Switchboard {
         }
         // Last, so that a room survives whose only member is replaced.
         if let Some(replaced) = replaced {
+            self.because(replaced, |it| it.cause_of_replacement(replaced, id));
             self.end(replaced, CloseReason::Replaced);
         }
         self.note_level(

@@ -2,6 +2,7 @@
 
 use super::markers::Marking;
 use super::switchboard::Switchboard;
+use crate::recorder::Input;
 use crate::switchboard::log::{Outcome, Turn};
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, StaleId, Time};
@@ -33,6 +34,8 @@ impl Switchboard {
     ///
     /// Costs what is taken: at most about 256 KiB of small frames, while large ones are shared.
     pub fn take_turn(&mut self, turn: &mut Turn, most: usize) {
+        let number = self.log.next_turn();
+        self.record(self.clock.now(), |_| Input::Take { turn: number, most });
         let marking = &mut Marking {
             connections: &self.connections,
             rooms: &self.rooms,
@@ -45,6 +48,7 @@ impl Switchboard {
 
     /// Reports what was written of a turn, or that writing failed.
     pub fn report(&mut self, now: Time, turn: &mut Turn) {
+        self.record_report(now, turn);
         self.advance_clock(now);
         for outcome in self.log.report(turn) {
             self.wrote(outcome);

@@ -1,6 +1,7 @@
 //! What members of rooms are told of a user beside the name.
 
 use super::switchboard::Switchboard;
+use crate::recorder::Input;
 use crate::{ConnectionId, PresenceInfo, StaleId, Time};
 
 impl Switchboard {
@@ -19,6 +20,10 @@ impl Switchboard {
         id: ConnectionId,
         info: Option<PresenceInfo>,
     ) -> Result<(), StaleId> {
+        self.record(now, |it| Input::Presence {
+            conn: id,
+            info: it.presence(info.as_ref()),
+        });
         self.advance_clock(now);
         let connection = self.connections.get_mut(id)?;
         if connection.is_open() {
@@ -32,6 +37,10 @@ impl Switchboard {
 
     /// Sets what the members of rooms are told of a user. Returns whether the user has a connection.
     pub fn set_user_presence(&mut self, now: Time, user: &str, info: Option<PresenceInfo>) -> bool {
+        self.record(now, |it| Input::UserPresence {
+            user: it.name(user),
+            info: it.presence(info.as_ref()),
+        });
         self.advance_clock(now);
         let user = self.users.find(user);
         let user = user.filter(|&user| !self.users.at(user).connections.is_empty());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
+use crate::recorder::Input;
 use crate::response::{HttpDate, RETRY_AFTER};
 use crate::switchboard::action::Notice;
 use crate::switchboard::phase::Phase;
@@ -15,6 +16,7 @@ const PAGE_PACE: usize = 1 << 10;
 impl Switchboard {
     pub(super) fn handshake_timed_out(&mut self, id: ConnectionId) {
         self.counters.closed(CloseReason::HandshakeTimeout);
+        self.record_end(id, CloseReason::HandshakeTimeout, None);
         self.finish_http(id, response::request_timeout(), false);
     }
 
@@ -44,6 +46,7 @@ impl Switchboard {
             _ => refused,
         };
         self.counters.refused(refused);
+        self.record_refusal(id, refused);
         self.notify(Notice::Refused { id, refused });
         match (refused.close(), response) {
             (Some(reason), None) if upgraded => {
@@ -68,6 +71,7 @@ impl Switchboard {
     ///
     /// The time advances with `now`; call this again to follow changes of the wall clock.
     pub fn set_wall_clock(&mut self, now: Time, unix_seconds: u64) {
+        self.record(now, |_| Input::WallClock { unix: unix_seconds });
         self.clock.set_wall(now, unix_seconds);
     }
 
@@ -118,6 +122,7 @@ impl Switchboard {
             Some(Frame::raw(response::refusal(refused, RETRY_AFTER)))
         };
         self.counters.refused(refused);
+        self.record_refusal(id, refused);
         self.notify(Notice::Refused { id, refused });
         self.remove(id, last);
     }

@@ -3,6 +3,7 @@
 use super::switchboard::Switchboard;
 use crate::hash::Vacant;
 use crate::protocol::{RequestId, ServerMessage};
+use crate::recorder::Input;
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
 use crate::switchboard::log::{From, Identity};
@@ -30,6 +31,10 @@ impl Switchboard {
     /// The [`JoinError`] names the limit or the rule that was in the way, or says that the
     /// connection is not open.
     pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
+        self.record(now, |it| Input::Join {
+            conn: id,
+            room: it.name(room),
+        });
         self.advance_clock(now);
         let place = self.may_enter(id, room, Via::Application)?;
         let entering = Entering {
@@ -48,6 +53,10 @@ impl Switchboard {
     ///
     /// [`StaleId`] if the connection is gone.
     pub fn leave(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<bool, StaleId> {
+        self.record(now, |it| Input::Leave {
+            conn: id,
+            room: it.name(room),
+        });
         self.advance_clock(now);
         let connection = self.connections.get(id)?;
         let Some(key) = self.rooms.find(room) else {

@@ -46,11 +46,13 @@ impl Switchboard {
     /// Queues a message for one connection, which is closed as slow if too much waits for it.
     pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Frame) -> Receipt {
         let mut receipt = Receipt::default();
+        let bytes = frame.len();
         if self.log.push_own(id, frame).is_ok() {
             receipt.accepted = 1;
             self.note_queue(id);
         } else {
             receipt.closed = 1;
+            self.because(id, |it| it.cause_of_full_queue(id, bytes));
             self.effects.end(id, CloseReason::SlowConsumer);
         }
         self.settle_sent(receipt, |_, victim| victim == id)
@@ -81,6 +83,7 @@ impl Switchboard {
     pub(super) fn settle(&mut self) {
         loop {
             while let Some(id) = self.log.next_condemned() {
+                self.because(id, |it| it.cause_of_lag(id));
                 self.effects.end(id, CloseReason::SlowConsumer);
             }
             let Some((id, reason)) = self.effects.next_end() else {
@@ -107,6 +110,7 @@ impl Switchboard {
         while let Some(id) = self.log.next_over_bound() {
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 lost += usize::from(had_message(&self.log, id));
+                self.because(id, |it| it.cause_of_full_node(id));
                 self.end(id, CloseReason::SlowConsumer);
             } else {
                 // What a close cannot discard must not cost other clients their connections.

@@ -1,6 +1,7 @@
 //! The public type: its sub-machines, its clock and its timers.
 
 use crate::hash::{Keyed, Secrets};
+use crate::recorder::{Beginning, Recorder};
 use crate::switchboard::action::Notice;
 use crate::switchboard::clock::Clock;
 use crate::switchboard::counters::{Counters, Level};
@@ -108,6 +109,7 @@ pub struct Switchboard {
     pub(super) counters: Counters,
     /// In a cluster, what is to be said to it.
     pub(super) relay: Option<Box<Relay>>,
+    pub(super) recorder: Option<Box<Recorder>>,
 }
 
 impl Switchboard {
@@ -120,14 +122,27 @@ impl Switchboard {
     /// If [`Config::check`] fails.
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
         config.check()?;
+        Ok(Self::with_secrets(config, Secrets::expand(seed), now))
+    }
+
+    /// Creates a manager with a configuration that was checked.
+    pub(super) fn with_secrets(config: Config, secrets: Secrets, now: Time) -> Self {
         let Secrets {
             keyed,
             epochs,
             posts,
+            payloads,
             rng,
-        } = Secrets::expand(seed);
+        } = secrets;
+        let beginning = Beginning {
+            start: now.as_nanos(),
+            rng: rng.get_seed(),
+            epochs,
+        };
+        let (bytes, name_bytes) = (config.recorder.bytes, config.limits.name_bytes);
+        let recorder = || Box::new(Recorder::new(bytes, payloads, name_bytes, beginning));
         let rooms = Rooms::new(keyed, epochs);
-        Ok(Self {
+        Self {
             clock: Clock::new(now),
             rng,
             connections: Table::default(),
@@ -151,8 +166,9 @@ impl Switchboard {
             effects: Effects::default(),
             counters: Counters::default(),
             relay: config.cluster.as_ref().map(|_| Box::default()),
+            recorder: (bytes > 0).then(recorder),
             config,
-        })
+        }
     }
 
     /// Returns the configuration.

@@ -2,6 +2,7 @@
 
 use super::sending::ENDS;
 use super::switchboard::Switchboard;
+use crate::recorder::Input;
 use crate::switchboard::action::Action;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::timers::Kind;
@@ -23,7 +24,9 @@ impl Switchboard {
             // Frames without a limit of their own (pings, pongs, Close frames) count as well.
             self.enforce_queue_budget();
         }
-        self.effects.next_action()
+        let action = self.effects.next_action();
+        self.record_action(action.as_ref());
+        action
     }
 
     /// Acts on what is due. Early, late, repeated and backward calls are harmless.
@@ -34,6 +37,7 @@ impl Switchboard {
         if now < self.clock.now() {
             return;
         }
+        self.record(now, |_| Input::Tick);
         self.advance_clock(now);
         self.tick_drain();
         self.tick_expiries();
@@ -59,6 +63,9 @@ impl Switchboard {
     }
 
     fn due(&mut self, kind: Kind, id: ConnectionId) {
+        if !matches!(kind, Kind::Ping | Kind::Claim | Kind::Linger | Kind::Close) {
+            self.because(id, |it| it.cause_of_timer(id, kind));
+        }
         match kind {
             Kind::Handshake => self.handshake_timed_out(id),
             Kind::Hook => self.hook_failed(id),
@@ -83,9 +90,11 @@ impl Switchboard {
     fn tick_expiries(&mut self) {
         let now = self.clock.now();
         for _ in 0..ENDS {
+            let at = self.deadlines.next_expiry().unwrap_or(now);
             let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) else {
                 break;
             };
+            self.because(id, |it| it.cause_of_expiry(at));
             self.effects.end(id, CloseReason::TokenExpired);
         }
         self.settle();

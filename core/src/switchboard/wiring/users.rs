@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
+use crate::recorder::{Cause, Input};
 use crate::switchboard::connection::NONE;
+use crate::time::nanos;
 use crate::{CloseReason, ConnectionId, StaleId, Time};
 
 impl Switchboard {
@@ -34,6 +36,11 @@ impl Switchboard {
     /// Closes all connections of the user, on all nodes of a cluster; returns the number of those on
     /// this node, where the seats that are held for the user in rooms are free, too.
     pub fn disconnect_user(&mut self, now: Time, user: &str, reason: CloseReason) -> usize {
+        self.record(now, |it| Input::DisconnectUser {
+            user: it.name(user),
+            reason,
+            everywhere: false,
+        });
         self.advance_clock(now);
         let here = self.disconnect_here(user, reason);
         self.kick(user, reason, None);
@@ -43,6 +50,7 @@ impl Switchboard {
     pub(super) fn disconnect_here(&mut self, user: &str, reason: CloseReason) -> usize {
         let ids = self.connections_of(user);
         for &id in &ids {
+            self.because(id, |_| Cause::rule("application"));
             self.effects.end(id, reason);
         }
         self.settle();
@@ -62,6 +70,10 @@ impl Switchboard {
         id: ConnectionId,
         expires_in: Option<Duration>,
     ) -> Result<(), StaleId> {
+        self.record(now, |_| Input::Extend {
+            conn: id,
+            expires_in: expires_in.map(nanos),
+        });
         self.advance_clock(now);
         if self.connections.get(id)?.is_open() {
             let now = self.clock.now();

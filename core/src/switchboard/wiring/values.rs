@@ -29,6 +29,7 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
+        self.record_broadcast(now, room, (content, Some(key), false), sender, exclude);
         self.enter_to_send(now);
         let draft = Draft {
             content,
@@ -51,8 +52,10 @@ impl Switchboard {
         message: &RoomMessage<'_>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        self.enter_to_send(now);
         let (room, draft) = (message.room(), Draft::from(message));
+        let content = (message.content(), message.key(), false);
+        self.record_broadcast(now, room, content, message.sender(), exclude);
+        self.enter_to_send(now);
         match message.key() {
             Some(key) => self.broadcast_value(room, key, draft, exclude),
             None => self.broadcast_draft(room, draft, exclude),

@@ -1,0 +1,346 @@
+//! What clients ask for and what the application answers, in the form in which it is recorded.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::forms::fixed;
+use super::input::is_false;
+use super::payload::{Payload, Redactor, content_of};
+use crate::protocol::{self, Command, ErrorCode, Rejected, RequestId, Since, Timestamp};
+use crate::{JoinFrom, Position, Reach, Token};
+
+/// The id of a request, as JSON.
+pub(super) type Id<'a> = Option<Cow<'a, str>>;
+
+/// A message of a client in the JSON protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Said<'a> {
+    Subscribe {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        channel: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<(Cow<'a, str>, u64)>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<u64>,
+    },
+    Unsubscribe {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        channel: Cow<'a, str>,
+    },
+    Message {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Cow<'a, str>>,
+        content: Option<Payload>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        echo: bool,
+        #[serde(default, skip_serializing_if = "is_false")]
+        volatile: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<u64>,
+    },
+    Direct {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        to: Cow<'a, str>,
+        content: Option<Payload>,
+    },
+    Call {
+        id: Cow<'a, str>,
+        method: Cow<'a, str>,
+        params: Option<Payload>,
+    },
+    Ping {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timestamp: Option<Payload>,
+    },
+    HealthPong {
+        /// The number of the ping, if there was one of it.
+        timestamp: Option<u64>,
+    },
+    Auth {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+    },
+    /// It could not be understood.
+    Rejected {
+        code: Cow<'a, str>,
+        message: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Cow<'a, str>>,
+    },
+}
+
+impl Redactor {
+    /// Returns what stands for a message. The numbers of our pings go up to `pings`.
+    pub(crate) fn said<'a>(
+        &self,
+        command: &'a Result<Command<'_>, Rejected<'_>>,
+        pings: u64,
+    ) -> Said<'a> {
+        let command = match command {
+            Ok(command) => command,
+            Err(rejected) => {
+                return Said::Rejected {
+                    code: rejected.code.as_str().into(),
+                    message: rejected.message.into(),
+                    id: id_of(rejected.id.as_ref()),
+                    channel: rejected.channel.as_deref().map(|it| self.name(it)),
+                };
+            }
+        };
+        match command {
+            Command::Subscribe {
+                id,
+                channel,
+                since,
+                last,
+            } => Said::Subscribe {
+                id: id_of(id.as_ref()),
+                channel: self.name(channel),
+                since: since.as_ref().map(|it| ((&*it.epoch).into(), it.seq)),
+                last: *last,
+            },
+            Command::Unsubscribe { id, channel } => Said::Unsubscribe {
+                id: id_of(id.as_ref()),
+                channel: self.name(channel),
+            },
+            Command::Message {
+                id,
+                channel,
+                content,
+                key,
+                echo,
+                volatile,
+                again,
+            } => Said::Message {
+                id: id_of(id.as_ref()),
+                channel: channel.as_deref().map(|it| self.name(it)),
+                content: self.content(*content),
+                key: key.as_deref().map(|it| self.name(it)),
+                echo: *echo,
+                volatile: *volatile,
+                again: *again,
+            },
+            Command::Direct { id, to, content } => Said::Direct {
+                id: id_of(id.as_ref()),
+                to: self.name(to),
+                content: self.content(*content),
+            },
+            Command::Call { id, method, params } => Said::Call {
+                id: id.as_json().into(),
+                method: self.name(method),
+                params: self.content(*params),
+            },
+            Command::Ping { id, timestamp } => Said::Ping {
+                id: id_of(id.as_ref()),
+                timestamp: timestamp
+                    .as_ref()
+                    .map(|it| self.payload(it.as_json().as_bytes())),
+            },
+            Command::HealthPong { timestamp } => Said::HealthPong {
+                timestamp: timestamp.filter(|number| (1..=pings).contains(number)),
+            },
+            Command::Auth { id, token: _ } => Said::Auth {
+                id: id_of(id.as_ref()),
+            },
+        }
+    }
+}
+
+impl Said<'_> {
+    /// Calls `work` with the message, with other content of the same length. Returns `None` if the recording
+    /// is not legal.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(Result<Command<'_>, Rejected<'_>>) -> T,
+    ) -> Option<T> {
+        let content = match self {
+            Self::Message { content, .. } | Self::Direct { content, .. } => content_of(*content),
+            Self::Call { params, .. } => content_of(*params),
+            _ => content_of(None),
+        };
+        let id = |id: &Id<'_>| id.as_deref().and_then(request_id);
+        let name = |name: &Cow<'_, str>| Cow::Owned(name.to_string());
+        let command = match self {
+            Self::Rejected {
+                code,
+                message,
+                id: request,
+                channel,
+            } => {
+                return Some(work(Err(Rejected {
+                    code: if *code == ErrorCode::UnknownType.as_str() {
+                        ErrorCode::UnknownType
+                    } else {
+                        ErrorCode::BadRequest
+                    },
+                    message: fixed(message),
+                    id: id(request),
+                    channel: channel.as_ref().map(name),
+                })));
+            }
+            Self::Subscribe {
+                id: request,
+                channel,
+                since,
+                last,
+            } => Command::Subscribe {
+                id: id(request),
+                channel: name(channel),
+                since: since.as_ref().map(|(epoch, seq)| Since {
+                    epoch: name(epoch),
+                    seq: *seq,
+                }),
+                last: *last,
+            },
+            Self::Unsubscribe {
+                id: request,
+                channel,
+            } => Command::Unsubscribe {
+                id: id(request),
+                channel: name(channel),
+            },
+            Self::Message {
+                id: request,
+                channel,
+                key,
+                echo,
+                volatile,
+                again,
+                ..
+            } => Command::Message {
+                id: id(request),
+                channel: channel.as_ref().map(name),
+                content: content.as_content(),
+                key: key.as_ref().map(name),
+                echo: *echo,
+                volatile: *volatile,
+                again: *again,
+            },
+            Self::Direct {
+                id: request, to, ..
+            } => Command::Direct {
+                id: id(request),
+                to: name(to),
+                content: content.as_content(),
+            },
+            Self::Call {
+                id: request,
+                method,
+                ..
+            } => Command::Call {
+                id: request_id(request)?,
+                method: name(method),
+                params: content.as_content(),
+            },
+            Self::Ping {
+                id: request,
+                timestamp,
+            } => Command::Ping {
+                id: id(request),
+                timestamp: timestamp.and_then(timestamp_of),
+            },
+            Self::HealthPong { timestamp } => Command::HealthPong {
+                timestamp: *timestamp,
+            },
+            Self::Auth { id: request } => Command::Auth {
+                id: id(request),
+                token: Token::new(""),
+            },
+        };
+        Some(work(Ok(command)))
+    }
+}
+
+pub(super) fn id_of<'a>(id: Option<&'a RequestId<'_>>) -> Id<'a> {
+    id.map(|id| id.as_json().into())
+}
+
+/// Reads the id of a request.
+pub(crate) fn request_id(json: &str) -> Option<RequestId<'static>> {
+    match protocol::parse(&format!(r#"{{"type":"ping","id":{json}}}"#)) {
+        Ok(Command::Ping { id, .. }) => id.map(RequestId::into_owned),
+        _ => None,
+    }
+}
+
+fn timestamp_of(payload: Payload) -> Option<Timestamp<'static>> {
+    let json = payload.json();
+    match protocol::parse(&format!(r#"{{"type":"ping","timestamp":{json}}}"#)) {
+        Ok(Command::Ping { timestamp, .. }) => timestamp.map(Timestamp::into_owned),
+        _ => None,
+    }
+}
+
+/// From where on a client wants the messages of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begin {
+    Rule,
+    Last(u64),
+    Since(String, u64),
+}
+
+impl From<&JoinFrom> for Begin {
+    fn from(from: &JoinFrom) -> Self {
+        match from {
+            JoinFrom::Rule => Self::Rule,
+            JoinFrom::Last(last) => Self::Last(*last),
+            JoinFrom::Since(since) => Self::Since(since.epoch.to_string(), since.seq),
+        }
+    }
+}
+
+impl From<&Begin> for JoinFrom {
+    fn from(from: &Begin) -> Self {
+        match from {
+            Begin::Rule => Self::Rule,
+            Begin::Last(last) => Self::Last(*last),
+            Begin::Since(epoch, seq) => Self::Since(Position {
+                epoch: epoch.as_str().into(),
+                seq: *seq,
+            }),
+        }
+    }
+}
+
+/// How far back a client may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Far {
+    All,
+    Now,
+    From(u64),
+}
+
+impl From<Reach> for Far {
+    fn from(reach: Reach) -> Self {
+        match reach {
+            Reach::All => Self::All,
+            Reach::Now => Self::Now,
+            Reach::From(from) => Self::From(from),
+        }
+    }
+}
+
+impl From<Far> for Reach {
+    fn from(far: Far) -> Self {
+        match far {
+            Far::All => Self::All,
+            Far::Now => Self::Now,
+            Far::From(from) => Self::From(from),
+        }
+    }
+}

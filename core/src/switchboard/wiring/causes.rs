@@ -1,0 +1,260 @@
+//! Why connections end, for the recorder: the rule, what was measured, and what is allowed.
+
+use std::time::Duration;
+
+use super::switchboard::Switchboard;
+use crate::protocol::ServerMessage;
+use crate::recorder::{Cause, Unit};
+use crate::switchboard::connection::ConnectionState;
+use crate::switchboard::phase::{Fare, Phase};
+use crate::switchboard::timers::Kind;
+use crate::{CloseReason, ConnectionId, Limits, ProtocolError, Refused, Time};
+
+/// Returns what is to be said of an end about which nothing else was said.
+pub(super) fn usual(reason: CloseReason) -> Cause {
+    match reason {
+        CloseReason::Kicked
+        | CloseReason::Forbidden
+        | CloseReason::Unauthorized
+        | CloseReason::Application(_)
+        | CloseReason::Internal => Cause::rule("application"),
+        CloseReason::Shutdown => Cause::rule("application").detail("the hub was dropped"),
+        CloseReason::Draining | CloseReason::Restart => Cause::rule("drain"),
+        CloseReason::ClientClosed => Cause::rule("client").detail("it sent a Close frame"),
+        CloseReason::Eof => {
+            Cause::rule("client").detail("its side of the stream ended without a Close frame")
+        }
+        CloseReason::Reset => Cause::rule("stream").detail("reading or writing failed"),
+        reason => Cause::rule(reason.as_str()),
+    }
+}
+
+/// Returns the rule that a client violated.
+pub(super) fn violation(error: ProtocolError, limits: &Limits) -> Cause {
+    let (rule, limit, unit) = match error {
+        ProtocolError::TooBig => ("limits.message_bytes", limits.message_bytes, Unit::Bytes),
+        ProtocolError::TooManyFragments => ("limits.fragments", limits.fragments, Unit::Fragments),
+        error => return Cause::rule("protocol").detail(error.to_string()),
+    };
+    Cause {
+        limit: Some(limit as u64),
+        unit: Some(unit),
+        ..Cause::rule(rule)
+    }
+    .detail(error.to_string())
+}
+
+/// Returns the limit that the first message of a client breaks.
+pub(super) fn first_message(bytes: usize, limit: usize, binary: bool) -> Cause {
+    let cause = Cause::measured("first message", bytes, limit, Unit::Bytes);
+    if binary {
+        cause.detail("it is binary")
+    } else {
+        cause
+    }
+}
+
+/// Returns what a client is told of a mistake.
+pub(super) fn complaint(error: &ServerMessage<'_>) -> String {
+    match error {
+        ServerMessage::Error { message, .. } | ServerMessage::Denied { message, .. } => {
+            (*message).to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+impl Switchboard {
+    /// Returns the limit that a frame of so many bytes would break for a connection.
+    pub(super) fn cause_of_full_queue(&self, id: ConnectionId, more: usize) -> Cause {
+        let limits = &self.config.limits;
+        let (bytes, messages) = self.log.own_waiting(id);
+        if messages >= limits.queue_messages {
+            let most = limits.queue_messages;
+            return Cause::measured("limits.queue_messages", messages + 1, most, Unit::Messages)
+                .detail("of its own frames");
+        }
+        Cause::measured(
+            "limits.queue_bytes",
+            bytes + more,
+            limits.queue_bytes,
+            Unit::Bytes,
+        )
+        .detail("of its own frames")
+    }
+
+    /// Returns the limit of lag that a connection breaks in one of its rooms.
+    pub(super) fn cause_of_lag(&self, id: ConnectionId) -> Cause {
+        let limits = &self.config.limits;
+        let worst = self.log.lags(id).max_by_key(|&(_, messages, bytes)| {
+            let full = |value: u64, limit: usize| value.saturating_mul(1_000) / limit as u64;
+            full(messages, limits.queue_messages).max(full(bytes, limits.queue_bytes))
+        });
+        let Some((log, messages, bytes)) = worst else {
+            return Cause::rule("limits.queue_bytes");
+        };
+        let cause = if bytes > limits.queue_bytes as u64 {
+            let most = limits.queue_bytes;
+            Cause::measured("limits.queue_bytes", bytes as usize, most, Unit::Bytes)
+        } else {
+            let most = limits.queue_messages;
+            Cause::measured(
+                "limits.queue_messages",
+                messages as usize,
+                most,
+                Unit::Messages,
+            )
+        };
+        let room = &self.rooms.at(self.rooms.of_log(log)).name;
+        cause.detail(format!("behind in the room {room}"))
+    }
+
+    /// Returns the bound of the node that is exceeded.
+    pub(super) fn cause_of_full_node(&self, id: ConnectionId) -> Cause {
+        let limit = self.config.limits.queued_bytes;
+        let own = self.log.own_waiting(id).0;
+        let behind: u64 = self.log.lags(id).map(|(_, _, bytes)| bytes).sum();
+        Cause::measured("limits.queued_bytes", self.log.held(), limit, Unit::Bytes).detail(format!(
+            "its socket takes no bytes, and {} wait for it",
+            own as u64 + behind
+        ))
+    }
+
+    /// Returns why a timer of a connection ends it.
+    pub(super) fn cause_of_timer(&self, id: ConnectionId, kind: Kind) -> Cause {
+        let timeouts = &self.config.timeouts;
+        let (rule, limit) = match kind {
+            Kind::Handshake => ("timeouts.handshake", timeouts.handshake),
+            Kind::Hook => ("timeouts.hook", timeouts.hook),
+            Kind::Auth => ("timeouts.auth", timeouts.auth),
+            Kind::Message => ("timeouts.message", timeouts.message),
+            Kind::WriteStall => ("timeouts.write_stall", timeouts.write_stall),
+            _ => ("health.ping_timeout", self.config.health.ping_timeout),
+        };
+        let connection = self.connections.get(id).ok();
+        let due = connection.and_then(|found| found.deadline(kind, &self.config));
+        let late = due.map_or(Duration::ZERO, |due| self.liveness().since(due));
+        let cause = Cause::took(rule, limit + late, limit);
+        match kind {
+            Kind::PingTimeout => {
+                let heard = connection.map_or(Time::ZERO, |found| found.last_heard);
+                let silent = self.liveness().since(heard).as_millis();
+                cause.detail(format!("nothing arrived for {silent} ms"))
+            }
+            _ => cause,
+        }
+    }
+
+    /// Returns which login has expired by how much: by the clock of the node, in milliseconds.
+    pub(super) fn cause_of_expiry(&self, at: Time) -> Cause {
+        let since_start = |time: Time| time.since(Time::ZERO);
+        Cause::took("expires_in", since_start(self.clock.now()), since_start(at))
+            .detail("by the clock of the node")
+    }
+
+    /// Returns for how long the node has been draining, and over what time connections are closed, or until when
+    /// they have to be gone.
+    pub(super) fn cause_of_drain(&self, now: Time) -> Cause {
+        let Some((began, window, deadline)) = self.drain.times() else {
+            return Cause::rule("drain");
+        };
+        if now >= deadline {
+            return Cause::took("drain deadline", now.since(began), deadline.since(began));
+        }
+        Cause::took("drain window", now.since(began), window)
+    }
+
+    /// Returns why a connection gives way to a newcomer of its user.
+    pub(super) fn cause_of_replacement(&self, id: ConnectionId, newcomer: ConnectionId) -> Cause {
+        let user = self.connections.get(id).map(|found| found.user);
+        let devices = user.map_or(0, |user| self.users.at(user).connections.len());
+        let most = match self.config.users {
+            crate::UserPolicy::Allow(most) => most,
+            _ => 1,
+        };
+        let cause = if devices > most {
+            Cause::measured("users", devices, most, Unit::Connections)
+        } else {
+            Cause::rule("session")
+        };
+        cause.detail(format!("by {newcomer}"))
+    }
+
+    /// Returns why a connection is refused, before it is.
+    pub(super) fn cause_of_refusal(&self, id: ConnectionId, refused: Refused) -> Cause {
+        let limits = &self.config.limits;
+        let connection = self.connections.get(id).ok();
+        match refused {
+            Refused::Malformed(bad) => Cause::rule("request").detail(bad.to_string()),
+            Refused::Origin(bad) => Cause::rule("origins").detail(bad.to_string()),
+            Refused::Restart => Cause::rule("drain"),
+            Refused::HandshakesFull => {
+                let (held, most) = (self.seats.handshakes(), limits.handshakes);
+                Cause::measured("limits.handshakes", held, most, Unit::Connections)
+            }
+            Refused::RefusalsFull => {
+                Cause::rule("limits.handshakes").detail("half of them are refused and not gone yet")
+            }
+            Refused::ServerFull => {
+                let (held, most) = (self.seats.open(), limits.connections);
+                Cause::measured("limits.connections", held, most, Unit::Connections)
+            }
+            Refused::LobbyFull => self.cause_of_full_lobby(connection),
+            Refused::IpLimit => self.cause_of_full_address(connection),
+            Refused::AlreadyConnected => {
+                Cause::measured("users", 1, 1, Unit::Connections).detail("the older one is alive")
+            }
+            Refused::Unauthorized
+            | Refused::Forbidden
+            | Refused::Application(_)
+            | Refused::Internal => Cause::rule("application"),
+        }
+    }
+
+    fn cause_of_full_lobby(&self, connection: Option<&ConnectionState>) -> Cause {
+        let limits = &self.config.limits;
+        let lobby = match connection.map(|found| &found.phase) {
+            Some(Phase::Authenticating(pending) | Phase::AwaitingAuth(pending)) => {
+                pending.lobby.as_deref()
+            }
+            _ => None,
+        };
+        let Some(lobby) = lobby else {
+            return Cause::rule("limits.room_members");
+        };
+        let taken = self.member_count(lobby) + self.held_seats(lobby);
+        let most = self.config.room(lobby).members;
+        if taken < most {
+            let (held, most) = (self.rooms.active(), limits.rooms);
+            return Cause::measured("limits.rooms", held, most, Unit::Rooms);
+        }
+        let rule = if most == limits.room_members {
+            "limits.room_members"
+        } else {
+            "room_rules.members"
+        };
+        Cause::measured(rule, taken, most, Unit::Members)
+    }
+
+    fn cause_of_full_address(&self, connection: Option<&ConnectionState>) -> Cause {
+        let Some(connection) = connection else {
+            return Cause::rule("limits.per_ip");
+        };
+        let limits = &self.config.limits;
+        let seats = self.seats.of_address(connection.ip);
+        if connection.fare == Fare::Refused {
+            let burst = self.config.rates.connects.map_or(0, |rate| rate.burst);
+            let cause = Cause::rule("rates.connects");
+            return cause.detail(format!(
+                "its address connects too fast, after {burst} at once"
+            ));
+        }
+        if connection.ip_seat {
+            return Cause::rule("limits.rooms").detail("its address has its share of the rooms");
+        }
+        if seats >= limits.per_ip {
+            return Cause::measured("limits.per_ip", seats, limits.per_ip, Unit::Connections);
+        }
+        Cause::rule("limits.handshakes").detail("its address holds its share of the seats")
+    }
+}
