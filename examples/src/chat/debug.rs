@@ -47,6 +47,9 @@ pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> Pag
         let page = PageResponse::text(405, "the method must be POST\n");
         return page.with_header("Allow", "POST");
     }
+    if request.path() == "/debug/dump" {
+        return dump(&hub);
+    }
     let Some(user) = request.query("user").filter(|user| !user.is_empty()) else {
         return PageResponse::text(400, "the parameter user is missing: ?user=NAME\n");
     };
@@ -78,5 +81,16 @@ pub(super) async fn debug(hub: Hub, panics: PanicList, request: &Request) -> Pag
             PageResponse::json(200, &json!({ "user": user, "panics": true }))
         }
         _ => PageResponse::text(404, "no such path\n"),
+    }
+}
+
+fn dump(hub: &Hub) -> PageResponse {
+    match hub.dump() {
+        Some(dump) => {
+            let mut page = PageResponse::text(200, dump.to_string());
+            page.content_type = "application/jsonl".into();
+            page
+        }
+        None => PageResponse::text(404, "the recorder is off: start with --recorder BYTES\n"),
     }
 }

@@ -116,7 +116,10 @@ pub struct Options {
     /// Log filter, such as "info" or "`switchboard_runtime=debug`"; logs go to standard error
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
-    /// Enable POST /debug/kick, /debug/ping and /debug/panic, for requests from this machine
+    /// Memory of the flight recorder, in bytes, at least 65536 [default: off]
+    #[arg(long, value_name = "BYTES", value_parser = flags::at_least_one)]
+    recorder: Option<usize>,
+    /// Enable POST /debug/kick, /debug/ping, /debug/panic and /debug/dump, for requests from this machine
     #[arg(long)]
     pub debug_endpoints: bool,
     /// Key of the tokens (JWT, HS256); without it, the token itself is the user's name
@@ -293,6 +296,7 @@ impl Options {
             connects.burst = connects.burst.saturating_mul(times);
         }
         config.sse = Some("/sse".into());
+        config.recorder.bytes = self.recorder.unwrap_or(0);
         config.presence.enabled = self.presence == Switch::On;
         config.presence.leave_grace = self.leave_grace;
         config.users = self.users;

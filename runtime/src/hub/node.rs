@@ -5,11 +5,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use switchboard_core::{
-    Config, DrainReport, Identity, Inconsistency, Refused, Request, Stats, Switchboard,
+    Config, DrainReport, Dump, Identity, Inconsistency, Refused, Request, Stats,
 };
 
 use super::handle::Hub;
-use crate::shield::debug;
+use crate::shield::{debug, error};
 use crate::waiters::Waiters;
 
 /// # The node
@@ -110,12 +110,51 @@ impl Hub {
         })
     }
 
-    /// Recounts every index and compares the results. Visits all state while holding the node's lock.
+    /// Recounts every index and compares the results. Visits all state while holding the node's lock. Where
+    /// they differ, the flight recorder stops until it is [dumped](Self::dump).
     ///
     /// # Errors
     ///
     /// The first [`Inconsistency`] that was found, which is a bug of Switchboard.
     pub fn audit(&self) -> Result<(), Inconsistency> {
-        self.shared().read(Switchboard::audit)
+        let found = self.shared().with(|locked, _| {
+            let found = locked.switchboard.audit();
+            if let Err(found) = &found {
+                locked.switchboard.stop_recording(&found.to_string());
+            }
+            found
+        });
+        if let Err(found) = &found {
+            error!(%found, "an audit failed");
+        }
+        found
+    }
+
+    /// Returns what the flight recorder remembers: what was said to the node, and why connections ended
+    /// ([`Config::recorder`]). `None` if it is off.
+    ///
+    /// It is text, for a file: docs/operations.md says how to read and replay it. It has names of users and
+    /// rooms and addresses, but no content of messages and no token.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use switchboard_core::{Config, FlightRecorder};
+    /// # use switchboard_runtime::{Application, Hub};
+    /// # struct Chat;
+    /// # impl Application for Chat {}
+    /// let config = Config {
+    ///     recorder: FlightRecorder { bytes: 4 << 20 },
+    ///     ..Config::default()
+    /// };
+    /// let hub = Hub::new(config, Chat)?;
+    /// let dump = hub.dump().expect("the recorder is on");
+    /// assert!(dump.to_string().starts_with("{\"switchboard_recording\":1,"));
+    /// # Ok::<(), switchboard_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> Option<Dump> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.dump(now))
     }
 }

@@ -93,3 +93,25 @@ test('a user who is not there is told so', async (t) => {
   assert.equal((await server.request('POST', '/debug/kick')).status, 400);
   await until(() => server.ended === null, 'it lives');
 });
+
+test('the recorder says why a connection was closed, without content', async (t) => {
+  const server = await chat(t, '--debug-endpoints', '--recorder', 1 << 20);
+  const ann = await Client.as(server, 'ann', 'den');
+  ann.send({ type: 'message', channel: 'den', content: 'between us', id: 1 });
+  await ann.next({ type: 'ack' });
+  await server.request('POST', '/debug/kick?user=ann');
+  await ann.end();
+  const { status, body } = await server.request('POST', '/debug/dump');
+  assert.equal(status, 200);
+  const lines = body.trim().split('\n').map((line) => JSON.parse(line));
+  assert.equal(lines[0].switchboard_recording, 1);
+  const ended = lines.find((line) => line.op === 'ended');
+  assert.deepEqual([ended.user, ended.reason, ended.rule], ['ann', 'kicked', 'application']);
+  assert.equal(lines.at(-1).complete, true);
+  assert.ok(!body.includes('between us'));
+});
+
+test('without a recorder there is nothing to dump', async (t) => {
+  const server = await chat(t, '--debug-endpoints');
+  assert.equal((await server.request('POST', '/debug/dump')).status, 404);
+});

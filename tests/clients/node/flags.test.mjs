@@ -111,6 +111,7 @@ test('--help names every flag with its default and exits 0', async () => {
     ['--threads', '1'],
     ['--log', ''],
     ['--debug-endpoints', ''],
+    ['--recorder', 'off'],
     ['--secret', ''],
   ]) {
     const at = stdout.search(new RegExp(`${flag}\\b(?!-)`));
