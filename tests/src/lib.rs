@@ -6,6 +6,7 @@
 //! - [`driver`]: plays a script against the switchboard and the model, and compares them.
 //! - [`proxy`]: a TCP proxy that does what networks do.
 //! - [`redis`]: a real Redis server for one test.
+//! - [`replay`]: replays the recording of a node, and says why its connections ended.
 //! - [`script`]: the steps of a script, and how scripts are drawn.
 //! - [`simulation`]: a whole node and its clients over a simulated network, from one seed.
 
@@ -18,6 +19,7 @@ pub mod driver;
 pub mod model;
 pub mod proxy;
 pub mod redis;
+pub mod replay;
 pub mod script;
 pub mod simulation;
 

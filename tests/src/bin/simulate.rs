@@ -1,22 +1,27 @@
 //! Runs the simulation for a number of seeds or minutes, and prints what was counted.
 //!
 //! `cargo run --release -p switchboard-tests --bin simulate -- --seeds N | --minutes M [--seed S]
-//! [--threads T] [--log]`
+//! [--threads T] [--log | --dump]`
 
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use switchboard_tests::simulation::{Budget, Report, run_logged};
+use switchboard_tests::simulation::{Budget, Report, run_logged, run_recorded};
 
 /// Seeds that once failed.
 const KEPT: &str = include_str!("../../simulation.seeds");
 
 fn main() -> ExitCode {
     let Some(arguments) = Arguments::parse() else {
-        eprintln!("simulate --seeds N | --minutes M [--seed S] [--threads T] [--log]");
+        eprintln!("simulate --seeds N | --minutes M [--seed S] [--threads T] [--log | --dump]");
         return ExitCode::from(2);
     };
+    if arguments.dump {
+        let (outcome, dump) = run_recorded(arguments.seed);
+        print!("{dump}");
+        return ExitCode::from(u8::from(outcome.broken.is_some()));
+    }
     if arguments.log {
         let (outcome, log) = run_logged(arguments.seed);
         for line in log {
@@ -43,6 +48,8 @@ struct Arguments {
     time: Duration,
     threads: u64,
     log: bool,
+    /// Print the recording of the node.
+    dump: bool,
 }
 
 impl Arguments {
@@ -53,12 +60,17 @@ impl Arguments {
             time: Duration::MAX,
             threads: 1,
             log: false,
+            dump: false,
         };
         let mut arguments = std::env::args().skip(1);
         let mut bounded = false;
         while let Some(name) = arguments.next() {
-            if name == "--log" {
-                parsed.log = true;
+            match name.as_str() {
+                "--log" => parsed.log = true,
+                "--dump" => parsed.dump = true,
+                _ => {}
+            }
+            if name == "--log" || name == "--dump" {
                 continue;
             }
             let value = arguments.next()?;
@@ -74,7 +86,7 @@ impl Arguments {
             }
             bounded |= name != "--seed" && name != "--threads";
         }
-        (bounded || parsed.log).then_some(parsed)
+        (bounded || parsed.log || parsed.dump).then_some(parsed)
     }
 
     fn run(&self) -> Report {

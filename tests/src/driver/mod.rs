@@ -31,13 +31,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use switchboard_core::session::Meter;
-use switchboard_core::{Action, Config, ConnectionId, Identity, Question, Switchboard, Time, Wire};
+use switchboard_core::{
+    Action, Config, ConnectionId, Dump, Identity, Question, Switchboard, Time, Wire,
+};
 
 use crate::model::{Ask, Model};
 use crate::script::{Case, Family, Setup};
 
 use self::lives::Life;
 use self::streams::{Socket, node_of};
+
+/// The memory of a recorder that forgets nothing of a case.
+const RECORDER: usize = 1 << 30;
 
 /// A description of a failed check.
 pub type Fault = String;
@@ -116,7 +121,13 @@ pub struct Driver {
 impl Driver {
     /// Creates a switchboard and a model in the same initial state.
     pub fn new(setup: &Setup) -> Result<Self, Fault> {
-        let config = setup.config();
+        Self::recorded(setup, 0)
+    }
+
+    /// The same, with a recorder of so many bytes.
+    fn recorded(setup: &Setup, recorder: usize) -> Result<Self, Fault> {
+        let mut config = setup.config();
+        config.recorder.bytes = recorder;
         let start = 1_000_000_000;
         let sys = Switchboard::new(config.clone(), setup.seed, Time::from_nanos(start))
             .map_err(|error| error.to_string())?;
@@ -145,16 +156,26 @@ impl Driver {
     /// Plays a case to its end; `seen` counts events by their name in the statistics.
     pub fn play(case: &Case, seen: &mut BTreeMap<String, u64>) -> Result<Figures, Fault> {
         let mut driver = Self::new(&case.setup)?;
-        for (number, op) in case.ops.iter().enumerate() {
-            driver
-                .step(op)
-                .map_err(|fault| format!("step {number}, {op:?}: {fault}"))?;
-        }
-        driver
-            .finish()
-            .map_err(|fault| format!("at the end: {fault}"))?;
+        driver.play_all(case)?;
         driver.count_what_was_seen(seen);
         Ok(driver.figures)
+    }
+
+    /// Plays a case to its end, with a recorder that forgets nothing.
+    pub fn record(case: &Case) -> Result<Dump, Fault> {
+        let mut driver = Self::recorded(&case.setup, RECORDER)?;
+        driver.play_all(case)?;
+        let dump = driver.sys.dump(Time::from_nanos(driver.seen));
+        dump.ok_or_else(|| "nothing was recorded".to_owned())
+    }
+
+    fn play_all(&mut self, case: &Case) -> Result<(), Fault> {
+        for (number, op) in case.ops.iter().enumerate() {
+            self.step(op)
+                .map_err(|fault| format!("step {number}, {op:?}: {fault}"))?;
+        }
+        self.finish()
+            .map_err(|fault| format!("at the end: {fault}"))
     }
 
     fn count_what_was_seen(&self, seen: &mut BTreeMap<String, u64>) {

@@ -71,10 +71,15 @@ mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use switchboard_core::{Dump, Time};
+
 pub use self::budget::{Budget, Report};
 pub use self::counters::{Fault, Probe, Tally};
 pub use self::world::Broken;
 use self::world::World;
+
+/// The memory of a recorder that forgets nothing of a run.
+const RECORDER: usize = 1 << 30;
 
 /// The outcome of a seed.
 #[derive(Clone, Debug)]
@@ -99,8 +104,20 @@ pub fn run_logged(seed: u64) -> (Outcome, Vec<String>) {
     run_with(seed, true)
 }
 
+/// Runs one seed with a recorder that forgets nothing, and returns what it has recorded.
+///
+/// # Panics
+/// If the node does.
+pub fn run_recorded(seed: u64) -> (Outcome, Dump) {
+    let mut world = World::recorded(seed, RECORDER);
+    world.run();
+    let dump = world.board.dump(Time::from_nanos(world.now));
+    let dump = dump.unwrap_or_else(|| panic!("seed {seed}: nothing was recorded"));
+    (outcome_of(seed, &world), dump)
+}
+
 fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
-    let mut world = World::new(seed);
+    let mut world = World::recorded(seed, 0);
     world.log = logged.then(Vec::new);
     let plan = format!("{:?}", world.plan);
     world.note(|| plan);
@@ -114,11 +131,14 @@ fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
         world.broken = None;
         world.fail(39, format!("a panic: {}", message.unwrap_or_default()));
     }
-    let outcome = Outcome {
+    (outcome_of(seed, &world), world.log.unwrap_or_default())
+}
+
+fn outcome_of(seed: u64, world: &World) -> Outcome {
+    Outcome {
         seed,
-        tally: world.tally,
+        tally: world.tally.clone(),
         trace: world.trace,
-        broken: world.broken,
-    };
-    (outcome, world.log.unwrap_or_default())
+        broken: world.broken.clone(),
+    }
 }

@@ -79,9 +79,11 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    /// Creates the world of a seed, whose node has a recorder of so many bytes.
+    pub(super) fn recorded(seed: u64, recorder: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(&mut rng);
+        plan.config.recorder.bytes = recorder;
         let start = rng.u64(0..=10_000) * SECOND;
         let board = Switchboard::new(plan.config.clone(), rng.u64(..), Time::from_nanos(start));
         let mut world = Self {
