@@ -392,7 +392,7 @@ part swarm "Ten thousand clients: restart, partition, drain" swarm
 part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
 part schedules "The runtime under 9000 schedules per test" schedules
 part miri "Miri over the core" miri
-part autobahn "Autobahn: 391 cases against echo and echo-smol" autobahn
+part autobahn "Autobahn: 385 cases against echo and echo-smol" autobahn
 for runtime in tokio smol; do
   suffix=
   [ "$runtime" = tokio ] || suffix=-$runtime
