@@ -106,6 +106,11 @@ simulation() {
   cargo run --release --locked -p switchboard-tests --bin simulate -- --seeds 1000 --threads 2
 }
 
+# Several nodes and their clients over a simulated broker; it fails too when a fault never happened.
+simulation_of_nodes() {
+  cargo run --release --locked -p switchboard-tests --bin simulate -- --nodes --seeds 240 --threads 2
+}
+
 # Ten thousand clients and their node; it fails where one knocks too often, too late or at all.
 swarm() { cargo run --release --locked -p switchboard-tests --bin swarm -- 1 10000; }
 
@@ -388,6 +393,7 @@ part build "Release examples" build_examples
 part rust "Rust: cargo test --workspace" rust_tests
 part cluster "The scripts of a cluster in Redis against their model, and nodes over it" cluster
 part simulation "Simulation: 1000 seeds" simulation
+part simulation "Simulation of several nodes: 240 seeds" simulation_of_nodes
 part swarm "Ten thousand clients: restart, partition, drain" swarm
 part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
 part schedules "The runtime under 9000 schedules per test" schedules

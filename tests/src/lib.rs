@@ -4,6 +4,7 @@
 //! - [`model`]: a plain second implementation of the core's rules.
 //! - [`clients`]: ten thousand clients and their node, in virtual time.
 //! - [`driver`]: plays a script against the switchboard and the model, and compares them.
+//! - [`nodes`]: several nodes of a cluster and their clients over a simulated broker, from one seed.
 //! - [`proxy`]: a TCP proxy that does what networks do.
 //! - [`redis`]: a real Redis server for one test.
 //! - [`replay`]: replays the recording of a node, and says why its connections ended.
@@ -17,6 +18,7 @@ pub mod broker;
 pub mod clients;
 pub mod driver;
 pub mod model;
+pub mod nodes;
 pub mod proxy;
 pub mod redis;
 pub mod replay;

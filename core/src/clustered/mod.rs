@@ -159,6 +159,16 @@ impl Clustered {
         self.exchange(now, board);
     }
 
+    /// Checks what must always hold of the machine of the cluster. Costs time linear in all there is; for
+    /// tests, and for inspecting a live node. [`Switchboard::audit`] checks the other one.
+    ///
+    /// # Errors
+    ///
+    /// What does not hold.
+    pub fn audit(&self) -> Result<(), String> {
+        self.cluster.audit()
+    }
+
     /// Returns what this node knows of the cluster.
     pub fn stats(&self, now: Time) -> ClusterStats {
         self.cluster.stats(now)

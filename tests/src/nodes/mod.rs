@@ -1,0 +1,106 @@
+//! Several nodes and their clients over a simulated broker, in virtual time, from one seed.
+//!
+//! Each node is the joined switchboard and cluster of production with production sessions, under a small
+//! driver shaped like the real one. The broker is [`SimRedis`](crate::broker::SimRedis). Links of clients
+//! and of nodes, the broker and the nodes fail as the seed dictates. An oracle that shares no code with
+//! the core knows what was written and what the broker has numbered, and reads every byte that clients
+//! receive. A run has three phases: with faults; without them, when within a stated time everybody is
+//! back, everybody sees everybody, and everybody hears what is said; and all leave, after which nothing
+//! may be left.
+//!
+//! # What is promised
+//!
+//! | promise | what | where |
+//! |---|---|---|
+//! | once | no message twice in an epoch or through a connection | `told::comes_once`, `oracle` |
+//! | numbers | a number in an epoch is one message, at the broker and for everybody | `oracle` |
+//! | order | numbers ascend; messages of a sender keep their order | `told` |
+//! | no silent loss | each number that a member does not get is its own, not meant for it, or told | `told::accounts_for` |
+//! | no loss, no gap | what costs the broker no data costs no member a message | `told` |
+//! | acks are true, fate | an acknowledged message has that number, a refused one has none | `answers`, `oracle` |
+//! | positions, epochs, told alone | a room goes on where members were, or they are told another epoch | `told` |
+//! | exclusion, senders | who is excluded gets nothing; senders are true | `told::is_meant_for` |
+//! | presence | five seconds after the last change everybody sees who is there | `quiet` |
+//! | logins, claims, kicks | nobody has more connections than allowed; the broker knows them | `quiet` |
+//! | seats | the seats of a room are those who are in it, over all nodes | `quiet` |
+//! | answers | each request is answered once | `answers`, `quiet` |
+//! | everybody comes back, everybody hears | liveness | `quiet` |
+//! | nothing left | no connection, claim, seat or subscription is left, and each key expires | `quiet` |
+//! | audit | the machines are consistent | `world::audit` |
+
+mod acts;
+mod answers;
+mod application;
+mod broker;
+mod client;
+mod faults;
+mod hearing;
+mod link;
+mod losses;
+mod oracle;
+mod place;
+mod plan;
+mod process;
+mod quiet;
+mod report;
+mod schedule;
+mod serving;
+mod settling;
+mod tally;
+mod told;
+mod wire;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use self::report::{Budget, Report};
+pub use self::tally::Tally;
+pub use self::world::Broken;
+use self::world::World;
+
+/// The outcome of a seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What happened how often.
+    pub tally: Tally,
+    /// A hash of all events.
+    pub trace: u64,
+    /// The first broken promise.
+    pub broken: Option<Broken>,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64) -> Outcome {
+    run_with(seed, false).0
+}
+
+/// Runs one seed and keeps a log of its events.
+pub fn run_logged(seed: u64) -> (Outcome, Vec<String>) {
+    run_with(seed, true)
+}
+
+fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
+    let mut world = World::new(seed);
+    world.log = logged.then(Vec::new);
+    let plan = format!("{:?}", world.plan);
+    world.note(|| plan);
+    let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
+    if let Err(panic) = ran {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        // A panic takes precedence over other findings.
+        world.broken = None;
+        world.fail("no panic", message.unwrap_or_default());
+    }
+    let outcome = Outcome {
+        seed,
+        tally: world.tally,
+        trace: world.trace,
+        broken: world.broken,
+    };
+    (outcome, world.log.unwrap_or_default())
+}

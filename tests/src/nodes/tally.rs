@@ -1,0 +1,128 @@
+//! What happened how often.
+
+use std::collections::BTreeMap;
+
+/// What has to go wrong in the fixed set of seeds.
+const FAULTS: &[&str] = &[
+    "link reset before it was applied",
+    "link reset before it was answered",
+    "link half open",
+    "nothing goes out",
+    "nothing comes in",
+    "link clogged",
+    "link slow",
+    "links killed by the broker",
+    "push lost without a sign",
+    "garbage on a channel",
+    "node cut off",
+    "node refused",
+    "broker away",
+    "broker stands still",
+    "broker read-only",
+    "broker out of memory",
+    "scripts gone",
+    "cut as too slow",
+    "restart with all data",
+    "restart with nothing",
+    "restart with older data",
+    "failover",
+    "split brain",
+    "old master demoted",
+    "clock set back",
+    "clock set forward",
+    "key evicted",
+    "all data flushed",
+    "node killed",
+    "machine vanished",
+    "node stood still",
+    "machine slept",
+    "node drained",
+    "one name for all nodes",
+    "left in a socket",
+    "client reset",
+    "client vanished",
+    "client stopped reading",
+    "client closed",
+    "slow hook",
+];
+
+/// What has to be seen in the fixed set of seeds.
+const PATHS: &[&str] = &[
+    "message",
+    "volatile message",
+    "message to a user",
+    "message to everyone",
+    "ack",
+    "ack of a node on its own",
+    "ack of a duplicate",
+    "recovered",
+    "recovered on another node",
+    "not recovered",
+    "gap told",
+    "skip told",
+    "new epoch told",
+    "alone told",
+    "back from alone",
+    "node away told",
+    "node back told",
+    "sent again",
+    "unavailable",
+    "unrecoverable",
+    "room full",
+    "replaced",
+    "replaced from another node",
+    "refused as already connected",
+    "kicked",
+    "kick of all nodes",
+    "reached on other nodes",
+    "direct to another node",
+    "nobody to reach",
+    "published with a number",
+    "not published",
+    "count of presence only",
+    "presence seen right",
+    "positions seen equal",
+    "lapsed",
+    "another node of the same name",
+    "excluded user",
+    "nothing left",
+];
+
+/// Counts of one run, or of many.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// What nodes, the broker and clients were told.
+    pub events: u64,
+    /// Virtual time.
+    pub nanos: u128,
+    /// Checks of the machines of a node.
+    pub audits: u64,
+    /// What happened, and how often.
+    pub seen: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, what: &'static str, by: u64) {
+        if by > 0 {
+            *self.seen.entry(what).or_default() += by;
+        }
+    }
+
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.nanos += other.nanos;
+        self.audits += other.audits;
+        for (what, by) in &other.seen {
+            self.count(what, *by);
+        }
+    }
+
+    /// Returns what has to happen and did not.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let all = FAULTS.iter().chain(PATHS);
+        all.filter(|what| !self.seen.contains_key(*what))
+            .copied()
+            .collect()
+    }
+}

@@ -1,0 +1,41 @@
+//! Runs the simulation of several nodes with a fixed budget. For a longer run: `cargo run --release -p
+//! switchboard-tests --bin simulate -- --nodes --minutes 5`.
+
+use switchboard_tests::nodes::{Report, run};
+
+const KEPT: &str = include_str!("../nodes.seeds");
+
+fn kept_seeds() -> impl Iterator<Item = u64> {
+    let lines = KEPT.lines();
+    lines.filter_map(|line| line.split(' ').next()?.parse().ok())
+}
+
+#[test]
+fn seeds_that_once_broke_a_promise_of_nodes_keep_it() {
+    let mut report = Report::default();
+    for seed in kept_seeds() {
+        report.run_seed(seed, false);
+    }
+    assert!(report.seeds > 0);
+    assert!(report.broken.is_empty(), "{report}");
+}
+
+#[test]
+fn no_promise_of_nodes_is_broken_on_new_seeds() {
+    let mut report = Report::default();
+    for seed in 100_000..100_008 {
+        report.run_seed(seed, false);
+    }
+    println!("{report}");
+    assert!(report.broken.is_empty(), "{report}");
+    assert!(report.tally.events > 100_000, "{report}");
+}
+
+#[test]
+fn one_seed_of_nodes_is_one_trace() {
+    for seed in 100_003..100_005 {
+        let (first, again) = (run(seed), run(seed));
+        assert_eq!(first.trace, again.trace, "seed {seed}");
+        assert_eq!(first.tally.events, again.tally.events, "seed {seed}");
+    }
+}
