@@ -181,15 +181,24 @@ impl World {
         } else {
             ""
         };
-        let channel = match rooms.as_slice() {
-            [_] if self.rng.u8(..4) == 0 => String::new(),
-            [] => format!(",\"channel\":\"r{}\"", self.rng.u32(..self.plan.rooms)),
-            some => format!(",\"channel\":\"r{}\"", some[self.rng.usize(..some.len())]),
+        let room = match rooms.as_slice() {
+            [_] if self.rng.u8(..4) == 0 => None,
+            [] => Some(self.rng.u32(..self.plan.rooms)),
+            some => Some(some[self.rng.usize(..some.len())]),
+        };
+        let channel = room.map_or(String::new(), |r| format!(",\"channel\":\"r{r}\""));
+        let (content, more) = match room {
+            Some(r) => self.draw_fields(c, r, content, !id.is_empty()),
+            None => (content, String::new()),
         };
         // The claimed sender has no effect (J7).
-        format!(
-            "{{\"type\":\"message\"{channel},\"sender\":\"u0\",\"content\":{content}{echo}{id}}}"
-        )
+        let text = format!(
+            "{{\"type\":\"message\"{channel},\"sender\":\"u0\",\"content\":{content}{echo}{id}{more}}}"
+        );
+        if let Some(r) = room.filter(|_| self.plan.keeps && !id.is_empty()) {
+            self.remember(c, r, number, &text);
+        }
+        text
     }
 
     /// Sends a `direct` to some user, who may not be connected.
@@ -222,10 +231,10 @@ impl World {
                 let bytes = frames::fragments(&mut self.rng, text.as_bytes(), most);
                 self.send(l, bytes);
             }
-            58..68 => self.send_text(
-                l,
-                &format!("{{\"type\":\"subscribe\",\"channel\":\"r{room}\",\"id\":{id}}}"),
-            ),
+            58..68 => {
+                let text = self.subscribe_text(c, room, id);
+                self.send_text(l, &text);
+            }
             68..72 if !self.calm => self.send_text(
                 l,
                 &format!("{{\"type\":\"unsubscribe\",\"channel\":\"r{room}\",\"id\":{id}}}"),

@@ -171,6 +171,7 @@ impl World {
             Ok(Identity::User { name, expires_in }) => {
                 let expires = expires_in.map(|after| self.core_time() + after.as_nanos() as u64);
                 let rejects = self.plan.config.users == UserPolicy::Reject;
+                let rejects = rejects && self.in_session(l, name).is_none();
                 if rejects && self.oracle.users.contains_key(&**name) {
                     return self.claim(l, name, expires);
                 }
@@ -189,10 +190,15 @@ impl World {
     /// Checks the user policy, the node's seats and the lobby's seats, all or nothing.
     fn expect_open(&mut self, l: u32, name: Option<&str>, expires: Option<u64>) -> Verdict {
         let limits = self.plan.config.limits;
+        let again = name.and_then(|name| self.in_session(l, name));
+        if again.is_some() {
+            self.probe(Probe::SessionReplaced);
+        }
         let devices = name
             .and_then(|name| self.oracle.users.get(name))
             .map_or(&[][..], Vec::as_slice);
         let replaced = match self.plan.config.users {
+            _ if again.is_some() => again,
             UserPolicy::Reject => None,
             UserPolicy::Replace => devices.first().copied(),
             UserPolicy::Allow(most) if devices.len() < most => None,
@@ -267,10 +273,13 @@ impl World {
         let claim = self.links[l as usize].shadow.claim.take()?;
         let replaced = self.oracle.users.get(&*claim.user);
         let replaced = replaced.and_then(|devices| devices.first().copied());
+        let again = self.in_session(l, &claim.user);
+        let replaced = again.or(replaced);
         if let Some(other) = replaced {
             let (most, _) = self.silence(other);
             let leaving = self.links[other as usize].shadow.leaving;
-            self.check(29, most >= SECOND || leaving, || {
+            let may = most >= SECOND || leaving || again.is_some();
+            self.check(29, may, || {
                 format!("link {l}: replaced {other}, heard {most} ns ago")
             });
             self.allow(other, "replaced");

@@ -7,12 +7,14 @@ use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, RoomMessage, SendE
 
 use super::counters::Probe;
 use super::link::Phase;
+use super::publishing::Saying;
 use super::world::World;
 
 /// Who does not get a message of the application.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
-    /// The connections that are named.
+    /// The links that are named, and their ids.
+    pub(super) links: Vec<u32>,
     pub(super) ids: Vec<ConnectionId>,
     /// The users that are named.
     pub(super) users: Vec<Arc<str>>,
@@ -54,6 +56,7 @@ impl World {
         };
         let members = members.iter().copied().filter(left_out).collect();
         LeftOut {
+            links,
             ids,
             users,
             members,
@@ -72,13 +75,20 @@ impl World {
         let content = format!("{{\"app\": {number} ,\"f\":\"{}\"}}", "z".repeat(filler));
         let members = self.oracle.rooms[r as usize].members.clone();
         let left_out = self.draw_left_out(&members);
-        let expected = if members.is_empty() {
+        let keeps = self.oracle.rooms[r as usize].keeping.is_some();
+        let expected = if members.is_empty() && !keeps {
             Some(None)
         } else if self.is_busy() {
             None
         } else {
-            self.say(r, &content, None, left_out.members.clone())
-                .map(Some)
+            self.find_life(r, false);
+            let saying = Saying {
+                content: &content,
+                excluded: left_out.members.clone(),
+                hidden: self.hidden_from(&left_out),
+                ..Saying::default()
+            };
+            self.say(r, saying).ok().map(Some)
         };
         let names = left_out.names();
         let exclude = left_out.exclude(&names);
@@ -89,9 +99,11 @@ impl World {
         let mut message = RoomMessage::new(&room, parsed);
         self.deflate(&mut message);
         let result = self.call(|board, now| board.broadcast_message(now, &message, exclude));
+        self.learn_epoch(r);
         if result == Err(SendError::Busy) && matches!(expected, Some(Some(_))) {
-            let refused = self.refused_as_busy(&room);
-            return self.check(11, refused, || format!("a broadcast to r{r}: busy"));
+            let busy = self.may_be_busy();
+            self.unsay(r);
+            return self.check(14, busy, || format!("a broadcast to r{r}: busy"));
         }
         let seq = result.map(|receipt| receipt.seq).ok();
         self.check(11, seq == expected, || {
@@ -103,14 +115,15 @@ impl World {
     }
 
     /// Returns whether sends are refused until the writers have caught up.
-    fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         let now = switchboard_core::Time::from_nanos(self.core_now);
         self.board.stats(now).queued_bytes > self.plan.config.limits.queued_bytes
     }
 
     /// Checks that a receipt adds up and counts the members closed for the message (invariant 11).
     pub(super) fn check_receipt(&mut self, receipt: &Receipt, members: &[u32], excluded: &[u32]) {
-        let sum = receipt.accepted + receipt.excluded + receipt.dropped_newest + receipt.closed;
+        let dropped = receipt.dropped_newest + receipt.dropped_volatile;
+        let sum = receipt.accepted + receipt.excluded + dropped + receipt.closed;
         let (all, left_out) = (members.len(), excluded.len());
         self.check(11, sum == all && receipt.excluded == left_out, || {
             format!("{receipt:?} for {all} members, {left_out} of them excluded")
@@ -120,7 +133,6 @@ impl World {
         let closed = meant.filter(|l| !open(l)).count();
         // A member that lost the message as the newest may also have been closed for the node's
         // bound.
-        let dropped = receipt.dropped_newest;
         let right = (receipt.closed..=receipt.closed + dropped).contains(&closed);
         self.check(11, right, || {
             format!("{receipt:?}, and {closed} of {members:?} were closed")
@@ -130,6 +142,9 @@ impl World {
         }
         if receipt.dropped_newest > 0 {
             self.probe(Probe::DroppedNewest);
+        }
+        if receipt.dropped_volatile > 0 {
+            self.probe(Probe::VolatileDropped);
         }
     }
 
@@ -160,7 +175,9 @@ impl World {
             self.call(|board, now| board.broadcast_raw(now, &room, frame, Exclude::NOBODY));
         let expected = fits && !refused;
         // Where writers are late, the room's log may be full.
-        let busy = result == Err(SendError::Busy) && self.writers_are_late();
+        let keeps = self.oracle.rooms[r as usize].keeping.is_some();
+        let late = self.may_be_busy() || (members.is_empty() && keeps);
+        let busy = result == Err(SendError::Busy) && late;
         let as_expected = result.is_ok() == expected || busy;
         self.check(11, as_expected, || format!("{result:?}"));
         if let Ok(receipt) = result {

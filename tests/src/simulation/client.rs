@@ -1,5 +1,7 @@
 //! The clients: when they dial, and how each kind behaves.
 
+use std::collections::BTreeMap;
+
 use fastrand::Rng;
 
 use super::counters::Fault;
@@ -8,6 +10,7 @@ use switchboard_kit::{PING, PONG, TEXT};
 use super::frames;
 use super::link::Seen;
 use super::plan::{MICRO, MILLI, Plan, SECOND};
+use super::resending::Unanswered;
 use super::schedule::Step;
 use super::world::World;
 
@@ -60,6 +63,12 @@ pub(super) struct Client {
     /// Whether the upgrade was answered.
     pub(super) upgraded: bool,
     pub(super) rooms: Vec<u32>,
+    /// The name of its session, if it has one.
+    pub(super) session: Option<String>,
+    /// The epoch and number up to which it has everything of each room.
+    pub(super) positions: BTreeMap<u32, (String, u64)>,
+    /// Messages that were not answered.
+    pub(super) unanswered: Vec<Unanswered>,
     /// The client's host is stopped until then.
     pub(super) stopped_until: u64,
     /// The client reads nothing until then.
@@ -89,6 +98,9 @@ impl Client {
                 welcomed: false,
                 upgraded: false,
                 rooms: Vec::new(),
+                session: (plan.keeps && rng.u8(..4) > 0).then(|| format!("s-{index}")),
+                positions: BTreeMap::new(),
+                unanswered: Vec::new(),
                 stopped_until: 0,
                 deaf_until: 0,
                 mute: false,
@@ -146,6 +158,7 @@ impl World {
             Seen::Welcome => {
                 client.welcomed = true;
                 client.tries = 0;
+                self.come_back(c, l);
             }
             Seen::Http(_) => {}
             Seen::Entered(room) => {
@@ -153,6 +166,17 @@ impl World {
                     client.rooms.push(room);
                 }
             }
+            Seen::Position(room, epoch, seq) => {
+                client.positions.insert(room, (epoch, seq));
+                self.send_again(c, l, room, None);
+            }
+            Seen::Recovered(room, epoch) => self.send_again(c, l, room, Some(&epoch)),
+            Seen::Number(room, seq) => {
+                if let Some((_, last)) = client.positions.get_mut(&room) {
+                    *last = seq.max(*last);
+                }
+            }
+            Seen::Answered(id) => client.unanswered.retain(|it| it.id != id),
             Seen::Left(room) => client.rooms.retain(|&other| other != room),
             Seen::Ping(payload) => {
                 if !client.mute {

@@ -38,7 +38,11 @@ impl World {
         }
         let r = self.rng.u32(..self.plan.rooms);
         match self.rng.u8(..100) {
-            0..35 => self.broadcast(r),
+            0..35 => {
+                if !self.keeping_deed(r) {
+                    self.broadcast(r);
+                }
+            }
             35..45 => self.broadcast_raw(r),
             45..50 => self.broadcast_all(),
             50..58 => self.send_somebody(),

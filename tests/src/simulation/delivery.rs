@@ -90,7 +90,7 @@ impl World {
         shadow.pinged = Some(pinged);
     }
 
-    fn see(&mut self, l: u32, end: u64, seen: Seen) {
+    pub(super) fn see(&mut self, l: u32, end: u64, seen: Seen) {
         let link = &mut self.links[l as usize];
         if !link.client_gone {
             link.seen.push_back((end, seen));
@@ -201,6 +201,7 @@ impl World {
                 let r = message.channel.and_then(room_number).ok_or_else(stale)?;
                 self.see(l, end, Seen::Entered(r));
                 self.entered(l, r, &message)?;
+                self.see_position(l, end, r, &message);
             }
             "unsubscribed" => {
                 let r = message.channel.and_then(room_number).ok_or_else(stale)?;
@@ -210,6 +211,13 @@ impl World {
             "message" => {
                 let r = message.channel.and_then(room_number).ok_or_else(stale)?;
                 self.room_message(l, r, &message)?;
+                self.see_number(l, end, r, message.seq);
+            }
+            "skip" | "gap" => {
+                let r = message.channel.and_then(room_number).ok_or_else(stale)?;
+                let numbers = message.from.zip(message.to).ok_or_else(stale)?;
+                self.passed_over(l, r, numbers, message.kind)?;
+                self.see_number(l, end, r, message.to);
             }
             "direct" => self.direct_message(l, &message)?,
             "health_ping" => {
@@ -231,19 +239,30 @@ impl World {
             "ack" | "pong" | "authenticated" | "app" => {}
             other => return Err((16, format!("an unknown message {other}"))),
         }
-        self.answered(l, &message)
+        self.answered(l, end, &message)
     }
 
     /// An answer must carry the id of a pending request.
-    fn answered(&mut self, l: u32, message: &Message<'_>) -> Checked {
+    fn answered(&mut self, l: u32, end: u64, message: &Message<'_>) -> Checked {
         let Some(id) = message.id.and_then(|id| id.get().parse::<u64>().ok()) else {
             return Ok(());
         };
         let answer = self.links[l as usize].shadow.answers.remove(&id);
+        self.see_answer(l, end, id);
+        let ack = message.kind == "ack";
+        let told = (message.seq, message.duplicate);
+        let code = message.code.as_ref().and_then(serde_json::Value::as_str);
+        let lost = code == Some("unrecoverable");
         let fits = match answer {
             Some(Answer::Any) => true,
-            Some(Answer::Seq(seq)) => message.kind == "ack" && message.seq == Some(seq),
-            Some(Answer::Delivered(to)) => message.kind == "ack" && message.delivered == Some(to),
+            Some(Answer::Seq(seq)) => ack && told == (Some(seq), None),
+            Some(Answer::Passed) => ack && told == (None, None),
+            Some(Answer::Duplicate(seq, unsure)) => {
+                (ack && told == (Some(seq), Some(true))) || (unsure && lost)
+            }
+            Some(Answer::Unrecoverable) => lost,
+            Some(Answer::LimitExceeded) => code == Some("limit_exceeded"),
+            Some(Answer::Delivered(to)) => ack && message.delivered == Some(to),
             None => false,
         };
         if fits {

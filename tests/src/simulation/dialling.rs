@@ -81,6 +81,7 @@ impl World {
     }
 
     fn good_request(&mut self, c: u32, kind: Kind, window: Option<u8>) -> Vec<u8> {
+        let parameters = self.url_parameters(c);
         let client = &self.clients[c as usize];
         let lobby = client
             .lobby
@@ -96,12 +97,16 @@ impl World {
             token = "anon".into();
         }
         let first = kind == Kind::FirstMessage && self.plan.json;
-        let (query, header) = match self.rng.u8(..3) {
+        let (mut query, header) = match self.rng.u8(..3) {
             _ if first => (String::new(), String::new()),
             0 => (String::new(), format!("Authorization: Bearer {token}\r\n")),
             1 => (String::new(), format!("Cookie: a=b; token={token}\r\n")),
             _ => (format!("?token={token}"), String::new()),
         };
+        for parameter in parameters {
+            query.push(if query.is_empty() { '?' } else { '&' });
+            query.push_str(&parameter);
+        }
         let origin = if self.trouble(2) {
             self.fault(Fault::ForeignOrigin);
             "Origin: http://evil.example\r\n"

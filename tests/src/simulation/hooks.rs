@@ -172,7 +172,11 @@ impl World {
         if denied {
             self.fault(Fault::HookDenied);
         }
-        Some(self.reply(l, hook.call, denied))
+        let mut call = hook.call;
+        if !denied {
+            self.limit_reach(l, &mut call);
+        }
+        Some(self.reply(l, call, denied))
     }
 
     /// Passes a reply to the session.

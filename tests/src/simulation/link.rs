@@ -6,8 +6,10 @@ use std::sync::Arc;
 use switchboard_core::session::{Ended, RoomChanges, Session};
 use switchboard_core::{ConnectionId, ReadMode};
 
+use super::histories::First;
 use super::hooks::Hook;
 use super::output::Output;
+use super::recoveries::Entering;
 
 /// How many bytes a socket takes at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,14 @@ pub(super) enum Seen {
     Ping(Vec<u8>),
     HealthPing(u64),
     Entered(u32),
+    /// It has everything of a room up to this position.
+    Position(u32, String, u64),
+    /// It has come back to a room where it was, in this epoch.
+    Recovered(u32, String),
+    /// A number of a room.
+    Number(u32, u64),
+    /// The answer to a request.
+    Answered(u64),
     Left(u32),
     Close(Option<u16>),
 }
@@ -55,8 +65,23 @@ pub(super) struct Stay {
     pub(super) until: Option<u64>,
     /// Whether `subscribed` was sent.
     pub(super) told: bool,
-    /// The last number sent.
+    /// The last number sent, or the one before the first that it gets.
     pub(super) seen: u64,
+    /// How it entered, until `subscribed` was sent, and the oldest number kept then.
+    pub(super) entering: Entering,
+    pub(super) first: First,
+    /// Whether it gets all that it missed, if it said what that is.
+    pub(super) recovered: Option<bool>,
+    /// Whether it gets the present value of each key.
+    pub(super) by_key: bool,
+    /// The numbers that it missed and may not have.
+    pub(super) hidden: Option<(u64, u64)>,
+    /// When it was last sent what was published before it joined; 0 before, and after the last one.
+    pub(super) paged: u64,
+    /// Whether it left before it had got all of that.
+    pub(super) gave_up: bool,
+    /// How many volatile messages there had been when it joined.
+    pub(super) volatiles: u64,
     /// Whether the application removed it, which purges queued messages.
     pub(super) purged: bool,
     /// Presence as last sent: the count, and the names if they are known.
@@ -69,7 +94,13 @@ pub(super) enum Answer {
     /// Anything but an `ack`.
     Any,
     Seq(u64),
+    /// An `ack` without a number.
+    Passed,
     Delivered(u64),
+    /// It was published before as this number, and perhaps that cannot be told any more.
+    Duplicate(u64, bool),
+    Unrecoverable,
+    LimitExceeded,
 }
 
 /// A claim of a newcomer whose user already has a connection and may have only one.
@@ -94,6 +125,10 @@ pub(super) struct Shadow {
     pub(super) too_fast: bool,
     pub(super) user: Option<Arc<str>>,
     pub(super) lobby: Option<u32>,
+    /// How it enters its lobby.
+    pub(super) lobby_entering: Entering,
+    /// The session that its URL names.
+    pub(super) session: Option<String>,
     pub(super) rooms: Vec<u32>,
     pub(super) left_now: Vec<u32>,
     pub(super) stays: BTreeMap<u32, VecDeque<Stay>>,
@@ -167,6 +202,8 @@ impl Shadow {
             too_fast: false,
             user: None,
             lobby: None,
+            lobby_entering: Entering::default(),
+            session: None,
             rooms: Vec::new(),
             left_now: Vec::new(),
             stays: BTreeMap::new(),

@@ -15,7 +15,7 @@
 //! | 2, 3, 4 | one end per id, no action for an unknown id, no id twice | `ends` |
 //! | 5, 6, 7, 8, 14, 17, 19, 37 | indexes and gauges, by the core's recount and by ours | `oracle::audit` |
 //! | 9, 10 | limits hold, refusals change nothing else | `admission`, `deeds`, `stays` |
-//! | 11 | every copy is accounted for, every request answered | `broadcasts`, `publishing`, `delivery` |
+//! | 11 | every copy is accounted for, every request answered | `broadcasts`, `delivery`, `members` |
 //! | 12, 13 | order, no repeats, nothing before joining or after leaving, presence | `members`, `presence` |
 //! | 15, 16 | whole legal frames, nothing after Close | `output` |
 //! | 18, 21 | deadlines and idle ticks | `world::tick` |
@@ -33,7 +33,22 @@
 //! | 33 | rejected JSON changes nothing | `oracle::audit`, after each event of a small run |
 //! | 38 | liveness | `phases` |
 //! | 39 | no panic | [`run`] |
+//! | 42 | what rooms keep for those who come back | see below |
 //! | 41 | each fault and each rare path | [`Tally::dead_probes`], [`Tally::dead_faults`] |
+//!
+//! From the seed [`KEEPING`] on, rooms keep histories or the latest value of each key, and clients come
+//! back to where they were. What is kept is checked after events, the rest on each byte that is sent:
+//!
+//! | | what | where |
+//! |---|---|---|
+//! | H1 | a room keeps the last of its numbers, within its bounds | `histories` |
+//! | H2, H3 | who comes back gets exactly what it missed, or is told that it does not | `recoveries`, `members` |
+//! | H4 | who catches up misses only what has gone, and is told so | `members`, `recoveries` |
+//! | H5 | nobody gets later what was not for it, or more than it may have | `recoveries`, `members` |
+//! | H6 | a message that is sent again is published once | `resending`, `publishing` |
+//! | H7 | rooms without members end in time, and leave nothing | `histories` |
+//! | H8 | all that is kept stays within half of the node's bound | `histories` |
+//! | | values by key, volatile messages | `keys`, `volatile` |
 //!
 //! Not covered here: 26 and the bounds of 25 (tests of work and memory per call), 34 to 36 (several
 //! nodes), 40 (clients).
@@ -44,13 +59,17 @@ mod broadcasts;
 mod budget;
 mod causes;
 mod client;
+mod coming_back;
 mod counters;
 mod deeds;
 mod delivery;
 mod dialling;
 mod ends;
 mod frames;
+mod histories;
 mod hooks;
+mod keeping;
+mod keys;
 mod link;
 mod members;
 mod network;
@@ -62,10 +81,13 @@ mod plan;
 mod presence;
 mod publishing;
 mod rates;
+mod recoveries;
+mod resending;
 mod schedule;
 mod seam;
 mod stays;
 mod trouble;
+mod volatile;
 mod world;
 mod writer;
 
@@ -73,7 +95,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use switchboard_core::{Dump, Time};
 
-pub use self::budget::{Budget, Report};
+pub use self::budget::{Budget, KEEPING, Report};
 pub use self::counters::{Fault, Probe, Tally};
 pub use self::world::Broken;
 use self::world::World;

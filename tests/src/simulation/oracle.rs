@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keeping::Keeping;
 use super::link::{Moment, Phase};
 use super::plan::Plan;
+use super::recoveries::Entering;
+use super::volatile::Volatile;
 use super::world::World;
 
 /// One message of a room.
@@ -16,6 +19,18 @@ pub(super) struct Entry {
     pub(super) content: u64,
     pub(super) sender: Option<Arc<str>>,
     pub(super) excluded: Vec<u32>,
+    /// The sessions and users to which it is not given later either.
+    pub(super) hidden: Vec<String>,
+    /// The session that has sent it and does not get it.
+    pub(super) by: Option<String>,
+    /// The session and the request.
+    pub(super) request: Option<(String, u64)>,
+    /// The key whose value or removal it is.
+    pub(super) key: Option<String>,
+    pub(super) removal: bool,
+    /// When it was published, and the bytes that it counts for.
+    pub(super) at: u64,
+    pub(super) cost: usize,
 }
 
 /// A room over all its lives.
@@ -29,6 +44,8 @@ pub(super) struct Room {
     /// Users in their grace period, and its end.
     pub(super) graces: BTreeMap<Arc<str>, u64>,
     pub(super) drops: bool,
+    /// Whether slow members lose only what the room no longer keeps.
+    pub(super) catches_up: bool,
     pub(super) presence: bool,
     /// How long the grace period of a user is, and how many users one message names.
     pub(super) grace: u64,
@@ -38,6 +55,20 @@ pub(super) struct Room {
     pub(super) hold: Option<u64>,
     /// Users whose seats are held, and until when.
     pub(super) held: BTreeMap<Arc<str>, u64>,
+    /// What it keeps, if anything.
+    pub(super) keeping: Option<Keeping>,
+    /// When a message that is kept was last published, or a member last left.
+    pub(super) used: u64,
+    /// In the present life, the latest number of each key.
+    pub(super) latest: BTreeMap<String, u64>,
+    /// The last message without a key.
+    pub(super) unkept: u64,
+    /// Whether there were once more removals than are kept.
+    pub(super) forgets: bool,
+    /// What is before this number is known to have gone.
+    pub(super) floor: u64,
+    /// Volatile messages of all lives.
+    pub(super) volatiles: Vec<Volatile>,
 }
 
 impl Room {
@@ -90,6 +121,16 @@ pub(super) struct Oracle {
     /// Links that left a room during this call.
     pub(super) left_now: Vec<u32>,
     pub(super) live: BTreeSet<u32>,
+    /// How the connection enters that the present call lets enter a room.
+    pub(super) entering: Option<Entering>,
+    /// How many have come back to rooms that keep something.
+    pub(super) came_back: u64,
+    /// Volatile messages so far.
+    pub(super) volatiles: u64,
+    /// The requests by which sessions have published.
+    pub(super) requests: BTreeSet<(String, u64)>,
+    /// Whether the message that was just predicted may be refused by what rooms keep.
+    pub(super) unsure: bool,
 }
 
 impl Oracle {
@@ -97,19 +138,23 @@ impl Oracle {
         use switchboard_core::SlowPolicy;
         let rooms = (0..plan.rooms)
             .map(|room| {
-                let rule = plan.config.room_rules.iter().find(|_| room == 1);
+                let name = format!("r{room}");
+                let mut rules = plan.config.room_rules.iter();
+                let rule = rules.find(|rule| name.starts_with(&rule.prefix));
                 let slow = rule.and_then(|rule| rule.slow).unwrap_or(plan.config.slow);
                 let presence = rule.map(|rule| rule.presence).unwrap_or_default();
                 let node = plan.config.presence;
                 let nanos = |time: Duration| time.as_nanos() as u64;
                 let members = rule.and_then(|rule| rule.members);
                 Room {
-                    drops: slow != SlowPolicy::Disconnect,
+                    drops: matches!(slow, SlowPolicy::DropOldest | SlowPolicy::DropNewest),
                     presence: presence.enabled.unwrap_or(node.enabled),
                     grace: nanos(presence.leave_grace.unwrap_or(node.leave_grace)),
                     full: presence.full.unwrap_or(node.full),
                     seats: members.unwrap_or(plan.config.limits.room_members),
                     hold: rule.and_then(|rule| rule.hold_seat).map(nanos),
+                    catches_up: slow == SlowPolicy::CatchUp,
+                    keeping: Keeping::of(&plan.config, &name),
                     ..Room::default()
                 }
             })
@@ -129,6 +174,11 @@ impl Oracle {
             gaps: 0,
             left_now: Vec::new(),
             live: BTreeSet::new(),
+            entering: None,
+            came_back: 0,
+            volatiles: 0,
+            requests: BTreeSet::new(),
+            unsure: false,
         }
     }
 
@@ -254,10 +304,17 @@ impl World {
         // Only bytes that a writer holds may exceed the bound.
         let held = self.is_writing || self.links.iter().any(|it| it.held);
         let writing = self.board.wants_write() || held;
-        self.check(14, stats.queued_bytes <= limit || writing, || {
+        // The values that a room keeps by their keys wait for a blocked member without taking more memory.
+        let kept = if self.plan.keeps {
+            stats.history.bytes
+        } else {
+            0
+        };
+        self.check(14, stats.queued_bytes <= limit + kept || writing, || {
             format!("{} bytes queued of {limit}", stats.queued_bytes)
         });
         self.audit_members();
+        self.audit_histories(&stats);
         self.audit_ages();
     }
 

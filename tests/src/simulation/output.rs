@@ -178,6 +178,13 @@ pub(super) struct Message<'a> {
     pub(super) channel: Option<&'a str>,
     pub(super) seq: Option<u64>,
     pub(super) epoch: Option<&'a str>,
+    pub(super) first: Option<u64>,
+    pub(super) recovered: Option<bool>,
+    pub(super) keep: Option<&'a str>,
+    pub(super) from: Option<u64>,
+    pub(super) to: Option<u64>,
+    pub(super) key: Option<&'a str>,
+    pub(super) duplicate: Option<bool>,
     pub(super) sender: Option<&'a str>,
     #[serde(borrow)]
     pub(super) content: Option<&'a serde_json::value::RawValue>,
@@ -191,6 +198,14 @@ pub(super) struct Message<'a> {
     pub(super) users: Option<Vec<&'a str>>,
     pub(super) joined: Option<Vec<&'a str>>,
     pub(super) left: Option<Vec<&'a str>>,
+}
+
+impl<'a> Message<'a> {
+    /// Returns the content as written, which is `null` where a key is removed.
+    pub(super) fn content(&self) -> &'a str {
+        self.content
+            .map_or("null", serde_json::value::RawValue::get)
+    }
 }
 
 #[cfg(test)]

@@ -337,8 +337,9 @@ impl World {
         if self.broken.is_none() {
             self.audit();
         }
-        // Addresses are remembered until their buckets are full.
-        self.run_until(self.now + 150 * SECOND);
+        // Addresses are remembered until their buckets are full, and rooms linger.
+        self.run_until(self.now + 150 * SECOND + self.lingering());
+        self.check_nothing_kept();
         let next = self.board.next_deadline();
         self.check(19, next.is_none(), || {
             format!("a timer without an owner: {next:?}")

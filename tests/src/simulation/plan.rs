@@ -9,6 +9,7 @@ use switchboard_core::{
 };
 
 use super::client::Kind;
+use super::keeping;
 
 pub(super) const MICRO: u64 = 1_000;
 pub(super) const MILLI: u64 = 1_000_000;
@@ -27,6 +28,8 @@ pub(super) struct DrainPlan {
 pub(super) struct Plan {
     pub(super) config: Config,
     pub(super) json: bool,
+    /// Whether rooms keep what is for those who come back.
+    pub(super) keeps: bool,
     /// Whether queues are so small that a burst fills them.
     pub(super) tiny_queue: bool,
     /// Whether the node's byte bound is so small that any connection may be closed for it.
@@ -58,7 +61,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn draw(rng: &mut Rng) -> Self {
+    pub(super) fn draw(rng: &mut Rng, keeps: bool) -> Self {
         let (clients, audit_every) = match rng.u8(..100) {
             0..55 => (rng.usize(2..=9), 1),
             55..88 => (rng.usize(10..=50), rng.u64(20..=60)),
@@ -70,6 +73,9 @@ impl Plan {
         draw_times(rng, &mut config);
         draw_rates(rng, &mut config);
         draw_policies(rng, &mut config, clients);
+        if keeps {
+            keeping::draw(rng, &mut config);
+        }
         // So few addresses that one of them reaches its share of the handshake seats.
         let greedy = clients >= 50 && rng.u8(..100) < 40;
         if greedy {
@@ -92,11 +98,16 @@ impl Plan {
         };
         Self {
             json: config.wire == Wire::Json,
+            keeps,
             tiny_queue,
             tiny_pool,
             tiny_unfinished,
             users: (clients as u32 * rng.u32(60..=110) / 100).max(1),
-            rooms: rng.u32(1..=6).min(clients as u32),
+            rooms: if keeps {
+                rng.u32(3..=6)
+            } else {
+                rng.u32(1..=6).min(clients as u32)
+            },
             addresses: if greedy {
                 rng.u32(1..=2)
             } else {
@@ -126,7 +137,7 @@ impl Plan {
     }
 }
 
-fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+pub(super) fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.usize(..from.len())]
 }
 

@@ -6,6 +6,8 @@ use super::frames;
 use super::link::{Answer, Phase};
 use super::oracle::{Verdict, room_number};
 use super::plan::SECOND;
+use super::publishing::Sent;
+use super::recoveries::{Entering, Wish};
 use super::world::World;
 
 /// A client's request, as the oracle reads it.
@@ -16,6 +18,28 @@ struct Asked<'a> {
     channel: Option<&'a str>,
     to: Option<&'a str>,
     id: Option<serde_json::Value>,
+    since: Option<Since>,
+    last: Option<u64>,
+    key: Option<&'a str>,
+    again: Option<u64>,
+}
+
+/// A position in a request.
+#[derive(serde::Deserialize)]
+struct Since {
+    epoch: String,
+    seq: u64,
+}
+
+impl Asked<'_> {
+    /// Returns from where on it wants the messages of a room.
+    fn wish(&self) -> Wish {
+        match (&self.since, self.last) {
+            (Some(since), _) => Wish::Since(since.epoch.clone(), since.seq),
+            (None, Some(last)) => Wish::Last(last),
+            (None, None) => Wish::Rule,
+        }
+    }
 }
 
 impl World {
@@ -168,15 +192,40 @@ impl World {
             "message" => {
                 let room = asked.channel.and_then(room_number);
                 let inside = room.is_some_and(|r| self.links[l as usize].shadow.rooms.contains(&r));
-                if !inside {
-                    self.expect_answer(l, id, Answer::Any);
+                match room.filter(|_| inside) {
+                    None => self.expect_answer(l, id, Answer::Any),
+                    Some(r) => self.predict_routed(l, r, id, &asked),
                 }
             }
-            "subscribe" | "unsubscribe" | "ping" => self.expect_answer(l, id, Answer::Any),
+            "subscribe" => {
+                self.oracle.entering = Some(Entering {
+                    wish: asked.wish(),
+                    ..Entering::default()
+                });
+                self.expect_answer(l, id, Answer::Any);
+            }
+            "unsubscribe" | "ping" => self.expect_answer(l, id, Answer::Any),
             "direct" if self.plan.config.direct == Direct::Open => {
                 self.expect_direct(l, id, asked.to.unwrap_or_default());
             }
             _ => {}
+        }
+    }
+
+    /// Predicts what is answered before the application is asked about a message to a room.
+    fn predict_routed(&mut self, l: u32, r: u32, id: Option<u64>, asked: &Asked<'_>) {
+        let keeping = self.oracle.rooms[r as usize].keeping;
+        if asked.key.is_some() && keeping.is_none_or(|it| it.keys.is_none()) {
+            self.strike(l);
+            return self.expect_answer(l, id, Answer::Any);
+        }
+        if let (Some(id), Some(again)) = (id, asked.again) {
+            let again = self.predict_again(l, r, id, again);
+            if again.answer().is_some() {
+                self.probe_again(again);
+            }
+            let answer = again.answer().unwrap_or(Answer::Unrecoverable);
+            self.expect_answer(l, Some(id), answer);
         }
     }
 
@@ -218,7 +267,10 @@ impl World {
             Question::Message {
                 room,
                 content,
+                key,
                 echo,
+                volatile,
+                again,
                 request,
                 ..
             } => {
@@ -226,7 +278,15 @@ impl World {
                 if answer.is_err() {
                     return self.expect_answer(l, id, Answer::Any);
                 }
-                let answer = self.expect_message(l, room, content.as_json(), *echo);
+                let sent = Sent {
+                    content: content.as_json(),
+                    key: key.as_deref(),
+                    echo: *echo,
+                    volatile: *volatile,
+                    again: *again,
+                    id,
+                };
+                let answer = self.expect_message(l, room, &sent);
                 self.expect_answer(l, id, answer);
             }
             Question::Direct { to, request, .. } => {

@@ -192,7 +192,9 @@ impl Held for Seam<'_> {
         world.predict_command(l, text);
         let question = world.call(|board, now| board.command(now, id, parsed));
         world.predicted_command(l);
-        question.ok().flatten()
+        let question = question.ok().flatten();
+        world.check_question(l, question.as_ref());
+        question
     }
 
     fn authenticated(
@@ -242,6 +244,7 @@ impl Held for Seam<'_> {
     fn answer(&mut self, id: ConnectionId, question: Question, answer: Result<(), Denied>) {
         let (world, l) = (&mut *self.world, self.l);
         world.predict_answer(l, &question, &answer);
+        world.note_entrance(&question);
         let message = match &question {
             Question::Message { room, request, .. } if answer.is_ok() => {
                 let id = request.as_ref().map(|id| id.as_json().to_owned());
@@ -250,11 +253,13 @@ impl Held for Seam<'_> {
             _ => None,
         };
         let _ = world.call(|board, now| board.answer(now, id, question, answer));
+        world.oracle.entering = None;
         if let Some((room, request)) = message
             && world.refused_as_busy(&room)
         {
             world.expect_answer(l, request, Answer::Any);
         }
+        world.oracle.unsure = false;
         world.predicted_command(l);
     }
 

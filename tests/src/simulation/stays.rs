@@ -19,12 +19,13 @@ impl World {
         });
         let user = self.shared_user(l);
         let now = self.core_now;
-        let room = &mut self.oracle.rooms[r as usize];
-        if room.members.is_empty() {
-            room.lives.push(Vec::new());
-            room.epochs.push(None);
-            room.graces.clear();
+        if self.oracle.rooms[r as usize].members.is_empty() {
+            self.find_life(r, true);
+            self.oracle.rooms[r as usize].graces.clear();
         }
+        let entering = self.entrance(l, r, lobby);
+        let first = self.first_kept(r);
+        let room = &mut self.oracle.rooms[r as usize];
         room.members.push(l);
         room.lobby_members += usize::from(lobby);
         let (members, seq, life) = (room.members.len(), room.seq(), room.lives.len() as u32 - 1);
@@ -52,6 +53,7 @@ impl World {
         self.check(9, members + others <= seats + usize::from(lobby), || {
             format!("{members} members in r{r}, {others} seats held")
         });
+        let volatiles = self.oracle.volatiles;
         let shadow = &mut self.links[l as usize].shadow;
         if lobby {
             shadow.lobby_in = Some(r);
@@ -63,6 +65,14 @@ impl World {
             until: None,
             told: false,
             seen: seq,
+            entering,
+            first,
+            recovered: None,
+            by_key: false,
+            hidden: None,
+            paged: 0,
+            gave_up: false,
+            volatiles,
             purged: false,
             presence: None,
         });
@@ -76,6 +86,7 @@ impl World {
         });
         let room = &mut self.oracle.rooms[r as usize];
         room.members.retain(|&other| other != l);
+        room.used = self.core_now;
         let seq = room.seq();
         let shadow = &mut self.links[l as usize].shadow;
         if shadow.lobby_in == Some(r) {
@@ -86,6 +97,8 @@ impl World {
         shadow.left_now.push(r);
         if let Some(stay) = shadow.stays.get_mut(&r).and_then(|stays| stays.back_mut()) {
             stay.until = Some(seq);
+            // Who has still to recover does not get the rest.
+            stay.gave_up = room.keeping.is_some() && (!stay.told || stay.seen < stay.from);
         }
         self.oracle.left_now.push(l);
     }

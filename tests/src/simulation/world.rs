@@ -7,6 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use switchboard_core::{ConnectionId, Deflater, Switchboard, Time, WriteTurn};
 
+use super::budget::KEEPING;
 use super::client::Client;
 use super::counters::{Fault, Probe, Tally};
 use super::link::{Link, Phase};
@@ -82,7 +83,7 @@ impl World {
     /// Creates the world of a seed, whose node has a recorder of so many bytes.
     pub(super) fn recorded(seed: u64, recorder: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let mut plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(&mut rng, seed >= KEEPING);
         plan.config.recorder.bytes = recorder;
         let start = rng.u64(0..=10_000) * SECOND;
         let board = Switchboard::new(plan.config.clone(), rng.u64(..), Time::from_nanos(start));
