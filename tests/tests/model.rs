@@ -14,6 +14,10 @@ fn number(variable: &str) -> Option<u64> {
 
 /// Events that must occur in some case for the scripts to be worth anything.
 const RARE: &[&str] = &[
+    "came back to what it missed",
+    "came back too late",
+    "came to a room without members",
+    "came to earlier messages",
     "closed application",
     "closed auth_timeout",
     "closed client_closed",

@@ -113,6 +113,18 @@ impl Driver {
         if !(self.setup.family == Family::Health && self.asks_by_message()) {
             same("dropped", &owned(&stats.dropped), &model.counts.dropped)?;
         }
+        let kept = &stats.history;
+        same(
+            "history",
+            &(kept.rooms, kept.messages, kept.bytes),
+            &model.kept(),
+        )?;
+        let came = &stats.recoveries;
+        same(
+            "recoveries",
+            &[came.ok, came.gone, came.epoch, came.ahead],
+            &model.recoveries,
+        )?;
         same("draining", &stats.draining, &model.drain.is_some())?;
         if let Some((least, most)) = model.held() {
             let pings = match self.setup.family {

@@ -190,6 +190,11 @@ impl Driver {
                 *seen.entry(format!("{kind} {key}")).or_default() += count;
             }
         }
+        // Where all was predicted to the end.
+        let came = self.model.as_ref().map(|model| &model.came);
+        for (what, count) in came.into_iter().flatten() {
+            *seen.entry(format!("came {what}")).or_default() += count;
+        }
     }
 
     /// Calls the switchboard with the current time.

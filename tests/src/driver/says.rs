@@ -3,8 +3,8 @@
 use switchboard_core::ConnectionId;
 use switchboard_core::protocol::parse;
 
-use super::{Driver, room, user};
-use crate::model::{Said, texts};
+use super::{Driver, ROOMS, room, user};
+use crate::model::{Said, Wish, texts};
 use crate::script::Message;
 
 impl Driver {
@@ -19,8 +19,18 @@ impl Driver {
         match message {
             Message::Subscribe(number) => {
                 let name = room(number);
-                let text = format!(r#"{{"type":"subscribe","channel":{}{field}}}"#, quote(name));
-                (text, Said::Subscribe(name.into()))
+                let wish = self.wish(name, usize::from(number) / ROOMS.len());
+                let since = match &wish {
+                    Wish::Rule => String::new(),
+                    Wish::Since(epoch, seq) => {
+                        format!(r#","since":{{"epoch":"{epoch}","seq":{seq}}}"#)
+                    }
+                };
+                let text = format!(
+                    r#"{{"type":"subscribe","channel":{}{since}{field}}}"#,
+                    quote(name)
+                );
+                (text, Said::Subscribe(name.into(), wish))
             }
             Message::Unsubscribe(number) => {
                 let name = room(number);
@@ -84,6 +94,24 @@ impl Driver {
                 };
                 (text, said)
             }
+        }
+    }
+}
+
+impl Driver {
+    /// Returns from where on a client wants the messages of a room.
+    fn wish(&self, name: &str, choice: usize) -> Wish {
+        let Some(position) = self.sys.position(name) else {
+            return Wish::Rule;
+        };
+        let (epoch, seq) = (position.epoch.to_string(), position.seq);
+        match choice % 8 {
+            1 => Wish::Since(epoch, seq),
+            2 | 3 => Wish::Since(epoch, seq.saturating_sub(1)),
+            4 => Wish::Since(epoch, seq.saturating_sub(3)),
+            5 => Wish::Since(epoch, seq + 1),
+            6 => Wish::Since("another".to_owned(), seq),
+            _ => Wish::Rule,
         }
     }
 }

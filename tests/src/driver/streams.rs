@@ -61,7 +61,10 @@ impl Socket {
                 self.welcomed = true;
             }
             "subscribed" => {
-                let state = (field("epoch"), number("seq"));
+                // Where a history is kept, what follows may be older.
+                let first = value["first"].as_u64();
+                let last = first.map_or(number("seq"), |first| first - 1);
+                let state = (field("epoch"), last);
                 let before = self.rooms.insert(channel, state);
                 ensure(before.is_none(), || format!("subscribed twice: {text}"))?;
             }

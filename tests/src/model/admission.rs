@@ -4,7 +4,7 @@ use switchboard_core::{ConnectionId, UserPolicy, check_name};
 
 use super::claims::MOMENT;
 use super::queue::{Is, Item, Kind, Queue};
-use super::{Conn, Model, Nanos, Note, Phase, Room, charge, nanos, texts};
+use super::{Conn, Model, Nanos, Note, Phase, Room, Wish, charge, nanos, texts};
 
 /// The application's verdict on a newcomer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -341,7 +341,7 @@ impl Model {
         if let Some(lobby) = lobby
             && self.conns.get(&id).is_some_and(Conn::is_open)
         {
-            self.enter_room(id, &lobby, true, None);
+            self.enter_room(id, &lobby, true, None, &Wish::Rule);
         }
         if let Some(replaced) = replaced {
             self.end(replaced, "replaced", None);

@@ -171,13 +171,13 @@ impl Model {
                 self.strike(id, texts::error(code, words, tag, channel.as_deref(), None));
                 None
             }
-            Said::Subscribe(room) => match self.may_enter(id, room) {
+            Said::Subscribe(room, wish) => match self.may_enter(id, room) {
                 Err(why) => {
                     self.join_failed(id, room, why, tag);
                     None
                 }
                 Ok(()) if self.config.rooms == Rooms::Open => {
-                    self.enter_room(id, room, false, tag);
+                    self.enter_room(id, room, false, tag, wish);
                     None
                 }
                 Ok(()) => Some(Ask { said, request }),
@@ -242,15 +242,15 @@ impl Model {
         let tag = ask.request.as_deref();
         if let Some(no) = no {
             let channel = match &ask.said {
-                Said::Subscribe(room) => Some(room.as_str()),
+                Said::Subscribe(room, _) => Some(room.as_str()),
                 Said::Message(room, ..) => room.as_deref(),
                 _ => None,
             };
             return self.fail(id, no, no, tag, channel);
         }
         match &ask.said {
-            Said::Subscribe(room) => match self.may_enter(id, room) {
-                Ok(()) => self.enter_room(id, room, false, tag),
+            Said::Subscribe(room, wish) => match self.may_enter(id, room) {
+                Ok(()) => self.enter_room(id, room, false, tag, wish),
                 Err(why) => {
                     self.notes.push(Note::JoinFailed(id, room.clone()));
                     self.join_failed(id, room, why, tag);
@@ -343,6 +343,7 @@ impl Model {
         if let Err(bad) = check_name(room, self.config.limits.name_bytes) {
             return self.bad_name(id, bad, tag);
         }
+        self.give_up_recovery(id, room);
         if self.leave_room(id, room, false) {
             self.tell(id, texts::unsubscribed(room, tag));
         } else {

@@ -79,6 +79,8 @@ pub struct Item {
     pub of_room: bool,
     /// Whether it is not for this member, which only passes it.
     pub excluded: bool,
+    /// Whether it was published before the member came.
+    pub recovered: bool,
     /// Shared by all copies of one frame.
     frame: Arc<()>,
     /// Whether it is an interval ping.
@@ -96,6 +98,7 @@ impl Item {
             stamp: 0,
             of_room: false,
             excluded: false,
+            recovered: false,
             frame: Arc::default(),
             beat: false,
         }

@@ -14,6 +14,7 @@ mod commands;
 mod ending;
 mod health;
 mod held;
+mod histories;
 mod item;
 mod presence;
 pub mod queue;
@@ -32,6 +33,7 @@ use self::queue::{Is, Item, Kind, Queue, framed};
 use self::rates::charge;
 
 pub use self::admission::Verdict;
+pub use self::histories::Wish;
 pub use self::rooms::{Excluded, Tally};
 pub use self::said::{Ask, Said};
 
@@ -173,6 +175,25 @@ pub struct Room {
     pub members: Vec<ConnectionId>,
     /// Its occupants, for presence.
     pub crowd: Option<presence::Crowd>,
+    /// What it keeps.
+    pub history: histories::History,
+}
+
+impl Room {
+    fn new(life: u64) -> Self {
+        Self {
+            life,
+            seq: 0,
+            members: Vec::new(),
+            crowd: None,
+            history: histories::History::default(),
+        }
+    }
+
+    /// Returns its epoch, given that of the node.
+    fn epoch(&self, node: &str) -> String {
+        format!("{node}-{:x}", self.life)
+    }
 }
 
 /// Counters.
@@ -261,6 +282,12 @@ pub struct Model {
     pub rooms: BTreeMap<String, Room>,
     /// Seats that are held, by room and user, and until when.
     pub held: BTreeMap<(String, String), Nanos>,
+    /// Rooms without members that keep what was published.
+    pub dormant: BTreeMap<String, Room>,
+    /// How many came back to a room, by outcome: all was there, some was gone, another epoch, ahead.
+    pub recoveries: [u64; 4],
+    /// What became of those who came to rooms with histories, and how often.
+    pub came: BTreeMap<&'static str, u64>,
     /// Levels of the connect buckets by address.
     connects: BTreeMap<u8, (Nanos, Nanos)>,
     /// Counters.
@@ -308,6 +335,9 @@ impl Model {
             users: BTreeMap::new(),
             rooms: BTreeMap::new(),
             held: BTreeMap::new(),
+            dormant: BTreeMap::new(),
+            recoveries: [0; 4],
+            came: BTreeMap::new(),
             connects: BTreeMap::new(),
             counts: Counts::default(),
             lives: 0,

@@ -249,6 +249,7 @@ impl Model {
             }
             if news {
                 self.publish_to(name, &entry, &apart);
+                self.keep(name, None, &entry, &[]);
             }
         }
         if news {

@@ -175,6 +175,23 @@ impl Queue {
         })
     }
 
+    /// Returns whether a member has not got all that was published before it came: whether that is
+    /// certain, and whether it is possible.
+    pub fn recovers(&self, stay: u64) -> [bool; 2] {
+        let rooms = self.rooms.iter().filter(|lag| lag.stay == stay);
+        let flight = self.flight.iter();
+        let flight = flight.filter(|(from, _)| *from == From::Room(stay));
+        let items = rooms.flat_map(|lag| &lag.items);
+        let items = items.chain(flight.map(|(_, item)| item));
+        let items: Vec<_> = items.filter(|item| item.recovered).collect();
+        [items.iter().any(|item| !item.excluded), !items.is_empty()]
+    }
+
+    /// Returns the stamp of the last message that waits.
+    pub fn last_stamp(&self) -> u64 {
+        self.own.iter().map(|item| item.stamp).max().unwrap_or(0)
+    }
+
     /// It leaves a room, but gets what was published there so far.
     pub fn leave_and_get(&mut self, stay: u64) {
         if let Some(at) = self.rooms.iter().position(|lag| lag.stay == stay) {

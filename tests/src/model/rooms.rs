@@ -4,7 +4,7 @@ use switchboard_core::{ConnectionId, SlowPolicy, check_name};
 
 use super::presence::Crowd;
 use super::queue::{Is, Item, Kind, Lag, framed};
-use super::{Conn, Model, Note, Room, texts};
+use super::{Conn, Model, Note, Room, Wish, texts};
 
 /// The expected receipt of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Model {
     /// The application adds a connection to a room.
     pub fn join(&mut self, id: ConnectionId, room: &str) -> Result<(), &'static str> {
         self.may_enter(id, room)?;
-        self.enter_room(id, room, false, None);
+        self.enter_room(id, room, false, None, &Wish::Rule);
         Ok(())
     }
 
@@ -88,24 +88,34 @@ impl Model {
         name: &str,
         lobby: bool,
         request: Option<&str>,
+        wish: &Wish,
     ) {
         if !self.rooms.contains_key(name) {
             let enabled = self.config.presence.enabled;
             let present = self.rule(name, |rule| rule.presence.enabled, enabled);
-            self.lives += 1;
-            let room = Room {
-                life: self.lives,
-                seq: 0,
-                members: Vec::new(),
-                crowd: present.then(Crowd::default),
-            };
+            let mut room = self.dormant.remove(name).unwrap_or_else(|| {
+                self.lives += 1;
+                Room::new(self.lives)
+            });
+            room.crowd = present.then(Crowd::default);
             self.rooms.insert(name.to_owned(), room);
         }
+        let keeps = self.keeps();
+        let node = self.node.clone();
+        let beginning = if keeps {
+            Some(self.begin(id, name, wish))
+        } else {
+            None
+        };
         let Some(room) = self.rooms.get_mut(name) else {
             return;
         };
         room.members.push(id);
-        let (seq, life) = (room.seq, room.life);
+        let (seq, epoch) = (room.seq, room.epoch(&node));
+        let (first, recovered) = match &beginning {
+            Some(beginning) => (Some(beginning.first), beginning.recovered),
+            None => (None, None),
+        };
         self.stays += 1;
         let stay = self.stays;
         let Some(conn) = self.conn(id) else { return };
@@ -113,14 +123,14 @@ impl Model {
         conn.stays.insert(name.to_owned(), stay);
         conn.queue.rooms.push(Lag {
             stay,
-            items: Vec::new(),
+            items: beginning.map_or(Vec::new(), |beginning| beginning.items),
         });
         let user = conn.user.clone();
         self.notes.push(Note::Joined(id, name.to_owned()));
         self.release_seat(name, &user);
         self.presence_joined(name, &user);
-        let epoch = format!("{}-{life:x}", self.node);
-        self.tell(id, texts::subscribed(name, seq, &epoch, request));
+        let told = texts::subscribed(name, (seq, &epoch), (first, recovered), request);
+        self.tell(id, told);
         self.tell_list(id, name);
     }
 
@@ -137,7 +147,9 @@ impl Model {
         if let Some(stay) = conn.stays.remove(name) {
             conn.queue.leave_and_get(stay);
         }
-        let user = conn.user.clone();
+        let (user, last) = (conn.user.clone(), conn.queue.last_stamp());
+        // What ends it comes after what it recovers.
+        self.stamp = self.stamp.max(last);
         if let Some(room) = self.rooms.get_mut(name) {
             room.members.retain(|&member| member != id);
         }
@@ -148,9 +160,33 @@ impl Model {
             .get(name)
             .is_some_and(|room| room.members.is_empty())
         {
-            self.rooms.remove(name);
+            let room = self.rooms.remove(name);
+            if let Some(room) = room.filter(|_| self.keeps()) {
+                self.dormant.insert(name.to_owned(), room);
+                self.put_off_end(name);
+            }
         }
         true
+    }
+
+    /// A member that is still recovering leaves: it does not get the rest.
+    pub(crate) fn give_up_recovery(&mut self, id: ConnectionId, name: &str) {
+        let Some(conn) = self.conn(id) else { return };
+        let Some(&stay) = conn.stays.get(name) else {
+            return;
+        };
+        let [certain, possible] = conn.queue.recovers(stay);
+        let mut dropped = 0;
+        if certain {
+            *self.came.entry("and left before it had all").or_default() += 1;
+        }
+        let Some(conn) = self.conn(id) else { return };
+        if certain {
+            conn.stays.remove(name);
+            dropped = conn.queue.leave(stay);
+        }
+        self.doubt |= certain != possible;
+        self.dropped("left", dropped);
     }
 
     /// The application removes a connection from a room, with the room's queued messages.
@@ -196,19 +232,20 @@ impl Model {
         sender: Option<&str>,
         exclude: &Excluded,
     ) -> Result<Tally, &'static str> {
-        let Some(room) = self.rooms.get(name) else {
+        if !self.exists_to_publish(name) {
             return Ok(Tally::default());
-        };
-        let seq = room.seq + 1;
+        }
+        let seq = self.any_room(name).map_or(0, |room| room.seq) + 1;
         let text = texts::message(name, content, sender, seq);
         let item = Item::new(framed(text.len()), Is::Json(text), Kind::Message);
         if item.len > self.config.limits.queue_bytes {
             return Err("too_large");
         }
         let mut tally = self.send_to_members(name, &item, exclude)?;
-        if let Some(room) = self.rooms.get_mut(name) {
+        if let Some(room) = self.any_room(name) {
             room.seq = seq;
         }
+        self.keep(name, Some(seq), &item, &exclude.users);
         tally.seq = Some(seq);
         Ok(tally)
     }
@@ -221,10 +258,15 @@ impl Model {
         exclude: &Excluded,
     ) -> Result<Tally, &'static str> {
         let item = self.raw_item(text)?;
-        if !self.rooms.contains_key(name) {
+        if self.any_room(name).is_none() {
             return Ok(Tally::default());
         }
-        self.send_to_members(name, &item, exclude)
+        let there = self.rooms.contains_key(name);
+        let tally = self.send_to_members(name, &item, exclude)?;
+        if there {
+            self.keep(name, None, &item, &[]);
+        }
+        Ok(tally)
     }
 
     /// Returns whether a member is behind by more than so many times the limit, with this many
@@ -265,6 +307,10 @@ impl Model {
         item: &Item,
         exclude: &Excluded,
     ) -> Result<Tally, &'static str> {
+        if self.dormant.contains_key(name) {
+            self.stamp += 1;
+            return Ok(Tally::default());
+        }
         if self.is_full(name) {
             return Err("busy");
         }

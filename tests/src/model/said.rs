@@ -1,10 +1,12 @@
 //! Messages of clients, and the questions to the application that follow from them.
 
+use super::Wish;
+
 /// A client's message, understood or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// `subscribe`.
-    Subscribe(String),
+    /// `subscribe`, and from where on.
+    Subscribe(String, Wish),
     /// `unsubscribe`.
     Unsubscribe(String),
     /// `message`: room, content, and whether the sender wants an echo.

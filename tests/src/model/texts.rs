@@ -34,9 +34,16 @@ pub fn authenticated(user: &str, id: Option<&str>) -> String {
 }
 
 /// `subscribed`.
-pub fn subscribed(channel: &str, seq: u64, epoch: &str, id: Option<&str>) -> String {
+pub fn subscribed(
+    channel: &str,
+    (seq, epoch): (u64, &str),
+    (first, recovered): (Option<u64>, Option<bool>),
+    id: Option<&str>,
+) -> String {
+    let first = first.map_or(String::new(), |first| format!(r#","first":{first}"#));
+    let recovered = recovered.map_or(String::new(), |it| format!(r#","recovered":{it}"#));
     format!(
-        r#"{{"type":"subscribed","channel":{},"seq":{seq},"epoch":"{epoch}"{}}}"#,
+        r#"{{"type":"subscribed","channel":{},"seq":{seq},"epoch":"{epoch}"{first}{recovered}{}}}"#,
         quote(channel),
         tail(id)
     )

@@ -42,6 +42,7 @@ impl Model {
         self.tick_questions();
         self.tick_presence();
         self.tick_held();
+        self.tick_histories();
         self.ticked = self.now;
     }
 
@@ -62,10 +63,17 @@ impl Model {
         let drain = self.drain.as_ref().filter(|drain| !drain.done);
         let turn = drain.map(|drain| drain.turns.first().copied().unwrap_or(drain.deadline));
         let expiry = self.next_expiry().map(|(at, _)| at);
-        let first = [live, turn, expiry, self.next_presence(), self.next_held()]
-            .into_iter()
-            .flatten()
-            .min();
+        let first = [
+            live,
+            turn,
+            expiry,
+            self.next_presence(),
+            self.next_held(),
+            self.next_history(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         first.map(|at| at.max(self.ticked + 1))
     }
 

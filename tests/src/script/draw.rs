@@ -30,7 +30,7 @@ fn reply() -> impl Strategy<Value = Reply> {
 
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
-        5 => room().prop_map(Message::Subscribe),
+        5 => (room(), 0..7_u8).prop_map(|(room, from)| Message::Subscribe(room + 8 * from)),
         3 => room().prop_map(Message::Unsubscribe),
         8 => (proptest::option::weighted(0.8, room()), 0..400_u16, any::<bool>())
             .prop_map(|(room, size, echo)| Message::Message { room, size, echo }),

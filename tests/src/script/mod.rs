@@ -219,7 +219,7 @@ pub enum Kind {
 /// A client's text message.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Message {
-    /// `subscribe`.
+    /// `subscribe`; eight times the room's number is from where on.
     Subscribe(u8),
     /// `unsubscribe`.
     Unsubscribe(u8),

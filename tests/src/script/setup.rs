@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use switchboard_core::{
-    Config, Direct, Health, HealthPing, Limits, Presence, Rate, Rates, Refusal, RoomPresence,
-    RoomRule, Rooms, SlowPolicy, Timeouts, UserPolicy, Wire,
+    Config, Direct, Health, HealthPing, History, Limits, Presence, Rate, Rates, Refusal,
+    RoomPresence, RoomRule, Rooms, SlowPolicy, Timeouts, UserPolicy, Wire,
 };
 
 use super::{Family, Setup};
@@ -38,6 +38,8 @@ impl Setup {
             _ => Rates::unlimited(),
         };
         let far = Duration::from_secs(365 * 86_400);
+        // Scripts that once failed have small seeds.
+        let keeps = self.seed >> 63 == 1;
         let slow = [
             SlowPolicy::Disconnect,
             SlowPolicy::DropOldest,
@@ -86,7 +88,16 @@ impl Setup {
                 ],
                 c[4],
             ),
-            slow: pick(slow, c[5]),
+            slow: if keeps && c[5] % 4 == 3 {
+                SlowPolicy::CatchUp
+            } else {
+                pick(slow, c[5])
+            },
+            history: if keeps {
+                self.history()
+            } else {
+                History::default()
+            },
             room_rules: vec![
                 RoomRule {
                     members: Some(pick([2, 1, 3], c[3])),
@@ -109,6 +120,17 @@ impl Setup {
                 .filter_map(|network| network.parse().ok())
                 .collect(),
             ..Config::default()
+        }
+    }
+
+    fn history(&self) -> History {
+        History {
+            messages: 3,
+            room_bytes: 1_500,
+            age: Duration::from_secs(2),
+            linger: Duration::from_secs(3),
+            on_join: pick([0, 0, 2], self.choices[11]),
+            ..History::default()
         }
     }
 
