@@ -35,6 +35,8 @@ struct Place<'a> {
     at: Option<(String, u64)>,
     /// It was told that its node is on its own.
     is_alone: bool,
+    /// It was told since it connected that it does not get what it missed.
+    begins_anew: bool,
     /// How far it came in each epoch.
     known: BTreeMap<String, u64>,
     /// Where each message stood.
@@ -57,6 +59,7 @@ pub(crate) fn check(logs: &[(String, Vec<Event>)]) -> Tally {
             name,
             at: None,
             is_alone: false,
+            begins_anew: false,
             known: BTreeMap::new(),
             contents: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -66,6 +69,7 @@ pub(crate) fn check(logs: &[(String, Vec<Event>)]) -> Tally {
                 Event::Connected => {
                     all.tally.returns += 1;
                     place.is_alone = false;
+                    place.begins_anew = false;
                 }
                 Event::Ended => {}
                 Event::Received(message) => all.received(&mut place, message),
@@ -103,12 +107,19 @@ impl Logs<'_> {
     fn positioned(&mut self, place: &mut Place<'_>, message: &Value) {
         let (epoch, seq) = (text(&message["epoch"]), number(&message["seq"]));
         let before = place.known.get(&epoch).copied();
+        place.begins_anew |= message["recovered"] == false;
         let at = match (before, &message["recovered"]) {
             (Some(before), Value::Bool(true)) => before,
             // It goes on where it was before it was on its own.
             (Some(before), Value::Null) => {
-                assert_eq!(before, seq, "{}: what lies between?", place.name);
-                before
+                // Where it came to a node on its own, it goes on where that node was.
+                let is_told = place.begins_anew && before < seq;
+                assert!(
+                    before == seq || is_told,
+                    "{}: {message}, not {before}",
+                    place.name
+                );
+                seq
             }
             (None, Value::Bool(true)) => panic!("{}: recovered what? {message}", place.name),
             _ if place.is_alone => {
