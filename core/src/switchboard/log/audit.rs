@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Log;
-use super::arena::NONE;
 use super::connection::Writer;
+use crate::switchboard::arena::NONE;
 use crate::switchboard::audit::{Inconsistency, same};
 
 impl Log {

@@ -1,10 +1,10 @@
 //! The blocked members at each position, as circular lists: joining two takes one step.
 
 use super::Log;
-use super::arena::NONE;
 use super::connection::{Lag, Writer};
 use super::entry::Entry;
 use crate::ConnectionId;
+use crate::switchboard::arena::NONE;
 
 impl Log {
     /// Notes that a socket takes no bytes. Volatile messages of which it has taken none are dropped;

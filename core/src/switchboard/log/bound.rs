@@ -1,10 +1,10 @@
 //! The bound of the node: who holds back the most memory.
 
 use super::Log;
-use super::arena::NONE;
 use super::connection::Writer;
 use super::weight::{Candidate, Weight, power};
 use crate::ConnectionId;
+use crate::switchboard::arena::NONE;
 
 impl Log {
     /// Returns whether more is held than the node may hold.

@@ -9,8 +9,8 @@
 
 use smallvec::SmallVec;
 
-use super::arena::NONE;
 use crate::frame::{Form, Window};
+use crate::switchboard::arena::NONE;
 
 /// The state of a connection's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

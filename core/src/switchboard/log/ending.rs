@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::Log;
-use super::arena::NONE;
 use super::class::Class;
 use super::connection::{List, Membership, Writer};
 use super::item::{Came, Item};
 use super::recovery::{Markers, NoMarkers, place};
 use super::turn::Turn;
+use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame, event_stream};
 
 /// What a connection that is ending is still due from a room.

@@ -1,7 +1,7 @@
 //! What a room's log holds.
 
-use super::arena::NONE;
 use crate::Frame;
+use crate::switchboard::arena::NONE;
 
 /// The kind of a message to a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

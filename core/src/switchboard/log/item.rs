@@ -1,9 +1,9 @@
 //! A connection's own frame, and one that others wait for too.
 
-use super::arena::NONE;
 use super::class::Class;
 use crate::Frame;
 use crate::frame::Window;
+use crate::switchboard::arena::NONE;
 
 /// A frame of a connection.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Who is catching up.
 
 use super::Log;
-use super::arena::NONE;
 use super::limits::Slow;
 use crate::ConnectionId;
+use crate::switchboard::arena::NONE;
 
 impl Log {
     /// Returns the number of members that recover, or that are over the limit of a room whose rule

@@ -1,13 +1,13 @@
 //! Connections come and go, and enter and leave rooms.
 
 use super::Log;
-use super::arena::NONE;
 use super::connection::{Connection, Membership, Writer};
 use super::limits::Slow;
 use super::recovery::{From, Identity, Joined, Recovery};
 use super::room::Member;
 use crate::ConnectionId;
 use crate::frame::Window;
+use crate::switchboard::arena::NONE;
 
 impl Log {
     /// Adds a connection, which is in no room and has nothing to write.

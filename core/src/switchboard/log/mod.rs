@@ -113,7 +113,7 @@ use self::ring::Ring;
 use self::room::Room;
 use self::turn::Mark;
 use self::weight::Weight;
-use super::arena::{self, Arena};
+use super::arena::Arena;
 use crate::{ConnectionId, Time};
 
 /// What all connections of a node have to write.

@@ -5,10 +5,10 @@
 //! rooms up to that count, and before all later ones.
 
 use super::Log;
-use super::arena::NONE;
 use super::class::Class;
 use super::connection::{List, Rest};
 use super::item::{Came, Item, Lane};
+use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
 
 /// Why a frame was not queued.

@@ -1,10 +1,10 @@
 //! Answers to pings: each of a burst, or only the latest (RFC 6455, section 5.5.3).
 
 use super::Log;
-use super::arena::NONE;
 use super::class::Class;
 use super::connection::Writer;
 use super::item::Lane;
+use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
 
 /// Pongs that wait at most, unless the socket takes no bytes.

@@ -3,7 +3,6 @@
 use smallvec::SmallVec;
 
 use super::Log;
-use super::arena::NONE;
 use super::class::Class;
 use super::connection::{Rest, Writer};
 use super::item::Lane;
@@ -12,6 +11,7 @@ use super::plain::Plain;
 use super::turn::{Job, Outcome, Source, Step, Turn};
 use crate::ConnectionId;
 use crate::frame::Form;
+use crate::switchboard::arena::NONE;
 
 impl Log {
     /// Reports a turn, of which each job says how much was written. Returns what came of each job

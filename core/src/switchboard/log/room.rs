@@ -9,7 +9,6 @@
 
 use std::time::Duration;
 
-use super::arena::NONE;
 use super::chunks::Chunks;
 use super::entry::{Entry, Kind};
 use super::history::History;
@@ -20,6 +19,7 @@ use super::ring::Ring;
 use super::sparse::Sparse;
 use super::turn::Mark;
 use crate::Time;
+use crate::switchboard::arena::NONE;
 
 /// A connection in a room.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,6 @@
 use smallvec::SmallVec;
 
 use super::Log;
-use super::arena::NONE;
 use super::class::Class;
 use super::connection::Writer;
 use super::limits::Slow;
@@ -12,6 +11,7 @@ use super::room::Room;
 use super::take::{CHUNK, LENT_FROM};
 use super::turn::{Job, Source, Step, Turn};
 use crate::frame::{Form, Window};
+use crate::switchboard::arena::NONE;
 use crate::{Frame, event_stream};
 
 /// A room in which the connection is behind.

@@ -1,10 +1,10 @@
 //! Frames that several connections wait for, of which each counts once.
 
 use super::Log;
-use super::arena::NONE;
 use super::class::Class;
 use super::item::{Came, Item, Lane, Shared};
 use crate::frame::Form;
+use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
 
 impl Log {

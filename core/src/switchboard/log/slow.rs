@@ -1,10 +1,10 @@
 //! Members that lag too far behind.
 
 use super::Log;
-use super::arena::NONE;
 use super::limits::Slow;
 use super::room::Room;
 use crate::ConnectionId;
+use crate::switchboard::arena::NONE;
 
 /// Stretches of positions without a number that are remembered as lost. Beyond these, a gap may be told to be longer than
 /// it is, by numbers that the client has got.

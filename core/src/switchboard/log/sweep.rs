@@ -3,10 +3,10 @@
 //! Where members lose the newest messages, the log is [compacted](super::sparse) instead.
 
 use super::Log;
-use super::arena::NONE;
 use super::entry::Entry;
 use super::limits::Slow;
 use super::room::Room;
+use crate::switchboard::arena::NONE;
 
 /// Dead entries above which a log is swept at the earliest, and the entries that are looked at with
 /// each message: few in tests, so that short runs see all states of a sweep.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Log;
-use super::super::arena::NONE;
 use super::super::connection::Writer;
 use super::super::turn::Turn;
+use crate::switchboard::arena::NONE;
 
 impl Log {
     /// Panics unless the counts, lists and sums are what a recount finds. `turns` are those that are
