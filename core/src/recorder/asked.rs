@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::input::is_false;
 use super::payload::Redactor;
 use crate::handshake::{self, Parts, Query, is_session};
 use crate::{PerMessageDeflate, Request, Token};
@@ -27,7 +26,7 @@ pub struct Asked {
     pub purpose: Purpose,
     /// The client's address, as far as it was known.
     pub peer: IpAddr,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub behind_proxy: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lobby: Option<String>,
@@ -35,10 +34,10 @@ pub struct Asked {
     pub query: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub json: bool,
     /// Whether it has the key of a WebSocket.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key: bool,
     /// What was agreed on about compression: 0, or the bits of the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::forms::Sent;
-use super::input::is_false;
 use super::payload::{Payload, Redactor, content_of};
 use super::said::{Begin, Far, Id, id_of, request_id};
 use crate::{ApplicationCode, Denied, JoinFrom, Question, Token};
@@ -16,7 +15,7 @@ use crate::{ApplicationCode, Denied, JoinFrom, Question, Token};
 pub enum Decision<'a> {
     Join {
         room: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lobby: bool,
         from: Begin,
         reach: Far,
@@ -32,13 +31,13 @@ pub enum Decision<'a> {
     Message {
         room: Cow<'a, str>,
         content: Option<Payload>,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         handled: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         echo: bool,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         volatile: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<u64>,

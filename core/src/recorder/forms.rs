@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::payload::Payload;
+use super::payload::{Payload, Redactor};
 use crate::frame::Opcode;
 use crate::time::nanos;
 use crate::{
@@ -31,8 +31,14 @@ pub enum Kind {
     Pong,
 }
 
+impl Redactor {
+    pub(crate) fn frame(&self, frame: &Frame) -> Sent {
+        Sent::new(frame.opcode(), self.payload(frame.payload()))
+    }
+}
+
 impl Sent {
-    pub(super) fn new(opcode: Option<Opcode>, payload: Payload) -> Self {
+    fn new(opcode: Option<Opcode>, payload: Payload) -> Self {
         let kind = match opcode {
             Some(Opcode::Binary) | None => Kind::Binary,
             Some(Opcode::Text) => Kind::Text,

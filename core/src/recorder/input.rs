@@ -23,7 +23,7 @@ pub enum Input<'a> {
         conn: ConnectionId,
         request: Asked,
         /// Whether the application has answered it already.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         answered: bool,
     },
     Malformed {
@@ -90,7 +90,7 @@ pub enum Input<'a> {
     },
     Message {
         conn: ConnectionId,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         binary: bool,
         bytes: usize,
         /// For a message beyond the rates.
@@ -112,7 +112,7 @@ pub enum Input<'a> {
         content: Option<Payload>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         volatile: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sender: Option<Cow<'a, str>>,
@@ -140,7 +140,7 @@ pub enum Input<'a> {
         user: Cow<'a, str>,
         frame: Sent,
         /// Whether the caller waits for what other nodes say.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         everywhere: bool,
     },
     Join {
@@ -164,7 +164,7 @@ pub enum Input<'a> {
     DisconnectUser {
         user: Cow<'a, str>,
         reason: CloseReason,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         everywhere: bool,
     },
     Extend {
@@ -202,12 +202,4 @@ pub enum Input<'a> {
     },
     Tick,
     ShutDown,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-pub(super) const fn is_false(flag: &bool) -> bool {
-    !*flag
 }

@@ -5,10 +5,9 @@ use std::hash::{BuildHasher, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::forms::Sent;
+use crate::PresenceInfo;
 use crate::hash::Keyed;
 use crate::protocol::{Content, Json};
-use crate::{Frame, PresenceInfo};
 
 /// Bytes of a payload of which the hash is taken, because that happens under the lock of the node.
 const HASHED: usize = 1 << 10;
@@ -69,10 +68,6 @@ impl Redactor {
 
     pub(crate) fn presence(&self, info: Option<&PresenceInfo>) -> Option<Payload> {
         Some(self.payload(info?.as_json().as_bytes()))
-    }
-
-    pub(crate) fn frame(&self, frame: &Frame) -> Sent {
-        Sent::new(frame.opcode(), self.payload(frame.payload()))
     }
 
     /// Returns a name; of one that is too long, as much as shows that.

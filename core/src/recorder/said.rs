@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::forms::fixed;
-use super::input::is_false;
 use super::payload::{Payload, Redactor, content_of};
 use crate::protocol::{self, Command, ErrorCode, Rejected, RequestId, Since, Timestamp};
 use crate::{JoinFrom, Position, Reach, Token};
@@ -39,9 +38,9 @@ pub enum Said<'a> {
         content: Option<Payload>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         echo: bool,
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         volatile: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<u64>,
