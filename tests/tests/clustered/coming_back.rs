@@ -163,3 +163,17 @@ fn the_number_of_an_epoch_before_is_not_told_for_one_of_the_new_epoch() {
     // It is published, under a number that means nothing any more.
     assert_eq!(it.other.told(it.ann), ["at 0 null", "ack 0"]);
 }
+
+#[test]
+fn who_comes_back_to_a_node_on_its_own_is_told_to_begin_anew_and_goes_on_where_the_node_was() {
+    let mut it = behind(WhenDown::Alone);
+    it.other.becomes_quick(&mut it.redis);
+    assert_eq!(it.other.position(), (it.epoch.as_str().into(), 2));
+    it.other.is_cut_off(&mut it.redis);
+    it.other.passes(&mut it.redis, Duration::from_secs(3));
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 1)));
+    assert_eq!(it.other.told(bob), ["at 0 false"]);
+    it.other.connects_anew(&mut it.redis);
+    // That the message between is missing was told before.
+    assert_eq!(it.other.told(bob), ["cluster", "at 2 null"]);
+}
