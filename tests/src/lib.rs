@@ -9,6 +9,7 @@
 //! - [`redis`]: a real Redis server for one test.
 //! - [`replay`]: replays the recording of a node, and says why its connections ended.
 //! - [`script`]: the steps of a script, and how scripts are drawn.
+//! - [`seeds`]: runs a simulation for many seeds, and counts.
 //! - [`simulation`]: a whole node and its clients over a simulated network, from one seed.
 
 // Not published: an error here is a difference between two implementations.
@@ -23,6 +24,7 @@ pub mod proxy;
 pub mod redis;
 pub mod replay;
 pub mod script;
+pub mod seeds;
 pub mod simulation;
 
 /// The embeddings in the README compile.

@@ -3,19 +3,9 @@
 
 use switchboard_tests::nodes::{Report, run};
 
-const KEPT: &str = include_str!("../nodes.seeds");
-
-fn kept_seeds() -> impl Iterator<Item = u64> {
-    let lines = KEPT.lines();
-    lines.filter_map(|line| line.split(' ').next()?.parse().ok())
-}
-
 #[test]
 fn seeds_that_once_broke_a_promise_of_nodes_keep_it() {
-    let mut report = Report::default();
-    for seed in kept_seeds() {
-        report.run_seed(seed, false);
-    }
+    let report = Report::of_kept();
     assert!(report.seeds > 0);
     assert!(report.broken.is_empty(), "{report}");
 }

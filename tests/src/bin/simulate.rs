@@ -6,15 +6,11 @@
 //! With `--nodes` it is the one of several nodes, which has no dump.
 
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 
-use switchboard_tests::nodes;
-use switchboard_tests::simulation::{Budget, Report, run_logged, run_recorded};
-
-/// Seeds that once failed.
-const KEPT: &str = include_str!("../../simulation.seeds");
-const KEPT_OF_NODES: &str = include_str!("../../nodes.seeds");
+use switchboard_tests::nodes::Nodes;
+use switchboard_tests::seeds::{Budget, Report, Simulation};
+use switchboard_tests::simulation::{OneNode, run_recorded};
 
 fn main() -> ExitCode {
     let Some(arguments) = Arguments::parse() else {
@@ -24,38 +20,18 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     if arguments.nodes {
-        return arguments.simulate_nodes();
+        return arguments.simulate::<Nodes>();
     }
     if arguments.dump {
-        let (outcome, dump) = run_recorded(arguments.seed);
+        let (outcome, dump) = run_recorded(arguments.budget.first);
         print!("{dump}");
         return ExitCode::from(u8::from(outcome.broken.is_some()));
     }
-    if arguments.log {
-        let (outcome, log) = run_logged(arguments.seed);
-        for line in log {
-            println!("{line}");
-        }
-        println!("{:?}", outcome.broken);
-        return ExitCode::from(u8::from(outcome.broken.is_some()));
-    }
-    let report = arguments.run();
-    print!("{report}");
-    let (probes, faults) = (report.tally.dead_probes(), report.tally.dead_faults());
-    // A few seeds cannot take every path.
-    let full = report.seeds >= 1_000;
-    for dead in probes.iter().chain(&faults) {
-        println!("NEVER HAPPENED: {dead}");
-    }
-    let failed = !report.broken.is_empty() || (full && !(probes.is_empty() && faults.is_empty()));
-    ExitCode::from(u8::from(failed))
+    arguments.simulate::<OneNode>()
 }
 
 struct Arguments {
-    seed: u64,
-    seeds: u64,
-    time: Duration,
-    threads: u64,
+    budget: Budget,
     log: bool,
     /// Print the recording of the node.
     dump: bool,
@@ -65,10 +41,12 @@ struct Arguments {
 impl Arguments {
     fn parse() -> Option<Self> {
         let mut parsed = Self {
-            seed: 0,
-            seeds: u64::MAX,
-            time: Duration::MAX,
-            threads: 1,
+            budget: Budget {
+                first: 0,
+                seeds: u64::MAX,
+                time: Duration::MAX,
+                threads: 1,
+            },
             log: false,
             dump: false,
             nodes: false,
@@ -87,13 +65,15 @@ impl Arguments {
             }
             let value = arguments.next()?;
             match name.as_str() {
-                "--seed" => parsed.seed = value.parse().ok()?,
-                "--seeds" => parsed.seeds = value.parse().ok()?,
+                "--seed" => parsed.budget.first = value.parse().ok()?,
+                "--seeds" => parsed.budget.seeds = value.parse().ok()?,
                 "--minutes" => {
-                    parsed.time =
+                    parsed.budget.time =
                         Duration::try_from_secs_f64(60.0 * value.parse::<f64>().ok()?).ok()?;
                 }
-                "--threads" => parsed.threads = value.parse().ok().filter(|&count| count > 0)?,
+                "--threads" => {
+                    parsed.budget.threads = value.parse().ok().filter(|&count| count > 0)?;
+                }
                 _ => return None,
             }
             bounded |= name != "--seed" && name != "--threads";
@@ -101,78 +81,18 @@ impl Arguments {
         (bounded || parsed.log || parsed.dump).then_some(parsed)
     }
 
-    fn run(&self) -> Report {
-        let mut all = Report::default();
-        for seed in kept(KEPT) {
-            all.run_seed(seed, false);
-        }
-        let threads: Vec<_> = (0..self.threads)
-            .map(|index| {
-                let budget = Budget {
-                    first: self.seed + index,
-                    step: self.threads,
-                    seeds: self.seeds.div_ceil(self.threads),
-                    time: self.time,
-                };
-                thread::spawn(move || budget.run())
-            })
-            .collect();
-        for thread in threads {
-            if let Ok(report) = thread.join() {
-                all.add(report);
-            }
-        }
-        all
-    }
-
-    fn simulate_nodes(&self) -> ExitCode {
+    fn simulate<S: Simulation>(&self) -> ExitCode {
         if self.log {
-            let (outcome, log) = nodes::run_logged(self.seed);
+            let (outcome, log) = S::run(self.budget.first, true);
             for line in log {
                 println!("{line}");
             }
             println!("{:?}", outcome.broken);
             return ExitCode::from(u8::from(outcome.broken.is_some()));
         }
-        let report = self.run_nodes();
+        let mut report = Report::<S>::of_kept();
+        report.run(&self.budget);
         print!("{report}");
-        let missing = report.tally.missing();
-        for what in &missing {
-            println!("NEVER HAPPENED: {what}");
-        }
-        // A few seeds cannot show everything.
-        let full = report.seeds >= 200;
-        let failed = !report.broken.is_empty() || (full && !missing.is_empty());
-        ExitCode::from(u8::from(failed))
+        ExitCode::from(u8::from(report.failed()))
     }
-
-    fn run_nodes(&self) -> nodes::Report {
-        let mut all = nodes::Report::default();
-        for seed in kept(KEPT_OF_NODES) {
-            all.run_seed(seed, false);
-        }
-        let threads: Vec<_> = (0..self.threads)
-            .map(|index| {
-                let budget = nodes::Budget {
-                    first: self.seed + index,
-                    step: self.threads,
-                    seeds: self.seeds.div_ceil(self.threads),
-                    time: self.time,
-                };
-                thread::spawn(move || budget.run())
-            })
-            .collect();
-        for thread in threads {
-            if let Ok(report) = thread.join() {
-                all.add(report);
-            }
-        }
-        all
-    }
-}
-
-/// Returns the seeds of a file of those that once failed.
-fn kept(seeds: &str) -> impl Iterator<Item = u64> {
-    let lines = seeds.lines();
-    lines.filter_map(|line| line.split(' ').next()?.parse().ok())
 }

@@ -42,7 +42,6 @@ mod place;
 mod plan;
 mod process;
 mod quiet;
-mod report;
 mod schedule;
 mod serving;
 mod settling;
@@ -51,56 +50,47 @@ mod told;
 mod wire;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-pub use self::report::{Budget, Report};
 pub use self::tally::Tally;
-pub use self::world::Broken;
 use self::world::World;
+use crate::seeds::{self, Simulation, panic_of};
+
+/// The simulation of several nodes.
+#[derive(Clone, Copy, Debug)]
+pub struct Nodes;
 
 /// The outcome of a seed.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The seed.
-    pub seed: u64,
-    /// What happened how often.
-    pub tally: Tally,
-    /// A hash of all events.
-    pub trace: u64,
-    /// The first broken promise.
-    pub broken: Option<Broken>,
+pub type Outcome = seeds::Outcome<Tally>;
+
+/// The results of many seeds.
+pub type Report = seeds::Report<Nodes>;
+
+impl Simulation for Nodes {
+    type Tally = Tally;
+    const OPTION: &'static str = "--nodes ";
+    const KEPT: &'static str = include_str!("../../nodes.seeds");
+    const ENOUGH: u64 = 200;
+
+    fn run(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
+        let mut world = World::new(seed);
+        world.log = logged.then(Vec::new);
+        let plan = format!("{:?}", world.plan);
+        world.note(|| plan);
+        if let Some(message) = panic_of(|| world.run()) {
+            // A panic takes precedence over other findings.
+            world.broken = None;
+            world.fail("no panic", message);
+        }
+        let outcome = Outcome {
+            seed,
+            tally: world.tally,
+            trace: world.trace,
+            broken: world.broken,
+        };
+        (outcome, world.log.unwrap_or_default())
+    }
 }
 
 /// Runs one seed.
 pub fn run(seed: u64) -> Outcome {
-    run_with(seed, false).0
-}
-
-/// Runs one seed and keeps a log of its events.
-pub fn run_logged(seed: u64) -> (Outcome, Vec<String>) {
-    run_with(seed, true)
-}
-
-fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
-    let mut world = World::new(seed);
-    world.log = logged.then(Vec::new);
-    let plan = format!("{:?}", world.plan);
-    world.note(|| plan);
-    let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
-    if let Err(panic) = ran {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        // A panic takes precedence over other findings.
-        world.broken = None;
-        world.fail("no panic", message.unwrap_or_default());
-    }
-    let outcome = Outcome {
-        seed,
-        tally: world.tally,
-        trace: world.trace,
-        broken: world.broken,
-    };
-    (outcome, world.log.unwrap_or_default())
+    Nodes::run(seed, false).0
 }

@@ -1,6 +1,9 @@
 //! What happened how often.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::seeds;
 
 /// What has to go wrong in the fixed set of seeds.
 const FAULTS: &[&str] = &[
@@ -107,9 +110,22 @@ impl Tally {
             *self.seen.entry(what).or_default() += by;
         }
     }
+}
 
-    /// Adds the counts of another run.
-    pub fn add(&mut self, other: &Self) {
+impl seeds::Tally for Tally {
+    fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn count_events(&mut self, events: u64) {
+        self.events += events;
+    }
+
+    fn nanos(&self) -> u128 {
+        self.nanos
+    }
+
+    fn add(&mut self, other: &Self) {
         self.events += other.events;
         self.nanos += other.nanos;
         self.audits += other.audits;
@@ -118,11 +134,21 @@ impl Tally {
         }
     }
 
-    /// Returns what has to happen and did not.
-    pub fn missing(&self) -> Vec<&'static str> {
+    fn missing(&self) -> Vec<&'static str> {
         let all = FAULTS.iter().chain(PATHS);
         all.filter(|what| !self.seen.contains_key(*what))
             .copied()
             .collect()
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "audits            {}", self.audits)?;
+        writeln!(f, "what happened     {}:", self.seen.len())?;
+        for (what, count) in &self.seen {
+            writeln!(f, "  {count:>12}  {what}")?;
+        }
+        Ok(())
     }
 }

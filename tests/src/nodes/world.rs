@@ -13,17 +13,7 @@ use super::process::Process;
 use super::schedule::{Schedule, Step};
 use super::tally::Tally;
 use super::wire::Wire;
-
-/// A promise that was broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// Which promise.
-    pub promise: &'static str,
-    /// A description.
-    pub what: String,
-    /// Virtual time in nanoseconds.
-    pub at: u64,
-}
+use crate::seeds::Broken;
 
 /// A node: its process, if there is one, and the way from there to the broker.
 #[derive(Default)]
@@ -110,7 +100,7 @@ impl World {
     pub(super) fn fail(&mut self, promise: &'static str, what: impl Into<String>) {
         let at = self.now;
         self.broken.get_or_insert_with(|| Broken {
-            promise,
+            rule: promise.into(),
             what: what.into(),
             at,
         });

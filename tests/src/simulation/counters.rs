@@ -1,5 +1,9 @@
 //! Counters of a run: events, faults by kind, rare paths.
 
+use std::fmt;
+
+use crate::seeds;
+
 macro_rules! kinds {
     ($(#[$meta:meta])* $name:ident { $($variant:ident => $text:literal,)* }) => {
         $(#[$meta])*
@@ -207,9 +211,22 @@ impl Tally {
     pub(super) fn probe(&mut self, probe: Probe) {
         self.probes[probe as usize] += 1;
     }
+}
 
-    /// Adds the counts of another run.
-    pub fn add(&mut self, other: &Self) {
+impl seeds::Tally for Tally {
+    fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn count_events(&mut self, events: u64) {
+        self.events += events;
+    }
+
+    fn nanos(&self) -> u128 {
+        self.nanos
+    }
+
+    fn add(&mut self, other: &Self) {
         self.events += other.events;
         self.nanos += other.nanos;
         self.dialled += other.dialled;
@@ -224,21 +241,34 @@ impl Tally {
         }
     }
 
-    /// Returns the paths that were never taken.
-    pub fn dead_probes(&self) -> Vec<&'static str> {
-        Probe::ALL
-            .iter()
-            .filter(|probe| self.probes[**probe as usize] == 0)
-            .map(|probe| probe.text())
-            .collect()
+    fn missing(&self) -> Vec<&'static str> {
+        let probes = Probe::ALL.iter().zip(&self.probes);
+        let faults = Fault::ALL.iter().zip(&self.faults);
+        let probes = probes.map(|(probe, count)| (probe.text(), count));
+        let faults = faults.map(|(fault, count)| (fault.text(), count));
+        let never = probes.chain(faults).filter(|&(_, &count)| count == 0);
+        never.map(|(what, _)| what).collect()
     }
+}
 
-    /// Returns the faults that were never injected.
-    pub fn dead_faults(&self) -> Vec<&'static str> {
-        Fault::ALL
-            .iter()
-            .filter(|fault| self.faults[**fault as usize] == 0)
-            .map(|fault| fault.text())
-            .collect()
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (dialled, admitted) = (self.dialled, self.admitted);
+        writeln!(
+            f,
+            "connections       {dialled} dialled, {admitted} admitted"
+        )?;
+        writeln!(f, "frames checked    {}", self.frames)?;
+        writeln!(f, "audits            {}", self.audits)?;
+        let (faults, kinds) = (self.faults.iter().sum::<u64>(), Fault::ALL.len());
+        writeln!(f, "faults            {faults}, of {kinds} kinds:")?;
+        for (fault, count) in Fault::ALL.iter().zip(&self.faults) {
+            writeln!(f, "  {count:>12}  {}", fault.text())?;
+        }
+        writeln!(f, "rare paths        {}:", Probe::ALL.len())?;
+        for (probe, count) in Probe::ALL.iter().zip(&self.probes) {
+            writeln!(f, "  {count:>12}  {}", probe.text())?;
+        }
+        Ok(())
     }
 }

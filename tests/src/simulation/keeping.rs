@@ -7,6 +7,9 @@ use switchboard_core::{Config, Keep, RoomHistory, RoomRule, SlowPolicy, Wire};
 
 use super::plan::pick;
 
+/// From this seed on, rooms keep what is for those who come back.
+pub const KEEPING: u64 = 1_000_000;
+
 /// Bytes that a message counts for beside its frame.
 pub(super) const BESIDE: usize = 112;
 

@@ -21,7 +21,7 @@
 //! | 18, 21 | deadlines and idle ticks | `world::tick` |
 //! | 20 | rate limits | `rates` |
 //! | 22 | heartbeat | `oracle::audit_ages`, `causes` |
-//! | 23 | one seed, one trace | [`run`] twice, by [`Budget`] |
+//! | 23 | one seed, one trace | [`run`] twice, by [`Report`] |
 //! | 24 | any split of the input | every read is split at random |
 //! | 25 | nothing feeds on its own output | `world::run_until` |
 //! | 27 | drain | `world::begin_drain`, `deeds::was_drained`, `ends::opened` |
@@ -56,7 +56,6 @@
 mod acts;
 mod admission;
 mod broadcasts;
-mod budget;
 mod causes;
 mod client;
 mod coming_back;
@@ -91,39 +90,59 @@ mod volatile;
 mod world;
 mod writer;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use switchboard_core::{Dump, Time};
 
-pub use self::budget::{Budget, KEEPING, Report};
 pub use self::counters::{Fault, Probe, Tally};
-pub use self::world::Broken;
+pub use self::keeping::KEEPING;
 use self::world::World;
+use crate::seeds::{self, Simulation, panic_of};
 
 /// The memory of a recorder that forgets nothing of a run.
 const RECORDER: usize = 1 << 30;
 
+/// The simulation of one node.
+#[derive(Clone, Copy, Debug)]
+pub struct OneNode;
+
 /// The outcome of a seed.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The seed.
-    pub seed: u64,
-    /// Counters.
-    pub tally: Tally,
-    /// A hash of all events.
-    pub trace: u64,
-    /// The first violated invariant.
-    pub broken: Option<Broken>,
+pub type Outcome = seeds::Outcome<Tally>;
+
+/// The results of many seeds.
+pub type Report = seeds::Report<OneNode>;
+
+impl Simulation for OneNode {
+    type Tally = Tally;
+    const OPTION: &'static str = "";
+    const KEPT: &'static str = include_str!("../../simulation.seeds");
+    const ENOUGH: u64 = 1_000;
+
+    fn run(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
+        let mut world = World::recorded(seed, 0);
+        world.log = logged.then(Vec::new);
+        let plan = format!("{:?}", world.plan);
+        world.note(|| plan);
+        if let Some(message) = panic_of(|| world.run()) {
+            // A panic takes precedence over other findings.
+            world.broken = None;
+            world.fail(39, format!("a panic: {message}"));
+        }
+        let log = world.log.take().unwrap_or_default();
+        (outcome_of(seed, world), log)
+    }
+
+    /// By turns, rooms keep nothing, or what is for those who come back.
+    fn seed(seed: u64, number: u64) -> u64 {
+        if seed < KEEPING && number % 2 == 1 {
+            seed + KEEPING
+        } else {
+            seed
+        }
+    }
 }
 
 /// Runs one seed.
 pub fn run(seed: u64) -> Outcome {
-    run_with(seed, false).0
-}
-
-/// Runs one seed and keeps a log of its events.
-pub fn run_logged(seed: u64) -> (Outcome, Vec<String>) {
-    run_with(seed, true)
+    OneNode::run(seed, false).0
 }
 
 /// Runs one seed with a recorder that forgets nothing, and returns what it has recorded.
@@ -135,32 +154,14 @@ pub fn run_recorded(seed: u64) -> (Outcome, Dump) {
     world.run();
     let dump = world.board.dump(Time::from_nanos(world.now));
     let dump = dump.unwrap_or_else(|| panic!("seed {seed}: nothing was recorded"));
-    (outcome_of(seed, &world), dump)
+    (outcome_of(seed, world), dump)
 }
 
-fn run_with(seed: u64, logged: bool) -> (Outcome, Vec<String>) {
-    let mut world = World::recorded(seed, 0);
-    world.log = logged.then(Vec::new);
-    let plan = format!("{:?}", world.plan);
-    world.note(|| plan);
-    let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
-    if let Err(panic) = ran {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        // A panic takes precedence over other findings.
-        world.broken = None;
-        world.fail(39, format!("a panic: {}", message.unwrap_or_default()));
-    }
-    (outcome_of(seed, &world), world.log.unwrap_or_default())
-}
-
-fn outcome_of(seed: u64, world: &World) -> Outcome {
+fn outcome_of(seed: u64, world: World) -> Outcome {
     Outcome {
         seed,
-        tally: world.tally.clone(),
+        tally: world.tally,
         trace: world.trace,
-        broken: world.broken.clone(),
+        broken: world.broken,
     }
 }

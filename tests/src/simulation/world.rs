@@ -7,24 +7,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use switchboard_core::{ConnectionId, Deflater, Switchboard, Time, WriteTurn};
 
-use super::budget::KEEPING;
 use super::client::Client;
 use super::counters::{Fault, Probe, Tally};
+use super::keeping::KEEPING;
 use super::link::{Link, Phase};
 use super::oracle::Oracle;
 use super::plan::{MICRO, MILLI, Plan, SECOND};
 use super::schedule::{Schedule, Step};
-
-/// A violated invariant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// The number of the invariant (see the table in `mod.rs`).
-    pub invariant: u8,
-    /// A description.
-    pub what: String,
-    /// Virtual time in nanoseconds.
-    pub at: u64,
-}
+use crate::seeds::Broken;
 
 pub(super) struct World {
     pub(super) plan: Plan,
@@ -142,11 +132,11 @@ impl World {
         }
     }
 
-    /// Records a violated invariant; only the first is kept.
+    /// Records a violated invariant by its number in the table of `mod.rs`; only the first is kept.
     pub(super) fn fail(&mut self, invariant: u8, what: impl Into<String>) {
         let at = self.now;
         self.broken.get_or_insert_with(|| Broken {
-            invariant,
+            rule: format!("invariant {invariant}"),
             what: what.into(),
             at,
         });
