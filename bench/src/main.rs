@@ -11,6 +11,7 @@ mod meter;
 mod options;
 mod recoveries;
 mod report;
+mod scale;
 mod server;
 mod shared_options;
 mod socket_io;

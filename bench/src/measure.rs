@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::load::{Dialect, Load, Pace, Plan, Tally};
 use crate::machine::Cpus;
 use crate::meter::{Reading, Used, segments_sent};
-use crate::options::Scale;
+use crate::scale::Scale;
 use crate::server::{Place, Process, Server};
 use crate::workload::{CONTENT, Kind, Rooms, Workload};
 

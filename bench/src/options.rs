@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::ClusterOptions;
+use crate::scale::Scale;
 use crate::server::{Builtin, Server};
 use crate::shared_options::{Shared, seconds};
 use crate::workload::Workload;
@@ -67,18 +68,6 @@ pub(crate) struct Compare {
     /// Connections for memory at rest [default: 16000, or 4000 with --quick]
     #[arg(long, value_name = "N")]
     idle: Option<usize>,
-}
-
-/// The sizes of the tests.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scale {
-    pub(crate) rounds: usize,
-    pub(crate) warm_up: Duration,
-    pub(crate) time: Duration,
-    pub(crate) after_burst: Duration,
-    pub(crate) idle: usize,
-    pub(crate) storm: usize,
-    pub(crate) recoveries: usize,
 }
 
 impl Compare {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -18,11 +18,10 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
-use super::upstream::{self, Upstream};
+use super::upstream::{self, Sender, Upstream};
 use super::{BATCH, QUEUE_MESSAGES, READ_BUFFER};
 use crate::wire;
 
-pub(super) type Sender = mpsc::Sender<Utf8Bytes>;
 type Room = Arc<Mutex<Vec<Member>>>;
 
 #[derive(Clone)]
@@ -32,10 +31,10 @@ struct Member {
 }
 
 #[derive(Default)]
-pub(super) struct Hall {
+struct Hall {
     rooms: Mutex<HashMap<String, Room>>,
     users: Mutex<HashMap<String, Sender>>,
-    upstream: Option<Upstream>,
+    upstream: OnceLock<Upstream>,
 }
 
 /// Serves until an error, alone or together with the other servers at a Redis.
@@ -46,10 +45,13 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let hall = match redis {
-        Some(url) => upstream::join(url).await.map_err(io::Error::other)?,
-        None => Arc::new(Hall::default()),
-    };
+    let hall = Arc::new(Hall::default());
+    if let Some(url) = redis {
+        let here = hall.clone();
+        let joined = upstream::join(url, move |room, text| here.deliver(room, text)).await;
+        let upstream = joined.map_err(io::Error::other)?;
+        hall.upstream.get_or_init(|| upstream);
+    }
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -155,7 +157,7 @@ impl Place<'_> {
             if let Some(sender) = sender {
                 let _ = sender.try_send(text);
             }
-        } else if let Some(upstream) = &self.hall.upstream {
+        } else if let Some(upstream) = self.hall.upstream.get() {
             upstream.publish(&self.name, text, self.own).await;
         } else {
             deliver(self.room, &text);
@@ -164,15 +166,8 @@ impl Place<'_> {
 }
 
 impl Hall {
-    pub(super) fn over(upstream: Upstream) -> Self {
-        Self {
-            upstream: Some(upstream),
-            ..Self::default()
-        }
-    }
-
     /// Gives a message to the members of a room on this node.
-    pub(super) fn deliver(&self, room: &str, text: &Utf8Bytes) {
+    fn deliver(&self, room: &str, text: &Utf8Bytes) {
         let room = lock(&self.rooms).get(room).cloned();
         if let Some(room) = room {
             deliver(&room, text);

@@ -1,7 +1,6 @@
 //! Redis between the nodes of the hand-written server: a message goes to a channel of its room, and
 //! from there to the members on all nodes, those on its own included.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -11,7 +10,6 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::tungstenite::{Hall, Sender};
 use super::{BATCH, QUEUE_MESSAGES};
 use crate::wire;
 
@@ -19,6 +17,8 @@ use crate::wire;
 const PREFIX: &str = "hub:";
 /// Between two attempts to connect.
 const RETRY: Duration = Duration::from_millis(50);
+
+pub(super) type Sender = mpsc::Sender<Utf8Bytes>;
 
 /// The way to the other nodes.
 pub(super) struct Upstream {
@@ -31,15 +31,17 @@ struct Published {
     sender: Sender,
 }
 
-/// Joins the nodes at a Redis.
-pub(super) async fn join(url: &str) -> RedisResult<Arc<Hall>> {
+/// Joins the nodes at a Redis. What is published there is handed to `deliver`, with its room.
+pub(super) async fn join(
+    url: &str,
+    deliver: impl Fn(&str, &Utf8Bytes) + Send + Sync + 'static,
+) -> RedisResult<Upstream> {
     let client = Client::open(url)?;
     let pushes = subscribe(&client).await?;
     let (queue, waiting) = mpsc::channel(QUEUE_MESSAGES);
-    let hall = Arc::new(Hall::over(Upstream { queue }));
     tokio::spawn(publish(client.clone(), waiting));
-    tokio::spawn(deliver(hall.clone(), client, pushes));
-    Ok(hall)
+    tokio::spawn(receive(deliver, client, pushes));
+    Ok(Upstream { queue })
 }
 
 async fn subscribe(client: &Client) -> RedisResult<PubSub> {
@@ -49,7 +51,7 @@ async fn subscribe(client: &Client) -> RedisResult<PubSub> {
 }
 
 /// Delivers what Redis pushes, and subscribes again whenever the connection has ended.
-async fn deliver(hall: Arc<Hall>, client: Client, pushes: PubSub) {
+async fn receive(deliver: impl Fn(&str, &Utf8Bytes), client: Client, pushes: PubSub) {
     let mut next = Some(pushes);
     loop {
         let Some(pushes) = next else {
@@ -61,7 +63,7 @@ async fn deliver(hall: Arc<Hall>, client: Client, pushes: PubSub) {
         while let Some(push) = pushes.next().await {
             let room = push.get_channel_name().strip_prefix(PREFIX);
             if let (Some(room), Ok(text)) = (room, push.get_payload::<String>()) {
-                hall.deliver(room, &text.into());
+                deliver(room, &text.into());
             }
         }
         next = None;
