@@ -34,7 +34,7 @@
 //! | 38 | liveness | `phases` |
 //! | 39 | no panic | [`run`] |
 //! | 42 | what rooms keep for those who come back | see below |
-//! | 41 | each fault and each rare path | [`Tally::dead_probes`], [`Tally::dead_faults`] |
+//! | 41 | each fault and each rare path | [`missing`](seeds::Tally::missing), by [`Report`] |
 //!
 //! From the seed [`KEEPING`] on, rooms keep histories or the latest value of each key, and clients come
 //! back to where they were. What is kept is checked after events, the rest on each byte that is sent:
