@@ -139,11 +139,11 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     arm();
   }
 
-  /** After a sleep, a pending timer may be late. */
+  /** After a sleep, a pending timer may be late; Node warns of a negative delay. */
   function arm(): void {
     clearTimeout(timer);
     const at = deadline(m);
-    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), Ms.Timer), tick);
+    if (at < Infinity) timer = setTimeout(run, Math.max(0, Math.min(at - performance.now(), Ms.Timer)), tick);
   }
 
   function buffered(bytes: number): number {

@@ -889,7 +889,7 @@ function createTransport(address, options, notify, warn) {
   function arm() {
     clearTimeout(timer);
     const at = deadline(m);
-    if (at < Infinity) timer = setTimeout(run, Math.min(at - performance.now(), 2147483647 /* Timer */), tick);
+    if (at < Infinity) timer = setTimeout(run, Math.max(0, Math.min(at - performance.now(), 2147483647 /* Timer */)), tick);
   }
   function buffered(bytes) {
     const waits = behind + (socket?.bufferedAmount ?? 0);
