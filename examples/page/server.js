@@ -50,7 +50,7 @@ export class ServerPanel {
   /** @param {Stats} stats @param {number} at */
   #figures(stats, at) {
     const share = stats.max_connections > 0 ? stats.total_connections / stats.max_connections : 0;
-    $('gauge-fill').setAttribute('width', String(Math.min(100, share * 100)));
+    $('gauge-fill').style.transform = `scaleX(${Math.min(1, share)})`;
     $('gauge').classList.toggle('high', share >= 0.8 && share < 1);
     $('gauge').classList.toggle('full', share >= 1);
     setText($('fig-connections'), formatCount(stats.total_connections));

@@ -71,6 +71,7 @@ test('with 500 entries on the screen and 60 messages a second, a frame has one l
   assert.ok(trace.within(layouts, frames).length > 0, 'a frame lays out');
   const busy = frames.filter((frame) => trace.within(layouts, [frame]).length > 1);
   assert.deepEqual(busy, [], 'no frame lays out twice');
+  // The statistics, which are not drawn in frames of their own, are the rest: one layout every two seconds.
   assert.ok(layouts.length <= frames.length + 20, `${layouts.length} layouts in ${frames.length} frames`);
   assert.deepEqual(ann.broken, []);
 });
