@@ -12,10 +12,9 @@ pub(crate) const USERS: [&str; 4] = ["ann", "bob", "cleo", "dan"];
 /// What holds in a room.
 pub(crate) fn room_terms(room: &str) -> RoomTerms {
     RoomTerms {
-        order: if room == "cursors" {
-            Order::Local
-        } else {
-            Order::Total
+        order: match room {
+            "cursors" | "games" => Order::Local,
+            _ => Order::Total,
         },
         when_down: if room == "strict" {
             WhenDown::Refuse

@@ -7,7 +7,7 @@ use std::env;
 use std::ops::Range;
 use std::sync::Arc;
 
-use switchboard_core::cluster::Channel;
+use switchboard_core::cluster::{Channel, Order};
 
 use crate::acts::room_terms;
 use crate::faults::{Fault, HARMLESS, LOSING, OF_NODES, demote, end_all, read_leftovers};
@@ -115,7 +115,7 @@ fn assert_settled(world: &mut World) {
                 0,
                 "seed {seed}, node {at}"
             );
-            if node.entered.contains_key(name) && name != "cursors" {
+            if node.entered.contains_key(name) && room_terms(name).order == Order::Total {
                 let known = world.witness.position(at, name);
                 assert_eq!(known, position, "seed {seed}, node {at}, room {name}");
             }

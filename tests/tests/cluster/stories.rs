@@ -6,7 +6,7 @@ use switchboard_core::cluster::Command;
 use switchboard_tests::broker::{Kept, Key};
 
 use crate::acts::USERS;
-use crate::faults::{kill, reset_before_it_is_applied};
+use crate::faults::{kill, reset_before_it_is_answered_on, reset_before_it_is_applied};
 use crate::process::Sent;
 use crate::world::World;
 
@@ -192,4 +192,29 @@ fn who_comes_at_once_is_told_at_once() {
     }
     world.run(SECOND);
     assert_eq!(world.position("lobby").map(|it| it.version), Some(2));
+}
+
+/// A room without a common order is followed by nobody once its last member has left.
+#[test]
+fn a_user_whose_coming_was_written_unheard_is_off_the_list_once_gone() {
+    for is_lost in [true, false] {
+        let mut world = World::new(1, 1, 100);
+        world.enter_or_leave(0, "games");
+        world.run(SECOND);
+        world.appear_or_disappear(0, "games", "ann");
+        let is_written = |sent: &Sent| matches!(sent, Sent::Command(Command::Presence(_), _));
+        while !world.nodes[0].sent.iter().any(is_written) {
+            world.deliver();
+            world.pass(Duration::from_millis(10));
+        }
+        if is_lost {
+            reset_before_it_is_answered_on(&mut world, 0);
+        }
+        world.enter_or_leave(0, "games");
+        let listed = world.position("games").map(|it| it.users);
+        assert_eq!(listed, Some(u64::from(is_lost)));
+        world.run(5 * SECOND);
+        let listed = world.position("games").map(|it| it.users);
+        assert_eq!(listed, Some(0), "{is_lost}");
+    }
 }

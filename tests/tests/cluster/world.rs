@@ -18,9 +18,9 @@ use crate::seats::Hall;
 use crate::witness::Witness;
 
 /// Bytes that may wait for a node that does not read.
-const OUTPUT: usize = 2 << 10;
+const OUTPUT: usize = 3 << 9;
 
-pub(crate) const ROOMS: [&str; 5] = ["lobby", "quiet", "side", "strict", "cursors"];
+pub(crate) const ROOMS: [&str; 6] = ["lobby", "quiet", "side", "strict", "cursors", "games"];
 
 pub(crate) struct World {
     pub(crate) sim: SimRedis,

@@ -180,7 +180,7 @@ pub(super) fn ask(
         };
         push(Command::Presence(presence), asked);
     }
-    if room.is_entered() && room.occupants.take_list_question() {
+    if room.occupants.take_list_question(room.is_entered()) {
         let occupants = Occupants {
             room: Arc::clone(&room.name),
             incarnation: Arc::clone(&writer.incarnation),

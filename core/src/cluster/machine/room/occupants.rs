@@ -74,12 +74,14 @@ impl Occupants {
     }
 
     pub(in crate::cluster) fn has_something_to_ask(&self, is_entered: bool) -> bool {
-        (self.needs_list && is_entered) || (self.listed.is_some() && self.own.has_changes())
+        (self.needs_list && (is_entered || self.own.is_unsure()))
+            || (self.listed.is_some() && self.own.has_changes())
     }
 
     /// Somebody is in the room again: who is on other nodes has to be told.
     pub(in crate::cluster) fn enter(&mut self) {
         self.needs_list = true;
+        self.elsewhere.clear();
     }
 
     /// Nobody is in the room any more; who is here is still written.
@@ -92,6 +94,7 @@ impl Occupants {
     pub(in crate::cluster) fn lost(&mut self) {
         self.needs_list |= std::mem::take(&mut self.is_reading);
         self.own.lost();
+        self.needs_list |= self.own.is_unsure();
     }
 
     /// Returns what is to be written now, and notes that it is on its way.
@@ -113,21 +116,28 @@ impl Occupants {
             return;
         }
         let written = self.own.written();
-        let Some(listed) = &mut self.listed else {
-            return;
-        };
-        if *listed.epoch != *epoch {
-            self.needs_list = true;
-        } else if listed.version < version {
-            // The change itself has not arrived yet.
-            for (user, is_here) in written {
-                listed.set(own, &user, is_here);
+        match &mut self.listed {
+            Some(listed) if *listed.epoch == *epoch => {
+                if listed.version < version {
+                    // The change itself has not arrived yet.
+                    for (user, is_here) in written {
+                        listed.set(own, &user, is_here);
+                    }
+                }
+            }
+            _ => {
+                self.own.becomes_unsure();
+                self.needs_list = true;
             }
         }
     }
 
-    /// Returns whether the list is to be read now; what arrives from here on is newer.
-    pub(in crate::cluster) fn take_list_question(&mut self) -> bool {
+    /// Returns whether the list is to be read now; what arrives from here on is newer. Where nobody is
+    /// in the room, it is read only to learn who is listed under this node's registration.
+    pub(in crate::cluster) fn take_list_question(&mut self, is_entered: bool) -> bool {
+        if !is_entered && !self.own.is_unsure() {
+            return false;
+        }
         self.is_reading |= self.needs_list;
         if self.needs_list {
             self.arrived.clear();

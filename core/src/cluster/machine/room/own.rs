@@ -25,6 +25,9 @@ pub(super) struct Own {
     gone: Users,
     /// Those among them that a command is on its way about.
     cleaning: Users,
+    /// The broker may list users otherwise than is known here: a command was lost on its way, or what it
+    /// changed is not known.
+    is_unsure: bool,
 }
 
 /// A command's worth of changes.
@@ -52,7 +55,16 @@ impl Own {
     /// Nobody is here, and nobody is listed.
     pub(super) fn is_done(&self, listed: Option<&Listed>, own: &str) -> bool {
         let is_listed = listed.is_some_and(|listed| listed.of(own).is_some());
-        self.here.is_empty() && self.writing.is_empty() && !is_listed
+        self.here.is_empty() && self.writing.is_empty() && !is_listed && !self.is_unsure
+    }
+
+    /// The list has to be read, also where nobody is in the room any more.
+    pub(super) fn becomes_unsure(&mut self) {
+        self.is_unsure = true;
+    }
+
+    pub(super) fn is_unsure(&self) -> bool {
+        self.is_unsure
     }
 
     /// What changed has been gathered for long enough.
@@ -143,6 +155,7 @@ impl Own {
     /// What was on its way may not have arrived.
     pub(super) fn lost(&mut self) {
         self.is_ready |= !self.writing.is_empty();
+        self.is_unsure |= !self.writing.is_empty();
         let writing = std::mem::take(&mut self.writing);
         self.unwritten.extend(writing.into_keys());
         self.gone.append(&mut self.cleaning);
@@ -152,10 +165,12 @@ impl Own {
     pub(super) fn registered_anew(&mut self) {
         self.writing.clear();
         self.unwritten.clear();
+        self.is_unsure = false;
     }
 
     /// Finds out what is not listed under this node's registration as it is here.
     pub(super) fn compare(&mut self, listed: &Listed, own: &str) {
+        self.is_unsure = false;
         let none = Users::new();
         let there = listed.of(own).unwrap_or(&none);
         let differing = self.here.symmetric_difference(there).cloned();
