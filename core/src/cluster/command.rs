@@ -253,6 +253,8 @@ pub struct Login {
     /// that is repeated because its answer was lost must say when it was sent first: it would else
     /// put out who came in between.
     pub at: Option<BrokerTime>,
+    /// When the connection logged in, where that was before `at`: a kick since then puts it out.
+    pub since: Option<BrokerTime>,
     /// At most so many claims stay; 0 is no limit.
     pub most: u32,
     /// Which of them.
@@ -281,7 +283,8 @@ pub struct Logout {
     pub rest: Duration,
 }
 
-/// Puts out all claims of a user, and tells each node by [`Push::Close`](super::Push::Close).
+/// Puts out all claims of a user, and tells each node by [`Push::Close`](super::Push::Close). Claims of
+/// before that are made again later are put out, too, also where there is none now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kick {
     /// The user.
@@ -290,6 +293,8 @@ pub struct Kick {
     pub incarnation: Arc<str>,
     /// Why, as a word.
     pub reason: Arc<str>,
+    /// How long the kick is remembered.
+    pub expiry: Duration,
 }
 
 /// Reads the claims of a user, and keeps them from expiring.

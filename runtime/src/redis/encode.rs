@@ -144,6 +144,11 @@ fn encode_login<'a>(names: &Names, it: &'a Login) -> Vec<Cow<'a, [u8]>> {
         .own(names.inboxes())
         .text(&it.user)
         .text(&it.reason)
+        .own(
+            it.since
+                .map(|since| since.0.to_string())
+                .unwrap_or_default(),
+        )
         .texts(&it.dead)
         .done()
 }
@@ -165,6 +170,7 @@ fn encode_kick<'a>(names: &Names, it: &'a Kick) -> Vec<Cow<'a, [u8]>> {
         .own(names.inboxes())
         .text(&it.user)
         .text(&it.reason)
+        .millis(it.expiry)
         .done()
 }
 

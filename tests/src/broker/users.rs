@@ -52,24 +52,24 @@ impl SimRedis {
             .retain(|(registration, _), _| !is_dead(registration));
 
         let own = (it.registration.to_string(), it.connection.to_string());
-        let stamp = match (claims.stamps.get(&own), it.at) {
+        let stamp = match (claims.stamps.get(&own), it.since.or(it.at)) {
             (Some(stamp), _) => *stamp,
-            (None, Some(at)) if at.0 <= claims.kicked => {
+            (None, Some(since)) if since.0 <= claims.kicked => {
                 self.keep(&it.user, claims);
                 self.store
                     .touch(&Key::Claims(it.user.to_string()), self.now, it.expiry);
                 let claim = Claim {
-                    stamp: at,
+                    stamp: since,
                     registration: Arc::clone(&it.registration),
                     connection: Arc::clone(&it.connection),
                 };
                 return Ok(Answer::Login {
-                    stamp: at,
+                    stamp: since,
                     put_out: vec![claim],
                     at: self.now,
                 });
             }
-            (None, at) => self.new_stamp(&claims, at),
+            (None, _) => self.new_stamp(&claims, it.at),
         };
         claims.stamps.insert(own.clone(), stamp);
 
@@ -138,22 +138,22 @@ impl SimRedis {
 
     pub(super) fn kick(&mut self, it: &Kick) -> Done {
         let at = self.now;
-        let reached = match self.claims(&it.user, &it.incarnation) {
-            None => Vec::new(),
-            // Nobody is there: a server that refuses to note it has kicked nobody.
-            Some(claims) if claims.stamps.is_empty() && self.may(Write::Grows).is_err() => {
-                Vec::new()
-            }
-            Some(mut claims) => {
-                self.may(Write::Frees)?;
-                let all = oldest_first(&claims);
-                claims.stamps.clear();
-                let newest = all.last().map_or(0, |claim| claim.stamp.0);
-                claims.kicked = at.0.max(claims.kicked).max(newest);
-                self.keep(&it.user, claims);
-                self.tell(&all, &it.reason, &it.user)
-            }
-        };
+        let claims = self.claims(&it.user, &it.incarnation);
+        let mut claims = Self::or_new(claims, &it.incarnation);
+        if claims.stamps.is_empty() && self.may(Write::Grows).is_err() {
+            // A server that refuses to note it has kicked nobody.
+            let reached = Vec::new();
+            return Ok(Answer::Kick { at, reached });
+        }
+        self.may(Write::Frees)?;
+        let all = oldest_first(&claims);
+        claims.stamps.clear();
+        let newest = all.last().map_or(0, |claim| claim.stamp.0);
+        claims.kicked = at.0.max(claims.kicked).max(newest);
+        self.keep(&it.user, claims);
+        self.store
+            .touch(&Key::Claims(it.user.to_string()), at, it.expiry);
+        let reached = self.tell(&all, &it.reason, &it.user);
         Ok(Answer::Kick { at, reached })
     }
 

@@ -173,10 +173,7 @@ impl World {
     fn told_of_cluster(&mut self, n: usize, notice: &ClusterNotice) {
         self.note(|| format!("node {n}: {notice:?}"));
         match notice {
-            ClusterNotice::Lapsed(_) => {
-                self.oracle.has_lapsed = true;
-                self.count("lapsed", 1);
-            }
+            ClusterNotice::Lapsed(_) => self.count("lapsed", 1),
             ClusterNotice::SameName(_) => self.count("another node of the same name", 1),
             ClusterNotice::Retired => {
                 self.ends(n, false);

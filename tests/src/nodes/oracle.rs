@@ -75,8 +75,6 @@ pub(super) struct Oracle {
     pub(super) has_lost_data: bool,
     /// Users whose claims were evicted, which nodes make again only after minutes.
     pub(super) unclaimed: BTreeSet<u32>,
-    /// A node was taken for dead by the others.
-    pub(super) has_lapsed: bool,
     /// There were two brokers.
     pub(super) was_split: bool,
     /// When something was lost that nodes find only by looking.

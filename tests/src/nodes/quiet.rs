@@ -172,9 +172,6 @@ impl World {
 
     /// Nobody has more connections than allowed, and the broker has the claims of them all.
     fn check_logins(&mut self) {
-        // A node that was taken for dead claims its users anew where older claims go before newer ones,
-        // so it does not learn of a kick that it has missed.
-        let forgives = self.oracle.has_lapsed && self.plan.policy == UserPolicy::Reject;
         for user in 0..self.plan.users {
             if self.oracle.unclaimed.contains(&user) {
                 continue;
@@ -191,7 +188,7 @@ impl World {
                 let id = link.id.map(|id| id.to_string());
                 expected.extend(registration.zip(id));
                 let opened = link.opened.unwrap_or(u64::MAX);
-                if self.was_kicked(user, opened) && !self.oracle.has_lost_data && !forgives {
+                if self.was_kicked(user, opened) && !self.oracle.has_lost_data {
                     self.fail("kicks", format!("user {user} is there: link {l}"));
                     return;
                 }

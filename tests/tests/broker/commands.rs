@@ -60,6 +60,7 @@ impl Commands {
             70..80 => self.login(),
             80..84 => self.logout(),
             84..86 => Command::Kick(Kick {
+                expiry: self.live(),
                 user: self.user(),
                 incarnation: self.incarnation(),
                 reason: "kicked".into(),
@@ -271,6 +272,8 @@ impl Commands {
             writer,
             connection: self.connection(),
             at,
+            since: (self.rng.u32(0..4) == 0)
+                .then(|| BrokerTime(self.now.saturating_sub(self.rng.u64(0..40)))),
             most: self.rng.u32(0..4),
             keep: if self.rng.bool() {
                 Keep::Newest

@@ -243,3 +243,32 @@ fn a_kick_reaches_a_node_that_was_away() {
         world.assert_logins();
     }
 }
+
+/// Where the oldest stay, its claims are as of when it came back, but the kick is not missed.
+#[test]
+fn a_kick_reaches_a_node_that_was_away_where_the_oldest_stay() {
+    for is_elsewhere in [false, true] {
+        let terms = LoginTerms {
+            most: 1,
+            keep: Keep::Oldest,
+            ..LoginTerms::default()
+        };
+        let mut world = World::with_terms(1, 2, 100, terms);
+        world.run(SECOND);
+        world.log_in(0, "ann");
+        world.run(SECOND);
+        world.nodes[0].paused_until = world.now + 120 * SECOND;
+        world.run(6 * SECOND);
+        if is_elsewhere {
+            let id = world.log_in(1, "ann").expect("the other node is dead");
+            world.run(SECOND);
+            world.log_out(1, id);
+            // Nothing is left of the claims, that of the dead node included.
+            world.run(70 * SECOND);
+        }
+        world.kick(1, "ann");
+        world.run(120 * SECOND);
+        assert!(world.connections(0, "ann").is_empty(), "{is_elsewhere}");
+        world.assert_logins();
+    }
+}

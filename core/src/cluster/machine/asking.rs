@@ -138,6 +138,7 @@ impl Cluster {
                     user,
                     incarnation,
                     reason,
+                    expiry: self.config.memory,
                 }),
             };
             pipeline.push(command, Asked::Question(question));

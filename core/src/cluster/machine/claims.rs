@@ -26,6 +26,8 @@ pub(super) struct Claim {
     pub(super) stage: Stage,
     /// When it was made by the broker's clock: as that said, or as this node estimates. `None`: now.
     pub(super) stamp: Option<BrokerTime>,
+    /// When it was made first, where the stamp is not that any more.
+    pub(super) since: Option<BrokerTime>,
     /// Whether a command under the present registration may have reached the broker.
     pub(super) was_sent: bool,
     /// Until when the connection waits for the answer.
@@ -59,6 +61,7 @@ impl Claims {
         let claim = Claim {
             stage: Stage::Wanted,
             stamp,
+            since: None,
             was_sent: false,
             admission: None,
             touch: None,
@@ -129,7 +132,8 @@ impl Claims {
         self.change_all(|claim| {
             claim.was_sent = false;
             if forget_stamps {
-                claim.stamp = None;
+                let stamp = claim.stamp.take();
+                claim.since = claim.since.or(stamp);
             }
             match claim.stage {
                 Stage::Leaving | Stage::LeavingAsked => claim.stage,

@@ -192,7 +192,7 @@ impl Cluster {
                 rest: self.config.rest,
             })
         } else {
-            let at = claim.stamp;
+            let (at, since) = (claim.stamp, claim.since);
             // A repeat must not put out who came meanwhile.
             claim.stamp = at.or(estimate);
             self.claims.set(&key, Stage::Asked);
@@ -203,6 +203,7 @@ impl Cluster {
                 registration: Arc::clone(&registration),
                 connection,
                 at,
+                since,
                 most: terms.most,
                 keep: terms.keep,
                 expiry: self.config.memory,

@@ -2,10 +2,11 @@
 --
 -- ARGV    2 node, 3 its session, 4 registration, 5 connection, 6 us when claimed ('' for now), 7 most
 --         claims (0: no limit), 8 'newest' or 'oldest': which ones stay, 9 ms that the table lives,
---         10 what the names of inboxes begin with, 11 user, 12 reason, 13… dead registrations
+--         10 what the names of inboxes begin with, 11 user, 12 reason, 13 us when the connection
+--         logged in ('' for 6), 14… dead registrations
 -- Result  {'ok', stamp, now in us, {{registration, connection, stamp}…}}   put out, oldest first; the
 --                                                                        claim itself may be among them,
---                                                                        and is if it is older than a KICK
+--                                                                        and is if it logged in before a KICK
 --         {'stale'}
 -- Publishes to the inbox of each node that lost some, but not about the claim itself.
 --
@@ -17,7 +18,7 @@ own_table()
 redis.call('HSET', KEYS[1], 's:' .. node, ARGV[3])
 
 local dead, kept, own, taken = {}, {}, nil, {}
-for k = 13, #ARGV do dead[ARGV[k]] = true end
+for k = 14, #ARGV do dead[ARGV[k]] = true end
 for _, claim in ipairs(claims) do
   if dead[claim.registration] then
     redis.call('HDEL', KEYS[1], claim.field)
@@ -32,14 +33,16 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 if not own then
   local stamp = tonumber(ARGV[6])
+  local since = tonumber(ARGV[13]) or stamp
+  if since and since <= kicked then
+    redis.call('PEXPIRE', KEYS[1], ARGV[9])
+    return {'ok', since, now, {{ARGV[4], ARGV[5], since}}}
+  end
   if not stamp then
     stamp = now
     -- The clock of a server that took over may be behind.
     stamp = math.max(stamp, kicked + 1)
     if #kept > 0 then stamp = math.max(stamp, kept[#kept].stamp + 1) end
-  elseif stamp <= kicked then
-    redis.call('PEXPIRE', KEYS[1], ARGV[9])
-    return {'ok', stamp, now, {{ARGV[4], ARGV[5], stamp}}}
   end
   while taken[stamp] do stamp = stamp + 1 end
   own = {field = field, registration = ARGV[4], connection = ARGV[5], stamp = stamp}
