@@ -204,3 +204,40 @@ fn the_defaults_fit_together_and_what_does_not_is_named() {
     assert_eq!(bad(|it| it.retention.log *= 2), BadClusterConfig::Retention);
     assert_eq!(bad(|it| it.touch *= 2), BadClusterConfig::Touch);
 }
+
+/// A link that is back before messages are held no more costs nobody a message.
+#[test]
+fn the_link_is_tried_often_while_messages_are_held_and_seldom_afterwards() {
+    for seed in 0..50 {
+        let mut config = ClusterConfig::new("a-00000001");
+        config.seed = seed;
+        let mut cluster = Cluster::new(config, START);
+        cluster.tick(START);
+        cluster.connected(START, "life-1");
+        cluster.answered(
+            START,
+            vec![Ok(Answer::Beat {
+                at: BrokerTime(1),
+                peers: None,
+            })],
+        );
+        while cluster.poll().is_some() {}
+        cluster.lost(START);
+        let (mut now, mut last, mut longest) = (START, START, Duration::ZERO);
+        while now < after(30_000) {
+            now = cluster.next_deadline();
+            cluster.tick(now);
+            while let Some(output) = cluster.poll() {
+                if output == Output::Connect {
+                    let wait = now.since(last);
+                    let is_held = last < after(2_000);
+                    assert!(!is_held || wait <= Duration::from_millis(250), "{wait:?}");
+                    (last, longest) = (now, longest.max(wait));
+                    cluster.lost(now);
+                }
+            }
+        }
+        let rare = Duration::from_secs(1)..=Duration::from_secs(2);
+        assert!(rare.contains(&longest), "seed {seed}: {longest:?}");
+    }
+}

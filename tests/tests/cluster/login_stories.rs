@@ -160,10 +160,11 @@ fn a_repeated_claim_does_not_put_out_who_came_meanwhile() {
     assert_eq!(world.anns(), [1]);
 }
 
-/// Each node decides alone while the broker is away, and what they decided is settled when it is back.
+/// Each node decides alone while the broker is away, and what they decided is settled when it is back: the
+/// nodes come back as others, so where the oldest stay it is who is there first.
 #[test]
 fn logins_while_the_broker_is_away_are_settled_when_it_is_back() {
-    for (keep, stays) in [(Keep::Newest, 1), (Keep::Oldest, 0)] {
+    for keep in [Keep::Newest, Keep::Oldest] {
         let mut world = world(2, 1, keep);
         world.away_until = world.now + 600 * SECOND;
         world.sim.restart(Kept::All);
@@ -176,7 +177,11 @@ fn logins_while_the_broker_is_away_are_settled_when_it_is_back() {
         assert_eq!(world.anns(), [0, 1], "{keep:?}");
         world.away_until = world.now;
         world.run(10 * SECOND);
-        assert_eq!(world.anns(), [stays], "{keep:?}");
+        let stay = world.anns();
+        assert!(
+            stay == [1] || (stay == [0] && keep == Keep::Oldest),
+            "{keep:?}: {stay:?}"
+        );
         world.assert_logins();
     }
 }

@@ -23,7 +23,7 @@ pub struct LinkTimes {
     pub idle: Duration,
     /// To be away, until rooms go on alone.
     pub hold: Duration,
-    /// Between two attempts to connect, at most.
+    /// Between two attempts to connect, at most. While messages are held, it is an eighth of `hold`.
     pub retry: Duration,
 }
 
@@ -169,7 +169,9 @@ impl Link {
         self.state = State::Stopped;
     }
 
-    /// The link is gone. Nodes that lost it at the same time do not come back at the same time.
+    /// The link is gone. Nodes that lost it at the same time do not come back at the same time. While
+    /// messages are held it is tried often: a link that is back before `hold` is over costs nobody a
+    /// message, and one that is found back too late divides the rooms.
     pub(super) fn lost(&mut self, now: Time, rng: &mut Rng) {
         self.attempts = self.attempts.saturating_add(1);
         if self.works() {
@@ -179,9 +181,16 @@ impl Link {
         let least = Duration::from_millis(50);
         let most = least
             .saturating_mul(1 << self.attempts.min(10))
-            .min(self.times.retry)
+            .min(self.longest_wait(now))
             .max(least);
         let wait = least + most.saturating_sub(least).mul_f64(rng.f64());
         self.state = State::Down { retry: now + wait };
+    }
+
+    fn longest_wait(&self, now: Time) -> Duration {
+        match self.alone_from() {
+            Some(alone) if now < alone => self.times.retry.min(self.times.hold / 8),
+            _ => self.times.retry,
+        }
     }
 }
