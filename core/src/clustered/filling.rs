@@ -1,14 +1,15 @@
-//! Rooms whose messages are read from the broker's log before anybody here comes in.
+//! Rooms whose messages are read from the broker's log before anybody here comes in, or goes on there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::Position;
-use crate::cluster::Output;
+use crate::cluster::{Output, RecallTicket};
 
-/// A room that is about to be opened.
+/// A room that is about to be opened, or to go on.
 #[derive(Debug)]
 pub(super) struct Filling {
+    ticket: RecallTicket,
     /// Where its members begin.
     pub(super) at: Position,
     /// What the cluster has said of it since.
@@ -19,9 +20,14 @@ pub(super) struct Filling {
 pub(super) struct Fillings(BTreeMap<Arc<str>, Filling>);
 
 impl Fillings {
-    pub(super) fn begin(&mut self, room: Arc<str>, at: Position) {
+    pub(super) fn begin(&mut self, room: Arc<str>, at: Position, ticket: RecallTicket) {
         let later = VecDeque::new();
-        self.0.insert(room, Filling { at, later });
+        self.0.insert(room, Filling { ticket, at, later });
+    }
+
+    /// Returns whether a room waits for what was asked for under this ticket.
+    pub(super) fn waits_for(&self, room: &str, ticket: RecallTicket) -> bool {
+        self.0.get(room).is_some_and(|it| it.ticket == ticket)
     }
 
     /// Keeps an output for later that concerns a room which is being filled. Returns it if it does not.

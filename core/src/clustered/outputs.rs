@@ -158,16 +158,19 @@ impl Clustered {
         // It goes on from elsewhere before what was missing has been read.
         self.open(now, board, room, &[]);
         let alone = kind == PositionKind::Local;
-        if board.is_shared_room_open(room) {
-            return board.room_moved(now, room, &at, alone);
-        }
-        let missing = board.is_missing(room, &at).filter(|_| !alone);
+        let missing = if alone {
+            None
+        } else if board.is_shared_room_open(room) {
+            board.is_missing_to_returned(room, &at)
+        } else {
+            board.is_missing(room, &at)
+        };
         match missing {
             Some(after) => {
                 let before = at.seq + 1;
                 let ticket = self.cluster.recall(now, room, &at.epoch, after, before);
                 self.recalls.entry(ticket).or_default().push(room.clone());
-                self.fillings.begin(room.clone(), at);
+                self.fillings.begin(room.clone(), at, ticket);
             }
             None => self.open_at(now, board, room, (&at, alone), &[]),
         }
@@ -181,11 +184,13 @@ impl Clustered {
         entries: &[Entry],
     ) {
         for room in self.recalls.remove(&ticket).unwrap_or_default() {
-            self.open(now, board, &room, entries);
+            if self.fillings.waits_for(&room, ticket) {
+                self.open(now, board, &room, entries);
+            }
         }
     }
 
-    /// Opens a room that was being filled, then does what was put off.
+    /// Opens a room that was being filled, or lets it go on, then does what was put off.
     fn open(&mut self, now: Time, board: &mut Switchboard, room: &Arc<str>, entries: &[Entry]) {
         let Some(filling) = self.fillings.end(room) else {
             return;
@@ -204,9 +209,12 @@ impl Clustered {
         (at, alone): (&Position, bool),
         entries: &[Entry],
     ) {
-        let elsewhere: BTreeSet<_> = self.cluster.users_elsewhere(room).cloned().collect();
         let entries = entries.iter().filter(|entry| entry.seq <= at.seq);
         let entries = entries.map(|entry| (entry.seq, &*entry.body));
+        if board.is_shared_room_open(room) {
+            return board.room_moved(now, room, (at, alone), entries);
+        }
+        let elsewhere: BTreeSet<_> = self.cluster.users_elsewhere(room).cloned().collect();
         board.room_opened(now, room, (at, alone), entries, elsewhere);
     }
 

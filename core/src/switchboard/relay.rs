@@ -72,6 +72,10 @@ pub(super) struct SharedRoom {
     pub(super) resent: Vec<Resent>,
     /// Users on other nodes, while nobody is here.
     pub(super) elsewhere: BTreeSet<Arc<str>>,
+    /// Members who came while this node was on its own, and where they had been.
+    pub(super) returned: BTreeMap<ConnectionId, Position>,
+    /// The number under which the cluster was asked to catch up with those of them who are ahead.
+    pub(super) overtaken: u64,
 }
 
 /// Whether a room can be entered.

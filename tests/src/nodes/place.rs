@@ -28,6 +28,8 @@ pub(super) struct Place {
     pub(super) stay: BTreeMap<u32, u64>,
     /// Where it has come back from, if it said so.
     pub(super) since: Option<(u32, u64)>,
+    /// Where it had been when it came in last, if it did not recover that.
+    pub(super) came_from: Option<(u32, u64)>,
     /// The last message of each sender in each epoch.
     pub(super) last: BTreeMap<(u32, u64), u64>,
     /// The messages it has got: through which link, in which epoch.

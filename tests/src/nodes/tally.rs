@@ -66,6 +66,7 @@ const PATHS: &[&str] = &[
     "new epoch told",
     "alone told",
     "back from alone",
+    "back to where it was",
     "node away told",
     "node back told",
     "sent again",

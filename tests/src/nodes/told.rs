@@ -67,6 +67,7 @@ impl World {
         let since = place.since.take();
         let before = place.known.get(&epoch).copied();
         place.stage = Stage::In;
+        place.came_from = since.filter(|_| recovered == Some(false));
         if recovered == Some(true) {
             let from = since.filter(|(its, at)| *its == epoch && *at <= seq);
             let Some((_, at)) = from else {
@@ -134,6 +135,7 @@ impl World {
         });
         let place = &mut self.clients[c as usize].places[room];
         let known = place.known.get(&epoch).copied();
+        let came_from = place.came_from.filter(|(its, _)| *its == epoch);
         let was = place.at().map(|(epoch, _)| epoch);
         place.begins(epoch, seq);
         let is_shared = self.oracle.is_shared(epoch);
@@ -152,8 +154,17 @@ impl World {
             if goes_back {
                 self.clients[c as usize].places[room].went_back(epoch, l);
             }
+        } else if let Some((_, before)) = came_from {
+            // It came while the node was on its own, and goes on where it was; else it was told that it
+            // begins anew.
+            self.count("back to where it was", 1);
+            let is_lost = self.may_lose() && seq > before;
+            let is_right = seq == before || is_lost || self.oracle.was_split;
+            self.check("positions", is_right, || {
+                format!("client {c} had come from {before} of epoch {epoch}: {heard:?}")
+            });
         } else if let Some(known) = known {
-            // It came while the node was on its own, and is told where the others were before.
+            // It knew that long before, and is told where the others were.
             self.count("moved to where others were", 1);
             if seq < known {
                 self.clients[c as usize].places[room].went_back(epoch, l);

@@ -14,6 +14,8 @@ struct Behind {
     one: Node,
     other: Node,
     ann: ConnectionId,
+    /// On the first node.
+    bob: ConnectionId,
     epoch: String,
 }
 
@@ -37,6 +39,7 @@ fn behind(when_down: WhenDown) -> Behind {
         one,
         other,
         ann,
+        bob,
         epoch,
     }
 }
@@ -164,16 +167,54 @@ fn the_number_of_an_epoch_before_is_not_told_for_one_of_the_new_epoch() {
     assert_eq!(it.other.told(it.ann), ["at 0 null", "ack 0"]);
 }
 
-#[test]
-fn who_comes_back_to_a_node_on_its_own_is_told_to_begin_anew_and_goes_on_where_the_node_was() {
+/// The second node is on its own, and the first one has a message more; bob comes to the second one from
+/// that number.
+fn on_its_own(since: u64) -> (Behind, ConnectionId) {
     let mut it = behind(WhenDown::Alone);
     it.other.becomes_quick(&mut it.redis);
     assert_eq!(it.other.position(), (it.epoch.as_str().into(), 2));
     it.other.is_cut_off(&mut it.redis);
+    it.one.says(&mut it.redis, it.bob, ("third", 3), None);
     it.other.passes(&mut it.redis, Duration::from_secs(3));
-    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 1)));
+    let told = it.other.told(it.ann);
+    assert_eq!(told, ["2 \"second\"", "cluster", "at 0 null"]);
+    let bob = it
+        .other
+        .comes(&mut it.redis, "bob", Some((&it.epoch, since)));
     assert_eq!(it.other.told(bob), ["at 0 false"]);
+    (it, bob)
+}
+
+#[test]
+fn who_came_to_a_node_on_its_own_gets_what_it_missed_once_that_is_back() {
+    let (mut it, bob) = on_its_own(1);
     it.other.connects_anew(&mut it.redis);
-    // That the message between is missing was told before.
-    assert_eq!(it.other.told(bob), ["cluster", "at 2 null"]);
+    let told = ["cluster", "at 1 null", "2 \"second\"", "3 \"third\""];
+    assert_eq!(it.other.told(bob), told);
+    assert_eq!(
+        it.other.told(it.ann),
+        ["cluster", "at 2 null", "3 \"third\""]
+    );
+}
+
+#[test]
+fn who_came_to_a_node_on_its_own_from_ahead_gets_nothing_twice_once_that_is_back() {
+    let (mut it, bob) = on_its_own(3);
+    it.other.connects_anew(&mut it.redis);
+    assert_eq!(it.other.told(bob), ["cluster", "at 3 null"]);
+    assert_eq!(
+        it.other.told(it.ann),
+        ["cluster", "at 2 null", "3 \"third\""]
+    );
+    it.other.says(&mut it.redis, it.ann, ("fourth", 1), None);
+    assert_eq!(it.other.told(bob), ["4 \"fourth\""]);
+}
+
+#[test]
+fn nobody_stays_ahead_of_what_the_broker_has() {
+    let (mut it, bob) = on_its_own(9);
+    it.other.connects_anew(&mut it.redis);
+    assert_eq!(it.other.told(bob), ["cluster", "at 9 null", "at 3 null"]);
+    it.other.says(&mut it.redis, it.ann, ("fourth", 1), None);
+    assert_eq!(it.other.told(bob), ["4 \"fourth\""]);
 }

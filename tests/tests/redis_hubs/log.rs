@@ -35,6 +35,8 @@ struct Place<'a> {
     at: Option<(String, u64)>,
     /// It was told that its node is on its own.
     is_alone: bool,
+    /// Where it was when it connected.
+    since: Option<(String, u64)>,
     /// It was told since it connected that it does not get what it missed.
     begins_anew: bool,
     /// How far it came in each epoch.
@@ -59,6 +61,7 @@ pub(crate) fn check(logs: &[(String, Vec<Event>)]) -> Tally {
             name,
             at: None,
             is_alone: false,
+            since: None,
             begins_anew: false,
             known: BTreeMap::new(),
             contents: BTreeMap::new(),
@@ -70,6 +73,7 @@ pub(crate) fn check(logs: &[(String, Vec<Event>)]) -> Tally {
                     all.tally.returns += 1;
                     place.is_alone = false;
                     place.begins_anew = false;
+                    place.since = place.at.clone();
                 }
                 Event::Ended => {}
                 Event::Received(message) => all.received(&mut place, message),
@@ -112,8 +116,9 @@ impl Logs<'_> {
             (Some(before), Value::Bool(true)) => before,
             // It goes on where it was before it was on its own.
             (Some(before), Value::Null) => {
-                // Where it came to a node on its own, it goes on where that node was.
-                let is_told = place.begins_anew && before < seq;
+                // Where it came from one node on its own to another one, it goes on where that was before.
+                let is_elsewhere = place.since.as_ref().is_some_and(|(its, _)| *its != epoch);
+                let is_told = place.begins_anew && is_elsewhere && before < seq;
                 assert!(
                     before == seq || is_told,
                     "{}: {message}, not {before}",

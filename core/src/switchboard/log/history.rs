@@ -9,6 +9,7 @@
 mod retention;
 
 use super::limits::Keep;
+use super::recovery::Identity;
 use super::ring::Ring;
 use crate::Time;
 
@@ -28,6 +29,17 @@ pub(in crate::switchboard) struct Origin {
 }
 
 impl Origin {
+    /// Returns whether somebody has sent the message and does not get it.
+    pub(in crate::switchboard) const fn is_own(&self, who: &Identity) -> bool {
+        who.session != 0 && self.session == who.session
+    }
+
+    /// Returns whether somebody was excluded.
+    pub(in crate::switchboard) fn excludes(&self, who: &Identity) -> bool {
+        let mut listed = self.not_for.iter().flatten();
+        listed.any(|&hash| hash != 0 && (hash == who.session || hash == who.user))
+    }
+
     /// Returns whether it names nobody and nothing.
     pub(super) const fn is_nobody(&self) -> bool {
         self.session == 0 && self.request == 0 && self.not_for.is_none()

@@ -191,14 +191,18 @@ impl Switchboard {
         });
         let is_held = hold.is_some_and(|until| self.hold_seat(id, key, &name, until));
         if shared {
-            self.left_shared(&name, is_last, is_held);
+            self.left_shared(id, &name, is_last, is_held);
         }
         Some(name)
     }
 
     /// Tells the cluster that a connection has left a room, as the last one perhaps, and perhaps its seat
     /// is held.
-    fn left_shared(&mut self, name: &Arc<str>, is_last: bool, is_held: bool) {
+    fn left_shared(&mut self, id: ConnectionId, name: &Arc<str>, is_last: bool, is_held: bool) {
+        let room = self.relay.as_mut().and_then(|it| it.rooms.get_mut(name));
+        if let Some(room) = room {
+            room.returned.remove(&id);
+        }
         if !is_held {
             self.give_seat(name);
         }

@@ -12,6 +12,7 @@
 //!   outbound, health, histories, opening, rooms, reject, event_streams     one subject each
 //!   resending                                       messages that are sent again
 //!   sharing, relaying, moving, elsewhere            what goes to the cluster, and comes from it
+//!   returning                                       who came while this node was on its own
 //!   catching_up                                     who waits for that
 //!   values, drain, everybody, presence, users, recovery
 //!   delivery
@@ -62,6 +63,7 @@ mod reject;
 mod relaying;
 mod repeat;
 mod resending;
+mod returning;
 mod rooms;
 mod sending;
 mod sharing;

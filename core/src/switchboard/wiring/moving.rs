@@ -50,8 +50,15 @@ impl Switchboard {
         self.bound_dormant_rooms();
     }
 
-    /// The room goes on from another position: its members are told.
-    pub(crate) fn room_moved(&mut self, now: Time, name: &Arc<str>, at: &Position, alone: bool) {
+    /// The room goes on from another position: its members are told. `entries` are messages up to it, the
+    /// oldest first, for those who came back while this node was on its own.
+    pub(crate) fn room_moved<'a>(
+        &mut self,
+        now: Time,
+        name: &Arc<str>,
+        (at, alone): (&Position, bool),
+        entries: impl Iterator<Item = (u64, &'a [u8])>,
+    ) {
         self.advance_clock(now);
         let Some(relay) = &mut self.relay else {
             return;
@@ -65,9 +72,25 @@ impl Switchboard {
         let log = self.rooms.at(key).log;
         self.rooms.at_mut(key).shared = Some(at.epoch.clone());
         self.log.renumber(log, at.seq);
-        let keeps = self.rooms.at(key).keeps;
+        let returned = self.go_on_where_they_were(key, at, entries);
+        let elsewhere: Vec<ConnectionId> = returned.iter().map(|it| it.id).collect();
+        self.tell_moved(key, at, |id| !elsewhere.contains(&id));
+        for it in returned {
+            self.goes_on(key, at, it);
+        }
+        self.settle();
+    }
+
+    /// Tells members of a room that it goes on from there.
+    pub(super) fn tell_moved(
+        &mut self,
+        key: u32,
+        at: &Position,
+        is_told: impl Fn(ConnectionId) -> bool,
+    ) {
+        let (name, keeps) = (self.room_name(key), self.rooms.at(key).keeps);
         let message = ServerMessage::Subscribed {
-            channel: name,
+            channel: &name,
             seq: at.seq,
             epoch: &at.epoch,
             first: keeps.then_some(at.seq + 1),
@@ -75,7 +98,7 @@ impl Switchboard {
             keep: None,
             id: None,
         };
-        self.tell_members(key, &message);
+        self.tell_members(key, &message, is_told);
     }
 
     /// Numbers of a room for which there is no message.
@@ -104,21 +127,35 @@ impl Switchboard {
         let (log, name) = (self.rooms.at(key).log, self.room_name(key));
         self.log.renumber(log, to);
         let channel = &name;
-        let message = if lost {
-            ServerMessage::Gap { channel, from, to }
-        } else {
-            ServerMessage::Skip { channel, from, to }
+        let message = |from| {
+            if lost {
+                ServerMessage::Gap { channel, from, to }
+            } else {
+                ServerMessage::Skip { channel, from, to }
+            }
         };
-        self.tell_members(key, &message);
+        let ahead = self.those_ahead(&name, from, to);
+        let is_told = |id| ahead.iter().all(|(other, _)| *other != id);
+        self.tell_members(key, &message(from), is_told);
+        for (id, seq) in ahead {
+            if seq < to {
+                self.tell_members(key, &message(seq + 1), |other| other == id);
+            }
+        }
     }
 
-    /// Tells each member of a room something, behind what was sent there before.
-    fn tell_members(&mut self, key: u32, message: &ServerMessage<'_>) {
+    /// Tells members of a room something, behind what was sent there before.
+    pub(super) fn tell_members(
+        &mut self,
+        key: u32,
+        message: &ServerMessage<'_>,
+        is_told: impl Fn(ConnectionId) -> bool,
+    ) {
         if self.config.wire == Wire::Json {
             let frame = self.encoder.encode(message, 0);
             let members = self.rooms.at(key).members.iter();
             let members = members.map(|member| self.connections.id_at(member.slot));
-            let members: Vec<ConnectionId> = members.collect();
+            let members: Vec<ConnectionId> = members.filter(|&id| is_told(id)).collect();
             self.log.come_after_recoveries();
             self.send_to_ids(&members, frame);
         }

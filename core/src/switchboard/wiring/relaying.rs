@@ -171,13 +171,20 @@ impl Switchboard {
         }
         let mut receipt = Receipt::default();
         if let Some(key) = self.rooms.find(name) {
-            let exclude = post.as_ref().map_or(&[][..], |(_, post)| &post.exclude);
+            let ahead = self
+                .those_ahead(name, seq, seq)
+                .into_iter()
+                .map(|(id, _)| id);
+            let exclude = post
+                .iter()
+                .flat_map(|(_, post)| post.exclude.iter().copied());
+            let exclude: Vec<ConnectionId> = exclude.chain(ahead).collect();
             let sent = self.numbered(name, seq, body);
             match sent {
                 Some((frame, users, origin)) => {
                     let users: Vec<&str> = users.iter().map(|user| &**user).collect();
                     let exclude = Exclude {
-                        connections: exclude,
+                        connections: &exclude,
                         users: &users,
                     };
                     receipt = self.deliver_frame(key, seq, frame, exclude, origin);

@@ -114,6 +114,7 @@ impl Switchboard {
     /// this number: lets those in who wait, and publishes what was not published before.
     pub(crate) fn caught_up(&mut self, now: Time, name: &Arc<str>, upto: u64) {
         self.advance_clock(now);
+        self.overtakes(name, upto);
         self.let_in_those_ahead(name, upto);
         self.look_for_resent(name, upto);
         self.settle();

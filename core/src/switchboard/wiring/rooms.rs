@@ -126,6 +126,7 @@ impl Switchboard {
         let room = self.rooms.at(key);
         let (channel, log, keeps) = (room.name.clone(), room.log, room.keeps);
         self.take_held_seat(id, &channel);
+        self.note_returned(id, &channel, entering.from);
         let by_key = self.log.keeps_latest(log);
         let joined = self.log.join(id, log, beginning.from, identity);
         let epoch = self.rooms.epoch(key);

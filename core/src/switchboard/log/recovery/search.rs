@@ -3,7 +3,7 @@
 use super::super::entry::Entry;
 use super::super::history::Origin;
 use super::super::room::Room;
-use super::{Identity, Recovery};
+use super::Recovery;
 
 impl Room {
     /// Returns whether an entry before the place of joining is for a member that recovers.
@@ -17,17 +17,8 @@ impl Room {
         let Some(origin) = self.origin(index) else {
             return by_key;
         };
-        let Identity { session, user } = recovery.identity;
-        let is_listed = |hash: u64| {
-            hash != 0
-                && origin
-                    .not_for
-                    .as_ref()
-                    .is_some_and(|list| list.contains(&hash))
-        };
-        let own = session != 0 && origin.session == session && !fresh;
-        let excluded = own || is_listed(session) || is_listed(user);
-        entry.seq().is_some() && !excluded
+        let own = origin.is_own(&recovery.identity) && !fresh;
+        entry.seq().is_some() && !own && !origin.excludes(&recovery.identity)
     }
 
     /// Returns who published an entry, where that is known.
