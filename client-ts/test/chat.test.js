@@ -7,13 +7,15 @@ import { afterEach, describe, it } from 'node:test';
 import WebSocket from 'ws';
 import { Switchboard } from '../dist/index.js';
 import { transports } from '../dist/sse.js';
+import { freePort } from '../../tests/clients/node/ports.mjs';
 
 const CHAT = process.env.SWITCHBOARD_CHAT;
 
 const servers = [];
 const clients = [];
 
-async function serve(listen = '127.0.0.1:0', ...flags) {
+async function serve(listen, ...flags) {
+  listen ??= `127.0.0.1:${await freePort()}`;
   const child = spawn(CHAT, ['--listen', listen, '--log', 'error', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   servers.push(child);
   const [line] = await once(createInterface(child.stdout), 'line');
@@ -159,7 +161,7 @@ describe('with the chat example', { skip: !CHAT && 'SWITCHBOARD_CHAT is not set'
   });
 
   it('without a history what was said while one was away is reported as a gap', async () => {
-    const { address } = await serve('127.0.0.1:0', '--history', '0');
+    const { address } = await serve(undefined, '--history', '0');
     const [ann, bob] = [connect(address, 'ann'), connect(address, 'bob')];
     const [a, b] = [ann.subscribe('room'), bob.subscribe('room')];
     await Promise.all([active(a), active(b)]);

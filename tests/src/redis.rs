@@ -4,6 +4,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -69,9 +70,7 @@ impl Server {
     fn start_with(folder: PathBuf, arguments: Vec<OsString>) -> Option<Self> {
         // Another process may take the port before the server does.
         for _ in 0..10 {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let address = free.local_addr().unwrap();
-            drop(free);
+            let address = free_address();
             match spawn(address, &folder, &arguments) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let _ = fs::remove_dir_all(folder);
@@ -180,6 +179,16 @@ fn new_folder() -> PathBuf {
     let folder = env::temp_dir().join(format!("switchboard-redis-{}-{count}", process::id()));
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// Returns an address that is free now. Its port is below those that the system hands out, so that no
+/// connection of another test has it while the server restarts.
+fn free_address() -> SocketAddr {
+    let first = (RandomState::new().hash_one(()) % 6_000) as u16;
+    (0..6_000)
+        .map(|step| SocketAddr::from((Ipv4Addr::LOCALHOST, 20_000 + first + step)))
+        .find(|&address| TcpListener::bind(address).is_ok())
+        .expect("one of six thousand ports is free")
 }
 
 fn spawn(address: SocketAddr, folder: &PathBuf, arguments: &[OsString]) -> io::Result<Child> {

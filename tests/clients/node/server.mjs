@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import './ends.mjs';
+import { freePort } from './ports.mjs';
 import { until } from './wait.mjs';
 
 const { SWITCHBOARD_CHAT, SWITCHBOARD_ECHO, SWITCHBOARD_LOG } = process.env;
@@ -44,7 +45,7 @@ async function serve(t, binary, flags, redirection) {
   const env = flags.find((it) => typeof it === 'object') ?? {};
   flags = flags.filter((it) => typeof it !== 'object').map(String);
   const log = SWITCHBOARD_LOG && !flags.includes('--log') ? ['--log', SWITCHBOARD_LOG] : [];
-  const listen = flags.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const listen = flags.includes('--listen') ? [] : ['--listen', `127.0.0.1:${await freePort()}`];
   const server = new Server(binary, [...listen, ...flags, ...log], env, redirection);
   t.after(async () => {
     server.kill();

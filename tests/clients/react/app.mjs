@@ -2,22 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import net from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../node/ports.mjs';
 import { chat } from '../node/server.mjs';
 import { until } from '../node/wait.mjs';
 
 const EXAMPLES = fileURLToPath(new URL('../../../client-ts/examples/', import.meta.url));
-
-/** A port that was free just now: the chat has to know the application's origin, and the application the chat's. */
-async function freePort() {
-  const listener = net.createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  return port;
-}
 
 const PROGRAMS = {
   vite: (port) => ['node_modules/vite/bin/vite.js', 'preview', '--host', '127.0.0.1', '--port', port, '--strictPort'],
@@ -30,6 +20,7 @@ const SERVER = {
 
 /** Runs one of them, with a chat server that takes its pages; both are gone after the test. */
 export async function run(t, name) {
+  // The chat has to know the application's origin, and the application the chat's.
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const server = await chat(t, '--origin', origin);
