@@ -17,24 +17,34 @@ root=$PWD
 target=${CARGO_TARGET_DIR:-$root/target}
 cache=$root/tests/.cache
 wanted=("$@")
-lines=()
-passed=0
-failed=0
+verdicts=$(mktemp)
+trap 'rm -f "$verdicts" "$verdicts".*' EXIT
+# Lanes ignore an interrupt of the terminal.
+trap 'trap - TERM; rm -f "$verdicts" "$verdicts".*; kill 0' INT TERM
 
 say() { printf '\n=== %s\n' "$*"; }
 
-# part NAME TITLE COMMAND...: runs one part, remembers its verdict and its time.
+# part NAME TITLE COMMAND...: runs one part, writes down its verdict and its time.
 part() {
   local name=$1 title=$2 from=$SECONDS verdict
   shift 2
   if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then return 0; fi
   say "$title"
-  if "$@"; then
-    verdict=ok passed=$((passed + 1))
-  else
-    verdict=FAILED failed=$((failed + 1))
-  fi
-  lines+=("$(printf '%-6s %4d s  %s' "$verdict" $((SECONDS - from)) "$title")")
+  if "$@"; then verdict=ok; else verdict=FAILED; fi
+  printf '%-6s %4d s  %s\n' "$verdict" $((SECONDS - from)) "$title" >>"$verdicts"
+}
+
+# beside LANE...: runs these functions at the same time, for most of what they do is to wait. What the first
+# prints is seen at once, what the others print when all have ended.
+beside() {
+  local lane lanes=()
+  for lane in "${@:2}"; do
+    "$lane" >"$verdicts.$lane" 2>&1 &
+    lanes+=($!)
+  done
+  "$1"
+  wait "${lanes[@]}"
+  for lane in "${@:2}"; do cat "$verdicts.$lane"; done
 }
 
 # A thousand clients and their server need more than the usual 1024 open files.
@@ -47,10 +57,15 @@ raise_open_files() {
 }
 
 apt_get() {
-  local sudo=()
+  local sudo=() lock
   [ "$(id -u)" = 0 ] || sudo=(sudo -n)
   echo "installing with apt-get: $*"
+  # Lanes that install at the same time wait for each other.
+  exec {lock}>"$verdicts.apt" && flock "$lock" || return 1
   "${sudo[@]}" apt-get update -qq && "${sudo[@]}" apt-get install -y -qq "$@"
+  local verdict=$?
+  exec {lock}>&-
+  return $verdict
 }
 
 install_node_packages() {
@@ -110,6 +125,12 @@ simulation() {
 simulation_of_nodes() {
   cargo run --release --locked -p switchboard-tests --bin simulate -- --nodes --seeds 240 --threads 2
 }
+
+# nicely FUNCTION: what it starts gives way to all other processes.
+nicely() (
+  renice -n 10 -p "$BASHPID" >/dev/null
+  "$1"
+)
 
 # Ten thousand clients and their node; it fails where one knocks too often, too late or at all.
 swarm() { cargo run --release --locked -p switchboard-tests --bin swarm -- 1 10000; }
@@ -223,11 +244,29 @@ examples() {
     node --test --test-reporter=spec --test-timeout=120000 tests/clients/examples/*.test.mjs
 }
 
+# Prints a port that is free, below those that the system hands out, so that nobody gets it by chance meanwhile.
+free_port() {
+  python3 - <<'END'
+import random
+import socket
+
+while True:
+    port = random.randrange(20000, 32000)
+    try:
+        with socket.socket() as it:
+            it.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break
+END
+}
+
 # The way of a newcomer: a new package, the README's axum program pasted into it, and two clients that talk.
 newcomer() {
   local work port verdict=0
   install_node_packages && work=$(mktemp -d)/newcomer || return 1
-  port=$(python3 -c 'import socket; it = socket.socket(); it.bind(("127.0.0.1", 0)); print(it.getsockname()[1])')
+  port=$(free_port)
   cargo new --quiet "$work" || return 1
   cat >>"$work/Cargo.toml" <<END
 axum = "0.8"
@@ -388,34 +427,49 @@ environments() {
 export CARGO_PROFILE_RELEASE_LTO="${CARGO_PROFILE_RELEASE_LTO:-off}"
 export CARGO_PROFILE_RELEASE_CODEGEN_UNITS="${CARGO_PROFILE_RELEASE_CODEGEN_UNITS:-16}"
 
+# What keeps the processors busy; where it cannot be late for anything, it gives way to the other lanes.
+machines() {
+  part rust "Rust: cargo test --workspace" rust_tests
+  part simulation "Simulation: 1000 seeds" nicely simulation
+  part simulation "Simulation of several nodes: 240 seeds" nicely simulation_of_nodes
+  part schedules "The runtime under 9000 schedules per test" nicely schedules
+  part swarm "Ten thousand clients: restart, partition, drain" swarm
+  part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
+  part miri "Miri over the core" miri
+}
+
+servers() {
+  local runtime suffix
+  part autobahn "Autobahn: 385 cases against echo and echo-smol" autobahn
+  for runtime in tokio smol; do
+    suffix=
+    [ "$runtime" = tokio ] || suffix=-$runtime
+    part clients "PyPI websockets against chat$suffix and echo$suffix" \
+      python_clients "chat$suffix" "echo$suffix"
+  done
+  part metrics "The metrics of chat, read by promtool" metrics
+  part cluster "The scripts of a cluster in Redis against their model, and nodes over it" cluster
+}
+
+javascript() {
+  part clients "npm ws against chat and echo" node_clients chat echo
+  part clients "npm ws against chat-smol and echo-smol" node_clients chat-smol echo-smol
+  part clients "npm ws against the other examples" examples
+  part client "TypeScript client against its vectors and chat" typescript_client chat echo
+  part environments "The TypeScript client in Node, Bun, Deno, Jest and workers" environments chat echo
+  part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo
+  part browser "The chat page in Chromium" browser chat echo
+  part faults "The TypeScript client under faults, in Node and Chromium" faults chat echo
+  part newcomer "A newcomer: cargo new, the README's axum program, two clients" newcomer
+}
+
 raise_open_files
 part build "Release examples" build_examples
-part rust "Rust: cargo test --workspace" rust_tests
-part cluster "The scripts of a cluster in Redis against their model, and nodes over it" cluster
-part simulation "Simulation: 1000 seeds" simulation
-part simulation "Simulation of several nodes: 240 seeds" simulation_of_nodes
-part swarm "Ten thousand clients: restart, partition, drain" swarm
-part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
-part schedules "The runtime under 9000 schedules per test" schedules
-part miri "Miri over the core" miri
-part autobahn "Autobahn: 385 cases against echo and echo-smol" autobahn
-for runtime in tokio smol; do
-  suffix=
-  [ "$runtime" = tokio ] || suffix=-$runtime
-  part clients "npm ws against chat$suffix and echo$suffix" node_clients "chat$suffix" "echo$suffix"
-  part clients "PyPI websockets against chat$suffix and echo$suffix" \
-    python_clients "chat$suffix" "echo$suffix"
-done
-part metrics "The metrics of chat, read by promtool" metrics
-part clients "npm ws against the other examples" examples
-part newcomer "A newcomer: cargo new, the README's axum program, two clients" newcomer
-part client "TypeScript client against its vectors and chat" typescript_client chat echo
-part environments "The TypeScript client in Node, Bun, Deno, Jest and workers" environments chat echo
-part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo
-part browser "The chat page in Chromium" browser chat echo
-part faults "The TypeScript client under faults, in Node and Chromium" faults chat echo
+beside machines servers javascript
 
 say "Summary of tests/run.sh (${SECONDS} s)"
-printf '%s\n' "${lines[@]}"
+cat "$verdicts"
+failed=$(grep -c '^FAILED' "$verdicts")
+passed=$(grep -c '^ok' "$verdicts")
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
