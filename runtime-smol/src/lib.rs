@@ -134,6 +134,7 @@
 pub mod client;
 #[cfg(feature = "http")]
 pub mod http;
+mod listen;
 #[cfg(feature = "redis")]
 mod redis;
 mod rt;
@@ -174,7 +175,7 @@ pub use switchboard_core::{
 #[doc(inline)]
 pub use switchboard_runtime::{
     Application, BroadcastError, Connection, Delivery, Entry, Foreign, Hub, IntoExecutor,
-    IntoListener, IntoSocket, Message, PolledBy, Runtime, WeakHub, http_api,
+    IntoListener, IntoSocket, Listen, Message, PolledBy, Runtime, WeakHub, http_api,
 };
 
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.

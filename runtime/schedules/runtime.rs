@@ -15,6 +15,7 @@ use shuttle::sync::Mutex;
 use super::machine::{Alarm, is_exhausted};
 use super::pipe::{Pipe, ServerEnd};
 use crate::argument::{IntoExecutor, IntoListener, IntoSocket};
+use crate::listen::Listen;
 use crate::net::AnySocket;
 use crate::net::SelfWaking;
 use crate::runtime::Runtime;
@@ -66,16 +67,9 @@ impl Crew {
 impl Runtime for Simulated {
     type Executor = Crew;
     type Timer = Alarm;
-    type Listener = Arc<Listener>;
-    type Acceptor = Arc<Listener>;
-    type Sockets = SelfWaking;
 
     fn executor() -> io::Result<Crew> {
         unreachable!("the hub is told where to spawn")
-    }
-
-    fn threads(crew: &Crew) -> usize {
-        crew.0.threads
     }
 
     fn spawn(crew: &Crew, future: impl Future<Output = ()> + Send + 'static) {
@@ -90,6 +84,16 @@ impl Runtime for Simulated {
         }
         let task = shuttle::future::spawn(future);
         crew.0.tasks.lock().expect("unseen").push(task);
+    }
+}
+
+impl Listen for Simulated {
+    type Listener = Arc<Listener>;
+    type Acceptor = Arc<Listener>;
+    type Sockets = SelfWaking;
+
+    fn threads(crew: &Crew) -> usize {
+        crew.0.threads
     }
 
     fn yield_now() -> impl Future<Output = ()> + Send {

@@ -11,11 +11,11 @@ use crate::application::Application;
 use crate::argument::{Foreign, IntoExecutor, IntoSocket, PolledBy};
 use crate::driver;
 use crate::hub::{Hub, WeakHub};
+use crate::listen::Listen;
 #[cfg(feature = "tls")]
 use crate::net::check_tls;
 use crate::net::{AnySocket, PolledSocket};
 use crate::node::{Arrival, Upgraded};
-use crate::runtime::Runtime;
 #[cfg(feature = "tls")]
 use crate::sync::Arc;
 
@@ -72,7 +72,7 @@ impl Hub {
     pub fn spawn_on<E, R>(mut self, executor: E) -> Self
     where
         E: IntoExecutor<R>,
-        R: Runtime,
+        R: Listen,
     {
         self.set_executor::<R>(executor.into_executor());
         self
@@ -87,7 +87,7 @@ impl Hub {
     pub fn accept<S, R>(&self, stream: S, early: Vec<u8>) -> io::Result<()>
     where
         S: IntoSocket<R>,
-        R: Runtime,
+        R: Listen,
     {
         let (socket, peer) = stream.into_socket()?;
         self.attach::<R>(socket, peer, Arrival::Fresh(None), early)
@@ -106,7 +106,7 @@ impl Hub {
     pub fn accept_stream<S, R>(&self, stream: S, peer: IpAddr, early: Vec<u8>) -> io::Result<()>
     where
         Foreign<S>: PolledBy<R>,
-        R: Runtime,
+        R: Listen,
     {
         self.accept_polled(stream, peer, Arrival::Fresh(None), early)
     }
@@ -122,7 +122,7 @@ impl Hub {
     pub fn accept_tls<S, R>(&self, stream: S, config: Arc<ServerConfig>) -> io::Result<()>
     where
         S: IntoSocket<R>,
-        R: Runtime,
+        R: Listen,
     {
         check_tls(&config)?;
         let (socket, peer) = stream.into_socket()?;
@@ -179,7 +179,7 @@ impl Hub {
     ) -> io::Result<()>
     where
         Foreign<S>: PolledBy<R>,
-        R: Runtime,
+        R: Listen,
     {
         self.accept_polled(stream, peer, upgraded(request, None), early)
     }
@@ -198,7 +198,7 @@ impl Hub {
     ) -> io::Result<()>
     where
         S: IntoSocket<R>,
-        R: Runtime,
+        R: Listen,
     {
         let (socket, peer) = stream.into_socket()?;
         self.attach::<R>(socket, peer, upgraded(request, None), early)
@@ -213,13 +213,13 @@ impl Hub {
     ) -> io::Result<()>
     where
         Foreign<S>: PolledBy<R>,
-        R: Runtime,
+        R: Listen,
     {
         let socket = AnySocket::new(PolledSocket::new(Foreign(stream).adapt()));
         self.attach::<R>(socket, peer, arrival, early)
     }
 
-    pub(crate) fn attach<R: Runtime>(
+    pub(crate) fn attach<R: Listen>(
         &self,
         socket: AnySocket,
         peer: IpAddr,

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::IpAddr;
 
+use crate::listen::Listen;
 use crate::net::{AnySocket, Stream};
 use crate::runtime::Runtime;
 
@@ -24,7 +25,7 @@ pub trait IntoExecutor<R: Runtime> {
     label = "not a listener",
     note = "`serve` takes the `TcpListener` of tokio (with `switchboard-tokio`) or smol (with `switchboard-smol`)"
 )]
-pub trait IntoListener<R: Runtime> {
+pub trait IntoListener<R: Listen> {
     /// Returns the listener.
     fn into_listener(self) -> R::Listener;
 }

@@ -20,8 +20,9 @@
 //!
 //! # Porting to a runtime
 //!
-//! - Implement [`Runtime`] for a type without values, such as `enum Tokio {}`: how tasks are spawned and
-//!   TCP connections accepted, and its [`Timer`].
+//! - Implement [`Runtime`] for a type without values, such as `enum Tokio {}`: how tasks are spawned, and
+//!   its [`Timer`].
+//! - Implement [`Listen`] for it: how TCP connections are accepted and sockets watched.
 //! - Implement [`IntoExecutor`], [`IntoListener`] and [`IntoSocket`] with it as their parameter for the
 //!   types that applications pass to a hub, and [`PolledBy`] for [`Foreign<S>`](Foreign), where `S` is any
 //!   stream that the runtime can read and write, adapted as a [`Stream`].
@@ -51,6 +52,7 @@ mod driver;
 pub mod http;
 pub mod http_api;
 mod hub;
+mod listen;
 mod machine;
 mod net;
 mod node;
@@ -72,6 +74,7 @@ mod waiters;
 pub use self::application::Application;
 pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy};
 pub use self::hub::{BroadcastError, Connection, Delivery, Entry, Hub, Message, WeakHub};
+pub use self::listen::Listen;
 #[cfg(target_os = "linux")]
 pub use self::net::epoll;
 pub use self::net::{

@@ -14,10 +14,11 @@ use switchboard_core::{DrainReport, Request};
 use crate::argument::IntoListener;
 use crate::driver;
 use crate::hub::Hub;
+use crate::listen::Listen;
 #[cfg(feature = "tls")]
 use crate::net::check_tls;
 use crate::node::{Arrival, Pages};
-use crate::runtime::{BoxFuture, Runtime, Timer};
+use crate::runtime::{BoxFuture, Timer};
 use crate::shield::warn;
 use crate::sync::Arc;
 
@@ -33,7 +34,7 @@ impl Hub {
     pub fn serve<L, R>(self, listener: L) -> Serve<R>
     where
         L: IntoListener<R>,
-        R: Runtime,
+        R: Listen,
     {
         Serve {
             listener: listener.into_listener(),
@@ -52,7 +53,7 @@ impl Hub {
 /// Fails outside of a runtime, if no executor was set; if the listener cannot be used; and if the
 /// runtime that drives the hub has shut down.
 #[must_use = "`Serve` does nothing unless awaited"]
-pub struct Serve<R: Runtime> {
+pub struct Serve<R: Listen> {
     listener: R::Listener,
     hub: Hub,
     pages: Option<Pages>,
@@ -60,7 +61,7 @@ pub struct Serve<R: Runtime> {
     tls: Option<Arc<ServerConfig>>,
 }
 
-impl<R: Runtime> Serve<R> {
+impl<R: Listen> Serve<R> {
     /// Answers requests that are not upgrades, such as pages, statistics and health checks. Without this
     /// they get 404. HTTP/1.0 is accepted for them, because the health checks of some proxies use it.
     pub fn with_pages<F, A>(self, pages: F) -> Self
@@ -127,7 +128,7 @@ impl<R: Runtime> Serve<R> {
     }
 }
 
-impl<R: Runtime> IntoFuture for Serve<R> {
+impl<R: Listen> IntoFuture for Serve<R> {
     type Output = io::Result<DrainReport>;
     type IntoFuture = BoxFuture<Self::Output>;
 

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use switchboard_core::cluster::Output;
 use switchboard_core::{Clustering, ConfigError};
 
+use crate::listen::Listen;
 use crate::node::Shared;
 use crate::redis::adapter::{Config, Event, Link, Order, Target};
-use crate::runtime::Runtime;
 use crate::sync::Arc;
 
 /// Pushes that are handled under one hold of the lock.
@@ -75,7 +75,7 @@ impl Link for ClusterLink {
 }
 
 /// Spawns the adapter of a hub, if it is a node of a cluster.
-pub(super) fn start<R: Runtime>(shared: &Arc<Shared>, executor: &R::Executor) -> io::Result<()> {
+pub(super) fn start<R: Listen>(shared: &Arc<Shared>, executor: &R::Executor) -> io::Result<()> {
     let Some(cluster) = &shared.config.cluster else {
         return Ok(());
     };

@@ -21,9 +21,10 @@ use slab::Slab;
 use super::Host;
 use super::task::Task;
 use super::writer::{Writer, Written};
+use crate::listen::Listen;
 use crate::net::{Readiness, SocketToken, Sockets};
 use crate::node::{Arrived, Inbox, Posted, Shared, TaskWaker};
-use crate::runtime::{Runtime, Timer};
+use crate::runtime::Timer;
 use crate::shield::{error, warn};
 use crate::sync::Arc;
 
@@ -33,7 +34,7 @@ const TURNS: u32 = 32;
 const REST: Duration = Duration::from_millis(50);
 
 /// A task and its state in the loop.
-struct Hosted<R: Runtime> {
+struct Hosted<R: Listen> {
     task: Task<R>,
     generation: u32,
     /// Whether its socket is watched for writability.
@@ -50,7 +51,7 @@ enum Turn {
     Over,
 }
 
-struct EventLoop<R: Runtime> {
+struct EventLoop<R: Listen> {
     host: Arc<Host>,
     inbox: Arc<Inbox>,
     sockets: R::Sockets,
@@ -69,7 +70,7 @@ struct EventLoop<R: Runtime> {
 }
 
 /// Runs until the hub has shut down and the last connection has gone.
-pub(crate) async fn run<R: Runtime>(host: Arc<Host>, index: usize) {
+pub(crate) async fn run<R: Listen>(host: Arc<Host>, index: usize) {
     let shared = host.shared().clone();
     let Some(inbox) = shared.inbox(index).cloned() else {
         return;
@@ -103,7 +104,7 @@ pub(crate) async fn run<R: Runtime>(host: Arc<Host>, index: usize) {
 
 /// Creates the set of sockets, and retries while file descriptors are exhausted. Returns `None` when the
 /// hub has shut down.
-async fn open<R: Runtime>(shared: &Shared, inbox: &Inbox) -> Option<R::Sockets> {
+async fn open<R: Listen>(shared: &Shared, inbox: &Inbox) -> Option<R::Sockets> {
     while !shared.is_closed() {
         let error = match R::sockets() {
             Ok(sockets) => return Some(sockets),
@@ -133,7 +134,7 @@ async fn pass_on() {
     .await;
 }
 
-impl<R: Runtime> EventLoop<R> {
+impl<R: Listen> EventLoop<R> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
         let shared = self.host.shared().clone();
         let _turn = shared.begin_turn();
@@ -303,7 +304,7 @@ impl<R: Runtime> EventLoop<R> {
     }
 }
 
-impl<R: Runtime> Drop for EventLoop<R> {
+impl<R: Listen> Drop for EventLoop<R> {
     /// The runtime may end before the hub. Tasks are dropped one by one, so that a panic of one hook does
     /// not affect the others, and their connections are reset.
     fn drop(&mut self) {

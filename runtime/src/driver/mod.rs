@@ -21,15 +21,16 @@ use switchboard_core::response::{self, HttpDate};
 use switchboard_core::{Frame, Refused};
 
 use crate::hub::Host;
+use crate::listen::Listen;
 use crate::machine;
 use crate::net::{AnySocket, Socket};
 use crate::node::{Arrival, Arrived, Link, Running, Who};
-use crate::runtime::{Runtime, Timer};
+use crate::runtime::Timer;
 use crate::shield::debug;
 use crate::sync::Arc;
 
 /// Adds a socket to the node. `early` holds bytes that were already read from it.
-pub(crate) fn attach<R: Runtime>(
+pub(crate) fn attach<R: Listen>(
     host: &Arc<Host>,
     executor: impl FnOnce() -> io::Result<R::Executor>,
     socket: AnySocket,
@@ -87,7 +88,7 @@ fn last_words(refused: Refused, upgraded: bool) -> Vec<u8> {
 
 /// Spawns the ticker and those event loops that are not running: all of them at first, later those
 /// whose runtime has ended.
-pub(crate) fn start<R: Runtime>(
+pub(crate) fn start<R: Listen>(
     host: &Arc<Host>,
     executor: impl FnOnce() -> io::Result<R::Executor>,
 ) -> io::Result<()> {

@@ -9,8 +9,8 @@ use switchboard_core::{Event, ReadMode};
 
 use super::locking::Locking;
 use super::task::{Leftover, Task};
+use crate::listen::Listen;
 use crate::net::Socket;
-use crate::runtime::Runtime;
 
 /// Size of a read.
 const SCRATCH: usize = 64 << 10;
@@ -25,7 +25,7 @@ thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-impl<R: Runtime> Task<R> {
+impl<R: Listen> Task<R> {
     /// Reads what is available, up to the limits of a turn.
     pub(super) fn read(&mut self, context: &mut Context<'_>) {
         let mut turn = Turn::default();

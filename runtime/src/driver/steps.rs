@@ -10,11 +10,11 @@ use super::calls::{Begun, Hook, begin, hook_span, panic_message};
 use super::locking::Locking;
 use super::task::Task;
 use super::writer::flush_now;
+use crate::listen::Listen;
 use crate::node::Arrival;
-use crate::runtime::Runtime;
 use crate::shield::error;
 
-impl<R: Runtime> Task<R> {
+impl<R: Listen> Task<R> {
     /// Carries out a step and those that follow from it, until a hook is pending.
     pub(super) fn run(&mut self, context: &mut Context<'_>, mut step: Option<Step>) {
         loop {

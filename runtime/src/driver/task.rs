@@ -11,9 +11,9 @@ use switchboard_core::{ConnectionId, Event};
 use super::Host;
 use super::calls::Hook;
 use super::locking::Locking;
+use crate::listen::Listen;
 use crate::net::{AnySocket, NoSocket, Socket};
 use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Held, Link, ROOMS, Shared};
-use crate::runtime::Runtime;
 use crate::shield::shielded;
 use crate::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Leftover {
 }
 
 /// The task of one connection.
-pub(crate) struct Task<R: Runtime> {
+pub(crate) struct Task<R: Listen> {
     pub(super) host: Arc<Host>,
     pub(super) link: Arc<Link>,
     pub(super) session: Session,
@@ -53,7 +53,7 @@ pub(crate) struct Task<R: Runtime> {
     pub(super) ended: bool,
 }
 
-impl<R: Runtime> Task<R> {
+impl<R: Listen> Task<R> {
     pub(crate) fn new(host: Arc<Host>, arrived: Arrived) -> Self {
         let shared = host.shared();
         // There is one per connection.
@@ -205,7 +205,7 @@ impl<R: Runtime> Task<R> {
     }
 }
 
-impl<R: Runtime> Drop for Task<R> {
+impl<R: Listen> Drop for Task<R> {
     fn drop(&mut self) {
         self.host
             .shared()

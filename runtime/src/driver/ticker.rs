@@ -4,8 +4,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::listen::Listen;
 use crate::node::{Locked, Shared};
-use crate::runtime::{Runtime, Timer};
+use crate::runtime::Timer;
 use crate::sync::Arc;
 
 /// Sleep time without a deadline.
@@ -13,7 +14,7 @@ const IDLE: Duration = Duration::from_secs(3_600);
 /// Beyond this delay, all accumulated input is read before deadlines are judged.
 const LATE: Duration = Duration::from_millis(500);
 
-pub(crate) async fn tick<R: Runtime>(shared: Arc<Shared>) {
+pub(crate) async fn tick<R: Listen>(shared: Arc<Shared>) {
     let mut set = R::Timer::now() + IDLE;
     let mut timer = R::Timer::new(set);
     shared.set_alarm();

@@ -12,12 +12,12 @@ use switchboard_core::{Admission, Request};
 use super::stream::HyperStream;
 use crate::accept::upgraded as arrival;
 use crate::hub::Hub;
+use crate::listen::Listen;
 use crate::net::{AnySocket, PolledSocket};
-use crate::runtime::Runtime;
 use crate::shield::warn;
 
 /// How hyper is given the TCP streams of a runtime.
-pub trait HyperIo: Runtime {
+pub trait HyperIo: Listen {
     /// The adapter of a TCP stream.
     type Io: Read + Write + Unpin + Send + 'static;
 
