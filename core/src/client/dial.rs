@@ -1,5 +1,7 @@
 //! What a dial needs to know: why a token is requested, how it is offered, what a refusal means.
 
+use crate::protocol::BEARER_PROTOCOL;
+
 /// Why a token is requested.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,5 +36,5 @@ pub fn token_subprotocol(token: &str) -> String {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     let token = URL_SAFE_NO_PAD.encode(token);
-    format!("{}{token}", crate::handshake::BEARER_PROTOCOL)
+    format!("{BEARER_PROTOCOL}{token}")
 }

@@ -33,7 +33,6 @@ pub(crate) use self::resume::{Resume, is_session};
 pub(crate) use self::scan::is_token;
 use self::scan::{HEAD_BYTES, Scanner};
 use self::target::{Route, Target};
-pub(crate) use self::token::BEARER_PROTOCOL;
 pub use self::upgrade::{JSON_PROTOCOL, accept_key};
 pub use self::upgraded::UpgradeRequest;
 use crate::BadRequest;

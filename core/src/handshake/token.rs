@@ -7,9 +7,6 @@ use super::headers::{Headers, Known};
 use super::query::Query;
 use crate::{BadRequest, Token, Tokens};
 
-/// The prefix of the subprotocol that carries a token.
-pub(crate) const BEARER_PROTOCOL: &str = "base64url.bearer.switchboard.";
-
 const ILLEGAL: BadRequest = BadRequest::Syntax("the token is malformed");
 const ENCODING: BadRequest = BadRequest::Syntax("the token is not percent-encoded UTF-8");
 

@@ -11,8 +11,8 @@ use super::authority::Authority;
 use super::head::Version;
 use super::headers::{Headers, Known};
 use super::scan::is_token;
-use super::token::BEARER_PROTOCOL;
 use crate::BadRequest;
+use crate::protocol::BEARER_PROTOCOL;
 
 /// The subprotocol of the JSON protocol. The answer to an upgrade request that offers it, of a node that
 /// speaks it, must name it: browsers drop the connection otherwise.

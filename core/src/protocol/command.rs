@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::content::check_strings;
-use super::{Content, MAX_ECHO_BYTES};
+use super::{Content, MAX_ECHO_BYTES, Since};
 use crate::Token;
 
 /// A message of a client, borrowed from its text except where that has escapes.
@@ -112,15 +112,6 @@ impl Command<'_> {
             | Self::Auth { .. } => return None,
         })
     }
-}
-
-/// A position in a room: a number in one of its lives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Since<'a> {
-    /// Identifies the life of the room.
-    pub epoch: Cow<'a, str>,
-    /// The number of the last message that was seen; 0 for none.
-    pub seq: u64,
 }
 
 /// A client's id for a request: a JSON integer or string of at most [`MAX_ECHO_BYTES`] bytes,

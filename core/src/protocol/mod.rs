@@ -27,12 +27,17 @@ mod content;
 mod fields;
 mod parse;
 mod server_message;
+mod since;
 
-pub use command::{Command, RequestId, Since, Timestamp};
+pub use command::{Command, RequestId, Timestamp};
 pub use content::{BadContent, Content, Json};
 pub use parse::{Rejected, parse};
 pub(crate) use server_message::write_before_seq;
 pub use server_message::{ErrorCode, ServerMessage};
+pub use since::Since;
+
+/// The prefix of the subprotocol that carries a token.
+pub(crate) const BEARER_PROTOCOL: &str = "base64url.bearer.switchboard.";
 
 /// The maximum size in bytes of the JSON text of an id, of a ping's timestamp, of a position's
 /// epoch, or of a rejected request's channel that is echoed.
