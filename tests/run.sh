@@ -414,7 +414,7 @@ react_examples() {
   with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=300000 tests/clients/react/*.test.mjs
 }
 
-# The TypeScript client where its README says that it runs: Node, Bun, Deno, Jest, workers.
+# The TypeScript client where its README says that it runs: Node, Bun, Deno, Jest, Hermes, workers.
 environments() {
   find_chromium && install_node_packages && install_client_packages && pack_client &&
     with_packed_client tests/clients/environments &&
@@ -456,7 +456,7 @@ javascript() {
   part clients "npm ws against chat-smol and echo-smol" node_clients chat-smol echo-smol
   part clients "npm ws against the other examples" examples
   part client "TypeScript client against its vectors and chat" typescript_client chat echo
-  part environments "The TypeScript client in Node, Bun, Deno, Jest and workers" environments chat echo
+  part environments "The TypeScript client in Node, Bun, Deno, Jest, Hermes and workers" environments chat echo
   part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo
   part browser "The chat page in Chromium" browser chat echo
   part faults "The TypeScript client under faults, in Node and Chromium" faults chat echo

@@ -4,14 +4,17 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { browser } from '../browser/pages.mjs';
 import { chat } from '../node/server.mjs';
 import { converse, TOLD } from './converse.mjs';
+import { client, program, transformed } from './hermes/program.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const packages = `${here}node_modules/`;
@@ -72,6 +75,28 @@ for (const environment of ['node', 'jsdom']) {
     assert.match(said, /Tests: +3 passed, 3 total/);
   });
 }
+
+/** A folder that is gone after the test. */
+async function folder(t) {
+  const path = await mkdtemp(join(tmpdir(), 'switchboard-'));
+  t.after(() => rm(path, { recursive: true }));
+  return path;
+}
+
+const linux = process.platform === 'linux' && process.arch === 'x64';
+const hermes = of('Hermes', linux ? 'hermes-engine-cli/linux64-bin/hermes' : '');
+test('Hermes 0.12, the engine of React Native, with what React Native has', { skip: hermes.skip }, async (t) => {
+  const script = join(await folder(t), 'program.js');
+  await writeFile(script, transformed(program(), 'default'));
+  assert.deepEqual(JSON.parse(await output(hermes.path, ['-w', script])), TOLD);
+});
+
+const hermesc = of('the compiler of Hermes', linux ? 'hermes-compiler/hermesc/linux64-bin/hermesc' : '');
+test('Hermes 1.0 compiles the client', { skip: hermesc.skip }, async (t) => {
+  const script = join(await folder(t), 'client.js');
+  await writeFile(script, transformed(client(), 'hermes-stable'));
+  assert.equal(await output(hermesc.path, ['-w', '-O', '-emit-binary', '-out', `${script}.hbc`, script]), '');
+});
 
 /** Serves the files of this folder, for pages. */
 async function files(t) {
