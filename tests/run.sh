@@ -275,14 +275,35 @@ tokio = { version = "1", features = ["full"] }
 END
   # The versions that are there already, as far as they are the same crates.
   cp Cargo.lock "$work"
-  # The block of code of which a line uses axum's router, for another port.
-  awk '/^```/ { if (block ~ /use axum::/) { printf "%s", block; exit } block = ""; next }
-    { block = block $0 "\n" }' README.md | sed "s/127.0.0.1:8080/127.0.0.1:$port/" >"$work/src/main.rs"
+  readme_program "use axum::" "$port" >"$work/src/main.rs"
   grep -q "127.0.0.1:$port" "$work/src/main.rs" || { echo "the README has no such program"; verdict=1; }
   CARGO_TARGET_DIR=$target cargo build --manifest-path "$work/Cargo.toml" &&
     SWITCHBOARD_NEWCOMER=$target/debug/newcomer SWITCHBOARD_NEWCOMER_PORT=$port \
       node --test --test-reporter=spec --test-timeout=120000 tests/clients/newcomer/*.test.mjs || verdict=1
   rm -rf "$(dirname "$work")"
+  return $verdict
+}
+
+# The README's bots in packages that take the client of each runtime and not the server, against chat.
+bots() {
+  local work port runtime verdict=0 name
+  local -A runtimes=([tokio]='tokio = { version = "1", features = ["full"] }' [smol]='smol = "2"')
+  install_node_packages && work=$(mktemp -d) && port=$(free_port) || return 1
+  for runtime in "${!runtimes[@]}"; do
+    name=$runtime-bot
+    cargo new --quiet "$work/$name" || return 1
+    cat >>"$work/$name/Cargo.toml" <<END
+switchboard-$runtime = { path = "$root/runtime-$runtime", default-features = false, features = ["client"] }
+${runtimes[$runtime]}
+END
+    cp Cargo.lock "$work/$name"
+    readme_program "use switchboard_${runtime}::client::" "$port" >"$work/$name/src/main.rs"
+    grep -q "127.0.0.1:$port" "$work/$name/src/main.rs" || { echo "the README has no such bot"; verdict=1; }
+    CARGO_TARGET_DIR=$target cargo build --manifest-path "$work/$name/Cargo.toml" || verdict=1
+  done
+  [ $verdict = 0 ] && SWITCHBOARD_BOTS=$target/debug SWITCHBOARD_BOTS_PORT=$port with_servers chat echo \
+    node --test --test-reporter=spec --test-timeout=120000 tests/clients/bots/*.test.mjs || verdict=1
+  rm -rf "$work"
   return $verdict
 }
 
@@ -461,6 +482,7 @@ javascript() {
   part browser "The chat page in Chromium" browser chat echo
   part faults "The TypeScript client under faults, in Node and Chromium" faults chat echo
   part newcomer "A newcomer: cargo new, the README's axum program, two clients" newcomer
+  part newcomer "The README's bots, with the client alone, against chat" bots
 }
 
 raise_open_files

@@ -40,70 +40,115 @@
 //!
 //! # Features
 //!
-//! None. This crate has no socket, clock, thread, task, global or source of randomness, and no `unsafe`.
+//! - `server`, on by default: everything but [`client`] and what it shares with a server. A program that is only a
+//!   client does without it.
+//!
+//! This crate has no socket, clock, thread, task, global or source of randomness, and no `unsafe`.
 
 // The order of a hash map is not deterministic; see also core/clippy.toml.
 #![warn(clippy::iter_over_hash_type)]
 
+#[cfg(feature = "server")]
 mod address;
+#[cfg(feature = "server")]
 mod bucket;
 pub mod client;
+#[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod cluster;
+#[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod clustered;
+#[cfg(feature = "server")]
 mod config;
+#[cfg(feature = "server")]
 mod date;
+#[cfg(feature = "server")]
 mod decoder;
+#[cfg(feature = "server")]
 mod deflate;
+#[cfg(feature = "server")]
 mod denied;
+#[cfg(feature = "server")]
 mod event_stream;
+#[cfg(feature = "server")]
 mod frame;
+#[cfg(feature = "server")]
 mod handshake;
+#[cfg(feature = "server")]
 mod hash;
+#[cfg(feature = "server")]
 mod id;
+#[cfg(feature = "server")]
 mod name;
+#[cfg(feature = "server")]
 pub mod operations;
+#[cfg(feature = "server")]
 mod origin;
+#[cfg(feature = "server")]
 mod position;
+#[cfg(feature = "server")]
 mod presence_info;
 pub mod protocol;
+#[cfg(feature = "server")]
 mod reason;
+#[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod recorder;
+#[cfg(feature = "server")]
 pub mod response;
+#[cfg(feature = "server")]
 pub mod session;
+#[cfg(feature = "server")]
 mod switchboard;
 mod time;
 
+#[cfg(feature = "server")]
 pub use address::{IpKey, client_address};
+#[cfg(feature = "server")]
 pub use cluster::{Order, WhenDown};
+#[cfg(feature = "server")]
 pub use config::{
     Clustering, Compression, Config, ConfigError, Direct, FlightRecorder, Health, HealthPing,
     History, Keep, Limits, Presence, Rate, Rates, Refusal, RoomHistory, RoomPresence, RoomRule,
     Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
 };
+#[cfg(feature = "server")]
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
+#[cfg(feature = "server")]
 pub use deflate::{Deflater, Inflated, Inflater, RoomMessage, Twin};
+#[cfg(feature = "server")]
 pub use denied::{Denied, Reason};
+#[cfg(feature = "server")]
 pub use frame::{BadCloseCode, CloseFrame, Frame};
+#[cfg(feature = "server")]
 pub use handshake::{
     Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Token, UpgradeRequest,
 };
+#[cfg(feature = "server")]
 pub use id::{BadConnectionId, ConnectionId, StaleId};
+#[cfg(feature = "server")]
 pub use name::{BadName, check_name, check_user};
+#[cfg(feature = "server")]
 pub use origin::{BadOrigin, Origins};
+#[cfg(feature = "server")]
 pub use position::{BadPosition, JoinFrom, Position, Reach};
+#[cfg(feature = "server")]
 pub use presence_info::{BadPresenceInfo, PresenceInfo};
+#[cfg(feature = "server")]
 pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
+#[cfg(feature = "server")]
 pub use recorder::Dump;
+#[cfg(feature = "server")]
 pub use session::{Admission, Data};
+#[cfg(feature = "server")]
 pub use switchboard::{
     Action, Buckets, ClusterReport, CompressedStats, DrainReport, Event, Excerpt, Exclude,
     HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, Notice, PingResult, Posted,
     Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome, SendError,
     Stats, Stored, Switchboard, ToAll, UserReport, WriteTurn,
 };
+#[cfg(feature = "server")]
 #[doc(hidden)]
 pub use switchboard::{Replay, Replayed, Unlike};
 pub use time::Time;

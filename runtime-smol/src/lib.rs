@@ -120,8 +120,10 @@
 //!
 //! # Feature flags
 //!
+//! - `server`, on by default: all of this page but the module `client`.
 //! - `client`: the module `client`, a client that reconnects and resubscribes by itself. Off by default,
-//!   so that a server does not build tungstenite.
+//!   so that a server does not build tungstenite. A program that is only a client needs nothing else:
+//!   `default-features = false, features = ["client"]`.
 //! - `http`: the module `http`, to embed a hub in an application of hyper or of another library with the
 //!   types of the crate `http`.
 //! - `tls`: `serve_tls` and the module `tls`, to serve over TLS by rustls. The application chooses the
@@ -134,32 +136,41 @@
 pub mod client;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "server")]
 mod listen;
 #[cfg(feature = "redis")]
 mod redis;
 mod rt;
+#[cfg(feature = "server")]
 mod socket;
 #[cfg(any(feature = "client", feature = "redis"))]
 mod stream;
-#[cfg(all(target_os = "linux", not(switchboard_portable)))]
+#[cfg(all(feature = "server", target_os = "linux", not(switchboard_portable)))]
 #[path = "linux.rs"]
 mod tcp;
-#[cfg(not(all(target_os = "linux", not(switchboard_portable))))]
+#[cfg(all(
+    feature = "server",
+    not(all(target_os = "linux", not(switchboard_portable)))
+))]
 #[path = "portable.rs"]
 mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
-#[cfg(all(target_os = "linux", not(switchboard_portable)))]
+#[cfg(all(feature = "server", target_os = "linux", not(switchboard_portable)))]
 mod watch;
 
 pub use self::rt::{Executor, Smol};
 
+#[cfg(feature = "server")]
 #[doc(inline)]
 pub use switchboard_core::operations;
+#[cfg(feature = "server")]
 #[doc(inline)]
 pub use switchboard_core::protocol::{BadContent, Content, ErrorCode, Json, ServerMessage};
+#[cfg(feature = "server")]
 #[doc(inline)]
 pub use switchboard_core::response::{PageResponse, accept_key};
+#[cfg(feature = "server")]
 #[doc(inline)]
 pub use switchboard_core::{
     Admission, ApplicationCode, BadCloseCode, BadConnectionId, BadName, BadOrigin, BadPosition,
@@ -172,16 +183,22 @@ pub use switchboard_core::{
     SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport,
     WhenDown, Wire, check_user,
 };
+#[cfg(feature = "server")]
 #[doc(inline)]
 pub use switchboard_runtime::{
     Application, BroadcastError, Connection, Delivery, Entry, Foreign, Hub, IntoExecutor,
-    IntoListener, IntoSocket, Listen, Message, PolledBy, Runtime, WeakHub, http_api,
+    IntoListener, IntoSocket, Listen, Message, PolledBy, WeakHub, http_api,
 };
 
+#[doc(inline)]
+pub use switchboard_runtime::Runtime;
+
 /// Accepts connections until the hub is drained. Returned by [`serve`]; await it.
+#[cfg(feature = "server")]
 pub type Serve = switchboard_runtime::Serve<Smol>;
 
 /// Accepts all connections of `listener` into `hub`, until the hub is drained. Short for [`Hub::serve`].
+#[cfg(feature = "server")]
 pub fn serve(listener: smol::net::TcpListener, hub: Hub) -> Serve {
     hub.serve(listener)
 }

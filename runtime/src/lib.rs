@@ -32,6 +32,7 @@
 //!
 //! # Features
 //!
+//! - `server`, on by default: everything for servers.
 //! - `client`: the module `client`, a client that reconnects and resubscribes by itself, for runtimes
 //!   that implement its trait `Dial`.
 //! - `client-tls`: `wss://` in the client, by rustls.
@@ -42,19 +43,37 @@
 //! - `redis`, `redis-tokio`, `redis-smol`, `redis-tls`: several nodes over Redis, for hubs with
 //!   [`Config::cluster`](switchboard_core::Config::cluster).
 
+#[cfg(feature = "server")]
 mod accept;
+#[cfg(feature = "server")]
 mod application;
+#[cfg(feature = "server")]
 mod argument;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
 mod driver;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "server")]
 pub mod http_api;
+#[cfg(feature = "server")]
 mod hub;
+#[cfg(feature = "server")]
 mod listen;
+#[cfg_attr(
+    not(feature = "server"),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "a client needs a part of it"
+    )
+)]
 mod machine;
+#[cfg(feature = "server")]
 mod net;
+#[cfg(feature = "server")]
 mod node;
 #[cfg(any(feature = "client", feature = "redis"))]
 mod race;
@@ -65,18 +84,36 @@ mod runtime;
 #[cfg(test)]
 #[path = "../schedules/mod.rs"]
 mod schedules;
+#[cfg(feature = "server")]
 mod serve;
+#[cfg(feature = "server")]
 mod shared_application;
+#[cfg_attr(
+    not(feature = "server"),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "a client needs a part of it"
+    )
+)]
 mod shield;
+#[cfg(feature = "server")]
 mod sync;
+#[cfg(feature = "server")]
 mod waiters;
 
+#[cfg(feature = "server")]
 pub use self::application::Application;
+#[cfg(feature = "server")]
 pub use self::argument::{Foreign, IntoExecutor, IntoListener, IntoSocket, PolledBy};
+#[cfg(feature = "server")]
 pub use self::hub::{BroadcastError, Connection, Delivery, Entry, Hub, Message, WeakHub};
+#[cfg(feature = "server")]
 pub use self::listen::Listen;
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "server", target_os = "linux"))]
 pub use self::net::epoll;
+#[cfg(feature = "server")]
 pub use self::net::{
     AnySocket, PolledSocket, Readiness, SelfWaking, Socket, SocketToken, Sockets, Stream,
 };
@@ -84,6 +121,7 @@ pub use self::net::{
 #[doc(hidden)]
 pub use self::race::race;
 pub use self::runtime::{BoxFuture, Runtime, Timer};
+#[cfg(feature = "server")]
 pub use self::serve::Serve;
 #[cfg(any(feature = "client-tls", feature = "redis-tls"))]
 #[doc(hidden)]

@@ -73,6 +73,7 @@ impl<'a> Content<'a> {
     }
 
     /// Wraps content whose message has been validated as a whole.
+    #[cfg(feature = "server")]
     pub(super) const fn checked(raw: &'a RawValue) -> Self {
         Self(raw)
     }

@@ -22,17 +22,25 @@
 //! assert_eq!(ack.to_json(), r#"{"type":"ack","id":7,"seq":3}"#);
 //! ```
 
+#[cfg(feature = "server")]
 mod command;
 mod content;
+#[cfg(feature = "server")]
 mod fields;
+#[cfg(feature = "server")]
 mod parse;
+#[cfg(feature = "server")]
 mod server_message;
 mod since;
 
+#[cfg(feature = "server")]
 pub use command::{Command, RequestId, Timestamp};
 pub use content::{BadContent, Content, Json};
+#[cfg(feature = "server")]
 pub use parse::{Rejected, parse};
+#[cfg(feature = "server")]
 pub(crate) use server_message::write_before_seq;
+#[cfg(feature = "server")]
 pub use server_message::{ErrorCode, ServerMessage};
 pub use since::Since;
 
