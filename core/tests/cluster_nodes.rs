@@ -76,7 +76,7 @@ impl Node {
     fn hears(&mut self, now: Time, registration: &str, count: u64, figures: &str) {
         let payload = format!("1\tB\t{registration}\t{count}\t1\tup\n{figures}");
         let channel = Channel::Everyone;
-        self.cluster.pushed(now, &channel, payload.as_bytes());
+        self.cluster.pushed(now, &channel, payload.as_bytes(), None);
         self.poll();
     }
 

@@ -106,7 +106,7 @@ fn a_push_that_overtook_the_answer_of_its_pipeline_is_delivered_behind_it() {
     cluster.enter(NOW, &lobby, RoomTerms::default());
     outputs(&mut cluster);
     let channel = Channel::Room(Arc::clone(&lobby));
-    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tb-0\t2\nhi");
+    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tb-0\t2\nhi", None);
     assert_eq!(outputs(&mut cluster), []);
     cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
     let told = outputs(&mut cluster);
@@ -128,13 +128,13 @@ fn a_hole_is_read_before_anything_behind_it_is_delivered() {
     cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
     outputs(&mut cluster);
     let channel = Channel::Room(Arc::clone(&lobby));
-    cluster.pushed(NOW, &channel, b"1\tM\t9\te1\tb-0\t3\nlater");
+    cluster.pushed(NOW, &channel, b"1\tM\t9\te1\tb-0\t3\nlater", None);
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
     let missing = Entry {
         seq: 8,
         node: "b-0".into(),
         own: 2,
-        body: Arc::from(*b"hi"),
+        body: b"hi"[..].into(),
     };
     cluster.answered(NOW, vec![Ok(sync(9, vec![missing]))]);
     let told = outputs(&mut cluster);
@@ -154,7 +154,7 @@ fn a_hole_is_read_before_anything_behind_it_is_delivered() {
 fn a_message_to_a_room_without_members_is_numbered_by_its_answer() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
     let ticket = cluster
-        .publish(NOW, &lobby, RoomTerms::default(), Arc::from(*b"hi"))
+        .publish(NOW, &lobby, RoomTerms::default(), b"hi"[..].into())
         .unwrap();
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
     cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
@@ -174,7 +174,7 @@ fn a_full_outbox_refuses_what_comes_next() {
     // An eighth of it a room.
     config.outbox_messages = 16;
     let (mut cluster, lobby) = (Cluster::new(config, NOW), Arc::from("lobby"));
-    let mut publish = || cluster.publish(NOW, &lobby, RoomTerms::default(), Arc::from(*b"hi"));
+    let mut publish = || cluster.publish(NOW, &lobby, RoomTerms::default(), b"hi"[..].into());
     assert!(publish().is_ok() && publish().is_ok());
     assert!(publish().is_err());
 }
@@ -192,7 +192,7 @@ fn in_the_lobby() -> (Cluster, Arc<str>) {
 fn what_the_log_no_longer_has_is_told_as_lost() {
     let (mut cluster, lobby) = in_the_lobby();
     let channel = Channel::Room(Arc::clone(&lobby));
-    cluster.pushed(NOW, &channel, b"1\tM\t9\te1\tb-0\t3\nkept");
+    cluster.pushed(NOW, &channel, b"1\tM\t9\te1\tb-0\t3\nkept", None);
     outputs(&mut cluster);
     cluster.answered(NOW, vec![Ok(sync(12, vec![]))]);
     let told = outputs(&mut cluster);
@@ -237,14 +237,14 @@ fn a_number_that_the_log_does_not_have_is_of_no_node() {
     for number in [u64::MAX, 9] {
         for number in [number, 0] {
             let forged = format!("1\tM\t{number}\te1\tghost-0\t3\nforged");
-            cluster.pushed(NOW, &channel, forged.as_bytes());
+            cluster.pushed(NOW, &channel, forged.as_bytes(), None);
         }
         assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
         // The second one arrived after the log was asked for.
         cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
         assert_eq!(outputs(&mut cluster), [], "{number}");
     }
-    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tb-0\t2\nhi");
+    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tb-0\t2\nhi", None);
     let told = outputs(&mut cluster);
     assert!(
         matches!(told[..], [Output::Deliver { seq: 8, .. }]),
@@ -258,7 +258,7 @@ fn an_epoch_that_began_after_the_answer_is_read_too() {
     cluster.enter(NOW, &lobby, RoomTerms::default());
     outputs(&mut cluster);
     let channel = Channel::Room(Arc::clone(&lobby));
-    cluster.pushed(NOW, &channel, b"1\tM\t1\te2\tb-0\t3\nnew");
+    cluster.pushed(NOW, &channel, b"1\tM\t1\te2\tb-0\t3\nnew", None);
     cluster.answered(NOW, vec![Ok(sync(7, vec![]))]);
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
 }
@@ -291,7 +291,7 @@ fn own_numbers_go_on_where_node_and_broker_have_forgotten_them() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
     for own in 1..=2 {
         cluster
-            .publish(NOW, &lobby, RoomTerms::default(), Arc::from(*b"hi"))
+            .publish(NOW, &lobby, RoomTerms::default(), b"hi"[..].into())
             .unwrap();
         outputs(&mut cluster);
         cluster.answered(NOW, vec![Ok(sync(0, vec![]))]);

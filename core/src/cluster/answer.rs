@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::command::BrokerTime;
+use super::room_body::RoomBody;
 
 /// What became of a command: an answer, or the reason why it was not applied.
 pub type Done = Result<Answer, Failure>;
@@ -163,7 +164,7 @@ pub struct Entry {
     /// That node's own number of it.
     pub own: u64,
     /// The message.
-    pub body: Arc<[u8]>,
+    pub body: RoomBody,
 }
 
 /// A user's claim: which connection is theirs.

@@ -12,6 +12,8 @@ use std::fmt;
 use std::str;
 use std::sync::Arc;
 
+use crate::protocol::Content;
+
 /// A message to a room, as it stands in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body<'a> {
@@ -29,6 +31,8 @@ pub struct Body<'a> {
     pub excluded_sessions: Vec<&'a str>,
     /// The key whose value it is, in a room that keeps the latest of each.
     pub key: Option<&'a str>,
+    /// It is not to be compressed for those who get it.
+    pub uncompressed: bool,
     /// What the content is.
     pub form: Form,
     /// The content.
@@ -89,6 +93,7 @@ impl<'a> Body<'a> {
             one('w', self.session),
             one('r', self.request),
             one('k', self.key),
+            one('z', self.uncompressed.then_some("0")),
             one('f', form),
         ];
         let users = self.excluded_users.iter().map(|user| ('u', *user));
@@ -121,6 +126,7 @@ impl<'a> Body<'a> {
                 "k" => body.key = Some(value),
                 "u" => body.excluded_users.push(value),
                 "x" => body.excluded_sessions.push(value),
+                "z" => body.uncompressed = true,
                 "f" => {
                     body.form = match value {
                         "text" => Form::Text,
@@ -132,5 +138,13 @@ impl<'a> Body<'a> {
             }
         }
         Ok(body)
+    }
+
+    /// Returns the content of a `message` to the members of a room; `None` if it is none.
+    pub(crate) fn json(&self) -> Option<Content<'a>> {
+        if self.form != Form::Json {
+            return None;
+        }
+        Content::parse(str::from_utf8(self.content).ok()?).ok()
     }
 }

@@ -10,6 +10,7 @@ mod command;
 mod machine;
 mod payload;
 mod push;
+mod room_body;
 
 pub use self::answer::{
     Answer, Claim, Done, Entry, Failure, Occupant, OccupantList, Peer, Reached, RoomPosition,
@@ -25,3 +26,4 @@ pub use self::machine::{
     RecallTicket, RoomTerms, SeatTicket, Ticket, WhenDown,
 };
 pub use self::push::{BadPush, NodeState, Push};
+pub use self::room_body::RoomBody;

@@ -12,6 +12,7 @@
 //! [`exchange`](Clustered::exchange) after whatever it did with the switchboard, obeys
 //! [`poll_order`](Clustered::poll_order), and tells what came of that.
 
+mod arriving;
 mod filling;
 mod outputs;
 mod requests;
@@ -20,13 +21,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::arriving::arriving;
 use self::filling::Fillings;
 use crate::cluster::{
     Channel, Cluster, ClusterNotice, ClusterStats, Done, Output, Question, RecallTicket,
     SeatTicket, Ticket,
 };
 use crate::switchboard::word_of;
-use crate::{Config, Receipt, SendError, Switchboard, Time};
+use crate::{Config, Receipt, SendError, Switchboard, Time, Twin};
 
 /// How often the figures of the heartbeats are taken anew.
 const FIGURES: Duration = Duration::from_millis(500);
@@ -119,15 +121,16 @@ impl Clustered {
         self.exchange(now, board);
     }
 
-    /// A payload arrived through a channel.
+    /// A payload arrived through a channel. `twin` is what was compressed of the message that [`arriving()`]
+    /// finds in it.
     pub fn pushed(
         &mut self,
         now: Time,
         board: &mut Switchboard,
-        channel: &Channel,
-        payload: &[u8],
+        (channel, payload): (&Channel, &[u8]),
+        twin: Option<Twin>,
     ) {
-        self.cluster.pushed(now, channel, payload);
+        self.cluster.pushed(now, channel, payload, twin);
         self.exchange(now, board);
     }
 
@@ -167,6 +170,11 @@ impl Clustered {
     /// What does not hold.
     pub fn audit(&self) -> Result<(), String> {
         self.cluster.audit()
+    }
+
+    /// Returns the node's name, with its random part.
+    pub fn node(&self) -> &Arc<str> {
+        self.cluster.node()
     }
 
     /// Returns what this node knows of the cluster.

@@ -210,7 +210,7 @@ impl Clustered {
         entries: &[Entry],
     ) {
         let entries = entries.iter().filter(|entry| entry.seq <= at.seq);
-        let entries = entries.map(|entry| (entry.seq, &*entry.body));
+        let entries = entries.map(|entry| (entry.seq, &entry.body));
         if board.is_shared_room_open(room) {
             return board.room_moved(now, room, (at, alone), entries);
         }

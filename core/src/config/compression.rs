@@ -50,15 +50,22 @@ impl Compression {
 }
 
 impl Config {
-    /// Returns whether a message to a room of this name with so many bytes of content is compressed,
-    /// for those who can inflate it.
+    /// Returns whether a message to a room of this name with so many bytes of content is compressed
+    /// when it is published, for those who can inflate it.
     ///
-    /// Those of rooms that the nodes of a cluster share are not.
+    /// Those of rooms that have one order over the nodes of a cluster are not: they are
+    /// [when they arrive](crate::clustered::arriving()) from the broker.
     pub fn compresses(&self, room: &str, bytes: usize) -> bool {
-        self.compression.is_some_and(|it| bytes >= it.from_bytes) && {
+        self.compresses_to_members(room, bytes) && {
             let room = self.room(room);
-            room.compress && !(self.cluster.is_some() && room.is_shared())
+            self.cluster.is_none() || !(room.is_shared() && room.has_log())
         }
+    }
+
+    /// Returns whether members of a room get a message with so many bytes of content compressed, if they
+    /// can inflate it.
+    pub(crate) fn compresses_to_members(&self, room: &str, bytes: usize) -> bool {
+        self.compression.is_some_and(|it| bytes >= it.from_bytes) && self.room(room).compress
     }
 }
 

@@ -106,12 +106,16 @@ impl<'a> RoomMessage<'a> {
         self.sender
     }
 
+    pub(crate) const fn is_uncompressed(&self) -> bool {
+        self.plain
+    }
+
     pub(crate) const fn twin(&self) -> Option<&Twin> {
         self.twin.as_ref()
     }
 
     /// Returns what was compressed.
-    pub(crate) fn into_twin(self) -> Option<Twin> {
+    pub fn into_twin(self) -> Option<Twin> {
         self.twin
     }
 }

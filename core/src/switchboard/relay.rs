@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::rooms::Via;
-use crate::cluster::RoomTerms;
+use crate::cluster::{RoomBody, RoomTerms};
 use crate::protocol::{Json, RequestId};
 use crate::{CloseReason, ConnectionId, JoinFrom, Position, Reach};
 
@@ -22,7 +22,7 @@ pub(crate) enum ClusterRequest {
         post: u64,
         room: Arc<str>,
         terms: RoomTerms,
-        body: Arc<[u8]>,
+        body: RoomBody,
     },
     /// Give a message without a number to the room's members on other nodes.
     Volatile { room: Arc<str>, body: Arc<[u8]> },

@@ -1,10 +1,11 @@
 //! The adapter of a hub that is a node of a cluster, as the hub sees it.
 
 use std::io;
+use std::sync::Arc as StdArc;
 use std::task::{Context, Poll};
 
-use switchboard_core::cluster::Output;
-use switchboard_core::{Clustering, ConfigError};
+use switchboard_core::cluster::{Channel, Output};
+use switchboard_core::{Clustering, ConfigError, Twin};
 
 use crate::listen::Listen;
 use crate::node::Shared;
@@ -17,6 +18,30 @@ const PUSHES: usize = 64;
 /// What a hub and its adapter tell each other.
 struct ClusterLink {
     shared: Arc<Shared>,
+    /// The node's name.
+    node: StdArc<str>,
+}
+
+impl ClusterLink {
+    /// Hands over what arrived through channels, compressed before the lock is taken.
+    fn pushed(&self, attempt: u64, pushes: &[(Channel, Vec<u8>)]) {
+        let compress = |(channel, payload): &(Channel, Vec<u8>)| {
+            self.shared.deflate_arriving(&self.node, channel, payload)
+        };
+        let mut twins: Vec<Option<Twin>> = pushes.iter().map(compress).collect();
+        self.shared.with(|locked, now| {
+            let Some(joined) = &mut locked.joined else {
+                return;
+            };
+            for ((channel, payload), twin) in pushes.iter().zip(&mut twins) {
+                if !joined.is_current(attempt) {
+                    return;
+                }
+                let (board, push) = (&mut locked.switchboard, (channel, &payload[..]));
+                joined.clustered.pushed(now, board, push, twin.take());
+            }
+        });
+    }
 }
 
 impl Link for ClusterLink {
@@ -41,18 +66,7 @@ impl Link for ClusterLink {
     fn tell(&self, attempt: u64, event: Event) {
         if let Event::Pushed { pushes, .. } = event {
             for some in pushes.chunks(PUSHES) {
-                self.shared.with(|locked, now| {
-                    let Some(joined) = &mut locked.joined else {
-                        return;
-                    };
-                    for (channel, payload) in some {
-                        if !joined.is_current(attempt) {
-                            return;
-                        }
-                        let board = &mut locked.switchboard;
-                        joined.clustered.pushed(now, board, channel, payload);
-                    }
-                });
+                self.pushed(attempt, some);
             }
             return;
         }
@@ -80,8 +94,10 @@ pub(super) fn start<R: Listen>(shared: &Arc<Shared>, executor: &R::Executor) -> 
         return Ok(());
     };
     let config = adapter_config(cluster).map_err(io::Error::other)?;
+    let node = shared.look(|locked| Some(locked.joined.as_ref()?.clustered.node().clone()));
     let link = ClusterLink {
         shared: shared.clone(),
+        node: node.unwrap_or_default(),
     };
     let Some(adapter) = R::adapter(config, link) else {
         let told = "this runtime was built without the feature `redis`";

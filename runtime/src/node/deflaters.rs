@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use switchboard_core::{Deflater, Frame, RoomMessage};
+use switchboard_core::cluster::Channel;
+use switchboard_core::clustered::arriving;
+use switchboard_core::{Deflater, Frame, RoomMessage, Twin};
 
 use super::shared::Shared;
 
@@ -38,6 +40,23 @@ impl Shared {
             message.deflate(&mut deflater);
             self.keep_deflater(deflater);
         }
+    }
+
+    /// Compresses a message to a room that arrived from the broker, where the configuration says so.
+    pub(crate) fn deflate_arriving(
+        &self,
+        node: &str,
+        channel: &Channel,
+        payload: &[u8],
+    ) -> Option<Twin> {
+        if !self.has_inflating() {
+            return None;
+        }
+        let mut message = arriving(&self.config, node, channel, payload)?;
+        let mut deflater = self.take_deflater()?;
+        message.deflate(&mut deflater);
+        self.keep_deflater(deflater);
+        message.into_twin()
     }
 
     /// Compresses a frame of the application, where the configuration says so.

@@ -1,7 +1,5 @@
 //! From a reply to what became of the command.
 
-use std::sync::Arc;
-
 use switchboard_core::cluster::{
     Answer, BrokerTime, Claim, Command, Done, Entry, Failure, Occupant, OccupantList, Peer,
     Reached, RoomPosition,
@@ -267,7 +265,7 @@ fn entry(reply: Reply) -> Result<Entry, Failure> {
         seq,
         node: node.into(),
         own: digits_to_number(own.as_bytes()).ok_or(Failure::Malformed)?,
-        body: Arc::from(body.ok_or(Failure::Malformed)?),
+        body: body.ok_or(Failure::Malformed)?.as_slice().into(),
     })
 }
 

@@ -65,6 +65,10 @@ pub struct Reader {
     head: bool,
     /// Whether nothing may follow.
     ended: bool,
+    /// Whether messages may be compressed.
+    inflates: bool,
+    /// The number of messages that were.
+    inflated: usize,
 }
 
 impl Reader {
@@ -74,7 +78,22 @@ impl Reader {
             buffer: Vec::new(),
             head,
             ended: false,
+            inflates: false,
+            inflated: 0,
         }
+    }
+
+    /// Creates a reader that inflates messages; an HTTP response comes first.
+    pub fn inflating() -> Self {
+        Self {
+            inflates: true,
+            ..Self::new(true)
+        }
+    }
+
+    /// Returns how many messages were compressed.
+    pub fn inflated(&self) -> usize {
+        self.inflated
     }
 
     /// Returns whether it has read to the end of a frame.
@@ -107,7 +126,7 @@ impl Reader {
             let next = if self.head {
                 response(&self.buffer)?
             } else {
-                frame(&self.buffer)?
+                self.frame()?
             };
             let Some((what, used)) = next else { break };
             self.buffer.drain(..used);
@@ -119,6 +138,19 @@ impl Reader {
             received.push(what);
         }
         Ok(received)
+    }
+
+    fn frame(&mut self) -> Result<Option<(Received, usize)>, String> {
+        let Some(frame) = parse(&self.buffer, self.inflates)? else {
+            return Ok(None);
+        };
+        self.inflated += usize::from(frame.deflated);
+        let received = if frame.deflated {
+            frame.inflate(15)?
+        } else {
+            frame.content()?.into()
+        };
+        Ok(Some((received, frame.len)))
     }
 }
 
@@ -140,13 +172,6 @@ fn response(bytes: &[u8]) -> Result<Option<(Received, usize)>, String> {
         .map_err(|error| error.to_string())?;
     let all = end + 4 + length;
     Ok((bytes.len() >= all).then_some((Received::Http(status), all)))
-}
-
-fn frame(bytes: &[u8]) -> Result<Option<(Received, usize)>, String> {
-    let Some(frame) = split(bytes)? else {
-        return Ok(None);
-    };
-    Ok(Some((frame.content()?.into(), frame.len)))
 }
 
 /// A frame of a server.

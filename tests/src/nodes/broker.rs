@@ -231,7 +231,7 @@ impl World {
                     clustered.connected(now, board, &incarnation);
                 }),
                 Received::Push(channel, payload) => process.with(now, |board, clustered| {
-                    clustered.pushed(now, board, &channel, &payload);
+                    clustered.pushed(now, board, (&channel, &payload), None);
                 }),
                 Received::Answers(answers) => process.with(now, |board, clustered| {
                     clustered.answered(now, board, answers);

@@ -1,6 +1,5 @@
 //! What happens that is no fault.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::cluster::{Order, PublishError, RoomTerms, WhenDown};
@@ -107,7 +106,7 @@ impl World {
         self.messages += 1;
         let (id, now) = (self.messages, self.clock(at));
         let node = &mut self.nodes[at];
-        let body: Arc<[u8]> = id.to_string().into_bytes().into();
+        let body = id.to_string().as_bytes().into();
         let terms = room_terms(room);
         match node.machine.publish(now, &room.into(), terms, body) {
             Ok(ticket) => self.witness.published(at, ticket, id, room),

@@ -207,7 +207,7 @@ fn one_room_cannot_fill_the_outbox() {
     let now = world.now;
     let machine = &mut world.nodes[0].machine;
     let mut publish = |room: &str| {
-        let body = vec![0; 60_000].into();
+        let body = vec![0; 60_000].as_slice().into();
         machine.publish(now, &room.into(), RoomTerms::default(), body)
     };
     while publish("lobby").is_ok() {}

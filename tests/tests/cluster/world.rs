@@ -251,7 +251,9 @@ impl World {
         match node.received.pop_front() {
             None => return,
             Some(Received::Connected(incarnation)) => node.machine.connected(now, &incarnation),
-            Some(Received::Push(channel, payload)) => node.machine.pushed(now, &channel, &payload),
+            Some(Received::Push(channel, payload)) => {
+                node.machine.pushed(now, &channel, &payload, None);
+            }
             Some(Received::Answers(answers)) => node.machine.answered(now, answers),
             Some(Received::Lost) => {
                 node.received.clear();

@@ -178,7 +178,8 @@ impl Node {
                 && let Some((channel, payload)) = redis.take_push(link)
             {
                 let board = &mut self.board;
-                self.clustered.pushed(self.now, board, &channel, &payload);
+                self.clustered
+                    .pushed(self.now, board, (&channel, &payload), None);
             } else if !self.is_slow
                 && let Some(commands) = self.commands.take()
             {

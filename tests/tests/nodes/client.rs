@@ -27,18 +27,32 @@ impl Client {
 
     /// Logs in with more parameters in the URL, which begin with `&`.
     pub(crate) fn enter_with(node: SocketAddr, user: &str, room: &str, query: &str) -> Self {
+        let target = format!("/ws/{room}?token={user}{query}");
+        Self::upgrade(node, &target, "", Reader::new(true))
+    }
+
+    /// Logs in as a client that inflates messages, and waits to be in the lobby.
+    pub(crate) fn entered_inflating(node: SocketAddr, user: &str, room: &str) -> Self {
+        let target = format!("/ws/{room}?token={user}");
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        let mut client = Self::upgrade(node, &target, offer, Reader::inflating());
+        client.until_type("subscribed");
+        client
+    }
+
+    fn upgrade(node: SocketAddr, target: &str, headers: &str, reader: Reader) -> Self {
         let mut stream = TcpStream::connect(node).expect("the node listens");
         let head = format!(
-            "GET /ws/{room}?token={user}{query} HTTP/1.1\r\nHost: {node}\r\nUpgrade: websocket\r\n\
+            "GET {target} HTTP/1.1\r\nHost: {node}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         stream.write_all(head.as_bytes()).expect("a live node");
         let timeout = Some(Duration::from_millis(50));
         stream.set_read_timeout(timeout).expect("a timeout");
         Self {
             stream,
-            reader: Reader::new(true),
+            reader,
             log: Vec::new(),
             closed: None,
         }
@@ -121,6 +135,11 @@ impl Client {
         self.log
             .iter()
             .filter(move |message| message["type"] == kind)
+    }
+
+    /// How many messages were compressed.
+    pub(crate) fn inflated(&self) -> usize {
+        self.reader.inflated()
     }
 
     /// The contents of the messages that were received, with their numbers.

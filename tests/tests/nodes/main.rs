@@ -10,5 +10,6 @@ mod hub;
 mod serving;
 
 mod away;
+mod compressing;
 mod messages;
 mod users;

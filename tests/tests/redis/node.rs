@@ -362,7 +362,7 @@ impl Link for Linked {
                 Event::Pushed { pushes, dropped } => {
                     it.dropped += dropped;
                     for (channel, payload) in pushes {
-                        it.machine.pushed(now, &channel, &payload);
+                        it.machine.pushed(now, &channel, &payload, None);
                     }
                 }
                 Event::Read(number, done) => {

@@ -106,6 +106,11 @@ impl Cluster {
         }
     }
 
+    /// Returns the node's name, with its random part.
+    pub fn node(&self) -> &Arc<str> {
+        &self.config.node
+    }
+
     /// Takes the next output.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -10,6 +10,7 @@ use super::room::Stage;
 use crate::Time;
 use crate::cluster::command::Channel;
 use crate::cluster::push::Push;
+use crate::cluster::room_body::RoomBody;
 
 /// A room may have so much of what may wait on the node: one part of these.
 const ROOMS: usize = 8;
@@ -97,7 +98,7 @@ impl Cluster {
         now: Time,
         name: &Arc<str>,
         terms: RoomTerms,
-        body: Arc<[u8]>,
+        body: RoomBody,
     ) -> Result<Ticket, PublishError> {
         let ticket = Ticket(self.tickets);
         let room = self.rooms.get(name);
@@ -125,7 +126,7 @@ impl Cluster {
         name: &Arc<str>,
         terms: RoomTerms,
         ticket: Ticket,
-        body: Arc<[u8]>,
+        body: RoomBody,
     ) -> Result<(), PublishError> {
         let (messages, bytes) = (self.config.outbox_messages, self.config.outbox_bytes);
         let room = self.rooms.get(name).map(|room| &room.outbox);
@@ -151,7 +152,7 @@ impl Cluster {
         self.forward(now, name, 0, 0, body)
     }
 
-    fn publish_locally(&mut self, now: Time, name: &Arc<str>, ticket: Ticket, body: &Arc<[u8]>) {
+    fn publish_locally(&mut self, now: Time, name: &Arc<str>, ticket: Ticket, body: &RoomBody) {
         let mut numbers = None;
         self.with_room(name, |room, cx| {
             if let Stage::Local(local) = &mut room.stage {
@@ -161,7 +162,7 @@ impl Cluster {
                     room: Arc::clone(name),
                     seq: number.seq,
                     node: Arc::clone(cx.node),
-                    body: Arc::clone(body),
+                    body: body.clone(),
                     ticket: Some(ticket),
                 });
             }
@@ -193,18 +194,18 @@ impl Cluster {
         node: &str,
         stay: u64,
         own: u64,
-        body: &[u8],
+        body: RoomBody,
     ) {
         if *node == *self.config.node {
             return;
         }
         self.with_room(name, |room, cx| {
-            let (room_name, node, body) = (Arc::clone(name), Arc::from(node), Arc::from(body));
+            let (room_name, node) = (Arc::clone(name), Arc::from(node));
             if own == 0 && room.has_members {
                 cx.tell(Output::Volatile {
                     room: room_name,
                     node,
-                    body,
+                    body: Arc::clone(body.bytes()),
                 });
             } else if own > 0
                 && let Stage::Local(local) = &mut room.stage

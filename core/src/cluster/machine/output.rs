@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::ConnectionId;
 use crate::cluster::answer::{Entry, Failure};
 use crate::cluster::command::{Channel, Command};
+use crate::cluster::room_body::RoomBody;
 
 /// A message that this node published, until its fate is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,7 +80,7 @@ pub enum Output {
         /// The node that sent it.
         node: Arc<str>,
         /// The message.
-        body: Arc<[u8]>,
+        body: RoomBody,
         /// Where this node published it: its fate is told by this.
         ticket: Option<Ticket>,
     },

@@ -4,25 +4,26 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::output::{Output, Question};
 use super::room::{Change, Stage};
-use crate::Time;
 use crate::cluster::answer::Entry;
 use crate::cluster::command::Channel;
 use crate::cluster::push::Push;
+use crate::cluster::room_body::RoomBody;
+use crate::{Time, Twin};
 
 impl Cluster {
-    /// A payload arrived through a channel.
-    pub fn pushed(&mut self, now: Time, channel: &Channel, payload: &[u8]) {
+    /// A payload arrived through a channel. `twin` is what was compressed of the message to a room that it is.
+    pub fn pushed(&mut self, now: Time, channel: &Channel, payload: &[u8], twin: Option<Twin>) {
         self.check_lease(now);
         match (channel, Push::parse(payload)) {
             (_, Err(_)) => self.figures.bad_pushes += 1,
-            (Channel::Room(name), Ok(push)) => self.pushed_to_room(now, name, push),
+            (Channel::Room(name), Ok(push)) => self.pushed_to_room(now, name, push, twin),
             (Channel::Everyone, Ok(push)) => self.pushed_to_everyone(now, &push),
             (Channel::Inbox(_), Ok(push)) => self.pushed_to_inbox(push),
         }
         self.send(now);
     }
 
-    fn pushed_to_room(&mut self, now: Time, name: &Arc<str>, push: Push<'_>) {
+    fn pushed_to_room(&mut self, now: Time, name: &Arc<str>, push: Push<'_>, twin: Option<Twin>) {
         match push {
             Push::Message {
                 seq,
@@ -35,7 +36,7 @@ impl Cluster {
                     seq,
                     node: node.into(),
                     own,
-                    body: body.into(),
+                    body: RoomBody::from(body).with_twin(twin),
                 };
                 self.with_room(name, |room, cx| {
                     let was_live = room.stage == Stage::Live;
@@ -49,7 +50,10 @@ impl Cluster {
                 stay,
                 own,
                 body,
-            } => self.local_arrived(name, node, stay, own, body),
+            } => {
+                let body = RoomBody::from(body).with_twin(twin);
+                self.local_arrived(name, node, stay, own, body);
+            }
             Push::Presence {
                 version,
                 epoch,

@@ -7,7 +7,9 @@ use crate::recorder::{Cause, Input};
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Busy, Kind, Origin, Published};
 use crate::switchboard::recipients::{Exclude, Receipt, excluded};
-use crate::{ApplicationCode, CloseReason, ConnectionId, Frame, StaleId, Time, check_name};
+use crate::{
+    ApplicationCode, CloseReason, ConnectionId, Frame, RoomMessage, StaleId, Time, check_name,
+};
 
 impl Switchboard {
     /// Sends `content` to a room as a numbered `message`. A room that keeps a history stores it, also
@@ -29,14 +31,8 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        self.record_broadcast(now, room, (content, None, false), sender, exclude);
-        self.enter_to_send(now);
-        let draft = Draft {
-            content,
-            sender,
-            twin: None,
-        };
-        self.broadcast_draft(room, draft, exclude)
+        let message = RoomMessage::new(room, content).from_user(sender);
+        self.broadcast_message(now, &message, exclude)
     }
 
     pub(super) fn broadcast_draft(
@@ -46,7 +42,7 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         if self.relay.is_some() && self.shared_settings(room).is_some() {
-            return self.broadcast_shared(room, draft.content, draft.sender, exclude);
+            return self.broadcast_shared(room, draft, exclude);
         }
         let place = self.rooms.find_or_vacant(room);
         if place.is_err() && !self.would_keep(room) {

@@ -9,6 +9,8 @@ use crate::{Frame, RoomMessage, Twin};
 pub(super) struct Draft<'a> {
     pub(super) content: Content<'a>,
     pub(super) sender: Option<&'a str>,
+    /// It is not to be compressed, neither here nor on other nodes.
+    pub(super) uncompressed: bool,
     /// Its compressed form.
     pub(super) twin: Option<&'a Twin>,
 }
@@ -18,6 +20,7 @@ impl<'a> From<&'a RoomMessage<'_>> for Draft<'a> {
         Self {
             content: message.content(),
             sender: message.sender(),
+            uncompressed: message.is_uncompressed(),
             twin: message.twin(),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
+use crate::cluster::RoomBody;
 use crate::protocol::ServerMessage;
 use crate::{ConnectionId, Position, Time, Wire};
 
@@ -12,7 +13,7 @@ impl Switchboard {
         &mut self,
         name: &Arc<str>,
         at: &Position,
-        entries: impl Iterator<Item = (u64, &'a [u8])>,
+        entries: impl Iterator<Item = (u64, &'a RoomBody)>,
     ) {
         let mut key = self.rooms.find(name);
         if let Some(key) = key {
@@ -57,7 +58,7 @@ impl Switchboard {
         now: Time,
         name: &Arc<str>,
         (at, alone): (&Position, bool),
-        entries: impl Iterator<Item = (u64, &'a [u8])>,
+        entries: impl Iterator<Item = (u64, &'a RoomBody)>,
     ) {
         self.advance_clock(now);
         let Some(relay) = &mut self.relay else {

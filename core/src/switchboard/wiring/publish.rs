@@ -34,8 +34,7 @@ impl Switchboard {
         if self.shared_settings(room).is_some() {
             self.enter_to_send(now);
             self.check_busy()?;
-            let (content, sender) = (message.content(), message.sender());
-            let ticket = self.relay_broadcast(room, content, sender, exclude, true)?;
+            let ticket = self.relay_broadcast(room, message.into(), exclude, true)?;
             return Ok(Publishing::Asked(ticket));
         }
         let receipt = self.broadcast_message(now, message, exclude)?;

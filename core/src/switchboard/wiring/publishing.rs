@@ -24,6 +24,17 @@ pub(super) struct Sent<'a> {
     pub(super) twin: Option<&'a Twin>,
 }
 
+impl<'a> Sent<'a> {
+    pub(super) const fn draft(self, sender: &'a str) -> Draft<'a> {
+        Draft {
+            content: self.content,
+            sender: Some(sender),
+            uncompressed: false,
+            twin: self.twin,
+        }
+    }
+}
+
 impl Switchboard {
     /// Finds the room of a message, and checks that its sender is a member, and that it has not been
     /// published before if it is sent again.
@@ -111,11 +122,7 @@ impl Switchboard {
             users: &[],
         };
         let origin = self.origin_of_message(key, id, sent.echo, request);
-        let draft = Draft {
-            content: sent.content,
-            sender: Some(&sender),
-            twin: sent.twin,
-        };
+        let draft = sent.draft(&sender);
         let published = match sent.key {
             None if sent.volatile => {
                 self.publish_volatile(key, draft.content, draft.sender, exclude)

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use super::draft::Draft;
 use super::publishing::Sent;
 use super::switchboard::Switchboard;
-use crate::cluster::{Body, Form};
-use crate::protocol::{Content, RequestId, ServerMessage};
+use crate::cluster::{Body, RoomBody};
+use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Kind, Origin};
@@ -53,7 +54,7 @@ impl Switchboard {
             exclude: if sent.echo { Vec::new() } else { vec![id] },
             awaited: false,
         };
-        let posted = self.relay(post, sent.content, Some(&sender), &[], &origin);
+        let posted = self.relay(post, sent.draft(&sender), &[], &origin);
         if let Err(error) = posted {
             self.send_failed(id, error, request, Some(&room));
         }
@@ -63,15 +64,14 @@ impl Switchboard {
     pub(super) fn broadcast_shared(
         &mut self,
         room: &str,
-        content: Content<'_>,
-        sender: Option<&str>,
+        draft: Draft<'_>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         if check_name(room, self.config.limits.name_bytes).is_err() {
             return Ok(Receipt::default());
         }
         self.check_busy()?;
-        self.relay_broadcast(room, content, sender, exclude, false)?;
+        self.relay_broadcast(room, draft, exclude, false)?;
         Ok(Receipt {
             forwarded: true,
             ..Receipt::default()
@@ -82,8 +82,7 @@ impl Switchboard {
     pub(super) fn relay_broadcast(
         &mut self,
         room: &str,
-        content: Content<'_>,
-        sender: Option<&str>,
+        draft: Draft<'_>,
         exclude: Exclude<'_>,
         awaited: bool,
     ) -> Result<u64, SendError> {
@@ -100,19 +99,19 @@ impl Switchboard {
             awaited,
             ..Post::default()
         };
-        self.relay(post, content, sender, exclude.users, &origin)
+        self.relay(post, draft, exclude.users, &origin)
     }
 
     fn relay(
         &mut self,
         post: Post,
-        content: Content<'_>,
-        sender: Option<&str>,
+        draft: Draft<'_>,
         excluded_users: &[&str],
         origin: &Origin,
     ) -> Result<u64, SendError> {
-        let json = content.as_json();
-        let bytes = json.len() + post.room.len() + sender.map_or(0, str::len) + ENVELOPE;
+        let json = draft.content.as_json();
+        let sender = draft.sender.map_or(0, str::len);
+        let bytes = json.len() + post.room.len() + sender + ENVELOPE;
         let limit = self.config.limits.queue_bytes;
         if bytes > limit {
             return Err(SendError::TooLarge { bytes, limit });
@@ -122,15 +121,16 @@ impl Switchboard {
         let sessions = origin.not_for.iter().flatten();
         let sessions: Vec<String> = sessions.copied().filter_map(hex).collect();
         let body = Body {
-            sender,
+            sender: draft.sender,
             session: session.as_deref(),
             request: request.as_deref(),
             excluded_users: excluded_users.to_vec(),
             excluded_sessions: sessions.iter().map(String::as_str).collect(),
+            uncompressed: draft.uncompressed,
             content: json.as_bytes(),
             ..Body::default()
         };
-        let body = body.to_bytes();
+        let body = RoomBody::from(body.to_bytes()).with_twin(draft.twin.cloned());
         let room = post.room.clone();
         let terms = self.config.room(&room).terms();
         let Some(relay) = &mut self.relay else {
@@ -154,7 +154,7 @@ impl Switchboard {
         now: Time,
         name: &Arc<str>,
         seq: u64,
-        body: &[u8],
+        body: &RoomBody,
         number: Option<u64>,
     ) -> Receipt {
         self.enter_to_send(now);
@@ -223,22 +223,19 @@ impl Switchboard {
         &mut self,
         name: &str,
         seq: u64,
-        body: &[u8],
+        body: &RoomBody,
     ) -> Option<(Frame, Vec<Arc<str>>, Origin)> {
+        let twin = body.twin();
         let body = Body::parse(body).ok()?;
-        if body.form != Form::Json {
-            return None;
-        }
-        let content = Content::parse(str::from_utf8(body.content).ok()?).ok()?;
-        let message = ServerMessage::Message {
-            channel: name,
-            key: None,
-            content,
+        let draft = Draft {
+            content: body.json()?,
             sender: body.sender,
-            seq,
+            uncompressed: body.uncompressed,
+            twin,
         };
-        let frame = self.encoder.encode(&message, body.content.len());
+        let frame = draft.encode(&mut self.encoder, name, None, seq);
         self.check_size(&frame).ok()?;
+        self.counters.compressed(&frame);
         let hash = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
         let users = body.excluded_users.iter();
         let users = users.map(|user| self.fingerprints.user(user));

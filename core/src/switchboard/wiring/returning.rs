@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
+use crate::cluster::RoomBody;
 use crate::protocol::ServerMessage;
 use crate::switchboard::log::Origin;
 use crate::switchboard::relay::ClusterRequest;
@@ -66,7 +67,7 @@ impl Switchboard {
         &mut self,
         key: u32,
         at: &Position,
-        entries: impl Iterator<Item = (u64, &'a [u8])>,
+        entries: impl Iterator<Item = (u64, &'a RoomBody)>,
     ) -> Vec<Returned> {
         let name = self.room_name(key);
         let Some(room) = self.relay.as_mut().and_then(|it| it.rooms.get_mut(&name)) else {
@@ -117,7 +118,7 @@ impl Switchboard {
     fn missed<'a>(
         &mut self,
         name: &Arc<str>,
-        entries: impl Iterator<Item = (u64, &'a [u8])>,
+        entries: impl Iterator<Item = (u64, &'a RoomBody)>,
     ) -> Vec<Missed> {
         let read = entries.map_while(|(seq, body)| {
             let (frame, _, origin) = self.numbered(name, seq, body)?;

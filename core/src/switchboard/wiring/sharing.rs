@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::rooms::Entering;
 use super::switchboard::Switchboard;
+use crate::cluster::RoomBody;
 use crate::config::settings::RoomSettings;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
@@ -144,7 +145,7 @@ impl Switchboard {
         now: Time,
         name: &Arc<str>,
         (at, alone): (&Position, bool),
-        entries: impl Iterator<Item = (u64, &'a [u8])>,
+        entries: impl Iterator<Item = (u64, &'a RoomBody)>,
         elsewhere: BTreeSet<Arc<str>>,
     ) {
         self.advance_clock(now);

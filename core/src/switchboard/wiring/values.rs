@@ -29,14 +29,8 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        self.record_broadcast(now, room, (content, Some(key), false), sender, exclude);
-        self.enter_to_send(now);
-        let draft = Draft {
-            content,
-            sender,
-            twin: None,
-        };
-        self.broadcast_value(room, key, draft, exclude)
+        let message = RoomMessage::new(room, content).from_user(sender);
+        self.broadcast_message(now, &message.with_key(Some(key)), exclude)
     }
 
     /// Sends a message to its room, as [`broadcast`](Self::broadcast) does, or as the value of its key,

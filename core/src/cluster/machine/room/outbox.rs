@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::cluster::machine::context::Context;
 use crate::cluster::machine::output::{Fate, Output, Ticket};
+use crate::cluster::room_body::RoomBody;
 
 /// The messages of this node to one room.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(in crate::cluster) struct Outbox {
 struct Handed {
     own: u64,
     ticket: Ticket,
-    body: Arc<[u8]>,
+    body: RoomBody,
     /// It came round in the log before its answer did.
     settled: bool,
 }
@@ -39,7 +40,7 @@ struct Handed {
 #[derive(Debug)]
 pub(in crate::cluster) struct Waiting {
     pub(in crate::cluster) ticket: Ticket,
-    pub(in crate::cluster) body: Arc<[u8]>,
+    pub(in crate::cluster) body: RoomBody,
 }
 
 /// A message that is in the log.
@@ -86,7 +87,7 @@ impl Outbox {
         self.len() == 0 && self.applied.is_empty()
     }
 
-    pub(in crate::cluster) fn push(&mut self, ticket: Ticket, body: Arc<[u8]>) {
+    pub(in crate::cluster) fn push(&mut self, ticket: Ticket, body: RoomBody) {
         self.bytes += body.len();
         self.waiting.push_back(Waiting { ticket, body });
     }
@@ -123,7 +124,7 @@ impl Outbox {
             if !bodies.is_empty() && size > bytes {
                 break;
             }
-            bodies.push(Arc::clone(&handed.body));
+            bodies.push(Arc::clone(handed.body.bytes()));
         }
         Some((first, bodies))
     }

@@ -18,6 +18,7 @@ use super::occupants::Occupants;
 use super::outbox::{Outbox, settle};
 use super::seats::Seats;
 use crate::Time;
+use crate::cluster::RoomBody;
 use crate::cluster::machine::config::{Order, RoomTerms, WhenDown};
 use crate::cluster::machine::context::Context;
 use crate::cluster::machine::output::{Fate, Output, PositionKind, Ticket};
@@ -315,7 +316,7 @@ impl Room {
     pub(in crate::cluster) fn deliver_alone(
         &mut self,
         ticket: Ticket,
-        body: Arc<[u8]>,
+        body: RoomBody,
         cx: &mut Context<'_>,
     ) {
         let Stage::Alone(_, seq) = &mut self.stage else {

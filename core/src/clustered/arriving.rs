@@ -1,0 +1,40 @@
+//! Messages that arrive from the broker are compressed before the lock is taken.
+
+use crate::cluster::{Body, Channel, Push};
+use crate::{Config, RoomMessage};
+
+/// Returns the message to a room that arrived through a channel, if it is to be compressed for those here
+/// who can inflate it. What comes of that goes with the payload to
+/// [`Clustered::pushed`](super::Clustered::pushed).
+///
+/// `node` is this node's [name](super::Clustered::node): of what it has published itself in a room without a
+/// common order, its members have been told. Costs time linear in the payload, where compression is on.
+pub fn arriving<'a>(
+    config: &Config,
+    node: &str,
+    channel: &'a Channel,
+    payload: &'a [u8],
+) -> Option<RoomMessage<'a>> {
+    let Channel::Room(room) = channel else {
+        return None;
+    };
+    // Parsing is not worth while for what is short as a whole.
+    if !config.compresses_to_members(room, payload.len()) {
+        return None;
+    }
+    let body = match Push::parse(payload).ok()? {
+        Push::Message { body, .. } => body,
+        Push::Local {
+            node: from,
+            own,
+            body,
+            ..
+        } if own > 0 && from != node => body,
+        _ => return None,
+    };
+    let body = Body::parse(body).ok()?;
+    if body.uncompressed || !config.compresses_to_members(room, body.content.len()) {
+        return None;
+    }
+    Some(RoomMessage::new(room, body.json()?).from_user(body.sender))
+}
