@@ -15,6 +15,7 @@ pub(super) fn text(stats: &Stats, format: Format) -> String {
     connections(&mut out, stats);
     messages(&mut out, stats);
     histories(&mut out, stats);
+    compression(&mut out, stats);
     cluster(&mut out, stats);
     out.finish()
 }
@@ -187,6 +188,50 @@ fn histories(out: &mut Exposition, stats: &Stats) {
                 family.count(&[("result", result)], count);
             }
         },
+    );
+}
+
+fn compression(out: &mut Exposition, stats: &Stats) {
+    let (compressed, inflated) = (&stats.compressed, &stats.inflated);
+    out.gauge(
+        "connections_inflating",
+        "Connections that can inflate messages.",
+        compressed.connections,
+    );
+    out.counter(
+        "messages_compressed",
+        "Messages to rooms that were compressed, each once whatever the number of members.",
+        compressed.messages,
+    );
+    out.counter(
+        "compression_input_bytes",
+        "Bytes of these on the wire, without compression.",
+        compressed.bytes_in,
+    );
+    out.counter(
+        "compression_output_bytes",
+        "Bytes of these on the wire, compressed.",
+        compressed.bytes_out,
+    );
+    out.gauge(
+        "compression_ratio",
+        "What is left of these bytes by compression, since the node was created; 0 before the first message.",
+        compressed.bytes_out as f64 / compressed.bytes_in.max(1) as f64,
+    );
+    out.counter(
+        "messages_inflated",
+        "Compressed messages of clients.",
+        inflated.messages,
+    );
+    out.counter(
+        "inflation_input_bytes",
+        "Bytes of the payloads of these as received.",
+        inflated.bytes_in,
+    );
+    out.counter(
+        "inflation_output_bytes",
+        "Bytes of the content of these.",
+        inflated.bytes_out,
     );
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_core::{Event, Exclude, operations};
+use switchboard_core::protocol::Content;
+use switchboard_core::{Compression, Deflater, Event, Exclude, RoomMessage, operations};
 use switchboard_kit::{Family, openmetrics};
 
 use crate::world::{World, secs};
@@ -86,6 +87,37 @@ fn the_metrics_are_openmetrics_and_say_what_the_statistics_say() {
     let rtt = &all["switchboard_ping_rtt_seconds"].samples;
     let measured: u64 = stats.rtt.counts.iter().sum();
     assert!(measured > 0 && rtt.last().unwrap().value.to_bits() == (measured as f64).to_bits());
+}
+
+#[test]
+fn the_metrics_say_what_compression_and_inflating_come_to() {
+    let mut world = World::with(|config| config.compression = Some(Compression::default()));
+    world.connect("plain", "lobby");
+    world.connect_inflating("ann", "lobby", 15);
+    let text = format!("{:?}", "how now brown cow ".repeat(100));
+    let content = Content::parse(&text).unwrap();
+    let mut message = RoomMessage::new("lobby", content);
+    message.deflate(&mut Deflater::new(2));
+    let sent = world
+        .board
+        .broadcast_message(world.now, &message, Exclude::NOBODY);
+    assert_eq!(sent.unwrap().accepted, 2);
+    let (all, stats) = (metrics(&world), world.stats());
+    let (compressed, inflated) = (stats.compressed, stats.inflated);
+    let (plain, left) = (compressed.bytes_in as f64, compressed.bytes_out as f64);
+    assert!(0.0 < left && left < plain / 4.0, "{compressed:?}");
+    for (name, expected) in [
+        ("connections_inflating", 1.0),
+        ("messages_compressed", 1.0),
+        ("compression_input_bytes", plain),
+        ("compression_output_bytes", left),
+        ("compression_ratio", left / plain),
+        ("messages_inflated", inflated.messages as f64),
+        ("inflation_input_bytes", inflated.bytes_in as f64),
+        ("inflation_output_bytes", inflated.bytes_out as f64),
+    ] {
+        assert!((value(&all, name, None) - expected).abs() < 1e-9, "{name}");
+    }
 }
 
 #[test]
