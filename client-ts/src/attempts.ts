@@ -82,7 +82,7 @@ export function ended(m: Machine, code: number, reason: string, silent: boolean)
   const bye = m._lastBye;
   if (bye && (code === 1005 || code === 1006)) ({ code, reason } = bye as unknown as Close);
   const wasReady = isReady(m);
-  m._lastClose = { code, reason, phase: (['dialing', 'opened', 'welcomed'] as const)[m._phase - Phase.Dialing]!, silent };
+  m._lastClose = { code, reason, phase: m._phase === Phase.Dialing ? 'dialing' : wasReady ? 'welcomed' : 'opened', silent };
   forget(m);
   const verdict = silent && wasReady ? 'jitter' : decide(code, reason);
   const stop = verdict === 'stop' || (verdict === 'token' && (!m.token || m._tokenRefused));

@@ -101,6 +101,8 @@ class AnySocket implements Socket {
 
   get bufferedAmount(): number { return this.#socket?.bufferedAmount ?? 0; }
 
+  get extensions(): string { return this.#socket?.extensions ?? ''; }
+
   send(data: string): void { this.#socket?.send(data); }
 
   close(code?: number, reason?: string): void {

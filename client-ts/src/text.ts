@@ -18,7 +18,7 @@ export function encode(content: unknown): string {
 export function toText({ content, params, ...frame }: Record<string, unknown>): string {
   const text = JSON.stringify(frame);
   const json = params ?? content;
-  return json ? `${text.slice(0, -1)},"${params ? 'params' : 'content'}":${json as string}}` : text;
+  return json ? text.slice(0, -1) + `,"${params ? 'params' : 'content'}":${json as string}}` : text;
 }
 
 /** Decodes a frame; `null` if it is not JSON. */

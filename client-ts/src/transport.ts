@@ -1,5 +1,5 @@
 import type { Machine } from './attempts.js';
-import { closed, deadline, gotToken, misused, newMachine, noToken, opened, start, suspend, tick, wake, type startOver } from './commands.js';
+import { closed, deadline, gotToken, misused, newMachine, noToken, opened, start, startOver, suspend, tick, wake } from './commands.js';
 import type { Action, Close, TokenReason } from './events.js';
 import { watch } from './page.js';
 import { receive } from './receive.js';
@@ -15,6 +15,7 @@ export interface Socket {
   send(data: string): void;
   close(code?: number, reason?: string): void;
   readonly bufferedAmount?: number;
+  readonly extensions?: string;
   terminate?(): void;
 }
 
@@ -100,7 +101,9 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     queue: !!queue,
   });
   let socket: Socket | undefined;
-  let token = '';
+  let token: string;
+  /** For the rest of this client's life. */
+  let deflate: 'off' | undefined;
   let asking = new AbortController();
   let page: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout>;
@@ -190,9 +193,16 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       const url = resolve(place);
       const offered = ['switchboard.v1.json', ...protocols];
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
-      socket = new webSocket(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
+      socket = new webSocket(withQuery(url, { session, since, deflate, token: tokenInQuery && token }), offered);
       socket.onopen = () => run(opened);
-      socket.onmessage = ({ data }: { data: unknown }) => run(receive, parse(data));
+      socket.onmessage = ({ data }: { data: unknown }) => {
+        const frame = parse(data);
+        // Text that is no JSON: some browsers inflate wrongly.
+        if (!frame && (data as string).at && !deflate && socket!.extensions) {
+          deflate = 'off';
+          run(startOver);
+        } else run(receive, frame);
+      };
       socket.onclose = ({ code, reason }: Close) => {
         socket = undefined;
         run(closed, code, reason);

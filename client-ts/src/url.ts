@@ -12,9 +12,9 @@ export function resolve(address: string | URL): URL {
 /** Adds parameters to the query, in place of those of the same name; a `session` of the application is kept. The rest stays as it was written. */
 export function withQuery(url: URL, query: Record<string, string | false | undefined>): string {
   for (const [name, value] of Object.entries(query)) {
-    const pair = `${name}=${encodeURIComponent(value || '')}`;
+    const pair = value && `${name}=${encodeURIComponent(value)}`;
     // Either what is there, or the end.
-    if (value) url.search = url.search.replace(RegExp(`([?&])${name}=[^&]*|$`), (own, sign) => !own ? (url.search && '&') + pair : name === 'session' ? own : sign + pair);
+    if (pair) url.search = url.search.replace(RegExp(`([?&])${name}=[^&]*|$`), (own, sign) => !own ? (url.search && '&') + pair : name === 'session' ? own : sign + pair);
   }
   return url.href;
 }

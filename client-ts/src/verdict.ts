@@ -6,12 +6,10 @@ export type Verdict = 'stop' | 'backoff' | 'full' | 'jitter' | 'token' | 'expire
 
 /** Returns the reaction to a close code. */
 export function decide(code: number, reason: string): Verdict {
-  if (code === 1000) return reason === 'replaced' ? 'stop' : 'backoff';
   if (code === 4001) return 'token';
-  if (code === 4002) return reason === 'lobby_full' ? 'stop' : 'full';
   if (code === 4201) return 'jitter';
   if (code === 4202) return 'expired';
-  const stop = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  // The ranges 3000 to 3999 and 4500 to 4999.
-  return stop.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? 'stop' : 'backoff';
+  if (code === 4002 && reason !== 'lobby_full') return 'full';
+  // Violations, what the application or its policies forbid, and the ranges 3000 to 3999 and 4500 to 4999.
+  return /^(3|4[5-9]|400[2-5]|100[23789]|1000replaced$)/.test(code + reason) ? 'stop' : 'backoff';
 }

@@ -57,6 +57,53 @@ describe('connecting', () => {
     assert.equal(client.state.status, 'connected');
   });
 
+  describe('where text of a compressed connection is no JSON, as in a browser that inflates wrongly', () => {
+    const cut = '{"type":"message","channel":"r","content":"he';
+    const open = (extensions) => {
+      FakeSocket.last.extensions = extensions;
+      return FakeSocket.last.welcome();
+    };
+
+    it('connects anew without compression, for life, and goes on where it was', () => {
+      const client = make({}, 'ws://host/ws?deflate=on&a=1');
+      client.subscribe('r');
+      const heard = [];
+      client.on('frame', ({ type, seq }) => { if (type === 'message') heard.push(seq); });
+      const first = open('permessage-deflate');
+      const { id } = first.take()[0];
+      first.receive({ type: 'subscribed', channel: 'r', id, seq: 4, first: 1, epoch: 'e1' });
+      first.receive(cut);
+      assert.deepEqual(first.closed, { code: 1000, reason: '' });
+      time.pass(100);
+      assert.equal(FakeSocket.last.url, 'ws://host/ws?deflate=off&a=1');
+      const second = open('');
+      assert.deepEqual(second.take()[0].since, { epoch: 'e1', seq: 4 });
+      second.receive({ type: 'subscribed', channel: 'r', id: 2, seq: 5, first: 1, epoch: 'e1', recovered: true }).receive({ type: 'message', channel: 'r', content: 'hello', seq: 5 });
+      assert.deepEqual(heard, [5]);
+      second.end();
+      time.pass(1_000);
+      assert.equal(FakeSocket.last.url, 'ws://host/ws?deflate=off&a=1');
+    });
+
+    it('does so once, whatever the server then offers', () => {
+      make();
+      open('permessage-deflate').receive(cut);
+      time.pass(100);
+      open('permessage-deflate').receive(cut);
+      assert.equal(FakeSocket.last.closed, null);
+      assert.equal(FakeSocket.all.length, 2);
+    });
+
+    it('does not without the extension, nor for a binary message', () => {
+      make();
+      open('').receive(cut);
+      assert.equal(FakeSocket.last.closed, null);
+      FakeSocket.last.extensions = 'permessage-deflate';
+      FakeSocket.last.onmessage({ data: new ArrayBuffer(2) });
+      assert.equal(FakeSocket.last.closed, null);
+    });
+  });
+
   it('gives opening as long as a server may take, 15 s, or openTimeout', () => {
     for (const [options, ms] of [[{}, 15_000], [{ openTimeout: 100 }, 100]]) {
       const client = make(options);

@@ -296,7 +296,7 @@ function transmit(m, item) {
 // src/delay.ts
 function draw(m, tries, first, most) {
   let ceiling = Math.min(first, most);
-  for (let i = 0; i < tries && ceiling < most; i += 1) ceiling = Math.min(most, Math.floor(ceiling * m.factor));
+  for (let i = 0; i < tries; i += 1) ceiling = Math.min(most, Math.floor(ceiling * m.factor));
   let z = m.seed = m.seed + 2654435769 >>> 0;
   z = Math.imul(z ^ z >>> 16, 569420461);
   z = Math.imul(z ^ z >>> 15, 1935289751);
@@ -305,13 +305,11 @@ function draw(m, tries, first, most) {
 
 // src/verdict.ts
 function decide(code, reason) {
-  if (code === 1e3) return reason === "replaced" ? "stop" : "backoff";
   if (code === 4001) return "token";
-  if (code === 4002) return reason === "lobby_full" ? "stop" : "full";
   if (code === 4201) return "jitter";
   if (code === 4202) return "expired";
-  const stop2 = [1002, 1003, 1007, 1008, 1009, 4003, 4004, 4005];
-  return stop2.includes(code) || [6, 7, 9].includes(Math.floor(code / 500)) ? "stop" : "backoff";
+  if (code === 4002 && reason !== "lobby_full") return "full";
+  return /^(3|4[5-9]|400[2-5]|100[23789]|1000replaced$)/.test(code + reason) ? "stop" : "backoff";
 }
 
 // src/attempts.ts
@@ -358,7 +356,7 @@ function ended(m, code, reason, silent) {
   const bye = m._lastBye;
   if (bye && (code === 1005 || code === 1006)) ({ code, reason } = bye);
   const wasReady = isReady(m);
-  m._lastClose = { code, reason, phase: ["dialing", "opened", "welcomed"][m._phase - 4 /* Dialing */], silent };
+  m._lastClose = { code, reason, phase: m._phase === 4 /* Dialing */ ? "dialing" : wasReady ? "welcomed" : "opened", silent };
   forget(m);
   const verdict = silent && wasReady ? "jitter" : decide(code, reason);
   const stop2 = verdict === "stop" || verdict === "token" && (!m.token || m._tokenRefused);
@@ -671,7 +669,7 @@ function encode(content) {
 function toText({ content, params, ...frame }) {
   const text = JSON.stringify(frame);
   const json = params ?? content;
-  return json ? `${text.slice(0, -1)},"${params ? "params" : "content"}":${json}}` : text;
+  return json ? text.slice(0, -1) + `,"${params ? "params" : "content"}":${json}}` : text;
 }
 function parse(data) {
   try {
@@ -832,8 +830,8 @@ function resolve(address) {
 }
 function withQuery(url, query) {
   for (const [name, value] of Object.entries(query)) {
-    const pair = `${name}=${encodeURIComponent(value || "")}`;
-    if (value) url.search = url.search.replace(RegExp(`([?&])${name}=[^&]*|$`), (own2, sign) => !own2 ? (url.search && "&") + pair : name === "session" ? own2 : sign + pair);
+    const pair = value && `${name}=${encodeURIComponent(value)}`;
+    if (pair) url.search = url.search.replace(RegExp(`([?&])${name}=[^&]*|$`), (own2, sign) => !own2 ? (url.search && "&") + pair : name === "session" ? own2 : sign + pair);
   }
   return url.href;
 }
@@ -854,7 +852,8 @@ function createTransport(address, options, notify, warn) {
     queue: !!queue
   });
   let socket;
-  let token = "";
+  let token;
+  let deflate;
   let asking = new AbortController();
   let page;
   let timer;
@@ -934,9 +933,15 @@ function createTransport(address, options, notify, warn) {
       const url = resolve(place);
       const offered = ["switchboard.v1.json", ...protocols];
       if (token && !tokenInQuery) offered.push(`base64url.bearer.switchboard.${base64url(token)}`);
-      socket = new webSocket(withQuery(url, { session, since, token: tokenInQuery && token }), offered);
+      socket = new webSocket(withQuery(url, { session, since, deflate, token: tokenInQuery && token }), offered);
       socket.onopen = () => run(opened);
-      socket.onmessage = ({ data }) => run(receive, parse(data));
+      socket.onmessage = ({ data }) => {
+        const frame = parse(data);
+        if (!frame && data.at && !deflate && socket.extensions) {
+          deflate = "off";
+          run(startOver);
+        } else run(receive, frame);
+      };
       socket.onclose = ({ code, reason }) => {
         socket = void 0;
         run(closed, code, reason);
