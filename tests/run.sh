@@ -262,6 +262,12 @@ while True:
 END
 }
 
+# readme_program PATTERN PORT: the first block of code in the README that matches, for another port.
+readme_program() {
+  awk -v pattern="$1" '/^```/ { if (block ~ pattern) { printf "%s", block; exit } block = ""; next }
+    { block = block $0 "\n" }' README.md | sed "s/127.0.0.1:8080/127.0.0.1:$2/"
+}
+
 # The way of a newcomer: a new package, the README's axum program pasted into it, and two clients that talk.
 newcomer() {
   local work port verdict=0
