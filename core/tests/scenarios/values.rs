@@ -86,6 +86,42 @@ fn a_newcomer_is_told_the_present_values_then_what_changes() {
 }
 
 #[test]
+fn the_application_reads_the_present_values_also_those_from_before_a_message_without_a_key() {
+    let mut world = ticker(10);
+    world.put("prices", "ABC", "1");
+    world.put("prices", "XYZ", "2");
+    world.put("prices", "ABC", "3");
+    let ann = world.connect("ann", "prices");
+    world.broadcast("prices", "\"closing\"", Exclude::NOBODY);
+    world.put("prices", "DEF", "5");
+    let read = |world: &mut World, numbers| {
+        let excerpt = world.board.history(world.now, "prices", numbers);
+        let messages = excerpt.expect("the room is there").messages.into_iter();
+        let values = messages.map(|stored| {
+            let message: Value = serde_json::from_str(stored.as_json()).expect("JSON");
+            assert_eq!(message["seq"], stored.seq);
+            (message["key"].as_str().map(str::to_owned), stored.seq)
+        });
+        values.collect::<Vec<_>>()
+    };
+    let key = |key: &str, seq| (Some(key.to_owned()), seq);
+    let all = [key("XYZ", 2), key("ABC", 3), key("DEF", 5)];
+    assert_eq!(read(&mut world, 0..=u64::MAX), all);
+    assert_eq!(read(&mut world, 3..=4), [key("ABC", 3)]);
+    assert_eq!(read(&mut world, 4..=9), [key("DEF", 5)]);
+    assert_eq!(read(&mut world, 6..=9), []);
+    let excerpt = world.board.history(world.now, "prices", ..);
+    assert_eq!(excerpt.map(|it| (it.first, it.position.seq)), Some((5, 5)));
+    // A newcomer is told the same.
+    world.forget();
+    let ben = world.connect("ben", "prices");
+    let told: Vec<_> = world.values(ben).into_iter().collect();
+    let told = told.into_iter().map(|(key, _, seq)| (Some(key), seq));
+    assert_eq!(told.collect::<Vec<_>>(), all);
+    assert!(world.is_open(ann));
+}
+
+#[test]
 fn a_client_sets_and_removes_values_and_is_acknowledged() {
     let mut world = ticker(10);
     let (ann, bob) = (

@@ -37,8 +37,9 @@ impl Hub {
         self.shared().read(|switchboard| switchboard.position(room))
     }
 
-    /// Returns the messages that a room keeps with numbers in `range`, at most the first 1 000 of these.
-    /// `None` if the room does not exist.
+    /// Returns the messages that a room keeps with numbers in `range`, at most the first 1 000 of these: where
+    /// it keeps the latest value of each key, these values, and the removals that it keeps. `None` if the
+    /// room does not exist.
     pub fn history(&self, room: &str, range: impl RangeBounds<u64>) -> Option<Excerpt> {
         self.shared()
             .with(|locked, now| locked.switchboard.history(now, room, range))

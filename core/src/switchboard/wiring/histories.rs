@@ -14,7 +14,8 @@ const MOST: usize = 1_000;
 pub struct Excerpt {
     /// The position of the room: its epoch, and the last number used.
     pub position: Position,
-    /// The oldest number kept; one more than the last number used if none is.
+    /// The oldest number kept; one more than the last number used if none is. Where the latest value of each
+    /// key is kept, the number from which on nothing is missing but what was overwritten.
     pub first: u64,
     /// The messages, the oldest first.
     pub messages: Vec<Stored>,
@@ -52,7 +53,8 @@ impl Switchboard {
     }
 
     /// Returns the messages that a room keeps with numbers in `range`, at most the first 1 000 of
-    /// these; `None` if there is no such room.
+    /// these: where it keeps the latest value of each key, these values, and the removals that it keeps.
+    /// `None` if there is no such room.
     pub fn history(
         &mut self,
         now: Time,

@@ -66,7 +66,9 @@ impl Log {
         }
     }
 
-    /// Returns the kept messages of a room with numbers from `from` to `to`, at most `most`.
+    /// Returns the kept messages of a room with numbers from `from` to `to`, at most `most`. Where the latest
+    /// value of each key is kept, these are the present values, and the removals that are kept, whatever was
+    /// published without a key since.
     pub(in crate::switchboard) fn history(
         &mut self,
         key: u32,
@@ -75,11 +77,12 @@ impl Log {
         most: usize,
     ) -> Vec<(u64, Frame)> {
         let (first, seq) = self.range(key);
-        let (from, to) = (from.max(first), to.min(seq));
+        let room = &self.rooms[key];
+        let oldest = if room.latest.is_some() { 1 } else { first };
+        let (from, to) = (from.max(oldest), to.min(seq));
         if from > to {
             return Vec::new();
         }
-        let room = &self.rooms[key];
         let entries = (room.find(from)..room.ring.len()).map(|index| &room.ring[index]);
         let entries = entries.filter(|it| !it.is_dead() && (room.latest.is_none() || it.stays()));
         entries
