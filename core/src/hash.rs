@@ -5,33 +5,71 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use siphasher::sip::SipHasher13;
 
-/// Shards of a table: with a million entries, one that grows moves about 2 000.
-const SHARDS: usize = 512;
+/// Entries of a shard, on average, above which there is one more. A shard has at most about twice as many.
+const LOAD: usize = 100;
 
-/// A table in shards by the hash of the key.
+/// A table in shards by the hash of the key: linear hashing.
+///
+/// With every hundredth entry one shard is divided into two, so that no call moves many entries, whatever the
+/// size of the table.
 #[derive(Debug)]
 struct Sharded<T> {
-    shards: Box<[HashTable<T>]>,
+    /// At least one. Those from half of the next power of two on, counted from 0, have been divided since there
+    /// were so many.
+    shards: Vec<HashTable<T>>,
     len: usize,
 }
 
 impl<T> Sharded<T> {
     fn new() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            shards: vec![HashTable::new()],
             len: 0,
         }
     }
 
+    /// Returns the number of a hash's shard, from bits that a small table does not use.
+    fn number(&self, hash: u64) -> usize {
+        let shards = self.shards.len();
+        let half = 1 << shards.ilog2();
+        let number = (hash >> 32) as usize & (2 * half - 1);
+        if number < shards {
+            number
+        } else {
+            number - half
+        }
+    }
+
     fn shard(&self, hash: u64) -> &HashTable<T> {
-        &self.shards[number(hash)]
+        &self.shards[self.number(hash)]
     }
 
     fn shard_mut(&mut self, hash: u64) -> &mut HashTable<T> {
-        &mut self.shards[number(hash)]
+        let number = self.number(hash);
+        &mut self.shards[number]
+    }
+
+    /// Adds an entry.
+    fn insert(&mut self, hash: u64, entry: T, rehash: impl Fn(&T) -> u64) {
+        self.shard_mut(hash).insert_unique(hash, entry, &rehash);
+        self.added(rehash);
+    }
+
+    /// Counts an entry that was added, and divides a shard if there are too many for the shards.
+    fn added(&mut self, rehash: impl Fn(&T) -> u64) {
+        self.len += 1;
+        if self.len <= self.shards.len() * LOAD {
+            return;
+        }
+        let divided = self.shards.len() - (1 << self.shards.len().ilog2());
+        let entries = std::mem::take(&mut self.shards[divided]);
+        self.shards.push(HashTable::new());
+        for entry in entries {
+            let hash = rehash(&entry);
+            self.shard_mut(hash).insert_unique(hash, entry, &rehash);
+        }
     }
 
     /// Counts an entry that was removed, and frees the memory of its shard with the last one.
@@ -41,12 +79,10 @@ impl<T> Sharded<T> {
         if shard.is_empty() {
             *shard = HashTable::new();
         }
+        if self.len == 0 {
+            *self = Self::new();
+        }
     }
-}
-
-/// Returns the number of a hash's shard, from bits that a small table does not use.
-const fn number(hash: u64) -> usize {
-    (hash >> 32) as usize % SHARDS
 }
 
 /// A map keyed by names or addresses. It cannot be iterated, as its order depends on the key.
@@ -56,7 +92,7 @@ pub(crate) struct KeyedMap<K, V> {
     entries: Sharded<(K, V)>,
 }
 
-impl<K: Hash + Eq, V> KeyedMap<K, V> {
+impl<K: Clone + Hash + Eq, V> KeyedMap<K, V> {
     pub(crate) fn new(keyed: Keyed) -> Self {
         Self {
             keyed,
@@ -82,22 +118,20 @@ impl<K: Hash + Eq, V> KeyedMap<K, V> {
     }
 
     /// Returns the value of a key, which is the default if there was none.
-    pub(crate) fn get_or_default(&mut self, key: K) -> &mut V
+    pub(crate) fn get_or_default(&mut self, key: &K) -> &mut V
     where
         V: Default,
     {
         let keyed = self.keyed;
-        let hash = keyed.hash_one(&key);
-        let Sharded { shards, len } = &mut self.entries;
-        let shard = &mut shards[number(hash)];
-        let rehash = |entry: &(K, V)| keyed.hash_one(&entry.0);
-        let found = match shard.entry(hash, |entry| entry.0 == key, rehash) {
-            Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(vacant) => {
-                *len += 1;
-                vacant.insert((key, V::default())).into_mut()
-            }
-        };
+        let hash = keyed.hash_one(key);
+        let is_same = |entry: &(K, V)| entry.0 == *key;
+        if self.entries.shard(hash).find(hash, is_same).is_none() {
+            let rehash = |entry: &(K, V)| keyed.hash_one(&entry.0);
+            self.entries
+                .insert(hash, (key.clone(), V::default()), rehash);
+        }
+        let shard = self.entries.shard_mut(hash);
+        let found = shard.find_mut(hash, is_same).expect("it was added");
         &mut found.1
     }
 
@@ -160,9 +194,7 @@ impl NameIndex {
     ) {
         let keyed = self.keyed;
         let hash = |&slot: &u32| keyed.hash_one(name_at(slot));
-        let shard = self.slots.shard_mut(vacant.0);
-        shard.insert_unique(vacant.0, slot, hash);
-        self.slots.len += 1;
+        self.slots.insert(vacant.0, slot, hash);
     }
 
     pub(crate) fn remove(&mut self, name: &str, slot: u32) {
@@ -196,9 +228,7 @@ impl HashIndex {
 
     /// Adds a slot.
     pub(crate) fn insert(&mut self, hash: u64, slot: u32, hash_at: impl Fn(u32) -> u64) {
-        let shard = self.0.shard_mut(hash);
-        shard.insert_unique(hash, slot, |&slot| hash_at(slot));
-        self.0.len += 1;
+        self.0.insert(hash, slot, |&slot| hash_at(slot));
     }
 
     pub(crate) fn remove(&mut self, hash: u64, slot: u32) {
@@ -258,7 +288,57 @@ impl BuildHasher for Keyed {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    fn hashed(number: u32) -> u64 {
+        Keyed(1, 2).hash_one(number)
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under miri")]
+    fn adding_an_entry_moves_few_others_whatever_the_size_of_the_table() {
+        let mut index = HashIndex::new();
+        let moved = Cell::new(0);
+        let mut most = 0;
+        for slot in 0..200_000 {
+            moved.set(0);
+            index.insert(hashed(slot), slot, |slot| {
+                moved.set(moved.get() + 1);
+                hashed(slot)
+            });
+            most = most.max(moved.get());
+        }
+        assert!(most <= 8 * LOAD, "{most}");
+        assert_eq!(index.len(), 200_000);
+        let largest = index.0.shards.iter().map(HashTable::len).max();
+        assert!(largest < Some(3 * LOAD), "{largest:?}");
+    }
+
+    #[test]
+    fn a_table_finds_what_was_put_in_while_it_grows_and_shrinks() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let (mut index, mut plain) = (HashIndex::new(), BTreeSet::new());
+        for step in 0..8_000 {
+            let grows = step / 2_000 % 2 == 0;
+            let slot = rng.u32(0..3_000);
+            let found = index.find(hashed(slot), hashed);
+            assert_eq!(found.is_some(), plain.contains(&slot));
+            if grows && plain.insert(slot) {
+                index.insert(hashed(slot), slot, hashed);
+            } else if !grows && plain.remove(&slot) {
+                index.remove(hashed(slot), slot);
+            }
+            assert_eq!(index.len(), plain.len());
+        }
+        for slot in std::mem::take(&mut plain) {
+            assert_eq!(index.find(hashed(slot), hashed), Some(slot));
+            index.remove(hashed(slot), slot);
+        }
+        assert_eq!((index.len(), index.0.shards.len()), (0, 1));
+    }
 
     #[test]
     fn what_clients_see_is_no_output_of_the_generator_that_makes_the_keys() {

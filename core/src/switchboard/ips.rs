@@ -129,7 +129,7 @@ impl Ips {
     }
 
     fn entry(&mut self, ip: IpKey) -> &mut Entry {
-        let entry = self.entries.get_or_default(ip);
+        let entry = self.entries.get_or_default(&ip);
         if entry.holds_nothing() {
             self.idle.remove(&(entry.connects.full_at(), ip));
         }

@@ -32,7 +32,7 @@ impl Owners {
 
     pub(super) fn add(&mut self, ip: IpKey) {
         for network in ip.networks() {
-            *self.rooms.get_or_default(network) += 1;
+            *self.rooms.get_or_default(&network) += 1;
         }
     }
 
