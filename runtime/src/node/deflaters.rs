@@ -43,6 +43,10 @@ impl Shared {
     }
 
     /// Compresses a message to a room that arrived from the broker, where the configuration says so.
+    #[cfg_attr(
+        not(any(feature = "redis-tokio", feature = "redis-smol")),
+        allow(dead_code, reason = "only an adapter calls it")
+    )]
     pub(crate) fn deflate_arriving(
         &self,
         node: &str,
