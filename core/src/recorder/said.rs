@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::fixed;
 use super::payload::{Payload, Redactor, content_of};
-use crate::protocol::{self, Command, ErrorCode, Rejected, RequestId, Since, Timestamp};
+use crate::protocol::{self, Command, Content, ErrorCode, Rejected, RequestId, Since, Timestamp};
 use crate::{JoinFrom, Position, Reach, Token};
 
 /// The id of a request, as JSON.
@@ -88,17 +88,18 @@ impl Redactor {
         command: &'a Result<Command<'_>, Rejected<'_>>,
         pings: u64,
     ) -> Said<'a> {
-        let command = match command {
-            Ok(command) => command,
-            Err(rejected) => {
-                return Said::Rejected {
-                    code: rejected.code.as_str().into(),
-                    message: rejected.message.into(),
-                    id: id_of(rejected.id.as_ref()),
-                    channel: rejected.channel.as_deref().map(|it| self.name(it)),
-                };
-            }
-        };
+        match command {
+            Ok(command) => self.command(command, pings),
+            Err(rejected) => Said::Rejected {
+                code: rejected.code.as_str().into(),
+                message: rejected.message.into(),
+                id: id_of(rejected.id.as_ref()),
+                channel: rejected.channel.as_deref().map(|it| self.name(it)),
+            },
+        }
+    }
+
+    fn command<'a>(&self, command: &'a Command<'_>, pings: u64) -> Said<'a> {
         match command {
             Command::Subscribe {
                 id,
@@ -165,102 +166,120 @@ impl Said<'_> {
         &self,
         work: impl FnOnce(Result<Command<'_>, Rejected<'_>>) -> T,
     ) -> Option<T> {
+        if let Some(rejected) = self.rejected() {
+            return Some(work(Err(rejected)));
+        }
         let content = match self {
             Self::Message { content, .. } | Self::Direct { content, .. } => content_of(*content),
             Self::Call { params, .. } => content_of(*params),
             _ => content_of(None),
         };
-        let id = |id: &Id<'_>| id.as_deref().and_then(request_id);
-        let name = |name: &Cow<'_, str>| Cow::Owned(name.to_string());
-        let command = match self {
-            Self::Rejected {
-                code,
-                message,
-                id: request,
-                channel,
-            } => {
-                return Some(work(Err(Rejected {
-                    code: if *code == ErrorCode::UnknownType.as_str() {
-                        ErrorCode::UnknownType
-                    } else {
-                        ErrorCode::BadRequest
-                    },
-                    message: fixed(message),
-                    id: id(request),
-                    channel: channel.as_ref().map(name),
-                })));
-            }
+        let command = self
+            .about_room(content.as_content())
+            .or_else(|| self.about_others(content.as_content()))?;
+        Some(work(Ok(command)))
+    }
+
+    fn rejected(&self) -> Option<Rejected<'static>> {
+        let Self::Rejected {
+            code,
+            message,
+            id,
+            channel,
+        } = self
+        else {
+            return None;
+        };
+        let unknown = *code == ErrorCode::UnknownType.as_str();
+        Some(Rejected {
+            code: if unknown {
+                ErrorCode::UnknownType
+            } else {
+                ErrorCode::BadRequest
+            },
+            message: fixed(message),
+            id: request_of(id),
+            channel: channel.as_deref().map(name_of),
+        })
+    }
+
+    /// Returns the request, if it is about a room.
+    fn about_room<'a>(&self, content: Content<'a>) -> Option<Command<'a>> {
+        Some(match self {
             Self::Subscribe {
-                id: request,
+                id,
                 channel,
                 since,
                 last,
             } => Command::Subscribe {
-                id: id(request),
-                channel: name(channel),
+                id: request_of(id),
+                channel: name_of(channel),
                 since: since.as_ref().map(|(epoch, seq)| Since {
-                    epoch: name(epoch),
+                    epoch: name_of(epoch),
                     seq: *seq,
                 }),
                 last: *last,
             },
-            Self::Unsubscribe {
-                id: request,
-                channel,
-            } => Command::Unsubscribe {
-                id: id(request),
-                channel: name(channel),
+            Self::Unsubscribe { id, channel } => Command::Unsubscribe {
+                id: request_of(id),
+                channel: name_of(channel),
             },
             Self::Message {
-                id: request,
+                id,
                 channel,
+                content: _,
                 key,
                 echo,
                 volatile,
                 again,
-                ..
             } => Command::Message {
-                id: id(request),
-                channel: channel.as_ref().map(name),
-                content: content.as_content(),
-                key: key.as_ref().map(name),
+                id: request_of(id),
+                channel: channel.as_deref().map(name_of),
+                content,
+                key: key.as_deref().map(name_of),
                 echo: *echo,
                 volatile: *volatile,
                 again: *again,
             },
-            Self::Direct {
-                id: request, to, ..
-            } => Command::Direct {
-                id: id(request),
-                to: name(to),
-                content: content.as_content(),
+            _ => return None,
+        })
+    }
+
+    /// Returns the request, if it is about something else; `None` also for an id that is none.
+    fn about_others<'a>(&self, content: Content<'a>) -> Option<Command<'a>> {
+        Some(match self {
+            Self::Direct { id, to, .. } => Command::Direct {
+                id: request_of(id),
+                to: name_of(to),
+                content,
             },
-            Self::Call {
-                id: request,
-                method,
-                ..
-            } => Command::Call {
-                id: request_id(request)?,
-                method: name(method),
-                params: content.as_content(),
+            Self::Call { id, method, .. } => Command::Call {
+                id: request_id(id)?,
+                method: name_of(method),
+                params: content,
             },
-            Self::Ping {
-                id: request,
-                timestamp,
-            } => Command::Ping {
-                id: id(request),
+            Self::Ping { id, timestamp } => Command::Ping {
+                id: request_of(id),
                 timestamp: timestamp.and_then(timestamp_of),
             },
             Self::HealthPong { timestamp } => Command::HealthPong {
                 timestamp: *timestamp,
             },
-            Self::Auth { id: request } => Command::Auth {
-                id: id(request),
+            Self::Auth { id } => Command::Auth {
+                id: request_of(id),
                 token: Token::new(""),
             },
-        };
-        Some(work(Ok(command)))
+            _ => return None,
+        })
     }
+}
+
+fn name_of(name: &str) -> Cow<'static, str> {
+    Cow::Owned(name.to_owned())
+}
+
+fn request_of(id: &Id<'_>) -> Option<RequestId<'static>> {
+    id.as_deref().and_then(request_id)
 }
 
 pub(super) fn id_of<'a>(id: Option<&'a RequestId<'_>>) -> Id<'a> {
