@@ -54,6 +54,16 @@ impl Seats {
         self.ips.seats(ip)
     }
 
+    /// Returns the number of refused connections that hold a handshake seat, and how many may.
+    pub(super) fn refused(&self, limits: &Limits) -> (usize, usize) {
+        (self.refused, limits.handshakes.max(2).div_ceil(2))
+    }
+
+    /// Returns the number of seats for handshakes and pages that an address holds, and its share of them.
+    pub(super) fn share_of_address(&self, ip: IpKey, limits: &Limits) -> (usize, usize) {
+        (self.ips.entering(ip), share(limits))
+    }
+
     /// Returns the number of connections that are closing.
     pub(super) fn closing(&self) -> usize {
         self.closing
@@ -78,7 +88,8 @@ impl Seats {
     /// Returns whether a refused connection takes one of the last seats for clients that have yet
     /// to read a Close frame. They get at most half of the handshake seats.
     pub(super) fn refusals_are_crowded(&self, limits: &Limits) -> bool {
-        2 * self.refused >= limits.handshakes.max(2)
+        let (held, most) = self.refused(limits);
+        held >= most
     }
 
     /// Takes the handshake seat of a new connection.
@@ -233,8 +244,12 @@ impl Seats {
 /// Returns whether an address that holds `held` seats gets no more of a kind of which `taken` are
 /// taken.
 fn is_greedy(limits: &Limits, taken: usize, held: usize) -> bool {
-    let limit = limits.handshakes;
-    2 * taken >= limit && held >= (limit / 10).max(LEAST_SHARE)
+    2 * taken >= limits.handshakes && held >= share(limits)
+}
+
+/// Returns the share of one address.
+fn share(limits: &Limits) -> usize {
+    (limits.handshakes / 10).max(LEAST_SHARE)
 }
 
 #[cfg(test)]

@@ -1,10 +1,21 @@
 //! Runs of the simulation and scripts, recorded and replayed.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use switchboard_core::recorder::Ended;
 use switchboard_tests::driver::Driver;
 use switchboard_tests::replay::{Outcome, replay};
 use switchboard_tests::script::cases;
 use switchboard_tests::simulation::{run, run_recorded};
+
+/// Runs of the simulation by their seeds, replayed. They take long, so several tests look at them.
+static RUNS: LazyLock<Vec<(u64, Outcome)>> = LazyLock::new(|| {
+    (200_000..200_006)
+        .map(|seed| (seed, replayed(seed)))
+        .collect()
+});
 
 fn replayed(seed: u64) -> Outcome {
     let (outcome, dump) = run_recorded(seed);
@@ -14,8 +25,7 @@ fn replayed(seed: u64) -> Outcome {
 
 #[test]
 fn a_replay_takes_the_same_actions_as_the_recorded_run() {
-    for seed in 200_000..200_006 {
-        let outcome = replayed(seed);
+    for (seed, outcome) in &*RUNS {
         if outcome.recording.config.compression.is_some() {
             assert!(
                 outcome.replayed.is_none(),
@@ -34,6 +44,44 @@ fn a_replay_takes_the_same_actions_as_the_recorded_run() {
         assert!(outcome.is_alike(), "seed {seed}");
         assert!(!replayed.ends.is_empty(), "seed {seed}");
     }
+}
+
+/// Who or what ended a connection without a limit.
+const NOT_LIMITS: [&str; 11] = [
+    "application",
+    "client",
+    "cluster",
+    "drain",
+    "drain window",
+    "origins",
+    "protocol",
+    "request",
+    "session",
+    "stream",
+    "wire",
+];
+
+/// Limits that are found to be exceeded before it is known by how much.
+const NOT_MEASURED: [&str; 3] = ["limits.fragments", "limits.message_bytes", "rates.connects"];
+
+#[test]
+fn an_end_by_a_limit_says_the_limit_and_what_was_measured() {
+    let mut limits = BTreeSet::new();
+    for (seed, outcome) in &*RUNS {
+        for Ended { reason, why, .. } in outcome.recording.ends() {
+            let said = format!("seed {seed}: {reason} by {why:?}");
+            if NOT_LIMITS.contains(&&*why.rule) {
+                continue;
+            }
+            let limit = why.limit.unwrap_or_else(|| panic!("{said}"));
+            assert!(why.unit.is_some(), "{said}");
+            if !NOT_MEASURED.contains(&&*why.rule) {
+                assert!(why.value.is_some_and(|value| value >= limit), "{said}");
+            }
+            limits.insert(why.rule.clone());
+        }
+    }
+    assert!(limits.len() > 10, "only {limits:?}");
 }
 
 #[test]

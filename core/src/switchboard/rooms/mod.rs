@@ -299,7 +299,12 @@ impl Rooms {
 
     /// Returns whether the clients of this address may create no more rooms.
     fn has_its_rooms(&self, ip: IpKey, limits: &Limits) -> bool {
-        self.owners.is_greedy(ip, self.active, limits.rooms)
+        self.excess_of(ip, limits).is_some()
+    }
+
+    /// Returns how many rooms the clients of an address hold, and their share, if they get no more.
+    pub(super) fn excess_of(&self, ip: IpKey, limits: &Limits) -> Option<(usize, usize)> {
+        self.owners.excess(ip, self.active, limits.rooms)
     }
 
     /// Returns the rooms of which a connection is the only member.

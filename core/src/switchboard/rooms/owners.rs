@@ -20,14 +20,18 @@ impl Owners {
         }
     }
 
-    /// Returns whether an address gets no more rooms, where `taken` of `limit` exist. Once half of
-    /// them exist, an address may hold a tenth of them, and each wider network that may be one
-    /// customer's a tenth more than the one inside it.
-    pub(super) fn is_greedy(&self, ip: IpKey, taken: usize, limit: usize) -> bool {
-        2 * taken >= limit
-            && ip.networks().zip(1..).any(|(network, tenths)| {
-                self.held(network) >= (limit.saturating_mul(tenths) / 10).max(LEAST_SHARE)
-            })
+    /// Returns how many rooms an address holds, and its share of them, if it gets no more where `taken` of
+    /// `limit` exist. Once half of them exist, an address may hold a tenth of them, and each wider network that
+    /// may be one customer's a tenth more than the one inside it.
+    pub(super) fn excess(&self, ip: IpKey, taken: usize, limit: usize) -> Option<(usize, usize)> {
+        if 2 * taken < limit {
+            return None;
+        }
+        ip.networks().zip(1..).find_map(|(network, tenths)| {
+            let share = (limit.saturating_mul(tenths) / 10).max(LEAST_SHARE);
+            let held = self.held(network);
+            (held >= share).then_some((held, share))
+        })
     }
 
     pub(super) fn add(&mut self, ip: IpKey) {

@@ -193,7 +193,9 @@ impl Switchboard {
                 Cause::measured("limits.handshakes", held, most, Unit::Connections)
             }
             Refused::RefusalsFull => {
-                Cause::rule("limits.handshakes").detail("half of them are refused and not gone yet")
+                let (held, most) = self.seats.refused(limits);
+                Cause::measured("limits.handshakes", held, most, Unit::Connections)
+                    .detail("refused ones, which may hold half of the seats until they are gone")
             }
             Refused::ServerFull => {
                 let (held, most) = (self.seats.open(), limits.connections);
@@ -241,20 +243,29 @@ impl Switchboard {
             return Cause::rule("limits.per_ip");
         };
         let limits = &self.config.limits;
-        let seats = self.seats.of_address(connection.ip);
+        let (ip, unit) = (connection.ip, Unit::Connections);
         if connection.fare == Fare::Refused {
-            let burst = self.config.rates.connects.map_or(0, |rate| rate.burst);
-            let cause = Cause::rule("rates.connects");
-            return cause.detail(format!(
-                "its address connects too fast, after {burst} at once"
-            ));
+            return Cause {
+                limit: self.config.rates.connects.map(|rate| rate.burst),
+                unit: Some(unit),
+                ..Cause::rule("rates.connects")
+            }
+            .detail("at once, and its address connects faster");
         }
         if connection.ip_seat {
-            return Cause::rule("limits.rooms").detail("its address has its share of the rooms");
+            let excess = self.rooms.excess_of(ip, limits);
+            let rule = "limits.rooms";
+            return excess
+                .map_or(Cause::rule(rule), |(held, share)| {
+                    Cause::measured(rule, held, share, Unit::Rooms)
+                })
+                .detail("the share of its address");
         }
+        let seats = self.seats.of_address(ip);
         if seats >= limits.per_ip {
-            return Cause::measured("limits.per_ip", seats, limits.per_ip, Unit::Connections);
+            return Cause::measured("limits.per_ip", seats, limits.per_ip, unit);
         }
-        Cause::rule("limits.handshakes").detail("its address holds its share of the seats")
+        let (held, share) = self.seats.share_of_address(ip, limits);
+        Cause::measured("limits.handshakes", held, share, unit).detail("the share of its address")
     }
 }
