@@ -1,7 +1,8 @@
 //! Instructions per delivery, under callgrind: `cargo bench -p switchboard-bench --bench deliver
-//! WORKLOAD`.
+//! WORKLOAD [recorded]`.
 //!
-//! Prints the number of deliveries and nanoseconds for each. To count instructions, run the built
+//! Prints the number of deliveries and nanoseconds for each; with the word `recorded`, under a flight recorder,
+//! also what it holds. To count instructions, run the built
 //! benchmark under `valgrind --tool=callgrind --toggle-collect='*deliver::deliver*'`.
 #![allow(missing_docs)]
 
@@ -22,13 +23,20 @@ const WORKLOADS: [(&str, usize, usize, usize); 4] = [
 /// Deliveries that are measured, at least.
 const DELIVERIES: usize = 100_000;
 
+/// The memory of the flight recorder, if there is one.
+const RECORDER_BYTES: usize = 16 << 20;
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let named = |name: &str| wanted.iter().any(|it| it == name);
+    let mut config = config();
+    if named("recorded") {
+        config.recorder.bytes = RECORDER_BYTES;
+    }
     let all = !WORKLOADS.iter().any(|it| named(it.0));
     for (name, connections, members, in_flight) in WORKLOADS {
         if all || named(name) {
-            let mut world = World::new(config(), connections, members);
+            let mut world = World::new(config.clone(), connections, members);
             let rooms = connections / members;
             let rounds = DELIVERIES / connections / in_flight;
             let frames: Vec<_> = (0..rooms).map(client_frame).collect();
@@ -38,6 +46,11 @@ fn main() {
             let deliveries = rounds * connections * in_flight;
             let each = start.elapsed().as_nanos() as f64 / deliveries as f64;
             println!("{name:16}{deliveries:>12} deliveries{each:>12.1} ns");
+            if let Some(dump) = world.switchboard.dump(world.now) {
+                let text = dump.to_string();
+                let (bytes, lines) = (text.len(), text.lines().count());
+                println!("{:16}{lines:>12} lines recorded, {bytes} bytes", "");
+            }
         }
     }
 }
