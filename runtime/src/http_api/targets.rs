@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use switchboard_core::{CloseReason, ConnectionId, JoinError};
+use switchboard_core::{ApplicationCode, CloseReason, ConnectionId, JoinError};
 
 use super::failure::{Failure, json};
 use super::fields::Fields;
@@ -14,31 +14,63 @@ use crate::hub::Hub;
 /// The longest reason of a Close frame, in bytes (RFC 6455, section 5.5).
 const LONGEST_REASON: usize = 123;
 
-/// Returns the connections that a call is about: all of the user that it names, even if there are none,
-/// or the connection that it names, which must be there.
-fn targets(hub: &Hub, fields: &Fields<'_>) -> Result<Vec<ConnectionId>, Failure> {
-    let user: Option<String> = fields.optional("user", "must be a string")?;
-    let connection: Option<String> = fields.optional("connection", "must be a string")?;
-    match (user, connection) {
-        (Some(user), None) => {
-            checked(hub, "user", &user)?;
-            Ok(hub.connections_of(&user))
+/// Who a call is about: a user, who need not be there, or a connection, which is there.
+enum Target {
+    User(String),
+    Connection(ConnectionId),
+}
+
+impl Target {
+    fn parse(hub: &Hub, fields: &Fields<'_>) -> Result<Self, Failure> {
+        let user: Option<String> = fields.optional("user", "must be a string")?;
+        let connection: Option<String> = fields.optional("connection", "must be a string")?;
+        match (user, connection) {
+            (Some(user), None) => {
+                checked(hub, "user", &user)?;
+                Ok(Self::User(user))
+            }
+            (None, Some(connection)) => {
+                let id = connection_id("connection", &connection)?;
+                let found = hub.user_of(id).map(|_| Self::Connection(id));
+                found.ok_or_else(Failure::gone)
+            }
+            _ => Err(Failure::bad_field(
+                "user",
+                "either this or `connection` is required, and not both",
+            )),
         }
-        (None, Some(connection)) => {
-            let id = connection_id("connection", &connection)?;
-            hub.user_of(id).map(|_| vec![id]).ok_or_else(Failure::gone)
+    }
+
+    /// Returns its connections on this node.
+    fn connections(&self, hub: &Hub) -> Vec<ConnectionId> {
+        match self {
+            Self::User(user) => hub.connections_of(user),
+            Self::Connection(id) => vec![*id],
         }
-        _ => Err(Failure::bad_field(
-            "user",
-            "either this or `connection` is required, and not both",
-        )),
+    }
+
+    /// Ends its connections, those of a user on all nodes, and returns how many there were on this one.
+    fn end(&self, hub: &Hub, how: Option<(ApplicationCode, &str)>) -> usize {
+        let ends = |&id: &ConnectionId| match how {
+            Some((code, text)) => hub.close_with(id, code, text).is_ok(),
+            None => hub.close(id, CloseReason::Kicked).is_ok(),
+        };
+        match (self, how) {
+            (Self::User(user), None) => hub.disconnect_user(user, CloseReason::Kicked),
+            // Those on this node are told the text, too. Seats that are held for the user are free then.
+            (Self::User(user), Some((code, _))) => {
+                let here = self.connections(hub).iter().filter(|&id| ends(id)).count();
+                here + hub.disconnect_user(user, CloseReason::Application(code))
+            }
+            (Self::Connection(id), _) => usize::from(ends(id)),
+        }
     }
 }
 
 pub(super) fn subscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
     let (mut joined, mut already, mut failed) = (0, 0, Vec::new());
-    for id in targets(hub, fields)? {
+    for id in Target::parse(hub, fields)?.connections(hub) {
         match hub.join(id, &room) {
             Ok(()) => joined += 1,
             Err(JoinError::AlreadyIn) => already += 1,
@@ -56,7 +88,7 @@ pub(super) fn subscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>,
 
 pub(super) fn unsubscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
-    let ids = targets(hub, fields)?.into_iter();
+    let ids = Target::parse(hub, fields)?.connections(hub).into_iter();
     let left = ids.filter(|&id| hub.leave(id, &room) == Ok(true)).count();
     json(&json!({ "left": left }))
 }
@@ -64,8 +96,8 @@ pub(super) fn unsubscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue
 pub(super) fn disconnect(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     const CODES: &str = "must be a whole number from 4400 to 4999";
     let code: Option<u16> = fields.optional("code", CODES)?;
-    let code = code
-        .map(|code| CloseReason::application(code).map_err(|_| Failure::bad_field("code", CODES)));
+    let code = code.map(ApplicationCode::new).transpose();
+    let code = code.map_err(|_| Failure::bad_field("code", CODES))?;
     let reason: Option<String> = fields.optional("reason", "must be a string")?;
     if reason
         .as_ref()
@@ -74,20 +106,14 @@ pub(super) fn disconnect(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>
         let rule = format!("may have at most {LONGEST_REASON} bytes");
         return Err(Failure::bad_field("reason", rule));
     }
-    let (code, text) = match (code.transpose()?, reason) {
-        (None, Some(_)) => {
-            return Err(Failure::bad_field(
-                "code",
-                "is required with `reason`; without both, clients get 4004 kicked",
-            ));
-        }
-        (code, text) => (code, text.unwrap_or_default()),
-    };
-    let end = |&id: &ConnectionId| match code {
-        Some(CloseReason::Application(code)) => hub.close_with(id, code, &text).is_ok(),
-        _ => hub.close(id, CloseReason::Kicked).is_ok(),
-    };
-    let disconnected = targets(hub, fields)?.iter().filter(|&id| end(id)).count();
+    if code.is_none() && reason.is_some() {
+        return Err(Failure::bad_field(
+            "code",
+            "is required with `reason`; without both, clients get 4004 kicked",
+        ));
+    }
+    let how = code.map(|code| (code, reason.as_deref().unwrap_or_default()));
+    let disconnected = Target::parse(hub, fields)?.end(hub, how);
     json(&json!({ "disconnected": disconnected }))
 }
 
@@ -96,7 +122,7 @@ pub(super) fn extend(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Fa
     let seconds: Option<f64> = fields.required("expires_in", RULE)?;
     let expires_in = seconds.map(Duration::try_from_secs_f64).transpose();
     let expires_in = expires_in.map_err(|_| Failure::bad_field("expires_in", RULE))?;
-    let ids = targets(hub, fields)?.into_iter();
+    let ids = Target::parse(hub, fields)?.connections(hub).into_iter();
     let extended = ids.filter(|&id| hub.extend(id, expires_in).is_ok()).count();
     json(&json!({ "extended": extended }))
 }

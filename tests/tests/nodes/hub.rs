@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use switchboard_core::{
-    Clustering, Config, Denied, Direct, History, Identity, Notice, Rates, Request, Rooms,
+    Clustering, Config, Denied, Direct, History, Identity, Notice, Rates, Request, Rooms, Token,
 };
+use switchboard_runtime::http_api::{ApiRequest, HttpApi};
 use switchboard_runtime::{Application, Hub};
 use switchboard_tests::redis::Server;
 
@@ -61,6 +63,21 @@ pub(crate) fn config(server: &Server, name: &str) -> Config {
         }),
         ..Config::default()
     }
+}
+
+/// Calls a method of the HTTP API of a hub. Returns the status and the body of the answer.
+pub(crate) fn call_api(hub: &Hub, method: &str, body: &Value) -> (u16, Value) {
+    const KEY: &str = "a-key";
+    let api = HttpApi::new(hub.clone(), Token::new(KEY));
+    let header = |name: &'static str| match name {
+        "X-API-Key" => Some(KEY),
+        _ => Some("application/json"),
+    };
+    let path = format!("/api/{method}");
+    let request = ApiRequest::new("POST", &path, header);
+    let answer = api.answer(&request, body.to_string().as_bytes());
+    let body = serde_json::from_slice(&answer.body).expect("JSON");
+    (answer.status, body)
 }
 
 impl<H: Serve> Node<H> {

@@ -7,7 +7,7 @@ use switchboard_core::{CloseReason, Exclude, Frame, RoomRule, UserPolicy};
 use switchboard_tests::redis::Server;
 
 use crate::client::Client;
-use crate::hub::{Node, ROOM, config};
+use crate::hub::{Node, ROOM, call_api, config};
 use crate::runtimes::on_both_runtimes;
 use crate::serving::Serve;
 
@@ -16,6 +16,7 @@ on_both_runtimes!(
     a_second_login_on_another_node_replaces_the_first,
     a_second_login_on_another_node_is_rejected,
     a_kick_reaches_the_other_node,
+    a_user_is_disconnected_on_the_other_node_through_the_http_api,
     a_direct_message_reaches_the_other_node_and_counts_its_connections,
     a_frame_for_everybody_reaches_both_nodes,
     seats_count_over_all_nodes,
@@ -101,6 +102,28 @@ fn a_kick_reaches_the_other_node<H: Serve>() {
     let report = H::block_on(kick);
     assert_eq!(ann.until_closed(), (4004, "kicked".into()));
     assert_eq!((report.connections, report.complete), (1, true));
+}
+
+fn a_user_is_disconnected_on_the_other_node_through_the_http_api<H: Serve>() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let [one, other] = Node::<H>::pair(&server);
+    for (body, code) in [
+        (json!({"user": "ann"}), 4004),
+        (
+            json!({"user": "ann", "code": 4500, "reason": "banned"}),
+            4500,
+        ),
+    ] {
+        let (mut ann, ..) = Client::entered(one.address, "ann", ROOM);
+        // Which must be known before somebody can be kicked.
+        let ask = one.hub.send_to_user_everywhere("ann", Frame::text("{}"));
+        H::block_on(ask).expect("sent");
+        let answer = call_api(&other.hub, "disconnect", &body);
+        assert_eq!(answer, (200, json!({"disconnected": 0})));
+        assert_eq!(ann.until_closed().0, code);
+    }
 }
 
 fn a_direct_message_reaches_the_other_node_and_counts_its_connections<H: Serve>() {

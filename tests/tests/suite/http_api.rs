@@ -1,12 +1,14 @@
 //! The HTTP API over a hub (docs/http-api.md), beside the sockets that get what it sends.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::app::Plain;
 use super::peer::Peer;
-use super::server::Server;
+use super::server::{Server, until};
 use crate::rt::http_api::{ApiRequest, HttpApi};
-use crate::rt::{Config, PageResponse, Token, UserPolicy};
+use crate::rt::{Config, PageResponse, RoomRule, Token, UserPolicy};
 
 pub(super) const KEY: &str = "s3cr3t-key";
 
@@ -218,6 +220,28 @@ fn a_user_is_disconnected_with_the_code_that_the_caller_chose() {
     api.server.until_empty();
     let gone = api.ask("disconnect", &json!({"connection": id}).to_string());
     assert_eq!(error(&gone), (404, "not_connected".into(), String::new()));
+}
+
+#[test]
+fn who_is_put_out_by_the_api_loses_the_seat_that_is_held() {
+    let api = start(|config| {
+        config.room_rules = vec![RoomRule {
+            prefix: "table".into(),
+            hold_seat: Some(Duration::from_secs(60)),
+            ..RoomRule::default()
+        }];
+    });
+    for body in [
+        json!({"user": "ann"}),
+        json!({"user": "ann", "code": 4500, "reason": "banned"}),
+    ] {
+        let (ann, _) = enter(&api.server, "ann", "table");
+        ann.leave();
+        let held = || api.server.hub.held_seats("table");
+        until("a seat is held", || held() == 1, held);
+        assert_eq!(api.call("disconnect", &body), json!({"disconnected": 0}));
+        assert_eq!(held(), 0, "{body}");
+    }
 }
 
 #[test]
