@@ -10,7 +10,7 @@ use switchboard_core::{BadName, JoinError, SendError};
 
 use crate::hub::BroadcastError;
 
-/// Seconds after which a node that is busy may be asked again.
+/// Seconds after which a node that is busy, or cut off from the others, may be asked again.
 const RETRY_AFTER: &str = "1";
 
 /// Why a call did nothing. The status, the code and the text for people come from here only.
@@ -135,7 +135,12 @@ impl From<SendError> for Failure {
         let failure = match error {
             SendError::Busy => Self::new(503, "busy", "").with_header("Retry-After", RETRY_AFTER),
             SendError::TooLarge { .. } => Self::new(413, "too_large", ""),
-            _ => Self::new(404, "not_connected", ""),
+            SendError::Unavailable => {
+                Self::new(503, "unavailable", "").with_header("Retry-After", RETRY_AFTER)
+            }
+            SendError::Stale(_) | SendError::NotOpen => Self::new(404, "not_connected", ""),
+            // Those of values by key, which no method of the API sets.
+            _ => Self::new(500, "internal", ""),
         };
         Self {
             message: error.to_string().into(),

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use serde_json::json;
 use switchboard_core::{Config, WhenDown};
 use switchboard_tests::redis::Server;
 
 use crate::client::Client;
-use crate::hub::{Node, ROOM, config};
+use crate::hub::{Node, ROOM, call_api, config};
 use crate::runtimes::on_both_runtimes;
 use crate::serving::Serve;
 
@@ -135,6 +136,12 @@ fn while_redis_is_away_a_room_that_refuses_takes_nothing<H: Serve>() {
     let refused = ann.until_answered(1);
     assert_eq!(refused["code"], "unavailable");
     assert!(refused["retry_after_ms"].is_u64());
+    let message = json!({"channel": ROOM, "content": "nor this"});
+    let (status, answer) = call_api(&node.hub, "publish", &message);
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (503, &json!("unavailable"))
+    );
     server.revive();
     ann.until("the notice", |it| {
         it.of_type("cluster").last()?["up"].as_bool()?.then_some(())
