@@ -1,8 +1,10 @@
 //! The fields of a body. Each error names its field.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
@@ -30,17 +32,23 @@ impl<'a> Fields<'a> {
         Self::known(fields.unwrap_or_default(), known)
     }
 
-    fn known(fields: BTreeMap<String, &'a RawValue>, known: &[&str]) -> Result<Self, Failure> {
-        match fields.keys().find(|name| !known.contains(&&***name)) {
-            None => Ok(Self(fields)),
-            Some(name) => {
+    fn known(entries: Entries<'a>, known: &[&str]) -> Result<Self, Failure> {
+        let mut fields = BTreeMap::new();
+        for (name, value) in entries.0 {
+            if !known.contains(&&*name) {
                 let rule = match known {
                     [] => "no such field: there is none".to_owned(),
                     known => format!("no such field: there are {}", known.join(", ")),
                 };
-                Err(Failure::bad_field(name.clone(), rule))
+                return Err(Failure::bad_field(name, rule));
             }
+            // Another reader, such as a proxy that checks bodies, could pick the other value.
+            if fields.contains_key(&name) {
+                return Err(Failure::bad_field(name, "must be given once only"));
+            }
+            fields.insert(name, value);
         }
+        Ok(Self(fields))
     }
 
     /// Returns a field that may be left out or `null`.
@@ -82,5 +90,33 @@ impl<'a> Fields<'a> {
             }
             limit => Ok(limit),
         }
+    }
+}
+
+/// The fields of an object as they are written, repeated ones too.
+#[derive(Default)]
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
     }
 }

@@ -1,4 +1,4 @@
-//! Names of rooms and connections in the fields of a request.
+//! Names of rooms, users and connections in the fields of a request.
 
 use switchboard_core::{ConnectionId, check_name};
 
@@ -11,6 +11,16 @@ pub(super) fn channel(hub: &Hub, fields: &Fields<'_>) -> Result<String, Failure>
     let room: String = fields.required("channel", "must be a string")?;
     checked(hub, "channel", &room)?;
     Ok(room)
+}
+
+/// Returns who a message is from, as the field `sender` says. Clients know users by names that follow
+/// these rules, and a cluster carries no others.
+pub(super) fn sender(hub: &Hub, fields: &Fields<'_>) -> Result<Option<String>, Failure> {
+    let sender: Option<String> = fields.optional("sender", "must be a string")?;
+    if let Some(name) = &sender {
+        checked(hub, "sender", name)?;
+    }
+    Ok(sender)
 }
 
 pub(super) fn checked(hub: &Hub, field: &'static str, name: &str) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use switchboard_core::{ConnectionId, Exclude, Receipt};
 
 use super::failure::{Failure, json};
 use super::fields::Fields;
-use super::names::{channel, checked, connection_id};
+use super::names::{channel, checked, connection_id, sender};
 use crate::hub::{BroadcastError, Hub};
 
 /// The most channels of one call.
@@ -21,14 +21,14 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn parse(fields: &Fields<'a>) -> Result<Self, Failure> {
+    fn parse(hub: &Hub, fields: &Fields<'a>) -> Result<Self, Failure> {
         let excluded = fields.object("exclude", &["connections", "users"])?;
         let list = |name| excluded.optional(name, "must be a list of strings");
         let ids: Vec<String> = list("connections")?.unwrap_or_default();
         let ids = ids.iter().map(|text| connection_id("connections", text));
         Ok(Self {
             content: fields.raw("content")?,
-            sender: fields.optional("sender", "must be a string")?,
+            sender: sender(hub, fields)?,
             connections: ids.collect::<Result<_, _>>()?,
             users: list("users")?.unwrap_or_default(),
         })
@@ -46,7 +46,7 @@ impl<'a> Message<'a> {
 
 pub(super) fn publish(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
-    let receipt = Message::parse(fields)?.send(hub, &room)?;
+    let receipt = Message::parse(hub, fields)?.send(hub, &room)?;
     json(&json!(receipt))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn broadcast(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>,
     for room in &rooms {
         checked(hub, "channels", room)?;
     }
-    let message = Message::parse(fields)?;
+    let message = Message::parse(hub, fields)?;
     let mut results = Vec::with_capacity(rooms.len());
     for room in rooms {
         let mut result = match message.send(hub, &room) {
@@ -78,7 +78,7 @@ pub(super) fn broadcast(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>,
 pub(super) fn direct(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let user: String = fields.required("user", "must be a string")?;
     checked(hub, "user", &user)?;
-    let sender: Option<String> = fields.optional("sender", "must be a string")?;
+    let sender = sender(hub, fields)?;
     let content = fields.raw("content")?;
     let receipt = hub.direct(&user, content, sender.as_deref())?;
     json(&json!(receipt))

@@ -206,6 +206,36 @@ fn an_error_names_the_field() {
         ),
         ("channels", r#"{"limit":10001}"#.to_owned(), "limit"),
         ("info", r#"{"x":1}"#.to_owned(), "x"),
+        (
+            "publish",
+            r#"{"channel":"a","content":1,"sender":""}"#.to_owned(),
+            "sender",
+        ),
+        (
+            "broadcast",
+            r#"{"channels":["a"],"content":1,"sender":"a\tb"}"#.to_owned(),
+            "sender",
+        ),
+        (
+            "direct",
+            format!(r#"{{"user":"ann","content":1,"sender":"{long}"}}"#),
+            "sender",
+        ),
+        (
+            "publish",
+            r#"{"channel":"a","channel":"b","content":1}"#.to_owned(),
+            "channel",
+        ),
+        (
+            "direct",
+            r#"{"user":"ann","content":1,"content":2}"#.to_owned(),
+            "content",
+        ),
+        (
+            "publish",
+            r#"{"channel":"a","content":1,"exclude":{"users":[],"users":["ann"]}}"#.to_owned(),
+            "users",
+        ),
     ] {
         let told = error(&api.ask(method, &body));
         assert_eq!(
