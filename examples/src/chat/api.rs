@@ -1,5 +1,5 @@
-//! The listener of the HTTP API: a request per connection, read by threads of its own. No call of a hub
-//! waits for a client, so this needs no runtime, and is the same for each.
+//! The listener of the HTTP API: a request per connection, and a thread for each. No call of a hub waits for
+//! a client, so this needs no runtime, and is the same for each.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,11 +11,13 @@ use serde_json::json;
 use switchboard_core::response::{self, PageResponse};
 use switchboard_runtime::http_api::{ApiRequest, HttpApi};
 
-/// Requests that are read at the same time.
-const WORKERS: usize = 16;
+use super::callers::{Callers, Seat};
 
 /// The time that a request, its answer and the end may take together.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The time that is left to tell a client that its request took too long.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Pause after an error of `accept`, such as too many open files.
 const REST: Duration = Duration::from_millis(50);
@@ -34,21 +36,18 @@ const DISCARD: usize = 256 << 10;
 pub fn listen(address: SocketAddr, api: HttpApi) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
-    let shared = Arc::new((listener, api));
-    for _ in 0..WORKERS {
-        let shared = shared.clone();
-        let worker = thread::Builder::new().name("api".into());
-        worker.spawn(move || work(&shared.0, &shared.1))?;
-    }
+    let thread = thread::Builder::new().name("api".into());
+    thread.spawn(move || accept(&listener, &api))?;
     Ok(address)
 }
 
-fn work(listener: &TcpListener, api: &HttpApi) {
+fn accept(listener: &TcpListener, api: &HttpApi) {
+    let callers = Arc::new(Callers::default());
     loop {
         match listener.accept() {
             Ok((stream, peer)) => {
-                if let Err(error) = serve(stream, api) {
-                    tracing::debug!(%peer, %error, "a call of the API was cut off");
+                if let Err(error) = start(stream, peer, api, &callers) {
+                    tracing::warn!(%peer, %error, "cannot serve a call of the API");
                 }
             }
             Err(error) => {
@@ -59,17 +58,37 @@ fn work(listener: &TcpListener, api: &HttpApi) {
     }
 }
 
-fn serve(stream: TcpStream, api: &HttpApi) -> io::Result<()> {
-    let mut input = Input {
-        stream,
-        buffer: Vec::new(),
-        deadline: Instant::now() + PATIENCE,
+fn start(
+    stream: TcpStream,
+    peer: SocketAddr,
+    api: &HttpApi,
+    callers: &Arc<Callers>,
+) -> io::Result<()> {
+    let seat = callers.enter(stream.try_clone()?);
+    let api = api.clone();
+    let thread = thread::Builder::new().name("api call".into());
+    thread.spawn(move || {
+        let input = Input::new(stream, Instant::now() + PATIENCE);
+        if let Err(error) = serve(input, &api, seat) {
+            tracing::debug!(%peer, %error, "a call of the API was cut off");
+        }
+    })?;
+    Ok(())
+}
+
+fn serve(mut input: Input, api: &HttpApi, mut seat: Seat) -> io::Result<()> {
+    let page = match input.answer(api, &mut seat) {
+        Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+            input.deadline = Instant::now() + LAST_WORD;
+            refusal(408, "timeout", "the request did not arrive in time")
+        }
+        other => other?,
     };
-    let page = input.answer(api)?;
-    let answer = response::page(&page, false).map_err(io::Error::other)?;
+    let answer = response::page(&page, input.is_head).map_err(io::Error::other)?;
     input.stream.set_write_timeout(Some(input.left()?))?;
     input.stream.write_all(&answer)?;
     input.stream.shutdown(Shutdown::Write)?;
+    seat.release();
     input.buffer.clear();
     while input.buffer.len() < DISCARD && input.read()? > 0 {}
     Ok(())
@@ -80,6 +99,8 @@ struct Input {
     stream: TcpStream,
     buffer: Vec<u8>,
     deadline: Instant,
+    /// Whether the method is HEAD, whose answers have no body.
+    is_head: bool,
 }
 
 /// What matters of the head of a request.
@@ -92,11 +113,21 @@ struct Head {
 }
 
 impl Input {
-    fn answer(&mut self, api: &HttpApi) -> io::Result<PageResponse> {
+    fn new(stream: TcpStream, deadline: Instant) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+            deadline,
+            is_head: false,
+        }
+    }
+
+    fn answer(&mut self, api: &HttpApi, seat: &mut Seat) -> io::Result<PageResponse> {
         let head = match self.head()? {
             Ok(head) => head,
             Err(page) => return Ok(page),
         };
+        self.is_head = head.method == "HEAD";
         let header = |name: &'static str| head.header(name);
         let request = ApiRequest::new(&head.method, &head.path, header);
         let length = match head.content_length() {
@@ -113,9 +144,12 @@ impl Input {
         }
         while self.buffer.len() < end {
             if self.read()? == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
+                let rule = "the body is shorter than its Content-Length";
+                return Ok(refusal(400, "bad_request", rule));
             }
         }
+        // Who is cut off from here on may have been served.
+        seat.keep()?;
         Ok(api.answer(&request, &self.buffer[head.len..end]))
     }
 
@@ -128,7 +162,7 @@ impl Input {
                 Ok(httparse::Status::Complete(len)) => return Ok(Ok(Head::of(&request, len))),
                 Ok(httparse::Status::Partial) if self.buffer.len() < HEAD_BYTES => {
                     if self.read()? == 0 {
-                        return Err(ErrorKind::UnexpectedEof.into());
+                        return Ok(Err(refusal(400, "bad_request", "the head is not complete")));
                     }
                 }
                 Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
@@ -200,4 +234,38 @@ impl Head {
 fn refusal(status: u16, code: &str, message: &str) -> PageResponse {
     let error = json!({ "code": code, "message": message });
     PageResponse::json(status, &json!({ "error": error }))
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_core::{Config, Token};
+    use switchboard_runtime::{Application, Hub};
+
+    use super::*;
+
+    struct Plain;
+
+    impl Application for Plain {}
+
+    #[test]
+    fn a_client_that_takes_too_long_is_told_so() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut client = TcpStream::connect(address).expect("a connection");
+        client
+            .write_all(b"POST /api/info HTTP/1.1\r\n")
+            .expect("sent");
+        client.shutdown(Shutdown::Write).expect("an end");
+        let (stream, _) = listener.accept().expect("a connection");
+        let hub = Hub::new(Config::default(), Plain).expect("a hub");
+        let api = HttpApi::new(hub, Token::new("key"));
+        let callers = Arc::new(Callers::default());
+        let seat = callers.enter(stream.try_clone().expect("a copy"));
+        let late = Input::new(stream, Instant::now());
+        serve(late, &api, seat).expect("answered");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains(r#""code":"timeout""#), "{answer}");
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod application;
+mod callers;
 mod cluster;
 mod debug;
 mod options;

@@ -1,7 +1,7 @@
 //! What the HTTP API refuses (docs/http-api.md), and the listener of the example programs.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 use switchboard_examples::chat::api::listen;
@@ -246,10 +246,14 @@ fn an_error_names_the_field() {
     }
 }
 
-/// Sends these bytes to the listener of the example programs, and returns the answer and its body.
-fn over_http(api: &Api, parts: &[&[u8]]) -> (u16, Value) {
+/// Starts the listener of the example programs.
+fn listening(api: &Api) -> SocketAddr {
     let address = "127.0.0.1:0".parse().expect("an address");
-    let address = listen(address, api.api.clone()).expect("a listener");
+    listen(address, api.api.clone()).expect("a listener")
+}
+
+/// Sends these bytes to the listener of the example programs, and returns the answer and its body.
+fn over_http(address: SocketAddr, parts: &[&[u8]]) -> (u16, Value) {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("an option");
     for part in parts {
@@ -272,15 +276,16 @@ fn over_http(api: &Api, parts: &[&[u8]]) -> (u16, Value) {
 #[test]
 fn the_listener_of_the_example_programs_reads_calls_and_refuses_what_is_none() {
     let api = start(|_| {});
+    let address = listening(&api);
     let head = |more: &str| {
         format!("POST /api/presence HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\n{more}\r\n")
     };
     let json = "Content-Type: application/json\r\nContent-Length: 15\r\n";
     let body: &[u8] = br#"{"channel":"a"}"#;
     let nobody = (200, json!({"count": 0, "users": [], "members": 0}));
-    assert_eq!(over_http(&api, &[head(json).as_bytes(), body]), nobody);
+    assert_eq!(over_http(address, &[head(json).as_bytes(), body]), nobody);
     let waits = head(&format!("{json}Expect: 100-continue\r\n"));
-    assert_eq!(over_http(&api, &[waits.as_bytes(), body]), nobody);
+    assert_eq!(over_http(address, &[waits.as_bytes(), body]), nobody);
     let long = format!(
         "Content-Type: application/json\r\nContent-Length: {}\r\n",
         u64::MAX
@@ -305,16 +310,39 @@ fn the_listener_of_the_example_programs_reads_calls_and_refuses_what_is_none() {
         (head("Content-Length: +1\r\n"), 400, "bad_request"),
         (head(&long), 413, "too_large"),
         (head(&many), 431, "bad_request"),
+        (head(json), 400, "bad_request"),
+        (
+            "POST /api/info HTTP/1.1\r\nHost".to_owned(),
+            400,
+            "bad_request",
+        ),
         (head("").replace(KEY, "other"), 401, "unauthorized"),
         (head("").replace("POST", "GET"), 405, "method_not_allowed"),
         ("\0".to_owned(), 400, "bad_request"),
     ] {
         // What is refused by its head is answered though no body comes.
-        let (told, value) = over_http(&api, &[request.as_bytes()]);
+        let (told, value) = over_http(address, &[request.as_bytes()]);
         assert_eq!(
             (told, &value["error"]["code"]),
             (status, &json!(code)),
             "{request}"
         );
     }
+}
+
+#[test]
+fn callers_that_say_nothing_keep_nobody_from_the_listener() {
+    let api = start(|_| {});
+    let address = listening(&api);
+    // More than it serves at a time. Some have begun to say something.
+    let silent: Vec<TcpStream> = (0..100)
+        .map(|n| {
+            let mut stream = TcpStream::connect(address).expect("a connection");
+            stream.write_all(&b"POST /api"[..n % 10]).expect("sent");
+            stream
+        })
+        .collect();
+    let call = format!("POST /api/info HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\n\r\n");
+    assert_eq!(over_http(address, &[call.as_bytes()]).0, 200);
+    drop(silent);
 }
