@@ -7,7 +7,7 @@ use super::reasons::{close_reasons, refusals};
 use crate::{CloseReason, Recoveries, Stats};
 
 /// Reasons for dropped messages beside those that end a connection.
-const DROPS: [&str; 3] = ["drop_newest", "drop_oldest", "left"];
+const DROPS: [&str; 4] = ["drop_newest", "drop_oldest", "left", "volatile"];
 
 pub(super) fn text(stats: &Stats, format: Format) -> String {
     let mut out = Exposition::new(format);

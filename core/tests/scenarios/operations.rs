@@ -79,6 +79,7 @@ fn the_metrics_are_openmetrics_and_say_what_the_statistics_say() {
         ("handshakes_rejected", ("reason", "origin"), 0.0),
         ("messages_dropped", ("reason", "drop_oldest"), 0.0),
         ("publish_fanout", ("le", "1.0"), 0.0),
+        ("messages_dropped", ("reason", "volatile"), 0.0),
         ("publish_fanout", ("le", "2.0"), 1.0),
     ] {
         let found = value(&all, name, Some(label));
