@@ -72,7 +72,9 @@ fn connections(out: &mut Exposition, stats: &Stats) {
         stats.disconnecting,
     );
     out.counters("connections_opened", "Connections admitted.", |family| {
-        family.count(&[("transport", "websocket")], stats.opened);
+        let sockets = stats.opened - stats.opened_streams;
+        family.count(&[("transport", "websocket")], sockets);
+        family.count(&[("transport", "sse")], stats.opened_streams);
     });
     out.counters(
         "connections_closed",

@@ -14,6 +14,7 @@ use crate::{CloseReason, Frame, Refused};
 #[derive(Debug)]
 pub(super) struct Counters {
     pub(super) opened: u64,
+    pub(super) opened_streams: u64,
     pub(super) messages_in: u64,
     pub(super) messages_out: u64,
     pub(super) recoveries: Recoveries,
@@ -70,6 +71,7 @@ impl Default for Counters {
         Self {
             recoveries: Recoveries::default(),
             opened: 0,
+            opened_streams: 0,
             messages_in: 0,
             messages_out: 0,
             bytes_in: 0,

@@ -77,9 +77,10 @@ fn the_metrics_are_openmetrics_and_say_what_the_statistics_say() {
         ("connections_closed", ("reason", "kicked"), 0.0),
         ("handshakes_rejected", ("reason", "server_full"), 1.0),
         ("handshakes_rejected", ("reason", "origin"), 0.0),
+        ("connections_opened", ("transport", "sse"), 0.0),
         ("messages_dropped", ("reason", "drop_oldest"), 0.0),
-        ("publish_fanout", ("le", "1.0"), 0.0),
         ("messages_dropped", ("reason", "volatile"), 0.0),
+        ("publish_fanout", ("le", "1.0"), 0.0),
         ("publish_fanout", ("le", "2.0"), 1.0),
     ] {
         let found = value(&all, name, Some(label));

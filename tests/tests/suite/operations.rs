@@ -5,6 +5,7 @@ use std::time::Duration;
 use switchboard_kit::{Family, openmetrics};
 
 use super::app::Plain;
+use super::event_streams::Stream;
 use super::peer::{End, Head};
 use super::server::Server;
 use crate::rt::Config;
@@ -44,7 +45,6 @@ fn metrics_count_what_clients_do_and_name_none_of_them() {
     let (text, families) = metrics(&server);
     for (name, least, most) in [
         ("switchboard_connections", 2.0, 2.0),
-        ("switchboard_connections_opened", 2.0, 2.0),
         ("switchboard_rooms", 1.0, 1.0),
         ("switchboard_users", 2.0, 2.0),
         ("switchboard_messages_received", 1.0, 1.0),
@@ -58,6 +58,29 @@ fn metrics_count_what_clients_do_and_name_none_of_them() {
     for secret in ["ann", "bob", "blue", "s3cr3t", "127.0.0.1"] {
         assert!(!text.contains(secret), "{secret}\n{text}");
     }
+}
+
+#[test]
+fn metrics_tell_event_streams_from_web_sockets() {
+    let config = Config {
+        sse: Some("/sse".into()),
+        ..Config::default()
+    };
+    let server = Server::with_operations(config, Plain::default());
+    let _ann = server.user("ann", "blue");
+    let _bob = server.user("bob", "blue");
+    Stream::open(&server, "/sse/blue?token=s3cr3t-cas").find("welcome");
+    let (_, families) = metrics(&server);
+    let mut families = families.iter();
+    let opened = families.find(|it| it.name == "switchboard_connections_opened");
+    let samples = opened.expect("the family").samples.iter();
+    let samples = samples.map(|it| (it.labels["transport"].clone(), it.value.to_string()));
+    let samples: Vec<_> = samples.collect();
+    let expected =
+        [("websocket", "2"), ("sse", "1")].map(|(kind, count)| (kind.into(), count.into()));
+    assert_eq!(samples, expected);
+    let stats = server.hub.stats();
+    assert_eq!((stats.opened, stats.opened_streams), (3, 1));
 }
 
 #[test]

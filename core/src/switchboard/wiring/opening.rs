@@ -82,6 +82,7 @@ impl Switchboard {
         self.move_to(id, Phase::Open);
         self.log.set_window(id, window);
         self.counters.opened += 1;
+        self.counters.opened_streams += u64::from(self.log.is_event_stream(id));
         let user = self.users.find_or_vacant(&who.name);
         let user = self.users.add(user, &who.name, who.anonymous, id.slot);
         let shared = self.users.at(user).name.clone();

@@ -39,6 +39,8 @@ pub struct Stats {
     pub queued_bytes: usize,
     /// Connections admitted since the start.
     pub opened: u64,
+    /// How many of these are event streams.
+    pub opened_streams: u64,
     /// Messages received.
     pub messages_in: u64,
     /// Messages sent, each copy counted.
@@ -211,6 +213,7 @@ impl Switchboard {
             disconnecting: self.drain.disconnecting(),
             queued_bytes: self.log.waiting_bytes(),
             opened: self.counters.opened,
+            opened_streams: self.counters.opened_streams,
             messages_in: self.counters.messages_in,
             messages_out: self.counters.messages_out,
             bytes_in: self.counters.bytes_in,
