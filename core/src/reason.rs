@@ -343,7 +343,7 @@ pub enum BadRequest {
     StreamMethod,
     /// 411: a post without `Content-Length`.
     LengthRequired,
-    /// 413: the body of a post is larger than a message may be.
+    /// 413: the body of a post is larger than a message may be, or has more messages than a post may.
     BodyTooLarge,
     /// 414: the target is longer than 8 KiB.
     TargetTooLong,
@@ -382,7 +382,9 @@ impl fmt::Display for BadRequest {
             Self::Method => "the method must be GET",
             Self::StreamMethod => "the method must be GET or POST",
             Self::LengthRequired => "a post must have a Content-Length",
-            Self::BodyTooLarge => "the body is larger than a message may be",
+            Self::BodyTooLarge => {
+                "the body is larger than a message may be, or has more than 64 messages"
+            }
             Self::TargetTooLong => "the request target is longer than 8 KiB",
             Self::NotAnUpgrade => "this path serves WebSocket: send an upgrade request",
             Self::Version => "the WebSocket version must be 13",
