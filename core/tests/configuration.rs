@@ -98,6 +98,16 @@ fn a_rate_can_be_switched_off() {
 }
 
 #[test]
+fn a_strike_counts_for_a_time() {
+    for (window, told) in [("0s", "0"), ("8761h", "31539600")] {
+        let config = read(&format!(r#"{{"rates":{{"strike_window":"{window}"}}}}"#));
+        let error = config.check().expect_err(window).to_string();
+        let rule = "must be longer than 0 and at most a year";
+        assert_eq!(error, format!("rates.strike_window = {told}: {rule}"));
+    }
+}
+
+#[test]
 fn history_is_set_for_the_node_and_overridden_per_room() {
     let config = read(
         r#"{"history":{"messages":100,"age":"1m","bytes":1000},

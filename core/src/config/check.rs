@@ -186,8 +186,9 @@ impl Config {
                 "must be 1 to 1000",
             ));
         }
-        if self.rates.strike_window.is_zero() {
-            return Err(error("rates.strike_window", 0, LONGER));
+        let window = self.rates.strike_window;
+        if window.is_zero() || window > YEAR {
+            return Err(error("rates.strike_window", window.as_secs_f64(), LONGER));
         }
         Ok(())
     }
