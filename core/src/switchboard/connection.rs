@@ -81,6 +81,8 @@ struct ColdState {
     leaving: bool,
     /// The lobby, once the connection has left it.
     lobby: Option<Arc<str>>,
+    /// The lobby of an event stream, which tells positions in it, also once it was left and entered again.
+    told_room: Option<Arc<str>>,
 }
 
 // There is one per connection; see docs/architecture.md for the memory budget.
@@ -199,6 +201,20 @@ impl ConnectionState {
     pub(super) fn comes_back_to(&self, room: &str) -> bool {
         let lobby = self.cold.as_ref().and_then(|cold| cold.lobby.as_deref());
         lobby == Some(room)
+    }
+
+    /// Notes that it is an event stream with this lobby.
+    pub(super) fn tell_positions_in(&mut self, lobby: Arc<str>) {
+        self.cold.get_or_insert_default().told_room = Some(lobby);
+    }
+
+    /// Returns whether it is an event stream that tells positions in this room.
+    pub(super) fn tells_positions_in(&self, room: &str) -> bool {
+        let told = self
+            .cold
+            .as_ref()
+            .and_then(|cold| cold.told_room.as_deref());
+        told == Some(room)
     }
 
     /// Returns the pending admission, once the request has been read.

@@ -350,3 +350,28 @@ fn a_message_that_is_cut_goes_on_where_it_was_cut() {
     assert_eq!(event.matches("\n\n").count(), 1);
     assert_eq!(node.board.audit(), Ok(()));
 }
+
+#[test]
+fn a_room_that_was_left_and_entered_again_tells_positions_as_before() {
+    // A client may do both, and so may the application.
+    for by_client in [true, false] {
+        let mut node = open(|_| {});
+        node.publish("1");
+        if by_client {
+            let leave = r#"{"type":"unsubscribe","channel":"blue"}"#;
+            let enter = r#"{"type":"subscribe","channel":"blue"}"#;
+            node.post(&format!("[{leave},{enter}]"));
+            let Some(Call::Ask(question)) = node.call.take() else {
+                panic!("the application is not asked");
+            };
+            node.reply(Reply::Verdict(question, Ok(())));
+        } else {
+            assert_eq!(node.board.leave(node.now, node.id, "blue"), Ok(true));
+            assert_eq!(node.board.join(node.now, node.id, "blue"), Ok(()));
+        }
+        node.publish("2");
+        let position = node.board.position("blue").expect("a room");
+        let expected = [0, 1, 1, 2].map(|seq| format!("{}.{seq}", position.epoch));
+        assert_eq!(node.ids(), expected, "{}", node.stream());
+    }
+}

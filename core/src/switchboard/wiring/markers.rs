@@ -36,9 +36,11 @@ impl Markers for Marking<'_> {
     /// A stream has one position, which is that in its lobby.
     fn position(&mut self, slot: u32, room: u32, seq: u64) -> Option<String> {
         let key = self.rooms.of_log(room);
-        let mut memberships = self.connections.at(slot).rooms.iter();
-        let lobby = memberships.any(|member| member.room == key && member.lobby);
-        let tells = lobby && self.wire == Wire::Json;
+        let connection = self.connections.at(slot);
+        let is_in = connection.rooms.iter().any(|member| member.room == key);
+        let tells = self.wire == Wire::Json
+            && is_in
+            && connection.tells_positions_in(&self.rooms.at(key).name);
         tells.then(|| format!("{}.{seq}", self.rooms.epoch(key).as_str()))
     }
 }

@@ -147,7 +147,14 @@ impl Switchboard {
             epoch: epoch.as_str().into(),
             seq,
         });
-        self.send_positioned(id, &message, position.filter(|_| lobby).as_ref());
+        // A stream has one position, and goes on from the last one that it was told.
+        if lobby && self.log.is_event_stream(id) {
+            self.connections
+                .get_mut(id)?
+                .tell_positions_in(channel.clone());
+        }
+        let tells = self.connections.get(id)?.tells_positions_in(&channel);
+        self.send_positioned(id, &message, position.filter(|_| tells).as_ref());
         self.send_presence_list(id, key);
         if let Some((from, to)) = beginning.hidden {
             let channel = &channel;
