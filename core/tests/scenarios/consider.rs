@@ -9,9 +9,13 @@ use crate::world::{World, secs};
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 fn request(lobby: Option<&str>, headers: &[(&str, &str)]) -> Request {
+    request_of("/ws", lobby, headers)
+}
+
+fn request_of(target: &str, lobby: Option<&str>, headers: &[(&str, &str)]) -> Request {
     let lobby = lobby.map(str::to_owned);
     let headers = [("host", "chat.example")].iter().chain(headers);
-    let mut request = Request::upgraded("/ws", lobby, headers.copied()).expect("a request");
+    let mut request = Request::upgraded(target, lobby, headers.copied()).expect("a request");
     request.set_peer(HOME);
     request
 }
@@ -46,6 +50,23 @@ fn what_needs_no_login_is_refused_before_the_answer_and_counted() {
     ];
     assert_eq!(counted, once);
     assert_eq!(world.stats().pending_handshakes, 0);
+}
+
+#[test]
+fn a_session_that_is_no_name_and_a_last_that_is_no_number_are_malformed() {
+    let mut world = World::new();
+    for (query, told) in [
+        ("session=a-b_C9&last=5", ""),
+        ("since=nowhere", ""),
+        ("session=", "malformed"),
+        ("session=a%20b", "malformed"),
+        ("session=a&session=a", "malformed"),
+        ("last=many", "malformed"),
+        ("last=1&last=2", "malformed"),
+    ] {
+        let request = request_of(&format!("/ws?{query}"), Some("blue"), &[]);
+        assert_eq!(refusal(&mut world, &request, None), told, "{query}");
+    }
 }
 
 #[test]

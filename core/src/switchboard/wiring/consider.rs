@@ -9,7 +9,7 @@ impl Switchboard {
     /// Checks an upgrade request before the application's HTTP library answers it with 101, and counts a
     /// refusal. Takes no seat: who passes may still be refused, by a Close frame.
     ///
-    /// Only what needs no login is checked: the name of the lobby, drain, origin, handshake seats, and
+    /// Only what needs no login is checked: the name of the lobby, what the URL says of coming back, drain, origin, handshake seats, and
     /// seats of the node unless the client could take over another connection's seat. `identity` is given
     /// where it is known already.
     ///
@@ -48,6 +48,7 @@ impl Switchboard {
             let rule = "illegal room name";
             return Err(Refused::Malformed(BadRequest::Syntax(rule)));
         }
+        request.resume().map_err(Refused::Malformed)?;
         if self.drain.has_begun() {
             return Err(Refused::Restart);
         }
