@@ -1,6 +1,7 @@
 // A server on Bun's own WebSockets and its native publish, which writes what one turn brings for a
 // member together.
 const QUEUE_BYTES = 1 << 20;
+const compress = process.argv.includes("--compress");
 const ping = Number(process.argv[process.argv.indexOf("--ping-interval") + 1]) * 1000;
 const TO = '"to":"';
 
@@ -21,7 +22,7 @@ const server = Bun.serve<Data>({
     return new Response("a WebSocket was expected\n", { status: 426 });
   },
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate: compress,
     backpressureLimit: QUEUE_BYTES,
     closeOnBackpressureLimit: true,
     sendPings: false,
@@ -35,7 +36,7 @@ const server = Bun.serve<Data>({
         const start = message.indexOf(TO) + TO.length;
         users.get(message.slice(start, message.indexOf('"', start)))?.send(message);
       } else {
-        server.publish(ws.data.room, message);
+        server.publish(ws.data.room, message, compress);
       }
     },
     close(ws) {

@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 
 const QUEUE_BYTES = 1 << 20;
+// Messages from 1 KiB on, which is where it begins by default without context.
+const compress = process.argv.includes("--compress");
 const ping = Number(process.argv[process.argv.indexOf("--ping-interval") + 1]) * 1000;
 const DIRECT = Buffer.from('{"type":"direct"');
 const TO = '"to":"';
@@ -40,7 +42,7 @@ function direct(data) {
 }
 
 const server = createServer();
-const sockets = new WebSocketServer({ server, perMessageDeflate: false, clientTracking: false });
+const sockets = new WebSocketServer({ server, perMessageDeflate: compress, clientTracking: false });
 sockets.on("connection", (ws, request) => {
   const [path, query] = request.url.split("?");
   const name = path.slice("/ws/".length);

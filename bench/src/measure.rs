@@ -76,6 +76,8 @@ impl Run {
         self.set("p999_us", tally.latency.quantile(0.999));
         self.set("rate", Some(tally.deliveries as f64 / time.as_secs_f64()));
         self.set("deliveries", Some(tally.deliveries as f64));
+        let bytes = tally.bytes as f64 / tally.deliveries as f64;
+        self.set("bytes", Some(bytes));
         self.set("published", Some(tally.published as f64));
     }
 }
@@ -125,8 +127,15 @@ impl Trial {
     pub(crate) fn start(setting: &Setting<'_>, server: Server) -> io::Result<Self> {
         let ping = setting.workload.ping_interval();
         let process = setting.place.start(server, ping, setting.cpus)?;
+        let mut load = Load::new(vec![process.address], Dialect::Json, CONTENT)?;
+        if server.compresses() {
+            load.offer_to_inflate();
+        }
+        if setting.workload.is_of_words() {
+            load.say_words();
+        }
         Ok(Self {
-            load: Load::new(vec![process.address], Dialect::Json, CONTENT)?,
+            load,
             process,
             scale: setting.scale,
             run: setting.run(server),

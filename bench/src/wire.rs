@@ -31,6 +31,8 @@ pub(crate) const PONG: u8 = 0xA;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) opcode: u8,
+    /// Whether it is a compressed message.
+    pub(crate) deflated: bool,
     pub(crate) mask: Option<[u8; 4]>,
     /// Length of the header itself.
     pub(crate) bytes: usize,
@@ -58,6 +60,7 @@ pub(crate) fn header(input: &[u8]) -> Option<Header> {
     }
     Some(Header {
         opcode: first & 0xF,
+        deflated: first & 0x40 != 0,
         mask,
         bytes,
         payload,
@@ -130,6 +133,29 @@ pub(crate) fn put_message(
         To::User(_) => br#""}"#,
     };
     out.extend(tail);
+}
+
+/// The most frequent words of English.
+const WORDS: &str = "the of and to in is that it was for on are as with they at be this from have or by one \
+    had not but what all were when we there can an your which their said if do will each about how up out \
+    them then she many some so these would other into has more two like him see time could no make than \
+    first been its who now people my made over did down only way find use may water long little very after";
+
+/// Fills the content of a published message with words, others for each number.
+pub(crate) fn put_words(text: &mut [u8], sequence: u32) {
+    let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
+    let mut random = u64::from(sequence);
+    let fill = text.iter_mut().filter(|byte| **byte == b'.');
+    let drawn = std::iter::repeat_with(|| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        words[(random >> 33) as usize % words.len()].bytes()
+    });
+    let bytes = drawn.flat_map(|word| std::iter::once(b' ').chain(word));
+    for (byte, drawn) in fill.zip(bytes) {
+        *byte = drawn;
+    }
 }
 
 /// Finds the published content in a delivery.
@@ -219,6 +245,19 @@ mod tests {
         assert_eq!(payload, text);
         assert_eq!(Reader::new().read(payload, 36), Some((0xab, 0x1234_5678)));
         assert_eq!(Reader::new().read(payload, 35), None);
+    }
+
+    #[test]
+    fn words_fill_the_content_and_nothing_else() {
+        let (mut text, mut other) = (Vec::new(), Vec::new());
+        for (text, number) in [(&mut text, 1), (&mut other, 2)] {
+            put_message(text, &To::Room(7), 0xab, number, 1_000);
+            put_words(text, number);
+            assert!(!text.contains(&b'.'));
+            assert_eq!(Reader::new().read(text, 1_000), Some((0xab, number)));
+        }
+        assert_eq!(text.len(), other.len());
+        assert_ne!(text[100..], other[100..]);
     }
 
     #[test]

@@ -39,6 +39,24 @@ pub(crate) enum Workload {
     Recoveries,
     /// A bystander's ping, while a room of 5 000 gets 10 messages a second
     Bystander,
+    /// 100 rooms of 10, words of about 105 bytes
+    #[value(name = "words-105-10")]
+    Words105In10,
+    /// 100 rooms of 10, words of about 1 KB
+    #[value(name = "words-1k-10")]
+    Words1kIn10,
+    /// 100 rooms of 10, words of about 16 KB
+    #[value(name = "words-16k-10")]
+    Words16kIn10,
+    /// One room of 1 000, words of about 105 bytes
+    #[value(name = "words-105-1000")]
+    Words105In1000,
+    /// One room of 1 000, words of about 1 KB
+    #[value(name = "words-1k-1000")]
+    Words1kIn1000,
+    /// One room of 1 000, words of about 16 KB
+    #[value(name = "words-16k-1000")]
+    Words16kIn1000,
     /// Memory of connections at rest, each of which has published and received
     Idle,
     /// Memory after a burst: 16 KiB messages to a room of 1 000, as fast as possible
@@ -94,6 +112,18 @@ const ROOM: Rooms = Rooms {
     pace: Pace::Closed(1),
 };
 
+const KILOBYTE: usize = 1_000;
+
+/// Words to a thousand members, in rooms of so many.
+const fn words(content: usize, members: usize) -> Kind {
+    Kind::Rooms(Rooms {
+        count: ROOM.members / members,
+        members,
+        content,
+        ..ROOM
+    })
+}
+
 /// A column of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
@@ -119,6 +149,15 @@ const DELIVERY: &[Column] = &[
     column("p50_us", "p50 µs", 0),
     column("p99_us", "p99 µs", 0),
     column("p999_us", "p99.9 µs", 0),
+];
+
+const WORDS: &[Column] = &[
+    column("cpu_us", "CPU µs/delivery", 2),
+    column("user_us", "user", 2),
+    column("system_us", "system", 2),
+    column("bytes", "bytes/delivery", 0),
+    column("rate", "deliveries/s", 0),
+    column("p50_us", "p50 µs", 0),
 ];
 
 const REST: &[Column] = &[
@@ -242,6 +281,12 @@ impl Workload {
                 pace: Pace::Open(10.0),
                 ..ROOM
             }),
+            Self::Words105In10 => words(CONTENT, 10),
+            Self::Words1kIn10 => words(KILOBYTE, 10),
+            Self::Words16kIn10 => words(16 * KILOBYTE, 10),
+            Self::Words105In1000 => words(CONTENT, 1_000),
+            Self::Words1kIn1000 => words(KILOBYTE, 1_000),
+            Self::Words16kIn1000 => words(16 * KILOBYTE, 1_000),
             Self::Idle => Kind::Idle,
             Self::Burst => Kind::Burst(Rooms {
                 publishers: 8,
@@ -301,6 +346,7 @@ impl Workload {
             Self::Bystander => BYSTANDER,
             Self::Idle => IDLE,
             Self::Burst => BURST,
+            _ if self.is_of_words() => WORDS,
             _ => DELIVERY,
         }
     }
@@ -320,12 +366,28 @@ impl Workload {
         Some(Goal { most, of_floor })
     }
 
+    /// Returns whether the messages are words, which compress like prose.
+    pub(crate) const fn is_of_words(self) -> bool {
+        matches!(
+            self,
+            Self::Words105In10
+                | Self::Words1kIn10
+                | Self::Words16kIn10
+                | Self::Words105In1000
+                | Self::Words1kIn1000
+                | Self::Words16kIn1000
+        )
+    }
+
     /// Returns whether a server is measured with this workload where none is named: recovery is ours
     /// alone, and presence matters only where clients connect.
     pub(crate) fn is_usual_for(self, server: Server) -> bool {
         match self {
             Self::Storm => true,
             Self::Recoveries => server.recovers(),
+            Self::Idle if server.compresses() => true,
+            _ if self.is_of_words() => server.is_about_compression(),
+            _ if server.compresses() => false,
             _ => !server.is_about_presence(),
         }
     }

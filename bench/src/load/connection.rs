@@ -13,6 +13,9 @@ use crate::wire::{ACCEPT, KEY};
 /// Connections per loopback address: within the bursts that servers allow per address, and far
 /// fewer than there are ports.
 const PER_ADDRESS: usize = 500;
+/// What a client sends that inflates messages, each by itself.
+const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+    client_no_context_takeover\r\n";
 /// The receive buffer of a connection that does not read.
 const STALLED_BUFFER: usize = 4 << 10;
 
@@ -80,12 +83,14 @@ impl Connection {
         })
     }
 
-    /// Sends the request.
-    pub(crate) fn request(&mut self, target: &str) -> io::Result<()> {
+    /// Sends the request, which offers to inflate messages or not.
+    pub(crate) fn request(&mut self, target: &str, offers: bool) -> io::Result<()> {
         let server = self.server;
+        let offer = if offers { OFFER } else { "" };
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
+             {offer}\r\n"
         );
         self.out.extend(request.as_bytes());
         self.stage = Stage::Requested;

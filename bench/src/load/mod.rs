@@ -3,6 +3,7 @@
 mod connection;
 mod dialect;
 mod histogram;
+mod inflating;
 mod pace;
 mod publisher;
 mod receive;
@@ -21,6 +22,7 @@ pub(crate) use self::connection::Plan;
 use self::connection::{Connection, Stage};
 pub(crate) use self::dialect::Dialect;
 pub(crate) use self::histogram::Histogram;
+use self::inflating::Inflating;
 pub(crate) use self::pace::Pace;
 use self::publisher::Publisher;
 use crate::wire::{self, Reader, TEXT, To};
@@ -75,6 +77,10 @@ pub(crate) struct Load {
     reader: Reader,
     /// Bytes of content per message.
     content: usize,
+    /// Whether the content is words.
+    words: bool,
+    /// There where clients offer to inflate messages.
+    inflating: Option<Inflating>,
     /// The epoch of the first room, and its last number.
     position: Option<(String, u64)>,
     text: Vec<u8>,
@@ -102,6 +108,8 @@ impl Load {
             scratch: vec![0; SCRATCH],
             reader: Reader::new(),
             content: content.max(wire::CONTENT_MIN),
+            words: false,
+            inflating: None,
             position: None,
             text: Vec::new(),
             tally: Tally::default(),
@@ -176,6 +184,16 @@ impl Load {
         self.content = bytes.max(wire::CONTENT_MIN);
     }
 
+    /// Fills further messages with words, which compress like prose.
+    pub(crate) fn say_words(&mut self) {
+        self.words = true;
+    }
+
+    /// Lets clients offer to inflate messages, each by itself.
+    pub(crate) fn offer_to_inflate(&mut self) {
+        self.inflating = Some(Inflating::default());
+    }
+
     /// Only receives, for this time.
     pub(crate) fn settle(&mut self, time: Duration) -> io::Result<()> {
         let end = Instant::now() + time;
@@ -234,6 +252,9 @@ impl Load {
         let to = &found.to;
         self.dialect
             .put_message(&mut self.text, to, publisher, number, self.content);
+        if self.words {
+            wire::put_words(&mut self.text, number);
+        }
         let index = found.connection;
         wire::put_client_frame(&mut self.connections[index].out, TEXT, &self.text);
         self.tally.published += 1;
@@ -306,7 +327,8 @@ impl Load {
             };
             let plan = &self.connections[index].plan;
             let target = self.dialect.target(plan, &since);
-            self.connections[index].request(&target)?;
+            let offers = self.inflating.is_some();
+            self.connections[index].request(&target, offers)?;
             return self.watch(index, EventFlags::IN);
         }
         if self.connections[index].flush().is_ok_and(|all| all) {

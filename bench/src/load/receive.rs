@@ -49,9 +49,22 @@ impl Load {
                 break;
             };
             at = start + head.payload;
-            self.frame(index, head.opcode, payload, now);
+            if head.deflated {
+                self.deflated(index, payload, now);
+            } else {
+                self.frame(index, head.opcode, payload, now);
+            }
         }
         Ok(at)
+    }
+
+    fn deflated(&mut self, index: usize, payload: &[u8], now: u64) {
+        let mut inflating = self.inflating.take();
+        match inflating.as_mut().and_then(|it| it.inflate(payload)) {
+            Some(content) => self.frame(index, TEXT, content, now),
+            None => self.tally.wrong += 1,
+        }
+        self.inflating = inflating;
     }
 
     fn opened(&mut self, index: usize) -> io::Result<()> {

@@ -61,11 +61,17 @@ pub(crate) enum Server {
     Ws,
     /// Bun with its own publish
     Bun,
+    /// The example `chat` with compression, to clients that inflate
+    SwitchboardTokioDeflate,
+    /// `ws` with compression, without context, to clients that inflate
+    WsDeflate,
+    /// Bun with compression, without context, to clients that inflate
+    BunDeflate,
 }
 
 impl Server {
     /// The servers measured by default.
-    pub(crate) const USUAL: [Self; 11] = [
+    pub(crate) const USUAL: [Self; 14] = [
         Self::Floor,
         Self::FloorPresence,
         Self::SwitchboardTokio,
@@ -77,6 +83,9 @@ impl Server {
         Self::Axum,
         Self::Ws,
         Self::Bun,
+        Self::SwitchboardTokioDeflate,
+        Self::WsDeflate,
+        Self::BunDeflate,
     ];
 
     /// Returns whether it differs from another only in presence, so that only workloads with
@@ -86,6 +95,19 @@ impl Server {
             self,
             Self::FloorPresence | Self::SwitchboardTokioBare | Self::SwitchboardSmolBare
         )
+    }
+
+    /// Returns whether it compresses, for clients that inflate.
+    pub(crate) const fn compresses(self) -> bool {
+        matches!(
+            self,
+            Self::SwitchboardTokioDeflate | Self::WsDeflate | Self::BunDeflate
+        )
+    }
+
+    /// Returns whether it is one that compresses, or the same without.
+    pub(crate) const fn is_about_compression(self) -> bool {
+        self.compresses() || matches!(self, Self::SwitchboardTokio | Self::Ws | Self::Bun)
     }
 
     /// Returns whether a client that comes back gets what it missed.
@@ -188,14 +210,15 @@ impl Place {
         match server {
             Server::SwitchboardTokio
             | Server::SwitchboardTokioBare
+            | Server::SwitchboardTokioDeflate
             | Server::SwitchboardTokioTwo => self.build("switchboard-tokio", "chat"),
             Server::SwitchboardSmol | Server::SwitchboardSmolBare => {
                 self.build("switchboard-smol", "chat-smol")
             }
             Server::BaselineTokio => run(Command::new(self.of_baseline("chat")?).arg("--help")),
             Server::BaselineSmol => run(Command::new(self.of_baseline("chat-smol")?).arg("--help")),
-            Server::Ws => self.install(),
-            Server::Bun => {
+            Server::Ws | Server::WsDeflate => self.install(),
+            Server::Bun | Server::BunDeflate => {
                 self.install()?;
                 run(Command::new(self.bun()?).arg("--version"))
             }
@@ -266,6 +289,11 @@ impl Place {
             Server::Floor => self.builtin(Builtin::Floor),
             Server::FloorPresence => self.builtin(Builtin::FloorPresence),
             Server::SwitchboardTokio => chat(self.example("chat"), "on"),
+            Server::SwitchboardTokioDeflate => {
+                let mut command = chat(self.example("chat"), "on");
+                command.args(["--compress", "on"]);
+                command
+            }
             Server::SwitchboardSmol => chat(self.example("chat-smol"), "on"),
             Server::SwitchboardTokioBare => chat(self.example("chat"), "off"),
             Server::SwitchboardSmolBare => chat(self.example("chat-smol"), "off"),
@@ -280,13 +308,16 @@ impl Place {
             Server::SwitchboardTokioAxum => self.builtin(Builtin::RawInAxum),
             Server::TokioTungstenite => self.builtin(Builtin::Tungstenite),
             Server::Axum => self.builtin(Builtin::Axum),
-            Server::Ws => self.script("ws.mjs"),
-            Server::Bun => {
+            Server::Ws | Server::WsDeflate => self.script("ws.mjs"),
+            Server::Bun | Server::BunDeflate => {
                 let mut command = Command::new(self.bun()?);
                 command.arg(self.peers.join("bun.ts"));
                 command
             }
         };
+        if matches!(server, Server::WsDeflate | Server::BunDeflate) {
+            command.arg("--compress");
+        }
         command.args(["--ping-interval", &ping]);
         Ok(command)
     }
