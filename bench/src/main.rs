@@ -3,6 +3,7 @@
 
 mod bystander;
 mod cluster;
+mod columns;
 mod in_turn;
 mod load;
 mod machine;

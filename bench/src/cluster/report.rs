@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::loss::{Fault, Losses, Verdict};
 use super::system::System;
 use super::workload::Workload;
+use crate::columns::Column;
 use crate::machine::Machine;
 use crate::measure::Run;
 use crate::report::page::{head, put_list};
 use crate::report::summary::median;
 use crate::report::table::{EVEN, grouped, layout_markdown, layout_plain};
-use crate::workload::Column;
 
 const METHOD: &str = "\
 Two nodes and one Redis without persistence, all over loopback. The nodes and Redis share one CPU, the

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 
+use crate::columns::Column;
 use crate::measure::Run;
 use crate::server::Server;
-use crate::workload::{Column, Workload};
+use crate::workload::Workload;
 
 /// The results of one workload.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 pub(crate) mod axum;
 pub(crate) mod floor;
 mod floor_frames;
+mod process;
 pub(crate) mod raw;
 pub(crate) mod tungstenite;
 mod upstream;
@@ -10,14 +11,14 @@ mod upstream;
 use std::env;
 use std::fmt;
 use std::fs;
-use std::io::{self, BufRead, BufReader};
-use std::net::SocketAddrV4;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::ValueEnum;
 
+pub(crate) use self::process::Process;
 use crate::machine::{Cpus, pin};
 
 /// Bytes that may be queued for one connection, wherever there is a queue: Switchboard's default.
@@ -370,55 +371,4 @@ fn run(command: &mut Command) -> io::Result<()> {
     }
     let program = command.get_program().to_string_lossy().into_owned();
     Err(io::Error::other(format!("{program}: {status}")))
-}
-
-/// A running server, which is killed on drop.
-#[derive(Debug)]
-pub(crate) struct Process {
-    child: Child,
-    pub(crate) address: SocketAddrV4,
-}
-
-impl Process {
-    /// Starts a server, and waits until it listens.
-    pub(crate) fn start(mut command: Command) -> io::Result<Self> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .env("NODE_ENV", "production");
-        let mut process = Self {
-            child: command.spawn()?,
-            address: SocketAddrV4::new([127, 0, 0, 1].into(), 0),
-        };
-        let mut line = String::new();
-        if let Some(output) = process.child.stdout.take() {
-            BufReader::new(output).read_line(&mut line)?;
-        }
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .and_then(|text| text.parse().ok());
-        process.address = address.ok_or_else(|| {
-            let program = command.get_program().to_string_lossy().into_owned();
-            io::Error::other(format!("{program} did not print its address"))
-        })?;
-        Ok(process)
-    }
-
-    /// Ends it at once.
-    pub(crate) fn kill(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
 }
