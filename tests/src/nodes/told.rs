@@ -163,6 +163,10 @@ impl World {
             self.check("positions", is_right, || {
                 format!("client {c} had come from {before} of epoch {epoch}: {heard:?}")
             });
+            if seq < before {
+                // Of two brokers, its node has heard of this one again.
+                self.clients[c as usize].places[room].went_back(epoch, l);
+            }
         } else if let Some(known) = known {
             // It knew that long before, and is told where the others were.
             self.count("moved to where others were", 1);
