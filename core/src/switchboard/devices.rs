@@ -8,9 +8,12 @@ use smallvec::SmallVec;
 const FEW: usize = 24;
 
 /// The slots of one user's connections, in the order of admission. Most users have one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Devices {
-    Few(SmallVec<[u32; 4]>),
+    #[default]
+    None,
+    One(u32),
+    Few(Box<SmallVec<[u32; 6]>>),
     Many(Box<Many>),
 }
 
@@ -24,15 +27,11 @@ pub(super) struct Many {
     last: u64,
 }
 
-impl Default for Devices {
-    fn default() -> Self {
-        Self::Few(SmallVec::new())
-    }
-}
-
 impl Devices {
     pub(super) fn len(&self) -> usize {
         match self {
+            Self::None => 0,
+            Self::One(_) => 1,
             Self::Few(slots) => slots.len(),
             Self::Many(many) => many.places.len(),
         }
@@ -50,6 +49,10 @@ impl Devices {
     /// Adds a new slot as the newest.
     pub(super) fn add(&mut self, slot: u32) {
         match self {
+            Self::None => *self = Self::One(slot),
+            &mut Self::One(first) => {
+                *self = Self::Few(Box::new([first, slot].into_iter().collect()));
+            }
             Self::Few(slots) if slots.len() < FEW => slots.push(slot),
             Self::Few(slots) => {
                 let mut many = Many::default();
@@ -64,7 +67,18 @@ impl Devices {
 
     pub(super) fn remove(&mut self, slot: u32) {
         match self {
-            Self::Few(slots) => slots.retain(|found| *found != slot),
+            Self::None => {}
+            Self::One(found) => {
+                if *found == slot {
+                    *self = Self::None;
+                }
+            }
+            Self::Few(slots) => {
+                slots.retain(|found| *found != slot);
+                if let &[only] = slots.as_slice() {
+                    *self = Self::One(only);
+                }
+            }
             Self::Many(many) => {
                 if let Some(place) = many.places.remove(&slot) {
                     many.order.remove(&place);
@@ -72,7 +86,7 @@ impl Devices {
                 // With hysteresis, so that alternate additions and removals at the limit do not
                 // convert each time.
                 if many.places.len() <= FEW / 2 {
-                    *self = Self::Few(self.iter().collect());
+                    *self = Self::Few(Box::new(self.iter().collect()));
                 }
             }
         }
@@ -81,6 +95,8 @@ impl Devices {
     /// Iterates over the slots, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         let (few, many) = match self {
+            Self::None => ([].as_slice(), None),
+            Self::One(slot) => (std::slice::from_ref(slot), None),
             Self::Few(slots) => (slots.as_slice(), None),
             Self::Many(many) => ([].as_slice(), Some(many.order.values())),
         };
@@ -129,12 +145,12 @@ mod tests {
         let mut devices = Devices::default();
         for slot in 0..1_000 {
             devices.add(slot);
-            let searched = matches!(devices, Devices::Few(_));
+            let searched = !matches!(devices, Devices::Many(_));
             assert_eq!(searched, devices.len() <= FEW);
         }
         for slot in 0..1_000 {
             devices.remove(slot);
-            let searched = matches!(devices, Devices::Few(_));
+            let searched = !matches!(devices, Devices::Many(_));
             assert_eq!(searched, devices.len() <= FEW / 2);
         }
         assert!(devices.is_empty());

@@ -2,10 +2,13 @@
 
 use std::ops::{Index, IndexMut};
 
+use crate::switchboard::capacity;
+
 /// Elements of a chunk.
 const CHUNK: usize = 1_024;
 
-/// A list. The first chunk grows like a `Vec`; each further one is allocated whole.
+/// A list. The first chunk grows by less than doubling, as there are many short lists; each further one is
+/// allocated whole.
 #[derive(Debug)]
 pub(super) struct Chunks<T> {
     first: Vec<T>,
@@ -51,7 +54,12 @@ impl<T> Chunks<T> {
     }
 
     pub(super) fn push(&mut self, element: T) {
-        if self.first.len() < CHUNK {
+        let len = self.first.len();
+        if len < CHUNK {
+            if len == self.first.capacity() {
+                let growth = capacity::growth(len).min(CHUNK - len);
+                self.first.reserve_exact(growth);
+            }
             return self.first.push(element);
         }
         match self.more.last_mut() {

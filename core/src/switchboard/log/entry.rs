@@ -1,5 +1,7 @@
 //! What a room's log holds.
 
+use smallvec::SmallVec;
+
 use crate::Frame;
 use crate::switchboard::arena::NONE;
 
@@ -32,7 +34,6 @@ impl Kind {
 }
 
 /// A message in a room's log.
-// As large as a cache line.
 #[derive(Debug)]
 pub(super) struct Entry {
     /// Empty once no member is to get it any more.
@@ -52,8 +53,11 @@ pub(super) struct Entry {
     /// The slot of a connection that does not get it.
     excluded: u32,
     /// Where more than one does not get it, their slots, in order.
-    more: Option<Box<[u32]>>,
+    // A pointer to a list, and not a list, so that an entry is as large as a cache line.
+    more: Option<Box<SmallVec<[u32; 4]>>>,
 }
+
+const _: () = assert!(size_of::<Entry>() <= 64);
 
 const RAW: u64 = 0;
 const PRESENCE: u64 = u64::MAX;
@@ -79,7 +83,7 @@ impl Entry {
         let (one, more) = match excluded {
             [] => (NONE, None),
             &[one] => (one, None),
-            more => (NONE, Some(more.into())),
+            more => (NONE, Some(Box::new(more.into()))),
         };
         Self {
             frame,

@@ -8,6 +8,8 @@
 
 mod retention;
 
+use smallvec::SmallVec;
+
 use super::limits::Keep;
 use super::recovery::Identity;
 use super::ring::Ring;
@@ -24,9 +26,12 @@ pub(in crate::switchboard) struct Origin {
     pub(in crate::switchboard) session: u64,
     /// The session and the request.
     pub(in crate::switchboard) request: u64,
-    /// Sessions and users that were excluded.
-    pub(in crate::switchboard) not_for: Option<Box<[u64]>>,
+    /// Sessions and users that were excluded, if there are any.
+    pub(in crate::switchboard) not_for: Option<Box<Excluded>>,
 }
+
+/// Sessions and users.
+pub(in crate::switchboard) type Excluded = SmallVec<[u64; 2]>;
 
 impl Origin {
     /// Returns whether somebody has sent the message and does not get it.
@@ -36,7 +41,7 @@ impl Origin {
 
     /// Returns whether somebody was excluded.
     pub(in crate::switchboard) fn excludes(&self, who: &Identity) -> bool {
-        let mut listed = self.not_for.iter().flatten();
+        let mut listed = self.not_for.iter().flat_map(|list| list.iter());
         listed.any(|&hash| hash != 0 && (hash == who.session || hash == who.user))
     }
 
@@ -50,10 +55,13 @@ impl Origin {
 #[derive(Debug)]
 pub(super) struct Note {
     at: Time,
-    /// 0 for an entry without a number, which is no history.
-    cost: usize,
     pub(super) origin: Origin,
+    /// 0 for an entry without a number, which is no history. No frame is larger than this can tell.
+    cost: u32,
 }
+
+// There is one for each message that is kept.
+const _: () = assert!(size_of::<Note>() <= 40);
 
 /// The history of a room: a note for each entry of its log.
 #[derive(Debug)]
@@ -102,13 +110,14 @@ impl History {
     /// Notes that an entry was appended; returns whether it is too large to be kept.
     pub(super) fn appended(&mut self, now: Time, frame: Option<usize>, origin: Origin) {
         let cost = frame.map_or(0, |bytes| bytes + OVERHEAD);
+        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
         self.notes.push_back(Note {
             at: now,
-            cost,
             origin,
+            cost,
         });
         self.messages += usize::from(cost > 0);
-        self.bytes += cost;
+        self.bytes += cost as usize;
         while self.messages > self.keep.messages || self.bytes > self.keep.bytes {
             self.evict();
         }
@@ -152,7 +161,7 @@ impl History {
     pub(super) fn evict(&mut self) {
         if let Some(note) = self.notes.get(self.outside) {
             self.messages -= usize::from(note.cost > 0);
-            self.bytes -= note.cost;
+            self.bytes -= note.cost as usize;
             self.outside += 1;
         }
     }

@@ -19,6 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(test)]
 mod check;
@@ -108,6 +109,11 @@ impl Latest {
             taken_to: Chunks::default(),
             newcomers: BTreeSet::new(),
         }
+    }
+
+    /// Returns how long it is kept without members.
+    pub(super) const fn linger(&self) -> Duration {
+        self.keep.linger
     }
 
     /// Returns the number of values and removals.

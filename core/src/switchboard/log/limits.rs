@@ -18,14 +18,20 @@ pub(in crate::switchboard) enum Slow {
     CatchUp,
 }
 
-/// The rule of a room.
+/// How far a member of a room may lag behind, and what happens beyond that.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::switchboard) struct Rule {
+pub(in crate::switchboard) struct LagRule {
     pub(in crate::switchboard) slow: Slow,
     /// Messages that a member may lag behind.
     pub(in crate::switchboard) messages: u64,
     /// Bytes that a member may lag behind.
     pub(in crate::switchboard) bytes: u64,
+}
+
+/// The rule of a room.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct Rule {
+    pub(in crate::switchboard) lag: LagRule,
     /// What is kept beyond what members have to get.
     pub(in crate::switchboard) history: Option<Keep>,
     /// Whether the latest value of each key is kept, in place of a history.
@@ -56,14 +62,16 @@ impl Rule {
     pub(in crate::switchboard) fn new(settings: &RoomSettings, limits: &crate::Limits) -> Self {
         let history = settings.history;
         Self {
-            slow: match settings.slow {
-                SlowPolicy::Disconnect => Slow::Disconnect,
-                SlowPolicy::DropOldest => Slow::DropOldest,
-                SlowPolicy::DropNewest => Slow::DropNewest,
-                SlowPolicy::CatchUp => Slow::CatchUp,
+            lag: LagRule {
+                slow: match settings.slow {
+                    SlowPolicy::Disconnect => Slow::Disconnect,
+                    SlowPolicy::DropOldest => Slow::DropOldest,
+                    SlowPolicy::DropNewest => Slow::DropNewest,
+                    SlowPolicy::CatchUp => Slow::CatchUp,
+                },
+                messages: limits.queue_messages as u64,
+                bytes: limits.queue_bytes as u64,
             },
-            messages: limits.queue_messages as u64,
-            bytes: limits.queue_bytes as u64,
             history: (history.messages > 0).then_some(Keep {
                 messages: history.messages,
                 bytes: history.room_bytes,

@@ -97,7 +97,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) use self::class::Class;
 pub(super) use self::entry::{Busy, Kind, Published};
-pub(super) use self::history::Origin;
+pub(super) use self::history::{Excluded, Origin};
 pub(super) use self::latest::NotKept;
 pub(super) use self::limits::{Limits, Rule};
 pub(super) use self::recovery::{From, Identity, Joined, Markers, Resent};

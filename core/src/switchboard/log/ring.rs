@@ -4,10 +4,12 @@
 use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
 
+use crate::switchboard::capacity;
+
 /// Elements of a segment.
 const SEGMENT: usize = 512;
 
-/// A queue. `first` grows by doubling up to a segment.
+/// A queue. `first` grows up to a segment by less than doubling, as there are many short queues.
 ///
 /// It can be [swept](Self::begin_sweep): its elements are looked at from front to back and kept or
 /// not, in as many calls as one likes, between which it is a queue like any other.
@@ -178,7 +180,14 @@ impl<T> Ring<T> {
     fn append(&mut self, element: T) {
         match &mut self.more {
             Some(more) if !more.segments.is_empty() => more.push(element),
-            _ if self.first.len() < SEGMENT => self.first.push_back(element),
+            _ if self.first.len() < SEGMENT => {
+                let len = self.first.len();
+                if len == self.first.capacity() {
+                    self.first
+                        .reserve_exact(capacity::growth(len).min(SEGMENT - len));
+                }
+                self.first.push_back(element);
+            }
             more => more.get_or_insert_default().push(element),
         }
     }
@@ -192,11 +201,6 @@ impl<T> Ring<T> {
         {
             self.more = None;
         }
-    }
-
-    /// Frees the memory of an empty ring.
-    pub(super) fn give_back(&mut self) {
-        *self = Self::default();
     }
 
     /// Takes the memory of an empty ring.

@@ -13,7 +13,7 @@ use super::chunks::Chunks;
 use super::entry::{Entry, Kind};
 use super::history::History;
 use super::latest::Latest;
-use super::limits::{Rule, Slow};
+use super::limits::{LagRule, Rule, Slow};
 use super::recovery::Recovery;
 use super::ring::Ring;
 use super::sparse::Sparse;
@@ -38,7 +38,7 @@ pub(super) struct Member {
 /// A room.
 #[derive(Debug)]
 pub(super) struct Room {
-    pub(super) rule: Rule,
+    pub(super) rule: LagRule,
     /// Distinguishes successive rooms under one key.
     pub(super) serial: u64,
     pub(super) ring: Ring<Entry>,
@@ -75,7 +75,7 @@ pub(super) struct Room {
     pub(super) jumped: u32,
     /// Positions without a number that were lost while there were such members: from one up to
     /// another, which is not among them.
-    pub(super) lost: Ring<(u64, u64)>,
+    pub(super) lost: Option<Box<Ring<(u64, u64)>>>,
     /// The last number that is not in the log any more.
     pub(super) popped: u64,
     /// The position after the last presence entry that was dropped.
@@ -95,15 +95,16 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(mut rule: Rule, serial: u64) -> Self {
-        let latest = rule.latest.map(|keep| Box::new(Latest::new(keep)));
+    pub(super) fn new(given: Rule, serial: u64) -> Self {
+        let latest = given.latest.map(|keep| Box::new(Latest::new(keep)));
+        let mut rule = given.lag;
         if latest.is_some() && rule.slow != Slow::Disconnect {
             // What is not overwritten has to be dropped in order.
             rule.slow = Slow::DropOldest;
         }
         let sparse = latest.is_some() || rule.slow == Slow::DropNewest;
         Self {
-            history: rule.history.map(|keep| Box::new(History::new(keep))),
+            history: given.history.map(|keep| Box::new(History::new(keep))),
             latest,
             ends: None,
             sparse: sparse.then(|| Box::new(Sparse::new())),
@@ -127,7 +128,7 @@ impl Room {
             congested: false,
             over: 0,
             jumped: 0,
-            lost: Ring::default(),
+            lost: None,
             popped: 0,
             lost_presence: 0,
             armed: None,
@@ -287,8 +288,8 @@ impl Room {
 
     /// Returns how long it is kept without members, if it is.
     pub(super) fn linger(&self) -> Option<Duration> {
-        let history = self.rule.history.map(|keep| keep.linger);
-        history.or(self.rule.latest.map(|keep| keep.linger))
+        let history = self.history.as_ref().map(|history| history.keep.linger);
+        history.or_else(|| Some(self.latest.as_ref()?.linger()))
     }
 
     /// Releases the frame of an entry, which is for nobody any more; returns its size.
@@ -395,7 +396,7 @@ impl Room {
         if self.is_before_front(cursor) {
             self.jumped -= 1;
             if self.jumped == 0 {
-                self.lost.give_back();
+                self.lost = None;
             }
         }
     }

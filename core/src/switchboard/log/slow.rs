@@ -169,10 +169,11 @@ impl Log {
             let from = room.position(index) + numbered;
             let to = room.position(index + 1);
             if from < to {
-                if room.lost.len() >= LOST {
-                    room.lost.pop_front();
+                let lost = room.lost.get_or_insert_default();
+                if lost.len() >= LOST {
+                    lost.pop_front();
                 }
-                room.lost.push_back((from, to));
+                lost.push_back((from, to));
             }
         }
         // All who stood here are before the front now, and those who were already.

@@ -292,6 +292,10 @@ impl Presence {
                 _ => {}
             }
         }
+        if self.changes.is_empty() {
+            // An emptied map would keep a node.
+            self.changes = BTreeMap::new();
+        }
         let mut updated = Vec::new();
         if !more {
             updated.extend(std::mem::take(&mut self.infos));

@@ -3,7 +3,7 @@
 use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
 use crate::switchboard::connection::ConnectionState;
-use crate::switchboard::log::{From, Identity, Joined, Origin, Resent};
+use crate::switchboard::log::{Excluded, From, Identity, Joined, Origin, Resent};
 use crate::switchboard::recipients::Exclude;
 use crate::{ConnectionId, JoinFrom, Position, Reach};
 
@@ -157,9 +157,9 @@ impl Switchboard {
         let sessions = connections.filter_map(|&id| Some(self.connections.get(id).ok()?.session));
         let users = exclude.users.iter();
         let users = users.map(|name| self.fingerprints.user(name));
-        let not_for: Vec<u64> = sessions.filter(|&hash| hash != 0).chain(users).collect();
+        let not_for: Excluded = sessions.filter(|&hash| hash != 0).chain(users).collect();
         Origin {
-            not_for: (!not_for.is_empty()).then(|| not_for.into()),
+            not_for: (!not_for.is_empty()).then(|| Box::new(not_for)),
             ..Origin::default()
         }
     }

@@ -10,7 +10,7 @@ use crate::cluster::{Body, RoomBody};
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::SendError;
-use crate::switchboard::log::{Kind, Origin};
+use crate::switchboard::log::{Excluded, Kind, Origin};
 use crate::switchboard::recipients::{Exclude, Receipt, excluded};
 use crate::switchboard::relay::{ClusterRequest, Post};
 use crate::{ConnectionId, Frame, Position, Time, check_name};
@@ -88,9 +88,9 @@ impl Switchboard {
     ) -> Result<u64, SendError> {
         let sessions = exclude.connections.iter();
         let sessions = sessions.filter_map(|&id| Some(self.connections.get(id).ok()?.session));
-        let sessions: Vec<u64> = sessions.filter(|&session| session != 0).collect();
+        let sessions: Excluded = sessions.filter(|&session| session != 0).collect();
         let origin = Origin {
-            not_for: (!sessions.is_empty()).then(|| sessions.into()),
+            not_for: (!sessions.is_empty()).then(|| Box::new(sessions)),
             ..Origin::default()
         };
         let post = Post {
@@ -118,7 +118,7 @@ impl Switchboard {
         }
         let hex = |hash: u64| (hash != 0).then(|| format!("{hash:x}"));
         let (session, request) = (hex(origin.session), hex(origin.request));
-        let sessions = origin.not_for.iter().flatten();
+        let sessions = origin.not_for.iter().flat_map(|list| list.iter());
         let sessions: Vec<String> = sessions.copied().filter_map(hex).collect();
         let body = Body {
             sender: draft.sender,
@@ -240,11 +240,11 @@ impl Switchboard {
         let users = body.excluded_users.iter();
         let users = users.map(|user| self.fingerprints.user(user));
         let sessions = body.excluded_sessions.iter().map(|text| hash(text));
-        let not_for: Vec<u64> = sessions.chain(users).filter(|&hash| hash != 0).collect();
+        let not_for: Excluded = sessions.chain(users).filter(|&hash| hash != 0).collect();
         let origin = Origin {
             session: body.session.map_or(0, hash),
             request: body.request.map_or(0, hash),
-            not_for: (!not_for.is_empty()).then(|| not_for.into()),
+            not_for: (!not_for.is_empty()).then(|| Box::new(not_for)),
         };
         let users = body.excluded_users.iter().map(|&user| user.into());
         Some((frame, users.collect(), origin))

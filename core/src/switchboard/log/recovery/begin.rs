@@ -101,7 +101,7 @@ impl Log {
     pub(in super::super) fn lost_numbers(&self, key: u32, cursor: u64) -> Option<(u64, u64)> {
         let room = &self.rooms[key];
         let positions = room.base.saturating_sub(cursor);
-        let unnumbered = room.lost.iter();
+        let unnumbered = room.lost.iter().flat_map(|lost| lost.iter());
         let unnumbered = unnumbered.map(|&(from, to)| to.saturating_sub(from.max(cursor)));
         let unnumbered: u64 = unnumbered.sum();
         let numbers = positions.saturating_sub(unnumbered);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::Log;
 use super::super::entry::Kind;
 use super::super::history::Origin;
-use super::super::limits::{Keep, Limits, Rule, Slow};
+use super::super::limits::{Keep, LagRule, Limits, Rule, Slow};
 use crate::{Frame, Time};
 
 /// Room for four entries of 112 bytes and a frame of 10.
@@ -19,9 +19,11 @@ const LIMITS: Limits = Limits {
 
 fn room(log: &mut Log, messages: usize, age: u64) -> u32 {
     log.create_room(Rule {
-        slow: Slow::Disconnect,
-        messages: 100,
-        bytes: 100_000,
+        lag: LagRule {
+            slow: Slow::Disconnect,
+            messages: 100,
+            bytes: 100_000,
+        },
         history: Some(Keep {
             messages,
             bytes: 100_000,

@@ -55,7 +55,7 @@ impl Keyed {
                 !it.origin
                     .not_for
                     .iter()
-                    .flatten()
+                    .flat_map(|list| list.iter())
                     .any(|&hash| hash == who.user)
             })
             .map(|it| (it.seq, it.time))

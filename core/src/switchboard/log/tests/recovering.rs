@@ -39,7 +39,7 @@ fn room_with_exclusions(world: &mut World) -> (u32, Identity) {
             ..Origin::default()
         },
         Origin {
-            not_for: Some(Box::new([77])),
+            not_for: Some(Box::new([77].into_iter().collect())),
             ..Origin::default()
         },
         Origin::default(),

@@ -52,14 +52,14 @@ impl Published {
         for message in self.all.iter().rev() {
             lag += 1;
             lag_bytes += message.bytes as u64;
-            let too_far = lag > rule.messages || lag_bytes > rule.bytes;
+            let too_far = lag > rule.lag.messages || lag_bytes > rule.lag.bytes;
             let Some(seq) = message.seq else {
                 continue;
             };
             messages += 1;
             cost += message.footprint + 112;
             let old = message.at + keep.age.as_millis() as u64 <= now;
-            let far = too_far && rule.slow != Slow::CatchUp;
+            let far = too_far && rule.lag.slow != Slow::CatchUp;
             if messages > keep.messages || cost > keep.bytes || old || far {
                 break;
             }
@@ -75,7 +75,7 @@ impl Published {
             .filter(|&(seq, _)| seq > after)
             .map(|(seq, it)| {
                 let own = who.session != 0 && it.origin.session == who.session;
-                let listed = it.origin.not_for.iter().flatten();
+                let listed = it.origin.not_for.iter().flat_map(|list| list.iter());
                 let excluded = own || listed.into_iter().any(|&hash| hash == who.user);
                 (seq, (!excluded).then_some(it.time))
             })

@@ -6,7 +6,7 @@ use super::super::Log;
 use super::super::class::Class;
 use super::super::entry::Kind;
 use super::super::history::Origin;
-use super::super::limits::{Keep, Limits, Rule, Slow};
+use super::super::limits::{Keep, LagRule, Limits, Rule, Slow};
 use super::super::recovery::{From, Identity, Markers};
 use super::super::turn::Turn;
 use crate::{ConnectionId, Frame};
@@ -21,9 +21,11 @@ const LIMITS: Limits = Limits {
 
 pub(super) fn rule(slow: Slow) -> Rule {
     Rule {
-        slow,
-        messages: 4,
-        bytes: 100_000,
+        lag: LagRule {
+            slow,
+            messages: 4,
+            bytes: 100_000,
+        },
         history: None,
         latest: None,
     }

@@ -82,7 +82,7 @@ impl World {
             let user = 100 + self.rng.u64(..3);
             let theirs = members.iter().filter(|&&slot| identity(slot).user == user);
             excluded.extend(theirs);
-            not_for = Some(Box::from([user]));
+            not_for = Some(Box::new([user].into_iter().collect()));
         }
         let session = sender.map_or(0, |slot| identity(slot).session);
         let origin = Origin {
@@ -153,13 +153,15 @@ impl World {
     /// A message is not for those who are full.
     fn fill(&mut self, sent: &mut Sent, lags: &BTreeMap<u32, (u64, u64)>) {
         let (_, rule) = self.rooms[&sent.key];
-        if rule.slow != Slow::DropNewest || sent.kind == Kind::Volatile {
+        if rule.lag.slow != Slow::DropNewest || sent.kind == Kind::Volatile {
             return;
         }
         for slot in self.members_of(sent.key) {
             let lag = lags.get(&slot);
             let over = lag.is_some_and(|&(messages, bytes)| {
-                bytes > 0 && (messages >= rule.messages || bytes + sent.sizes.0 as u64 > rule.bytes)
+                bytes > 0
+                    && (messages >= rule.lag.messages
+                        || bytes + sent.sizes.0 as u64 > rule.lag.bytes)
             });
             let full = self.is_full(sent.key, slot);
             assert_eq!(full, lag.is_none() || over, "who is full");
@@ -211,7 +213,7 @@ impl World {
         }
         self.events.missed += receipt.dropped;
         self.told += receipt.dropped_oldest;
-        assert!(rule.slow != Slow::Disconnect || receipt.dropped_oldest == 0);
+        assert!(rule.lag.slow != Slow::Disconnect || receipt.dropped_oldest == 0);
         self.events.losses += receipt.dropped_oldest;
         let closed = self.close_condemned();
         let mut expected = (0, 0, 0, 0);

@@ -80,7 +80,7 @@ fn what_was_not_for_a_user_is_not_for_it_when_it_comes_later() {
     let origin = Origin {
         session: 5,
         request: 9,
-        not_for: Some(Box::new([77])),
+        not_for: Some(Box::new([77].into_iter().collect())),
     };
     world.put_from(key, "a", "a1", origin).expect("it is kept");
     world.put_all(key, &["b1"]);

@@ -3,7 +3,7 @@
 use super::super::Log;
 use super::super::entry::Kind;
 use super::super::history::Origin;
-use super::super::limits::{Limits, Rule, Slow};
+use super::super::limits::{LagRule, Limits, Rule, Slow};
 use super::super::recovery::{From, Identity, Markers};
 use super::super::turn::Turn;
 use crate::{ConnectionId, Frame};
@@ -44,9 +44,11 @@ fn while_everybody_can_be_written_to_each_message_costs_one_visit_of_each_member
             log.open(id);
         }
         let rule = Rule {
-            slow: Slow::Disconnect,
-            messages: 1_000,
-            bytes: 1_000_000,
+            lag: LagRule {
+                slow: Slow::Disconnect,
+                messages: 1_000,
+                bytes: 1_000_000,
+            },
             history: Option::None,
             latest: Option::None,
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Log;
 
-use super::super::limits::{Keep, KeepLatest, Limits, Rule, Slow};
+use super::super::limits::{Keep, KeepLatest, LagRule, Limits, Rule, Slow};
 use super::super::recovery::{Identity, Markers};
 use super::super::turn::Turn;
 use super::frames::mark;
@@ -190,9 +190,11 @@ impl World {
         let few = self.rng.bool();
         let messages = self.rng.u64(if few { 1..6 } else { 3..40 });
         let rule = Rule {
-            slow,
-            messages,
-            bytes: self.rng.u64(21_000..60_000),
+            lag: LagRule {
+                slow,
+                messages,
+                bytes: self.rng.u64(21_000..60_000),
+            },
             history,
             latest,
         };
