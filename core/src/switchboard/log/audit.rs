@@ -43,8 +43,9 @@ impl Log {
         &self,
         connection: &super::connection::Connection,
     ) -> Result<usize, Inconsistency> {
+        let queue = self.queues.of(connection);
         let (mut bytes, mut messages, mut alone) = (0, 0, 0);
-        for list in [connection.urgent, connection.own] {
+        for list in [queue.urgent, queue.own] {
             let mut at = list.head;
             while let Some(item) = self.items.get(at) {
                 bytes += item.frame.len();
@@ -57,7 +58,7 @@ impl Log {
                 at = item.next;
             }
         }
-        if let Some(rest) = &connection.rest {
+        if let Some(rest) = &queue.rest {
             bytes += rest.bytes().len();
             alone += if rest.shared == NONE {
                 rest.bytes().len()
@@ -66,8 +67,8 @@ impl Log {
             };
             messages += u32::from(rest.message);
         }
-        same("bytes of own frames", connection.bytes, bytes)?;
-        same("messages among own frames", connection.messages, messages)?;
+        same("bytes of own frames", queue.bytes, bytes)?;
+        same("messages among own frames", queue.messages, messages)?;
         Ok(alone)
     }
 

@@ -85,12 +85,16 @@ impl Log {
     /// Lists a connection by what it holds back now.
     pub(super) fn weigh_connection(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
+        let Some(queue) = self.queues.get_mut(connection) else {
+            return;
+        };
         let bytes = if connection.writer == Writer::Blocked {
-            connection.bytes as u64
+            queue.bytes as u64
         } else {
             0
         };
-        let old = std::mem::replace(&mut connection.weight, bytes);
+        let old = std::mem::replace(&mut queue.weight, bytes);
+        self.queues.settle(connection);
         self.list_weight(Candidate::Connection(slot), old, bytes);
     }
 

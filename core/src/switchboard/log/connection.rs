@@ -9,6 +9,7 @@
 
 use smallvec::SmallVec;
 
+use super::item::Lane;
 use crate::frame::{Form, Window};
 use crate::switchboard::arena::NONE;
 
@@ -108,23 +109,69 @@ pub(super) struct Connection {
     /// Messages that a writer has taken of rooms that were left since. They are dropped, unless it
     /// writes them.
     pub(super) adrift: u32,
-    /// Pongs among the urgent frames.
-    pub(super) pongs: u8,
+    /// The key of its [`Queue`] among the [`Queues`](super::queues::Queues); [`NONE`] while that is
+    /// empty.
+    pub(super) queue: u32,
+    pub(super) rooms: SmallVec<[Membership; 1]>,
+}
+
+// There is one per connection.
+const _: () = assert!(size_of::<Connection>() <= 48);
+
+/// The frames of a connection of its own.
+#[derive(Debug)]
+pub(super) struct Queue {
     /// Frames that go before all others, and how many of them a writer has taken.
     pub(super) urgent: List,
     pub(super) urgent_taken: u16,
+    /// Pongs among them.
+    pub(super) pongs: u8,
     /// Frames in the order of publishing, and how many of them a writer has taken.
     pub(super) own: List,
     pub(super) own_taken: u32,
-    /// Bytes of both, and of `rest`.
-    pub(super) bytes: usize,
-    /// Messages among them.
+    /// Messages among all of them, and `rest`.
     pub(super) messages: u32,
+    /// Bytes of all of them, and of `rest`.
+    pub(super) bytes: usize,
     /// What goes out before anything else.
     pub(super) rest: Option<Box<Rest>>,
-    pub(super) rooms: SmallVec<[Membership; 1]>,
     /// The bytes that it holds back, as it is listed.
     pub(super) weight: u64,
+}
+
+impl Queue {
+    pub(super) const fn new() -> Self {
+        Self {
+            urgent: List::EMPTY,
+            urgent_taken: 0,
+            pongs: 0,
+            own: List::EMPTY,
+            own_taken: 0,
+            messages: 0,
+            bytes: 0,
+            rest: None,
+            weight: 0,
+        }
+    }
+
+    pub(super) const fn list(&self, lane: Lane) -> List {
+        match lane {
+            Lane::Urgent => self.urgent,
+            Lane::InOrder => self.own,
+        }
+    }
+
+    pub(super) const fn list_mut(&mut self, lane: Lane) -> &mut List {
+        match lane {
+            Lane::Urgent => &mut self.urgent,
+            Lane::InOrder => &mut self.own,
+        }
+    }
+
+    /// Returns whether it says nothing.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.own.is_empty() && self.rest.is_none() && self.weight == 0
+    }
 }
 
 impl Connection {
@@ -141,23 +188,9 @@ impl Connection {
             flushed: false,
             events: false,
             adrift: 0,
-            pongs: 0,
-            urgent: List::EMPTY,
-            urgent_taken: 0,
-            own: List::EMPTY,
-            own_taken: 0,
-            bytes: 0,
-            messages: 0,
-            rest: None,
+            queue: NONE,
             rooms: SmallVec::new(),
-            weight: 0,
         }
-    }
-
-    /// Returns whether it has frames of its own to write.
-    #[inline]
-    pub(super) fn has_own(&self) -> bool {
-        self.bytes > 0
     }
 
     /// Returns the index of a room in its list.

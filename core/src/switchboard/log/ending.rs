@@ -160,12 +160,13 @@ impl Log {
         most: usize,
     ) -> Option<(Frame, u32)> {
         let connection = self.connection(id)?;
-        if connection.writer != Writer::Idle || !(1..=most).contains(&connection.bytes) {
+        let waiting = self.queues.of(connection).bytes;
+        if connection.writer != Writer::Idle || !(1..=most).contains(&waiting) {
             return None;
         }
-        let mut bytes = Vec::with_capacity(connection.bytes);
+        let mut bytes = Vec::with_capacity(waiting);
         let (mut turn, mut messages) = (Turn::default(), 0);
-        while self.connections[id.slot as usize].has_own() {
+        while self.has_own(id.slot) {
             self.serve(id.slot, &mut turn, &mut NoMarkers);
             let (_, taken) = turn.job(0)?;
             bytes.extend_from_slice(taken);
@@ -183,18 +184,19 @@ impl Log {
     pub(in crate::switchboard) fn may_be_overtaken(&self, id: ConnectionId) -> bool {
         self.connection(id).is_none_or(|found| {
             let http = |item: &Item| item.class == Class::HTTP;
-            found.rest.is_none()
+            let queue = self.queues.of(found);
+            queue.rest.is_none()
                 && found.writer != Writer::Writing
-                && !self.items.get(found.own.head).is_some_and(http)
+                && !self.items.get(queue.own.head).is_some_and(http)
         })
     }
 
     /// Puts what waits for a connection that was flushed in order, without the messages that had
     /// been taken from its rooms before, and have gone out. `gone` has their stamps, in order.
     pub(super) fn order_flushed(&mut self, slot: u32, gone: &[u64]) {
-        let connection = &self.connections[slot as usize];
-        let taken = connection.own_taken as usize;
-        let mut at = connection.own.head;
+        let queue = self.queues.of(&self.connections[slot as usize]);
+        let taken = queue.own_taken as usize;
+        let mut at = queue.own.head;
         let mut waiting = Vec::new();
         while at != NONE {
             let item = &self.items[at];
@@ -222,7 +224,9 @@ impl Log {
             }
             list.tail = at;
         }
-        self.connections[slot as usize].own = list;
+        if let Some(queue) = self.queues.get_mut(&self.connections[slot as usize]) {
+            queue.own = list;
+        }
         self.weigh_connection(slot);
     }
 }

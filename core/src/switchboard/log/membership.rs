@@ -64,6 +64,7 @@ impl Log {
         self.unblock(id.slot);
         let connection = &mut self.connections[id.slot as usize];
         let dropped = dropped + u64::from(std::mem::take(&mut connection.adrift));
+        self.queues.settle(connection);
         connection.writer = Writer::Gone;
         connection.rooms = smallvec::SmallVec::new();
         dropped

@@ -18,6 +18,7 @@
 //! | `chunks`, `ring` | storage that grows in pieces, so that no call copies a long list |
 //! | `entry`, `room` | a message; a room's log and the counts of its members' positions |
 //! | `connection`, `item`, `class` | the state of a writer; a connection's own frame, and what it is |
+//! | `queues` | the queues of connections with own frames |
 //! | `own`, `shared`, `pongs` | a connection's own frames are queued, alone or for many, and go |
 //! | `audit` | a recount of it all |
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
@@ -78,6 +79,7 @@ mod own;
 mod plain;
 mod pongs;
 mod publish;
+mod queues;
 mod recovery;
 mod report;
 mod ring;
@@ -108,6 +110,7 @@ use self::chunks::Chunks;
 use self::connection::{Connection, Lag, Writer};
 use self::entry::Entry;
 use self::item::{Item, Shared};
+use self::queues::Queues;
 use self::recovery::Recovery;
 use self::ring::Ring;
 use self::room::Room;
@@ -123,6 +126,7 @@ pub(super) struct Log {
     rooms: Arena<Room>,
     serials: u64,
     connections: Chunks<Connection>,
+    queues: Queues,
     items: Arena<Item>,
     shared: Arena<Shared>,
     /// Messages of rooms among `shared`, by their stamps, and whether it is the compressed form.
@@ -189,6 +193,7 @@ impl Log {
             rooms: Arena::default(),
             serials: 0,
             connections: Chunks::default(),
+            queues: Queues::default(),
             items: Arena::default(),
             shared: Arena::default(),
             flushed: BTreeMap::new(),
@@ -291,7 +296,8 @@ impl Log {
     /// Returns the bytes of a connection's own frames, and the messages among them.
     pub(super) fn own_waiting(&self, id: ConnectionId) -> (usize, usize) {
         let found = self.connection(id);
-        found.map_or((0, 0), |found| (found.bytes, found.messages as usize))
+        let queue = found.map(|found| self.queues.of(found));
+        queue.map_or((0, 0), |queue| (queue.bytes, queue.messages as usize))
     }
 
     /// Returns whether a socket takes no bytes.
@@ -304,7 +310,7 @@ impl Log {
     pub(super) fn waits(&self, id: ConnectionId) -> bool {
         self.connection(id).is_some_and(|found| {
             let behind = |at| self.waiting(id.slot, at) > 0;
-            found.has_own() || (0..found.rooms.len()).any(behind)
+            self.has_own(id.slot) || (0..found.rooms.len()).any(behind)
         })
     }
 
@@ -372,7 +378,7 @@ impl Log {
                 || (room.index_of(found.index) < room.ring.len()
                     && !(room.listed && room.is_in_circle(found.index)))
         };
-        if connection.has_own() || connection.rooms.iter().any(behind) {
+        if self.has_own(slot) || connection.rooms.iter().any(behind) {
             self.touch(slot);
         }
     }

@@ -40,8 +40,9 @@ impl Log {
         let limits = self.limits;
         let connection = self.connection(id).ok_or(NotQueued::Gone)?;
         let limited = class == Class::MESSAGE;
-        let full = connection.bytes + frame.len() > limits.own_bytes
-            || connection.messages as usize >= limits.own_messages;
+        let queue = self.queues.of(connection);
+        let full = queue.bytes + frame.len() > limits.own_bytes
+            || queue.messages as usize >= limits.own_messages;
         if limited && full {
             return Err(NotQueued::Full);
         }
@@ -74,7 +75,14 @@ impl Log {
 
     /// Returns the bytes of a connection's own frames.
     pub(in crate::switchboard) fn own_bytes(&self, id: ConnectionId) -> usize {
-        self.connection(id).map_or(0, |found| found.bytes)
+        let found = self.connection(id);
+        found.map_or(0, |found| self.queues.of(found).bytes)
+    }
+
+    /// Returns whether a connection has frames of its own to write.
+    #[inline]
+    pub(super) fn has_own(&self, slot: u32) -> bool {
+        self.queues.has_some(&self.connections[slot as usize])
     }
 
     /// Counts a message that is published or sent. One that many get counts once.
@@ -100,14 +108,11 @@ impl Log {
             came: Came::Own,
             shared,
         });
-        let connection = &mut self.connections[slot as usize];
-        connection.bytes += bytes;
-        connection.messages += u32::from(class.is_message());
-        connection.pongs += u8::from(class == Class::PONG);
-        let list = match lane {
-            Lane::Urgent => &mut connection.urgent,
-            Lane::InOrder => &mut connection.own,
-        };
+        let queue = self.queues.of_mut(&mut self.connections[slot as usize]);
+        queue.bytes += bytes;
+        queue.messages += u32::from(class.is_message());
+        queue.pongs += u8::from(class == Class::PONG);
+        let list = queue.list_mut(lane);
         if list.is_empty() {
             list.head = item;
         } else {
@@ -121,11 +126,8 @@ impl Log {
 
     /// Removes the first frame of a lane; returns its class.
     pub(super) fn pop_own(&mut self, slot: u32, lane: Lane) -> Option<Class> {
-        let connection = &mut self.connections[slot as usize];
-        let list = match lane {
-            Lane::Urgent => &mut connection.urgent,
-            Lane::InOrder => &mut connection.own,
-        };
+        let queue = self.queues.get_mut(&self.connections[slot as usize])?;
+        let list = queue.list_mut(lane);
         let head = list.head;
         let next = self.items.get(head)?.next;
         *list = if next == NONE {
@@ -142,10 +144,10 @@ impl Log {
     /// Frees a frame that is in no list.
     pub(super) fn free(&mut self, slot: u32, item: u32) -> Class {
         let item = self.items.remove(item).expect("the frame is there");
-        let connection = &mut self.connections[slot as usize];
-        connection.bytes -= item.frame.len();
-        connection.messages -= u32::from(item.class.is_message());
-        connection.pongs -= u8::from(item.class == Class::PONG);
+        let queue = self.queues.of_mut(&mut self.connections[slot as usize]);
+        queue.bytes -= item.frame.len();
+        queue.messages -= u32::from(item.class.is_message());
+        queue.pongs -= u8::from(item.class == Class::PONG);
         if item.shared == NONE {
             self.held -= item.frame.footprint();
         } else {
@@ -156,11 +158,12 @@ impl Log {
 
     /// Sets what remains of a frame that was cut. It has the caller's reference to a shared frame.
     pub(super) fn set_rest(&mut self, slot: u32, rest: Option<Rest>) {
-        let old = self.connections[slot as usize].rest.take();
-        if let Some(old) = old {
-            let connection = &mut self.connections[slot as usize];
-            connection.bytes -= old.bytes().len();
-            connection.messages -= u32::from(old.message);
+        let queue = self.queues.get_mut(&self.connections[slot as usize]);
+        if let Some(queue) = queue
+            && let Some(old) = queue.rest.take()
+        {
+            queue.bytes -= old.bytes().len();
+            queue.messages -= u32::from(old.message);
             if old.shared == NONE {
                 self.held -= old.bytes().len();
             } else {
@@ -168,23 +171,20 @@ impl Log {
             }
         }
         if let Some(rest) = rest {
-            let connection = &mut self.connections[slot as usize];
-            connection.bytes += rest.bytes().len();
-            connection.messages += u32::from(rest.message);
+            let queue = self.queues.of_mut(&mut self.connections[slot as usize]);
+            queue.bytes += rest.bytes().len();
+            queue.messages += u32::from(rest.message);
             if rest.shared == NONE {
                 self.held += rest.bytes().len();
             }
-            connection.rest = Some(Box::new(rest));
+            queue.rest = Some(Box::new(rest));
         }
     }
 
     /// Discards what is not taken and need not survive; returns the number of messages.
     pub(super) fn discard_own(&mut self, slot: u32) -> u64 {
-        let connection = &self.connections[slot as usize];
-        let (urgent, own) = (
-            connection.urgent_taken as usize,
-            connection.own_taken as usize,
-        );
+        let queue = self.queues.of(&self.connections[slot as usize]);
+        let (urgent, own) = (queue.urgent_taken as usize, queue.own_taken as usize);
         self.retain(slot, Lane::Urgent, urgent, Class::survives)
             + self.retain(slot, Lane::InOrder, own, Class::survives)
     }
@@ -198,11 +198,7 @@ impl Log {
         taken: usize,
         mut keep: impl FnMut(Class) -> bool,
     ) -> u64 {
-        let connection = &self.connections[slot as usize];
-        let list = match lane {
-            Lane::Urgent => connection.urgent,
-            Lane::InOrder => connection.own,
-        };
+        let list = self.queues.of(&self.connections[slot as usize]).list(lane);
         let (mut kept, mut at, mut index, mut dropped) = (List::EMPTY, list.head, 0, 0);
         while at != NONE {
             let Item { next, class, .. } = self.items[at];
@@ -221,17 +217,16 @@ impl Log {
             index += 1;
             at = next;
         }
-        let connection = &mut self.connections[slot as usize];
-        match lane {
-            Lane::Urgent => connection.urgent = kept,
-            Lane::InOrder => connection.own = kept,
+        if let Some(queue) = self.queues.get_mut(&self.connections[slot as usize]) {
+            *queue.list_mut(lane) = kept;
         }
         dropped
     }
 
     /// Discards everything; returns the number of messages.
     pub(super) fn clear_own(&mut self, slot: u32) -> u64 {
-        let messages = u64::from(self.connections[slot as usize].messages);
+        let queue = self.queues.of(&self.connections[slot as usize]);
+        let messages = u64::from(queue.messages);
         self.set_rest(slot, None);
         while self.pop_own(slot, Lane::Urgent).is_some() {}
         while self.pop_own(slot, Lane::InOrder).is_some() {}

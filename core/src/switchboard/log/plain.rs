@@ -66,7 +66,7 @@ impl Log {
         membership.taken = 0;
         connection.writer = Writer::Idle;
         let again = std::mem::take(&mut connection.again);
-        if again || !job.all || self.published != turn.stamp || connection.has_own() {
+        if again || !job.all || self.published != turn.stamp || self.queues.has_some(connection) {
             self.touch_if_behind(slot);
         }
         plain.written.messages += job.steps.len() as u64;
@@ -109,7 +109,6 @@ impl Log {
 fn is_plain(connection: &Connection) -> bool {
     connection.writer == Writer::Writing
         && connection.adrift == 0
-        && connection.weight == 0
         && !(connection.flushed || connection.stalled || connection.discards)
 }
 

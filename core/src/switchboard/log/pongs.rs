@@ -17,7 +17,8 @@ impl Log {
         let Some(connection) = self.connection(id) else {
             return;
         };
-        let spare = connection.writer == Writer::Blocked || connection.pongs >= PONGS;
+        let spare =
+            connection.writer == Writer::Blocked || self.queues.of(connection).pongs >= PONGS;
         if !(spare && self.replace_pong(id.slot, &frame)) {
             self.push_urgent(id, frame, Class::PONG);
         }
@@ -25,7 +26,7 @@ impl Log {
 
     /// Drops all but the latest of the pongs that no writer has taken.
     pub(super) fn collapse_pongs(&mut self, slot: u32) {
-        let mut more = self.connections[slot as usize].pongs;
+        let mut more = self.queues.of(&self.connections[slot as usize]).pongs;
         if more > 1 {
             self.retain(slot, Lane::Urgent, 0, |class| {
                 more -= u8::from(class == Class::PONG);
@@ -36,10 +37,10 @@ impl Log {
 
     /// Replaces the latest pong that no writer has taken; returns whether there is one.
     fn replace_pong(&mut self, slot: u32, frame: &Frame) -> bool {
-        let connection = &self.connections[slot as usize];
-        let (mut at, mut index, mut found) = (connection.urgent.head, 0, NONE);
+        let queue = self.queues.of(&self.connections[slot as usize]);
+        let (mut at, mut index, mut found) = (queue.urgent.head, 0, NONE);
         while let Some(item) = self.items.get(at) {
-            if index >= connection.urgent_taken && item.class == Class::PONG {
+            if index >= queue.urgent_taken && item.class == Class::PONG {
                 found = at;
             }
             index += 1;
@@ -49,8 +50,8 @@ impl Log {
             return false;
         };
         let old = std::mem::replace(&mut item.frame, frame.clone()).len();
-        let connection = &mut self.connections[slot as usize];
-        connection.bytes = connection.bytes + frame.len() - old;
+        let queue = self.queues.of_mut(&mut self.connections[slot as usize]);
+        queue.bytes = queue.bytes + frame.len() - old;
         self.held = self.held + frame.len() - old;
         self.weigh_connection(slot);
         true

@@ -190,20 +190,17 @@ impl Log {
         outcome: &mut Outcome,
     ) {
         let keeps = lent && rest.is_some();
-        let connection = &mut self.connections[slot as usize];
+        let queue = self.queues.of_mut(&mut self.connections[slot as usize]);
         let (message, ping, shared) = match source {
-            Source::Rest => connection
-                .rest
-                .as_ref()
-                .map_or((false, false, NONE), |rest| {
-                    (rest.message, rest.ping, rest.shared)
-                }),
+            Source::Rest => queue.rest.as_ref().map_or((false, false, NONE), |rest| {
+                (rest.message, rest.ping, rest.shared)
+            }),
             Source::Urgent | Source::Own => {
                 let lane = if source == Source::Urgent {
-                    connection.urgent_taken -= 1;
+                    queue.urgent_taken -= 1;
                     Lane::Urgent
                 } else {
-                    connection.own_taken -= 1;
+                    queue.own_taken -= 1;
                     Lane::InOrder
                 };
                 let shared = if keeps {
@@ -341,8 +338,10 @@ impl Log {
         let connection = &mut self.connections[slot as usize];
         connection.writer = Writer::Idle;
         connection.stalled = false;
-        connection.urgent_taken = 0;
-        connection.own_taken = 0;
+        if let Some(queue) = self.queues.get_mut(connection) {
+            queue.urgent_taken = 0;
+            queue.own_taken = 0;
+        }
         let again = std::mem::take(&mut connection.again);
         outcome.discarded = u64::from(std::mem::take(&mut connection.adrift));
         if connection.discards {
@@ -351,15 +350,10 @@ impl Log {
         if outcome.blocked {
             self.collapse_pongs(slot);
             outcome.missed = self.block(slot);
-        } else if again
-            || !job.all
-            || self.published != turn.stamp
-            || self.connections[slot as usize].has_own()
-        {
+        } else if again || !job.all || self.published != turn.stamp || self.has_own(slot) {
             self.touch_if_behind(slot);
         }
-        if self.connections[slot as usize].weight > 0 {
-            self.weigh_connection(slot);
-        }
+        // This also frees a queue that is empty now.
+        self.weigh_connection(slot);
     }
 }

@@ -161,8 +161,10 @@ impl Log {
         let connection = &mut self.connections[slot as usize];
         connection.writer = Writer::Writing;
         connection.again = false;
-        connection.urgent_taken = gather.urgent;
-        connection.own_taken = gather.own;
+        if let Some(queue) = self.queues.get_mut(connection) {
+            queue.urgent_taken = gather.urgent;
+            queue.own_taken = gather.own;
+        }
         for flown in behind.iter().filter(|it| it.moved) {
             let room = &mut self.rooms[flown.room];
             let member = &mut room.members[flown.member as usize];
@@ -204,12 +206,12 @@ impl Log {
 
     /// Takes what goes before everything else.
     fn gather_own_first(&mut self, slot: u32, turn: &mut Turn, gather: &mut Gather) {
-        let connection = &self.connections[slot as usize];
-        if let Some(rest) = &connection.rest {
+        let queue = self.queues.of(&self.connections[slot as usize]);
+        if let Some(rest) = &queue.rest {
             gather.add_form(turn, &rest.form, rest.from, (rest.message, Source::Rest));
         }
         // An HTTP response is never overtaken.
-        let mut own = connection.own.head;
+        let mut own = queue.own.head;
         while let Some(item) = self.items.get(own)
             && item.class == Class::HTTP
             && gather.add(turn, &item.frame, (false, Source::Own))
@@ -217,7 +219,7 @@ impl Log {
             gather.own += 1;
             own = item.next;
         }
-        let mut urgent = connection.urgent.head;
+        let mut urgent = queue.urgent.head;
         while let Some(item) = self.items.get(urgent)
             && gather.urgent < u16::MAX
             && gather.add(turn, &item.frame, (item.class.is_message(), Source::Urgent))
@@ -235,7 +237,7 @@ impl Log {
         gather: &mut Gather,
         (behind, markers): (&mut [Behind], &mut dyn Markers),
     ) {
-        let mut own = self.connections[slot as usize].own.head;
+        let mut own = self.queues.of(&self.connections[slot as usize]).own.head;
         for _ in 0..gather.own {
             own = self.items[own].next;
         }

@@ -45,8 +45,9 @@ impl Log {
             let Some(connection) = self.connection(id) else {
                 continue;
             };
-            if connection.bytes + frame.len() > limits.own_bytes
-                || connection.messages as usize >= limits.own_messages
+            let queue = self.queues.of(connection);
+            if queue.bytes + frame.len() > limits.own_bytes
+                || queue.messages as usize >= limits.own_messages
             {
                 full.push(id);
                 continue;
@@ -127,11 +128,7 @@ impl Log {
     /// Takes a reference to the shared frame that comes first in a lane; [`NONE`] if it is not
     /// shared.
     pub(super) fn share_first(&mut self, slot: u32, lane: Lane) -> u32 {
-        let connection = &self.connections[slot as usize];
-        let list = match lane {
-            Lane::Urgent => connection.urgent,
-            Lane::InOrder => connection.own,
-        };
+        let list = self.queues.of(&self.connections[slot as usize]).list(lane);
         let shared = self.items.get(list.head).map_or(NONE, |item| item.shared);
         if shared != NONE {
             self.retain_shared(shared);

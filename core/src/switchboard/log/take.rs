@@ -144,7 +144,7 @@ impl Log {
         if connection.writer != Writer::Idle {
             return;
         }
-        let alone = !connection.has_own()
+        let alone = !self.queues.has_some(connection)
             && !connection.events
             && !member.special
             && !room.is_before_front(from)

@@ -81,8 +81,9 @@ impl Log {
         }
         for (slot, connection) in self.connections.iter().enumerate() {
             let blocked = connection.writer == Writer::Blocked;
-            let bytes = if blocked { connection.bytes } else { 0 } as u64;
-            assert_eq!(connection.weight, bytes, "the weight of connection {slot}");
+            let queue = self.queues.of(connection);
+            let bytes = if blocked { queue.bytes } else { 0 } as u64;
+            assert_eq!(queue.weight, bytes, "the weight of connection {slot}");
             listed += usize::from(bytes > 0);
             held_back += bytes;
         }
@@ -178,7 +179,7 @@ impl Log {
                 continue;
             }
             assert!(
-                !connection.has_own(),
+                !self.queues.has_some(connection),
                 "L2: own frames of {slot} are forgotten"
             );
             for found in &connection.rooms {
@@ -195,10 +196,12 @@ impl Log {
     fn check_held(&self) {
         let rooms = self.rooms.iter().flat_map(|(_, room)| room.ring.iter());
         let mut held: usize = rooms.map(|entry| entry.frame.footprint()).sum();
-        let mut items = 0;
+        let (mut items, mut queues) = (0, 0);
         for (slot, connection) in self.connections.iter().enumerate() {
             let (mut bytes, mut messages, mut pongs) = (0, 0, 0);
-            for list in [connection.urgent, connection.own] {
+            let queue = self.queues.of(connection);
+            queues += usize::from(connection.queue != NONE);
+            for list in [queue.urgent, queue.own] {
                 let mut at = list.head;
                 while let Some(item) = self.items.get(at) {
                     bytes += item.frame.len();
@@ -214,7 +217,7 @@ impl Log {
                     at = item.next;
                 }
             }
-            if let Some(rest) = &connection.rest {
+            if let Some(rest) = &queue.rest {
                 bytes += rest.bytes().len();
                 held += if rest.shared == NONE {
                     rest.bytes().len()
@@ -223,7 +226,7 @@ impl Log {
                 };
                 messages += u32::from(rest.message);
             }
-            let found = (connection.bytes, connection.messages, connection.pongs);
+            let found = (queue.bytes, queue.messages, queue.pongs);
             assert_eq!(found, (bytes, messages, pongs), "connection {slot}");
         }
         held += self.shared_bytes();
@@ -232,6 +235,7 @@ impl Log {
         let idle: usize = passed.map(|entry| entry.frame.footprint()).sum();
         assert_eq!(self.idle, idle, "L3: what is only history");
         assert_eq!(items, self.items.len());
+        assert_eq!(queues, self.queues.len(), "a queue is left behind");
         assert_eq!(self.held, held, "L3");
     }
 
