@@ -30,6 +30,30 @@ pub(super) enum Hook {
     Farewell,
 }
 
+/// What the node was told, as a bit set.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told(u8);
+
+impl Told {
+    /// The hook is pending.
+    pub(super) const HOOK: u8 = 1;
+    /// Reading pauses.
+    pub(super) const PAUSED: u8 = 2;
+    /// A message is incomplete.
+    pub(super) const PARTIAL: u8 = 4;
+
+    pub(super) const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
+
+    /// Notes whether it was told of this; returns whether it was before.
+    pub(super) const fn set(&mut self, what: u8, told: bool) -> bool {
+        let before = self.has(what);
+        self.0 = if told { self.0 | what } else { self.0 & !what };
+        before
+    }
+}
+
 /// The part of a connection's state that is not in the switchboard.
 ///
 /// # Use
@@ -118,12 +142,7 @@ pub struct Session {
     pub(super) input: Input,
     pub(super) mode: ReadMode,
     pub(super) hook: Hook,
-    /// Whether the node was told that the hook is pending.
-    pub(super) announced: bool,
-    /// Whether the node was told that reading pauses.
-    pub(super) paused: bool,
-    /// Whether the node was told of an incomplete message.
-    pub(super) partial: bool,
+    pub(super) told: Told,
     pub(super) gone: bool,
     /// Whether the client is authenticated, but not yet admitted or refused.
     pub(super) undecided: bool,
@@ -135,6 +154,9 @@ pub struct Session {
     /// What the client may send.
     pub(super) meter: Meter,
 }
+
+// There is one per connection.
+const _: () = assert!(size_of::<Session>() <= 96);
 
 impl Session {
     /// Creates a session for a connection whose request is to be read.
@@ -149,9 +171,7 @@ impl Session {
             input,
             mode: ReadMode::Head,
             hook: Hook::Idle,
-            announced: false,
-            paused: false,
-            partial: false,
+            told: Told::default(),
             gone: false,
             undecided: false,
             deflate: false,
@@ -208,7 +228,7 @@ impl Session {
 
     /// Returns whether reading pauses because too much waits for hooks, of this session or of all.
     pub const fn is_paused(&self) -> bool {
-        self.paused
+        self.told.has(Told::PAUSED)
     }
 
     /// Returns whether this session's backlog is full: [`BACKLOG`] messages wait, or a Close, after
@@ -234,7 +254,7 @@ impl Session {
 
     pub(super) fn call(&mut self, hook: Hook, call: Call) -> Step {
         self.hook = hook;
-        self.announced = false;
+        self.told.set(Told::HOOK, false);
         Step::Call(call)
     }
 
@@ -246,7 +266,7 @@ impl Session {
         }
         self.hook = Hook::Idle;
         self.waiting.set_hook_due(None);
-        std::mem::take(&mut self.announced)
+        self.told.set(Told::HOOK, false)
     }
 
     /// Learns which rooms the connection has entered and left.

@@ -36,9 +36,6 @@ const REST: Duration = Duration::from_millis(50);
 /// A task and its state in the loop.
 struct Hosted<R: Listen> {
     task: Task<R>,
-    generation: u32,
-    /// Whether its socket is watched for writability.
-    watches_writes: bool,
     /// Its waker, as long as a clone of it exists.
     task_waker: Option<Arc<TaskWaker>>,
 }
@@ -183,9 +180,7 @@ impl<R: Listen> EventLoop<R> {
         };
         let (id, link) = (arrived.id, arrived.link.clone());
         entry.insert(Hosted {
-            task: Task::new(self.host.clone(), arrived),
-            generation: self.generation,
-            watches_writes: false,
+            task: Task::new(self.host.clone(), arrived, self.generation),
             task_waker: None,
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
@@ -217,7 +212,7 @@ impl<R: Listen> EventLoop<R> {
         };
         for (token, readiness) in ready.drain(..) {
             if let Some(hosted) = self.hosted.get(token.place as usize)
-                && hosted.generation == token.generation
+                && hosted.task.generation == token.generation
             {
                 hosted.task.link().socket.note(readiness);
                 self.poll_task(token);
@@ -246,7 +241,7 @@ impl<R: Listen> EventLoop<R> {
         let Some(hosted) = self.hosted.get_mut(token.place as usize) else {
             return;
         };
-        if hosted.generation != token.generation {
+        if hosted.task.generation != token.generation {
             return;
         }
         let task_waker = hosted.task_waker.take().or_else(|| self.spare.take());
@@ -281,7 +276,7 @@ impl<R: Listen> EventLoop<R> {
         let Some(hosted) = self.hosted.get_mut(token.place as usize) else {
             return;
         };
-        if std::mem::replace(&mut hosted.watches_writes, true) {
+        if std::mem::replace(&mut hosted.task.watches_writes, true) {
             return;
         }
         let link = hosted.task.link();

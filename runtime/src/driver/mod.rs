@@ -3,6 +3,7 @@
 mod calls;
 #[cfg(any(feature = "redis-tokio", feature = "redis-smol"))]
 mod cluster;
+mod cold;
 mod event_loop;
 mod locking;
 mod reading;

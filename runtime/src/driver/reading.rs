@@ -33,11 +33,11 @@ impl<R: Listen> Task<R> {
             if !self.may_read(context) {
                 return;
             }
-            if let Some(mut leftover) = self.leftover.take() {
+            if let Some(mut leftover) = self.cold.take_leftover() {
                 let used = self.receive(context, &mut leftover.bytes[leftover.at..], &mut turn);
                 leftover.at += used;
                 if leftover.at < leftover.bytes.len() && !self.session.is_gone() {
-                    self.leftover = Some(leftover);
+                    self.cold.set_leftover(leftover);
                 }
             } else if !self.read_once(context, &mut turn) {
                 return;
@@ -109,7 +109,8 @@ impl<R: Listen> Task<R> {
                 let used = self.receive(context, &mut buffer[..bytes], turn);
                 if used < bytes && !self.session.is_gone() {
                     let bytes = buffer[used..bytes].to_vec();
-                    self.leftover = Some(Box::new(Leftover::new(self.host.shared(), bytes)));
+                    let leftover = Leftover::new(self.host.shared(), bytes);
+                    self.cold.set_leftover(leftover);
                 }
                 true
             }

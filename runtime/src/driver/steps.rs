@@ -29,8 +29,8 @@ impl<R: Listen> Task<R> {
                 let mut node = Locking::new(self.host.shared(), &self.link);
                 step = self.session.next(&mut node);
                 if step.is_none() {
-                    if self.farewell.is_some() && self.session.is_idle() {
-                        self.farewell = None;
+                    if self.cold.has_farewell() && self.session.is_idle() {
+                        drop(self.cold.take_farewell());
                     }
                     return;
                 }
@@ -41,8 +41,8 @@ impl<R: Listen> Task<R> {
 
     /// Hands in the request that the application has already answered, once.
     pub(super) fn begin_upgraded(&mut self) -> Option<Step> {
-        let upgraded = |arrival: &mut Box<Arrival>| matches!(**arrival, Arrival::Upgraded(_));
-        let Arrival::Upgraded(upgraded) = *self.arrival.take_if(upgraded)? else {
+        let is_upgraded = |arrival: &Arrival| matches!(arrival, Arrival::Upgraded(_));
+        let Arrival::Upgraded(upgraded) = self.cold.take_arrival(is_upgraded)? else {
             return None;
         };
         let mut node = Locking::new(self.host.shared(), &self.link);
@@ -78,7 +78,7 @@ impl<R: Listen> Task<R> {
             let time = config.health.ping_timeout.max(config.timeouts.write_stall);
             self.link.socket.limit_unacknowledged(time);
         }
-        let (pages, call) = match (self.arrival.take().map(|arrival| *arrival), call) {
+        let (pages, call) = match (self.cold.take_arrival(|_| true), call) {
             #[cfg(feature = "http")]
             (Some(Arrival::Stated(admission)), Call::Authenticate(login)) => {
                 return Some(Reply::Identity(login, Ok(*admission)));

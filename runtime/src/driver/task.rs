@@ -10,10 +10,11 @@ use switchboard_core::{ConnectionId, Event};
 
 use super::Host;
 use super::calls::Hook;
+use super::cold::Cold;
 use super::locking::Locking;
 use crate::listen::Listen;
 use crate::net::{AnySocket, NoSocket, Socket};
-use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Held, Link, ROOMS, Shared};
+use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Held, Link, ROOMS, Shared};
 use crate::shield::shielded;
 use crate::sync::Arc;
 
@@ -41,11 +42,11 @@ pub(crate) struct Task<R: Listen> {
     pub(super) link: Arc<Link>,
     pub(super) session: Session,
     pub(super) hook: Option<Box<Hook<R::Timer>>>,
-    /// The part of the arrival that is still needed: the request, or the pages.
-    pub(super) arrival: Option<Box<Arrival>>,
-    pub(super) leftover: Option<Box<Leftover>>,
-    /// Present until the application has been told of the end.
-    pub(super) farewell: Option<Farewell>,
+    pub(super) cold: Cold,
+    /// Tells successive tasks in the same place of the event loop apart.
+    pub(super) generation: u32,
+    /// Whether its socket is watched for writability.
+    pub(super) watches_writes: bool,
     pub(super) blocked: bool,
     /// The socket has been dropped.
     pub(super) hung_up: bool,
@@ -54,10 +55,10 @@ pub(crate) struct Task<R: Listen> {
 }
 
 impl<R: Listen> Task<R> {
-    pub(crate) fn new(host: Arc<Host>, arrived: Arrived) -> Self {
+    pub(crate) fn new(host: Arc<Host>, arrived: Arrived, generation: u32) -> Self {
         let shared = host.shared();
         // There is one per connection.
-        const { assert!(size_of::<Self>() <= 168) };
+        const { assert!(size_of::<Self>() <= 136) };
         let Arrived {
             link,
             id,
@@ -65,30 +66,28 @@ impl<R: Listen> Task<R> {
             arrival,
             early,
         } = arrived;
-        let leftover = (!early.is_empty()).then(|| Box::new(Leftover::new(shared, early)));
+        let leftover = (!early.is_empty()).then(|| Leftover::new(shared, early));
         let (session, arrival) = match arrival {
             Arrival::Fresh(None) => (Session::new(id, peer, shared.handshake(false)), None),
             Arrival::Fresh(pages) => {
                 let session = Session::new(id, peer, shared.handshake(true));
-                (session, Some(Box::new(Arrival::Fresh(pages))))
+                (session, Some(Arrival::Fresh(pages)))
             }
             #[cfg(feature = "http")]
             stated @ Arrival::Stated(_) => {
                 let session = Session::new(id, peer, shared.handshake(false));
-                (session, Some(Box::new(stated)))
+                (session, Some(stated))
             }
-            upgraded @ Arrival::Upgraded(_) => {
-                (Session::upgraded(id, peer), Some(Box::new(upgraded)))
-            }
+            upgraded @ Arrival::Upgraded(_) => (Session::upgraded(id, peer), Some(upgraded)),
         };
         Self {
             host,
             link,
             session,
             hook: None,
-            arrival,
-            leftover,
-            farewell: None,
+            cold: Cold::new(arrival, leftover),
+            generation,
+            watches_writes: false,
             blocked: false,
             hung_up: false,
             ended: false,
@@ -179,7 +178,7 @@ impl<R: Listen> Task<R> {
         });
         let ended = end.map(|end| {
             let End { ended, farewell } = end;
-            self.farewell = Some(farewell);
+            self.cold.set_farewell(farewell);
             ended
         });
         let has_ended = ended.is_some();
@@ -195,7 +194,7 @@ impl<R: Listen> Task<R> {
     fn hang_up(&mut self) {
         if !std::mem::replace(&mut self.hung_up, true) {
             self.blocked = false;
-            self.leftover = None;
+            drop(self.cold.take_leftover());
             let inbox = self.link.task_waker.inbox().clone();
             let none = Link::new(AnySocket::new(NoSocket), self.link.who(), inbox);
             let link = std::mem::replace(&mut self.link, Arc::new(none));

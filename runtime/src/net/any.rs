@@ -28,13 +28,18 @@ enum Kind {
     Tcp(Tcp),
     #[cfg(feature = "tls")]
     Tls(Box<Tls<AnySocket>>),
-    Other(Box<dyn Socket>),
+    // In two boxes, so that this kind is not larger than the usual one.
+    Other(Box<Box<dyn Socket>>),
 }
+
+// There is one per connection.
+#[cfg(not(test))]
+const _: () = assert!(size_of::<AnySocket>() <= 16);
 
 impl AnySocket {
     /// Wraps a socket that wakes its task by itself.
     pub fn new(socket: impl Socket) -> Self {
-        Self(Kind::Other(Box::new(socket)))
+        Self(Kind::Other(Box::new(Box::new(socket))))
     }
 
     #[cfg(target_os = "linux")]
@@ -114,7 +119,7 @@ impl AnySocket {
             Kind::Tcp(socket) => socket,
             #[cfg(feature = "tls")]
             Kind::Tls(tls) => &**tls,
-            Kind::Other(socket) => &**socket,
+            Kind::Other(socket) => &***socket,
         }
     }
 }

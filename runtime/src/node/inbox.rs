@@ -4,7 +4,7 @@ use std::task::{Wake, Waker};
 
 use crate::net::SocketToken;
 use crate::shield::shielded;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use atomic_waker::AtomicWaker;
 
@@ -122,6 +122,8 @@ pub(crate) struct TaskWaker<A> {
     token: AtomicU64,
     /// The event loop has been told already.
     rung: AtomicBool,
+    /// What the task is to see when it is polled.
+    pub(super) flags: AtomicU8,
 }
 
 impl<A> TaskWaker<A> {
@@ -131,6 +133,7 @@ impl<A> TaskWaker<A> {
             inbox,
             token: AtomicU64::new(SocketToken::NOWHERE.to_bits()),
             rung: AtomicBool::new(false),
+            flags: AtomicU8::new(0),
         }
     }
 

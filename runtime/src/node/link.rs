@@ -1,7 +1,7 @@
 //! What everybody who knows a connection shares, and how it reaches its event loop.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use switchboard_core::response::PageResponse;
 use switchboard_core::session::{Ended, RoomChanges};
@@ -11,7 +11,7 @@ use tracing::field::{DisplayValue, display};
 use super::inbox;
 use crate::net::AnySocket;
 use crate::runtime::BoxFuture;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub(crate) type Inbox = inbox::Inbox<Arrived>;
@@ -61,7 +61,8 @@ pub(crate) const ROOMS: u8 = 4;
 /// Whom the log lines about a connection name.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
-    /// The client's address; behind a trusted proxy, the proxy's until the request is read.
+    /// The client's address; behind a trusted proxy, the proxy's until the request is read. One that is
+    /// IPv4-mapped is shown as IPv4.
     pub(crate) peer: IpAddr,
     user: Option<Arc<str>>,
 }
@@ -82,10 +83,20 @@ impl Who {
 #[repr(C)]
 pub(crate) struct Link {
     pub(crate) socket: AnySocket,
-    flags: AtomicU8,
     pub(crate) task_waker: TaskWaker,
-    who: Mutex<Who>,
-    news: Mutex<Option<Box<News>>>,
+    state: Mutex<State>,
+}
+
+// There is one per connection, and with the two counts of its references it fills a block of the allocator.
+#[cfg(not(test))]
+const _: () = assert!(size_of::<Link>() <= 88);
+
+/// What is known of a connection, and what its session is to be told.
+struct State {
+    user: Option<Arc<str>>,
+    news: Option<Box<News>>,
+    /// An IPv4 address is mapped, which takes less memory than an [`IpAddr`].
+    peer: Ipv6Addr,
 }
 
 /// What the session is to be told. Absent most of the time.
@@ -135,40 +146,43 @@ impl Drop for Farewell {
 impl Link {
     pub(crate) fn new(socket: AnySocket, who: Who, inbox: Arc<Inbox>) -> Self {
         Self {
-            who: Mutex::new(who),
             task_waker: TaskWaker::new(inbox),
-            flags: AtomicU8::new(0),
-            news: Mutex::new(None),
+            state: Mutex::new(State {
+                user: who.user,
+                news: None,
+                peer: mapped(who.peer),
+            }),
             socket,
         }
     }
 
     /// Returns whom log lines name.
     pub(crate) fn who(&self) -> Who {
-        let who = self.who.lock().unwrap_or_else(PoisonError::into_inner);
-        who.clone()
+        let state = self.state();
+        Who {
+            peer: state.peer.to_canonical(),
+            user: state.user.clone(),
+        }
     }
 
     pub(crate) fn set_peer(&self, peer: IpAddr) {
-        let mut who = self.who.lock().unwrap_or_else(PoisonError::into_inner);
-        who.peer = peer;
+        self.state().peer = mapped(peer);
     }
 
     pub(crate) fn set_user(&self, user: Arc<str>) {
-        let mut who = self.who.lock().unwrap_or_else(PoisonError::into_inner);
-        who.user = Some(user);
+        self.state().user = Some(user);
     }
 
     /// Sets a flag and wakes the task.
     pub(crate) fn signal(&self, flag: u8) {
-        self.flags.fetch_or(flag, Ordering::AcqRel);
+        self.task_waker.flags.fetch_or(flag, Ordering::AcqRel);
         self.task_waker.ring();
     }
 
     /// Takes the flags, except [`ROOMS`], which stays until the rooms are taken.
     pub(crate) fn take_flags(&self) -> u8 {
         if self.is_signalled() {
-            self.flags.fetch_and(ROOMS, Ordering::AcqRel)
+            self.task_waker.flags.fetch_and(ROOMS, Ordering::AcqRel)
         } else {
             0
         }
@@ -176,28 +190,29 @@ impl Link {
 
     /// Whether a flag is set.
     pub(crate) fn is_signalled(&self) -> bool {
-        self.flags.load(Ordering::Acquire) != 0
+        self.task_waker.flags.load(Ordering::Acquire) != 0
     }
 
     /// Stores the end, under the lock of the core. The task must be signalled separately.
     pub(crate) fn set_end(&self, end: End) {
-        self.news().get_or_insert_default().end = Some(end);
+        self.state().news.get_or_insert_default().end = Some(end);
     }
 
     /// Notes a room that the connection has entered or left, under the lock of the core. The task must be
     /// woken separately.
     pub(crate) fn note_room(&self, note: impl FnOnce(&mut RoomChanges)) {
-        note(&mut self.news().get_or_insert_default().rooms);
-        self.flags.fetch_or(ROOMS, Ordering::AcqRel);
+        note(&mut self.state().news.get_or_insert_default().rooms);
+        self.task_waker.flags.fetch_or(ROOMS, Ordering::AcqRel);
     }
 
     /// Takes the rooms that the connection has entered or left.
     pub(crate) fn take_rooms(&self) -> RoomChanges {
-        if self.flags.load(Ordering::Acquire) & ROOMS == 0 {
+        if self.task_waker.flags.load(Ordering::Acquire) & ROOMS == 0 {
             return RoomChanges::default();
         }
-        self.flags.fetch_and(!ROOMS, Ordering::AcqRel);
-        let mut news = self.news();
+        self.task_waker.flags.fetch_and(!ROOMS, Ordering::AcqRel);
+        let mut state = self.state();
+        let news = &mut state.news;
         let rooms = news.as_mut().map(|news| std::mem::take(&mut news.rooms));
         if news.as_ref().is_some_and(|news| news.end.is_none()) {
             *news = None;
@@ -207,10 +222,17 @@ impl Link {
 
     /// Takes the end, once. Under the lock of the core, this goes with the read mode found there.
     pub(crate) fn take_end(&self) -> Option<End> {
-        self.news().as_mut()?.end.take()
+        self.state().news.as_mut()?.end.take()
     }
 
-    fn news(&self) -> MutexGuard<'_, Option<Box<News>>> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }

@@ -16,7 +16,9 @@ pub(crate) struct Locked {
     pub(crate) joined: Option<Box<Joined>>,
     pub(crate) awaited: Awaited,
     /// Indexed by slot.
-    links: Vec<Option<(ConnectionId, Arc<Link>)>>,
+    links: Vec<Option<Arc<Link>>>,
+    /// The generations of their connections.
+    generations: Vec<u32>,
     pings: BTreeMap<u64, oneshot::Sender<Vec<PingResult>>>,
 }
 
@@ -27,22 +29,23 @@ impl Locked {
             awaited: Awaited::default(),
             switchboard,
             links: Vec::new(),
+            generations: Vec::new(),
             pings: BTreeMap::new(),
         }
     }
 
     pub(crate) fn link(&self, id: ConnectionId) -> Option<Arc<Link>> {
-        match self.links.get(id.slot())? {
-            Some((found, link)) if *found == id => Some(link.clone()),
-            _ => None,
-        }
+        let found = *self.generations.get(id.slot())? == id.generation();
+        self.links[id.slot()].as_ref().filter(|_| found).cloned()
     }
 
     pub(crate) fn insert(&mut self, id: ConnectionId, link: Arc<Link>) {
         if self.links.len() <= id.slot() {
             self.links.resize_with(id.slot() + 1, || None);
+            self.generations.resize(id.slot() + 1, 0);
         }
-        self.links[id.slot()] = Some((id, link));
+        self.links[id.slot()] = Some(link);
+        self.generations[id.slot()] = id.generation();
     }
 
     /// Removes a connection's link and returns it, if it still had one.
