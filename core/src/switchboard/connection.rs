@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::limits::Strikes;
 use super::pending::{Claim, Pending};
-use super::phase::{Ending, Fare, Phase};
+use super::phase::{Ending, Fare, Page, Phase};
 use super::ping::{Outstanding, Probe};
 use super::timers::Kind;
 use crate::time::nanos;
@@ -67,8 +67,8 @@ pub(super) struct ConnectionState {
     pub(super) session: u64,
     /// In the driver's time; [`Time::MAX`] for never.
     expires: Time,
-    /// Bytes of the unfinished message.
-    pub(super) partial: usize,
+    /// Bytes of the unfinished message. None is longer than this can tell.
+    pub(super) partial: u32,
     pub(super) ip: IpKey,
 }
 
@@ -86,7 +86,7 @@ struct ColdState {
 }
 
 // There is one per connection; see docs/architecture.md for the memory budget.
-const _: () = assert!(size_of::<ConnectionState>() <= 256);
+const _: () = assert!(size_of::<ConnectionState>() <= 176);
 
 impl ConnectionState {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
@@ -137,13 +137,15 @@ impl ConnectionState {
     /// Returns whether part of a page is unsent. Until it is sent, `deadline` bounds it however
     /// steadily it goes.
     pub(super) fn reads_page(&self) -> bool {
-        matches!(self.phase, Phase::Refused(ending) if ending.unsent)
+        matches!(self.phase, Phase::Refused(ending) if ending.page == Page::Unsent)
     }
 
     /// Notes that all of a page is sent.
     pub(super) fn page_is_sent(&mut self) {
-        if let Some(ending) = self.ending() {
-            ending.unsent = false;
+        if let Some(ending) = self.ending()
+            && ending.page == Page::Unsent
+        {
+            ending.page = Page::Sent;
         }
     }
 
@@ -262,7 +264,7 @@ impl ConnectionState {
             Kind::Hook => self.hook.then_some(self.hook_deadline),
             Kind::Message => self.in_message.then_some(self.deadline),
             Kind::PingTimeout => {
-                let ping = self.ping.filter(|ping| !ping.heard)?;
+                let ping = self.ping.filter(|ping| !ping.is_heard())?;
                 (self.is_open() && !self.is_paused()).then_some(ping.deadline)
             }
             Kind::WriteStall => {

@@ -124,7 +124,7 @@ impl Liveness {
     ) -> Option<Answer> {
         let connection = connections.get_mut(id).ok()?;
         if let Some(ping) = connection.ping
-            && ping.payload == payload
+            && ping.payload() == payload
         {
             let rtt = now.since(ping.sent);
             connection.set_round_trip(rtt);
@@ -252,23 +252,17 @@ pub(super) fn due(connection: &mut ConnectionState, interval: Duration, now: Tim
     match &mut connection.ping {
         Some(ping) if !ping.has_left() => {
             // The ping is still queued, and serves for this interval too.
-            ping.heard = false;
+            ping.set_unheard();
             false
         }
-        ping => ping.is_none_or(|ping| ping.heard),
+        ping => ping.is_none_or(|ping| ping.is_heard()),
     }
 }
 
 /// Notes a ping that is queued. `health` says whether it is a `health_ping`.
 #[inline]
 pub(super) fn sent(connection: &mut ConnectionState, payload: u64, health: bool, now: Time) {
-    connection.ping = Some(Outstanding {
-        payload,
-        sent: now,
-        deadline: Time::MAX,
-        health,
-        heard: false,
-    });
+    connection.ping = Some(Outstanding::new(payload, health, now));
 }
 
 /// Returns the distance of the times at which pings are due, in nanoseconds. Pings due at the same

@@ -14,7 +14,8 @@ pub(super) struct Partials {
 impl Partials {
     /// Sets how many bytes of an unfinished message are held for a connection.
     pub(super) fn set(&mut self, connection: &mut ConnectionState, bytes: usize) {
-        self.bytes = self.bytes + bytes - connection.partial;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.bytes = self.bytes + bytes as usize - connection.partial as usize;
         connection.partial = bytes;
     }
 
@@ -36,7 +37,7 @@ impl Partials {
 
     /// Recounts the bytes.
     pub(super) fn audit(&self, connections: &Table, limit: usize) -> Result<(), Inconsistency> {
-        let held = connections.iter().map(|(_, found)| found.partial);
+        let held = connections.iter().map(|(_, found)| found.partial as usize);
         same("unfinished bytes", self.bytes, held.sum())?;
         same("unfinished <= limit", self.bytes <= limit, true)
     }

@@ -59,7 +59,7 @@ impl Phase {
         match self {
             Self::Page => Seat::Page,
             Self::Arrived | Self::Authenticating(_) | Self::AwaitingAuth(_) => Seat::Handshake,
-            Self::Refused(ending) if ending.page => Seat::Page,
+            Self::Refused(ending) if ending.page != Page::None => Seat::Page,
             Self::Refused(_) => Seat::Refused,
             Self::Open => Seat::Open,
             Self::Closing(_) => Seat::Closing,
@@ -78,12 +78,20 @@ pub(super) struct Ending {
     pub(super) shut: bool,
     /// Whether the peer's side has ended.
     pub(super) eof: bool,
-    /// Whether the response is a page.
-    pub(super) page: bool,
-    /// Whether part of the page is unsent.
-    pub(super) unsent: bool,
+    pub(super) page: Page,
     /// The reason, for counting what is discarded later.
     pub(super) reason: Option<CloseReason>,
+}
+
+/// The page that is the response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Page {
+    /// The response is none.
+    #[default]
+    None,
+    /// Part of it is unsent.
+    Unsent,
+    Sent,
 }
 
 /// Whether the connect has been charged to an address.

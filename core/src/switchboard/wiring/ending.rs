@@ -6,7 +6,7 @@ use super::switchboard::Switchboard;
 use crate::recorder::{Cause, Input, Unit};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE};
-use crate::switchboard::phase::{Ending, Phase};
+use crate::switchboard::phase::{Ending, Page, Phase};
 use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::timers::Kind;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, event_stream};
@@ -351,7 +351,7 @@ impl Switchboard {
         self.move_to(
             id,
             Phase::Refused(Ending {
-                page,
+                page: if page { Page::Sent } else { Page::None },
                 ..Ending::default()
             }),
         );

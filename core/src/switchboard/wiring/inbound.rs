@@ -226,7 +226,7 @@ impl Switchboard {
         // An incomplete message after this one has a deadline of its own.
         connection.in_message = false;
         if let Some(ping) = &mut connection.ping {
-            ping.heard = true;
+            ping.set_heard();
         }
         if binary && self.config.wire == Wire::Json {
             self.because(id, |_| Cause::rule("wire").detail("a binary message"));
@@ -245,8 +245,10 @@ impl Switchboard {
             return;
         };
         connection.last_heard = now;
-        if let Some(ping) = &mut connection.ping {
-            ping.heard |= !ping.health;
+        if let Some(ping) = &mut connection.ping
+            && !ping.is_health()
+        {
+            ping.set_heard();
         }
     }
 

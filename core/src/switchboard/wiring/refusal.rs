@@ -6,7 +6,7 @@ use super::switchboard::Switchboard;
 use crate::recorder::Input;
 use crate::response::{HttpDate, RETRY_AFTER};
 use crate::switchboard::action::Notice;
-use crate::switchboard::phase::Phase;
+use crate::switchboard::phase::{Page, Phase};
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Frame, Refusal, Refused, Time, response};
 
@@ -95,7 +95,7 @@ impl Switchboard {
             && let Ok(connection) = self.connections.get_mut(id)
             && let Some(ending) = connection.ending()
         {
-            ending.unsent = true;
+            ending.page = Page::Unsent;
             connection.stalled_from = now;
             connection.deadline = latest;
             self.arm(id, Kind::WriteStall);
