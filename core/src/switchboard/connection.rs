@@ -20,8 +20,6 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Membership {
     pub(super) room: u32,
-    /// The index in the room's list of members.
-    pub(super) index: u32,
     /// Whether the URL named this room.
     pub(super) lobby: bool,
 }

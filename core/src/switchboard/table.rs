@@ -71,11 +71,6 @@ impl Table {
     }
 
     #[inline]
-    pub(super) fn at_mut(&mut self, slot: u32) -> &mut ConnectionState {
-        &mut self.slots[slot]
-    }
-
-    #[inline]
     pub(super) fn id_at(&self, slot: u32) -> ConnectionId {
         ConnectionId {
             slot,

@@ -1,5 +1,7 @@
 //! Connections come and go, and enter and leave rooms.
 
+use std::ops::Range;
+
 use super::Log;
 use super::connection::{Connection, Membership, Writer};
 use super::limits::Slow;
@@ -136,6 +138,18 @@ impl Log {
             self.link(slot, membership);
         }
         joined
+    }
+
+    /// Returns the members of a room at these places of their list. Who leaves gives its place to the
+    /// last one.
+    pub(in crate::switchboard) fn members(
+        &self,
+        key: u32,
+        places: Range<usize>,
+    ) -> impl Iterator<Item = ConnectionId> {
+        let room = &self.rooms[key];
+        let end = places.end.min(room.members.len());
+        (places.start..end).map(|at| self.id(room.members[at].slot))
     }
 
     /// Removes a connection from a room. Returns the number of messages that it does not get, or

@@ -38,7 +38,7 @@ impl Rooms {
             keeps,
             owner: None,
             log,
-            members: Vec::new(),
+            members: 0,
             lobby_members: 0,
             has_presence: settings.presence.enabled,
             presence: None,

@@ -18,9 +18,8 @@ pub(super) use self::room::Via;
 
 use self::owners::Owners;
 use self::presence::PresenceTimers;
-use self::room::{Member, Room};
+use self::room::Room;
 use super::arena::Arena;
-use super::capacity;
 use super::connection::{ConnectionState, Membership};
 use super::errors::JoinError;
 use super::table::Table;
@@ -126,15 +125,19 @@ impl Rooms {
     }
 
     /// Returns the users in a room, in the order of joining; without presence, in that of the
-    /// list of members.
-    pub(super) fn users(&self, connections: &Table, key: u32) -> Vec<u32> {
+    /// `members`, by their slots.
+    pub(super) fn users(
+        &self,
+        connections: &Table,
+        key: u32,
+        members: impl Iterator<Item = u32>,
+    ) -> Vec<u32> {
         let room = self.at(key);
         if let Some(presence) = &room.presence {
             return presence.users().collect();
         }
         let mut known = BTreeSet::new();
-        let members = room.members.iter();
-        let users = members.map(|member| connections.at(member.slot).user);
+        let users = members.map(|slot| connections.at(slot).user);
         users.filter(|&user| known.insert(user)).collect()
     }
 
@@ -174,7 +177,7 @@ impl Rooms {
         if connection.rooms.len() >= limits.rooms_per_connection {
             return Err(JoinError::TooManyRooms);
         }
-        let members = room.map_or(0, |key| self.at(key).members.len());
+        let members = room.map_or(0, |key| self.at(key).members);
         if members >= seats {
             Err(JoinError::RoomFull)
         } else if members > 0 {
@@ -213,32 +216,25 @@ impl Rooms {
             };
         };
         let inside = replaced.is_some_and(|found| found.is_in(key));
-        if self.at(key).members.len() >= seats + usize::from(inside) {
+        if self.at(key).members >= seats + usize::from(inside) {
             return Err(Refused::LobbyFull);
         }
         Ok(())
     }
 
-    /// Adds the connection in `slot` to a room, in which it is not. If the users present change,
-    /// an update is due at `update_at`.
+    /// Adds a connection to a room, in which it is not. If the users present change, an update is due
+    /// at `update_at`.
     pub(super) fn enter(
         &mut self,
         connection: &mut ConnectionState,
         users: &mut Users,
-        slot: u32,
         key: u32,
         lobby: bool,
         update_at: Time,
     ) {
-        let membership = connection.rooms.len() as u32;
         let room = &mut self.slots[key];
-        let index = room.members.len() as u32;
-        connection.rooms.push(Membership {
-            room: key,
-            index,
-            lobby,
-        });
-        capacity::push(&mut room.members, Member { slot, membership });
+        connection.rooms.push(Membership { room: key, lobby });
+        room.members += 1;
         room.lobby_members += usize::from(lobby);
         if lobby && room.lobby_members == 1 {
             self.lobbies += 1;
@@ -273,15 +269,8 @@ impl Rooms {
         let at = memberships.position(|member| member.room == key)?;
         let user = connection.user;
         let membership = connection.rooms.swap_remove(at);
-        if let Some(moved) = connection.rooms.get(at) {
-            self.at_mut(moved.room).members[moved.index as usize].membership = at as u32;
-        }
         let room = self.at_mut(key);
-        room.members.swap_remove(membership.index as usize);
-        if let Some(&moved) = room.members.get(membership.index as usize) {
-            connections.at_mut(moved.slot).rooms[moved.membership as usize].index =
-                membership.index;
-        }
+        room.members -= 1;
         room.lobby_members -= usize::from(membership.lobby);
         if let Some(presence) = &mut room.presence {
             presence.forget(id);
@@ -313,7 +302,7 @@ impl Rooms {
         connection: &'a ConnectionState,
     ) -> impl Iterator<Item = &'a Room> + 'a {
         let rooms = connection.rooms.iter().map(|member| self.at(member.room));
-        rooms.filter(|room| room.members.len() == 1)
+        rooms.filter(|room| room.members == 1)
     }
 }
 

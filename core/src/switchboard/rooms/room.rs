@@ -16,14 +16,6 @@ pub(in crate::switchboard) enum Via {
     Application,
 }
 
-/// A connection in a room.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::switchboard) struct Member {
-    pub(in crate::switchboard) slot: u32,
-    /// The index in the connection's list of rooms.
-    pub(in crate::switchboard) membership: u32,
-}
-
 #[derive(Debug)]
 pub(in crate::switchboard) struct Room {
     pub(in crate::switchboard) name: Arc<str>,
@@ -38,9 +30,10 @@ pub(in crate::switchboard) struct Room {
     /// The address of the client that made it active; `None` if the application did, and without
     /// members.
     pub(in crate::switchboard) owner: Option<IpKey>,
-    /// Its key in the log.
+    /// Its key in the log, which lists its members.
     pub(in crate::switchboard) log: u32,
-    pub(in crate::switchboard) members: Vec<Member>,
+    /// The number of its members.
+    pub(in crate::switchboard) members: usize,
     /// Members that entered by their URL.
     pub(in crate::switchboard) lobby_members: usize,
     /// Whether there is presence while there are members.
@@ -52,6 +45,6 @@ impl Room {
     /// Returns whether it has members. A room without any is kept for its history, or about to be
     /// entered.
     pub(in crate::switchboard) fn is_active(&self) -> bool {
-        !self.members.is_empty()
+        self.members > 0
     }
 }

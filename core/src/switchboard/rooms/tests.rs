@@ -1,3 +1,4 @@
+use std::iter;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl World {
         let id = self.connections.insert(connection);
         let user = self.users.find_or_vacant(name);
         let user = self.users.add(user, name, false, id.slot);
-        self.connections.at_mut(id.slot).user = user;
+        self.connections.get_mut(id).unwrap().user = user;
         id
     }
 
@@ -66,7 +67,7 @@ impl World {
             rooms.activate(key, None);
         }
         let connection = self.connections.get_mut(id).unwrap();
-        rooms.enter(connection, &mut self.users, id.slot, key, false, update_at);
+        rooms.enter(connection, &mut self.users, key, false, update_at);
         self.audit();
         key
     }
@@ -193,7 +194,13 @@ fn who_comes_back_within_the_grace_period_was_never_absent() {
     world.pass(UPDATE);
     let until = world.now + UPDATE * 10;
     world.leave(ben, key, Some(until));
-    assert_eq!(world.rooms.users(&world.connections, key).len(), 2);
+    assert_eq!(
+        world
+            .rooms
+            .users(&world.connections, key, iter::empty())
+            .len(),
+        2
+    );
     world.pass(UPDATE * 9);
     world.enter(ben, "tea");
     assert!(world.pass(UPDATE * 5).is_empty());

@@ -39,18 +39,17 @@ impl Switchboard {
             return (Vec::new(), 0);
         };
         // Who leaves gives its place to the last one, which was looked at before.
-        let members = &self.rooms.at(key).members;
-        let before = before.min(members.len());
+        let room = self.rooms.at(key);
+        let before = before.min(room.members);
         let from = before.saturating_sub(most);
-        let ids = members[from..before].iter();
-        let ids = ids.map(|member| self.connections.id_at(member.slot));
+        let ids = self.log.members(room.log, from..before);
         (ids.collect(), from)
     }
 
     /// Returns the number of connections in a room.
     pub fn member_count(&self, room: &str) -> usize {
         let key = self.rooms.find(room);
-        key.map_or(0, |key| self.rooms.at(key).members.len())
+        key.map_or(0, |key| self.rooms.at(key).members)
     }
 
     /// Looks for rooms with members whose names begin with `prefix`, a part of all rooms at a time:
@@ -82,7 +81,10 @@ impl Switchboard {
         let Some(key) = self.rooms.find(room) else {
             return Vec::new();
         };
-        let users = self.rooms.users(&self.connections, key).into_iter();
+        let room = self.rooms.at(key);
+        let members = self.log.members(room.log, 0..room.members);
+        let slots = members.map(|id| id.slot);
+        let users = self.rooms.users(&self.connections, key, slots).into_iter();
         let here = users.map(|user| self.users.at(user).name.clone());
         let presence = self.rooms.at(key).presence.as_ref();
         let others = presence.map(|presence| presence.others(&self.users).cloned());
@@ -176,7 +178,7 @@ impl Switchboard {
         let lost = reason.is_some_and(CloseReason::holds_seats);
         let hold = settings.hold_seat.filter(|_| lost).map(|hold| now + hold);
         let (log, keeps) = (room.log, room.keeps);
-        let is_last = room.members.len() == 1;
+        let is_last = room.members == 1;
         let shared = room.shared.is_some();
         let (connections, users) = (&mut self.connections, &mut self.users);
         let name = self

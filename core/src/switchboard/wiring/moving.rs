@@ -154,8 +154,8 @@ impl Switchboard {
     ) {
         if self.config.wire == Wire::Json {
             let frame = self.encoder.encode(message, 0);
-            let members = self.rooms.at(key).members.iter();
-            let members = members.map(|member| self.connections.id_at(member.slot));
+            let room = self.rooms.at(key);
+            let members = self.log.members(room.log, 0..room.members);
             let members: Vec<ConnectionId> = members.filter(|&id| is_told(id)).collect();
             self.log.come_after_recoveries();
             self.send_to_ids(&members, frame);

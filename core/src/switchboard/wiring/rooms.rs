@@ -122,7 +122,7 @@ impl Switchboard {
         let connection = self.connections.get_mut(id)?;
         // Before anything is sent, because a connection that this is too much for leaves again.
         self.rooms
-            .enter(connection, &mut self.users, id.slot, key, lobby, update_at);
+            .enter(connection, &mut self.users, key, lobby, update_at);
         let room = self.rooms.at(key);
         let (channel, log, keeps) = (room.name.clone(), room.log, room.keeps);
         self.take_held_seat(id, &channel);
