@@ -20,6 +20,7 @@ mod effects;
 mod encoding;
 mod errors;
 mod fingerprints;
+mod grouped;
 mod held_seats;
 mod histogram;
 mod ips;

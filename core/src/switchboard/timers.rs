@@ -4,9 +4,7 @@
 //! the deadline is computed again from the connection's state and may be later. Entries out of
 //! order, such as first pings and moved deadlines, go to a sorted set.
 
-use std::collections::BTreeSet;
-use std::ops::Bound;
-
+use super::grouped::Grouped;
 use super::lane::Lane;
 use crate::{ConnectionId, Time};
 
@@ -66,7 +64,8 @@ pub(super) struct Timers {
     /// When the first entry of each lane is due, or [`Time::MAX`]; in one place, to be scanned
     /// quickly.
     fronts: [Time; Kind::ALL.len()],
-    unordered: BTreeSet<(Time, Kind, ConnectionId)>,
+    /// Entries that came out of order, as the first pings do, which are due at the same times.
+    unordered: Grouped<(Time, Kind), ConnectionId>,
     entries: usize,
     broom: Broom,
 }
@@ -77,7 +76,7 @@ enum Broom {
     /// A piece of a lane.
     Lane(usize, usize),
     /// The entries out of order after this one.
-    Unordered(Option<(Time, Kind, ConnectionId)>),
+    Unordered(Option<((Time, Kind), ConnectionId)>),
 }
 
 impl Default for Timers {
@@ -85,7 +84,7 @@ impl Default for Timers {
         Self {
             lanes: Default::default(),
             fronts: [Time::MAX; Kind::ALL.len()],
-            unordered: BTreeSet::new(),
+            unordered: Grouped::default(),
             entries: 0,
             broom: Broom::Lane(0, 0),
         }
@@ -101,7 +100,7 @@ impl Timers {
             self.note_front(kind);
         } else {
             // An entry that was left behind may stand for this one.
-            self.entries += usize::from(self.unordered.insert((at, kind, id)));
+            self.entries += usize::from(self.unordered.insert((at, kind), id));
         }
     }
 
@@ -123,7 +122,7 @@ impl Timers {
 
     /// Returns when the earliest entry is due.
     pub(super) fn next(&self) -> Option<Time> {
-        let unordered = self.unordered.first().map(|&(at, ..)| at);
+        let unordered = self.unordered.first().map(|((at, _), _)| at);
         let lanes = self.fronts.iter().copied();
         lanes
             .chain(unordered)
@@ -143,11 +142,11 @@ impl Timers {
             }
         }
         let best = Some(first).filter(|&(at, _)| at < Time::MAX);
-        let out_of_order = self.unordered.first().copied();
+        let out_of_order = self.unordered.first();
         let entry = match (best, out_of_order) {
-            (best, Some(entry)) if best.is_none_or(|best| (entry.0, entry.1) < best) => {
-                (entry.0 <= now).then(|| self.unordered.pop_first())?;
-                entry
+            (best, Some((due, id))) if best.is_none_or(|best| due < best) => {
+                (due.0 <= now).then(|| self.unordered.pop_first())?;
+                (due.0, due.1, id)
             }
             (best, _) => {
                 let (at, kind) = best.filter(|&(at, _)| at <= now)?;
@@ -215,15 +214,13 @@ impl Timers {
     /// Sweeps entries out of order; returns their number.
     fn sweep_unordered(
         &mut self,
-        after: Option<(Time, Kind, ConnectionId)>,
+        after: Option<((Time, Kind), ConnectionId)>,
         mut keep: impl FnMut(Kind, ConnectionId) -> bool,
     ) -> usize {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rest = self.unordered.range((from, Bound::Unbounded));
-        let part: Vec<_> = rest.take(SWEPT).copied().collect();
-        for entry in &part {
-            if !keep(entry.1, entry.2) {
-                self.unordered.remove(entry);
+        let part: Vec<_> = self.unordered.after(after).take(SWEPT).collect();
+        for &(due, id) in &part {
+            if !keep(due.1, id) {
+                self.unordered.remove(due, id);
                 self.entries -= 1;
             }
         }
