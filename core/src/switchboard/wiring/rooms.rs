@@ -143,10 +143,6 @@ impl Switchboard {
             keep: by_key.then_some("latest"),
             id: entering.request,
         };
-        let position = beginning.position(&joined).map(|seq| Position {
-            epoch: epoch.as_str().into(),
-            seq,
-        });
         // A stream has one position, and goes on from the last one that it was told.
         if lobby && self.log.is_event_stream(id) {
             self.connections
@@ -154,7 +150,12 @@ impl Switchboard {
                 .tell_positions_in(channel.clone());
         }
         let tells = self.connections.get(id)?.tells_positions_in(&channel);
-        self.send_positioned(id, &message, position.filter(|_| tells).as_ref());
+        let position = tells.then(|| beginning.position(&joined)).flatten();
+        let position = position.map(|seq| Position {
+            epoch: epoch.as_str().into(),
+            seq,
+        });
+        self.send_positioned(id, &message, position.as_ref());
         self.send_presence_list(id, key);
         if let Some((from, to)) = beginning.hidden {
             let channel = &channel;
