@@ -7,8 +7,14 @@ use switchboard_core::{ConnectionId, Event, Rate};
 use crate::heap::Heap;
 use crate::world::{World, config};
 
-/// Heap bytes for an admitted connection with its user and room, once its welcome is written.
+/// Heap bytes for an admitted connection with its user and room, once its welcome is written. Most of
+/// it is for tables that are there for the first one already.
 const PER_CONNECTION: i64 = 2_048;
+
+/// Heap bytes for one of many members at rest of rooms of ten, at an address of its own, and for the
+/// message that each has sent, beside its frame.
+const AT_REST: i64 = 720;
+const PER_MESSAGE: i64 = 128;
 
 /// Returns a client among `count` others.
 fn one_of(count: u32) -> (World, ConnectionId) {
@@ -37,6 +43,38 @@ fn a_connection_costs_its_constant_and_no_more() {
         let each = heap.held() / i64::from(count);
         assert!(each <= PER_CONNECTION, "{each} bytes for each of {count}");
     }
+}
+
+#[test]
+fn a_member_at_rest_and_a_message_that_is_kept_take_their_constants_and_no_more() {
+    const COUNT: u32 = 10_000;
+    let mut config = config();
+    config.history.messages = 100;
+    let mut world = World::new(config);
+    let mut heap = Heap::default();
+    let mut ids = Vec::with_capacity(COUNT as usize);
+    heap.during(|| {
+        for number in 0..COUNT {
+            ids.push(world.enter_alone(number, Some(&format!("room-{}", number / 10))));
+            world.flush();
+        }
+        world.pass(Duration::from_secs(2));
+    });
+    let at_rest = heap.held() / i64::from(COUNT);
+    heap.during(|| {
+        for (number, &id) in ids.iter().enumerate() {
+            let room = number / 10;
+            let text = format!(r#"{{"type":"message","channel":"room-{room}","content":1}}"#);
+            world.say(id, &text);
+            world.flush();
+        }
+    });
+    let frame =
+        r#"{"type":"message","channel":"room-123","content":1,"sender":"user-1234","seq":1}"#;
+    let message = heap.held() / i64::from(COUNT) - at_rest - frame.len() as i64;
+    println!("{at_rest} bytes at rest, {message} for a message");
+    assert!(at_rest <= AT_REST, "{at_rest} bytes for each");
+    assert!(message <= PER_MESSAGE, "{message} bytes beside a frame");
 }
 
 /// L1, CVE-2019-9512: of pings that wait for a writer only a few are answered, including the
