@@ -71,7 +71,7 @@ fn a_member_at_rest_and_a_message_that_is_kept_take_their_constants_and_no_more(
     });
     let frame =
         r#"{"type":"message","channel":"room-123","content":1,"sender":"user-1234","seq":1}"#;
-    let message = heap.held() / i64::from(COUNT) - at_rest - frame.len() as i64;
+    let message = heap.held() / i64::from(COUNT) - at_rest - i64::try_from(frame.len()).unwrap();
     println!("{at_rest} bytes at rest, {message} for a message");
     assert!(at_rest <= AT_REST, "{at_rest} bytes for each");
     assert!(message <= PER_MESSAGE, "{message} bytes beside a frame");
