@@ -1,6 +1,7 @@
 //! [`PresenceInfo`]: what members of a room are told of a user beside the name.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -53,6 +54,14 @@ impl PresenceInfo {
     /// Returns the JSON text.
     pub fn as_json(&self) -> &str {
         self.0.as_json()
+    }
+
+    /// Returns the JSON text in one line, for other nodes. Control characters are blanks there, because
+    /// strings have none.
+    pub(crate) fn to_line(&self) -> Arc<str> {
+        self.as_json()
+            .replace(|it: char| it.is_ascii_control(), " ")
+            .into()
     }
 
     pub(crate) const fn json(&self) -> &Json {

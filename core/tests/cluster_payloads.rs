@@ -22,8 +22,15 @@ fn each_push_is_read_as_it_was_written() {
             version: 4,
             epoch: "e1",
             registration: "a-0.1",
-            joined: vec!["+alice"],
+            joined: vec![("+alice", None)],
             left: vec!["-bob", "c\u{f6}"],
+        },
+        Push::Presence {
+            version: 5,
+            epoch: "e1",
+            registration: "a-0.1",
+            joined: vec![("alice", None), ("bob", Some(r#"{"a": 1}"#)), ("cem", None)],
+            left: vec!["dan"],
         },
         Push::Beat {
             registration: "a-0.1",

@@ -30,7 +30,22 @@ fn each_kind_is_read_field_by_field() {
             version: 4,
             epoch: "e1",
             registration: "a-0.1",
-            joined: vec!["alice", "+"],
+            joined: vec![("alice", None), ("+", None)],
+            left: vec!["bob"],
+        }
+    );
+    assert_eq!(
+        read("1\tP\t4\te1\ta-0.1\t\t7\t{\"a\": 1}\t\tmore\n-bob\n+alice\n+cem\n+dan\n+eve"),
+        Push::Presence {
+            version: 4,
+            epoch: "e1",
+            registration: "a-0.1",
+            joined: vec![
+                ("alice", Some("7")),
+                ("cem", Some("{\"a\": 1}")),
+                ("dan", None),
+                ("eve", Some("more")),
+            ],
             left: vec!["bob"],
         }
     );

@@ -152,7 +152,14 @@ pub struct Occupant {
     pub registration: Arc<str>,
     /// The user.
     pub user: Arc<str>,
+    /// The version of the list in which that was written.
+    pub since: u64,
+    /// What is told of the user beside the name.
+    pub info: Info,
 }
+
+/// What is told of a user in a room beside the name: JSON in one line; nothing of most users.
+pub type Info = Option<Arc<str>>;
 
 /// A message in a room's log.
 #[derive(Clone, Debug, PartialEq, Eq)]

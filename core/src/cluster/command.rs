@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer::Info;
+
 /// One question of a node to the broker, answered by one [`Answer`](super::Answer).
 ///
 /// Each is one atomic step: it is applied as a whole or not at all, and no other command runs in
@@ -138,8 +140,8 @@ pub struct Sync {
 /// Changes the list of users in a room, and publishes what changed as
 /// [`Push::Presence`](super::Push::Presence).
 ///
-/// A user who is there already, or is not, is no change. A command without any change publishes
-/// nothing, so a repeat changes nothing.
+/// A user who is there already with the same info, or is not, is no change. A command without any change
+/// publishes nothing, so a repeat changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
     /// The room.
@@ -150,8 +152,8 @@ pub struct Presence {
     pub fresh: Arc<str>,
     /// Whose users: the node's own registration, or that of a dead node.
     pub registration: Arc<str>,
-    /// Users who are there now.
-    pub joined: Vec<Arc<str>>,
+    /// Users who are there now, and what is told of each.
+    pub joined: Vec<(Arc<str>, Info)>,
     /// Users who no longer are.
     pub left: Vec<Arc<str>>,
     /// How long numbers and epoch outlive the last use.

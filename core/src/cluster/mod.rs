@@ -13,7 +13,7 @@ mod push;
 mod room_body;
 
 pub use self::answer::{
-    Answer, Claim, Done, Entry, Failure, Occupant, OccupantList, Peer, Reached, RoomPosition,
+    Answer, Claim, Done, Entry, Failure, Info, Occupant, OccupantList, Peer, Reached, RoomPosition,
 };
 pub use self::body::{BadBody, Body, Form};
 pub use self::command::{

@@ -37,7 +37,7 @@ impl Push<'_> {
                 joined,
                 left,
             } => (
-                format!("P\t{version}\t{epoch}\t{registration}"),
+                format!("P\t{version}\t{epoch}\t{registration}{}", infos(joined)),
                 changes(joined, left).into_bytes(),
             ),
             Self::Beat {
@@ -85,13 +85,24 @@ impl NodeState {
     }
 }
 
-fn changes(joined: &[&str], left: &[&str]) -> String {
-    let mut lines = String::new();
-    for (sign, users) in [('+', joined), ('-', left)] {
-        for user in users {
-            let end = if lines.is_empty() { "" } else { "\n" };
-            let _ = write!(lines, "{end}{sign}{user}");
+/// The fields for what is told of those who came, which stand in the first lines.
+fn infos(joined: &[(&str, Option<&str>)]) -> String {
+    let mut fields = String::new();
+    if joined.iter().any(|(_, info)| info.is_some()) {
+        for (_, info) in joined {
+            let _ = write!(fields, "\t{}", info.unwrap_or_default());
         }
+    }
+    fields
+}
+
+fn changes(joined: &[(&str, Option<&str>)], left: &[&str]) -> String {
+    let joined = joined.iter().map(|(user, _)| ('+', user));
+    let left = left.iter().map(|user| ('-', user));
+    let mut lines = String::new();
+    for (sign, user) in joined.chain(left) {
+        let end = if lines.is_empty() { "" } else { "\n" };
+        let _ = write!(lines, "{end}{sign}{user}");
     }
     lines
 }

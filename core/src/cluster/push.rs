@@ -3,7 +3,8 @@
 //! ```text
 //! 1 M seq epoch node own       ⏎ body                    a message of a room's log
 //! 1 L node own stay            ⏎ body                    a message of a room without a common order
-//! 1 P version epoch registration ⏎ +user ⏎ -user …       who came to a room and who left it
+//! 1 P version epoch registration ⏎ +user ⏎ -user …       who came to a room and who left it; where something
+//!                                                        is told of users, a field more for each line
 //! 1 B registration count protocol state ⏎ figures        a heartbeat
 //! 1 D node question user       ⏎ body                    a message for one user's connections
 //! 1 A node question queues                               how many of them took it
@@ -51,8 +52,8 @@ pub enum Push<'a> {
         epoch: &'a str,
         /// The node's registration.
         registration: &'a str,
-        /// Who came.
-        joined: Vec<&'a str>,
+        /// Who came, or of whom something else is told, which is JSON in one line.
+        joined: Vec<(&'a str, Option<&'a str>)>,
         /// Who left.
         left: Vec<&'a str>,
     },
@@ -184,7 +185,7 @@ impl<'a> Push<'a> {
             "P" => {
                 let (version, epoch) = (fields.number()?, fields.text()?);
                 let registration = fields.text()?;
-                let (joined, left) = changes(body)?;
+                let (joined, left) = changes(body, fields)?;
                 Self::Presence {
                     version,
                     epoch,
@@ -268,13 +269,15 @@ fn lines(body: &[u8]) -> Result<impl Iterator<Item = &str>, BadPush> {
     Ok(body.split('\n'))
 }
 
-type Names<'a> = Vec<&'a str>;
+/// Who came, with what is told of them, and who left.
+type Changes<'a> = (Vec<(&'a str, Option<&'a str>)>, Vec<&'a str>);
 
-fn changes(body: &[u8]) -> Result<(Names<'_>, Names<'_>), BadPush> {
+fn changes<'a>(body: &'a [u8], mut infos: Fields<'a>) -> Result<Changes<'a>, BadPush> {
     let (mut joined, mut left) = (Vec::new(), Vec::new());
     for line in lines(body)? {
+        let info = infos.0.next().filter(|info| !info.is_empty());
         match line.split_at_checked(1) {
-            Some(("+", user)) if !user.is_empty() => joined.push(user),
+            Some(("+", user)) if !user.is_empty() => joined.push((user, info)),
             Some(("-", user)) if !user.is_empty() => left.push(user),
             _ => return Err(BadPush::Malformed),
         }

@@ -1,6 +1,5 @@
 //! What the cluster wants of the switchboard and of the adapter.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Clustered;
@@ -70,7 +69,7 @@ impl Clustered {
             Output::Unavailable { room } => board.room_unavailable(now, &room),
             Output::Volatile { room, body, .. } => board.volatile_arrived(now, &room, &body),
             Output::Occupants { room, joined, left } => {
-                board.occupants_elsewhere(now, &room, (&joined, &left));
+                board.occupants_elsewhere(now, &room, &joined, &left);
             }
             output => self.carry_out_for_users(now, board, output),
         }
@@ -214,8 +213,11 @@ impl Clustered {
         if board.is_shared_room_open(room) {
             return board.room_moved(now, room, (at, alone), entries);
         }
-        let elsewhere: BTreeSet<_> = self.cluster.users_elsewhere(room).cloned().collect();
-        board.room_opened(now, room, (at, alone), entries, elsewhere);
+        let elsewhere = self.cluster.users_elsewhere(room);
+        let elsewhere: Vec<_> = elsewhere
+            .map(|(user, info)| (user.clone(), info.clone()))
+            .collect();
+        board.room_opened(now, room, (at, alone), entries, &elsewhere);
     }
 
     fn published(&mut self, now: Time, board: &mut Switchboard, ticket: Ticket, fate: Fate) {

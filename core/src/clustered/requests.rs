@@ -38,7 +38,9 @@ impl Clustered {
             ClusterRequest::Volatile { room, body } => {
                 cluster.publish_volatile(now, &room, &body);
             }
-            ClusterRequest::Appeared { room, user } => cluster.appeared(now, &room, &user),
+            ClusterRequest::Appeared { room, user, info } => {
+                cluster.appeared(now, &room, &user, info);
+            }
             ClusterRequest::Disappeared { room, user } => cluster.disappeared(now, &room, &user),
             ClusterRequest::LoggedIn { user, id } => cluster.logged_in(now, &user, id),
             ClusterRequest::LoggedOut { user, id } => cluster.logged_out(now, &user, id),

@@ -1,10 +1,10 @@
 //! What a node has to ask of its cluster, and what waits for the answers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::rooms::Via;
-use crate::cluster::{RoomBody, RoomTerms};
+use super::rooms::{Others, Via};
+use crate::cluster::{Info, RoomBody, RoomTerms};
 use crate::protocol::{Json, RequestId};
 use crate::{CloseReason, ConnectionId, JoinFrom, Position, Reach};
 
@@ -26,8 +26,12 @@ pub(crate) enum ClusterRequest {
     },
     /// Give a message without a number to the room's members on other nodes.
     Volatile { room: Arc<str>, body: Arc<[u8]> },
-    /// A user is in a room.
-    Appeared { room: Arc<str>, user: Arc<str> },
+    /// A user is in a room, or something else is told there of one.
+    Appeared {
+        room: Arc<str>,
+        user: Arc<str>,
+        info: Info,
+    },
     /// A user is not in a room any more.
     Disappeared { room: Arc<str>, user: Arc<str> },
     /// A connection of a user was admitted, or waits to be.
@@ -71,7 +75,7 @@ pub(super) struct SharedRoom {
     /// Messages that are sent again and wait until it is known whether they were published.
     pub(super) resent: Vec<Resent>,
     /// Users on other nodes, while nobody is here.
-    pub(super) elsewhere: BTreeSet<Arc<str>>,
+    pub(super) elsewhere: Others,
     /// Members who came while this node was on its own, and where they had been.
     pub(super) returned: BTreeMap<ConnectionId, Position>,
     /// The number under which the cluster was asked to catch up with those of them who are ahead.

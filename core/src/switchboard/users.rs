@@ -95,6 +95,11 @@ impl Users {
         user
     }
 
+    /// Returns what rooms are told of a user.
+    pub(super) fn info(&self, name: &str) -> Option<&PresenceInfo> {
+        self.at(self.find(name)?).info.as_deref()
+    }
+
     pub(super) fn set_info(&mut self, user: u32, info: Option<PresenceInfo>) {
         self.slots[user].info = info.map(Box::new);
     }

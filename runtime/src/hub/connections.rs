@@ -232,10 +232,16 @@ impl Hub {
             .with(|locked, now| locked.switchboard.set_user_presence(now, user, info))
     }
 
-    /// Returns what the members of rooms are told of a user.
+    /// Returns what the members of rooms are told of a user who has a connection on this node.
     pub fn presence_info(&self, user: &str) -> Option<PresenceInfo> {
         self.shared()
             .read(|switchboard| switchboard.presence_info(user).cloned())
+    }
+
+    /// Returns what the members of a room are told of a user there, who may be on another node of a cluster.
+    pub fn presence_info_in(&self, room: &str, user: &str) -> Option<PresenceInfo> {
+        self.shared()
+            .read(|switchboard| switchboard.presence_info_in(room, user).cloned())
     }
 
     /// Pings all connections of a user. Completes when all have answered, or after `timeout`.

@@ -113,12 +113,17 @@ fn decode_occupants(reply: Reply) -> Done {
     };
     let (epoch, version) = (list.take()?.text()?, list.take()?.number()?);
     let mut users = Vec::new();
-    for field in list.take()?.list()?.rest() {
+    let mut fields = list.take()?.list()?.rest();
+    while let Some(field) = fields.next() {
+        let value = fields.next().ok_or(Failure::Malformed)?.text()?;
         let field = field.text()?;
         let (registration, user) = field.split_once('\t').ok_or(Failure::Malformed)?;
+        let (since, info) = value.split_once(' ').unwrap_or((&value, ""));
         users.push(Occupant {
             registration: registration.into(),
             user: user.into(),
+            since: digits_to_number(since.as_bytes()).ok_or(Failure::Malformed)?,
+            info: (!info.is_empty()).then(|| info.into()),
         });
     }
     Ok(Answer::Occupants(Some(OccupantList {

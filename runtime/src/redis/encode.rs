@@ -78,15 +78,19 @@ fn encode_sync<'a>(names: &Names, it: &'a Sync) -> Vec<Cow<'a, [u8]>> {
 }
 
 fn encode_presence<'a>(names: &Names, it: &'a Presence) -> Vec<Cow<'a, [u8]>> {
-    let line = |sign: char, user: &str| Cow::Owned(format!("{sign}{user}").into_bytes());
+    let line = |sign: char, user: &str, info: Option<&str>| {
+        let tab = if info.is_some() { "\t" } else { "" };
+        Cow::Owned(format!("{sign}{user}{tab}{}", info.unwrap_or_default()).into_bytes())
+    };
+    let joined = it.joined.iter();
     Request::script(Script::Presence, room_keys(names, &it.room))
         .head(&it.fresh, &it.writer)
         .text(&it.registration)
         .millis(it.numbers)
         .millis(it.list)
         .own(names.channel(&Channel::Room(Arc::clone(&it.room))))
-        .all(it.left.iter().map(|user| line('-', user)))
-        .all(it.joined.iter().map(|user| line('+', user)))
+        .all(it.left.iter().map(|user| line('-', user, None)))
+        .all(joined.map(|(user, info)| line('+', user, info.as_deref())))
         .done()
 }
 

@@ -1,6 +1,6 @@
 //! Numbers, logs, users and seats of rooms.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,18 +186,24 @@ impl SimRedis {
         let key = Key::Users(it.room.to_string());
         let mut users = match self.store.read(&key) {
             Some(Value::Users(users)) => users.clone(),
-            _ => BTreeSet::new(),
+            _ => BTreeMap::new(),
         };
         let field = |user: &str| (it.registration.to_string(), user.to_owned());
-        let mut changes = Vec::new();
+        let since = opened.numbers.version + 1;
+        let (mut changes, mut infos) = (Vec::new(), Vec::new());
         for user in &it.left {
-            if users.remove(&field(user)) {
+            if users.remove(&field(user)).is_some() {
                 changes.push(format!("-{user}"));
+                infos.push("");
             }
         }
-        for user in &it.joined {
-            if users.insert(field(user)) {
+        for (user, info) in &it.joined {
+            let info = info.as_deref();
+            let there = users.get(&field(user)).map(|(_, there)| there.as_deref());
+            if there != Some(info) {
+                users.insert(field(user), (since, info.map(str::to_owned)));
                 changes.push(format!("+{user}"));
+                infos.push(info.unwrap_or_default());
             }
         }
         if users.is_empty() {
@@ -208,8 +214,13 @@ impl SimRedis {
         }
         if !changes.is_empty() {
             opened.numbers.version += 1;
+            let infos = if infos.iter().all(|info| info.is_empty()) {
+                String::new()
+            } else {
+                format!("\t{}", infos.join("\t"))
+            };
             let payload = format!(
-                "1\tP\t{}\t{}\t{}\n{}",
+                "1\tP\t{}\t{}\t{}{infos}\n{}",
                 opened.numbers.version,
                 opened.numbers.epoch,
                 it.registration,
@@ -326,9 +337,13 @@ impl SimRedis {
     }
 }
 
-fn occupant((registration, user): &(String, String)) -> Occupant {
+type Listed<'a> = (&'a (String, String), &'a (u64, Option<String>));
+
+fn occupant(((registration, user), (since, info)): Listed<'_>) -> Occupant {
     Occupant {
         registration: registration.as_str().into(),
         user: user.as_str().into(),
+        since: *since,
+        info: info.as_deref().map(Arc::from),
     }
 }

@@ -1,6 +1,6 @@
 //! The keys of the broker and what stands in them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use switchboard_core::cluster::BrokerTime;
@@ -29,8 +29,8 @@ pub enum Key {
 pub(super) enum Value {
     Numbers(Numbers),
     Log(Log),
-    /// Registration and user.
-    Users(BTreeSet<(String, String)>),
+    /// By registration and user: the version in which that was written, and what is told of the user.
+    Users(BTreeMap<(String, String), (u64, Option<String>)>),
     Seats(BTreeMap<String, Sitting>),
     Claims(Claims),
     Lease,

@@ -15,6 +15,14 @@ use switchboard_tests::broker::Key;
 /// Names that a careless script takes apart wrongly.
 const ROOMS: [&str; 4] = ["lobby", "a}b", "{x} %s", "r\u{e4}um/1"];
 const USERS: [&str; 3] = ["alice", "b:o/b", "c\u{f6}.7%1"];
+/// What is told of users: not only objects, and with what Lua's patterns may stumble over.
+const INFOS: [Option<&str>; 5] = [
+    None,
+    None,
+    Some(r#"{"a": "%d+ b\u{f6}"}"#),
+    Some("7"),
+    Some("[1 ]"),
+];
 const NODES: [&str; 3] = ["a-0", "b.7/c-1", "d:%d-2"];
 const CONNECTIONS: [&str; 4] = ["0-1", "1-1", "2-1", "0-2"];
 const HOUR: u64 = 3600;
@@ -195,13 +203,17 @@ impl Commands {
     }
 
     fn presence(&mut self) -> Command {
-        let mut some = || {
-            let count = self.rng.usize(0..3);
-            (0..count)
-                .map(|_| USERS[self.rng.usize(0..USERS.len())].into())
-                .collect()
+        let some = |rng: &mut Rng| -> Vec<Arc<str>> {
+            let count = rng.usize(0..3);
+            let users = (0..count).map(|_| USERS[rng.usize(0..USERS.len())].into());
+            users.collect()
         };
-        let (joined, left) = (some(), some());
+        let (joined, left) = (some(&mut self.rng), some(&mut self.rng));
+        let joined = joined.into_iter().map(|user| {
+            let info = INFOS[self.rng.usize(0..INFOS.len())];
+            (user, info.map(Arc::from))
+        });
+        let joined = joined.collect();
         Command::Presence(Presence {
             room: self.room(),
             writer: self.writer(),

@@ -1,5 +1,6 @@
 //! What happens that is no fault.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::cluster::{Order, PublishError, RoomTerms, WhenDown};
@@ -53,9 +54,15 @@ impl World {
                 let room = self.some_room();
                 self.enter_or_leave(at, room);
             }
-            850..860 => {
+            850..858 => {
                 let (room, user) = (self.some_room(), self.some_user());
                 self.appear_or_disappear(at, room, user);
+            }
+            858..860 => {
+                let (room, user) = (self.some_room(), self.some_user());
+                let info = self.rng.u32(0..4);
+                let info = (info > 0).then(|| info.to_string());
+                self.tell_of(at, room, user, info.as_deref());
             }
             860..880 => {
                 let user = self.some_user();
@@ -149,7 +156,7 @@ impl World {
         let now = self.clock(at);
         let node = &mut self.nodes[at];
         if node.entered.contains_key(room) {
-            for user in node.entered.get(room).cloned().into_iter().flatten() {
+            for (user, _) in node.entered.get(room).cloned().into_iter().flatten() {
                 self.appear_or_disappear(at, room, user);
             }
             let node = &mut self.nodes[at];
@@ -159,7 +166,8 @@ impl World {
             node.entered.insert(room, [].into());
             self.witness.entered(at, room);
             node.machine.enter(now, &room.into(), room_terms(room));
-            let elsewhere = node.machine.users_elsewhere(room).cloned();
+            let elsewhere = node.machine.users_elsewhere(room);
+            let elsewhere = elsewhere.map(|(user, info)| (user.clone(), info.clone()));
             self.witness.sees(at, room, elsewhere);
         }
         self.carry_out(at);
@@ -179,11 +187,33 @@ impl World {
         let Some(users) = node.entered.get_mut(room) else {
             return;
         };
-        if users.remove(user) {
+        if users.remove(user).is_some() {
             node.machine.disappeared(now, &room.into(), &user.into());
         } else {
-            users.insert(user);
-            node.machine.appeared(now, &room.into(), &user.into());
+            users.insert(user, None);
+            node.machine.appeared(now, &room.into(), &user.into(), None);
+        }
+        self.carry_out(at);
+    }
+
+    /// Something else is told of a user, if the user is there.
+    pub(crate) fn tell_of(
+        &mut self,
+        at: usize,
+        room: &'static str,
+        user: &'static str,
+        info: Option<&str>,
+    ) {
+        if self.is_paused(at) {
+            return;
+        }
+        let (now, info) = (self.clock(at), info.map(Arc::from));
+        let node = &mut self.nodes[at];
+        let users = node.entered.get_mut(room);
+        if let Some(known) = users.and_then(|users| users.get_mut(user)) {
+            known.clone_from(&info);
+            node.machine.appeared(now, &room.into(), &user.into(), info);
+            self.witness.count("told of somebody");
         }
         self.carry_out(at);
     }

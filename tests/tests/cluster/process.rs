@@ -1,11 +1,11 @@
 //! A process of a node, and what is on its way to it and from it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::Time;
-use switchboard_core::cluster::{Channel, Cluster, Command, Done};
+use switchboard_core::cluster::{Channel, Cluster, Command, Done, Info};
 use switchboard_tests::broker::Link;
 
 /// What a node has sent and the broker has not read yet.
@@ -47,7 +47,7 @@ pub(crate) struct Node {
     /// It speaks a later version of the protocol.
     pub(crate) is_later: bool,
     /// Rooms that somebody here is in, and the users whom others see there.
-    pub(crate) entered: BTreeMap<&'static str, BTreeSet<&'static str>>,
+    pub(crate) entered: BTreeMap<&'static str, BTreeMap<&'static str, Info>>,
 }
 
 impl Node {

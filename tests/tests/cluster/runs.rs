@@ -7,7 +7,7 @@ use std::env;
 use std::ops::Range;
 use std::sync::Arc;
 
-use switchboard_core::cluster::{Channel, Order};
+use switchboard_core::cluster::{Channel, Info, Order};
 
 use crate::acts::room_terms;
 use crate::faults::{Fault, HARMLESS, LOSING, OF_NODES, demote, end_all, read_leftovers};
@@ -81,15 +81,46 @@ fn assert_presence(world: &World) {
                 .filter(|(other, _)| *other != at);
             let expected: BTreeSet<Arc<str>> = others
                 .flat_map(|(_, other)| other.entered.get(room).into_iter().flatten())
-                .map(|user| Arc::from(*user))
+                .map(|(user, _)| Arc::from(*user))
                 .collect();
             let seen = world.witness.elsewhere(at, room);
-            assert_eq!(
-                seen, expected,
-                "seed {}, node {at}, room {room}",
-                world.seed
-            );
+            let users: BTreeSet<_> = seen.keys().cloned().collect();
+            let place = format!("seed {}, node {at}, room {room}", world.seed);
+            assert_eq!(users, expected, "{place}");
+            for user in seen.keys() {
+                let told = told_of(world, at, room, user);
+                let nodes = world.nodes.iter();
+                let said = nodes.filter_map(|it| it.entered.get(room)?.get(&**user));
+                let said: BTreeSet<_> = said.flatten().cloned().collect();
+                assert_eq!(told.is_some(), !said.is_empty(), "{place}, {user}");
+                assert!(told.is_none_or(|it| said.contains(&it)), "{place}, {user}");
+            }
         }
+    }
+}
+
+/// What members on a node are told of a user who is on another one.
+fn told_of(world: &World, at: usize, room: &str, user: &str) -> Info {
+    let here = world.nodes[at].entered.get(room);
+    let here = here.and_then(|users| users.get(user)).cloned().flatten();
+    world.witness.elsewhere(at, room)[user].clone().or(here)
+}
+
+/// They are told the same of each user.
+fn assert_infos(world: &World) {
+    for room in ROOMS.iter().filter(|room| room_terms(room).presence) {
+        let mut told: BTreeMap<Arc<str>, BTreeSet<Info>> = BTreeMap::new();
+        for (at, node) in world.nodes.iter().enumerate() {
+            if !node.entered.contains_key(room) {
+                continue;
+            }
+            for user in world.witness.elsewhere(at, room).keys() {
+                let of_user = told.entry(Arc::clone(user)).or_default();
+                of_user.insert(told_of(world, at, room, user));
+            }
+        }
+        let differing = told.iter().find(|(_, infos)| infos.len() > 1);
+        assert_eq!(differing, None, "seed {}, room {room}", world.seed);
     }
 }
 
@@ -97,6 +128,7 @@ fn assert_presence(world: &World) {
 fn assert_settled(world: &mut World) {
     let seed = world.seed;
     assert_presence(world);
+    assert_infos(world);
     world.assert_logins();
     world.assert_seats();
     world.assert_answered();
@@ -216,6 +248,7 @@ fn a_fault_that_loses_no_data_costs_no_message() {
         "volatile",
         "recalled",
         "joined",
+        "info changed",
         "left",
         "lapsed",
         "admitted",

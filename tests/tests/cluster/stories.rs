@@ -46,7 +46,7 @@ fn a_node_goes_on_where_the_broker_counts_its_messages_from_an_older_one() {
 impl World {
     /// Whether members on a node see a user who is on another one.
     fn sees(&self, at: usize, room: &str, user: &str) -> bool {
-        self.witness.elsewhere(at, room).contains(user)
+        self.witness.elsewhere(at, room).contains_key(user)
     }
 }
 
@@ -108,6 +108,71 @@ fn a_user_who_is_on_two_nodes_leaves_with_the_last_one() {
         (world.witness.seen["joined"], world.witness.seen["left"]),
         (3, 3)
     );
+}
+
+impl World {
+    /// What members on a node are told of a user.
+    fn told_of(&self, at: usize, user: &str) -> Option<String> {
+        let here = self.nodes[at].entered["lobby"].get(user);
+        let there = self.witness.elsewhere(at, "lobby");
+        let there = there.get(user).cloned().flatten();
+        let told = there.or_else(|| here.cloned().flatten());
+        told.map(|info| info.to_string())
+    }
+}
+
+#[test]
+fn what_is_told_of_a_user_is_told_on_other_nodes_and_so_is_each_change() {
+    let mut world = ann_is_there();
+    for info in [Some("1"), Some("2"), None, Some("3")] {
+        world.tell_of(0, "lobby", "ann", info);
+        world.run(SECOND);
+        assert_eq!(world.told_of(1, "ann").as_deref(), info);
+    }
+    // Of whom nothing more is told, and who leaves: nobody else is told of that anything.
+    assert_eq!(world.witness.seen["joined"], 1);
+}
+
+#[test]
+fn of_a_user_on_several_nodes_that_is_told_on_all_which_was_said_last() {
+    let mut world = World::new(1, 3, 100);
+    for at in 0..3 {
+        world.enter_or_leave(at, "lobby");
+    }
+    for at in 0..2 {
+        world.appear_or_disappear(at, "lobby", "ann");
+    }
+    let mut says = |at, info, expected| {
+        world.tell_of(at, "lobby", "ann", info);
+        world.run(SECOND);
+        for at in 0..3 {
+            let told = world.told_of(at, "ann");
+            assert_eq!(told.as_deref(), expected, "node {at}");
+        }
+    };
+    says(0, Some("1"), Some("1"));
+    says(1, Some("2"), Some("2"));
+    says(0, Some("3"), Some("3"));
+    // A node that says nothing leaves it to the others.
+    says(0, None, Some("2"));
+    world.appear_or_disappear(1, "lobby", "ann");
+    world.run(SECOND);
+    assert_eq!(world.told_of(2, "ann"), None);
+}
+
+#[test]
+fn what_is_told_of_users_outlives_the_data_of_the_broker() {
+    let mut world = ann_is_there();
+    world.tell_of(0, "lobby", "ann", Some("1"));
+    world.run(SECOND);
+    world.sim.restart(Kept::Nothing);
+    world.spread();
+    world.run(3 * SECOND);
+    assert_eq!(world.told_of(1, "ann").as_deref(), Some("1"));
+    world.tell_of(0, "lobby", "ann", Some("2"));
+    world.run(SECOND);
+    assert_eq!(world.told_of(1, "ann").as_deref(), Some("2"));
+    assert_eq!(world.witness.seen["joined"], 1);
 }
 
 #[test]

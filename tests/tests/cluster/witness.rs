@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use switchboard_core::cluster::{Entry, Fate, Order, Output, PositionKind, Ticket, WhenDown};
+use switchboard_core::cluster::{Entry, Fate, Info, Order, Output, PositionKind, Ticket, WhenDown};
 
 use crate::acts::room_terms;
 
@@ -17,7 +17,7 @@ pub(crate) struct Witness {
     /// Messages that nobody misses, by node.
     volatile: BTreeSet<(usize, u64)>,
     /// Users on other nodes, by node and room.
-    elsewhere: BTreeMap<(usize, String), BTreeSet<Arc<str>>>,
+    elsewhere: BTreeMap<(usize, String), BTreeMap<Arc<str>, Info>>,
     /// Message and room.
     open: BTreeMap<(usize, Ticket), (u64, String)>,
     /// What happened how often.
@@ -63,13 +63,18 @@ impl Witness {
     }
 
     /// Members who enter see these users on other nodes.
-    pub(crate) fn sees(&mut self, node: usize, room: &str, users: impl Iterator<Item = Arc<str>>) {
+    pub(crate) fn sees(
+        &mut self,
+        node: usize,
+        room: &str,
+        users: impl Iterator<Item = (Arc<str>, Info)>,
+    ) {
         self.elsewhere
             .insert((node, room.to_owned()), users.collect());
     }
 
-    /// Whom members see on other nodes.
-    pub(crate) fn elsewhere(&self, node: usize, room: &str) -> BTreeSet<Arc<str>> {
+    /// Whom members see on other nodes, and what they are told of them.
+    pub(crate) fn elsewhere(&self, node: usize, room: &str) -> BTreeMap<Arc<str>, Info> {
         self.elsewhere[&(node, room.to_owned())].clone()
     }
 
@@ -271,17 +276,28 @@ impl Witness {
         }
     }
 
-    fn occupants(&mut self, at: usize, room: &str, joined: Vec<Arc<str>>, left: Vec<Arc<str>>) {
+    fn occupants(
+        &mut self,
+        at: usize,
+        room: &str,
+        joined: Vec<(Arc<str>, Info)>,
+        left: Vec<Arc<str>>,
+    ) {
         let seen = self
             .elsewhere
             .get_mut(&(at, room.to_owned()))
             .expect("users of a room that nobody is in");
-        for user in joined {
-            assert!(seen.insert(user), "a user who is there comes");
-            *self.seen.entry("joined").or_default() += 1;
+        for (user, info) in joined {
+            let known = seen.insert(user, info.clone());
+            assert_ne!(known, Some(info), "a user who is there comes");
+            let what = known.map_or("joined", |_| "info changed");
+            *self.seen.entry(what).or_default() += 1;
         }
         for user in left {
-            assert!(seen.remove(&user), "a user who is not there leaves");
+            assert!(
+                seen.remove(&user).is_some(),
+                "a user who is not there leaves"
+            );
             *self.seen.entry("left").or_default() += 1;
         }
     }

@@ -4,4 +4,5 @@
 mod coming_back;
 mod held_seats;
 mod node;
+mod presence_info;
 mod sending_again;

@@ -8,16 +8,23 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use switchboard_core::cluster::{Command, Output};
 use switchboard_core::clustered::Clustered;
-use switchboard_core::protocol::parse;
+use switchboard_core::protocol::{Json, parse};
 use switchboard_core::{
     Clustering, Config, ConnectionId, Event, Handshake, HandshakeConfig, Health, History, Identity,
-    Rates, RoomRule, Rooms, Switchboard, Time, WhenDown, WriteTurn,
+    Order, PresenceInfo, Rates, RoomPresence, RoomRule, Rooms, Switchboard, Time, WhenDown,
+    WriteTurn,
 };
 use switchboard_kit::{Received, split};
 use switchboard_tests::broker::{Link, SimRedis};
 
 /// The room of all tests.
 pub(crate) const ROOM: &str = "lobby";
+
+/// A room without a common order of its messages.
+pub(crate) const LOCAL: &str = "local";
+
+/// A room that tells nothing of users beside their names.
+pub(crate) const BARE: &str = "bare";
 
 /// A room with two seats over all nodes, which are held for [`HOLD`].
 pub(crate) const SMALL: &str = "small";
@@ -57,6 +64,31 @@ pub(crate) struct Node {
     peers: BTreeMap<ConnectionId, Peer>,
 }
 
+fn rules() -> Vec<RoomRule> {
+    let rule = |prefix: &str| RoomRule {
+        prefix: prefix.into(),
+        ..RoomRule::default()
+    };
+    vec![
+        RoomRule {
+            members_total: Some(2),
+            hold_seat: Some(HOLD),
+            ..rule(SMALL)
+        },
+        RoomRule {
+            order: Some(Order::Local),
+            ..rule(LOCAL)
+        },
+        RoomRule {
+            presence: RoomPresence {
+                info: Some(false),
+                ..RoomPresence::default()
+            },
+            ..rule(BARE)
+        },
+    ]
+}
+
 impl Node {
     pub(crate) fn start(redis: &mut SimRedis, name: &str, when_down: WhenDown) -> Self {
         let config = Config {
@@ -71,12 +103,7 @@ impl Node {
                 messages: 100,
                 ..History::default()
             },
-            room_rules: vec![RoomRule {
-                prefix: SMALL.into(),
-                members_total: Some(2),
-                hold_seat: Some(HOLD),
-                ..RoomRule::default()
-            }],
+            room_rules: rules(),
             cluster: Some(Clustering {
                 node: name.into(),
                 when_down,
@@ -277,6 +304,20 @@ impl Node {
         id
     }
 
+    /// The application tells this of a user.
+    pub(crate) fn tells_of(&mut self, redis: &mut SimRedis, user: &str, info: Option<&str>) {
+        let info = info.map(|info| Json::parse(info).expect("JSON"));
+        let info = info.map(|info| PresenceInfo::new(info).expect("a short text"));
+        assert!(self.board.set_user_presence(self.now, user, info));
+        self.runs(redis);
+    }
+
+    /// What members of a room are told of a user, as the application sees it.
+    pub(crate) fn info_in(&self, room: &str, user: &str) -> Option<&str> {
+        let info = self.board.presence_info_in(room, user);
+        info.map(PresenceInfo::as_json)
+    }
+
     /// The connection of a client ends without a word.
     pub(crate) fn loses(&mut self, redis: &mut SimRedis, id: ConnectionId) {
         let _ = self.board.handle(self.now, id, Event::Reset);
@@ -321,6 +362,20 @@ impl Node {
         let peer = self.peers.entry(id).or_default();
         let received = std::mem::take(&mut peer.received);
         received.iter().filter_map(short).collect()
+    }
+
+    /// What a client was told of who is in a room since it was last asked.
+    pub(crate) fn told_of_users(&mut self, id: ConnectionId, room: &str) -> Vec<Value> {
+        let peer = self.peers.entry(id).or_default();
+        let received = std::mem::take(&mut peer.received).into_iter();
+        let told = received.filter(|it| it["type"] == "presence" && it["channel"] == room);
+        told.map(|mut it| {
+            let fields = it.as_object_mut().expect("an object");
+            fields.remove("type");
+            fields.remove("channel");
+            it
+        })
+        .collect()
     }
 
     /// Whether a client's next message has to wait.

@@ -242,7 +242,7 @@ impl Locked {
     /// Users of the room on other nodes.
     pub(crate) fn users_elsewhere(&self) -> Vec<&str> {
         let users = self.machine.users_elsewhere(ROOM);
-        users.map(|user| &**user).collect()
+        users.map(|(user, _)| &**user).collect()
     }
 
     /// How often it tried to connect.

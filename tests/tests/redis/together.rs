@@ -74,7 +74,7 @@ fn users_of_a_room_are_seen_on_the_other_node_until_it_is_gone<H: Host>() {
         return;
     };
     let [here, there] = two::<H>(&server);
-    there.act(|machine, now| machine.appeared(now, &ROOM.into(), &ann()));
+    there.act(|machine, now| machine.appeared(now, &ROOM.into(), &ann(), None));
     here.until("seen", |it| it.users_elsewhere() == ["ann"]);
     drop(there);
     here.until("gone", |it| it.users_elsewhere().is_empty());

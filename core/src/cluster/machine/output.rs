@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ConnectionId;
-use crate::cluster::answer::{Entry, Failure};
+use crate::cluster::answer::{Entry, Failure, Info};
 use crate::cluster::command::{Channel, Command};
 use crate::cluster::room_body::RoomBody;
 
@@ -139,13 +139,14 @@ pub enum Output {
         /// has another epoch or the broker did not answer in time.
         entries: Vec<Entry>,
     },
-    /// Who is in a room on other nodes has changed: users who are on at least one now, and users who
-    /// are on none any more.
+    /// Who is in a room on other nodes has changed: users who are on at least one now, or of whom
+    /// something else is told there, and users who are on none any more.
     Occupants {
         /// The room.
         room: Arc<str>,
-        /// Who came.
-        joined: Vec<Arc<str>>,
+        /// Who came, or of whom something else is told. What is told goes before what is told here; where
+        /// it is nothing, that counts.
+        joined: Vec<(Arc<str>, Info)>,
         /// Who left.
         left: Vec<Arc<str>>,
     },

@@ -9,38 +9,46 @@ use super::output::Output;
 use super::room::{Change, Room, Told};
 use super::timers::Timer;
 use crate::Time;
-use crate::cluster::answer::OccupantList;
+use crate::cluster::answer::{Info, OccupantList};
 use crate::cluster::command::{Command, Occupants, Presence, Writer};
 
 impl Cluster {
-    /// A user is in a room through this node. Changes are gathered for
+    /// A user is in a room through this node, and this is told of the user. Changes are gathered for
     /// [`ClusterConfig::presence_interval`](super::ClusterConfig::presence_interval) before others are
     /// told. No effect in a room that has not been entered, or without presence.
-    pub fn appeared(&mut self, now: Time, name: &Arc<str>, user: &Arc<str>) {
+    pub fn appeared(&mut self, now: Time, name: &Arc<str>, user: &Arc<str>, info: Info) {
         if self.rooms.get(name).is_some_and(Room::is_entered) {
-            self.is_here(now, name, user, true);
+            self.is_here(now, name, user, Some(info));
         }
     }
 
     /// A user is no longer in a room through this node.
     pub fn disappeared(&mut self, now: Time, name: &Arc<str>, user: &Arc<str>) {
-        self.is_here(now, name, user, false);
+        self.is_here(now, name, user, None);
     }
 
-    /// Users who are in a room on other nodes: what the next [`Output::Occupants`] changes.
-    pub fn users_elsewhere(&self, name: &str) -> impl Iterator<Item = &Arc<str>> {
+    /// Users who are in a room on other nodes, and what is told of them there: what the next
+    /// [`Output::Occupants`] changes.
+    pub fn users_elsewhere(&self, name: &str) -> impl Iterator<Item = (&Arc<str>, &Info)> {
         let room = self.rooms.get(name);
         room.into_iter().flat_map(|room| room.occupants.elsewhere())
     }
 
-    fn is_here(&mut self, now: Time, name: &Arc<str>, user: &Arc<str>, here: bool) {
+    fn is_here(&mut self, now: Time, name: &Arc<str>, user: &Arc<str>, here: Option<Info>) {
         let at = now + self.config.presence_interval;
         self.with_room(name, |room, cx| {
+            if !room.terms.presence {
+                return;
+            }
             let occupants = &mut room.occupants;
-            if room.terms.presence && occupants.set(user, here) && occupants.write.is_none() {
+            let Some(told) = occupants.set(user, here, cx.registrations) else {
+                return;
+            };
+            if occupants.write.is_none() {
                 let timer = Timer::Presence(Arc::clone(name));
                 cx.timers.set(&mut occupants.write, Some(at), timer);
             }
+            tell(room, told, cx);
         });
     }
 

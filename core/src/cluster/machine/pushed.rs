@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::output::{Output, Question};
 use super::room::{Change, Stage};
-use crate::cluster::answer::Entry;
+use crate::cluster::answer::{Entry, Info};
 use crate::cluster::command::Channel;
 use crate::cluster::push::Push;
 use crate::cluster::room_body::RoomBody;
@@ -65,7 +65,7 @@ impl Cluster {
                     version,
                     epoch: epoch.into(),
                     registration: registration.into(),
-                    joined: joined.into_iter().map(Arc::from).collect(),
+                    joined: joined.into_iter().map(row).collect(),
                     left: left.into_iter().map(Arc::from).collect(),
                 };
                 self.list_changed(now, name, change);
@@ -121,4 +121,9 @@ impl Cluster {
             _ => {}
         }
     }
+}
+
+/// Keeps a user, and what is told of the user.
+fn row((user, info): (&str, Option<&str>)) -> (Arc<str>, Info) {
+    (user.into(), info.map(Arc::from))
 }

@@ -7,10 +7,8 @@
 //!                                                            └─ without history ─▶ nothing
 //! ```
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use super::Rooms;
+use super::others::Others;
 use super::room::Room;
 use crate::IpKey;
 use crate::config::settings::RoomSettings;
@@ -67,7 +65,7 @@ impl Rooms {
     }
 
     /// Sets the users who are in a room on other nodes, as nobody has been told yet.
-    pub(in crate::switchboard) fn begin_elsewhere(&mut self, key: u32, users: BTreeSet<Arc<str>>) {
+    pub(in crate::switchboard) fn begin_elsewhere(&mut self, key: u32, users: Others) {
         if let Some(presence) = &mut self.at_mut(key).presence {
             presence.begin_elsewhere(users);
         }

@@ -4,6 +4,7 @@ mod audit;
 mod epoch;
 mod lives;
 mod occupants;
+mod others;
 mod owners;
 mod presence;
 mod presences;
@@ -13,7 +14,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub(super) use self::epoch::Epoch;
-pub(super) use self::presence::{CHANGES, Part, Update};
+pub(super) use self::others::Others;
+pub(super) use self::presence::{CHANGES, Part, Presence, Update};
 pub(super) use self::room::Via;
 
 use self::owners::Owners;
@@ -50,7 +52,7 @@ pub(super) struct Rooms {
     /// Rooms with a member that entered by its URL.
     lobbies: usize,
     timers: PresenceTimers,
-    /// Users who came to shared rooms, or left them.
+    /// Users who came to shared rooms, or of whom something else is told there, or who left them.
     moves: VecDeque<Move>,
 }
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::occupants::Occupants;
+use super::others::{Elsewhere, Others};
 use crate::switchboard::users::Users;
-use crate::{ConnectionId, Time};
+use crate::{ConnectionId, PresenceInfo, Time};
 
 /// The presence of a room.
 #[derive(Debug, Default)]
@@ -128,7 +129,7 @@ impl Presence {
         &'a self,
         users: &'a Users,
     ) -> impl Iterator<Item = &'a Arc<str>> + 'a {
-        let elsewhere = self.elsewhere.iter().flat_map(|it| &it.users);
+        let elsewhere = self.elsewhere.iter().flat_map(|it| it.users.keys());
         elsewhere.filter(|name| !self.is_here(users, name))
     }
 
@@ -137,30 +138,68 @@ impl Presence {
         user.is_some_and(|user| self.occupants.get(user).is_some())
     }
 
+    /// Returns whether a user is present, here or on other nodes.
+    fn is_there(&self, users: &Users, name: &str) -> bool {
+        let elsewhere = self.elsewhere.as_ref();
+        self.is_here(users, name) || elsewhere.is_some_and(|it| it.users.contains_key(name))
+    }
+
     /// Sets the users on other nodes, as nobody has been told yet, and nobody is here.
-    pub(super) fn begin_elsewhere(&mut self, users: BTreeSet<Arc<str>>) {
+    pub(super) fn begin_elsewhere(&mut self, users: Others) {
         let here_too = 0;
         self.elsewhere = (!users.is_empty()).then(|| Box::new(Elsewhere { users, here_too }));
     }
 
-    /// Notes who came on other nodes, and who left there. Returns whether an update is due.
+    /// Notes who came on other nodes, of whom something else is told there, and who left there. Returns
+    /// whether an update is due.
     pub(super) fn moved_elsewhere(
         &mut self,
         users: &Users,
-        joined: &[Arc<str>],
+        joined: Others,
         left: &[Arc<str>],
     ) -> bool {
-        for (names, comes) in [(joined, true), (left, false)] {
-            for name in names {
-                let here = self.is_here(users, name);
-                let elsewhere = self.elsewhere.get_or_insert_default();
-                if elsewhere.change(name, comes, here) && !here {
-                    self.changed();
-                    self.changes.entry(name.clone()).or_insert(!comes);
+        for (name, info) in joined {
+            let here = self.is_here(users, &name);
+            let json = |it: &Self| it.info(users, &name).map(|it| it.as_json().to_owned());
+            let before = json(self);
+            let elsewhere = self.elsewhere.get_or_insert_default();
+            if elsewhere.come(&name, info, here) && !here {
+                self.changed();
+                self.changes.entry(name).or_insert(false);
+            } else if json(self) != before {
+                self.changed();
+                self.infos.insert(name);
+            }
+        }
+        for name in left {
+            let here = self.is_here(users, name);
+            let elsewhere = self.elsewhere.get_or_insert_default();
+            if elsewhere.go(name, here) {
+                self.changed();
+                if here {
+                    self.infos.insert(name.clone());
+                } else {
+                    self.changes.entry(name.clone()).or_insert(true);
                 }
             }
         }
-        !self.changes.is_empty()
+        self.is_news()
+    }
+
+    /// Returns whether there is something to tell.
+    fn is_news(&self) -> bool {
+        !self.changes.is_empty() || !self.infos.is_empty()
+    }
+
+    /// Returns what is told of a user: on other nodes, else here.
+    pub(in crate::switchboard) fn info<'a>(
+        &'a self,
+        users: &'a Users,
+        name: &str,
+    ) -> Option<&'a PresenceInfo> {
+        let elsewhere = self.elsewhere.as_ref().and_then(|it| it.users.get(name));
+        let here = || users.info(name).filter(|_| self.is_here(users, name));
+        elsewhere.and_then(Option::as_ref).or_else(here)
     }
 
     /// Notes that a connection of this user has entered. Returns whether an update is due.
@@ -176,12 +215,14 @@ impl Presence {
             let name = users.at(user).name.clone();
             if !self.is_elsewhere(&name, 1) {
                 self.changes.entry(name).or_insert(false);
+            } else if users.at(user).info.is_some() {
+                self.infos.insert(name);
             }
         }
         if returned {
             users.release(user);
         }
-        !self.changes.is_empty()
+        self.is_news()
     }
 
     /// Notes that something else is to be told of this user. Returns whether the user is present, so that
@@ -224,7 +265,11 @@ impl Presence {
         let name = users.at(user).name.clone();
         let removed = self.occupants.remove(user);
         if removed && self.is_elsewhere(&name, -1) {
-            return !self.changes.is_empty();
+            if users.at(user).info.is_some() {
+                self.changed();
+                self.infos.insert(name);
+            }
+            return self.is_news();
         }
         if removed {
             self.changed();
@@ -236,7 +281,7 @@ impl Presence {
     /// Notes that a user came here (1) or left (-1). Returns whether it is on another node, too.
     fn is_elsewhere(&mut self, name: &str, change: isize) -> bool {
         let elsewhere = self.elsewhere.as_mut();
-        let Some(elsewhere) = elsewhere.filter(|it| it.users.contains(name)) else {
+        let Some(elsewhere) = elsewhere.filter(|it| it.users.contains_key(name)) else {
             return false;
         };
         elsewhere.here_too = elsewhere.here_too.saturating_add_signed(change);
@@ -283,9 +328,7 @@ impl Presence {
             let Some((name, was)) = self.changes.pop_first() else {
                 break;
             };
-            let elsewhere = self.elsewhere.as_ref();
-            let is =
-                self.is_here(users, &name) || elsewhere.is_some_and(|it| it.users.contains(&name));
+            let is = self.is_there(users, &name);
             match (was, is) {
                 (false, true) => joined.push(name),
                 (true, false) => left.push(name),
@@ -299,7 +342,8 @@ impl Presence {
         let mut updated = Vec::new();
         if !more {
             updated.extend(std::mem::take(&mut self.infos));
-            updated.retain(|name| joined.binary_search(name).is_err() && self.is_here(users, name));
+            updated
+                .retain(|name| joined.binary_search(name).is_err() && self.is_there(users, name));
         }
         let (informed, uninformed) = if more {
             (Vec::new(), Vec::new())
@@ -340,35 +384,6 @@ impl Presence {
     /// after four billion changes is harmless.
     fn changed(&mut self) {
         self.version = self.version.checked_add(1).unwrap_or(1);
-    }
-}
-
-/// Users in the room on other nodes.
-#[derive(Debug, Default)]
-struct Elsewhere {
-    users: BTreeSet<Arc<str>>,
-    /// How many of them are here, too.
-    here_too: usize,
-}
-
-impl Elsewhere {
-    fn others(&self) -> usize {
-        self.users.len() - self.here_too
-    }
-
-    /// Adds or removes a user. Returns whether that changed anything.
-    fn change(&mut self, name: &Arc<str>, comes: bool, here: bool) -> bool {
-        let changed = if comes {
-            self.users.insert(name.clone())
-        } else {
-            self.users.remove(name)
-        };
-        if changed && here && comes {
-            self.here_too += 1;
-        } else if changed && here {
-            self.here_too -= 1;
-        }
-        changed
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::others::Others;
 use super::presence::{Part, Update};
 use super::{GRACES, Move, Rooms};
 use crate::switchboard::users::Users;
@@ -13,12 +14,12 @@ impl Rooms {
         self.moves.pop_front()
     }
 
-    /// Users came to a room on other nodes, or left it there.
+    /// Users came to a room on other nodes, or something else is told of them there, or they left.
     pub(in crate::switchboard) fn moved_elsewhere(
         &mut self,
         users: &Users,
         key: u32,
-        (joined, left): (&[Arc<str>], &[Arc<str>]),
+        (joined, left): (Others, &[Arc<str>]),
         update_at: Time,
     ) {
         if let Some(presence) = &mut self.at_mut(key).presence
@@ -83,9 +84,14 @@ impl Rooms {
         user: u32,
         update_at: Time,
     ) {
-        if let Some(presence) = &mut self.slots[key].presence
+        let room = &mut self.slots[key];
+        if let Some(presence) = &mut room.presence
             && presence.info_changed(users, user)
         {
+            if room.shared.is_some() {
+                let name = users.at(user).name.clone();
+                self.moves.push_back((room.name.clone(), name, true));
+            }
             self.schedule_update(key, update_at);
         }
     }

@@ -3,42 +3,44 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
-use crate::cluster::{Body, Form};
-use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
+use crate::cluster::{Body, Form, Info};
+use crate::protocol::{Content, ErrorCode, Json, RequestId, ServerMessage};
 use crate::recorder::{Cause, Input};
 use crate::switchboard::action::{Notice, UserReport};
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Kind, Origin};
 use crate::switchboard::recipients::Exclude;
 use crate::switchboard::relay::{Ask, ClusterRequest};
-use crate::{CloseReason, ConnectionId, Frame, Time, Wire};
+use crate::{CloseReason, ConnectionId, Frame, PresenceInfo, Time, Wire};
 
 /// The opcode of a binary frame.
 const BINARY: u8 = 2;
 
 impl Switchboard {
-    /// Users came to a room on other nodes, or left it there.
+    /// Users came to a room on other nodes, or something else is told of them there, or they left.
     pub(crate) fn occupants_elsewhere(
         &mut self,
         now: Time,
         name: &Arc<str>,
-        (joined, left): (&[Arc<str>], &[Arc<str>]),
+        joined: &[(Arc<str>, Info)],
+        left: &[Arc<str>],
     ) {
         self.advance_clock(now);
         let Some(relay) = &mut self.relay else {
             return;
         };
         let update_at = self.clock.now() + self.config.room(name).presence.interval;
+        let joined = joined.iter().map(|(user, info)| (user.clone(), read(info)));
         match self.rooms.find(name) {
             Some(key) if self.rooms.at(key).is_active() => {
                 let users = &self.users;
                 self.rooms
-                    .moved_elsewhere(users, key, (joined, left), update_at);
+                    .moved_elsewhere(users, key, (joined.collect(), left), update_at);
             }
             _ => {
                 let elsewhere = &mut relay.room(name).elsewhere;
-                elsewhere.extend(joined.iter().cloned());
-                elsewhere.retain(|user| !left.contains(user));
+                elsewhere.extend(joined);
+                elsewhere.retain(|user, _| !left.contains(user));
             }
         }
     }
@@ -307,6 +309,11 @@ impl Switchboard {
         };
         Some(self.encoder.encode(&message, body.content.len()))
     }
+}
+
+/// Reads what another node tells of a user; nothing, where this node would not tell it.
+pub(super) fn read(info: &Info) -> Option<PresenceInfo> {
+    PresenceInfo::new(Json::parse(info.as_ref()?).ok()?).ok()
 }
 
 fn body_of(frame: &Frame, users: &[&str]) -> Arc<[u8]> {

@@ -8,7 +8,7 @@ use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::encoding::encode;
 use crate::switchboard::log::{Kind, Origin};
-use crate::switchboard::rooms::{CHANGES, Part, Update};
+use crate::switchboard::rooms::{CHANGES, Part, Presence, Update};
 use crate::switchboard::users::Users;
 use crate::{ConnectionId, Frame, Wire};
 
@@ -130,7 +130,7 @@ impl Switchboard {
         let info: Vec<_> = users
             .iter()
             .filter(|_| settings.info)
-            .filter_map(|&name| info_of(&self.users, name, None))
+            .filter_map(|&name| info_of(presence?, &self.users, name, None))
             .collect();
         let message = ServerMessage::Presence {
             channel: &room.name,
@@ -146,7 +146,8 @@ impl Switchboard {
     fn delta_frame(&self, key: u32, update: &Update) -> Option<Frame> {
         let settings = self.presence_in(key);
         let most = settings.full;
-        let count = self.occupant_count(key);
+        let presence = self.rooms.at(key).presence.as_ref()?;
+        let count = presence.count();
         if count <= most && update.is_change() {
             return None;
         }
@@ -165,9 +166,10 @@ impl Switchboard {
         let new = joined
             .iter()
             .filter(|_| settings.info)
-            .filter_map(|name| info_of(&self.users, name, None));
+            .filter_map(|name| info_of(presence, &self.users, name, None));
         let updated = update.updated.iter().filter(|_| names);
-        let updated = updated.filter_map(|name| info_of(&self.users, name, Some(Content::NULL)));
+        let updated =
+            updated.filter_map(|name| info_of(presence, &self.users, name, Some(Content::NULL)));
         let info: Vec<_> = new.chain(updated).collect();
         let message = ServerMessage::PresenceChange {
             channel: &self.rooms.at(key).name,
@@ -204,12 +206,12 @@ impl Switchboard {
 
 /// Returns what is told of a user; `otherwise` if there is nothing.
 fn info_of<'a>(
+    presence: &'a Presence,
     users: &'a Users,
     name: &'a str,
     otherwise: Option<Content<'a>>,
 ) -> Option<(&'a str, Content<'a>)> {
-    let user = users.find(name)?;
-    let info = users.at(user).info.as_ref();
+    let info = presence.info(users, name);
     let info = info.map(|info| info.json().as_content()).or(otherwise)?;
     Some((name, info))
 }

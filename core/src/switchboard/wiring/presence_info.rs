@@ -50,10 +50,20 @@ impl Switchboard {
         user.is_some()
     }
 
-    /// Returns what the members of rooms are told of a user.
+    /// Returns what the members of rooms are told of a user who has a connection on this node.
     pub fn presence_info(&self, user: &str) -> Option<&PresenceInfo> {
-        let user = self.users.find(user)?;
-        self.users.at(user).info.as_deref()
+        self.users.info(user)
+    }
+
+    /// Returns what the members of a room are told of a user there, who may be on another node of a
+    /// cluster.
+    pub fn presence_info_in(&self, room: &str, user: &str) -> Option<&PresenceInfo> {
+        let key = self.rooms.find(room)?;
+        if !self.presence_in(key).info {
+            return None;
+        }
+        let presence = self.rooms.at(key).presence.as_ref()?;
+        presence.info(&self.users, user)
     }
 
     pub(super) fn change_info(&mut self, user: u32, info: Option<PresenceInfo>) {

@@ -1,19 +1,19 @@
 //! Rooms that the nodes of a cluster share: who enters one waits until the cluster has said where its
 //! members begin.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::elsewhere::read;
 use super::rooms::Entering;
 use super::switchboard::Switchboard;
-use crate::cluster::RoomBody;
+use crate::cluster::{Info, RoomBody};
 use crate::config::settings::RoomSettings;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
 use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Seat, Stage};
 use crate::switchboard::rooms::Via;
-use crate::{ConnectionId, Position, Refused, Time};
+use crate::{ConnectionId, Position, PresenceInfo, Refused, Time};
 
 /// After how many milliseconds a client may try again that needs the broker.
 pub(super) const AWAY_MILLIS: u64 = 1_000;
@@ -39,7 +39,10 @@ impl Switchboard {
         };
         while let Some((room, user, comes)) = self.rooms.next_move() {
             relay.requests.push_back(if comes {
-                ClusterRequest::Appeared { room, user }
+                let is_told = self.config.room(&room).presence.info;
+                let info = self.users.info(&user).filter(|_| is_told);
+                let info = info.map(PresenceInfo::to_line);
+                ClusterRequest::Appeared { room, user, info }
             } else {
                 ClusterRequest::Disappeared { room, user }
             });
@@ -146,7 +149,7 @@ impl Switchboard {
         name: &Arc<str>,
         (at, alone): (&Position, bool),
         entries: impl Iterator<Item = (u64, &'a RoomBody)>,
-        elsewhere: BTreeSet<Arc<str>>,
+        elsewhere: &[(Arc<str>, Info)],
     ) {
         self.advance_clock(now);
         let Some(relay) = &mut self.relay else {
@@ -156,7 +159,10 @@ impl Switchboard {
         room.stage = Stage::Open;
         room.position = Some(at.clone());
         room.alone = alone;
-        room.elsewhere = elsewhere;
+        let elsewhere = elsewhere
+            .iter()
+            .map(|(user, info)| (user.clone(), read(info)));
+        room.elsewhere = elsewhere.collect();
         self.fill_room(name, at, entries);
         self.let_in(name);
     }

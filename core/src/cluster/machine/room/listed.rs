@@ -1,11 +1,23 @@
 //! The list of users in a room, as the broker has it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::answer::OccupantList;
+use crate::cluster::answer::{Info, OccupantList};
 
-pub(super) type Users = BTreeSet<Arc<str>>;
+/// Users, and what is told of each.
+pub(super) type Users = BTreeMap<Arc<str>, Info>;
+
+/// Users of a registration.
+pub(super) type Rows = BTreeMap<Arc<str>, Row>;
+
+/// What the list says of a user under a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) info: Info,
+    /// The version of the list in which that was written.
+    pub(super) since: u64,
+}
 
 /// The list of users in a room.
 #[derive(Debug)]
@@ -13,7 +25,7 @@ pub(super) struct Listed {
     pub(super) epoch: Arc<str>,
     pub(super) version: u64,
     /// By registration; none is empty.
-    users: BTreeMap<Arc<str>, Users>,
+    users: BTreeMap<Arc<str>, Rows>,
 }
 
 /// What changed about the list.
@@ -22,7 +34,7 @@ pub(in crate::cluster) struct Change {
     pub(in crate::cluster) version: u64,
     pub(in crate::cluster) epoch: Arc<str>,
     pub(in crate::cluster) registration: Arc<str>,
-    pub(in crate::cluster) joined: Vec<Arc<str>>,
+    pub(in crate::cluster) joined: Vec<(Arc<str>, Info)>,
     pub(in crate::cluster) left: Vec<Arc<str>>,
 }
 
@@ -39,10 +51,11 @@ pub(super) enum Place {
 
 impl Listed {
     pub(super) fn new(list: OccupantList) -> Self {
-        let mut users: BTreeMap<Arc<str>, Users> = BTreeMap::new();
+        let mut users: BTreeMap<Arc<str>, Rows> = BTreeMap::new();
         for occupant in list.users {
             let of_registration = users.entry(occupant.registration).or_default();
-            of_registration.insert(occupant.user);
+            let (info, since) = (occupant.info, occupant.since);
+            of_registration.insert(occupant.user, Row { info, since });
         }
         Self {
             epoch: list.epoch,
@@ -63,19 +76,21 @@ impl Listed {
     }
 
     pub(super) fn apply(&mut self, change: &Change) {
-        self.version = change.version;
+        let since = change.version;
+        self.version = since;
         for user in &change.left {
-            self.set(&change.registration, user, false);
+            self.set(&change.registration, user, None);
         }
-        for user in &change.joined {
-            self.set(&change.registration, user, true);
+        for (user, info) in &change.joined {
+            let info = info.clone();
+            self.set(&change.registration, user, Some(Row { info, since }));
         }
     }
 
-    pub(super) fn set(&mut self, registration: &Arc<str>, user: &Arc<str>, is_there: bool) {
-        if is_there {
+    pub(super) fn set(&mut self, registration: &Arc<str>, user: &Arc<str>, row: Option<Row>) {
+        if let Some(row) = row {
             let users = self.users.entry(Arc::clone(registration)).or_default();
-            users.insert(Arc::clone(user));
+            users.insert(Arc::clone(user), row);
         } else if let Some(users) = self.users.get_mut(registration) {
             users.remove(user);
             if users.is_empty() {
@@ -90,15 +105,15 @@ impl Listed {
     }
 
     /// Users of a registration; `None` if it has none.
-    pub(super) fn of(&self, registration: &str) -> Option<&Users> {
+    pub(super) fn of(&self, registration: &str) -> Option<&Rows> {
         self.users.get(registration)
     }
 
-    pub(super) fn by_registration(&self) -> impl Iterator<Item = (&Arc<str>, &Users)> + Clone {
+    pub(super) fn by_registration(&self) -> impl Iterator<Item = (&Arc<str>, &Rows)> + Clone {
         self.users.iter()
     }
 
-    pub(super) fn into_users(self) -> BTreeMap<Arc<str>, Users> {
+    pub(super) fn into_users(self) -> BTreeMap<Arc<str>, Rows> {
         self.users
     }
 }

@@ -5,13 +5,13 @@
 //! unknown ───────────────▶ known ─────────────────────────────────────────▶ unknown
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::listed::{Change, Listed, Place, Users};
+use super::listed::{Change, Listed, Place, Row, Rows, Users};
 use super::own::{Own, Writing};
 use crate::Time;
-use crate::cluster::answer::OccupantList;
+use crate::cluster::answer::{Info, OccupantList};
 use crate::cluster::machine::registrations::Registrations;
 
 /// Changes that are kept while the list is not known.
@@ -24,8 +24,8 @@ pub(in crate::cluster) struct Occupants {
     /// What the broker lists.
     listed: Option<Listed>,
     /// What it listed in the epoch before, until those nodes have had time to write it again.
-    before: BTreeMap<Arc<str>, Users>,
-    /// Users on other nodes, as was told.
+    before: BTreeMap<Arc<str>, Rows>,
+    /// Users on other nodes, as was told: with what counts of them beside what is told here.
     elsewhere: Users,
     /// Changes that arrived while the list is not known.
     arrived: Vec<Change>,
@@ -37,10 +37,10 @@ pub(in crate::cluster) struct Occupants {
     pub(in crate::cluster) fade: Option<Time>,
 }
 
-/// Users who came to other nodes, or left them.
+/// Users who came to other nodes or of whom something else is told there, and users who left them.
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct Told {
-    pub(in crate::cluster) joined: Vec<Arc<str>>,
+    pub(in crate::cluster) joined: Vec<(Arc<str>, Info)>,
     pub(in crate::cluster) left: Vec<Arc<str>>,
     /// Others changed what is listed under this node's registration.
     pub(in crate::cluster) is_contested: bool,
@@ -58,9 +58,21 @@ impl Occupants {
         &self.elsewhere
     }
 
-    /// A user is here now, or no longer. Returns whether that was a change.
-    pub(in crate::cluster) fn set(&mut self, user: &Arc<str>, is_here: bool) -> bool {
-        self.own.set(user, is_here)
+    /// A user is here now, of whom this is told, or no longer. Returns what that tells, if it was a change.
+    pub(in crate::cluster) fn set(
+        &mut self,
+        user: &Arc<str>,
+        here: Option<Info>,
+        registrations: Registrations<'_>,
+    ) -> Option<Told> {
+        if !self.own.set(user, here) {
+            return None;
+        }
+        let mut told = Told::default();
+        if !self.needs_list && !self.is_reading {
+            self.judge(user, registrations, &mut told);
+        }
+        Some(told)
     }
 
     /// Nobody is here, and the broker lists nobody under this node's registration.
@@ -120,8 +132,12 @@ impl Occupants {
             Some(listed) if *listed.epoch == *epoch => {
                 if listed.version < version {
                     // The change itself has not arrived yet.
-                    for (user, is_here) in written {
-                        listed.set(own, &user, is_here);
+                    for (user, here) in written {
+                        let row = here.map(|info| Row {
+                            info,
+                            since: version,
+                        });
+                        listed.set(own, &user, row);
                     }
                 }
             }
@@ -202,21 +218,19 @@ impl Occupants {
     /// What follows from a change that the list has now.
     fn follows(&mut self, change: Change, registrations: Registrations<'_>) -> Told {
         let mut told = Told::default();
+        let comes = !change.joined.is_empty();
+        let joined = change.joined.into_iter().map(|(user, _)| user);
+        let users: Vec<_> = joined.chain(change.left).collect();
         if change.registration == *registrations.own {
-            let users = change.joined.into_iter().chain(change.left);
-            told.is_contested = self.own.changed_by_others(users);
+            for user in &users {
+                self.judge(user, registrations, &mut told);
+            }
+            told.is_contested = self.own.changed_by_others(users.into_iter());
         } else if registrations.is_elsewhere(&change.registration) {
-            for user in change.left {
-                if !self.is_elsewhere(&user, registrations) && self.elsewhere.remove(&user) {
-                    told.left.push(user);
-                }
+            for user in &users {
+                self.judge(user, registrations, &mut told);
             }
-            for user in change.joined {
-                if self.elsewhere.insert(Arc::clone(&user)) {
-                    told.joined.push(user);
-                }
-            }
-        } else if !change.joined.is_empty() {
+        } else if comes {
             self.own.is_gone(change.registration);
         }
         told
@@ -268,7 +282,7 @@ impl Occupants {
         self.before.clear();
         Told {
             joined: Vec::new(),
-            left: std::mem::take(&mut self.elsewhere).into_iter().collect(),
+            left: std::mem::take(&mut self.elsewhere).into_keys().collect(),
             is_contested: false,
         }
     }
@@ -284,18 +298,16 @@ impl Occupants {
 
     /// Counts the users on other nodes anew, after those that count have changed.
     pub(in crate::cluster) fn recount(&mut self, registrations: Registrations<'_>) -> Told {
-        let mut now = Users::new();
-        for (registration, users) in self.by_registration() {
+        let mut users: BTreeSet<_> = self.elsewhere.keys().cloned().collect();
+        for (registration, rows) in self.by_registration() {
             if registrations.is_elsewhere(registration) {
-                now.extend(users.iter().cloned());
+                users.extend(rows.keys().cloned());
             }
         }
-        let told = Told {
-            joined: now.difference(&self.elsewhere).cloned().collect(),
-            left: self.elsewhere.difference(&now).cloned().collect(),
-            is_contested: false,
-        };
-        self.elsewhere = now;
+        let mut told = Told::default();
+        for user in &users {
+            self.judge(user, registrations, &mut told);
+        }
         let listed = self.listed.iter().flat_map(Listed::by_registration);
         for (registration, _) in listed {
             if registration != registrations.own && !registrations.is_elsewhere(registration) {
@@ -305,13 +317,57 @@ impl Occupants {
         told
     }
 
-    fn is_elsewhere(&self, user: &Arc<str>, registrations: Registrations<'_>) -> bool {
-        self.by_registration().any(|(registration, users)| {
-            registrations.is_elsewhere(registration) && users.contains(user)
-        })
+    /// Finds out whether a user is on other nodes, and what is told of the user there.
+    fn judge(&mut self, user: &Arc<str>, registrations: Registrations<'_>, told: &mut Told) {
+        match self.elsewhere_now(user, registrations) {
+            Some(info) if self.elsewhere.get(user) != Some(&info) => {
+                self.elsewhere.insert(Arc::clone(user), info.clone());
+                told.joined.push((Arc::clone(user), info));
+            }
+            None if self.elsewhere.remove(user).is_some() => told.left.push(Arc::clone(user)),
+            _ => {}
+        }
     }
 
-    fn by_registration(&self) -> impl Iterator<Item = (&Arc<str>, &Users)> {
+    /// Returns what is told of a user who is on other nodes. Of what the nodes of a user tell, that counts
+    /// which was written last, so it is nothing where that is what is told here.
+    fn elsewhere_now(&self, user: &str, registrations: Registrations<'_>) -> Option<Info> {
+        let listed = self.listed.iter().flat_map(Listed::by_registration);
+        let listed = listed.map(|of_registration| (true, of_registration));
+        let before = self
+            .before
+            .iter()
+            .map(|of_registration| (false, of_registration));
+        let (mut is_there, mut newest, mut own) = (false, None, None);
+        for (is_listed, (registration, rows)) in listed.chain(before) {
+            let Some(row) = rows.get(user) else {
+                continue;
+            };
+            let age = row.info.as_ref().map(|info| (is_listed, row.since, info));
+            if registrations.is_elsewhere(registration) {
+                is_there = true;
+                newest = newest.max(age);
+            } else if registration == registrations.own && is_listed {
+                own = age;
+            }
+        }
+        if !is_there {
+            return None;
+        }
+        let here = self.own.here(user).and_then(Option::as_ref);
+        let is_own = here.is_some_and(|here| match own {
+            Some((.., written)) if written == here => own > newest,
+            // It is yet to be written.
+            _ => true,
+        });
+        Some(
+            newest
+                .filter(|_| !is_own)
+                .map(|(.., info)| Arc::clone(info)),
+        )
+    }
+
+    fn by_registration(&self) -> impl Iterator<Item = (&Arc<str>, &Rows)> {
         let listed = self.listed.iter().flat_map(Listed::by_registration);
         listed.chain(&self.before)
     }

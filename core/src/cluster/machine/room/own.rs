@@ -3,10 +3,11 @@
 //! What is written follows from a comparison with what the broker lists under this node's registration,
 //! so a repeat, a new registration and a loss of data need nothing of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::listed::{Listed, Users};
+use super::listed::{Listed, Rows, Users};
+use crate::cluster::answer::Info;
 
 /// Users in one command.
 const USERS: usize = 1000;
@@ -16,15 +17,15 @@ const USERS: usize = 1000;
 pub(super) struct Own {
     here: Users,
     /// Users who may not be listed under this node's registration as they are here.
-    unwritten: Users,
-    /// Those among them that a command is on its way about, and whether it says that they are here.
-    writing: BTreeMap<Arc<str>, bool>,
+    unwritten: BTreeSet<Arc<str>>,
+    /// Those among them that a command is on its way about, and what it tells of those who are here.
+    writing: BTreeMap<Arc<str>, Option<Info>>,
     /// The changes have been gathered for long enough.
     is_ready: bool,
     /// Registrations that are gone, whose users have to be taken off the list.
-    gone: Users,
+    gone: BTreeSet<Arc<str>>,
     /// Those among them that a command is on its way about.
-    cleaning: Users,
+    cleaning: BTreeSet<Arc<str>>,
     /// The broker may list users otherwise than is known here: a command was lost on its way, or what it
     /// changed is not known.
     is_unsure: bool,
@@ -34,22 +35,27 @@ pub(super) struct Own {
 #[derive(Debug)]
 pub(in crate::cluster) struct Writing {
     pub(in crate::cluster) registration: Arc<str>,
-    pub(in crate::cluster) joined: Vec<Arc<str>>,
+    pub(in crate::cluster) joined: Vec<(Arc<str>, Info)>,
     pub(in crate::cluster) left: Vec<Arc<str>>,
 }
 
 impl Own {
-    /// A user is here now, or no longer. Returns whether that was a change.
-    pub(super) fn set(&mut self, user: &Arc<str>, is_here: bool) -> bool {
-        let changed = if is_here {
-            self.here.insert(Arc::clone(user))
-        } else {
-            self.here.remove(user)
+    /// A user is here now, of whom this is told, or no longer. Returns whether that was a change.
+    pub(super) fn set(&mut self, user: &Arc<str>, here: Option<Info>) -> bool {
+        let changed = self.here.get(user) != here.as_ref();
+        match here {
+            Some(info) => self.here.insert(Arc::clone(user), info),
+            None => self.here.remove(user),
         };
         if changed {
             self.unwritten.insert(Arc::clone(user));
         }
         changed
+    }
+
+    /// What is told of a user who is here; `None` without such a user.
+    pub(super) fn here(&self, user: &str) -> Option<&Info> {
+        self.here.get(user)
     }
 
     /// Nobody is here, and nobody is listed.
@@ -105,13 +111,16 @@ impl Own {
         while joined.len() + left.len() < USERS
             && let Some(user) = self.unwritten.pop_first()
         {
-            let is_here = self.here.contains(&user);
-            match (is_here, there.is_some_and(|there| there.contains(&user))) {
-                (true, false) => joined.push(Arc::clone(&user)),
-                (false, true) => left.push(Arc::clone(&user)),
+            let here = self.here.get(&user).cloned();
+            let row = there.and_then(|there| there.get(&user));
+            match (&here, row) {
+                (Some(info), row) if row.is_none_or(|row| row.info != *info) => {
+                    joined.push((Arc::clone(&user), info.clone()));
+                }
+                (None, Some(_)) => left.push(Arc::clone(&user)),
                 _ => continue,
             }
-            self.writing.insert(user, is_here);
+            self.writing.insert(user, here);
         }
         self.is_ready = !self.unwritten.is_empty();
         if joined.len() + left.len() > 0 {
@@ -129,7 +138,7 @@ impl Own {
         let mut all = Vec::new();
         for registration in std::mem::take(&mut self.gone) {
             let users = listed.of(&registration).into_iter().flatten();
-            let left: Vec<_> = users.take(USERS).cloned().collect();
+            let left: Vec<_> = users.take(USERS).map(|(user, _)| user.clone()).collect();
             if !left.is_empty() {
                 self.cleaning.insert(Arc::clone(&registration));
                 all.push(Writing {
@@ -148,7 +157,7 @@ impl Own {
     }
 
     /// What was on its way under this node's registration has been written: returns it.
-    pub(super) fn written(&mut self) -> BTreeMap<Arc<str>, bool> {
+    pub(super) fn written(&mut self) -> BTreeMap<Arc<str>, Option<Info>> {
         std::mem::take(&mut self.writing)
     }
 
@@ -171,11 +180,16 @@ impl Own {
     /// Finds out what is not listed under this node's registration as it is here.
     pub(super) fn compare(&mut self, listed: &Listed, own: &str) {
         self.is_unsure = false;
-        let none = Users::new();
+        let none = Rows::new();
         let there = listed.of(own).unwrap_or(&none);
-        let differing = self.here.symmetric_difference(there).cloned();
+        let here = self.here.iter();
+        let unlisted =
+            here.filter(|(user, info)| there.get(*user).map(|row| &row.info) != Some(info));
+        let absent = there.keys().filter(|user| !self.here.contains_key(*user));
+        let differing = unlisted.map(|(user, _)| user).chain(absent);
         let differing: Vec<_> = differing
-            .filter(|user| !self.writing.contains_key(user))
+            .filter(|user| !self.writing.contains_key(*user))
+            .cloned()
             .collect();
         self.is_ready |= !differing.is_empty();
         self.unwritten.extend(differing);
